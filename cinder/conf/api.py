@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of cinder-api: where it listens, whom it believes, and the limits of its answers.
+Paste, socket and log-format options of the WSGI server belong to oslo.service."""
+
+from oslo_config import cfg
+
+OPTS = [
+    cfg.StrOpt('auth_strategy', default='keystone',
+               choices=[('noauth', 'believe the token, which is user:project'),
+                        ('noauth_include_project_id', 'the same, and a project id is always '
+                                                      'part of the URL'),
+                        ('keystone', 'ask Keystone')],
+               help='How the caller of the API is identified.'),
+    cfg.BoolOpt('noauth_allow_remote', default=False,
+                help='Let the API listen on an address that is not loopback although '
+                     'auth_strategy trusts every caller. Anybody who reaches it is admin.'),
+    cfg.StrOpt('osapi_volume_listen', default='0.0.0.0',
+               help='Address on which the API listens.'),
+    cfg.PortOpt('osapi_volume_listen_port', default=8776,
+                help='Port on which the API listens; 0 takes a free one.'),
+    cfg.BoolOpt('osapi_volume_use_ssl', default=False,
+                help='Serve HTTPS, with the certificate and key of the [ssl] section.'),
+    cfg.IntOpt('osapi_volume_workers',
+               help='Number of API processes; the number of CPUs when not set.'),
+    cfg.BoolOpt('tcp_keepalive', default=True,
+                help='Have the kernel probe idle connections of the API.'),
+    cfg.IntOpt('tcp_keepalive_interval',
+               help='Seconds between two probes of an idle connection; the kernel decides '
+                    'when not set.'),
+    cfg.IntOpt('tcp_keepalive_count',
+               help='Unanswered probes after which a connection is dropped; the kernel '
+                    'decides when not set.'),
+    cfg.StrOpt('public_endpoint',
+               help='Base of the links in answers; taken from the request when not set.'),
+    cfg.StrOpt('project_id_regex', default=r'[0-9a-f\-]+',
+               help='Regular expression for project ids in URLs.'),
+    cfg.IntOpt('osapi_max_limit', default=1000, min=1, mutable=True,
+               help='Most entries in one page of a list, and the size of a page when the '
+                    'request names none.'),
+    cfg.StrOpt('resource_query_filters_file', default='/etc/cinder/resource_filters.json',
+               help='JSON file with the list filters that callers who are not admin may use.'),
+    cfg.IntOpt('az_cache_duration', default=3600,
+               help='Seconds for which the API remembers the availability zones.'),
+    cfg.StrOpt('default_availability_zone',
+               help='Zone of new volumes whose request names none; storage_availability_zone '
+                    'when not set.'),
+    cfg.BoolOpt('allow_availability_zone_fallback', default=False,
+                help='Use the default zone, instead of refusing, when a request names a zone '
+                     'that does not exist.'),
+    cfg.StrOpt('default_volume_type', default='__DEFAULT__',
+               help='Name of the type of new volumes whose request names none.'),
+    cfg.BoolOpt('cloned_volume_same_az', default=True,
+                help='Keep a volume made from a volume or snapshot in the zone of its source.'),
+    cfg.BoolOpt('snapshot_same_host', default=True,
+                help='Make a volume from a snapshot on the back end of the snapshot.'),
+]

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of one back end. OPTS is everything its section of the file may hold; a value comes
+from that section, else from [backend_defaults], else from the default given here."""
+
+from oslo_config import cfg
+
+from cinder.conf import file, lvm, targets
+
+GROUP = 'backend_defaults'
+
+COMMON = [
+    cfg.StrOpt('volume_driver', default='cinder.volume.drivers.lvm.LVMVolumeDriver',
+               help='Driver class of the back end.'),
+    cfg.StrOpt('volume_backend_name',
+               help='Name that volume types ask for; several back ends may share one. The '
+                    'name of the section when not set.'),
+    cfg.StrOpt('backend_host',
+               help='Host name of this back end in place of the option host, so that '
+                    'another machine can take the back end over.'),
+    cfg.StrOpt('backend_availability_zone',
+               help='Availability zone of this back end in place of '
+                    'storage_availability_zone.'),
+    cfg.BoolOpt('enable_unsupported_driver', default=False,
+                help='Start a driver that is marked as not supported any more.'),
+    cfg.IntOpt('reserved_percentage', default=0, min=0, max=100,
+               help='Share of each pool, in percent, that is not given to volumes.'),
+    cfg.StrOpt('max_over_subscription_ratio', default='20.0',
+               regex=r'^(auto|\d*\.\d+|\d+)$',
+               help='Capacity promised to thin volumes, as a multiple of what is there; '
+                    '"auto" derives it from how full the volumes are.'),
+    cfg.StrOpt('filter_function',
+               help='Expression that decides whether this back end takes a volume.'),
+    cfg.StrOpt('goodness_function',
+               help='Expression that says, from 0 to 100, how well a volume fits here.'),
+    cfg.StrOpt('extra_capabilities', default='{}',
+               help='JSON object of further capabilities to report to the scheduler.'),
+    cfg.IntOpt('num_shell_tries', default=3, min=1,
+               help='Attempts at a command of the storage that fails for a passing reason.'),
+    cfg.BoolOpt('report_discard_supported', default=False,
+                help='Tell initiators that blocks may be discarded.'),
+    cfg.StrOpt('volume_clear', default='zero', choices=['none', 'zero'],
+               help='How a thick volume is overwritten when it is deleted.'),
+    cfg.IntOpt('volume_clear_size', default=0, max=1024,
+               help='MiB at the start of the volume to overwrite; 0 is all of it.'),
+    cfg.StrOpt('volume_clear_ionice',
+               help='Options of ionice for the overwriting, for instance -c3.'),
+    cfg.StrOpt('volume_dd_blocksize', default='1M',
+               help='Block size of copies, as dd takes it.'),
+    cfg.IntOpt('volume_copy_bps_limit', default=0, min=0,
+               help='Bytes per second that all copies of this back end may take; 0: no '
+                    'limit.'),
+]
+
+OPTS = [*COMMON, *lvm.OPTS, *file.OPTS, *targets.OPTS]

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of cinder-scheduler: which classes decide, and with what weight.
+Options of a single filter or weigher stand here too, named after it."""
+
+from oslo_config import cfg
+
+OPTS = [
+    cfg.StrOpt('scheduler_driver',
+               default='cinder.scheduler.filter_scheduler.FilterScheduler',
+               help='Class that chooses the back end.'),
+    cfg.StrOpt('scheduler_host_manager', default='cinder.scheduler.host_manager.HostManager',
+               help='Class that keeps what the back ends report.'),
+    cfg.IntOpt('scheduler_max_attempts', default=3, min=1,
+               help='Back ends to try for one volume before it is put in error.'),
+    cfg.IntOpt('scheduler_driver_init_wait_time', default=60, min=1,
+               help='Longest wait, in seconds after start, for the first reports of the back '
+                    'ends before a request can be refused for want of one.'),
+    cfg.ListOpt('scheduler_default_filters',
+                default=['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter'],
+                help='Filters a pool must pass, by entry-point name, in order.'),
+    cfg.ListOpt('scheduler_default_weighers', default=['CapacityWeigher'],
+                help='Weighers that order the remaining pools, by entry-point name.'),
+    cfg.FloatOpt('capacity_weight_multiplier', default=1.0,
+                 help='Weight of free capacity: positive spreads volumes over the pools, '
+                      'negative fills one pool after the other.'),
+]

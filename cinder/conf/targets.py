@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the exports of a back end: the helper that makes them, addresses and CHAP."""
+
+from oslo_config import cfg
+
+OPTS = [
+    cfg.StrOpt('target_helper', default='tgtadm',
+               choices=[('tgtadm', 'tgt, in user space'), ('lioadm', 'LIO of the kernel'),
+                        ('nvmet', 'NVMe target of the kernel'),
+                        ('local', 'no export: a path on this host'),
+                        ('fake', 'none, for tests')],
+               help='What exports the volumes of this back end.'),
+    cfg.StrOpt('target_protocol', default='iscsi',
+               choices=['iscsi', 'iser', 'nvmet_rdma', 'nvmet_tcp'],
+               help='Protocol of the exports.'),
+    cfg.StrOpt('target_ip_address', default='$my_ip',
+               help='Address on which volumes are exported.'),
+    cfg.ListOpt('target_secondary_ip_addresses', default=[],
+                deprecated_name='iscsi_secondary_ip_addresses',
+                help='Further addresses of the same exports, for multipath.'),
+    cfg.PortOpt('target_port', default=3260,
+                help='Port on which volumes are exported.'),
+    cfg.StrOpt('target_prefix', default='iqn.2010-10.org.openstack:',
+               help='Start of the name of each target; the name of the volume follows.'),
+    cfg.StrOpt('volumes_dir', default='$state_path/volumes',
+               help='Folder for the target configuration of each volume.'),
+    cfg.StrOpt('iscsi_write_cache', default='on', choices=['on', 'off'],
+               help='Write cache of the exported unit (tgtadm).'),
+    cfg.StrOpt('iscsi_target_flags', default='',
+               help='Flags handed to the target as they are (tgtadm: bsoflags).'),
+    cfg.BoolOpt('use_chap_auth', default=False,
+                help='Ask initiators for a CHAP name and secret.'),
+    cfg.StrOpt('chap_username', default='',
+               help='CHAP name of all volumes; one is made up for each when empty.'),
+    cfg.StrOpt('chap_password', default='', secret=True,
+               help='CHAP secret of all volumes; one is made up for each when empty.'),
+]

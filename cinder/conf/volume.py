@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of cinder-volume as a whole: its back ends, the names on the storage, start-up and
+background work. What one back end is like stands in backend.py, lvm.py, file.py, targets.py."""
+
+from oslo_config import cfg
+
+OPTS = [
+    cfg.ListOpt('enabled_backends',
+                help='Names of the sections that describe a back end each. One service '
+                     'process is started for each of them.'),
+    cfg.StrOpt('volume_name_template', default='volume-%s',
+               help='Name of a volume on the storage; %s stands for its id. A change loses '
+                    'sight of what exists.'),
+    cfg.StrOpt('snapshot_name_template', default='snapshot-%s',
+               help='Name of a snapshot on the storage; %s stands for its id. A change loses '
+                    'sight of what exists.'),
+    cfg.IntOpt('backend_stats_polling_interval', default=60, min=3,
+               help='Seconds between two capacity reports of a back end.'),
+    cfg.IntOpt('reinit_driver_count', default=3, min=0,
+               help='Further attempts at a driver set-up that failed at start.'),
+    cfg.IntOpt('init_host_max_objects_retrieval', default=0, min=0,
+               help='Rows read at a time while volumes and snapshots are synchronised with '
+                    'the driver at start; 0 reads all at once.'),
+]
