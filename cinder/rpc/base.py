@@ -1,0 +1,316 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The message bus: transport, servers, clients that an older peer can follow, and notices.
+
+What is said on the bus is in cinder.rpc.volume and cinder.rpc.scheduler.
+"""
+import logging
+import os
+import queue
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+
+from cinder import context, exception
+from cinder.objects import base as objects_base
+
+LOG = logging.getLogger(__name__)
+
+# Exceptions of this module are rebuilt as themselves on the calling side.
+EXCEPTION_MODULES = ('cinder.exception',)
+# Attempts to reconnect before a message is given up: one covers a connection that the broker
+# closed while it lay in the pool.
+SEND_RETRIES = 1
+# While the broker is away, messages are dropped for this many seconds after each failure
+# instead of queueing up behind connection attempts; the operation rows keep the work.
+OUTAGE_PAUSE = 5
+OUTBOX_SIZE = 1000
+# (ctxt, binary) -> (RPC version, object history version) of the oldest service, None: no limit.
+VersionsSource = Callable[[object, str], tuple[str | None, str | None]]
+
+_state: dict[str, object] = {}
+_clients: dict[str, tuple[str | None, messaging.RPCClient]] = {}
+
+
+def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None) -> None:
+    """Set up the transport named by `transport_url`; connects to nothing yet.
+
+    :param min_versions: tells the versions of the oldest service of a binary, which bound what
+        clients of this process send; without it they send their own version.
+    :raises oslo_messaging.exceptions.MessagingException: the URL cannot be used.
+    """
+    # oslo.messaging picks the executor from the patched threading module, then warns about
+    # its own choice at each server.
+    warnings.filterwarnings('ignore', message='Eventlet usages are deprecated')
+    warnings.filterwarnings('ignore', message='.*oslo.messaging eventlet executor')
+    _state.update(
+        conf=conf, min_versions=min_versions, outbox=_Outbox(),
+        transport=messaging.get_rpc_transport(conf, allowed_remote_exmods=EXCEPTION_MODULES))
+
+
+def initialized() -> bool:
+    return 'transport' in _state
+
+
+def reset() -> None:
+    """Forget the versions of the peers: they are read again when next needed."""
+    _clients.clear()
+
+
+def cleanup() -> None:
+    """Send what is still waiting, for a few seconds at most, and close the connections."""
+    if not initialized():
+        return
+    _state['outbox'].flush(OUTAGE_PAUSE)
+    _state['transport'].cleanup()
+    if notifier := _state.get('notifier'):
+        notifier.transport.cleanup()
+    _state.clear()
+    reset()
+
+
+class RequestContextSerializer(messaging.Serializer):
+    """Carries the request context with each message and leaves the arguments to `base`."""
+
+    def __init__(self, base: messaging.Serializer) -> None:
+        self._base = base
+
+    def serialize_entity(self, ctxt: object, entity: object) -> object:
+        return self._base.serialize_entity(ctxt, entity)
+
+    def deserialize_entity(self, ctxt: object, entity: object) -> object:
+        return self._base.deserialize_entity(ctxt, entity)
+
+    def serialize_context(self, ctxt: context.RequestContext) -> dict:
+        return ctxt.to_dict()
+
+    def deserialize_context(self, values: dict) -> context.RequestContext:
+        return context.RequestContext.from_dict(values)
+
+
+def get_client(target: messaging.Target, version_cap: str | None = None,
+               serializer: messaging.Serializer | None = None) -> messaging.RPCClient:
+    """A client for `target` that refuses to send a message newer than `version_cap`.
+
+    :param serializer: of the arguments; our versioned objects by default.
+    """
+    return messaging.get_rpc_client(
+        _state['transport'], target, version_cap=version_cap, retry=SEND_RETRIES,
+        serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))
+
+
+def get_server(target: messaging.Target, endpoints: Sequence[object],
+               serializer: messaging.Serializer | None = None) -> messaging.MessageHandlingServer:
+    """A server, not yet started, that hands the messages for `target` to `endpoints`."""
+    return messaging.get_rpc_server(
+        _state['transport'], target, list(endpoints),
+        serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))
+
+
+def get_notifier(publisher_id: str) -> messaging.Notifier:
+    """Sender of notices for billing and monitoring, off unless oslo.messaging is told where to.
+
+    :param publisher_id: service and host, such as 'volume.node1@lvm'.
+    """
+    if 'notifier' not in _state:
+        transport = messaging.get_notification_transport(
+            _state['conf'], allowed_remote_exmods=EXCEPTION_MODULES)
+        serializer = RequestContextSerializer(messaging.JsonPayloadSerializer())
+        _state['notifier'] = messaging.Notifier(transport, serializer=serializer)
+    return _state['notifier'].prepare(publisher_id=publisher_id)
+
+
+def wait_for_broker(pause: float = 0.5, longest: float = 15) -> None:
+    """Return once a broker of `transport_url` takes connections; at once for the in-memory bus.
+
+    Without this the library would retry by itself, with an error in the log for each attempt.
+
+    :param pause: seconds between the first two attempts, doubled each time up to `longest`.
+    """
+    hosts = [(host.hostname, host.port or 5672)
+             for host in messaging.TransportURL.parse(_state['conf']).hosts if host.hostname]
+    told = False
+    while hosts and not any(map(_reachable, hosts)):
+        if not told:
+            LOG.warning('The message broker (%s) does not answer: waiting for it.',
+                        ', '.join(f'{name}:{port}' for name, port in hosts))
+            told = True
+        time.sleep(pause)
+        pause = min(pause * 2, longest)
+    if told:
+        LOG.info('The message broker answers.')
+
+
+def _reachable(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+class RPCAPI:
+    """Base of the two vocabularies; holds what is common to every message.
+
+    A subclass names its TOPIC, its BINARY and the newest RPC_API_VERSION it speaks, and sends by
+    `self.cctxt(...).cast(ctxt, 'method', **arguments)` or `.call(...)`.
+    """
+
+    TOPIC: str
+    BINARY: str
+    RPC_API_VERSION: str
+
+    def cctxt(self, host: str | None = None, version: str | None = None, fanout: bool = False,
+              timeout: float | None = None) -> 'Sender':
+        """A sender for one message.
+
+        :param host: the service `host@backend`, or any service of the cluster `cluster@backend`;
+            a `#pool` is cut off. None: any service of the topic.
+        :param version: lowest server version that has the message; None: the newest that both
+            we and every peer have.
+        :param fanout: every service of the topic.
+        :param timeout: seconds to wait for the answer of a call; None: rpc_response_timeout.
+        """
+        cap, client = self._client()
+        to = {'version': version or _older(cap, self.RPC_API_VERSION)}
+        if host:
+            to['server'] = host.partition('#')[0]
+        if fanout:
+            to['fanout'] = True
+        if timeout is not None:
+            to['timeout'] = timeout
+        return Sender(client.prepare(**to))
+
+    def nudge(self, ctxt: context.RequestContext, sender: 'Sender', method: str,
+              **arguments: object) -> None:
+        """Tell somebody that an operation waits, which he would find out by himself later."""
+        sender.cast(ctxt, method, **arguments)
+
+    def can_send(self, version: str) -> bool:
+        """Whether every service of the topic understands messages of `version`."""
+        return self.cctxt(version=version).can_send_version()
+
+    def _client(self) -> tuple[str | None, messaging.RPCClient]:
+        if self.BINARY in _clients:
+            return _clients[self.BINARY]
+        ask = _state['min_versions']
+        cap, object_cap = (
+            ask(context.get_admin_context(), self.BINARY) if ask else (None, None))
+        made = cap, get_client(messaging.Target(topic=self.TOPIC), cap,
+                               objects_base.CinderObjectSerializer(object_cap))
+        # Without any service yet there is nothing to remember: the first may be an old one.
+        if cap or not ask:
+            _clients[self.BINARY] = made
+        return made
+
+
+def _older(cap: str | None, ours: str) -> str:
+    return min(cap or ours, ours, key=lambda version: [int(part) for part in version.split('.')])
+
+
+class Sender:
+    """Sends one message: `cast` never waits for the broker, `call` waits for the answer."""
+
+    def __init__(self, client: messaging.RPCClient) -> None:
+        self._client = client
+
+    def can_send_version(self) -> bool:
+        return self._client.can_send_version()
+
+    def cast(self, ctxt: context.RequestContext, method: str, **arguments: object) -> None:
+        """Send in the background; a message that cannot be sent is logged and dropped, because
+        the row of its operation makes sure that the work is done.
+
+        :raises ServiceTooOld: a peer does not understand the message.
+        """
+        self._check_version()
+        _state['outbox'].put(
+            lambda: self._client.cast(ctxt, method, **arguments), method)
+
+    def call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
+        """Send and return the answer.
+
+        :raises ServiceTooOld: the peer does not understand the message.
+        :raises ServiceUnavailable: broker or peer do not answer.
+        :raises CinderException: as raised by the peer.
+        """
+        self._check_version()
+        try:
+            return self._client.call(ctxt, method, **arguments)
+        except messaging.MessagingTimeout as exc:
+            raise exception.RPCTimeout() from exc
+        except messaging.MessageDeliveryFailure as exc:
+            raise exception.ServiceUnavailable() from exc
+        except exception.CinderException as exc:
+            raise _local(exc) from None
+
+    def _check_version(self) -> None:
+        if not self._client.can_send_version():
+            raise exception.ServiceTooOld()
+
+
+def _local(exc: exception.CinderException) -> exception.CinderException:
+    """The exception as its raiser made it: the library swaps in a class whose text holds the
+    remote traceback, which no client may read."""
+    if type(exc).__module__ in EXCEPTION_MODULES:
+        return exc
+    LOG.debug('The peer answered with: %s', exc)
+    exc.__class__ = type(exc).__mro__[1]
+    return exc
+
+
+class _Outbox:
+    """One thread that sends casts in order, so that no request waits for a slow broker."""
+
+    def __init__(self) -> None:
+        self._pid: int | None = None
+        self._resume_at = 0.0
+        self._lost = 0
+
+    def put(self, send: Callable[[], None], method: str) -> None:
+        if self._pid != os.getpid():
+            # A forked worker has the queue of its parent but not the thread.
+            self._pid = os.getpid()
+            self._queue: queue.Queue = queue.Queue(OUTBOX_SIZE)
+            threading.Thread(target=self._run, args=(self._queue,), daemon=True,
+                             name='rpc-outbox').start()
+        try:
+            self._queue.put_nowait((send, method))
+        except queue.Full:
+            self._drop(method, 'too many messages wait to be sent')
+
+    def flush(self, seconds: float) -> None:
+        """Wait until everything was sent, for so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while (self._pid == os.getpid() and self._queue.unfinished_tasks
+               and time.monotonic() < deadline):
+            time.sleep(0.01)
+
+    def _run(self, waiting: queue.Queue) -> None:
+        while True:
+            self._send(*waiting.get())
+            waiting.task_done()
+
+    def _send(self, send: Callable[[], None], method: str) -> None:
+        if time.monotonic() < self._resume_at:
+            self._drop(method, 'the broker is away')
+            return
+        try:
+            send()
+        except Exception as exc:  # whatever one message meets, the next ones must go out
+            self._resume_at = time.monotonic() + OUTAGE_PAUSE
+            self._drop(method, exc)
+            return
+        if self._lost:
+            LOG.info('Messages can be sent again; %d were dropped.', self._lost)
+            self._lost = 0
+
+    def _drop(self, method: str, reason: object) -> None:
+        level = logging.DEBUG if self._lost else logging.WARNING
+        LOG.log(level, 'Message %s was not sent: %s. The work is found in the database.',
+                method, reason)
+        self._lost += 1

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bus over the in-memory transport: casts, calls, errors, versions, a broker that is away."""
+import socket
+import threading
+import time
+
+import oslo_messaging as messaging
+import pytest
+
+from cinder import context, exception, objects
+from cinder.conf import CONF
+from cinder.objects import base as objects_base
+from cinder.rpc import base
+
+
+class PeerAPI(base.RPCAPI):
+    TOPIC = 'peer'
+    BINARY = 'cinder-peer'
+    RPC_API_VERSION = '1.5'
+
+
+class Peer:
+    target = messaging.Target(version='1.5')
+
+    def __init__(self):
+        self.got = []
+        self.arrived = threading.Event()
+
+    def tell(self, ctxt, **arguments):
+        self.got.append((ctxt, arguments))
+        self.arrived.set()
+
+    def echo(self, ctxt, value):
+        return value
+
+    def refuse(self, ctxt):
+        raise exception.InvalidVolume(reason='it is red')
+
+
+@pytest.fixture(autouse=True)
+def conf():
+    messaging.get_rpc_transport(CONF, 'fake:/')
+    CONF.set_override('transport_url', 'fake:/')
+    yield CONF
+    CONF.clear_override('transport_url')
+    base._state.clear()
+    base.reset()
+
+
+@pytest.fixture
+def ctxt():
+    return context.RequestContext(user_id='u', project_id='p', is_admin=False)
+
+
+@pytest.fixture
+def peer(conf):
+    objects.register_all()
+    base.init(conf)
+    peer = Peer()
+    server = base.get_server(messaging.Target(topic='peer', server='one@lvm'), [peer])
+    server.start()
+    yield peer
+    server.stop()
+    base.cleanup()
+
+
+@pytest.fixture
+def versions(conf, request):
+    asked = []
+
+    def source(ctxt, binary):
+        asked.append(binary)
+        return request.param
+    base.init(conf, source)
+    return asked
+
+
+def test_nothing_is_set_up_before_init_and_after_cleanup(conf):
+    assert not base.initialized()
+    base.init(conf)
+    assert base.initialized()
+    base.cleanup()
+    assert not base.initialized()
+
+
+@pytest.mark.parametrize('to', [{}, {'host': 'one@lvm'}, {'host': 'one@lvm#pool'},
+                                {'fanout': True}])
+def test_cast_brings_context_and_objects(peer, ctxt, to):
+    service = objects.Service(id=3, host='one@lvm')
+    PeerAPI().cctxt(**to).cast(ctxt, 'tell', service=service)
+    assert peer.arrived.wait(3)
+    (got, arguments), = peer.got
+    assert (got.user_id, got.project_id, got.request_id) == ('u', 'p', ctxt.request_id)
+    assert arguments['service'].host == 'one@lvm'
+
+
+def test_call_returns_the_answer(peer, ctxt):
+    answer = PeerAPI().cctxt(timeout=3).call(ctxt, 'echo', value={'a': [1, None]})
+    assert answer == {'a': [1, None]}
+
+
+def test_call_raises_what_the_peer_raised(peer, ctxt):
+    with pytest.raises(exception.InvalidVolume) as caught:
+        PeerAPI().cctxt(timeout=3).call(ctxt, 'refuse')
+    assert str(caught.value) == 'Invalid volume: it is red'
+
+
+def test_an_error_that_crossed_a_broker_loses_the_remote_traceback():
+    remote = type('InvalidVolume_Remote', (exception.InvalidVolume,),
+                  {'__str__': lambda self: 'Traceback (most recent call last)',
+                   '__module__': 'cinder.exception_Remote'})
+    error = exception.InvalidVolume(reason='it is red')
+    error.__class__ = remote
+    local = base._local(error)
+    assert type(local) is exception.InvalidVolume
+    assert str(local) == 'Invalid volume: it is red'
+
+
+def test_call_without_answer_is_service_unavailable(conf, ctxt):
+    base.init(conf)
+    with pytest.raises(exception.ServiceUnavailable):
+        PeerAPI().cctxt(host='nobody', timeout=0.1).call(ctxt, 'echo', value=1)
+
+
+@pytest.mark.parametrize('versions', [('1.2', '1.0')], indirect=True)
+def test_the_oldest_peer_bounds_what_is_sent(versions, ctxt):
+    api = PeerAPI()
+    sender = api.cctxt()
+    assert sender._client.target.version == '1.2'
+    assert sender._client.serializer._base.versions == objects_base.manifest('1.0')
+    assert api.can_send('1.2') and not api.can_send('1.3')
+    with pytest.raises(exception.ServiceTooOld):
+        api.cctxt(version='1.3').cast(ctxt, 'tell')
+
+
+@pytest.mark.parametrize('versions', [('1.9', None)], indirect=True)
+def test_newer_peers_are_sent_our_own_version(versions):
+    assert PeerAPI().cctxt()._client.target.version == '1.5'
+
+
+@pytest.mark.parametrize('versions', [('1.2', None)], indirect=True)
+def test_versions_are_read_once_until_reset(versions):
+    PeerAPI().cctxt()
+    PeerAPI().cctxt()
+    assert versions == ['cinder-peer']
+    base.reset()
+    PeerAPI().cctxt()
+    assert len(versions) == 2
+
+
+@pytest.mark.parametrize('versions', [(None, None)], indirect=True)
+def test_versions_are_read_again_while_there_is_no_service(versions):
+    PeerAPI().cctxt()
+    PeerAPI().cctxt()
+    assert len(versions) == 2
+
+
+def test_a_failed_cast_is_dropped_and_the_next_do_not_wait(caplog):
+    outbox, sent = base._Outbox(), []
+
+    def fail():
+        raise messaging.MessageDeliveryFailure('no broker')
+    outbox.put(fail, 'first')
+    outbox.put(lambda: sent.append(1), 'second')
+    outbox.flush(3)
+    assert sent == []
+    outbox._resume_at = 0
+    outbox.put(lambda: sent.append(2), 'third')
+    outbox.flush(3)
+    assert sent == [2]
+    warnings = [r for r in caplog.records if r.levelname == 'WARNING']
+    assert len(warnings) == 1 and 'first' in warnings[0].getMessage()
+
+
+def test_casts_to_a_dead_broker_cost_the_caller_nothing(ctxt):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    started = time.monotonic()
+    CONF.set_override('transport_url', f'rabbit://u:p@127.0.0.1:{port}/')
+    base.init(CONF)
+    for _ in range(20):
+        PeerAPI().cctxt().cast(ctxt, 'tell')
+    assert time.monotonic() - started < 1
+
+
+def test_waiting_for_a_broker_says_so_once(caplog):
+    caplog.set_level('INFO')
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        port = listener.getsockname()[1]
+        CONF.set_override('transport_url', f'rabbit://u:p@127.0.0.1:{port}/')
+        base.init(CONF)
+        threading.Timer(0.2, listener.listen).start()
+        base.wait_for_broker(pause=0.05, longest=0.05)
+    texts = [r.getMessage() for r in caplog.records if r.name == 'cinder.rpc.base']
+    assert [text.split(':')[0] for text in texts][1:] == ['The message broker answers.']
+    assert 'does not answer' in texts[0]
