@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The decision: which pool takes a volume, or why none does.
+
+Pure computing on what cinder.scheduler.host_manager knows; messages and the operation's row are
+for cinder.scheduler.manager.
+"""
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from cinder import context, exception, objects
+from cinder.scheduler import capacity, filters, plugins, weights
+from cinder.scheduler.host_manager import HostManager, Pool, Unusable
+
+LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one back end is not taken."""
+
+    backend: str
+    check: str
+    reason: filters.Reason
+
+    def __str__(self) -> str:
+        detail = f' ({self.reason.detail})' if self.reason.detail else ''
+        return f'{self.backend}: {self.check}: {self.reason.words}{detail}'
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a volume goes; its size is taken from the pool already.
+
+    `host` is 'host@backend#pool', `cluster` the cluster 'name@backend' of that back end or None.
+    """
+
+    host: str
+    cluster: str | None
+    availability_zone: str | None
+    space: capacity.Capacity
+    size: int
+    thick: bool
+
+    def undo(self) -> None:
+        """Give the space back: the volume does not go there after all."""
+        self.space.take(-self.size, self.thick)
+
+
+class FilterScheduler:
+    """Drops the pools that a filter refuses and takes the one that weighs most.
+
+    :param conf: options; read once.
+    :param host_manager: knows the pools.
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, host_manager: HostManager) -> None:
+        self.host_manager = host_manager
+        self.max_attempts = conf.scheduler_max_attempts
+        self.filters: list[filters.BaseFilter] = plugins.load(
+            plugins.FILTERS, 'scheduler_default_filters', conf)
+        self.weights = weights.OrderedHostWeightHandler(
+            plugins.load(plugins.WEIGHTS, 'scheduler_default_weighers', conf))
+
+    def decide(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> Placement:
+        """Choose a pool and take the volume's size from it.
+
+        :param spec: what is asked for; back ends of `tried` are not asked again.
+        :raises NoValidBackend: none can take it. Its text, for the operator, has a line for each
+            back end; kwargs['words'], for the tenant, tell the checks that failed and no host.
+        """
+        tried = spec.get('tried') or []
+        if len(tried) >= self.max_attempts:
+            raise no_valid_backend([_tried(entry) for entry in tried])
+        pools, unusable = self.host_manager.pools(ctxt)
+        refusals = [_unusable(entry) for entry in unusable]
+        fitting = []
+        for pool in pools:
+            refusal = self._refuse(pool, spec, tried)
+            if refusal is None:
+                fitting.append(pool)
+            else:
+                refusals.append(refusal)
+        if not fitting:
+            raise no_valid_backend(refusals)
+        best = self.weights.order(fitting, spec)[0]
+        # Nothing between the look at the pools and this may wait, else two requests could be
+        # given the same space.
+        placement = _take(best, spec)
+        LOG.debug('Volume %s goes to %s; %d pools fit, refused: %s', spec.get('volume_id'),
+                  best.name, len(fitting), '; '.join(map(str, refusals)) or 'none')
+        return placement
+
+    def _refuse(self, pool: Pool, spec: objects.RequestSpec,
+                tried: Sequence[Mapping]) -> Refusal | None:
+        for entry in tried:
+            if pool.is_in(entry['backend']):
+                return _tried(entry)
+        wanted = spec.get('resource_backend')
+        if wanted and not pool.is_in(wanted):
+            return Refusal(pool.name, 'resource_backend', filters.Reason(
+                'not where the source of the volume is', f'that is {wanted}'))
+        return _first_refusal(self.filters, pool, spec)
+
+    def get_pools(self, ctxt: context.RequestContext, extra_specs: Mapping[str, str] | None = None,
+                  **wanted: str) -> list[dict]:
+        """The pools that volumes may go to, as the API shows them, in the order of their names.
+
+        :param extra_specs: only pools that have what a volume type with these asks for.
+        :param wanted: only the pool of this `name`, or with capabilities of these texts.
+        """
+        checks = [check for check in self.filters if check.about_type] if extra_specs else ()
+        spec = objects.RequestSpec(volume_type=objects.VolumeType(extra_specs=extra_specs or {}))
+        pools, _unusable_ones = self.host_manager.pools(ctxt)
+        shown = (pool.describe() for pool in pools
+                 if _first_refusal(checks, pool, spec) is None)
+        return sorted((pool for pool in shown if _has(pool, wanted)), key=lambda pool: pool['name'])
+
+
+def _first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,
+                   spec: objects.RequestSpec) -> Refusal | None:
+    for check in checks:
+        reason = check.refuse(pool, spec)
+        if reason is not None:
+            return Refusal(pool.name, type(check).__name__, reason)
+    return None
+
+
+def _take(pool: Pool, spec: objects.RequestSpec) -> Placement:
+    thick = capacity.wants_thick(filters.extra_specs(spec))
+    pool.capacity.take(spec.size, thick)
+    return Placement(pool.name, pool.cluster_name, pool.availability_zone, pool.capacity,
+                     spec.size, thick)
+
+
+def _tried(entry: Mapping) -> Refusal:
+    return Refusal(entry['backend'], 'tried before', filters.Reason(
+        'a back end failed to create it', str(entry.get('reason') or '')))
+
+
+def _unusable(entry: Unusable) -> Refusal:
+    return Refusal(entry.name, 'service', filters.Reason('a storage service is not available',
+                                                         entry.why))
+
+
+def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
+    values = {**pool['capabilities'], 'name': pool['name']}
+    return all(str(values.get(key)) == str(value) for key, value in wanted.items())
+
+
+def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
+    """The error that tells the operator everything and, in kwargs['words'], the tenant
+    what he may know."""
+    words = dict.fromkeys(refusal.reason.words for refusal in refusals)
+    return exception.NoValidBackend(
+        reason='; '.join(map(str, refusals)) or 'no back end has reported',
+        words='; '.join(words) or 'no storage service has reported')

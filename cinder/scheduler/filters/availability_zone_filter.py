@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps volumes in the availability zone that was asked for, or that the type allows."""
+from cinder.scheduler import filters
+
+# Extra spec with the zones of a type, separated by commas (the public documentation of types).
+TYPE_ZONES = 'RESKEY:availability_zones'
+
+
+class AvailabilityZoneFilter(filters.BaseFilter):
+    """Compares the zone of the pool's service with the request's and with those of the type."""
+
+    def refuse(self, pool, spec) -> filters.Reason | None:
+        zone = pool.availability_zone
+        wanted = spec.get('availability_zone')
+        if wanted and zone != wanted:
+            return filters.Reason(f'not in availability zone {wanted}', f'it is in {zone}')
+        allowed = [name.strip() for name in filters.extra_specs(spec).get(TYPE_ZONES, '').split(',')
+                   if name.strip()]
+        if allowed and zone not in allowed:
+            return filters.Reason('not in an availability zone of the volume type',
+                                  f'it is in {zone}, the type allows {", ".join(allowed)}')
+        return None

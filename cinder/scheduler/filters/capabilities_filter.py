@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keeps volumes of a type on pools that have what the type's extra specs ask for."""
+import re
+from collections.abc import Mapping
+
+from cinder.scheduler import filters
+from cinder.scheduler.filters import extra_specs_ops
+
+SCOPE = 'capabilities'
+MISSING = object()
+
+
+class CapabilitiesFilter(filters.BaseFilter):
+    """Matches unscoped keys and those scoped `capabilities:`; other scopes are for drivers."""
+
+    about_type = True
+
+    def refuse(self, pool, spec) -> filters.Reason | None:
+        for key, wanted in filters.extra_specs(spec).items():
+            path = _path(key)
+            if path is None:
+                continue
+            found = _lookup(pool.capabilities, path)
+            if found is MISSING:
+                return _reason(f'{key} must be {wanted}, and it reports none')
+            if not _fits(path, found, wanted):
+                return _reason(f'{key} must be {wanted}, and it is {found}')
+        return None
+
+
+def _reason(detail: str) -> filters.Reason:
+    return filters.Reason('does not offer what the volume type asks for', detail)
+
+
+def _path(key: str) -> list[str] | None:
+    """Where to look for a key in the capabilities; None for a key of another scope."""
+    scope, *inner = key.split(':')
+    if not inner:
+        return [scope]
+    return inner if scope == SCOPE else None
+
+
+def _lookup(capabilities: Mapping, path: list[str]) -> object:
+    found: object = capabilities
+    for name in path:
+        if not isinstance(found, Mapping) or name not in found:
+            return MISSING
+        found = found[name]
+    return MISSING if found is None else found
+
+
+def _fits(path: list[str], found: object, wanted: str) -> bool:
+    if path == ['storage_protocol']:
+        found, wanted = _protocols(found), _protocol(str(wanted))
+    return extra_specs_ops.match(found, wanted)
+
+
+def _protocols(found: object) -> object:
+    if isinstance(found, (list, tuple, set)):
+        return [_protocol(str(one)) for one in found]
+    return _protocol(str(found))
+
+
+def _protocol(name: str) -> str:
+    """One spelling of a protocol: drivers write iSCSI and iscsi, NVMe-oF and nvmeof, FC and
+    fibre_channel. The words of operators are left alone."""
+    return ' '.join(word if word.startswith('<') else
+                    re.sub('[-_]', '', word.lower()).replace('fibrechannel', 'fc')
+                    for word in name.split())

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Size of the request against the room of the pool."""
+import pytest
+
+from cinder.scheduler.capacity import Capacity
+from cinder.scheduler.filters.capacity_filter import CapacityFilter
+from cinder.scheduler.host_manager import Pool
+from tests.fakes import scheduler as fakes
+
+
+def refuse(size, extra_specs=None, **report):
+    space = Capacity.from_report(fakes.report(**report))
+    return CapacityFilter(fakes.options()).refuse(
+        Pool('p', {}, space, 'h@b'), fakes.request(size, extra_specs))
+
+
+@pytest.mark.parametrize(('size', 'report'), [
+    (100, {}), (90, {'reserved_percentage': 10}), (5000, {'free_capacity_gb': 'unknown'}),
+    (5000, {'free_capacity_gb': 'infinite'}), (2000, {'thin_provisioning_support': True})])
+def test_fits(size, report):
+    assert refuse(size, **report) is None
+
+
+@pytest.mark.parametrize(('size', 'report'), [
+    (101, {}), (91, {'reserved_percentage': 10}), (2001, {'thin_provisioning_support': True}),
+    (1, {'total_capacity_gb': 0, 'free_capacity_gb': 0}), (0, {'free_capacity_gb': 0})])
+def test_refused(size, report):
+    assert refuse(size, **report) is not None
+
+
+def test_thick_type_gets_no_over_subscribed_space():
+    thick = {'provisioning:type': 'thick'}
+    assert refuse(101, thick, thin_provisioning_support=True) is not None
+    assert refuse(100, thick, thin_provisioning_support=True) is None
+
+
+def test_tenant_learns_the_size_he_asked_for_and_the_operator_the_sum():
+    reason = refuse(101, reserved_percentage=20)
+    assert reason.words == 'not enough room for 101 GiB'
+    assert 'room 80.00 GiB' in reason.detail

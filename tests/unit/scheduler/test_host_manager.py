@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reports, services and the pools that may take volumes."""
+import threading
+
+import pytest
+
+from cinder.scheduler.host_manager import SERVICES_TTL, HostManager
+from tests.fakes import scheduler as fakes
+
+CTXT = object()
+
+
+@pytest.fixture
+def clock():
+    return fakes.Clock()
+
+
+@pytest.fixture
+def services():
+    return fakes.Services(fakes.service('n1@lvm', availability_zone='az1'))
+
+
+@pytest.fixture
+def manager(services, clock):
+    return HostManager(fakes.options(), services, clock)
+
+
+def names(manager):
+    return [pool.name for pool in manager.pools(CTXT)[0]]
+
+
+def why(manager):
+    return dict(manager.pools(CTXT)[1])
+
+
+def test_flat_report_is_one_pool_named_after_the_back_end(manager):
+    manager.update('n1@lvm', fakes.report())
+    pool, = manager.pools(CTXT)[0]
+    assert pool.name == 'n1@lvm#lvm'
+    assert pool.availability_zone == 'az1'
+    assert pool.capacity.free == 100
+
+
+def test_pools_inherit_from_the_back_end_and_override_it(manager):
+    manager.update('n1@lvm', fakes.report(pools=[
+        {'pool_name': 'ssd', 'free_capacity_gb': 7}, {'pool_name': 'hdd', 'multiattach': False}]))
+    ssd, hdd = manager.pools(CTXT)[0]
+    assert (ssd.name, hdd.name) == ('n1@lvm#ssd', 'n1@lvm#hdd')
+    assert (ssd.capacity.free, hdd.capacity.free) == (7, 100)
+    assert ssd.capabilities['multiattach'] is True
+    assert hdd.capabilities['multiattach'] is False
+    assert ssd.capabilities['vendor_name'] == 'Open'
+
+
+def test_report_replaces_pools_and_what_was_taken_from_them(manager):
+    manager.update('n1@lvm', fakes.report(pools=[{'pool_name': 'a'}, {'pool_name': 'b'}]))
+    manager.pools(CTXT)[0][0].capacity.take(60)
+    assert manager.pools(CTXT)[0][0].capacity.free == 40
+    manager.update('n1@lvm', fakes.report(pools=[{'pool_name': 'a', 'free_capacity_gb': 55}]))
+    pool, = manager.pools(CTXT)[0]
+    assert (pool.name, pool.capacity.free) == ('n1@lvm#a', 55)
+
+
+def test_ratio_and_reserve_come_from_the_options_where_the_driver_says_none(services, clock):
+    conf = fakes.options()
+    conf.set_override('max_over_subscription_ratio', 'auto', 'backend_defaults')
+    conf.set_override('reserved_percentage', 25, 'backend_defaults')
+    manager = HostManager(conf, services, clock)
+    manager.update('n1@lvm', {'total_capacity_gb': 100, 'free_capacity_gb': 100})
+    pool, = manager.pools(CTXT)[0]
+    assert (pool.name, pool.capacity.ratio, pool.capacity.reserved) == (
+        'n1@lvm#_pool0', 'auto', 25)
+
+
+@pytest.mark.parametrize(('values', 'reason'), [
+    ({'disabled': True}, 'its service is disabled'), ({'frozen': True}, 'its service is frozen'),
+    ({'is_up': False}, 'its service is down')])
+def test_service_that_must_not_take_volumes(manager, services, values, reason):
+    services.rows = [fakes.service('n1@lvm', **values)]
+    manager.update('n1@lvm', fakes.report())
+    assert names(manager) == []
+    assert why(manager) == {'n1@lvm': reason}
+
+
+def test_service_that_was_removed(manager, services):
+    services.rows = []
+    manager.update('n1@lvm', fakes.report())
+    assert why(manager) == {'n1@lvm': 'its service is not registered'}
+
+
+def test_driver_that_is_down(manager):
+    manager.update('n1@lvm', fakes.report(backend_state='down'))
+    assert why(manager) == {'n1@lvm': 'its driver says that it is down'}
+
+
+def test_services_are_read_again_after_a_short_while(manager, services, clock):
+    manager.update('n1@lvm', fakes.report())
+    for _time in range(3):
+        assert names(manager)
+    assert services.reads == 1
+    services.rows[0].disabled = True
+    clock.now += SERVICES_TTL
+    assert names(manager) == []
+    assert services.reads == 2
+
+
+def test_silent_services(manager, services):
+    services.rows += [fakes.service('n2@lvm'), fakes.service('n3@lvm', is_up=False),
+                      fakes.service('n4@lvm', disabled=True), fakes.service('n5@lvm', frozen=True)]
+    assert manager.silent(CTXT) == ['n1@lvm', 'n2@lvm']
+    manager.update('n1@lvm', fakes.report())
+    assert manager.silent(CTXT) == ['n2@lvm']
+    assert manager.silent(CTXT, up_only=False) == ['n2@lvm', 'n3@lvm']
+    assert why(manager) == {'n2@lvm': 'it has not reported its capabilities yet'}
+
+
+@pytest.mark.parametrize(('first', 'second', 'passed', 'free'), [
+    ('2030-01-01T00:00:02', '2030-01-01T00:00:01', 1, 10),   # overtaken on the way
+    ('2030-01-01T00:00:01', '2030-01-01T00:00:02', 1, 20),
+    ('2030-01-01T00:00:01', '2030-01-01T00:00:01', 1, 20),   # twice the same
+    ('2030-01-01T01:00:00', '2030-01-01T00:00:00', 61, 20),  # the reporter's clock was set back
+    (None, '2030-01-01T00:00:00', 1, 20), ('2030-01-01T00:00:00', None, 1, 20),
+])
+def test_late_report_is_ignored(manager, clock, first, second, passed, free):
+    manager.update('n1@lvm', fakes.report(free_capacity_gb=10), first)
+    clock.now += passed
+    manager.update('n1@lvm', fakes.report(free_capacity_gb=20), second)
+    assert manager.pools(CTXT)[0][0].capacity.free == free
+
+
+class TestCluster:
+    @pytest.fixture
+    def services(self):
+        return fakes.Services(*(fakes.service(host, cluster_name='c@lvm')
+                                for host in ('n1@lvm', 'n2@lvm')))
+
+    @pytest.fixture
+    def manager(self, services, clock):
+        manager = HostManager(fakes.options(), services, clock)
+        for host in ('n1@lvm', 'n2@lvm'):
+            manager.update(host, fakes.report(), cluster_name='c@lvm')
+        return manager
+
+    def test_hosts_share_one_pool_named_after_the_last_reporter(self, manager):
+        assert names(manager) == ['n2@lvm#lvm']
+        manager.update('n1@lvm', fakes.report(), cluster_name='c@lvm')
+        assert names(manager) == ['n1@lvm#lvm']
+
+    def test_host_that_is_up_stands_in(self, manager, services):
+        services.rows[1].is_up = False
+        assert names(manager) == ['n1@lvm#lvm']
+        assert why(manager) == {}
+
+    def test_no_host_left(self, manager, services):
+        for row in services.rows:
+            row.is_up = False
+        assert why(manager) == {'c@lvm': 'its service is down'}
+
+    def test_host_that_joins_leaves_its_own_pool(self, services, clock):
+        manager = HostManager(fakes.options(), services, clock)
+        manager.update('n1@lvm', fakes.report())
+        manager.update('n1@lvm', fakes.report(), cluster_name='c@lvm')
+        assert names(manager) == ['n1@lvm#lvm']
+
+    @pytest.mark.parametrize(('backend', 'inside'), [
+        ('n2@lvm', True), ('n2@lvm#lvm', True), ('c@lvm', True), ('c@lvm#lvm', True),
+        ('n2@lvm#other', False), ('n1@lvm', False), ('c', False)])
+    def test_is_in(self, manager, backend, inside):
+        assert manager.pools(CTXT)[0][0].is_in(backend) is inside
+
+
+def test_description_shows_sizes_as_they_are_now(manager):
+    manager.update('n1@lvm', fakes.report(allocated_capacity_gb=5), '2030-01-01T00:00:00')
+    pool, = manager.pools(CTXT)[0]
+    pool.capacity.take(10)
+    shown = pool.describe()
+    assert shown['name'] == 'n1@lvm#lvm'
+    assert shown['capabilities'] == fakes.report(
+        allocated_capacity_gb=15, provisioned_capacity_gb=15, free_capacity_gb=90,
+        timestamp='2030-01-01T00:00:00')
+
+
+def test_description_keeps_words(manager):
+    manager.update('n1@lvm', fakes.report(free_capacity_gb='infinite'))
+    shown = manager.pools(CTXT)[0][0].describe()
+    assert shown['capabilities']['free_capacity_gb'] == 'infinite'
+
+
+def test_waiting_ends_with_a_report(manager):
+    waiter = threading.Thread(target=manager.wait_for_report, args=(30,))
+    waiter.start()
+    while waiter.is_alive():
+        manager.update('n1@lvm', fakes.report())
+        waiter.join(0.01)
+    assert manager.has_reports()
