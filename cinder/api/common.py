@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every list shares: paging, sorting, filters, next links; and the links of resources.
+
+A resource describes its list once, as a Listing; the database layer does the selecting.
+"""
+import ast
+import datetime
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from cinder import exception
+from cinder.api import filters as configured
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.conf import CONF
+from cinder.i18n import _
+
+MAX_INT = 2 ** 31 - 1
+_TRUE = frozenset(('1', 't', 'true', 'on', 'yes', 'y'))
+_FALSE = frozenset(('0', 'f', 'false', 'off', 'no', 'n'))
+_OPERATORS = frozenset(('gt', 'gte', 'eq', 'neq', 'lt', 'lte'))
+_PAGING = frozenset(('limit', 'marker', 'offset', 'sort', 'sort_key', 'sort_dir'))
+# Nothing can match: what a filter that makes no sense stands for.
+NOTHING = object()
+
+
+# ------------------------------------------------------------------------------------- converters
+def text(_name: str, value: str) -> str:
+    return value
+
+
+def boolean(name: str, value: str) -> bool:
+    """:raises InvalidParameterValue: the text is no boolean."""
+    word = value.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise exception.InvalidParameterValue(err=_('%(name)s: %(value)s is not a boolean')
+                                          % {'name': name, 'value': value[:255]})
+
+
+def integer(name: str, value: str, highest: int = MAX_INT) -> int:
+    """A whole number from 0 to `highest`; :raises InvalidParameterValue: anything else."""
+    if not (value.isascii() and value.isdigit() and len(value) < 20) or int(value) > highest:
+        raise exception.InvalidParameterValue(
+            err=_('%(name)s: %(value)s is not a whole number from 0 to %(highest)d')
+            % {'name': name, 'value': value[:255], 'highest': highest})
+    return int(value)
+
+
+def dictionary(_name: str, value: str) -> object:
+    """The dictionary that a text spells, with single or double quotes; else NOTHING."""
+    try:
+        data = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return NOTHING
+    if not isinstance(data, dict):
+        return NOTHING
+    return {str(key): str(item) for key, item in data.items()}
+
+
+def times(name: str, value: str) -> list[tuple[str, datetime.datetime]]:
+    """'gt:TIME,lt:TIME' as [(operator, naive UTC time)]; :raises InvalidParameterValue."""
+    found = []
+    for part in value.split(','):
+        operator, _colon, stamp = part.strip().partition(':')
+        try:
+            when = datetime.datetime.fromisoformat(stamp)
+            if when.tzinfo is not None:
+                when = when.astimezone(datetime.UTC).replace(tzinfo=None)
+        except (ValueError, OverflowError):
+            when = None
+        if operator not in _OPERATORS or when is None:
+            raise exception.InvalidParameterValue(
+                err=_('%(name)s: %(value)s is not operator:time')
+                % {'name': name, 'value': part[:255]})
+        found.append((operator, when))
+    return found
+
+
+# ------------------------------------------------------------------------------------------- links
+def base_url(req: wsgi.Request) -> str:
+    """What clients see before /v3: public_endpoint, or the URL they called."""
+    if CONF.public_endpoint:
+        return CONF.public_endpoint.rstrip('/').removesuffix('/v3')
+    environ = req.environ
+    host = environ.get('HTTP_HOST') or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    mount = environ.get('SCRIPT_NAME', '').removesuffix('/v3')
+    return f"{environ['wsgi.url_scheme']}://{host}{urllib.parse.quote(mount)}"
+
+
+def _bases(req: wsgi.Request) -> tuple[str, str]:
+    if req._bases is None:
+        base = base_url(req)
+        project = f'/{req.url_project}' if req.url_project else ''
+        req._bases = (f'{base}/v3{project}/', f'{base}{project}/')
+    return req._bases
+
+
+def links(req: wsgi.Request, collection: str, ident: str) -> list[dict[str, str]]:
+    """The self and bookmark links of a resource."""
+    own, bookmark = _bases(req)
+    return [{'rel': 'self', 'href': f'{own}{collection}/{ident}'},
+            {'rel': 'bookmark', 'href': f'{bookmark}{collection}/{ident}'}]
+
+
+def next_link(req: wsgi.Request, marker: str) -> str:
+    """The URL of the next page: the same query, after `marker`.
+
+    An offset is left out: it was taken before this page and would skip entries again.
+    """
+    query = {key: value for key, value in req.query.items() if key != 'offset'}
+    query['marker'] = marker
+    path = urllib.parse.quote(wsgi.latin(req.environ.get('PATH_INFO', '')))
+    return f'{base_url(req)}/v3{path}?{urllib.parse.urlencode(query)}'
+
+
+# ------------------------------------------------------------------------------------------- lists
+class Filter(NamedTuple):
+    """One filter of a list.
+
+    :ivar convert: (name, text) -> value for the database layer, or NOTHING.
+    :ivar since: below this microversion the filter is dropped.
+    :ivar column: name in the database layer, when it is not the parameter's.
+    """
+
+    convert: Callable[[str, str], Any] = text
+    since: int = mv.MIN
+    column: str | None = None
+
+
+class Rows(NamedTuple):
+    """A page read from the database, and what its envelope needs to know."""
+
+    rows: list
+    count: int | None = None
+    full: bool = False
+
+
+class Criteria(NamedTuple):
+    """What a list request asks for, in the words of the database layer."""
+
+    filters: dict[str, Any]
+    limit: int
+    marker: str | None
+    offset: int
+    sort: list[tuple[str, str]]
+    all_tenants: bool
+    with_count: bool
+    nothing: bool = False
+
+
+class Listing:
+    """The list of a resource: what it can be sorted and filtered by.
+
+    :param resource: name in the configured filter lists (GET /resource_filters).
+    :param sorts: sort key -> column; a plain collection of names where both are the same.
+    :param filters: parameter -> Filter.
+    :param counts: with_count is understood from 3.45.
+    :param paged_since: below it there are no paging, sorting and filters.
+    :param strict_since: from it a caller who is not admin gets 400 for other filters.
+    """
+
+    def __init__(self, resource: str, sorts: Mapping[str, str] | tuple[str, ...],
+                 filters: Mapping[str, Filter], counts: bool = False, paged_since: int = mv.MIN,
+                 strict_since: int = mv.CONFIGURED_FILTERS) -> None:
+        self.resource = resource
+        self.sorts = sorts if isinstance(sorts, Mapping) else {name: name for name in sorts}
+        self.filters = filters
+        self.counts = counts
+        self.paged_since = paged_since
+        self.strict_since = strict_since
+
+    def fetch(self, req: wsgi.Request, list_rows: Callable, **extra: Any) -> Rows:
+        """Read the page that the request asks for with `list_rows(ctxt, ..., **extra)`."""
+        wanted = self.criteria(req)
+        if wanted.nothing or (wanted.limit == 0 and not wanted.with_count):
+            return Rows([], 0 if wanted.with_count else None)
+        page = list_rows(req.context, filters=wanted.filters, limit=wanted.limit,
+                         marker=wanted.marker, offset=wanted.offset, sort=wanted.sort,
+                         all_tenants=wanted.all_tenants, with_count=wanted.with_count, **extra)
+        return Rows(page.rows, page.count if wanted.with_count else None,
+                    0 < wanted.limit <= len(page.rows))
+
+    def criteria(self, req: wsgi.Request) -> Criteria:
+        """:raises Invalid: a parameter has a bad value, or the caller may not use it."""
+        query = req.query if req.api_version >= self.paged_since else {}
+        counts = self.counts and req.api_version >= mv.WITH_COUNT
+        all_tenants = boolean('all_tenants', query.get('all_tenants', '0'))
+        filters = self._filters(req, query, counts)
+        return Criteria(
+            filters=filters, limit=_limit(query), marker=query.get('marker'),
+            offset=integer('offset', query.get('offset', '0')), sort=self._sort(query),
+            all_tenants=all_tenants and req.context.is_admin,
+            with_count=counts and boolean('with_count', query.get('with_count', '0')),
+            nothing=any(value is NOTHING for value in filters.values()))
+
+    def _filters(self, req: wsgi.Request, query: Mapping[str, str],
+                 counts: bool) -> dict[str, Any]:
+        found = {}
+        for key, value in query.items():
+            if key in _PAGING or key == 'all_tenants' or (counts and key == 'with_count'):
+                continue
+            name = key
+            if key.endswith('~') and req.api_version >= mv.LIKE_FILTERS:
+                name = key[:-1]
+            row = self.filters.get(name)
+            if row is not None and req.api_version < row.since:
+                continue
+            if not self._allowed(req, key, name, row):
+                continue
+            row = row or Filter()
+            column = row.column or name
+            found[column + key[len(name):]] = value if key != name else row.convert(key, value)
+        return found
+
+    def _allowed(self, req: wsgi.Request, key: str, name: str, row: Filter | None) -> bool:
+        """Whether to use a filter; False drops it.
+
+        :raises InvalidInput: the caller may not use it and has to be told.
+        """
+        if req.context.is_admin:
+            return True
+        if req.api_version < self.strict_since:
+            return row is not None
+        names = configured.of(self.resource)
+        if key in names or name in names:
+            return True
+        raise exception.InvalidInput(reason=_('filter %s is not supported') % key[:255])
+
+    def _sort(self, query: Mapping[str, str]) -> list[tuple[str, str]]:
+        if 'sort' in query:
+            if 'sort_key' in query or 'sort_dir' in query:
+                raise exception.InvalidInput(
+                    reason=_('sort cannot be used together with sort_key and sort_dir'))
+            pairs = [part.strip().partition(':')[::2] for part in query['sort'].split(',')]
+        elif 'sort_key' in query or 'sort_dir' in query:
+            pairs = [(query.get('sort_key', 'created_at').strip(), query.get('sort_dir', ''))]
+        else:
+            return [('created_at', 'desc')]
+        return [self._sort_key(key, direction) for key, direction in pairs]
+
+    def _sort_key(self, key: str, direction: str) -> tuple[str, str]:
+        direction = direction.strip() or 'desc'
+        if key not in self.sorts:
+            raise exception.InvalidInput(reason=_('%s is no sort key') % key[:255])
+        if direction not in ('asc', 'desc'):
+            raise exception.InvalidInput(
+                reason=_('%s is no sort direction') % direction[:255])
+        return self.sorts[key], direction
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    most = CONF.osapi_max_limit
+    if 'limit' not in query:
+        return most
+    return min(integer('limit', query['limit'], 10 ** 19), most)

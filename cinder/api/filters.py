@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The list filters that callers who are not admin may use: the operator's file, or the built-in.
+
+The file is the option resource_query_filters_file; it is read once per process.
+"""
+import functools
+import json
+
+from oslo_log import log as logging
+
+from cinder.conf import CONF
+
+LOG = logging.getLogger(__name__)
+
+BUILT_IN = {
+    'volume': ('name', 'status', 'metadata', 'bootable', 'migration_status',
+               'availability_zone', 'group_id', 'size', 'created_at', 'updated_at',
+               'consumes_quota'),
+    'backup': ('name', 'status', 'volume_id'),
+    'snapshot': ('name', 'status', 'volume_id', 'metadata', 'availability_zone',
+                 'consumes_quota'),
+    'group': ('name',),
+    'group_snapshot': ('status', 'group_id'),
+    'attachment': ('volume_id', 'status', 'instance_id', 'attach_status'),
+    'message': ('resource_uuid', 'resource_type', 'event_id', 'request_id', 'message_level'),
+    'pool': ('name', 'volume_type'),
+    'volume_type': ('is_public', 'extra_specs'),
+}
+
+
+@functools.cache
+def load(path: str) -> dict[str, tuple[str, ...]]:
+    """Resource -> filters from a JSON file; the built-in ones when it is missing or broken."""
+    try:
+        with open(path, encoding='utf-8') as stream:
+            return {name: tuple(filters) for name, filters in json.load(stream).items()}
+    except FileNotFoundError:
+        return BUILT_IN
+    except (OSError, ValueError, AttributeError, TypeError) as exc:
+        LOG.warning('resource_query_filters_file %s cannot be used, so the built-in filters are: '
+                    '%s', path, exc)
+        return BUILT_IN
+
+
+def every() -> dict[str, tuple[str, ...]]:
+    """Resource -> filters of the configured file."""
+    return load(CONF.resource_query_filters_file)
+
+
+def of(resource: str) -> tuple[str, ...]:
+    """The filters of one resource; none for a resource the file does not name."""
+    return every().get(resource, ())

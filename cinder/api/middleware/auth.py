@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who asks: the pipeline of the configured auth_strategy, and the request context it makes.
+
+Tokens are checked by keystonemiddleware; what its headers mean is read here. noauth believes the
+caller, so cinder-api then listens on loopback only.
+"""
+import abc
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from oslo_middleware import request_id as request_id_filter
+
+from cinder import context, exception
+from cinder.api import wsgi
+from cinder.conf import CONF
+from cinder.i18n import _
+
+ALL_ROLES = ('admin', 'member', 'reader')
+# Project of a caller who names none at all, under noauth.
+NOBODYS_PROJECT = 'admin'
+_GLOBAL_ID = re.compile(request_id_filter.ID_FORMAT)
+
+
+def pipeline_factory(loader: Any, _global_conf: dict, **local_conf: str) -> Callable:
+    """Paste composite: of the pipelines of the section, the one named like auth_strategy."""
+    *filters, app = local_conf[CONF.auth_strategy].split()
+    application = loader.get_app(app)
+    for name in reversed(filters):
+        application = loader.get_filter(name)(application)
+    return application
+
+
+class ContextMiddleware(abc.ABC):
+    """Base: put a RequestContext into the environment, or answer 401."""
+
+    def __init__(self, application: Callable) -> None:
+        self.application = application
+
+    @classmethod
+    def factory(cls, _global_conf: dict, **_local_conf: str) -> Callable:
+        return cls
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        inbound = environ.get('HTTP_X_OPENSTACK_REQUEST_ID')
+        if inbound and _GLOBAL_ID.match(inbound):
+            environ['openstack.global_request_id'] = inbound
+        ctxt = self.context(environ)
+        if ctxt is None:
+            body = {'unauthorized': {'code': 401, 'message': _('The request needs a token.')}}
+            return wsgi.Response(body, 401).send(environ, start_response)
+        environ['cinder.context'] = ctxt
+        return self.application(environ, start_response)
+
+    @abc.abstractmethod
+    def context(self, environ: dict[str, Any]) -> context.RequestContext | None:
+        """The identity of the caller; None where there is none."""
+
+
+class KeystoneContext(ContextMiddleware):
+    """Identity from the headers that keystonemiddleware sets after it has checked the token."""
+
+    def context(self, environ: dict[str, Any]) -> context.RequestContext | None:
+        if not environ.get('HTTP_X_USER_ID'):
+            return None
+        return context.RequestContext.from_environ(
+            environ, is_admin=None, quota_class=environ.get('HTTP_X_QUOTA_CLASS'))
+
+
+class NoAuthMiddleware(ContextMiddleware):
+    """Identity as the caller tells it: token `user:project`, or none for the URL's project.
+
+    An X-Roles header narrows the roles, which are otherwise those of an administrator.
+    """
+
+    def __init__(self, application: Callable) -> None:
+        super().__init__(application)
+        self.project = re.compile('/(' + CONF.project_id_regex + ')/')
+
+    def context(self, environ: dict[str, Any]) -> context.RequestContext:
+        token = wsgi.latin(environ.get('HTTP_X_AUTH_TOKEN', ''))
+        user, _colon, project = token.partition(':')
+        if not token:
+            match = self.project.match(environ.get('PATH_INFO', ''))
+            user, project = 'admin', match[1] if match else NOBODYS_PROJECT
+        project = project or user
+        if len(user) > 255 or len(project) > 255:
+            raise exception.Invalid(_('The token is no user:project.'))
+        sent = environ.get('HTTP_X_ROLES')
+        roles = ALL_ROLES if sent is None else [role.strip() for role in sent.split(',')]
+        return context.RequestContext(
+            user_id=user, project_id=project, roles=list(roles),
+            is_admin=True if sent is None else None, request_id=environ['openstack.request_id'],
+            global_request_id=environ.get('openstack.global_request_id'))
+
+
+# Names in the paste files that operators have from the original.
+CinderKeystoneContext = KeystoneContext
+NoAuthMiddlewareIncludeProjectID = NoAuthMiddleware

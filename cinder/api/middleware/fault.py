@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place that turns exceptions into answers, and gives every answer its request id.
+
+Stands outside of whatever may raise; identity (auth.py) and handlers only raise domain errors.
+"""
+import http
+import traceback
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from oslo_context import context as oslo_context
+from oslo_log import log as logging
+
+from cinder import exception
+from cinder.api import wsgi
+
+LOG = logging.getLogger(__name__)
+
+FAULT_NAMES = {
+    400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound',
+    405: 'badMethod', 409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
+    429: 'overLimit', 501: 'notImplemented', 503: 'serviceUnavailable',
+}
+# Class of a foreign library -> status. By name, since those libraries belong to layers that the
+# API does not import: the bus does not answer, the database is away.
+FOREIGN = {
+    'DBConnectionError': 503,
+    'MessageDeliveryFailure': 503,
+    'MessageUndeliverable': 503,
+    'MessagingTimeout': 503,
+}
+
+
+def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
+    """The answer for an exception; also logs what an operator has to know."""
+    status, text, headers = _read(exc)
+    if status >= 500:
+        LOG.error('%s %s failed: %s', environ.get('REQUEST_METHOD'), environ.get('PATH_INFO'),
+                  ''.join(traceback.format_exception(exc)))
+    else:
+        LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), environ.get('PATH_INFO'), status,
+                 text)
+    if status == 412:
+        return wsgi.Response(None, status, headers)
+    body: dict[str, Any] = {'code': status, 'message': text}
+    if status == 413 and 'Retry-After' in dict(headers):
+        body['retryAfter'] = dict(headers)['Retry-After']
+    return wsgi.Response({FAULT_NAMES.get(status, 'computeFault'): body}, status, headers)
+
+
+def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:
+    """Status, text for the caller and headers of an exception."""
+    if isinstance(exc, exception.CinderException):
+        status = exc.code if exc.code in wsgi.STATUS_LINES else 500
+        text = str(exc) if exc.safe else http.HTTPStatus(status).description
+        return status, text or http.HTTPStatus(status).phrase, list(exc.headers.items())
+    for kind in type(exc).__mro__:
+        if kind.__name__ in FOREIGN:
+            status = FOREIGN[kind.__name__]
+            return status, exception.ServiceUnavailable.message, [('Retry-After', '5')]
+    return 500, 'The server has encountered an unexpected error.', []
+
+
+class FaultWrapper:
+    """Middleware: request ids on every answer, faults instead of exceptions.
+
+    :param application: the rest of the pipeline.
+    """
+
+    def __init__(self, application: Callable) -> None:
+        self.application = application
+
+    @classmethod
+    def factory(cls, _global_conf: dict, **_local_conf: str) -> Callable:
+        return cls
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        request_id = environ.get('openstack.request_id')
+        if request_id is None:
+            request_id = environ['openstack.request_id'] = oslo_context.generate_request_id()
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            headers += (('x-openstack-request-id', request_id),
+                        ('x-compute-request-id', request_id))
+            return start_response(status, headers, exc_info) if exc_info \
+                else start_response(status, headers)
+
+        try:
+            return self.application(environ, start)
+        except Exception as exc:
+            response = fault(exc, environ)
+            response.headers += environ.get('cinder.version_headers', ())
+            return response.send(environ, start)

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limit of a request body: 413 and a line of text beyond it, before anything reads the body.
+
+The option is oslo.middleware's (max_request_body_size), so that operators find it where it was.
+"""
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from oslo_middleware import sizelimit
+
+from cinder import exception
+from cinder.api import wsgi
+from cinder.conf import CONF
+from cinder.i18n import _
+
+CONF.register_opts(sizelimit.OPTS, group='oslo_middleware')
+
+
+class TooLarge(Exception):
+    """A body without a declared length went on beyond the limit."""
+
+
+class LimitedReader:
+    """A body of unknown length, read up to the limit."""
+
+    def __init__(self, stream: Any, limit: int) -> None:
+        self.stream = stream
+        self.limit = limit
+
+    def read(self, size: int | None = None) -> bytes:
+        """:raises TooLarge: there is more than the limit."""
+        most = self.limit + 1
+        data = self.stream.read(most if size is None or size < 0 else min(size, most))
+        self.limit -= len(data)
+        if self.limit < 0:
+            raise TooLarge()
+        return data
+
+
+class RequestBodySizeLimiter:
+    """Middleware that refuses bodies over [oslo_middleware] max_request_body_size bytes."""
+
+    def __init__(self, application: Callable) -> None:
+        self.application = application
+
+    @classmethod
+    def factory(cls, _global_conf: dict, **_local_conf: str) -> Callable:
+        return cls
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        length = environ.get('CONTENT_LENGTH')
+        if length:
+            if not (length.isascii() and length.isdigit()):
+                raise exception.Invalid(_('The Content-Length header is malformed.'))
+            if len(length) > 15 or int(length) > CONF.oslo_middleware.max_request_body_size:
+                return self._refuse(environ, start_response)
+        elif 'HTTP_TRANSFER_ENCODING' in environ:
+            environ['wsgi.input'] = LimitedReader(environ['wsgi.input'],
+                                                  CONF.oslo_middleware.max_request_body_size)
+        try:
+            return self.application(environ, start_response)
+        except TooLarge:
+            return self._refuse(environ, start_response)
+
+    @staticmethod
+    def _refuse(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        text = f'413 Request Entity Too Large\n\nThe request body is larger than ' \
+               f'{CONF.oslo_middleware.max_request_body_size} bytes.\n'
+        return wsgi.Response(text.encode(), 413, content_type='text/plain; charset=UTF-8').send(
+            environ, start_response)

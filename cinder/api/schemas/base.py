@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The words that request schemas are written in, and how a schema becomes a check.
+
+A schema is plain JSON schema (2020-12); rules beyond it are the named formats of FORMATS.
+"""
+import re
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import jsonschema
+
+from cinder import exception
+from cinder.i18n import _
+
+MAX_INT = 2 ** 31 - 1
+TRUE = ('True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't')
+FALSE = ('False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f')
+_CHECKER = jsonschema.FormatChecker(formats=())
+
+Schema = dict[str, Any]
+
+
+# ------------------------------------------------------------------------------------- vocabulary
+def nullable(schema: Schema) -> Schema:
+    """The same, or null."""
+    kinds = schema['type'] if isinstance(schema['type'], list) else [schema['type']]
+    made = {**schema, 'type': [*kinds, 'null']}
+    if 'enum' in schema:
+        made['enum'] = [*schema['enum'], None]
+    return made
+
+
+def text(shortest: int = 0, longest: int = 255, pattern: str | None = None,
+         check: str | None = None) -> Schema:
+    """A text of so many characters; `check` is a name of FORMATS."""
+    made: Schema = {'type': 'string', 'minLength': shortest, 'maxLength': longest}
+    if pattern:
+        made['pattern'] = pattern
+    if check:
+        made['format'] = check
+    return made
+
+
+def integer(lowest: int, highest: int = MAX_INT) -> Schema:
+    """A whole number, or its digits as a text."""
+    name = f'integer {lowest} to {highest}'
+    if name not in _CHECKER.checkers:
+        _CHECKER.checks(name)(lambda value: value is None or _in_range(value, lowest, highest))
+    return {'type': ['integer', 'string'], 'format': name}
+
+
+def one_of(*values: object) -> Schema:
+    """One of a few texts."""
+    return {'type': 'string', 'enum': list(values)}
+
+
+def any_case(*values: str) -> Schema:
+    """One of a few texts, in capitals or not; what arrives is to be lowered."""
+    return {'type': 'string',
+            'pattern': rf"(?i)\A({'|'.join(map(re.escape, values))})\Z"}
+
+
+def obj(_required: tuple[str, ...] | list[str] = (), _extra: bool = False,
+        **properties: Schema) -> Schema:
+    """An object with these keys; `_extra` allows others too."""
+    return {'type': 'object', 'properties': properties, 'required': list(_required),
+            'additionalProperties': _extra}
+
+
+def wrap(key: str, schema: Schema, **others: Schema) -> Schema:
+    """A body with the required top level key `key`, and optional `others`."""
+    return {'type': 'object', 'properties': {key: schema, **others}, 'required': [key],
+            'additionalProperties': False}
+
+
+def mapping(pattern: str, value: Schema, **facts: Any) -> Schema:
+    """An object of free keys that match `pattern`."""
+    return {'type': 'object', 'patternProperties': {pattern: value},
+            'additionalProperties': False, **facts}
+
+
+def any_of_keys(schema: Schema, *keys: str) -> Schema:
+    """The same object, with at least one of these keys."""
+    return {**schema, 'anyOf': [{'required': [key]} for key in keys]}
+
+
+
+ANYTHING: Schema = {}
+BOOLISH: Schema = {'type': ['boolean', 'string'], 'enum': [True, *TRUE, False, *FALSE]}
+UUID: Schema = {'type': 'string', 'format': 'uuid'}
+UUID_OR_NULL = nullable(UUID)
+NAME = text(1, 255, check='name')
+OPTIONAL_NAME: Schema = {'type': ['string', 'null'], 'format': 'trimmed 255'}
+OPTIONAL_DESCRIPTION = OPTIONAL_NAME
+METADATA = mapping(r'^[a-zA-Z0-9-_:. /]{1,255}\Z', text(0, 255))
+EXTRA_SPECS = mapping(r'^[a-zA-Z0-9-_:. /]{1,255}\Z', nullable(text(0, 255)))
+HOST = text(1, 255, pattern=r'^[a-zA-Z0-9-._#@:/+\[\]]*\Z')
+OBJECT: Schema = {'type': 'object'}
+
+
+def boolean(value: bool | str) -> bool:
+    """The meaning of a BOOLISH value that passed its schema."""
+    return value if isinstance(value, bool) else value in TRUE
+
+
+# ----------------------------------------------------------------------------------------- formats
+def _in_range(value: object, lowest: int, highest: int) -> bool:
+    if isinstance(value, str):
+        if not re.fullmatch(r'[+-]?[0-9]{1,30}', value):
+            return False
+        value = int(value)
+    return type(value) is int and lowest <= value <= highest
+
+
+def _is_uuid(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        uuid.UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _are_uuids(value: object) -> bool:
+    """One id or a list of them."""
+    return all(map(_is_uuid, value)) if isinstance(value, list) else _is_uuid(value)
+
+
+def _is_size(value: object) -> bool:
+    """Whole number or decimal digits, as integer(0) but for columns that may hold any size."""
+    return value is None or _in_range(value, 0, MAX_INT)
+
+
+# Format name -> (rule, what to tell the caller). A rule sees every JSON type the schema allows.
+FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    'uuid': (_is_uuid, 'is not a UUID'),
+    'name': (lambda value: isinstance(value, str) and 1 <= len(value.strip()) <= 255,
+             'has to hold 1 to 255 characters besides white space'),
+    'trimmed 255': (lambda value: not isinstance(value, str) or len(value.strip()) <= 255,
+                    'is longer than 255 characters'),
+    'trimmed 1-255': (lambda value: not value or 1 <= len(value.strip()) <= 255,
+                      'has to hold 1 to 255 characters besides white space'),
+    'zone': (lambda value: value is None or 1 <= len(value.strip()) <= 255,
+             'has to hold 1 to 255 characters besides white space'),
+    'printable': (lambda value: value is None or value.isprintable(),
+                  'holds a character that cannot be printed'),
+    'uuids': (_are_uuids, 'is neither a UUID nor a list of them'),
+    # What a TEXT column of MySQL holds.
+    'text column': (lambda value: not isinstance(value, str) or len(value.encode()) <= 65535,
+                    'is longer than 65535 bytes'),
+    'size': (_is_size, 'is not a whole number'),
+}
+for _name, (_rule, _reason) in FORMATS.items():
+    _CHECKER.checks(_name)(_rule)
+
+
+# ------------------------------------------------------------------------------------------- checks
+def compiled(schema: Schema) -> Callable[[Any], None]:
+    """A function that raises Invalid, with the reason, for data that the schema refuses."""
+    validator = jsonschema.Draft202012Validator(schema, format_checker=_CHECKER)
+
+    def check(data: Any) -> None:
+        error = next(validator.iter_errors(data), None)
+        if error is not None:
+            raise exception.Invalid(_reason(error))
+    return check
+
+
+def _reason(error: jsonschema.ValidationError) -> str:
+    field = '.'.join(str(part) for part in error.absolute_path)
+    reason = _cut(error.message)
+    if error.validator == 'format':
+        reason = f'{_cut(repr(error.instance))} ' + FORMATS.get(
+            error.validator_value, (None, f'is no {error.validator_value}'))[1]
+    elif error.validator == 'anyOf':
+        keys = ', '.join(repr(row['required'][0]) for row in error.validator_value)
+        reason = _('at least one of %s is needed') % keys
+    if not field:
+        return _('Invalid input: %s') % reason
+    return _('Invalid input for field %(field)s. Value: %(value)s. %(reason)s') % {
+        'field': field[:300], 'value': _cut(repr(error.instance)), 'reason': reason}
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 300 else text[:300] + '...'

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bodies of /snapshots and of the metadata below it."""
+from cinder.api.schemas import base
+
+_NAME = base.nullable(base.text(0, 255))
+_DESCRIPTION = base.nullable(base.text(0, 255, check='printable'))
+
+CREATE = base.wrap('snapshot', base.obj(
+    ['volume_id'], name=_NAME, display_name=_NAME, description=_DESCRIPTION,
+    volume_id=base.UUID, force=base.BOOLISH, metadata=base.nullable(base.METADATA)))
+
+_UPDATE = {'name': _NAME, 'description': _DESCRIPTION, 'display_name': _NAME,
+           'display_description': _DESCRIPTION}
+UPDATE = base.wrap('snapshot', base.any_of_keys(base.obj(**_UPDATE), *_UPDATE))
+
+# Unlike the keys of a volume these may not hold a slash, and other top level keys are let through.
+_METADATA = base.mapping(r'^[a-zA-Z0-9-_:. ]{1,255}$', base.text(0, 255))
+METADATA = {**base.wrap('metadata', _METADATA), 'additionalProperties': True}
+META = {**base.wrap('meta', {**_METADATA, 'minProperties': 1, 'maxProperties': 1}),
+        'additionalProperties': True}

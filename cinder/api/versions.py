@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The version documents: GET / without a token, GET /v3/ with one."""
+from collections.abc import Callable
+from typing import Any
+
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+
+DOCUMENTATION = 'https://docs.openstack.org/'
+UPDATED = '2023-08-31T00:00:00Z'
+
+
+def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
+    """The list of the API versions of this endpoint: only v3."""
+    return {'versions': [{
+        'id': 'v3.0',
+        'status': 'CURRENT',
+        'version': mv.text(mv.MAX),
+        'min_version': mv.text(mv.MIN),
+        'updated': UPDATED,
+        'links': [{'rel': 'describedby', 'type': 'text/html', 'href': DOCUMENTATION},
+                  {'rel': 'self', 'href': common.base_url(req) + '/v3/'}],
+        'media-types': [{'base': wsgi.JSON, 'type': wsgi.VENDOR_JSON + ';version=3'}],
+    }]}
+
+
+def below_v3(req: wsgi.Request) -> wsgi.Response:
+    """GET /v3 and GET /v3/."""
+    return wsgi.Response(document(req))
+
+
+class Versions:
+    """The application at the root of the endpoint; every other path there is unknown."""
+
+    @classmethod
+    def factory(cls, _global_conf: dict, **_local_conf: str) -> 'Versions':
+        return cls()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
+        if environ.get('PATH_INFO', '') in ('', '/'):
+            response = wsgi.Response(document(wsgi.Request(environ)), 300)
+        else:
+            response = wsgi.unrouted(environ)
+        return response.send(environ, start_response)

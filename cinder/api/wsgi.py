@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A request, a response, and how one request runs through one handler.
+
+The decorators only note facts on a handler; `call` and `Actions` read them, so that the order of
+checks is written once. Which path leads to which handler is cinder.api.v3.router's business.
+"""
+import dataclasses
+import functools
+import http
+import re
+import types
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from cinder import exception
+from cinder.api import microversions as mv
+from cinder.i18n import _
+
+JSON = 'application/json'
+VENDOR_JSON = 'application/vnd.openstack.volume+json'
+HTML = 'text/html; charset=UTF-8'
+VERSION_HEADER = 'OpenStack-API-Version'
+STATUS_LINES = {status.value: f'{status.value} {status.phrase}' for status in http.HTTPStatus}
+TRIMMED = ('name', 'description', 'display_name', 'display_description')
+_VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})')
+
+
+def _plain(value: object) -> object:
+    """What orjson cannot write itself: the sums that PostgreSQL gives as Decimal."""
+    if isinstance(value, Decimal):
+        return int(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(type(value).__name__)
+
+
+def dumps(data: object) -> bytes:
+    """JSON bytes; naive times become ISO text without a zone."""
+    return orjson.dumps(data, default=_plain)
+
+
+@functools.lru_cache(maxsize=256)
+def negotiate(header: str | None) -> int:
+    """The microversion that a version header asks for.
+
+    :param header: value of OpenStack-API-Version, or None.
+    :raises InvalidApiVersionString: the text is malformed, or names other services only.
+    :raises InvalidGlobalAPIVersion: there is no such version.
+    """
+    if header is None:
+        return mv.MIN
+    for part in header.split(','):
+        service, _space, wanted = part.strip().partition(' ')
+        if service.lower() == 'volume':
+            break
+    else:
+        raise exception.InvalidApiVersionString(version=header)
+    wanted = wanted.strip()
+    if wanted == 'latest':
+        return mv.MAX
+    match = _VERSION.fullmatch(wanted)
+    if match is None:
+        raise exception.InvalidApiVersionString(version=wanted)
+    major, minor = int(match[1]), int(match[2])
+    if major != 3 or minor not in mv.HISTORY:
+        raise exception.InvalidGlobalAPIVersion(req_ver=wanted, min_ver=mv.text(mv.MIN),
+                                                max_ver=mv.text(mv.MAX))
+    return minor
+
+
+class Request:
+    """One API request. Everything is read from the environment when it is first asked for.
+
+    :ivar context: who asks (RequestContext).
+    :ivar api_version: number after the dot, compare it with the constants of microversions.
+    :ivar url_project: project id of the URL, or None where the URL had none.
+    :ivar params: query parameters that `@wsgi.query` made typed.
+    """
+
+    __slots__ = ('_bases', '_json', '_query', 'api_version', 'context', 'environ', 'method',
+                 'params', 'url_project')
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+        self.method = environ['REQUEST_METHOD']
+        self.context = environ.get('cinder.context')
+        self.api_version = mv.MIN
+        self.url_project = None
+        self.params: dict[str, Any] = {}
+        self._query = self._bases = None
+        self._json = _UNREAD
+
+    def header(self, name: str) -> str | None:
+        return self.environ.get('HTTP_' + name.upper().replace('-', '_'))
+
+    @property
+    def query(self) -> dict[str, str]:
+        """Query parameters as sent; of a repeated one the last.
+
+        :raises Invalid: bytes that are no UTF-8, or NUL.
+        """
+        if self._query is None:
+            self._query = parse_query(self.environ.get('QUERY_STRING', ''))
+        return self._query
+
+    @property
+    def has_body(self) -> bool:
+        """A body is there; one without Content-Type does not count."""
+        environ = self.environ
+        return bool(environ.get('CONTENT_TYPE')) and (
+            environ.get('CONTENT_LENGTH', '0') not in ('', '0')
+            or 'chunked' in environ.get('HTTP_TRANSFER_ENCODING', ''))
+
+    def check_content_type(self) -> None:
+        """:raises InvalidContentType: there is a body and it is no JSON."""
+        if self.has_body:
+            kind = self.environ['CONTENT_TYPE'].partition(';')[0].strip().lower()
+            if kind not in (JSON, VENDOR_JSON):
+                raise exception.InvalidContentType(content_type=kind)
+
+    def json(self) -> Any:
+        """The parsed body; None when there is none.
+
+        :raises Invalid: malformed or too deep JSON, NUL characters, broken UTF-8.
+        """
+        if self._json is _UNREAD:
+            self._json = parse_json(self._read()) if self.has_body else None
+        return self._json
+
+    def _read(self) -> bytes:
+        stream = self.environ['wsgi.input']
+        length = self.environ.get('CONTENT_LENGTH')
+        return stream.read(int(length)) if length else stream.read()
+
+
+_UNREAD = object()
+
+
+def latin(text: str) -> str:
+    """A text of the WSGI environment, whose bytes arrive as Latin-1, read as the UTF-8 it is.
+
+    :raises Invalid: the bytes are no UTF-8, or hold NUL.
+    """
+    if not text.isascii():
+        try:
+            text = text.encode('latin-1').decode('utf-8')
+        except UnicodeError:
+            raise exception.Invalid(_('The URL is no valid UTF-8.')) from None
+    if '\0' in text:
+        raise exception.Invalid(_('The URL holds a NUL character.'))
+    return text
+
+
+def parse_query(text: str) -> dict[str, str]:
+    """Query string to dictionary, strict about its encoding."""
+    if not text:
+        return {}
+    try:
+        query = dict(urllib.parse.parse_qsl(text, keep_blank_values=True, errors='strict',
+                                            max_num_fields=1000))
+    except ValueError:
+        raise exception.Invalid(_('The query string is malformed.')) from None
+    if any('\0' in key or '\0' in value for key, value in query.items()):
+        raise exception.Invalid(_('The query string holds a NUL character.'))
+    return query
+
+
+def parse_json(text: bytes) -> Any:
+    """JSON to values, refusing what no database column can hold."""
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise exception.Invalid(_('Malformed request body: %s') % exc) from None
+    if b'\\u0000' in text and _holds_nul(data):
+        raise exception.Invalid(_('The request body holds a NUL character.'))
+    return data
+
+
+def _holds_nul(data: object) -> bool:
+    if isinstance(data, str):
+        return '\0' in data
+    if isinstance(data, dict):
+        return any('\0' in key or _holds_nul(value) for key, value in data.items())
+    return isinstance(data, list) and any(map(_holds_nul, data))
+
+
+class Response:
+    """An answer.
+
+    :param data: rendered as JSON; None is an empty body; bytes are sent as they are.
+    :param headers: (name, value) pairs besides content type and length.
+    """
+
+    __slots__ = ('content_type', 'data', 'headers', 'status')
+
+    def __init__(self, data: object = None, status: int = 200,
+                 headers: Iterable[tuple[str, str]] = (), content_type: str | None = None) -> None:
+        self.data = data
+        self.status = status
+        self.headers = list(headers)
+        self.content_type = content_type
+
+    def send(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
+        """Answer in WSGI's way."""
+        data = self.data
+        body = b'' if data is None else data if type(data) is bytes else dumps(data)
+        kind = self.content_type
+        if kind is None:
+            wants_vendor = VENDOR_JSON in environ.get('HTTP_ACCEPT', '')
+            kind = HTML if data is None else VENDOR_JSON if wants_vendor else JSON
+        headers = [('Content-Type', kind), ('Content-Length', str(len(body))), *self.headers]
+        start_response(STATUS_LINES[self.status], headers)
+        return [body]
+
+
+def ok(data: object = None, **kwargs: Any) -> Response:
+    return Response(data, 200, **kwargs)
+
+
+def accepted(data: object = None, **kwargs: Any) -> Response:
+    return Response(data, 202, **kwargs)
+
+
+def no_content() -> Response:
+    return Response(None, 204)
+
+
+def unrouted(environ: Mapping[str, Any]) -> Response:
+    """The 404 of a path that nobody knows: a page or a line of text, never a JSON fault."""
+    if 'text/html' in environ.get('HTTP_ACCEPT', ''):
+        page = b'<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>' \
+               b'<p>The resource could not be found.</p></body></html>'
+        return Response(page, 404, content_type=HTML)
+    return Response(b'404 Not Found\n\nThe resource could not be found.\n', 404,
+                         content_type='text/plain; charset=UTF-8')
+
+
+# ------------------------------------------------------------------ what handlers say of themselves
+@dataclasses.dataclass(slots=True)
+class Spec:
+    """Facts of a handler, collected by the decorators below."""
+
+    since: int = mv.MIN
+    until: int | None = None
+    status: int = 200
+    schemas: tuple = ()
+    key: str | None = None
+    query: Mapping[str, Callable[[str, str], Any]] | None = None
+
+
+def spec_of(handler: Callable) -> Spec:
+    """The facts of a handler; empty ones for a handler without decorators."""
+    if not hasattr(handler, 'spec'):
+        handler.spec = Spec()
+    return handler.spec
+
+
+def _noting(**facts: Any) -> Callable:
+    def decorate(handler: Callable) -> Callable:
+        spec = spec_of(handler)
+        for name, value in facts.items():
+            setattr(spec, name, value)
+        return handler
+    return decorate
+
+
+def versions(since: int, until: int | None = None) -> Callable:
+    """The handler exists from microversion `since` to `until` inclusive; 404 outside."""
+    return _noting(since=since, until=until)
+
+
+def response(status: int) -> Callable:
+    """HTTP status when the handler returns plain data or None (an empty body)."""
+    return _noting(status=status)
+
+
+def query(**params: Callable[[str, str], Any]) -> Callable:
+    """Typed query parameters: name=converter(name, text); found ones are put in req.params."""
+    return _noting(query=types.MappingProxyType(params))
+
+
+def body(schemas: object, key: str | None = None) -> Callable:
+    """The handler takes a body, handed to it as the argument `body`.
+
+    :param schemas: a JSON schema of the whole body, or a list [(since, schema), ...] in rising
+        order; the last one whose version the request has reached is used.
+    :param key: name of the top level key whose value is handed over; None hands over all.
+    """
+    rows = [(mv.MIN, schemas)] if isinstance(schemas, dict) else schemas
+    compiled = tuple((since, Schema(schema)) for since, schema in rows)
+    return _noting(schemas=compiled[::-1], key=key)
+
+
+class Schema:
+    """A JSON schema, compiled when it is first used and then kept."""
+
+    __slots__ = ('_check', 'schema')
+
+    def __init__(self, schema: dict) -> None:
+        self.schema = schema
+        self._check = None
+
+    def check(self, data: object) -> None:
+        """:raises Invalid: naming the field, the refused value and the reason."""
+        if self._check is None:
+            from cinder.api.schemas import base
+            self._check = base.compiled(self.schema)
+        self._check(data)
+
+
+# -------------------------------------------------------------------------------- running a handler
+def call(req: Request, handler: Callable, args: dict[str, str]) -> Response:
+    """Run a handler: version window, query, body schema, then the handler itself.
+
+    :param args: values of the path's placeholders.
+    :raises CinderException: whatever is wrong with the request.
+    """
+    spec = handler.spec
+    if req.api_version < spec.since or (spec.until is not None and req.api_version > spec.until):
+        raise exception.VersionNotFoundForAPIMethod()
+    if spec.query:
+        sent = req.query
+        req.params = {name: convert(name, sent[name])
+                      for name, convert in spec.query.items() if name in sent}
+    if spec.schemas:
+        args = {**args, 'body': _checked_body(req, spec)}
+    result = handler(req, **args)
+    return result if type(result) is Response else Response(result, spec.status)
+
+
+def _checked_body(req: Request, spec: Spec) -> Any:
+    data = req.json()
+    if not isinstance(data, dict):
+        raise exception.Invalid(_('The request needs a JSON object as its body.'))
+    for since, schema in spec.schemas:
+        if since <= req.api_version:
+            schema.check(data)
+            break
+    inner = data[spec.key] if spec.key is not None else data
+    if isinstance(inner, dict):
+        for name in TRIMMED:
+            value = inner.get(name)
+            if isinstance(value, str):
+                inner[name] = value.strip()
+    return inner
+
+
+class Actions:
+    """The POST .../action of a resource: the one key of the body chooses the handler.
+
+    :param table: action key -> handler.
+    """
+
+    def __init__(self, table: Mapping[str, Callable]) -> None:
+        self.table = table
+        for handler in table.values():
+            spec_of(handler)
+
+    def handler(self, req: Request) -> Callable:
+        """:raises Invalid: no body, no object, not exactly one key, or an unknown key."""
+        data = req.json()
+        if not isinstance(data, dict) or len(data) != 1:
+            raise exception.Invalid(_('The body of an action is an object with exactly one key.'))
+        key = next(iter(data))
+        if key not in self.table:
+            raise exception.Invalid(_('There is no such action: %s') % key[:255])
+        return self.table[key]

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All policy rules: one file per resource, collected by list_rules()."""
+import itertools
+from collections.abc import Iterator
+
+from oslo_policy import policy
+
+from cinder.policies import (
+    base,
+    limits,
+    messages,
+    pools,
+    quota_classes,
+    quotas,
+    services,
+    type_access,
+    type_encryption,
+    type_extra_specs,
+    types,
+)
+
+_MODULES = (base, limits, messages, pools, quota_classes, quotas, services, type_access,
+            type_encryption, type_extra_specs, types)
+
+
+def list_rules() -> Iterator[policy.RuleDefault]:
+    """Every rule with its default; the entry point of oslo.policy's generators."""
+    return itertools.chain.from_iterable(module.list_rules() for module in _MODULES)
