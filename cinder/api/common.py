@@ -3,8 +3,6 @@
 
 A resource describes its list once, as a Listing; the database layer does the selecting.
 """
-import ast
-import datetime
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -19,10 +17,7 @@ from cinder.i18n import _
 MAX_INT = 2 ** 31 - 1
 _TRUE = frozenset(('1', 't', 'true', 'on', 'yes', 'y'))
 _FALSE = frozenset(('0', 'f', 'false', 'off', 'no', 'n'))
-_OPERATORS = frozenset(('gt', 'gte', 'eq', 'neq', 'lt', 'lte'))
 _PAGING = frozenset(('limit', 'marker', 'offset', 'sort', 'sort_key', 'sort_dir'))
-# Nothing can match: what a filter that makes no sense stands for.
-NOTHING = object()
 
 
 # ------------------------------------------------------------------------------------- converters
@@ -48,36 +43,6 @@ def integer(name: str, value: str, highest: int = MAX_INT) -> int:
             err=_('%(name)s: %(value)s is not a whole number from 0 to %(highest)d')
             % {'name': name, 'value': value[:255], 'highest': highest})
     return int(value)
-
-
-def dictionary(_name: str, value: str) -> object:
-    """The dictionary that a text spells, with single or double quotes; else NOTHING."""
-    try:
-        data = ast.literal_eval(value)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return NOTHING
-    if not isinstance(data, dict):
-        return NOTHING
-    return {str(key): str(item) for key, item in data.items()}
-
-
-def times(name: str, value: str) -> list[tuple[str, datetime.datetime]]:
-    """'gt:TIME,lt:TIME' as [(operator, naive UTC time)]; :raises InvalidParameterValue."""
-    found = []
-    for part in value.split(','):
-        operator, _colon, stamp = part.strip().partition(':')
-        try:
-            when = datetime.datetime.fromisoformat(stamp)
-            if when.tzinfo is not None:
-                when = when.astimezone(datetime.UTC).replace(tzinfo=None)
-        except (ValueError, OverflowError):
-            when = None
-        if operator not in _OPERATORS or when is None:
-            raise exception.InvalidParameterValue(
-                err=_('%(name)s: %(value)s is not operator:time')
-                % {'name': name, 'value': part[:255]})
-        found.append((operator, when))
-    return found
 
 
 # ------------------------------------------------------------------------------------------- links
@@ -121,9 +86,10 @@ def next_link(req: wsgi.Request, marker: str) -> str:
 class Filter(NamedTuple):
     """One filter of a list.
 
-    :ivar convert: (name, text) -> value for the database layer, or NOTHING.
+    :ivar convert: (name, text) -> value for the database layer, which itself reads the texts of
+        dictionaries and of time comparisons.
     :ivar since: below this microversion the filter is dropped.
-    :ivar column: name in the database layer, when it is not the parameter's.
+    :ivar column: name for the database layer, when it is not the parameter's.
     """
 
     convert: Callable[[str, str], Any] = text
@@ -149,7 +115,6 @@ class Criteria(NamedTuple):
     sort: list[tuple[str, str]]
     all_tenants: bool
     with_count: bool
-    nothing: bool = False
 
 
 class Listing:
@@ -176,8 +141,6 @@ class Listing:
     def fetch(self, req: wsgi.Request, list_rows: Callable, **extra: Any) -> Rows:
         """Read the page that the request asks for with `list_rows(ctxt, ..., **extra)`."""
         wanted = self.criteria(req)
-        if wanted.nothing or (wanted.limit == 0 and not wanted.with_count):
-            return Rows([], 0 if wanted.with_count else None)
         page = list_rows(req.context, filters=wanted.filters, limit=wanted.limit,
                          marker=wanted.marker, offset=wanted.offset, sort=wanted.sort,
                          all_tenants=wanted.all_tenants, with_count=wanted.with_count, **extra)
@@ -189,13 +152,11 @@ class Listing:
         query = req.query if req.api_version >= self.paged_since else {}
         counts = self.counts and req.api_version >= mv.WITH_COUNT
         all_tenants = boolean('all_tenants', query.get('all_tenants', '0'))
-        filters = self._filters(req, query, counts)
         return Criteria(
-            filters=filters, limit=_limit(query), marker=query.get('marker'),
+            filters=self._filters(req, query, counts), limit=_limit(query), marker=query.get('marker'),
             offset=integer('offset', query.get('offset', '0')), sort=self._sort(query),
             all_tenants=all_tenants and req.context.is_admin,
-            with_count=counts and boolean('with_count', query.get('with_count', '0')),
-            nothing=any(value is NOTHING for value in filters.values()))
+            with_count=counts and boolean('with_count', query.get('with_count', '0')))
 
     def _filters(self, req: wsgi.Request, query: Mapping[str, str],
                  counts: bool) -> dict[str, Any]:
