@@ -2,7 +2,6 @@
 """Finds what the configuration files set and this service does not have, so that an operator
 learns at start which lines of an inherited file do nothing. Reads files, changes nothing."""
 
-import collections
 import fnmatch
 import glob
 import os
@@ -41,11 +40,11 @@ LIBRARY_OPTIONS = frozenset((
 ))
 
 
-_OURS = collections.defaultdict(frozenset, {
+_OURS = {
     group: frozenset(name for opt in opts
                      for name in (opt.dest, *(old.name for old in opt.deprecated_opts)))
     for group, opts in options.BY_GROUP.items()
-})
+}
 
 
 def unknown_options(conf: cfg.ConfigOpts) -> list[str]:
@@ -59,7 +58,7 @@ def unknown_options(conf: cfg.ConfigOpts) -> list[str]:
         for sections in map(_sections, _files(conf))
         for group, settings in sections.items()
         for name in settings
-        if not _known(conf, group, name, settings)
+        if not _known(conf, group, name.replace('-', '_'))
     }
     return sorted(found)
 
@@ -76,14 +75,13 @@ def _sections(path: str) -> dict[str, dict[str, list[str]]]:
     return sections
 
 
-def _known(conf: cfg.ConfigOpts, group: str, name: str, siblings: dict) -> bool:
-    name = name.replace('-', '_')
+def _known(conf: cfg.ConfigOpts, group: str, name: str) -> bool:
     if group == 'DEFAULT':
         return name in _OURS[group] or name in LIBRARY_OPTIONS or name in conf
     if _is_library(group):
         return True
-    is_backend = group in (conf.enabled_backends or ()) or 'volume_driver' in siblings
-    ours = _OURS[backend.GROUP if is_backend else group.lower()]
+    # Any other section may describe a back end, also one that is not enabled now.
+    ours = _OURS.get(group.lower(), _OURS[backend.GROUP])
     return name in ours or name in _registered(conf, group)
 
 

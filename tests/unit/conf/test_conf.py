@@ -77,7 +77,7 @@ def test_unknown_options_are_named_once_each(parse):
 def test_backend_sections_count_against_the_backend_options(parse):
     conf = parse('[DEFAULT]\nenabled_backends = one\nvolume_group = not_here\n'
                  '[one]\nvolume_group = vg\nrbd_pool = p\n'
-                 '[two]\nvolume_driver = d\nrbd_user = u\n'
+                 '[two]\nvolume_group = d\nrbd_user = u\n'
                  '[backend_defaults]\nlvm_type = thin\nnfs_mount_options = o\n')
     assert cinder_conf.unknown_options(conf) == [
         'DEFAULT/volume_group', 'backend_defaults/nfs_mount_options',
