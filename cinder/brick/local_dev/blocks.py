@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes of block devices: clear and copy them with dd. It knows no volume groups; whether a device
+may be touched is for the caller to know."""
+import shlex
+from collections.abc import Callable
+
+from cinder.privsep import command
+
+MIB = 1024 ** 2
+
+
+class Blocks:
+    """How this back end moves bytes.
+
+    :param execute: as command.execute
+    :param blocksize: of each read and write, as dd takes it
+    :param clear: 'zero', or 'none' to leave the bytes of a deleted volume where they are
+    :param clear_mib: MiB at the start of a device to clear; 0: all of it
+    :param ionice: options of ionice(1) for clearing, for instance '-c3'
+    """
+
+    def __init__(self, execute: Callable = command.execute, blocksize: str = '1M',
+                 clear: str = 'zero', clear_mib: int = 0, ionice: str | None = None) -> None:
+        self._execute = execute
+        self._blocksize = blocksize
+        self._clear_bytes = clear_mib * MIB
+        self._prefix = ('ionice', *shlex.split(ionice)) if ionice else ()
+        self.clears = clear == 'zero'
+
+    def clear(self, path: str, size: int) -> None:
+        """Overwrite a device of `size` bytes with zeros, as far as the options want that.
+
+        :raises ProcessExecutionError: dd failed
+        """
+        if self.clears:
+            self._dd('/dev/zero', path, min(size, self._clear_bytes or size), '', self._prefix)
+
+    def copy(self, source: str, target: str, size: int) -> None:
+        """Copy `size` bytes.
+
+        :raises ProcessExecutionError: dd failed
+        """
+        self._dd(source, target, size, ',fullblock,direct', ())
+
+    def _dd(self, source, target, size, iflag, prefix):
+        # Direct, so that gigabytes of somebody's data do not push everything out of the page
+        # cache; fdatasync, so that nothing is reported done that a power cut would undo.
+        self._execute(*command.DIES_WITH_US, *prefix, 'dd', f'if={source}', f'of={target}',
+                      f'bs={self._blocksize}', f'count={size}', f'iflag=count_bytes{iflag}',
+                      'oflag=direct', 'conv=fdatasync,notrunc', run_as_root=True, timeout=None)

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a driver must offer (VolumeDriver) and what it may: one small abstract class per capability,
+asked for with isinstance(). It holds no way to do any of it; drivers do, and manager/sources.py."""
+import abc
+from collections.abc import Callable
+from typing import Any
+
+Fields = dict[str, Any] | None
+
+
+class VolumeDriver(abc.ABC):
+    """Storage of one back end.
+
+    A method that takes a volume or a snapshot returns the fields of it to store, or None. Every
+    one may be run again after any interruption: what is done already is success, so that running
+    an operation again is its recovery. Sizes are GiB.
+
+    :param configuration: the options of this back end, see configuration.py
+    :param executor: runs every external command, as privsep.command.execute; for tests
+    :param host: name of the service, 'host@backend'
+    :param cluster_name: cluster that shares this back end
+    """
+
+    # A driver that is not kept up is refused at start unless the operator insists.
+    supported = True
+
+    def __init__(self, configuration: Any, executor: Callable | None = None,
+                 host: str | None = None, cluster_name: str | None = None) -> None:
+        self.configuration = configuration
+        self.host = host
+        self.cluster_name = cluster_name
+        self.executor = executor
+
+    @abc.abstractmethod
+    def do_setup(self, ctxt: Any) -> None:
+        """Get ready; runs once, before anything else."""
+
+    @abc.abstractmethod
+    def check_for_setup_error(self) -> None:
+        """:raises VolumeBackendAPIException: the storage cannot be used, with the cause"""
+
+    @abc.abstractmethod
+    def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
+        """The report for the scheduler, capacities in GiB by pool; the last one without `refresh`.
+        """
+
+    @abc.abstractmethod
+    def create_volume(self, volume: Any) -> Fields:
+        """Make an empty volume that reads zeros."""
+
+    @abc.abstractmethod
+    def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> Fields:
+        """Make a volume with the bytes of a snapshot; it may be bigger."""
+
+    @abc.abstractmethod
+    def delete_volume(self, volume: Any) -> Fields:
+        """:raises VolumeIsBusy: something holds it"""
+
+    @abc.abstractmethod
+    def extend_volume(self, volume: Any, new_size: int) -> Fields:
+        """Grow a volume to `new_size` GiB; the new part reads zeros."""
+
+    @abc.abstractmethod
+    def create_snapshot(self, snapshot: Any) -> Fields:
+        """Keep the bytes that `snapshot.volume` has now."""
+
+    @abc.abstractmethod
+    def delete_snapshot(self, snapshot: Any) -> Fields:
+        """:raises SnapshotIsBusy: something holds it"""
+
+    @abc.abstractmethod
+    def local_path(self, volume: Any) -> str:
+        """Path of the volume's device or file on this host."""
+
+    @abc.abstractmethod
+    def create_export(self, ctxt: Any, volume: Any, connector: dict[str, Any] | None) -> Fields:
+        """Make the volume reachable for initiators."""
+
+    @abc.abstractmethod
+    def ensure_export(self, ctxt: Any, volume: Any) -> Fields:
+        """Make it reachable again, the same way, after a restart of this host or of the target."""
+
+    @abc.abstractmethod
+    def remove_export(self, ctxt: Any, volume: Any) -> Fields:
+        """End what create_export began; sessions that are left end too."""
+
+    @abc.abstractmethod
+    def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
+        """What the connector needs to know: {'driver_volume_type': ..., 'data': {...}}."""
+
+    @abc.abstractmethod
+    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+                             force: bool = False) -> None:
+        """Take back what initialize_connection allowed this connector."""
+
+
+class ClonesVolumes(abc.ABC):
+    @abc.abstractmethod
+    def create_cloned_volume(self, volume: Any, src_vref: Any) -> Fields:
+        """Make a volume with the bytes that `src_vref` has now; it may be bigger."""
+
+
+class RevertsToSnapshot(abc.ABC):
+    @abc.abstractmethod
+    def revert_to_snapshot(self, volume: Any, snapshot: Any) -> Fields:
+        """Put the volume back to what its snapshot holds; the snapshot stays."""

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What drivers of this host's own storage share: exports by the target that the option
+target_helper names, and a capacity report. Data is for the drivers proper."""
+import abc
+from collections.abc import Callable
+from typing import Any
+
+from cinder import exception
+from cinder.privsep import command
+from cinder.volume import driver
+from cinder.volume.targets import fake, local, tgt
+
+GIB = 1024 ** 3
+TARGETS = {'tgtadm': tgt.TgtAdm, 'local': local.LocalTarget, 'fake': fake.FakeTarget}
+
+
+class ExportedDriver(driver.VolumeDriver):
+    """:raises InvalidConfigurationValue: no such target_helper"""
+
+    VENDOR = 'Open Source'
+    VERSION = '1.0.0'
+
+    def __init__(self, configuration: Any, executor: Callable | None = None,
+                 host: str | None = None, cluster_name: str | None = None) -> None:
+        super().__init__(configuration, executor, host, cluster_name)
+        helper = configuration.target_helper
+        if helper not in TARGETS:
+            raise exception.InvalidConfigurationValue(option='target_helper', value=helper)
+        self.target = TARGETS[helper](configuration, executor or command.execute)
+        self.backend_name = (configuration.volume_backend_name
+                             or getattr(configuration, 'config_group', None)
+                             or type(self).__name__)
+        self._stats: dict[str, Any] = {}
+
+    def create_export(self, ctxt: Any, volume: Any,
+                      connector: dict[str, Any] | None) -> driver.Fields:
+        return self.target.create_export(volume, self.local_path(volume))
+
+    def ensure_export(self, ctxt: Any, volume: Any) -> driver.Fields:
+        return self.target.ensure_export(volume, self.local_path(volume))
+
+    def remove_export(self, ctxt: Any, volume: Any) -> driver.Fields:
+        return self.target.remove_export(volume)
+
+    def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
+        self.target.validate_connector(connector)
+        return self.target.initialize_connection(volume, self.local_path(volume))
+
+    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+                             force: bool = False) -> None:
+        """Nothing: the export itself ends when the last attachment does."""
+
+    def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
+        if refresh or not self._stats:
+            self._stats = {
+                'volume_backend_name': self.backend_name,
+                'vendor_name': self.VENDOR,
+                'driver_version': self.VERSION,
+                'storage_protocol': self.target.PROTOCOL,
+                'pools': [self._pool_stats()],
+            }
+        return self._stats
+
+    @abc.abstractmethod
+    def _pool_stats(self) -> dict[str, Any]:
+        """What _pool() makes of the present capacity, and what else this storage reports."""
+
+    def _pool(self, *, total: int, free: int, provisioned: int, volumes: int,
+              thin: bool) -> dict[str, Any]:
+        """The report of the only pool; arguments in bytes."""
+        config = self.configuration
+        return {
+            'pool_name': self.backend_name,
+            'total_capacity_gb': round(total / GIB, 2),
+            'free_capacity_gb': round(free / GIB, 2),
+            'provisioned_capacity_gb': round(provisioned / GIB, 2),
+            'reserved_percentage': config.reserved_percentage,
+            'max_over_subscription_ratio': over_subscription(
+                config.max_over_subscription_ratio, provisioned, total - free),
+            'thin_provisioning_support': thin,
+            'thick_provisioning_support': not thin,
+            'total_volumes': volumes,
+            'multiattach': True,
+            'QoS_support': False,
+            'online_extend_support': self.target.GROWS_ONLINE,
+            'filter_function': config.filter_function,
+            'goodness_function': config.goodness_function,
+            'backend_state': 'up',
+        }
+
+
+def over_subscription(option: str, provisioned: int, used: int) -> float:
+    """The ratio that the option gives; for 'auto', what volumes were promised by what they hold.
+
+    Volumes that hold nothing yet say nothing: then it is 20, the option's default.
+    """
+    if option != 'auto':
+        return float(option)
+    return max(1.0, round(provisioned / used, 2)) if used and provisioned else 20.0

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes as logical volumes of one volume group: what is called how, how big, and which kind. The
+commands are brick.local_dev.lvm's, the bytes brick.local_dev.blocks', the exports the target's."""
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cinder import exception
+from cinder.brick.local_dev import blocks, lvm
+from cinder.privsep import command
+from cinder.volume import driver
+from cinder.volume.drivers import exported
+from cinder.volume.drivers.exported import GIB
+
+# LVM keeps names that start like this for itself, see lvm(8), VALID NAMES.
+_RESERVED = ('snapshot', 'pvmove')
+
+
+class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot):
+    """Thin or thick logical volumes; `vg` is the group, known when setup has been checked."""
+
+    VERSION = '3.0.0'
+
+    def __init__(self, configuration: Any, executor: Callable | None = None,
+                 host: str | None = None, cluster_name: str | None = None) -> None:
+        super().__init__(configuration, executor, host, cluster_name)
+        # Whether copies to new volumes may skip blocks of zeros: only where those read zeros.
+        self.sparse_copy = False
+
+    def do_setup(self, ctxt: Any) -> None:
+        """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
+
+    def check_for_setup_error(self) -> None:
+        """Look at the group and choose thin or thick; make the thin pool where it is missing.
+
+        :raises VolumeBackendAPIException: no such group; thin asked of an LVM that cannot; the
+            pool cannot be made (with lvcreate's words)
+        """
+        wanted = self.configuration.lvm_type
+        probe = self._group('default')
+        try:
+            group = probe.group(refresh=True)
+        except lvm.GroupNotFound as exc:
+            raise exception.VolumeBackendAPIException(
+                data=f'volume group {probe.vg_name} does not exist') from exc
+        thin = wanted == 'thin' or (
+            wanted == 'auto' and (not group.volumes or probe.pool_name in group.volumes))
+        if thin and not probe.supports_thin():
+            if wanted == 'thin':
+                raise exception.VolumeBackendAPIException(
+                    data='lvm_type is "thin", and this version of LVM has no thin volumes')
+            thin = False
+        self.vg = self._group('thin' if thin else 'default')
+        self.sparse_copy = thin
+        if thin and self.vg.pool_name not in group.volumes:
+            self.vg.create_pool()
+
+    def _group(self, lvm_type):
+        config = self.configuration
+        conf_file = config.lvm_conf_file
+        if conf_file and (conf_file.lower() == 'none' or not os.path.exists(conf_file)):
+            conf_file = None
+        mover = blocks.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
+                              config.volume_clear, config.volume_clear_size,
+                              config.volume_clear_ionice)
+        return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
+                       lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
+                       mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover)
+
+    def _pool_stats(self) -> dict[str, Any]:
+        capacity = self.vg.pool.capacity(self.vg.group(refresh=True))
+        kind = 'thin' if self.sparse_copy else 'default'
+        return {
+            **self._pool(total=capacity.total, free=capacity.free, thin=self.sparse_copy,
+                         provisioned=capacity.provisioned, volumes=capacity.volumes),
+            'metadata_percent': capacity.metadata_percent,
+            'location_info': f'LVMVolumeDriver:{self.host}:{self.vg.vg_name}:{kind}:'
+                             f'{self.vg.mirrors}',
+        }
+
+    # ----------------------------------------------------------------------- volumes
+    def create_volume(self, volume: Any) -> driver.Fields:
+        self.vg.create_volume(volume.name, volume.size * GIB)
+
+    def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+        self.vg.clone(volume.name, _lv_name(snapshot), volume.size * GIB,
+                      snapshot.volume_size * GIB)
+
+    def create_cloned_volume(self, volume: Any, src_vref: Any) -> driver.Fields:
+        self.vg.clone(volume.name, src_vref.name, volume.size * GIB, src_vref.size * GIB,
+                      live=True)
+
+    def delete_volume(self, volume: Any) -> driver.Fields:
+        with _busy(exception.VolumeIsBusy, volume_name=volume.name):
+            self.vg.delete(volume.name)
+
+    def extend_volume(self, volume: Any, new_size: int) -> driver.Fields:
+        with _busy(exception.VolumeIsBusy, volume_name=volume.name):
+            self.vg.extend(volume.name, new_size * GIB)
+        self.target.extend(volume, self.local_path(volume))
+
+    def local_path(self, volume: Any) -> str:
+        return self.vg.device(volume.name)
+
+    # --------------------------------------------------------------------- snapshots
+    def create_snapshot(self, snapshot: Any) -> driver.Fields:
+        self.vg.create_snapshot(_lv_name(snapshot), snapshot.volume.name)
+
+    def delete_snapshot(self, snapshot: Any) -> driver.Fields:
+        with _busy(exception.SnapshotIsBusy, snapshot_name=snapshot.name):
+            self.vg.delete(_lv_name(snapshot))
+
+    def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+        with _busy(exception.VolumeIsBusy, volume_name=volume.name):
+            self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
+
+    # ----------------------------------------------------------------------- exports
+    def ensure_export(self, ctxt: Any, volume: Any) -> driver.Fields:
+        # After a boot a volume that was made as a snapshot may not be active.
+        if not os.path.exists(self.local_path(volume)):
+            self.vg.activate(volume.name)
+        return super().ensure_export(ctxt, volume)
+
+
+def _lv_name(snapshot: Any) -> str:
+    return f'_{snapshot.name}' if snapshot.name.startswith(_RESERVED) else snapshot.name
+
+
+@contextlib.contextmanager
+def _busy(error: type[exception.CinderException], **names: str) -> Iterator[None]:
+    try:
+        yield
+    except lvm.LVInUse as exc:
+        raise error(reason=exc.msg, **names) from exc

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""iSCSI: names, portals, CHAP secrets, and the connection data that initiators get. What makes the
+export is a subclass with two methods."""
+import abc
+import dataclasses
+import secrets
+import string
+from typing import Any
+
+from cinder import exception
+from cinder.volume.targets import base
+
+LUN = 1
+_LETTERS = string.ascii_letters + string.digits
+# Some initiators take 12 to 16 characters and no others (RFC 7143, 9.2.1; Microsoft's).
+_SECRET_LENGTH = 16
+_NAME_LENGTH = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Chap:
+    name: str
+    secret: str = dataclasses.field(repr=False)
+
+    @classmethod
+    def parse(cls, provider_auth: str | None) -> 'Chap | None':
+        words = (provider_auth or '').split()
+        return cls(words[1], words[2]) if len(words) == 3 and words[0] == 'CHAP' else None
+
+    def __str__(self) -> str:
+        return f'CHAP {self.name} {self.secret}'
+
+
+class ISCSITarget(base.Target):
+    """One target for each volume, with the volume as logical unit 1."""
+
+    PROTOCOL = 'iSCSI'
+
+    @abc.abstractmethod
+    def _export(self, iqn: str, path: str, chap: Chap | None) -> int:
+        """Make or complete the target; returns the number to store in provider_location."""
+
+    @abc.abstractmethod
+    def _remove(self, iqn: str, chap: Chap | None) -> None:
+        """Remove the target, if there is one."""
+
+    def iqn(self, volume: Any) -> str:
+        return f'{self.configuration.target_prefix}{volume.name}'
+
+    def create_export(self, volume: Any, path: str) -> base.Fields:
+        chap = Chap.parse(volume.provider_auth) or self._new_chap()
+        return self._exported(volume, path, chap)
+
+    def ensure_export(self, volume: Any, path: str) -> base.Fields:
+        return self._exported(volume, path, Chap.parse(volume.provider_auth))
+
+    def _exported(self, volume, path, chap):
+        number = self._export(self.iqn(volume), path, chap)
+        portals = ';'.join(self._portals())
+        return {'provider_location': f'{portals},{number} {self.iqn(volume)} {LUN}',
+                'provider_auth': str(chap) if chap else None}
+
+    def _portals(self):
+        config = self.configuration
+        addresses = [config.target_ip_address, *config.target_secondary_ip_addresses]
+        return [f'[{ip}]:{config.target_port}' if ':' in ip else f'{ip}:{config.target_port}'
+                for ip in addresses]
+
+    def _new_chap(self):
+        config = self.configuration
+        if not config.use_chap_auth:
+            return None
+        return Chap(config.chap_username or _random(_NAME_LENGTH),
+                    config.chap_password or _random(_SECRET_LENGTH))
+
+    def remove_export(self, volume: Any) -> base.Fields:
+        self._remove(self.iqn(volume), Chap.parse(volume.provider_auth))
+        return {'provider_location': None, 'provider_auth': None}
+
+    def validate_connector(self, connector: dict[str, Any]) -> None:
+        if not connector.get('initiator'):
+            raise exception.InvalidInput(
+                reason='the connector has no "initiator"; an iSCSI connection needs its name')
+
+    def initialize_connection(self, volume: Any, path: str) -> dict[str, Any]:
+        """:raises VolumeBackendAPIException: the volume is not exported"""
+        try:
+            portals, iqn, lun = volume.provider_location.split()
+        except (AttributeError, ValueError):
+            raise exception.VolumeBackendAPIException(
+                data=f'volume {volume.id} is not exported') from None
+        portals = portals.rpartition(',')[0].split(';')
+        data = {**self._data(volume), 'target_discovered': False, 'target_portal': portals[0],
+                'target_iqn': iqn, 'target_lun': int(lun)}
+        if len(portals) > 1:
+            data.update(target_portals=portals, target_iqns=[iqn] * len(portals),
+                        target_luns=[int(lun)] * len(portals))
+        chap = Chap.parse(volume.provider_auth)
+        if chap:
+            data.update(auth_method='CHAP', auth_username=chap.name, auth_password=chap.secret)
+        return {'driver_volume_type': 'iscsi', 'data': data}
+
+
+def _random(length: int) -> str:
+    return ''.join(secrets.choice(_LETTERS) for _ in range(length))

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""No export at all: the initiator is this host and opens the device or file itself."""
+from typing import Any
+
+from cinder.volume.targets import base
+
+
+class LocalTarget(base.Target):
+    PROTOCOL = 'local'
+    GROWS_ONLINE = True
+
+    def create_export(self, volume: Any, path: str) -> base.Fields:
+        return {}
+
+    def ensure_export(self, volume: Any, path: str) -> base.Fields:
+        return {}
+
+    def remove_export(self, volume: Any) -> base.Fields:
+        return {}
+
+    def extend(self, volume: Any, path: str) -> None:
+        """Nothing: whoever has the file or device open sees its size."""
+
+    def validate_connector(self, connector: dict[str, Any]) -> None:
+        """Nothing is needed to open a path."""
+
+    def initialize_connection(self, volume: Any, path: str) -> dict[str, Any]:
+        return {'driver_volume_type': 'local', 'data': {**self._data(volume), 'device_path': path}}

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tgt, the target daemon in user space, told what to do by tgtadm(8). tgtd forgets everything when
+it stops; what is to be exported is in the database and comes back through ensure_export."""
+import dataclasses
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from cinder import exception
+from cinder.i18n import _
+from cinder.privsep import tgt as tgt_socket
+from cinder.volume.targets import iscsi
+
+LOG = logging.getLogger(__name__)
+
+_SECONDS = 20.0
+_TRIES = 5
+# The exit code of tgtadm is an errno; this one is ENOTCONN: no tgtd.
+_NOT_RUNNING = 107
+# SCSI caching mode page with the write cache bit off, as tgt-admin(8) sets it.
+_NO_WRITE_CACHE = ('mode_page=8:0:18:0x10:0:0xff:0xff:0:0:0xff:0xff:0xff:0xff:0x80:0x14'
+                   ':0:0:0:0:0:0')
+
+
+class TgtError(exception.VolumeBackendAPIException):
+    message = _('tgtadm: %(data)s')
+
+
+class NotRunning(TgtError):
+    pass
+
+
+class Exists(TgtError):
+    pass
+
+
+class Missing(TgtError):
+    pass
+
+
+# Words of tgtadm 1.0.85 on stderr, all with exit code 22 (EINVAL).
+_ERRORS = (('already exists', Exists), ("can't find", Missing))
+
+
+@dataclasses.dataclass
+class _Shown:
+    """One target in the output of `--op show`."""
+
+    tid: int
+    iqn: str
+    path: str | None = None
+    accounts: list[str] = dataclasses.field(default_factory=list)
+    initiators: list[str] = dataclasses.field(default_factory=list)
+    bound: bool = False
+
+
+class TgtAdm(iscsi.ISCSITarget):
+    """:param create_account: makes a CHAP account known to tgtd (name, secret)"""
+
+    def __init__(self, configuration: Any, execute: Callable,
+                 create_account: Callable[[str, str], None] = tgt_socket.create_account) -> None:
+        super().__init__(configuration, execute)
+        self._create_account = create_account
+        self._numbering = threading.Lock()
+
+    # ----------------------------------------------------------- what iscsi.py asks for
+    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
+        shown = self._target(iqn)
+        if shown.path not in (None, path):
+            self._unit('delete', shown.tid)
+            shown.path = None
+        if shown.path is None:
+            self._new_unit(shown.tid, path)
+        self._authenticate(shown, chap)
+        if not shown.bound:
+            # Last: before this nobody can log in, so nobody does without CHAP.
+            self._tgtadm('target', 'bind', '--tid', shown.tid, '--initiator-address', 'ALL')
+        return shown.tid
+
+    def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
+        try:
+            shown = self._show().get(iqn)
+        except NotRunning:
+            LOG.warning('tgtd is not running, so it does not export %s', iqn)
+            return
+        if shown is None:
+            return
+        if shown.initiators:
+            LOG.warning('%s is removed while %s is logged in', iqn, ', '.join(shown.initiators))
+        # With --force sessions end: an attachment that is over must not go on writing.
+        self._quietly(Missing, 'target', 'delete', '--force', '--tid', shown.tid)
+        for name in shown.accounts:
+            self._drop_account(name)
+
+    def extend(self, volume: Any, path: str) -> None:
+        """tgtd looks at the size when it opens the file: open it again, unless that would cut
+        a session; then the new size shows with the next attachment."""
+        shown = self._show().get(self.iqn(volume)) if volume.provider_location else None
+        if shown is None or shown.path is None:
+            return
+        if shown.initiators:
+            LOG.warning('%s has grown; %s will see that when it is attached again', shown.iqn,
+                        ', '.join(shown.initiators))
+            return
+        self._unit('delete', shown.tid)
+        self._new_unit(shown.tid, path)
+
+    # -------------------------------------------------------------------------- parts
+    def _target(self, iqn: str) -> _Shown:
+        """The target as it is, made if there is none.
+
+        Numbers are given by the caller, and other back ends use the same tgtd: take the next
+        one until nobody was faster.
+        """
+        with self._numbering:
+            for _attempt in range(_TRIES):
+                there = self._show()
+                if iqn in there:
+                    return there[iqn]
+                tid = 1 + max((shown.tid for shown in there.values()), default=0)
+                try:
+                    self._tgtadm('target', 'new', '--tid', tid, '--targetname', iqn)
+                except Exists:
+                    continue
+                return _Shown(tid, iqn)
+        raise TgtError(data=f'no free target number for {iqn} in {_TRIES} attempts')
+
+    def _new_unit(self, tid: int, path: str) -> None:
+        config = self.configuration
+        flags = config.iscsi_target_flags
+        self._unit('new', tid, '--backing-store', path,
+                   *(('--bsoflags', flags) if flags else ()))
+        if config.iscsi_write_cache == 'off':
+            self._unit('update', tid, '--params', _NO_WRITE_CACHE)
+        if config.report_discard_supported:
+            self._unit('update', tid, '--params', 'thin_provisioning=1')
+
+    def _authenticate(self, shown: _Shown, chap: iscsi.Chap | None) -> None:
+        wanted = chap.name if chap else None
+        for name in set(shown.accounts) - {wanted}:
+            # Of an attempt whose secret was never stored.
+            self._quietly(Missing, 'account', 'unbind', '--tid', shown.tid, '--user', name)
+            self._drop_account(name)
+        if chap and wanted not in shown.accounts:
+            try:
+                self._create_account(chap.name, chap.secret)
+            except OSError as exc:
+                raise TgtError(data=f'account {chap.name}: {exc}') from exc
+            self._quietly(Exists, 'account', 'bind', '--tid', shown.tid, '--user', chap.name)
+
+    def _drop_account(self, name: str) -> None:
+        """Accounts are tgtd's, not the target's; one that all volumes share stays."""
+        if name != self.configuration.chap_username:
+            self._quietly(Missing, 'account', 'delete', '--user', name)
+
+    def _unit(self, op: str, tid: int, *argv: object) -> None:
+        self._quietly(Missing if op == 'delete' else Exists, 'logicalunit', op, '--tid', tid,
+                      '--lun', iscsi.LUN, *argv)
+
+    def _show(self) -> dict[str, _Shown]:
+        return _parse(self._tgtadm('target', 'show'))
+
+    def _quietly(self, expected: type[TgtError], mode: str, op: str, *argv: object) -> None:
+        try:
+            self._tgtadm(mode, op, *argv)
+        except expected:
+            LOG.debug('tgtadm %s %s: done already', mode, op)
+
+    def _tgtadm(self, mode: str, op: str, *argv: object) -> str:
+        socket = os.environ.get('TGT_IPC_SOCKET')
+        try:
+            out, _err = self._execute(
+                'tgtadm', '--lld', 'iscsi', '--mode', mode, '--op', op, *map(str, argv),
+                run_as_root=True, timeout=_SECONDS,
+                env_variables={'TGT_IPC_SOCKET': socket} if socket else None)
+        except exception.ProcessExecutionError as exc:
+            text = (exc.stderr or '').strip()
+            error = NotRunning if exc.exit_code == _NOT_RUNNING else next(
+                (error for words, error in _ERRORS if words in text), TgtError)
+            raise error(data=f'{mode} {op}: exit code {exc.exit_code}: {text}') from exc
+        return out
+
+
+_LINES = re.compile(
+    r'Target (?P<tid>\d+): (?P<iqn>\S+)'
+    r'|^ {12}Initiator: (?P<initiator>\S+)'
+    r'|^ {8}LUN: (?P<lun>\d+)'
+    r'|^ {12}Backing store path: (?P<path>.+)'
+    r'|^ {4}(?P<section>Account|ACL) information:'
+    r'|^ {8}(?P<word>\S+)')
+
+
+def _parse(text: str) -> dict[str, _Shown]:
+    """The targets in the output of `tgtadm --mode target --op show`, by name."""
+    targets: dict[str, _Shown] = {}
+    shown, lun, section = None, None, None
+    for line in text.splitlines():
+        found = _LINES.match(line)
+        if not found:
+            continue
+        kind, value = found.lastgroup, found[found.lastgroup]
+        if kind == 'iqn':
+            shown = targets[value] = _Shown(int(found['tid']), value)
+            section = None
+        elif kind == 'initiator':
+            shown.initiators.append(value)
+        elif kind == 'lun':
+            lun = int(value)
+        elif kind == 'path' and lun == iscsi.LUN:
+            shown.path = value
+        elif kind == 'section':
+            section = value
+        elif kind == 'word' and section == 'Account':
+            shown.accounts.append(value)
+        elif kind == 'word' and section == 'ACL':
+            shown.bound = True
+    return targets
