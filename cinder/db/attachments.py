@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of volume attachments; connector and connection_info are kept as JSON text."""
+import json
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from cinder import exception, objects
+from cinder.db import models, query, session
+
+_T = models.VolumeAttachment.__table__
+_VOLUMES = models.Volume.__table__
+_JSON = ('connection_info', 'connector')
+_COLUMNS = tuple(_T.c)
+_BRIEF = tuple(_T.c[name] for name in ('id', 'project_id', 'volume_id', 'instance_uuid',
+                                       'attach_status'))
+_FILTERS = {'aliases': {'status': 'attach_status', 'instance_id': 'instance_uuid'}}
+_LISTS = {False: query.Listing(_T, _BRIEF, **_FILTERS),
+          True: query.Listing(_T, _COLUMNS, **_FILTERS)}
+
+
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
+              detail: bool = False, with_count: bool = False) -> query.Page:
+    """A page of attachments, newest first; see volumes.list_rows."""
+    page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
+                       offset=offset, sort=sort, with_count=with_count,
+                       sees=query.of_list(ctxt, _T, all_tenants))
+    if detail:
+        page.rows = [_decoded(row) for row in page.rows]
+    return page
+
+
+def get_row(ctxt, attachment_id: str) -> dict:
+    """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
+    with session.reader(ctxt) as conn:
+        rows = query.as_dicts(conn.execute(sa.select(*_COLUMNS).where(
+            _T.c.id == attachment_id, *query.of_project(ctxt, _T))))
+    if not rows:
+        raise exception.VolumeAttachmentNotFound(attachment_id=attachment_id)
+    return _decoded(rows[0])
+
+
+def get(ctxt, attachment_id: str) -> objects.VolumeAttachment:
+    """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
+    return objects.VolumeAttachment.from_row(get_row(ctxt, attachment_id))
+
+
+def for_volume(ctxt, volume_id: str) -> list[objects.VolumeAttachment]:
+    """The attachments that a volume has, oldest first."""
+    with session.reader(ctxt) as conn:
+        return on_connection(conn, volume_id)
+
+
+def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
+    """for_volume() for a caller that is reading already."""
+    rows = conn.execute(sa.select(*_COLUMNS).where(
+        _T.c.volume_id == volume_id, _T.c.deleted == sa.false()).order_by(
+            _T.c.created_at, _T.c.id)).mappings().all()
+    return [objects.VolumeAttachment.from_row(_decoded(row)) for row in rows]
+
+
+def attached_to(conn: sa.Connection, volume_ids: list[str]) -> list[dict]:
+    """What the answers of volumes show of their finished attachments."""
+    columns = (_T.c[name] for name in ('id', 'volume_id', 'instance_uuid', 'attached_host',
+                                       'mountpoint', 'attach_time', 'attach_mode',
+                                       'attach_status'))
+    return query.as_dicts(conn.execute(sa.select(*columns).where(
+        _T.c.volume_id.in_(volume_ids), _T.c.deleted == sa.false(),
+        _T.c.attach_status == 'attached').order_by(_T.c.created_at, _T.c.id)))
+
+
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object]) -> objects.VolumeAttachment:
+    """Insert an attachment; its project is the volume's."""
+    owner = sa.select(_VOLUMES.c.project_id).where(
+        _VOLUMES.c.id == values['volume_id']).scalar_subquery()
+    with session.writer(ctxt) as conn:
+        row = query.insert(conn, _T, query.with_id({**_encoded(values), 'project_id': owner}))
+    return objects.VolumeAttachment.from_row(_decoded(row))
+
+
+@session.retry_on_deadlock
+def update(ctxt, attachment_id: str, values: Mapping[str, object],
+           expected: Mapping[str, object] | None = None) -> None:
+    """Change columns.
+
+    :param expected: values that the row must have, else InvalidAttachment is raised.
+    :raises VolumeAttachmentNotFound: there is no such attachment.
+    """
+    if query.compare_and_swap(ctxt, _T, attachment_id, expected or {}, _encoded(values)):
+        return
+    with session.reader(ctxt) as conn:
+        status = conn.execute(sa.select(_T.c.attach_status).where(
+            _T.c.id == attachment_id, _T.c.deleted == sa.false())).scalar()
+    if status is None:
+        raise exception.VolumeAttachmentNotFound(attachment_id=attachment_id)
+    raise exception.InvalidAttachment(
+        reason=f"attachment {attachment_id} is in status '{status}'")
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, attachment_id: str) -> bool:
+    """Mark an attachment as deleted; False when it was already."""
+    return query.soft_delete(ctxt, _T, [_T.c.id == attachment_id], attach_status='detached',
+                             detach_time=session.utcnow()) == 1
+
+
+def _decoded(row: Mapping[str, object]) -> dict[str, object]:
+    return {**row, **{name: json.loads(row[name]) for name in _JSON if row[name]}}
+
+
+def _encoded(values: Mapping[str, object]) -> dict[str, object]:
+    return {**values, **{name: json.dumps(values[name]) for name in _JSON
+                         if values.get(name) is not None}}

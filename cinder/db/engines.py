@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each database engine is connected to: one pool that reads, one that writes.
+
+Knows SQLite, PostgreSQL and MySQL apart; nobody else needs to.
+"""
+import contextlib
+import dataclasses
+import datetime
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import sqlalchemy as sa
+from oslo_db import options as db_options
+from oslo_db.sqlalchemy import exc_filters
+from sqlalchemy import event
+
+from cinder import exception
+from cinder.conf import CONF
+
+# A pool must hold the usual load: connections beyond it are opened and closed each time.
+db_options.set_defaults(CONF, connection='sqlite:///$state_path/cinder.sqlite',
+                        max_pool_size=20, max_overflow=30)
+
+SQLITE_NOW = 'utc_in'
+# A pooled connection that lay idle for this many seconds is tried before it is used.
+IDLE = 2
+
+
+class Turn:
+    """SQLite has one writer at a time: waiting here lets other green threads run, while waiting
+    inside SQLite's C code would freeze them all."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: int | None = None
+
+    @contextlib.contextmanager
+    def __call__(self, patience: float) -> Iterator[None]:
+        if self._holder == threading.get_ident():
+            raise RuntimeError('a writer inside the writer of another context waits for itself')
+        if not self._lock.acquire(timeout=patience):
+            raise exception.DatabaseBusy()
+        self._holder = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._holder = None
+            self._lock.release()
+
+
+@dataclasses.dataclass
+class Engines:
+    """The two engines of one database and, for SQLite, whose turn it is to write."""
+
+    reader: sa.Engine
+    writer: sa.Engine
+    turn: Callable[[float], contextlib.AbstractContextManager]
+
+    def dispose(self, close: bool) -> None:
+        self.reader.dispose(close)
+        self.writer.dispose(close)
+        if isinstance(self.turn, Turn):
+            self.turn = Turn()
+
+
+def create(conf) -> Engines:
+    """Make the engines for the [database] options; connects to nothing yet.
+
+    :raises InvalidConfigurationValue: an engine other than the three, or SQLite in memory.
+    """
+    url = sa.make_url(conf.connection)
+    name = url.get_backend_name()
+    if name not in _ENGINES:
+        raise exception.InvalidConfigurationValue(
+            option='[database] connection', value=url.render_as_string())
+    return _ENGINES[name](url, conf)
+
+
+def _make(url: sa.URL, conf, **kwargs) -> sa.Engine:
+    # Every transaction here ends in an explicit commit or rollback, so the pool's own ROLLBACK
+    # at each return would be a wasted round trip.
+    engine = sa.create_engine(
+        url, pool_reset_on_return=None, pool_use_lifo=True, pool_size=conf.max_pool_size,
+        max_overflow=conf.max_overflow or 0, pool_timeout=conf.pool_timeout or 30,
+        pool_recycle=conf.connection_recycle_time, **kwargs)
+    exc_filters.register_engine(engine)
+    return engine
+
+
+def _server(url: sa.URL, conf, connect_args: dict) -> Engines:
+    made = [_make(url, conf, connect_args=connect_args, isolation_level=level,
+                  skip_autocommit_rollback=True)
+            for level in ('AUTOCOMMIT', 'READ COMMITTED')]
+    for engine in made:
+        event.listen(engine, 'checkin', _parked)
+        event.listen(engine, 'checkout', _alive)
+    return Engines(made[0], made[1], lambda patience: contextlib.nullcontext())
+
+
+def _parked(dbapi_connection, record) -> None:
+    record.info['parked'] = time.monotonic()
+
+
+def _alive(dbapi_connection, record, proxy) -> None:
+    """A ping per use would double the round trips; only a connection that idled may be stale."""
+    if time.monotonic() - record.info.get('parked', float('inf')) < IDLE:
+        return
+    try:
+        proxy._pool._dialect.do_ping(dbapi_connection)
+    except Exception as exc:
+        raise sa.exc.DisconnectionError(str(exc)) from exc
+
+
+def _postgresql(url: sa.URL, conf) -> Engines:
+    return _server(url, conf, {'connect_timeout': 10, 'client_encoding': 'utf8'})
+
+
+def _mysql(url: sa.URL, conf) -> Engines:
+    arguments: dict[str, object] = {'charset': 'utf8mb4'}
+    if conf.mysql_sql_mode:
+        arguments['sql_mode'] = conf.mysql_sql_mode
+    if not any(key.startswith('ssl') for key in url.query):
+        # PyMySQL's own default loads all certificate authorities for each connection.
+        arguments['ssl_disabled'] = True
+    if url.drivername in ('mysql', 'mariadb'):
+        url = url.set(drivername=url.drivername + '+pymysql')
+    return _server(url, conf, arguments)
+
+
+def _sqlite(url: sa.URL, conf) -> Engines:
+    if url.database in (None, '', ':memory:'):
+        raise exception.InvalidConfigurationValue(
+            option='[database] connection', value=url.render_as_string())
+    os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
+    made = [_make(url, conf, poolclass=sa.pool.QueuePool, isolation_level='AUTOCOMMIT',
+                  connect_args={'timeout': seconds, 'check_same_thread': False})
+            for seconds in (2, 0.02)]
+    pragmas = ('journal_mode = WAL', 'foreign_keys = ON',
+               'synchronous = ' + ('FULL' if conf.sqlite_synchronous else 'OFF'))
+
+    def prepare(dbapi_connection: sqlite3.Connection, record) -> None:
+        dbapi_connection.create_function(SQLITE_NOW, 1, _utc_in)
+        for pragma in pragmas:
+            dbapi_connection.execute(f'PRAGMA {pragma}')
+
+    for engine in made:
+        event.listen(engine, 'connect', prepare)
+    event.listen(made[1], 'begin', _begin_immediate)
+    return Engines(made[0], made[1], Turn())
+
+
+def _utc_in(seconds: float) -> str:
+    """Now plus `seconds` as SQLAlchemy stores a DateTime; SQLite's own clock functions stop at
+    milliseconds, too coarse for lists ordered by time."""
+    moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
+    return moment.strftime('%Y-%m-%d %H:%M:%S.%f')
+
+
+def _begin_immediate(conn: sa.Connection) -> None:
+    """Take the write lock of the file, which another process may hold, without blocking in C."""
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            conn.connection.driver_connection.execute('BEGIN IMMEDIATE')
+            return
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xff not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            if time.monotonic() > deadline:
+                raise exception.DatabaseBusy() from exc
+            time.sleep(random.uniform(0.001, 0.02))
+
+
+# No room, read only, shutting down, too many clients, no file.
+_SQLITE_OPERATIONAL = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
+                       sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+_MYSQL_OPERATIONAL = (1021, 1040, 1053, 1114, 1203, 1290, 1317, 1836, 1969)
+
+
+def is_operational(error: BaseException) -> bool:
+    """Whether a driver's OperationalError is one: SQLite and MySQL call wrong SQL so too."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, 'sqlite_errorcode', 0) & 0xff in _SQLITE_OPERATIONAL
+    if error.args and isinstance(error.args[0], int):
+        return error.args[0] in _MYSQL_OPERATIONAL
+    return True
+
+
+_ENGINES = {'sqlite': _sqlite, 'postgresql': _postgresql, 'mysql': _mysql, 'mariadb': _mysql}

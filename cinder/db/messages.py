@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of user messages: why something went wrong, for the project that it happened to."""
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from cinder import exception
+from cinder.conf import CONF
+from cinder.db import models, query, session
+
+_T = models.Message.__table__
+_COLUMNS = tuple(_T.c[name] for name in (
+    'id', 'project_id', 'request_id', 'resource_type', 'resource_uuid', 'action_id', 'detail_id',
+    'event_id', 'message_level', 'user_message', 'expires_at', 'created_at', 'updated_at'))
+_LIST = query.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'})
+
+
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
+              with_count: bool = False) -> query.Page:
+    """A page of messages, newest first; see volumes.list_rows."""
+    return query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
+                       sort=sort, with_count=with_count,
+                       sees=query.of_list(ctxt, _T, all_tenants))
+
+
+def get(ctxt, message_id: str) -> dict:
+    """A message as list_rows gives it.
+
+    :raises MessageNotFound: there is none, or it is another project's.
+    """
+    with session.reader(ctxt) as conn:
+        rows = query.as_dicts(conn.execute(sa.select(*_COLUMNS).where(
+            _T.c.id == message_id, *query.of_project(ctxt, _T))))
+    if not rows:
+        raise exception.MessageNotFound(message_id=message_id)
+    return rows[0]
+
+
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object]) -> dict:
+    """Insert a message that expires after message_ttl seconds."""
+    expires_at = session.in_seconds(CONF.message_ttl)
+    with session.writer(ctxt) as conn:
+        return query.insert(conn, _T, query.with_id({'expires_at': expires_at, **values}))
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, message_id: str) -> None:
+    """:raises MessageNotFound: there is none, or it is another project's."""
+    if not query.soft_delete(ctxt, _T, [_T.c.id == message_id, *query.of_project(ctxt, _T)]):
+        raise exception.MessageNotFound(message_id=message_id)
+
+
+@session.retry_on_deadlock
+def purge_expired(ctxt, batch: int = 1000) -> int:
+    """Remove messages whose time is over, at most `batch`; returns how many."""
+    with session.writer(ctxt) as conn:
+        ids = conn.execute(sa.select(_T.c.id).where(
+            _T.c.expires_at < session.utcnow()).limit(batch)).scalars().all()
+        if ids:
+            conn.execute(_T.delete().where(_T.c.id.in_(ids)))
+    return len(ids)

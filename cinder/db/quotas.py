@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of quotas: limits that were set, usage counted from the rows, the project's lock.
+
+Which limit is in force, and what follows, is decided in cinder.quota.
+"""
+import dataclasses
+from collections.abc import Collection, Mapping
+
+import sqlalchemy as sa
+
+from cinder.conf import CONF
+from cinder.db import models, query, session
+
+_LIMITS = models.Quota.__table__
+_CLASSES = models.QuotaClass.__table__
+_LOCKS = models.QuotaLock.__table__
+_TYPES = models.VolumeType.__table__
+DEFAULT_CLASS = 'default'
+
+
+@dataclasses.dataclass(slots=True)
+class QuotaState:
+    """Quota name -> number: limits of the project, limits of the default class, what is used.
+
+    Names of types are 'volumes_<type>', 'gigabytes_<type>' and 'snapshots_<type>'; a name that
+    is missing in `usage` is not used at all.
+    """
+
+    project_limits: dict[str, int]
+    class_limits: dict[str, int]
+    usage: dict[str, int]
+
+
+# What is counted: table, quota of its rows, quota of its GiB, what a row has of them, per type.
+_VOLUMES, _SNAPSHOTS = models.Volume.__table__, models.Snapshot.__table__
+_BACKUPS, _GROUPS = models.Backup.__table__, models.Group.__table__
+_COUNTED = (
+    (_VOLUMES, 'volumes', 'gigabytes', _VOLUMES.c.size + _VOLUMES.c.growth),
+    (_SNAPSHOTS, 'snapshots', 'gigabytes', _SNAPSHOTS.c.volume_size),
+    (_BACKUPS, 'backups', 'backup_gigabytes', _BACKUPS.c.size),
+    (_GROUPS, 'groups', None, None),
+)
+
+
+def limits_and_usage(ctxt, project_id: str,
+                     names: Collection[str] | None = None) -> QuotaState:
+    """All that decides about some quotas of a project, in one statement.
+
+    :param names: quota names that matter; None is all.
+    """
+    state = QuotaState({}, {}, {})
+    parts = [_part('limit', _LIMITS.c.resource, _LIMITS.c.hard_limit).where(
+                 _LIMITS.c.project_id == project_id),
+             _part('class', _CLASSES.c.resource, _CLASSES.c.hard_limit).where(
+                 _CLASSES.c.class_name == DEFAULT_CLASS)]
+    counted = {row[1]: row for row in _COUNTED if _matters(row, names)}
+    parts += [_usage(row, project_id) for row in counted.values()]
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.union_all(*parts)).tuples().all()
+    for kind, name, number, gib in rows:
+        if kind == 'limit':
+            state.project_limits[name] = number
+        elif kind == 'class':
+            state.class_limits[name] = number
+        else:
+            _add(state.usage, counted[kind], name, number, int(gib or 0))
+    return state
+
+
+def _part(kind: str, name: sa.ColumnElement, number: sa.ColumnElement,
+          gib: sa.ColumnElement | None = None) -> sa.Select:
+    return sa.select(sa.literal_column(f"'{kind}'").label('kind'), name.label('name'),
+                     number.label('number'),
+                     sa.cast(sa.null() if gib is None else gib, sa.BigInteger).label('gib'))
+
+
+def _matters(row: tuple, names: Collection[str] | None) -> bool:
+    quotas = tuple(filter(None, row[1:3]))
+    return names is None or any(
+        name in quotas or name.startswith(tuple(f'{quota}_' for quota in quotas))
+        for name in names)
+
+
+def _usage(row: tuple, project_id: str) -> sa.Select:
+    """(quota, type, how many, GiB together) of one table's living rows."""
+    table, name, _, size = row
+    where = [table.c.project_id == project_id, table.c.deleted == sa.false()]
+    if 'use_quota' in table.c:
+        where.append(table.c.use_quota == sa.true())
+    total = None if size is None else sa.func.sum(size)
+    if 'volume_type_id' not in table.c:
+        return _part(name, sa.null(), sa.func.count(), total).where(*where)
+    typed = table.outerjoin(_TYPES, _TYPES.c.id == table.c.volume_type_id)
+    return _part(name, _TYPES.c.name, sa.func.count(), total).select_from(typed).where(
+        *where).group_by(_TYPES.c.name)
+
+
+def _add(usage: dict[str, int], row: tuple, type_name: str | None, number: int,
+         gib: int) -> None:
+    _, name, sizes, _ = row
+    amounts = {name: number}
+    if sizes and not (name == 'snapshots' and CONF.no_snapshot_gb_quota):
+        amounts[sizes] = gib
+    for quota, amount in amounts.items():
+        usage[quota] = usage.get(quota, 0) + amount
+        if type_name is not None:
+            key = f'{quota}_{type_name}'
+            usage[key] = usage.get(key, 0) + amount
+
+
+def lock(ctxt, project_id: str) -> None:
+    """Let nobody else decide about the project's quotas until this transaction ends.
+
+    SQLite has one writer at a time anyway.
+    """
+    with session.writer(ctxt) as conn:
+        if conn.dialect.name == 'sqlite':
+            return
+        mine = sa.select(_LOCKS.c.project_id).where(
+            _LOCKS.c.project_id == project_id).with_for_update()
+        if conn.execute(mine).first() is None:
+            # An upsert locks the row, whether it makes it or finds another's.
+            query.upsert(conn, _LOCKS, [{'project_id': project_id}], ('project_id',))
+
+
+def projects(ctxt) -> list[str]:
+    """The projects that have volumes, snapshots, backups or groups."""
+    found = sa.union(*(sa.select(row[0].c.project_id).where(row[0].c.deleted == sa.false())
+                       for row in _COUNTED))
+    with session.reader(ctxt) as conn:
+        return sorted(filter(None, conn.execute(found).scalars()))
+
+
+# ------------------------------------------------------------------------------------ limits
+def limits(ctxt, project_id: str) -> dict[str, int]:
+    """The limits that were set for a project."""
+    with session.reader(ctxt) as conn:
+        return dict(conn.execute(sa.select(_LIMITS.c.resource, _LIMITS.c.hard_limit).where(
+            _LIMITS.c.project_id == project_id)).tuples().all())
+
+
+@session.retry_on_deadlock
+def set_limits(ctxt, project_id: str, values: Mapping[str, int]) -> None:
+    """Set limits of a project; -1 is unlimited."""
+    with session.writer(ctxt) as conn:
+        query.upsert(conn, _LIMITS, [
+            {'project_id': project_id, 'resource': name, 'hard_limit': limit}
+            for name, limit in values.items()], ('project_id', 'resource'))
+
+
+def set_limit(ctxt, project_id: str, name: str, limit: int) -> None:
+    """Set one limit of a project; -1 is unlimited."""
+    set_limits(ctxt, project_id, {name: limit})
+
+
+@session.retry_on_deadlock
+def delete_limits(ctxt, project_id: str) -> None:
+    """Let the defaults hold for a project again."""
+    with session.writer(ctxt) as conn:
+        conn.execute(_LIMITS.delete().where(_LIMITS.c.project_id == project_id))
+
+
+def get_class(ctxt, name: str) -> dict[str, int]:
+    """The limits that were set for a quota class."""
+    with session.reader(ctxt) as conn:
+        return dict(conn.execute(sa.select(_CLASSES.c.resource, _CLASSES.c.hard_limit).where(
+            _CLASSES.c.class_name == name)).tuples().all())
+
+
+@session.retry_on_deadlock
+def set_class(ctxt, name: str, values: Mapping[str, int]) -> None:
+    """Set limits of a quota class; -1 is unlimited."""
+    with session.writer(ctxt) as conn:
+        query.upsert(conn, _CLASSES, [
+            {'class_name': name, 'resource': resource, 'hard_limit': limit}
+            for resource, limit in values.items()], ('class_name', 'resource'))

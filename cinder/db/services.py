@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of services: who is there, who reported lately by the database's clock."""
+import uuid
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from cinder import exception, objects
+from cinder.conf import CONF
+from cinder.db import models, query, session
+
+_T = models.Service.__table__
+
+
+def reported_lately() -> query.Condition:
+    """The last heartbeat is younger than service_down_time; no host's clock is asked."""
+    return sa.func.coalesce(_T.c.updated_at, _T.c.created_at) > session.in_seconds(
+        -CONF.service_down_time)
+
+
+def _select(*where: query.Condition) -> sa.Select:
+    return sa.select(*_T.c, reported_lately().label('is_up')).where(
+        _T.c.deleted == sa.false(), *where).order_by(_T.c.id)
+
+
+def list_all(ctxt, *, host: str | None = None, binary: str | None = None,
+             topic: str | None = None, cluster_name: str | None = None,
+             disabled: bool | None = None, is_up: bool | None = None,
+             frozen: bool | None = None) -> list[objects.Service]:
+    """The services in the order in which they were registered.
+
+    :param host: 'host' is that host with all its back ends, 'host@backend' only that one.
+    """
+    exact = {'binary': binary, 'topic': topic, 'cluster_name': cluster_name,
+             'disabled': disabled, 'frozen': frozen}
+    where = [_T.c[name] == value for name, value in exact.items() if value is not None]
+    if host is not None:
+        where.append(sa.or_(_T.c.host == host, _T.c.host.startswith(host + '@', autoescape=True)))
+    if is_up is not None:
+        where.append(reported_lately() if is_up else sa.not_(reported_lately()))
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(_select(*where)).mappings().all()
+    return [objects.Service.from_row(row) for row in rows]
+
+
+def _one(ctxt, *where: query.Condition) -> objects.Service | None:
+    with session.reader(ctxt) as conn:
+        row = conn.execute(_select(*where)).mappings().first()
+    return objects.Service.from_row(row) if row else None
+
+
+def get(ctxt, service_id: int) -> objects.Service:
+    """:raises ServiceNotFound: there is no such service."""
+    found = _one(ctxt, _T.c.id == service_id)
+    if found is None:
+        raise exception.ServiceNotFound(service_id=service_id)
+    return found
+
+
+def get_by_host_binary(ctxt, host: str, binary: str) -> objects.Service:
+    """:raises ServiceHostNotFound: there is no such service."""
+    found = _one(ctxt, _T.c.host == host, _T.c.binary == binary)
+    if found is None:
+        raise exception.ServiceHostNotFound(host=host, binary=binary)
+    return found
+
+
+def is_up(ctxt, service_id: int) -> bool:
+    """Whether the service reported lately; False for one that is gone."""
+    found = _one(ctxt, _T.c.id == service_id)
+    return bool(found and found.is_up)
+
+
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object]) -> objects.Service:
+    """Register a service: host, binary, topic and so on.
+
+    One that was removed, or that another process registered at the same moment, is taken over
+    with the same uuid: volumes refer to it.
+    """
+    fresh = {'deleted': False, 'deleted_at': None, 'report_count': 0, 'disabled': False,
+             'frozen': False, **values}
+    with session.writer(ctxt) as conn:
+        query.upsert(conn, _T, [{**fresh, 'uuid': str(uuid.uuid4())}], ('host', 'binary'),
+                     keep=('uuid',))
+    return get_by_host_binary(ctxt, values['host'], values['binary'])
+
+
+@session.retry_on_deadlock
+def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
+    """Change columns; updated_at, which only a heartbeat may move, stays.
+
+    :raises ServiceNotFound: there is no such service.
+    """
+    done = query.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
+                      {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
+    if not done:
+        raise exception.ServiceNotFound(service_id=service_id)
+
+
+@session.retry_on_deadlock
+def heartbeat(ctxt, service_id: int) -> None:
+    """Note that the service lives, in the database's time.
+
+    :raises ServiceNotFound: somebody removed the service.
+    """
+    if not query.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
+                      {'report_count': _T.c.report_count + 1}):
+        raise exception.ServiceNotFound(service_id=service_id)
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, service_id: int) -> None:
+    """:raises ServiceNotFound: there is no such service."""
+    if not query.soft_delete(ctxt, _T, [_T.c.id == service_id]):
+        raise exception.ServiceNotFound(service_id=service_id)
+
+
+def minimum_versions(ctxt, binary: str) -> tuple[str | None, str | None]:
+    """The lowest RPC and object versions that services of a kind told; None where none did."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(
+            _T.c.rpc_current_version, _T.c.object_current_version).where(
+                _T.c.binary == binary, _T.c.deleted == sa.false())).tuples().all()
+    lowest = [min((version for version in column if version), default=None, key=_as_numbers)
+              for column in zip(*rows, strict=True)] if rows else [None, None]
+    return lowest[0], lowest[1]
+
+
+def _as_numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split('.'))

@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections and transactions: who reads, who writes, what is retried, what time it is.
+
+Reads run in autocommit, without BEGIN and ROLLBACK round trips. A write is one transaction that
+lives in the context, so that everything called with that context joins it.
+"""
+import contextlib
+import functools
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+from oslo_log import log as logging
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from cinder import exception
+from cinder.conf import CONF
+from cinder.db import engines
+
+LOG = logging.getLogger(__name__)
+
+# How often a transaction is tried that the database gave up or lost before its commit.
+ATTEMPTS = 6
+# Seconds that a writer waits for its turn on SQLite before the client is told to come back.
+PATIENCE = 60
+
+_engines: engines.Engines | None = None
+_setup = threading.Lock()
+
+
+def current() -> engines.Engines:
+    """The engines of [database] connection, made at the first call."""
+    global _engines
+    if _engines is None:
+        with _setup:
+            if _engines is None:
+                _engines = engines.create(CONF.database)
+    return _engines
+
+
+def dispose(close: bool = False) -> None:
+    """Forget all pooled connections.
+
+    :param close: also close them; a forked child must not, as they are its parent's.
+    """
+    if _engines is not None:
+        _engines.dispose(close)
+
+
+def reset() -> None:
+    """Forget the engines too, so that the next call reads [database] again."""
+    global _engines
+    dispose(close=True)
+    _engines = None
+
+
+# A child that used its parent's connections would mix up the answers of both.
+os.register_at_fork(after_in_child=dispose)
+
+
+# ------------------------------------------------------------------------------ transactions
+@contextlib.contextmanager
+def reader(ctxt) -> Iterator[sa.Connection]:
+    """A connection to read with; inside a writer of the same context, that writer's.
+
+    :raises DatabaseUnavailable: no connection, or it was lost.
+    """
+    joined = _open_transaction(ctxt)
+    if joined is not None:
+        yield joined
+        return
+    with _own_errors(), current().reader.connect() as conn:
+        yield conn
+
+
+@contextlib.contextmanager
+def writer(ctxt) -> Iterator[sa.Connection]:
+    """A transaction: committed at the end, rolled back by an exception; a nested one joins.
+
+    :raises DatabaseUnavailable: no connection, or it was lost: nothing was written.
+    :raises DatabaseBusy: deadlock, or no turn in time: nothing was written.
+    :raises CommitUnknown: the connection was lost while committing.
+    """
+    joined = _open_transaction(ctxt)
+    if joined is not None:
+        yield joined
+        return
+    with _own_errors(), current().turn(PATIENCE), current().writer.connect() as conn:
+        transaction = conn.begin()
+        ctxt.connection = (threading.get_ident(), conn)
+        try:
+            yield conn
+        except BaseException:
+            # When the connection is gone so is the transaction; the first error is the news.
+            with contextlib.suppress(sa.exc.DBAPIError, db_exc.DBError):
+                transaction.rollback()
+            raise
+        finally:
+            ctxt.connection = None
+        try:
+            transaction.commit()
+        except db_exc.DBConnectionError as exc:
+            raise exception.CommitUnknown() from exc
+
+
+def _open_transaction(ctxt) -> sa.Connection | None:
+    """The transaction of `ctxt`, unless it belongs to another thread that shares the context."""
+    if ctxt.connection is None:
+        return None
+    thread, conn = ctxt.connection
+    return conn if thread == threading.get_ident() and conn.in_transaction() else None
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Give what the layers above cannot know a name of ours and the right HTTP status."""
+    try:
+        yield
+    except (db_exc.DBDeadlock, db_exc.DBConsistencyError) as exc:
+        raise exception.DatabaseBusy() from exc
+    except (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter) as exc:
+        raise exception.InvalidInput(reason='a value is too long, out of range or not storable'
+                                     ) from exc
+    except (db_exc.DBConnectionError, db_exc.DBNonExistentDatabase, sa.exc.TimeoutError,
+            sa.exc.OperationalError) as exc:
+        if isinstance(exc, sa.exc.OperationalError) and not engines.is_operational(exc.orig):
+            raise
+        LOG.warning('The database refused a request: %s', exc)
+        raise exception.DatabaseUnavailable() from exc
+
+
+def retry_on_deadlock(function: Callable) -> Callable:
+    """Run a function (ctxt, ...) that owns a writer again when its transaction came to nothing.
+
+    It must change nothing but the database before its writer ends. Inside an open transaction
+    nothing is retried: that is for the owner of the transaction to do.
+    """
+    @functools.wraps(function)
+    def wrapper(ctxt, *args: object, **kwargs: object) -> object:
+        joined = _open_transaction(ctxt) is not None
+        for attempt in range(ATTEMPTS):
+            try:
+                return function(ctxt, *args, **kwargs)
+            except (exception.DatabaseBusy, exception.DatabaseUnavailable) as exc:
+                if joined or attempt == ATTEMPTS - 1:
+                    raise
+                pause = random.uniform(0.5, 1.5) * 0.02 * 4 ** attempt
+                LOG.debug('%s: %s Again in %.3f s.', function.__name__, exc, pause)
+                time.sleep(min(pause, 2))
+        raise AssertionError('unreachable')
+    return wrapper
+
+
+def wait_for_database() -> None:
+    """Return once the database answers; pauses grow to 10 s and the trouble is told once."""
+    pause = 0.25
+    while True:
+        try:
+            with current().reader.connect():
+                break
+        except (db_exc.DBError, sa.exc.OperationalError) as exc:
+            if pause == 0.25:
+                LOG.warning('The database cannot be reached; waiting for it: %s', exc)
+            time.sleep(pause)
+            pause = min(pause * 2, 10)
+    if pause > 0.25:
+        LOG.info('The database answers.')
+
+
+# ------------------------------------------------------------------------------------- time
+class in_seconds(FunctionElement):  # noqa: N801 - reads as the SQL function that it is
+    """SQL expression: the database's time, naive UTC with microseconds, plus `seconds`."""
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(sa.literal(float(seconds), sa.Float()))
+
+
+class utcnow(FunctionElement):  # noqa: N801
+    """SQL expression: the database's time now, naive UTC with microseconds."""
+
+    type = sa.DateTime()
+    inherit_cache = True
+
+
+# In PostgreSQL now() is when the transaction began; a lease or heartbeat wants the statement's.
+@compiles(utcnow, 'postgresql')
+def _(element, compiler, **kw) -> str:
+    return "timezone('utc', statement_timestamp())"
+
+
+@compiles(in_seconds, 'postgresql')
+def _(element, compiler, **kw) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"(timezone('utc', statement_timestamp()) + make_interval(secs => {seconds}))"
+
+
+@compiles(utcnow, 'mysql')
+@compiles(utcnow, 'mariadb')
+def _(element, compiler, **kw) -> str:
+    return 'utc_timestamp(6)'
+
+
+@compiles(in_seconds, 'mysql')
+@compiles(in_seconds, 'mariadb')
+def _(element, compiler, **kw) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f'(utc_timestamp(6) + INTERVAL {seconds} * 1000000 MICROSECOND)'
+
+
+@compiles(utcnow, 'sqlite')
+def _(element, compiler, **kw) -> str:
+    return f'{engines.SQLITE_NOW}(0)'
+
+
+@compiles(in_seconds, 'sqlite')
+def _(element, compiler, **kw) -> str:
+    return f'{engines.SQLITE_NOW}({compiler.process(element.clauses, **kw)})'

@@ -1,0 +1,309 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of volume types, their extra specs and who may use them."""
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+
+from cinder import exception, objects
+from cinder.conf import CONF
+from cinder.db import models, query, session
+
+_T = models.VolumeType.__table__
+_SPECS = models.VolumeTypeExtraSpec.__table__
+_PROJECTS = models.VolumeTypeProject.__table__
+_ENCRYPTION = models.Encryption.__table__
+_QOS = models.QualityOfServiceSpec.__table__
+_DEFAULTS = models.DefaultVolumeType.__table__
+_VOLUMES = models.Volume.__table__
+
+_COLUMNS = tuple(_T.c[name] for name in (
+    'id', 'name', 'description', 'is_public', 'qos_specs_id', 'created_at', 'updated_at'))
+_ENCRYPTION_COLUMNS = tuple(_ENCRYPTION.c[name] for name in (
+    'encryption_id', 'volume_type_id', 'cipher', 'key_size', 'provider', 'control_location'))
+# A type and its encryption next to the columns of another table.
+JOINED = (*(column.label(f'type_{column.name}') for column in _COLUMNS),
+          *(column.label(f'encryption_{column.name}') for column in _ENCRYPTION_COLUMNS))
+# Names of the keys and values that sides_of() yields.
+SIDES = ('extra_specs', 'qos_specs')
+_LIST = query.Listing(_T, _COLUMNS, metadata={
+    'extra_specs': (_SPECS, _SPECS.c.volume_type_id)})
+
+
+def join(source: sa.FromClause, type_id: sa.Column) -> sa.Join:
+    """`source` with the type that its column names, and the type's encryption."""
+    return source.outerjoin(_T, _T.c.id == type_id).outerjoin(
+        _ENCRYPTION, _ENCRYPTION.c.volume_type_id == type_id)
+
+
+def sides_of(row: Mapping[str, object]) -> list[sa.Select]:
+    """(type id, 'extra_specs' or 'qos_specs', key, value) of the type in a row with JOINED."""
+    if row['type_id'] is None:
+        return []
+    found = [sa.select(_SPECS.c.volume_type_id, sa.literal_column("'extra_specs'"), _SPECS.c.key,
+                       _SPECS.c.value).where(_SPECS.c.volume_type_id == row['type_id'])]
+    if row['type_qos_specs_id'] is not None:
+        found.append(sa.select(
+            _QOS.c.specs_id, sa.literal_column("'qos_specs'"), _QOS.c.key, _QOS.c.value).where(
+                _QOS.c.specs_id == row['type_qos_specs_id'], _QOS.c.deleted == sa.false()))
+        found.append(sa.select(
+            _QOS.c.id, sa.literal_column("'qos_specs'"), sa.literal_column("'consumer'"),
+            _QOS.c.value).where(
+                _QOS.c.id == row['type_qos_specs_id'], _QOS.c.deleted == sa.false()))
+    return found
+
+
+def from_joined(row: Mapping[str, object], pairs: Mapping[str, dict]) -> objects.VolumeType | None:
+    """The type of a row with JOINED and of what sides_of() gave."""
+    if row['type_id'] is None:
+        return None
+    encryption = None
+    if row['encryption_encryption_id'] is not None:
+        encryption = {column.name: row[f'encryption_{column.name}']
+                      for column in _ENCRYPTION_COLUMNS}
+    qos = dict(pairs['qos_specs'])
+    consumer = qos.pop('consumer', None)
+    return objects.VolumeType.from_row(
+        {column.name: row[f'type_{column.name}'] for column in _COLUMNS},
+        extra_specs=pairs['extra_specs'], encryption=encryption,
+        qos_specs={'id': row['type_qos_specs_id'], 'consumer': consumer, 'specs': qos}
+        if consumer else None)
+
+
+# -------------------------------------------------------------------------------------- read
+def _visible(ctxt) -> list[query.Condition]:
+    """Public types and those the project was given; an administrator sees all."""
+    alive = [_T.c.deleted == sa.false()]
+    if ctxt.is_admin:
+        return alive
+    return [*alive, sa.or_(_T.c.is_public == sa.true(), _given_to(ctxt.project_id))]
+
+
+def _given_to(project_id: str | None) -> query.Condition:
+    return sa.exists().where(_PROJECTS.c.volume_type_id == _T.c.id,
+                             _PROJECTS.c.project_id == project_id)
+
+
+def _one(ctxt, condition: query.Condition) -> objects.VolumeType | None:
+    with session.reader(ctxt) as conn:
+        row = conn.execute(sa.select(*JOINED).select_from(
+            _T.outerjoin(_ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.id)).where(
+                condition, *_visible(ctxt))).mappings().first()
+        if row is None:
+            return None
+        pairs: dict[str, dict] = {name: {} for name in SIDES}
+        for _, name, key, value in conn.execute(sa.union_all(*sides_of(row))).tuples():
+            pairs[name][key] = value
+    return from_joined(row, pairs)
+
+
+def get(ctxt, type_id: str) -> objects.VolumeType:
+    """:raises VolumeTypeNotFound: there is none, or the caller may not see it."""
+    found = _one(ctxt, _T.c.id == type_id)
+    if found is None:
+        raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+    return found
+
+
+def get_by_name(ctxt, name: str) -> objects.VolumeType:
+    """:raises VolumeTypeNotFoundByName: there is none, or the caller may not see it."""
+    found = _one(ctxt, _T.c.live_name == name)
+    if found is None:
+        raise exception.VolumeTypeNotFoundByName(volume_type_name=name)
+    return found
+
+
+def get_by_name_or_id(ctxt, name_or_id: str) -> objects.VolumeType:
+    """An id wins over a name.
+
+    :raises VolumeTypeNotFound: there is none, or the caller may not see it.
+    """
+    try:
+        return get(ctxt, name_or_id)
+    except exception.VolumeTypeNotFound:
+        return get_by_name(ctxt, name_or_id)
+
+
+def default(ctxt) -> objects.VolumeType:
+    """The type of volumes whose request names none: the project's own, else the option's.
+
+    :raises VolumeTypeNotFoundByName: the option names a type that does not exist.
+    """
+    mine = sa.select(_DEFAULTS.c.volume_type_id).where(
+        _DEFAULTS.c.project_id == ctxt.project_id)
+    named = sa.select(_T.c.id).where(_T.c.live_name == CONF.default_volume_type)
+    found = _one(ctxt.elevated(), _T.c.id == sa.func.coalesce(
+        mine.scalar_subquery(), named.scalar_subquery()))
+    if found is None:
+        raise exception.VolumeTypeNotFoundByName(volume_type_name=CONF.default_volume_type)
+    return found
+
+
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None,
+              with_count: bool = False) -> query.Page:
+    """A page of types with their extra_specs, newest first.
+
+    Others than administrators get public types and those their project was given.
+
+    :param filters: among them is_public: True, False or None (both); see cinder.db.query.
+    """
+    filters = dict(filters or {})
+    if filters.get('is_public', 0) is None:
+        del filters['is_public']
+    page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
+                       sort=sort, with_count=with_count, sees=_visible(ctxt))
+    by_id = {row['id']: row for row in page.rows}
+    for row in page.rows:
+        row['extra_specs'] = {}
+    if by_id:
+        with session.reader(ctxt) as conn:
+            for type_id, key, value in conn.execute(sa.select(
+                    _SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value).where(
+                        _SPECS.c.volume_type_id.in_(list(by_id)))).tuples():
+                by_id[type_id]['extra_specs'][key] = value
+    return page
+
+
+def names(ctxt) -> dict[str, str]:
+    """Id -> name of all types."""
+    with session.reader(ctxt) as conn:
+        return dict(conn.execute(sa.select(_T.c.id, _T.c.name).where(
+            _T.c.deleted == sa.false())).tuples().all())
+
+
+def in_use(ctxt, type_id: str) -> bool:
+    """Whether a volume has the type."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_VOLUMES.c.id).where(
+            _VOLUMES.c.volume_type_id == type_id,
+            _VOLUMES.c.deleted == sa.false()).limit(1)).first() is not None
+
+
+def is_default(ctxt, type_id: str) -> bool:
+    """Whether a project or the configuration has it as default type."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.id).where(_T.c.id == type_id, sa.or_(
+            _T.c.live_name == CONF.default_volume_type,
+            sa.exists().where(_DEFAULTS.c.volume_type_id == _T.c.id)))).first() is not None
+
+
+# ------------------------------------------------------------------------------------ writes
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object], extra_specs: Mapping[str, str] | None = None,
+           projects: Sequence[str] = ()) -> objects.VolumeType:
+    """Insert a type.
+
+    :param values: name, and perhaps id, description and is_public.
+    :param projects: who may use it when it is not public.
+    :raises VolumeTypeExists: the name is taken.
+    """
+    with session.writer(ctxt) as conn:
+        try:
+            row = query.insert(conn, _T, query.with_id({**values, 'live_name': values['name']}))
+        except db_exc.DBDuplicateEntry:
+            raise exception.VolumeTypeExists(id=values['name']) from None
+        query.add_pairs(conn, _SPECS, _SPECS.c.volume_type_id, row['id'], extra_specs or {})
+        for project_id in projects:
+            conn.execute(_PROJECTS.insert().values(
+                volume_type_id=row['id'], project_id=project_id, created_at=session.utcnow()))
+    return objects.VolumeType.from_row(row, extra_specs=dict(extra_specs or {}), qos_specs=None,
+                                       encryption=None)
+
+
+@session.retry_on_deadlock
+def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
+    """Change name, description or is_public.
+
+    :raises VolumeTypeNotFound: there is no such type.
+    :raises VolumeTypeExists: the name is taken.
+    """
+    if 'name' in values:
+        values = {**values, 'live_name': values['name']}
+    try:
+        done = query.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], values)
+    except db_exc.DBDuplicateEntry:
+        raise exception.VolumeTypeExists(id=values['name']) from None
+    if not done:
+        raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, type_id: str) -> None:
+    """Mark a type as deleted.
+
+    :raises VolumeTypeInUse: a volume has it.
+    :raises VolumeTypeNotFound: there is no such type.
+    """
+    used = sa.exists().where(_VOLUMES.c.volume_type_id == _T.c.id,
+                             _VOLUMES.c.deleted == sa.false())
+    with session.writer(ctxt):
+        if query.soft_delete(ctxt, _T, [_T.c.id == type_id, ~used], live_name=None):
+            return
+        if in_use(ctxt, type_id):
+            raise exception.VolumeTypeInUse(volume_type_id=type_id)
+    raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+
+
+# ------------------------------------------------------------------------------- extra specs
+def get_extra_specs(ctxt, type_id: str) -> dict[str, str]:
+    """All extra specs of a type."""
+    with session.reader(ctxt) as conn:
+        return query.pairs_of(conn, _SPECS, _SPECS.c.volume_type_id, type_id)
+
+
+@session.retry_on_deadlock
+def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
+    """Merge extra specs into those of a type; returns all of them."""
+    with session.writer(ctxt):
+        _touch(ctxt, type_id)
+        return query.set_pairs(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, specs)
+
+
+@session.retry_on_deadlock
+def delete_extra_spec(ctxt, type_id: str, key: str) -> None:
+    """:raises VolumeTypeExtraSpecsNotFound: there is no such key."""
+    with session.writer(ctxt):
+        _touch(ctxt, type_id)
+        if not query.delete_pair(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, key):
+            raise exception.VolumeTypeExtraSpecsNotFound(volume_type_id=type_id,
+                                                         extra_specs_key=key)
+
+
+def _touch(ctxt, type_id: str) -> None:
+    """Lock the type's row, so that it is not deleted meanwhile."""
+    if not query.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
+        raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+
+
+# ------------------------------------------------------------------------------------ access
+def access_list(ctxt, type_id: str) -> list[str]:
+    """The projects that were given a type, in order."""
+    with session.reader(ctxt) as conn:
+        return list(conn.execute(sa.select(_PROJECTS.c.project_id).where(
+            _PROJECTS.c.volume_type_id == type_id).order_by(
+                _PROJECTS.c.project_id)).scalars())
+
+
+@session.retry_on_deadlock
+def access_add(ctxt, type_id: str, project_id: str) -> None:
+    """:raises VolumeTypeAccessExists: the project has the type already."""
+    try:
+        with session.writer(ctxt) as conn:
+            _touch(ctxt, type_id)
+            conn.execute(_PROJECTS.insert().values(
+                volume_type_id=type_id, project_id=project_id, created_at=session.utcnow()))
+    except db_exc.DBDuplicateEntry:
+        raise exception.VolumeTypeAccessExists(volume_type_id=type_id,
+                                               project_id=project_id) from None
+
+
+@session.retry_on_deadlock
+def access_remove(ctxt, type_id: str, project_id: str) -> None:
+    """:raises VolumeTypeAccessNotFound: the project does not have the type."""
+    with session.writer(ctxt) as conn:
+        done = conn.execute(_PROJECTS.delete().where(
+            _PROJECTS.c.volume_type_id == type_id, _PROJECTS.c.project_id == project_id))
+    if not done.rowcount:
+        raise exception.VolumeTypeAccessNotFound(volume_type_id=type_id, project_id=project_id)

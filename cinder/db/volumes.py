@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of volumes: rows to render, objects to work with, and their changes of state."""
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from cinder import exception, objects, utils
+from cinder.db import attachments, models, query, session, types
+from cinder.objects import states
+
+_T = models.Volume.__table__
+_TYPES = models.VolumeType.__table__
+_ENCRYPTION = models.Encryption.__table__
+_ATTACHMENTS = models.VolumeAttachment.__table__
+_SNAPSHOTS = models.Snapshot.__table__
+# Field of an object or row -> table of its keys and values.
+_SIDES = {'metadata': models.VolumeMetadata.__table__,
+          'admin_metadata': models.VolumeAdminMetadata.__table__,
+          'glance_metadata': models.VolumeGlanceMetadata.__table__}
+
+_WITH_TYPE = _T.outerjoin(_TYPES, _TYPES.c.id == _T.c.volume_type_id).outerjoin(
+    _ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.volume_type_id)
+_BRIEF = (_T.c.id, _T.c.display_name)
+# What answers of the API show, and what policies look at.
+_DETAIL = (
+    *(_T.c[name] for name in (
+        'id', 'name_id', 'project_id', 'user_id', 'display_name', 'display_description', 'size',
+        'status', 'attach_status', 'migration_status', 'availability_zone', 'host',
+        'cluster_name', 'service_uuid', 'volume_type_id', 'snapshot_id', 'source_volid',
+        'group_id', 'encryption_key_id', 'bootable', 'multiattach', 'provider_id',
+        'replication_status', 'shared_targets', 'use_quota', 'created_at', 'updated_at')),
+    _TYPES.c.name.label('type_name'),
+    sa.or_(_T.c.encryption_key_id.is_not(None),
+           _ENCRYPTION.c.encryption_id.is_not(None)).label('encrypted'),
+)
+
+
+def _on_host(host: object) -> query.Condition:
+    """The very host or back end, or any pool of it."""
+    return sa.or_(_T.c.host == str(host), _T.c.host.like(
+        str(host).translate({ord(char): f'/{char}' for char in '/%_'}) + '#%', escape='/'))
+
+
+_FILTERS = {
+    'aliases': {'name': 'display_name', 'description': 'display_description',
+                'consumes_quota': 'use_quota', 'tenant_id': 'project_id'},
+    'metadata': {name: (side, side.c.volume_id) for name, side in _SIDES.items()},
+    'special': {'host': _on_host},
+}
+_LISTS = {False: query.Listing(_T, _BRIEF, **_FILTERS),
+          True: query.Listing(_T, _DETAIL, _WITH_TYPE, **_FILTERS)}
+
+
+# ------------------------------------------------------------------------------------- rows
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
+              detail: bool = False, with_count: bool = False) -> query.Page:
+    """A page of volumes, newest first unless `sort` says otherwise.
+
+    :param filters: column or API name -> value; 'name~' for a part; see cinder.db.query.
+    :param all_tenants: of all projects; taken from an administrator only.
+    :param detail: everything that an answer shows, else only id and display_name.
+    :raises MarkerNotFound: the marker is no volume that the caller may see.
+    """
+    where = []
+    if not ctxt.is_admin:
+        # The target of a migration is the service's own business.
+        where.append(sa.or_(_T.c.migration_status.is_(None),
+                            _T.c.migration_status.not_like('target:%')))
+    page = query.fetch(
+        ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker, offset=offset,
+        sort=sort, with_count=with_count, where=where,
+        sees=query.of_list(ctxt, _T, all_tenants))
+    if detail:
+        with session.reader(ctxt) as conn:
+            _fill(conn, page.rows)
+    return page
+
+
+def get_row(ctxt, volume_id: str) -> dict:
+    """A volume as list_rows(detail=True) gives it.
+
+    :raises VolumeNotFound: there is none, or it is another project's.
+    """
+    with session.reader(ctxt) as conn:
+        rows = query.as_dicts(conn.execute(sa.select(*_DETAIL).select_from(_WITH_TYPE).where(
+            _T.c.id == volume_id, *query.of_project(ctxt, _T))))
+        if not rows:
+            raise exception.VolumeNotFound(volume_id=volume_id)
+        _fill(conn, rows)
+    return rows[0]
+
+
+def _fill(conn: sa.Connection, rows: list[dict]) -> None:
+    """Give each row its metadata and finished attachments: two statements for the page."""
+    if not rows:
+        return
+    by_id = {row['id']: row for row in rows}
+    for row in rows:
+        row.update(metadata={}, admin_metadata={}, glance_metadata={}, attachments=[])
+    sides = conn.execute(sa.union_all(*_sides_of(list(by_id)))).tuples()
+    for volume_id, name, key, value in sides:
+        by_id[volume_id][name][key] = value
+    for attachment in attachments.attached_to(conn, list(by_id)):
+        by_id[attachment['volume_id']]['attachments'].append(attachment)
+
+
+def _sides_of(ids: list[str]) -> list[sa.Select]:
+    """(volume id, field, key, value) of all metadata."""
+    return [sa.select(side.c.volume_id, sa.literal_column(f"'{name}'"), side.c.key, side.c.value)
+            .where(side.c.volume_id.in_(ids)) for name, side in _SIDES.items()]
+
+
+# ---------------------------------------------------------------------------------- objects
+def get(ctxt, volume_id: str) -> objects.Volume:
+    """A volume with metadata, attachments and type.
+
+    :raises VolumeNotFound: there is none, or it is another project's.
+    """
+    with session.reader(ctxt) as conn:
+        row = conn.execute(sa.select(*_T.c, *types.JOINED).select_from(
+            types.join(_T, _T.c.volume_type_id)).where(
+                _T.c.id == volume_id, *query.of_project(ctxt, _T))).mappings().first()
+        if row is None:
+            raise exception.VolumeNotFound(volume_id=volume_id)
+        pairs: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
+        statement = sa.union_all(*_sides_of([volume_id]), *types.sides_of(row))
+        for _, name, key, value in conn.execute(statement).tuples():
+            pairs[name][key] = value
+        present = attachments.on_connection(conn, volume_id)
+    volume_type = types.from_joined(row, pairs)
+    return objects.Volume.from_row(row, **{name: pairs[name] for name in _SIDES},
+                                   attachments=present, volume_type=volume_type)
+
+
+def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
+               statuses: Iterable[str] | None = None) -> list[objects.Volume]:
+    """All volumes of a back end, without metadata, attachments and type: one statement.
+
+    :param host: 'host@backend', with all its pools.
+    :param cluster: cluster of the back end; then those of all its hosts.
+    """
+    where = [_T.c.deleted == sa.false(), _of_backend(host, cluster)]
+    if statuses is not None:
+        where.append(_T.c.status.in_(tuple(statuses)))
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_T.c).where(*where)).mappings().all()
+    return [objects.Volume.from_row(row) for row in rows]
+
+
+def _of_backend(host: str | None, cluster: str | None) -> query.Condition:
+    conditions = [_on_host(host)] if host else []
+    if cluster:
+        conditions += [_T.c.cluster_name == cluster, _T.c.cluster_name.like(f'{cluster}#%')]
+    return sa.or_(sa.false(), *conditions)
+
+
+def ids_on_backend(host: str | None, cluster: str | None) -> sa.Select:
+    """SELECT of the ids of a back end's volumes, for the modules of what hangs on volumes."""
+    return sa.select(_T.c.id).where(_of_backend(host, cluster))
+
+
+def capacity_by_pool(ctxt, host: str, cluster: str | None = None) -> dict[str, int]:
+    """Pool name -> GiB that the volumes of a back end have together, growth included.
+
+    The key is '' for volumes whose host names no pool.
+    """
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(
+            sa.select(_T.c.host, sa.func.sum(_T.c.size + _T.c.growth)).where(
+                _T.c.deleted == sa.false(), _of_backend(host, cluster)).group_by(_T.c.host))
+        found: dict[str, int] = {}
+        for where, gib in rows.tuples():
+            pool = utils.pool_of(where) or ''
+            found[pool] = found.get(pool, 0) + int(gib or 0)
+    return found
+
+
+def include_in_cluster(ctxt, host: str, cluster: str) -> int:
+    """Let a cluster have the volumes of a host that joined it; returns how many."""
+    pool = sa.func.substr(_T.c.host, len(host) + 1)
+    return query.swap(ctxt, _T, [_T.c.deleted == sa.false(), _on_host(host)],
+                      {'cluster_name': sa.literal(cluster).concat(pool)})
+
+
+def summary(ctxt, all_tenants: bool = False) -> dict[str, object]:
+    """total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
+    where = query.of_list(ctxt, _T, all_tenants)
+    side = _SIDES['metadata']
+    with session.reader(ctxt) as conn:
+        count, size = conn.execute(sa.select(
+            sa.func.count(), sa.func.coalesce(sa.func.sum(_T.c.size), 0)).where(*where)).one()
+        values: dict[str, list] = {}
+        for key, value in conn.execute(sa.select(side.c.key, side.c.value).distinct().join(
+                _T, _T.c.id == side.c.volume_id).where(*where)).tuples():
+            values.setdefault(key, []).append(value)
+    return {'total_count': count, 'total_size': int(size),
+            'metadata': {key: sorted(found) for key, found in values.items()}}
+
+
+# ----------------------------------------------------------------------------------- writes
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object], metadata: Mapping[str, str] | None = None,
+           admin_metadata: Mapping[str, str] | None = None,
+           glance_metadata: Mapping[str, str] | None = None) -> objects.Volume:
+    """Insert a volume; an id is made unless the values hold one."""
+    pairs = {'metadata': dict(metadata or {}), 'admin_metadata': dict(admin_metadata or {}),
+             'glance_metadata': dict(glance_metadata or {})}
+    with session.writer(ctxt) as conn:
+        row = query.insert(conn, _T, query.with_id(values))
+        for name, side in _SIDES.items():
+            query.add_pairs(conn, side, side.c.volume_id, row['id'], pairs[name])
+    return objects.Volume.from_row(row, **pairs, attachments=[])
+
+
+@session.retry_on_deadlock
+def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
+    """Change columns whatever the status is.
+
+    :raises VolumeNotFound: there is no such volume.
+    """
+    if not query.swap(ctxt, _T, [_T.c.id == volume_id, _T.c.deleted == sa.false()], values):
+        raise exception.VolumeNotFound(volume_id=volume_id)
+
+
+@session.retry_on_deadlock
+def transition(ctxt, volume: objects.Volume, verb: str, *,
+               conditions: Sequence[Callable[[], query.Requirement]] = (),
+               **values: object) -> None:
+    """Begin `verb` of states.VOLUME, in one UPDATE that only fits a status it may begin in.
+
+    :param conditions: what else must hold: functions of this module such as no_snapshots.
+    :param values: columns to set too; `status` wins over the table's.
+    :raises VolumeNotFound: the volume is gone.
+    :raises InvalidVolume, ConflictingVolumeState: by the table, with what stands in the way.
+    """
+    rule = states.VOLUME[verb]
+    try:
+        refusal = query.transition(ctxt, _T, rule, volume.id, [make() for make in conditions],
+                                   values)
+    except exception.NotFound:
+        raise exception.VolumeNotFound(volume_id=volume.id) from None
+    if refusal:
+        raise (exception.ConflictingVolumeState if rule.http == 409
+               else exception.InvalidVolume)(reason=refusal)
+    query.follow(volume, rule, values)
+
+
+@session.retry_on_deadlock
+def leave(ctxt, volume_id: str, meanwhile: str | None, status: str,
+          values: Mapping[str, object]) -> bool:
+    """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
+    expected = {} if meanwhile is None else {'status': meanwhile}
+    return query.compare_and_swap(ctxt, _T, volume_id, expected, {**values, 'status': status})
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, volume_id: str) -> None:
+    """Mark a volume as deleted; its rows stay until they are purged."""
+    query.soft_delete(ctxt, _T, [_T.c.id == volume_id], status='deleted', growth=0,
+                      terminated_at=session.utcnow())
+
+
+@session.retry_on_deadlock
+def set_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
+                 replace: bool = False) -> dict[str, str]:
+    """Merge or replace the metadata; returns all of it."""
+    return _set(ctxt, 'metadata', volume_id, pairs, replace)
+
+
+@session.retry_on_deadlock
+def set_admin_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
+                       replace: bool = False) -> dict[str, str]:
+    """Merge or replace what only the service and administrators see; returns all of it."""
+    return _set(ctxt, 'admin_metadata', volume_id, pairs, replace)
+
+
+@session.retry_on_deadlock
+def set_glance_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
+                        replace: bool = False) -> dict[str, str]:
+    """Merge or replace what the image service said of the data; returns all of it."""
+    return _set(ctxt, 'glance_metadata', volume_id, pairs, replace)
+
+
+def _set(ctxt, name: str, volume_id: str, pairs: Mapping[str, str], replace: bool) -> dict:
+    side = _SIDES[name]
+    return query.set_pairs(ctxt, side, side.c.volume_id, volume_id, pairs, replace)
+
+
+@session.retry_on_deadlock
+def delete_metadata(ctxt, volume_id: str, key: str) -> None:
+    """:raises VolumeMetadataNotFound: there is no such key."""
+    side = _SIDES['metadata']
+    if not query.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
+        raise exception.VolumeMetadataNotFound(volume_id=volume_id, metadata_key=key)
+
+
+@session.retry_on_deadlock
+def delete_admin_metadata(ctxt, volume_id: str, key: str) -> None:
+    """Remove a key; nothing happens where it is not there."""
+    side = _SIDES['admin_metadata']
+    query.delete_pair(ctxt, side, side.c.volume_id, volume_id, key)
+
+
+@session.retry_on_deadlock
+def delete_glance_metadata(ctxt, volume_id: str, key: str) -> None:
+    """:raises GlanceMetadataNotFound: there is no such key."""
+    side = _SIDES['glance_metadata']
+    if not query.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
+        raise exception.GlanceMetadataNotFound(id=volume_id, key=key)
+
+
+# ------------------------------------------------------------- what a transition may require
+def no_snapshots() -> query.Requirement:
+    """No snapshot was taken of the volume that still exists."""
+    here = [_SNAPSHOTS.c.volume_id == _T.c.id, _SNAPSHOTS.c.deleted == sa.false()]
+    return query.Requirement(
+        ~sa.exists().where(*here), 'has snapshots:',
+        sa.select(_SNAPSHOTS.c.id).join_from(_SNAPSHOTS, _T, sa.and_(*here)))
+
+
+def not_attached() -> query.Requirement:
+    """No server or host has the volume."""
+    here = [_ATTACHMENTS.c.volume_id == _T.c.id, _ATTACHMENTS.c.deleted == sa.false()]
+    return query.Requirement(
+        _T.c.attach_status != 'attached', 'is attached:',
+        sa.select(_ATTACHMENTS.c.id).join_from(_ATTACHMENTS, _T, sa.and_(*here)))
+
+
+def is_attached() -> query.Requirement:
+    """A server or host has the volume."""
+    return query.Requirement(_T.c.attach_status == 'attached', 'is not attached')
+
+
+def not_migrating() -> query.Requirement:
+    """No migration of the volume is under way."""
+    return query.Requirement(
+        sa.or_(_T.c.migration_status.is_(None),
+               _T.c.migration_status.in_(('deleting', 'error', 'success'))),
+        'is being migrated')
+
+
+def no_group() -> query.Requirement:
+    """The volume is in no group."""
+    return query.Requirement(_T.c.group_id.is_(None), 'is in group',
+                             sa.select(_T.c.group_id))
