@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from oslo_policy import policy
 
 from cinder.policies import (
+    attachments,
     base,
     limits,
     messages,
@@ -13,14 +14,19 @@ from cinder.policies import (
     quota_classes,
     quotas,
     services,
+    snapshots,
     type_access,
     type_encryption,
     type_extra_specs,
     types,
+    volume_actions,
+    volume_metadata,
+    volumes,
 )
 
-_MODULES = (base, limits, messages, pools, quota_classes, quotas, services, type_access,
-            type_encryption, type_extra_specs, types)
+_MODULES = (attachments, base, limits, messages, pools, quota_classes, quotas, services, snapshots,
+            type_access, type_encryption, type_extra_specs, types, volume_actions,
+            volume_metadata, volumes)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

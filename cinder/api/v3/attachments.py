@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of /attachments and its action."""
+from typing import Any
+
+from cinder import objects
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import attachments as schema
+from cinder.api.views import attachments as view
+from cinder.db import attachments as attachments_db
+from cinder.db import volumes as volumes_db
+from cinder.policies import attachments as policy
+from cinder.volume.api import attachments
+
+LIST = common.Listing(
+    'attachment',
+    sorts={name: name for name in (
+        'id', 'volume_id', 'attach_status', 'attach_mode', 'attach_time', 'detach_time',
+        'mountpoint', 'attached_host', 'instance_uuid', 'created_at', 'updated_at')}
+    | {'status': 'attach_status', 'instance_id': 'instance_uuid'},
+    filters={
+        'volume_id': common.Filter(),
+        'status': common.Filter(column='attach_status'),
+        'attach_status': common.Filter(),
+        'instance_id': common.Filter(column='instance_uuid'),
+    })
+
+
+@wsgi.versions(mv.ATTACHMENTS)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    return view.SUMMARY.page(req, LIST.fetch(req, attachments_db.list_rows, detail=False))
+
+
+@wsgi.versions(mv.ATTACHMENTS)
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    return view.DETAIL.page(req, LIST.fetch(req, attachments_db.list_rows, detail=True))
+
+
+@wsgi.versions(mv.ATTACHMENTS)
+def show(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
+    return view.DETAIL.one(req, attachments_db.get_row(req.context, attachment_id))
+
+
+@wsgi.versions(mv.ATTACHMENTS)
+@wsgi.body(schema.CREATE, key='attachment')
+def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    ctxt = req.context
+    volume = volumes_db.get(ctxt, body['volume_uuid'])
+    ctxt.authorize(policy.CREATE, volume)
+    if volume.multiattach and volume.bootable and volume.status == 'in-use':
+        ctxt.authorize(policy.MULTIATTACH_BOOTABLE, volume)
+    attachment = attachments.create(
+        ctxt, volume, instance_uuid=body.get('instance_uuid'), connector=body.get('connector'),
+        mode=body.get('mode'))
+    return view.DETAIL.one(req, attachment)
+
+
+@wsgi.versions(mv.ATTACHMENTS)
+@wsgi.body(schema.UPDATE, key='attachment')
+def update(req: wsgi.Request, attachment_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    attachment = _load(req, attachment_id, policy.UPDATE)
+    return view.DETAIL.one(req, attachments.update(req.context, attachment, body['connector']))
+
+
+@wsgi.versions(mv.ATTACHMENTS)
+def delete(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
+    left = attachments.delete(req.context, _load(req, attachment_id, policy.DELETE))
+    return view.SUMMARY.page(req, common.Rows(left))
+
+
+@wsgi.versions(mv.ATTACHMENT_COMPLETE)
+@wsgi.body(schema.COMPLETE)
+@wsgi.response(204)
+def complete(req: wsgi.Request, attachment_id: str, body: object) -> None:
+    attachments.complete(req.context, _load(req, attachment_id, policy.COMPLETE))
+
+
+def _load(req: wsgi.Request, attachment_id: str, rule: str) -> objects.VolumeAttachment:
+    attachment = attachments_db.get(req.context, attachment_id)
+    req.context.authorize(rule, attachment)
+    return attachment
+
+
+ACTIONS = {'os-complete': complete}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of /snapshots and of the metadata below it."""
+from typing import Any
+
+from cinder import exception, objects
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import base as schema_base
+from cinder.api.schemas import snapshots as schema
+from cinder.api.views import snapshots as view
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.policies import snapshots as policy
+from cinder.policies import volumes as volume_policy
+from cinder.volume.api import snapshots
+
+_FILTERS = {
+    'name': common.Filter(column='display_name'),
+    'status': common.Filter(),
+    'volume_id': common.Filter(),
+    'metadata': common.Filter(since=mv.SNAPSHOT_METADATA_FILTER),
+    'availability_zone': common.Filter(since=mv.CONFIGURED_FILTERS),
+    'consumes_quota': common.Filter(common.boolean, since=mv.CONSUMES_QUOTA, column='use_quota'),
+}
+_SORTS = {name: name for name in (
+    'id', 'status', 'volume_id', 'volume_size', 'created_at', 'updated_at', 'display_name',
+    'display_description', 'progress', 'project_id', 'user_id', 'volume_type_id')}
+LIST = common.Listing('snapshot', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
+_OLD_LIST = common.Listing('snapshot', _SORTS, _FILTERS)
+
+
+def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    listing = LIST if req.api_version >= mv.SNAPSHOT_NAME_SORT else _OLD_LIST
+    return answer.page(req, listing.fetch(req, snapshots_db.list_rows))
+
+
+def index(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.SUMMARY)
+
+
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.DETAIL)
+
+
+def show(req: wsgi.Request, snapshot_id: str) -> dict[str, Any]:
+    row = snapshots_db.get_row(req.context, snapshot_id)
+    req.context.authorize(policy.GET, row)
+    return view.DETAIL.one(req, row)
+
+
+@wsgi.body(schema.CREATE, key='snapshot')
+@wsgi.response(202)
+def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    ctxt = req.context
+    force = schema_base.boolean(body.get('force', False))
+    in_use_ok = req.api_version >= mv.SNAPSHOT_IN_USE
+    if in_use_ok and 'force' in body and not force:
+        raise exception.InvalidInput(
+            reason=_('force can no longer be false: volumes in use need no force'))
+    volume = volumes_db.get(ctxt, body['volume_id'])
+    ctxt.authorize(volume_policy.GET, volume)
+    ctxt.authorize(policy.CREATE, volume)
+    snapshot = snapshots.create(
+        ctxt, volume, name=body['name'] if 'name' in body else body.get('display_name'),
+        description=body.get('description'), metadata=body.get('metadata'), force=force,
+        in_use_ok=in_use_ok)
+    return view.CHANGED.one(req, snapshot)
+
+
+@wsgi.body(schema.UPDATE, key='snapshot')
+def update(req: wsgi.Request, snapshot_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    snapshot = load(req, snapshot_id, policy.UPDATE)
+    # Both spellings of a key are known; the one without display_ wins.
+    values = {key: body[key] for key in ('display_name', 'display_description') if key in body}
+    values |= {f'display_{key}': body[key] for key in ('name', 'description') if key in body}
+    return view.CHANGED.one(req, snapshots.update(req.context, snapshot, values))
+
+
+@wsgi.response(202)
+def delete(req: wsgi.Request, snapshot_id: str) -> None:
+    snapshots.delete(req.context, load(req, snapshot_id, policy.DELETE))
+
+
+def load(req: wsgi.Request, snapshot_id: str, rule: str) -> objects.Snapshot:
+    """The snapshot, once the caller is known to pass `rule` on it."""
+    snapshot = snapshots_db.get(req.context, snapshot_id)
+    req.context.authorize(rule, snapshot)
+    return snapshot

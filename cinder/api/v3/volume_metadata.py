@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of /volumes/{volume_id}/metadata, and of the actions on image metadata."""
+import hashlib
+from typing import Any
+
+from cinder import exception, objects
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.api.schemas import volume_actions as action_schema
+from cinder.api.schemas import volume_metadata as schema
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.policies import volume_actions as action_policy
+from cinder.policies import volume_metadata as policy
+from cinder.volume.api import volumes
+
+
+def _body(metadata: dict[str, str]) -> bytes:
+    """All metadata as the bytes that its etag is made of: the same data, the same bytes."""
+    return wsgi.dumps({'metadata': dict(sorted(metadata.items()))})
+
+
+def _etag(body: bytes) -> str:
+    return hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+
+def index(req: wsgi.Request, volume_id: str) -> wsgi.Response:
+    row = volumes_db.get_row(req.context, volume_id)
+    req.context.authorize(policy.GET, row)
+    body = _body(row['metadata'])
+    if req.api_version < mv.METADATA_ETAG:
+        return wsgi.ok(body, content_type=wsgi.JSON)
+    return wsgi.ok(body, content_type=wsgi.HTML, headers=[('Etag', _etag(body))])
+
+
+def show(req: wsgi.Request, volume_id: str, key: str) -> dict[str, Any]:
+    row = volumes_db.get_row(req.context, volume_id)
+    req.context.authorize(policy.GET, row)
+    if key not in row['metadata']:
+        raise exception.VolumeMetadataNotFound(volume_id=volume_id, metadata_key=key)
+    return {'meta': {key: row['metadata'][key]}}
+
+
+@wsgi.body(schema.ALL, key='metadata')
+def merge(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, Any]:
+    volume = _load(req, volume_id, policy.CREATE)
+    return {'metadata': volumes.set_metadata(req.context, volume, body)}
+
+
+@wsgi.body(schema.ALL, key='metadata')
+def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> Any:
+    volume = _load(req, volume_id, policy.UPDATE)
+    if _changed_meanwhile(req, volume):
+        return wsgi.Response(None, 412)
+    return {'metadata': volumes.set_metadata(req.context, volume, body, replace=True)}
+
+
+@wsgi.body(schema.ONE, key='meta')
+def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) -> Any:
+    if key not in body:
+        raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
+    volume = _load(req, volume_id, policy.UPDATE)
+    if _changed_meanwhile(req, volume):
+        return wsgi.Response(None, 412)
+    volumes.set_metadata(req.context, volume, body)
+    return {'meta': body}
+
+
+def delete(req: wsgi.Request, volume_id: str, key: str) -> None:
+    volume = _load(req, volume_id, policy.DELETE)
+    volumes.delete_metadata(req.context, volume, key)
+
+
+def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
+    volume = volumes_db.get(req.context, volume_id)
+    req.context.authorize(rule, volume)
+    return volume
+
+
+def _changed_meanwhile(req: wsgi.Request, volume: objects.Volume) -> bool:
+    """Whether the caller demands, by If-Match, metadata that is not the present one."""
+    wanted = req.header('If-Match')
+    if wanted is None or req.api_version < mv.METADATA_ETAG:
+        return False
+    tags = {tag.strip().removeprefix('W/').strip('"') for tag in wanted.split(',')}
+    return '*' not in tags and _etag(_body(volume.metadata or {})) not in tags
+
+
+# -------------------------------------------------------------------------------- image metadata
+@wsgi.body(action_schema.SET_IMAGE_METADATA, key='os-set_image_metadata')
+def set_image_metadata(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    volume = _load(req, volume_id, action_policy.SET_IMAGE_METADATA)
+    return {'metadata': volumes.set_image_metadata(req.context, volume, body['metadata'])}
+
+
+@wsgi.body(action_schema.plain('os-show_image_metadata'))
+def show_image_metadata(req: wsgi.Request, volume_id: str, body: object) -> dict[str, Any]:
+    row = volumes_db.get_row(req.context, volume_id)
+    req.context.authorize(policy.GET, row)
+    return {'metadata': row['glance_metadata']}
+
+
+@wsgi.body(action_schema.UNSET_IMAGE_METADATA, key='os-unset_image_metadata')
+def unset_image_metadata(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
+    volume = _load(req, volume_id, action_policy.REMOVE_IMAGE_METADATA)
+    volumes.delete_image_metadata(req.context, volume, body['key'])
+
+
+ACTIONS = {
+    'os-set_image_metadata': set_image_metadata,
+    'os-show_image_metadata': show_image_metadata,
+    'os-unset_image_metadata': unset_image_metadata,
+}

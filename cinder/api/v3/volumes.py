@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of /volumes; its actions and metadata are in files of their own."""
+from typing import Any
+
+from cinder import exception, objects
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import base as schema_base
+from cinder.api.schemas import volumes as schema
+from cinder.api.views import volumes as view
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.policies import volumes as policy
+from cinder.volume.api import volumes
+
+
+def _any_text_is_true(_name: str, text: str) -> bool:
+    return text.strip().lower() not in ('0', 'f', 'false', 'off', 'no', 'n', '')
+
+
+_FILTERS = {
+    'name': common.Filter(column='display_name'),
+    'status': common.Filter(),
+    'metadata': common.Filter(),
+    'glance_metadata': common.Filter(since=mv.GLANCE_METADATA_FILTER),
+    'bootable': common.Filter(common.boolean),
+    'migration_status': common.Filter(),
+    'availability_zone': common.Filter(),
+    'group_id': common.Filter(since=mv.GROUP_ID_FILTER),
+    'size': common.Filter(),
+    'created_at': common.Filter(since=mv.CONFIGURED_FILTERS),
+    'updated_at': common.Filter(since=mv.CONFIGURED_FILTERS),
+    'consumes_quota': common.Filter(common.boolean, since=mv.CONFIGURED_FILTERS,
+                                    column='use_quota'),
+}
+_SORTS = {name: name for name in (
+    'id', 'size', 'status', 'created_at', 'updated_at', 'availability_zone', 'bootable',
+    'multiattach', 'attach_status', 'migration_status', 'replication_status', 'display_name',
+    'display_description', 'project_id', 'user_id', 'volume_type_id', 'snapshot_id',
+    'source_volid', 'group_id', 'launched_at', 'scheduled_at', 'name_id')}
+_SORTS |= {'name': 'display_name', 'description': 'display_description'}
+
+LIST = common.Listing('volume', _SORTS, _FILTERS, counts=True)
+_OLD_LIST = common.Listing('volume', _SORTS,
+                           _FILTERS | {'bootable': common.Filter(_any_text_is_true)})
+
+
+def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    listing = LIST if req.api_version >= mv.STRICT_BOOTABLE_FILTER else _OLD_LIST
+    return answer.page(req, listing.fetch(req, volumes_db.list_rows, detail=detail))
+
+
+def index(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.SUMMARY, detail=False)
+
+
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.DETAIL, detail=True)
+
+
+@wsgi.versions(mv.VOLUME_SUMMARY)
+@wsgi.query(all_tenants=common.boolean)
+def summary(req: wsgi.Request) -> dict[str, Any]:
+    ctxt = req.context
+    ctxt.authorize(policy.GET_ALL)
+    everybody = ctxt.is_admin and req.params.get('all_tenants', False)
+    return view.totals(req, volumes_db.summary(ctxt, all_tenants=everybody))
+
+
+def show(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
+    row = volumes_db.get_row(req.context, volume_id)
+    req.context.authorize(policy.GET, row)
+    return view.DETAIL.one(req, row)
+
+
+@wsgi.body(schema.CREATE, key='volume')
+@wsgi.response(202)
+def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    ctxt = req.context
+    source = _source(req, body)
+    volume_type = _type(req, body)
+    ctxt.authorize(policy.CREATE)
+    origin = source.get('source_volume')
+    if (volume_type and volume_type.is_('multiattach')) or (origin and origin.multiattach):
+        ctxt.authorize(policy.MULTIATTACH)
+    size = body.get('size')
+    volume = volumes.create(
+        ctxt, size=None if size is None else int(size), volume_type=volume_type, **source,
+        name=_either(body, 'name'), description=_either(body, 'description'),
+        metadata=body.get('metadata'), availability_zone=body.get('availability_zone'),
+        scheduler_hints=_hints(req))
+    return view.changed(req, volume)
+
+
+@wsgi.body(schema.UPDATE, key='volume')
+def update(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    ctxt = req.context
+    volume = volumes_db.get(ctxt, volume_id)
+    ctxt.authorize(policy.GET, volume)
+    ctxt.authorize(policy.UPDATE, volume)
+    values = {f'display_{key}': _either(body, key) for key in ('name', 'description')
+              if key in body or f'display_{key}' in body}
+    if 'metadata' in body:
+        values['metadata'] = body['metadata']
+    return view.changed(req, volumes.update(ctxt, volume, values))
+
+
+@wsgi.query(cascade=common.boolean)
+@wsgi.response(202)
+def delete(req: wsgi.Request, volume_id: str) -> None:
+    ctxt = req.context
+    force = req.api_version >= mv.FORCE_DELETE and common.boolean(
+        'force', req.query.get('force', 'false'))
+    volume = volumes_db.get(ctxt, volume_id)
+    ctxt.authorize(policy.GET, volume)
+    ctxt.authorize(policy.DELETE, volume)
+    if force:
+        ctxt.authorize(policy.FORCE_DELETE, volume)
+    volumes.delete(ctxt, volume, force=force, cascade=req.params.get('cascade', False))
+
+
+# ------------------------------------------------------------------------------ parts of create
+def _either(body: dict[str, Any], key: str) -> str | None:
+    """`key` of the body, or its old spelling with display_ in front."""
+    return body[key] if key in body else body.get(f'display_{key}')
+
+
+def _hints(req: wsgi.Request) -> dict[str, Any] | None:
+    found = (req.json().get(key) for key in schema.HINT_KEYS)
+    return next((hints for hints in found if hints), None)
+
+
+def _type(req: wsgi.Request, body: dict[str, Any]) -> objects.VolumeType | None:
+    multiattach = body.get('multiattach')
+    if multiattach is not None and schema_base.boolean(multiattach):
+        raise exception.InvalidInput(
+            reason=_('multiattach is a property of the volume type, not of a request'))
+    name = body.get('volume_type')
+    return types_db.get_by_name_or_id(req.context, name) if name else None
+
+
+def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    """What the volume is made from, as the argument of the use case.
+
+    :raises InvalidInput: several sources.
+    :raises NotFound: there is no such source.
+    """
+    wanted = {key: body[key] for key in ('snapshot_id', 'source_volid') if body.get(key)}
+    image = body.get('imageRef') or body.get('image_id')
+    if image:
+        wanted['imageRef'] = image
+    if req.api_version >= mv.VOLUME_FROM_BACKUP and body.get('backup_id'):
+        wanted['backup_id'] = body['backup_id']
+    if len(wanted) > 1:
+        raise exception.InvalidInput(
+            reason=_('a volume is made from one source only, not from %s')
+            % ', '.join(sorted(wanted)))
+    _refuse_groups(req, body)
+    return {} if not wanted else _load_source(req, *wanted.popitem())
+
+
+def _load_source(req: wsgi.Request, key: str, ident: str) -> dict[str, Any]:
+    ctxt = req.context
+    if key == 'snapshot_id':
+        return {'snapshot': snapshots_db.get(ctxt, ident)}
+    if key == 'source_volid':
+        return {'source_volume': volumes_db.get(ctxt, ident)}
+    if key == 'imageRef':
+        ctxt.authorize(policy.CREATE_FROM_IMAGE)
+        raise exception.InvalidInput(
+            reason=_('image %s cannot be read: no image service is set up') % ident)
+    raise exception.NotFound(_('Backup %s could not be found.') % ident)
+
+
+def _refuse_groups(req: wsgi.Request, body: dict[str, Any]) -> None:
+    group = body.get('consistencygroup_id')
+    if req.api_version >= mv.GROUPS:
+        group = group or body.get('group_id')
+    if group:
+        raise exception.GroupNotFound(group_id=group)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about attachments; unset times are an empty text here, as clients know it."""
+from collections.abc import Mapping
+from typing import Any
+
+from cinder.api import wsgi
+from cinder.api.views.base import Field, View
+
+
+def _attached_at(_req: wsgi.Request, row: Mapping) -> object:
+    return row['attach_time'] or ''
+
+
+def _detached_at(_req: wsgi.Request, row: Mapping) -> object:
+    return row['detach_time'] or ''
+
+
+def _connection_info(_req: wsgi.Request, row: Mapping) -> dict[str, Any]:
+    return row['connection_info'] or {}
+
+
+_FIELDS = [
+    Field('id'),
+    Field('status', 'attach_status'),
+    Field('instance', 'instance_uuid'),
+    Field('volume_id'),
+]
+SUMMARY = View('attachment', 'attachments', _FIELDS)
+DETAIL = View('attachment', 'attachments', [
+    *_FIELDS,
+    Field('attached_at', _attached_at),
+    Field('detached_at', _detached_at),
+    Field('attach_mode'),
+    Field('connection_info', _connection_info),
+])

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about volumes: the short list, the details, the summary."""
+from collections.abc import Mapping
+from typing import Any
+
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.api.views.base import ADMIN, OMIT, Field, View, links
+from cinder.objects import Volume
+from cinder.policies import volumes as policy
+
+# States of a take-over that clients do not know by name.
+_SHOWN_STATUS = {'managing': 'creating', 'error_managing': 'error',
+                 'error_managing_deleting': 'deleting'}
+_SHOWN_ADMIN_METADATA = ('readonly', 'attached_mode')
+# What the fixed-key manager of old deployments stored: no key of the volume's own.
+_NO_KEY = '00000000-0000-0000-0000-000000000000'
+
+
+def _status(_req: wsgi.Request, row: Mapping) -> str:
+    status = row['status']
+    return _SHOWN_STATUS.get(status, status)
+
+
+def _bootable(_req: wsgi.Request, row: Mapping) -> str:
+    return 'true' if row['bootable'] else 'false'
+
+
+def _metadata(_req: wsgi.Request, row: Mapping) -> dict[str, str]:
+    admin = row['admin_metadata']
+    if not admin:
+        return row['metadata']
+    return row['metadata'] | {key: admin[key] for key in _SHOWN_ADMIN_METADATA if key in admin}
+
+
+def _attachments(req: wsgi.Request, row: Mapping) -> list[dict[str, Any]]:
+    if not row['attachments']:
+        return []
+    ctxt = req.context
+    sees_host = ctxt.is_admin or 'service' in ctxt.roles
+    return [{
+        'id': entry['volume_id'],
+        'attachment_id': entry['id'],
+        'volume_id': entry['volume_id'],
+        'server_id': entry['instance_uuid'],
+        'host_name': entry['attached_host'] if sees_host else None,
+        'device': entry['mountpoint'],
+        'attached_at': entry['attach_time'],
+    } for entry in row['attachments'] if entry['attach_status'] == 'attached']
+
+
+def _targets_known(_req: wsgi.Request, row: Mapping) -> bool:
+    return row['shared_targets'] is not False
+
+
+def _key_id(_req: wsgi.Request, row: Mapping) -> object:
+    key = row['encryption_key_id']
+    return key if key and key != _NO_KEY else OMIT
+
+
+def _image_metadata(_req: wsgi.Request, row: Mapping) -> object:
+    return row['glance_metadata'] or OMIT
+
+
+def _nothing(_req: wsgi.Request, _row: Mapping) -> None:
+    return None
+
+
+_LINKS = Field('links', links('volumes'))
+_FIELDS = [
+    Field('id'),
+    Field('status', _status),
+    Field('size'),
+    Field('availability_zone'),
+    Field('created_at'),
+    Field('updated_at'),
+    Field('name', 'display_name'),
+    Field('description', 'display_description'),
+    Field('volume_type', 'type_name'),
+    Field('snapshot_id'),
+    Field('source_volid'),
+    _LINKS,
+    Field('user_id'),
+    Field('bootable', _bootable),
+    Field('encrypted'),
+    Field('replication_status'),
+    # Consistency groups live on as groups; no volume is in one of the old kind.
+    Field('consistencygroup_id', _nothing),
+    Field('multiattach'),
+    Field('attachments', _attachments),
+    Field('migration_status', policy=ADMIN),
+    Field('group_id', since=mv.GROUPS),
+    Field('provider_id', since=mv.PROVIDER_ID, policy=ADMIN),
+    Field('shared_targets', _targets_known, since=mv.SHARED_TARGETS,
+          until=mv.SHARED_TARGETS_NULL - 1),
+    Field('shared_targets', since=mv.SHARED_TARGETS_NULL),
+    Field('service_uuid', since=mv.SHARED_TARGETS),
+    Field('cluster_name', since=mv.CLUSTER_NAME, policy=ADMIN),
+    Field('volume_type_id', since=mv.VOLUME_TYPE_ID),
+    Field('encryption_key_id', _key_id, since=mv.ENCRYPTION_KEY_ID),
+    Field('consumes_quota', 'use_quota', since=mv.CONSUMES_QUOTA),
+]
+_SHOW_ONLY = [
+    Field('metadata', _metadata),
+    Field('os-vol-tenant-attr:tenant_id', 'project_id', policy=policy.SEE_TENANT),
+    Field('os-vol-mig-status-attr:migstat', 'migration_status', policy=policy.SEE_MIGRATION),
+    Field('os-vol-mig-status-attr:name_id', 'name_id', policy=policy.SEE_MIGRATION),
+    Field('os-vol-host-attr:host', 'host', policy=policy.SEE_HOST),
+    Field('volume_image_metadata', _image_metadata, policy=policy.SEE_IMAGE_METADATA),
+]
+
+SUMMARY = View('volume', 'volumes', [Field('id'), Field('name', 'display_name'), _LINKS],
+               'volumes_links')
+DETAIL = View('volume', 'volumes', _FIELDS + _SHOW_ONLY, 'volumes_links')
+CHANGED = View('volume', 'volumes', [*_FIELDS, Field('metadata')])
+
+
+def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
+    """The answer of create and update, from the object that the use case gave."""
+    row = {name: volume.get(name) for name in volume.fields}
+    volume_type = row['volume_type']
+    row['type_name'] = volume_type.name if volume_type else None
+    row['encrypted'] = volume.encrypted or bool(volume_type and volume_type.encryption)
+    row['metadata'] = row['metadata'] or {}
+    return CHANGED.one(req, row)
+
+
+def totals(req: wsgi.Request, found: dict[str, Any]) -> dict[str, Any]:
+    """The answer of GET /volumes/summary.
+
+    :param found: total_count, total_size (GiB) and metadata: key -> distinct values.
+    """
+    if req.api_version < mv.SUMMARY_METADATA:
+        found = {key: value for key, value in found.items() if key != 'metadata'}
+    return {'volume-summary': found}
