@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error of the service: its text, its HTTP status and whether a client may read the text.
+
+Raised where the trouble is found; turned into an answer in one place only,
+cinder.api.middleware.fault.
+"""
+from typing import ClassVar
+
+from oslo_concurrency import processutils
+
+from cinder.i18n import _
+
+ProcessExecutionError = processutils.ProcessExecutionError
+
+
+class CinderException(Exception):
+    """Base of all: `message` is a template that the keyword arguments fill.
+
+    :param message: a text to use instead of the template.
+    :param kwargs: values for the template; also kept as `self.kwargs`.
+    """
+
+    message = _('An unexpected error occurred.')
+    code = 500
+    safe = False
+    headers: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, message: object = None, **kwargs: object) -> None:
+        self.kwargs = kwargs
+        super().__init__(str(message) if message is not None else self.message % kwargs)
+
+    @property
+    def msg(self) -> str:
+        return self.args[0]
+
+
+# ---------------------------------------------------------------- the caller asked wrongly: 400
+class Invalid(CinderException):
+    message = _('Unacceptable parameters.')
+    code = 400
+    safe = True
+
+
+class InvalidInput(Invalid):
+    message = _('Invalid input: %(reason)s')
+
+
+class InvalidParameterValue(Invalid):
+    message = _('Invalid value: %(err)s')
+
+
+class InvalidVolume(Invalid):
+    message = _('Invalid volume: %(reason)s')
+
+
+class InvalidSnapshot(Invalid):
+    message = _('Invalid snapshot: %(reason)s')
+
+
+class InvalidAttachment(Invalid):
+    message = _('Invalid attachment: %(reason)s')
+
+
+class InvalidVolumeType(Invalid):
+    message = _('Invalid volume type: %(reason)s')
+
+
+class InvalidHost(Invalid):
+    message = _('Invalid host: %(reason)s')
+
+
+class InvalidUUID(Invalid):
+    message = _('%(uuid)s is not a UUID.')
+
+
+class InvalidAvailabilityZone(Invalid):
+    message = _("Invalid input: availability zone '%(az)s' is unknown or has no service up.")
+
+
+class InvalidQuotaValue(Invalid):
+    message = _('Invalid quota value: %(reason)s')
+
+
+class InvalidApiVersionString(Invalid):
+    message = _("API version '%(version)s' is not of the form MAJOR.MINOR.")
+
+
+class InvalidGlobalAPIVersion(Invalid):
+    message = _('Version %(req_ver)s is not supported by the API; '
+                'the lowest is %(min_ver)s, the highest %(max_ver)s.')
+    code = 406
+
+
+class InvalidContentType(Invalid):
+    message = _('Content type %(content_type)s is not supported.')
+    code = 415
+
+
+class VolumeTypeInUse(Invalid):
+    message = _('Volume type %(volume_type_id)s is in use by volumes: they need another type, '
+                'or have to be deleted, first.')
+
+
+class VolumeTypeDefaultDeletionError(Invalid):
+    message = _('Volume type %(volume_type_id)s is a default type and cannot be deleted.')
+
+
+# ------------------------------------------------------------------- not allowed: 401, 403
+class NotAuthorized(CinderException):
+    message = _('Not authorized.')
+    code = 403
+    safe = True
+
+
+class PolicyNotAuthorized(NotAuthorized):
+    message = _('Policy does not allow %(action)s to be performed.')
+
+
+# --------------------------------------------------------------------------- no such thing: 404
+class NotFound(CinderException):
+    message = _('The resource could not be found.')
+    code = 404
+    safe = True
+
+
+class VersionNotFoundForAPIMethod(NotFound):
+    message = _('The resource could not be found.')
+
+
+class VolumeNotFound(NotFound):
+    message = _('Volume %(volume_id)s could not be found.')
+
+
+class SnapshotNotFound(NotFound):
+    message = _('Snapshot %(snapshot_id)s could not be found.')
+
+
+class VolumeAttachmentNotFound(NotFound):
+    message = _('Volume attachment %(attachment_id)s could not be found.')
+
+
+class VolumeTypeNotFound(NotFound):
+    message = _('Volume type %(volume_type_id)s could not be found.')
+
+
+class VolumeTypeNotFoundByName(VolumeTypeNotFound):
+    message = _('Volume type with name %(volume_type_name)s could not be found.')
+
+
+class VolumeTypeExtraSpecsNotFound(NotFound):
+    message = _('Volume type %(volume_type_id)s has no extra spec with key '
+                '%(extra_specs_key)s.')
+
+
+class VolumeTypeAccessNotFound(NotFound):
+    message = _('Project %(project_id)s has no access to volume type %(volume_type_id)s.')
+
+
+class VolumeTypeEncryptionNotFound(NotFound):
+    message = _('Volume type %(type_id)s has no encryption settings.')
+
+
+class VolumeMetadataNotFound(NotFound):
+    message = _('Volume %(volume_id)s has no metadata with key %(metadata_key)s.')
+
+
+class SnapshotMetadataNotFound(NotFound):
+    message = _('Snapshot %(snapshot_id)s has no metadata with key %(metadata_key)s.')
+
+
+class GlanceMetadataNotFound(NotFound):
+    message = _('Volume %(id)s has no image metadata with key %(key)s.')
+
+
+class MessageNotFound(NotFound):
+    message = _('Message %(message_id)s could not be found.')
+
+
+class MarkerNotFound(NotFound):
+    message = _('Marker %(marker)s could not be found.')
+
+
+class ServiceNotFound(NotFound):
+    message = _('Service %(service_id)s could not be found.')
+
+
+class ServiceHostNotFound(ServiceNotFound):
+    message = _('No service %(binary)s on host %(host)s was found.')
+
+
+class ClusterNotFound(NotFound):
+    message = _('Cluster %(id)s could not be found.')
+
+
+class HostNotFound(NotFound):
+    message = _('Host %(host)s could not be found.')
+
+
+class GroupNotFound(NotFound):
+    message = _('Group %(group_id)s could not be found.')
+
+
+class ExtensionNotFound(NotFound):
+    message = _('Extension %(alias)s could not be found.')
+
+
+class QuotaClassNotFound(NotFound):
+    message = _('Quota class %(class_name)s could not be found.')
+
+
+class ImageNotFound(NotFound):
+    message = _('Image %(image_id)s could not be found.')
+
+
+class OperationNotFound(NotFound):
+    message = _('Operation %(operation_id)s could not be found.')
+
+
+# ---------------------------------------------------------------------------- conflicts: 409, 412
+class Conflict(CinderException):
+    message = _('The request conflicts with the present state.')
+    code = 409
+    safe = True
+
+
+class VolumeTypeExists(Conflict):
+    message = _('Volume type %(id)s already exists.')
+
+
+class VolumeTypeAccessExists(Conflict):
+    message = _('Project %(project_id)s already has access to volume type %(volume_type_id)s.')
+
+
+class ConflictingVolumeState(Conflict):
+    message = _('Invalid volume: %(reason)s')
+
+
+class ConflictNovaUsingAttachment(Conflict):
+    message = _('Server %(instance_id)s uses the attachment; detach the volume '
+                'through the compute service.')
+
+
+class PreconditionFailed(CinderException):
+    message = _('The metadata was changed meanwhile.')
+    code = 412
+    safe = True
+
+
+# ------------------------------------------------------------------------------------ quota: 413
+class QuotaError(CinderException):
+    """A quota would be overrun; the text starts with the class name, as clients know it."""
+
+    message = _('Quota exceeded.')
+    code = 413
+    safe = True
+    headers: ClassVar[dict[str, str]] = {'Retry-After': '0'}
+
+
+class OverQuota(QuotaError):
+    message = _('Quota exceeded for resources: %(overs)s')
+
+
+class VolumeLimitExceeded(QuotaError):
+    message = _("VolumeLimitExceeded: Maximum number of volumes allowed (%(allowed)d) "
+                "exceeded for quota '%(name)s'.")
+
+
+class SnapshotLimitExceeded(QuotaError):
+    message = _('SnapshotLimitExceeded: Maximum number of snapshots allowed (%(allowed)d) '
+                'exceeded.')
+
+
+class VolumeSizeExceedsAvailableQuota(QuotaError):
+    message = _("VolumeSizeExceedsAvailableQuota: Requested volume or snapshot exceeds the allowed "
+                "quota '%(name)s'. Requested %(requested)sG, the quota is %(quota)sG and "
+                "%(consumed)sG is in use.")
+
+
+class VolumeSizeExceedsLimit(QuotaError):
+    message = _('VolumeSizeExceedsLimit: Requested volume size %(size)dG is larger than the '
+                'maximum allowed %(limit)dG.')
+
+
+# ------------------------------------------------------------------------------- not now: 501, 503
+class ServiceUnavailable(CinderException):
+    message = _('Service is unavailable at this time.')
+    code = 503
+    safe = True
+    headers: ClassVar[dict[str, str]] = {'Retry-After': '5'}
+
+
+# ------------------------------------------------------------------ inside the service: 500
+class InvalidConfigurationValue(CinderException):
+    message = _('Value "%(value)s" is not valid for configuration option "%(option)s".')
+
+
+class InvalidTransition(CinderException):
+    message = _('There is no transition %(verb)s.')
+
+
+class NoValidBackend(CinderException):
+    message = _('No valid backend was found. %(reason)s')
+
+
+class OperationLost(CinderException):
+    message = _('Operation %(operation_id)s is held by another worker, or done.')
+
+
+class TooManyAttempts(CinderException):
+    message = _('The work was interrupted %(attempts)d times; it is not tried again.')
+    safe = True
+
+
+class VolumeBackendAPIException(CinderException):
+    message = _('Bad or unexpected response from the storage backend: %(data)s')
+
+
+class VolumeDriverException(CinderException):
+    message = _('The volume driver reported an error: %(message)s')
+
+
+class InsufficientFreeSpace(VolumeBackendAPIException):
+    message = _('The backend has too little room: %(data)s')
+
+
+class VolumeIsBusy(CinderException):
+    message = _('Volume %(volume_name)s is busy: %(reason)s')
+
+
+class SnapshotIsBusy(CinderException):
+    message = _('Snapshot %(snapshot_name)s is busy: %(reason)s')
+
+
+class DriverNotInitialized(CinderException):
+    message = _('The volume driver is not ready.')
+
+
+class LockCreationFailed(CinderException):
+    message = _('Lock %(name)s could not be made: %(reason)s')
+
+
+class ServiceTooOld(CinderException):
+    message = _('A service of this deployment is too old for this request.')
+
+
+class CappedVersionUnknown(CinderException):
+    message = _('Object history has no version %(version)s; is a newer release running '
+                'in this deployment?')
+
+
+class RPCTimeout(ServiceUnavailable):
+    message = _('The volume service did not answer in time.')
+
+
+class DatabaseUnavailable(ServiceUnavailable):
+    message = _('The database does not answer at this time.')
+
+
+class DatabaseBusy(ServiceUnavailable):
+    message = _('The database is too busy at this time.')
+
+
+class CommitUnknown(ServiceUnavailable):
+    message = _('The connection to the database was lost at the commit; whether the request took '
+                'effect shows when it is looked up.')
+
+
+class VolumeTypeEncryptionExists(Invalid):
+    message = _('Volume type %(type_id)s has encryption settings already.')

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Last resort for small things that have no other home; imports nothing of cinder but exception."""
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable, Iterator
+
+from cinder import exception
+
+# name -> (action, argument, flag file); empty in production, see arm_fault_points().
+_FAULTS: dict[str, tuple[str, str, str]] = {}
+
+
+def arm_fault_points(entries: Iterable[str]) -> None:
+    """Arm the named fault points, for tests only.
+
+    :param entries: texts 'NAME=ACTION[:ARGUMENT][@FLAGFILE]' with the actions kill, raise and
+        delay (ARGUMENT in seconds). With a flag file a point fires only while it can remove that
+        file, so it fires once, also over a restart of the process.
+    :raises InvalidConfigurationValue: an entry that is not of that form.
+    """
+    _FAULTS.clear()
+    for entry in entries:
+        name, _, what = entry.partition('=')
+        what, _, flag = what.partition('@')
+        action, _, argument = what.partition(':')
+        if not name or action not in ('kill', 'raise', 'delay', 'duplicate'):
+            raise exception.InvalidConfigurationValue(option='fault_points', value=entry)
+        _FAULTS[name] = (action, argument, flag)
+
+
+def fault_armed(name: str) -> bool:
+    """Whether the point is armed; its flag file, when it has one, is used up by asking."""
+    if name not in _FAULTS:
+        return False
+    flag = _FAULTS[name][2]
+    if not flag:
+        return True
+    try:
+        os.unlink(flag)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def fault_point(name: str) -> None:
+    """A place where tests may kill, fail or delay this process; costs one lookup otherwise."""
+    if not _FAULTS or not fault_armed(name):
+        return
+    action, argument, _flag = _FAULTS[name]
+    if action == 'kill':
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif action == 'delay':
+        time.sleep(float(argument or 1))
+    elif action == 'raise':
+        raise exception.CinderException(f'fault point {name}')
+
+
+@contextlib.contextmanager
+def fault_points(name: str) -> Iterator[None]:
+    """The fault points NAME:before and NAME:after around a step."""
+    fault_point(name + ':before')
+    yield
+    fault_point(name + ':after')
+
+
+def backend_of(host: str | None) -> str | None:
+    """'host@backend' of 'host@backend#pool'."""
+    return host.partition('#')[0] if host else host
+
+
+def pool_of(host: str | None) -> str | None:
+    """'pool' of 'host@backend#pool', or None where no pool is named."""
+    return (host or '').partition('#')[2] or None
