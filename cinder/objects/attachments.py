@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tie between a volume and a server or host."""
+from cinder.objects import base, fields
+
+
+@base.CinderObjectRegistry.register
+class VolumeAttachment(base.CinderObject):
+    """`connector` is what the initiator told of itself, `connection_info` what it was answered."""
+
+    fields = {
+        'id': fields.uuid(),
+        'project_id': fields.string(),
+        'volume_id': fields.uuid(),
+        'instance_uuid': fields.uuid(),
+        'attached_host': fields.string(),
+        'mountpoint': fields.string(),
+        'attach_time': fields.time(),
+        'detach_time': fields.time(),
+        'attach_status': fields.string(),
+        'attach_mode': fields.string(),
+        'connection_info': fields.json(),
+        'connector': fields.json(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+    }

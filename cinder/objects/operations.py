@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An accepted change of state, and what the scheduler must know to place a new volume."""
+from cinder.objects import base, fields
+
+
+@base.CinderObjectRegistry.register
+class Operation(base.CinderObject):
+    """One row of the journal; see cinder.operations for its life."""
+
+    fields = {
+        'id': fields.uuid(),
+        'verb': fields.string(),
+        'resource_type': fields.string(),
+        'resource_id': fields.uuid(),
+        'project_id': fields.string(),
+        'user_id': fields.string(),
+        'request_id': fields.string(),
+        'arguments': fields.json(),
+        'stage': fields.string(),
+        'host': fields.string(),
+        'cluster': fields.string(),
+        'state': fields.string(),
+        'owner': fields.string(),
+        'fence': fields.integer(),
+        'lease_until': fields.time(),
+        'attempt': fields.integer(),
+        'progress_done': fields.integer(),
+        'progress_total': fields.integer(),
+        'error': fields.string(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+        'finished_at': fields.time(),
+    }
+
+
+@base.CinderObjectRegistry.register
+class RequestSpec(base.CinderObject):
+    """What the scheduler decides upon.
+
+    `tried` lists {'backend', 'reason'} of the back ends that failed already; `size` is in GiB.
+    """
+
+    fields = {
+        'volume_id': fields.uuid(),
+        'size': fields.integer(),
+        'volume_type': fields.one('VolumeType'),
+        'availability_zone': fields.string(),
+        'snapshot_id': fields.uuid(),
+        'source_volid': fields.uuid(),
+        'resource_backend': fields.string(),
+        'scheduler_hints': fields.json(),
+        'tried': fields.json(),
+    }
+
+    @classmethod
+    def of(cls, volume: base.CinderObject, operation: Operation) -> 'RequestSpec':
+        """The request of a 'volume.create' operation, made again from its rows."""
+        arguments = operation.arguments or {}
+        return cls(
+            volume_id=volume.id, size=volume.size, volume_type=volume.volume_type,
+            availability_zone=volume.availability_zone, snapshot_id=volume.snapshot_id,
+            source_volid=volume.source_volid,
+            resource_backend=arguments.get('resource_backend'),
+            scheduler_hints=arguments.get('scheduler_hints') or {},
+            tried=arguments.get('tried') or [])

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A daemon's row in the database, and the cluster it may belong to."""
+from cinder.objects import base, fields
+
+
+@base.CinderObjectRegistry.register
+class Service(base.CinderObject):
+    """`is_up` is decided by the database clock when the row is read."""
+
+    fields = {
+        'id': fields.integer(),
+        'uuid': fields.uuid(),
+        'host': fields.string(),
+        'binary': fields.string(),
+        'topic': fields.string(),
+        'cluster_name': fields.string(),
+        'report_count': fields.integer(),
+        'disabled': fields.boolean(),
+        'disabled_reason': fields.string(),
+        'availability_zone': fields.string(),
+        'rpc_current_version': fields.string(),
+        'object_current_version': fields.string(),
+        'replication_status': fields.string(),
+        'active_backend_id': fields.string(),
+        'frozen': fields.boolean(),
+        'is_up': fields.maybe(),
+        'modified_at': fields.time(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+    }
+
+
+@base.CinderObjectRegistry.register
+class Cluster(base.CinderObject):
+    """Services that share one back end and take work from one queue."""
+
+    fields = {
+        'id': fields.integer(),
+        'name': fields.string(),
+        'binary': fields.string(),
+        'disabled': fields.boolean(),
+        'disabled_reason': fields.string(),
+        'replication_status': fields.string(),
+        'active_backend_id': fields.string(),
+        'frozen': fields.boolean(),
+        'is_up': fields.maybe(),
+        'num_hosts': fields.integer(),
+        'num_down_hosts': fields.integer(),
+        'last_heartbeat': fields.time(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+    }

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which verb is allowed in which status, and the status it leads to.
+
+One row per verb: the statuses it may start from, the status meanwhile, after success and after
+failure. cinder.db turns a row into one UPDATE with the allowed statuses in its WHERE; nobody
+else decides about statuses.
+"""
+import dataclasses
+from collections.abc import Iterable
+
+# Stands for the status that the resource had before the verb began.
+PREVIOUS = '<previous>'
+
+VOLUME_STATUSES = (
+    'creating', 'available', 'deleting', 'error', 'error_deleting', 'managing', 'error_managing',
+    'error_managing_deleting', 'unmanaging', 'attaching', 'in-use', 'detaching', 'reserved',
+    'maintenance', 'restoring-backup', 'error_restoring', 'awaiting-transfer', 'backing-up',
+    'error_backing-up', 'extending', 'error_extending', 'downloading', 'uploading', 'retyping',
+    'reverting')
+SNAPSHOT_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'error', 'error_deleting',
+                     'updating', 'unmanaging', 'backing-up', 'restoring')
+ATTACH_STATUSES = ('attached', 'attaching', 'detached', 'reserved', 'error_attaching',
+                   'error_detaching', 'deleted')
+# What an administrator may set with os-reset_status.
+RESETTABLE = tuple(status for status in VOLUME_STATUSES if status not in (
+    'error_managing_deleting', 'unmanaging', 'reverting'))
+
+# A volume or snapshot in one of these waits for a daemon.
+TRANSITIONAL = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', 'downloading',
+                'uploading', 'retyping', 'reverting', 'restoring-backup', 'backing-up',
+                'restoring', 'error_managing_deleting')
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Transition:
+    """One row of the table.
+
+    :param allowed: statuses the verb may start from; None means any.
+    :param meanwhile: status while the work is done; None leaves the status as it is.
+    :param after: status after success; None means the row is gone or unchanged.
+    :param error: status after failure.
+    :param http: 400 or 409, what a caller gets in any other status.
+    """
+
+    allowed: tuple[str, ...] | None
+    meanwhile: str | None = None
+    after: str | None = None
+    error: str | None = None
+    http: int = 400
+
+
+_but_maintenance = tuple(s for s in VOLUME_STATUSES if s != 'maintenance')
+
+VOLUME = {
+    'create': Transition(('creating',), 'creating', 'available', 'error'),
+    'update': Transition(_but_maintenance),
+    'delete': Transition(('available', 'error', 'error_restoring', 'error_extending',
+                          'error_managing'), 'deleting', None, 'error_deleting'),
+    'force_delete': Transition(None, 'deleting', None, 'error_deleting'),
+    'extend': Transition(('available',), 'extending', PREVIOUS, 'error_extending'),
+    'extend_attached': Transition(('available', 'in-use'), 'extending', PREVIOUS,
+                                  'error_extending'),
+    'extend_completion': Transition(('extending',), None, PREVIOUS, 'error_extending'),
+    'reserve': Transition(('available',), 'attaching'),
+    'reserve_multiattach': Transition(('available', 'in-use'), 'attaching'),
+    'unreserve': Transition(('attaching',)),
+    'attach': Transition(('attaching', 'available'), 'attaching', 'in-use'),
+    'attach_multiattach': Transition(('attaching', 'available', 'in-use'), 'attaching', 'in-use'),
+    'begin_detaching': Transition(('in-use',), 'detaching'),
+    'roll_detaching': Transition(('detaching',), 'in-use'),
+    'force_detach': Transition(_but_maintenance),
+    'attachment_create': Transition(('available', 'downloading'), 'reserved'),
+    'attachment_create_multiattach': Transition(('available', 'downloading', 'in-use'),
+                                                'reserved'),
+    'attachment_create_again': Transition(('in-use', 'reserved'), 'reserved'),
+    'attachment_update': Transition(tuple(s for s in VOLUME_STATUSES if 'error' not in s),
+                                    'attaching', http=409),
+    'update_readonly_flag': Transition(('available',)),
+    'set_bootable': Transition(_but_maintenance),
+    'metadata': Transition(tuple(s for s in _but_maintenance if s != 'uploading')),
+    'retype': Transition(('available', 'in-use'), 'retyping', PREVIOUS, PREVIOUS),
+    'migrate': Transition(('available', 'in-use'), None, PREVIOUS, PREVIOUS),
+    'upload_image': Transition(('available',), 'uploading', PREVIOUS, PREVIOUS),
+    'upload_image_force': Transition(('available', 'in-use'), 'uploading', PREVIOUS, PREVIOUS),
+    'reimage': Transition(('available', 'error'), 'downloading', PREVIOUS, 'error'),
+    'reimage_reserved': Transition(('available', 'error', 'reserved'), 'downloading', PREVIOUS,
+                                   'error'),
+    'revert': Transition(('available',), 'reverting', 'available', 'error', http=409),
+    # What a volume must be for another resource to be made from it.
+    'snapshot_create': Transition(('available',)),
+    'snapshot_create_attached': Transition(('available', 'in-use')),
+    'clone': Transition(('available', 'in-use')),
+}
+
+SNAPSHOT = {
+    'create': Transition(('creating',), 'creating', 'available', 'error'),
+    'update': Transition(None),
+    'delete': Transition(('available', 'error'), 'deleting', None, 'error_deleting'),
+    'force_delete': Transition(None, 'deleting', None, 'error_deleting'),
+    'cascade_delete': Transition(('available', 'error', 'deleting'), 'deleting', None,
+                                 'error_deleting'),
+    'revert': Transition(('available',), 'restoring', 'available', 'error', http=409),
+    'update_status_creating': Transition(('creating',)),
+    'update_status_deleting': Transition(('deleting',)),
+    # What a snapshot must be for a volume to be made from it.
+    'volume_create': Transition(('available',)),
+}
+
+# os-update_snapshot_status: present status -> the ones it may be set to.
+SNAPSHOT_STATUS_UPDATES = {
+    'creating': ('creating', 'available', 'error'),
+    'deleting': ('deleting', 'error_deleting'),
+}
+
+
+def settle(attach_statuses: Iterable[str]) -> dict[str, str]:
+    """The status and attach_status of a volume whose attachments have these statuses."""
+    held = set(attach_statuses)
+    for attach_status, status in (('attached', 'in-use'), ('attaching', 'attaching'),
+                                  ('reserved', 'reserved')):
+        if attach_status in held:
+            return {'status': status, 'attach_status': attach_status}
+    return {'status': 'available', 'attach_status': 'detached'}

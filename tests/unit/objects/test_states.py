@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transition tables name only statuses that exist."""
+import pytest
+
+from cinder.objects import states
+
+
+@pytest.mark.parametrize(('table', 'statuses'), [
+    (states.VOLUME, states.VOLUME_STATUSES), (states.SNAPSHOT, states.SNAPSHOT_STATUSES)])
+def test_rows_use_known_statuses(table, statuses):
+    known = {*statuses, states.PREVIOUS, None}
+    for verb, row in table.items():
+        used = {*(row.allowed or ()), row.meanwhile, row.after, row.error}
+        assert used <= known, verb
+        assert row.http in (400, 409)
+
+
+def test_a_failed_verb_leads_out_of_its_transitional_status():
+    for table in (states.VOLUME, states.SNAPSHOT):
+        for verb, row in table.items():
+            if row.meanwhile in states.TRANSITIONAL:
+                assert row.error and row.error not in states.TRANSITIONAL, verb
+
+
+@pytest.mark.parametrize(('held', 'status', 'attach_status'), [
+    ([], 'available', 'detached'),
+    (['reserved'], 'reserved', 'reserved'),
+    (['reserved', 'attaching'], 'attaching', 'attaching'),
+    (['attaching', 'attached'], 'in-use', 'attached'),
+    (['error_attaching'], 'available', 'detached')])
+def test_statuses_follow_from_attachments(held, status, attach_status):
+    assert states.settle(held) == {'status': status, 'attach_status': attach_status}
