@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of the operations journal: record, claim, renew, hand over, finish.
+
+All moments are the database's. Each write after a claim carries the fence in its WHERE, so that
+a worker which lost its claim cannot overwrite its successor.
+"""
+import json
+import uuid
+
+import sqlalchemy as sa
+
+from cinder import exception, objects
+from cinder.db import models, session
+
+_T = models.Operation.__table__
+_COLUMNS = tuple(_T.c)
+
+
+def create(ctxt, verb: str, resource: objects.base.CinderObject, *, stage: str = 'execute',
+           host: str | None = None, cluster: str | None = None,
+           arguments: dict | None = None) -> objects.Operation:
+    """Record an accepted change; call it in the transaction that changes the resource.
+
+    :param verb: '<resource>.<verb>', such as 'volume.extend'.
+    :param stage: 'schedule' while no host is chosen, else 'execute'.
+    :param host: back end 'host@backend' that must do the work.
+    :param cluster: cluster of that back end; then any of its hosts may do it.
+    :param arguments: JSON-able values, enough to run the operation again from nothing.
+    """
+    values = {
+        'id': str(uuid.uuid4()), 'verb': verb, 'resource_type': verb.partition('.')[0],
+        'resource_id': resource.id, 'project_id': resource.project_id, 'user_id': ctxt.user_id,
+        'request_id': ctxt.request_id, 'arguments': arguments or {}, 'stage': stage,
+        'host': host, 'cluster': cluster, 'state': 'queued', 'fence': 0, 'attempt': 0,
+    }
+    with session.writer(ctxt) as conn:
+        conn.execute(_T.insert().values(
+            {**values, 'arguments': json.dumps(values['arguments']),
+             'created_at': session.utcnow(), 'updated_at': session.utcnow()}))
+    return objects.Operation(**values)
+
+
+def _claimable(owner: str, take_over: bool) -> sa.ColumnElement[bool]:
+    """Nobody holds it: queued, or the lease lapsed, or the holder is our own former life."""
+    held_by_none = [_T.c.state == 'queued',
+                    sa.and_(_T.c.state == 'running', _T.c.lease_until < session.utcnow())]
+    if take_over:
+        host = owner.rpartition('|')[0]
+        held_by_none.append(sa.and_(
+            _T.c.state == 'running', _T.c.owner != owner,
+            _T.c.owner.startswith(host + '|', autoescape=True)))
+    return sa.or_(*held_by_none)
+
+
+def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
+          take_over: bool = False) -> None:
+    """Make `owner` the one who runs the operation, for `lease` seconds.
+
+    :param take_over: also take what a former process of the same host holds.
+    :raises OperationLost: somebody else has it, or had it since the message was sent.
+    """
+    with session.writer(ctxt) as conn:
+        done = conn.execute(_T.update().where(
+            _T.c.id == operation.id, _T.c.fence == operation.fence,
+            _claimable(owner, take_over)).values(
+                state='running', owner=owner, fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
+                lease_until=session.in_seconds(lease), updated_at=session.utcnow()))
+    if not done.rowcount:
+        raise exception.OperationLost(operation_id=operation.id)
+    operation.fence += 1
+    operation.attempt += 1
+    operation.owner = owner
+    operation.state = 'running'
+
+
+def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
+            grace: int = 0, take_over: bool = False, limit: int = 100) -> list[objects.Operation]:
+    """Operations addressed to a service that nobody holds, oldest first.
+
+    :param grace: seconds that a queued one is left alone, as its message may be on the way.
+    """
+    where = [_T.c.stage == stage, _T.c.state.in_(('queued', 'running')),
+             _claimable(owner, take_over)]
+    if host:
+        mine = _T.c.host == host
+        where.append(sa.or_(mine, _T.c.cluster == cluster) if cluster else mine)
+    if grace:
+        where.append(sa.or_(_T.c.state == 'running',
+                            _T.c.updated_at < session.in_seconds(-grace)))
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_COLUMNS).where(*where).order_by(
+            _T.c.created_at, _T.c.id).limit(limit)).mappings().all()
+    return [_operation(row) for row in rows]
+
+
+def _operation(row) -> objects.Operation:
+    return objects.Operation.from_row(row, arguments=json.loads(row['arguments'] or '{}'))
+
+
+def get(ctxt, operation_id: str) -> objects.Operation:
+    """:raises OperationNotFound: no such row."""
+    with session.reader(ctxt) as conn:
+        row = conn.execute(sa.select(*_COLUMNS).where(
+            _T.c.id == operation_id)).mappings().first()
+    if row is None:
+        raise exception.OperationNotFound(operation_id=operation_id)
+    return _operation(row)
+
+
+def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
+    """The queued and running operations of one resource."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_COLUMNS).where(
+            _T.c.resource_id == resource_id,
+            _T.c.state.in_(('queued', 'running')))).mappings().all()
+    return [_operation(row) for row in rows]
+
+
+def renew(ctxt, owner: str, lease: int) -> int:
+    """Prolong the lease of all that `owner` runs; returns their number."""
+    with session.writer(ctxt) as conn:
+        return conn.execute(_T.update().where(
+            _T.c.owner == owner, _T.c.state == 'running').values(
+                lease_until=session.in_seconds(lease))).rowcount
+
+
+def _fenced(ctxt, operation: objects.Operation, **values) -> None:
+    with session.writer(ctxt) as conn:
+        done = conn.execute(_T.update().where(
+            _T.c.id == operation.id, _T.c.fence == operation.fence,
+            _T.c.state == 'running').values(updated_at=session.utcnow(), **values))
+    if not done.rowcount:
+        raise exception.OperationLost(operation_id=operation.id)
+
+
+def progress(ctxt, operation: objects.Operation, done: int, total: int) -> None:
+    """Tell how many bytes of how many are done.
+
+    :raises OperationLost: the claim was lost; the worker must stop.
+    """
+    _fenced(ctxt, operation, progress_done=done, progress_total=total)
+
+
+def hand_over(ctxt, operation: objects.Operation, *, stage: str, host: str | None = None,
+              cluster: str | None = None, arguments: dict | None = None) -> None:
+    """Queue the operation for somebody else: the host that was chosen, or the scheduler again.
+
+    :raises OperationLost: the claim was lost.
+    """
+    if arguments is not None:
+        operation.arguments = arguments
+    _fenced(ctxt, operation, state='queued', stage=stage, host=host, cluster=cluster, owner=None,
+            lease_until=None, attempt=0, arguments=json.dumps(operation.arguments))
+    operation.state, operation.stage, operation.attempt = 'queued', stage, 0
+    operation.host, operation.cluster, operation.owner = host, cluster, None
+
+
+def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None:
+    """End the operation; call it in the transaction that gives the resource its last status.
+
+    :param error: why it failed, in words that a tenant may read.
+    :raises OperationLost: the claim was lost.
+    """
+    _fenced(ctxt, operation, state='failed' if error else 'done', error=error, owner=None,
+            lease_until=None, finished_at=session.utcnow())
+    operation.state = 'failed' if error else 'done'
+
+
+def cancel_queued(ctxt, resource_id: str, reason: str) -> None:
+    """End what waits for a resource that another request took over (a forced delete)."""
+    with session.writer(ctxt) as conn:
+        conn.execute(_T.update().where(
+            _T.c.resource_id == resource_id, _T.c.state == 'queued').values(
+                state='failed', error=reason, fence=_T.c.fence + 1,
+                finished_at=session.utcnow(), updated_at=session.utcnow()))
+
+
+def purge_finished(ctxt, seconds: int, limit: int = 1000) -> int:
+    """Remove ended operations older than `seconds`; returns how many."""
+    with session.writer(ctxt) as conn:
+        ids = conn.execute(sa.select(_T.c.id).where(
+            _T.c.finished_at < session.in_seconds(-seconds)).limit(limit)).scalars().all()
+        if ids:
+            conn.execute(_T.delete().where(_T.c.id.in_(ids)))
+    return len(ids)

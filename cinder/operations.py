@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of an operation in a daemon: who runs it, for how long, and who runs it again.
+
+The row in the database is the truth and a message only a nudge: whatever nobody holds is found
+here and run. What a verb does is the business of the managers that hand in their handlers.
+"""
+import concurrent.futures
+import contextlib
+import functools
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+
+from oslo_log import log as logging
+
+from cinder import context, exception, objects
+from cinder.conf import CONF
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+
+LOG = logging.getLogger(__name__)
+
+Handler = Callable[[context.RequestContext, objects.Operation], None]
+
+# Kind of resource -> where its rows are and which transitions it knows.
+_KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT)}
+
+# Verb -> number of the step in the event ids of user messages, and how a tenant reads it.
+_STEPS = {
+    'volume.schedule': ('001', 'schedule allocate volume'),
+    'volume.extend': ('007', 'extend volume'),
+    'volume.create': ('008', 'create volume from backend storage'),
+    'snapshot.create': ('009', 'create snapshot'),
+    'snapshot.delete': ('010', 'delete snapshot'),
+    'volume.delete': ('015', 'delete volume'),
+    'volume.revert': ('016', 'revert volume to snapshot'),
+    'volume.retype': ('017', 'retype volume'),
+    'volume.attach': ('002', 'attach volume'),
+}
+UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
+
+# How many abandoned operations one service runs at a time; the rest waits for the next poll.
+RECOVERY_WORKERS = 16
+
+
+def request_context(operation: objects.Operation) -> context.RequestContext:
+    """The context of the request that asked for the operation, with the service's own rights."""
+    return context.RequestContext(
+        user_id=operation.user_id, project_id=operation.project_id, is_admin=True,
+        roles=['admin'], request_id=operation.request_id, overwrite=False)
+
+
+# -------------------------------------------------------------------------------- how it ends
+def load(ctxt: context.RequestContext, operation: objects.Operation):
+    """The resource of the operation, or None when it is gone."""
+    try:
+        return _KINDS[operation.resource_type][0].get(ctxt, operation.resource_id)
+    except exception.NotFound:
+        return None
+
+
+def transition_of(operation: objects.Operation) -> states.Transition:
+    """The row of the state table for the verb of the operation."""
+    return _KINDS[operation.resource_type][1][operation.verb.partition('.')[2]]
+
+
+@session.retry_on_deadlock
+def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource,
+            **values: object) -> None:
+    """End the operation and give the resource its last status, in one transaction.
+
+    :param values: columns that the work filled in.
+    :raises OperationLost: the claim was lost, or the resource went another way meanwhile.
+    """
+    row = transition_of(operation)
+    with session.writer(ctxt):
+        operations_db.finish(ctxt, operation)
+        if row.after is None:
+            _KINDS[operation.resource_type][0].destroy(ctxt, resource.id)
+        else:
+            _end(ctxt, operation, resource, row.after, values)
+
+
+@session.retry_on_deadlock
+def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, reason: str, *,
+         step: str | None = None, detail: str = UNKNOWN_CAUSE, status: str | None = None,
+         **values: object) -> None:
+    """Put the resource in its error status, say why in a user message, end the operation.
+
+    :param reason: words that a tenant may read.
+    :param step: key of the step table; the operation's verb by default.
+    :param status: another status than the table's.
+    :raises OperationLost: the claim was lost, or the resource went another way meanwhile.
+    """
+    with session.writer(ctxt):
+        operations_db.finish(ctxt, operation, error=reason)
+        _end(ctxt, operation, resource, status or transition_of(operation).error, values)
+        tell(ctxt, operation.resource_type, resource, step or operation.verb, reason, detail,
+             operation.request_id)
+
+
+def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str) -> None:
+    """End the operation without touching its resource, which others took over."""
+    operations_db.finish(ctxt, operation, error=reason)
+
+
+def _end(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
+         values: dict) -> None:
+    if status == states.PREVIOUS:
+        status = resource.previous_status or 'available'
+    if not _KINDS[operation.resource_type][0].leave(
+            ctxt, resource.id, transition_of(operation).meanwhile, status, values):
+        raise exception.OperationLost(operation_id=operation.id)
+
+
+def tell(ctxt: context.RequestContext, resource_type: str, resource, step: str, reason: str,
+         detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
+    """Leave a user message: which step failed, why, under which request id."""
+    number, words = _STEPS[step]
+    kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
+    messages_db.create(ctxt, {
+        'project_id': resource.project_id, 'request_id': request_id or ctxt.request_id,
+        'resource_type': kind, 'resource_uuid': resource.id, 'action_id': number,
+        'detail_id': detail, 'event_id': f'VOLUME_{kind}_{number}_{detail}',
+        'message_level': 'ERROR', 'user_message': f'{words}:{reason}'})
+
+
+def words_for_tenant(exc: BaseException) -> str:
+    """The cause without what only an operator may read; the log has the rest."""
+    if isinstance(exc, exception.CinderException) and exc.safe:
+        return str(exc)
+    if isinstance(exc, exception.InsufficientFreeSpace):
+        return 'The storage back end has too little room.'
+    if isinstance(exc, (exception.VolumeIsBusy, exception.SnapshotIsBusy)):
+        return 'The storage back end says that it is busy.'
+    return 'The storage back end reported an error.'
+
+
+class OperationRunner:
+    """One service's hold on the journal.
+
+    Each start of a service makes a new identity, so what its former process ran is told from
+    what it runs itself and can be taken over at once.
+
+    :param host: name of the service: 'host@backend', or the scheduler's host.
+    :param stage: 'schedule' or 'execute'.
+    :param handlers: verb -> function(ctxt, operation) that claims and does the work.
+    :param cluster: cluster whose work this service shares.
+    :param ready: tells whether work can be taken; what comes meanwhile waits in the journal.
+    """
+
+    def __init__(self, host: str, stage: str, handlers: Mapping[str, Handler],
+                 cluster: str | None = None, ready: Callable[[], bool] = lambda: True) -> None:
+        self.host, self.stage, self.cluster, self.ready = host, stage, cluster, ready
+        self.handlers = handlers
+        self.owner = f'{host}|{uuid.uuid4()}'
+        self._recovering: set[str] = set()
+        self._former_life = True
+        self._stopping = threading.Event()
+        self._pool = concurrent.futures.ThreadPoolExecutor(
+            RECOVERY_WORKERS, thread_name_prefix='recovery')
+        self._loop: threading.Thread | None = None
+
+    # ---------------------------------------------------------------------------- one operation
+    def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
+        """Take the operation, or raise OperationLost.
+
+        Only what the poller found may be taken from a former life: the poller ran before this
+        process took anything, so nothing of its own can be among it.
+        """
+        if not self.ready():
+            raise exception.OperationLost(operation_id=operation.id)
+        operations_db.claim(ctxt, operation, self.owner, CONF.operation_lease,
+                            take_over=operation.id in self._recovering)
+
+    def renew(self) -> None:
+        """Prolong all leases; part of the heartbeat."""
+        operations_db.renew(context.get_admin_context(), self.owner, CONF.operation_lease)
+
+    # ------------------------------------------------------------------------------- the poller
+    def start(self) -> None:
+        """Run what was left behind, then look again each operation_poll_interval seconds."""
+        self._loop = threading.Thread(target=self._run, name='operation-poller', daemon=True)
+        self._loop.start()
+
+    def wait(self) -> None:
+        """Return when what poll() started is done."""
+        self._pool.shutdown(wait=True)
+
+    def stop(self) -> None:
+        """Take nothing new; what runs goes on, or is taken over after its lease."""
+        self._stopping.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.poll()
+            except Exception:
+                LOG.exception('Looking for abandoned operations failed; trying again in %s s.',
+                              CONF.operation_poll_interval)
+            self._stopping.wait(CONF.operation_poll_interval)
+
+    def poll(self) -> int:
+        """Start each operation that is ours and that nobody holds; returns their number."""
+        if not self.ready():
+            return 0
+        found = operations_db.pending(
+            context.get_admin_context(), stage=self.stage, owner=self.owner,
+            host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
+            grace=0 if self._former_life else CONF.operation_poll_interval,
+            take_over=self._former_life)
+        self._former_life = False
+        fresh = [operation for operation in found if operation.id not in self._recovering]
+        for operation in fresh:
+            self._recovering.add(operation.id)
+            self._pool.submit(self._recover, operation)
+        return len(fresh)
+
+    def _recover(self, operation: objects.Operation) -> None:
+        LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb, operation.resource_type,
+                 operation.resource_id, operation.attempt + 1)
+        try:
+            ctxt = request_context(operation)
+            with contextlib.suppress(exception.OperationLost):
+                self.handlers[operation.verb](ctxt, operation)
+        except Exception:
+            LOG.exception('Resuming operation %s failed.', operation.id)
+        finally:
+            self._recovering.discard(operation.id)
+
+
+def lost_is_fine(function: Callable) -> Callable:
+    """Decorate an endpoint: a message for an operation that others hold is dropped."""
+    @functools.wraps(function)
+    def endpoint(*args: object, **kwargs: object) -> object:
+        try:
+            return function(*args, **kwargs)
+        except exception.OperationLost as exc:
+            LOG.debug('%s: %s', function.__name__, exc)
+            return None
+    return endpoint

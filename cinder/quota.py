@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a project may use: decided in the transaction that writes the rows which use it.
+
+Usage is counted from the rows under the project's lock, so there is nothing that could drift.
+"""
+from cinder import exception, objects
+from cinder.conf import CONF
+from cinder.db import quotas as quotas_db
+
+# Quota name -> option with its default limit.
+RESOURCES = {
+    'volumes': 'quota_volumes', 'snapshots': 'quota_snapshots', 'gigabytes': 'quota_gigabytes',
+    'backups': 'quota_backups', 'backup_gigabytes': 'quota_backup_gigabytes',
+    'groups': 'quota_groups', 'per_volume_gigabytes': 'per_volume_size_limit',
+}
+PER_TYPE = ('volumes', 'gigabytes', 'snapshots')
+UNLIMITED = -1
+
+
+def default(name: str) -> int:
+    """The limit from the configuration; quotas of a type have none."""
+    option = RESOURCES.get(name)
+    return getattr(CONF, option) if option else UNLIMITED
+
+
+def _deltas(volume_type: objects.VolumeType | None, **changes: int) -> dict[str, int]:
+    deltas = {name: change for name, change in changes.items() if change}
+    if volume_type is not None:
+        deltas.update({f'{name}_{volume_type.name}': change for name, change in deltas.items()
+                       if name in PER_TYPE})
+    return deltas
+
+
+def take_volume(ctxt, size: int, volume_type: objects.VolumeType | None) -> None:
+    """Let one more volume of `size` GiB in, or raise a QuotaError."""
+    consume(ctxt, ctxt.project_id, _deltas(volume_type, volumes=1, gigabytes=size), size)
+
+
+def take_snapshot(ctxt, project_id: str, size: int,
+                  volume_type: objects.VolumeType | None) -> None:
+    """Let one more snapshot of `size` GiB in, or raise a QuotaError."""
+    gigabytes = 0 if CONF.no_snapshot_gb_quota else size
+    consume(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
+
+
+def grow_volume(ctxt, project_id: str, old: int, new: int,
+                volume_type: objects.VolumeType | None) -> None:
+    """Let a volume grow from `old` to `new` GiB, or raise a QuotaError."""
+    consume(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
+
+
+def change_type(ctxt, volume: objects.Volume, new_type: objects.VolumeType) -> None:
+    """Let a volume count for another type, or raise a QuotaError."""
+    consume(ctxt, volume.project_id, {f'volumes_{new_type.name}': 1,
+                                      f'gigabytes_{new_type.name}': volume.size})
+
+
+def consume(ctxt, project_id: str, deltas: dict[str, int], volume_size: int = 0) -> None:
+    """Check that the project has room; to be called inside the writing transaction.
+
+    :param deltas: quota name -> amount to add.
+    :param volume_size: GiB of the volume, checked against the limit for a single one.
+    :raises QuotaError: the subclass tells which limit.
+    """
+    names = [*deltas, 'per_volume_gigabytes'] if volume_size else list(deltas)
+    quotas_db.lock(ctxt, project_id)
+    state = quotas_db.limits_and_usage(ctxt, project_id, names)
+    limits = {name: effective(state, name) for name in names}
+    largest = limits.pop('per_volume_gigabytes', UNLIMITED)
+    if UNLIMITED != largest < volume_size:
+        raise exception.VolumeSizeExceedsLimit(size=volume_size, limit=largest)
+    for name, limit in limits.items():
+        used = state.usage.get(name, 0)
+        if limit != UNLIMITED and used + deltas[name] > limit:
+            raise _overrun(name, deltas[name], used, limit)
+
+
+def effective(state: quotas_db.QuotaState, name: str) -> int:
+    """The limit in force: the project's own, else the default class's, else the option's."""
+    if name in state.project_limits:
+        return state.project_limits[name]
+    if CONF.use_default_quota_class and name in state.class_limits:
+        return state.class_limits[name]
+    return default(name)
+
+
+def _overrun(name: str, wanted: int, used: int, limit: int) -> exception.QuotaError:
+    if name.startswith('volumes'):
+        return exception.VolumeLimitExceeded(name=name, allowed=limit)
+    if name.startswith('snapshots'):
+        return exception.SnapshotLimitExceeded(allowed=limit)
+    return exception.VolumeSizeExceedsAvailableQuota(name=name, requested=wanted, quota=limit,
+                                                     consumed=used)
