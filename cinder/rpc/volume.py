@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every message that the volume service understands, as its callers see it.
+
+A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
+"""
+from cinder import objects
+from cinder.rpc import base
+
+
+class VolumeAPI(base.RPCAPI):
+    """Client of cinder-volume.
+
+    Version history: 1.0 first version.
+    """
+
+    TOPIC = 'cinder-volume'
+    BINARY = 'cinder-volume'
+    RPC_API_VERSION = '1.0'
+
+    def _to(self, host: str | None, cluster: str | None) -> base.Sender:
+        """A sender that reaches the back end, or any host of its cluster."""
+        if cluster:
+            return self.cctxt(cluster=cluster, version='1.0')
+        return self.cctxt(host=host, version='1.0')
+
+    def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
+        method = '_'.join(reversed(operation.verb.split('.')))
+        self._to(operation.host, operation.cluster).cast(ctxt, method, operation=operation,
+                                                         **resource)
+
+    def _ask(self, ctxt, method: str, volume: objects.Volume, **arguments: object) -> object:
+        return self._to(volume.host, volume.cluster_name).call(ctxt, method, volume=volume,
+                                                               **arguments)
+
+    def create_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def delete_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def extend_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def retype_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def revert_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def create_snapshot(self, ctxt, snapshot: objects.Snapshot,
+                        operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, snapshot=snapshot)
+
+    def delete_snapshot(self, ctxt, snapshot: objects.Snapshot,
+                        operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, snapshot=snapshot)
+
+    def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+        """Export the volume; returns {'driver_volume_type', 'data', ...}."""
+        return self._ask(ctxt, 'initialize_connection', volume, connector=connector)
+
+    def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,
+                             force: bool = False) -> None:
+        """End the access of a connector (None: of all) and return when it is ended."""
+        self._ask(ctxt, 'terminate_connection', volume, connector=connector, force=force)
+
+    def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
+                          attachment_id: str) -> dict:
+        """Connect an attachment; returns its connection info."""
+        return self._ask(ctxt, 'attachment_update', volume, connector=connector,
+                         attachment_id=attachment_id)
+
+    def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
+        """Disconnect an attachment and return when the back end has let go."""
+        self._ask(ctxt, 'attachment_delete', volume, attachment_id=attachment_id)
+
+    def get_capabilities(self, ctxt, host: str, discover: bool = False) -> dict:
+        """What the back end 'host@backend' can do, asked of the driver itself."""
+        return self.cctxt(host=host, version='1.0').call(ctxt, 'get_capabilities',
+                                                         discover=discover)
+
+    def publish_service_capabilities(self, ctxt) -> None:
+        """Ask all volume services to report to the schedulers now."""
+        self.cctxt(version='1.0', fanout=True).cast(ctxt, 'publish_service_capabilities')
