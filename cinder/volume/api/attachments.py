@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of attachments: reserve a volume for a server, connect it, and let it go.
+
+The statuses of a volume follow from its attachment rows: states.settle() derives them.
+"""
+from oslo_utils import timeutils
+
+from cinder import exception, objects
+from cinder.db import attachments as attachments_db
+from cinder.db import session
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import volume as volume_rpc
+
+
+def create(ctxt, volume: objects.Volume, instance_uuid: str | None = None,
+           connector: dict | None = None, mode: str | None = None) -> objects.VolumeAttachment:
+    """Reserve the volume and, with a connector, connect it.
+
+    :param mode: 'rw' or 'ro'; None leaves it open.
+    :raises InvalidVolume: the status forbids another attachment.
+    """
+    readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
+    if readonly and mode == 'rw':
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is read-only')
+    attachment = _reserve(ctxt, volume, instance_uuid, mode or 'null')
+    if not connector:
+        return attachment
+    connected = update(ctxt, attachment, connector)
+    # The answer still tells what the reservation was; the connection is under way.
+    connected.attach_status = 'reserved'
+    return connected
+
+
+@session.retry_on_deadlock
+def _reserve(ctxt, volume: objects.Volume, instance_uuid: str | None,
+             mode: str) -> objects.VolumeAttachment:
+    with session.writer(ctxt):
+        _may_attach(ctxt, volume, instance_uuid)
+        return attachments_db.create(ctxt, {
+            'volume_id': volume.id, 'project_id': volume.project_id,
+            'instance_uuid': instance_uuid, 'attach_status': 'reserved', 'attach_mode': mode,
+        })
+
+
+def _may_attach(ctxt, volume: objects.Volume, instance_uuid: str | None) -> None:
+    """Put the volume in 'reserved', or say why not."""
+    verb = 'attachment_create_multiattach' if volume.multiattach else 'attachment_create'
+    keeps = {'status': 'in-use'} if volume.multiattach and volume.status == 'in-use' else {}
+    try:
+        volumes_db.transition(ctxt, volume, verb,
+                              **(keeps or {'attach_status': 'reserved'}))
+    except exception.InvalidVolume:
+        # The same server may ask again, for instance to move a volume between its hosts.
+        same = instance_uuid and any(
+            other.instance_uuid == instance_uuid
+            for other in attachments_db.for_volume(ctxt, volume.id))
+        if not same:
+            raise
+        volumes_db.transition(ctxt, volume, 'attachment_create_again')
+
+
+def update(ctxt, attachment: objects.VolumeAttachment,
+           connector: dict) -> objects.VolumeAttachment:
+    """Connect the attachment for the host that `connector` describes.
+
+    :returns: the attachment with connection_info, and the status it had before.
+    :raises ConflictingVolumeState: the volume is in an error state, or another host has it.
+    :raises InvalidInput: the connector does not tell its host.
+    """
+    if not connector.get('host'):
+        raise exception.InvalidInput(reason='the connector must name its host')
+    volume = volumes_db.get(ctxt, attachment.volume_id)
+    if volume.status not in states.VOLUME['attachment_update'].allowed:
+        raise exception.ConflictingVolumeState(
+            reason=f"volume {volume.id} is in status '{volume.status}'")
+    if not volume.multiattach:
+        _refuse_second_host(volume, attachment)
+    before = attachment.attach_status
+    volume_rpc.VolumeAPI().attachment_update(ctxt, volume, connector, attachment.id)
+    attachment = attachments_db.get(ctxt, attachment.id)
+    attachment.attach_status = before
+    return attachment
+
+
+def _refuse_second_host(volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:
+    for other in volume.attachments or []:
+        if (other.id != attachment.id and other.connector
+                and other.instance_uuid != attachment.instance_uuid):
+            raise exception.ConflictingVolumeState(
+                reason=f'volume {volume.id} is connected by attachment {other.id} already '
+                       'and does not allow several')
+
+
+@session.retry_on_deadlock
+def complete(ctxt, attachment: objects.VolumeAttachment) -> None:
+    """Record that the server has the volume."""
+    with session.writer(ctxt):
+        attachments_db.update(ctxt, attachment.id, {
+            'attach_status': 'attached', 'attach_time': timeutils.utcnow()})
+        volumes_db.update(ctxt, attachment.volume_id,
+                          {'status': 'in-use', 'attach_status': 'attached'})
+
+
+def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
+    """Disconnect and forget the attachment; returns those that the volume still has."""
+    volume = volumes_db.get(ctxt, attachment.volume_id)
+    if attachment.connector and volume.host:
+        volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
+    return forget(ctxt, volume, attachment.id)
+
+
+@session.retry_on_deadlock
+def forget(ctxt, volume: objects.Volume, attachment_id: str) -> list[objects.VolumeAttachment]:
+    """Remove the row of an attachment and let the volume's statuses follow."""
+    with session.writer(ctxt):
+        attachments_db.destroy(ctxt, attachment_id)
+        left = attachments_db.for_volume(ctxt, volume.id)
+        volumes_db.update(ctxt, volume.id, states.settle(
+            other.attach_status for other in left))
+    return left
+

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of snapshots."""
+from cinder import exception, objects, quota, utils
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import volume as volume_rpc
+
+
+@session.retry_on_deadlock
+def create(ctxt, volume: objects.Volume, name: str | None = None, description: str | None = None,
+           metadata: dict | None = None, force: bool = False,
+           in_use_ok: bool = False) -> objects.Snapshot:
+    """Accept a snapshot of a volume.
+
+    :param force: the caller says that a volume in use may be taken.
+    :param in_use_ok: the request's version takes volumes in use without being told.
+    :raises InvalidVolume: the status forbids it.
+    :raises QuotaError: the project has no room.
+    """
+    values = {
+        'project_id': volume.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
+        'volume_size': volume.size, 'volume_type_id': volume.volume_type_id,
+        'status': 'creating', 'progress': '0%', 'display_name': name,
+        'display_description': description, 'use_quota': True,
+        'encryption_key_id': volume.encryption_key_id,
+    }
+    verb = 'snapshot_create_attached' if force or in_use_ok else 'snapshot_create'
+    with utils.fault_points('snapshot.create:api:commit'), session.writer(ctxt):
+        quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
+        volumes_db.transition(ctxt, volume, verb)
+        snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
+        snapshot.volume = volume
+        operation = operations_db.create(ctxt, 'snapshot.create', snapshot, **_place(volume))
+    volume_rpc.VolumeAPI().create_snapshot(ctxt, snapshot, operation)
+    return snapshot
+
+
+def _place(volume: objects.Volume) -> dict[str, str | None]:
+    return {'host': utils.backend_of(volume.host),
+            'cluster': utils.backend_of(volume.cluster_name)}
+
+
+@session.retry_on_deadlock
+def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
+    """Accept the removal of a snapshot.
+
+    :param force: whatever its status is.
+    :raises InvalidSnapshot: the status or a group snapshot forbids it.
+    """
+    volume = snapshot.volume
+    verb = 'force_delete' if force else 'delete'
+    with utils.fault_points('snapshot.delete:api:commit'), session.writer(ctxt):
+        snapshots_db.transition(ctxt, snapshot, verb,
+                                conditions=(snapshots_db.no_group_snapshot,))
+        operations_db.cancel_queued(ctxt, snapshot.id, 'The snapshot was deleted.')
+        operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
+    volume_rpc.VolumeAPI().delete_snapshot(ctxt, snapshot, operation)
+
+
+def update(ctxt, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:
+    """Change display_name and display_description; returns the snapshot as it is now."""
+    snapshots_db.update(ctxt, snapshot.id, values)
+    return snapshots_db.get(ctxt, snapshot.id)
+
+
+def reset_status(ctxt, snapshot: objects.Snapshot, status: str) -> None:
+    """Write the status as an administrator says."""
+    snapshots_db.update(ctxt, snapshot.id, {'status': status})
+
+
+def update_status(ctxt, snapshot: objects.Snapshot, status: str,
+                  progress: str | None = None) -> None:
+    """Take the progress of a snapshot that the compute service makes or removes.
+
+    :raises InvalidSnapshot: the snapshot is not being made or removed, or `status` does not
+        follow from the present one.
+    """
+    if status not in states.SNAPSHOT_STATUS_UPDATES.get(snapshot.status, ()):
+        raise exception.InvalidSnapshot(
+            reason=f"status '{status}' cannot follow the present status '{snapshot.status}'")
+    values = {'status': status}
+    if progress:
+        values['progress'] = progress
+    snapshots_db.transition(ctxt, snapshot, f'update_status_{snapshot.status}', **values)
+
+
+def set_metadata(ctxt, snapshot: objects.Snapshot, metadata: dict,
+                 replace: bool = False) -> dict:
+    """Merge or replace the metadata; returns all of it."""
+    return snapshots_db.set_metadata(ctxt, snapshot.id, metadata, replace=replace)
+
+
+def delete_metadata(ctxt, snapshot: objects.Snapshot, key: str) -> None:
+    """Remove one key; SnapshotMetadataNotFound where it is not there."""
+    snapshots_db.delete_metadata(ctxt, snapshot.id, key)

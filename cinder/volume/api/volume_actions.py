@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of the volume actions: the old way to attach, connections, revert and retype."""
+from oslo_utils import timeutils
+
+from cinder import exception, objects, quota, utils
+from cinder.db import attachments as attachments_db
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import attachments
+
+
+def reserve(ctxt, volume: objects.Volume) -> None:
+    """Keep the volume for a server that is about to attach it."""
+    verb = 'reserve_multiattach' if volume.multiattach else 'reserve'
+    volumes_db.transition(ctxt, volume, verb)
+
+
+def _leave(ctxt, volume: objects.Volume, verb: str, status: str) -> None:
+    """Go back to `status`; nothing happens in any other status than the verb's."""
+    try:
+        volumes_db.transition(ctxt, volume, verb, status=status)
+    except exception.InvalidVolume:
+        return
+
+
+def unreserve(ctxt, volume: objects.Volume) -> None:
+    """Undo a reservation; without one nothing happens."""
+    _leave(ctxt, volume, 'unreserve', states.settle(
+        attachment.attach_status for attachment in volume.attachments or [])['status'])
+
+
+def begin_detaching(ctxt, volume: objects.Volume) -> None:
+    """Announce that a server lets the volume go; nothing happens while it is migrated."""
+    if volume.migration_status not in (None, 'success', 'error', 'deleting'):
+        return
+    volumes_db.transition(ctxt, volume, 'begin_detaching', conditions=(volumes_db.is_attached,))
+
+
+def roll_detaching(ctxt, volume: objects.Volume) -> None:
+    """Take the announcement back; without one nothing happens."""
+    _leave(ctxt, volume, 'roll_detaching', 'in-use')
+
+
+@session.retry_on_deadlock
+def attach(ctxt, volume: objects.Volume, instance_uuid: str | None, host_name: str | None,
+           mountpoint: str, mode: str | None) -> None:
+    """Record that a server or host has the volume.
+
+    :param mountpoint: device name inside the server, such as '/dev/vdb'.
+    :raises InvalidVolume: the status forbids it, or the volume is read-only and `mode` is not.
+    """
+    readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
+    if readonly and mode == 'rw':
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is read-only')
+    mode = mode or ('ro' if readonly else 'rw')
+    verb = 'attach_multiattach' if volume.multiattach else 'attach'
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, verb, status='in-use', attach_status='attached')
+        attachments_db.create(ctxt, {
+            'volume_id': volume.id, 'project_id': volume.project_id,
+            'instance_uuid': instance_uuid, 'attached_host': host_name,
+            'mountpoint': mountpoint, 'attach_mode': mode, 'attach_status': 'attached',
+            'attach_time': timeutils.utcnow()})
+        volumes_db.set_admin_metadata(
+            ctxt, volume.id, {'readonly': str(readonly), 'attached_mode': mode})
+
+
+def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAttachment | None:
+    present = {attachment.id: attachment for attachment in volume.attachments or []}
+    if attachment_id is None:
+        if len(present) > 1:
+            raise exception.InvalidVolume(
+                reason=f'volume {volume.id} has several attachments, so attachment_id is needed')
+        return next(iter(present.values()), None)
+    if attachment_id not in present:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} has no attachment {attachment_id}')
+    return present[attachment_id]
+
+
+def detach(ctxt, volume: objects.Volume, attachment_id: str | None = None) -> None:
+    """Drop an attachment that was recorded by attach().
+
+    :raises InvalidVolume: the attachment is not the volume's, or not named among several.
+    """
+    attachment = _pick(volume, attachment_id)
+    if volume.host and attachment is not None and attachment.connector:
+        volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
+    if attachment is None:
+        volumes_db.update(ctxt, volume.id, states.settle([]))
+    else:
+        attachments.forget(ctxt, volume, attachment.id)
+
+
+def force_detach(ctxt, volume: objects.Volume, attachment_id: str | None = None,
+                 connector: dict | None = None) -> None:
+    """Detach without asking the server, and end the access of its host.
+
+    :raises InvalidVolume: as detach(), or the volume is locked by a migration.
+    """
+    volumes_db.transition(ctxt, volume, 'force_detach')
+    if volume.host and connector:
+        volume_rpc.VolumeAPI().terminate_connection(ctxt, volume, connector, force=True)
+    detach(ctxt, volume, attachment_id)
+
+
+def initialize_connection(ctxt, volume: objects.Volume, connector: dict) -> dict:
+    """Export the volume to a connector; returns the connection info.
+
+    :raises InvalidVolume: no back end holds the volume.
+    """
+    return volume_rpc.VolumeAPI().initialize_connection(ctxt, _placed(volume), connector)
+
+
+def terminate_connection(ctxt, volume: objects.Volume, connector: dict | None) -> None:
+    """End the export to a connector (None: to all)."""
+    volume_rpc.VolumeAPI().terminate_connection(ctxt, _placed(volume), connector)
+
+
+def _placed(volume: objects.Volume) -> objects.Volume:
+    if volume.host is None:
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is on no back end')
+    return volume
+
+
+@session.retry_on_deadlock
+def revert(ctxt, volume: objects.Volume, snapshot_id: str) -> None:
+    """Accept to take the volume back to its newest snapshot.
+
+    :raises InvalidInput: it is not the newest snapshot, or the sizes differ.
+    :raises ConflictingVolumeState: volume or snapshot are not available.
+    """
+    newest = max(snapshots_db.for_volume(ctxt, volume.id), default=None,
+                 key=lambda snapshot: (snapshot.created_at, snapshot.id))
+    if newest is None or newest.id != snapshot_id:
+        raise exception.InvalidInput(
+            reason=f'snapshot {snapshot_id} is not the newest one of volume {volume.id}')
+    if newest.volume_size != volume.size:
+        raise exception.InvalidInput(
+            reason=f'volume {volume.id} has {volume.size} GiB, its snapshot {newest.volume_size}')
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'revert')
+        snapshots_db.transition(ctxt, newest, 'revert')
+        operation = operations_db.create(
+            ctxt, 'volume.revert', volume, arguments={'snapshot_id': newest.id},
+            host=utils.backend_of(volume.host), cluster=utils.backend_of(volume.cluster_name))
+    volume_rpc.VolumeAPI().revert_volume(ctxt, volume, operation)
+
+
+@session.retry_on_deadlock
+def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
+           migration_policy: str = 'never') -> None:
+    """Accept another type for the volume, which stays on its back end.
+
+    :raises InvalidInput: the type is the same, or encrypted.
+    :raises InvalidVolume: status, migration or group forbid it.
+    :raises QuotaError: the quota of the new type has no room.
+    """
+    if new_type.id == volume.volume_type_id:
+        raise exception.InvalidInput(reason=f'the volume has type {new_type.name} already')
+    if new_type.encryption or volume.encrypted:
+        raise exception.InvalidInput(reason='encrypted types cannot be exchanged')
+    if new_type.is_('multiattach') != volume.multiattach and volume.status != 'available':
+        raise exception.InvalidInput(
+            reason='multiattach can only be changed while the volume is available')
+    with session.writer(ctxt):
+        quota.change_type(ctxt, volume, new_type)
+        volumes_db.transition(ctxt, volume, 'retype', conditions=(
+            volumes_db.not_migrating, volumes_db.no_group))
+        operation = operations_db.create(
+            ctxt, 'volume.retype', volume, stage='schedule',
+            arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy})
+    scheduler_rpc.SchedulerAPI().retype_volume(ctxt, volume, operation)
+
+
+def check_destination(ctxt, host: str | None, cluster: str | None) -> None:
+    """Refuse a migration to where no volume service is up.
+
+    :param host: 'host@backend#pool'; or, instead, a cluster name.
+    :raises InvalidHost: no such service, or it is down or disabled.
+    """
+    wanted = utils.backend_of(host or cluster)
+    for service in services_db.list_all(ctxt, binary='cinder-volume'):
+        if wanted in (service.host, service.cluster_name) and service.is_up \
+                and not service.disabled:
+            return
+    raise exception.InvalidHost(reason=f'no enabled volume service {wanted} is up')
+
+
+def extend_completion(ctxt, volume: objects.Volume, error: bool) -> None:
+    """Finish or fail a growth that waited for the compute service.
+
+    :raises InvalidVolume: no growth is waiting.
+    """
+    if volume.status != 'extending' or not (volume.admin_metadata or {}).get('extend_new_size'):
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is not waiting for an extend')
+    new_size = int(volume.admin_metadata['extend_new_size'])
+    values = {'status': 'error_extending'} if error else {
+        'status': volume.previous_status or 'in-use', 'size': new_size}
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'extend_completion', growth=0, **values)
+        volumes_db.delete_admin_metadata(ctxt, volume.id, 'extend_new_size')

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of volumes: create, delete, grow, and what changes only the rows.
+
+The caller has authorized the request already. What must be done on storage is recorded as an
+operation in the same transaction; the message after the commit is only a nudge.
+"""
+from cinder import exception, objects, quota, utils
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import zones
+
+
+def create(ctxt, *, size: int | None = None, name: str | None = None,
+           description: str | None = None, volume_type: objects.VolumeType | None = None,
+           snapshot: objects.Snapshot | None = None, source_volume: objects.Volume | None = None,
+           metadata: dict | None = None, availability_zone: str | None = None,
+           scheduler_hints: dict | None = None) -> objects.Volume:
+    """Accept a new volume; the scheduler places it and a volume service makes it.
+
+    :param size: GiB; may be left out with a snapshot or source volume.
+    :raises InvalidInput: sizes or zones do not fit.
+    :raises QuotaError: the project has no room.
+    """
+    size = _size(size, snapshot, source_volume)
+    volume_type = volume_type or _default_type(ctxt, snapshot, source_volume)
+    source = source_volume or (snapshot and snapshot.volume)
+    values = {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': size,
+        'status': 'creating', 'attach_status': 'detached', 'display_name': name,
+        'display_description': description, 'volume_type_id': volume_type.id,
+        'availability_zone': zones.choose(availability_zone, volume_type,
+                                          source.availability_zone if source else None),
+        'snapshot_id': snapshot.id if snapshot else None,
+        'source_volid': source_volume.id if source_volume else None,
+        'multiattach': volume_type.is_('multiattach'), 'use_quota': True,
+        'bootable': bool(source and source.bootable), 'replication_status': None,
+    }
+    if volume_type.encryption:
+        raise exception.InvalidVolumeType(
+            reason=f'volumes of the encrypted type {volume_type.name} cannot be made: '
+                   'no key manager is set up')
+    volume, operation = _record(ctxt, values, volume_type, snapshot, source_volume,
+                                metadata or {}, scheduler_hints)
+    scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
+    return volume
+
+
+def _size(size: int | None, snapshot: objects.Snapshot | None,
+          source: objects.Volume | None) -> int:
+    least = source.size if source else snapshot.volume_size if snapshot else None
+    if size is None:
+        if least is None:
+            raise exception.InvalidInput(
+                reason='size is needed unless a snapshot or source volume is given')
+        return least
+    if least and size < least:
+        raise exception.InvalidInput(
+            reason=f'size {size} GiB is smaller than the {least} GiB of the source')
+    return size
+
+
+def _default_type(ctxt, snapshot: objects.Snapshot | None,
+                  source: objects.Volume | None) -> objects.VolumeType:
+    inherited = (source and source.volume_type_id) or (snapshot and snapshot.volume_type_id)
+    if inherited:
+        return types_db.get(ctxt.elevated(), inherited)
+    return types_db.default(ctxt)
+
+
+@session.retry_on_deadlock
+def _record(ctxt, values: dict, volume_type: objects.VolumeType,
+            snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
+            hints: dict | None) -> tuple[objects.Volume, objects.Operation]:
+    origin = source or (snapshot and snapshot.volume)
+    arguments = {'scheduler_hints': hints or {}}
+    if origin is not None:
+        arguments['resource_backend'] = utils.backend_of(origin.cluster_name or origin.host)
+    image_metadata = dict(origin.glance_metadata or {}) if origin is not None else {}
+    with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
+        if source is not None:
+            volumes_db.transition(ctxt, source, 'clone')
+        if snapshot is not None:
+            snapshots_db.transition(ctxt, snapshot, 'volume_create')
+        quota.take_volume(ctxt, values['size'], volume_type)
+        volume = volumes_db.create(ctxt, values, metadata=metadata,
+                                   glance_metadata=image_metadata)
+        volume.volume_type = volume_type
+        operation = operations_db.create(ctxt, 'volume.create', volume, stage='schedule',
+                                         arguments=arguments)
+    return volume, operation
+
+
+@session.retry_on_deadlock
+def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = False) -> None:
+    """Accept the removal of a volume.
+
+    :param force: whatever its status is.
+    :param cascade: together with its snapshots.
+    :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
+    """
+    conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group]
+    if not cascade:
+        conditions.append(volumes_db.no_snapshots)
+    verb = 'force_delete' if force else 'delete'
+    with utils.fault_points('volume.delete:api:commit'), session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
+        operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
+        if volume.host is None:
+            volumes_db.destroy(ctxt, volume.id)
+            return
+        if cascade:
+            for snapshot in snapshots_db.for_volume(ctxt, volume.id):
+                snapshots_db.transition(ctxt, snapshot, 'cascade_delete')
+        operation = operations_db.create(
+            ctxt, 'volume.delete', volume, arguments={'cascade': cascade}, **_place(volume))
+    volume_rpc.VolumeAPI().delete_volume(ctxt, volume, operation)
+
+
+def _place(volume: objects.Volume) -> dict[str, str | None]:
+    """Where the work on a volume is done."""
+    return {'host': utils.backend_of(volume.host),
+            'cluster': utils.backend_of(volume.cluster_name)}
+
+
+@session.retry_on_deadlock
+def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = False) -> None:
+    """Accept the growth of a volume to `new_size` GiB.
+
+    :param attached_ok: whether the request may grow a volume that is in use.
+    :raises InvalidVolume: the status forbids it.
+    :raises InvalidInput: the size would not grow.
+    :raises QuotaError: the project has no room.
+    """
+    if new_size <= volume.size:
+        raise exception.InvalidInput(
+            reason=f'new size {new_size} GiB must be greater than the present {volume.size} GiB')
+    verb = 'extend_attached' if attached_ok else 'extend'
+    with utils.fault_points('volume.extend:api:commit'), session.writer(ctxt):
+        quota.grow_volume(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
+        volumes_db.transition(ctxt, volume, verb, growth=new_size - volume.size)
+        operation = operations_db.create(
+            ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **_place(volume))
+    volume_rpc.VolumeAPI().extend_volume(ctxt, volume, operation)
+
+
+@session.retry_on_deadlock
+def update(ctxt, volume: objects.Volume, values: dict) -> objects.Volume:
+    """Change display_name and display_description; `metadata` among the values replaces all.
+
+    :returns: the volume as it is now.
+    """
+    values = dict(values)
+    metadata = values.pop('metadata', None)
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'update', **values)
+        if metadata is not None:
+            volumes_db.set_metadata(ctxt, volume.id, metadata, replace=True)
+    return volumes_db.get(ctxt, volume.id)
+
+
+@session.retry_on_deadlock
+def set_metadata(ctxt, volume: objects.Volume, metadata: dict, replace: bool = False) -> dict:
+    """Merge or replace the metadata; returns all of it."""
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'metadata')
+        return volumes_db.set_metadata(ctxt, volume.id, metadata, replace=replace)
+
+
+@session.retry_on_deadlock
+def delete_metadata(ctxt, volume: objects.Volume, key: str) -> None:
+    """Remove one key; VolumeMetadataNotFound where it is not there."""
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'metadata')
+        volumes_db.delete_metadata(ctxt, volume.id, key)
+
+
+def reset_status(ctxt, volume: objects.Volume, status: str | None = None,
+                 attach_status: str | None = None, migration_status: str | None = None) -> None:
+    """Write the statuses as an administrator says.
+
+    :raises InvalidVolume: 'in-use' is asked for without an attachment, or the status is one
+        that only the service may set.
+    """
+    if status == 'in-use' and not volume.attachments:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} has no attachment, so it cannot become in-use')
+    if status == 'deleting' or (status and status not in states.RESETTABLE):
+        raise exception.InvalidVolume(reason=f"a status cannot be reset to '{status}'")
+    values = {'status': status, 'attach_status': attach_status}
+    values = {key: value for key, value in values.items() if value}
+    if migration_status:
+        values['migration_status'] = None if migration_status == 'none' else migration_status
+    volumes_db.update(ctxt, volume.id, values)
+
+
+def set_bootable(ctxt, volume: objects.Volume, bootable: bool) -> None:
+    """Set or clear the bootable mark."""
+    volumes_db.transition(ctxt, volume, 'set_bootable', bootable=bootable)
+
+
+@session.retry_on_deadlock
+def set_readonly(ctxt, volume: objects.Volume, readonly: bool) -> None:
+    """Say whether later attachments may write."""
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'update_readonly_flag')
+        volumes_db.set_admin_metadata(ctxt, volume.id, {'readonly': str(readonly)})
+
+
