@@ -39,6 +39,10 @@ class VolumeDriver(abc.ABC):
     def check_for_setup_error(self) -> None:
         """:raises VolumeBackendAPIException: the storage cannot be used, with the cause"""
 
+    def init_capabilities(self) -> None:
+        """Find out what the storage can do; by default that is its first report."""
+        self.get_volume_stats(refresh=True)
+
     @abc.abstractmethod
     def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
         """The report for the scheduler, capacities in GiB by pool; the last one without `refresh`.

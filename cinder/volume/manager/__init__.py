@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""VolumeManager: what one back end's service is made of. The work is in the endpoints."""
+import oslo_messaging as messaging
+from oslo_log import log as logging
+from oslo_service import periodic_task
+
+from cinder import context, operations
+from cinder.conf import CONF
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.manager import attachments, backend, snapshots, startup, volumes
+
+LOG = logging.getLogger(__name__)
+
+
+class VolumeManager(periodic_task.PeriodicTasks):
+    """Wires one back end to its endpoints, the operations journal and the periodic tasks.
+
+    :param host: 'host@backend'.
+    :param service_name: configuration group of the back end.
+    :param cluster: cluster that shares the back end.
+    """
+
+    RPC_API_VERSION = volume_rpc.VolumeAPI.RPC_API_VERSION
+    target = messaging.Target(version=RPC_API_VERSION)
+
+    def __init__(self, host: str, service_name: str | None = None, cluster: str | None = None,
+                 **_kwargs: object) -> None:
+        super().__init__(CONF)
+        self.host, self.cluster = host, cluster
+        self.backend = backend.Backend(host, service_name, cluster)
+        self.backend.runner = self.runner = operations.OperationRunner(
+            host, 'execute', {}, cluster=cluster, ready=self.is_working)
+        volume_endpoint = volumes.VolumeEndpoint(self.backend)
+        snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
+        self.runner.handlers = {
+            'volume.create': volume_endpoint.create_volume,
+            'volume.delete': volume_endpoint.delete_volume,
+            'volume.extend': volume_endpoint.extend_volume,
+            'volume.revert': volume_endpoint.revert_volume,
+            'volume.retype': volume_endpoint.retype_volume,
+            'snapshot.create': snapshot_endpoint.create_snapshot,
+            'snapshot.delete': snapshot_endpoint.delete_snapshot,
+        }
+        self.additional_endpoints = [volume_endpoint, snapshot_endpoint,
+                                     attachments.AttachmentEndpoint(self.backend)]
+
+    # ---------------------------------------------------------------------- the life of a service
+    def init_host(self, added_to_cluster: bool | None = None, service_id: int | None = None,
+                  **_kwargs: object) -> None:
+        """Bring the back end up; a failure is logged and leaves it down."""
+        self.backend.service_uuid = getattr(self, 'service_uuid', None)
+        startup.run(context.get_admin_context(), self.backend, bool(added_to_cluster))
+
+    def init_host_with_rpc(self) -> None:
+        """Resume what a former process left; messages are consumed from now on."""
+        self.runner.start()
+
+    def is_working(self) -> bool:
+        """Whether the driver works; decides if the service reports itself as up."""
+        return self.backend.initialized
+
+    def heartbeat(self) -> None:
+        """Keep the leases of what runs here."""
+        self.runner.renew()
+
+    def reset(self) -> None:
+        """The configuration was read again."""
+        self.publish_service_capabilities(context.get_admin_context())
+
+    def stop(self) -> None:
+        """Take no new work."""
+        self.runner.stop()
+
+    # ---------------------------------------------------------------------------- periodic tasks
+    @periodic_task.periodic_task(spacing=CONF.backend_stats_polling_interval)
+    def report_capabilities(self, ctxt) -> None:
+        """Publish what the back end has; try a back end that is down once more."""
+        if self.is_working():
+            self.backend.publish(ctxt)
+        elif startup.run(ctxt, self.backend):
+            LOG.info('Back end %s works again.', self.host)
+
+    # ---------------------------------------------------------------------------------- messages
+    def publish_service_capabilities(self, ctxt) -> None:
+        """A scheduler asks all volume services to report."""
+        self.backend.publish(ctxt)
+
+    def get_capabilities(self, ctxt, discover: bool = False) -> dict:
+        """What the driver says it can do, in the words of the capabilities API."""
+        return self.backend.capabilities(refresh=discover)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of attachments and connections: calls whose caller waits for the answer.
+
+All of them follow from the attachment rows and may be repeated.
+"""
+from oslo_log import log as logging
+
+from cinder import coordination, objects, operations
+from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
+from cinder.db import session
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.volume.manager import backend as backends
+
+LOG = logging.getLogger(__name__)
+
+
+class AttachmentEndpoint:
+    """Messages about connections of one back end."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+
+    def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+        """Export the volume and tell how a connector reaches it."""
+        self.backend.require_ready()
+        with coordination.lock(f'volume-{volume.id}'):
+            made = self.driver.create_export(ctxt, volume, connector) or {}
+            if made:
+                volumes_db.update(ctxt, volume.id, made)
+                for name, value in made.items():
+                    setattr(volume, name, value)
+            info = self.driver.initialize_connection(volume, connector)
+        return self._complete(volume, info)
+
+    def _complete(self, volume: objects.Volume, info: dict) -> dict:
+        """Add what every protocol tells."""
+        data = info['data']
+        volume_type = volume.volume_type
+        qos = (volume_type.qos_specs or {}) if volume_type else {}
+        readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
+        data.setdefault('access_mode', 'ro' if readonly else 'rw')
+        data.setdefault('discard', False)
+        data['encrypted'] = volume.encrypted
+        data['cacheable'] = bool(volume_type) and volume_type.is_('cacheable')
+        data['qos_specs'] = qos.get('specs') if qos.get('consumer') != 'back-end' else None
+        info.setdefault('enforce_multipath', CONF.enforce_multipath_for_image_xfer)
+        return info
+
+    def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,
+                             force: bool = False) -> None:
+        """End the access of a connector; the export goes with the last one."""
+        self.backend.require_ready()
+        with coordination.lock(f'volume-{volume.id}'):
+            self.driver.terminate_connection(volume, connector, force=force)
+            if not any(other.connector for other in attachments_db.for_volume(ctxt, volume.id)):
+                self._remove_export(ctxt, volume)
+
+    def _remove_export(self, ctxt, volume: objects.Volume) -> None:
+        made = self.driver.remove_export(ctxt, volume)
+        if made:
+            volumes_db.update(ctxt, volume.id, made)
+
+    def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
+                          attachment_id: str) -> dict:
+        """Connect an attachment and store what the initiator needs in its row."""
+        try:
+            info = self.initialize_connection(ctxt, volume, connector)
+        except Exception as exc:
+            LOG.exception('Attachment %s of volume %s could not be connected.', attachment_id,
+                          volume.id)
+            with session.writer(ctxt):
+                attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
+                operations.tell(ctxt, 'volume', volume, 'volume.attach',
+                                operations.words_for_tenant(exc), operations.DRIVER_FAILED)
+            raise
+        connection = {**info['data'], 'driver_volume_type': info['driver_volume_type'],
+                      'enforce_multipath': info['enforce_multipath'],
+                      'attachment_id': attachment_id, 'volume_id': volume.id}
+        self._record(ctxt, volume, attachment_id, connector, connection)
+        return connection
+
+    def _record(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict,
+                connection: dict) -> None:
+        with session.writer(ctxt):
+            present = attachments_db.get(ctxt, attachment_id)
+            mode = present.attach_mode
+            if mode in (None, 'null'):
+                mode = connector.get('mode') or connection['access_mode']
+            attachments_db.update(ctxt, attachment_id, {
+                'connector': connector, 'connection_info': {**connection, 'access_mode': mode},
+                'attached_host': connector.get('host'), 'attach_mode': mode,
+                'mountpoint': connector.get('mountpoint'),
+                'attach_status': 'attached' if present.attach_status == 'attached'
+                else 'attaching'})
+            volumes_db.update(ctxt, volume.id, states.settle(
+                other.attach_status for other in attachments_db.for_volume(ctxt, volume.id)))
+            volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
+
+    def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
+        """Let the host of an attachment go, unless another attachment of the same host stays."""
+        self.backend.require_ready()
+        present = attachments_db.for_volume(ctxt, volume.id)
+        mine = next((one for one in present if one.id == attachment_id), None)
+        if mine is None or not mine.connector:
+            return
+        others = [one for one in present if one.id != attachment_id and one.connector]
+        with coordination.lock(f'volume-{volume.id}'):
+            if not any(one.connector.get('host') == mine.connector.get('host')
+                       for one in others):
+                self.driver.terminate_connection(volume, mine.connector, force=False)
+            if not others:
+                self._remove_export(ctxt, volume)

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One back end: its driver, whether it works, what it has room for, what runs on it."""
+import threading
+
+from oslo_log import log as logging
+from oslo_utils import importutils, timeutils
+
+from cinder import exception, operations, utils
+from cinder.conf import CONF
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.volume import configuration
+
+LOG = logging.getLogger(__name__)
+
+
+class Backend:
+    """What all endpoints of one volume service share.
+
+    :param host: 'host@backend'.
+    :param section: configuration group of the back end; None: the part of `host` behind '@'.
+    :param cluster: cluster 'name@backend' that shares the storage.
+    """
+
+    def __init__(self, host: str, section: str | None = None, cluster: str | None = None) -> None:
+        self.host, self.cluster = host, cluster
+        self.name = section or host.partition('@')[2]
+        self.configuration = configuration.Configuration(config_group=self.name)
+        self.driver = importutils.import_object(
+            self.configuration.volume_driver, configuration=self.configuration, host=host,
+            cluster_name=cluster)
+        self.runner: operations.OperationRunner | None = None
+        self.service_uuid: str | None = None
+        self.initialized = False
+        # Why it does not work, for the log and for `cinder-manage`.
+        self.trouble = 'it was not started yet'
+        self._allocated: dict[str, int] = {}
+        self._guard = threading.Lock()
+
+    @property
+    def availability_zone(self) -> str:
+        """Zone of this back end, or of the whole host."""
+        return (self.configuration.backend_availability_zone
+                or CONF.storage_availability_zone)
+
+    def require_ready(self) -> None:
+        """:raises DriverNotInitialized: the driver does not work."""
+        if not self.initialized:
+            raise exception.DriverNotInitialized()
+
+    # ----------------------------------------------------------------------- what is allocated
+    def set_allocated(self, allocated: dict[str, int]) -> None:
+        """:param allocated: pool name ('' where there are none) -> GiB of volumes in it."""
+        with self._guard:
+            self._allocated = {pool or self.name: size for pool, size in allocated.items()}
+
+    def allocate(self, volume_host: str | None, gigabytes: int) -> None:
+        """Count a volume that came, grew or (negative) went."""
+        pool = utils.pool_of(volume_host) or self.name
+        with self._guard:
+            self._allocated[pool] = self._allocated.get(pool, 0) + gigabytes
+
+    # ------------------------------------------------------------------------------ capabilities
+    def capabilities(self, refresh: bool = True) -> dict:
+        """The driver's report with what only we know."""
+        stats = dict(self.driver.get_volume_stats(refresh=refresh))
+        pools = stats.get('pools') or [stats]
+        for pool in pools:
+            name = pool.get('pool_name') or self.name
+            pool.setdefault('allocated_capacity_gb', self._allocated.get(name, 0))
+        stats.setdefault('volume_backend_name',
+                         self.configuration.volume_backend_name or self.name)
+        return stats
+
+    def publish(self, ctxt) -> None:
+        """Tell the schedulers what this back end has; silent while the driver does not work."""
+        if not self.initialized:
+            LOG.warning('Back end %s reports nothing: %s.', self.host, self.trouble)
+            return
+        scheduler_rpc.SchedulerAPI().update_service_capabilities(
+            ctxt, 'volume', self.host, self.capabilities(),
+            timeutils.utcnow().isoformat(), cluster_name=self.cluster)

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of snapshots: take and remove."""
+import functools
+
+from cinder import exception, objects, operations
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager.task import task
+
+
+class SnapshotEndpoint:
+    """Messages about snapshots of one back end."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.driver = backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    @operations.lost_is_fine
+    def create_snapshot(self, ctxt, operation: objects.Operation,
+                        snapshot: objects.Snapshot | None = None) -> None:
+        """Take the snapshot."""
+        with self._task(ctxt, operation, snapshot) as work:
+            with work.driver():
+                made = self.driver.create_snapshot(work.resource) or {}
+            work.done(**made, progress='100%')
+
+    @operations.lost_is_fine
+    def delete_snapshot(self, ctxt, operation: objects.Operation,
+                        snapshot: objects.Snapshot | None = None) -> None:
+        """Remove the snapshot; one that the storage still uses stays available."""
+        with self._task(ctxt, operation, snapshot) as work:
+            try:
+                with work.driver():
+                    self.driver.delete_snapshot(work.resource)
+            except exception.SnapshotIsBusy as exc:
+                work.fail(exc, status='available')
+                return
+            work.done()

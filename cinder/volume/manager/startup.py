@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a back end comes up: an ordered tuple of small steps.
+
+A failing driver leaves the back end down and the process alive; run() may be called again.
+"""
+import contextlib
+import glob
+import os
+
+from oslo_log import log as logging
+
+from cinder.conf import CONF
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.volume.manager import backend as backends
+
+LOG = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """The back end must not be used; the text says why."""
+
+
+def run(ctxt, backend: backends.Backend, added_to_cluster: bool = False) -> bool:
+    """Take the back end through all steps; whether it works now.
+
+    :param added_to_cluster: the host has just joined the cluster of the back end.
+    """
+    if added_to_cluster:
+        join_cluster(ctxt, backend)
+    for step in STEPS:
+        try:
+            step(ctxt, backend)
+        except Refused as exc:
+            LOG.error('Back end %s is not used: %s', backend.host, exc)
+            backend.trouble = str(exc)
+            return False
+        except Exception as exc:
+            LOG.exception('Back end %s failed to start at "%s".', backend.host,
+                          step.__name__.replace('_', ' '))
+            backend.trouble = f'{step.__name__.replace("_", " ")}: {exc}'
+            return False
+    return True
+
+
+def join_cluster(ctxt, backend: backends.Backend) -> None:
+    """Take the resources of a host that joined a cluster into the cluster."""
+    moved = volumes_db.include_in_cluster(ctxt, backend.host, backend.cluster)
+    LOG.info('%d volumes of %s were taken into cluster %s.', moved, backend.host,
+             backend.cluster)
+
+
+def check_support(_ctxt, backend: backends.Backend) -> None:
+    if backend.driver.supported:
+        return
+    if not backend.configuration.enable_unsupported_driver:
+        raise Refused(f'driver {type(backend.driver).__name__} is not supported; set '
+                      'enable_unsupported_driver to use it all the same')
+    LOG.warning('Driver %s is not supported and may be removed.', type(backend.driver).__name__)
+
+
+def set_up_driver(ctxt, backend: backends.Backend) -> None:
+    backend.driver.do_setup(ctxt)
+    backend.driver.check_for_setup_error()
+
+
+def read_capabilities(_ctxt, backend: backends.Backend) -> None:
+    backend.driver.init_capabilities()
+
+
+def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
+    """Let the driver correct what it stored in the rows of its volumes and snapshots."""
+    update = getattr(backend.driver, 'update_provider_info', None)
+    if update is None:
+        return
+    volumes = volumes_db.on_backend(ctxt, backend.host, backend.cluster)
+    snapshots = snapshots_db.on_backend(ctxt, backend.host, backend.cluster)
+    for table, changes in zip((volumes_db, snapshots_db), update(volumes, snapshots),
+                              strict=True):
+        for change in changes or []:
+            values = {key: value for key, value in change.items() if key != 'id'}
+            table.update(ctxt, change['id'], values)
+
+
+def count_allocated(ctxt, backend: backends.Backend) -> None:
+    backend.set_allocated(volumes_db.capacity_by_pool(ctxt, backend.host, backend.cluster))
+
+
+def export_again(ctxt, backend: backends.Backend) -> None:
+    """Restore the export of each volume in use; one that fails is put in error alone."""
+    for volume in volumes_db.on_backend(ctxt, backend.host, backend.cluster,
+                                        statuses=('in-use',)):
+        try:
+            made = backend.driver.ensure_export(ctxt, volume)
+        except Exception:
+            LOG.exception('Volume %s could not be exported again.', volume.id)
+            volumes_db.update(ctxt, volume.id, {'status': 'error'})
+            continue
+        if made:
+            volumes_db.update(ctxt, volume.id, made)
+
+
+def set_throttle(_ctxt, backend: backends.Backend) -> None:
+    """Mark the driver ready, with its limit for copies in place."""
+    set_copy_limit = getattr(backend.driver, 'set_throttle', None)
+    if set_copy_limit:
+        set_copy_limit()
+    backend.initialized = True
+    backend.trouble = ''
+
+
+def remove_temporary_files(_ctxt, backend: backends.Backend) -> None:
+    """Image files that a former process of this back end left half-written."""
+    left = os.path.join(CONF.image_conversion_dir, f'*{glob.escape(backend.host)}')
+    for path in glob.glob(left):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+            LOG.info('Removed %s, left by a former process.', path)
+
+
+def publish_capabilities(ctxt, backend: backends.Backend) -> None:
+    backend.publish(ctxt)
+
+
+# The order is part of the contract with operators: what is published is already exported.
+# Interrupted operations are resumed after this, once the message server runs.
+STEPS = (check_support, set_up_driver, read_capabilities, synchronize_provider_info,
+         count_allocated, export_again, set_throttle, remove_temporary_files,
+         publish_capabilities)

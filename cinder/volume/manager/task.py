@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One context manager around each long operation: lock, claim, load, and the record of failure."""
+import contextlib
+from collections.abc import Iterator
+
+from oslo_log import log as logging
+
+from cinder import context, coordination, exception, objects, operations, utils
+from cinder.conf import CONF
+
+LOG = logging.getLogger(__name__)
+
+
+class Task:
+    """The operation in hand. `resource` is what it is about, as it stands now."""
+
+    def __init__(self, ctxt: context.RequestContext, operation: objects.Operation,
+                 resource: objects.base.CinderObject) -> None:
+        self.ctxt, self.operation, self.resource = ctxt, operation, resource
+
+    @contextlib.contextmanager
+    def driver(self) -> Iterator[None]:
+        """Around the driver's work: where a fault may strike."""
+        with utils.fault_points(f'{self.operation.verb}:driver'):
+            yield
+
+    def done(self, **values: object) -> None:
+        """The work is on storage: write `values` and the last status, end the operation."""
+        with utils.fault_points(f'{self.operation.verb}:finish'):
+            operations.succeed(self.ctxt, self.operation, self.resource, **values)
+
+    def fail(self, exc: Exception, **values: object) -> None:
+        """Put the resource in its error status with a message that says why."""
+        LOG.error('%s of %s %s failed: %s', self.operation.verb, self.operation.resource_type,
+                  self.resource.id, exc, exc_info=exc)
+        operations.fail(self.ctxt, self.operation, self.resource,
+                        operations.words_for_tenant(exc), detail=operations.DRIVER_FAILED,
+                        **values)
+
+
+@contextlib.contextmanager
+def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
+         operation: objects.Operation, resource: objects.base.CinderObject | None = None,
+         **on_failure: object) -> Iterator[Task]:
+    """Run the body as the one holder of the operation.
+
+    :param resource: as it came with the message; loaded where the operation is resumed.
+    :param on_failure: columns to write together with the error status.
+    :raises OperationLost: others hold it, it is done, or the resource went another way.
+    """
+    with coordination.lock(f'{operation.resource_type}-{operation.resource_id}'):
+        with utils.fault_points(f'{operation.verb}:execute:claim'):
+            runner.claim(ctxt, operation)
+        work = Task(ctxt, operation, resource or _load(ctxt, operation))
+        if operation.attempt > CONF.operation_max_attempts:
+            work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
+            raise exception.OperationLost(operation_id=operation.id)
+        try:
+            yield work
+        except exception.OperationLost:
+            raise
+        except Exception as exc:
+            work.fail(exc, **on_failure)
+
+
+def _load(ctxt: context.RequestContext,
+          operation: objects.Operation) -> objects.base.CinderObject:
+    found = operations.load(ctxt, operation)
+    if found is None or found.status != operations.transition_of(operation).meanwhile:
+        operations.abandon(ctxt, operation, 'The resource went another way meanwhile.')
+        raise exception.OperationLost(operation_id=operation.id)
+    return found

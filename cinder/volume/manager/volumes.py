@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of volumes: make, remove, grow, revert, retype. Each is a task around the driver."""
+import functools
+
+from oslo_log import log as logging
+from oslo_utils import timeutils
+
+from cinder import exception, objects, operations
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import sources
+from cinder.volume.manager.task import Task, task
+
+LOG = logging.getLogger(__name__)
+
+
+class VolumeEndpoint:
+    """Messages about volumes of one back end.
+
+    A message carries the volume and its operation; a resumed operation comes without the volume.
+    """
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    @operations.lost_is_fine
+    def create_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Make the volume on storage, or send it back to the scheduler."""
+        with self._task(ctxt, operation, volume) as work:
+            volume = work.resource
+            try:
+                with work.driver():
+                    made = sources.fill(self.driver, ctxt, volume)
+            except Exception as exc:
+                if not self._reschedule(ctxt, work, exc):
+                    raise
+                return
+            work.done(**made, launched_at=timeutils.utcnow(),
+                      service_uuid=self.backend.service_uuid,
+                      availability_zone=volume.availability_zone
+                      or self.backend.availability_zone,
+                      shared_targets=getattr(self.driver, 'shared_targets', False))
+            self.backend.allocate(volume.host, volume.size)
+
+    def _reschedule(self, ctxt, work: Task, exc: Exception) -> bool:
+        """Ask the scheduler for another back end; False when there were enough attempts."""
+        operation, volume = work.operation, work.resource
+        tried = [*operation.arguments.get('tried', []),
+                 {'backend': self.backend.host, 'reason': operations.words_for_tenant(exc)}]
+        if len(tried) >= CONF.scheduler_max_attempts or operation.arguments.get('resource_backend'):
+            return False
+        LOG.warning('Volume %s could not be made on %s, asking for another back end: %s',
+                    volume.id, self.backend.host, exc)
+        self._discard(volume)
+        arguments = {**operation.arguments, 'tried': tried}
+        with session.writer(ctxt):
+            operations_db.hand_over(ctxt, operation, stage='schedule', arguments=arguments)
+            if not volumes_db.leave(ctxt, volume.id, 'creating', 'creating', {'host': None}):
+                raise exception.OperationLost(operation_id=operation.id)
+        volume.host = None
+        scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
+        return True
+
+    def _discard(self, volume: objects.Volume) -> None:
+        """Remove what a failed creation may have left here."""
+        try:
+            self.driver.delete_volume(volume)
+        except Exception:
+            LOG.exception('What is left of volume %s on %s could not be removed.',
+                          volume.id, self.backend.host)
+
+    @operations.lost_is_fine
+    def delete_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Remove the volume, with its snapshots where the operation says so."""
+        with self._task(ctxt, operation, volume) as work:
+            volume = work.resource
+            try:
+                with work.driver():
+                    if operation.arguments.get('cascade'):
+                        self._delete_snapshots(ctxt, volume)
+                    self.driver.remove_export(ctxt, volume)
+                    self.driver.delete_volume(volume)
+            except exception.VolumeIsBusy as exc:
+                work.fail(exc, status='available')
+                return
+            work.done()
+            self.backend.allocate(volume.host, -volume.size)
+
+    def _delete_snapshots(self, ctxt, volume: objects.Volume) -> None:
+        for snapshot in snapshots_db.for_volume(ctxt, volume.id):
+            self.driver.delete_snapshot(snapshot)
+            snapshots_db.destroy(ctxt, snapshot.id)
+
+    @operations.lost_is_fine
+    def extend_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Grow the volume to the `new_size` (GiB) of the operation."""
+        new_size = operation.arguments['new_size']
+        with self._task(ctxt, operation, volume, growth=0) as work:
+            volume = work.resource
+            with work.driver():
+                self.driver.extend_volume(volume, new_size)
+            work.done(size=new_size, growth=0)
+            self.backend.allocate(volume.host, new_size - volume.size)
+
+    @operations.lost_is_fine
+    def revert_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Take the volume back to the snapshot of the operation."""
+        with self._task(ctxt, operation, volume) as work:
+            snapshot = snapshots_db.get(ctxt, operation.arguments['snapshot_id'])
+            if not isinstance(self.driver, driver_api.RevertsToSnapshot):
+                raise exception.VolumeBackendAPIException(
+                    data=f'{type(self.driver).__name__} cannot revert volumes')
+            try:
+                with work.driver():
+                    made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
+            except Exception:
+                snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'error', {})
+                raise
+            with session.writer(ctxt):
+                snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'available', {})
+                work.done(**made)
+
+    @operations.lost_is_fine
+    def retype_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Give the volume the type of the operation; the scheduler found that it may stay."""
+        with self._task(ctxt, operation, volume) as work:
+            new_type = types_db.get(ctxt, operation.arguments['new_type_id'])
+            work.done(volume_type_id=new_type.id, multiattach=new_type.is_('multiattach'))
