@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bring the tables to this release, and tell which release they are of.
+
+The steps are alembic revisions in `migrations/versions`; they never import `models`, which is
+the present, while a revision is the past.
+"""
+import os
+
+import sqlalchemy as sa
+from alembic import command, config, script
+from alembic.runtime import migration
+
+from cinder.db import session
+
+
+def _config(connection: sa.Connection | None = None) -> config.Config:
+    made = config.Config()
+    made.set_main_option('script_location', os.path.join(os.path.dirname(__file__), 'migrations'))
+    made.attributes['connection'] = connection
+    return made
+
+
+def db_sync(version: str | None = None, connection: sa.Connection | None = None) -> None:
+    """Run the revisions that the database lacks, in one transaction where the engine can.
+
+    :param version: revision to go to; None is the newest.
+    :param connection: an open transaction to use instead of the configured database.
+    """
+    if connection is not None:
+        command.upgrade(_config(connection), version or 'head')
+        return
+    with session.current().writer.begin() as own:
+        command.upgrade(_config(own), version or 'head')
+
+
+def db_version() -> str | None:
+    """The revision of the tables; None before the first db_sync."""
+    with session.current().reader.connect() as conn:
+        return migration.MigrationContext.configure(conn).get_current_revision()
+
+
+def head() -> str:
+    """The revision that this release needs."""
+    return script.ScriptDirectory.from_config(_config()).get_current_head()

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Remove for good what was deleted long ago, in small transactions, children before parents."""
+import sqlalchemy as sa
+
+from cinder.db import models, operations, query, session
+
+_DAY = 86400
+
+
+def _soft_deleted() -> list[sa.Table]:
+    """Tables with a `deleted` mark, children first."""
+    return [table for table in reversed(models.metadata.sorted_tables) if 'deleted' in table.c]
+
+
+def _unreferenced(table: sa.Table) -> list[query.Condition]:
+    """No row of another table still refers to the row; those that follow by themselves may."""
+    conditions = []
+    for child in models.metadata.tables.values():
+        # The alias tells the row apart where a table refers to itself.
+        other = child.alias('child')
+        conditions += [
+            ~sa.exists().where(other.c[key.parent.name] == table.c[key.column.name])
+            for key in child.foreign_keys
+            if key.column.table is table and key.ondelete != 'CASCADE']
+    return conditions
+
+
+def purge_deleted(ctxt, age_days: int, batch: int = 500) -> int:
+    """Remove rows that were deleted at least `age_days` days ago, and operations ended as long.
+
+    :param batch: most rows of one transaction, so that nobody waits long for their locks.
+    :returns: how many rows were removed, without those that follow them.
+    """
+    removed = 0
+    for table in _soft_deleted():
+        while done := _purge(ctxt, table, age_days * _DAY, batch):
+            removed += done
+    while done := operations.purge_finished(ctxt, age_days * _DAY, batch):
+        removed += done
+    return removed
+
+
+@session.retry_on_deadlock
+def _purge(ctxt, table: sa.Table, seconds: int, batch: int) -> int:
+    with session.writer(ctxt) as conn:
+        ids = conn.execute(sa.select(table.c.id).where(
+            table.c.deleted_at < session.in_seconds(-seconds), table.c.deleted == sa.true(),
+            *_unreferenced(table)).limit(batch)).scalars().all()
+        if ids:
+            conn.execute(table.delete().where(table.c.id.in_(ids)))
+    return len(ids)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A PostgreSQL and a MariaDB of our own, from the distribution's packages, on free loopback ports.
+
+They give up durability for speed: a test that kills one kills the process, not the machine.
+"""
+
+import contextlib
+import glob
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from tests.functional.processes import Process, free_port, listens, wait_until
+
+_BOOT_SECONDS = 60
+
+
+class Server:
+    """What both have in common: a process, a port, databases by name."""
+
+    driver = ''
+    user = ''
+    admin_database = ''
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.port = free_port()
+        self._made: set[str] = set()
+        self._process = self._initialise()
+
+    def _initialise(self) -> Process:
+        """Make the data directory; returns the server, not started yet."""
+        raise AssertionError('a subclass must tell')
+
+    def start(self) -> None:
+        """Start the server, or start it again with the data it had."""
+        self._process.start()
+        self._process.wait_for(lambda: listens(self.port), _BOOT_SECONDS)
+        wait_until(self._answers, _BOOT_SECONDS, f'{self._process.name} to answer')
+
+    def stop(self) -> None:
+        """Stop the server; open connections are cut."""
+        self._process.stop()
+
+    def kill9(self) -> None:
+        """Kill the server with everything it forked."""
+        self._process.kill9()
+
+    def url(self, name: str) -> str:
+        """Return the URL of a database, which is made when it is new."""
+        if name not in self._made:
+            self.execute(f'CREATE DATABASE {name}')
+            self._made.add(name)
+        return self._url(name)
+
+    def execute(self, statement: str) -> None:
+        """Run a statement as the server's administrator."""
+        engine = sa.create_engine(self._url(self.admin_database), poolclass=sa.pool.NullPool,
+                                  isolation_level='AUTOCOMMIT')
+        with engine.connect() as conn:
+            conn.exec_driver_sql(statement)
+
+    def _url(self, name: str) -> str:
+        return f'{self.driver}://{self.user}@127.0.0.1:{self.port}/{name}'
+
+    def _answers(self) -> bool:
+        try:
+            self.execute('SELECT 1')
+        except sa.exc.OperationalError:
+            return False
+        return True
+
+
+class PostgreSQL(Server):
+    """One PostgreSQL cluster; it refuses to run as root and then runs as the user postgres."""
+
+    driver = 'postgresql+psycopg2'
+    user = 'cinder'
+    admin_database = 'postgres'
+
+    @staticmethod
+    def programs() -> str | None:
+        """The directory of the newest installed server, None where there is none."""
+        found = sorted(glob.glob('/usr/lib/postgresql/*/bin/postgres'))
+        return os.path.dirname(found[-1]) if found else None
+
+    def _initialise(self) -> Process:
+        programs, become = self.programs(), _user('postgres')
+        data = _private(self.directory, 'postgres') / 'data'
+        if not data.exists():
+            subprocess.run([*become, f'{programs}/initdb', '--pgdata', str(data), '--username',
+                            self.user, '--auth', 'trust', '--encoding', 'UTF8', '--no-sync',
+                            '--locale', 'C.UTF-8'], check=True, stdout=subprocess.DEVNULL)
+        settings = {'port': self.port, 'listen_addresses': '127.0.0.1',
+                    'unix_socket_directories': '', 'fsync': 'off', 'synchronous_commit': 'off',
+                    'full_page_writes': 'off', 'max_connections': 400,
+                    'shared_buffers': '256MB'}
+        return Process('postgresql', [
+            *become, f'{programs}/postgres', '-D', str(data),
+            *(word for name, value in settings.items() for word in ('-c', f'{name}={value}'))],
+            self.directory / 'postgresql.log')
+
+
+class MariaDB(Server):
+    """One MariaDB server, as whoever runs the tests."""
+
+    driver = 'mysql+pymysql'
+    user = 'root'
+    admin_database = 'mysql'
+
+    @staticmethod
+    def programs() -> str | None:
+        """The server program, None where it is not installed."""
+        return shutil.which('mariadbd', path=os.environ.get('PATH', '') + ':/usr/sbin')
+
+    def _initialise(self) -> Process:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        data, user = self.directory / 'data', pwd.getpwuid(os.geteuid()).pw_name
+        if not data.exists():
+            subprocess.run(['mariadb-install-db', '--no-defaults', f'--datadir={data}',
+                            f'--user={user}', '--auth-root-authentication-method=normal',
+                            '--skip-test-db'], check=True, stdout=subprocess.DEVNULL)
+        return Process('mariadb', [
+            self.programs(), '--no-defaults', f'--datadir={data}', f'--user={user}',
+            f'--port={self.port}', '--bind-address=127.0.0.1',
+            f'--socket={self.directory / "socket"}', f'--pid-file={self.directory / "pid"}',
+            '--innodb-flush-log-at-trx-commit=0', '--innodb-buffer-pool-size=256M',
+            '--max-connections=400', '--skip-name-resolve'], self.directory / 'mariadb.log')
+
+    def _url(self, name: str) -> str:
+        return super()._url(name) + '?charset=utf8mb4'
+
+
+def _user(name: str) -> list[str]:
+    """The words that make root run a command as another user; nothing for everybody else."""
+    return ['runuser', '-u', name, '--'] if os.geteuid() == 0 else []
+
+
+def _private(directory: pathlib.Path, user: str) -> pathlib.Path:
+    """The directory, given to the user, who can also reach it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam(user)
+        os.chown(directory, owner.pw_uid, owner.pw_gid)
+        for parent in directory.parents:
+            with contextlib.suppress(OSError):
+                if not parent.stat().st_mode & 0o001:
+                    parent.chmod(parent.stat().st_mode | 0o001)
+    return directory
+
+
+def started(kind: Callable[[pathlib.Path], Server], directory: pathlib.Path):
+    """Context manager: a running server, stopped at the end."""
+    @contextlib.contextmanager
+    def run():
+        server = kind(directory)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+    return run()
