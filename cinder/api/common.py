@@ -126,24 +126,36 @@ class Listing:
     :param counts: with_count is understood from 3.45.
     :param paged_since: below it there are no paging, sorting and filters.
     :param strict_since: from it a caller who is not admin gets 400 for other filters.
+    :param of_projects: the rows belong to projects, so all_tenants means something.
+    :param forgiving: an unknown marker is ignored.
     """
 
     def __init__(self, resource: str, sorts: Mapping[str, str] | tuple[str, ...],
                  filters: Mapping[str, Filter], counts: bool = False, paged_since: int = mv.MIN,
-                 strict_since: int = mv.CONFIGURED_FILTERS) -> None:
+                 strict_since: int = mv.CONFIGURED_FILTERS, of_projects: bool = True,
+                 forgiving: bool = False) -> None:
         self.resource = resource
         self.sorts = sorts if isinstance(sorts, Mapping) else {name: name for name in sorts}
         self.filters = filters
         self.counts = counts
         self.paged_since = paged_since
         self.strict_since = strict_since
+        self.of_projects = of_projects
+        self.forgiving = forgiving
 
     def fetch(self, req: wsgi.Request, list_rows: Callable, **extra: Any) -> Rows:
         """Read the page that the request asks for with `list_rows(ctxt, ..., **extra)`."""
         wanted = self.criteria(req)
-        page = list_rows(req.context, filters=wanted.filters, limit=wanted.limit,
-                         marker=wanted.marker, offset=wanted.offset, sort=wanted.sort,
-                         all_tenants=wanted.all_tenants, with_count=wanted.with_count, **extra)
+        if self.of_projects:
+            extra['all_tenants'] = wanted.all_tenants
+        extra.update(filters=wanted.filters, limit=wanted.limit, offset=wanted.offset,
+                     sort=wanted.sort, with_count=wanted.with_count)
+        try:
+            page = list_rows(req.context, marker=wanted.marker, **extra)
+        except exception.MarkerNotFound:
+            if not self.forgiving:
+                raise
+            page = list_rows(req.context, marker=None, **extra)
         return Rows(page.rows, page.count if wanted.with_count else None,
                     0 < wanted.limit <= len(page.rows))
 
@@ -153,8 +165,9 @@ class Listing:
         counts = self.counts and req.api_version >= mv.WITH_COUNT
         all_tenants = boolean('all_tenants', query.get('all_tenants', '0'))
         return Criteria(
-            filters=self._filters(req, query, counts), limit=_limit(query), marker=query.get('marker'),
-            offset=integer('offset', query.get('offset', '0')), sort=self._sort(query),
+            filters=self._filters(req, query, counts), limit=_limit(query),
+            marker=query.get('marker'), offset=integer('offset', query.get('offset', '0')),
+            sort=self._sort(query),
             all_tenants=all_tenants and req.context.is_admin,
             with_count=counts and boolean('with_count', query.get('with_count', '0')))
 

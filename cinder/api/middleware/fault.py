@@ -21,15 +21,6 @@ FAULT_NAMES = {
     405: 'badMethod', 409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
     429: 'overLimit', 501: 'notImplemented', 503: 'serviceUnavailable',
 }
-# Class of a foreign library -> status. By name, since those libraries belong to layers that the
-# API does not import: the bus does not answer, the database is away.
-FOREIGN = {
-    'DBConnectionError': 503,
-    'MessageDeliveryFailure': 503,
-    'MessageUndeliverable': 503,
-    'MessagingTimeout': 503,
-}
-
 
 def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     """The answer for an exception; also logs what an operator has to know."""
@@ -54,10 +45,6 @@ def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:
         status = exc.code if exc.code in wsgi.STATUS_LINES else 500
         text = str(exc) if exc.safe else http.HTTPStatus(status).description
         return status, text or http.HTTPStatus(status).phrase, list(exc.headers.items())
-    for kind in type(exc).__mro__:
-        if kind.__name__ in FOREIGN:
-            status = FOREIGN[kind.__name__]
-            return status, exception.ServiceUnavailable.message, [('Retry-After', '5')]
     return 500, 'The server has encountered an unexpected error.', []
 
 

@@ -16,6 +16,7 @@ from cinder.i18n import _
 MAX_INT = 2 ** 31 - 1
 TRUE = ('True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't')
 FALSE = ('False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f')
+LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR')
 _CHECKER = jsonschema.FormatChecker(formats=())
 
 Schema = dict[str, Any]
@@ -151,6 +152,8 @@ FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
     'text column': (lambda value: not isinstance(value, str) or len(value.encode()) <= 65535,
                     'is longer than 65535 bytes'),
     'size': (_is_size, 'is not a whole number'),
+    'log level': (lambda value: not value or value.upper() in LEVELS,
+                  'is none of DEBUG, INFO, WARNING and ERROR'),
 }
 for _name, (_rule, _reason) in FORMATS.items():
     _CHECKER.checks(_name)(_rule)

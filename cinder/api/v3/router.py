@@ -6,9 +6,22 @@ Each path exists with and without `/{project_id}` in front, and with `.json` app
 from cinder.api import dispatch, wsgi
 from cinder.api.v3 import (
     attachments,
+    availability_zones,
+    extensions,
+    limits,
+    messages,
+    pools,
+    quota_classes,
+    quotas,
+    resource_filters,
+    services,
     snapshot_actions,
     snapshot_metadata,
     snapshots,
+    type_access,
+    type_encryption,
+    type_extra_specs,
+    types,
     volume_actions,
     volume_metadata,
     volumes,
@@ -45,6 +58,47 @@ ROUTES = {
     '/attachments/{attachment_id}': {'GET': attachments.show, 'PUT': attachments.update,
                                      'DELETE': attachments.delete},
     '/attachments/{attachment_id}/action': {'POST': wsgi.Actions(attachments.ACTIONS)},
+
+    '/types': {'GET': types.index, 'POST': types.create},
+    '/types/{type_id}': {'GET': types.show, 'PUT': types.update, 'DELETE': types.delete},
+    '/types/{type_id}/action': {'POST': wsgi.Actions(type_access.ACTIONS)},
+    '/types/{type_id}/os-volume-type-access': {'GET': type_access.index},
+    '/types/{type_id}/extra_specs': {
+        'GET': type_extra_specs.index, 'POST': type_extra_specs.create},
+    '/types/{type_id}/extra_specs/{key}': {
+        'GET': type_extra_specs.show, 'PUT': type_extra_specs.update,
+        'DELETE': type_extra_specs.delete},
+    '/types/{type_id}/encryption': {
+        'GET': type_encryption.index, 'POST': type_encryption.create},
+    '/types/{type_id}/encryption/{key}': {
+        'GET': type_encryption.show, 'PUT': type_encryption.update,
+        'DELETE': type_encryption.delete},
+
+    '/os-quota-sets/{target_project_id}': {
+        'GET': quotas.show, 'PUT': quotas.update, 'DELETE': quotas.delete},
+    '/os-quota-sets/{target_project_id}/defaults': {'GET': quotas.defaults},
+    '/os-quota-class-sets/{quota_class_name}': {
+        'GET': quota_classes.show, 'PUT': quota_classes.update},
+    '/limits': {'GET': limits.index},
+
+    '/messages': {'GET': messages.index},
+    '/messages/{message_id}': {'GET': messages.show, 'DELETE': messages.delete},
+
+    '/os-services': {'GET': services.index},
+    '/os-services/enable': {'PUT': services.enable},
+    '/os-services/disable': {'PUT': services.disable},
+    '/os-services/disable-log-reason': {'PUT': services.disable_log_reason},
+    '/os-services/get-log': {'PUT': services.get_log},
+    '/os-services/set-log': {'PUT': services.set_log},
+    '/os-services/freeze': {'PUT': services.freeze},
+    '/os-services/thaw': {'PUT': services.thaw},
+    '/os-services/failover_host': {'PUT': services.failover_host},
+    '/os-availability-zone': {'GET': availability_zones.index},
+    '/scheduler-stats/get_pools': {'GET': pools.get_pools},
+
+    '/extensions': {'GET': extensions.index},
+    '/extensions/{alias}': {'GET': extensions.show},
+    '/resource_filters': {'GET': resource_filters.index},
 }
 
 

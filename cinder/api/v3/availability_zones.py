@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Availability zones."""
+from typing import Any
+
+from cinder.api import wsgi
+from cinder.volume.api import zones
+
+
+def index(_req: wsgi.Request) -> dict[str, Any]:
+    return {'availabilityZoneInfo': [
+        {'zoneName': name, 'zoneState': {'available': available}}
+        for name, available in sorted(zones.names().items())]}

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The extensions of old that this API holds; clients ask for them before they use one."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import wsgi
+
+# (alias, name, description, date)
+EXTENSIONS = (
+    ('OS-SCH-HNT', 'SchedulerHints',
+     'Hints for the scheduler.', '2013-04-18'),
+    ('encryption', 'VolumeTypeEncryption',
+     'Encryption settings of volume types.', '2013-07-01'),
+    ('os-admin-actions', 'AdminActions',
+     'Actions of administrators.', '2012-08-25'),
+    ('os-availability-zone', 'AvailabilityZones',
+     'Availability zones.', '2013-06-27'),
+    ('os-extended-services', 'ExtendedServices',
+     'Reasons for disabled services.', '2014-01-10'),
+    ('os-extended-snapshot-attributes', 'ExtendedSnapshotAttributes',
+     'The project and progress of a snapshot.', '2012-06-19'),
+    ('os-quota-class-sets', 'QuotaClasses',
+     'Quota classes.', '2012-03-12'),
+    ('os-quota-sets', 'Quotas',
+     'Quotas of projects.', '2011-08-08'),
+    ('os-services', 'Services',
+     'Services.', '2012-10-28'),
+    ('os-snapshot-actions', 'SnapshotActions',
+     'Actions on snapshots.', '2013-07-16'),
+    ('os-types-extra-specs', 'TypesExtraSpecs',
+     'Extra specs of volume types.', '2011-08-24'),
+    ('os-types-manage', 'TypesManage',
+     'Making and changing volume types.', '2011-08-24'),
+    ('os-used-limits', 'UsedLimits',
+     'How much of its limits a project uses.', '2013-10-03'),
+    ('os-vol-host-attr', 'VolumeHostAttribute',
+     'The host of a volume.', '2011-11-03'),
+    ('os-vol-mig-status-attr', 'VolumeMigStatusAttribute',
+     'The migration status of a volume.', '2013-08-08'),
+    ('os-vol-tenant-attr', 'VolumeTenantAttribute',
+     'The project of a volume.', '2011-11-03'),
+    ('os-volume-actions', 'VolumeActions',
+     'Actions on volumes.', '2012-05-31'),
+    ('os-volume-type-access', 'VolumeTypeAccess',
+     'Projects that may use a private volume type.', '2014-06-26'),
+    ('scheduler-stats', 'Scheduler_stats',
+     'The pools that the scheduler knows.', '2014-09-07'),
+)
+
+
+def _shown(row: tuple[str, ...]) -> dict[str, Any]:
+    alias, name, description, date = row
+    return {'alias': alias, 'name': name, 'description': description,
+            'updated': f'{date}T00:00:00+00:00', 'links': []}
+
+
+def index(_req: wsgi.Request) -> dict[str, Any]:
+    return {'extensions': [_shown(row) for row in EXTENSIONS]}
+
+
+def show(_req: wsgi.Request, alias: str) -> dict[str, Any]:
+    for row in EXTENSIONS:
+        if row[0] == alias:
+            return {'extension': _shown(row)}
+    raise exception.ExtensionNotFound(alias=alias)

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The limits of a project in the form that dashboards read: what it may have, what it has."""
+from typing import Any
+
+from cinder import quota
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.db import quotas as quotas_db
+from cinder.policies import limits as policy
+
+# Quota -> name of its limit, name of its use.
+SHOWN = {
+    'volumes': ('maxTotalVolumes', 'totalVolumesUsed'),
+    'gigabytes': ('maxTotalVolumeGigabytes', 'totalGigabytesUsed'),
+    'snapshots': ('maxTotalSnapshots', 'totalSnapshotsUsed'),
+    'backups': ('maxTotalBackups', 'totalBackupsUsed'),
+    'backup_gigabytes': ('maxTotalBackupGigabytes', 'totalBackupGigabytesUsed'),
+}
+
+
+def index(req: wsgi.Request) -> dict[str, Any]:
+    ctxt = req.context
+    project_id = ctxt.project_id
+    if req.api_version >= mv.LIMITS_PROJECT and ctxt.is_admin:
+        project_id = req.query.get('project_id') or req.query.get('tenant_id') or project_id
+    state = quotas_db.limits_and_usage(ctxt, project_id, tuple(SHOWN))
+    absolute = {limit: quota.effective(state, name) for name, (limit, _used) in SHOWN.items()}
+    if ctxt.can(policy.USED):
+        absolute.update((used, state.usage.get(name, 0))
+                        for name, (_limit, used) in SHOWN.items())
+    return {'limits': {'rate': [], 'absolute': absolute}}

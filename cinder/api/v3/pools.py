@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The pools of all back ends, as a scheduler sees them."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import common, filters, wsgi
+from cinder.api import microversions as mv
+from cinder.i18n import _
+from cinder.policies import pools as policy
+from cinder.rpc import scheduler
+
+
+@wsgi.query(detail=common.boolean)
+def get_pools(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_POOLS)
+    detail = req.params.get('detail', False)
+    pools = scheduler.SchedulerAPI().get_pools(req.context, _filters(req))
+    return {'pools': [pool if detail else {'name': pool['name']} for pool in pools]}
+
+
+def _filters(req: wsgi.Request) -> dict[str, str]:
+    """The filters in use; :raises InvalidInput: one that is not configured, for everybody."""
+    wanted = {key: value for key, value in req.query.items() if key != 'detail'}
+    if req.api_version < mv.POOL_FILTERS:
+        return {}
+    if req.api_version < mv.POOL_TYPE_FILTER:
+        wanted.pop('volume_type', None)
+    unknown = set(wanted).difference(filters.of('pool'))
+    if unknown and req.api_version >= mv.CONFIGURED_FILTERS:
+        raise exception.InvalidInput(
+            reason=_('filter %s is not supported') % ', '.join(sorted(unknown))[:255])
+    return wanted

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Quota sets of projects, and the defaults they fall back on."""
+from collections.abc import Iterable
+from typing import Any
+
+from cinder import exception, quota
+from cinder.api import common, wsgi
+from cinder.api.schemas import quotas as schema
+from cinder.db import quotas as quotas_db
+from cinder.db import types as types_db
+from cinder.i18n import _
+from cinder.policies import quotas as policy
+
+
+def names(ctxt) -> list[str]:
+    """Every quota name there is: the fixed ones, and three for each volume type."""
+    types = types_db.names(ctxt.elevated()).values()
+    return [*quota.RESOURCES, *(f'{name}_{each}' for each in types for name in quota.PER_TYPE)]
+
+
+def limits_of(ctxt, body: dict[str, Any], known: Iterable[str]) -> dict[str, int]:
+    """The limits of a request body; :raises InvalidInput: a name that is no quota."""
+    unknown = set(body).difference(known)
+    if unknown:
+        raise exception.InvalidInput(
+            reason=_('there is no quota named %s') % ', '.join(sorted(unknown))[:255])
+    return {name: int(limit) for name, limit in body.items()}
+
+
+def _checked(req: wsgi.Request, rule: str, project_id: str) -> str:
+    if len(project_id) > 255:
+        raise exception.InvalidInput(reason=_('a project id has at most 255 characters'))
+    req.context.authorize(rule, {'project_id': project_id, 'user_id': req.context.user_id})
+    return project_id
+
+
+@wsgi.query(usage=common.boolean)
+def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
+    project_id = _checked(req, policy.SHOW, target_project_id)
+    every = names(req.context)
+    usage = req.params.get('usage', False)
+    state = quotas_db.limits_and_usage(req.context, project_id, every if usage else ())
+    shown: dict[str, Any] = {name: quota.effective(state, name) for name in every}
+    if usage:
+        shown = {name: {'limit': limit, 'in_use': state.usage.get(name, 0), 'reserved': 0}
+                 for name, limit in shown.items()}
+    return {'quota_set': {'id': project_id, **shown}}
+
+
+def defaults(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
+    project_id = _checked(req, policy.SHOW, target_project_id)
+    state = quotas_db.QuotaState(
+        {}, quotas_db.get_class(req.context, quotas_db.DEFAULT_CLASS), {})
+    return {'quota_set': {'id': project_id, **{
+        name: quota.effective(state, name) for name in names(req.context)}}}
+
+
+@wsgi.body(schema.UPDATE, key='quota_set')
+def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    project_id = _checked(req, policy.UPDATE, target_project_id)
+    body.pop('tenant_id', None)
+    every = names(req.context)
+    limits = limits_of(req.context, body, every)
+    state = quotas_db.limits_and_usage(req.context, project_id, list(limits))
+    for name, limit in limits.items():
+        used = state.usage.get(name, 0)
+        if quota.UNLIMITED != limit < used:
+            raise exception.InvalidInput(
+                reason=_('the quota %(name)s cannot be %(limit)d: %(used)d are in use')
+                % {'name': name, 'limit': limit, 'used': used})
+    if limits:
+        quotas_db.set_limits(req.context, project_id, limits)
+    state.project_limits.update(limits)
+    return {'quota_set': {name: quota.effective(state, name) for name in every}}
+
+
+def delete(req: wsgi.Request, target_project_id: str) -> None:
+    quotas_db.delete_limits(req.context, _checked(req, policy.DELETE, target_project_id))

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which projects may use a private volume type."""
+from typing import Any
+
+from cinder import exception, objects
+from cinder.api import wsgi
+from cinder.api.schemas import type_access as schema
+from cinder.db import types as types_db
+from cinder.i18n import _
+from cinder.policies import type_access as policy
+
+
+def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    if types_db.get(req.context, type_id).is_public:
+        raise exception.NotFound(_('Volume type %s is public, so it has no list of projects.')
+                                 % type_id)
+    return {'volume_type_access': [{'volume_type_id': type_id, 'project_id': project_id}
+                                   for project_id in types_db.access_list(req.context, type_id)]}
+
+
+@wsgi.body(schema.ADD, key='addProjectAccess')
+@wsgi.response(202)
+def add(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
+    req.context.authorize(policy.ADD)
+    _private(req, type_id)
+    types_db.access_add(req.context, type_id, body['project'])
+
+
+@wsgi.body(schema.REMOVE, key='removeProjectAccess')
+@wsgi.response(202)
+def remove(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
+    req.context.authorize(policy.REMOVE)
+    _private(req, type_id)
+    types_db.access_remove(req.context, type_id, body['project'])
+
+
+def _private(req: wsgi.Request, type_id: str) -> objects.VolumeType:
+    volume_type = types_db.get(req.context, type_id)
+    if volume_type.is_public:
+        raise exception.InvalidVolumeType(reason=_('the type is public, so every project has it'))
+    return volume_type
+
+
+ACTIONS = {'addProjectAccess': add, 'removeProjectAccess': remove}

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Extra specs of volume types."""
+from typing import Any
+
+from cinder import exception, objects
+from cinder.api import wsgi
+from cinder.api.schemas import type_extra_specs as schema
+from cinder.api.views import types as view
+from cinder.db import types as types_db
+from cinder.i18n import _
+from cinder.policies import type_extra_specs as policy
+
+_TRUE = '<is> True'
+
+
+def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
+    volume_type = types_db.get(req.context, type_id)
+    req.context.authorize(policy.GET_ALL)
+    return {'extra_specs': view.visible_specs(req, volume_type.extra_specs)}
+
+
+def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
+    volume_type = types_db.get(req.context, type_id)
+    req.context.authorize(policy.GET)
+    specs = view.visible_specs(req, volume_type.extra_specs)
+    if key not in specs:
+        raise exception.VolumeTypeExtraSpecsNotFound(volume_type_id=type_id, extra_specs_key=key)
+    return {key: specs[key]}
+
+
+@wsgi.body(schema.CREATE, key='extra_specs')
+def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.CREATE)
+    _set(req, type_id, body)
+    return {'extra_specs': body}
+
+
+@wsgi.body(schema.UPDATE)
+def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.UPDATE)
+    if key not in body:
+        raise exception.InvalidInput(reason=_('the key of the URL has to be in the body'))
+    _set(req, type_id, body)
+    return body
+
+
+@wsgi.response(202)
+def delete(req: wsgi.Request, type_id: str, key: str) -> None:
+    req.context.authorize(policy.DELETE)
+    _unused(req, type_id)
+    types_db.delete_extra_spec(req.context, type_id, key)
+
+
+def _set(req: wsgi.Request, type_id: str, specs: dict[str, str]) -> None:
+    after = {**_unused(req, type_id).extra_specs, **specs}
+    if after.get('multiattach') == after.get('cacheable') == _TRUE:
+        raise exception.InvalidInput(
+            reason=_('a volume type cannot be both multiattach and cacheable'))
+    types_db.set_extra_specs(req.context, type_id, specs)
+
+
+def _unused(req: wsgi.Request, type_id: str) -> objects.VolumeType:
+    """The type, which may only be changed while no volume relies on it."""
+    volume_type = types_db.get(req.context, type_id)
+    if types_db.in_use(req.context, type_id):
+        raise exception.VolumeTypeInUse(volume_type_id=type_id)
+    return volume_type

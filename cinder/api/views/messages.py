@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about user messages."""
+from collections.abc import Callable, Mapping
+
+from cinder.api import wsgi
+from cinder.api.views.base import OMIT, Field, View, links
+
+
+def _known(column: str) -> Callable:
+    def get(_req: wsgi.Request, row: Mapping) -> object:
+        return OMIT if row[column] is None else row[column]
+    return get
+
+
+VIEW = View('message', 'messages', [
+    Field('id'),
+    Field('event_id'),
+    Field('user_message'),
+    Field('message_level'),
+    Field('created_at'),
+    Field('guaranteed_until', 'expires_at'),
+    Field('request_id'),
+    Field('links', links('messages')),
+    Field('resource_type', _known('resource_type')),
+    Field('resource_uuid', _known('resource_uuid')),
+], 'messages_links')

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about the encryption settings of volume types."""
+from cinder.api.views.base import Field, View
+
+_SETTINGS = [Field('cipher'), Field('key_size'), Field('provider'), Field('control_location'),
+             Field('encryption_id'), Field('volume_type_id')]
+CREATED = View('encryption', 'encryption', _SETTINGS)
+# Settings are removed for good, so those that can be shown are never deleted.
+SHOWN = View('encryption', 'encryption', [
+    *_SETTINGS, Field('created_at'), Field('updated_at'),
+    Field('deleted', lambda _req, _row: False), Field('deleted_at', lambda _req, _row: None)])

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of the encryption settings of volume types; a type has one set or none."""
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+
+from cinder import exception
+from cinder.db import models, query, session
+
+_T = models.Encryption.__table__
+
+
+def get(ctxt, type_id: str) -> dict | None:
+    """The settings of a type as a row, or None."""
+    with session.reader(ctxt) as conn:
+        rows = query.as_dicts(conn.execute(sa.select(*_T.c).where(_T.c.volume_type_id == type_id)))
+    return rows[0] if rows else None
+
+
+@session.retry_on_deadlock
+def create(ctxt, type_id: str, values: Mapping[str, object]) -> dict:
+    """:raises VolumeTypeEncryptionExists: the type has settings already."""
+    try:
+        with session.writer(ctxt) as conn:
+            row = query.with_id({**values, 'volume_type_id': type_id})
+            return query.insert(conn, _T, {'encryption_id': row.pop('id'), **row})
+    except db_exc.DBDuplicateEntry:
+        raise exception.VolumeTypeEncryptionExists(type_id=type_id) from None
+
+
+@session.retry_on_deadlock
+def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
+    """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
+    if not query.swap(ctxt, _T, [_T.c.volume_type_id == type_id], values):
+        raise exception.VolumeTypeEncryptionNotFound(type_id=type_id)
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, type_id: str) -> None:
+    """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
+    with session.writer(ctxt) as conn:
+        done = conn.execute(_T.delete().where(_T.c.volume_type_id == type_id))
+    if not done.rowcount:
+        raise exception.VolumeTypeEncryptionNotFound(type_id=type_id)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log levels of running services: how the API asks for them, and the endpoint that answers.
+
+Every service serves LogLevels next to its manager.
+"""
+import logging
+
+import oslo_messaging as messaging
+
+from cinder import objects
+from cinder.rpc import base, scheduler, volume
+
+_CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI)}
+# Seconds to wait for one service: a dead one must not hold up the answer about the others.
+PATIENCE = 5
+
+
+def levels(prefix: str = '') -> dict[str, str]:
+    """Logger -> name of its level, in this process, for the loggers whose name starts so."""
+    known = logging.root.manager.loggerDict
+    return {name: logging.getLevelName(logger.getEffectiveLevel())
+            for name, logger in sorted(known.items())
+            if name.startswith(prefix) and isinstance(logger, logging.Logger)}
+
+
+def set_levels(prefix: str, level: str) -> None:
+    """Set the level of the loggers of this process whose name starts with `prefix`.
+
+    :param level: DEBUG, INFO, WARNING or ERROR.
+    """
+    for name in levels(prefix):
+        logging.getLogger(name).setLevel(level)
+
+
+class LogLevels:
+    """Endpoint of every service."""
+
+    target = messaging.Target(version='1.0')
+
+    def get_log_levels(self, _ctxt, prefix: str) -> dict[str, str]:
+        return levels(prefix)
+
+    def set_log_levels(self, _ctxt, prefix: str, level: str) -> None:
+        set_levels(prefix, level)
+
+
+def _sender(service: objects.Service) -> base.Sender:
+    return _CLIENTS[service.binary]().cctxt(host=service.host, version='1.0', timeout=PATIENCE)
+
+
+def ask(ctxt, service: objects.Service, prefix: str) -> dict[str, str]:
+    """The levels of a service; :raises ServiceUnavailable: it does not answer."""
+    return _sender(service).call(ctxt, 'get_log_levels', prefix=prefix)
+
+
+def tell(ctxt, service: objects.Service, prefix: str, level: str) -> None:
+    """Have a service set its levels."""
+    _sender(service).cast(ctxt, 'set_log_levels', prefix=prefix, level=level)

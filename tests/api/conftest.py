@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API as clients see it: the pipeline of etc/cinder/api-paste.ini with noauth, a real
+database, and a bus that takes notes."""
+import json
+import pathlib
+import urllib.parse
+import uuid
+from typing import Any
+
+import pytest
+import webob
+from paste import deploy
+
+from cinder import policy
+from cinder.api.middleware import sizelimit  # noqa: F401 - registers its option
+from cinder.conf import CONF
+from cinder.volume.api import zones
+from tests.fakes import bus as fake_bus
+
+PROJECT = '0123456789abcdef0123456789abcdef'
+PASTE = pathlib.Path(__file__).parents[2] / 'etc/cinder/api-paste.ini'
+FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound',
+          409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
+          503: 'serviceUnavailable'}
+
+
+class Answer:
+    """Status, headers and body of an answer; `json` is None for a body that is no JSON."""
+
+    def __init__(self, response: webob.Response) -> None:
+        self.status = response.status_int
+        self.headers = response.headers
+        self.body = response.body
+        try:
+            self.json = json.loads(response.body) if response.body else None
+        except ValueError:
+            self.json = None
+
+    def fault(self, status: int) -> str:
+        """The text of the fault, which has to have this status and the right layout."""
+        assert self.status == status, (self.status, self.body)
+        (name, inner), = self.json.items()
+        assert name == FAULTS.get(status, 'computeFault')
+        assert inner['code'] == status
+        return inner['message']
+
+
+class Api:
+    """A small client.
+
+    :param roles: sent as X-Roles, which narrows the rights; None is an administrator.
+    """
+
+    def __init__(self, app: Any, roles: str | None = None, project: str = PROJECT) -> None:
+        self.app, self.roles, self.project = app, roles, project
+
+    def as_roles(self, roles: str, project: str = PROJECT) -> 'Api':
+        return Api(self.app, roles, project)
+
+    def request(self, method: str, path: str, body: Any = None, mv: str | None = 'latest',
+                headers: dict | None = None, raw: bytes | None = None,
+                bare: bool = False) -> Answer:
+        """`path` starts after the project id; `bare` takes it as it is."""
+        url = path if bare else f'/v3/{self.project}{path}'
+        request = webob.Request.blank(urllib.parse.quote(url, safe="/?&=%:,~+'{}@#"),
+                                      method=method)
+        request.headers['X-Auth-Token'] = f'user:{self.project}'
+        if self.roles is not None:
+            request.headers['X-Roles'] = self.roles
+        if mv:
+            request.headers['OpenStack-API-Version'] = f'volume {mv}'
+        if body is not None or raw is not None:
+            request.body = raw if raw is not None else json.dumps(body).encode()
+            request.content_type = 'application/json'
+        for name, value in (headers or {}).items():
+            request.headers.pop(name, None)
+            if value is not None:
+                request.headers[name] = value
+        return Answer(request.get_response(self.app))
+
+    def get(self, path: str, **kwargs: Any) -> Answer:
+        return self.request('GET', path, **kwargs)
+
+    def post(self, path: str, body: Any = None, **kwargs: Any) -> Answer:
+        return self.request('POST', path, body, **kwargs)
+
+    def put(self, path: str, body: Any = None, **kwargs: Any) -> Answer:
+        return self.request('PUT', path, body, **kwargs)
+
+    def delete(self, path: str, **kwargs: Any) -> Answer:
+        return self.request('DELETE', path, **kwargs)
+
+
+@pytest.fixture(scope='session')
+def application():
+    CONF.set_override('auth_strategy', 'noauth')
+    policy.reset()
+    yield deploy.loadapp(f'config:{PASTE}', name='osapi_volume')
+    CONF.clear_override('auth_strategy')
+
+
+@pytest.fixture
+def bus(monkeypatch):
+    return fake_bus.Bus().install(monkeypatch)
+
+
+@pytest.fixture
+def api(application, database, bus, monkeypatch):
+    """An administrator of PROJECT."""
+    monkeypatch.setattr(zones, '_cache', (0.0, {}))
+    return Api(application)
+
+
+@pytest.fixture
+def member(api):
+    return api.as_roles('member,reader')
+
+
+@pytest.fixture
+def reader(api):
+    return api.as_roles('reader')
+
+
+@pytest.fixture
+def nobody():
+    """An id that nothing has."""
+    return str(uuid.uuid4())
