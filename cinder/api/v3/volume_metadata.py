@@ -48,20 +48,18 @@ def merge(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, 
 
 
 @wsgi.body(schema.ALL, key='metadata')
-def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> Any:
+def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.UPDATE)
-    if _changed_meanwhile(req, volume):
-        return wsgi.Response(None, 412)
+    _check_etag(req, volume)
     return {'metadata': volumes.set_metadata(req.context, volume, body, replace=True)}
 
 
 @wsgi.body(schema.ONE, key='meta')
-def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) -> Any:
+def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) -> dict[str, Any]:
     if key not in body:
         raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
     volume = _load(req, volume_id, policy.UPDATE)
-    if _changed_meanwhile(req, volume):
-        return wsgi.Response(None, 412)
+    _check_etag(req, volume)
     volumes.set_metadata(req.context, volume, body)
     return {'meta': body}
 
@@ -77,20 +75,21 @@ def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
     return volume
 
 
-def _changed_meanwhile(req: wsgi.Request, volume: objects.Volume) -> bool:
-    """Whether the caller demands, by If-Match, metadata that is not the present one."""
+def _check_etag(req: wsgi.Request, volume: objects.Volume) -> None:
+    """:raises PreconditionFailed: If-Match names metadata that is not the present one."""
     wanted = req.header('If-Match')
     if wanted is None or req.api_version < mv.METADATA_ETAG:
-        return False
+        return
     tags = {tag.strip().removeprefix('W/').strip('"') for tag in wanted.split(',')}
-    return '*' not in tags and _etag(_body(volume.metadata or {})) not in tags
+    if '*' not in tags and _etag(_body(volume.metadata)) not in tags:
+        raise exception.PreconditionFailed()
 
 
 # -------------------------------------------------------------------------------- image metadata
 @wsgi.body(action_schema.SET_IMAGE_METADATA, key='os-set_image_metadata')
 def set_image_metadata(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
     volume = _load(req, volume_id, action_policy.SET_IMAGE_METADATA)
-    return {'metadata': volumes.set_image_metadata(req.context, volume, body['metadata'])}
+    return {'metadata': volumes_db.set_glance_metadata(req.context, volume.id, body['metadata'])}
 
 
 @wsgi.body(action_schema.plain('os-show_image_metadata'))
@@ -103,7 +102,7 @@ def show_image_metadata(req: wsgi.Request, volume_id: str, body: object) -> dict
 @wsgi.body(action_schema.UNSET_IMAGE_METADATA, key='os-unset_image_metadata')
 def unset_image_metadata(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, action_policy.REMOVE_IMAGE_METADATA)
-    volumes.delete_image_metadata(req.context, volume, body['key'])
+    volumes_db.delete_glance_metadata(req.context, volume.id, body['key'])
 
 
 ACTIONS = {

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A scheduler and a volume service that do their work at once, in the database alone."""
+from cinder.db import attachments as attachments_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import base
+
+HOST = 'node@fake#pool'
+CONNECTION = {'driver_volume_type': 'iscsi', 'data': {'target_lun': 1, 'access_mode': 'rw'},
+              'enforce_multipath': False}
+
+
+class Daemons:
+    """Stands in for every sender of messages.
+
+    :ivar messages: names of the messages so far.
+    :ivar busy: while true, casts are recorded but not worked on.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.busy = False
+
+    def install(self, monkeypatch) -> 'Daemons':
+        monkeypatch.setattr(base.RPCAPI, 'cctxt', lambda *_args, **_kwargs: self)
+        return self
+
+    def cast(self, ctxt, method: str, **arguments: object) -> None:
+        self.messages.append(method)
+        if not self.busy:
+            getattr(self, method)(ctxt, **arguments)
+
+    def call(self, ctxt, method: str, **arguments: object) -> object:
+        self.messages.append(method)
+        return getattr(self, method)(ctxt, **arguments)
+
+    # ------------------------------------------------------------------------------ messages
+    def create_volume(self, ctxt, volume, operation) -> None:
+        volumes_db.update(ctxt, volume.id, {'status': 'available', 'host': HOST})
+
+    def delete_volume(self, ctxt, volume, operation) -> None:
+        for snapshot in snapshots_db.for_volume(ctxt, volume.id):
+            snapshots_db.destroy(ctxt, snapshot.id)
+        volumes_db.destroy(ctxt, volume.id)
+
+    def extend_volume(self, ctxt, volume, operation) -> None:
+        volumes_db.update(ctxt, volume.id, {
+            'status': volume.previous_status, 'growth': 0,
+            'size': operation.arguments['new_size']})
+
+    def retype_volume(self, ctxt, volume, operation) -> None:
+        volumes_db.update(ctxt, volume.id, {
+            'status': volume.previous_status,
+            'volume_type_id': operation.arguments['new_type_id']})
+
+    def revert_volume(self, ctxt, volume, operation) -> None:
+        volumes_db.update(ctxt, volume.id, {'status': 'available'})
+        snapshots_db.update(ctxt, operation.arguments['snapshot_id'], {'status': 'available'})
+
+    def create_snapshot(self, ctxt, snapshot, operation) -> None:
+        snapshots_db.update(ctxt, snapshot.id, {'status': 'available', 'progress': '100%'})
+
+    def delete_snapshot(self, ctxt, snapshot, operation) -> None:
+        snapshots_db.destroy(ctxt, snapshot.id)
+
+    def initialize_connection(self, ctxt, volume, connector) -> dict:
+        return CONNECTION
+
+    def terminate_connection(self, ctxt, volume, connector, force=False) -> None:
+        """Nothing to end."""
+
+    def attachment_update(self, ctxt, volume, connector, attachment_id) -> dict:
+        attachments_db.update(ctxt, attachment_id, {
+            'connector': connector, 'connection_info': CONNECTION,
+            'attach_status': 'attaching', 'attached_host': connector['host']})
+        volumes_db.update(ctxt, volume.id, {'status': 'attaching', 'attach_status': 'attaching'})
+        return CONNECTION
+
+    def attachment_delete(self, ctxt, volume, attachment_id) -> None:
+        """Nothing to disconnect."""
