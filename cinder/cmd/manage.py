@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-manage: what an operator does to the database without the API. Parses the command line
+and prints tables; the work is done in cinder.db."""
+
+import code
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from oslo_config import cfg
+from oslo_log import log as oslo_log
+
+from cinder import conf as cinder_conf
+from cinder import context, exception, objects, version
+from cinder.cmd import recount
+from cinder.conf import CONF
+from cinder.db import migration, purge, services
+
+# Changes of rows that run while the services do: functions (ctxt, most rows) -> rows changed.
+ONLINE_MIGRATIONS: tuple[Callable[[context.RequestContext, int], int], ...] = ()
+BATCH = 50
+
+
+def db_sync(revision: str | None = None) -> None:
+    """Create the tables, or bring them to this release."""
+    migration.db_sync(revision)
+
+
+def db_version() -> None:
+    """Print the revision of the tables."""
+    print(migration.db_version() or 'empty')
+
+
+def db_online_data_migrations(max_count: int | None = None) -> int:
+    """Change rows to the present form while the services run; 1 means: more to do."""
+    if max_count is not None and max_count < 1:
+        return _complain('--max-count must be at least 1', 127)
+    left = max_count
+    for migrate in ONLINE_MIGRATIONS:
+        name = migrate.__name__
+        while left is None or left > 0:
+            changed = migrate(context.get_admin_context(), min(BATCH, left or BATCH))
+            if not changed:
+                break
+            left = left and left - changed
+            print(f'{name}: {changed} rows')
+    return 1 if left == 0 else 0
+
+
+def db_purge(age_in_days: int) -> None:
+    """Remove rows that were deleted at least so many days ago."""
+    if age_in_days < 0:
+        return _complain('the age must not be negative', 1)
+    removed = purge.purge_deleted(context.get_admin_context(), age_in_days)
+    print(f'{removed} rows removed')
+    return None
+
+
+def service_list() -> None:
+    """Print the services and when they last reported."""
+    rows = services.list_all(context.get_admin_context())
+    _table(('Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At', 'RPC Version',
+            'Object Version', 'Cluster'),
+           ((row.binary, row.host, row.availability_zone,
+             'disabled' if row.disabled else 'enabled', 'up' if row.is_up else 'down',
+             row.updated_at, row.rpc_current_version, row.object_current_version,
+             row.cluster_name) for row in rows))
+
+
+def service_remove(binary: str, host_name: str) -> int | None:
+    """Remove a service that does not exist any more."""
+    ctxt = context.get_admin_context()
+    try:
+        services.destroy(ctxt, services.get_by_host_binary(ctxt, host_name, binary).id)
+    except exception.ServiceNotFound as exc:
+        return _complain(exc, 2)
+    print(f'{binary} on {host_name} removed')
+    return None
+
+
+def host_list(zone: str | None = None) -> None:
+    """Print the hosts and their zones."""
+    rows = services.list_all(context.get_admin_context())
+    hosts = {(row.host, row.availability_zone) for row in rows}
+    _table(('Host', 'Zone'), sorted(pair for pair in hosts if zone in (None, pair[1])))
+
+
+def quota_check(project_id: str | None = None) -> int:
+    """Compare what the quota code counts with the rows themselves; 1 means: they differ."""
+    differences = recount.differences(context.get_admin_context(), project_id)
+    _table(('Project', 'Quota', 'Counted', 'Rows'), differences)
+    print(f'{len(differences)} differences')
+    return 1 if differences else 0
+
+
+def quota_sync(project_id: str | None = None) -> int:
+    """Usage is counted from the rows at each decision, so this only checks."""
+    return quota_check(project_id)
+
+
+def config_list(option: str | None = None) -> int | None:
+    """Print the options that the files set, or one option's value."""
+    if option:
+        group, _, name = option.rpartition('.')
+        try:
+            print(f'{option} = {getattr(CONF[group] if group else CONF, name)}')
+        except cfg.NoSuchOptError:
+            return _complain(f'no option {option}', 1)
+    else:
+        CONF.log_opt_values(_Printer(), 0)
+    return None
+
+
+def shell() -> None:
+    """Open a Python prompt with the configuration, the objects and an admin context."""
+    names = {'CONF': CONF, 'ctxt': context.get_admin_context(), 'objects': objects}
+    code.interact(f'Names: {", ".join(names)}; import the rest from cinder.', local=names)
+
+
+class Command(NamedTuple):
+    """One row of the command line: category, action, what runs, and its arguments, each a name
+    and the keywords of argparse."""
+
+    category: str
+    action: str
+    run: Callable[..., int | None]
+    arguments: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+_OPTIONAL = {'nargs': '?'}
+_PROJECT = (('--project-id', {'help': 'only this project'}),)
+COMMANDS = (
+    Command('db', 'sync', db_sync, (('revision', _OPTIONAL),)),
+    Command('db', 'version', db_version),
+    Command('db', 'online_data_migrations', db_online_data_migrations,
+            (('--max-count', {'type': int, 'help': 'most rows to change'}),)),
+    Command('db', 'purge', db_purge, (('age_in_days', {'type': int}),)),
+    Command('service', 'list', service_list),
+    Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
+    Command('quota', 'check', quota_check, _PROJECT),
+    Command('quota', 'sync', quota_sync, _PROJECT),
+    Command('config', 'list', config_list, (('option', _OPTIONAL),)),
+    Command('host', 'list', host_list, (('zone', _OPTIONAL),)),
+    Command('shell', '', shell),
+)
+
+
+def add_parsers(categories: Any) -> None:
+    """Give argparse the rows of COMMANDS."""
+    actions: dict[str, Any] = {}
+    for row in COMMANDS:
+        summary = row.run.__doc__.splitlines()[0]
+        if row.action and row.category not in actions:
+            parser = categories.add_parser(row.category)
+            actions[row.category] = parser.add_subparsers(dest='action', required=True)
+        parent, name = ((actions[row.category], row.action) if row.action
+                        else (categories, row.category))
+        parser = parent.add_parser(name, help=summary, description=summary)
+        dests = tuple(parser.add_argument(argument, **keywords).dest
+                      for argument, keywords in row.arguments)
+        parser.set_defaults(run=row.run, dests=dests)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    :param argv: program name and arguments; those of the process when left out
+    :returns: exit status
+    """
+    objects.register_all()
+    oslo_log.register_options(CONF)
+    CONF.register_cli_opt(cfg.SubCommandOpt('command', title='commands', handler=add_parsers))
+    cinder_conf.configure(argv or sys.argv, version.version_string())
+    # To the terminal and never to log_file: run as root, it would take the file from the daemons.
+    logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
+    command = CONF.command
+    try:
+        return command.run(**{name: getattr(command, name) for name in command.dests}) or 0
+    except exception.CinderException as exc:
+        return _complain(exc, 1)
+
+
+class _Printer:
+    """Takes the place of a logger where oslo.config lists its values, secrets masked."""
+
+    def log(self, _level: int, text: str, *values: object) -> None:
+        print(text % values)
+
+
+def _complain(text: object, status: int) -> int:
+    print(text, file=sys.stderr)
+    return status
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    lines = [titles, *([('' if cell is None else str(cell)) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print('  '.join(cell.ljust(width)
+                        for cell, width in zip(line, widths, strict=True)).rstrip())

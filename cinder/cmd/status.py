@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-status upgrade check: what an operator should mend before a new release is started.
+Reads configuration and database, changes nothing."""
+
+import logging
+import sys
+
+from oslo_log import log as oslo_log
+from oslo_upgradecheck import common_checks, upgradecheck
+
+from cinder import conf as cinder_conf
+from cinder import context, exception, version
+from cinder.conf import CONF
+from cinder.db import migration, types
+
+SUCCESS = upgradecheck.Result(upgradecheck.Code.SUCCESS)
+
+
+def _warning(text: str) -> upgradecheck.Result:
+    return upgradecheck.Result(upgradecheck.Code.WARNING, text)
+
+
+def _failure(text: str) -> upgradecheck.Result:
+    return upgradecheck.Result(upgradecheck.Code.FAILURE, text)
+
+
+class Checks(upgradecheck.UpgradeCommands):
+    """The checks and their titles, in the order in which they are shown."""
+
+    def database(self) -> upgradecheck.Result:
+        """The tables are those of this release."""
+        have, want = migration.db_version(), migration.head()
+        if have == want:
+            return SUCCESS
+        return _failure(f'The tables are at revision {have or "none"} and this release needs '
+                        f'{want}: run cinder-manage db sync.')
+
+    def default_type(self) -> upgradecheck.Result:
+        """Volumes without a type in the request can be given the default one."""
+        name = CONF.default_volume_type
+        try:
+            types.get_by_name(context.get_admin_context(), name)
+        except exception.VolumeTypeNotFound:
+            return _failure(f'The type {name} of default_volume_type does not exist.')
+        return SUCCESS
+
+    def options(self) -> upgradecheck.Result:
+        """Every option in the configuration files is read by something."""
+        unknown = cinder_conf.unknown_options(CONF)
+        return _warning('Not read by anything: ' + ', '.join(unknown)) if unknown else SUCCESS
+
+    def backends(self) -> upgradecheck.Result:
+        """Every enabled back end has a section of its own."""
+        sections = CONF.list_all_sections()
+        missing = [name for name in CONF.enabled_backends or () if name not in sections]
+        return _failure('No section for ' + ', '.join(missing)) if missing else SUCCESS
+
+    def identity(self) -> upgradecheck.Result:
+        """Nobody can come in from outside without a password."""
+        if CONF.auth_strategy != 'keystone' and CONF.noauth_allow_remote:
+            return _warning('auth_strategy believes every caller and noauth_allow_remote lets '
+                            'all hosts call.')
+        return SUCCESS
+
+    _upgrade_checks = (
+        ('Database', database),
+        ('Default volume type', default_type),
+        ('Options', options),
+        ('Back ends', backends),
+        ('Identity', identity),
+        ('Policy file', (common_checks.check_policy_json, {'conf': CONF})),
+    )
+
+
+def main() -> int:
+    """Run the checks; 0 all well, 1 a warning, 2 a failure, 255 an error of the program."""
+    oslo_log.register_options(CONF)
+    upgradecheck.register_cli_options(CONF, Checks())
+    cinder_conf.configure(sys.argv, version.version_string())
+    logging.basicConfig(level=logging.WARNING)
+    return upgradecheck.run(CONF)

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-manage: each command on a real database, and the whole program once."""
+
+import argparse
+import subprocess
+import sys
+
+import pytest
+
+from cinder.cmd import manage
+from cinder.conf import CONF
+from cinder.db import services, volumes
+
+
+def run(*words):
+    """Parse as main() does, and run."""
+    parser = argparse.ArgumentParser()
+    manage.add_parsers(parser.add_subparsers(dest='command', required=True))
+    parsed = parser.parse_args(words)
+    return parsed.run(**{name: getattr(parsed, name) for name in parsed.dests})
+
+
+@pytest.fixture
+def service(database, ctxt):
+    return services.create(ctxt, {
+        'binary': 'cinder-volume', 'host': 'h1@lvm', 'topic': 'cinder-volume',
+        'availability_zone': 'z1', 'rpc_current_version': '1.0', 'object_current_version': '1.0'})
+
+
+def test_service_list_shows_who_is_up(service, capsys):
+    run('service', 'list')
+    titles, row = capsys.readouterr().out.splitlines()
+    assert titles.split()[:2] == ['Binary', 'Host']
+    assert row.split()[:5] == ['cinder-volume', 'h1@lvm', 'z1', 'enabled', 'up']
+
+
+def test_service_remove(service, ctxt, capsys):
+    assert run('service', 'remove', 'cinder-volume', 'h1@lvm') is None
+    assert services.list_all(ctxt) == []
+    assert run('service', 'remove', 'cinder-volume', 'h1@lvm') == 2
+    assert 'h1@lvm' in capsys.readouterr().err
+
+
+def test_host_list_by_zone(service, ctxt, capsys):
+    services.create(ctxt, {'binary': 'cinder-scheduler', 'host': 'h2', 'topic': 'cinder-scheduler',
+                           'availability_zone': 'z2'})
+    run('host', 'list', 'z2')
+    assert capsys.readouterr().out.split() == ['Host', 'Zone', 'h2', 'z2']
+    run('host', 'list')
+    assert capsys.readouterr().out.split() == ['Host', 'Zone', 'h1@lvm', 'z1', 'h2', 'z2']
+
+
+def test_config_list(monkeypatch, capsys):
+    run('config', 'list', 'coordination.backend_url')
+    assert capsys.readouterr().out == (
+        f'coordination.backend_url = {CONF.coordination.backend_url}\n')
+    assert run('config', 'list', 'coordination.colour') == 1
+    assert run('config', 'list', 'nowhere.colour') == 1
+    run('config', 'list')
+    assert 'osapi_max_limit' in capsys.readouterr().out
+
+
+def test_quota_check_prints_nothing_but_titles(database, ctxt, capsys):
+    volumes.create(ctxt, {'project_id': 'p1', 'user_id': 'u1', 'size': 2, 'status': 'available'})
+    assert run('quota', 'check') == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ['0 differences']
+    assert run('quota', 'sync', '--project-id', 'p1') == 0
+
+
+def test_online_migrations_stop_at_the_limit(monkeypatch, capsys):
+    left = {'rows': 120}
+
+    def widen(_ctxt, most):
+        changed = min(most, left['rows'])
+        left['rows'] -= changed
+        return changed
+    monkeypatch.setattr(manage, 'ONLINE_MIGRATIONS', (widen,))
+    assert run('db', 'online_data_migrations', '--max-count', '70') == 1
+    assert left['rows'] == 50
+    assert run('db', 'online_data_migrations') == 0
+    assert left['rows'] == 0
+    assert run('db', 'online_data_migrations', '--max-count', '0') == 127
+
+
+def test_purge_tells_how_many(service, ctxt, capsys):
+    run('service', 'remove', 'cinder-volume', 'h1@lvm')
+    assert run('db', 'purge', '0') is None
+    assert capsys.readouterr().out.endswith('1 rows removed\n')
+    with pytest.raises(SystemExit):
+        run('db', 'purge', 'soon')
+    assert manage.db_purge(-1) == 1
+
+
+def test_every_command_has_a_sentence_of_help():
+    for row in manage.COMMANDS:
+        assert row.run.__doc__.splitlines()[0].endswith('.'), row.run
+
+
+def test_the_program_makes_a_database(tmp_path):
+    config = tmp_path / 'cinder.conf'
+    config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\nlog_file = cinder.log\n'
+                      f'log_dir = {tmp_path}\n')
+    code = 'import sys; from cinder.cmd import manage; sys.exit(manage.main())'
+    done = subprocess.run([sys.executable, '-c', code, '--config-file', str(config), 'db', 'sync'],
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ''), done.stderr
+    assert (tmp_path / 'cinder.sqlite').exists()
+    assert not (tmp_path / 'cinder.log').exists()
