@@ -89,8 +89,9 @@ class FilterScheduler:
         # Nothing between the look at the pools and this may wait, else two requests could be
         # given the same space.
         placement = _take(best, spec)
-        LOG.debug('Volume %s goes to %s; %d pools fit, refused: %s', spec.get('volume_id'),
-                  best.name, len(fitting), '; '.join(map(str, refusals)) or 'none')
+        if LOG.isEnabledFor(logging.DEBUG):
+            LOG.debug('Volume %s goes to %s; %d pools fit. Refused: %s', spec.volume_id, best.name,
+                      len(fitting), '; '.join(map(str, refusals)) or 'none')
         return placement
 
     def _refuse(self, pool: Pool, spec: objects.RequestSpec,

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The messages of the scheduler, and the way of one volume through it: claim, decide, hand over.
+
+Which back end is taken is decided in cinder.scheduler.filter_scheduler.
+"""
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_utils import importutils
+
+from cinder import context, exception, objects, operations, utils
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.db import types as types_db
+from cinder.rpc import volume as volume_rpc
+from cinder.scheduler import assignment
+from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two looks whether all back ends have reported, and between two requests to.
+LOOK_AGAIN, ASK_AGAIN = 1, 5
+STEP = 'volume.create:schedule'
+GONE = 'The volume was deleted or changed before it was placed.'
+
+
+class SchedulerManager:
+    """What cinder-scheduler does.
+
+    :param host: name of this scheduler.
+    :param conf: options.
+    :param volume_api: client of the volume services.
+    :param list_services: reads the rows of the volume services, with `is_up` decided.
+    :param clock: seconds that never go back.
+    """
+
+    RPC_API_VERSION = '1.0'
+    target = messaging.Target(version=RPC_API_VERSION)
+
+    def __init__(self, host: str, service_name: str | None = None, cluster: str | None = None, *,
+                 conf: cfg.ConfigOpts = CONF, volume_api: volume_rpc.VolumeAPI | None = None,
+                 list_services: Callable | None = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.host = host
+        self.additional_endpoints: list[object] = []
+        self.service_id = self.service_uuid = None
+        self.conf = conf
+        self.volume_api = volume_api or volume_rpc.VolumeAPI()
+        self.host_manager = importutils.import_class(conf.scheduler_host_manager)(
+            conf, list_services or _volume_services, clock)
+        self.driver = self._make_driver()
+        self.runner = operations.OperationRunner(
+            host, 'schedule', {'volume.create': self._place}, ready=self.is_ready)
+        self._clock = clock
+        self._settled_at = clock() + conf.scheduler_driver_init_wait_time
+        self._ready = threading.Event()
+        self._stopping = threading.Event()
+
+    def _make_driver(self) -> FilterScheduler:
+        return importutils.import_class(self.conf.scheduler_driver)(self.conf, self.host_manager)
+
+    # ---------------------------------------------------------------------- the life of a service
+    def init_host(self, added_to_cluster: str | None = None,
+                  service_id: int | None = None) -> None:
+        """Nothing to prepare: what the back ends have is learned from the bus."""
+
+    def init_host_with_rpc(self) -> None:
+        """Ask the back ends what they have; place volumes as soon as they have answered."""
+        self._settled_at = self._clock() + self.conf.scheduler_driver_init_wait_time
+        threading.Thread(target=self._begin, name='scheduler-begin', daemon=True).start()
+
+    def is_working(self) -> bool:
+        """Whether the service may call itself up."""
+        return True
+
+    def is_ready(self) -> bool:
+        """Whether volumes are placed already; until then they wait in the journal."""
+        return self._ready.is_set()
+
+    def heartbeat(self) -> None:
+        """Keep the leases of what is being placed."""
+        self.runner.renew()
+
+    def run_periodic_tasks(self, ctxt: context.RequestContext,
+                           raise_on_error: bool = False) -> None:
+        """None: reports come by themselves and the journal has a loop of its own."""
+
+    def reset(self) -> None:
+        """Filters and weighers as the options say now; what the pools reported stays known."""
+        self.driver = self._make_driver()
+
+    def stop(self) -> None:
+        """Place nothing more."""
+        self._stopping.set()
+        self.runner.stop()
+
+    def _begin(self) -> None:
+        ctxt = context.get_admin_context()
+        asked_at = float('-inf')
+        while (not self._all_reported(ctxt) and self._clock() < self._settled_at
+               and not self._stopping.is_set()):
+            if self._clock() - asked_at >= ASK_AGAIN:
+                self.volume_api.publish_service_capabilities(ctxt)
+                asked_at = self._clock()
+            self.host_manager.wait_for_report(LOOK_AGAIN)
+        if not self._stopping.is_set():
+            self._ready.set()
+            self.runner.start()
+
+    def _all_reported(self, ctxt: context.RequestContext) -> bool:
+        """Whether at least one back end and each one that is up has reported."""
+        try:
+            return self.host_manager.has_reports() and not self.host_manager.silent(ctxt)
+        except Exception:
+            LOG.exception('The services cannot be read; trying again.')
+            return False
+
+    # ------------------------------------------------------------------------------ the messages
+    def ping(self, ctxt: context.RequestContext) -> None:
+        """Show that messages are consumed here."""
+
+    def update_service_capabilities(
+            self, ctxt: context.RequestContext, service_name: str, host: str, capabilities: Mapping,
+            timestamp: str | None = None, cluster_name: str | None = None) -> None:
+        """Take over what the back end `host` ('host@backend') has and can.
+
+        :param timestamp: when it was measured, ISO 8601 in UTC.
+        """
+        if service_name in ('volume', 'cinder-volume'):
+            self.host_manager.update(host, capabilities or {}, timestamp, cluster_name)
+
+    @messaging.expected_exceptions(exception.VolumeTypeNotFound)
+    def get_pools(self, ctxt: context.RequestContext, filters: Mapping | None = None) -> list[dict]:
+        """The pools that volumes may go to: [{'name': 'host@backend#pool', 'capabilities'}].
+
+        :param filters: `name` of a pool, `volume_type` (name or id) that it must fit, or
+            capabilities it must have.
+        :raises VolumeTypeNotFound: no such type.
+        """
+        wanted = dict(filters or {})
+        type_name = wanted.pop('volume_type', None)
+        extra_specs = type_name and types_db.get_by_name_or_id(ctxt, type_name).extra_specs
+        return self.driver.get_pools(ctxt, extra_specs, **wanted)
+
+    @operations.lost_is_fine
+    def create_volume(self, ctxt: context.RequestContext, volume: objects.Volume,
+                      operation: objects.Operation) -> None:
+        """Place a new volume."""
+        self._place(ctxt, operation, volume)
+
+    # ---------------------------------------------------------------------------- one placement
+    def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
+               volume: objects.Volume | None = None) -> None:
+        """Claim the operation, choose a back end and hand the work over to it.
+
+        :param volume: as it came with the message; loaded where the operation is resumed.
+        :raises OperationLost: others hold it, it is done, or the volume went another way.
+        """
+        with utils.fault_points(f'{STEP}:claim'):
+            self.runner.claim(ctxt, operation)
+        volume = volume or operations.load(ctxt, operation)
+        if volume is None or volume.status != operations.transition_of(operation).meanwhile:
+            operations.abandon(ctxt, operation, GONE)
+            return
+        try:
+            placement = self._decide(ctxt, operation, volume)
+        except exception.NoValidBackend as error:
+            self._refuse(ctxt, operation, volume, error)
+            return
+        self._hand_over(ctxt, operation, volume, placement)
+
+    def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
+                volume: objects.Volume) -> Placement:
+        """The place for the volume; a filter that breaks is a refusal, not a volume that hangs."""
+        if operation.attempt > self.conf.operation_max_attempts:
+            raise exception.NoValidBackend(
+                reason=f'{operation.attempt - 1} attempts to decide were interrupted',
+                words='the scheduler was interrupted too often')
+        try:
+            with utils.fault_points(f'{STEP}:decide'):
+                return self.driver.decide(ctxt, assignment.request_spec(volume, operation))
+        except (exception.NoValidBackend, exception.ServiceUnavailable):
+            raise
+        except Exception as error:
+            LOG.exception('The decision on volume %s failed.', volume.id)
+            raise exception.NoValidBackend(
+                reason=f'{type(error).__name__}: {error}',
+                words='the scheduler met an unexpected error') from error
+
+    def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
+                volume: objects.Volume, error: exception.NoValidBackend) -> None:
+        if self._clock() < self._settled_at and self.host_manager.silent(ctxt, up_only=False):
+            LOG.info('Volume %s waits, as not all back ends have reported since the start. %s',
+                     volume.id, error)
+            operations_db.hand_over(ctxt, operation, stage='schedule')
+            return
+        LOG.warning('Volume %s cannot be placed. %s', volume.id, error)
+        operations.fail(ctxt, operation, volume,
+                        f'No storage back end can take the volume: {error.kwargs["words"]}.',
+                        step='volume.schedule', detail=operations.NO_BACKEND)
+
+    def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
+                   volume: objects.Volume, placement: Placement) -> None:
+        try:
+            with utils.fault_points(f'{STEP}:commit'):
+                moved = assignment.assign(ctxt, operation, volume, placement)
+        except Exception:
+            placement.undo()
+            raise
+        if not moved:
+            placement.undo()
+            operations.abandon(ctxt, operation, GONE)
+            return
+        with utils.fault_points(f'{STEP}:cast'):
+            self.volume_api.create_volume(ctxt, volume, operation)
+
+
+def _volume_services(ctxt: context.RequestContext) -> list[objects.Service]:
+    return services_db.list_all(ctxt, binary='cinder-volume')
