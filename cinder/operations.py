@@ -41,6 +41,7 @@ _STEPS = {
     'volume.retype': ('017', 'retype volume'),
     'volume.attach': ('002', 'attach volume'),
 }
+WENT_AWAY = 'The resource went another way meanwhile.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
 
 # How many abandoned operations one service runs at a time; the rest waits for the next poll.
@@ -70,37 +71,45 @@ def transition_of(operation: objects.Operation) -> states.Transition:
 
 @session.retry_on_deadlock
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource,
-            **values: object) -> None:
+            **values: object) -> bool:
     """End the operation and give the resource its last status, in one transaction.
 
     :param values: columns that the work filled in.
-    :raises OperationLost: the claim was lost, or the resource went another way meanwhile.
+    :returns: False when the resource went another way meanwhile (a forced delete); then it is
+        left alone.
+    :raises OperationLost: the claim was lost; nothing is written.
     """
     row = transition_of(operation)
     with session.writer(ctxt):
-        operations_db.finish(ctxt, operation)
         if row.after is None:
             _KINDS[operation.resource_type][0].destroy(ctxt, resource.id)
+            moved = True
         else:
-            _end(ctxt, operation, resource, row.after, values)
+            moved = _leave(ctxt, operation, resource, row.after, values)
+        operations_db.finish(ctxt, operation, error=None if moved else WENT_AWAY)
+    return moved
 
 
 @session.retry_on_deadlock
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, reason: str, *,
          step: str | None = None, detail: str = UNKNOWN_CAUSE, status: str | None = None,
-         **values: object) -> None:
+         **values: object) -> bool:
     """Put the resource in its error status, say why in a user message, end the operation.
 
     :param reason: words that a tenant may read.
     :param step: key of the step table; the operation's verb by default.
     :param status: another status than the table's.
-    :raises OperationLost: the claim was lost, or the resource went another way meanwhile.
+    :returns: False when the resource went another way meanwhile; then it is left alone.
+    :raises OperationLost: the claim was lost; nothing is written.
     """
     with session.writer(ctxt):
-        operations_db.finish(ctxt, operation, error=reason)
-        _end(ctxt, operation, resource, status or transition_of(operation).error, values)
-        tell(ctxt, operation.resource_type, resource, step or operation.verb, reason, detail,
-             operation.request_id)
+        moved = _leave(ctxt, operation, resource,
+                       status or transition_of(operation).error, values)
+        operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
+        if moved:
+            tell(ctxt, operation.resource_type, resource, step or operation.verb, reason,
+                 detail, operation.request_id)
+    return moved
 
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str) -> None:
@@ -108,13 +117,12 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
     operations_db.finish(ctxt, operation, error=reason)
 
 
-def _end(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
-         values: dict) -> None:
+def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
+           values: dict) -> bool:
     if status == states.PREVIOUS:
         status = resource.previous_status or 'available'
-    if not _KINDS[operation.resource_type][0].leave(
-            ctxt, resource.id, transition_of(operation).meanwhile, status, values):
-        raise exception.OperationLost(operation_id=operation.id)
+    return _KINDS[operation.resource_type][0].leave(
+        ctxt, resource.id, transition_of(operation).meanwhile, status, values)
 
 
 def tell(ctxt: context.RequestContext, resource_type: str, resource, step: str, reason: str,

@@ -51,15 +51,3 @@ class RequestSpec(base.CinderObject):
         'scheduler_hints': fields.json(),
         'tried': fields.json(),
     }
-
-    @classmethod
-    def of(cls, volume: base.CinderObject, operation: Operation) -> 'RequestSpec':
-        """The request of a 'volume.create' operation, made again from its rows."""
-        arguments = operation.arguments or {}
-        return cls(
-            volume_id=volume.id, size=volume.size, volume_type=volume.volume_type,
-            availability_zone=volume.availability_zone, snapshot_id=volume.snapshot_id,
-            source_volid=volume.source_volid,
-            resource_backend=arguments.get('resource_backend'),
-            scheduler_hints=arguments.get('scheduler_hints') or {},
-            tried=arguments.get('tried') or [])

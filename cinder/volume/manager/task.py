@@ -67,6 +67,6 @@ def _load(ctxt: context.RequestContext,
           operation: objects.Operation) -> objects.base.CinderObject:
     found = operations.load(ctxt, operation)
     if found is None or found.status != operations.transition_of(operation).meanwhile:
-        operations.abandon(ctxt, operation, 'The resource went another way meanwhile.')
+        operations.abandon(ctxt, operation, operations.WENT_AWAY)
         raise exception.OperationLost(operation_id=operation.id)
     return found

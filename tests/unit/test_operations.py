@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who holds an operation, for how long, and that a late holder can write nothing."""
+import pytest
+
+from cinder import context, exception, operations, utils
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import volumes as volumes_db
+
+HOST = 'here@files'
+
+
+@pytest.fixture
+def volume(ctxt, database):
+    return volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'extending',
+                                    'previous_status': 'in-use', 'host': f'{HOST}#p'})
+
+
+@pytest.fixture
+def operation(ctxt, volume):
+    return operations_db.create(ctxt, 'volume.extend', volume, host=HOST,
+                                arguments={'new_size': 2})
+
+
+def _runner(handlers=None, host=HOST, **more):
+    return operations.OperationRunner(host, 'execute', handlers or {}, **more)
+
+
+def test_only_one_holder(ctxt, operation):
+    late = operations_db.get(ctxt, operation.id)
+    _runner().claim(ctxt, operation)
+    assert (operation.fence, operation.attempt, operation.state) == (1, 1, 'running')
+    with pytest.raises(exception.OperationLost):
+        _runner(host='other@files').claim(ctxt, late)
+
+
+def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_fenced_off(ctxt, operation, volume):
+    paused = operations_db.get(ctxt, operation.id)
+    operations_db.claim(ctxt, paused, 'a|1', -1)
+    found, = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
+    operations_db.claim(ctxt, found, 'b|1', 60)
+    with pytest.raises(exception.OperationLost):
+        operations.succeed(ctxt, paused, volume, size=2)
+    assert volumes_db.get(ctxt, volume.id).size == 1
+    operations.succeed(ctxt, found, volume, size=2)
+    done = volumes_db.get(ctxt, volume.id)
+    assert (done.size, done.status) == (2, 'in-use')
+
+
+def test_a_renewed_lease_is_not_taken(ctxt, operation):
+    runner = _runner()
+    operations_db.claim(ctxt, operation, runner.owner, -1)
+    runner.renew()
+    assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
+
+
+def test_a_new_life_takes_what_the_former_one_ran_at_once(ctxt, operation):
+    operations_db.claim(ctxt, operation, f'{HOST}|former', 3600)
+    for owner, expected in ((f'{HOST}|new', 1), ('here@filesystem|x', 0)):
+        assert len(operations_db.pending(ctxt, stage='execute', owner=owner, host=HOST,
+                                         take_over=True)) == expected
+
+
+def test_a_fresh_message_is_left_alone_for_a_while(ctxt, operation):
+    assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST, grace=5) == []
+
+
+def test_work_of_a_cluster_is_found_by_each_of_its_hosts(ctxt, volume):
+    operations_db.create(ctxt, 'volume.extend', volume, host='one@files', cluster='c@files')
+    assert operations_db.pending(ctxt, stage='execute', owner='two|1', host='two@files') == []
+    assert len(operations_db.pending(ctxt, stage='execute', owner='two|1', host='two@files',
+                                     cluster='c@files')) == 1
+
+
+def test_poll_runs_what_is_left_with_the_identity_that_asked(ctxt, operation):
+    seen = []
+
+    def handler(ctxt, operation):
+        runner.claim(ctxt, operation)
+        seen.append((ctxt.user_id, ctxt.project_id, ctxt.request_id, operation.arguments))
+
+    runner = _runner({'volume.extend': handler})
+    assert runner.poll() == 1
+    runner.wait()
+    assert seen == [('u1', 'p1', operation.request_id, {'new_size': 2})]
+
+
+def test_nothing_is_taken_while_the_service_is_not_ready(ctxt, operation):
+    runner = _runner(ready=lambda: False)
+    assert runner.poll() == 0
+    with pytest.raises(exception.OperationLost):
+        runner.claim(ctxt, operation)
+
+
+def test_a_failure_is_told_to_the_tenant(ctxt, operation, volume):
+    _runner().claim(ctxt, operation)
+    operations.fail(ctxt, operation, volume, 'No room.', growth=0)
+    assert volumes_db.get(ctxt, volume.id).status == 'error_extending'
+    message, = messages_db.list_rows(ctxt).rows
+    assert message['user_message'] == 'extend volume:No room.'
+    assert message['event_id'] == 'VOLUME_VOLUME_007_001'
+    assert operations_db.get(ctxt, operation.id).error == 'No room.'
+
+
+def test_a_resource_that_went_another_way_is_not_touched(ctxt, operation, volume):
+    _runner().claim(ctxt, operation)
+    volumes_db.update(ctxt, volume.id, {'status': 'deleting'})
+    assert not operations.succeed(ctxt, operation, volume, size=2)
+    assert volumes_db.get(ctxt, volume.id).status == 'deleting'
+    assert operations_db.get(ctxt, operation.id).error == operations.WENT_AWAY
+    assert messages_db.list_rows(ctxt).rows == []
+
+
+@pytest.mark.parametrize(('error', 'words'), [
+    (exception.VolumeNotFound(volume_id='v'), 'Volume v could not be found.'),
+    (exception.VolumeBackendAPIException(data='/dev/secret'),
+     'The storage back end reported an error.'),
+    (ValueError('secret'), 'The storage back end reported an error.')])
+def test_tenants_read_no_internals(error, words):
+    assert operations.words_for_tenant(error) == words
+
+
+def test_finished_operations_are_purged_by_age(ctxt, operation, volume):
+    _runner().claim(ctxt, operation)
+    operations_db.finish(ctxt, operation)
+    assert operations_db.purge_finished(ctxt, 60) == 0
+    assert operations_db.purge_finished(ctxt, -60) == 1
+    with pytest.raises(exception.OperationNotFound):
+        operations_db.get(ctxt, operation.id)
+
+
+def test_fault_points_fire_once_with_a_flag_file(tmp_path):
+    flag = tmp_path / 'flag'
+    flag.touch()
+    utils.arm_fault_points([f'a:before=raise@{flag}', 'b=raise'])
+    try:
+        with pytest.raises(exception.CinderException):
+            utils.fault_point('a:before')
+        utils.fault_point('a:before')
+        for _ in range(2):
+            with pytest.raises(exception.CinderException):
+                utils.fault_point('b')
+    finally:
+        utils.arm_fault_points([])
+
+
+def test_a_fault_point_that_makes_no_sense_is_refused():
+    with pytest.raises(exception.InvalidConfigurationValue, match='fault_points'):
+        utils.arm_fault_points(['nonsense'])
+
+
+def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):
+    made = operations.request_context(operation)
+    assert isinstance(made, context.RequestContext) and made.is_admin
