@@ -1,31 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A volume manager over real files, and a bus that keeps what was sent."""
+"""A volume manager over real files."""
 import pytest
 
-from cinder import objects
 from cinder.conf import CONF
-from cinder.rpc import scheduler as scheduler_rpc
-from cinder.rpc import volume as volume_rpc
 from cinder.volume import manager as manager_package
 
 BACKEND = 'here@files'
 POOL = f'{BACKEND}#files'
-
-objects.register_all()
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    """[(method, arguments)] of every message cast to scheduler or volume service."""
-    messages = []
-
-    class Keeper:
-        def cast(self, _ctxt, method, **arguments):
-            messages.append((method, arguments))
-
-    for api in (scheduler_rpc.SchedulerAPI, volume_rpc.VolumeAPI):
-        monkeypatch.setattr(api, 'cctxt', lambda self, **_to: Keeper())
-    return messages
 
 
 @pytest.fixture

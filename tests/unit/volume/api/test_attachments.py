@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Attachments reserve, connect and let go; the volume's statuses follow from them."""
+import pytest
+
+from cinder import exception
+from cinder.db import attachments as attachments_db
+from cinder.db import volumes as volumes_db
+from cinder.volume.api import attachments
+
+SERVER = '11111111-1111-1111-1111-111111111111'
+OTHER = '22222222-2222-2222-2222-222222222222'
+
+
+@pytest.fixture
+def make(ctxt, database, sent):
+    def volume(**values):
+        made = volumes_db.create(ctxt, {
+            'project_id': 'p1', 'size': 1, 'status': 'available', 'host': 'h@b#p', **values})
+        return volumes_db.get(ctxt, made.id)
+    return volume
+
+
+def _statuses(ctxt, volume):
+    now = volumes_db.get(ctxt, volume.id)
+    return now.status, now.attach_status
+
+
+def test_a_reservation_holds_the_volume(ctxt, make):
+    volume = make()
+    attachment = attachments.create(ctxt, volume, SERVER)
+    assert (attachment.attach_status, attachment.attach_mode) == ('reserved', 'null')
+    assert _statuses(ctxt, volume) == ('reserved', 'reserved')
+    with pytest.raises(exception.InvalidVolume, match='reserved'):
+        attachments.create(ctxt, volume, OTHER)
+
+
+def test_the_same_server_may_ask_again(ctxt, make):
+    volume = make()
+    attachments.create(ctxt, volume, SERVER)
+    attachments.create(ctxt, volume, SERVER)
+    assert len(attachments_db.for_volume(ctxt, volume.id)) == 2
+
+
+def test_several_servers_share_a_multiattach_volume(ctxt, make):
+    volume = make(multiattach=True)
+    attachments.complete(ctxt, attachments.create(ctxt, volume, SERVER))
+    attachments.create(ctxt, volumes_db.get(ctxt, volume.id), OTHER)
+    assert _statuses(ctxt, volume) == ('in-use', 'attached')
+
+
+def test_connecting_asks_the_back_end_and_shows_the_status_before(ctxt, make, sent):
+    attachment = attachments.create(ctxt, make(), SERVER, connector={'host': 'compute1'})
+    assert attachment.attach_status == 'reserved'
+    method, arguments = sent[-1]
+    assert (method, arguments['attachment_id']) == ('attachment_update', attachment.id)
+
+
+@pytest.mark.parametrize('connector', [{}, {'ip': '192.0.2.1'}])
+def test_a_connector_without_a_host_is_refused(ctxt, make, sent, connector):
+    attachment = attachments.create(ctxt, make(), SERVER)
+    with pytest.raises(exception.InvalidInput, match='host'):
+        attachments.update(ctxt, attachment, connector)
+    assert sent == []
+
+
+def test_a_volume_in_error_is_a_conflict(ctxt, make):
+    volume = make()
+    attachment = attachments.create(ctxt, volume, SERVER)
+    volumes_db.update(ctxt, volume.id, {'status': 'error'})
+    with pytest.raises(exception.ConflictingVolumeState):
+        attachments.update(ctxt, attachment, {'host': 'h'})
+
+
+def test_deleting_the_last_one_frees_the_volume(ctxt, make, sent):
+    volume = make()
+    attachment = attachments.create(ctxt, volume, SERVER)
+    attachments_db.update(ctxt, attachment.id, {'connector': {'host': 'h'}})
+    assert attachments.delete(ctxt, attachments_db.get(ctxt, attachment.id)) == []
+    assert sent[-1][0] == 'attachment_delete'
+    assert _statuses(ctxt, volume) == ('available', 'detached')
+
+
+def test_deleting_one_of_two_leaves_the_volume_in_use(ctxt, make):
+    volume = make(multiattach=True)
+    first = attachments.create(ctxt, volume, SERVER)
+    attachments.complete(ctxt, first)
+    second = attachments.create(ctxt, volumes_db.get(ctxt, volume.id), OTHER)
+    left = attachments.delete(ctxt, second)
+    assert [one.id for one in left] == [first.id]
+    assert _statuses(ctxt, volume) == ('in-use', 'attached')
+
+
+def test_a_read_only_volume_is_not_attached_for_writing(ctxt, make):
+    volume = make()
+    volumes_db.set_admin_metadata(ctxt, volume.id, {'readonly': 'True'})
+    with pytest.raises(exception.InvalidVolume, match='read-only'):
+        attachments.create(ctxt, volumes_db.get(ctxt, volume.id), SERVER, mode='rw')

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold for every driver, one suite per capability. A driver's test module inherits those
+of its driver and gives a fixture `storage` with the driver and a way to its bytes (Storage)."""
+import abc
+
+import pytest
+
+from cinder import exception
+from cinder.volume import driver as capabilities
+from tests.fakes import volumes
+
+ONE = b'one' * 1000
+TWO = b'two' * 1000
+
+
+class Storage(abc.ABC):
+    """A driver that is set up, and the bytes behind it. `resource` is a volume or a snapshot."""
+
+    driver: capabilities.VolumeDriver
+
+    @abc.abstractmethod
+    def write(self, resource, data): ...
+
+    @abc.abstractmethod
+    def read(self, resource, length): ...
+
+    @abc.abstractmethod
+    def size(self, resource):
+        """GiB, None when it does not exist."""
+
+    @abc.abstractmethod
+    def names(self):
+        """All that is stored."""
+
+    def volume(self, size=1, data=None):
+        volume = volumes.volume(size)
+        volumes.stored(volume, self.driver.create_volume(volume))
+        if data:
+            self.write(volume, data)
+        return volume
+
+    def snapshot(self, of):
+        snapshot = volumes.snapshot(of)
+        self.driver.create_snapshot(snapshot)
+        return snapshot
+
+
+class VolumeDriverContract:
+    def test_a_new_volume_has_its_size_and_reads_zeros(self, storage):
+        volume = storage.volume(2)
+        assert storage.size(volume) == 2
+        assert not any(storage.read(volume, 6000))
+
+    def test_creating_again_keeps_the_volume(self, storage):
+        volume = storage.volume(data=ONE)
+        storage.driver.create_volume(volume)
+        assert storage.read(volume, len(ONE)) == ONE
+
+    def test_creating_over_one_of_another_size_is_refused(self, storage):
+        volume = storage.volume(2, ONE)
+        volume.size = 1
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.create_volume(volume)
+        assert storage.read(volume, len(ONE)) == ONE
+
+    def test_a_deleted_volume_is_gone_and_deleting_again_is_well(self, storage):
+        volume = storage.volume()
+        storage.driver.delete_volume(volume)
+        assert storage.size(volume) is None
+        storage.driver.delete_volume(volume)
+
+    def test_a_volume_after_a_deleted_one_reads_zeros(self, storage):
+        volume = storage.volume(data=ONE)
+        storage.driver.delete_volume(volume)
+        storage.driver.create_volume(volume)
+        assert not any(storage.read(volume, len(ONE)))
+
+    def test_extending_keeps_the_bytes_and_may_be_repeated(self, storage):
+        volume = storage.volume(data=ONE)
+        for _attempt in range(2):
+            storage.driver.extend_volume(volume, 3)
+            assert storage.size(volume) == 3
+        assert storage.read(volume, len(ONE)) == ONE
+
+    def test_extending_never_shrinks(self, storage):
+        volume = storage.volume(2)
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.extend_volume(volume, 1)
+        assert storage.size(volume) == 2
+
+    def test_extending_what_is_not_there_is_an_error(self, storage):
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.extend_volume(volumes.volume(), 2)
+
+    def test_a_snapshot_keeps_what_the_volume_held(self, storage):
+        volume = storage.volume(data=ONE)
+        snapshot = storage.snapshot(volume)
+        storage.write(volume, TWO)
+        assert storage.read(snapshot, len(ONE)) == ONE
+        assert storage.read(volume, len(TWO)) == TWO
+
+    def test_taking_a_snapshot_again_keeps_the_first(self, storage):
+        volume = storage.volume(data=ONE)
+        snapshot = storage.snapshot(volume)
+        storage.write(volume, TWO)
+        storage.driver.create_snapshot(snapshot)
+        assert storage.read(snapshot, len(ONE)) == ONE
+
+    def test_a_snapshot_of_what_is_not_there_is_an_error(self, storage):
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.create_snapshot(volumes.snapshot(volumes.volume()))
+
+    def test_a_deleted_snapshot_is_gone_and_the_volume_is_not(self, storage):
+        volume = storage.volume(data=ONE)
+        snapshot = storage.snapshot(volume)
+        for _attempt in range(2):
+            storage.driver.delete_snapshot(snapshot)
+            assert storage.size(snapshot) is None
+        assert storage.read(volume, len(ONE)) == ONE
+
+    @pytest.mark.parametrize('size', [1, 2])
+    def test_a_volume_from_a_snapshot_is_independent_of_it(self, storage, size):
+        source = storage.volume(data=ONE)
+        snapshot = storage.snapshot(source)
+        volume = volumes.volume(size)
+        storage.driver.create_volume_from_snapshot(volume, snapshot)
+        assert storage.size(volume) == size
+        assert storage.read(volume, len(ONE)) == ONE
+        storage.write(volume, TWO)
+        assert storage.read(snapshot, len(ONE)) == ONE
+        storage.driver.delete_snapshot(snapshot)
+        storage.driver.delete_volume(source)
+        assert storage.read(volume, len(TWO)) == TWO
+
+    def test_a_volume_from_a_snapshot_may_be_made_again(self, storage):
+        snapshot = storage.snapshot(storage.volume(data=ONE))
+        volume = volumes.volume(2)
+        for _attempt in range(2):
+            storage.driver.create_volume_from_snapshot(volume, snapshot)
+        assert storage.size(volume) == 2
+        assert storage.read(volume, len(ONE)) == ONE
+
+    def test_the_report_has_what_the_scheduler_reads(self, storage):
+        stats = storage.driver.get_volume_stats(refresh=True)
+        assert stats['volume_backend_name'] == 'backend'
+        assert stats['vendor_name'] and stats['driver_version'] and stats['storage_protocol']
+        pool, = stats['pools']
+        assert pool['pool_name'] == 'backend'
+        assert 0 < pool['free_capacity_gb'] <= pool['total_capacity_gb']
+        assert pool['thin_provisioning_support'] is not pool['thick_provisioning_support']
+        assert pool['reserved_percentage'] == 5
+        assert pool['max_over_subscription_ratio'] == 20.0
+
+    def test_the_report_counts_what_is_provisioned_when_it_is_fresh(self, storage):
+        before = storage.driver.get_volume_stats(refresh=True)['pools'][0]
+        storage.volume(3)
+        assert storage.driver.get_volume_stats()['pools'][0] == before
+        after = storage.driver.get_volume_stats(refresh=True)['pools'][0]
+        assert after['provisioned_capacity_gb'] - before['provisioned_capacity_gb'] == 3
+
+    def test_the_life_of_an_export(self, storage):
+        driver, volume = storage.driver, storage.volume()
+        for _attempt in range(2):
+            volumes.stored(volume, driver.create_export(None, volume, volumes.CONNECTOR))
+        first = driver.initialize_connection(volume, volumes.CONNECTOR)
+        volumes.stored(volume, driver.ensure_export(None, volume))
+        assert driver.initialize_connection(volume, volumes.CONNECTOR) == first
+        assert first['data']['volume_id'] == volume.id
+        driver.terminate_connection(volume, volumes.CONNECTOR)
+        for _attempt in range(2):
+            volumes.stored(volume, driver.remove_export(None, volume))
+        assert volume.provider_location is None
+
+
+class ClonesVolumesContract:
+    def test_it_says_so(self, storage):
+        assert isinstance(storage.driver, capabilities.ClonesVolumes)
+
+    @pytest.mark.parametrize('size', [1, 2])
+    def test_a_clone_is_independent_of_its_source(self, storage, size):
+        source, clone = storage.volume(data=ONE), volumes.volume(size)
+        storage.driver.create_cloned_volume(clone, source)
+        assert storage.size(clone) == size
+        storage.write(source, TWO)
+        assert storage.read(clone, len(ONE)) == ONE
+        storage.driver.delete_volume(source)
+        assert storage.read(clone, len(ONE)) == ONE
+
+    def test_a_clone_may_be_made_again_and_leaves_nothing_else(self, storage):
+        source, clone = storage.volume(data=ONE), volumes.volume(2)
+        for _attempt in range(2):
+            storage.driver.create_cloned_volume(clone, source)
+        storage.driver.delete_volume(clone)
+        storage.driver.delete_volume(source)
+        assert storage.names() == []
+
+
+class RevertsToSnapshotContract:
+    def test_reverting_brings_the_bytes_back_and_keeps_the_snapshot(self, storage):
+        assert isinstance(storage.driver, capabilities.RevertsToSnapshot)
+        volume = storage.volume(data=ONE)
+        snapshot = storage.snapshot(volume)
+        for _attempt in range(2):
+            storage.write(volume, TWO)
+            storage.driver.revert_to_snapshot(volume, snapshot)
+            assert storage.read(volume, len(ONE)) == ONE
+            assert storage.read(snapshot, len(ONE)) == ONE
+        assert storage.size(volume) == 1
+        assert len(storage.names()) == 2

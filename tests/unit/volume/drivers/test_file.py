@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FileVolumeDriver on a real folder: the contract, and how it deals with interrupted attempts."""
+import os
+
+import pytest
+
+from cinder import exception
+from cinder.brick.local_dev import files
+from cinder.volume.drivers import exported, file
+from tests.fakes import volumes
+from tests.unit.volume import driver_contract as contract
+
+GIB = 1024 ** 3
+
+
+class FileStorage(contract.Storage):
+    def __init__(self, folder, **options):
+        self.folder = folder
+        self.driver = file.FileVolumeDriver(
+            volumes.options(file_volume_dir=str(folder), **options))
+        self.driver.do_setup(None)
+        self.driver.check_for_setup_error()
+
+    def write(self, resource, data):
+        with open(self.folder / resource.name, 'r+b') as target:
+            target.write(data)
+
+    def read(self, resource, length):
+        with open(self.folder / resource.name, 'rb') as source:
+            return source.read(length)
+
+    def size(self, resource):
+        path = self.folder / resource.name
+        return path.stat().st_size / GIB if path.exists() else None
+
+    def names(self):
+        return sorted(os.listdir(self.folder))
+
+
+@pytest.fixture
+def storage(tmp_path):
+    return FileStorage(tmp_path / 'volumes')
+
+
+class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
+                           contract.RevertsToSnapshotContract):
+    def test_nobody_else_can_read_the_volumes(self, storage):
+        volume = storage.volume()
+        assert os.stat(storage.folder).st_mode & 0o077 == 0
+        assert os.stat(storage.folder / volume.name).st_mode & 0o077 == 0
+
+    def test_volumes_and_copies_stay_sparse(self, storage):
+        volume = storage.volume(10, contract.ONE)
+        snapshot = storage.snapshot(volume)
+        for resource in (volume, snapshot):
+            assert os.stat(storage.folder / resource.name).st_blocks * 512 < 100_000
+
+    def test_what_an_interrupted_attempt_left_is_removed(self, storage):
+        volume = volumes.volume()
+        part = storage.folder / f'{volume.name}.0123abcd.part'
+        part.write_bytes(b'half')
+        storage.driver.create_volume(volume)
+        assert storage.names() == [volume.name]
+        part.write_bytes(b'half')
+        storage.driver.delete_volume(volume)
+        assert storage.names() == []
+
+    def test_a_part_is_not_counted_as_a_volume(self, storage):
+        storage.volume(2)
+        (storage.folder / 'volume-x.0123abcd.part').write_bytes(b'half')
+        pool, = storage.driver.get_volume_stats(refresh=True)['pools']
+        assert pool['provisioned_capacity_gb'] == 2
+        assert pool['total_volumes'] == 1
+
+    def test_a_full_file_system_is_an_error_of_the_back_end(self, storage):
+        volume = volumes.volume(size=2 ** 30)  # ext4, XFS and btrfs end before an EiB
+        with pytest.raises(exception.VolumeBackendAPIException, match='create_volume'):
+            storage.driver.create_volume(volume)
+        assert storage.names() == []
+
+    def test_insisting_on_reflinks_where_there_are_none_is_refused(self, tmp_path):
+        if files.can_reflink(str(tmp_path)):
+            FileStorage(tmp_path, file_reflink='always')
+        else:
+            with pytest.raises(exception.VolumeBackendAPIException, match='always'):
+                FileStorage(tmp_path, file_reflink='always')
+
+    def test_the_local_target_hands_out_the_path(self, tmp_path):
+        storage = FileStorage(tmp_path, target_helper='local')
+        volume = storage.volume()
+        info = storage.driver.initialize_connection(volume, {})
+        assert info == {'driver_volume_type': 'local', 'data': {
+            'device_path': str(tmp_path / volume.name), 'volume_id': volume.id,
+            'access_mode': 'rw', 'discard': False}}
+
+    def test_an_unknown_target_helper_is_refused_by_name(self, tmp_path):
+        with pytest.raises(exception.InvalidConfigurationValue, match='"scst".*target_helper'):
+            FileStorage(tmp_path, target_helper='scst')
+
+
+@pytest.mark.parametrize(('option', 'provisioned', 'used', 'ratio'), [
+    ('1.5', 10, 5, 1.5), ('auto', 0, 0, 20.0), ('auto', 0, 5, 20.0), ('auto', 40, 10, 4.0),
+    ('auto', 5, 10, 1.0)])
+def test_over_subscription(option, provisioned, used, ratio):
+    assert exported.over_subscription(option, provisioned, used) == ratio

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LVMVolumeDriver on a fake volume group, thin and thick: the contract, the choice at setup, and
+how LVM's refusals come out."""
+import pytest
+
+from cinder import exception
+from cinder.volume.drivers import lvm
+from tests.fakes import volumes
+from tests.fakes.volume_group import GIB, FakeVolumeGroup, Volume
+from tests.unit.volume import driver_contract as contract
+
+
+def set_up(group, **options):
+    driver = lvm.LVMVolumeDriver(volumes.options(**options), executor=group, host='node@lvm')
+    driver.do_setup(None)
+    driver.check_for_setup_error()
+    return driver
+
+
+class LVMStorage(contract.Storage):
+    def __init__(self, lvm_type, **options):
+        self.group = FakeVolumeGroup()
+        self.driver = set_up(self.group, lvm_type=lvm_type, **options)
+
+    def _volume(self, resource):
+        return (self.group.volumes.get(resource.name)
+                or self.group.volumes.get(f'_{resource.name}'))
+
+    def write(self, resource, data):
+        self._volume(resource).data = data
+
+    def read(self, resource, length):
+        return self._volume(resource).data[:length].ljust(length, b'\0')
+
+    def size(self, resource):
+        found = self._volume(resource)
+        return found.size // GIB if found else None
+
+    def names(self):
+        return sorted(set(self.group.volumes) - {'vg-pool'})
+
+
+class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
+               contract.RevertsToSnapshotContract):
+    @pytest.fixture
+    def storage(self):
+        return LVMStorage('thin')
+
+    def test_a_source_may_go_while_its_snapshot_lives(self, storage):
+        volume = storage.volume(data=contract.ONE)
+        snapshot = storage.snapshot(volume)
+        storage.driver.delete_volume(volume)
+        assert storage.read(snapshot, 3000) == contract.ONE
+
+    def test_commands_are_few_whatever_the_number_of_volumes(self, storage):
+        for _number in range(20):
+            storage.volume()
+        volume, bigger, driver = volumes.volume(), volumes.volume(2), storage.driver
+        storage.group.programs()
+        for act, commands in (
+                (lambda: driver.create_volume(volume), ['lvcreate']),
+                (lambda: storage.snapshot(volume), ['lvcreate']),
+                (lambda: driver.create_cloned_volume(bigger, volume), ['lvcreate', 'lvextend']),
+                (lambda: driver.extend_volume(volume, 2), ['lvextend']),
+                (lambda: driver.delete_volume(volume), ['lvremove', 'lvremove']),
+                (lambda: driver.get_volume_stats(refresh=True), ['vgs', 'lvs']),
+                (driver.get_volume_stats, [])):
+            act()
+            assert storage.group.programs() == commands
+
+    def test_the_report_of_the_pool(self, storage):
+        pool, = storage.driver.get_volume_stats(refresh=True)['pools']
+        assert (pool['total_capacity_gb'], pool['free_capacity_gb']) == (95.0, 71.25)
+        assert pool['metadata_percent'] == 11.23
+        assert pool['location_info'] == 'LVMVolumeDriver:node@lvm:vg:thin:0'
+
+    def test_a_volume_that_is_in_use_cannot_be_reverted_and_keeps_its_bytes(self, storage):
+        volume = storage.volume(data=contract.ONE)
+        snapshot = storage.snapshot(volume)
+        storage.write(volume, contract.TWO)
+        storage.group.volumes[volume.name].open = True
+        with pytest.raises(exception.VolumeIsBusy):
+            storage.driver.revert_to_snapshot(volume, snapshot)
+        assert storage.read(volume, 3000) == contract.TWO
+        assert len(storage.names()) == 2
+
+    @pytest.mark.parametrize('program', ['lvcreate', 'lvremove', 'lvrename', 'lvextend'])
+    def test_an_interrupted_revert_is_finished_by_the_next(self, storage, program):
+        volume = storage.volume(data=contract.ONE)
+        snapshot = storage.snapshot(volume)
+        storage.driver.extend_volume(volume, 2)
+        volume.size = 2
+        storage.write(volume, contract.TWO)
+        storage.group.fail(program, None, after=True)
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.revert_to_snapshot(volume, snapshot)
+        storage.driver.revert_to_snapshot(volume, snapshot)
+        assert storage.read(volume, 3000) == contract.ONE
+        assert storage.size(volume) == 2
+        assert len(storage.names()) == 2
+
+
+class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
+                contract.RevertsToSnapshotContract):
+    @pytest.fixture
+    def storage(self):
+        return LVMStorage('default')
+
+    def test_commands_are_few(self, storage):
+        volume, driver = volumes.volume(), storage.driver
+        storage.group.programs()
+        for act, commands in (
+                (lambda: driver.create_volume(volume), ['lvcreate']),
+                (lambda: driver.extend_volume(volume, 2), ['lvextend']),
+                (lambda: driver.delete_volume(volume), ['lvs', 'setpriv', 'lvremove']),
+                (lambda: driver.get_volume_stats(refresh=True), ['vgs', 'lvs'])):
+            act()
+            assert storage.group.programs() == commands
+
+    def test_a_volume_with_snapshots_is_busy(self, storage):
+        volume = storage.volume()
+        storage.snapshot(volume)
+        with pytest.raises(exception.VolumeIsBusy, match='has snapshots'):
+            storage.driver.delete_volume(volume)
+        assert len(storage.names()) == 2
+
+    def test_a_volume_that_is_open_is_busy(self, storage):
+        volume = storage.volume()
+        storage.group.volumes[volume.name].open = True
+        with pytest.raises(exception.VolumeIsBusy, match='in use'):
+            storage.driver.delete_volume(volume)
+
+    def test_a_snapshot_that_is_open_is_busy(self, storage):
+        snapshot = storage.snapshot(storage.volume())
+        storage.group.volumes[f'_{snapshot.name}'].open = True
+        with pytest.raises(exception.SnapshotIsBusy, match='in use'):
+            storage.driver.delete_snapshot(snapshot)
+
+    def test_extending_with_snapshots_takes_the_volume_out_of_use_for_a_moment(self, storage):
+        volume = storage.volume(data=contract.ONE)
+        storage.snapshot(volume)
+        storage.group.programs()
+        storage.driver.extend_volume(volume, 2)
+        assert storage.group.programs() == ['lvextend', 'lvchange', 'lvextend', 'lvchange']
+        assert storage.group.volumes[volume.name].active
+        storage.group.volumes[volume.name].open = True
+        with pytest.raises(exception.VolumeIsBusy):
+            storage.driver.extend_volume(volume, 3)
+
+    def test_reverting_a_volume_in_use_is_refused(self, storage):
+        volume = storage.volume()
+        snapshot = storage.snapshot(volume)
+        storage.group.volumes[volume.name].open = True
+        with pytest.raises(exception.VolumeIsBusy):
+            storage.driver.revert_to_snapshot(volume, snapshot)
+
+    def test_a_full_group_says_so(self, storage):
+        with pytest.raises(exception.InsufficientFreeSpace, match='insufficient free space'):
+            storage.volume(101)
+
+    def test_an_interrupted_clone_is_copied_again_from_the_start(self, storage):
+        source, clone = storage.volume(data=contract.ONE), volumes.volume()
+        storage.group.fail('dd', 137, 'killed')
+        with pytest.raises(exception.ProcessExecutionError):
+            storage.driver.create_cloned_volume(clone, source)
+        storage.driver.create_cloned_volume(clone, source)
+        assert storage.read(clone, 3000) == contract.ONE
+        assert len(storage.names()) == 2
+
+    def test_deleting_a_half_made_clone_removes_its_temporary_snapshot(self, storage):
+        source, clone = storage.volume(data=contract.ONE), volumes.volume()
+        storage.group.fail('dd', 137, 'killed')
+        with pytest.raises(exception.ProcessExecutionError):
+            storage.driver.create_cloned_volume(clone, source)
+        storage.driver.delete_volume(clone)
+        assert storage.names() == [source.name]
+
+    def test_mirrors_halve_the_capacity(self):
+        storage = LVMStorage('default', lvm_mirrors=1)
+        pool, = storage.driver.get_volume_stats(refresh=True)['pools']
+        assert pool['total_capacity_gb'] == 50
+        storage.group.programs()
+        storage.volume()
+        assert ('-m', '1') == storage.group.commands[0][4:6]
+
+
+@pytest.mark.parametrize(('lvm_type', 'there', 'version', 'thin'), [
+    ('auto', [], '2.03.16(2)', True),
+    ('auto', ['vg-pool'], '2.03.16(2)', True),
+    ('auto', ['volume-1'], '2.03.16(2)', False),
+    ('auto', [], '2.02.90(2)', False),
+    ('default', ['vg-pool'], '2.03.16(2)', False),
+    ('thin', ['volume-1'], '2.03.16(2)', True),
+])
+def test_thin_or_thick(lvm_type, there, version, thin):
+    group = FakeVolumeGroup(version=version)
+    for name in there:
+        group.volumes[name] = Volume(name, GIB, 't' if name == 'vg-pool' else '-')
+    driver = set_up(group, lvm_type=lvm_type)
+    pool, = driver.get_volume_stats()['pools']
+    assert driver.sparse_copy is pool['thin_provisioning_support'] is thin
+    assert ('vg-pool' in group.volumes) is (thin or 'vg-pool' in there)
+
+
+def test_a_missing_group_is_named():
+    group = FakeVolumeGroup()
+    group.missing = True
+    with pytest.raises(exception.VolumeBackendAPIException, match='volume group vg does not exist'):
+        set_up(group)
+
+
+def test_thin_asked_of_an_lvm_that_cannot():
+    with pytest.raises(exception.VolumeBackendAPIException, match='no thin volumes'):
+        set_up(FakeVolumeGroup(version='2.02.90(2)'), lvm_type='thin')
+
+
+def test_a_pool_that_cannot_be_made_is_reported_in_the_words_of_lvcreate():
+    group = FakeVolumeGroup()
+    group.fail('lvcreate', stderr='  device-mapper: no thin-pool target')
+    with pytest.raises(exception.VolumeBackendAPIException, match='no thin-pool target'):
+        set_up(group, lvm_type='thin')
+
+
+def test_the_group_away_is_an_error_not_a_deleted_volume():
+    group = FakeVolumeGroup()
+    driver = set_up(group, lvm_type='default')
+    group.missing = True
+    with pytest.raises(exception.VolumeBackendAPIException, match='Volume group "vg" not found'):
+        driver.delete_volume(volumes.volume())
+
+
+def test_a_configuration_file_is_handed_to_lvm_by_its_folder(tmp_path):
+    conf = tmp_path / 'lvm.conf'
+    group = FakeVolumeGroup()
+    set_up(group, lvm_conf_file=str(conf))
+    assert not group.calls[0]['env_variables']
+    conf.touch()
+    set_up(group, lvm_conf_file=str(conf), lvm_suppress_fd_warnings=True)
+    assert group.calls[-1]['env_variables'] == {
+        'LVM_SYSTEM_DIR': str(tmp_path), 'LVM_SUPPRESS_FD_WARNINGS': '1'}
+
+
+def test_exporting_again_after_a_boot_activates_the_volume():
+    group = FakeVolumeGroup()
+    driver = set_up(group)
+    volume = volumes.volume()
+    driver.create_volume(volume)
+    group.volumes[volume.name].active = False
+    driver.ensure_export(None, volume)
+    assert group.volumes[volume.name].active

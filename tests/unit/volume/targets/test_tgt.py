@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TgtAdm against a tgtd in memory: command lines, repeated and interrupted work, other users of the
+same tgtd."""
+import pytest
+
+from cinder.volume.targets import tgt
+from tests.fakes import volumes
+from tests.fakes.tgtd import FakeTgtd, Target
+
+PATH = '/dev/vg/a'
+
+
+@pytest.fixture
+def tgtd():
+    return FakeTgtd()
+
+
+def target_of(tgtd, **options):
+    return tgt.TgtAdm(volumes.options(**options), tgtd, tgtd.create_account)
+
+
+def exported(tgtd, **options):
+    target, volume = target_of(tgtd, **options), volumes.volume()
+    volumes.stored(volume, target.create_export(volume, PATH))
+    return target, volume, tgtd.named(target.iqn(volume))
+
+
+def lines(tgtd):
+    found = [' '.join(argv) for argv in tgtd.commands]
+    tgtd.commands.clear()
+    return found
+
+
+def test_the_command_lines(tgtd):
+    target, volume, _shown = exported(tgtd, use_chap_auth=True)
+    name = volume.provider_auth.split()[1]
+    start = 'tgtadm --lld iscsi --mode'
+    assert lines(tgtd) == [
+        f'{start} target --op show',
+        f'{start} target --op new --tid 1 --targetname {target.iqn(volume)}',
+        f'{start} logicalunit --op new --tid 1 --lun 1 --backing-store {PATH}',
+        f'{start} account --op bind --tid 1 --user {name}',
+        f'{start} target --op bind --tid 1 --initiator-address ALL']
+    target.remove_export(volume)
+    assert lines(tgtd) == [
+        f'{start} target --op show',
+        f'{start} target --op delete --force --tid 1',
+        f'{start} account --op delete --user {name}']
+    assert (tgtd.targets, tgtd.accounts) == ({}, {})
+
+
+def test_the_secret_is_in_no_command_line(tgtd):
+    target, volume, _shown = exported(tgtd, use_chap_auth=True)
+    target.remove_export(volume)
+    secret = volume.provider_auth.split()[2]
+    assert not any(secret in line for line in lines(tgtd))
+
+
+def test_without_chap_there_is_no_account(tgtd):
+    _target, _volume, shown = exported(tgtd)
+    assert (shown.accounts, tgtd.accounts, shown.acl) == ([], {}, ['ALL'])
+
+
+def test_an_export_that_is_there_stays_untouched(tgtd):
+    target, volume, shown = exported(tgtd, use_chap_auth=True)
+    shown.sessions.append('iqn.host')
+    lines(tgtd)
+    fields = target.ensure_export(volume, PATH)
+    assert lines(tgtd) == ['tgtadm --lld iscsi --mode target --op show']
+    assert fields['provider_location'] == volume.provider_location
+    assert shown.sessions
+
+
+def test_everything_comes_back_after_a_restart_of_tgtd(tgtd):
+    target, volume, _shown = exported(tgtd, use_chap_auth=True)
+    tgtd.targets = {1: Target(1, 'iqn.other', '/dev/vg/b')}
+    tgtd.accounts = {}
+    volumes.stored(volume, target.ensure_export(volume, PATH))
+    shown = tgtd.named(target.iqn(volume))
+    _chap, name, secret = volume.provider_auth.split()
+    assert (shown.tid, shown.path, shown.accounts) == (2, PATH, [name])
+    assert tgtd.accounts == {name: secret}
+    assert ',2 ' in volume.provider_location
+
+
+@pytest.mark.parametrize('number', range(5))
+def test_an_export_that_was_interrupted_anywhere_is_completed(tgtd, number):
+    target, volume = target_of(tgtd, use_chap_auth=True), volumes.volume()
+    target._execute = lambda *argv, **kw: tgtd(*argv) if len(tgtd.commands) < number else 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        target.create_export(volume, PATH)
+    target._execute = tgtd
+    volumes.stored(volume, target.create_export(volume, PATH))
+    shown = tgtd.named(target.iqn(volume))
+    assert (shown.path, shown.acl) == (PATH, ['ALL'])
+    assert shown.accounts == list(tgtd.accounts)[-1:] == [volume.provider_auth.split()[1]]
+
+
+def test_nobody_gets_in_before_chap_is_on(tgtd):
+    target = target_of(tgtd, use_chap_auth=True)
+    tgtd.create_account = None
+    target._create_account = lambda name, secret: (_ for _ in ()).throw(OSError('refused'))
+    volume = volumes.volume()
+    with pytest.raises(tgt.TgtError, match='refused'):
+        target.create_export(volume, PATH)
+    assert tgtd.named(target.iqn(volume)).acl == []
+
+
+def test_another_path_under_the_same_name_is_replaced(tgtd):
+    target, volume, shown = exported(tgtd)
+    target.ensure_export(volume, '/dev/vg/moved')
+    assert shown.path == '/dev/vg/moved'
+
+
+def test_a_number_that_another_back_end_took_meanwhile(tgtd):
+    tgtd.taken_meanwhile = ['iqn.b', 'iqn.a']
+    _target, volume, shown = exported(tgtd)
+    assert shown.tid == 3
+    assert ',3 ' in volume.provider_location
+
+
+def test_no_number_to_be_had(tgtd):
+    tgtd.taken_meanwhile = [f'iqn.{number}' for number in range(9)]
+    with pytest.raises(tgt.TgtError, match='no free target number'):
+        exported(tgtd)
+
+
+def test_removing_twice_and_without_tgtd(tgtd):
+    target, volume, _shown = exported(tgtd)
+    target.remove_export(volume)
+    target.remove_export(volume)
+    tgtd.running = False
+    assert target.remove_export(volume) == {'provider_location': None, 'provider_auth': None}
+
+
+def test_removing_ends_sessions_and_names_them(tgtd, caplog):
+    target, volume, shown = exported(tgtd)
+    shown.sessions.append('iqn.host')
+    target.remove_export(volume)
+    assert tgtd.targets == {}
+    assert 'iqn.host' in caplog.text
+
+
+def test_a_shared_account_outlives_the_volume(tgtd):
+    options = {'use_chap_auth': True, 'chap_username': 'me', 'chap_password': 'secret'}
+    target, volume, _shown = exported(tgtd, **options)
+    _target, _other, shown = exported(tgtd, **options)
+    target.remove_export(volume)
+    assert tgtd.accounts == {'me': 'secret'}
+    assert shown.accounts == ['me']
+
+
+def test_no_tgtd_is_an_error_with_its_reason(tgtd):
+    tgtd.running = False
+    with pytest.raises(tgt.NotRunning, match='not connected'):
+        exported(tgtd)
+
+
+def test_growing_opens_the_file_again_unless_somebody_is_logged_in(tgtd, caplog):
+    target, volume, shown = exported(tgtd)
+    lines(tgtd)
+    target.extend(volume, PATH)
+    assert [line.split('--mode ')[1].split(' --tid')[0] for line in lines(tgtd)] == [
+        'target --op show', 'logicalunit --op delete', 'logicalunit --op new']
+    shown.sessions.append('iqn.host')
+    target.extend(volume, PATH)
+    assert shown.sessions == ['iqn.host']
+    assert 'iqn.host will see that' in caplog.text
+
+
+def test_growing_a_volume_that_is_not_exported_asks_nobody(tgtd):
+    target_of(tgtd).extend(volumes.volume(), PATH)
+    assert tgtd.commands == []
+
+
+def test_options_of_the_unit(tgtd):
+    _target, _volume, shown = exported(tgtd, iscsi_write_cache='off', iscsi_target_flags='sync',
+                                       report_discard_supported=True)
+    assert shown.flags == 'sync'
+    assert shown.params[0].startswith('mode_page=8:0:18:0x10:')
+    assert shown.params[1] == 'thin_provisioning=1'
