@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the functional tests: servers once per run, installations of the service on them.
+
+A server that is not installed skips the tests that need it, with the name of the package.
+"""
+
+import contextlib
+import pathlib
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.functional import databases, rabbit, tgt
+from tests.functional.client import Client
+from tests.functional.oracle import Oracle
+from tests.functional.suite import Suite
+
+
+@pytest.fixture(scope='session')
+def workspace(tmp_path_factory) -> pathlib.Path:
+    """Where everything of this run lies: data, configurations, logs."""
+    return tmp_path_factory.mktemp('functional')
+
+
+@pytest.fixture(scope='session')
+def broker(workspace) -> Iterator[rabbit.Rabbit]:
+    if rabbit.scripts() is None:
+        pytest.skip('rabbitmq-server is not installed')
+    server = rabbit.Rabbit(workspace / 'rabbitmq')
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope='session')
+def postgresql(workspace) -> Iterator[databases.Server]:
+    if databases.PostgreSQL.programs() is None:
+        pytest.skip('postgresql is not installed')
+    with databases.started(databases.PostgreSQL, workspace / 'databases-postgresql') as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def mariadb(workspace) -> Iterator[databases.Server]:
+    if databases.MariaDB.programs() is None:
+        pytest.skip('mariadb-server is not installed')
+    with databases.started(databases.MariaDB, workspace / 'databases-mariadb') as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def installation(workspace, broker) -> Callable[..., contextlib.AbstractContextManager[Suite]]:
+    """Return a context manager that runs an installation of its own: a name, a database URL, and
+    what else Suite takes."""
+    @contextlib.contextmanager
+    def install(name: str, database: str, transport: str | None = None, **kwargs):
+        with contextlib.ExitStack() as stack:
+            tgtd = None
+            if tgt.usable():
+                tgtd = tgt.Tgtd(workspace / name / 'tgt')
+                tgtd.start()
+                stack.callback(tgtd.stop)
+            suite = Suite(workspace / name, database, transport or broker.url(name), tgtd,
+                          **kwargs)
+            stack.callback(suite.stop)
+            suite.start()
+            yield suite
+    return install
+
+
+@pytest.fixture(scope='session')
+def running_suite(installation, postgresql) -> Iterator[Suite]:
+    with installation('postgresql', postgresql.url('cinder')) as suite:
+        yield suite
+
+
+@pytest.fixture
+def suite(running_suite) -> Suite:
+    """Three daemons on PostgreSQL and RabbitMQ, all alive, shared by most tests."""
+    running_suite.ensure_running()
+    return running_suite
+
+
+@pytest.fixture
+def client(suite) -> Client:
+    """An administrator in a project that no other test uses."""
+    return suite.client(project=uuid.uuid4().hex)
+
+
+@pytest.fixture
+def oracle(suite) -> Oracle:
+    return Oracle(suite)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Add the ends of the daemons' logs to the report of a failure."""
+    report = yield
+    if report.failed:
+        for value in getattr(item, 'funcargs', {}).values():
+            if isinstance(value, Suite):
+                report.sections.append((f'daemons in {value.directory}', value.tails()))
+    return report

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The oracle: asks database, disk, targets and API, and tells what does not fit together.
+
+It runs after every fault, at a quiet point. It reads the tables itself, with its own idea of the
+few columns it needs, so that a mistake of the service's own queries cannot hide another.
+"""
+
+import os
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from tests.functional.client import CUT_OFF, Client
+from tests.functional.suite import Suite
+
+_MOVING = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', 'downloading',
+           'uploading', 'retyping', 'reverting', 'restoring-backup', 'backing-up', 'restoring',
+           'attaching', 'detaching', 'updating')
+
+
+def _table(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *(sa.column(column) for column in columns),
+                    sa.column('deleted', sa.Boolean))
+
+
+_VOLUMES = _table('volumes', 'id', 'name_id', 'project_id', 'status', 'size', 'growth',
+                  'use_quota')
+_SNAPSHOTS = _table('snapshots', 'id', 'project_id', 'status', 'volume_size', 'use_quota')
+_ATTACHMENTS = _table('volume_attachment', 'id', 'volume_id', 'attach_status', 'connection_info')
+_MESSAGES = _table('messages', 'resource_uuid')
+_OPERATIONS = sa.table('operations', *(sa.column(name) for name in (
+    'id', 'verb', 'resource_id', 'state', 'owner', 'error', 'attempt')))
+
+
+class Oracle:
+    """Looks at one installation."""
+
+    def __init__(self, suite: Suite):
+        self._suite = suite
+        self._engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
+
+    def check(self, seconds: float = 30) -> None:
+        """Wait until everything fits together.
+
+        :param seconds: time that the service has to come to rest
+        :raises AssertionError: with the findings that are left when the time is over
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            findings = self.findings()
+            if not findings:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError('the oracle found:\n' + '\n'.join(findings))
+            time.sleep(0.2)
+
+    def findings(self) -> list[str]:
+        """Return all that does not fit at this moment, one line each."""
+        with self._engine.connect() as conn:
+            rows = {table.name: self._rows(conn, table)
+                    for table in (_VOLUMES, _SNAPSHOTS, _ATTACHMENTS, _MESSAGES)}
+            operations = conn.execute(sa.select(_OPERATIONS)).all()
+        try:
+            return [*_moving(rows), *_unfinished(operations), *_silent(rows, operations),
+                    *self._files(rows), *self._exports(rows), *self._quota(rows)]
+        except CUT_OFF as exc:
+            return [f'the API does not answer: {exc!r}']
+
+    @staticmethod
+    def _rows(conn: sa.Connection, table: sa.TableClause) -> list[sa.Row]:
+        return conn.execute(sa.select(table).where(table.c.deleted.is_(sa.false()))).all()
+
+    def _files(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
+        """Names on the disk against rows; an error may have left its resource unmade."""
+        held = {f'volume-{row.name_id or row.id}': row.status for row in rows['volumes']}
+        held |= {f'snapshot-{row.id}': row.status for row in rows['snapshots']}
+        names = set(os.listdir(self._suite.volumes)) if self._suite.volumes.exists() else set()
+        yield from (f'on disk without a row: {name}' for name in sorted(names - held.keys()))
+        yield from (f'row {name} ({held[name]}) without its file'
+                    for name in sorted(held.keys() - names) if held[name] != 'error')
+
+    def _exports(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
+        if self._suite.tgtd is None:
+            return
+        shown = subprocess.run(
+            ['tgtadm', '--lld', 'iscsi', '--op', 'show', '--mode', 'target'], text=True,
+            env=self._suite.environment(), capture_output=True, check=True).stdout
+        targets = Counter(line.rpartition('volume-')[2] for line in shown.splitlines()
+                          if line.startswith('Target '))
+        wanted = {row.volume_id for row in rows['volume_attachment'] if row.connection_info}
+        yield from (f'export without an attachment: {name}' for name in targets.keys() - wanted)
+        yield from (f'attachment without an export: {name}' for name in wanted - targets.keys())
+        yield from (f'{count} exports of {name}' for name, count in targets.items() if count > 1)
+
+    def _quota(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
+        """What the API calls used against what the rows add up to."""
+        counted: dict[str, Counter] = {}
+        sizes = {'volumes': lambda row: row.size + row.growth,
+                 'snapshots': lambda row: row.volume_size}
+        for kind, size in sizes.items():
+            for row in rows[kind]:
+                used = counted.setdefault(row.project_id, Counter())
+                used[kind] += 1 if row.use_quota else 0
+                used['gigabytes'] += size(row) if row.use_quota else 0
+        for project, used in counted.items():
+            client = Client(self._suite.endpoint, project=project)
+            usage = client.get(f'os-quota-sets/{project}?usage=true')['quota_set']
+            for name in ('volumes', 'snapshots', 'gigabytes'):
+                if (usage[name]['in_use'], usage[name]['reserved']) != (used[name], 0):
+                    yield f'quota {name} of {project} is {usage[name]}, rows: {used[name]}'
+
+
+def _moving(rows: dict[str, list[sa.Row]]) -> Iterator[str]:
+    for kind, column in (('volumes', 'status'), ('snapshots', 'status'),
+                         ('volume_attachment', 'attach_status')):
+        for row in rows[kind]:
+            if getattr(row, column) in _MOVING:
+                yield f'{kind} {row.id} is still {getattr(row, column)}'
+
+
+def _unfinished(operations: list[sa.Row]) -> Iterator[str]:
+    for row in operations:
+        if row.state in ('queued', 'running'):
+            yield (f'operation {row.verb} of {row.resource_id} is {row.state}, '
+                   f'owner {row.owner}, attempt {row.attempt}')
+
+
+def _silent(rows: dict[str, list[sa.Row]], operations: list[sa.Row]) -> Iterator[str]:
+    """Errors that nobody explains."""
+    explained = {row.resource_uuid for row in rows['messages']}
+    for kind in ('volumes', 'snapshots'):
+        for row in rows[kind]:
+            if 'error' in row.status and row.id not in explained:
+                yield f'{kind} {row.id} is {row.status} without a message'
+    for row in operations:
+        if row.state == 'failed' and not row.error:
+            yield f'operation {row.verb} of {row.resource_id} failed without a reason'
