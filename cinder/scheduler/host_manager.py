@@ -87,7 +87,7 @@ class HostManager:
                  clock: Callable[[], float] = time.monotonic) -> None:
         group = conf.backend_defaults
         self._defaults = (group.max_over_subscription_ratio, group.reserved_percentage)
-        self._clock_trust = conf.service_down_time
+        self._down_time = conf.service_down_time
         self._list_services = list_services
         self._clock = clock
         self._backends: dict[str, Backend] = {}
@@ -123,7 +123,7 @@ class HostManager:
         """
         last, heard_at = backend.hosts.get(host, (None, 0.0))
         return (last is not None and measured is not None and measured < last
-                and self._clock() - heard_at < self._clock_trust)
+                and self._clock() - heard_at < self._down_time)
 
     def _pools(self, host: str, cluster_name: str | None, capabilities: Mapping,
                timestamp: object) -> list[Pool]:
@@ -159,6 +159,23 @@ class HostManager:
         return [host for host, service in self._services.items()
                 if host not in heard and not service.disabled and not service.frozen
                 and (service.is_up or not up_only)]
+
+    def returning(self, ctxt: context.RequestContext) -> list[str]:
+        """Services that are wanted and count as down, but reported within `service_down_time`.
+
+        They start, are started anew, or could not reach the database for a while: each reports
+        before its heartbeat is seen, and may be up in a moment.
+        """
+        self._refresh_services(ctxt)
+        lately = self._clock() - self._down_time
+        heard = {host for backend in self._backends.values()
+                 for host, (_measured, heard_at) in backend.hosts.items() if heard_at > lately}
+        return [host for host, service in self._services.items()
+                if host in heard and _hindrance(service) == DOWN]
+
+    def read_services_again(self) -> None:
+        """Believe the services table no longer: the next question reads it."""
+        self._services_read_at = float('-inf')
 
     def has_reports(self) -> bool:
         """Whether any service reported since the start."""
@@ -196,12 +213,13 @@ class HostManager:
         return None, why
 
 
+DOWN = 'its service is down'
 # Why a service takes no new volume; the first that holds is told.
 HINDRANCES: Sequence[tuple[Callable[[objects.Service | None], bool], str]] = (
     (lambda service: service is None, 'its service is not registered'),
     (lambda service: service.disabled, 'its service is disabled'),
     (lambda service: service.frozen, 'its service is frozen'),
-    (lambda service: not service.is_up, 'its service is down'),
+    (lambda service: not service.is_up, DOWN),
 )
 
 

@@ -26,6 +26,8 @@ LOG = logging.getLogger(__name__)
 # Seconds between two looks whether all back ends have reported, and between two requests to.
 LOOK_AGAIN, ASK_AGAIN = 1, 5
 STEP = 'volume.create:schedule'
+# Pauses, in seconds, before a refused volume is tried again while a back end is about to return.
+PAUSES = (0.5, 1, 2, 4, 8, 15)
 GONE = 'The volume was deleted or changed before it was placed.'
 
 
@@ -37,6 +39,7 @@ class SchedulerManager:
     :param volume_api: client of the volume services.
     :param list_services: reads the rows of the volume services, with `is_up` decided.
     :param clock: seconds that never go back.
+    :param later: (seconds, function, arguments) -> a timer that can be started.
     """
 
     RPC_API_VERSION = '1.0'
@@ -45,7 +48,8 @@ class SchedulerManager:
     def __init__(self, host: str, service_name: str | None = None, cluster: str | None = None, *,
                  conf: cfg.ConfigOpts = CONF, volume_api: volume_rpc.VolumeAPI | None = None,
                  list_services: Callable | None = None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic,
+                 later: Callable[..., threading.Thread] = threading.Timer) -> None:
         self.host = host
         self.additional_endpoints: list[object] = []
         self.service_id = self.service_uuid = None
@@ -56,7 +60,7 @@ class SchedulerManager:
         self.driver = self._make_driver()
         self.runner = operations.OperationRunner(
             host, 'schedule', {'volume.create': self._place}, ready=self.is_ready)
-        self._clock = clock
+        self._clock, self._later = clock, later
         self._settled_at = clock() + conf.scheduler_driver_init_wait_time
         self._ready = threading.Event()
         self._stopping = threading.Event()
@@ -92,7 +96,10 @@ class SchedulerManager:
 
     def reset(self) -> None:
         """Filters and weighers as the options say now; what the pools reported stays known."""
-        self.driver = self._make_driver()
+        try:
+            self.driver = self._make_driver()
+        except exception.InvalidConfigurationValue as error:
+            LOG.error('The filters and weighers stay as they were: %s', error)
 
     def stop(self) -> None:
         """Place nothing more."""
@@ -101,12 +108,13 @@ class SchedulerManager:
 
     def _begin(self) -> None:
         ctxt = context.get_admin_context()
-        asked_at = float('-inf')
-        while (not self._all_reported(ctxt) and self._clock() < self._settled_at
-               and not self._stopping.is_set()):
-            if self._clock() - asked_at >= ASK_AGAIN:
+        ask_at = self._clock()
+        while not self._stopping.is_set():
+            if self._clock() >= ask_at:
                 self.volume_api.publish_service_capabilities(ctxt)
-                asked_at = self._clock()
+                ask_at += ASK_AGAIN
+            if self._all_reported(ctxt) or self._clock() >= self._settled_at:
+                break
             self.host_manager.wait_for_report(LOOK_AGAIN)
         if not self._stopping.is_set():
             self._ready.set()
@@ -121,9 +129,6 @@ class SchedulerManager:
             return False
 
     # ------------------------------------------------------------------------------ the messages
-    def ping(self, ctxt: context.RequestContext) -> None:
-        """Show that messages are consumed here."""
-
     def update_service_capabilities(
             self, ctxt: context.RequestContext, service_name: str, host: str, capabilities: Mapping,
             timestamp: str | None = None, cluster_name: str | None = None) -> None:
@@ -194,15 +199,32 @@ class SchedulerManager:
 
     def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
                 volume: objects.Volume, error: exception.NoValidBackend) -> None:
-        if self._clock() < self._settled_at and self.host_manager.silent(ctxt, up_only=False):
-            LOG.info('Volume %s waits, as not all back ends have reported since the start. %s',
-                     volume.id, error)
-            operations_db.hand_over(ctxt, operation, stage='schedule')
+        waits = (operation.arguments or {}).get('waits', 0)
+        if self._may_change(ctxt, waits):
+            LOG.info('Volume %s waits for back ends that start. %s', volume.id, error)
+            self._wait(ctxt, operation, volume, waits)
             return
         LOG.warning('Volume %s cannot be placed. %s', volume.id, error)
         operations.fail(ctxt, operation, volume,
                         f'No storage back end can take the volume: {error.kwargs["words"]}.',
                         step='volume.schedule', detail=operations.NO_BACKEND)
+
+    def _may_change(self, ctxt: context.RequestContext, waits: int) -> bool:
+        """Whether a refusal may be no refusal a little later, when all have started."""
+        if self._clock() < self._settled_at and self.host_manager.silent(ctxt, up_only=False):
+            return True
+        return waits < len(PAUSES) and bool(self.host_manager.returning(ctxt))
+
+    def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
+              volume: objects.Volume, waits: int) -> None:
+        """Put the operation back into the journal and look at it again soon."""
+        operations_db.hand_over(ctxt, operation, stage='schedule',
+                                arguments={**(operation.arguments or {}), 'waits': waits + 1})
+        self.host_manager.read_services_again()
+        timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)], self.create_volume,
+                            (ctxt, volume, operation))
+        timer.daemon = True
+        timer.start()
 
     def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
                    volume: objects.Volume, placement: Placement) -> None:

@@ -24,6 +24,27 @@ class Clock:
         return self.now
 
 
+class Later:
+    """Timers: what was put off, with its pause; run() does it now."""
+
+    def __init__(self) -> None:
+        self.pauses: list[float] = []
+        self._calls: list = []
+
+    def __call__(self, seconds: float, function: object,
+                 arguments: tuple) -> types.SimpleNamespace:
+        return types.SimpleNamespace(start=lambda: self._put(seconds, function, arguments))
+
+    def _put(self, seconds: float, function: object, arguments: tuple) -> None:
+        self.pauses.append(seconds)
+        self._calls.append((function, arguments))
+
+    def run(self) -> None:
+        calls, self._calls = self._calls, []
+        for function, arguments in calls:
+            function(*arguments)
+
+
 def options(**overrides: object) -> cfg.ConfigOpts:
     """Fresh options with every default but the given ones of DEFAULT."""
     conf = cfg.ConfigOpts()

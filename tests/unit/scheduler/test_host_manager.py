@@ -114,6 +114,24 @@ def test_silent_services(manager, services):
     assert why(manager) == {'n2@lvm': 'it has not reported its capabilities yet'}
 
 
+def test_returning_services_are_down_and_reported_lately(manager, services, clock):
+    services.rows = [fakes.service(host, **values) for host, values in (
+        ('n1@lvm', {'is_up': False}), ('n2@lvm', {}), ('n3@lvm', {'is_up': False}),
+        ('n4@lvm', {'is_up': False, 'disabled': True}))]
+    for host in ('n1@lvm', 'n2@lvm', 'n4@lvm'):
+        manager.update(host, fakes.report())
+    assert manager.returning(CTXT) == ['n1@lvm']
+    clock.now += 60
+    assert manager.returning(CTXT) == []
+
+
+def test_services_are_read_again_when_told_so(manager, services):
+    manager.pools(CTXT)
+    manager.read_services_again()
+    manager.pools(CTXT)
+    assert services.reads == 2
+
+
 @pytest.mark.parametrize(('first', 'second', 'passed', 'free'), [
     ('2030-01-01T00:00:02', '2030-01-01T00:00:01', 1, 10),   # overtaken on the way
     ('2030-01-01T00:00:01', '2030-01-01T00:00:02', 1, 20),

@@ -12,7 +12,7 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.scheduler.manager import SchedulerManager
+from cinder.scheduler.manager import PAUSES, SchedulerManager
 from tests.fakes import scheduler as fakes
 
 pytestmark = pytest.mark.usefixtures('database')
@@ -42,15 +42,20 @@ def clock():
 
 
 @pytest.fixture
+def later():
+    return fakes.Later()
+
+
+@pytest.fixture
 def services():
     return fakes.Services(fakes.service('n1@lvm', availability_zone='az1'))
 
 
 @pytest.fixture
-def manager(bus, clock, services):
+def manager(bus, clock, services, later):
     """A scheduler that is ready and knows one back end of 100 GiB."""
     manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus,
-                               list_services=services, clock=clock)
+                               list_services=services, clock=clock, later=later)
     tell(manager)
     manager._ready.set()
     clock.now += 100
@@ -167,6 +172,39 @@ def test_copy_stays_with_its_source(manager, services, bus, ctxt):
     assert bus.created[0][0] == 'n2@lvm#lvm'
 
 
+def test_back_end_that_restarts_is_waited_for(manager, services, later, bus, ctxt):
+    tell(manager)
+    services.rows[0].is_up = False
+    volume, operation = wanted(ctxt)
+    manager.create_volume(ctxt, volume, operation)
+    assert row(ctxt, operation).state == 'queued'
+    services.rows[0].is_up = True
+    later.run()
+    assert bus.created == [('n1@lvm#lvm', 'n1@lvm', 'execute', 'queued')]
+
+
+def test_back_end_that_does_not_return_is_waited_for_some_times(manager, services, later, ctxt):
+    tell(manager)
+    services.rows[0].is_up = False
+    volume, operation = wanted(ctxt)
+    manager.create_volume(ctxt, volume, operation)
+    for _pause in PAUSES:
+        assert volumes_db.get(ctxt, volume.id).status == 'creating'
+        later.run()
+    assert later.pauses == list(PAUSES)
+    assert volumes_db.get(ctxt, volume.id).status == 'error'
+    assert 'not available' in row(ctxt, operation).error
+
+
+def test_back_end_that_is_down_for_long_is_not_waited_for(manager, services, clock, later, ctxt):
+    clock.now += 60
+    services.rows[0].is_up = False
+    volume, operation = wanted(ctxt)
+    manager.create_volume(ctxt, volume, operation)
+    assert volumes_db.get(ctxt, volume.id).status == 'error'
+    assert later.pauses == []
+
+
 @pytest.mark.parametrize('resumed', [False, True])
 def test_volume_that_was_deleted_meanwhile(manager, bus, ctxt, resumed):
     volume, operation = wanted(ctxt)
@@ -230,9 +268,9 @@ def test_services_are_those_of_the_database(bus, ctxt):
 
 class TestStart:
     @pytest.fixture
-    def manager(self, bus, clock, services):
+    def manager(self, bus, clock, services, later):
         manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus,
-                                   list_services=services, clock=clock)
+                                   list_services=services, clock=clock, later=later)
         # The loop over the journal would outlive the test.
         manager.started = []
         manager.runner.start = lambda: manager.started.append(manager.is_ready())
@@ -276,15 +314,19 @@ class TestStart:
         assert manager.is_ready()
 
     def test_first_refusals_wait_for_back_ends_that_come_late(
-            self, manager, services, clock, ctxt):
+            self, manager, services, clock, later, ctxt):
         services.rows.append(fakes.service('n2@lvm', is_up=False))
         tell(manager)
         manager._ready.set()
         volume, operation = wanted(ctxt, size=500)
         manager.create_volume(ctxt, volume, operation)
-        assert (row(ctxt, operation).stage, row(ctxt, operation).state) == ('schedule', 'queued')
+        for _time in range(10):
+            assert (row(ctxt, operation).stage, row(ctxt, operation).state) == (
+                'schedule', 'queued')
+            later.run()
+        assert later.pauses == [*PAUSES, *[PAUSES[-1]] * 5]
         clock.now += 61
-        manager.create_volume(ctxt, volume, row(ctxt, operation))
+        later.run()
         assert volumes_db.get(ctxt, volume.id).status == 'error'
 
     def test_refusal_is_final_when_all_have_reported(self, manager, ctxt):
@@ -316,8 +358,12 @@ def test_reports_of_other_services_are_not_taken(manager, ctxt):
     assert len(manager.get_pools(ctxt)) == 1
 
 
-def test_reset_takes_the_filters_as_they_are_now_and_keeps_the_pools(manager, ctxt):
+def test_reset_takes_the_filters_as_they_are_now_and_keeps_the_pools(manager, ctxt, caplog):
     manager.conf.set_override('scheduler_default_filters', ['CapacityFilter'])
     manager.reset()
     assert [type(check).__name__ for check in manager.driver.filters] == ['CapacityFilter']
     assert len(manager.get_pools(ctxt)) == 1
+    manager.conf.set_override('scheduler_default_filters', ['NoSuchFilter'])
+    manager.reset()
+    assert [type(check).__name__ for check in manager.driver.filters] == ['CapacityFilter']
+    assert 'NoSuchFilter' in caplog.text
