@@ -110,10 +110,15 @@ class SchedulerManager:
         ctxt = context.get_admin_context()
         ask_at = self._clock()
         while not self._stopping.is_set():
-            if self._clock() >= ask_at:
-                self.volume_api.publish_service_capabilities(ctxt)
-                ask_at += ASK_AGAIN
-            if self._all_reported(ctxt) or self._clock() >= self._settled_at:
+            try:
+                if self._clock() >= ask_at:
+                    ask_at += ASK_AGAIN
+                    self.volume_api.publish_service_capabilities(ctxt)
+                complete = self._all_reported(ctxt)
+            except Exception:
+                LOG.exception('The back ends cannot be asked what they have; trying again.')
+                complete = False
+            if complete or self._clock() >= self._settled_at:
                 break
             self.host_manager.wait_for_report(LOOK_AGAIN)
         if not self._stopping.is_set():
@@ -122,11 +127,7 @@ class SchedulerManager:
 
     def _all_reported(self, ctxt: context.RequestContext) -> bool:
         """Whether at least one back end and each one that is up has reported."""
-        try:
-            return self.host_manager.has_reports() and not self.host_manager.silent(ctxt)
-        except Exception:
-            LOG.exception('The services cannot be read; trying again.')
-            return False
+        return self.host_manager.has_reports() and not self.host_manager.silent(ctxt)
 
     # ------------------------------------------------------------------------------ the messages
     def update_service_capabilities(

@@ -302,6 +302,18 @@ class TestStart:
         manager.runner.handlers[operation.verb](ctxt, operation)
         assert bus.created == [('n1@lvm#lvm', 'n1@lvm', 'execute', 'queued')]
 
+    def test_database_that_is_away_is_asked_again(self, manager, bus, ctxt):
+        def away(ctxt):
+            bus.publish_service_capabilities = lambda ctxt: None
+            raise exception.DatabaseUnavailable()
+        bus.publish_service_capabilities = away
+        tell(manager)
+        thread = self.begin(manager)
+        while thread.is_alive():
+            tell(manager)
+            thread.join(0.01)
+        assert manager.started == [True]
+
     def test_stopped_while_waiting(self, manager):
         manager.stop()
         manager._begin()
