@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import shlex
+import signal
 import subprocess
 import threading
 import time
@@ -133,7 +134,8 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
         return done
     why = f'{argv[0]} (process {process.pid}) did not end within {timeout:.1f} s'
     if lane is None:
-        process.kill()
+        # It leads a session of its own: children that it started go with it.
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     else:
         _overdue[lane] = process

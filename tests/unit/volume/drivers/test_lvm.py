@@ -181,7 +181,7 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         assert pool['total_capacity_gb'] == 50
         storage.group.programs()
         storage.volume()
-        assert ('-m', '1') == storage.group.commands[0][4:6]
+        assert storage.group.commands[0][4:6] == ('-m', '1')
 
 
 @pytest.mark.parametrize(('lvm_type', 'there', 'version', 'thin'), [

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume group in memory that answers as an executor, with the reports, exit codes and words of
+LVM 2.03.16 as seen on a real kernel; dd on its devices is answered too."""
+import dataclasses
+import json
+
+from oslo_concurrency.processutils import ProcessExecutionError
+
+from cinder.privsep.command import CommandOverdue
+
+MIB = 1024 ** 2
+GIB = 1024 ** 3
+EXTENT = 4 * MIB
+FAILED = 5
+_VALUE_OPTIONS = {'-n', '-L', '-l', '-V', '-m', '-o', '--reportformat', '--units'}
+
+
+@dataclasses.dataclass
+class Volume:
+    """A logical volume; `kind` is the first letter of lv_attr. `data` is its start."""
+
+    name: str
+    size: int
+    kind: str = '-'
+    pool: str = ''
+    origin: str = ''
+    active: bool = True
+    skip: bool = False
+    open: bool = False
+    data: bytes = b''
+
+
+@dataclasses.dataclass
+class Failure:
+    program: str
+    exit_code: int | None
+    stderr: str
+    stdout: str
+    after: bool
+    times: int
+
+
+class FakeVolumeGroup:
+    """:param size: bytes; `files` are paths outside the group that dd may read"""
+
+    def __init__(self, name='vg', size=100 * GIB, version='2.03.16(2) (2022-05-18)'):
+        self.name = name
+        self.size = size
+        self.version = version
+        self.volumes: dict[str, Volume] = {}
+        self.commands: list[tuple[str, ...]] = []
+        self.calls: list[dict] = []
+        self.missing = False
+        self.pool_data_percent = 25.0
+        self._failures: list[Failure] = []
+
+    # ------------------------------------------------------------------ for the tests
+    def fail(self, program, exit_code=FAILED, stderr='', stdout='', after=False, times=1):
+        """Let the next `times` calls fail, with `after` once they have taken effect; exit code
+        None is a command that does not end in time, 0 one that says something odd."""
+        self._failures.append(Failure(program, exit_code, stderr, stdout, after, times))
+
+    def programs(self):
+        """The programs run since last asked, in order."""
+        names = [' '.join(argv).split('dd if=')[0].split()[0] for argv in self.commands]
+        self.commands.clear()
+        return names
+
+    @property
+    def free(self):
+        return self.size - sum(volume.size for volume in self.volumes.values()
+                               if volume.kind != 'V')
+
+    # ------------------------------------------------------------------- the executor
+    def __call__(self, *argv, **kwargs):
+        argv = tuple(map(str, argv))
+        self.commands.append(argv)
+        self.calls.append(kwargs)
+        program = 'dd' if 'dd' in argv else argv[0]
+        failure = next((f for f in self._failures if f.program == program), None)
+        if failure:
+            failure.times -= 1
+            if not failure.times:
+                self._failures.remove(failure)
+            if failure.after:
+                self._run(program, argv)
+            if failure.exit_code is None:
+                raise CommandOverdue('', failure.stderr, -1, ' '.join(argv), failure.stderr)
+            if failure.exit_code == 0:
+                return failure.stdout, failure.stderr
+            raise ProcessExecutionError(failure.stdout, failure.stderr, failure.exit_code,
+                                        ' '.join(argv))
+        return self._run(program, argv)
+
+    def _run(self, program, argv):
+        if '--version' in argv:
+            return f'  LVM version:     {self.version}\n', ''
+        if program == 'dd':
+            return self._dd(argv)
+        if self.missing:
+            self._error(f'  Volume group "{self.name}" not found\n'
+                        f'  Cannot process volume group {self.name}')
+        options, words = _split(argv[1:])
+        return getattr(self, f'_{program}')(options, *words), ''
+
+    def _error(self, text, stdout=''):
+        raise ProcessExecutionError(stdout, text + '\n', FAILED, 'lvm')
+
+    def _find(self, full, text='  Failed to find logical volume "{}"'):
+        group, _, name = full.partition('/')
+        if group != self.name or name not in self.volumes:
+            self._error(text.format(full, name=name, group=group))
+        return self.volumes[name]
+
+    # ------------------------------------------------------------------------ reports
+    def _vgs(self, options, name):
+        row = {'vg_name': name, 'vg_size': self.size, 'vg_free': self.free,
+               'vg_extent_size': EXTENT}
+        return _report('vg', [{key: str(row[key]) for key in options['-o'].split(',')}])
+
+    def _lvs(self, options, *names):
+        if names == (self.name,):
+            return _report('lv', [self._row(v) for _n, v in sorted(self.volumes.items())])
+        wanted = [name.partition('/')[2] for name in names]
+        rows = _report('lv', [self._row(self.volumes[n]) for n in wanted if n in self.volumes])
+        gone = [f'  Failed to find logical volume "{self.name}/{n}"'
+                for n in wanted if n not in self.volumes]
+        if gone:
+            self._error('\n'.join(gone), rows)
+        return rows
+
+    def _row(self, volume):
+        pool = volume.kind == 't'
+        attr = ''.join((self._letter(volume), 'wi-', 'a' if volume.active else '-',
+                        'o' if volume.open or pool else '-', '-----'))
+        return {'lv_name': volume.name, 'lv_size': str(volume.size), 'lv_attr': attr,
+                'pool_lv': volume.pool, 'origin': volume.origin,
+                'data_percent': f'{self.pool_data_percent:.2f}' if pool else '',
+                'metadata_percent': '11.23' if pool else ''}
+
+    def _letter(self, volume):
+        return 'o' if volume.kind == '-' and self._thick_snapshots(volume) else volume.kind
+
+    def _thick_snapshots(self, volume):
+        return [v for v in self.volumes.values() if v.kind == 's' and v.origin == volume.name]
+
+    # ------------------------------------------------------------------------ changes
+    def _lvcreate(self, options, target):
+        name = options['-n']
+        if name.startswith(('snapshot', 'pvmove')):
+            self._error('  Names starting "snapshot" are reserved. '
+                        'Please choose a different LV name.')
+        if name in self.volumes:
+            self._error(f'  Logical Volume "{name}" already exists in volume group "{self.name}"')
+        if '-s' in options:
+            volume = self._snapshot(name, options, target)
+        elif '-V' in options:
+            pool = self._find(target, '  Pool {name} not found in Volume group {group}.')
+            volume = Volume(name, _extents(options['-V']), 'V', pool.name)
+        elif '-T' in options:
+            volume = Volume(name, _round(self.free * 95 // 100), 't')
+        else:
+            volume = Volume(name, _extents(options['-L']))
+            self._room(volume.size * (1 + int(options.get('-m', 0))))
+        self.volumes[name] = volume
+        return f'  Logical volume "{name}" created.\n'
+
+    def _snapshot(self, name, options, target):
+        origin = self._find(
+            target, '  Snapshot origin LV {name} not found in Volume group {group}.')
+        if origin.kind == 'V':
+            skip = '-kn' not in options
+            return Volume(name, origin.size, 'V', origin.pool, origin.name, active=not skip,
+                          skip=skip, data=origin.data)
+        size = origin.size + EXTENT
+        self._room(size)
+        return Volume(name, size, 's', origin=origin.name, data=origin.data)
+
+    def _room(self, size):
+        if size > self.free:
+            self._error(f'  Volume group "{self.name}" has insufficient free space '
+                        f'({self.free // EXTENT} extents): {size // EXTENT} required.')
+
+    def _lvextend(self, options, target):
+        volume = self._find(target, '  Logical volume {name} not found in volume group {group}.')
+        size, extents = _extents(options['-L']), volume.size // EXTENT
+        if size == volume.size:
+            self._error(f'  New size ({extents} extents) matches existing size '
+                        f'({extents} extents).')
+        if size < volume.size:
+            self._error(f'  New size given ({size // EXTENT} extents) not larger than existing '
+                        f'size ({extents} extents)')
+        if self._thick_snapshots(volume) and volume.active:
+            self._error('  Snapshot origin volumes can be resized only while inactive: '
+                        'try lvchange -an.')
+        if volume.kind != 'V' and size - volume.size > self.free:
+            self._error(f'  Insufficient free space: {(size - volume.size) // EXTENT} extents '
+                        f'needed, but only {self.free // EXTENT} available')
+        volume.size = size
+        return f'  Logical volume {target} successfully resized.\n'
+
+    def _lvremove(self, options, target):
+        volume = self._find(target)
+        self._not_open(volume)
+        for gone in [volume, *self._thick_snapshots(volume)]:
+            del self.volumes[gone.name]
+        for left in self.volumes.values():
+            left.origin = '' if left.origin == volume.name else left.origin
+        return f'  Logical volume "{volume.name}" successfully removed.\n'
+
+    def _not_open(self, volume):
+        if volume.open:
+            self._error(f'  Logical volume {self.name}/{volume.name} in use.')
+
+    def _lvrename(self, options, group, old, new):
+        volume = self._find(f'{group}/{old}', '  Existing logical volume "{name}" not found in '
+                                              'volume group "{group}"')
+        if new in self.volumes:
+            self._error(f'  Logical Volume "{new}" already exists in volume group "{group}"')
+        self.volumes[new] = self.volumes.pop(old)
+        volume.name = new
+        return f'  Renamed "{old}" to "{new}" in volume group "{group}"\n'
+
+    def _lvchange(self, options, target):
+        volume = self._find(target)
+        if '-an' in options:
+            self._not_open(volume)
+            volume.active = False
+        elif '-K' in options or not volume.skip:
+            volume.active = True
+        return ''
+
+    def _lvconvert(self, options, target):
+        snapshot = self._find(target)
+        if snapshot.kind != 's':
+            self._error(f'  Command on LV {target} does not accept LV type linear.\n'
+                        f'  Command not permitted on LV {target}.')
+        if '--merge' in options:
+            self.volumes[snapshot.origin].data = snapshot.data
+            del self.volumes[snapshot.name]
+        else:
+            snapshot.kind, snapshot.origin = '-', ''
+        return ''
+
+    def _dd(self, argv):
+        words = dict(word.partition('=')[::2] for word in argv if '=' in word)
+        device = f'/dev/{self.name}/'
+        target = self.volumes[words['of'].removeprefix(device)]
+        count = int(words['count'])
+        if words['if'] == '/dev/zero':
+            target.data = bytes(min(count, len(target.data))) + target.data[count:]
+        else:
+            target.data = self.volumes[words['if'].removeprefix(device)].data[:count]
+        return '', f'{count} bytes copied\n'
+
+
+def _split(argv):
+    """(options with their values, other words)"""
+    options, words, waiting = {}, [], iter(argv)
+    for word in waiting:
+        if word.startswith('-'):
+            options[word] = next(waiting) if word in _VALUE_OPTIONS else True
+        else:
+            words.append(word)
+    return options, words
+
+
+def _report(section, rows):
+    return json.dumps({'report': [{section: rows}]}, indent=2)
+
+
+def _extents(size):
+    return _round(int(size.removesuffix('b')))
+
+
+def _round(size):
+    return -(-size // EXTENT) * EXTENT

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a driver sees of a volume and a snapshot, and the options of a back end, without the
+objects and the configuration that they come from."""
+import types
+import uuid
+
+OPTIONS = {
+    'volume_backend_name': 'backend', 'reserved_percentage': 5, 'filter_function': None,
+    'goodness_function': None, 'max_over_subscription_ratio': '20.0',
+    'report_discard_supported': False, 'target_helper': 'fake', 'target_ip_address': '127.0.0.1',
+    'target_secondary_ip_addresses': [], 'target_port': 3260,
+    'target_prefix': 'iqn.2010-10.org.openstack:', 'use_chap_auth': False, 'chap_username': '',
+    'chap_password': '', 'iscsi_write_cache': 'on', 'iscsi_target_flags': '',
+    'file_reflink': 'auto', 'volume_group': 'vg', 'lvm_type': 'auto', 'lvm_mirrors': 0,
+    'lvm_conf_file': 'none', 'lvm_suppress_fd_warnings': False, 'num_shell_tries': 3,
+    'volume_dd_blocksize': '1M', 'volume_clear': 'zero', 'volume_clear_size': 0,
+    'volume_clear_ionice': None,
+}
+CONNECTOR = {'initiator': 'iqn.1994-05.com.example:host', 'ip': '127.0.0.1', 'host': 'host'}
+
+
+def options(**changes):
+    return types.SimpleNamespace(**{**OPTIONS, **changes})
+
+
+def volume(size=1, **fields):
+    ident = str(uuid.uuid4())
+    values = {'id': ident, 'name': f'volume-{ident}', 'size': size, 'provider_location': None,
+              'provider_auth': None, 'admin_metadata': {}}
+    return types.SimpleNamespace(**{**values, **fields})
+
+
+def snapshot(of):
+    ident = str(uuid.uuid4())
+    return types.SimpleNamespace(id=ident, name=f'snapshot-{ident}', volume=of, volume_id=of.id,
+                                 volume_size=of.size)
+
+
+def stored(target, fields):
+    """Do what the manager does with the fields that a driver returns."""
+    vars(target).update(fields or {})
+    return target

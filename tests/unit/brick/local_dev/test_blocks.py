@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks: what dd is told for each way to clear and to copy."""
+import pytest
+
+from cinder.brick.local_dev.blocks import MIB, Blocks
+
+
+@pytest.mark.parametrize(('options', 'start', 'count'), [
+    ({}, 'setpriv --pdeathsig KILL dd if=/dev/zero of=/dev/vg/a bs=1M', 10 * MIB),
+    ({'clear_mib': 2, 'blocksize': '4M'},
+     'setpriv --pdeathsig KILL dd if=/dev/zero of=/dev/vg/a bs=4M', 2 * MIB),
+    ({'clear_mib': 20, 'ionice': '-c2 -n7'},
+     'setpriv --pdeathsig KILL ionice -c2 -n7 dd if=/dev/zero of=/dev/vg/a bs=1M', 10 * MIB),
+])
+def test_clearing(options, start, count):
+    calls = []
+    Blocks(lambda *argv, **kwargs: calls.append((' '.join(argv), kwargs)),
+           **options).clear('/dev/vg/a', 10 * MIB)
+    (line, kwargs), = calls
+    assert line == (f'{start} count={count} iflag=count_bytes oflag=direct '
+                    'conv=fdatasync,notrunc')
+    assert kwargs == {'run_as_root': True, 'timeout': None}
+
+
+def test_no_clearing_when_it_is_not_wanted():
+    calls = []
+    Blocks(lambda *argv, **kwargs: calls.append(argv), clear='none').clear('/dev/vg/a', MIB)
+    assert calls == []
+
+
+def test_a_copy_reads_all_of_each_block_and_runs_at_the_normal_priority():
+    calls = []
+    Blocks(lambda *argv, **kwargs: calls.append(argv), ionice='-c3').copy('/dev/a', '/dev/b', MIB)
+    assert calls == [('setpriv', '--pdeathsig', 'KILL', 'dd', 'if=/dev/a', 'of=/dev/b', 'bs=1M',
+                      f'count={MIB}', 'iflag=count_bytes,fullblock,direct', 'oflag=direct',
+                      'conv=fdatasync,notrunc')]

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sparse files: holes stay holes, names stand for whole files, a source that moves is noticed."""
+import errno
+import os
+
+import pytest
+
+from cinder.brick.local_dev import files
+
+MIB = 1024 ** 2
+
+
+@pytest.fixture
+def source(tmp_path):
+    """32 MiB with data at the start, in the middle and at the very end."""
+    path = tmp_path / 'source'
+    with open(path, 'wb') as file:
+        for offset in (0, 15 * MIB, 32 * MIB - 5000):
+            file.seek(offset)
+            file.write(os.urandom(5000))
+    return path
+
+
+def allocated(path):
+    return os.stat(path).st_blocks * 512
+
+
+@pytest.mark.parametrize('reflink', ['auto', 'never'])
+def test_a_copy_has_the_same_bytes_and_the_same_holes(source, tmp_path, reflink):
+    files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, reflink)
+    assert (tmp_path / 'copy').read_bytes() == source.read_bytes()
+    assert allocated(tmp_path / 'copy') <= allocated(source) < MIB
+
+
+def test_a_copy_may_be_bigger_and_reads_zeros_there(source, tmp_path):
+    files.copy(str(source), str(tmp_path / 'copy'), 40 * MIB)
+    assert (tmp_path / 'copy').read_bytes() == source.read_bytes() + bytes(8 * MIB)
+
+
+@pytest.mark.parametrize('content', [b'', bytes(MIB), b'x' * 3 * MIB])
+def test_copies_of_nothing_of_holes_and_of_data_alone(tmp_path, content):
+    source = tmp_path / 'source'
+    source.write_bytes(content)
+    if not any(content):
+        os.truncate(source, 0)
+        os.truncate(source, len(content))
+    files.copy(str(source), str(tmp_path / 'copy'), len(content), 'never')
+    assert (tmp_path / 'copy').read_bytes() == content
+    assert allocated(tmp_path / 'copy') == allocated(source)
+
+
+def test_a_copy_that_would_cut_its_source_is_refused(source, tmp_path):
+    with pytest.raises(files.WrongSize):
+        files.copy(str(source), str(tmp_path / 'copy'), 31 * MIB)
+    assert os.listdir(tmp_path) == ['source']
+
+
+def test_a_failed_copy_leaves_nothing(source, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'sendfile', full)
+    with pytest.raises(OSError, match='No space'):
+        files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'never')
+    assert os.listdir(tmp_path) == ['source']
+
+
+def writes_meanwhile(monkeypatch, path, times):
+    """Whoever copies finds `path` written to, that many times."""
+    real, left = os.sendfile, [times]
+
+    def sendfile(*args):
+        if left[0]:
+            left[0] -= 1
+            with open(path, 'r+b') as file:
+                file.write(os.urandom(8))
+                os.utime(file.fileno(), ns=(1, left[0] + 1))
+        return real(*args)
+
+    monkeypatch.setattr(os, 'sendfile', sendfile)
+
+
+def test_a_source_that_was_written_to_is_copied_again(source, tmp_path, monkeypatch):
+    writes_meanwhile(monkeypatch, source, 2)
+    files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'never')
+    assert (tmp_path / 'copy').read_bytes() == source.read_bytes()
+
+
+def test_a_source_that_is_always_written_to_is_no_source(source, tmp_path, monkeypatch):
+    writes_meanwhile(monkeypatch, source, 100)
+    with pytest.raises(files.SourceChanged, match='needs it to be idle'):
+        files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'never')
+    assert os.listdir(tmp_path) == ['source']
+
+
+def test_a_late_attempt_does_not_replace_what_its_successor_made(tmp_path):
+    path = tmp_path / 'volume'
+
+    def successor(fd):
+        path.write_bytes(b'in use')
+
+    with pytest.raises(FileExistsError):
+        files._place(str(path), successor)
+    assert path.read_bytes() == b'in use'
+    assert os.listdir(tmp_path) == ['volume']
+
+
+def test_an_attempt_that_was_taken_for_dead_fails(tmp_path):
+    path = str(tmp_path / 'volume')
+    with pytest.raises(FileNotFoundError):
+        files._place(path, lambda fd: files.remove(path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_names_with_a_common_start_are_kept_apart(tmp_path):
+    for name in ('volume-1', 'volume-10', 'volume-1*'):
+        files.create(str(tmp_path / name), MIB)
+    files.remove(str(tmp_path / 'volume-1*'))
+    files.remove(str(tmp_path / 'volume-1'))
+    assert os.listdir(tmp_path) == ['volume-10']
+
+
+def test_replacing_is_whole_or_not_at_all(source, tmp_path, monkeypatch):
+    path = tmp_path / 'volume'
+    path.write_bytes(b'old')
+    (tmp_path / 'volume.new').write_bytes(b'left by an interrupted attempt')
+    files.replace(str(source), str(path), 32 * MIB)
+    assert path.read_bytes() == source.read_bytes()
+    assert sorted(os.listdir(tmp_path)) == ['source', 'volume']
+
+
+def test_reflinks_are_tried_without_leaving_anything(tmp_path):
+    assert files.can_reflink(str(tmp_path)) in (True, False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_insisting_on_a_reflink(source, tmp_path):
+    if files.can_reflink(str(tmp_path)):
+        files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'always')
+    else:
+        with pytest.raises(OSError):
+            files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'always')
+        assert os.listdir(tmp_path) == ['source']
+
+
+def test_usage(tmp_path):
+    files.create(str(tmp_path / 'a'), 3 * MIB)
+    files.create(str(tmp_path / 'b'), 2 * MIB)
+    total, free, provisioned, count = files.usage(str(tmp_path))
+    assert (provisioned, count) == (5 * MIB, 2)
+    assert 0 < free < total

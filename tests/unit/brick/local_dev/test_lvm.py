@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LVM: every command line, and each way a command can fail (faults F20 to F23)."""
+import pytest
+
+from cinder import exception
+from cinder.brick.local_dev import lvm
+from tests.fakes.volume_group import GIB, FakeVolumeGroup
+
+FIELDS = 'lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent'
+
+
+@pytest.fixture
+def fake():
+    return FakeVolumeGroup()
+
+
+@pytest.fixture
+def thin(fake):
+    group = lvm.LVM('vg', 'sudo helper', lvm_type='thin', executor=fake)
+    group.create_pool()
+    fake.commands.clear()
+    return group
+
+
+@pytest.fixture
+def thick(fake):
+    return lvm.LVM('vg', 'sudo helper', executor=fake)
+
+
+def lines(fake):
+    return [' '.join(argv) for argv in fake.commands]
+
+
+def test_the_command_lines_of_reports(thick, fake):
+    thick.group()
+    thick.find('a', 'b')
+    report = '--reportformat json --units b --nosuffix -o'
+    assert lines(fake) == [f'vgs {report} vg_name,vg_size,vg_free,vg_extent_size vg',
+                           f'lvs {report} {FIELDS} vg', f'lvs {report} {FIELDS} vg/a vg/b']
+    assert all(call['run_as_root'] and call['root_helper'] == 'sudo helper'
+               for call in fake.calls)
+
+
+def test_the_command_lines_of_thin(thin, fake):
+    thin.create_pool()
+    thin.create_volume('a', GIB)
+    thin.create_snapshot('s', 'a')
+    thin.clone('c', 's', 2 * GIB, GIB)
+    thin.extend('a', 2 * GIB)
+    thin.revert('a', 's', GIB)
+    thin.activate('a')
+    thin.delete('s')
+    assert lines(fake) == [
+        'lvcreate -T -Zy -l 95%FREE -n vg-pool vg',
+        f'lvcreate -T vg/vg-pool -V {GIB}b -n a',
+        'lvcreate -s -n s vg/a',
+        'lvcreate -s -kn -n c vg/s', f'lvextend -L {2 * GIB}b vg/c',
+        f'lvextend -L {2 * GIB}b vg/a',
+        'lvcreate -s -kn -n revert-a vg/s', 'lvremove -f vg/a', 'lvrename vg revert-a a',
+        f'lvextend -L {GIB}b vg/a',
+        'lvchange -ay -K vg/a',
+        'lvremove -f vg/revert-s', 'lvremove -f vg/s']
+
+
+def test_the_command_lines_of_thick(thick, fake):
+    dd = ('setpriv --pdeathsig KILL dd if={} of=/dev/vg/{} bs=1M count={} iflag=count_bytes{} '
+          'oflag=direct conv=fdatasync,notrunc')
+    report = f'lvs --reportformat json --units b --nosuffix -o {FIELDS}'
+    thick.create_volume('a', GIB)
+    thick.create_snapshot('s', 'a')
+    thick.clone('c', 's', 2 * GIB, GIB)
+    thick.revert('a', 's', GIB)
+    thick.delete('s')
+    assert lines(fake) == [
+        f'lvcreate -y -Wy -Zy -L {GIB}b -n a vg',
+        'lvcreate -s -y -l 100%ORIGIN -n s vg/a',
+        f'lvcreate -y -Wy -Zy -L {2 * GIB}b -n c vg',
+        dd.format('/dev/vg/s', 'c', GIB, ',fullblock,direct'),
+        f'{report} vg/a', 'lvconvert -y --merge vg/s', 'lvcreate -s -y -l 100%ORIGIN -n s vg/a',
+        f'{report} vg/s vg/clone-s', 'lvconvert -y --splitsnapshot vg/s',
+        dd.format('/dev/zero', 's', GIB + 4 * 1024 ** 2, ''), 'lvremove -f vg/s']
+
+
+def test_a_clone_of_a_thick_volume_in_use_is_a_copy_of_a_snapshot(thick, fake):
+    thick.create_volume('a', GIB)
+    fake.commands.clear()
+    thick.clone('c', 'a', GIB, GIB, live=True)
+    assert fake.programs() == ['lvcreate', 'lvcreate', 'setpriv', 'lvs', 'lvconvert', 'setpriv',
+                               'lvremove']
+    assert sorted(fake.volumes) == ['a', 'c']
+
+
+def test_a_snapshot_that_was_split_off_already_is_cleared_and_removed(thick, fake):
+    thick.create_volume('a', GIB)
+    thick.create_snapshot('s', 'a')
+    fake.fail('dd', 137, 'killed')
+    with pytest.raises(exception.ProcessExecutionError):
+        thick.delete('s')
+    thick.delete('s')
+    assert list(fake.volumes) == ['a']
+
+
+def test_an_inactive_thick_volume_is_activated_to_be_cleared(thick, fake):
+    thick.create_volume('a', GIB)
+    fake.volumes['a'].active = False
+    fake.commands.clear()
+    thick.delete('a')
+    assert fake.programs() == ['lvs', 'lvchange', 'setpriv', 'lvremove']
+
+
+def test_the_state_is_read_once_and_again_after_a_change(thick, fake):
+    thick.group()
+    assert thick.group().volumes == {}
+    assert fake.programs() == ['vgs', 'lvs']
+    thick.create_volume('a', GIB)
+    assert thick.group().volumes['a'].size == GIB
+    assert thick.group().free == 99 * GIB
+    assert fake.programs() == ['lvcreate', 'vgs', 'lvs']
+
+
+def test_the_state_is_read_again_after_a_change_that_failed_too(thick, fake):
+    thick.group()
+    fake.fail('lvcreate', None, 'lvcreate did not end', after=True)
+    with pytest.raises(lvm.Overdue, match='did not end'):
+        thick.create_volume('a', GIB)
+    assert 'a' in thick.group().volumes
+
+
+def test_a_command_that_succeeds_after_the_deadline_is_adopted(thin, fake):
+    fake.fail('lvcreate', None, 'late', after=True)
+    with pytest.raises(lvm.Overdue):
+        thin.create_volume('a', GIB)
+    thin.create_volume('a', GIB)
+    assert fake.volumes['a'].size == GIB
+
+
+@pytest.mark.parametrize('after', [False, True])
+def test_a_crash_is_tried_again(thin, fake, after):
+    fake.fail('lvcreate', 139, after=after, times=1 if after else 2)
+    thin.create_volume('a', GIB)
+    assert 'a' in fake.volumes
+
+
+def test_crashes_are_tried_again_only_so_often(thin, fake):
+    fake.fail('lvcreate', 139, times=3)
+    with pytest.raises(lvm.LVMError, match='exit code 139'):
+        thin.create_volume('a', GIB)
+    assert fake.programs() == ['lvcreate'] * 3
+
+
+@pytest.mark.parametrize('garbage', ['', 'no json', '{"report": []}', '{"report": [{"pv": []}]}',
+                                     '[{', '{"report": null}'])
+def test_a_report_that_cannot_be_read(thick, fake, garbage):
+    fake.fail('vgs', 0, stdout=garbage, times=3)
+    with pytest.raises(lvm.BadReport):
+        thick.group()
+    assert fake.programs() == ['vgs'] * 3
+    assert thick.group().size == 100 * GIB
+
+
+def test_warnings_before_the_report_and_on_stderr_do_no_harm(thick, fake):
+    row = '{"vg_name":"vg", "vg_size":"8", "vg_free":"4", "vg_extent_size":"4"}'
+    fake.fail('vgs', 0, '  WARNING: Device /dev/sdb not found',
+              f'File descriptor 7 leaked\n{{"report": [{{"vg": [{row}]}}]}}')
+    assert thick.group().free == 4
+
+
+def test_a_report_without_the_group(thick, fake):
+    fake.fail('vgs', 0, stdout='{"report": [{"vg": []}]}')
+    with pytest.raises(lvm.GroupNotFound):
+        thick.group()
+
+
+@pytest.mark.parametrize(('stderr', 'error'), [
+    ('  Volume group "vg" not found\n  Cannot process volume group vg', lvm.GroupNotFound),
+    ('  Failed to find logical volume "vg/x"', lvm.LVNotFound),
+    ('  Logical volume x not found in volume group vg.', lvm.LVNotFound),
+    ('  Snapshot origin LV x not found in Volume group vg.', lvm.LVNotFound),
+    ('  Pool nopool not found in Volume group vg.', lvm.LVNotFound),
+    ('  Existing logical volume "x" not found in volume group "vg"', lvm.LVNotFound),
+    ('  Logical Volume "x" already exists in volume group "vg"', lvm.LVExists),
+    ('  Logical volume vg-pool already exists in Volume group vg.', lvm.LVExists),
+    ('  Volume group "vg" has insufficient free space (1 extents): 2 required.', lvm.NoSpace),
+    ('  Insufficient free space: 2 extents needed, but only 1 available', lvm.NoSpace),
+    ('  Insufficient suitable allocatable extents for logical volume x: 2 more required',
+     lvm.NoSpace),
+    ('  Cannot create new thin volume, free space in thin pool vg/vg-pool reached threshold.',
+     lvm.NoSpace),
+    ('  New size (2 extents) matches existing size (2 extents).', lvm.SizeReached),
+    ('  Snapshot origin volumes can be resized only while inactive: try lvchange -an.',
+     lvm.LVActive),
+    ('  Logical volume vg/x in use.', lvm.LVInUse),
+    ('  Logical volume vg/x contains a filesystem in use.', lvm.LVInUse),
+    ('  Something new.', lvm.LVMError),
+])
+def test_the_words_of_lvm_become_errors(thick, fake, stderr, error):
+    fake.fail('lvchange', stderr=f'  WARNING: noise\n{stderr}\n')
+    with pytest.raises(lvm.LVMError) as caught:
+        thick.activate('x')
+    assert type(caught.value) is error
+    assert stderr.split('\n')[0].strip() in caught.value.msg
+    assert 'noise' not in caught.value.msg
+
+
+def test_deleting_what_is_not_there_is_well_but_not_without_the_group(thin, thick, fake):
+    thin.delete('x')
+    thick.delete('x')
+    fake.missing = True
+    for group in (thin, thick):
+        with pytest.raises(lvm.GroupNotFound):
+            group.delete('x')
+
+
+def test_finding_some_of_the_names(thick, fake):
+    thick.create_volume('b', GIB)
+    assert list(thick.find('a', 'b')) == ['b']
+    assert thick.find('a') == {}
+
+
+def test_a_pool_that_is_gone_is_an_error(thin, fake):
+    del fake.volumes['vg-pool']
+    with pytest.raises(lvm.LVNotFound, match='vg/vg-pool'):
+        thin.pool.capacity(thin.group())
+
+
+def test_an_existing_volume_of_another_size_is_not_taken_for_the_new_one(thick):
+    thick.create_volume('a', 2 * GIB)
+    with pytest.raises(lvm.LVExists):
+        thick.create_volume('a', GIB)
+
+
+@pytest.mark.parametrize(('words', 'able'), [
+    ('2.03.16(2) (2022-05-18)', True), ('2.02.95(2) (2012)', True), ('2.02.94(2)', False),
+    ('odd', False)])
+def test_which_lvm_has_thin_volumes(words, able):
+    assert lvm.LVM('vg', executor=FakeVolumeGroup(version=words)).supports_thin() is able

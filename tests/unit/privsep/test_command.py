@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""command.execute with real, harmless processes: output, exit codes, deadlines and lanes."""
+import time
+
+import pytest
+from oslo_concurrency.processutils import ProcessExecutionError
+
+from cinder.privsep import command
+
+
+@pytest.fixture(autouse=True)
+def programs(monkeypatch):
+    for name in ('sh', 'sleep', 'no-such-program'):
+        monkeypatch.setitem(command.PROGRAMS, name, 'tests')
+
+
+def sh(script, **kwargs):
+    return command.execute('sh', '-c', script, **kwargs)
+
+
+def test_output_and_errors_are_text():
+    assert sh('echo out; echo err >&2') == ('out\n', 'err\n')
+
+
+def test_arguments_are_not_read_by_a_shell():
+    assert command.execute('sh', '-c', 'echo "$1"', 'sh', '$(id); *') == ('$(id); *\n', '')
+
+
+def test_input(monkeypatch):
+    assert sh('cat', process_input='text') == ('text', '')
+    assert sh('cat') == ('', '')
+
+
+def test_the_locale_is_c_whatever_the_service_has(monkeypatch):
+    monkeypatch.setenv('LC_MESSAGES', 'de_DE.UTF-8')
+    monkeypatch.setenv('LANG', 'de_DE.UTF-8')
+    assert sh('echo "$LC_ALL $LANG $LC_MESSAGES"')[0] == 'C C \n'
+
+
+def test_programs_of_the_system_are_found_from_a_short_path(monkeypatch):
+    monkeypatch.setenv('PATH', '/usr/bin:/bin')
+    assert sh('echo $PATH')[0].strip().endswith(':/usr/sbin:/sbin')
+
+
+@pytest.mark.parametrize(('script', 'code'), [('exit 5', 5), ('kill -SEGV $$', 139)])
+def test_another_exit_code_is_an_error_with_all_that_was_said(script, code):
+    with pytest.raises(ProcessExecutionError) as caught:
+        sh(f'echo out; echo err >&2; {script}')
+    error = caught.value
+    assert (error.exit_code, error.stdout, error.stderr) == (code, 'out\n', 'err\n')
+
+
+def test_exit_codes_that_are_no_error():
+    assert sh('echo out; exit 5', check_exit_code=(0, 5)) == ('out\n', '')
+
+
+def test_a_program_that_is_not_installed():
+    with pytest.raises(ProcessExecutionError) as caught:
+        command.execute('no-such-program')
+    assert caught.value.exit_code == 127
+
+
+@pytest.mark.parametrize(('program', 'env'), [('rm', None), ('sh', {'LD_PRELOAD': 'x.so'})])
+def test_only_known_programs_and_variables(program, env):
+    with pytest.raises(ProcessExecutionError, match='not a command of this service'):
+        command.execute(program, run_as_root=True, env_variables=env)
+
+
+def test_variables_reach_the_program():
+    assert sh('echo $LVM_SYSTEM_DIR', env_variables={'LVM_SYSTEM_DIR': '/x'})[0] == '/x\n'
+
+
+def test_a_secret_is_not_in_the_error():
+    with pytest.raises(ProcessExecutionError) as caught:
+        command.execute('sh', '-c', 'exit 1', '--password', 'verysecret')
+    assert 'verysecret' not in str(caught.value)
+
+
+def test_a_command_without_a_lane_is_killed_at_its_deadline(tmp_path):
+    began = time.monotonic()
+    with pytest.raises(command.CommandOverdue):
+        sh(f'sleep 0.3 && touch {tmp_path}/late', timeout=0.1)
+    assert time.monotonic() - began < 0.3
+    time.sleep(0.4)
+    assert not (tmp_path / 'late').exists()
+
+
+def test_a_command_in_a_lane_goes_on_and_the_next_waits_for_it(tmp_path):
+    with pytest.raises(command.CommandOverdue, match='did not end within'):
+        sh(f'sleep 0.4; touch {tmp_path}/late', timeout=0.1, lane='group')
+    with pytest.raises(command.CommandOverdue, match='is still running'):
+        sh(f'touch {tmp_path}/second', timeout=0.1, lane='group')
+    assert not (tmp_path / 'second').exists()
+    assert sh('echo other', timeout=1, lane='other') == ('other\n', '')
+    assert sh(f'ls {tmp_path}', timeout=5, lane='group') == ('late\n', '')
+
+
+def test_much_output_does_not_stop_a_command_that_is_overdue():
+    with pytest.raises(command.CommandOverdue):
+        sh('sleep 0.2; head -c 300000 /dev/zero', timeout=0.1, lane='loud')
+    assert sh('echo next', timeout=5, lane='loud') == ('next\n', '')
+
+
+def test_the_list_of_programs_says_what_each_is_for():
+    assert all(command.PROGRAMS.values())
+    assert command.DIES_WITH_US[0] in command.PROGRAMS
+
+
+def test_a_copy_dies_with_the_process_that_started_it(tmp_path):
+    """The child of a killed shell is not adopted by anybody."""
+    mark = tmp_path / 'alive'
+    script = f'setpriv --pdeathsig KILL sh -c "sleep 0.3; touch {mark}" & sleep 0.1; kill -9 $$'
+    with pytest.raises(ProcessExecutionError):
+        sh(script)
+    time.sleep(0.4)
+    assert not mark.exists()
