@@ -52,6 +52,6 @@ class Target(abc.ABC):
 
     def _data(self, volume: Any) -> dict[str, Any]:
         """What connection data of all protocols has."""
-        read_only = (volume.admin_metadata or {}).get('readonly') == 'True'
+        read_only = (getattr(volume, 'admin_metadata', None) or {}).get('readonly') == 'True'
         return {'volume_id': volume.id, 'access_mode': 'ro' if read_only else 'rw',
                 'discard': bool(self.configuration.report_discard_supported)}

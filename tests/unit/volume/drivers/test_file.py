@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """FileVolumeDriver on a real folder: the contract, and how it deals with interrupted attempts."""
+import errno
 import os
 
 import pytest
@@ -72,9 +73,13 @@ class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumes
         assert pool['provisioned_capacity_gb'] == 2
         assert pool['total_volumes'] == 1
 
-    def test_a_full_file_system_is_an_error_of_the_back_end(self, storage):
-        volume = volumes.volume(size=2 ** 30)  # ext4, XFS and btrfs end before an EiB
-        with pytest.raises(exception.VolumeBackendAPIException, match='create_volume'):
+    def test_a_full_file_system_is_an_error_of_the_back_end(self, storage, monkeypatch):
+        def full(fd):
+            raise OSError(errno.ENOSPC, 'No space left on device')
+
+        monkeypatch.setattr(os, 'fsync', full)
+        volume = volumes.volume()
+        with pytest.raises(exception.VolumeBackendAPIException, match='create_volume: .*No space'):
             storage.driver.create_volume(volume)
         assert storage.names() == []
 
