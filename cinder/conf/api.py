@@ -51,6 +51,4 @@ OPTS = [
                help='Name of the type of new volumes whose request names none.'),
     cfg.BoolOpt('cloned_volume_same_az', default=True,
                 help='Keep a volume made from a volume or snapshot in the zone of its source.'),
-    cfg.BoolOpt('snapshot_same_host', default=True,
-                help='Make a volume from a snapshot on the back end of the snapshot.'),
 ]

@@ -32,8 +32,6 @@ COMMON = [
                help='Expression that decides whether this back end takes a volume.'),
     cfg.StrOpt('goodness_function',
                help='Expression that says, from 0 to 100, how well a volume fits here.'),
-    cfg.StrOpt('extra_capabilities', default='{}',
-               help='JSON object of further capabilities to report to the scheduler.'),
     cfg.IntOpt('num_shell_tries', default=3, min=1,
                help='Attempts at a command of the storage that fails for a passing reason.'),
     cfg.BoolOpt('report_discard_supported', default=False,
@@ -46,9 +44,6 @@ COMMON = [
                help='Options of ionice for the overwriting, for instance -c3.'),
     cfg.StrOpt('volume_dd_blocksize', default='1M',
                help='Block size of copies, as dd takes it.'),
-    cfg.IntOpt('volume_copy_bps_limit', default=0, min=0,
-               help='Bytes per second that all copies of this back end may take; 0: no '
-                    'limit.'),
 ]
 
 OPTS = [*COMMON, *lvm.OPTS, *file.OPTS, *targets.OPTS]

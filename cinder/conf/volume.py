@@ -21,9 +21,4 @@ OPTS = [
                      'to use several.'),
     cfg.IntOpt('backend_stats_polling_interval', default=60, min=3,
                help='Seconds between two capacity reports of a back end.'),
-    cfg.IntOpt('reinit_driver_count', default=3, min=0,
-               help='Further attempts at a driver set-up that failed at start.'),
-    cfg.IntOpt('init_host_max_objects_retrieval', default=0, min=0,
-               help='Rows read at a time while volumes and snapshots are synchronised with '
-                    'the driver at start; 0 reads all at once.'),
 ]

@@ -34,7 +34,6 @@ def parse(tmp_path):
 def test_values_refer_to_other_options(parse):
     conf = parse('[DEFAULT]\nstate_path = /srv\nmy_ip = 192.0.2.7\n')
     assert conf.coordination.backend_url == 'file:///srv'
-    assert conf.backend_defaults.volumes_dir == '/srv/volumes'
     assert conf.backend_defaults.file_volume_dir == '/srv/file-volumes'
     assert conf.backend_defaults.target_ip_address == '192.0.2.7'
 
