@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmark of docs and issues: `.venv/bin/python tools/bench --help`.
+
+Starts RabbitMQ, a database and the three daemons with one API worker, preloads volumes, measures,
+and prints a table with the bound of each figure. What is compared with the bare reference, which
+runs next to it, is CPU seconds and not wall time.
+"""
+
+import argparse
+import contextlib
+import pathlib
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+
+from tests.functional import databases, rabbit  # noqa: E402 - found through the line above
+from tests.functional.suite import Node, Suite  # noqa: E402
+from tools.bench import creates, life, reads, report  # noqa: E402
+
+SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
+PARTS = ('life', 'reads', 'creates')
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n\n')[0])
+    parser.add_argument('--database', choices=SERVERS, default='postgresql')
+    parser.add_argument('--only', choices=PARTS, action='append',
+                        help='a part to measure (default: all)')
+    parser.add_argument('--many', type=int, default=100_000, metavar='N',
+                        help='volumes of the large table (default: %(default)s)')
+    parser.add_argument('--seconds', type=int, default=60, metavar='N',
+                        help='how long to create at a steady rate (default: %(default)s)')
+    parser.add_argument('--rst', type=pathlib.Path, metavar='FILE',
+                        help='also write the table there, for doc/')
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = arguments()
+    parts = args.only or PARTS
+    figures: list[report.Figure] = []
+    with contextlib.ExitStack() as stack:
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='bench')))
+        print('Starting the servers ...', flush=True)
+        broker = rabbit.Rabbit(folder / 'rabbitmq')
+        stack.callback(broker.stop)
+        broker.start()
+        server = stack.enter_context(
+            databases.started(SERVERS[args.database], folder / args.database))
+        # The intervals of production, and room for all that is created.
+        suite = Suite(folder / 'suite', server.url('bench'), broker.url('bench'),
+                      nodes=(Node('bench'),), faults=False, options={
+                          'DEFAULT': {'report_interval': 10, 'operation_poll_interval': 5,
+                                      'operation_lease': 60, 'service_down_time': 60,
+                                      'periodic_interval': 60, 'quota_volumes': -1,
+                                      'quota_gigabytes': -1, 'quota_snapshots': -1},
+                          'files': {'max_over_subscription_ratio': 10000}})
+        stack.callback(suite.stop)
+        suite.manage('db', 'sync')
+        figures += life.measure(suite)
+        if 'reads' in parts:
+            figures += reads.measure(suite, server, folder, args.many)
+        if 'creates' in parts:
+            figures += creates.measure(suite, server, args.seconds)
+    title = f'{args.database}, one API worker, {report.machine()}'
+    print(report.text(title, figures))
+    if args.rst:
+        args.rst.write_text(report.rst(title, figures))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Creating volumes: latency of one, cost of one in all daemons, a steady rate, and too many."""
+
+import collections
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+
+from tests.functional import databases
+from tests.functional.client import Client
+from tests.functional.suite import Suite
+from tools.bench import measure as kernel
+from tools.bench.report import Figure
+
+SINGLE = 100
+RATE = 20
+STORM_THREADS, STORM_SECONDS = 64, 15
+ACCEPTED_MS, AVAILABLE_MS, STEADY_P99_S = 30, 150, 2
+STATEMENTS, CPU_MS = 12, 40
+
+
+def measure(suite: Suite, server: databases.Server, seconds: int) -> list[Figure]:
+    """Measure; the volumes stay."""
+    client = suite.client(project='c' * 32)
+    for _ in range(20):
+        client.ready_volume()
+    print('Measuring single creates ...', flush=True)
+    return [*_single(suite, client), *_statements(suite, server, client),
+            *_steady(suite, client, seconds), *_storm(suite, client)]
+
+
+def _pids(suite: Suite) -> list[int]:
+    return [pid for process in suite.processes.values() for pid in kernel.tree(process.pid)]
+
+
+def _single(suite: Suite, client: Client) -> list[Figure]:
+    accepted, made = [], []
+    pids, before = _pids(suite), kernel.cpu_seconds(_pids(suite))
+    for _ in range(SINGLE):
+        began = time.monotonic()
+        made.append(client.create_volume(1)['id'])
+        accepted.append(time.monotonic() - began)
+        # One at a time: the next comes when this one must long be there.
+        time.sleep(0.25)
+    spent = kernel.cpu_seconds(pids) - before
+    ready = _seconds_to_available(suite, made)
+    return [
+        Figure('create: 202 after, p50', 1000 * kernel.percentile(accepted, 50), 'ms',
+               ACCEPTED_MS),
+        Figure('create: available after, p50', 1000 * kernel.percentile(ready, 50), 'ms',
+               AVAILABLE_MS),
+        Figure('create: available after, p99', 1000 * kernel.percentile(ready, 99), 'ms'),
+        Figure('create: CPU in all daemons', 1000 * spent / SINGLE, 'ms', CPU_MS)]
+
+
+def _seconds_to_available(suite: Suite, ids: list[str]) -> list[float]:
+    """Return, by the database's own clock, how long each volume took from row to available."""
+    volumes = sa.table('volumes', *map(sa.column, ('id', 'status', 'created_at', 'launched_at')))
+    engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
+    deadline = time.monotonic() + 60
+    while True:
+        with engine.connect() as conn:
+            rows = conn.execute(sa.select(volumes).where(volumes.c.id.in_(ids))).all()
+        if all(row.status != 'creating' for row in rows) or time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    failed = [row.id for row in rows if row.status != 'available']
+    assert not failed, f'{len(failed)} volumes are not available, such as {failed[0]}'
+    return [(row.launched_at - row.created_at).total_seconds() for row in rows]
+
+
+def _statements(suite: Suite, server: databases.Server, client: Client) -> list[Figure]:
+    """Statements of a create, less those that the idle daemons send in the same time."""
+    number, pause = 20, 0.5
+    count = kernel.Statements(server)
+    idle = count.during(lambda: time.sleep(number * pause))
+
+    def run() -> None:
+        for _ in range(number):
+            client.create_volume(1)
+            time.sleep(pause)
+
+    busy = count.during(run)
+    extra = collections.Counter(text[:110] for text in busy)
+    extra.subtract(text[:110] for text in idle)
+    print('Statements of one create:')
+    for text, times in extra.most_common():
+        if times > number // 4:
+            print(f'  {times / number:4.1f}  {text}')
+    return [Figure('create: SQL statements', (len(busy) - len(idle)) / number, '', STATEMENTS)]
+
+
+def _steady(suite: Suite, client: Client, seconds: int) -> list[Figure]:
+    print(f'Creating {RATE} a second for {seconds} s ...', flush=True)
+    answers: list[tuple[int, str]] = []
+    began = time.monotonic()
+
+    def one(index: int) -> None:
+        time.sleep(max(0.0, began + index / RATE - time.monotonic()))
+        answer = client.request('POST', 'volumes', {'volume': {'size': 1}})
+        answers.append((answer.status,
+                        answer.json['volume']['id'] if answer.status == 202 else ''))
+
+    with ThreadPoolExecutor(RATE) as pool:
+        list(pool.map(one, range(RATE * seconds)))
+    took = time.monotonic() - began
+    made = [identity for status, identity in answers if status == 202]
+    ready = _seconds_to_available(suite, made)
+    return [
+        Figure('creates accepted per second, steady', len(made) / took, '/s', RATE * 0.98, True),
+        Figure('steady: available after, p99', kernel.percentile(ready, 99), 's', STEADY_P99_S),
+        Figure('steady: answers that were not 202', len(answers) - len(made), '', 0)]
+
+
+def _storm(suite: Suite, client: Client) -> list[Figure]:
+    """More than it can do: an answer for everybody, and all that was accepted is made."""
+    print(f'Creating with {STORM_THREADS} clients at once ...', flush=True)
+    statuses: collections.Counter[int] = collections.Counter()
+    made: list[str] = []
+    lock, until = threading.Lock(), time.monotonic() + STORM_SECONDS
+
+    def go_on(_index: int) -> None:
+        while time.monotonic() < until:
+            answer = client.request('POST', 'volumes', {'volume': {'size': 1}})
+            with lock:
+                statuses[answer.status] += 1
+                if answer.status == 202:
+                    made.append(answer.json['volume']['id'])
+
+    with ThreadPoolExecutor(STORM_THREADS) as pool:
+        list(pool.map(go_on, range(STORM_THREADS)))
+    ready = _seconds_to_available(suite, made)
+    unfit = sum(number for status, number in statuses.items() if status not in (202, 429, 503))
+    return [
+        Figure(f'overload, {STORM_THREADS} clients: accepted', len(made) / STORM_SECONDS, '/s'),
+        Figure('overload: available after, p99', kernel.percentile(ready, 99), 's'),
+        Figure('overload: other answers than 202, 429, 503', unfit, '', 0)]

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the kernel and the databases say of a process: CPU seconds, memory, statements."""
+
+import os
+import pathlib
+import statistics
+from collections.abc import Callable, Iterable
+
+from tests.functional import databases
+from tests.functional.processes import children
+
+TICKS = os.sysconf('SC_CLK_TCK')
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and all its living descendants."""
+    found = [pid]
+    for each in found:
+        found.extend(children(each))
+    return found
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Return user and system time of processes, ended threads included (proc(5), stat)."""
+    ticks = 0
+    for pid in pids:
+        # The name in parentheses may hold blanks, so count from behind it.
+        fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / TICKS
+
+
+def pss_mebibytes(pid: int) -> float:
+    """Return the proportional set size of a process (proc(5), smaps_rollup)."""
+    for line in pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines():
+        if line.startswith('Pss:'):
+            return int(line.split()[1]) / 1024
+    raise ValueError(f'process {pid} tells no Pss')
+
+
+def percentile(values: list[float], percent: int) -> float:
+    """Return the value that so many percent of the values do not exceed."""
+    if len(values) < 2:
+        return values[0]
+    return statistics.quantiles(values, n=100, method='inclusive')[percent - 1]
+
+
+class Statements:
+    """Counts what a server is asked while a function runs, by its own log of statements."""
+
+    # What opens and closes transactions is a round trip as well, but not a statement of ours.
+    _FRAMES = ('BEGIN', 'COMMIT', 'ROLLBACK', 'SET ', 'START TRANSACTION')
+
+    def __init__(self, server: databases.Server):
+        self._server = server
+        self._postgresql = isinstance(server, databases.PostgreSQL)
+        self._log = server.directory / ('postgresql.log' if self._postgresql else 'general.log')
+
+    def during(self, run: Callable[[], object]) -> list[str]:
+        """Run a function and return the statements of that time, without transaction frames."""
+        self._switch(True)
+        start = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            run()
+        finally:
+            self._switch(False)
+        with self._log.open('rb') as log:
+            log.seek(start)
+            lines = log.read().decode(errors='replace').splitlines()
+        marker = 'statement: ' if self._postgresql else ' Query\t'
+        texts = [line.partition(marker)[2].strip() for line in lines if marker in line]
+        return [text for text in texts if text and not text.upper().startswith(self._FRAMES)
+                and 'log_statement' not in text and 'general_log' not in text
+                and 'pg_reload_conf' not in text]
+
+    def _switch(self, on: bool) -> None:
+        if self._postgresql:
+            self._server.execute(f"ALTER SYSTEM SET log_statement = '{'all' if on else 'none'}'")
+            self._server.execute('SELECT pg_reload_conf()')
+        else:
+            self._server.execute(f"SET GLOBAL general_log_file = '{self._log}'")
+            self._server.execute(f'SET GLOBAL general_log = {int(on)}')

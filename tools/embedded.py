@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The suite as tools/quickstart runs it: one process (cinder-all), SQLite, and the best storage and
+export that this machine offers. Writes the configuration, starts and stops the processes."""
+
+import configparser
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from environment import ROOT, Trouble, progress, run_logged, say
+from initiator import speaks_iscsi
+
+PROJECT = '00000000000000000000000000000001'
+START_SECONDS = 90
+
+# Read after the embedded profile of etc/cinder, whose back ends are `files` and `lvm`.
+CONFIG = """\
+# Written by tools/quickstart at each start. Your own options belong into {local}.
+[DEFAULT]
+state_path = {state}
+osapi_volume_listen_port = {port}
+api_paste_config = {root}/etc/cinder/api-paste.ini
+resource_query_filters_file = {root}/etc/cinder/resource_filters.json
+my_ip = 127.0.0.1
+host = quickstart
+enabled_backends = {backend}
+report_interval = 5
+periodic_fuzzy_delay = 0
+log_file = {log}
+
+[{backend}]
+"""
+PROFILE = ROOT / 'etc' / 'cinder' / 'cinder-embedded.conf'
+LOCAL_CONFIG = """\
+# Your own options for tools/quickstart; they win over those of quickstart.conf next to this file.
+# When the volume group named here exists, volumes are kept in it instead of in files.
+[lvm]
+volume_group = cinder-volumes
+"""
+
+
+def free_port() -> int:
+    """Return a free TCP port of the loopback address."""
+    with socket.socket() as sock:
+        sock.bind(('127.0.0.1', 0))
+        return sock.getsockname()[1]
+
+
+def check_port(port: int) -> None:
+    """:raises Trouble: somebody listens there already"""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(('127.0.0.1', port))
+        except OSError as exc:
+            raise Trouble(f'Port {port} of 127.0.0.1 cannot be used: {exc.strerror}. Is the suite '
+                          'running already? Otherwise choose another port with --port N, or '
+                          '--port 0 for a free one.') from None
+
+
+class Suite:
+    """The running suite, as a context manager.
+
+    :param state: folder for everything that is kept
+    :param programs: folder of the console scripts
+    :param port: of the API; 0 takes a free one
+    """
+
+    project = PROJECT
+
+    def __init__(self, state: pathlib.Path, programs: pathlib.Path, port: int):
+        self.state, self.programs = state, programs
+        self.port = port or free_port()
+        self.local_config = state / 'local.conf'
+        self.log = state / 'logs' / 'cinder.log'
+        self._env = dict(os.environ)
+        self._processes: list[subprocess.Popen] = []
+
+    @property
+    def endpoint(self) -> str:
+        return f'http://127.0.0.1:{self.port}'
+
+    # ------------------------------------------------------------------------------------- life
+    def __enter__(self) -> 'Suite':
+        check_port(self.port)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        if self._processes:
+            say('Stopping the suite ...')
+        for process in reversed(self._processes):
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+        self._processes.clear()
+
+    def wait(self) -> None:
+        """Wait until the suite ends.
+
+        :raises Trouble: it does so by itself
+        """
+        status = self._processes[-1].wait()
+        raise Trouble(f'The suite ended with status {status}. The end of {self.log}:\n'
+                      f'{self._end_of_log()}')
+
+    def _start(self) -> None:
+        if not self.local_config.exists():
+            self.local_config.write_text(LOCAL_CONFIG)
+        helper = self._start_target()
+        backend = 'lvm' if self._volume_group() else 'files'
+        config = self.state / 'quickstart.conf'
+        config.write_text(CONFIG.format(
+            local=self.local_config, state=self.state, port=self.port, root=ROOT, log=self.log,
+            backend=backend) + helper)
+        self.description = (
+            f'{self.endpoint}, volumes '
+            + (f'in the volume group {self._volume_group()}' if backend == 'lvm'
+               else f'as files in {self.state}/file-volumes')
+            + (' exported by tgt' if 'tgtadm' in helper else ' reached by a local path'))
+        files = [word for path in (PROFILE, config, self.local_config)
+                 for word in ('--config-file', str(path))]
+        run_logged([str(self.programs / 'cinder-manage'), *files, 'db', 'sync'],
+                   self.state / 'logs' / 'db-sync.log', 'Preparing the database', self._env)
+        with progress('Starting the suite'):
+            self._spawn([str(self.programs / 'cinder-all'), *files], 'cinder-all.out')
+            self._wait_ready()
+
+    def _spawn(self, argv: list[str], log: str) -> None:
+        # A session of its own: Ctrl-C on the terminal is for us, we stop the others in order.
+        with (self.state / 'logs' / log).open('wb') as out:
+            self._processes.append(subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=self._env,
+                start_new_session=True))
+
+    def _wait_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not self._ready():
+            status = self._processes[-1].poll()
+            if status is not None or time.monotonic() > deadline:
+                what = (f'ended with status {status}' if status is not None
+                        else f'was not ready after {START_SECONDS} s')
+                raise Trouble(f'The suite {what}. The end of {self.log}:\n{self._end_of_log()}')
+            time.sleep(0.1)
+
+    def _ready(self) -> bool:
+        """Whether scheduler and volume service take work."""
+        try:
+            services = self.call('GET', 'os-services')['services']
+        except (OSError, ValueError):
+            return False
+        return {row['binary'] for row in services if row['state'] == 'up'} >= {
+            'cinder-scheduler', 'cinder-volume'}
+
+    def _end_of_log(self) -> str:
+        for path in (self.log, self.state / 'logs' / 'cinder-all.out'):
+            if path.exists() and path.stat().st_size:
+                return '\n'.join(path.read_text(errors='replace').splitlines()[-15:])
+        return '(nothing)'
+
+    # -------------------------------------------------------------------------- what there is
+    def _volume_group(self) -> str | None:
+        """Return the volume group of the local configuration, None where it does not exist."""
+        local = configparser.ConfigParser(strict=False, interpolation=None)
+        local.read(self.local_config)
+        name = local.get('lvm', 'volume_group', fallback='cinder-volumes')
+        if os.geteuid() or not shutil.which('vgs'):
+            return None
+        there = subprocess.run(['vgs', name], capture_output=True, check=False).returncode == 0
+        return name if there else None
+
+    def _start_target(self) -> str:
+        """Start tgtd where it can be, and return the options of the export."""
+        # tgtd takes orders from root only, and the demonstration wants an initiator as well.
+        if os.geteuid() or not shutil.which('tgtd') or not speaks_iscsi():
+            return 'target_helper = local\n'
+        port = free_port()
+        self._env['TGT_IPC_SOCKET'] = str(self.state / 'tgtd')
+        self._spawn(['tgtd', '-f', '--iscsi', f'portal=127.0.0.1:{port}'], 'tgtd.log')
+        return ('target_helper = tgtadm\nuse_chap_auth = true\n'
+                f'target_ip_address = 127.0.0.1\ntarget_port = {port}\n')
+
+    # ---------------------------------------------------------------------------------- the API
+    def call(self, method: str, path: str, body: dict | None = None) -> dict:
+        """Send a request to the API of our project and return the JSON of its answer.
+
+        :raises OSError: no connection (URLError), or an answer that is an error (HTTPError)
+        """
+        request = urllib.request.Request(
+            f'{self.endpoint}/v3/{PROJECT}/{path}', method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={'Content-Type': 'application/json', 'Accept': 'application/json',
+                     'X-Auth-Token': f'quickstart:{PROJECT}',
+                     'OpenStack-API-Version': 'volume 3.71'})
+        # No proxy of the environment stands between this machine and itself.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else {}
