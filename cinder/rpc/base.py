@@ -36,11 +36,13 @@ _state: dict[str, object] = {}
 _clients: dict[str, tuple[str | None, messaging.RPCClient]] = {}
 
 
-def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None) -> None:
-    """Set up the transport named by `transport_url`; connects to nothing yet.
+def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
+         url: str | None = None) -> None:
+    """Set up the transport; connects to nothing yet.
 
     :param min_versions: tells the versions of the oldest service of a binary, which bound what
         clients of this process send; without it they send their own version.
+    :param url: of the transport; None: option transport_url.
     :raises oslo_messaging.exceptions.MessagingException: the URL cannot be used.
     """
     # oslo.messaging picks the executor from the patched threading module, then warns about
@@ -48,8 +50,8 @@ def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None) -> No
     warnings.filterwarnings('ignore', message='Eventlet usages are deprecated')
     warnings.filterwarnings('ignore', message='.*oslo.messaging eventlet executor')
     _state.update(
-        conf=conf, min_versions=min_versions, outbox=_Outbox(),
-        transport=messaging.get_rpc_transport(conf, allowed_remote_exmods=EXCEPTION_MODULES))
+        conf=conf, url=url, min_versions=min_versions, outbox=_Outbox(),
+        transport=messaging.get_rpc_transport(conf, url, EXCEPTION_MODULES))
 
 
 def initialized() -> bool:
@@ -61,11 +63,17 @@ def reset() -> None:
     _clients.clear()
 
 
+def flush() -> None:
+    """Send what is still waiting, for a few seconds at most."""
+    if initialized():
+        _state['outbox'].flush(OUTAGE_PAUSE)
+
+
 def cleanup() -> None:
-    """Send what is still waiting, for a few seconds at most, and close the connections."""
+    """Send what is still waiting and close the connections."""
     if not initialized():
         return
-    _state['outbox'].flush(OUTAGE_PAUSE)
+    flush()
     _state['transport'].cleanup()
     if notifier := _state.get('notifier'):
         notifier.transport.cleanup()
@@ -131,8 +139,8 @@ def wait_for_broker(pause: float = 0.5, longest: float = 15) -> None:
 
     :param pause: seconds between the first two attempts, doubled each time up to `longest`.
     """
-    hosts = [(host.hostname, host.port or 5672)
-             for host in messaging.TransportURL.parse(_state['conf']).hosts if host.hostname]
+    url = messaging.TransportURL.parse(_state['conf'], _state['url'])
+    hosts = [(host.hostname, host.port or 5672) for host in url.hosts if host.hostname]
     told = False
     while hosts and not any(map(_reachable, hosts)):
         if not told:

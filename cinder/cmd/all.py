@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-all: API, scheduler and volume services in one process, on an in-memory bus."""
+from cinder.cmd import green  # noqa: F401, I001 - first, see there
+
+import os
+import sys
+
+from oslo_log import log as logging
+from oslo_reports import opts as gmr_opts
+
+from cinder import objects, service
+from cinder.wsgi import middleware
+from cinder.cmd import common, scheduler, volume
+from cinder.conf import CONF
+from cinder.db import services
+from cinder.rpc import base as rpc
+
+LOG = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Entry point of the console script; returns when the daemon was told to stop."""
+    with common.errors_in_one_line():
+        objects.register_all()
+        gmr_opts.set_defaults(CONF)
+        # Everything is on this machine; who wants callers from elsewhere says so.
+        CONF.set_default('osapi_volume_listen', '127.0.0.1')
+        common.read_configuration()
+        middleware.set_defaults()
+        common.start_logging()
+        common.prepare_privileges()
+        common.install_guru_meditation()
+        rpc.init(CONF, services.minimum_versions, url='fake:/')
+        volume.check_backends()
+        _prepare_state()
+        launcher = service.SingleProcessLauncher()
+        _launch(launcher)
+        common.warn_of_configuration()
+    status = launcher.wait()
+    rpc.cleanup()
+    sys.exit(status)
+
+
+def _prepare_state() -> None:
+    """Make the folder and, in a database file of our own, the tables."""
+    os.makedirs(CONF.state_path, exist_ok=True)
+    # Only needed here, and alembic with it.
+    from cinder.db import migration
+    url = CONF.database.connection
+    if url.startswith('sqlite:') and migration.db_version() != migration.head():
+        LOG.info('Bringing the tables of %s to this release.', url)
+        migration.db_sync()
+
+
+def _launch(launcher: service.SingleProcessLauncher) -> None:
+    """Start all services; they stop in the same order, so no request comes in to the end."""
+    backends = [volume.create_service(name) for name in CONF.enabled_backends]
+    volume._ensure_service_started(any(backends))
+    for server in (service.WSGIService('osapi_volume'),
+                   service.Service.create(binary=scheduler.BINARY), *filter(None, backends)):
+        launcher.launch_service(server)
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-api: the REST API, served by forked workers that share one socket."""
+from cinder.cmd import green  # noqa: F401, I001 - first, see there
+
+from oslo_reports import opts as gmr_opts
+
+from cinder import objects, service
+from cinder.wsgi import middleware
+from cinder.cmd import common
+from cinder.conf import CONF
+from cinder.db import services
+from cinder.rpc import base as rpc
+
+
+def main() -> None:
+    """Entry point of the console script; returns when the daemon was told to stop."""
+    with common.errors_in_one_line():
+        objects.register_all()
+        gmr_opts.set_defaults(CONF)
+        common.read_configuration()
+        middleware.set_defaults()
+        common.start_logging()
+        common.install_guru_meditation()
+        rpc.init(CONF, services.minimum_versions)
+        launcher = service.process_launcher()
+        server = service.WSGIService('osapi_volume')
+        common.warn_of_configuration()
+        launcher.launch_service(server, workers=server.workers)
+    launcher.wait()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps that the daemons share; each main() puts them in the order of the contract."""
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+from oslo_log import log
+from oslo_privsep import priv_context
+from oslo_reports import guru_meditation_report as gmr
+
+from cinder import conf as cinder_conf
+from cinder import exception, utils, version
+from cinder.conf import CONF, options
+
+LOG = log.getLogger(__name__)
+
+# What a wrong configuration, a missing file or a taken port makes the libraries raise.
+_EXPECTED = (cfg.Error, exception.CinderException, messaging.MessagingException, OSError,
+             ImportError, LookupError, RuntimeError, ValueError)
+
+
+@contextlib.contextmanager
+def errors_in_one_line() -> Iterator[None]:
+    """End the program with one clear line and status 1 when it cannot be set up."""
+    try:
+        yield
+    except _EXPECTED as exc:
+        LOG.debug('Start failed.', exc_info=True)
+        stop_with(exc)
+
+
+def stop_with(reason: object) -> None:
+    """Print why the program cannot run, log it too if the log is elsewhere, and exit with 1."""
+    text = ' '.join(str(reason).split()) or type(reason).__name__
+    if CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal:
+        LOG.critical('%s', text)
+    sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
+
+
+def read_configuration() -> None:
+    """Parse the command line and the files, and every value that they give.
+
+    :raises oslo_config.cfg.Error: an option, a value or a file is wrong.
+    :raises InvalidConfigurationValue: values that do not go together.
+    """
+    log.register_options(CONF)
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN'])
+    cinder_conf.configure(sys.argv, version.version_string())
+    for group, opts in options.BY_GROUP.items():
+        section = CONF if group == 'DEFAULT' else CONF[group]
+        for option in opts:
+            section[option.dest]
+    if CONF.operation_lease <= CONF.report_interval:
+        # A lease that lapses between two heartbeats lets two services run one operation.
+        raise exception.InvalidConfigurationValue(
+            f'operation_lease ({CONF.operation_lease} s) must be longer than report_interval '
+            f'({CONF.report_interval} s).')
+    utils.arm_fault_points(CONF.fault_points)
+
+
+def start_logging() -> None:
+    """Log as the options say, Python warnings included."""
+    log.setup(CONF, 'cinder', version.version_string())
+    logging.captureWarnings(True)
+
+
+def warn_of_configuration() -> None:
+    """Name what the files set and nobody reads, and mend what cannot have been meant."""
+    for name in cinder_conf.unknown_options(CONF):
+        LOG.warning('Option %s is set in a configuration file but is not known: it has no effect.',
+                    name)
+    if CONF.service_down_time <= CONF.report_interval:
+        mended = int(CONF.report_interval * 2.5)
+        LOG.warning('service_down_time (%d s) must be longer than report_interval (%d s): using '
+                    '%d s.', CONF.service_down_time, CONF.report_interval, mended)
+        CONF.set_override('service_down_time', mended)
+
+
+def prepare_privileges() -> None:
+    """Have privileged commands start through the rootwrap, or directly when already root."""
+    is_root = hasattr(os, 'geteuid') and os.geteuid() == 0
+    helper = [] if is_root else ['sudo', 'cinder-rootwrap', CONF.rootwrap_config]
+    priv_context.init(root_helper=helper)
+
+
+class _Package:
+    """What a guru meditation report says about us."""
+
+    def vendor_string(self) -> str:
+        return 'OpenStack'
+
+    def product_string(self) -> str:
+        return 'cinder'
+
+    def version_string_with_package(self) -> str:
+        return version.version_string()
+
+
+def install_guru_meditation() -> None:
+    """Write a report of threads, options and versions on SIGUSR2, or on the file event chosen."""
+    gmr.TextGuruMeditation.setup_autorun(_Package(), conf=CONF)

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Imported first by each daemon: makes the standard library cooperate with eventlet.
+
+The only place that patches anything; what is imported later sees the patched modules.
+"""
+import os
+import socket
+import warnings
+
+# dnspython would cost 10 MB and a quarter of the start-up time; see _getaddrinfo.
+os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
+# Names are looked up now and then, so few threads do; the default of 20 is for disk I/O.
+os.environ.setdefault('EVENTLET_THREADPOOL_SIZE', '4')
+warnings.filterwarnings('ignore', message='\nEventlet is deprecated')
+
+import eventlet  # noqa: E402
+import eventlet.green.socket  # noqa: E402
+import eventlet.tpool  # noqa: E402
+
+eventlet.monkey_patch()
+
+_lookup = socket.getaddrinfo
+
+
+def _getaddrinfo(host, port, family=0, type=0, proto=0, flags=0):
+    """Look up in a thread what needs a name server: a slow one must not stop all green threads."""
+    try:
+        return _lookup(host, port, family, type, proto, flags | socket.AI_NUMERICHOST)
+    except (socket.gaierror, UnicodeError):
+        return eventlet.tpool.execute(_lookup, host, port, family, type, proto, flags)
+
+
+socket.getaddrinfo = eventlet.green.socket.getaddrinfo = _getaddrinfo

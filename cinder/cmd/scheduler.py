@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-scheduler: decides on which back end a volume is made."""
+from cinder.cmd import green  # noqa: F401, I001 - first, see there
+
+import sys
+
+from oslo_reports import opts as gmr_opts
+
+from cinder import objects, service
+from cinder.cmd import common
+from cinder.conf import CONF
+from cinder.db import services
+from cinder.rpc import base as rpc
+
+BINARY = 'cinder-scheduler'
+
+
+def main() -> None:
+    """Entry point of the console script; returns when the daemon was told to stop."""
+    with common.errors_in_one_line():
+        objects.register_all()
+        gmr_opts.set_defaults(CONF)
+        common.read_configuration()
+        common.start_logging()
+        common.install_guru_meditation()
+        rpc.init(CONF, services.minimum_versions)
+        server = service.Service.create(binary=BINARY)
+        common.warn_of_configuration()
+        service.serve(server)
+    sys.exit(service.wait())
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-volume: one service per enabled back end, each in a child process of its own."""
+from cinder.cmd import green  # noqa: F401, I001 - first, see there
+
+import os
+import subprocess
+import sys
+
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_reports import opts as gmr_opts
+
+from cinder import exception, objects, service
+from cinder.cmd import common
+from cinder.conf import CONF, backend
+from cinder.volume import configuration
+
+LOG = logging.getLogger(__name__)
+
+BINARY = 'cinder-volume'
+CONF.register_cli_opt(cfg.StrOpt(
+    'backend_name',
+    help='The one of enabled_backends that this process runs. Given by the parent process where '
+         'processes cannot be forked, that is on Windows; leave it alone elsewhere.'))
+
+
+def main() -> None:
+    """Entry point of the console script; returns when the daemon was told to stop."""
+    with common.errors_in_one_line():
+        objects.register_all()
+        gmr_opts.set_defaults(CONF)
+        common.read_configuration()
+        common.start_logging()
+        common.prepare_privileges()
+        common.install_guru_meditation()
+        check_backends()
+        launch = _launch_services_win32 if os.name == 'nt' else _launch_services_posix
+        launch()
+
+
+def check_backends() -> None:
+    """Stop unless back ends are enabled, each once."""
+    names = CONF.enabled_backends or []
+    if not names:
+        common.stop_with('No back end is enabled: name at least one section with a volume_driver '
+                         'in enabled_backends; the DEFAULT section configures none.')
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        common.stop_with(f'enabled_backends names {", ".join(twice)} more than once.')
+
+
+def create_service(name: str) -> service.Service | None:
+    """The service of one back end, or None, with the reason in the log, when it cannot be made."""
+    try:
+        options = configuration.Configuration(config_group=name)
+        for option in backend.OPTS:
+            getattr(options, option.dest)
+        return service.Service.create(
+            binary=BINARY, host=f'{options.backend_host or CONF.host}@{name}', service_name=name,
+            coordination=True, cluster=CONF.cluster and f'{CONF.cluster}@{name}',
+            availability_zone=options.backend_availability_zone)
+    except (cfg.Error, exception.CinderException) as exc:
+        LOG.error('Back end %s is skipped: %s', name, exc)
+    except Exception:  # a driver's own trouble must not keep the other back ends down
+        LOG.exception('Back end %s cannot be started and is skipped.', name)
+    return None
+
+
+def _launch_service(launcher, name: str) -> bool:
+    """Start the service of one back end; returns whether it could be."""
+    server = create_service(name)
+    if server:
+        launcher.launch_service(server)
+    return server is not None
+
+
+def _ensure_service_started(started: bool) -> None:
+    if not started:
+        common.stop_with('None of the enabled back ends could be started; the log says why.')
+
+
+def _launch_services_posix() -> None:
+    launcher = service.process_launcher()
+    started = [_launch_service(launcher, name) for name in CONF.enabled_backends]
+    _ensure_service_started(any(started))
+    common.warn_of_configuration()
+    launcher.wait()
+
+
+def _launch_services_win32() -> None:
+    """Without fork(2) each back end is this program again, told by --backend_name which to run."""
+    names = CONF.enabled_backends
+    if CONF.backend_name and CONF.backend_name not in names:
+        raise exception.InvalidInput(
+            reason=f'there is no back end {CONF.backend_name}, enabled are {", ".join(names)}')
+    name = CONF.backend_name or (names[0] if len(names) == 1 else None)
+    if name:
+        launcher = service.SingleProcessLauncher()
+        _ensure_service_started(_launch_service(launcher, name))
+        launcher.wait()
+        return
+    children = [_spawn(name) for name in names]
+    try:
+        for child in children:
+            child.wait()
+    finally:
+        for child in children:
+            child.terminate()
+
+
+def _spawn(name: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, '-m', 'cinder.cmd.volume', *sys.argv[1:], '--backend_name', name])
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WSGIService: the API's socket, its application, and the workers that share both."""
+import ipaddress
+import logging
+import socket
+
+from oslo_concurrency import processutils
+from oslo_service import service, sslutils, wsgi
+from oslo_utils import importutils
+from paste import deploy
+
+from cinder import exception
+from cinder.conf import CONF
+from cinder.rpc import base as rpc
+from cinder.service import launch, profiler
+
+LOG = logging.getLogger(__name__)
+
+# Connections that wait to be accepted; the kernel's own limit is usually 4096.
+BACKLOG = 2048
+
+
+class Loader(wsgi.Loader):
+    """Reads api_paste_config; an error in it is for the caller to report, once."""
+
+    def load_app(self, name: str) -> object:
+        return deploy.loadapp(f'config:{self.config_path}', name=name)
+
+
+class WSGIService(service.ServiceBase):
+    """Serves the paste application `name` on the socket that the options `<name>_*` describe.
+
+    :param name: of the application and prefix of its options: 'osapi_volume'.
+    :param loader: has load_app(name); default: reads api_paste_config.
+    :raises InvalidConfigurationValue: fewer than one worker, or everybody would be admin.
+    :raises OSError: the address cannot be listened on.
+    :raises RuntimeError: certificate or key are not there.
+    """
+
+    def __init__(self, name: str, loader: object = None) -> None:
+        self.name = name
+        self.workers = self._option('workers')
+        if self.workers is None:
+            self.workers = processutils.get_worker_count()
+        if self.workers < 1:
+            raise exception.InvalidConfigurationValue(
+                option=f'{name}_workers', value=self.workers)
+        host = self._option('listen')
+        _refuse_open_door(f'{name}_listen', host)
+        if self._option('use_ssl') and not sslutils.is_enabled(CONF):
+            raise exception.InvalidConfigurationValue(option='[ssl] cert_file', value='')
+        manager = CONF.get(f'{name}_manager') if f'{name}_manager' in CONF else None
+        self.manager = importutils.import_object(manager) if manager else None
+        self.app = (loader or Loader(CONF)).load_app(name)
+        self.server = wsgi.Server(
+            CONF, name, self.app, host=host, port=self._option('listen_port'),
+            use_ssl=self._option('use_ssl'), backlog=BACKLOG)
+        self.host, self.port = self.server.host, self.server.port
+        _tune_keepalive(self.server.socket)
+        profiler.setup_profiler(name, self.host)
+        LOG.info('%s listens on %s', name, self.url)
+
+    @property
+    def url(self) -> str:
+        """Where the API answers; with port 0 this is how to learn the port."""
+        scheme = 'https' if self._option('use_ssl') else 'http'
+        host = f'[{self.host}]' if ':' in self.host else self.host
+        return f'{scheme}://{host}:{self.port}'
+
+    def _option(self, suffix: str) -> object:
+        return CONF[f'{self.name}_{suffix}']
+
+    def start(self) -> None:
+        """Serve, in this process, on the socket that the parent opened."""
+        if self.manager:
+            self.manager.init_host()
+        self.server.start()
+
+    def stop(self) -> None:
+        """Accept nothing more and finish the requests at hand as far as time allows."""
+        self.server.stop()
+        if not launch.within(launch.drain_time(), self.server.wait):
+            LOG.warning('%s stops with requests unanswered.', self.name)
+        rpc.flush()
+
+    def wait(self) -> None:
+        """Everything is done by stop()."""
+
+    def reset(self) -> None:
+        """SIGHUP: the options were read again; peers may have been upgraded."""
+        rpc.reset()
+        self.server.reset()
+
+
+def _refuse_open_door(option: str, host: str) -> None:
+    if not CONF.auth_strategy.startswith('noauth') or CONF.noauth_allow_remote:
+        return
+    try:
+        addresses = {info[4][0] for info in socket.getaddrinfo(host, None)}
+    except socket.gaierror:
+        addresses = {host}
+    if not all(_is_loopback(address) for address in addresses):
+        raise exception.InvalidConfigurationValue(
+            f'With auth_strategy {CONF.auth_strategy} everybody who can connect is admin: '
+            f'{option} must be a loopback address, not {host}, unless noauth_allow_remote is set.')
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.partition('%')[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _tune_keepalive(listener: socket.socket) -> None:
+    """Connections inherit these from the socket that accepts them (tcp(7))."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(CONF.tcp_keepalive))
+    for name, value in (('TCP_KEEPINTVL', CONF.tcp_keepalive_interval),
+                        ('TCP_KEEPCNT', CONF.tcp_keepalive_count)):
+        if value is not None and hasattr(socket, name):
+            listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

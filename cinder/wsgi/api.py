@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`application`: the API for an external WSGI server such as uWSGI, gunicorn or mod_wsgi.
+
+That server forks, listens and stops; nothing is patched here, so its threads are real ones.
+"""
+import os
+
+from oslo_log import log as logging
+from oslo_service import _options as service_options
+from paste import deploy
+
+from cinder import conf as cinder_conf
+from cinder import exception, objects, utils, version
+from cinder.conf import CONF
+from cinder.db import services
+from cinder.rpc import base as rpc
+from cinder.wsgi import middleware
+
+# The command line is the server's: files are named in the environment, ';' between them.
+FILES = 'OS_CINDER_CONFIG_FILES'
+FOLDER = 'OS_CINDER_CONFIG_DIR'
+
+
+def _arguments() -> list[str]:
+    files = filter(None, os.environ.get(FILES, '').split(';'))
+    folder = os.environ.get(FOLDER)
+    return [*(f'--config-file={path}' for path in files),
+            *([f'--config-dir={folder}'] if folder else [])]
+
+
+def initialize_application():
+    """Configure this process and build the application of api_paste_config.
+
+    :raises oslo_config.cfg.Error: a file or value is wrong.
+    :raises InvalidConfigurationValue: there is no api_paste_config.
+    """
+    objects.register_all()
+    logging.register_options(CONF)
+    CONF.register_opts(service_options.wsgi_opts)
+    cinder_conf.configure(['cinder-api', *_arguments()], version.version_string())
+    middleware.set_defaults()
+    logging.setup(CONF, 'cinder', version.version_string())
+    utils.arm_fault_points(CONF.fault_points)
+    rpc.init(CONF, services.minimum_versions)
+    path = CONF.find_file(CONF.api_paste_config)
+    if path is None:
+        raise exception.InvalidConfigurationValue(option='api_paste_config',
+                                                  value=CONF.api_paste_config)
+    return deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume')
+
+
+application = initialize_application()
