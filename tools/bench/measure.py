@@ -50,6 +50,10 @@ class Statements:
 
     # What opens and closes transactions is a round trip as well, but not a statement of ours.
     _FRAMES = ('BEGIN', 'COMMIT', 'ROLLBACK', 'SET ', 'START TRANSACTION')
+    # What SQLAlchemy and this class send on a new connection.
+    _OVERHEAD = ('pg_catalog.version()', 'current_schema()', 'show ', 'SELECT t.oid',
+                 'SELECT VERSION()', 'SELECT DATABASE()', 'SELECT @@', 'log_statement',
+                 'general_log', 'pg_reload_conf')
 
     def __init__(self, server: databases.Server):
         self._server = server
@@ -69,9 +73,8 @@ class Statements:
             lines = log.read().decode(errors='replace').splitlines()
         marker = 'statement: ' if self._postgresql else ' Query\t'
         texts = [line.partition(marker)[2].strip() for line in lines if marker in line]
-        return [text for text in texts if text and not text.upper().startswith(self._FRAMES)
-                and 'log_statement' not in text and 'general_log' not in text
-                and 'pg_reload_conf' not in text]
+        return [text for text in texts if not text.upper().startswith(self._FRAMES)
+                and not any(words in text for words in self._OVERHEAD)]
 
     def _switch(self, on: bool) -> None:
         if self._postgresql:
