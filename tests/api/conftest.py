@@ -16,6 +16,7 @@ from cinder.api.middleware import sizelimit  # noqa: F401 - registers its option
 from cinder.conf import CONF
 from cinder.volume.api import zones
 from tests.fakes import bus as fake_bus
+from tests.fakes import daemons as fake_daemons
 
 PROJECT = '0123456789abcdef0123456789abcdef'
 PASTE = pathlib.Path(__file__).parents[2] / 'etc/cinder/api-paste.ini'
@@ -125,3 +126,24 @@ def reader(api):
 def nobody():
     """An id that nothing has."""
     return str(uuid.uuid4())
+
+
+@pytest.fixture
+def daemons(api, monkeypatch):
+    """Daemons that do at once what the bus tells them."""
+    return fake_daemons.Daemons().install(monkeypatch)
+
+
+@pytest.fixture
+def volume(api, daemons):
+    """An available volume of 1 GiB, as POST answered it."""
+    answer = api.post('/volumes', {'volume': {'size': 1, 'name': 'one', 'metadata': {'k': 'v'}}})
+    return answer.json['volume']
+
+
+@pytest.fixture
+def snapshot(api, volume):
+    """An available snapshot of `volume`, as POST answered it."""
+    answer = api.post('/snapshots', {'snapshot': {'volume_id': volume['id'], 'name': 'snap',
+                                                  'metadata': {'k': 'v'}}})
+    return answer.json['snapshot']
