@@ -127,7 +127,7 @@ def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
         target = {'project_id': ctxt.project_id, 'user_id': ctxt.user_id}
     elif not hasattr(target, 'keys'):
         target = _Attributes(target)
-    if ctxt.system_scope and CONF.oslo_policy.enforce_scope:
+    if ctxt.system_scope:
         scopes = engine.registered_rules[rule].scope_types
         if scopes and 'system' not in scopes:
             return False

@@ -20,13 +20,14 @@ from cinder.policies import (
     type_extra_specs,
     types,
     volume_actions,
+    volume_encryption,
     volume_metadata,
     volumes,
 )
 
 _MODULES = (attachments, base, limits, messages, pools, quota_classes, quotas, services, snapshots,
             type_access, type_encryption, type_extra_specs, types, volume_actions,
-            volume_metadata, volumes)
+            volume_encryption, volume_metadata, volumes)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

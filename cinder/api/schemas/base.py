@@ -3,23 +3,70 @@
 
 A schema is plain JSON schema (2020-12); rules beyond it are the named formats of FORMATS.
 """
+import functools
 import re
 import uuid
 from collections.abc import Callable
-from typing import Any
-
-import jsonschema
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.i18n import _
+
+if TYPE_CHECKING:
+    import jsonschema
 
 MAX_INT = 2 ** 31 - 1
 TRUE = ('True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't')
 FALSE = ('False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f')
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR')
-_CHECKER = jsonschema.FormatChecker(formats=())
 
 Schema = dict[str, Any]
+
+
+# ----------------------------------------------------------------------------------------- formats
+def _in_range(value: object, lowest: int, highest: int) -> bool:
+    if isinstance(value, str):
+        if not re.fullmatch(r'[+-]?[0-9]{1,30}', value):
+            return False
+        value = int(value)
+    return type(value) is int and lowest <= value <= highest
+
+
+def _is_uuid(value: object) -> bool:
+    if value is None:
+        return True
+    try:
+        uuid.UUID(value)
+    except (ValueError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _are_uuids(value: object) -> bool:
+    """One id or a list of them."""
+    return all(map(_is_uuid, value)) if isinstance(value, list) else _is_uuid(value)
+
+
+# Format name -> (rule, what to tell the caller). A rule sees every JSON type the schema allows.
+FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    'uuid': (_is_uuid, 'is not a UUID'),
+    'name': (lambda value: isinstance(value, str) and 1 <= len(value.strip()) <= 255,
+             'has to hold 1 to 255 characters besides white space'),
+    'trimmed 255': (lambda value: not isinstance(value, str) or len(value.strip()) <= 255,
+                    'is longer than 255 characters'),
+    'trimmed 1-255': (lambda value: not value or 1 <= len(value.strip()) <= 255,
+                      'has to hold 1 to 255 characters besides white space'),
+    'zone': (lambda value: value is None or 1 <= len(value.strip()) <= 255,
+             'has to hold 1 to 255 characters besides white space'),
+    'printable': (lambda value: value is None or value.isprintable(),
+                  'holds a character that cannot be printed'),
+    'uuids': (_are_uuids, 'is neither a UUID nor a list of them'),
+    # What a TEXT column of MySQL holds.
+    'text column': (lambda value: not isinstance(value, str) or len(value.encode()) <= 65535,
+                    'is longer than 65535 bytes'),
+    'log level': (lambda value: not value or value.upper() in LEVELS,
+                  'is none of DEBUG, INFO, WARNING and ERROR'),
+}
 
 
 # ------------------------------------------------------------------------------------- vocabulary
@@ -45,9 +92,9 @@ def text(shortest: int = 0, longest: int = 255, pattern: str | None = None,
 
 def integer(lowest: int, highest: int = MAX_INT) -> Schema:
     """A whole number, or its digits as a text."""
-    name = f'integer {lowest} to {highest}'
-    if name not in _CHECKER.checkers:
-        _CHECKER.checks(name)(lambda value: value is None or _in_range(value, lowest, highest))
+    name = f'whole number from {lowest} to {highest}'
+    FORMATS[name] = (lambda value: value is None or _in_range(value, lowest, highest),
+                     f'is no {name}')
     return {'type': ['integer', 'string'], 'format': name}
 
 
@@ -86,7 +133,6 @@ def any_of_keys(schema: Schema, *keys: str) -> Schema:
     return {**schema, 'anyOf': [{'required': [key]} for key in keys]}
 
 
-
 ANYTHING: Schema = {}
 BOOLISH: Schema = {'type': ['boolean', 'string'], 'enum': [True, *TRUE, False, *FALSE]}
 UUID: Schema = {'type': 'string', 'format': 'uuid'}
@@ -105,64 +151,23 @@ def boolean(value: bool | str) -> bool:
     return value if isinstance(value, bool) else value in TRUE
 
 
-# ----------------------------------------------------------------------------------------- formats
-def _in_range(value: object, lowest: int, highest: int) -> bool:
-    if isinstance(value, str):
-        if not re.fullmatch(r'[+-]?[0-9]{1,30}', value):
-            return False
-        value = int(value)
-    return type(value) is int and lowest <= value <= highest
-
-
-def _is_uuid(value: object) -> bool:
-    if value is None:
-        return True
-    try:
-        uuid.UUID(value)
-    except (ValueError, AttributeError, TypeError):
-        return False
-    return True
-
-
-def _are_uuids(value: object) -> bool:
-    """One id or a list of them."""
-    return all(map(_is_uuid, value)) if isinstance(value, list) else _is_uuid(value)
-
-
-def _is_size(value: object) -> bool:
-    """Whole number or decimal digits, as integer(0) but for columns that may hold any size."""
-    return value is None or _in_range(value, 0, MAX_INT)
-
-
-# Format name -> (rule, what to tell the caller). A rule sees every JSON type the schema allows.
-FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    'uuid': (_is_uuid, 'is not a UUID'),
-    'name': (lambda value: isinstance(value, str) and 1 <= len(value.strip()) <= 255,
-             'has to hold 1 to 255 characters besides white space'),
-    'trimmed 255': (lambda value: not isinstance(value, str) or len(value.strip()) <= 255,
-                    'is longer than 255 characters'),
-    'trimmed 1-255': (lambda value: not value or 1 <= len(value.strip()) <= 255,
-                      'has to hold 1 to 255 characters besides white space'),
-    'zone': (lambda value: value is None or 1 <= len(value.strip()) <= 255,
-             'has to hold 1 to 255 characters besides white space'),
-    'printable': (lambda value: value is None or value.isprintable(),
-                  'holds a character that cannot be printed'),
-    'uuids': (_are_uuids, 'is neither a UUID nor a list of them'),
-    # What a TEXT column of MySQL holds.
-    'text column': (lambda value: not isinstance(value, str) or len(value.encode()) <= 65535,
-                    'is longer than 65535 bytes'),
-    'size': (_is_size, 'is not a whole number'),
-    'log level': (lambda value: not value or value.upper() in LEVELS,
-                  'is none of DEBUG, INFO, WARNING and ERROR'),
-}
-for _name, (_rule, _reason) in FORMATS.items():
-    _CHECKER.checks(_name)(_rule)
-
-
 # ------------------------------------------------------------------------------------------- checks
+@functools.cache
+def _checker() -> 'jsonschema.FormatChecker':
+    import jsonschema
+    checker = jsonschema.FormatChecker(formats=())
+    for name, (rule, _reason) in FORMATS.items():
+        checker.checks(name)(rule)
+    return checker
+
+
 def compiled(schema: Schema) -> Callable[[Any], None]:
-    """A function that raises Invalid, with the reason, for data that the schema refuses."""
-    validator = jsonschema.Draft202012Validator(schema, format_checker=_CHECKER)
+    """A function that raises Invalid, with the reason, for data that the schema refuses.
+
+    The library is imported at the first body: it would be a tenth of the start of a process.
+    """
+    import jsonschema
+    validator = jsonschema.Draft202012Validator(schema, format_checker=_checker())
 
     def check(data: Any) -> None:
         error = next(validator.iter_errors(data), None)
@@ -171,12 +176,11 @@ def compiled(schema: Schema) -> Callable[[Any], None]:
     return check
 
 
-def _reason(error: jsonschema.ValidationError) -> str:
+def _reason(error: 'jsonschema.ValidationError') -> str:
     field = '.'.join(str(part) for part in error.absolute_path)
     reason = _cut(error.message)
     if error.validator == 'format':
-        reason = f'{_cut(repr(error.instance))} ' + FORMATS.get(
-            error.validator_value, (None, f'is no {error.validator_value}'))[1]
+        reason = f'it {FORMATS[error.validator_value][1]}'
     elif error.validator == 'anyOf':
         keys = ', '.join(repr(row['required'][0]) for row in error.validator_value)
         reason = _('at least one of %s is needed') % keys

@@ -23,6 +23,7 @@ from cinder.api.v3 import (
     type_extra_specs,
     types,
     volume_actions,
+    volume_encryption,
     volume_metadata,
     volumes,
 )
@@ -40,6 +41,8 @@ ROUTES = {
     '/volumes/{volume_id}/metadata/{key}': {
         'GET': volume_metadata.show, 'PUT': volume_metadata.update,
         'DELETE': volume_metadata.delete},
+    '/volumes/{volume_id}/encryption': {'GET': volume_encryption.index},
+    '/volumes/{volume_id}/encryption/{key}': {'GET': volume_encryption.show},
 
     '/snapshots': {'GET': snapshots.index, 'POST': snapshots.create},
     '/snapshots/detail': {'GET': snapshots.detail},

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How a volume is encrypted: what the compute service needs to open it."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import wsgi
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.policies import volume_encryption as policy
+
+_SETTINGS = ('cipher', 'key_size', 'control_location', 'provider')
+
+
+def index(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
+    volume = volumes_db.get(req.context, volume_id)
+    req.context.authorize(policy.GET, volume)
+    facts = {'encryption_key_id': volume.encryption_key_id}
+    settings = volume.volume_type.encryption if volume.volume_type else None
+    return facts | {name: settings[name] for name in _SETTINGS} if settings else facts
+
+
+def show(req: wsgi.Request, volume_id: str, key: str) -> wsgi.Response:
+    facts = index(req, volume_id)
+    if key not in facts:
+        raise exception.NotFound(_('Volume %(id)s has no encryption fact %(key)s.')
+                                 % {'id': volume_id, 'key': key})
+    return wsgi.Response(wsgi.dumps(facts[key]), content_type=wsgi.JSON)

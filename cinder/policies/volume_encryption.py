@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules of the encryption facts of volumes."""
+from oslo_policy import policy
+
+from cinder.policies.base import READER, rule
+
+GET = 'volume_extension:volume_encryption_metadata'
+
+RULES = [
+    rule(GET, READER, 'Show how a volume is encrypted.',
+         [('GET', '/volumes/{volume_id}/encryption'),
+          ('GET', '/volumes/{volume_id}/encryption/{key}')]),
+]
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    return RULES

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exceptions become faults by their type."""
+import json
+
+import pytest
+
+from cinder import exception
+from cinder.api.middleware import fault
+
+ENVIRON = {'REQUEST_METHOD': 'GET', 'PATH_INFO': '/x'}
+
+
+@pytest.mark.parametrize(('exc', 'status', 'name', 'shown'), [
+    (exception.InvalidInput(reason='r'), 400, 'badRequest', 'Invalid input: r'),
+    (exception.PolicyNotAuthorized(action='a:b'), 403, 'forbidden', 'a:b'),
+    (exception.VolumeNotFound(volume_id='v1'), 404, 'itemNotFound', 'v1'),
+    (exception.VolumeTypeExists(id='t'), 409, 'conflictingRequest', 't'),
+    (exception.InvalidContentType(content_type='x/y'), 415, 'badMediaType', 'x/y'),
+    (exception.InvalidGlobalAPIVersion(req_ver='9.9', min_ver='3.0', max_ver='3.71'), 406,
+     'computeFault', '9.9'),
+    (exception.RPCTimeout(), 503, 'serviceUnavailable', 'in time'),
+    (exception.VolumeBackendAPIException(data='secret'), 500, 'computeFault', ''),
+    (ValueError('secret'), 500, 'computeFault', '')])
+def test_faults(exc, status, name, shown):
+    response = fault.fault(exc, ENVIRON)
+    assert response.status == status
+    inner = response.data[name]
+    assert inner['code'] == status
+    assert inner['message'] and shown in inner['message']
+    assert 'secret' not in json.dumps(response.data)
+
+
+def test_quota_faults_say_when_to_come_back():
+    response = fault.fault(exception.SnapshotLimitExceeded(allowed=3), ENVIRON)
+    assert response.data['overLimit']['retryAfter'] == '0'
+    assert ('Retry-After', '0') in response.headers
+
+
+def test_a_failed_precondition_has_no_body():
+    response = fault.fault(exception.PreconditionFailed(), ENVIRON)
+    assert (response.status, response.data) == (412, None)
+
+
+def test_server_errors_are_logged_with_their_cause(caplog):
+    try:
+        raise ValueError('inner')
+    except ValueError as exc:
+        fault.fault(exc, ENVIRON)
+    assert 'GET /x' in caplog.text
+    assert 'ValueError: inner' in caplog.text

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tree of paths."""
+import pytest
+
+from cinder.api import dispatch
+
+
+@pytest.fixture
+def tree():
+    root = dispatch.Node()
+    for path in ('/volumes', '/volumes/detail', '/volumes/{volume_id}',
+                 '/volumes/{volume_id}/metadata/{key}'):
+        root.add(path, {'GET': path})
+    return root
+
+
+@pytest.mark.parametrize(('path', 'found', 'args'), [
+    ('volumes', '/volumes', {}),
+    ('volumes/detail', '/volumes/detail', {}),
+    ('volumes/1', '/volumes/{volume_id}', {'volume_id': '1'}),
+    ('volumes/1/metadata/k', '/volumes/{volume_id}/metadata/{key}',
+     {'volume_id': '1', 'key': 'k'}),
+    ('volumes/1/metadata', None, None), ('zz', None, None), ('', None, None),
+    ('volumes/', None, None), ('volumes/1/metadata/k/l', None, None)])
+def test_find(tree, path, found, args):
+    node, values = tree.find(path.split('/'))
+    if found is None:
+        assert node is None
+    else:
+        assert (node.methods, values) == ({'GET': found}, args)
+
+
+def test_mistakes_in_the_table(tree):
+    with pytest.raises(ValueError, match='placeholder'):
+        tree.add('/volumes/{other}/x', {})
+    with pytest.raises(ValueError, match='twice'):
+        tree.add('/volumes/detail', {})
