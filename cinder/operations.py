@@ -9,11 +9,11 @@ import contextlib
 import functools
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from oslo_log import log as logging
 
-from cinder import context, exception, objects
+from cinder import context, exception, objects, utils
 from cinder.conf import CONF
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
@@ -167,6 +167,7 @@ class OperationRunner:
         self.handlers = handlers
         self.owner = f'{host}|{uuid.uuid4()}'
         self._recovering: set[str] = set()
+        self._held: set[str] = set()
         self._former_life = True
         self._stopping = threading.Event()
         self._pool = concurrent.futures.ThreadPoolExecutor(
@@ -174,6 +175,30 @@ class OperationRunner:
         self._loop: threading.Thread | None = None
 
     # ---------------------------------------------------------------------------- one operation
+    @contextlib.contextmanager
+    def hold(self, ctxt: context.RequestContext, operation: objects.Operation,
+             step: str) -> Iterator[None]:
+        """Hold the operation while the body runs; the heartbeat keeps the lease meanwhile.
+
+        A body that raises gives the operation back to the journal, where it is found again.
+
+        :param step: name of the fault points around the claim.
+        :raises OperationLost: others hold it, it is done, or the service is not ready.
+        """
+        with utils.fault_points(step):
+            self.claim(ctxt, operation)
+        self._held.add(operation.id)
+        try:
+            yield
+        except exception.OperationLost:
+            raise
+        except Exception:
+            with contextlib.suppress(exception.CinderException):  # else the lease lapses
+                operations_db.release(ctxt, operation)
+            raise
+        finally:
+            self._held.discard(operation.id)
+
     def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
         """Take the operation, or raise OperationLost.
 
@@ -186,8 +211,10 @@ class OperationRunner:
                             take_over=operation.id in self._recovering)
 
     def renew(self) -> None:
-        """Prolong all leases; part of the heartbeat."""
-        operations_db.renew(context.get_admin_context(), self.owner, CONF.operation_lease)
+        """Prolong the leases of what runs; part of the heartbeat."""
+        if self._held:
+            operations_db.renew(context.get_admin_context(), self.owner, CONF.operation_lease,
+                                tuple(self._held))
 
     # ------------------------------------------------------------------------------- the poller
     def start(self) -> None:

@@ -6,6 +6,7 @@ a worker which lost its claim cannot overwrite its successor.
 """
 import json
 import uuid
+from collections.abc import Collection
 
 import sqlalchemy as sa
 
@@ -74,7 +75,7 @@ def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
 
 
 def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
-            grace: int = 0, take_over: bool = False, limit: int = 100) -> list[objects.Operation]:
+            grace: int = 0, take_over: bool = False, limit: int = 1000) -> list[objects.Operation]:
     """Operations addressed to a service that nobody holds, oldest first.
 
     :param grace: seconds that a queued one is left alone, as its message may be on the way.
@@ -116,11 +117,11 @@ def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     return [_operation(row) for row in rows]
 
 
-def renew(ctxt, owner: str, lease: int) -> int:
-    """Prolong the lease of all that `owner` runs; returns their number."""
+def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
+    """Prolong the lease of those that `owner` still runs; returns their number."""
     with session.writer(ctxt) as conn:
         return conn.execute(_T.update().where(
-            _T.c.owner == owner, _T.c.state == 'running').values(
+            _T.c.id.in_(ids), _T.c.owner == owner, _T.c.state == 'running').values(
                 lease_until=session.in_seconds(lease))).rowcount
 
 
@@ -153,6 +154,15 @@ def hand_over(ctxt, operation: objects.Operation, *, stage: str, host: str | Non
             lease_until=None, attempt=0, arguments=json.dumps(operation.arguments))
     operation.state, operation.stage, operation.attempt = 'queued', stage, 0
     operation.host, operation.cluster, operation.owner = host, cluster, None
+
+
+def release(ctxt, operation: objects.Operation) -> None:
+    """Give the operation back, to be tried again; its attempts stay counted.
+
+    :raises OperationLost: the claim was lost, or it is done.
+    """
+    _fenced(ctxt, operation, state='queued', owner=None, lease_until=None)
+    operation.state, operation.owner = 'queued', None
 
 
 def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None:

@@ -28,7 +28,6 @@ LOOK_AGAIN, ASK_AGAIN = 1, 5
 STEP = 'volume.create:schedule'
 # Pauses, in seconds, before a refused volume is tried again while a back end is about to return.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
-GONE = 'The volume was deleted or changed before it was placed.'
 
 
 class SchedulerManager:
@@ -59,7 +58,9 @@ class SchedulerManager:
             conf, list_services or _volume_services, clock)
         self.driver = self._make_driver()
         self.runner = operations.OperationRunner(
-            host, 'schedule', {'volume.create': self._place}, ready=self.is_ready)
+            host, 'schedule', {
+                'volume.create': self.create_volume,
+                'volume.retype': self.retype_volume}, ready=self.is_ready)
         self._clock, self._later = clock, later
         self._settled_at = clock() + conf.scheduler_driver_init_wait_time
         self._ready = threading.Event()
@@ -154,31 +155,46 @@ class SchedulerManager:
         return self.driver.get_pools(ctxt, extra_specs, **wanted)
 
     @operations.lost_is_fine
-    def create_volume(self, ctxt: context.RequestContext, volume: objects.Volume,
-                      operation: objects.Operation) -> None:
-        """Place a new volume."""
-        self._place(ctxt, operation, volume)
-
-    # ---------------------------------------------------------------------------- one placement
-    def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
-               volume: objects.Volume | None = None) -> None:
+    def create_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
         """Claim the operation, choose a back end and hand the work over to it.
 
         :param volume: as it came with the message; loaded where the operation is resumed.
-        :raises OperationLost: others hold it, it is done, or the volume went another way.
         """
-        with utils.fault_points(f'{STEP}:claim'):
-            self.runner.claim(ctxt, operation)
+        with self.runner.hold(ctxt, operation, f'{STEP}:claim'):
+            volume = self._still_waiting(ctxt, operation, volume)
+            try:
+                placement = self._decide(ctxt, operation, volume)
+            except exception.NoValidBackend as error:
+                self._refuse(ctxt, operation, volume, error)
+                return
+            self._hand_over(ctxt, operation, volume, placement)
+
+    @operations.lost_is_fine
+    def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Let the volume's own back end give it the new type, if that has what it asks for."""
+        with self.runner.hold(ctxt, operation, 'volume.retype:schedule:claim'):
+            volume = self._still_waiting(ctxt, operation, volume)
+            wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
+            if not self.driver.get_pools(ctxt, wanted.extra_specs, name=volume.host):
+                operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
+                                f'have what volume type {wanted.name} asks for.')
+                return
+            operations_db.hand_over(ctxt, operation, stage='execute',
+                                    host=utils.backend_of(volume.host),
+                                    cluster=utils.backend_of(volume.cluster_name))
+            self.volume_api.retype_volume(ctxt, volume, operation)
+
+    # ---------------------------------------------------------------------------- one placement
+    def _still_waiting(self, ctxt: context.RequestContext, operation: objects.Operation,
+                       volume: objects.Volume | None) -> objects.Volume:
+        """The volume, as long as it is in the status that the operation put it in."""
         volume = volume or operations.load(ctxt, operation)
         if volume is None or volume.status != operations.transition_of(operation).meanwhile:
-            operations.abandon(ctxt, operation, GONE)
-            return
-        try:
-            placement = self._decide(ctxt, operation, volume)
-        except exception.NoValidBackend as error:
-            self._refuse(ctxt, operation, volume, error)
-            return
-        self._hand_over(ctxt, operation, volume, placement)
+            operations.abandon(ctxt, operation, operations.WENT_AWAY)
+            raise exception.OperationLost(operation_id=operation.id)
+        return volume
 
     def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
                 volume: objects.Volume) -> Placement:
@@ -223,7 +239,7 @@ class SchedulerManager:
                                 arguments={**(operation.arguments or {}), 'waits': waits + 1})
         self.host_manager.read_services_again()
         timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)], self.create_volume,
-                            (ctxt, volume, operation))
+                            (ctxt, operation, volume))
         timer.daemon = True
         timer.start()
 
@@ -237,7 +253,7 @@ class SchedulerManager:
             raise
         if not moved:
             placement.undo()
-            operations.abandon(ctxt, operation, GONE)
+            operations.abandon(ctxt, operation, operations.WENT_AWAY)
             return
         with utils.fault_points(f'{STEP}:cast'):
             self.volume_api.create_volume(ctxt, volume, operation)

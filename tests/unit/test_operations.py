@@ -3,6 +3,7 @@
 import pytest
 
 from cinder import context, exception, operations, utils
+from cinder.conf import CONF
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
@@ -49,9 +50,22 @@ def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_fenced_off(ctxt, 
 
 def test_a_renewed_lease_is_not_taken(ctxt, operation):
     runner = _runner()
-    operations_db.claim(ctxt, operation, runner.owner, -1)
-    runner.renew()
-    assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
+    CONF.set_override('operation_lease', 5)
+    try:
+        with runner.hold(ctxt, operation, 'test'):
+            operations_db.renew(ctxt, runner.owner, -1, [operation.id])
+            runner.renew()
+            assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
+    finally:
+        CONF.clear_override('operation_lease')
+
+
+def test_what_a_broken_handler_held_is_found_again(ctxt, operation):
+    runner = _runner()
+    with pytest.raises(ZeroDivisionError), runner.hold(ctxt, operation, 'test'):
+        _ = 1 / 0
+    found, = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
+    assert (found.state, found.attempt) == ('queued', 1)
 
 
 def test_a_new_life_takes_what_the_former_one_ran_at_once(ctxt, operation):

@@ -112,6 +112,9 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
         operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
         if volume.host is None:
+            # The scheduler may have placed it since it was loaded; now its row is ours.
+            volume = volumes_db.get(ctxt, volume.id)
+        if volume.host is None:
             volumes_db.destroy(ctxt, volume.id)
             return
         if cascade:

@@ -63,12 +63,15 @@ class Backend:
     def capabilities(self, refresh: bool = True) -> dict:
         """The driver's report with what only we know."""
         stats = dict(self.driver.get_volume_stats(refresh=refresh))
-        pools = stats.get('pools') or [stats]
-        for pool in pools:
-            name = pool.get('pool_name') or self.name
-            pool.setdefault('allocated_capacity_gb', self._allocated.get(name, 0))
         stats.setdefault('volume_backend_name',
                          self.configuration.volume_backend_name or self.name)
+        pools = [dict(pool) for pool in stats.get('pools') or ()]
+        for pool in pools:
+            pool['allocated_capacity_gb'] = self._allocated.get(pool['pool_name'], 0)
+        if pools:
+            stats['pools'] = pools
+        else:
+            stats['allocated_capacity_gb'] = sum(self._allocated.values())
         return stats
 
     def publish(self, ctxt) -> None:

@@ -48,9 +48,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     :param on_failure: columns to write together with the error status.
     :raises OperationLost: others hold it, it is done, or the resource went another way.
     """
-    with coordination.lock(f'{operation.resource_type}-{operation.resource_id}'):
-        with utils.fault_points(f'{operation.verb}:execute:claim'):
-            runner.claim(ctxt, operation)
+    with (coordination.lock(f'{operation.resource_type}-{operation.resource_id}'),
+          runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or _load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)

@@ -55,7 +55,7 @@ class VolumeEndpoint:
         """Ask the scheduler for another back end; False when there were enough attempts."""
         operation, volume = work.operation, work.resource
         tried = [*operation.arguments.get('tried', []),
-                 {'backend': self.backend.host, 'reason': operations.words_for_tenant(exc)}]
+                 {'backend': volume.host, 'reason': operations.words_for_tenant(exc)}]
         if len(tried) >= CONF.scheduler_max_attempts or operation.arguments.get('resource_backend'):
             return False
         LOG.warning('Volume %s could not be made on %s, asking for another back end: %s',
@@ -64,9 +64,10 @@ class VolumeEndpoint:
         arguments = {**operation.arguments, 'tried': tried}
         with session.writer(ctxt):
             operations_db.hand_over(ctxt, operation, stage='schedule', arguments=arguments)
-            if not volumes_db.leave(ctxt, volume.id, 'creating', 'creating', {'host': None}):
+            if not volumes_db.leave(ctxt, volume.id, 'creating', 'creating',
+                                    {'host': None, 'cluster_name': None}):
                 raise exception.OperationLost(operation_id=operation.id)
-        volume.host = None
+        volume.host = volume.cluster_name = None
         scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
         return True
 

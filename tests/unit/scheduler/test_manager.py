@@ -22,10 +22,13 @@ class VolumeBus:
     """What the scheduler says to the volume services."""
 
     def __init__(self):
-        self.created, self.asked = [], 0
+        self.created, self.retyped, self.asked = [], [], 0
 
     def create_volume(self, ctxt, volume, operation):
         self.created.append((volume.host, operation.host, operation.stage, operation.state))
+
+    def retype_volume(self, ctxt, volume, operation):
+        self.retyped.append((volume.id, operation.host, operation.stage))
 
     def publish_service_capabilities(self, ctxt):
         self.asked += 1
@@ -90,7 +93,7 @@ def told(ctxt, volume):
 
 def test_volume_gets_its_place_and_the_back_end_the_operation(manager, bus, ctxt):
     volume, operation = wanted(ctxt)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     stored = volumes_db.get(ctxt, volume.id)
     assert (stored.host, stored.availability_zone, stored.cluster_name, stored.status) == (
         'n1@lvm#lvm', 'az1', None, 'creating')
@@ -105,7 +108,7 @@ def test_cluster_gets_the_operation_where_there_is_one(manager, services, ctxt):
     services.rows = [fakes.service('n1@lvm', cluster_name='c@lvm')]
     tell(manager, cluster='c@lvm')
     volume, operation = wanted(ctxt)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).cluster_name == 'c@lvm#lvm'
     assert row(ctxt, operation).cluster == 'c@lvm'
 
@@ -129,22 +132,22 @@ def statements():
 def test_three_statements(manager, ctxt, statements):
     volume, operation = wanted(ctxt)
     statements.clear()
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert [text.split()[0] for text in statements] == ['UPDATE'] * 3
 
 
 def test_message_that_comes_twice_places_once(manager, bus, ctxt):
     volume, operation = wanted(ctxt)
     again = operation.obj_clone()
-    manager.create_volume(ctxt, volume, operation)
-    manager.create_volume(ctxt, volume, again)
+    manager.create_volume(ctxt, operation, volume)
+    manager.create_volume(ctxt, again, volume)
     assert len(bus.created) == 1
     assert manager.driver.get_pools(ctxt)[0]['capabilities']['free_capacity_gb'] == 90
 
 
 def test_refusal_ends_in_error_with_a_reason_for_each_reader(manager, bus, ctxt, caplog):
     volume, operation = wanted(ctxt, size=500)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).status == 'error'
     journal = row(ctxt, operation)
     assert journal.state == 'failed'
@@ -161,14 +164,15 @@ def test_failed_back_end_is_not_asked_again(manager, services, bus, ctxt):
     services.rows.append(fakes.service('n2@lvm', availability_zone='az1'))
     tell(manager, 'n2@lvm', free_capacity_gb=50)
     tried = {'tried': [{'backend': 'n1@lvm', 'reason': 'x'}]}
-    manager.create_volume(ctxt, *wanted(ctxt, arguments=tried))
+    manager.create_volume(ctxt, *reversed(wanted(ctxt, arguments=tried)))
     assert bus.created[0][0] == 'n2@lvm#lvm'
 
 
 def test_copy_stays_with_its_source(manager, services, bus, ctxt):
     services.rows.append(fakes.service('n2@lvm'))
     tell(manager, 'n2@lvm', free_capacity_gb=50)
-    manager.create_volume(ctxt, *wanted(ctxt, arguments={'resource_backend': 'n2@lvm'}))
+    manager.create_volume(
+        ctxt, *reversed(wanted(ctxt, arguments={'resource_backend': 'n2@lvm'})))
     assert bus.created[0][0] == 'n2@lvm#lvm'
 
 
@@ -176,7 +180,7 @@ def test_back_end_that_restarts_is_waited_for(manager, services, later, bus, ctx
     tell(manager)
     services.rows[0].is_up = False
     volume, operation = wanted(ctxt)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert row(ctxt, operation).state == 'queued'
     services.rows[0].is_up = True
     later.run()
@@ -187,7 +191,7 @@ def test_back_end_that_does_not_return_is_waited_for_some_times(manager, service
     tell(manager)
     services.rows[0].is_up = False
     volume, operation = wanted(ctxt)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     for _pause in PAUSES:
         assert volumes_db.get(ctxt, volume.id).status == 'creating'
         later.run()
@@ -200,7 +204,7 @@ def test_back_end_that_is_down_for_long_is_not_waited_for(manager, services, clo
     clock.now += 60
     services.rows[0].is_up = False
     volume, operation = wanted(ctxt)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).status == 'error'
     assert later.pauses == []
 
@@ -209,7 +213,7 @@ def test_back_end_that_is_down_for_long_is_not_waited_for(manager, services, clo
 def test_volume_that_was_deleted_meanwhile(manager, bus, ctxt, resumed):
     volume, operation = wanted(ctxt)
     volumes_db.destroy(ctxt, volume.id)
-    manager._place(ctxt, operation, None if resumed else volume)
+    manager.create_volume(ctxt, operation, None if resumed else volume)
     assert row(ctxt, operation).state == 'failed'
     assert bus.created == []
     assert manager.driver.get_pools(ctxt)[0]['capabilities']['free_capacity_gb'] == 100
@@ -226,7 +230,7 @@ def test_paused_scheduler_cannot_overwrite_its_successor(manager, bus, ctxt):
             conn.execute(table.update().values(fence=table.c.fence + 1))
         return placement
     manager.driver.decide = slow
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).host is None
     assert bus.created == []
     assert manager.driver.get_pools(ctxt)[0]['capabilities']['free_capacity_gb'] == 100
@@ -235,7 +239,7 @@ def test_paused_scheduler_cannot_overwrite_its_successor(manager, bus, ctxt):
 def test_too_many_interrupted_attempts(manager, ctxt):
     volume, operation = wanted(ctxt)
     operation.attempt = 3
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).status == 'error'
     assert 'interrupted' in row(ctxt, operation).error
 
@@ -243,7 +247,7 @@ def test_too_many_interrupted_attempts(manager, ctxt):
 def test_filter_that_breaks_is_a_refusal_that_hides_its_internals(manager, ctxt, caplog):
     volume, operation = wanted(ctxt)
     manager.driver.filters = [None]
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).status == 'error'
     assert 'unexpected error' in told(ctxt, volume)[0]['user_message']
     assert 'NoneType' not in row(ctxt, operation).error
@@ -258,11 +262,11 @@ def test_services_are_those_of_the_database(bus, ctxt):
     assert manager.host_manager.silent(ctxt) == ['n1@lvm']
     tell(manager)
     assert len(manager.get_pools(ctxt)) == 1
-    manager.create_volume(ctxt, *wanted(ctxt))
+    manager.create_volume(ctxt, *reversed(wanted(ctxt)))
     assert bus.created == []
     manager._ready.set()
     volume, operation = wanted(ctxt)
-    manager.create_volume(ctxt, volume, operation)
+    manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).availability_zone == 'az3'
 
 
@@ -286,7 +290,7 @@ class TestStart:
         volume, operation = wanted(ctxt)
         thread = self.begin(manager)
         tell(manager)
-        manager.create_volume(ctxt, volume, operation)
+        manager.create_volume(ctxt, operation, volume)
         assert row(ctxt, operation).state == 'queued'
         assert not manager.is_ready()
         tell(manager, 'n2@lvm')
@@ -331,7 +335,7 @@ class TestStart:
         tell(manager)
         manager._ready.set()
         volume, operation = wanted(ctxt, size=500)
-        manager.create_volume(ctxt, volume, operation)
+        manager.create_volume(ctxt, operation, volume)
         for _time in range(10):
             assert (row(ctxt, operation).stage, row(ctxt, operation).state) == (
                 'schedule', 'queued')
@@ -345,7 +349,7 @@ class TestStart:
         tell(manager)
         manager._ready.set()
         volume, operation = wanted(ctxt, size=500)
-        manager.create_volume(ctxt, volume, operation)
+        manager.create_volume(ctxt, operation, volume)
         assert volumes_db.get(ctxt, volume.id).status == 'error'
 
 
@@ -379,3 +383,17 @@ def test_reset_takes_the_filters_as_they_are_now_and_keeps_the_pools(manager, ct
     manager.reset()
     assert [type(check).__name__ for check in manager.driver.filters] == ['CapacityFilter']
     assert 'NoSuchFilter' in caplog.text
+
+
+@pytest.mark.parametrize(('specs', 'state', 'status'), [
+    ({}, 'queued', 'retyping'), ({'volume_backend_name': 'elsewhere'}, 'failed', 'available')])
+def test_retype_stays_where_the_type_fits(manager, bus, ctxt, specs, state, status):
+    pool = manager.driver.get_pools(ctxt)[0]['name']
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'retyping',
+                                      'previous_status': 'available', 'host': pool})
+    made = types_db.create(ctxt, {'name': 't', 'is_public': True}, specs)
+    operation = operations_db.create(ctxt, 'volume.retype', volume, stage='schedule',
+                                     arguments={'new_type_id': made.id})
+    manager.retype_volume(ctxt, operation, volume)
+    assert (row(ctxt, operation).state, volumes_db.get(ctxt, volume.id).status) == (state, status)
+    assert bus.retyped == ([(volume.id, 'n1@lvm', 'execute')] if state == 'queued' else [])

@@ -127,7 +127,7 @@ def test_a_failed_creation_goes_back_to_the_scheduler(ctxt, manager, sent, accep
     again = operations_db.get(ctxt, operation.id)
     assert (again.stage, again.state, again.attempt) == ('schedule', 'queued', 0)
     assert again.arguments['tried'] == [
-        {'backend': BACKEND, 'reason': 'The storage back end reported an error.'}]
+        {'backend': POOL, 'reason': 'The storage back end reported an error.'}]
     assert volumes_db.get(ctxt, made.id).host is None
     assert sent[-1][0] == 'create_volume'
 
