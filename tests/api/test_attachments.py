@@ -2,12 +2,12 @@
 """/attachments and the action os-complete."""
 import pytest
 
-from cinder import context, exception
+from cinder import exception
 from cinder.db import volumes as volumes_db
 from tests.fakes import daemons as fake_daemons
+from tests.fakes.daemons import ADMIN
 
 OTHER = 'fedcba9876543210fedcba9876543210'
-ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 SERVER = '3f1f9a3c-3b0e-4f0e-9b0a-0d6d6b8c2f11'
 CONNECTOR = {'host': 'h', 'initiator': 'iqn.2000-01.example:h', 'multipath': False}
 SHORT = {'id', 'status', 'instance', 'volume_id'}

@@ -2,12 +2,13 @@
 """/snapshots, their actions and their metadata: by microversion."""
 import pytest
 
-from cinder import context
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
+from tests.fakes import daemons as fake_daemons
+from tests.fakes.daemons import ADMIN
 
+PROJECT = '0123456789abcdef0123456789abcdef'
 OTHER = 'fedcba9876543210fedcba9876543210'
-ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 SHORT = {'id', 'created_at', 'updated_at', 'name', 'description', 'volume_id', 'status', 'size',
          'metadata'}
 EXTENDED = {'os-extended-snapshot-attributes:project_id',
@@ -25,7 +26,7 @@ def names(answer):
 
 @pytest.fixture
 def two(api, volume):
-    return [create(api, volume, name=name, metadata={'n': name}).json['snapshot']
+    return [fake_daemons.snapshot(PROJECT, volume['id'], name=name, metadata={'n': name})
             for name in 'ab']
 
 

@@ -4,13 +4,12 @@ import json
 
 import pytest
 
-from cinder import context
 from cinder.api.v3 import volume_actions
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from tests.fakes.daemons import ADMIN
 
-ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 CONNECTOR = {'host': 'h', 'ip': '192.0.2.1', 'initiator': 'iqn.2000-01.example:h'}
 IDS = '3f1f9a3c-3b0e-4f0e-9b0a-0d6d6b8c2f11'
 # A good value of each action, for checks that come before it is looked at.

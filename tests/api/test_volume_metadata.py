@@ -4,10 +4,8 @@ import hashlib
 
 import pytest
 
-from cinder import context
 from cinder.db import volumes as volumes_db
-
-ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
+from tests.fakes.daemons import ADMIN
 
 
 @pytest.fixture

@@ -4,15 +4,16 @@ import itertools
 
 import pytest
 
-from cinder import context
 from cinder.db import attachments as attachments_db
 from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from tests.fakes import daemons as fake_daemons
+from tests.fakes.daemons import ADMIN
 
+PROJECT = '0123456789abcdef0123456789abcdef'
 OTHER = 'fedcba9876543210fedcba9876543210'
-ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 # Fields of a shown volume and the version that brought them.
 BASE = {'id', 'status', 'size', 'availability_zone', 'created_at', 'updated_at', 'name',
         'description', 'volume_type', 'snapshot_id', 'source_volid', 'metadata', 'links',
@@ -42,7 +43,7 @@ def create(api, **body):
 @pytest.fixture
 def three(api, daemons):
     """Volumes a, b and c, made in this order, of 1, 2 and 3 GiB."""
-    return [create(api, name=name, size=size, metadata={'n': name})
+    return [fake_daemons.volume(PROJECT, name=name, size=size, metadata={'n': name})
             for size, name in enumerate('abc', 1)]
 
 
@@ -438,3 +439,16 @@ def test_force_delete_counts_from_3_23_and_for_administrators(api, member, volum
 def test_delete_of_the_unknown_checks_the_query_first(api, nobody):
     api.delete(f'/volumes/{nobody}?cascade=zz').fault(400)
     assert nobody in api.delete(f'/volumes/{nobody}').fault(404)
+
+
+# ------------------------------------------------------------------------------------------- cost
+@pytest.mark.parametrize('path', ['/volumes/{}', '/volumes/detail', '/volumes/detail?limit=2',
+                                  '/volumes/detail?limit=1&marker={}'])
+def test_reading_takes_three_statements(api, three, statements, path):
+    assert api.get(path.format(three[2]['id'])).status == 200
+    assert len(statements) == 3
+
+
+def test_a_short_page_takes_one_statement(api, three, statements):
+    assert api.get('/volumes').status == 200
+    assert len(statements) == 1

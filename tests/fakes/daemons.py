@@ -1,13 +1,35 @@
 # SPDX-License-Identifier: Apache-2.0
 """A scheduler and a volume service that do their work at once, in the database alone."""
+from cinder import context
 from cinder.db import attachments as attachments_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import base
 
+ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 HOST = 'node@fake#pool'
 CONNECTION = {'driver_volume_type': 'iscsi', 'data': {'target_lun': 1, 'access_mode': 'rw'},
               'enforce_multipath': False}
+
+
+def volume(project: str, name: str | None = None, size: int = 1,
+           metadata: dict | None = None) -> dict[str, str]:
+    """{'id', 'name'} of an available volume, as the daemons would have left it."""
+    made = volumes_db.create(ADMIN, {
+        'project_id': project, 'user_id': 'user', 'size': size, 'status': 'available',
+        'attach_status': 'detached', 'display_name': name, 'availability_zone': 'nova',
+        'volume_type_id': types_db.default(ADMIN).id, 'host': HOST}, metadata=metadata)
+    return {'id': made.id, 'name': name}
+
+
+def snapshot(project: str, volume_id: str, name: str | None = None,
+             metadata: dict | None = None) -> dict[str, str]:
+    """{'id', 'name'} of an available snapshot of a volume of 1 GiB."""
+    made = snapshots_db.create(ADMIN, {
+        'project_id': project, 'user_id': 'user', 'volume_id': volume_id, 'volume_size': 1,
+        'status': 'available', 'progress': '100%', 'display_name': name}, metadata=metadata)
+    return {'id': made.id, 'name': name}
 
 
 class Daemons:
