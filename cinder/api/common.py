@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from cinder import exception
 from cinder.api import filters as configured
 from cinder.api import microversions as mv
-from cinder.api import wsgi
+from cinder.api import parsing, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -78,7 +78,7 @@ def next_link(req: wsgi.Request, marker: str) -> str:
     """
     query = {key: value for key, value in req.query.items() if key != 'offset'}
     query['marker'] = marker
-    path = urllib.parse.quote(wsgi.latin(req.environ.get('PATH_INFO', '')))
+    path = urllib.parse.quote(parsing.latin(req.environ.get('PATH_INFO', '')))
     return f'{base_url(req)}/v3{path}?{urllib.parse.urlencode(query)}'
 
 

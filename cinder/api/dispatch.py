@@ -10,7 +10,7 @@ from typing import Any
 
 from cinder import exception
 from cinder.api import microversions as mv
-from cinder.api import versions, wsgi
+from cinder.api import parsing, versions, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -84,7 +84,7 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
         req = wsgi.Request(environ)
-        path = wsgi.latin(environ.get('PATH_INFO', '')).removesuffix('.json')
+        path = parsing.latin(environ.get('PATH_INFO', '')).removesuffix('.json')
         if path in ('', '/'):
             return versions.below_v3(req).send(environ, start_response)
         segments = path[1:].split('/')
@@ -101,7 +101,7 @@ class Application:
     def run(self, req: wsgi.Request, target: Target | None,
             args: dict[str, str]) -> wsgi.Response:
         """The checks that come before a handler, in the order clients rely on; then the handler."""
-        req.api_version = wsgi.negotiate(req.header(wsgi.VERSION_HEADER))
+        req.api_version = parsing.negotiate(req.header(wsgi.VERSION_HEADER))
         # The fault middleware puts the version on faults too.
         req.environ['cinder.version_headers'] = _VERSION_HEADERS[req.api_version]
         req.check_content_type()

@@ -5,11 +5,8 @@ The decorators only note facts on a handler; `call` and `Actions` read them, so 
 checks is written once. Which path leads to which handler is cinder.api.v3.router's business.
 """
 import dataclasses
-import functools
 import http
-import re
 import types
-import urllib.parse
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -18,6 +15,7 @@ import orjson
 
 from cinder import exception
 from cinder.api import microversions as mv
+from cinder.api import parsing
 from cinder.i18n import _
 
 JSON = 'application/json'
@@ -26,7 +24,6 @@ HTML = 'text/html; charset=UTF-8'
 VERSION_HEADER = 'OpenStack-API-Version'
 STATUS_LINES = {status.value: f'{status.value} {status.phrase}' for status in http.HTTPStatus}
 TRIMMED = ('name', 'description', 'display_name', 'display_description')
-_VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})')
 
 
 def _plain(value: object) -> object:
@@ -41,35 +38,6 @@ def _plain(value: object) -> object:
 def dumps(data: object) -> bytes:
     """JSON bytes; naive times become ISO text without a zone."""
     return orjson.dumps(data, default=_plain)
-
-
-@functools.lru_cache(maxsize=256)
-def negotiate(header: str | None) -> int:
-    """The microversion that a version header asks for.
-
-    :param header: value of OpenStack-API-Version, or None.
-    :raises InvalidApiVersionString: the text is malformed, or names other services only.
-    :raises InvalidGlobalAPIVersion: there is no such version.
-    """
-    if header is None:
-        return mv.MIN
-    for part in header.split(','):
-        service, _space, wanted = part.strip().partition(' ')
-        if service.lower() == 'volume':
-            break
-    else:
-        raise exception.InvalidApiVersionString(version=header)
-    wanted = wanted.strip()
-    if wanted == 'latest':
-        return mv.MAX
-    match = _VERSION.fullmatch(wanted)
-    if match is None:
-        raise exception.InvalidApiVersionString(version=wanted)
-    major, minor = int(match[1]), int(match[2])
-    if major != 3 or minor not in mv.HISTORY:
-        raise exception.InvalidGlobalAPIVersion(req_ver=wanted, min_ver=mv.text(mv.MIN),
-                                                max_ver=mv.text(mv.MAX))
-    return minor
 
 
 class Request:
@@ -104,7 +72,7 @@ class Request:
         :raises Invalid: bytes that are no UTF-8, or NUL.
         """
         if self._query is None:
-            self._query = parse_query(self.environ.get('QUERY_STRING', ''))
+            self._query = parsing.query(self.environ.get('QUERY_STRING', ''))
         return self._query
 
     @property
@@ -128,7 +96,7 @@ class Request:
         :raises Invalid: malformed or too deep JSON, NUL characters, broken UTF-8.
         """
         if self._json is _UNREAD:
-            self._json = parse_json(self._read()) if self.has_body else None
+            self._json = parsing.json(self._read()) if self.has_body else None
         return self._json
 
     def _read(self) -> bytes:
@@ -138,54 +106,6 @@ class Request:
 
 
 _UNREAD = object()
-
-
-def latin(text: str) -> str:
-    """A text of the WSGI environment, whose bytes arrive as Latin-1, read as the UTF-8 it is.
-
-    :raises Invalid: the bytes are no UTF-8, or hold NUL.
-    """
-    if not text.isascii():
-        try:
-            text = text.encode('latin-1').decode('utf-8')
-        except UnicodeError:
-            raise exception.Invalid(_('The URL is no valid UTF-8.')) from None
-    if '\0' in text:
-        raise exception.Invalid(_('The URL holds a NUL character.'))
-    return text
-
-
-def parse_query(text: str) -> dict[str, str]:
-    """Query string to dictionary, strict about its encoding."""
-    if not text:
-        return {}
-    try:
-        query = dict(urllib.parse.parse_qsl(text, keep_blank_values=True, errors='strict',
-                                            max_num_fields=1000))
-    except ValueError:
-        raise exception.Invalid(_('The query string is malformed.')) from None
-    if any('\0' in key or '\0' in value for key, value in query.items()):
-        raise exception.Invalid(_('The query string holds a NUL character.'))
-    return query
-
-
-def parse_json(text: bytes) -> Any:
-    """JSON to values, refusing what no database column can hold."""
-    try:
-        data = orjson.loads(text)
-    except orjson.JSONDecodeError as exc:
-        raise exception.Invalid(_('Malformed request body: %s') % exc) from None
-    if b'\\u0000' in text and _holds_nul(data):
-        raise exception.Invalid(_('The request body holds a NUL character.'))
-    return data
-
-
-def _holds_nul(data: object) -> bool:
-    if isinstance(data, str):
-        return '\0' in data
-    if isinstance(data, dict):
-        return any('\0' in key or _holds_nul(value) for key, value in data.items())
-    return isinstance(data, list) and any(map(_holds_nul, data))
 
 
 class Response:

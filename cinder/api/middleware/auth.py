@@ -12,7 +12,7 @@ from typing import Any
 from oslo_middleware import request_id as request_id_filter
 
 from cinder import context, exception
-from cinder.api import wsgi
+from cinder.api import parsing, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -78,7 +78,7 @@ class NoAuthMiddleware(ContextMiddleware):
         self.project = re.compile('/(' + CONF.project_id_regex + ')/')
 
     def context(self, environ: dict[str, Any]) -> context.RequestContext:
-        token = wsgi.latin(environ.get('HTTP_X_AUTH_TOKEN', ''))
+        token = parsing.latin(environ.get('HTTP_X_AUTH_TOKEN', ''))
         user, _colon, project = token.partition(':')
         if not token:
             match = self.project.match(environ.get('PATH_INFO', ''))

@@ -26,7 +26,9 @@ def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     """The answer for an exception; also logs what an operator has to know."""
     status, text, headers = _read(exc)
     if status >= 500:
-        LOG.error('%s %s failed: %s', environ.get('REQUEST_METHOD'), environ.get('PATH_INFO'),
+        # The request id is named: where no identity was found yet, the log's own may be another's.
+        LOG.error('%s %s failed (%s): %s', environ.get('REQUEST_METHOD'),
+                  environ.get('PATH_INFO'), environ.get('openstack.request_id'),
                   ''.join(traceback.format_exception(exc)))
     else:
         LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), environ.get('PATH_INFO'), status,

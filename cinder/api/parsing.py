@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Foreign text becomes values here: version header, URL, query string and JSON body.
+
+All of it is refused with a 4xx where it is malformed, or holds what no database column takes.
+"""
+import functools
+import re
+import urllib.parse
+from typing import Any
+
+import orjson
+
+from cinder import exception
+from cinder.api import microversions as mv
+from cinder.i18n import _
+
+_VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})', re.ASCII)
+
+
+@functools.lru_cache(maxsize=256)
+def negotiate(header: str | None) -> int:
+    """The microversion that a version header asks for.
+
+    :param header: value of OpenStack-API-Version, or None.
+    :raises InvalidApiVersionString: the text is malformed, or names other services only.
+    :raises InvalidGlobalAPIVersion: there is no such version.
+    """
+    if header is None:
+        return mv.MIN
+    for part in header.split(','):
+        service, _space, wanted = part.strip().partition(' ')
+        if service.lower() == 'volume':
+            break
+    else:
+        raise exception.InvalidApiVersionString(version=header[:255])
+    wanted = wanted.strip()
+    if wanted == 'latest':
+        return mv.MAX
+    match = _VERSION.fullmatch(wanted)
+    if match is None:
+        raise exception.InvalidApiVersionString(version=wanted[:255])
+    major, minor = int(match[1]), int(match[2])
+    if major != 3 or minor not in mv.HISTORY:
+        raise exception.InvalidGlobalAPIVersion(req_ver=wanted, min_ver=mv.text(mv.MIN),
+                                                max_ver=mv.text(mv.MAX))
+    return minor
+
+
+def latin(text: str) -> str:
+    """A text of the WSGI environment, whose bytes arrive as Latin-1, read as the UTF-8 it is.
+
+    :raises Invalid: the bytes are no UTF-8, or hold NUL.
+    """
+    if not text.isascii():
+        try:
+            text = text.encode('latin-1').decode('utf-8')
+        except UnicodeError:
+            raise exception.Invalid(_('The URL is no valid UTF-8.')) from None
+    if '\0' in text:
+        raise exception.Invalid(_('The URL holds a NUL character.'))
+    return text
+
+
+def query(text: str) -> dict[str, str]:
+    """Query string to dictionary, strict about its encoding."""
+    if not text:
+        return {}
+    try:
+        found = dict(urllib.parse.parse_qsl(text, keep_blank_values=True, errors='strict',
+                                            max_num_fields=1000))
+    except ValueError:
+        raise exception.Invalid(_('The query string is malformed.')) from None
+    if any('\0' in key or '\0' in value for key, value in found.items()):
+        raise exception.Invalid(_('The query string holds a NUL character.'))
+    return found
+
+
+def json(text: bytes) -> Any:
+    """JSON to values, refusing what no database column can hold."""
+    try:
+        data = orjson.loads(text)
+    except orjson.JSONDecodeError as exc:
+        raise exception.Invalid(_('Malformed request body: %s') % exc) from None
+    if b'\\u0000' in text and _holds_nul(data):
+        raise exception.Invalid(_('The request body holds a NUL character.'))
+    return data
+
+
+def _holds_nul(data: object) -> bool:
+    if isinstance(data, str):
+        return '\0' in data
+    if isinstance(data, dict):
+        return any('\0' in key or _holds_nul(value) for key, value in data.items())
+    return isinstance(data, list) and any(map(_holds_nul, data))
