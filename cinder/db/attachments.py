@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects
-from cinder.db import models, query, session
+from cinder.db import changes, filters, functions, models, query, session
 
 _T = models.VolumeAttachment.__table__
 _VOLUMES = models.Volume.__table__
@@ -14,9 +14,18 @@ _JSON = ('connection_info', 'connector')
 _COLUMNS = tuple(_T.c)
 _BRIEF = tuple(_T.c[name] for name in ('id', 'project_id', 'volume_id', 'instance_uuid',
                                        'attach_status'))
+_SHOWN = tuple(_T.c[name] for name in ('id', 'volume_id', 'instance_uuid', 'attached_host',
+                                       'mountpoint', 'attach_time', 'attach_mode',
+                                       'attach_status'))
+_ATTACHED = sa.select(*_SHOWN).where(
+    functions.among(_T.c.volume_id, sa.bindparam('ids')), _T.c.deleted == sa.false(),
+    _T.c.attach_status == 'attached').order_by(_T.c.created_at, _T.c.id)
+_ON_VOLUME = sa.select(*_COLUMNS).where(
+    _T.c.volume_id == sa.bindparam('volume_id'), _T.c.deleted == sa.false()).order_by(
+        _T.c.created_at, _T.c.id)
 _FILTERS = {'aliases': {'status': 'attach_status', 'instance_id': 'instance_uuid'}}
-_LISTS = {False: query.Listing(_T, _BRIEF, **_FILTERS),
-          True: query.Listing(_T, _COLUMNS, **_FILTERS)}
+_LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
+          True: filters.Listing(_T, _COLUMNS, **_FILTERS)}
 
 
 def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
@@ -25,8 +34,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
               detail: bool = False, with_count: bool = False) -> query.Page:
     """A page of attachments, newest first; see volumes.list_rows."""
     page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
-                       offset=offset, sort=sort, with_count=with_count,
-                       sees=query.of_list(ctxt, _T, all_tenants))
+                       offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
     if detail:
         page.rows = [_decoded(row) for row in page.rows]
     return page
@@ -35,11 +43,10 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
 def get_row(ctxt, attachment_id: str) -> dict:
     """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
     with session.reader(ctxt) as conn:
-        rows = query.as_dicts(conn.execute(sa.select(*_COLUMNS).where(
-            _T.c.id == attachment_id, *query.of_project(ctxt, _T))))
-    if not rows:
+        row = query.one(ctxt, conn, _LISTS[True], attachment_id)
+    if row is None:
         raise exception.VolumeAttachmentNotFound(attachment_id=attachment_id)
-    return _decoded(rows[0])
+    return _decoded(row)
 
 
 def get(ctxt, attachment_id: str) -> objects.VolumeAttachment:
@@ -55,20 +62,16 @@ def for_volume(ctxt, volume_id: str) -> list[objects.VolumeAttachment]:
 
 def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
     """for_volume() for a caller that is reading already."""
-    rows = conn.execute(sa.select(*_COLUMNS).where(
-        _T.c.volume_id == volume_id, _T.c.deleted == sa.false()).order_by(
-            _T.c.created_at, _T.c.id)).mappings().all()
+    rows = query.as_dicts(conn.execute(_ON_VOLUME, {'volume_id': volume_id}))
     return [objects.VolumeAttachment.from_row(_decoded(row)) for row in rows]
 
 
-def attached_to(conn: sa.Connection, volume_ids: list[str]) -> list[dict]:
-    """What the answers of volumes show of their finished attachments."""
-    columns = (_T.c[name] for name in ('id', 'volume_id', 'instance_uuid', 'attached_host',
-                                       'mountpoint', 'attach_time', 'attach_mode',
-                                       'attach_status'))
-    return query.as_dicts(conn.execute(sa.select(*columns).where(
-        _T.c.volume_id.in_(volume_ids), _T.c.deleted == sa.false(),
-        _T.c.attach_status == 'attached').order_by(_T.c.created_at, _T.c.id)))
+def attached_to(conn: sa.Connection, volume_ids: str) -> list[dict]:
+    """What the answers of volumes show of their finished attachments.
+
+    :param volume_ids: ids joined with commas.
+    """
+    return query.as_dicts(conn.execute(_ATTACHED, {'ids': volume_ids}))
 
 
 @session.retry_on_deadlock
@@ -77,7 +80,7 @@ def create(ctxt, values: Mapping[str, object]) -> objects.VolumeAttachment:
     owner = sa.select(_VOLUMES.c.project_id).where(
         _VOLUMES.c.id == values['volume_id']).scalar_subquery()
     with session.writer(ctxt) as conn:
-        row = query.insert(conn, _T, query.with_id({**_encoded(values), 'project_id': owner}))
+        row = changes.insert(conn, _T, changes.with_id({**_encoded(values), 'project_id': owner}))
     return objects.VolumeAttachment.from_row(_decoded(row))
 
 
@@ -89,7 +92,7 @@ def update(ctxt, attachment_id: str, values: Mapping[str, object],
     :param expected: values that the row must have, else InvalidAttachment is raised.
     :raises VolumeAttachmentNotFound: there is no such attachment.
     """
-    if query.compare_and_swap(ctxt, _T, attachment_id, expected or {}, _encoded(values)):
+    if changes.compare_and_swap(ctxt, _T, attachment_id, expected or {}, _encoded(values)):
         return
     with session.reader(ctxt) as conn:
         status = conn.execute(sa.select(_T.c.attach_status).where(
@@ -103,7 +106,7 @@ def update(ctxt, attachment_id: str, values: Mapping[str, object],
 @session.retry_on_deadlock
 def destroy(ctxt, attachment_id: str) -> bool:
     """Mark an attachment as deleted; False when it was already."""
-    return query.soft_delete(ctxt, _T, [_T.c.id == attachment_id], attach_status='detached',
+    return changes.soft_delete(ctxt, _T, [_T.c.id == attachment_id], attach_status='detached',
                              detach_time=session.utcnow()) == 1
 
 

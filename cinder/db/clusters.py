@@ -5,13 +5,13 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from cinder import exception, objects
-from cinder.db import models, query, services, session
+from cinder.db import changes, filters, models, services, session
 
 _T = models.Cluster.__table__
 _SERVICES = models.Service.__table__
 
 
-def _select(*where: query.Condition) -> sa.Select:
+def _select(*where: filters.Condition) -> sa.Select:
     mine = [_SERVICES.c.cluster_name == _T.c.name, _SERVICES.c.binary == _T.c.binary,
             _SERVICES.c.deleted == sa.false()]
     up = services.reported_lately()
@@ -49,12 +49,12 @@ def create(ctxt, values: Mapping[str, object]) -> objects.Cluster:
     """Register a cluster; several of its hosts may do so at the same moment."""
     fresh = {'deleted': False, 'deleted_at': None, 'disabled': False, 'frozen': False, **values}
     with session.writer(ctxt) as conn:
-        query.upsert(conn, _T, [fresh], ('name', 'binary'))
+        changes.upsert(conn, _T, [fresh], ('name', 'binary'))
     return get(ctxt, values['name'], values['binary'])
 
 
 @session.retry_on_deadlock
 def update(ctxt, cluster_id: int, values: Mapping[str, object]) -> None:
     """:raises ClusterNotFound: there is no such cluster."""
-    if not query.swap(ctxt, _T, [_T.c.id == cluster_id, _T.c.deleted == sa.false()], values):
+    if not changes.swap(ctxt, _T, [_T.c.id == cluster_id, _T.c.deleted == sa.false()], values):
         raise exception.ClusterNotFound(id=cluster_id)

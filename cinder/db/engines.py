@@ -20,12 +20,12 @@ from sqlalchemy import event
 
 from cinder import exception
 from cinder.conf import CONF
+from cinder.db.functions import SQLITE_NOW
 
 # A pool must hold the usual load: connections beyond it are opened and closed each time.
 db_options.set_defaults(CONF, connection='sqlite:///$state_path/cinder.sqlite',
                         max_pool_size=20, max_overflow=30)
 
-SQLITE_NOW = 'utc_in'
 # A pooled connection that lay idle for this many seconds is tried before it is used.
 IDLE = 2
 

@@ -6,13 +6,13 @@ import sqlalchemy as sa
 
 from cinder import exception
 from cinder.conf import CONF
-from cinder.db import models, query, session
+from cinder.db import changes, filters, models, query, session
 
 _T = models.Message.__table__
 _COLUMNS = tuple(_T.c[name] for name in (
     'id', 'project_id', 'request_id', 'resource_type', 'resource_uuid', 'action_id', 'detail_id',
     'event_id', 'message_level', 'user_message', 'expires_at', 'created_at', 'updated_at'))
-_LIST = query.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'})
+_LIST = filters.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'})
 
 
 def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
@@ -21,8 +21,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
               with_count: bool = False) -> query.Page:
     """A page of messages, newest first; see volumes.list_rows."""
     return query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, with_count=with_count,
-                       sees=query.of_list(ctxt, _T, all_tenants))
+                       sort=sort, all_tenants=all_tenants, with_count=with_count)
 
 
 def get(ctxt, message_id: str) -> dict:
@@ -31,11 +30,10 @@ def get(ctxt, message_id: str) -> dict:
     :raises MessageNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        rows = query.as_dicts(conn.execute(sa.select(*_COLUMNS).where(
-            _T.c.id == message_id, *query.of_project(ctxt, _T))))
-    if not rows:
+        row = query.one(ctxt, conn, _LIST, message_id)
+    if row is None:
         raise exception.MessageNotFound(message_id=message_id)
-    return rows[0]
+    return row
 
 
 @session.retry_on_deadlock
@@ -43,13 +41,16 @@ def create(ctxt, values: Mapping[str, object]) -> dict:
     """Insert a message that expires after message_ttl seconds."""
     expires_at = session.in_seconds(CONF.message_ttl)
     with session.writer(ctxt) as conn:
-        return query.insert(conn, _T, query.with_id({'expires_at': expires_at, **values}))
+        return changes.insert(conn, _T, changes.with_id({'expires_at': expires_at, **values}))
 
 
 @session.retry_on_deadlock
 def destroy(ctxt, message_id: str) -> None:
     """:raises MessageNotFound: there is none, or it is another project's."""
-    if not query.soft_delete(ctxt, _T, [_T.c.id == message_id, *query.of_project(ctxt, _T)]):
+    where = [_T.c.id == message_id]
+    if not ctxt.is_admin:
+        where.append(_T.c.project_id == ctxt.project_id)
+    if not changes.soft_delete(ctxt, _T, where):
         raise exception.MessageNotFound(message_id=message_id)
 
 

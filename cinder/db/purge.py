@@ -2,7 +2,7 @@
 """Remove for good what was deleted long ago, in small transactions, children before parents."""
 import sqlalchemy as sa
 
-from cinder.db import models, operations, query, session
+from cinder.db import filters, models, operations, session
 
 _DAY = 86400
 
@@ -12,7 +12,7 @@ def _soft_deleted() -> list[sa.Table]:
     return [table for table in reversed(models.metadata.sorted_tables) if 'deleted' in table.c]
 
 
-def _unreferenced(table: sa.Table) -> list[query.Condition]:
+def _unreferenced(table: sa.Table) -> list[filters.Condition]:
     """No row of another table still refers to the row; those that follow by themselves may."""
     conditions = []
     for child in models.metadata.tables.values():

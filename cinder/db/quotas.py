@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from cinder.conf import CONF
-from cinder.db import models, query, session
+from cinder.db import changes, models, session
 
 _LIMITS = models.Quota.__table__
 _CLASSES = models.QuotaClass.__table__
@@ -120,7 +120,7 @@ def lock(ctxt, project_id: str) -> None:
             _LOCKS.c.project_id == project_id).with_for_update()
         if conn.execute(mine).first() is None:
             # An upsert locks the row, whether it makes it or finds another's.
-            query.upsert(conn, _LOCKS, [{'project_id': project_id}], ('project_id',))
+            changes.upsert(conn, _LOCKS, [{'project_id': project_id}], ('project_id',))
 
 
 def projects(ctxt) -> list[str]:
@@ -143,7 +143,7 @@ def limits(ctxt, project_id: str) -> dict[str, int]:
 def set_limits(ctxt, project_id: str, values: Mapping[str, int]) -> None:
     """Set limits of a project; -1 is unlimited."""
     with session.writer(ctxt) as conn:
-        query.upsert(conn, _LIMITS, [
+        changes.upsert(conn, _LIMITS, [
             {'project_id': project_id, 'resource': name, 'hard_limit': limit}
             for name, limit in values.items()], ('project_id', 'resource'))
 
@@ -171,6 +171,6 @@ def get_class(ctxt, name: str) -> dict[str, int]:
 def set_class(ctxt, name: str, values: Mapping[str, int]) -> None:
     """Set limits of a quota class; -1 is unlimited."""
     with session.writer(ctxt) as conn:
-        query.upsert(conn, _CLASSES, [
+        changes.upsert(conn, _CLASSES, [
             {'class_name': name, 'resource': resource, 'hard_limit': limit}
             for resource, limit in values.items()], ('class_name', 'resource'))

@@ -7,18 +7,18 @@ import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.conf import CONF
-from cinder.db import models, query, session
+from cinder.db import changes, filters, models, session
 
 _T = models.Service.__table__
 
 
-def reported_lately() -> query.Condition:
+def reported_lately() -> filters.Condition:
     """The last heartbeat is younger than service_down_time; no host's clock is asked."""
     return sa.func.coalesce(_T.c.updated_at, _T.c.created_at) > session.in_seconds(
         -CONF.service_down_time)
 
 
-def _select(*where: query.Condition) -> sa.Select:
+def _select(*where: filters.Condition) -> sa.Select:
     return sa.select(*_T.c, reported_lately().label('is_up')).where(
         _T.c.deleted == sa.false(), *where).order_by(_T.c.id)
 
@@ -43,7 +43,7 @@ def list_all(ctxt, *, host: str | None = None, binary: str | None = None,
     return [objects.Service.from_row(row) for row in rows]
 
 
-def _one(ctxt, *where: query.Condition) -> objects.Service | None:
+def _one(ctxt, *where: filters.Condition) -> objects.Service | None:
     with session.reader(ctxt) as conn:
         row = conn.execute(_select(*where)).mappings().first()
     return objects.Service.from_row(row) if row else None
@@ -81,7 +81,7 @@ def create(ctxt, values: Mapping[str, object]) -> objects.Service:
     fresh = {'deleted': False, 'deleted_at': None, 'report_count': 0, 'disabled': False,
              'frozen': False, **values}
     with session.writer(ctxt) as conn:
-        query.upsert(conn, _T, [{**fresh, 'uuid': str(uuid.uuid4())}], ('host', 'binary'),
+        changes.upsert(conn, _T, [{**fresh, 'uuid': str(uuid.uuid4())}], ('host', 'binary'),
                      keep=('uuid',))
     return get_by_host_binary(ctxt, values['host'], values['binary'])
 
@@ -92,7 +92,7 @@ def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
 
     :raises ServiceNotFound: there is no such service.
     """
-    done = query.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
+    done = changes.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
                       {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
     if not done:
         raise exception.ServiceNotFound(service_id=service_id)
@@ -104,7 +104,7 @@ def heartbeat(ctxt, service_id: int) -> None:
 
     :raises ServiceNotFound: somebody removed the service.
     """
-    if not query.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
+    if not changes.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
                       {'report_count': _T.c.report_count + 1}):
         raise exception.ServiceNotFound(service_id=service_id)
 
@@ -112,7 +112,7 @@ def heartbeat(ctxt, service_id: int) -> None:
 @session.retry_on_deadlock
 def destroy(ctxt, service_id: int) -> None:
     """:raises ServiceNotFound: there is no such service."""
-    if not query.soft_delete(ctxt, _T, [_T.c.id == service_id]):
+    if not changes.soft_delete(ctxt, _T, [_T.c.id == service_id]):
         raise exception.ServiceNotFound(service_id=service_id)
 
 

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from cinder import exception
 from cinder.conf import CONF
 from cinder.db import engines
+from cinder.db.functions import in_seconds, utcnow
+
+__all__ = ['in_seconds', 'utcnow']  # part of what a transaction is made of
 
 LOG = logging.getLogger(__name__)
 
@@ -170,56 +171,3 @@ def wait_for_database() -> None:
             pause = min(pause * 2, 10)
     if pause > 0.25:
         LOG.info('The database answers.')
-
-
-# ------------------------------------------------------------------------------------- time
-class in_seconds(FunctionElement):  # noqa: N801 - reads as the SQL function that it is
-    """SQL expression: the database's time, naive UTC with microseconds, plus `seconds`."""
-
-    type = sa.DateTime()
-    inherit_cache = True
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(sa.literal(float(seconds), sa.Float()))
-
-
-class utcnow(FunctionElement):  # noqa: N801
-    """SQL expression: the database's time now, naive UTC with microseconds."""
-
-    type = sa.DateTime()
-    inherit_cache = True
-
-
-# In PostgreSQL now() is when the transaction began; a lease or heartbeat wants the statement's.
-@compiles(utcnow, 'postgresql')
-def _(element, compiler, **kw) -> str:
-    return "timezone('utc', statement_timestamp())"
-
-
-@compiles(in_seconds, 'postgresql')
-def _(element, compiler, **kw) -> str:
-    seconds = compiler.process(element.clauses, **kw)
-    return f"(timezone('utc', statement_timestamp()) + make_interval(secs => {seconds}))"
-
-
-@compiles(utcnow, 'mysql')
-@compiles(utcnow, 'mariadb')
-def _(element, compiler, **kw) -> str:
-    return 'utc_timestamp(6)'
-
-
-@compiles(in_seconds, 'mysql')
-@compiles(in_seconds, 'mariadb')
-def _(element, compiler, **kw) -> str:
-    seconds = compiler.process(element.clauses, **kw)
-    return f'(utc_timestamp(6) + INTERVAL {seconds} * 1000000 MICROSECOND)'
-
-
-@compiles(utcnow, 'sqlite')
-def _(element, compiler, **kw) -> str:
-    return f'{engines.SQLITE_NOW}(0)'
-
-
-@compiles(in_seconds, 'sqlite')
-def _(element, compiler, **kw) -> str:
-    return f'{engines.SQLITE_NOW}({compiler.process(element.clauses, **kw)})'

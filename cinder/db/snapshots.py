@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects
-from cinder.db import models, query, session
+from cinder.db import changes, filters, functions, models, query, session, transitions
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 
@@ -18,17 +18,20 @@ _COLUMNS = tuple(_T.c[name] for name in (
     'volume_type_id', 'use_quota', 'created_at', 'updated_at'))
 
 
-def _in_zone(zone: object) -> query.Condition:
+def _in_zone(zone: object) -> filters.Condition:
     return sa.exists().where(_VOLUMES.c.id == _T.c.volume_id,
                              _VOLUMES.c.availability_zone == str(zone))
 
 
-_LIST = query.Listing(
+_LIST = filters.Listing(
     _T, _COLUMNS,
     aliases={'name': 'display_name', 'description': 'display_description',
              'size': 'volume_size', 'consumes_quota': 'use_quota', 'tenant_id': 'project_id'},
     metadata={'metadata': (_SIDE, _SIDE.c.snapshot_id)},
     special={'availability_zone': _in_zone})
+_WHOLE = filters.Listing(_T, tuple(_T.c))
+_METADATA = sa.select(_SIDE.c.snapshot_id, _SIDE.c.key, _SIDE.c.value).where(
+    functions.among(_SIDE.c.snapshot_id, sa.bindparam('ids')))
 
 
 # ------------------------------------------------------------------------------------- rows
@@ -41,8 +44,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     :param detail: makes no difference: the short answer shows metadata too.
     """
     page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, with_count=with_count,
-                       sees=query.of_list(ctxt, _T, all_tenants))
+                       sort=sort, all_tenants=all_tenants, with_count=with_count)
     if page.rows:
         with session.reader(ctxt) as conn:
             _fill(conn, page.rows)
@@ -55,21 +57,18 @@ def get_row(ctxt, snapshot_id: str) -> dict:
     :raises SnapshotNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        rows = query.as_dicts(conn.execute(sa.select(*_COLUMNS).where(
-            _T.c.id == snapshot_id, *query.of_project(ctxt, _T))))
-        if not rows:
+        row = query.one(ctxt, conn, _LIST, snapshot_id)
+        if row is None:
             raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
-        _fill(conn, rows)
-    return rows[0]
+        _fill(conn, [row])
+    return row
 
 
 def _fill(conn: sa.Connection, rows: list[dict]) -> None:
     by_id = {row['id']: row for row in rows}
     for row in rows:
         row['metadata'] = {}
-    for snapshot_id, key, value in conn.execute(
-            sa.select(_SIDE.c.snapshot_id, _SIDE.c.key, _SIDE.c.value).where(
-                _SIDE.c.snapshot_id.in_(list(by_id)))).tuples():
+    for snapshot_id, key, value in conn.execute(_METADATA, {'ids': ','.join(by_id)}).all():
         by_id[snapshot_id]['metadata'][key] = value
 
 
@@ -80,11 +79,10 @@ def get(ctxt, snapshot_id: str) -> objects.Snapshot:
     :raises SnapshotNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = conn.execute(sa.select(*_T.c).where(
-            _T.c.id == snapshot_id, *query.of_project(ctxt, _T))).mappings().first()
+        row = query.one(ctxt, conn, _WHOLE, snapshot_id)
         if row is None:
             raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
-        metadata = query.pairs_of(conn, _SIDE, _SIDE.c.snapshot_id, snapshot_id)
+        metadata = changes.pairs_of(conn, _SIDE, _SIDE.c.snapshot_id, snapshot_id)
     return objects.Snapshot.from_row(row, metadata=metadata,
                                      volume=volumes_db.get(ctxt.elevated(), row['volume_id']))
 
@@ -100,7 +98,7 @@ def on_backend(ctxt, host: str | None = None,
     return _objects(ctxt, _T.c.volume_id.in_(volumes_db.ids_on_backend(host, cluster)))
 
 
-def _objects(ctxt, condition: query.Condition) -> list[objects.Snapshot]:
+def _objects(ctxt, condition: filters.Condition) -> list[objects.Snapshot]:
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(*_T.c).where(condition, _T.c.deleted == sa.false())
                             .order_by(_T.c.created_at, _T.c.id)).mappings().all()
@@ -121,8 +119,8 @@ def create(ctxt, values: Mapping[str, object],
     """Insert a snapshot; an id is made unless the values hold one."""
     pairs = dict(metadata or {})
     with session.writer(ctxt) as conn:
-        row = query.insert(conn, _T, query.with_id(values))
-        query.add_pairs(conn, _SIDE, _SIDE.c.snapshot_id, row['id'], pairs)
+        row = changes.insert(conn, _T, changes.with_id(values))
+        changes.add_pairs(conn, _SIDE, _SIDE.c.snapshot_id, row['id'], pairs)
     return objects.Snapshot.from_row(row, metadata=pairs)
 
 
@@ -132,13 +130,13 @@ def update(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
 
     :raises SnapshotNotFound: there is no such snapshot.
     """
-    if not query.swap(ctxt, _T, [_T.c.id == snapshot_id, _T.c.deleted == sa.false()], values):
+    if not changes.swap(ctxt, _T, [_T.c.id == snapshot_id, _T.c.deleted == sa.false()], values):
         raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
 
 
 @session.retry_on_deadlock
 def transition(ctxt, snapshot: objects.Snapshot, verb: str, *,
-               conditions: Sequence[Callable[[], query.Requirement]] = (),
+               conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:
     """Begin `verb` of states.SNAPSHOT; see volumes.transition.
 
@@ -147,7 +145,7 @@ def transition(ctxt, snapshot: objects.Snapshot, verb: str, *,
     """
     rule = states.SNAPSHOT[verb]
     try:
-        refusal = query.transition(ctxt, _T, rule, snapshot.id, [make() for make in conditions],
+        refusal = transitions.apply(ctxt, _T, rule, snapshot.id, [make() for make in conditions],
                                    values)
     except exception.NotFound:
         raise exception.SnapshotNotFound(snapshot_id=snapshot.id) from None
@@ -155,7 +153,7 @@ def transition(ctxt, snapshot: objects.Snapshot, verb: str, *,
         if rule.http == 409:
             raise exception.Conflict(f'Invalid snapshot: {refusal}')
         raise exception.InvalidSnapshot(reason=refusal)
-    query.follow(snapshot, rule, values)
+    transitions.follow(snapshot, rule, values)
 
 
 @session.retry_on_deadlock
@@ -163,30 +161,30 @@ def leave(ctxt, snapshot_id: str, meanwhile: str | None, status: str,
           values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
-    return query.compare_and_swap(ctxt, _T, snapshot_id, expected, {**values, 'status': status})
+    return changes.compare_and_swap(ctxt, _T, snapshot_id, expected, {**values, 'status': status})
 
 
 @session.retry_on_deadlock
 def destroy(ctxt, snapshot_id: str) -> None:
     """Mark a snapshot as deleted; its rows stay until they are purged."""
-    query.soft_delete(ctxt, _T, [_T.c.id == snapshot_id], status='deleted')
+    changes.soft_delete(ctxt, _T, [_T.c.id == snapshot_id], status='deleted')
 
 
 @session.retry_on_deadlock
 def set_metadata(ctxt, snapshot_id: str, pairs: Mapping[str, str],
                  replace: bool = False) -> dict[str, str]:
     """Merge or replace the metadata; returns all of it."""
-    return query.set_pairs(ctxt, _SIDE, _SIDE.c.snapshot_id, snapshot_id, pairs, replace)
+    return changes.set_pairs(ctxt, _SIDE, _SIDE.c.snapshot_id, snapshot_id, pairs, replace)
 
 
 @session.retry_on_deadlock
 def delete_metadata(ctxt, snapshot_id: str, key: str) -> None:
     """:raises SnapshotMetadataNotFound: there is no such key."""
-    if not query.delete_pair(ctxt, _SIDE, _SIDE.c.snapshot_id, snapshot_id, key):
+    if not changes.delete_pair(ctxt, _SIDE, _SIDE.c.snapshot_id, snapshot_id, key):
         raise exception.SnapshotMetadataNotFound(snapshot_id=snapshot_id, metadata_key=key)
 
 
-def no_group_snapshot() -> query.Requirement:
+def no_group_snapshot() -> transitions.Requirement:
     """The snapshot is no part of a group snapshot."""
-    return query.Requirement(_T.c.group_snapshot_id.is_(None), 'is part of group snapshot',
+    return transitions.Requirement(_T.c.group_snapshot_id.is_(None), 'is part of group snapshot',
                              sa.select(_T.c.group_snapshot_id))

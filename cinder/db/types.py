@@ -7,7 +7,7 @@ from oslo_db import exception as db_exc
 
 from cinder import exception, objects
 from cinder.conf import CONF
-from cinder.db import models, query, session
+from cinder.db import changes, filters, functions, models, query, session
 
 _T = models.VolumeType.__table__
 _SPECS = models.VolumeTypeExtraSpec.__table__
@@ -26,8 +26,34 @@ JOINED = (*(column.label(f'type_{column.name}') for column in _COLUMNS),
           *(column.label(f'encryption_{column.name}') for column in _ENCRYPTION_COLUMNS))
 # Names of the keys and values that sides_of() yields.
 SIDES = ('extra_specs', 'qos_specs')
-_LIST = query.Listing(_T, _COLUMNS, metadata={
-    'extra_specs': (_SPECS, _SPECS.c.volume_type_id)})
+_GIVEN = sa.exists().where(_PROJECTS.c.volume_type_id == _T.c.id,
+                           _PROJECTS.c.project_id == sa.bindparam('project_id'))
+_FILTERS = {'metadata': {'extra_specs': (_SPECS, _SPECS.c.volume_type_id)},
+            # Public types, and those that the project was given.
+            'visible': sa.or_(_T.c.is_public == sa.true(), _GIVEN)}
+_LIST = filters.Listing(_T, _COLUMNS, **_FILTERS)
+_WHOLE = filters.Listing(_T, JOINED, _T.outerjoin(
+    _ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.id), **_FILTERS)
+_SPECS_OF = sa.select(_SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value).where(
+    functions.among(_SPECS.c.volume_type_id, sa.bindparam('ids')))
+
+
+def _side(name: str, owner: sa.Column, key: sa.ColumnElement, value: sa.Column,
+          *where: filters.Condition) -> sa.Select:
+    return sa.select(owner, sa.literal_column(f"'{name}'"), key, value).where(*where)
+
+
+# (id, name of SIDES, key, value) of one type; parameters are what sides_of() gives.
+_QOS_ALIVE = _QOS.c.deleted == sa.false()
+SIDES_OF = (
+    _side('extra_specs', _SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value,
+          _SPECS.c.volume_type_id == sa.bindparam('type_id')),
+    _side('qos_specs', _QOS.c.specs_id, _QOS.c.key, _QOS.c.value,
+          _QOS.c.specs_id == sa.bindparam('qos_specs_id'), _QOS_ALIVE),
+    _side('qos_specs', _QOS.c.id, sa.literal_column("'consumer'"), _QOS.c.value,
+          _QOS.c.id == sa.bindparam('qos_specs_id'), _QOS_ALIVE),
+)
+_ALL_SIDES = sa.union_all(*SIDES_OF)
 
 
 def join(source: sa.FromClause, type_id: sa.Column) -> sa.Join:
@@ -36,21 +62,9 @@ def join(source: sa.FromClause, type_id: sa.Column) -> sa.Join:
         _ENCRYPTION, _ENCRYPTION.c.volume_type_id == type_id)
 
 
-def sides_of(row: Mapping[str, object]) -> list[sa.Select]:
-    """(type id, 'extra_specs' or 'qos_specs', key, value) of the type in a row with JOINED."""
-    if row['type_id'] is None:
-        return []
-    found = [sa.select(_SPECS.c.volume_type_id, sa.literal_column("'extra_specs'"), _SPECS.c.key,
-                       _SPECS.c.value).where(_SPECS.c.volume_type_id == row['type_id'])]
-    if row['type_qos_specs_id'] is not None:
-        found.append(sa.select(
-            _QOS.c.specs_id, sa.literal_column("'qos_specs'"), _QOS.c.key, _QOS.c.value).where(
-                _QOS.c.specs_id == row['type_qos_specs_id'], _QOS.c.deleted == sa.false()))
-        found.append(sa.select(
-            _QOS.c.id, sa.literal_column("'qos_specs'"), sa.literal_column("'consumer'"),
-            _QOS.c.value).where(
-                _QOS.c.id == row['type_qos_specs_id'], _QOS.c.deleted == sa.false()))
-    return found
+def sides_of(row: Mapping[str, object]) -> dict[str, object]:
+    """Parameters of SIDES_OF for the type in a row with JOINED."""
+    return {'type_id': row['type_id'], 'qos_specs_id': row['type_qos_specs_id']}
 
 
 def from_joined(row: Mapping[str, object], pairs: Mapping[str, dict]) -> objects.VolumeType | None:
@@ -71,35 +85,28 @@ def from_joined(row: Mapping[str, object], pairs: Mapping[str, dict]) -> objects
 
 
 # -------------------------------------------------------------------------------------- read
-def _visible(ctxt) -> list[query.Condition]:
-    """Public types and those the project was given; an administrator sees all."""
-    alive = [_T.c.deleted == sa.false()]
-    if ctxt.is_admin:
-        return alive
-    return [*alive, sa.or_(_T.c.is_public == sa.true(), _given_to(ctxt.project_id))]
-
-
-def _given_to(project_id: str | None) -> query.Condition:
-    return sa.exists().where(_PROJECTS.c.volume_type_id == _T.c.id,
-                             _PROJECTS.c.project_id == project_id)
-
-
-def _one(ctxt, condition: query.Condition) -> objects.VolumeType | None:
-    with session.reader(ctxt) as conn:
-        row = conn.execute(sa.select(*JOINED).select_from(
-            _T.outerjoin(_ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.id)).where(
-                condition, *_visible(ctxt))).mappings().first()
-        if row is None:
-            return None
-        pairs: dict[str, dict] = {name: {} for name in SIDES}
-        for _, name, key, value in conn.execute(sa.union_all(*sides_of(row))).tuples():
-            pairs[name][key] = value
+def _read(conn: sa.Connection, row: dict | None) -> objects.VolumeType | None:
+    if row is None:
+        return None
+    pairs: dict[str, dict] = {name: {} for name in SIDES}
+    for _, name, key, value in conn.execute(_ALL_SIDES, sides_of(row)).all():
+        pairs[name][key] = value
     return from_joined(row, pairs)
+
+
+def _find(ctxt, condition: filters.Condition) -> objects.VolumeType | None:
+    """The type that fulfils a condition, if the caller may see it."""
+    scope = query.scope_of(_WHOLE, ctxt.is_admin, ctxt.is_admin)
+    with session.reader(ctxt) as conn:
+        rows = query.as_dicts(conn.execute(_WHOLE.select.where(condition, *scope),
+                                           {'project_id': ctxt.project_id}))
+        return _read(conn, rows[0] if rows else None)
 
 
 def get(ctxt, type_id: str) -> objects.VolumeType:
     """:raises VolumeTypeNotFound: there is none, or the caller may not see it."""
-    found = _one(ctxt, _T.c.id == type_id)
+    with session.reader(ctxt) as conn:
+        found = _read(conn, query.one(ctxt, conn, _WHOLE, type_id))
     if found is None:
         raise exception.VolumeTypeNotFound(volume_type_id=type_id)
     return found
@@ -107,7 +114,7 @@ def get(ctxt, type_id: str) -> objects.VolumeType:
 
 def get_by_name(ctxt, name: str) -> objects.VolumeType:
     """:raises VolumeTypeNotFoundByName: there is none, or the caller may not see it."""
-    found = _one(ctxt, _T.c.live_name == name)
+    found = _find(ctxt, _T.c.live_name == name)
     if found is None:
         raise exception.VolumeTypeNotFoundByName(volume_type_name=name)
     return found
@@ -132,7 +139,7 @@ def default(ctxt) -> objects.VolumeType:
     mine = sa.select(_DEFAULTS.c.volume_type_id).where(
         _DEFAULTS.c.project_id == ctxt.project_id)
     named = sa.select(_T.c.id).where(_T.c.live_name == CONF.default_volume_type)
-    found = _one(ctxt.elevated(), _T.c.id == sa.func.coalesce(
+    found = _find(ctxt.elevated(), _T.c.id == sa.func.coalesce(
         mine.scalar_subquery(), named.scalar_subquery()))
     if found is None:
         raise exception.VolumeTypeNotFoundByName(volume_type_name=CONF.default_volume_type)
@@ -153,15 +160,13 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     if filters.get('is_public', 0) is None:
         del filters['is_public']
     page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, with_count=with_count, sees=_visible(ctxt))
+                       sort=sort, all_tenants=True, with_count=with_count)
     by_id = {row['id']: row for row in page.rows}
     for row in page.rows:
         row['extra_specs'] = {}
     if by_id:
         with session.reader(ctxt) as conn:
-            for type_id, key, value in conn.execute(sa.select(
-                    _SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value).where(
-                        _SPECS.c.volume_type_id.in_(list(by_id)))).tuples():
+            for type_id, key, value in conn.execute(_SPECS_OF, {'ids': ','.join(by_id)}).all():
                 by_id[type_id]['extra_specs'][key] = value
     return page
 
@@ -201,10 +206,10 @@ def create(ctxt, values: Mapping[str, object], extra_specs: Mapping[str, str] | 
     """
     with session.writer(ctxt) as conn:
         try:
-            row = query.insert(conn, _T, query.with_id({**values, 'live_name': values['name']}))
+            row = changes.insert(conn, _T, changes.with_id({**values, 'live_name': values['name']}))
         except db_exc.DBDuplicateEntry:
             raise exception.VolumeTypeExists(id=values['name']) from None
-        query.add_pairs(conn, _SPECS, _SPECS.c.volume_type_id, row['id'], extra_specs or {})
+        changes.add_pairs(conn, _SPECS, _SPECS.c.volume_type_id, row['id'], extra_specs or {})
         for project_id in projects:
             conn.execute(_PROJECTS.insert().values(
                 volume_type_id=row['id'], project_id=project_id, created_at=session.utcnow()))
@@ -222,7 +227,7 @@ def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
     if 'name' in values:
         values = {**values, 'live_name': values['name']}
     try:
-        done = query.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], values)
+        done = changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], values)
     except db_exc.DBDuplicateEntry:
         raise exception.VolumeTypeExists(id=values['name']) from None
     if not done:
@@ -239,7 +244,7 @@ def destroy(ctxt, type_id: str) -> None:
     used = sa.exists().where(_VOLUMES.c.volume_type_id == _T.c.id,
                              _VOLUMES.c.deleted == sa.false())
     with session.writer(ctxt):
-        if query.soft_delete(ctxt, _T, [_T.c.id == type_id, ~used], live_name=None):
+        if changes.soft_delete(ctxt, _T, [_T.c.id == type_id, ~used], live_name=None):
             return
         if in_use(ctxt, type_id):
             raise exception.VolumeTypeInUse(volume_type_id=type_id)
@@ -250,7 +255,7 @@ def destroy(ctxt, type_id: str) -> None:
 def get_extra_specs(ctxt, type_id: str) -> dict[str, str]:
     """All extra specs of a type."""
     with session.reader(ctxt) as conn:
-        return query.pairs_of(conn, _SPECS, _SPECS.c.volume_type_id, type_id)
+        return changes.pairs_of(conn, _SPECS, _SPECS.c.volume_type_id, type_id)
 
 
 @session.retry_on_deadlock
@@ -258,7 +263,7 @@ def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, s
     """Merge extra specs into those of a type; returns all of them."""
     with session.writer(ctxt):
         _touch(ctxt, type_id)
-        return query.set_pairs(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, specs)
+        return changes.set_pairs(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, specs)
 
 
 @session.retry_on_deadlock
@@ -266,14 +271,14 @@ def delete_extra_spec(ctxt, type_id: str, key: str) -> None:
     """:raises VolumeTypeExtraSpecsNotFound: there is no such key."""
     with session.writer(ctxt):
         _touch(ctxt, type_id)
-        if not query.delete_pair(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, key):
+        if not changes.delete_pair(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, key):
             raise exception.VolumeTypeExtraSpecsNotFound(volume_type_id=type_id,
                                                          extra_specs_key=key)
 
 
 def _touch(ctxt, type_id: str) -> None:
     """Lock the type's row, so that it is not deleted meanwhile."""
-    if not query.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
+    if not changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
         raise exception.VolumeTypeNotFound(volume_type_id=type_id)
 
 

@@ -5,7 +5,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects, utils
-from cinder.db import attachments, models, query, session, types
+from cinder.db import (
+    attachments,
+    changes,
+    filters,
+    functions,
+    models,
+    query,
+    session,
+    transitions,
+    types,
+)
 from cinder.objects import states
 
 _T = models.Volume.__table__
@@ -35,7 +45,7 @@ _DETAIL = (
 )
 
 
-def _on_host(host: object) -> query.Condition:
+def _on_host(host: object) -> filters.Condition:
     """The very host or back end, or any pool of it."""
     return sa.or_(_T.c.host == str(host), _T.c.host.like(
         str(host).translate({ord(char): f'/{char}' for char in '/%_'}) + '#%', escape='/'))
@@ -46,9 +56,18 @@ _FILTERS = {
                 'consumes_quota': 'use_quota', 'tenant_id': 'project_id'},
     'metadata': {name: (side, side.c.volume_id) for name, side in _SIDES.items()},
     'special': {'host': _on_host},
+    # The target of a migration is the service's own business.
+    'hidden': sa.func.coalesce(_T.c.migration_status, '').like('target:%'),
 }
-_LISTS = {False: query.Listing(_T, _BRIEF, **_FILTERS),
-          True: query.Listing(_T, _DETAIL, _WITH_TYPE, **_FILTERS)}
+_LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
+          True: filters.Listing(_T, _DETAIL, _WITH_TYPE, **_FILTERS)}
+_WHOLE = filters.Listing(_T, (*_T.c, *types.JOINED), types.join(_T, _T.c.volume_type_id))
+# (volume id, field, key, value) of all metadata of the volumes in :ids.
+_SIDES_OF = [
+    sa.select(side.c.volume_id, sa.literal_column(f"'{name}'"), side.c.key, side.c.value).where(
+        functions.among(side.c.volume_id, sa.bindparam('ids'))) for name, side in _SIDES.items()]
+_METADATA = sa.union_all(*_SIDES_OF)
+_METADATA_AND_TYPE = sa.union_all(*_SIDES_OF, *types.SIDES_OF)
 
 
 # ------------------------------------------------------------------------------------- rows
@@ -63,16 +82,9 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     :param detail: everything that an answer shows, else only id and display_name.
     :raises MarkerNotFound: the marker is no volume that the caller may see.
     """
-    where = []
-    if not ctxt.is_admin:
-        # The target of a migration is the service's own business.
-        where.append(sa.or_(_T.c.migration_status.is_(None),
-                            _T.c.migration_status.not_like('target:%')))
-    page = query.fetch(
-        ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker, offset=offset,
-        sort=sort, with_count=with_count, where=where,
-        sees=query.of_list(ctxt, _T, all_tenants))
-    if detail:
+    page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
+                       offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
+    if detail and page.rows:
         with session.reader(ctxt) as conn:
             _fill(conn, page.rows)
     return page
@@ -84,32 +96,24 @@ def get_row(ctxt, volume_id: str) -> dict:
     :raises VolumeNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        rows = query.as_dicts(conn.execute(sa.select(*_DETAIL).select_from(_WITH_TYPE).where(
-            _T.c.id == volume_id, *query.of_project(ctxt, _T))))
-        if not rows:
+        row = query.one(ctxt, conn, _LISTS[True], volume_id)
+        if row is None:
             raise exception.VolumeNotFound(volume_id=volume_id)
-        _fill(conn, rows)
-    return rows[0]
+        _fill(conn, [row])
+    return row
 
 
 def _fill(conn: sa.Connection, rows: list[dict]) -> None:
     """Give each row its metadata and finished attachments: two statements for the page."""
-    if not rows:
-        return
     by_id = {row['id']: row for row in rows}
     for row in rows:
-        row.update(metadata={}, admin_metadata={}, glance_metadata={}, attachments=[])
-    sides = conn.execute(sa.union_all(*_sides_of(list(by_id)))).tuples()
-    for volume_id, name, key, value in sides:
+        row['metadata'], row['admin_metadata'], row['glance_metadata'] = {}, {}, {}
+        row['attachments'] = []
+    ids = ','.join(by_id)
+    for volume_id, name, key, value in conn.execute(_METADATA, {'ids': ids}).all():
         by_id[volume_id][name][key] = value
-    for attachment in attachments.attached_to(conn, list(by_id)):
+    for attachment in attachments.attached_to(conn, ids):
         by_id[attachment['volume_id']]['attachments'].append(attachment)
-
-
-def _sides_of(ids: list[str]) -> list[sa.Select]:
-    """(volume id, field, key, value) of all metadata."""
-    return [sa.select(side.c.volume_id, sa.literal_column(f"'{name}'"), side.c.key, side.c.value)
-            .where(side.c.volume_id.in_(ids)) for name, side in _SIDES.items()]
 
 
 # ---------------------------------------------------------------------------------- objects
@@ -119,19 +123,16 @@ def get(ctxt, volume_id: str) -> objects.Volume:
     :raises VolumeNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = conn.execute(sa.select(*_T.c, *types.JOINED).select_from(
-            types.join(_T, _T.c.volume_type_id)).where(
-                _T.c.id == volume_id, *query.of_project(ctxt, _T))).mappings().first()
+        row = query.one(ctxt, conn, _WHOLE, volume_id)
         if row is None:
             raise exception.VolumeNotFound(volume_id=volume_id)
         pairs: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
-        statement = sa.union_all(*_sides_of([volume_id]), *types.sides_of(row))
-        for _, name, key, value in conn.execute(statement).tuples():
+        for _, name, key, value in conn.execute(
+                _METADATA_AND_TYPE, {'ids': volume_id, **types.sides_of(row)}).all():
             pairs[name][key] = value
         present = attachments.on_connection(conn, volume_id)
-    volume_type = types.from_joined(row, pairs)
     return objects.Volume.from_row(row, **{name: pairs[name] for name in _SIDES},
-                                   attachments=present, volume_type=volume_type)
+                                   attachments=present, volume_type=types.from_joined(row, pairs))
 
 
 def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
@@ -149,7 +150,7 @@ def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
     return [objects.Volume.from_row(row) for row in rows]
 
 
-def _of_backend(host: str | None, cluster: str | None) -> query.Condition:
+def _of_backend(host: str | None, cluster: str | None) -> filters.Condition:
     conditions = [_on_host(host)] if host else []
     if cluster:
         conditions += [_T.c.cluster_name == cluster, _T.c.cluster_name.like(f'{cluster}#%')]
@@ -180,20 +181,21 @@ def capacity_by_pool(ctxt, host: str, cluster: str | None = None) -> dict[str, i
 def include_in_cluster(ctxt, host: str, cluster: str) -> int:
     """Let a cluster have the volumes of a host that joined it; returns how many."""
     pool = sa.func.substr(_T.c.host, len(host) + 1)
-    return query.swap(ctxt, _T, [_T.c.deleted == sa.false(), _on_host(host)],
+    return changes.swap(ctxt, _T, [_T.c.deleted == sa.false(), _on_host(host)],
                       {'cluster_name': sa.literal(cluster).concat(pool)})
 
 
 def summary(ctxt, all_tenants: bool = False) -> dict[str, object]:
     """total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
-    where = query.of_list(ctxt, _T, all_tenants)
+    where = query.scope_of(_LISTS[False], ctxt.is_admin and all_tenants, ctxt.is_admin)
+    me = {'project_id': ctxt.project_id}
     side = _SIDES['metadata']
     with session.reader(ctxt) as conn:
         count, size = conn.execute(sa.select(
-            sa.func.count(), sa.func.coalesce(sa.func.sum(_T.c.size), 0)).where(*where)).one()
+            sa.func.count(), sa.func.coalesce(sa.func.sum(_T.c.size), 0)).where(*where), me).one()
         values: dict[str, list] = {}
         for key, value in conn.execute(sa.select(side.c.key, side.c.value).distinct().join(
-                _T, _T.c.id == side.c.volume_id).where(*where)).tuples():
+                _T, _T.c.id == side.c.volume_id).where(*where), me).all():
             values.setdefault(key, []).append(value)
     return {'total_count': count, 'total_size': int(size),
             'metadata': {key: sorted(found) for key, found in values.items()}}
@@ -208,9 +210,9 @@ def create(ctxt, values: Mapping[str, object], metadata: Mapping[str, str] | Non
     pairs = {'metadata': dict(metadata or {}), 'admin_metadata': dict(admin_metadata or {}),
              'glance_metadata': dict(glance_metadata or {})}
     with session.writer(ctxt) as conn:
-        row = query.insert(conn, _T, query.with_id(values))
+        row = changes.insert(conn, _T, changes.with_id(values))
         for name, side in _SIDES.items():
-            query.add_pairs(conn, side, side.c.volume_id, row['id'], pairs[name])
+            changes.add_pairs(conn, side, side.c.volume_id, row['id'], pairs[name])
     return objects.Volume.from_row(row, **pairs, attachments=[])
 
 
@@ -220,13 +222,13 @@ def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
 
     :raises VolumeNotFound: there is no such volume.
     """
-    if not query.swap(ctxt, _T, [_T.c.id == volume_id, _T.c.deleted == sa.false()], values):
+    if not changes.swap(ctxt, _T, [_T.c.id == volume_id, _T.c.deleted == sa.false()], values):
         raise exception.VolumeNotFound(volume_id=volume_id)
 
 
 @session.retry_on_deadlock
 def transition(ctxt, volume: objects.Volume, verb: str, *,
-               conditions: Sequence[Callable[[], query.Requirement]] = (),
+               conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:
     """Begin `verb` of states.VOLUME, in one UPDATE that only fits a status it may begin in.
 
@@ -237,14 +239,14 @@ def transition(ctxt, volume: objects.Volume, verb: str, *,
     """
     rule = states.VOLUME[verb]
     try:
-        refusal = query.transition(ctxt, _T, rule, volume.id, [make() for make in conditions],
+        refusal = transitions.apply(ctxt, _T, rule, volume.id, [make() for make in conditions],
                                    values)
     except exception.NotFound:
         raise exception.VolumeNotFound(volume_id=volume.id) from None
     if refusal:
         raise (exception.ConflictingVolumeState if rule.http == 409
                else exception.InvalidVolume)(reason=refusal)
-    query.follow(volume, rule, values)
+    transitions.follow(volume, rule, values)
 
 
 @session.retry_on_deadlock
@@ -252,13 +254,13 @@ def leave(ctxt, volume_id: str, meanwhile: str | None, status: str,
           values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
-    return query.compare_and_swap(ctxt, _T, volume_id, expected, {**values, 'status': status})
+    return changes.compare_and_swap(ctxt, _T, volume_id, expected, {**values, 'status': status})
 
 
 @session.retry_on_deadlock
 def destroy(ctxt, volume_id: str) -> None:
     """Mark a volume as deleted; its rows stay until they are purged."""
-    query.soft_delete(ctxt, _T, [_T.c.id == volume_id], status='deleted', growth=0,
+    changes.soft_delete(ctxt, _T, [_T.c.id == volume_id], status='deleted', growth=0,
                       terminated_at=session.utcnow())
 
 
@@ -285,14 +287,14 @@ def set_glance_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
 
 def _set(ctxt, name: str, volume_id: str, pairs: Mapping[str, str], replace: bool) -> dict:
     side = _SIDES[name]
-    return query.set_pairs(ctxt, side, side.c.volume_id, volume_id, pairs, replace)
+    return changes.set_pairs(ctxt, side, side.c.volume_id, volume_id, pairs, replace)
 
 
 @session.retry_on_deadlock
 def delete_metadata(ctxt, volume_id: str, key: str) -> None:
     """:raises VolumeMetadataNotFound: there is no such key."""
     side = _SIDES['metadata']
-    if not query.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
+    if not changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
         raise exception.VolumeMetadataNotFound(volume_id=volume_id, metadata_key=key)
 
 
@@ -300,48 +302,48 @@ def delete_metadata(ctxt, volume_id: str, key: str) -> None:
 def delete_admin_metadata(ctxt, volume_id: str, key: str) -> None:
     """Remove a key; nothing happens where it is not there."""
     side = _SIDES['admin_metadata']
-    query.delete_pair(ctxt, side, side.c.volume_id, volume_id, key)
+    changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key)
 
 
 @session.retry_on_deadlock
 def delete_glance_metadata(ctxt, volume_id: str, key: str) -> None:
     """:raises GlanceMetadataNotFound: there is no such key."""
     side = _SIDES['glance_metadata']
-    if not query.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
+    if not changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
         raise exception.GlanceMetadataNotFound(id=volume_id, key=key)
 
 
 # ------------------------------------------------------------- what a transition may require
-def no_snapshots() -> query.Requirement:
+def no_snapshots() -> transitions.Requirement:
     """No snapshot was taken of the volume that still exists."""
     here = [_SNAPSHOTS.c.volume_id == _T.c.id, _SNAPSHOTS.c.deleted == sa.false()]
-    return query.Requirement(
+    return transitions.Requirement(
         ~sa.exists().where(*here), 'has snapshots:',
         sa.select(_SNAPSHOTS.c.id).join_from(_SNAPSHOTS, _T, sa.and_(*here)))
 
 
-def not_attached() -> query.Requirement:
+def not_attached() -> transitions.Requirement:
     """No server or host has the volume."""
     here = [_ATTACHMENTS.c.volume_id == _T.c.id, _ATTACHMENTS.c.deleted == sa.false()]
-    return query.Requirement(
+    return transitions.Requirement(
         _T.c.attach_status != 'attached', 'is attached:',
         sa.select(_ATTACHMENTS.c.id).join_from(_ATTACHMENTS, _T, sa.and_(*here)))
 
 
-def is_attached() -> query.Requirement:
+def is_attached() -> transitions.Requirement:
     """A server or host has the volume."""
-    return query.Requirement(_T.c.attach_status == 'attached', 'is not attached')
+    return transitions.Requirement(_T.c.attach_status == 'attached', 'is not attached')
 
 
-def not_migrating() -> query.Requirement:
+def not_migrating() -> transitions.Requirement:
     """No migration of the volume is under way."""
-    return query.Requirement(
+    return transitions.Requirement(
         sa.or_(_T.c.migration_status.is_(None),
                _T.c.migration_status.in_(('deleting', 'error', 'success'))),
         'is being migrated')
 
 
-def no_group() -> query.Requirement:
+def no_group() -> transitions.Requirement:
     """The volume is in no group."""
-    return query.Requirement(_T.c.group_id.is_(None), 'is in group',
+    return transitions.Requirement(_T.c.group_id.is_(None), 'is in group',
                              sa.select(_T.c.group_id))

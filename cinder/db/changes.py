@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How rows are made and changed: insert, compare-and-swap, soft delete, upsert, keys and values.
+"""
+import uuid
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+
+from cinder.db import session
+from cinder.db.filters import Condition
+
+
+def with_id(values: Mapping[str, object]) -> dict[str, object]:
+    """The values with a new id, unless they have one."""
+    return {'id': str(uuid.uuid4()), **values}
+
+
+def insert(conn: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> dict:
+    """Insert a row; its values with what the database and the models added.
+
+    One statement where the engine can return the time it stored, else two.
+    """
+    statement = table.insert().values({**values, 'created_at': session.utcnow()})
+    key = list(table.primary_key)
+    if conn.dialect.insert_returning:
+        row = conn.execute(statement.returning(*table.c)).mappings().one()
+    else:
+        made = conn.execute(statement).inserted_primary_key
+        row = conn.execute(sa.select(*table.c).where(
+            *(column == value for column, value in zip(key, made, strict=True)))).mappings().one()
+    return dict(row)
+
+
+def compare_and_swap(ctxt, table: sa.Table, row_id: object, expected: Mapping[str, object],
+                     values: Mapping[str, object]) -> bool:
+    """Change a row that has the expected values, in one UPDATE; whether it had them.
+
+    :param expected: column -> value, or a list or tuple of allowed values.
+    """
+    where = [table.c.id == row_id]
+    for name, value in expected.items():
+        column = table.c[name]
+        many = isinstance(value, (list, tuple, set, frozenset))
+        where.append(column.in_(value) if many else
+                     column.is_(None) if value is None else column == value)
+    if 'deleted' in table.c:
+        where.append(table.c.deleted == sa.false())
+    return swap(ctxt, table, where, values) == 1
+
+
+def swap(ctxt, table: sa.Table, where: Sequence[Condition],
+         values: Mapping[str, object]) -> int:
+    """UPDATE the rows that fulfil all conditions; how many there were.
+
+    The values are assigned in the given order, which MySQL goes by: a value may refer to a
+    column that a later one changes.
+    """
+    ordered = [(table.c[name], value) for name, value in values.items()]
+    if 'updated_at' not in values:
+        ordered.append((table.c.updated_at, session.utcnow()))
+    with session.writer(ctxt) as conn:
+        return conn.execute(table.update().where(*where).ordered_values(*ordered)).rowcount
+
+
+def soft_delete(ctxt, table: sa.Table, where: Sequence[Condition], **values: object) -> int:
+    """Mark rows as deleted; how many there were."""
+    return swap(ctxt, table, [table.c.deleted == sa.false(), *where],
+                {**values, 'deleted': True, 'deleted_at': session.utcnow()})
+
+
+def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]],
+           key: Sequence[str], keep: Sequence[str] = ()) -> None:
+    """Insert rows, or change those whose key is there already, in one statement.
+
+    :param key: columns of a unique constraint; all rows have the same columns.
+    :param keep: columns that a row which is there already keeps.
+    """
+    if not rows:
+        return
+    changed = [name for name in rows[0] if name not in (*key, *keep)]
+    now = session.utcnow()
+    rows = [{**row, 'created_at': now} for row in rows]
+    if conn.dialect.name in ('mysql', 'mariadb'):
+        statement = mysql.insert(table).values(rows)
+        update = {name: statement.inserted[name] for name in changed}
+        conn.execute(statement.on_duplicate_key_update({**update, 'updated_at': now}))
+        return
+    make = {'postgresql': postgresql.insert, 'sqlite': sqlite.insert}[conn.dialect.name]
+    statement = make(table).values(rows)
+    update = {name: statement.excluded[name] for name in changed}
+    conn.execute(statement.on_conflict_do_update(
+        index_elements=list(key), set_={**update, 'updated_at': now}))
+
+
+# -------------------------------------------------------------------------- keys and values
+def pairs_of(conn: sa.Connection, table: sa.Table, owner: sa.Column, row_id: str) -> dict:
+    """The keys and values that `table` holds for one row."""
+    return dict(conn.execute(sa.select(table.c.key, table.c.value).where(
+        owner == row_id)).tuples().all())
+
+
+def set_pairs(ctxt, table: sa.Table, owner: sa.Column, row_id: str,
+              pairs: Mapping[str, str | None], replace: bool = False) -> dict:
+    """Merge keys and values into those of one row, or replace them; all that it has then."""
+    with session.writer(ctxt) as conn:
+        if replace:
+            conn.execute(table.delete().where(owner == row_id, table.c.key.not_in(list(pairs))))
+        upsert(conn, table, [{owner.name: row_id, 'key': key, 'value': value}
+                             for key, value in pairs.items()], (owner.name, 'key'))
+        return dict(pairs) if replace else pairs_of(conn, table, owner, row_id)
+
+
+def add_pairs(conn: sa.Connection, table: sa.Table, owner: sa.Column, row_id: str,
+              pairs: Mapping[str, str | None]) -> None:
+    """Keys and values of a row that is new."""
+    if pairs:
+        conn.execute(table.insert().values([
+            {owner.name: row_id, 'key': key, 'value': value, 'created_at': session.utcnow()}
+            for key, value in pairs.items()]))
+
+
+def delete_pair(ctxt, table: sa.Table, owner: sa.Column, row_id: str, key: str) -> bool:
+    """Remove one key of one row; whether it was there."""
+    with session.writer(ctxt) as conn:
+        return conn.execute(table.delete().where(
+            owner == row_id, table.c.key == key)).rowcount > 0

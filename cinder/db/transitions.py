@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A change of status as one UPDATE with everything that allows it in its WHERE.
+
+The rows of cinder.objects.states say what is allowed; who is refused is told why.
+"""
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from cinder import exception
+from cinder.db import changes, session
+from cinder.db.filters import Condition
+from cinder.objects import base, states
+
+
+@dataclasses.dataclass(frozen=True)
+class Requirement:
+    """A condition of a transition beside the status.
+
+    :param holds: SQL condition on the row.
+    :param otherwise: what to say where it does not hold.
+    :param blockers: SELECT of what stands in the way, to be named; None where nothing does.
+    """
+
+    holds: Condition
+    otherwise: str
+    blockers: sa.Select | None = None
+
+
+def apply(ctxt, table: sa.Table, rule: states.Transition, row_id: str,
+               requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
+    """Take a row through a transition in one UPDATE; None, or the reason why it may not.
+
+    :param values: further columns to set; a status among them wins over the table's.
+    :raises NotFound: there is no such row.
+    """
+    columns: dict[str, object] = {}
+    status = values.get('status', rule.meanwhile)
+    if status is not None:
+        if 'previous_status' in table.c:
+            columns['previous_status'] = table.c.status
+        columns['status'] = status
+    columns.update(values)
+    where = [table.c.id == row_id, table.c.deleted == sa.false(),
+             *(requirement.holds for requirement in requirements)]
+    if rule.allowed is not None:
+        where.append(table.c.status.in_(rule.allowed))
+    if changes.swap(ctxt, table, where, columns):
+        return None
+    with session.reader(ctxt) as conn:
+        return _refusal(conn, table, rule, row_id, requirements)
+
+
+def _refusal(conn: sa.Connection, table: sa.Table, rule: states.Transition, row_id: str,
+             requirements: Sequence[Requirement]) -> str:
+    status = conn.execute(sa.select(table.c.status).where(
+        table.c.id == row_id, table.c.deleted == sa.false())).scalar()
+    if status is None:
+        raise exception.NotFound()
+    kind = table.name.removesuffix('s')
+    if rule.allowed is not None and status not in rule.allowed:
+        return (f"{kind} {row_id} is in status '{status}' and must be in one of: "
+                f"{', '.join(rule.allowed)}")
+    for requirement in requirements:
+        if conn.execute(sa.select(table.c.id).where(
+                table.c.id == row_id, requirement.holds)).first():
+            continue
+        ids = () if requirement.blockers is None else conn.execute(
+            requirement.blockers.where(table.c.id == row_id).limit(10)).scalars().all()
+        return ' '.join([f'{kind} {row_id} {requirement.otherwise}', ', '.join(ids)]).strip()
+    return f'{kind} {row_id} was changed by another request at the same time'
+
+
+def follow(resource: base.CinderObject, rule: states.Transition,
+           values: Mapping[str, object]) -> None:
+    """Let an object show what transition() did to its row.
+
+    A transaction that is run again must not take its own first try for the previous status.
+    """
+    status = values.get('status', rule.meanwhile)
+    columns = dict(values)
+    if status is not None and resource.status != status:
+        if 'previous_status' in resource.fields:
+            columns['previous_status'] = resource.status
+        columns['status'] = status
+    for name, value in columns.items():
+        if name in resource.fields and not isinstance(value, sa.ClauseElement):
+            setattr(resource, name, value)
+    resource.obj_reset_changes(columns)
