@@ -14,7 +14,7 @@ from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
 from cinder import exception, utils, version
-from cinder.conf import CONF, options
+from cinder.conf import CONF
 
 LOG = log.getLogger(__name__)
 
@@ -42,18 +42,14 @@ def stop_with(reason: object) -> None:
 
 
 def read_configuration() -> None:
-    """Parse the command line and the files, and every value that they give.
+    """Parse the command line and the files.
 
-    :raises oslo_config.cfg.Error: an option, a value or a file is wrong.
+    :raises SystemExit: with one line: an option, a value or a file is wrong.
     :raises InvalidConfigurationValue: values that do not go together.
     """
     log.register_options(CONF)
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN'])
     cinder_conf.configure(sys.argv, version.version_string())
-    for group, opts in options.BY_GROUP.items():
-        section = CONF if group == 'DEFAULT' else CONF[group]
-        for option in opts:
-            section[option.dest]
     if CONF.operation_lease <= CONF.report_interval:
         # A lease that lapses between two heartbeats lets two services run one operation.
         raise exception.InvalidConfigurationValue(

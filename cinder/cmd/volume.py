@@ -18,10 +18,10 @@ from cinder.volume import configuration
 LOG = logging.getLogger(__name__)
 
 BINARY = 'cinder-volume'
-CONF.register_cli_opt(cfg.StrOpt(
+BACKEND_NAME = cfg.StrOpt(
     'backend_name',
     help='The one of enabled_backends that this process runs. Given by the parent process where '
-         'processes cannot be forked, that is on Windows; leave it alone elsewhere.'))
+         'processes cannot be forked, that is on Windows; leave it alone elsewhere.')
 
 
 def main() -> None:
@@ -29,6 +29,7 @@ def main() -> None:
     with common.errors_in_one_line():
         objects.register_all()
         gmr_opts.set_defaults(CONF)
+        CONF.register_cli_opt(BACKEND_NAME)
         common.read_configuration()
         common.start_logging()
         common.prepare_privileges()

@@ -6,12 +6,15 @@ import threading
 from collections.abc import Callable
 
 from oslo_config import cfg
-from oslo_service import service
+from oslo_service import _options, service
 
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
 
 LOG = logging.getLogger(__name__)
+
+# Launchers register these too, but options are also read without one.
+CONF.register_opts(_options.service_opts)
 
 # The part of graceful_shutdown_timeout, at whose end the launcher kills the process, that a
 # service may use to finish what it does.

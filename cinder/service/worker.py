@@ -18,6 +18,7 @@ from cinder.conf import CONF
 from cinder.db import clusters, services, session
 from cinder.objects import base as objects_base
 from cinder.rpc import base as rpc
+from cinder.rpc import logs
 from cinder.service import launch, profiler, pulse
 
 LOG = logging.getLogger(__name__)
@@ -168,7 +169,8 @@ class Service(service.ServiceBase):
 
     def _start_servers(self) -> None:
         self.pulse = pulse.Pulse(self.topic, self.host)
-        endpoints = [self.pulse, self.manager, *self.manager.additional_endpoints]
+        endpoints = [self.pulse, logs.LogLevels(), self.manager,
+                     *self.manager.additional_endpoints]
         for name in filter(None, (self.host, self.cluster)):
             server = rpc.get_server(messaging.Target(topic=self.topic, server=name), endpoints)
             server.start()

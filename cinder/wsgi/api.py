@@ -31,7 +31,7 @@ def _arguments() -> list[str]:
 def initialize_application():
     """Configure this process and build the application of api_paste_config.
 
-    :raises oslo_config.cfg.Error: a file or value is wrong.
+    :raises SystemExit: a file or value is wrong.
     :raises InvalidConfigurationValue: there is no api_paste_config.
     """
     objects.register_all()

@@ -7,7 +7,7 @@ import time
 import oslo_messaging as messaging
 import pytest
 
-from cinder import context, exception, objects
+from cinder import context, exception, objects, utils
 from cinder.conf import CONF
 from cinder.objects import base as objects_base
 from cinder.rpc import base
@@ -92,6 +92,16 @@ def test_cast_brings_context_and_objects(peer, ctxt, to):
     (got, arguments), = peer.got
     assert (got.user_id, got.project_id, got.request_id) == ('u', 'p', ctxt.request_id)
     assert arguments['service'].host == 'one@lvm'
+
+
+def test_a_fault_point_sends_each_cast_twice(peer, ctxt):
+    utils.arm_fault_points(['bus:duplicate=duplicate'])
+    PeerAPI().cctxt().cast(ctxt, 'tell')
+    utils.arm_fault_points([])
+    deadline = time.monotonic() + 3
+    while len(peer.got) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(peer.got) == 2
 
 
 def test_call_returns_the_answer(peer, ctxt):

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Steps that the daemons share: one line for a wrong configuration, warnings, privileges."""
+import sys
+
+import pytest
+from oslo_config import cfg
+from oslo_privsep import priv_context
+
+from cinder import exception
+from cinder.cmd import common
+from cinder.conf import CONF
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch, unparsed):
+    def configure(text):
+        path = tmp_path / 'cinder.conf'
+        path.write_text(text)
+        monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-api', '--config-file', str(path)])
+        common.read_configuration()
+    yield configure
+    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
+
+
+@pytest.mark.parametrize('error', [
+    exception.InvalidConfigurationValue(option='workers', value=0),
+    OSError(98, 'Address already in use'), cfg.ConfigFilesNotFoundError(['/no/such/file']),
+    LookupError('no app named x\nin file y'), ImportError('no module'), ValueError('bad')])
+def test_what_an_operator_got_wrong_is_one_line_and_status_1(error, monkeypatch, unparsed):
+    monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-api'])
+    with pytest.raises(SystemExit) as caught, common.errors_in_one_line():
+        raise error
+    assert caught.value.code.startswith('cinder-api: ')
+    assert '\n' not in caught.value.code
+
+
+def test_a_fault_of_ours_keeps_its_traceback():
+    with pytest.raises(AttributeError), common.errors_in_one_line():
+        raise AttributeError('x')
+
+
+@pytest.mark.parametrize(('text', 'word'), [
+    ('[DEFAULT]\nosapi_volume_workers = many\n', 'osapi_volume_workers'),
+    ('[DEFAULT]\nstate_path = $nonsense\n', 'nonsense'),
+    ('[DEFAULT]\noperation_lease = 10\nreport_interval = 10\n', 'operation_lease'),
+    ('[DEFAULT]\nfault_points = nonsense\n', 'fault_points'),
+    ('no section\n', 'no section'),
+])
+def test_every_value_is_read_at_the_start(read, text, word):
+    with pytest.raises((SystemExit, exception.InvalidConfigurationValue)) as caught:
+        read(text)
+    assert word in str(caught.value)
+
+
+def test_unknown_options_are_named_and_impossible_intervals_mended(read, caplog):
+    read('[DEFAULT]\nno_such_option = 1\nservice_down_time = 5\nreport_interval = 10\n')
+    common.warn_of_configuration()
+    assert 'DEFAULT/no_such_option' in caplog.text
+    assert CONF.service_down_time == 25
+    CONF.clear_override('service_down_time')
+
+
+@pytest.mark.parametrize(('uid', 'helper'), [
+    (0, []), (64061, ['sudo', 'cinder-rootwrap', '/etc/cinder/rootwrap.conf'])])
+def test_privileged_commands_start_through_the_rootwrap_unless_root(monkeypatch, uid, helper):
+    given = []
+    monkeypatch.setattr(common.os, 'geteuid', lambda: uid)
+    monkeypatch.setattr(priv_context, 'init', lambda root_helper: given.append(root_helper))
+    common.prepare_privileges()
+    assert given == [helper]
