@@ -70,6 +70,18 @@ def test_create_refuses_bad_values(api, volume, body):
     create(api, volume, **body).fault(400)
 
 
+def test_ids_are_stored_in_one_form(api, volume):
+    loose = f'{{{SERVER.upper()}}}'
+    made = api.post('/attachments', {'attachment': {
+        'volume_uuid': 'urn:uuid:' + volume['id'], 'instance_uuid': loose}}).json['attachment']
+    assert (made['instance'], made['volume_id']) == (SERVER, volume['id'])
+
+
+@pytest.mark.parametrize('connector', [{'host': 5}, {'host': 'h' * 256}, {'host': None}])
+def test_hosts_of_connectors_are_texts(api, volume, connector):
+    create(api, volume, connector=connector).fault(400)
+
+
 def test_create_needs_a_usable_volume(api, reader, volume, attachment, nobody):
     assert nobody in create(api, {'id': nobody}).fault(404)
     create(reader, volume).fault(403)

@@ -170,7 +170,7 @@ def test_progress_from_outside(api, snapshot):
 
     report(status='error').fault(400)
     snapshots_db.update(ADMIN, snapshot['id'], {'status': 'creating'})
-    for progress in ('101%', '5', 'x%', '-1%', 5, '%'):
+    for progress in ('101%', '5', 'x%', '-1%', 5, '%', '5%\n'):
         report(status='error', progress=progress).fault(400)
     report(status='deleting').fault(400)
     assert report(status='creating', progress='').status == 202
@@ -202,7 +202,7 @@ def test_metadata(api, reader, snapshot):
     assert (api.delete(path + '/a').status, api.delete(path + '/a').status) == (200, 404)
     assert api.put(path, {'metadata': {'z': 'y'}}).json == {'metadata': {'z': 'y'}}
     assert 'none' in api.get(path + '/none').fault(404)
-    for metadata in ({'a/b': 'v'}, {'k': 1}, 'x', {'k' * 256: 'v'}):
+    for metadata in ({'a/b': 'v'}, {'a\n': 'v'}, {'k': 1}, 'x', {'k' * 256: 'v'}):
         api.post(path, {'metadata': metadata}).fault(400)
     for meta in ({'q': 'r'}, {'z': '1', 'q': 'r'}, {}):
         api.put(path + '/z', {'meta': meta}).fault(400)

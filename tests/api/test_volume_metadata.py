@@ -31,7 +31,7 @@ def test_keys_may_hold_spaces_and_colons(api, path):
 
 @pytest.mark.parametrize('metadata', [
     None, 'x', [], {'k': 1}, {'k': None}, {'k' * 256: 'v'}, {'k': 'v' * 256}, {'': 'v'},
-    {'k?': 'v'}, {'k': {'a': 'b'}}, {'k': '\0'}])
+    {'k?': 'v'}, {'k\n': 'v'}, {'k': {'a': 'b'}}, {'k': '\0'}])
 def test_bad_metadata(api, path, metadata):
     api.post(path, {'metadata': metadata}).fault(400)
     api.put(path, {'metadata': metadata}).fault(400)

@@ -140,8 +140,9 @@ UUID_OR_NULL = nullable(UUID)
 NAME = text(1, 255, check='name')
 OPTIONAL_NAME: Schema = {'type': ['string', 'null'], 'format': 'trimmed 255'}
 OPTIONAL_DESCRIPTION = OPTIONAL_NAME
-METADATA = mapping(r'^[a-zA-Z0-9-_:. /]{1,255}\Z', text(0, 255))
-EXTRA_SPECS = mapping(r'^[a-zA-Z0-9-_:. /]{1,255}\Z', nullable(text(0, 255)))
+METADATA_KEY = r'^[a-zA-Z0-9-_:. /]{1,255}\Z'
+METADATA = mapping(METADATA_KEY, text(0, 255))
+EXTRA_SPECS = mapping(METADATA_KEY, nullable(text(0, 255)))
 HOST = text(1, 255, pattern=r'^[a-zA-Z0-9-._#@:/+\[\]]*\Z')
 OBJECT: Schema = {'type': 'object'}
 
@@ -149,6 +150,12 @@ OBJECT: Schema = {'type': 'object'}
 def boolean(value: bool | str) -> bool:
     """The meaning of a BOOLISH value that passed its schema."""
     return value if isinstance(value, bool) else value in TRUE
+
+
+def ident(value: str | None) -> str | None:
+    """A UUID that passed its schema, in the one form that the database knows: callers may write
+    capitals, braces, a urn prefix or no dashes."""
+    return str(uuid.UUID(value)) if value else None
 
 
 # ------------------------------------------------------------------------------------------- checks

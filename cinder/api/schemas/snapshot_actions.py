@@ -8,4 +8,4 @@ RESET_STATUS = base.wrap('os-reset_status', base.obj(
 FORCE_DELETE = base.wrap('os-force_delete', base.ANYTHING)
 UPDATE_STATUS = base.wrap('os-update_snapshot_status', base.obj(
     ['status'], status=base.text(),
-    progress={'type': ['string', 'null'], 'pattern': r'^((100|[0-9]{1,2})%)?$'}))
+    progress={'type': ['string', 'null'], 'pattern': r'^((100|[0-9]{1,2})%)?\Z'}))

@@ -3,9 +3,10 @@
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.api.schemas import volumes as volume_schemas
+from cinder.api.schemas.attachments import CONNECTOR, MODE
 from cinder.objects import states
 
-_OPTIONAL_CONNECTOR = base.nullable(base.OBJECT)
+_OPTIONAL_CONNECTOR = base.nullable(CONNECTOR)
 _ERROR = {'type': ['string', 'boolean', 'null']}
 
 
@@ -16,12 +17,12 @@ def plain(key: str) -> base.Schema:
 
 ATTACH = base.wrap('os-attach', base.any_of_keys(
     base.obj(['mountpoint'], instance_uuid=base.UUID, host_name=base.text(0, 255),
-             mountpoint=base.text(1, 255), mode=base.one_of('rw', 'ro')),
+             mountpoint=base.text(1, 255), mode=MODE),
     'instance_uuid', 'host_name'))
 DETACH = base.wrap('os-detach', base.nullable(base.obj(attachment_id=base.UUID_OR_NULL)))
 FORCE_DETACH = base.wrap('os-force_detach', base.obj(
     connector=_OPTIONAL_CONNECTOR, attachment_id=base.UUID_OR_NULL))
-INITIALIZE = base.wrap('os-initialize_connection', base.obj(['connector'], connector=base.OBJECT))
+INITIALIZE = base.wrap('os-initialize_connection', base.obj(['connector'], connector=CONNECTOR))
 TERMINATE = base.wrap('os-terminate_connection', base.obj(
     ['connector'], connector=_OPTIONAL_CONNECTOR))
 
@@ -67,6 +68,6 @@ REIMAGE = base.wrap('os-reimage', base.obj(
 
 SET_IMAGE_METADATA = base.wrap('os-set_image_metadata', base.obj(
     ['metadata'], metadata=base.mapping(
-        r'^[a-zA-Z0-9-_:. /]{1,255}$', {'type': 'string', 'format': 'text column'})))
+        base.METADATA_KEY, {'type': 'string', 'format': 'text column'})))
 UNSET_IMAGE_METADATA = base.wrap('os-unset_image_metadata', base.obj(
     ['key'], key=base.text(1, 255)))

@@ -6,7 +6,7 @@ What a value means for a volume, such as whether a size fits its source, is the 
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 
-SIZE = {**base.integer(1), 'pattern': '^[0-9]+$'}
+SIZE = {**base.integer(1), 'pattern': r'^[0-9]+\Z'}
 _REFERENCE = base.nullable(base.text(0, 255))
 _IDS = {'type': ['string', 'array', 'null'], 'format': 'uuids'}
 

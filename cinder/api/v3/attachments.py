@@ -6,6 +6,7 @@ from cinder import objects
 from cinder.api import common, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import attachments as schema
+from cinder.api.schemas.base import ident
 from cinder.api.views import attachments as view
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
@@ -45,13 +46,13 @@ def show(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
 @wsgi.body(schema.CREATE, key='attachment')
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
-    volume = volumes_db.get(ctxt, body['volume_uuid'])
+    volume = volumes_db.get(ctxt, ident(body['volume_uuid']))
     ctxt.authorize(policy.CREATE, volume)
     if volume.multiattach and volume.bootable and volume.status == 'in-use':
         ctxt.authorize(policy.MULTIATTACH_BOOTABLE, volume)
     attachment = attachments.create(
-        ctxt, volume, instance_uuid=body.get('instance_uuid'), connector=body.get('connector'),
-        mode=body.get('mode'))
+        ctxt, volume, instance_uuid=ident(body.get('instance_uuid')),
+        connector=body.get('connector'), mode=body.get('mode'))
     return view.DETAIL.one(req, attachment)
 
 

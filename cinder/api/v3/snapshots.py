@@ -59,7 +59,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     if in_use_ok and 'force' in body and not force:
         raise exception.InvalidInput(
             reason=_('force can no longer be false: volumes in use need no force'))
-    volume = volumes_db.get(ctxt, body['volume_id'])
+    volume = volumes_db.get(ctxt, schema_base.ident(body['volume_id']))
     ctxt.authorize(volume_policy.GET, volume)
     ctxt.authorize(policy.CREATE, volume)
     snapshot = snapshots.create(

@@ -7,7 +7,7 @@ from cinder import exception, objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as schema
-from cinder.api.schemas.base import boolean
+from cinder.api.schemas.base import boolean, ident
 from cinder.api.v3 import volume_metadata
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -37,15 +37,15 @@ def _plain(key: str, rule: str, act: Callable) -> Callable:
 @wsgi.response(202)
 def attach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.ATTACH)
-    volume_actions.attach(req.context, volume, body.get('instance_uuid'), body.get('host_name'),
-                          body['mountpoint'], body.get('mode'))
+    volume_actions.attach(req.context, volume, ident(body.get('instance_uuid')),
+                          body.get('host_name'), body['mountpoint'], body.get('mode'))
 
 
 @wsgi.body(schema.DETACH, key='os-detach')
 @wsgi.response(202)
 def detach(req: wsgi.Request, volume_id: str, body: dict[str, Any] | None) -> None:
     volume = _load(req, volume_id, policy.DETACH)
-    volume_actions.detach(req.context, volume, (body or {}).get('attachment_id'))
+    volume_actions.detach(req.context, volume, ident((body or {}).get('attachment_id')))
 
 
 @wsgi.body(schema.FORCE_DETACH, key='os-force_detach')
@@ -54,7 +54,7 @@ def force_detach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
     volume = _load(req, volume_id, policy.FORCE_DETACH)
     req.context.authorize(policy.TERMINATE, volume)
     req.context.authorize(policy.DETACH, volume)
-    volume_actions.force_detach(req.context, volume, body.get('attachment_id'),
+    volume_actions.force_detach(req.context, volume, ident(body.get('attachment_id')),
                                 body.get('connector'))
 
 
@@ -122,7 +122,7 @@ def migrate(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 @wsgi.body(schema.MIGRATE_COMPLETION, key='os-migrate_volume_completion')
 def migrate_completion(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.MIGRATE_COMPLETION)
-    target = volumes_db.get(req.context, body['new_volume'])
+    target = volumes_db.get(req.context, ident(body['new_volume']))
     raise exception.InvalidVolume(
         reason=_('volumes %(source)s and %(target)s are not in the same migration')
         % {'source': volume.id, 'target': target.id})
@@ -145,7 +145,7 @@ def reimage(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.REIMAGE)
     if volume.status == 'reserved' and boolean(body.get('reimage_reserved', False)):
         req.context.authorize(policy.REIMAGE_RESERVED, volume)
-    raise exception.ImageNotFound(image_id=body['image_id'])
+    raise exception.ImageNotFound(image_id=ident(body['image_id']))
 
 
 # ------------------------------------------------------------------------------ marks and statuses

@@ -148,12 +148,13 @@ def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     :raises InvalidInput: several sources.
     :raises NotFound: there is no such source.
     """
-    wanted = {key: body[key] for key in ('snapshot_id', 'source_volid') if body.get(key)}
+    wanted = {key: schema_base.ident(body[key]) for key in ('snapshot_id', 'source_volid')
+              if body.get(key)}
     image = body.get('imageRef') or body.get('image_id')
     if image:
         wanted['imageRef'] = image
     if req.api_version >= mv.VOLUME_FROM_BACKUP and body.get('backup_id'):
-        wanted['backup_id'] = body['backup_id']
+        wanted['backup_id'] = schema_base.ident(body['backup_id'])
     if len(wanted) > 1:
         raise exception.InvalidInput(
             reason=_('a volume is made from one source only, not from %s')

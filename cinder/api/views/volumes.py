@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers about volumes: the short list, the details, the summary."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cinder.api import microversions as mv
@@ -33,9 +33,9 @@ def _metadata(_req: wsgi.Request, row: Mapping) -> dict[str, str]:
     return row['metadata'] | {key: admin[key] for key in _SHOWN_ADMIN_METADATA if key in admin}
 
 
-def _attachments(req: wsgi.Request, row: Mapping) -> list[dict[str, Any]]:
+def _attachments(req: wsgi.Request, row: Mapping) -> Sequence[dict[str, Any]]:
     if not row['attachments']:
-        return []
+        return ()
     ctxt = req.context
     sees_host = ctxt.is_admin or 'service' in ctxt.roles
     return [{
