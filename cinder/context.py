@@ -62,9 +62,8 @@ class RequestContext(context.RequestContext):
 
     def to_policy_values(self) -> dict:
         if self._policy_values is None:
-            values = super().to_policy_values()
-            values['is_admin'] = self.is_admin
-            self._policy_values = values
+            # A plain dictionary: the library's own warns about each key that it did not set.
+            self._policy_values = {**super().to_policy_values(), 'is_admin': self.is_admin}
         return self._policy_values
 
     def to_dict(self) -> dict:

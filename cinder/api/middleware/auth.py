@@ -68,7 +68,8 @@ class KeystoneContext(ContextMiddleware):
 
 
 class NoAuthMiddleware(ContextMiddleware):
-    """Identity as the caller tells it: token `user:project`, or none for the URL's project.
+    """Identity as the caller tells it: token `user:project`; the URL's project where the token
+    names none (clients without authentication send a word such as 'notused') or is missing.
 
     An X-Roles header narrows the roles, which are otherwise those of an administrator.
     """
@@ -80,10 +81,10 @@ class NoAuthMiddleware(ContextMiddleware):
     def context(self, environ: dict[str, Any]) -> context.RequestContext:
         token = parsing.latin(environ.get('HTTP_X_AUTH_TOKEN', ''))
         user, _colon, project = token.partition(':')
-        if not token:
+        if not project:
             match = self.project.match(environ.get('PATH_INFO', ''))
-            user, project = 'admin', match[1] if match else NOBODYS_PROJECT
-        project = project or user
+            project = match[1] if match else NOBODYS_PROJECT
+        user = user or 'admin'
         if len(user) > 255 or len(project) > 255:
             raise exception.Invalid(_('The token is no user:project.'))
         sent = environ.get('HTTP_X_ROLES')

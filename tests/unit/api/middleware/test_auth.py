@@ -43,7 +43,7 @@ def test_keystone_without_a_user():
 
 
 @pytest.mark.parametrize(('token', 'user', 'project'), [
-    ('u:p', 'u', 'p'), ('u', 'u', 'u'), ('u:p:q', 'u', 'p:q'), ('', 'admin', 'abc')])
+    ('u:p', 'u', 'p'), ('notused', 'notused', 'abc'), ('u:p:q', 'u', 'p:q'), ('', 'admin', 'abc')])
 def test_noauth(token, user, project):
     _status, ctxt = ask(auth.NoAuthMiddleware, HTTP_X_AUTH_TOKEN=token)
     assert (ctxt.user_id, ctxt.project_id, ctxt.is_admin) == (user, project, True)
