@@ -48,7 +48,12 @@ def _read_all(conf: cfg.ConfigOpts) -> None:
     for group, opts in options.BY_GROUP.items():
         section = conf if group == 'DEFAULT' else conf[group]
         for opt in opts:
-            getattr(section, opt.dest)
+            try:
+                getattr(section, opt.dest)
+            except cfg.NoSuchOptError as exc:
+                # The option is there: what its value refers to is not, and oslo.config hides that.
+                raise cfg.ConfigFileValueError(
+                    f'Value of option {opt.dest} in group [{group}]: {exc.__context__}') from exc
 
 
 def _first(name: str) -> list[str]:

@@ -46,7 +46,7 @@ def test_old_names_are_read(parse):
 
 @pytest.mark.parametrize('line', [
     'osapi_volume_listen_port = 65536', 'auth_strategy = trust', 'quota_volumes = -2',
-    'backend_stats_polling_interval = 1', 'my_ip = not an address',
+    'backend_stats_polling_interval = 1', 'my_ip = not an address', 'state_path = $nowhere/x',
 ])
 def test_bad_values_stop_the_start_by_name(parse, line):
     with pytest.raises(SystemExit, match=line.split()[0]):
