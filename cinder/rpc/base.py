@@ -193,11 +193,6 @@ class RPCAPI:
             to['timeout'] = timeout
         return Sender(client.prepare(**to))
 
-    def nudge(self, ctxt: context.RequestContext, sender: 'Sender', method: str,
-              **arguments: object) -> None:
-        """Tell somebody that an operation waits, which he would find out by himself later."""
-        sender.cast(ctxt, method, **arguments)
-
     def can_send(self, version: str) -> bool:
         """Whether every service of the topic understands messages of `version`."""
         return self.cctxt(version=version).can_send_version()

@@ -19,9 +19,7 @@ class VolumeAPI(base.RPCAPI):
 
     def _to(self, host: str | None, cluster: str | None) -> base.Sender:
         """A sender that reaches the back end, or any host of its cluster."""
-        if cluster:
-            return self.cctxt(cluster=cluster, version='1.0')
-        return self.cctxt(host=host, version='1.0')
+        return self.cctxt(host=cluster or host, version='1.0')
 
     def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
         method = '_'.join(reversed(operation.verb.split('.')))

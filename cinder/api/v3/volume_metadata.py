@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of /volumes/{volume_id}/metadata, and of the actions on image metadata."""
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 from cinder import exception, objects
@@ -50,8 +51,8 @@ def merge(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, 
 @wsgi.body(schema.ALL, key='metadata')
 def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.UPDATE)
-    _check_etag(req, volume)
-    return {'metadata': volumes.set_metadata(req.context, volume, body, replace=True)}
+    return {'metadata': volumes.set_metadata(req.context, volume, body, replace=True,
+                                             still=_if_match(req))}
 
 
 @wsgi.body(schema.ONE, key='meta')
@@ -59,8 +60,7 @@ def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) ->
     if key not in body:
         raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
     volume = _load(req, volume_id, policy.UPDATE)
-    _check_etag(req, volume)
-    volumes.set_metadata(req.context, volume, body)
+    volumes.set_metadata(req.context, volume, body, still=_if_match(req))
     return {'meta': body}
 
 
@@ -75,14 +75,13 @@ def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
     return volume
 
 
-def _check_etag(req: wsgi.Request, volume: objects.Volume) -> None:
-    """:raises PreconditionFailed: If-Match names metadata that is not the present one."""
+def _if_match(req: wsgi.Request) -> Callable[[dict], bool] | None:
+    """Tells whether metadata has an etag of If-Match; None where the request names none."""
     wanted = req.header('If-Match')
     if wanted is None or req.api_version < mv.METADATA_ETAG:
-        return
+        return None
     tags = {tag.strip().removeprefix('W/').strip('"') for tag in wanted.split(',')}
-    if '*' not in tags and _etag(_body(volume.metadata)) not in tags:
-        raise exception.PreconditionFailed()
+    return lambda metadata: '*' in tags or _etag(_body(metadata)) in tags
 
 
 # -------------------------------------------------------------------------------- image metadata

@@ -20,6 +20,8 @@ def create(ctxt, volume: objects.Volume, instance_uuid: str | None = None,
     :param mode: 'rw' or 'ro'; None leaves it open.
     :raises InvalidVolume: the status forbids another attachment.
     """
+    if connector:
+        _check_connector(connector)
     readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
     if readonly and mode == 'rw':
         raise exception.InvalidVolume(reason=f'volume {volume.id} is read-only')
@@ -68,8 +70,7 @@ def update(ctxt, attachment: objects.VolumeAttachment,
     :raises ConflictingVolumeState: the volume is in an error state, or another host has it.
     :raises InvalidInput: the connector does not tell its host.
     """
-    if not connector.get('host'):
-        raise exception.InvalidInput(reason='the connector must name its host')
+    _check_connector(connector)
     volume = volumes_db.get(ctxt, attachment.volume_id)
     if volume.status not in states.VOLUME['attachment_update'].allowed:
         raise exception.ConflictingVolumeState(
@@ -81,6 +82,11 @@ def update(ctxt, attachment: objects.VolumeAttachment,
     attachment = attachments_db.get(ctxt, attachment.id)
     attachment.attach_status = before
     return attachment
+
+
+def _check_connector(connector: dict) -> None:
+    if not connector.get('host'):
+        raise exception.InvalidInput(reason='the connector must name its host')
 
 
 def _refuse_second_host(volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:

@@ -4,6 +4,8 @@
 The caller has authorized the request already. What must be done on storage is recorded as an
 operation in the same transaction; the message after the commit is only a nudge.
 """
+from collections.abc import Callable
+
 from cinder import exception, objects, quota, utils
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -168,10 +170,18 @@ def update(ctxt, volume: objects.Volume, values: dict) -> objects.Volume:
 
 
 @session.retry_on_deadlock
-def set_metadata(ctxt, volume: objects.Volume, metadata: dict, replace: bool = False) -> dict:
-    """Merge or replace the metadata; returns all of it."""
+def set_metadata(ctxt, volume: objects.Volume, metadata: dict, replace: bool = False,
+                 still: Callable[[dict], bool] | None = None) -> dict:
+    """Merge or replace the metadata; returns all of it.
+
+    :param still: whether the present metadata is what the caller built upon.
+    :raises PreconditionFailed: it is not.
+    """
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'metadata')
+        # The transition has locked the row: what is read now stays until the commit.
+        if still is not None and not still(volumes_db.get(ctxt, volume.id).metadata):
+            raise exception.PreconditionFailed()
         return volumes_db.set_metadata(ctxt, volume.id, metadata, replace=replace)
 
 

@@ -95,3 +95,10 @@ def test_a_read_only_volume_is_not_attached_for_writing(ctxt, make):
     volumes_db.set_admin_metadata(ctxt, volume.id, {'readonly': 'True'})
     with pytest.raises(exception.InvalidVolume, match='read-only'):
         attachments.create(ctxt, volumes_db.get(ctxt, volume.id), SERVER, mode='rw')
+
+
+def test_a_refused_connector_leaves_no_reservation(ctxt, make):
+    volume = make()
+    with pytest.raises(exception.InvalidInput, match='host'):
+        attachments.create(ctxt, volume, SERVER, connector={'ip': '192.0.2.1'})
+    assert _statuses(ctxt, volume) == ('available', 'detached')

@@ -214,3 +214,11 @@ def test_the_default_type_can_be_configured(ctxt):
         assert volumes.create(ctxt, size=1).volume_type.name == 'fast'
     finally:
         CONF.clear_override('default_volume_type')
+
+
+def test_metadata_that_changed_meanwhile_is_not_overwritten(ctxt, make):
+    volume = make()
+    volumes.set_metadata(ctxt, volume, {'k': 'theirs'})
+    with pytest.raises(exception.PreconditionFailed):
+        volumes.set_metadata(ctxt, volume, {'k': 'ours'}, still=lambda now: now == {})
+    assert volumes_db.get(ctxt, volume.id).metadata == {'k': 'theirs'}
