@@ -35,18 +35,16 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     """A page of attachments, newest first; see volumes.list_rows."""
     page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
                        offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
-    if detail:
-        page.rows = [_decoded(row) for row in page.rows]
-    return page
+    return query.Page([_decoded(row) for row in page.rows], page.count) if detail else page
 
 
 def get_row(ctxt, attachment_id: str) -> dict:
     """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _LISTS[True], attachment_id)
-    if row is None:
+        rows = query.one(ctxt, conn, _LISTS[True], attachment_id).rows
+    if not rows:
         raise exception.VolumeAttachmentNotFound(attachment_id=attachment_id)
-    return _decoded(row)
+    return _decoded(rows[0])
 
 
 def get(ctxt, attachment_id: str) -> objects.VolumeAttachment:
@@ -66,12 +64,15 @@ def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAtt
     return [objects.VolumeAttachment.from_row(_decoded(row)) for row in rows]
 
 
-def attached_to(conn: sa.Connection, volume_ids: str) -> list[dict]:
-    """What the answers of volumes show of their finished attachments.
+def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[dict]]:
+    """Volume id -> what the answers of volumes show of its finished attachments.
 
-    :param volume_ids: ids joined with commas.
+    :param ids: {'ids': the volumes' ids, joined with commas}.
     """
-    return query.as_dicts(conn.execute(_ATTACHED, {'ids': volume_ids}))
+    found: dict[str, list[dict]] = {}
+    for row in query.as_dicts(conn.execute(_ATTACHED, ids)):
+        found.setdefault(row['volume_id'], []).append(row)
+    return found
 
 
 @session.retry_on_deadlock

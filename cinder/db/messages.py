@@ -30,10 +30,10 @@ def get(ctxt, message_id: str) -> dict:
     :raises MessageNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _LIST, message_id)
-    if row is None:
+        rows = query.one(ctxt, conn, _LIST, message_id).rows
+    if not rows:
         raise exception.MessageNotFound(message_id=message_id)
-    return row
+    return rows[0]
 
 
 @session.retry_on_deadlock

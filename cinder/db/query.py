@@ -4,10 +4,9 @@
 A resource describes its list as a `Listing` (filters.py); changes are in changes.py. Statements
 depend on the shape of a request only and are kept, so that asking again builds nothing.
 """
-import dataclasses
 import datetime
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -22,12 +21,41 @@ DEFAULT_SORT = (('created_at', 'desc'),)
 _SHAPES = 512
 
 
-@dataclasses.dataclass(slots=True)
 class Page:
-    """Rows to render, as dictionaries; `count` of all matches where it was asked for."""
+    """What a list answers.
 
-    rows: list[dict]
-    count: int | None = None
+    `rows` are dictionaries, made when they are first asked for; who renders thousands reads
+    `records` instead, tuples in the order of `names`. `sides` has the to-many data of the rows:
+    field -> (id -> value, what makes an empty one). `count` is of all matches, where asked for.
+    """
+
+    def __init__(self, rows: list[dict] | None = None, count: int | None = None, *,
+                 names: Sequence[str] = (), records: Sequence[tuple] = ()) -> None:
+        self._rows = rows
+        self.count = count
+        self.names = tuple(names)
+        self.records = records
+        self.sides: dict[str, tuple[Mapping[str, object], Callable[[], object]]] = {}
+
+    def __len__(self) -> int:
+        return len(self.records) if self._rows is None else len(self._rows)
+
+    @property
+    def ids(self) -> list[str]:
+        """Of the records, in their order."""
+        where = self.names.index('id')
+        return [record[where] for record in self.records]
+
+    @property
+    def rows(self) -> list[dict]:
+        if self._rows is None:
+            names = self.names
+            self._rows = [dict(zip(names, record, strict=False)) for record in self.records]
+            for name, (values, empty) in self.sides.items():
+                for row in self._rows:
+                    found = values.get(row['id'])
+                    row[name] = empty() if found is None else found
+        return self._rows
 
 
 def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None,
@@ -58,19 +86,32 @@ def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None
             return Page([], count)
         statement = _page(listing, *scope, tuple(map(tuple, sort or DEFAULT_SORT)),
                           marker is not None, limit is not None, bool(offset),
-                          conn.dialect.name not in ('mysql', 'mariadb'))
-        rows = as_dicts(conn.execute(statement.where(*wanted) if wanted else statement, values))
-        if marker is not None and not rows and not conn.execute(
+                          conn.dialect.name not in ('mysql', 'mariadb'),
+                          marker is not None and not _finds(listing, filters))
+        result = conn.execute(statement.where(*wanted) if wanted else statement, values)
+        page = Page(count=count, names=result.keys(), records=result.all())
+        if marker is not None and not page.records and not conn.execute(
                 _marker(listing, scope[0]), values).first():
             raise exception.MarkerNotFound(marker=marker)
-    return Page(rows, count)
+    return page
 
 
-def one(ctxt, conn: sa.Connection, listing: Listing, row_id: str) -> dict | None:
-    """The row of an id as a page gives it, None where the caller sees no such row."""
-    rows = as_dicts(conn.execute(_one(listing, ctxt.is_admin),
-                                 {'id': row_id, 'project_id': ctxt.project_id}))
-    return rows[0] if rows else None
+def one(ctxt, conn: sa.Connection, listing: Listing, row_id: str) -> Page:
+    """A page with the row of an id, an empty one where the caller sees no such row."""
+    result = conn.execute(_one(listing, ctxt.is_admin),
+                          {'id': row_id, 'project_id': ctxt.project_id})
+    return Page(names=result.keys(), records=result.all())
+
+
+def by_owner(triples: Iterable[tuple[str, str, object]]) -> dict[str, dict[str, object]]:
+    """(id, key, value) of many rows as id -> {key: value}."""
+    found: dict[str, dict[str, object]] = {}
+    for owner, key, value in triples:
+        if owner in found:
+            found[owner][key] = value
+        else:
+            found[owner] = {key: value}
+    return found
 
 
 def as_dicts(result: sa.CursorResult) -> list[dict]:
@@ -107,17 +148,38 @@ def _count(listing: Listing, everything: bool, is_admin: bool) -> sa.Select:
 
 @functools.lru_cache(_SHAPES)
 def _page(listing: Listing, everything: bool, is_admin: bool, sort: tuple, marker: bool,
-          limit: bool, offset: bool, row_values: bool) -> sa.Select:
+          limit: bool, offset: bool, row_values: bool, walk: bool) -> sa.Select:
     order = _order(listing, sort)
     statement = listing.select.where(*scope_of(listing, everything, is_admin))
     if marker:
         statement = statement.where(_after(listing, order, everything, row_values))
     statement = statement.order_by(*(key.desc() if descending else key.asc()
                                      for key, descending in order))
+    if walk:
+        statement = _walking(statement, listing, everything)
     if limit:
         statement = statement.limit(sa.bindparam('limit', type_=sa.Integer))
     if offset:
         statement = statement.offset(sa.bindparam('offset', type_=sa.Integer))
+    return statement
+
+
+def _finds(listing: Listing, filters: Mapping[str, object] | None) -> bool:
+    """Whether an index finds the rows of a filter, so that the whole list need not be walked."""
+    first = {index.columns[0].name for index in listing.table.indexes} - {'deleted', 'project_id'}
+    return any(listing.aliases.get(name, name) in {'id', *first} for name in filters or ())
+
+
+def _walking(statement: sa.Select, listing: Listing, everything: bool) -> sa.Select:
+    """Have MySQL begin at the marker: left alone, it reads the index from its end up to there."""
+    columns = ('deleted', 'created_at', 'id')
+    if not everything and listing.visible is None:
+        columns = ('project_id', *columns)
+    for index in listing.table.indexes:
+        if tuple(index.columns.keys()) == columns:
+            for dialect in ('mysql', 'mariadb'):
+                statement = statement.with_hint(listing.table, f'FORCE INDEX ({index.name})',
+                                                dialect)
     return statement
 
 
@@ -160,15 +222,19 @@ def _after(listing: Listing, order: list[tuple[sa.ColumnElement, bool]], everyth
     adapt = sa.sql.util.ClauseAdapter(other).traverse
     here = [adapt(condition) for condition in _is_marker(listing, everything)]
     bounds = [sa.select(adapt(key)).where(*here).scalar_subquery() for key, _ in order]
+    if len(order) > 1 and order[-1][0] is listing.table.c.id:
+        # Compared with a plain value, SQLite's index serves for the id too.
+        bounds[-1] = sa.bindparam('marker')
     directions = {descending for _, descending in order}
     if len(directions) == 1 and row_values:
         left, right = sa.tuple_(*(key for key, _ in order)), sa.tuple_(*bounds)
         return left < right if directions.pop() else left > right
-    behind = sa.false()
-    for (key, descending), bound in zip(reversed(order), reversed(bounds), strict=True):
-        beyond = key < bound if descending else key > bound
-        behind = sa.or_(beyond, sa.and_(key == bound, behind))
-    return behind
+    steps = []
+    for (key, descending), bound in zip(order, bounds, strict=True):
+        same = [earlier == other_bound for (earlier, _), other_bound
+                in zip(order[:len(steps)], bounds, strict=False)]
+        steps.append(sa.and_(*same, key < bound if descending else key > bound))
+    return sa.or_(*steps)
 
 
 def _is_marker(listing: Listing, everything: bool) -> list[Condition]:

@@ -45,9 +45,9 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     """
     page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
                        sort=sort, all_tenants=all_tenants, with_count=with_count)
-    if page.rows:
+    if page.records:
         with session.reader(ctxt) as conn:
-            _fill(conn, page.rows)
+            _fill(conn, page)
     return page
 
 
@@ -57,19 +57,16 @@ def get_row(ctxt, snapshot_id: str) -> dict:
     :raises SnapshotNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _LIST, snapshot_id)
-        if row is None:
+        page = query.one(ctxt, conn, _LIST, snapshot_id)
+        if not page.records:
             raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
-        _fill(conn, [row])
-    return row
+        _fill(conn, page)
+    return page.rows[0]
 
 
-def _fill(conn: sa.Connection, rows: list[dict]) -> None:
-    by_id = {row['id']: row for row in rows}
-    for row in rows:
-        row['metadata'] = {}
-    for snapshot_id, key, value in conn.execute(_METADATA, {'ids': ','.join(by_id)}).all():
-        by_id[snapshot_id]['metadata'][key] = value
+def _fill(conn: sa.Connection, page: query.Page) -> None:
+    pairs = conn.execute(_METADATA, {'ids': ','.join(page.ids)}).all()
+    page.sides['metadata'] = (query.by_owner(pairs), dict)
 
 
 # ---------------------------------------------------------------------------------- objects
@@ -79,9 +76,10 @@ def get(ctxt, snapshot_id: str) -> objects.Snapshot:
     :raises SnapshotNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _WHOLE, snapshot_id)
-        if row is None:
+        page = query.one(ctxt, conn, _WHOLE, snapshot_id)
+        if not page.records:
             raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
+        row = page.rows[0]
         metadata = changes.pairs_of(conn, _SIDE, _SIDE.c.snapshot_id, snapshot_id)
     return objects.Snapshot.from_row(row, metadata=metadata,
                                      volume=volumes_db.get(ctxt.elevated(), row['volume_id']))

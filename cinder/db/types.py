@@ -85,9 +85,10 @@ def from_joined(row: Mapping[str, object], pairs: Mapping[str, dict]) -> objects
 
 
 # -------------------------------------------------------------------------------------- read
-def _read(conn: sa.Connection, row: dict | None) -> objects.VolumeType | None:
-    if row is None:
+def _read(conn: sa.Connection, rows: list[dict]) -> objects.VolumeType | None:
+    if not rows:
         return None
+    row = rows[0]
     pairs: dict[str, dict] = {name: {} for name in SIDES}
     for _, name, key, value in conn.execute(_ALL_SIDES, sides_of(row)).all():
         pairs[name][key] = value
@@ -100,13 +101,13 @@ def _find(ctxt, condition: filters.Condition) -> objects.VolumeType | None:
     with session.reader(ctxt) as conn:
         rows = query.as_dicts(conn.execute(_WHOLE.select.where(condition, *scope),
                                            {'project_id': ctxt.project_id}))
-        return _read(conn, rows[0] if rows else None)
+        return _read(conn, rows)
 
 
 def get(ctxt, type_id: str) -> objects.VolumeType:
     """:raises VolumeTypeNotFound: there is none, or the caller may not see it."""
     with session.reader(ctxt) as conn:
-        found = _read(conn, query.one(ctxt, conn, _WHOLE, type_id))
+        found = _read(conn, query.one(ctxt, conn, _WHOLE, type_id).rows)
     if found is None:
         raise exception.VolumeTypeNotFound(volume_type_id=type_id)
     return found
@@ -161,13 +162,10 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
         del filters['is_public']
     page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
                        sort=sort, all_tenants=True, with_count=with_count)
-    by_id = {row['id']: row for row in page.rows}
-    for row in page.rows:
-        row['extra_specs'] = {}
-    if by_id:
+    if page.records:
         with session.reader(ctxt) as conn:
-            for type_id, key, value in conn.execute(_SPECS_OF, {'ids': ','.join(by_id)}).all():
-                by_id[type_id]['extra_specs'][key] = value
+            pairs = conn.execute(_SPECS_OF, {'ids': ','.join(page.ids)}).all()
+        page.sides['extra_specs'] = (query.by_owner(pairs), dict)
     return page
 
 

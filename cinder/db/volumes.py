@@ -84,9 +84,9 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     """
     page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
                        offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
-    if detail and page.rows:
+    if detail and page.records:
         with session.reader(ctxt) as conn:
-            _fill(conn, page.rows)
+            _fill(conn, page)
     return page
 
 
@@ -96,24 +96,25 @@ def get_row(ctxt, volume_id: str) -> dict:
     :raises VolumeNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _LISTS[True], volume_id)
-        if row is None:
+        page = query.one(ctxt, conn, _LISTS[True], volume_id)
+        if not page.records:
             raise exception.VolumeNotFound(volume_id=volume_id)
-        _fill(conn, [row])
-    return row
+        _fill(conn, page)
+    return page.rows[0]
 
 
-def _fill(conn: sa.Connection, rows: list[dict]) -> None:
+def _fill(conn: sa.Connection, page: query.Page) -> None:
     """Give each row its metadata and finished attachments: two statements for the page."""
-    by_id = {row['id']: row for row in rows}
-    for row in rows:
-        row['metadata'], row['admin_metadata'], row['glance_metadata'] = {}, {}, {}
-        row['attachments'] = []
-    ids = ','.join(by_id)
-    for volume_id, name, key, value in conn.execute(_METADATA, {'ids': ids}).all():
-        by_id[volume_id][name][key] = value
-    for attachment in attachments.attached_to(conn, ids):
-        by_id[attachment['volume_id']]['attachments'].append(attachment)
+    ids = {'ids': ','.join(page.ids)}
+    found: dict[str, dict[str, dict]] = {name: {} for name in _SIDES}
+    for volume_id, name, key, value in conn.execute(_METADATA, ids).all():
+        side = found[name]
+        if volume_id in side:
+            side[volume_id][key] = value
+        else:
+            side[volume_id] = {key: value}
+    page.sides.update({name: (side, dict) for name, side in found.items()})
+    page.sides['attachments'] = (attachments.attached_to(conn, ids), list)
 
 
 # ---------------------------------------------------------------------------------- objects
@@ -123,9 +124,10 @@ def get(ctxt, volume_id: str) -> objects.Volume:
     :raises VolumeNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _WHOLE, volume_id)
-        if row is None:
+        page = query.one(ctxt, conn, _WHOLE, volume_id)
+        if not page.records:
             raise exception.VolumeNotFound(volume_id=volume_id)
+        row = page.rows[0]
         pairs: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
         for _, name, key, value in conn.execute(
                 _METADATA_AND_TYPE, {'ids': volume_id, **types.sides_of(row)}).all():
