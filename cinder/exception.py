@@ -65,6 +65,18 @@ class InvalidVolumeType(Invalid):
     message = _('Invalid volume type: %(reason)s')
 
 
+class InvalidGroup(Invalid):
+    message = _('Invalid group: %(reason)s')
+
+
+class InvalidGroupSnapshot(Invalid):
+    message = _('Invalid group snapshot: %(reason)s')
+
+
+class GroupTypeInUse(Invalid):
+    message = _('Group type %(group_type_id)s is in use by groups: they have to be deleted first.')
+
+
 class InvalidHost(Invalid):
     message = _('Invalid host: %(reason)s')
 
@@ -200,6 +212,18 @@ class GroupNotFound(NotFound):
     message = _('Group %(group_id)s could not be found.')
 
 
+class GroupSnapshotNotFound(NotFound):
+    message = _('Group snapshot %(group_snapshot_id)s could not be found.')
+
+
+class GroupTypeNotFound(NotFound):
+    message = _('Group type %(group_type_id)s could not be found.')
+
+
+class GroupTypeSpecsNotFound(NotFound):
+    message = _('Group type %(group_type_id)s has no group spec with key %(group_specs_key)s.')
+
+
 class ExtensionNotFound(NotFound):
     message = _('Extension %(alias)s could not be found.')
 
@@ -225,6 +249,10 @@ class Conflict(CinderException):
 
 class VolumeTypeExists(Conflict):
     message = _('Volume type %(id)s already exists.')
+
+
+class GroupTypeExists(Conflict):
+    message = _('Group type %(id)s already exists.')
 
 
 class VolumeTypeAccessExists(Conflict):
@@ -268,6 +296,10 @@ class VolumeLimitExceeded(QuotaError):
 class SnapshotLimitExceeded(QuotaError):
     message = _('SnapshotLimitExceeded: Maximum number of snapshots allowed (%(allowed)d) '
                 'exceeded.')
+
+
+class GroupLimitExceeded(QuotaError):
+    message = _('GroupLimitExceeded: Maximum number of groups allowed (%(allowed)d) exceeded.')
 
 
 class VolumeSizeExceedsAvailableQuota(QuotaError):

@@ -3,6 +3,9 @@
 
 Usage is counted from the rows under the project's lock, so there is nothing that could drift.
 """
+import collections
+from collections.abc import Iterable
+
 from cinder import exception, objects
 from cinder.conf import CONF
 from cinder.db import quotas as quotas_db
@@ -41,6 +44,26 @@ def take_snapshot(ctxt, project_id: str, size: int,
     """Let one more snapshot of `size` GiB in, or raise a QuotaError."""
     gigabytes = 0 if CONF.no_snapshot_gb_quota else size
     consume(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
+
+
+def take_group(ctxt, volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
+    """Let one more group in, with volumes of these (GiB, type), or raise a QuotaError."""
+    consume(ctxt, ctxt.project_id, collections.Counter(groups=1) + _total(volumes, 'volumes'))
+
+
+def take_snapshots(ctxt, project_id: str,
+                   snapshots: Iterable[tuple[int, objects.VolumeType | None]]) -> None:
+    """Let snapshots of these (GiB, type) in, all or none, or raise a QuotaError."""
+    consume(ctxt, project_id, _total(snapshots, 'snapshots'))
+
+
+def _total(rows: Iterable[tuple[int, objects.VolumeType | None]],
+           name: str) -> collections.Counter[str]:
+    total: collections.Counter[str] = collections.Counter()
+    for size, volume_type in rows:
+        gigabytes = 0 if name == 'snapshots' and CONF.no_snapshot_gb_quota else size
+        total.update(_deltas(volume_type, **{name: 1, 'gigabytes': gigabytes}))
+    return total
 
 
 def grow_volume(ctxt, project_id: str, old: int, new: int,
@@ -87,6 +110,8 @@ def effective(state: quotas_db.QuotaState, name: str) -> int:
 def _overrun(name: str, wanted: int, used: int, limit: int) -> exception.QuotaError:
     if name.startswith('volumes'):
         return exception.VolumeLimitExceeded(name=name, allowed=limit)
+    if name == 'groups':
+        return exception.GroupLimitExceeded(allowed=limit)
     if name.startswith('snapshots'):
         return exception.SnapshotLimitExceeded(allowed=limit)
     return exception.VolumeSizeExceedsAvailableQuota(name=name, requested=wanted, quota=limit,

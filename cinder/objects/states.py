@@ -19,6 +19,9 @@ VOLUME_STATUSES = (
     'reverting')
 SNAPSHOT_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'error', 'error_deleting',
                      'updating', 'unmanaging', 'backing-up', 'restoring')
+GROUP_STATUSES = ('creating', 'available', 'updating', 'deleting', 'deleted', 'in-use', 'error',
+                  'error_deleting')
+GROUP_SNAPSHOT_STATUSES = tuple(status for status in GROUP_STATUSES if status != 'in-use')
 ATTACH_STATUSES = ('attached', 'attaching', 'detached', 'reserved', 'error_attaching',
                    'error_detaching', 'deleted')
 # What an administrator may set with os-reset_status.
@@ -90,6 +93,9 @@ VOLUME = {
     'snapshot_create': Transition(('available',)),
     'snapshot_create_attached': Transition(('available', 'in-use')),
     'clone': Transition(('available', 'in-use')),
+    'join_group': Transition(('available', 'in-use')),
+    'leave_group': Transition(('available', 'in-use', 'error', 'error_deleting')),
+    'delete_with_group': Transition(None, 'deleting', None, 'error'),
 }
 
 SNAPSHOT = {
@@ -102,8 +108,38 @@ SNAPSHOT = {
     'revert': Transition(('available',), 'restoring', 'available', 'error', http=409),
     'update_status_creating': Transition(('creating',)),
     'update_status_deleting': Transition(('deleting',)),
+    'delete_with_group_snapshot': Transition(None, 'deleting', None, 'error'),
     # What a snapshot must be for a volume to be made from it.
     'volume_create': Transition(('available',)),
+}
+
+GROUP = {
+    'create': Transition(('creating',), 'creating', 'available', 'error'),
+    'copy': Transition(('creating',), 'creating', 'available', 'error'),
+    'rename': Transition(('available',)),
+    'update': Transition(('available',), 'updating', 'available', 'error'),
+    'delete': Transition(('available', 'error'), 'deleting', None, 'error'),
+    'delete_with_volumes': Transition(None, 'deleting', None, 'error'),
+    # What a group must be for another resource to be made from it or in it.
+    'be_copied': Transition(('available',)),
+    'snapshot_create': Transition(('available',)),
+    'volume_create': Transition(('available',)),
+    'enable_replication': Transition(('available', 'error')),
+    'disable_replication': Transition(('available', 'error')),
+    'failover_replication': Transition(('available',)),
+}
+# Replication verb of a group -> the replication statuses it may start from.
+GROUP_REPLICATION = {
+    'enable_replication': ('disabled', 'error'),
+    'disable_replication': ('enabled', 'error'),
+    'failover_replication': ('enabled', 'failed-over'),
+}
+
+GROUP_SNAPSHOT = {
+    'create': Transition(('creating',), 'creating', 'available', 'error'),
+    'delete': Transition(('available', 'error'), 'deleting', None, 'error'),
+    # What a group snapshot must be for a group to be made from it.
+    'group_create': Transition(('available',)),
 }
 
 # os-update_snapshot_status: present status -> the ones it may be set to.

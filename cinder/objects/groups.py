@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups of volumes, their types, and snapshots of all volumes of a group at once."""
+from cinder.objects import base, fields
+
+# The group type of what was made through the URLs of consistency groups.
+CONSISTENCY_TYPE = 'default_cgsnapshot_type'
+
+
+@base.CinderObjectRegistry.register
+class GroupType(base.CinderObject):
+    """What the groups of a type have in common."""
+
+    fields = {
+        'id': fields.uuid(),
+        'name': fields.string(),
+        'description': fields.string(),
+        'is_public': fields.boolean(),
+        'group_specs': fields.texts(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+    }
+
+    def is_(self, key: str) -> bool:
+        """Whether the group spec `key` says '<is> True'."""
+        return (self.group_specs or {}).get(key) == '<is> True'
+
+
+@base.CinderObjectRegistry.register
+class Group(base.CinderObject):
+    """`volume_types` are the ids of the types that its volumes may have."""
+
+    fields = {
+        'id': fields.uuid(),
+        'project_id': fields.string(),
+        'user_id': fields.string(),
+        'name': fields.string(),
+        'description': fields.string(),
+        'status': fields.string(),
+        'availability_zone': fields.string(),
+        'host': fields.string(),
+        'cluster_name': fields.string(),
+        'group_type_id': fields.uuid(),
+        'group_snapshot_id': fields.uuid(),
+        'source_group_id': fields.uuid(),
+        'replication_status': fields.string(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+        'volume_types': fields.json(),
+        'group_type': fields.one('GroupType'),
+    }
+
+    @property
+    def is_consistency_group(self) -> bool:
+        """Whether it is of the old kind, which has URLs of its own."""
+        return bool(self.group_type) and self.group_type.name == CONSISTENCY_TYPE
+
+
+@base.CinderObjectRegistry.register
+class GroupSnapshot(base.CinderObject):
+    """A snapshot of all volumes that a group had; each is a snapshot with our id."""
+
+    fields = {
+        'id': fields.uuid(),
+        'project_id': fields.string(),
+        'user_id': fields.string(),
+        'group_id': fields.uuid(),
+        'group_type_id': fields.uuid(),
+        'name': fields.string(),
+        'description': fields.string(),
+        'status': fields.string(),
+        'created_at': fields.time(),
+        'updated_at': fields.time(),
+        'group': fields.one('Group'),
+    }
