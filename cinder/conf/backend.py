@@ -34,6 +34,9 @@ COMMON = [
                help='Expression that says, from 0 to 100, how well a volume fits here.'),
     cfg.IntOpt('num_shell_tries', default=3, min=1,
                help='Attempts at a command of the storage that fails for a passing reason.'),
+    cfg.BoolOpt('enforce_multipath_for_image_xfer', default=False,
+                help='Have initiators fail rather than use a single path where they were told '
+                     'to use several.'),
     cfg.BoolOpt('report_discard_supported', default=False,
                 help='Tell initiators that blocks may be discarded.'),
     cfg.StrOpt('volume_clear', default='zero', choices=['none', 'zero'],

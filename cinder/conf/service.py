@@ -54,6 +54,8 @@ OPTS = [
                help='Configuration file of the rootwrap that starts the privileged helper.'),
     cfg.IntOpt('message_ttl', default=2592000,
                help='Seconds for which a user message is kept.'),
+    cfg.IntOpt('message_reap_interval', default=86400,
+               help='Seconds between two removals of user messages that are too old.'),
     cfg.IntOpt('operation_poll_interval', default=5, min=1,
                help='Seconds between two searches for operations that nobody runs, for '
                     'instance because a message was lost.'),

@@ -16,9 +16,6 @@ OPTS = [
                     'sight of what exists.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
                help='Folder for images while they are converted.'),
-    cfg.BoolOpt('enforce_multipath_for_image_xfer', default=False,
-                help='Have initiators fail rather than use a single path where they were told '
-                     'to use several.'),
     cfg.IntOpt('backend_stats_polling_interval', default=60, min=3,
                help='Seconds between two capacity reports of a back end.'),
 ]

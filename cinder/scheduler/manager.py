@@ -3,6 +3,7 @@
 
 Which back end is taken is decided in cinder.scheduler.filter_scheduler.
 """
+import functools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from oslo_utils import importutils
 
 from cinder import context, exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
@@ -28,6 +30,8 @@ LOOK_AGAIN, ASK_AGAIN = 1, 5
 STEP = 'volume.create:schedule'
 # Pauses, in seconds, before a refused volume is tried again while a back end is about to return.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
+# Seconds for which an ended operation can be looked up.
+JOURNAL_KEPT = 7 * 24 * 3600
 
 
 class SchedulerManager:
@@ -62,6 +66,7 @@ class SchedulerManager:
                 'volume.create': self.create_volume,
                 'volume.retype': self.retype_volume}, ready=self.is_ready)
         self._clock, self._later = clock, later
+        self._purge_at = clock()
         self._settled_at = clock() + conf.scheduler_driver_init_wait_time
         self._ready = threading.Event()
         self._stopping = threading.Event()
@@ -93,7 +98,14 @@ class SchedulerManager:
 
     def run_periodic_tasks(self, ctxt: context.RequestContext,
                            raise_on_error: bool = False) -> None:
-        """None: reports come by themselves and the journal has a loop of its own."""
+        """Remove user messages and journal entries whose time is over."""
+        if self._clock() < self._purge_at:
+            return
+        self._purge_at = self._clock() + self.conf.message_reap_interval
+        for purge in (messages_db.purge_expired,
+                      functools.partial(operations_db.purge_finished, seconds=JOURNAL_KEPT)):
+            while purge(ctxt):
+                LOG.debug('Removed a batch of what is too old.')
 
     def reset(self) -> None:
         """Filters and weighers as the options say now; what the pools reported stays known."""

@@ -6,7 +6,6 @@ All of them follow from the attachment rows and may be repeated.
 from oslo_log import log as logging
 
 from cinder import coordination, objects, operations
-from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
@@ -45,7 +44,8 @@ class AttachmentEndpoint:
         data['encrypted'] = volume.encrypted
         data['cacheable'] = bool(volume_type) and volume_type.is_('cacheable')
         data['qos_specs'] = qos.get('specs') if qos.get('consumer') != 'back-end' else None
-        info.setdefault('enforce_multipath', CONF.enforce_multipath_for_image_xfer)
+        info.setdefault('enforce_multipath',
+                        self.backend.configuration.enforce_multipath_for_image_xfer)
         return info
 
     def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,

@@ -32,7 +32,8 @@ def test_unknown_history_is_refused():
 
 def test_round_trip_keeps_values_and_children():
     moment = datetime.datetime(2024, 1, 2, 3, 4, 5)
-    sent = _volume(created_at=moment, volume_type=objects.VolumeType(id='t', extra_specs={'k': 'v'}),
+    kind = objects.VolumeType(id='t', extra_specs={'k': 'v'})
+    sent = _volume(created_at=moment, volume_type=kind,
                    attachments=[objects.VolumeAttachment(id='a', connector={'host': 'h'})])
     serializer = base.CinderObjectSerializer(base.CURRENT_VERSION)
     got = serializer.deserialize_entity(None, serializer.serialize_entity(None, sent))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from cinder import exception
 from cinder.db import models, session
+from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
@@ -397,3 +398,19 @@ def test_retype_stays_where_the_type_fits(manager, bus, ctxt, specs, state, stat
     manager.retype_volume(ctxt, operation, volume)
     assert (row(ctxt, operation).state, volumes_db.get(ctxt, volume.id).status) == (state, status)
     assert bus.retyped == ([(volume.id, 'n1@lvm', 'execute')] if state == 'queued' else [])
+
+
+def test_what_is_too_old_is_removed_once_in_a_while(manager, clock, ctxt):
+    for _ in range(2):
+        clock.now += manager.conf.message_reap_interval
+        messages_db.create(ctxt, {'project_id': 'p1', 'expires_at': session.in_seconds(-1)})
+        manager.run_periodic_tasks(ctxt)
+        assert not _all_messages(ctxt)
+    messages_db.create(ctxt, {'project_id': 'p1', 'expires_at': session.in_seconds(-1)})
+    manager.run_periodic_tasks(ctxt)
+    assert len(_all_messages(ctxt)) == 1
+
+
+def _all_messages(ctxt):
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(models.Message.__table__.c.id)).all()
