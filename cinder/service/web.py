@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGIService: the API's socket, its application, and the workers that share both."""
+import configparser
 import ipaddress
 import logging
 import socket
@@ -21,10 +22,24 @@ BACKLOG = 2048
 
 
 class Loader(wsgi.Loader):
-    """Reads api_paste_config; an error in it is for the caller to report, once."""
+    """Reads api_paste_config; what is wrong with that file is one error, reported by the caller.
+
+    :raises InvalidConfigurationValue: the file is missing, or cannot be made an application.
+    """
+
+    def __init__(self) -> None:
+        try:
+            super().__init__(CONF)
+        except wsgi.ConfigNotFound as exc:
+            raise exception.InvalidConfigurationValue(
+                option='api_paste_config', value=CONF.api_paste_config) from exc
 
     def load_app(self, name: str) -> object:
-        return deploy.loadapp(f'config:{self.config_path}', name=name)
+        try:
+            return deploy.loadapp(f'config:{self.config_path}', name=name)
+        except (LookupError, ImportError, configparser.Error) as exc:
+            raise exception.InvalidConfigurationValue(
+                f'{self.config_path} has no usable application {name}: {exc}') from exc
 
 
 class WSGIService(service.ServiceBase):
@@ -51,14 +66,20 @@ class WSGIService(service.ServiceBase):
             raise exception.InvalidConfigurationValue(option='[ssl] cert_file', value='')
         manager = CONF.get(f'{name}_manager') if f'{name}_manager' in CONF else None
         self.manager = importutils.import_object(manager) if manager else None
-        self.app = (loader or Loader(CONF)).load_app(name)
-        self.server = wsgi.Server(
-            CONF, name, self.app, host=host, port=self._option('listen_port'),
-            use_ssl=self._option('use_ssl'), backlog=BACKLOG)
+        self.app = (loader or Loader()).load_app(name)
+        self.server = self._listen(host, self._option('listen_port'))
         self.host, self.port = self.server.host, self.server.port
         _tune_keepalive(self.server.socket)
         profiler.setup_profiler(name, self.host)
         LOG.info('%s listens on %s', name, self.url)
+
+    def _listen(self, host: str, port: int) -> wsgi.Server:
+        try:
+            return wsgi.Server(CONF, self.name, self.app, host=host, port=port,
+                               use_ssl=self._option('use_ssl'), backlog=BACKLOG)
+        except OSError as exc:
+            raise OSError(exc.errno, f'{self.name} cannot listen on {host}, port {port}: '
+                                     f'{exc.strerror}') from exc
 
     @property
     def url(self) -> str:

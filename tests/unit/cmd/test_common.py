@@ -41,7 +41,7 @@ def test_a_fault_of_ours_keeps_its_traceback():
 
 @pytest.mark.parametrize(('text', 'word'), [
     ('[DEFAULT]\nosapi_volume_workers = many\n', 'osapi_volume_workers'),
-    ('[DEFAULT]\nstate_path = $nonsense\n', 'nonsense'),
+    ('[DEFAULT]\nstate_path = $nonsense\n', 'state_path'),
     ('[DEFAULT]\noperation_lease = 10\nreport_interval = 10\n', 'operation_lease'),
     ('[DEFAULT]\nfault_points = nonsense\n', 'fault_points'),
     ('no section\n', 'no section'),

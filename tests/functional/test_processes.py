@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The daemons as processes: how they start, reload, drain and stop, and how they refuse to start.
+
+One database file and the in-memory bus are enough: what they do for volumes is tested elsewhere.
+"""
+import http.client
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.functional.processes import Process, children, free_port, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROJECT = '0123456789abcdef0123456789abcdef'
+SECONDS = 30
+
+
+class Daemon(Process):
+    """One daemon with a configuration of its own."""
+
+    def __init__(self, folder: pathlib.Path, module: str, env=None, **options):
+        self.options = {
+            'state_path': folder, 'auth_strategy': 'noauth', 'transport_url': 'fake:/',
+            'osapi_volume_listen': '127.0.0.1', 'osapi_volume_listen_port': 0,
+            'osapi_volume_workers': 2, 'enabled_backends': 'files', 'report_interval': 1,
+            'service_down_time': 5, 'api_paste_config': ROOT / 'etc/cinder/api-paste.ini',
+            **options}
+        # The port of another server that serves our application.
+        self.served_elsewhere = 0
+        self.path = folder / 'cinder.conf'
+        self.sections = {
+            'database': {'connection': f'sqlite:///{folder}/cinder.sqlite'},
+            'files': {'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
+                      'target_helper': 'local'}}
+        self.write()
+        super().__init__(
+            module, [sys.executable, '-m', f'cinder.cmd.{module}', '--config-file', str(self.path)],
+            folder / f'{module}.log', {**os.environ, 'PYTHONPATH': str(ROOT), **(env or {})})
+
+    def write(self, **options) -> None:
+        self.options.update(options)
+        lines = []
+        for section, values in {'DEFAULT': self.options, **self.sections}.items():
+            lines += [f'[{section}]', *(f'{name} = {value}' for name, value in values.items())]
+        self.path.write_text('\n'.join(lines) + '\n')
+
+    def text(self) -> str:
+        return self.log.read_text(errors='replace')
+
+    def says(self, words: str, seconds: float = SECONDS, times: int = 1) -> None:
+        """Wait until the log has the words so many times."""
+        wait_until(lambda: self.text().count(words) >= times, seconds,
+                   lambda: f'{words!r} from {self.name}:\n{self.tail()}')
+
+    @property
+    def port(self) -> int:
+        if self.served_elsewhere:
+            return self.served_elsewhere
+        found = re.search(r'listens on https?://127\.0\.0\.1:(\d+)', self.text())
+        return int(found[1]) if found else 0
+
+    def ask(self, path='/healthcheck', method='GET', body=None, tls=None) -> tuple[int, bytes]:
+        kind = http.client.HTTPSConnection if tls else http.client.HTTPConnection
+        connection = kind('127.0.0.1', self.port, timeout=SECONDS,
+                          **({'context': tls} if tls else {}))
+        try:
+            connection.request(method, path, body and json.dumps(body),
+                               {'Content-Type': 'application/json'})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+    def answers(self, **kwargs) -> bool:
+        try:
+            return bool(self.port) and self.ask(**kwargs)[0] == 200
+        except OSError:
+            return False
+
+    def begin(self, ready=None) -> 'Daemon':
+        self.start()
+        self.wait_for(ready or self.answers, SECONDS)
+        return self
+
+    def end(self, number=signal.SIGTERM, seconds=SECONDS) -> int:
+        """Send a signal and return the exit status."""
+        self.signal(number)
+        return self._popen.wait(seconds)
+
+    def services(self) -> dict[str, str]:
+        found = json.loads(self.ask(f'/v3/{PROJECT}/os-services')[1])['services']
+        return {row['host'] + ' ' + row['binary']: row['state'] for row in found}
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    made = []
+
+    def make(module, **kwargs):
+        made.append(Daemon(tmp_path, module, **kwargs))
+        return made[-1]
+    yield make
+    for process in made:
+        process.stop()
+
+
+def sync(daemon: Daemon) -> None:
+    subprocess.run([sys.executable, '-c', 'from cinder.cmd.manage import main; main()',
+                    '--config-file', str(daemon.path), 'db', 'sync'],
+                   env=daemon.env, check=True, capture_output=True)
+
+
+def gone(pid: int) -> bool:
+    try:
+        return pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()[0] == 'Z'
+    except FileNotFoundError:
+        return True
+
+
+# ----------------------------------------------------------------------------------- cinder-api
+def test_workers_share_a_free_port_and_dead_ones_are_replaced(daemon):
+    api = daemon('api').begin()
+    before = set(api.children())
+    assert len(before) == 2
+    victim = before.pop()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(api.children()) == 2 and victim not in api.children(), SECONDS,
+               'another worker')
+    assert all(api.answers() for _ in range(10))
+    assert api.end() == 0
+    assert 'Traceback' not in api.text()
+    assert 'Deprecat' not in api.text() and 'deprecat' not in api.text()
+
+
+def test_workers_end_with_a_parent_that_was_killed(daemon):
+    api = daemon('api').begin()
+    workers = api.children()
+    os.kill(api.pid, signal.SIGKILL)
+    wait_until(lambda: all(map(gone, workers)), SECONDS, 'the workers to end')
+
+
+def test_reload_takes_mutable_options_and_survives_a_broken_file(daemon):
+    api = daemon('api').begin()
+    workers = api.children()
+    api.write(debug='true')
+    api.signal(signal.SIGHUP)
+    api.says('Option DEFAULT.debug changed from', times=3)
+    assert api.children() == workers, 'nothing was restarted'
+    api.path.write_text('[DEFAULT\n')
+    api.signal(signal.SIGHUP)
+    api.says('The configuration was not read again', times=3)
+    assert api.running and api.children() == workers and api.answers()
+
+
+def slow_create(api: Daemon) -> tuple[threading.Thread, list]:
+    """Ask for a volume at an API that takes its time; returns the thread and its answer."""
+    answers = []
+
+    def ask():
+        try:
+            answers.append(api.ask(f'/v3/{PROJECT}/volumes', 'POST', {'volume': {'size': 1}})[0])
+        except (OSError, http.client.HTTPException) as exc:
+            answers.append(type(exc))
+    thread = threading.Thread(target=ask)
+    thread.start()
+    time.sleep(0.5)
+    return thread, answers
+
+
+def test_stop_finishes_requests_and_takes_no_new_ones(daemon):
+    api = daemon('api', fault_points='volume.create:api:commit:before=delay:2')
+    sync(api)
+    api.begin()
+    thread, answers = slow_create(api)
+    api.signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert not api.answers()
+    thread.join(SECONDS)
+    assert answers == [202]
+    assert api._popen.wait(SECONDS) == 0
+
+
+def test_stop_has_a_time_limit(daemon):
+    api = daemon('api', fault_points='volume.create:api:commit:before=delay:60',
+                 graceful_shutdown_timeout=2)
+    sync(api)
+    api.begin()
+    thread, answers = slow_create(api)
+    workers = api.children()
+    began = time.monotonic()
+    api.end()
+    wait_until(lambda: all(map(gone, workers)), SECONDS, 'the workers to end')
+    assert time.monotonic() - began < 10
+    thread.join(SECONDS)
+    assert answers[0] != 202
+
+
+def test_guru_meditation_report(daemon):
+    api = daemon('api').begin()
+    for pid in (api.pid, api.children()[0]):
+        before = api.text().count('Guru Meditation')
+        os.kill(pid, signal.SIGUSR2)
+        api.says('Guru Meditation', times=before + 1)
+    api.says('osapi_volume_workers = 2')
+    for section in ('Package', 'Threads', 'Green Threads', 'Configuration'):
+        assert section in api.text()
+    assert api.answers()
+
+
+def test_https(daemon, tmp_path):
+    for name in ('key', 'cert'):
+        assert not (tmp_path / name).exists()
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '1',
+                    '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1',
+                    '-keyout', tmp_path / 'key', '-out', tmp_path / 'cert'],
+                   check=True, capture_output=True)
+    api = daemon('api', osapi_volume_use_ssl='true')
+    api.sections['ssl'] = {'cert_file': tmp_path / 'cert', 'key_file': tmp_path / 'key'}
+    api.write()
+    context = ssl.create_default_context(cafile=tmp_path / 'cert')
+    api.begin(ready=lambda: api.answers(tls=context))
+    # A client that connects and says nothing must not keep the others out.
+    with socket.create_connection(('127.0.0.1', api.port)), \
+            socket.create_connection(('127.0.0.1', api.port)):
+        time.sleep(0.2)
+        began = time.monotonic()
+        assert api.ask(tls=context)[0] == 200
+        assert time.monotonic() - began < 5
+
+
+def test_systemd_is_told_when_it_is_ready(daemon, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
+        notices.bind(str(tmp_path / 'notify'))
+        notices.settimeout(SECONDS)
+        daemon('api', env={'NOTIFY_SOCKET': str(tmp_path / 'notify')}).start()
+        assert notices.recv(100) == b'READY=1'
+
+
+def test_gunicorn_serves_the_application_with_threads(daemon, tmp_path):
+    pytest.importorskip('gunicorn')
+    api = daemon('api')
+    sync(api)
+    port = api.served_elsewhere = free_port()
+    program = Process('gunicorn', [
+        sys.executable, '-m', 'gunicorn', '--workers', '1', '--threads', '4', '--no-control-socket',
+        '--bind', f'127.0.0.1:{port}', 'cinder.wsgi.api:application'], tmp_path / 'gunicorn.log',
+        {**api.env, 'OS_CINDER_CONFIG_FILES': str(api.path)})
+    program.start()
+    try:
+        program.wait_for(api.answers, SECONDS)
+        status, body = api.ask(f'/v3/{PROJECT}/volumes', 'POST', {'volume': {'size': 1}})
+        assert status == 202, body
+    finally:
+        program.stop()
+
+
+def test_importing_the_application_patches_nothing(daemon):
+    api = daemon('api')
+    code = ('import socket, threading, time; before = socket.socket, threading.Thread.start, '
+            'time.sleep, threading.Lock\n'
+            'import cinder.wsgi.api\n'
+            'assert before == (socket.socket, threading.Thread.start, time.sleep, threading.Lock)\n'
+            'import eventlet.patcher\n'
+            'assert not any(map(eventlet.patcher.is_monkey_patched, '
+            '("socket", "thread", "time", "os", "select")))')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False,
+                          env={**api.env, 'OS_CINDER_CONFIG_FILES': str(api.path)})
+    assert done.returncode == 0, done.stderr
+
+
+# --------------------------------------------------------------------------- wrong configuration
+def refused(process: Daemon) -> str:
+    """Run a daemon that cannot start; returns its one line."""
+    process.start()
+    assert process._popen.wait(SECONDS) == 1, process.tail()
+    assert 'Traceback' not in process.text()
+    lines = [line for line in process.text().splitlines() if not re.match(r'\d{4}-', line)]
+    assert len(lines) == 1, process.text()
+    return lines[0]
+
+
+@pytest.mark.parametrize(('module', 'options', 'words'), [
+    ('api', {'osapi_volume_workers': 0}, 'osapi_volume_workers'),
+    ('api', {'osapi_volume_workers': 'many'}, 'osapi_volume_workers'),
+    ('api', {'osapi_volume_listen': '0.0.0.0'}, 'noauth_allow_remote'),
+    ('api', {'api_paste_config': '/no/such/file'}, '/no/such/file'),
+    ('api', {'osapi_volume_use_ssl': 'true'}, 'cert_file'),
+    ('api', {'transport_url': 'pigeon://here'}, 'pigeon'),
+    ('scheduler', {'scheduler_manager': 'no.such.Manager'}, 'no'),
+    ('volume', {'enabled_backends': ''}, 'enabled_backends'),
+    ('volume', {'enabled_backends': 'files,files'}, 'files more than once'),
+    ('all', {'enabled_backends': ''}, 'enabled_backends'),
+    ('all', {'osapi_volume_listen': '0.0.0.0'}, 'noauth_allow_remote'),
+])
+def test_a_wrong_option_is_one_line_and_status_1(daemon, module, options, words):
+    assert words in refused(daemon(module, **options))
+
+
+def test_a_taken_port_is_one_line_and_status_1(daemon):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert str(port) in refused(daemon('api', osapi_volume_listen_port=port))
+
+
+@pytest.mark.parametrize('content', [
+    '[composite:osapi_volume\n', '[app:another]\npaste.app_factory = a:b\n',
+    '[app:osapi_volume]\npaste.app_factory = no.such.module:factory\n'])
+def test_a_bad_paste_file_is_one_line_and_status_1(daemon, tmp_path, content):
+    (tmp_path / 'paste.ini').write_text(content)
+    refused(daemon('api', api_paste_config=tmp_path / 'paste.ini'))
+
+
+def test_a_missing_configuration_file_is_one_line(daemon):
+    api = daemon('api')
+    api.path.unlink()
+    assert 'cinder.conf' in refused(api)
+
+
+def test_unknown_options_are_named_at_the_start(daemon):
+    api = daemon('api', no_such_option=1).begin()
+    api.says('DEFAULT/no_such_option')
+
+
+# ----------------------------------------------------------------------- scheduler, volume, all
+def test_the_scheduler_waits_for_its_tables_and_says_so_once(daemon):
+    scheduler = daemon('scheduler')
+    scheduler.start()
+    scheduler.says('cannot be registered')
+    time.sleep(2)
+    assert scheduler.running
+    assert scheduler.text().count('cannot be registered') == 1
+    sync(scheduler)
+    scheduler.says('cinder-scheduler on', times=2)
+    scheduler.says('is up.')
+    assert scheduler.end() == 0
+    assert 'has stopped' in scheduler.text()
+
+
+def test_a_missing_broker_is_waited_for_and_does_not_hinder_the_stop(daemon):
+    scheduler = daemon('scheduler', transport_url=f'rabbit://a:b@127.0.0.1:{free_port()}/')
+    sync(scheduler)
+    scheduler.start()
+    scheduler.says('does not answer: waiting for it')
+    time.sleep(2)
+    assert scheduler.running
+    assert scheduler.text().count('does not answer') == 1
+    assert 'is unreachable' not in scheduler.text()
+    assert scheduler.end(seconds=10) == 0
+
+
+def test_each_backend_is_a_process_and_a_bad_one_is_skipped(daemon):
+    volume = daemon('volume', enabled_backends='files,bad,more', host='node')
+    volume.sections['bad'] = {'volume_driver': 'no.such.Driver'}
+    volume.sections['more'] = volume.sections['files']
+    volume.write()
+    sync(volume)
+    volume.start()
+    for name in ('files', 'more'):
+        volume.says(f'cinder-volume on node@{name} is up.')
+    assert 'Back end bad' in volume.text()
+    before = volume.children()
+    assert len(before) == 2
+    os.kill(before[0], signal.SIGKILL)
+    volume.says('is up.', times=3)
+    assert len(volume.children()) == 2
+    assert volume.end() == 0
+    assert volume.text().count('has stopped') == 2
+
+
+def test_a_backend_whose_storage_is_missing_stays_alive_and_down(daemon):
+    volume = daemon('volume', enabled_backends='files', host='node')
+    volume.sections['files']['file_volume_dir'] = '/proc/no/such/folder'
+    volume.write()
+    sync(volume)
+    volume.start()
+    volume.says('node@files is down')
+    time.sleep(2)
+    assert volume.running and len(volume.children()) == 1
+    assert volume.text().count('is down') == 1
+
+
+def test_only_bad_backends_is_status_1(daemon):
+    volume = daemon('volume', enabled_backends='bad')
+    volume.sections['bad'] = {'volume_driver': 'no.such.Driver'}
+    volume.write()
+    volume.start()
+    assert volume._popen.wait(SECONDS) == 1
+    assert 'None of the enabled back ends' in volume.text()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_all_in_one_process_starts_by_itself_and_stops_cleanly(daemon, number):
+    suite = daemon('all', host='node').begin()
+    wait_until(lambda: suite.services() == {
+        'node@files cinder-volume': 'up', 'node cinder-scheduler': 'up'}, SECONDS, 'all up')
+    assert children(suite.pid) == []
+    status, body = suite.ask(f'/v3/{PROJECT}/volumes', 'POST', {'volume': {'size': 1}})
+    assert status == 202
+    where = f'/v3/{PROJECT}/volumes/{json.loads(body)["volume"]["id"]}'
+    wait_until(lambda: json.loads(suite.ask(where)[1])['volume']['status'] == 'available', SECONDS,
+               'the volume')
+    assert suite.end(number) == 0
+    assert 'Traceback' not in suite.text()
+    assert suite.text().count('has stopped') == 2
+    suite.log.unlink()
+    suite.begin()
+    assert json.loads(suite.ask(where)[1])['volume']['status'] == 'available'
+    assert suite.services()['node@files cinder-volume'] in ('up', 'down')
+
+
+def test_noauth_listens_elsewhere_when_told_so(daemon):
+    api = daemon('api', osapi_volume_listen='0.0.0.0', noauth_allow_remote='true')
+    api.start()
+    api.says('listens on http://0.0.0.0')
