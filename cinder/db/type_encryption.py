@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import exception
-from cinder.db import models, query, session
+from cinder.db import changes, models, query, session
 
 _T = models.Encryption.__table__
 
@@ -23,8 +23,8 @@ def create(ctxt, type_id: str, values: Mapping[str, object]) -> dict:
     """:raises VolumeTypeEncryptionExists: the type has settings already."""
     try:
         with session.writer(ctxt) as conn:
-            row = query.with_id({**values, 'volume_type_id': type_id})
-            return query.insert(conn, _T, {'encryption_id': row.pop('id'), **row})
+            row = changes.with_id({**values, 'volume_type_id': type_id})
+            return changes.insert(conn, _T, {'encryption_id': row.pop('id'), **row})
     except db_exc.DBDuplicateEntry:
         raise exception.VolumeTypeEncryptionExists(type_id=type_id) from None
 
@@ -32,7 +32,7 @@ def create(ctxt, type_id: str, values: Mapping[str, object]) -> dict:
 @session.retry_on_deadlock
 def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
     """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
-    if not query.swap(ctxt, _T, [_T.c.volume_type_id == type_id], values):
+    if not changes.swap(ctxt, _T, [_T.c.volume_type_id == type_id], values):
         raise exception.VolumeTypeEncryptionNotFound(type_id=type_id)
 
 
