@@ -117,6 +117,14 @@ class VolumeTypeDefaultDeletionError(Invalid):
     message = _('Volume type %(volume_type_id)s is a default type and cannot be deleted.')
 
 
+class QoSSpecsInUse(Invalid):
+    message = _('QoS specs %(specs_id)s are tied to volume types.')
+
+
+class InvalidAuthKey(Invalid):
+    message = _('The key does not open volume transfer %(transfer_id)s.')
+
+
 # ------------------------------------------------------------------- not allowed: 401, 403
 class NotAuthorized(CinderException):
     message = _('Not authorized.')
@@ -240,6 +248,22 @@ class OperationNotFound(NotFound):
     message = _('Operation %(operation_id)s could not be found.')
 
 
+class QoSSpecsNotFound(NotFound):
+    message = _('QoS specs %(specs_id)s could not be found.')
+
+
+class QoSSpecsKeyNotFound(NotFound):
+    message = _('QoS specs %(specs_id)s have no key %(specs_key)s.')
+
+
+class DefaultTypeNotFound(NotFound):
+    message = _('Project %(project_id)s has no default volume type of its own.')
+
+
+class TransferNotFound(NotFound):
+    message = _('Volume transfer %(transfer_id)s could not be found.')
+
+
 # ---------------------------------------------------------------------------- conflicts: 409, 412
 class Conflict(CinderException):
     message = _('The request conflicts with the present state.')
@@ -257,6 +281,10 @@ class GroupTypeExists(Conflict):
 
 class VolumeTypeAccessExists(Conflict):
     message = _('Project %(project_id)s already has access to volume type %(volume_type_id)s.')
+
+
+class QoSSpecsExists(Conflict):
+    message = _('QoS specs %(specs_id)s already exist.')
 
 
 class ConflictingVolumeState(Conflict):
@@ -319,6 +347,12 @@ class ServiceUnavailable(CinderException):
     code = 503
     safe = True
     headers: ClassVar[dict[str, str]] = {'Retry-After': '5'}
+
+
+class BackendSilent(CinderException):
+    message = _('The volume service on %(host)s does not answer, or its back end does not work.')
+    code = 502
+    safe = True
 
 
 # ------------------------------------------------------------------ inside the service: 500

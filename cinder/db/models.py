@@ -357,17 +357,22 @@ class DefaultVolumeType(_Table):
 
 
 class QualityOfServiceSpec(_Table):
-    """`specs_id` NULL: a set of specs, `key` holds its name and `value` its consumer; else one
-    key and value of the set `specs_id`."""
+    """A set of specs; `live_name` is the name while the set lives and NULL after."""
 
     table = 'quality_of_service_specs'
     soft_deleted = True
     id = _id()
-    specs_id = _uuid(sa.ForeignKey('quality_of_service_specs.id', ondelete='CASCADE'))
-    key = _text(nullable=False)
+    name = _text(nullable=False)
+    live_name = _text(unique=True)
+    consumer = _text()
+    extra = (sa.Index('ix_quality_of_service_specs_listing', 'deleted', 'created_at', 'id'),)
+
+
+class QualityOfServiceValue(_Table):
+    table = 'quality_of_service_values'
+    specs_id = _owner('quality_of_service_specs')
+    key = _key()
     value = _text()
-    extra = (sa.Index('ix_quality_of_service_specs_set', 'specs_id', 'deleted', 'key'),
-             sa.Index('ix_quality_of_service_specs_listing', 'deleted', 'created_at', 'id'))
 
 
 # ----------------------------------------------------------------------------------- quotas

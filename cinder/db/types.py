@@ -14,6 +14,7 @@ _SPECS = models.VolumeTypeExtraSpec.__table__
 _PROJECTS = models.VolumeTypeProject.__table__
 _ENCRYPTION = models.Encryption.__table__
 _QOS = models.QualityOfServiceSpec.__table__
+_QOS_VALUES = models.QualityOfServiceValue.__table__
 _DEFAULTS = models.DefaultVolumeType.__table__
 _VOLUMES = models.Volume.__table__
 
@@ -44,14 +45,13 @@ def _side(name: str, owner: sa.Column, key: sa.ColumnElement, value: sa.Column,
 
 
 # (id, name of SIDES, key, value) of one type; parameters are what sides_of() gives.
-_QOS_ALIVE = _QOS.c.deleted == sa.false()
 SIDES_OF = (
     _side('extra_specs', _SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value,
           _SPECS.c.volume_type_id == sa.bindparam('type_id')),
-    _side('qos_specs', _QOS.c.specs_id, _QOS.c.key, _QOS.c.value,
-          _QOS.c.specs_id == sa.bindparam('qos_specs_id'), _QOS_ALIVE),
-    _side('qos_specs', _QOS.c.id, sa.literal_column("'consumer'"), _QOS.c.value,
-          _QOS.c.id == sa.bindparam('qos_specs_id'), _QOS_ALIVE),
+    _side('qos_specs', _QOS_VALUES.c.specs_id, _QOS_VALUES.c.key, _QOS_VALUES.c.value,
+          _QOS_VALUES.c.specs_id == sa.bindparam('qos_specs_id')),
+    _side('qos_specs', _QOS.c.id, sa.literal_column("'consumer'"), _QOS.c.consumer,
+          _QOS.c.id == sa.bindparam('qos_specs_id')),
 )
 _ALL_SIDES = sa.union_all(*SIDES_OF)
 

@@ -11,6 +11,7 @@ from cinder.policies import (
     limits,
     messages,
     pools,
+    qos_specs,
     quota_classes,
     quotas,
     services,
@@ -25,8 +26,8 @@ from cinder.policies import (
     volumes,
 )
 
-_MODULES = (attachments, base, limits, messages, pools, quota_classes, quotas, services, snapshots,
-            type_access, type_encryption, type_extra_specs, types, volume_actions,
+_MODULES = (attachments, base, limits, messages, pools, qos_specs, quota_classes, quotas, services,
+            snapshots, type_access, type_encryption, type_extra_specs, types, volume_actions,
             volume_encryption, volume_metadata, volumes)
 
 

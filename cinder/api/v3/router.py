@@ -11,6 +11,7 @@ from cinder.api.v3 import (
     limits,
     messages,
     pools,
+    qos_specs,
     quota_classes,
     quotas,
     resource_filters,
@@ -76,6 +77,15 @@ ROUTES = {
     '/types/{type_id}/encryption/{key}': {
         'GET': type_encryption.show, 'PUT': type_encryption.update,
         'DELETE': type_encryption.delete},
+
+    '/qos-specs': {'GET': qos_specs.index, 'POST': qos_specs.create},
+    '/qos-specs/{qos_id}': {'GET': qos_specs.show, 'PUT': qos_specs.update,
+                            'DELETE': qos_specs.delete},
+    '/qos-specs/{qos_id}/delete_keys': {'PUT': qos_specs.delete_keys},
+    '/qos-specs/{qos_id}/associations': {'GET': qos_specs.associations},
+    '/qos-specs/{qos_id}/associate': {'GET': qos_specs.associate},
+    '/qos-specs/{qos_id}/disassociate': {'GET': qos_specs.disassociate},
+    '/qos-specs/{qos_id}/disassociate_all': {'GET': qos_specs.disassociate_all},
 
     '/os-quota-sets/{target_project_id}': {
         'GET': quotas.show, 'PUT': quotas.update, 'DELETE': quotas.delete},

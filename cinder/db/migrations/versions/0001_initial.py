@@ -98,11 +98,12 @@ _table('operations', _('id', _UUID, primary_key=True), _('verb', sa.String(64), 
        sa.Index(None, 'finished_at'), sa.Index(None, 'resource_id', 'state'),
        sa.Index(None, 'stage', 'state', 'created_at'), sa.Index(None, 'state', 'owner'))
 _table('quality_of_service_specs', _('id', _UUID, primary_key=True),
-       _('specs_id', _UUID, _parent('quality_of_service_specs.id')),
-       _('key', _NAME, nullable=False), _('value', _NAME),
+       _('name', _NAME, nullable=False), _('live_name', _NAME, unique=True), _('consumer', _NAME),
        sa.Index('ix_quality_of_service_specs_listing', 'deleted', 'created_at', 'id'),
-       sa.Index('ix_quality_of_service_specs_set', 'specs_id', 'deleted', 'key'),
        soft_deleted=True)
+_table('quality_of_service_values',
+       _('specs_id', _UUID, _parent('quality_of_service_specs.id'), primary_key=True),
+       _('key', _NAME, primary_key=True), _('value', _NAME))
 _table('quota_classes', _('class_name', _NAME, primary_key=True),
        _('resource', _NAME, primary_key=True), _('hard_limit', sa.Integer, nullable=False))
 _table('quota_locks', _('project_id', _NAME, primary_key=True))

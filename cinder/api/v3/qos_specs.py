@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QoS specs: sets of keys that the hypervisor or the storage enforces, tied to volume types."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import common, wsgi
+from cinder.api.schemas import qos_specs as schema
+from cinder.api.views import qos_specs as view
+from cinder.db import qos_specs as qos_db
+from cinder.i18n import _
+from cinder.policies import qos_specs as policy
+
+LIST = common.Listing(
+    'qos_specs', sorts=('id', 'name', 'consumer', 'created_at', 'updated_at'),
+    filters={name: common.Filter() for name in ('id', 'name', 'consumer')}, of_projects=False)
+
+
+def index(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.VIEW.page(req, LIST.fetch(req, qos_db.list_rows))
+
+
+def show(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET)
+    return view.with_links(req, qos_db.get_row(req.context, qos_id))
+
+
+@wsgi.body(schema.CREATE, key='qos_specs')
+def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.CREATE)
+    made = qos_db.create(req.context, body.pop('name'), body.pop('consumer', 'back-end'), body)
+    return view.with_links(req, made)
+
+
+@wsgi.body(schema.UPDATE, key='qos_specs')
+def update(req: wsgi.Request, qos_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.UPDATE)
+    specs = {key: value for key, value in body.items() if key != 'consumer'}
+    qos_db.update(req.context, qos_id, specs, body.get('consumer'))
+    return {'qos_specs': body}
+
+
+@wsgi.query(force=common.boolean)
+@wsgi.response(202)
+def delete(req: wsgi.Request, qos_id: str) -> None:
+    req.context.authorize(policy.DELETE)
+    qos_db.destroy(req.context, qos_id, force=req.params.get('force', False))
+
+
+@wsgi.body(schema.DELETE_KEYS, key='keys')
+@wsgi.response(202)
+def delete_keys(req: wsgi.Request, qos_id: str, body: list[str]) -> None:
+    req.context.authorize(policy.DELETE)
+    qos_db.delete_keys(req.context, qos_id, body)
+
+
+# ------------------------------------------------------------------------------ tied volume types
+def associations(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.ASSOCIATIONS.page(req, common.Rows(qos_db.associations(req.context, qos_id)))
+
+
+@wsgi.response(202)
+def associate(req: wsgi.Request, qos_id: str) -> None:
+    req.context.authorize(policy.UPDATE)
+    qos_db.associate(req.context, qos_id, _type_id(req))
+
+
+@wsgi.response(202)
+def disassociate(req: wsgi.Request, qos_id: str) -> None:
+    req.context.authorize(policy.UPDATE)
+    qos_db.disassociate(req.context, qos_id, _type_id(req))
+
+
+@wsgi.response(202)
+def disassociate_all(req: wsgi.Request, qos_id: str) -> None:
+    req.context.authorize(policy.UPDATE)
+    qos_db.disassociate_all(req.context, qos_id)
+
+
+def _type_id(req: wsgi.Request) -> str:
+    """:raises InvalidInput: the query names no volume type."""
+    type_id = req.query.get('vol_type_id')
+    if not type_id:
+        raise exception.InvalidInput(reason=_('vol_type_id is needed'))
+    return type_id

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about QoS specs, and about what is tied to them."""
+from collections.abc import Mapping
+from typing import Any
+
+from cinder.api import common, wsgi
+from cinder.api.views.base import Field, View
+
+VIEW = View('qos_specs', 'qos_specs', [
+    Field('id'),
+    Field('name'),
+    Field('consumer'),
+    Field('specs'),
+], 'qos_specs_links')
+
+ASSOCIATIONS = View('qos_association', 'qos_associations', [
+    Field('association_type', lambda _req, _row: 'volume_type'),
+    Field('name'),
+    Field('id'),
+])
+
+
+def with_links(req: wsgi.Request, row: Mapping) -> dict[str, Any]:
+    """One set; its links stand beside it."""
+    return {**VIEW.one(req, row), 'links': common.links(req, 'qos-specs', row['id'])}

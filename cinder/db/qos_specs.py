@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of QoS specs: named sets of keys and values, and the volume types tied to them."""
+from collections.abc import Collection, Mapping, Sequence
+
+import sqlalchemy as sa
+from oslo_db import exception as db_exc
+
+from cinder import exception
+from cinder.db import changes, filters, functions, models, query, session
+
+_T = models.QualityOfServiceSpec.__table__
+_VALUES = models.QualityOfServiceValue.__table__
+_TYPES = models.VolumeType.__table__
+_LIST = filters.Listing(_T, tuple(_T.c[name] for name in (
+    'id', 'name', 'consumer', 'created_at', 'updated_at')), visible=sa.true())
+_VALUES_OF = sa.select(_VALUES.c.specs_id, _VALUES.c.key, _VALUES.c.value).where(
+    functions.among(_VALUES.c.specs_id, sa.bindparam('ids')))
+
+
+# -------------------------------------------------------------------------------------- read
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None,
+              with_count: bool = False) -> query.Page:
+    """A page of sets with their `specs`, newest first; see volumes.list_rows."""
+    page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
+                       sort=sort, all_tenants=True, with_count=with_count)
+    if page.records:
+        with session.reader(ctxt) as conn:
+            _fill(conn, page)
+    return page
+
+
+def get_row(ctxt, qos_id: str) -> dict:
+    """A set as list_rows gives it.
+
+    :raises QoSSpecsNotFound: there is no such set.
+    """
+    with session.reader(ctxt) as conn:
+        page = query.one(ctxt, conn, _LIST, qos_id)
+        if not page.records:
+            raise exception.QoSSpecsNotFound(specs_id=qos_id)
+        _fill(conn, page)
+    return page.rows[0]
+
+
+def _fill(conn: sa.Connection, page: query.Page) -> None:
+    values = conn.execute(_VALUES_OF, {'ids': ','.join(page.ids)}).all()
+    page.sides['specs'] = (query.by_owner(values), dict)
+
+
+def associations(ctxt, qos_id: str) -> list[dict]:
+    """id and name of the volume types tied to a set, by name.
+
+    :raises QoSSpecsNotFound: there is no such set.
+    """
+    with session.reader(ctxt) as conn:
+        rows = query.as_dicts(conn.execute(sa.select(_TYPES.c.id, _TYPES.c.name).where(
+            _TYPES.c.qos_specs_id == qos_id, _TYPES.c.deleted == sa.false()).order_by(
+                _TYPES.c.name)))
+        if not rows and conn.execute(_living(qos_id)).first() is None:
+            raise exception.QoSSpecsNotFound(specs_id=qos_id)
+    return rows
+
+
+def _living(qos_id: str) -> sa.Select:
+    return sa.select(_T.c.id).where(_T.c.id == qos_id, _T.c.deleted == sa.false())
+
+
+# ------------------------------------------------------------------------------------ writes
+@session.retry_on_deadlock
+def create(ctxt, name: str, consumer: str, specs: Mapping[str, str | None]) -> dict:
+    """Insert a set; returns it as list_rows gives it.
+
+    :raises QoSSpecsExists: the name is taken.
+    """
+    values = changes.with_id({'name': name, 'live_name': name, 'consumer': consumer})
+    with session.writer(ctxt) as conn:
+        try:
+            row = changes.insert(conn, _T, values)
+        except db_exc.DBDuplicateEntry:
+            raise exception.QoSSpecsExists(specs_id=name) from None
+        changes.add_pairs(conn, _VALUES, _VALUES.c.specs_id, row['id'], specs)
+    return {**row, 'specs': dict(specs)}
+
+
+@session.retry_on_deadlock
+def update(ctxt, qos_id: str, specs: Mapping[str, str | None],
+           consumer: str | None = None) -> None:
+    """Merge keys and values into a set.
+
+    :param consumer: who enforces it from now on; None leaves it to whom it was.
+    :raises QoSSpecsNotFound: there is no such set.
+    """
+    with session.writer(ctxt):
+        _touch(ctxt, qos_id, **({'consumer': consumer} if consumer else {}))
+        changes.set_pairs(ctxt, _VALUES, _VALUES.c.specs_id, qos_id, specs)
+
+
+@session.retry_on_deadlock
+def delete_keys(ctxt, qos_id: str, keys: Collection[str]) -> None:
+    """Remove keys of a set, all or none.
+
+    :raises QoSSpecsNotFound: there is no such set.
+    :raises QoSSpecsKeyNotFound: it has no such key.
+    """
+    with session.writer(ctxt):
+        _touch(ctxt, qos_id)
+        for key in keys:
+            if not changes.delete_pair(ctxt, _VALUES, _VALUES.c.specs_id, qos_id, key):
+                raise exception.QoSSpecsKeyNotFound(specs_id=qos_id, specs_key=key)
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, qos_id: str, force: bool = False) -> None:
+    """Mark a set as deleted.
+
+    :param force: untie it from its volume types first.
+    :raises QoSSpecsNotFound: there is no such set.
+    :raises QoSSpecsInUse: volume types are tied to it.
+    """
+    with session.writer(ctxt):
+        # The lock first: whoever ties a type to the set waits for it, or is seen below.
+        _touch(ctxt, qos_id)
+        if force:
+            _untie(ctxt, qos_id)
+        elif associations(ctxt, qos_id):
+            raise exception.QoSSpecsInUse(specs_id=qos_id)
+        changes.soft_delete(ctxt, _T, [_T.c.id == qos_id], live_name=None)
+
+
+@session.retry_on_deadlock
+def associate(ctxt, qos_id: str, type_id: str) -> None:
+    """Tie a volume type to a set; one that is tied to it already stays so.
+
+    :raises QoSSpecsNotFound, VolumeTypeNotFound: there is no such set, or no such type.
+    :raises InvalidVolumeType: the type is tied to another set.
+    """
+    free = sa.or_(_TYPES.c.qos_specs_id.is_(None), _TYPES.c.qos_specs_id == qos_id)
+    with session.writer(ctxt) as conn:
+        _touch(ctxt, qos_id)
+        if changes.swap(ctxt, _TYPES, [*_type(type_id), free], {'qos_specs_id': qos_id}):
+            return
+        other = conn.execute(sa.select(_TYPES.c.qos_specs_id).where(*_type(type_id))).first()
+    if other is None:
+        raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+    raise exception.InvalidVolumeType(
+        reason=f'volume type {type_id} is tied to QoS specs {other[0]} already')
+
+
+@session.retry_on_deadlock
+def disassociate(ctxt, qos_id: str, type_id: str) -> None:
+    """Untie a volume type from a set; nothing happens where it is not tied to it.
+
+    :raises QoSSpecsNotFound, VolumeTypeNotFound: there is no such set, or no such type.
+    """
+    with session.writer(ctxt) as conn:
+        _touch(ctxt, qos_id)
+        if (not _untie(ctxt, qos_id, *_type(type_id))
+                and conn.execute(sa.select(_TYPES.c.id).where(*_type(type_id))).first() is None):
+            raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+
+
+@session.retry_on_deadlock
+def disassociate_all(ctxt, qos_id: str) -> None:
+    """Untie all volume types from a set.
+
+    :raises QoSSpecsNotFound: there is no such set.
+    """
+    with session.writer(ctxt):
+        _touch(ctxt, qos_id)
+        _untie(ctxt, qos_id)
+
+
+def _type(type_id: str) -> list[filters.Condition]:
+    return [_TYPES.c.id == type_id, _TYPES.c.deleted == sa.false()]
+
+
+def _untie(ctxt, qos_id: str, *where: filters.Condition) -> int:
+    return changes.swap(ctxt, _TYPES, [_TYPES.c.qos_specs_id == qos_id, *where],
+                        {'qos_specs_id': None})
+
+
+def _touch(ctxt, qos_id: str, **values: object) -> None:
+    """Lock the row of a set, so that it is not deleted meanwhile."""
+    if not changes.swap(ctxt, _T, [_T.c.id == qos_id, _T.c.deleted == sa.false()], values):
+        raise exception.QoSSpecsNotFound(specs_id=qos_id)
