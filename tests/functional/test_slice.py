@@ -67,15 +67,14 @@ def command(program: str, suite, project: str):
     """Return a function that runs a client program and gives its JSON, or its text."""
     env = {name: value for name, value in os.environ.items() if not name.startswith('OS_')} | {
         'OS_VOLUME_API_VERSION': LATEST}
-    if program == 'openstack':
-        env |= {'OS_AUTH_TYPE': 'none', 'OS_ENDPOINT': f'{suite.endpoint}/v3/{project}'}
-    else:
-        env |= {'OS_AUTH_TYPE': 'noauth', 'CINDERCLIENT_BYPASS_URL': f'{suite.endpoint}/v3',
-                'OS_PROJECT_ID': project, 'OS_USERNAME': 'tester'}
+    options = {
+        'openstack': ('--os-auth-type', 'none', '--os-endpoint', f'{suite.endpoint}/v3/{project}'),
+        'cinder': ('--os-auth-type', 'noauth', '--os-endpoint', f'{suite.endpoint}/v3',
+                   '--os-project-id', project, '--os-user-id', 'tester')}[program]
 
     def run(*words: str):
-        done = subprocess.run([script(program), *words], env=env, text=True, check=False,
-                              capture_output=True, stdin=subprocess.DEVNULL)
+        done = subprocess.run([script(program), *options, *words], env=env, text=True,
+                              check=False, capture_output=True, stdin=subprocess.DEVNULL)
         assert done.returncode == 0, f'{program} {words}: {done.stdout}{done.stderr}'
         return json.loads(done.stdout) if '-f' in words else done.stdout
     return run
