@@ -236,17 +236,19 @@ def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
 def destroy(ctxt, type_id: str) -> None:
     """Mark a type as deleted.
 
-    :raises VolumeTypeInUse: a volume has it.
     :raises VolumeTypeNotFound: there is no such type.
+    :raises VolumeTypeDefaultDeletionError: somebody has it as default type.
+    :raises VolumeTypeInUse: a volume has it.
     """
     used = sa.exists().where(_VOLUMES.c.volume_type_id == _T.c.id,
                              _VOLUMES.c.deleted == sa.false())
     with session.writer(ctxt):
-        if changes.soft_delete(ctxt, _T, [_T.c.id == type_id, ~used], live_name=None):
-            return
-        if in_use(ctxt, type_id):
+        # The lock first: whoever makes it a default waits for it, or is seen below.
+        touch(ctxt, type_id)
+        if is_default(ctxt, type_id):
+            raise exception.VolumeTypeDefaultDeletionError(volume_type_id=type_id)
+        if not changes.soft_delete(ctxt, _T, [_T.c.id == type_id, ~used], live_name=None):
             raise exception.VolumeTypeInUse(volume_type_id=type_id)
-    raise exception.VolumeTypeNotFound(volume_type_id=type_id)
 
 
 # ------------------------------------------------------------------------------- extra specs
@@ -260,7 +262,7 @@ def get_extra_specs(ctxt, type_id: str) -> dict[str, str]:
 def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
     """Merge extra specs into those of a type; returns all of them."""
     with session.writer(ctxt):
-        _touch(ctxt, type_id)
+        touch(ctxt, type_id)
         return changes.set_pairs(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, specs)
 
 
@@ -268,14 +270,17 @@ def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, s
 def delete_extra_spec(ctxt, type_id: str, key: str) -> None:
     """:raises VolumeTypeExtraSpecsNotFound: there is no such key."""
     with session.writer(ctxt):
-        _touch(ctxt, type_id)
+        touch(ctxt, type_id)
         if not changes.delete_pair(ctxt, _SPECS, _SPECS.c.volume_type_id, type_id, key):
             raise exception.VolumeTypeExtraSpecsNotFound(volume_type_id=type_id,
                                                          extra_specs_key=key)
 
 
-def _touch(ctxt, type_id: str) -> None:
-    """Lock the type's row, so that it is not deleted meanwhile."""
+def touch(ctxt, type_id: str) -> None:
+    """Lock the type's row in an open transaction, so that it is not deleted meanwhile.
+
+    :raises VolumeTypeNotFound: there is no such type.
+    """
     if not changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
         raise exception.VolumeTypeNotFound(volume_type_id=type_id)
 
@@ -294,7 +299,7 @@ def access_add(ctxt, type_id: str, project_id: str) -> None:
     """:raises VolumeTypeAccessExists: the project has the type already."""
     try:
         with session.writer(ctxt) as conn:
-            _touch(ctxt, type_id)
+            touch(ctxt, type_id)
             conn.execute(_PROJECTS.insert().values(
                 volume_type_id=type_id, project_id=project_id, created_at=session.utcnow()))
     except db_exc.DBDuplicateEntry:

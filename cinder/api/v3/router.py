@@ -7,6 +7,7 @@ from cinder.api import dispatch, wsgi
 from cinder.api.v3 import (
     attachments,
     availability_zones,
+    default_types,
     extensions,
     limits,
     messages,
@@ -77,6 +78,9 @@ ROUTES = {
     '/types/{type_id}/encryption/{key}': {
         'GET': type_encryption.show, 'PUT': type_encryption.update,
         'DELETE': type_encryption.delete},
+    '/default-types': {'GET': default_types.index},
+    '/default-types/{target_project_id}': {
+        'GET': default_types.show, 'PUT': default_types.update, 'DELETE': default_types.delete},
 
     '/qos-specs': {'GET': qos_specs.index, 'POST': qos_specs.create},
     '/qos-specs/{qos_id}': {'GET': qos_specs.show, 'PUT': qos_specs.update,

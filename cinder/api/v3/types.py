@@ -87,6 +87,4 @@ def update(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, A
 @wsgi.response(202)
 def delete(req: wsgi.Request, type_id: str) -> None:
     req.context.authorize(policy.DELETE)
-    if types_db.is_default(req.context, type_id):
-        raise exception.VolumeTypeDefaultDeletionError(volume_type_id=type_id)
     types_db.destroy(req.context, type_id)

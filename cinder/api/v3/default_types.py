@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Default volume types of projects: what a volume gets whose request names no type."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import default_types as schema
+from cinder.api.views import default_types as view
+from cinder.db import default_types as defaults_db
+from cinder.db import types as types_db
+from cinder.i18n import _
+from cinder.policies import default_types as policy
+
+
+@wsgi.versions(mv.DEFAULT_TYPES)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.VIEW.page(req, common.Rows(defaults_db.list_all(req.context)))
+
+
+@wsgi.versions(mv.DEFAULT_TYPES)
+def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET)
+    return view.VIEW.one(req, defaults_db.get(req.context, target_project_id))
+
+
+@wsgi.versions(mv.DEFAULT_TYPES)
+@wsgi.body(schema.SET, key='default_type')
+def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.SET)
+    if len(target_project_id) > 255:
+        raise exception.InvalidInput(reason=_('a project id has at most 255 characters'))
+    try:
+        volume_type = types_db.get_by_name_or_id(req.context, body['volume_type'])
+        made = defaults_db.put(req.context, target_project_id, volume_type.id)
+    except exception.VolumeTypeNotFound as exc:
+        raise exception.InvalidInput(reason=exc.msg) from None
+    return view.VIEW.one(req, made)
+
+
+@wsgi.versions(mv.DEFAULT_TYPES)
+@wsgi.response(204)
+def delete(req: wsgi.Request, target_project_id: str) -> None:
+    req.context.authorize(policy.UNSET)
+    defaults_db.destroy(req.context, target_project_id)
