@@ -15,6 +15,8 @@ from oslo_log import log as logging
 
 from cinder import context, exception, objects, utils
 from cinder.conf import CONF
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -27,7 +29,13 @@ LOG = logging.getLogger(__name__)
 Handler = Callable[[context.RequestContext, objects.Operation], None]
 
 # Kind of resource -> where its rows are and which transitions it knows.
-_KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT)}
+_KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
+          'group': (groups_db, states.GROUP),
+          'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
+
+# Kind -> kind of its members, and what puts those in error that were under way with it.
+_MEMBERS = {'group': ('volume', groups_db.fail_volumes),
+            'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots)}
 
 # Verb -> number of the step in the event ids of user messages, and how a tenant reads it.
 _STEPS = {
@@ -40,6 +48,13 @@ _STEPS = {
     'volume.revert': ('016', 'revert volume to snapshot'),
     'volume.retype': ('017', 'retype volume'),
     'volume.attach': ('002', 'attach volume'),
+    'group.schedule': ('030', 'schedule allocate group'),
+    'group.create': ('031', 'create group'),
+    'group.update': ('032', 'update group'),
+    'group.copy': ('033', 'create group from source'),
+    'group.delete': ('034', 'delete group'),
+    'group_snapshot.create': ('035', 'create group snapshot'),
+    'group_snapshot.delete': ('036', 'delete group snapshot'),
 }
 WENT_AWAY = 'The resource went another way meanwhile.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
@@ -106,10 +121,21 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, r
         moved = _leave(ctxt, operation, resource,
                        status or transition_of(operation).error, values)
         operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
-        if moved:
-            tell(ctxt, operation.resource_type, resource, step or operation.verb, reason,
-                 detail, operation.request_id)
+        failed = _failed_with(ctxt, operation, resource) if moved else []
+        for kind, each in failed:
+            tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
     return moved
+
+
+def _failed_with(ctxt: context.RequestContext, operation: objects.Operation,
+                 resource) -> list[tuple[str, objects.base.CinderObject]]:
+    """(kind, resource) of all that is in error now: the resource, and members under way."""
+    found = [(operation.resource_type, resource)]
+    meanwhile = transition_of(operation).meanwhile
+    if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL:
+        kind, put_in_error = _MEMBERS[operation.resource_type]
+        found += [(kind, member) for member in put_in_error(ctxt, resource.id, meanwhile)]
+    return found
 
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str) -> None:

@@ -10,6 +10,7 @@ from cinder.db import (
     changes,
     filters,
     functions,
+    groups,
     models,
     query,
     session,
@@ -115,6 +116,20 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
             side[volume_id] = {key: value}
     page.sides.update({name: (side, dict) for name, side in found.items()})
     page.sides['attachments'] = (attachments.attached_to(conn, ids), list)
+    page.sides['consistencygroup_id'] = (_consistency_groups(conn, page), _none)
+
+
+def _consistency_groups(conn: sa.Connection, page: query.Page) -> dict[str, str]:
+    """Volume id -> its group, for groups of the old kind; asks only where volumes are in groups."""
+    where = page.names.index('group_id')
+    held = {id_: record[where] for id_, record in zip(page.ids, page.records, strict=True)
+            if record[where]}
+    old = groups.consistency_groups_of(conn, set(held.values())) if held else ()
+    return {id_: group_id for id_, group_id in held.items() if group_id in old}
+
+
+def _none() -> None:
+    """What most volumes have for a consistency group."""
 
 
 # ---------------------------------------------------------------------------------- objects
@@ -128,6 +143,7 @@ def get(ctxt, volume_id: str) -> objects.Volume:
         if not page.records:
             raise exception.VolumeNotFound(volume_id=volume_id)
         row = page.rows[0]
+        row['consistencygroup_id'] = _consistency_groups(conn, page).get(row['id'])
         pairs: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
         for _, name, key, value in conn.execute(
                 _METADATA_AND_TYPE, {'ids': volume_id, **types.sides_of(row)}).all():

@@ -29,6 +29,7 @@ class Volume(base.CinderObject):
         'snapshot_id': fields.uuid(),
         'source_volid': fields.uuid(),
         'group_id': fields.uuid(),
+        'consistencygroup_id': fields.uuid(),
         'encryption_key_id': fields.uuid(),
         'bootable': fields.boolean(),
         'multiattach': fields.boolean(),

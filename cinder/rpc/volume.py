@@ -53,6 +53,26 @@ class VolumeAPI(base.RPCAPI):
                         operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, snapshot=snapshot)
 
+    def create_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, group=group)
+
+    def update_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, group=group)
+
+    def copy_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, group=group)
+
+    def delete_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, group=group)
+
+    def create_group_snapshot(self, ctxt, group_snapshot: objects.GroupSnapshot,
+                              operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, group_snapshot=group_snapshot)
+
+    def delete_group_snapshot(self, ctxt, group_snapshot: objects.GroupSnapshot,
+                              operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, group_snapshot=group_snapshot)
+
     def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         """Export the volume; returns {'driver_volume_type', 'data', ...}."""
         return self._ask(ctxt, 'initialize_connection', volume, connector=connector)

@@ -108,3 +108,36 @@ class RevertsToSnapshot(abc.ABC):
     @abc.abstractmethod
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> Fields:
         """Put the volume back to what its snapshot holds; the snapshot stays."""
+
+
+class Groups(abc.ABC):
+    """Groups kept by the storage itself, so that a snapshot has all volumes at one moment."""
+
+    @abc.abstractmethod
+    def create_group(self, group: Any) -> Fields:
+        """Make an empty group; the fields are the group's."""
+
+    @abc.abstractmethod
+    def update_group(self, group: Any, added: list[Any], removed: list[Any]) -> Fields:
+        """Take volumes in and let others go; they stay as they are."""
+
+    @abc.abstractmethod
+    def delete_group(self, group: Any, volumes: list[Any]) -> None:
+        """Remove a group with its volumes, whose exports are gone already."""
+
+    @abc.abstractmethod
+    def copy_group(self, group: Any, sources: list[tuple[Any, Any]]) -> dict[str, Fields]:
+        """Make a group whose volumes have the bytes of others.
+
+        :param sources: (new volume, snapshot or volume that it is made from)
+        :returns: id of the new volume -> its fields
+        """
+
+    @abc.abstractmethod
+    def create_group_snapshot(self, group_snapshot: Any,
+                              snapshots: list[Any]) -> dict[str, Fields]:
+        """Keep the bytes that all volumes have at one moment: id of the snapshot -> its fields."""
+
+    @abc.abstractmethod
+    def delete_group_snapshot(self, group_snapshot: Any, snapshots: list[Any]) -> None:
+        """Remove all of these snapshots."""

@@ -62,10 +62,6 @@ def _image_metadata(_req: wsgi.Request, row: Mapping) -> object:
     return row['glance_metadata'] or OMIT
 
 
-def _nothing(_req: wsgi.Request, _row: Mapping) -> None:
-    return None
-
-
 _LINKS = Field('links', links('volumes'))
 _FIELDS = [
     Field('id'),
@@ -84,8 +80,7 @@ _FIELDS = [
     Field('bootable', _bootable),
     Field('encrypted'),
     Field('replication_status'),
-    # Consistency groups live on as groups; no volume is in one of the old kind.
-    Field('consistencygroup_id', _nothing),
+    Field('consistencygroup_id'),
     Field('multiattach'),
     Field('attachments', _attachments),
     Field('migration_status', policy=ADMIN),

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of groups: rows to render, objects to work with, and their changes of state."""
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from cinder import exception, objects
+from cinder.db import (
+    changes,
+    filters,
+    functions,
+    group_types,
+    models,
+    query,
+    session,
+    transitions,
+)
+from cinder.objects import groups, states
+
+_T = models.Group.__table__
+_TYPES = models.GroupType.__table__
+_ALLOWED = models.GroupVolumeType.__table__
+_VOLUMES = models.Volume.__table__
+_SNAPSHOTS = models.GroupSnapshot.__table__
+_BRIEF = (_T.c.id, _T.c.name)
+_CONSISTENCY = 'consistency groups'
+
+
+def of_consistency_type(column: sa.Column) -> filters.Condition:
+    """The column names the type of consistency groups."""
+    return column.in_(sa.select(_TYPES.c.id).where(_TYPES.c.name == groups.CONSISTENCY_TYPE))
+
+
+_FILTERS = {'aliases': {'group_type': 'group_type_id', 'tenant_id': 'project_id'},
+            'special': {_CONSISTENCY: lambda _value: of_consistency_type(_T.c.group_type_id)}}
+_LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
+          True: filters.Listing(_T, tuple(_T.c), **_FILTERS)}
+_TYPES_OF = sa.select(_ALLOWED.c.group_id, _ALLOWED.c.volume_type_id).where(
+    functions.among(_ALLOWED.c.group_id, sa.bindparam('ids'))).order_by(_ALLOWED.c.volume_type_id)
+_VOLUMES_OF = sa.select(_VOLUMES.c.group_id, _VOLUMES.c.id).where(
+    functions.among(_VOLUMES.c.group_id, sa.bindparam('ids')),
+    _VOLUMES.c.deleted == sa.false()).order_by(_VOLUMES.c.created_at, _VOLUMES.c.id)
+
+
+# ------------------------------------------------------------------------------------- rows
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
+              detail: bool = False, with_count: bool = False, volumes: bool = False,
+              consistency: bool = False) -> query.Page:
+    """A page of groups, newest first unless `sort` says otherwise; see volumes.list_rows.
+
+    :param detail: everything that an answer shows, else only id and name.
+    :param volumes: with the ids of each group's volumes.
+    :param consistency: consistency groups only.
+    """
+    if consistency:
+        filters = {**(filters or {}), _CONSISTENCY: True}
+    page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
+                       offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
+    if detail and page.records:
+        with session.reader(ctxt) as conn:
+            _fill(conn, page, volumes)
+    return page
+
+
+def _fill(conn: sa.Connection, page: query.Page, volumes: bool) -> None:
+    ids = {'ids': ','.join(page.ids)}
+    sides = {'volume_types': _TYPES_OF, 'volumes': _VOLUMES_OF if volumes else None}
+    for name, statement in sides.items():
+        found: dict[str, list[str]] = {}
+        for group_id, member in [] if statement is None else conn.execute(statement, ids).all():
+            found.setdefault(group_id, []).append(member)
+        page.sides[name] = (found, list)
+
+
+# ---------------------------------------------------------------------------------- objects
+def get(ctxt, group_id: str) -> objects.Group:
+    """A group with its type and the volume types it takes.
+
+    :raises GroupNotFound: there is none, or it is another project's.
+    """
+    with session.reader(ctxt) as conn:
+        page = query.one(ctxt, conn, _LISTS[True], group_id)
+        if not page.records:
+            raise exception.GroupNotFound(group_id=group_id)
+        _fill(conn, page, volumes=False)
+    row = page.rows[0]
+    return objects.Group.from_row(row, group_type=group_types.get(ctxt.elevated(),
+                                                                  row['group_type_id']))
+
+
+def volume_ids(ctxt, group_id: str) -> list[str]:
+    """The ids of a group's volumes, oldest first."""
+    with session.reader(ctxt) as conn:
+        return [member for _, member in conn.execute(_VOLUMES_OF, {'ids': group_id}).all()]
+
+
+def consistency_groups_of(conn: sa.Connection, ids: Iterable[str]) -> set[str]:
+    """Those of the groups with these ids that are consistency groups."""
+    return set(conn.execute(sa.select(_T.c.id).where(
+        functions.among(_T.c.id, sa.bindparam('ids')),
+        of_consistency_type(_T.c.group_type_id)), {'ids': ','.join(ids)}).scalars())
+
+
+# ----------------------------------------------------------------------------------- writes
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object], volume_types: Sequence[str],
+           group_type: objects.GroupType) -> objects.Group:
+    """Insert a group.
+
+    :param volume_types: ids of the types that its volumes may have.
+    :raises GroupTypeNotFound: the type was deleted meanwhile.
+    """
+    with session.writer(ctxt) as conn:
+        group_types.hold(ctxt, group_type.id)
+        row = changes.insert(conn, _T, changes.with_id({**values, 'group_type_id': group_type.id}))
+        conn.execute(_ALLOWED.insert().values([
+            {'group_id': row['id'], 'volume_type_id': type_id, 'created_at': session.utcnow()}
+            for type_id in volume_types]))
+    return objects.Group.from_row(row, volume_types=list(volume_types), group_type=group_type)
+
+
+@session.retry_on_deadlock
+def update(ctxt, group_id: str, values: Mapping[str, object]) -> None:
+    """Change columns whatever the status is.
+
+    :raises GroupNotFound: there is no such group.
+    """
+    if not changes.swap(ctxt, _T, [_T.c.id == group_id, _T.c.deleted == sa.false()], values):
+        raise exception.GroupNotFound(group_id=group_id)
+
+
+@session.retry_on_deadlock
+def transition(ctxt, group: objects.Group, verb: str, *,
+               conditions: Sequence[Callable[[], transitions.Requirement]] = (),
+               **values: object) -> None:
+    """Begin `verb` of states.GROUP; see volumes.transition.
+
+    :raises GroupNotFound: the group is gone.
+    :raises InvalidGroup: by the table, with what stands in the way.
+    """
+    rule = states.GROUP[verb]
+    try:
+        refusal = transitions.apply(ctxt, _T, rule, group.id, [make() for make in conditions],
+                                    values)
+    except exception.NotFound:
+        raise exception.GroupNotFound(group_id=group.id) from None
+    if refusal:
+        raise exception.InvalidGroup(reason=refusal)
+    transitions.follow(group, rule, values)
+
+
+@session.retry_on_deadlock
+def leave(ctxt, group_id: str, meanwhile: str | None, status: str,
+          values: Mapping[str, object]) -> bool:
+    """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
+    expected = {} if meanwhile is None else {'status': meanwhile}
+    return changes.compare_and_swap(ctxt, _T, group_id, expected, {**values, 'status': status})
+
+
+def fail_volumes(ctxt, group_id: str, meanwhile: str) -> list[objects.Volume]:
+    """Put the group's volumes of the status `meanwhile` in error; returns them."""
+    where = [_VOLUMES.c.group_id == group_id, _VOLUMES.c.deleted == sa.false(),
+             _VOLUMES.c.status == meanwhile]
+    with session.writer(ctxt) as conn:
+        rows = conn.execute(sa.select(*_VOLUMES.c).where(*where)).mappings().all()
+        changes.swap(ctxt, _VOLUMES, where, {'status': 'error'})
+    return [objects.Volume.from_row(row) for row in rows]
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, group_id: str) -> None:
+    """Mark a group as deleted; its rows stay until they are purged."""
+    changes.soft_delete(ctxt, _T, [_T.c.id == group_id], status='deleted')
+
+
+# ------------------------------------------------------------- what a transition may require
+def no_volumes() -> transitions.Requirement:
+    """No volume is in the group."""
+    here = [_VOLUMES.c.group_id == _T.c.id, _VOLUMES.c.deleted == sa.false()]
+    return transitions.Requirement(
+        ~sa.exists().where(*here), 'has volumes:',
+        sa.select(_VOLUMES.c.id).join_from(_VOLUMES, _T, sa.and_(*here)))
+
+
+def no_group_snapshots() -> transitions.Requirement:
+    """No snapshot of the group exists."""
+    here = [_SNAPSHOTS.c.group_id == _T.c.id, _SNAPSHOTS.c.deleted == sa.false()]
+    return transitions.Requirement(
+        ~sa.exists().where(*here), 'has group snapshots:',
+        sa.select(_SNAPSHOTS.c.id).join_from(_SNAPSHOTS, _T, sa.and_(*here)))
+
+
+def not_being_copied() -> transitions.Requirement:
+    """No group is being made from the group."""
+    # MySQL refuses to read the table that it changes, unless the rows are put aside first.
+    copy = sa.select(_T.c.id, _T.c.source_group_id).where(
+        _T.c.status == 'creating', _T.c.deleted == sa.false()).distinct().subquery('copy')
+    here = [copy.c.source_group_id == _T.c.id]
+    return transitions.Requirement(
+        ~sa.exists().where(*here), 'is being copied to', sa.select(copy.c.id).join_from(
+            copy, _T, sa.and_(*here)))
