@@ -70,6 +70,8 @@ def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None
     :raises MarkerNotFound: no such row, or the caller may not see it.
     :raises InvalidInput: a sort key or time filter that is none.
     """
+    if marker is not None and '\0' in marker:
+        raise exception.MarkerNotFound(marker=marker)
     try:
         wanted = conditions_of(listing, filters) if filters else ()
     except NoMatch:
@@ -98,6 +100,8 @@ def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None
 
 def one(ctxt, conn: sa.Connection, listing: Listing, row_id: str) -> Page:
     """A page with the row of an id, an empty one where the caller sees no such row."""
+    if '\0' in row_id:
+        return Page([])
     result = conn.execute(_one(listing, ctxt.is_admin),
                           {'id': row_id, 'project_id': ctxt.project_id})
     return Page(names=result.keys(), records=result.all())

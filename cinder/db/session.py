@@ -25,6 +25,7 @@ __all__ = ['in_seconds', 'utcnow']  # part of what a transaction is made of
 
 LOG = logging.getLogger(__name__)
 
+_NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
 # How often a transaction is tried that the database gave up or lost before its commit.
 ATTEMPTS = 6
 # Seconds that a writer waits for its turn on SQLite before the client is told to come back.
@@ -124,15 +125,20 @@ def _own_errors() -> Iterator[None]:
         yield
     except (db_exc.DBDeadlock, db_exc.DBConsistencyError) as exc:
         raise exception.DatabaseBusy() from exc
-    except (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter) as exc:
-        raise exception.InvalidInput(reason='a value is too long, out of range or not storable'
-                                     ) from exc
+    except _NOT_STORABLE as exc:
+        raise exception.InvalidInput(
+            reason='a value is too long, out of range or not storable') from exc
     except (db_exc.DBConnectionError, db_exc.DBNonExistentDatabase, sa.exc.TimeoutError,
             sa.exc.OperationalError) as exc:
         if isinstance(exc, sa.exc.OperationalError) and not engines.is_operational(exc.orig):
             raise
         LOG.warning('The database refused a request: %s', exc)
         raise exception.DatabaseUnavailable() from exc
+    except db_exc.DBError as exc:
+        # What a driver itself refuses to send, or a server to read: NUL, a number too large.
+        if isinstance(exc.inner_exception, (ValueError, OverflowError, sa.exc.DataError)):
+            raise exception.InvalidInput(reason='a value cannot be stored') from exc
+        raise
 
 
 def retry_on_deadlock(function: Callable) -> Callable:
