@@ -49,6 +49,8 @@ OPTS = [
                      'that does not exist.'),
     cfg.StrOpt('default_volume_type', default='__DEFAULT__',
                help='Name of the type of new volumes whose request names none.'),
+    cfg.StrOpt('default_group_type',
+               help='Name of the group type that GET /group_types/default shows.'),
     cfg.BoolOpt('cloned_volume_same_az', default=True,
                 help='Keep a volume made from a volume or snapshot in the zone of its source.'),
 ]

@@ -365,3 +365,8 @@ def no_group() -> transitions.Requirement:
     """The volume is in no group."""
     return transitions.Requirement(_T.c.group_id.is_(None), 'is in group',
                              sa.select(_T.c.group_id))
+
+
+def in_group(group_id: str) -> transitions.Requirement:
+    """The volume is in this group."""
+    return transitions.Requirement(_T.c.group_id == group_id, f'is not in group {group_id}')

@@ -8,6 +8,7 @@ from cinder.api import microversions as mv
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import volumes as schema
 from cinder.api.views import volumes as view
+from cinder.db import groups as groups_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -82,6 +83,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     source = _source(req, body)
     volume_type = _type(req, body)
+    group = _group(req, body)
     ctxt.authorize(policy.CREATE)
     origin = source.get('source_volume')
     if (volume_type and volume_type.is_('multiattach')) or (origin and origin.multiattach):
@@ -91,7 +93,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
         ctxt, size=None if size is None else int(size), volume_type=volume_type, **source,
         name=_either(body, 'name'), description=_either(body, 'description'),
         metadata=body.get('metadata'), availability_zone=body.get('availability_zone'),
-        scheduler_hints=_hints(req))
+        scheduler_hints=_hints(req), group=group)
     return view.changed(req, volume)
 
 
@@ -159,7 +161,6 @@ def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
         raise exception.InvalidInput(
             reason=_('a volume is made from one source only, not from %s')
             % ', '.join(sorted(wanted)))
-    _refuse_groups(req, body)
     return {} if not wanted else _load_source(req, *wanted.popitem())
 
 
@@ -176,9 +177,17 @@ def _load_source(req: wsgi.Request, key: str, ident: str) -> dict[str, Any]:
     raise exception.NotFound(_('Backup %s could not be found.') % ident)
 
 
-def _refuse_groups(req: wsgi.Request, body: dict[str, Any]) -> None:
-    group = body.get('consistencygroup_id')
-    if req.api_version >= mv.GROUPS:
-        group = group or body.get('group_id')
-    if group:
-        raise exception.GroupNotFound(group_id=group)
+def _group(req: wsgi.Request, body: dict[str, Any]) -> objects.Group | None:
+    """The group that the volume joins; it is named by its own key or, for one of the old kind,
+    by that of consistency groups.
+
+    :raises GroupNotFound: there is none of that kind.
+    """
+    old = body.get('consistencygroup_id')
+    ident = old or (body.get('group_id') if req.api_version >= mv.GROUPS else None)
+    if not ident:
+        return None
+    group = groups_db.get(req.context, ident)
+    if group.is_consistency_group is not bool(old):
+        raise exception.GroupNotFound(group_id=ident)
+    return group

@@ -7,6 +7,7 @@ operation in the same transaction; the message after the commit is only a nudge.
 from collections.abc import Callable
 
 from cinder import exception, objects, quota, utils
+from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -22,14 +23,19 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
            description: str | None = None, volume_type: objects.VolumeType | None = None,
            snapshot: objects.Snapshot | None = None, source_volume: objects.Volume | None = None,
            metadata: dict | None = None, availability_zone: str | None = None,
-           scheduler_hints: dict | None = None) -> objects.Volume:
+           scheduler_hints: dict | None = None,
+           group: objects.Group | None = None) -> objects.Volume:
     """Accept a new volume; the scheduler places it and a volume service makes it.
 
     :param size: GiB; may be left out with a snapshot or source volume.
-    :raises InvalidInput: sizes or zones do not fit.
+    :param group: group that the volume joins, on the back end of the group.
+    :raises InvalidInput: sizes, zones, or the group's types or back end do not fit.
+    :raises InvalidGroup: the group is not available.
     :raises QuotaError: the project has no room.
     """
     size = _size(size, snapshot, source_volume)
+    if group is not None:
+        availability_zone = _require_group(group, volume_type, availability_zone)
     volume_type = volume_type or _default_type(ctxt, snapshot, source_volume)
     source = source_volume or (snapshot and snapshot.volume)
     values = {
@@ -42,15 +48,29 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
         'source_volid': source_volume.id if source_volume else None,
         'multiattach': volume_type.is_('multiattach'), 'use_quota': True,
         'bootable': bool(source and source.bootable), 'replication_status': None,
+        'group_id': group.id if group else None,
     }
     if volume_type.encryption:
         raise exception.InvalidVolumeType(
             reason=f'volumes of the encrypted type {volume_type.name} cannot be made: '
                    'no key manager is set up')
     volume, operation = _record(ctxt, values, volume_type, snapshot, source_volume,
-                                metadata or {}, scheduler_hints)
+                                metadata or {}, scheduler_hints, group)
     scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
     return volume
+
+
+def _require_group(group: objects.Group, volume_type: objects.VolumeType | None,
+                   zone: str | None) -> str | None:
+    """The zone of the group, once the volume is known to fit it."""
+    if volume_type is None or volume_type.id not in group.volume_types:
+        raise exception.InvalidInput(
+            reason=f'a volume of group {group.id} needs one of the types '
+                   f'{", ".join(group.volume_types)}')
+    if zone and zone != group.availability_zone:
+        raise exception.InvalidInput(
+            reason=f"group {group.id} is in zone '{group.availability_zone}'")
+    return group.availability_zone
 
 
 def _size(size: int | None, snapshot: objects.Snapshot | None,
@@ -78,21 +98,30 @@ def _default_type(ctxt, snapshot: objects.Snapshot | None,
 @session.retry_on_deadlock
 def _record(ctxt, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
-            hints: dict | None) -> tuple[objects.Volume, objects.Operation]:
+            hints: dict | None, group: objects.Group | None,
+            ) -> tuple[objects.Volume, objects.Operation]:
     origin = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
-    if origin is not None:
-        arguments['resource_backend'] = utils.backend_of(origin.cluster_name or origin.host)
+    backends = {utils.backend_of(each.cluster_name or each.host)
+                for each in (origin, group) if each is not None}
+    if len(backends) > 1:
+        raise exception.InvalidInput(reason='the source and the group are on different back ends')
+    if backends:
+        arguments['resource_backend'] = backends.pop()
     image_metadata = dict(origin.glance_metadata or {}) if origin is not None else {}
     with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:
             volumes_db.transition(ctxt, source, 'clone')
         if snapshot is not None:
             snapshots_db.transition(ctxt, snapshot, 'volume_create')
+        if group is not None:
+            groups_db.transition(ctxt, group, 'volume_create')
         quota.take_volume(ctxt, values['size'], volume_type)
         volume = volumes_db.create(ctxt, values, metadata=metadata,
                                    glance_metadata=image_metadata)
         volume.volume_type = volume_type
+        if group is not None and group.is_consistency_group:
+            volume.consistencygroup_id = group.id
         operation = operations_db.create(ctxt, 'volume.create', volume, stage='schedule',
                                          arguments=arguments)
     return volume, operation

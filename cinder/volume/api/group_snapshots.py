@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of group snapshots: one snapshot of each volume of a group, taken and removed
+together."""
+import functools
+
+from cinder import exception, objects, quota, utils
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import groups as groups_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api.groups import place_of
+
+
+@session.retry_on_deadlock
+def create(ctxt, group: objects.Group, name: str | None = None,
+           description: str | None = None) -> objects.GroupSnapshot:
+    """Accept a snapshot of all volumes of a group.
+
+    :raises InvalidGroup: its status forbids it, or it has no volumes.
+    :raises InvalidVolume: the status of one of its volumes forbids it.
+    :raises QuotaError: the project has no room for all the snapshots.
+    """
+    volumes = [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, group.id)]
+    if not volumes:
+        raise exception.InvalidGroup(reason=f'group {group.id} has no volumes')
+    with utils.fault_points('group_snapshot.create:api:commit'), session.writer(ctxt):
+        quota.take_snapshots(ctxt, group.project_id,
+                             [(volume.size, volume.volume_type) for volume in volumes])
+        groups_db.transition(ctxt, group, 'snapshot_create')
+        made = group_snapshots_db.create(ctxt, {
+            'project_id': group.project_id, 'user_id': ctxt.user_id, 'name': name,
+            'description': description, 'status': 'creating'}, group)
+        for volume in volumes:
+            volumes_db.transition(ctxt, volume, 'snapshot_create_attached', conditions=(
+                functools.partial(volumes_db.in_group, group.id),))
+            snapshots_db.create(ctxt, _snapshot_of(ctxt, volume, made))
+        operation = operations_db.create(ctxt, 'group_snapshot.create', made, **place_of(group))
+    volume_rpc.VolumeAPI().create_group_snapshot(ctxt, made, operation)
+    return made
+
+
+def _snapshot_of(ctxt, volume: objects.Volume, made: objects.GroupSnapshot) -> dict[str, object]:
+    return {
+        'project_id': volume.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
+        'volume_size': volume.size, 'volume_type_id': volume.volume_type_id,
+        'status': 'creating', 'progress': '0%', 'display_name': made.name,
+        'display_description': made.description, 'use_quota': True,
+        'encryption_key_id': volume.encryption_key_id, 'group_snapshot_id': made.id}
+
+
+@session.retry_on_deadlock
+def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
+    """Accept the removal of a group snapshot with all its snapshots.
+
+    :raises InvalidGroupSnapshot: its status forbids it, or a group is being made from it.
+    """
+    with utils.fault_points('group_snapshot.delete:api:commit'), session.writer(ctxt):
+        group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
+                                      conditions=(group_snapshots_db.not_being_copied,))
+        operations_db.cancel_queued(ctxt, group_snapshot.id, 'The group snapshot was deleted.')
+        for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
+            snapshots_db.transition(ctxt, snapshots_db.get(ctxt, ident),
+                                    'delete_with_group_snapshot')
+        operation = operations_db.create(ctxt, 'group_snapshot.delete', group_snapshot,
+                                         **place_of(group_snapshot.group))
+    volume_rpc.VolumeAPI().delete_group_snapshot(ctxt, group_snapshot, operation)
+
+
+def reset_status(ctxt, group_snapshot: objects.GroupSnapshot, status: str) -> None:
+    """Write the status as an administrator says."""
+    group_snapshots_db.update(ctxt, group_snapshot.id, {'status': status})

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of groups: make, copy, change their members, remove. A consistency group is a group
+of one reserved type; there is nothing else to it here."""
+import functools
+from collections.abc import Sequence
+
+from cinder import exception, objects, quota, utils
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import groups as groups_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import zones
+
+REPLICATION_SPECS = ('group_replication_enabled', 'consistent_group_replication_enabled')
+
+
+def place_of(group: objects.Group) -> dict[str, str | None]:
+    """Where the work on a group is done."""
+    return {'host': utils.backend_of(group.host), 'cluster': utils.backend_of(group.cluster_name)}
+
+
+@session.retry_on_deadlock
+def create(ctxt, group_type: objects.GroupType, volume_types: Sequence[objects.VolumeType], *,
+           name: str | None = None, description: str | None = None,
+           availability_zone: str | None = None) -> objects.Group:
+    """Accept a new group; the scheduler chooses a back end that fits all its types.
+
+    :param volume_types: what its volumes may be.
+    :raises InvalidInput: there is no such zone.
+    :raises QuotaError: the project has no room.
+    """
+    values = {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'name': name,
+        'description': description, 'status': 'creating', 'replication_status': 'disabled',
+        'availability_zone': zones.choose(availability_zone, None, None),
+    }
+    type_ids = list(dict.fromkeys(volume_type.id for volume_type in volume_types))
+    with utils.fault_points('group.create:api:commit'), session.writer(ctxt):
+        quota.take_group(ctxt)
+        group = groups_db.create(ctxt, values, type_ids, group_type)
+        operation = operations_db.create(ctxt, 'group.create', group, stage='schedule')
+    scheduler_rpc.SchedulerAPI().create_group(ctxt, group, operation)
+    return group
+
+
+# ------------------------------------------------------------------------------------- copies
+@session.retry_on_deadlock
+def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
+               description: str | None = None) -> objects.Group:
+    """Accept a group with a clone of each volume of another, on the same back end.
+
+    :raises InvalidGroup: the source is not available, or has no volumes.
+    :raises InvalidVolume: one of its volumes cannot be cloned.
+    :raises QuotaError: the project has no room.
+    """
+    sources = [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, source.id)]
+    if not sources:
+        raise exception.InvalidGroup(reason=f'group {source.id} has no volumes to copy')
+    copies = [{**_copy_of(volume), 'source_volid': volume.id} for volume in sources]
+    with utils.fault_points('group.copy:api:commit'), session.writer(ctxt):
+        groups_db.transition(ctxt, source, 'be_copied')
+        for volume in sources:
+            volumes_db.transition(ctxt, volume, 'clone')
+        group, operation = _record_copy(ctxt, source, sources, copies, name=name,
+                                        description=description, source_group_id=source.id)
+    volume_rpc.VolumeAPI().copy_group(ctxt, group, operation)
+    return group
+
+
+@session.retry_on_deadlock
+def copy_group_snapshot(ctxt, source: objects.GroupSnapshot, *, name: str | None = None,
+                        description: str | None = None) -> objects.Group:
+    """Accept a group with a volume of each snapshot of a group snapshot, on the same back end.
+
+    :raises InvalidGroupSnapshot: the source is not available, or holds no snapshots.
+    :raises InvalidSnapshot: one of its snapshots cannot be used.
+    :raises QuotaError: the project has no room.
+    """
+    sources = [snapshots_db.get(ctxt, ident)
+               for ident in group_snapshots_db.snapshot_ids(ctxt, source.id)]
+    if not sources:
+        raise exception.InvalidGroupSnapshot(
+            reason=f'group snapshot {source.id} holds no snapshots')
+    copies = [{**_copy_of(snapshot.volume), 'size': snapshot.volume_size,
+               'snapshot_id': snapshot.id} for snapshot in sources]
+    with utils.fault_points('group.copy:api:commit'), session.writer(ctxt):
+        group_snapshots_db.transition(ctxt, source, 'group_create')
+        for snapshot in sources:
+            snapshots_db.transition(ctxt, snapshot, 'volume_create')
+        group, operation = _record_copy(
+            ctxt, source.group, [snapshot.volume for snapshot in sources], copies, name=name,
+            description=description, group_snapshot_id=source.id)
+    volume_rpc.VolumeAPI().copy_group(ctxt, group, operation)
+    return group
+
+
+def _copy_of(volume: objects.Volume) -> dict[str, object]:
+    """The columns that a copy of a volume takes over."""
+    return {name: volume[name] for name in (
+        'size', 'display_name', 'display_description', 'volume_type_id', 'availability_zone',
+        'host', 'cluster_name', 'bootable', 'multiattach')}
+
+
+def _record_copy(ctxt, source: objects.Group, origins: Sequence[objects.Volume],
+                 copies: Sequence[dict], **values: object,
+                 ) -> tuple[objects.Group, objects.Operation]:
+    """Write the new group, its volumes and the operation; part of the caller's transaction."""
+    quota.take_group(ctxt, [(copy['size'], origin.volume_type)
+                            for copy, origin in zip(copies, origins, strict=True)])
+    group = groups_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
+        'replication_status': 'disabled', 'availability_zone': source.availability_zone,
+        'host': source.host, 'cluster_name': source.cluster_name, **values,
+    }, source.volume_types, source.group_type)
+    for copy, origin in zip(copies, origins, strict=True):
+        volumes_db.create(ctxt, {
+            **copy, 'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
+            'attach_status': 'detached', 'use_quota': True, 'group_id': group.id},
+            glance_metadata=dict(origin.glance_metadata or {}))
+    return group, operations_db.create(ctxt, 'group.copy', group, **place_of(group))
+
+
+# ------------------------------------------------------------------------------------- changes
+@session.retry_on_deadlock
+def update(ctxt, group: objects.Group, values: dict, add: Sequence[str] = (),
+           remove: Sequence[str] = ()) -> None:
+    """Accept another name, description, or volumes that come and go.
+
+    :param values: name and description, where they change.
+    :param add, remove: ids of volumes.
+    :raises InvalidGroup: the status forbids it.
+    :raises InvalidVolume: a volume cannot be added or removed.
+    """
+    both = sorted(set(add) & set(remove))
+    if both:
+        raise exception.InvalidVolume(
+            reason=f'{", ".join(both)} cannot be both added and removed')
+    if not add and not remove:
+        groups_db.transition(ctxt, group, 'rename', **values)
+        return
+    with utils.fault_points('group.update:api:commit'), session.writer(ctxt):
+        groups_db.transition(ctxt, group, 'update', **values)
+        for ident in add:
+            volume = _volume(ctxt, ident)
+            _require_fit(group, volume)
+            volumes_db.transition(ctxt, volume, 'join_group', conditions=(volumes_db.no_group,),
+                                  group_id=group.id)
+        for ident in remove:
+            volumes_db.transition(ctxt, _volume(ctxt, ident), 'leave_group', conditions=(
+                functools.partial(volumes_db.in_group, group.id),))
+        operation = operations_db.create(
+            ctxt, 'group.update', group, arguments={'add': list(add), 'remove': list(remove)},
+            **place_of(group))
+    volume_rpc.VolumeAPI().update_group(ctxt, group, operation)
+
+
+def _volume(ctxt, ident: str) -> objects.Volume:
+    try:
+        return volumes_db.get(ctxt, ident)
+    except exception.VolumeNotFound as exc:
+        raise exception.InvalidVolume(reason=str(exc)) from None
+
+
+def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
+    """:raises InvalidVolume: the group cannot take such a volume."""
+    if volume.project_id != group.project_id:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} and group {group.id} are of different projects')
+    if volume.volume_type_id not in group.volume_types:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is of type {volume.volume_type_id}; group {group.id} '
+                   f'takes {", ".join(group.volume_types)}')
+    backends = [utils.backend_of(each.cluster_name or each.host) for each in (volume, group)]
+    if backends[0] != backends[1]:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is not on the back end of group {group.id}')
+
+
+@session.retry_on_deadlock
+def delete(ctxt, group: objects.Group, delete_volumes: bool = False) -> None:
+    """Accept the removal of a group.
+
+    :param delete_volumes: together with its volumes, whatever its status is.
+    :raises InvalidGroup: status, volumes, group snapshots or a copy in the making forbid it.
+    :raises InvalidVolume: a volume is attached, has snapshots or is migrated.
+    """
+    conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied]
+    if not delete_volumes:
+        conditions.append(groups_db.no_volumes)
+    verb = 'delete_with_volumes' if delete_volumes else 'delete'
+    with utils.fault_points('group.delete:api:commit'), session.writer(ctxt):
+        groups_db.transition(ctxt, group, verb, conditions=tuple(conditions))
+        operations_db.cancel_queued(ctxt, group.id, 'The group was deleted.')
+        for ident in groups_db.volume_ids(ctxt, group.id):
+            volumes_db.transition(
+                ctxt, volumes_db.get(ctxt.elevated(), ident), 'delete_with_group', conditions=(
+                    volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_snapshots))
+            operations_db.cancel_queued(ctxt, ident, 'The group of the volume was deleted.')
+        # The scheduler may have placed it since it was loaded; now its row is ours.
+        group = groups_db.get(ctxt, group.id)
+        if group.host is None:
+            groups_db.destroy(ctxt, group.id)
+            return
+        operation = operations_db.create(ctxt, 'group.delete', group, **place_of(group))
+    volume_rpc.VolumeAPI().delete_group(ctxt, group, operation)
+
+
+def reset_status(ctxt, group: objects.Group, status: str) -> None:
+    """Write the status as an administrator says."""
+    groups_db.update(ctxt, group.id, {'status': status})
+
+
+def replicate(_ctxt, group: objects.Group, verb: str) -> None:
+    """Refuse a replication action, naming the first thing that stands in its way.
+
+    No driver of this release replicates groups, so none is ever accepted.
+
+    :param verb: of states.GROUP_REPLICATION, or list_replication_targets.
+    :raises InvalidGroup: always.
+    """
+    if not any(group.group_type.is_(spec) for spec in REPLICATION_SPECS):
+        raise exception.InvalidGroup(
+            reason=f'group type {group.group_type.name} has no replication')
+    rule = states.GROUP.get(verb)
+    if rule and group.status not in rule.allowed:
+        raise exception.InvalidGroup(
+            reason=f"group {group.id} is in status '{group.status}' and must be in one of: "
+                   f"{', '.join(rule.allowed)}")
+    allowed = states.GROUP_REPLICATION.get(verb)
+    if allowed and group.replication_status not in allowed:
+        raise exception.InvalidGroup(
+            reason=f"group {group.id} has replication status '{group.replication_status}' and "
+                   f"must have one of: {', '.join(allowed)}")
+    raise exception.InvalidGroup(
+        reason=f'the back end of group {group.id} cannot replicate groups')
+
+
+def volume_types_of(ctxt, names_or_ids: Sequence[str]) -> list[objects.VolumeType]:
+    """The types of these names or ids.
+
+    :raises VolumeTypeNotFound: there is none, or the caller may not see it.
+    """
+    return [types_db.get_by_name_or_id(ctxt, each) for each in names_or_ids]
