@@ -433,3 +433,42 @@ class CommitUnknown(ServiceUnavailable):
 
 class VolumeTypeEncryptionExists(Invalid):
     message = _('Volume type %(type_id)s has encryption settings already.')
+
+
+class ManageExistingInvalidReference(Invalid):
+    message = _('The reference %(existing_ref)s cannot be taken over: %(reason)s')
+
+
+class ManageExistingAlreadyManaged(Invalid):
+    message = _('%(volume_ref)s cannot be taken over: it is managed already.')
+
+
+class InvalidBackup(Invalid):
+    message = _('Invalid backup: %(reason)s')
+
+
+class BackupNotFound(NotFound):
+    message = _('Backup %(backup_id)s could not be found.')
+
+
+class BackupServiceNotFound(ServiceNotFound):
+    message = _('No backup service that is enabled and up could be found.')
+
+
+class BackupServiceUnavailable(ServiceUnavailable):
+    message = _('No backup service that is enabled and up could be found.')
+
+
+class ForcedDeletionUnsupported(Invalid):
+    message = _('The backup driver cannot delete backups by force.')
+    code = 405
+
+
+class BackupLimitExceeded(QuotaError):
+    message = _('BackupLimitExceeded: Maximum number of backups allowed (%(allowed)d) exceeded.')
+
+
+class VolumeBackupSizeExceedsAvailableQuota(QuotaError):
+    message = _('VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds the allowed '
+                'backup gigabytes quota. Requested %(requested)sG, the quota is %(quota)sG and '
+                '%(consumed)sG is in use.')

@@ -15,6 +15,7 @@ from oslo_log import log as logging
 
 from cinder import context, exception, objects, utils
 from cinder.conf import CONF
+from cinder.db import backups as backups_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
@@ -30,6 +31,7 @@ Handler = Callable[[context.RequestContext, objects.Operation], None]
 
 # Kind of resource -> where its rows are and which transitions it knows.
 _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
+          'backup': (backups_db, states.BACKUP),
           'group': (groups_db, states.GROUP),
           'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
 
@@ -44,10 +46,20 @@ _STEPS = {
     'volume.create': ('008', 'create volume from backend storage'),
     'snapshot.create': ('009', 'create snapshot'),
     'snapshot.delete': ('010', 'delete snapshot'),
+    'backup.create': ('013', 'create backup'),
+    'backup.delete': ('014', 'delete backup'),
     'volume.delete': ('015', 'delete volume'),
     'volume.revert': ('016', 'revert volume to snapshot'),
     'volume.retype': ('017', 'retype volume'),
     'volume.attach': ('002', 'attach volume'),
+    'volume.manage': ('018', 'manage volume'),
+    'volume.unmanage': ('019', 'unmanage volume'),
+    'volume.forget': ('020', 'delete volume that could not be managed'),
+    'volume.migrate': ('021', 'migrate volume'),
+    'snapshot.manage': ('022', 'manage snapshot'),
+    'snapshot.unmanage': ('023', 'unmanage snapshot'),
+    'backup.restore': ('024', 'restore backup'),
+    'backup.import': ('025', 'import backup record'),
     'group.schedule': ('030', 'schedule allocate group'),
     'group.create': ('031', 'create group'),
     'group.update': ('032', 'update group'),

@@ -46,6 +46,11 @@ def take_snapshot(ctxt, project_id: str, size: int,
     consume(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
 
 
+def take_backup(ctxt, size: int) -> None:
+    """Let one more backup of `size` GiB in, or raise a QuotaError."""
+    consume(ctxt, ctxt.project_id, {'backups': 1, 'backup_gigabytes': size})
+
+
 def take_group(ctxt, volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
     """Let one more group in, with volumes of these (GiB, type), or raise a QuotaError."""
     consume(ctxt, ctxt.project_id, collections.Counter(groups=1) + _total(volumes, 'volumes'))
@@ -110,6 +115,11 @@ def effective(state: quotas_db.QuotaState, name: str) -> int:
 def _overrun(name: str, wanted: int, used: int, limit: int) -> exception.QuotaError:
     if name.startswith('volumes'):
         return exception.VolumeLimitExceeded(name=name, allowed=limit)
+    if name == 'backups':
+        return exception.BackupLimitExceeded(allowed=limit)
+    if name == 'backup_gigabytes':
+        return exception.VolumeBackupSizeExceedsAvailableQuota(requested=wanted, quota=limit,
+                                                               consumed=used)
     if name == 'groups':
         return exception.GroupLimitExceeded(allowed=limit)
     if name.startswith('snapshots'):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of services: who is there, who reported lately by the database's clock."""
+import random
 import uuid
 from collections.abc import Mapping
 
@@ -63,6 +64,19 @@ def get_by_host_binary(ctxt, host: str, binary: str) -> objects.Service:
     if found is None:
         raise exception.ServiceHostNotFound(host=host, binary=binary)
     return found
+
+
+def pick(ctxt, binary: str, zone: str | None = None,
+         prefer: str | None = None) -> objects.Service | None:
+    """An enabled service that is up; None where there is none.
+
+    :param zone: availability zone that it has to be in; None is any.
+    :param prefer: host whose service is taken if it is among them, else any at random.
+    """
+    found = [service for service in list_all(ctxt, binary=binary, disabled=False, is_up=True)
+             if zone in (None, service.availability_zone)]
+    wanted = [service for service in found if service.host == prefer]
+    return random.choice(wanted or found) if found else None
 
 
 def is_up(ctxt, service_id: int) -> bool:

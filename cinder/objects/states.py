@@ -22,9 +22,12 @@ SNAPSHOT_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'error', 'e
 GROUP_STATUSES = ('creating', 'available', 'updating', 'deleting', 'deleted', 'in-use', 'error',
                   'error_deleting')
 GROUP_SNAPSHOT_STATUSES = tuple(status for status in GROUP_STATUSES if status != 'in-use')
+BACKUP_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'restoring', 'error',
+                   'error_deleting')
 ATTACH_STATUSES = ('attached', 'attaching', 'detached', 'reserved', 'error_attaching',
                    'error_detaching', 'deleted')
 # What an administrator may set with os-reset_status.
+BACKUP_RESETTABLE = ('available', 'error')
 RESETTABLE = tuple(status for status in VOLUME_STATUSES if status not in (
     'error_managing_deleting', 'unmanaging', 'reverting'))
 
@@ -89,6 +92,14 @@ VOLUME = {
     'reimage_reserved': Transition(('available', 'error', 'reserved'), 'downloading', PREVIOUS,
                                    'error'),
     'revert': Transition(('available',), 'reverting', 'available', 'error', http=409),
+    'manage': Transition(('managing',), 'managing', 'available', 'error_managing'),
+    'unmanage': Transition(('available', 'error', 'error_restoring', 'error_extending',
+                            'error_managing'), 'unmanaging', None, 'error'),
+    # Deleting what could not be taken over: the data was never ours.
+    'forget': Transition(('error_managing',), 'error_managing_deleting', None, 'error_deleting'),
+    'backup': Transition(('available',), 'backing-up', PREVIOUS, PREVIOUS),
+    'backup_attached': Transition(('available', 'in-use'), 'backing-up', PREVIOUS, PREVIOUS),
+    'restore_backup': Transition(('available',), 'restoring-backup', 'available', 'error'),
     # What a volume must be for another resource to be made from it.
     'snapshot_create': Transition(('available',)),
     'snapshot_create_attached': Transition(('available', 'in-use')),
@@ -106,9 +117,12 @@ SNAPSHOT = {
     'cascade_delete': Transition(('available', 'error', 'deleting'), 'deleting', None,
                                  'error_deleting'),
     'revert': Transition(('available',), 'restoring', 'available', 'error', http=409),
+    'manage': Transition(('creating',), 'creating', 'available', 'error'),
+    'unmanage': Transition(('available', 'error'), 'unmanaging', None, 'error_deleting'),
     'update_status_creating': Transition(('creating',)),
     'update_status_deleting': Transition(('deleting',)),
     'delete_with_group_snapshot': Transition(None, 'deleting', None, 'error'),
+    'backup': Transition(('available',), 'backing-up', 'available', 'available'),
     # What a snapshot must be for a volume to be made from it.
     'volume_create': Transition(('available',)),
 }
@@ -140,6 +154,19 @@ GROUP_SNAPSHOT = {
     'delete': Transition(('available', 'error'), 'deleting', None, 'error'),
     # What a group snapshot must be for a group to be made from it.
     'group_create': Transition(('available',)),
+}
+
+BACKUP = {
+    'create': Transition(('creating',), 'creating', 'available', 'error'),
+    'import': Transition(('creating',), 'creating', 'available', 'error'),
+    'update': Transition(None),
+    'delete': Transition(('available', 'error'), 'deleting', None, 'error_deleting'),
+    'force_delete': Transition(None, 'deleting', None, 'error_deleting'),
+    'restore': Transition(('available',), 'restoring', 'available', 'available'),
+    'export': Transition(('available',)),
+    # What a backup must be for another backup to build on it, or for a volume to be made from it.
+    'build_on': Transition(('available',)),
+    'volume_create': Transition(('available',)),
 }
 
 # os-update_snapshot_status: present status -> the ones it may be set to.

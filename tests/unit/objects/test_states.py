@@ -7,7 +7,7 @@ from cinder.objects import states
 
 @pytest.mark.parametrize(('table', 'statuses'), [
     (states.VOLUME, states.VOLUME_STATUSES), (states.SNAPSHOT, states.SNAPSHOT_STATUSES),
-    (states.GROUP, states.GROUP_STATUSES),
+    (states.BACKUP, states.BACKUP_STATUSES), (states.GROUP, states.GROUP_STATUSES),
     (states.GROUP_SNAPSHOT, states.GROUP_SNAPSHOT_STATUSES)])
 def test_rows_use_known_statuses(table, statuses):
     known = {*statuses, states.PREVIOUS, None}
@@ -18,7 +18,8 @@ def test_rows_use_known_statuses(table, statuses):
 
 
 def test_a_failed_verb_leads_out_of_its_transitional_status():
-    for table in (states.VOLUME, states.SNAPSHOT, states.GROUP, states.GROUP_SNAPSHOT):
+    for table in (states.VOLUME, states.SNAPSHOT, states.BACKUP, states.GROUP,
+                  states.GROUP_SNAPSHOT):
         for verb, row in table.items():
             if row.meanwhile in states.TRANSITIONAL:
                 assert row.error and row.error not in states.TRANSITIONAL, verb
