@@ -4,8 +4,10 @@
 The decision itself is made in cinder.scheduler.filter_scheduler.
 """
 from cinder import context, objects, operations, utils
+from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.scheduler.filter_scheduler import Placement
 
@@ -20,12 +22,22 @@ def request_spec(volume: objects.Volume, operation: objects.Operation) -> object
         scheduler_hints=arguments.get('scheduler_hints') or {}, tried=arguments.get('tried') or [])
 
 
-@session.retry_on_deadlock
-def assign(ctxt: context.RequestContext, operation: objects.Operation, volume: objects.Volume,
-           placement: Placement) -> bool:
-    """Give the volume its place and the operation to that back end, in one transaction.
+def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[objects.RequestSpec]:
+    """What a back end has to fit for a group: one entry for each volume type that it takes, and
+    one for the specs of the group's own type."""
+    kinds = [types_db.get(ctxt, type_id) for type_id in group.volume_types]
+    if group.group_type.group_specs:
+        kinds.append(objects.VolumeType(extra_specs=group.group_type.group_specs))
+    return [objects.RequestSpec(size=0, volume_type=kind,
+                                availability_zone=group.availability_zone) for kind in kinds]
 
-    :returns: False when the volume is not being created any more; then nothing is written.
+
+@session.retry_on_deadlock
+def assign(ctxt: context.RequestContext, operation: objects.Operation,
+           resource: objects.Volume | objects.Group, placement: Placement) -> bool:
+    """Give the volume or group its place and the operation to that back end, in one transaction.
+
+    :returns: False when it is not being created any more; then nothing is written.
     :raises OperationLost: the claim was lost.
     """
     pool = utils.pool_of(placement.host)
@@ -33,11 +45,18 @@ def assign(ctxt: context.RequestContext, operation: objects.Operation, volume: o
              'cluster_name': placement.cluster and f'{placement.cluster}#{pool}'}
     creating = operations.transition_of(operation).meanwhile
     with session.writer(ctxt):
-        if not volumes_db.leave(ctxt, volume.id, creating, creating,
-                                {**place, 'scheduled_at': session.utcnow()}):
+        if not _write(ctxt, operation, resource, creating, place):
             return False
         operations_db.hand_over(ctxt, operation, stage='execute', cluster=placement.cluster,
                                 host=utils.backend_of(placement.host))
     for name, value in place.items():
-        setattr(volume, name, value)
+        setattr(resource, name, value)
     return True
+
+
+def _write(ctxt: context.RequestContext, operation: objects.Operation,
+           resource: objects.Volume | objects.Group, creating: str, place: dict) -> bool:
+    if operation.resource_type == 'group':
+        return groups_db.leave(ctxt, resource.id, creating, creating, place)
+    return volumes_db.leave(ctxt, resource.id, creating, creating,
+                            {**place, 'scheduled_at': session.utcnow()})

@@ -94,6 +94,31 @@ class FilterScheduler:
                       len(fitting), '; '.join(map(str, refusals)) or 'none')
         return placement
 
+    def decide_group(self, ctxt: context.RequestContext,
+                     specs: Sequence[objects.RequestSpec]) -> Placement:
+        """Choose a back end that has, for each spec, a pool that fits; no space is taken.
+
+        :param specs: of the kinds of volumes that the group takes; the pool that is named is the
+            best one for the first.
+        :raises NoValidBackend: there is none; see decide().
+        """
+        pools, unusable = self.host_manager.pools(ctxt)
+        refusals = [_unusable(entry) for entry in unusable]
+        backends: dict[str, list[Pool]] = {}
+        for pool in pools:
+            backends.setdefault(pool.cluster_name or pool.host, []).append(pool)
+        fitting: list[Pool] = []
+        for members in backends.values():
+            answers = [{pool.name: self._refuse(pool, spec, ()) for pool in members}
+                       for spec in specs]
+            lacking = [answer for answer in answers if None not in answer.values()]
+            refusals += [refusal for answer in lacking for refusal in answer.values()]
+            if not lacking:
+                fitting += [pool for pool in members if answers[0][pool.name] is None]
+        if not fitting:
+            raise no_valid_backend(refusals)
+        return _take(self.weights.order(fitting, specs[0])[0], specs[0])
+
     def _refuse(self, pool: Pool, spec: objects.RequestSpec,
                 tried: Sequence[Mapping]) -> Refusal | None:
         for entry in tried:

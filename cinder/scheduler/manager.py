@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages of the scheduler, and the way of one volume through it: claim, decide, hand over.
+"""The messages of the scheduler, and the way of a volume or group through it: claim, decide, hand
+over.
 
 Which back end is taken is decided in cinder.scheduler.filter_scheduler.
 """
@@ -15,9 +16,9 @@ from oslo_utils import importutils
 
 from cinder import context, exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.db import clusters as clusters_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
-from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import assignment
@@ -27,7 +28,7 @@ LOG = logging.getLogger(__name__)
 
 # Seconds between two looks whether all back ends have reported, and between two requests to.
 LOOK_AGAIN, ASK_AGAIN = 1, 5
-STEP = 'volume.create:schedule'
+Placed = objects.Volume | objects.Group
 # Pauses, in seconds, before a refused volume is tried again while a back end is about to return.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
 # Seconds for which an ended operation can be looked up.
@@ -64,6 +65,7 @@ class SchedulerManager:
         self.runner = operations.OperationRunner(
             host, 'schedule', {
                 'volume.create': self.create_volume,
+                'group.create': self.create_group,
                 'volume.retype': self.retype_volume}, ready=self.is_ready)
         self._clock, self._later = clock, later
         self._purge_at = clock()
@@ -173,14 +175,13 @@ class SchedulerManager:
 
         :param volume: as it came with the message; loaded where the operation is resumed.
         """
-        with self.runner.hold(ctxt, operation, f'{STEP}:claim'):
-            volume = self._still_waiting(ctxt, operation, volume)
-            try:
-                placement = self._decide(ctxt, operation, volume)
-            except exception.NoValidBackend as error:
-                self._refuse(ctxt, operation, volume, error)
-                return
-            self._hand_over(ctxt, operation, volume, placement)
+        self._place(ctxt, operation, volume)
+
+    @operations.lost_is_fine
+    def create_group(self, ctxt: context.RequestContext, operation: objects.Operation,
+                     group: objects.Group | None = None) -> None:
+        """The same for a group, whose back end has to fit all the types it takes."""
+        self._place(ctxt, operation, group)
 
     @operations.lost_is_fine
     def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -199,44 +200,58 @@ class SchedulerManager:
             self.volume_api.retype_volume(ctxt, volume, operation)
 
     # ---------------------------------------------------------------------------- one placement
+    def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
+               resource: Placed | None) -> None:
+        with self.runner.hold(ctxt, operation, f'{operation.verb}:schedule:claim'):
+            resource = self._still_waiting(ctxt, operation, resource)
+            try:
+                placement = self._decide(ctxt, operation, resource)
+            except exception.NoValidBackend as error:
+                self._refuse(ctxt, operation, resource, error)
+                return
+            self._hand_over(ctxt, operation, resource, placement)
+
     def _still_waiting(self, ctxt: context.RequestContext, operation: objects.Operation,
-                       volume: objects.Volume | None) -> objects.Volume:
-        """The volume, as long as it is in the status that the operation put it in."""
-        volume = volume or operations.load(ctxt, operation)
-        if volume is None or volume.status != operations.transition_of(operation).meanwhile:
+                       resource: Placed | None) -> Placed:
+        """The resource, as long as it is in the status that the operation put it in."""
+        resource = resource or operations.load(ctxt, operation)
+        if resource is None or resource.status != operations.transition_of(operation).meanwhile:
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
             raise exception.OperationLost(operation_id=operation.id)
-        return volume
+        return resource
 
     def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
-                volume: objects.Volume) -> Placement:
-        """The place for the volume; a filter that breaks is a refusal, not a volume that hangs."""
+                resource: Placed) -> Placement:
+        """Its place; a filter that breaks is a refusal, not a resource that hangs."""
         if operation.attempt > self.conf.operation_max_attempts:
             raise exception.NoValidBackend(
                 reason=f'{operation.attempt - 1} attempts to decide were interrupted',
                 words='the scheduler was interrupted too often')
         try:
-            with utils.fault_points(f'{STEP}:decide'):
-                return self.driver.decide(ctxt, assignment.request_spec(volume, operation))
+            with utils.fault_points(f'{operation.verb}:schedule:decide'):
+                if operation.resource_type == 'group':
+                    return self.driver.decide_group(ctxt, assignment.group_specs(ctxt, resource))
+                return self.driver.decide(ctxt, assignment.request_spec(resource, operation))
         except (exception.NoValidBackend, exception.ServiceUnavailable):
             raise
         except Exception as error:
-            LOG.exception('The decision on volume %s failed.', volume.id)
+            LOG.exception('The decision on %s %s failed.', operation.resource_type, resource.id)
             raise exception.NoValidBackend(
                 reason=f'{type(error).__name__}: {error}',
                 words='the scheduler met an unexpected error') from error
 
     def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
-                volume: objects.Volume, error: exception.NoValidBackend) -> None:
+                resource: Placed, error: exception.NoValidBackend) -> None:
         waits = (operation.arguments or {}).get('waits', 0)
+        kind = operation.resource_type
         if self._may_change(ctxt, waits):
-            LOG.info('Volume %s waits for back ends that start. %s', volume.id, error)
-            self._wait(ctxt, operation, volume, waits)
+            LOG.info('%s %s waits for back ends that start. %s', kind, resource.id, error)
+            self._wait(ctxt, operation, resource, waits)
             return
-        LOG.warning('Volume %s cannot be placed. %s', volume.id, error)
-        operations.fail(ctxt, operation, volume,
-                        f'No storage back end can take the volume: {error.kwargs["words"]}.',
-                        step='volume.schedule', detail=operations.NO_BACKEND)
+        LOG.warning('%s %s cannot be placed. %s', kind, resource.id, error)
+        operations.fail(ctxt, operation, resource,
+                        f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
+                        step=f'{kind}.schedule', detail=operations.NO_BACKEND)
 
     def _may_change(self, ctxt: context.RequestContext, waits: int) -> bool:
         """Whether a refusal may be no refusal a little later, when all have started."""
@@ -245,21 +260,22 @@ class SchedulerManager:
         return waits < len(PAUSES) and bool(self.host_manager.returning(ctxt))
 
     def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
-              volume: objects.Volume, waits: int) -> None:
+              resource: Placed, waits: int) -> None:
         """Put the operation back into the journal and look at it again soon."""
         operations_db.hand_over(ctxt, operation, stage='schedule',
                                 arguments={**(operation.arguments or {}), 'waits': waits + 1})
         self.host_manager.read_services_again()
-        timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)], self.create_volume,
-                            (ctxt, operation, volume))
+        timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)],
+                            self.runner.handlers[operation.verb], (ctxt, operation, resource))
         timer.daemon = True
         timer.start()
 
     def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
-                   volume: objects.Volume, placement: Placement) -> None:
+                   resource: Placed, placement: Placement) -> None:
+        step = f'{operation.verb}:schedule'
         try:
-            with utils.fault_points(f'{STEP}:commit'):
-                moved = assignment.assign(ctxt, operation, volume, placement)
+            with utils.fault_points(f'{step}:commit'):
+                moved = assignment.assign(ctxt, operation, resource, placement)
         except Exception:
             placement.undo()
             raise
@@ -267,9 +283,10 @@ class SchedulerManager:
             placement.undo()
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
             return
-        with utils.fault_points(f'{STEP}:cast'):
-            self.volume_api.create_volume(ctxt, volume, operation)
+        with utils.fault_points(f'{step}:cast'):
+            send = getattr(self.volume_api, f'create_{operation.resource_type}')
+            send(ctxt, resource, operation)
 
 
 def _volume_services(ctxt: context.RequestContext) -> list[objects.Service]:
-    return services_db.list_all(ctxt, binary='cinder-volume')
+    return clusters_db.marked_services(ctxt, 'cinder-volume')

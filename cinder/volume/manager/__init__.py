@@ -4,10 +4,18 @@ import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_service import periodic_task
 
-from cinder import context, operations
+from cinder import context, exception, operations
 from cinder.conf import CONF
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.manager import attachments, backend, snapshots, startup, volumes
+from cinder.volume.manager import (
+    attachments,
+    backend,
+    group_snapshots,
+    groups,
+    snapshots,
+    startup,
+    volumes,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +40,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
             host, 'execute', {}, cluster=cluster, ready=self.is_working)
         volume_endpoint = volumes.VolumeEndpoint(self.backend)
         snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
+        group_endpoint = groups.GroupEndpoint(self.backend)
+        group_snapshot_endpoint = group_snapshots.GroupSnapshotEndpoint(self.backend)
         self.runner.handlers = {
             'volume.create': volume_endpoint.create_volume,
             'volume.delete': volume_endpoint.delete_volume,
@@ -40,8 +50,15 @@ class VolumeManager(periodic_task.PeriodicTasks):
             'volume.retype': volume_endpoint.retype_volume,
             'snapshot.create': snapshot_endpoint.create_snapshot,
             'snapshot.delete': snapshot_endpoint.delete_snapshot,
+            'group.create': group_endpoint.create_group,
+            'group.update': group_endpoint.update_group,
+            'group.copy': group_endpoint.copy_group,
+            'group.delete': group_endpoint.delete_group,
+            'group_snapshot.create': group_snapshot_endpoint.create_group_snapshot,
+            'group_snapshot.delete': group_snapshot_endpoint.delete_group_snapshot,
         }
-        self.additional_endpoints = [volume_endpoint, snapshot_endpoint,
+        self.additional_endpoints = [volume_endpoint, snapshot_endpoint, group_endpoint,
+                                     group_snapshot_endpoint,
                                      attachments.AttachmentEndpoint(self.backend)]
 
     # ---------------------------------------------------------------------- the life of a service
@@ -85,6 +102,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """A scheduler asks all volume services to report."""
         self.backend.publish(ctxt)
 
+    @messaging.expected_exceptions(exception.DriverNotInitialized)
     def get_capabilities(self, ctxt, discover: bool = False) -> dict:
-        """What the driver says it can do, in the words of the capabilities API."""
-        return self.backend.capabilities(refresh=discover)
+        """What the driver says it can do, in the words of the capabilities API.
+
+        :raises DriverNotInitialized: it does not work.
+        """
+        self.backend.require_ready()
+        return capabilities.describe(self.host, self.backend.capabilities(refresh=discover))

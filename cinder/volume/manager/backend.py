@@ -9,6 +9,7 @@ from cinder import exception, operations, utils
 from cinder.conf import CONF
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
+from cinder.volume import driver as driver_api
 
 LOG = logging.getLogger(__name__)
 
@@ -65,6 +66,9 @@ class Backend:
         stats = dict(self.driver.get_volume_stats(refresh=refresh))
         stats.setdefault('volume_backend_name',
                          self.configuration.volume_backend_name or self.name)
+        # Only storage that keeps groups itself can have all volumes of one at the same moment.
+        stats.setdefault('consistent_group_snapshot_enabled',
+                         isinstance(self.driver, driver_api.Groups))
         pools = [dict(pool) for pool in stats.get('pools') or ()]
         for pool in pools:
             pool['allocated_capacity_gb'] = self._allocated.get(pool['pool_name'], 0)

@@ -17,6 +17,7 @@ class Task:
     def __init__(self, ctxt: context.RequestContext, operation: objects.Operation,
                  resource: objects.base.CinderObject) -> None:
         self.ctxt, self.operation, self.resource = ctxt, operation, resource
+        self.gone = False
 
     @contextlib.contextmanager
     def driver(self) -> Iterator[None]:
@@ -28,6 +29,7 @@ class Task:
         """The work is on storage: write `values` and the last status, end the operation."""
         with utils.fault_points(f'{self.operation.verb}:finish'):
             operations.succeed(self.ctxt, self.operation, self.resource, **values)
+        self.gone = operations.transition_of(self.operation).after is None
 
     def fail(self, exc: Exception, **values: object) -> None:
         """Put the resource in its error status with a message that says why."""
@@ -48,7 +50,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     :param on_failure: columns to write together with the error status.
     :raises OperationLost: others hold it, it is done, or the resource went another way.
     """
-    with (coordination.lock(f'{operation.resource_type}-{operation.resource_id}'),
+    lock = f'{operation.resource_type}-{operation.resource_id}'
+    with (coordination.lock(lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or _load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
@@ -60,6 +63,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             raise
         except Exception as exc:
             work.fail(exc, **on_failure)
+    if work.gone:
+        coordination.forget(lock)
 
 
 def _load(ctxt: context.RequestContext,

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a back end can do, in the words of the capabilities API; the facts are its driver's report.
+"""
+from collections.abc import Mapping
+
+# Property, what reports it, how a person reads it.
+_PROPERTIES = (
+    ('thin_provisioning', 'thin_provisioning_support', 'Thin Provisioning',
+     'Volumes take room when they are written.'),
+    ('compression', 'compression', 'Compression', 'Data is compressed.'),
+    ('qos', 'QoS_support', 'QoS', 'QoS specs are enforced by the storage.'),
+    ('replication', 'replication_enabled', 'Replication', 'Data is kept on a second storage too.'),
+)
+_NAMES = ('vendor_name', 'volume_backend_name', 'pool_name', 'driver_version', 'storage_protocol',
+          'display_name', 'description', 'visibility')
+
+
+def describe(host: str, stats: Mapping) -> dict[str, object]:
+    """The answer about the back end 'host@backend'.
+
+    :param stats: as get_volume_stats() gives them; of several pools none is named.
+    """
+    pools = stats.get('pools') or ()
+    facts = {**stats, **(pools[0] if len(pools) == 1 else {})}
+    answer = {name: facts.get(name) for name in _NAMES}
+    if isinstance(answer['storage_protocol'], (list, tuple)):
+        answer['storage_protocol'] = answer['storage_protocol'][0]
+    reports = [stats, *pools]
+    return {
+        'namespace': f'OS::Storage::Capabilities::{host}', **answer,
+        'replication_targets': list(facts.get('replication_targets') or ()),
+        'properties': {name: {'title': title, 'description': text, 'type': 'boolean'}
+                       for name, key, title, text in _PROPERTIES
+                       if any(report.get(key) for report in reports)},
+    }

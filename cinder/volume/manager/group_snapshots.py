@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of group snapshots: take and remove a snapshot of each volume of a group."""
+import functools
+
+from cinder import objects, operations
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import members, sources
+from cinder.volume.manager.task import task
+
+# Metadata of snapshots that were taken one by one: nobody must take them for one moment's.
+MARK = {'consistent_group_snapshot': 'False'}
+
+
+class GroupSnapshotEndpoint:
+    """Messages about group snapshots of one back end."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.driver = backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    def _groups(self, ctxt) -> driver_api.Groups:
+        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt))
+
+    @operations.lost_is_fine
+    def create_group_snapshot(self, ctxt, operation: objects.Operation,
+                              group_snapshot: objects.GroupSnapshot | None = None) -> None:
+        """Take all snapshots; those taken one by one are marked so."""
+        with self._task(ctxt, operation, group_snapshot) as work:
+            snapshots = [snapshot for snapshot in _snapshots(ctxt, work.resource)
+                         if snapshot.status == 'creating']
+            with work.driver():
+                made = self._groups(ctxt).create_group_snapshot(work.resource, snapshots)
+            mark = {} if isinstance(self.driver, driver_api.Groups) else MARK
+            with session.writer(ctxt):
+                for snapshot in snapshots:
+                    snapshots_db.set_metadata(ctxt, snapshot.id, mark)
+                    snapshots_db.leave(ctxt, snapshot.id, 'creating', 'available',
+                                       {'progress': '100%', **(made.get(snapshot.id) or {})})
+                work.done()
+
+    @operations.lost_is_fine
+    def delete_group_snapshot(self, ctxt, operation: objects.Operation,
+                              group_snapshot: objects.GroupSnapshot | None = None) -> None:
+        """Remove all snapshots."""
+        with self._task(ctxt, operation, group_snapshot) as work:
+            snapshots = _snapshots(ctxt, work.resource)
+            with work.driver():
+                self._groups(ctxt).delete_group_snapshot(work.resource, snapshots)
+            with session.writer(ctxt):
+                for snapshot in snapshots:
+                    snapshots_db.destroy(ctxt, snapshot.id)
+                work.done()
+
+
+def _snapshots(ctxt, group_snapshot: objects.GroupSnapshot) -> list[objects.Snapshot]:
+    return [snapshots_db.get(ctxt, ident)
+            for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id)]

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of groups: make, copy, change members, remove. A group and its members change
+their rows in one transaction; a failure puts those in error that were under way with it."""
+import functools
+
+from oslo_utils import timeutils
+
+from cinder import objects, operations
+from cinder.db import groups as groups_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import members, sources
+from cinder.volume.manager.task import task
+
+
+class GroupEndpoint:
+    """Messages about groups of one back end."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    def _groups(self, ctxt) -> driver_api.Groups:
+        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt))
+
+    @operations.lost_is_fine
+    def create_group(self, ctxt, operation: objects.Operation,
+                     group: objects.Group | None = None) -> None:
+        """Make an empty group."""
+        with self._task(ctxt, operation, group) as work:
+            with work.driver():
+                made = self._groups(ctxt).create_group(work.resource) or {}
+            work.done(**made)
+
+    @operations.lost_is_fine
+    def update_group(self, ctxt, operation: objects.Operation,
+                     group: objects.Group | None = None) -> None:
+        """Take in and let go the volumes that the operation names."""
+        added, removed = operation.arguments['add'], operation.arguments['remove']
+        with self._task(ctxt, operation, group) as work:
+            try:
+                with work.driver():
+                    made = self._groups(ctxt).update_group(
+                        work.resource, [volumes_db.get(ctxt, ident) for ident in added],
+                        [volumes_db.get(ctxt, ident) for ident in removed]) or {}
+            except Exception:
+                _let_go(ctxt, added)
+                raise
+            with session.writer(ctxt):
+                _let_go(ctxt, removed)
+                work.done(**made)
+
+    @operations.lost_is_fine
+    def copy_group(self, ctxt, operation: objects.Operation,
+                   group: objects.Group | None = None) -> None:
+        """Fill the volumes of a group from the volumes or snapshots that their rows name."""
+        with self._task(ctxt, operation, group) as work:
+            copies = [(volume, _source(ctxt, volume))
+                      for volume in _volumes(ctxt, work.resource) if volume.status == 'creating']
+            with work.driver():
+                made = self._groups(ctxt).copy_group(work.resource, copies)
+            common = {'launched_at': timeutils.utcnow(),
+                      'service_uuid': self.backend.service_uuid,
+                      'shared_targets': getattr(self.driver, 'shared_targets', False)}
+            with session.writer(ctxt):
+                for volume, _ in copies:
+                    volumes_db.leave(ctxt, volume.id, 'creating', 'available',
+                                     {**common, **(made.get(volume.id) or {})})
+                work.done()
+            for volume, _ in copies:
+                self.backend.allocate(volume.host, volume.size)
+
+    @operations.lost_is_fine
+    def delete_group(self, ctxt, operation: objects.Operation,
+                     group: objects.Group | None = None) -> None:
+        """Remove the group with the volumes that it has."""
+        with self._task(ctxt, operation, group) as work:
+            volumes = _volumes(ctxt, work.resource)
+            # One that the scheduler did not place yet has nothing on storage.
+            placed = [volume for volume in volumes if volume.host]
+            with work.driver():
+                for volume in placed:
+                    self.driver.remove_export(ctxt, volume)
+                self._groups(ctxt).delete_group(work.resource, placed)
+            with session.writer(ctxt):
+                for volume in volumes:
+                    volumes_db.destroy(ctxt, volume.id)
+                work.done()
+            for volume in placed:
+                self.backend.allocate(volume.host, -volume.size)
+
+
+def _volumes(ctxt, group: objects.Group) -> list[objects.Volume]:
+    return [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, group.id)]
+
+
+def _source(ctxt, volume: objects.Volume) -> objects.Volume | objects.Snapshot:
+    if volume.snapshot_id:
+        return snapshots_db.get(ctxt, volume.snapshot_id)
+    return volumes_db.get(ctxt, volume.source_volid)
+
+
+@session.retry_on_deadlock
+def _let_go(ctxt, volume_ids: list[str]) -> None:
+    with session.writer(ctxt):
+        for ident in volume_ids:
+            volumes_db.update(ctxt, ident, {'group_id': None})

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups on storage that knows none: the generic way, member by member with what every driver has.
+
+Snapshots that are taken so are of different moments; manager/group_snapshots.py marks them.
+"""
+from collections.abc import Callable
+
+from cinder import coordination, objects
+from cinder.volume import driver as driver_api
+
+Copy = tuple[objects.Volume, objects.Volume | objects.Snapshot]
+
+
+class OneByOne(driver_api.Groups):
+    """The capability `Groups` on top of a driver that lacks it.
+
+    :param driver: makes and removes the members.
+    :param fill: (volume) -> fields, makes one volume from the source that its row names.
+    """
+
+    def __init__(self, driver: driver_api.VolumeDriver,
+                 fill: Callable[[objects.Volume], driver_api.Fields]) -> None:
+        self.driver, self.fill = driver, fill
+
+    def create_group(self, group: objects.Group) -> driver_api.Fields:
+        """Nothing to make: membership is in our rows only."""
+
+    def update_group(self, group: objects.Group, added: list[objects.Volume],
+                     removed: list[objects.Volume]) -> driver_api.Fields:
+        """Nothing to change on the storage."""
+
+    def delete_group(self, group: objects.Group, volumes: list[objects.Volume]) -> None:
+        for volume in volumes:
+            # A creation that is still at work ends first; then there is something to remove.
+            with coordination.lock(f'volume-{volume.id}'):
+                self.driver.delete_volume(volume)
+
+    def copy_group(self, group: objects.Group,
+                   sources: list[Copy]) -> dict[str, driver_api.Fields]:
+        return {volume.id: self.fill(volume) for volume, _source in sources}
+
+    def create_group_snapshot(self, group_snapshot: objects.GroupSnapshot,
+                              snapshots: list[objects.Snapshot]) -> dict[str, driver_api.Fields]:
+        made = {}
+        for snapshot in snapshots:
+            with coordination.lock(f'volume-{snapshot.volume_id}'):
+                made[snapshot.id] = self.driver.create_snapshot(snapshot)
+        return made
+
+    def delete_group_snapshot(self, group_snapshot: objects.GroupSnapshot,
+                              snapshots: list[objects.Snapshot]) -> None:
+        for snapshot in snapshots:
+            with coordination.lock(f'snapshot-{snapshot.id}'):
+                self.driver.delete_snapshot(snapshot)
+
+
+def of(driver: driver_api.VolumeDriver,
+       fill: Callable[[objects.Volume], driver_api.Fields]) -> driver_api.Groups:
+    """The driver's own way with groups, or the generic one."""
+    return driver if isinstance(driver, driver_api.Groups) else OneByOne(driver, fill)
