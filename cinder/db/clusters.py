@@ -5,34 +5,38 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from cinder import exception, objects
-from cinder.db import changes, filters, models, services, session
+from cinder.db import changes, models, services, session
 
 _T = models.Cluster.__table__
 _SERVICES = models.Service.__table__
 
 
-def _select(*where: filters.Condition) -> sa.Select:
-    mine = [_SERVICES.c.cluster_name == _T.c.name, _SERVICES.c.binary == _T.c.binary,
-            _SERVICES.c.deleted == sa.false()]
-    up = services.reported_lately()
-    joined = _T.outerjoin(_SERVICES, sa.and_(*mine))
+def _counted() -> dict[str, sa.ColumnElement]:
+    """What is found by looking at the services of a cluster."""
     hosts = sa.func.count(_SERVICES.c.id)
-    running = sa.func.count(sa.case((up, _SERVICES.c.id)))
-    return sa.select(
-        *_T.c, hosts.label('num_hosts'), (hosts - running).label('num_down_hosts'),
-        (running > 0).label('is_up'),
+    running = sa.func.count(sa.case((services.reported_lately(), _SERVICES.c.id)))
+    return {'num_hosts': hosts, 'num_down_hosts': hosts - running, 'is_up': running > 0}
+
+
+def list_all(ctxt, **wanted: object) -> list[objects.Cluster]:
+    """The clusters with how many of their hosts there are and are down.
+
+    :param wanted: column, is_up, num_hosts or num_down_hosts -> value to have.
+    """
+    counted = _counted()
+    mine = sa.and_(_SERVICES.c.cluster_name == _T.c.name, _SERVICES.c.binary == _T.c.binary,
+                   _SERVICES.c.deleted == sa.false())
+    statement = sa.select(
+        *_T.c, *(number.label(name) for name, number in counted.items()),
         sa.func.max(_SERVICES.c.updated_at).label('last_heartbeat'),
-    ).select_from(joined).where(_T.c.deleted == sa.false(), *where).group_by(*_T.c).order_by(
-        _T.c.id)
-
-
-def list_all(ctxt, *, name: str | None = None, binary: str | None = None,
-             disabled: bool | None = None) -> list[objects.Cluster]:
-    """The clusters with how many of their hosts there are and are down."""
-    exact = {'name': name, 'binary': binary, 'disabled': disabled}
-    where = [_T.c[column] == value for column, value in exact.items() if value is not None]
+    ).select_from(_T.outerjoin(_SERVICES, mine)).where(
+        _T.c.deleted == sa.false(),
+        *(_T.c[name] == value for name, value in wanted.items() if name not in counted),
+    ).group_by(*_T.c).having(sa.and_(sa.true(), *(
+        counted[name] == value for name, value in wanted.items() if name in counted)),
+    ).order_by(_T.c.id)
     with session.reader(ctxt) as conn:
-        rows = conn.execute(_select(*where)).mappings().all()
+        rows = conn.execute(statement).mappings().all()
     return [objects.Cluster.from_row(row) for row in rows]
 
 
@@ -58,3 +62,16 @@ def update(ctxt, cluster_id: int, values: Mapping[str, object]) -> None:
     """:raises ClusterNotFound: there is no such cluster."""
     if not changes.swap(ctxt, _T, [_T.c.id == cluster_id, _T.c.deleted == sa.false()], values):
         raise exception.ClusterNotFound(id=cluster_id)
+
+
+def marked_services(ctxt, binary: str) -> list[objects.Service]:
+    """The services of a kind, disabled or frozen also where their cluster is."""
+    marked = {cluster.name: cluster for cluster in list_all(ctxt, binary=binary)
+              if cluster.disabled or cluster.frozen}
+    found = services.list_all(ctxt, binary=binary)
+    for service in found:
+        cluster = marked.get(service.cluster_name)
+        if cluster is not None:
+            service.disabled = service.disabled or cluster.disabled
+            service.frozen = service.frozen or cluster.frozen
+    return found

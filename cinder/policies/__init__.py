@@ -8,7 +8,10 @@ from oslo_policy import policy
 from cinder.policies import (
     attachments,
     base,
+    capabilities,
+    clusters,
     default_types,
+    hosts,
     limits,
     messages,
     pools,
@@ -27,9 +30,10 @@ from cinder.policies import (
     volumes,
 )
 
-_MODULES = (attachments, base, default_types, limits, messages, pools, qos_specs, quota_classes,
-            quotas, services, snapshots, type_access, type_encryption, type_extra_specs, types,
-            volume_actions, volume_encryption, volume_metadata, volumes)
+_MODULES = (attachments, base, capabilities, clusters, default_types, hosts, limits, messages,
+            pools, qos_specs, quota_classes, quotas, services, snapshots, type_access,
+            type_encryption, type_extra_specs, types, volume_actions, volume_encryption,
+            volume_metadata, volumes)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clusters: services that share back ends, and whether they take new volumes."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import clusters as schema
+from cinder.api.views import clusters as view
+from cinder.api.views.base import View
+from cinder.db import clusters as clusters_db
+from cinder.i18n import _
+from cinder.policies import clusters as policy
+
+BINARY = 'cinder-volume'
+_REPLICATION = mv.CLUSTER_REPLICATION
+FILTERS = {
+    'name': common.Filter(),
+    'binary': common.Filter(),
+    'is_up': common.Filter(common.boolean),
+    'disabled': common.Filter(common.boolean),
+    'num_hosts': common.Filter(common.integer),
+    'num_down_hosts': common.Filter(common.integer),
+    'replication_status': common.Filter(since=_REPLICATION),
+    'frozen': common.Filter(common.boolean, since=_REPLICATION),
+    'active_backend_id': common.Filter(since=_REPLICATION),
+}
+
+
+@wsgi.versions(mv.CLUSTERS)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.SUMMARY)
+
+
+@wsgi.versions(mv.CLUSTERS)
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.DETAIL)
+
+
+def _page(req: wsgi.Request, answer: View) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    filters = {}
+    for name, value in req.query.items():
+        row = FILTERS.get(name)
+        if row is None or req.api_version < row.since:
+            raise exception.InvalidInput(reason=_('filter %s is not supported') % name[:255])
+        filters[name] = row.convert(name, value)
+    return answer.page(req, common.Rows(clusters_db.list_all(req.context, **filters)))
+
+
+@wsgi.versions(mv.CLUSTERS)
+def show(req: wsgi.Request, cluster_name: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET)
+    found = clusters_db.get(req.context, cluster_name, req.query.get('binary') or BINARY)
+    return view.DETAIL.one(req, found)
+
+
+@wsgi.versions(mv.CLUSTERS)
+@wsgi.body(schema.ENABLE)
+def enable(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    return _update(req, body, {'disabled': False, 'disabled_reason': None})
+
+
+@wsgi.versions(mv.CLUSTERS)
+@wsgi.body(schema.DISABLE)
+def disable(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    reason = (body.get('disabled_reason') or '').strip() or None
+    return _update(req, body, {'disabled': True, 'disabled_reason': reason})
+
+
+def _update(req: wsgi.Request, body: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.UPDATE)
+    binary = body.get('binary') or BINARY
+    found = clusters_db.get(req.context, body['name'], binary)
+    clusters_db.update(req.context, found.id, values)
+    return view.CHANGED.one(req, clusters_db.get(req.context, body['name'], binary))

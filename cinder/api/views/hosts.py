@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about hosts, and about what projects have on one."""
+from cinder.api.views.base import Field, View
+
+VIEW = View('host', 'hosts', [
+    Field('host_name', 'host'),
+    Field('service', 'binary'),
+    Field('zone', 'availability_zone'),
+    Field('service-status', lambda _req, row: 'available' if row.is_up else 'unavailable'),
+    Field('service-state', lambda _req, row: 'disabled' if row.disabled else 'enabled'),
+    Field('last-update', 'updated_at'),
+])
+
+_NUMBERS = ('volume_count', 'total_volume_gb', 'snapshot_count', 'total_snapshot_gb')
+
+
+def resource(host: str, project: str | None, usage: tuple[int, int, int, int]) -> dict:
+    """What one project, or '(total)', has on the host; numbers are texts."""
+    return {'resource': {'host': host, 'project': project,
+                         **dict(zip(_NUMBERS, map(str, usage), strict=True))}}
