@@ -110,6 +110,49 @@ class RevertsToSnapshot(abc.ABC):
         """Put the volume back to what its snapshot holds; the snapshot stays."""
 
 
+class ManagesVolumes(abc.ABC):
+    """Volumes that were made without this service can be taken over.
+
+    An entry of the list is {'reference', 'size', 'safe_to_manage', 'reason_not_safe',
+    'cinder_id', 'extra_info'}: `reference` is the dictionary that an operator names it by,
+    `size` is in GiB, rounded up, and `cinder_id` tells whose it is already.
+    """
+
+    @abc.abstractmethod
+    def get_manageable_volumes(self, volumes: list[Any],
+                               snapshots: list[Any]) -> list[dict[str, Any]]:
+        """Everything on the storage that is a volume or could be one, in any order.
+
+        :param volumes: those of this back end that are managed already
+        :param snapshots: likewise
+        """
+
+    @abc.abstractmethod
+    def manage_existing(self, volume: Any, reference: dict[str, Any]) -> Fields:
+        """Make what the reference means the storage of `volume`; its bytes stay, and it grows
+        to the whole GiB of volume.size. On failure it stays what it was.
+
+        :raises ManageExistingInvalidReference: there is no such thing
+        """
+
+
+class ManagesSnapshots(abc.ABC):
+    """Snapshots likewise; an entry also has 'source_reference', that of the volume it is of."""
+
+    @abc.abstractmethod
+    def get_manageable_snapshots(self, volumes: list[Any],
+                                 snapshots: list[Any]) -> list[dict[str, Any]]:
+        """As ManagesVolumes.get_manageable_volumes."""
+
+    @abc.abstractmethod
+    def manage_existing_snapshot(self, snapshot: Any, reference: dict[str, Any]) -> Fields:
+        """Make what the reference means the storage of `snapshot`.
+
+        :raises ManageExistingInvalidReference: there is no such thing, or it is a snapshot of
+            something else than `snapshot.volume`
+        """
+
+
 class Groups(abc.ABC):
     """Groups kept by the storage itself, so that a snapshot has all volumes at one moment."""
 

@@ -7,6 +7,7 @@ import fcntl
 import glob
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable
 
@@ -97,6 +98,33 @@ def remove(path: str) -> None:
     _sweep(path)
     _unlink(path)
     _sync_folder(path)
+
+
+def adopt(path: str, name: str, size: int) -> None:
+    """Call the file `path` by another name in the same folder, grown to `size` bytes.
+
+    :raises FileNotFoundError: there is no regular file of either name
+    :raises WrongSize: it is longer than `size`
+    """
+    target = os.path.join(os.path.dirname(path), name)
+    if not os.path.exists(target):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise FileNotFoundError(errno.ENOENT, 'no regular file', path)
+        extend(path, size)
+        os.chmod(path, 0o600)
+        os.link(path, target)
+    # A former attempt may have ended between the two: then both names are one file.
+    if path != target and os.path.exists(path) and os.path.samefile(path, target):
+        os.unlink(path)
+    _sync_folder(target)
+
+
+def listing(folder: str) -> dict[str, int]:
+    """Name -> bytes of each file in the folder that is whole."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries
+                if entry.is_file(follow_symlinks=False)
+                and not entry.name.startswith('.') and not entry.name.endswith('.part')}
 
 
 def usage(folder: str) -> tuple[int, int, int, int]:

@@ -115,6 +115,11 @@ class LogicalVolume:
         return self.attr[0] in 'oO'
 
     @property
+    def is_plain(self) -> bool:
+        """A thick volume: linear, mirrored or RAID, with or without snapshots."""
+        return self.attr[0] in '-oOmMrR'
+
+    @property
     def is_active(self) -> bool:
         return self.attr[4] != '-'
 
@@ -279,6 +284,10 @@ class LVM:
         """
         self.pool.delete(name)
 
+    def rename(self, name: str, new: str) -> None:
+        """:raises LVNotFound: there is no `name`"""
+        self.change('lvrename', self.vg_name, name, new)
+
     def revert(self, volume: str, snapshot: str, size: int) -> None:
         """Put a volume of `size` bytes back to what the snapshot holds; the snapshot stays."""
         self.pool.revert(volume, snapshot, size)
@@ -378,8 +387,12 @@ class ThinPool:
         except LVInUse:
             self._lvm.remove(fresh)
             raise
-        self._lvm.change('lvrename', self._lvm.vg_name, fresh, volume)
+        self._lvm.rename(fresh, volume)
         self._lvm.extend(volume, size)
+
+    def holds(self, volume: LogicalVolume) -> bool:
+        """Whether a logical volume is one of this kind of pool."""
+        return volume.pool == self._lvm.pool_name
 
     def capacity(self, group: Group) -> Capacity:
         pool = group.volumes.get(self._lvm.pool_name)
@@ -453,6 +466,10 @@ class ThickPool:
         with contextlib.suppress(LVNotFound):
             self._lvm.change('lvconvert', '-y', '--merge', self._lvm.full(snapshot), timeout=None)
         self._lvm.create_snapshot(snapshot, volume)
+
+    def holds(self, volume: LogicalVolume) -> bool:
+        """Whether a logical volume is one of this kind of pool."""
+        return volume.is_plain or volume.is_thick_snapshot
 
     def capacity(self, group: Group) -> Capacity:
         copies = 1 + self._lvm.mirrors

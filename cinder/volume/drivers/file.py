@@ -8,8 +8,9 @@ from typing import Any
 from cinder import exception
 from cinder.brick import native
 from cinder.brick.local_dev import files
+from cinder.i18n import _
 from cinder.volume import driver
-from cinder.volume.drivers import exported
+from cinder.volume.drivers import exported, manageable
 from cinder.volume.drivers.exported import GIB
 
 
@@ -24,7 +25,8 @@ def _typed(method):
     return wrapper
 
 
-class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot):
+class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
+                       driver.ManagesVolumes, driver.ManagesSnapshots):
     """Real storage for one machine, with nothing to set up."""
 
     @_typed
@@ -85,6 +87,48 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         path = self._path(volume.name)
         native.call(files.extend, path, new_size * GIB)
         self.target.extend(volume, path)
+
+    # ------------------------------------------------------------------ what others made
+    @_typed
+    def get_manageable_volumes(self, volumes: list[Any],
+                               snapshots: list[Any]) -> list[dict[str, Any]]:
+        """Every file that is no snapshot."""
+        owners, taken = manageable.by_name(volumes), manageable.by_name(snapshots)
+        return [manageable.entry(name, size, owners.get(name))
+                for name, size in native.call(files.listing, self.folder).items()
+                if name not in taken]
+
+    @_typed
+    def get_manageable_snapshots(self, volumes: list[Any],
+                                 snapshots: list[Any]) -> list[dict[str, Any]]:
+        """Every file that is no volume: a file does not tell what it is a copy of."""
+        taken, owners = manageable.by_name(volumes), manageable.by_name(snapshots)
+        names = {volume.id: volume.name for volume in volumes}
+
+        def source(owner):
+            return {} if owner is None else {manageable.KEY: names.get(owner.volume_id)}
+
+        return [manageable.entry(name, size, owners.get(name),
+                                 source_reference=source(owners.get(name)))
+                for name, size in native.call(files.listing, self.folder).items()
+                if name not in taken]
+
+    @_typed
+    def manage_existing(self, volume: Any, reference: dict[str, Any]) -> driver.Fields:
+        self._adopt(reference, volume.name, volume.size)
+
+    @_typed
+    def manage_existing_snapshot(self, snapshot: Any, reference: dict[str, Any]) -> driver.Fields:
+        self._adopt(reference, snapshot.name, snapshot.volume_size)
+
+    def _adopt(self, reference, name, size):
+        found = manageable.name_in(reference)
+        if os.path.basename(found) != found:
+            raise manageable.refused(reference, _('it is not the name of a file in the folder'))
+        try:
+            native.call(files.adopt, self._path(found), name, size * GIB)
+        except FileNotFoundError:
+            raise manageable.refused(reference, _('there is no such file')) from None
 
     def local_path(self, volume: Any) -> str:
         return self._path(volume.name)

@@ -3,21 +3,25 @@
 commands are brick.local_dev.lvm's, the bytes brick.local_dev.blocks', the exports the target's."""
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from cinder import exception
 from cinder.brick.local_dev import blocks, lvm
+from cinder.i18n import _
 from cinder.privsep import command
 from cinder.volume import driver
-from cinder.volume.drivers import exported
+from cinder.volume.drivers import exported, manageable
 from cinder.volume.drivers.exported import GIB
 
 # LVM keeps names that start like this for itself, see lvm(8), VALID NAMES.
 _RESERVED = ('snapshot', 'pvmove')
+_VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 
-class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot):
+class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
+                      driver.ManagesVolumes, driver.ManagesSnapshots):
     """Thin or thick logical volumes; `vg` is the group, known when setup has been checked."""
 
     VERSION = '3.0.0'
@@ -114,6 +118,69 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
         with _busy(exception.VolumeIsBusy, volume_name=volume.name):
             self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
+
+    # ------------------------------------------------------------------ what others made
+    def get_manageable_volumes(self, volumes: list[Any],
+                               snapshots: list[Any]) -> list[dict[str, Any]]:
+        """The logical volumes that are no snapshots; a thin one may be both, unless it is ours."""
+        owners = manageable.by_name(volumes)
+        taken = {_lv_name(snapshot) for snapshot in snapshots}
+        return [manageable.entry(found.name, found.size, owners.get(found.name),
+                                 self._trouble(found))
+                for found in self._found() if found.name not in taken
+                and not found.is_thick_snapshot]
+
+    def get_manageable_snapshots(self, volumes: list[Any],
+                                 snapshots: list[Any]) -> list[dict[str, Any]]:
+        """The logical volumes that have an origin and are no volumes of ours."""
+        taken = manageable.by_name(volumes)
+        owners = {_lv_name(snapshot): snapshot for snapshot in snapshots}
+        return [manageable.entry(found.name, self._origin_size(found), owners.get(found.name),
+                                 self._trouble(found),
+                                 source_reference={manageable.KEY: found.origin})
+                for found in self._found() if found.origin and found.name not in taken]
+
+    def _found(self):
+        """The logical volumes that people make, each time fresh; not the pools they are in."""
+        volumes = self.vg.group(refresh=True).volumes.values()
+        return [found for found in volumes
+                if found.is_plain or found.is_thick_snapshot or found.pool]
+
+    def _trouble(self, found):
+        if not self.vg.pool.holds(found):
+            return _('this back end makes volumes of another kind')
+        return _('in use') if found.is_open else None
+
+    def _origin_size(self, found):
+        """What a snapshot shows; a thick one is itself only as big as what it keeps."""
+        origin = self.vg.group().volumes.get(found.origin)
+        return origin.size if origin and found.is_thick_snapshot else found.size
+
+    def manage_existing(self, volume: Any, reference: dict[str, Any]) -> driver.Fields:
+        found = self._named(reference, volume.name)
+        if found.name != volume.name:
+            self.vg.extend(found.name, volume.size * GIB)
+            self.vg.rename(found.name, volume.name)
+        # Also one that was made as a snapshot, which activation skips.
+        self.vg.activate(volume.name)
+
+    def manage_existing_snapshot(self, snapshot: Any, reference: dict[str, Any]) -> driver.Fields:
+        found, name = self._named(reference, _lv_name(snapshot)), _lv_name(snapshot)
+        # What reverting put in the place of a thin volume is no origin of its snapshots.
+        if found.origin != snapshot.volume.name and (found.origin or not found.pool):
+            raise manageable.refused(
+                reference, _('it is no snapshot of %s') % snapshot.volume.name)
+        if found.name != name:
+            self.vg.rename(found.name, name)
+
+    def _named(self, reference, name):
+        """What is called `name` already, else what the reference names."""
+        wanted = manageable.name_in(reference)
+        found = self.vg.find(*filter(_VALID_NAME.fullmatch, (wanted, name)))
+        there = found.get(name) or found.get(wanted)
+        if there is None:
+            raise manageable.refused(reference, _('there is no such logical volume'))
+        return there
 
     # ----------------------------------------------------------------------- exports
     def ensure_export(self, ctxt: Any, volume: Any) -> driver.Fields:

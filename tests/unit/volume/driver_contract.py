@@ -207,3 +207,81 @@ class RevertsToSnapshotContract:
             assert storage.read(snapshot, len(ONE)) == ONE
         assert storage.size(volume) == 1
         assert len(storage.names()) == 2
+
+
+class ManagesVolumesContract:
+    """`storage.foreign(name, size, data)` makes what somebody else made: so many GiB."""
+
+    def found(self, storage, *owned):
+        entries = storage.driver.get_manageable_volumes(list(owned), [])
+        return {entry['reference']['source-name']: entry for entry in entries}
+
+    def test_what_is_there_is_listed_with_its_owner(self, storage):
+        assert isinstance(storage.driver, capabilities.ManagesVolumes)
+        mine = storage.volume(2)
+        storage.foreign('theirs', 1.5, ONE)
+        found = self.found(storage, mine)
+        assert found == {
+            mine.name: {'reference': {'source-name': mine.name}, 'size': 2,
+                        'safe_to_manage': False, 'reason_not_safe': 'already managed',
+                        'cinder_id': mine.id, 'extra_info': None},
+            'theirs': {'reference': {'source-name': 'theirs'}, 'size': 2, 'safe_to_manage': True,
+                       'reason_not_safe': None, 'cinder_id': None, 'extra_info': None}}
+
+    def test_snapshots_of_ours_are_no_volumes(self, storage):
+        mine = storage.volume()
+        snapshot = storage.snapshot(mine)
+        entries = storage.driver.get_manageable_volumes([mine], [snapshot])
+        assert [entry['cinder_id'] for entry in entries] == [mine.id]
+
+    def test_taking_over_keeps_the_bytes_and_may_be_repeated(self, storage):
+        storage.foreign('theirs', 1.5, ONE)
+        volume = volumes.volume(2)
+        for _attempt in range(2):
+            storage.driver.manage_existing(volume, {'source-name': 'theirs'})
+            assert storage.names() == [volume.name]
+            assert storage.size(volume) == 2
+        assert storage.read(volume, len(ONE)) == ONE
+
+    def test_what_was_let_go_is_taken_over_again(self, storage):
+        before, after = storage.volume(data=ONE), volumes.volume()
+        storage.driver.manage_existing(after, {'source-name': before.name})
+        assert storage.names() == [after.name]
+
+    @pytest.mark.parametrize('reference', [
+        {'source-name': 'nothing'}, {'source-name': ''}, {'source-id': '1'}, {'source-name': 5},
+        {'source-name': '../theirs'}, {'source-name': '--help'}, {'source-name': '.'}, 'theirs'])
+    def test_a_reference_to_nothing_is_refused(self, storage, reference):
+        storage.foreign('theirs', 1, ONE)
+        with pytest.raises(exception.ManageExistingInvalidReference):
+            storage.driver.manage_existing(volumes.volume(), reference)
+        assert storage.names() == ['theirs']
+
+
+class ManagesSnapshotsContract:
+    def test_a_snapshot_is_listed_with_its_source(self, storage):
+        assert isinstance(storage.driver, capabilities.ManagesSnapshots)
+        mine = storage.volume(2)
+        snapshot = storage.snapshot(mine)
+        entry, = storage.driver.get_manageable_snapshots([mine], [snapshot])
+        assert snapshot.name in entry['reference']['source-name']
+        assert entry['source_reference'] == {'source-name': mine.name}
+        assert (entry['cinder_id'], entry['size'], entry['safe_to_manage']) == (
+            snapshot.id, 2, False)
+
+    def test_one_that_was_let_go_is_taken_over_again(self, storage):
+        mine = storage.volume(data=ONE)
+        storage.snapshot(mine)
+        entry, = storage.driver.get_manageable_snapshots([mine], [])
+        assert entry['safe_to_manage'] and entry['cinder_id'] is None
+        again = volumes.snapshot(mine)
+        storage.write(mine, TWO)
+        for _attempt in range(2):
+            storage.driver.manage_existing_snapshot(again, entry['reference'])
+        assert storage.read(again, len(ONE)) == ONE
+        assert len(storage.names()) == 2
+
+    def test_a_reference_to_nothing_is_refused(self, storage):
+        snapshot = volumes.snapshot(storage.volume())
+        with pytest.raises(exception.ManageExistingInvalidReference):
+            storage.driver.manage_existing_snapshot(snapshot, {'source-name': 'nothing'})

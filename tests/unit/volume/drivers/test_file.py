@@ -37,6 +37,10 @@ class FileStorage(contract.Storage):
     def names(self):
         return sorted(os.listdir(self.folder))
 
+    def foreign(self, name, size, data=b''):
+        (self.folder / name).write_bytes(data)
+        os.truncate(self.folder / name, int(size * GIB))
+
 
 @pytest.fixture
 def storage(tmp_path):
@@ -44,7 +48,8 @@ def storage(tmp_path):
 
 
 class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
-                           contract.RevertsToSnapshotContract):
+                           contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
+                           contract.ManagesSnapshotsContract):
     def test_nobody_else_can_read_the_volumes(self, storage):
         volume = storage.volume()
         assert os.stat(storage.folder).st_mode & 0o077 == 0
@@ -72,6 +77,21 @@ class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumes
         pool, = storage.driver.get_volume_stats(refresh=True)['pools']
         assert pool['provisioned_capacity_gb'] == 2
         assert pool['total_volumes'] == 1
+
+    def test_links_and_parts_are_not_taken_over(self, storage, tmp_path):
+        (tmp_path / 'secret').write_bytes(b'not theirs')
+        (storage.folder / 'link').symlink_to(tmp_path / 'secret')
+        (storage.folder / 'volume-x.0123abcd.part').write_bytes(b'half')
+        assert storage.driver.get_manageable_volumes([], []) == []
+        with pytest.raises(exception.ManageExistingInvalidReference):
+            storage.driver.manage_existing(volumes.volume(), {'source-name': 'link'})
+
+    def test_an_interrupted_take_over_is_finished_by_the_next(self, storage):
+        storage.foreign('theirs', 1, contract.ONE)
+        volume = volumes.volume()
+        os.link(storage.folder / 'theirs', storage.folder / volume.name)
+        storage.driver.manage_existing(volume, {'source-name': 'theirs'})
+        assert storage.names() == [volume.name]
 
     def test_a_full_file_system_is_an_error_of_the_back_end(self, storage, monkeypatch):
         def full(fd):

@@ -39,9 +39,15 @@ class LVMStorage(contract.Storage):
     def names(self):
         return sorted(set(self.group.volumes) - {'vg-pool'})
 
+    def foreign(self, name, size, data=b''):
+        thin = 'vg-pool' in self.group.volumes
+        self.group.volumes[name] = Volume(name, int(size * GIB), 'V' if thin else '-',
+                                          'vg-pool' if thin else '', data=data)
+
 
 class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
-               contract.RevertsToSnapshotContract):
+               contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
+               contract.ManagesSnapshotsContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('thin')
@@ -100,8 +106,51 @@ class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         assert len(storage.names()) == 2
 
 
+class TestTakingOver:
+    def found(self, storage):
+        return {entry['reference']['source-name']: entry['reason_not_safe']
+                for entry in storage.driver.get_manageable_volumes([], [])}
+
+    def test_thin_volumes_are_not_for_a_thick_back_end_nor_thick_ones_for_a_thin(self):
+        for kind, other in (('thin', Volume('v', GIB)), ('default', Volume('v', GIB, 'V', 'p'))):
+            storage = LVMStorage(kind)
+            storage.group.volumes['v'] = other
+            assert self.found(storage) == {'v': 'this back end makes volumes of another kind'}
+
+    def test_a_volume_in_use_is_not_safe(self):
+        storage = LVMStorage('default')
+        storage.group.volumes['v'] = Volume('v', GIB, open=True)
+        assert self.found(storage) == {'v': 'in use'}
+
+    def test_a_thick_snapshot_shows_the_size_of_its_origin(self):
+        storage = LVMStorage('default')
+        mine = storage.volume(2)
+        storage.group.volumes['s'] = Volume('s', GIB // 2, 's', origin=mine.name)
+        entry, = storage.driver.get_manageable_snapshots([mine], [])
+        assert entry['size'] == 2
+        assert self.found(storage).keys() == {mine.name}
+
+    @pytest.mark.parametrize(('kind', 'origin', 'pool'), [
+        ('s', 'another', ''), ('V', 'another', 'vg-pool'), ('-', '', '')])
+    def test_a_snapshot_of_something_else_is_refused(self, kind, origin, pool):
+        storage = LVMStorage('thin' if pool else 'default')
+        storage.group.volumes['s'] = Volume('s', GIB, kind, pool, origin)
+        snapshot = volumes.snapshot(storage.volume())
+        with pytest.raises(exception.ManageExistingInvalidReference, match='no snapshot of'):
+            storage.driver.manage_existing_snapshot(snapshot, {'source-name': 's'})
+
+    def test_no_room_to_grow_leaves_the_volume_as_it_was(self):
+        storage = LVMStorage('default')
+        storage.foreign('theirs', 1.5)
+        storage.group.fail('lvextend', stderr='  Insufficient free space: 128 extents needed')
+        with pytest.raises(exception.InsufficientFreeSpace):
+            storage.driver.manage_existing(volumes.volume(2), {'source-name': 'theirs'})
+        assert storage.names() == ['theirs']
+
+
 class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
-                contract.RevertsToSnapshotContract):
+                contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
+                contract.ManagesSnapshotsContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('default')
