@@ -74,6 +74,14 @@ class Coordinator:
             finally:
                 held.release()
 
+    def forget(self, name: str) -> None:
+        """Remove what is left of a lock that nobody will ask for again: files are not removed by
+        themselves, other lock services keep nothing."""
+        scheme, _, folder = (self._url or CONF.coordination.backend_url).partition('://')
+        if scheme == 'file':
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, _key(name)))
+
     @contextlib.contextmanager
     def _in_process(self, name: str, timeout: float | None) -> Iterator[None]:
         with self._mutex:
@@ -94,8 +102,7 @@ class Coordinator:
 
     def _acquire(self, name: str, deadline: float | None):
         from tooz import ToozError
-        # Names end up as file names and keys.
-        lock = self._driver.get_lock(f'cinder-{re.sub(r"[^A-Za-z0-9_.@-]", "_", name)}'.encode())
+        lock = self._driver.get_lock(_key(name).encode())
         blocking = True if deadline is None else max(deadline - time.monotonic(), 0.001)
         try:
             taken = lock.acquire(blocking=blocking)
@@ -104,6 +111,11 @@ class Coordinator:
         if not taken:
             raise exception.LockCreationFailed(name=name, reason='it is held too long')
         return lock
+
+
+def _key(name: str) -> str:
+    """The name in a form that can be a file name and a key."""
+    return f'cinder-{re.sub(r"[^A-Za-z0-9_.@-]", "_", name)}'
 
 
 def _connect(url: str):
@@ -121,3 +133,4 @@ def _connect(url: str):
 
 COORDINATOR = Coordinator()
 lock = COORDINATOR.lock
+forget = COORDINATOR.forget

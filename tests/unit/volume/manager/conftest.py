@@ -2,6 +2,7 @@
 """A volume manager over real files."""
 import pytest
 
+from cinder import coordination
 from cinder.conf import CONF
 from cinder.volume import manager as manager_package
 
@@ -23,7 +24,9 @@ def conf(folder, tmp_path):
     for name, value in (('volume_driver', 'cinder.volume.drivers.file.FileVolumeDriver'),
                         ('file_volume_dir', str(folder)), ('target_helper', 'local')):
         CONF.set_override(name, value, 'backend_defaults')
+    coordination.COORDINATOR.stop()
     yield CONF
+    coordination.COORDINATOR.stop()
     for name in ('volume_driver', 'file_volume_dir', 'target_helper'):
         CONF.clear_override(name, 'backend_defaults')
     CONF.clear_override('lock_path', 'oslo_concurrency')
