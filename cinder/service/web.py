@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGIService: the API's socket, its application, and the workers that share both."""
 import configparser
+import gc
 import ipaddress
 import logging
 import socket
@@ -19,6 +20,9 @@ LOG = logging.getLogger(__name__)
 
 # Connections that wait to be accepted; the kernel's own limit is usually 4096.
 BACKLOG = 2048
+# New objects between two runs of the garbage collector; a page of 1000 volumes makes some 60,000,
+# all of which are freed without it.
+COLLECT_AFTER = 100_000
 
 
 class Loader(wsgi.Loader):
@@ -95,6 +99,7 @@ class WSGIService(service.ServiceBase):
         """Serve, in this process, on the socket that the parent opened."""
         if self.manager:
             self.manager.init_host()
+        _spare_collector()
         self.server.start()
 
     def stop(self) -> None:
@@ -111,6 +116,14 @@ class WSGIService(service.ServiceBase):
         """SIGHUP: the options were read again; peers may have been upgraded."""
         rpc.reset()
         self.server.reset()
+
+
+def _spare_collector() -> None:
+    """Keep the garbage collector from walking all modules for each page that is rendered: a
+    third of the time of a page of 1000 volumes. What is imported stays for good."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _refuse_open_door(option: str, host: str) -> None:
