@@ -105,3 +105,32 @@ def _as_json(around: str, joined: str, ids: str) -> str:
     """'a,b' as '["a","b"]', in SQL."""
     parts = ["'[\"'", f"""replace({ids}, ',', '","')""", "'\"]'"]
     return around.format(joined.join(parts))
+
+
+# --------------------------------------------------------------------------------- beginnings
+class begins(FunctionElement):
+    """SQL condition: the column begins with `text`, in a form that an index answers.
+
+    PostgreSQL does so for LIKE (by the index's operator class), whatever the order of letters in
+    its locale is; the others compare bytes, so that a range says the same.
+    """
+
+    type = sa.types.NULLTYPE
+    inherit_cache = True
+
+    def __init__(self, column: sa.Column, text: str) -> None:
+        pattern = text.translate({ord(char): f'/{char}' for char in '/%_'}) + '%'
+        super().__init__(column, sa.literal(pattern), sa.literal(text),
+                         sa.literal(text[:-1] + chr(ord(text[-1]) + 1)))
+
+
+@compiles(begins)
+def _(element, compiler, **kw) -> str:
+    column, _pattern, low, high = _sides(element, compiler, kw)
+    return f'({column} >= {low} AND {column} < {high})'
+
+
+@compiles(begins, 'postgresql')
+def _(element, compiler, **kw) -> str:
+    column, pattern, _low, _high = _sides(element, compiler, kw)
+    return f"{column} LIKE {pattern} ESCAPE '/'"

@@ -198,7 +198,8 @@ class Volume(_Table):
         # a change of status then rewrites no index.
         sa.Index('ix_volumes_host', 'host', 'deleted',
                  postgresql_ops={'host': 'varchar_pattern_ops'}),
-        sa.Index('ix_volumes_cluster_name', 'cluster_name', 'deleted'),
+        sa.Index('ix_volumes_cluster_name', 'cluster_name', 'deleted',
+                 postgresql_ops={'cluster_name': 'varchar_pattern_ops'}),
         sa.Index('ix_volumes_type', 'volume_type_id', 'deleted'),
         sa.Index('ix_volumes_group', 'group_id', 'deleted'),
         sa.Index('ix_volumes_source', 'source_volid', 'deleted'),

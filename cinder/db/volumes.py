@@ -46,17 +46,16 @@ _DETAIL = (
 )
 
 
-def _on_host(host: object) -> filters.Condition:
-    """The very host or back end, or any pool of it."""
-    return sa.or_(_T.c.host == str(host), _T.c.host.like(
-        str(host).translate({ord(char): f'/{char}' for char in '/%_'}) + '#%', escape='/'))
+def _at(column: sa.Column, name: object) -> filters.Condition:
+    """The very host, back end or cluster, or any pool of it."""
+    return sa.or_(column == str(name), functions.begins(column, f'{name}#'))
 
 
 _FILTERS = {
     'aliases': {'name': 'display_name', 'description': 'display_description',
                 'consumes_quota': 'use_quota', 'tenant_id': 'project_id'},
     'metadata': {name: (side, side.c.volume_id) for name, side in _SIDES.items()},
-    'special': {'host': _on_host},
+    'special': {'host': lambda host: _at(_T.c.host, host)},
     # The target of a migration is the service's own business.
     'hidden': sa.func.coalesce(_T.c.migration_status, '').like('target:%'),
 }
@@ -153,6 +152,14 @@ def get(ctxt, volume_id: str) -> objects.Volume:
                                    attachments=present, volume_type=types.from_joined(row, pairs))
 
 
+def is_on_storage(ctxt, ident: str) -> bool:
+    """Whether a volume is called by this id on the storage."""
+    mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.id).where(
+            _T.c.deleted == sa.false(), mine)).first() is not None
+
+
 def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
                statuses: Iterable[str] | None = None) -> list[objects.Volume]:
     """All volumes of a back end, without metadata, attachments and type: one statement.
@@ -169,10 +176,8 @@ def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
 
 
 def _of_backend(host: str | None, cluster: str | None) -> filters.Condition:
-    conditions = [_on_host(host)] if host else []
-    if cluster:
-        conditions += [_T.c.cluster_name == cluster, _T.c.cluster_name.like(f'{cluster}#%')]
-    return sa.or_(sa.false(), *conditions)
+    places = ((_T.c.host, host), (_T.c.cluster_name, cluster))
+    return sa.or_(sa.false(), *(_at(column, name) for column, name in places if name))
 
 
 def ids_on_backend(host: str | None, cluster: str | None) -> sa.Select:
@@ -199,7 +204,7 @@ def capacity_by_pool(ctxt, host: str, cluster: str | None = None) -> dict[str, i
 def include_in_cluster(ctxt, host: str, cluster: str) -> int:
     """Let a cluster have the volumes of a host that joined it; returns how many."""
     pool = sa.func.substr(_T.c.host, len(host) + 1)
-    return changes.swap(ctxt, _T, [_T.c.deleted == sa.false(), _on_host(host)],
+    return changes.swap(ctxt, _T, [_T.c.deleted == sa.false(), _at(_T.c.host, host)],
                       {'cluster_name': sa.literal(cluster).concat(pool)})
 
 
