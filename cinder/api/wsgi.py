@@ -169,7 +169,11 @@ class Spec:
     status: int = 200
     schemas: tuple = ()
     key: str | None = None
-    query: Mapping[str, Callable[[str, str], Any]] | None = None
+    query: Mapping[str, tuple[int, Callable[[str, str], Any]]] | None = None
+    listing: Any = None
+    shape: Any = None
+    media: str | None = None
+    errors: tuple[int, ...] = ()
 
 
 def spec_of(handler: Callable) -> Spec:
@@ -193,14 +197,33 @@ def versions(since: int, until: int | None = None) -> Callable:
     return _noting(since=since, until=until)
 
 
-def response(status: int) -> Callable:
-    """HTTP status when the handler returns plain data or None (an empty body)."""
-    return _noting(status=status)
+def response(status: int = 200, shape: Any = None, media: str | None = None) -> Callable:
+    """What the handler answers.
+
+    :param status: HTTP status when it returns plain data or None (an empty body).
+    :param shape: for the API document: `VIEW.one`, `VIEW.page` or `VIEW.renderer` of the view
+        that renders it, a JSON schema, or [(since, schema), ...] in rising order; None: no body.
+    :param media: a content type that it may have besides JSON.
+    """
+    return _noting(status=status, shape=shape, media=media)
 
 
-def query(**params: Callable[[str, str], Any]) -> Callable:
-    """Typed query parameters: name=converter(name, text); found ones are put in req.params."""
-    return _noting(query=types.MappingProxyType(params))
+def errors(*codes: int) -> Callable:
+    """For the API document: statuses besides those that every such request may have."""
+    return _noting(errors=codes)
+
+
+def query(**params: Any) -> Callable:
+    """Typed query parameters: name=converter(name, text), or name=(since, converter) for one that
+    older requests ignore; found ones are put in req.params."""
+    rows = {name: row if isinstance(row, tuple) else (mv.MIN, row) for name, row in params.items()}
+    return _noting(query=types.MappingProxyType(rows))
+
+
+def listing(description: Any) -> Callable:
+    """For the API document: the common.Listing whose parameters the handler understands, or
+    [(since, Listing), ...] in rising order."""
+    return _noting(listing=description)
 
 
 def body(schemas: object, key: str | None = None) -> Callable:
@@ -245,7 +268,8 @@ def call(req: Request, handler: Callable, args: dict[str, str]) -> Response:
     if spec.query:
         sent = req.query
         req.params = {name: convert(name, sent[name])
-                      for name, convert in spec.query.items() if name in sent}
+                      for name, (since, convert) in spec.query.items()
+                      if name in sent and since <= req.api_version}
     if spec.schemas:
         args = {**args, 'body': _checked_body(req, spec)}
     result = handler(req, **args)

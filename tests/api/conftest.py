@@ -16,6 +16,7 @@ from cinder import policy
 from cinder.api.middleware import sizelimit  # noqa: F401 - registers its option
 from cinder.conf import CONF
 from cinder.volume.api import zones
+from tests.api import documented
 from tests.fakes import bus as fake_bus
 from tests.fakes import daemons as fake_daemons
 
@@ -78,7 +79,11 @@ class Api:
             request.headers.pop(name, None)
             if value is not None:
                 request.headers[name] = value
-        return Answer(request.get_response(self.app))
+        answer = Answer(request.get_response(self.app))
+        if not bare:
+            documented.check(method, path, request.body, request.headers.get(
+                'OpenStack-API-Version'), answer)
+        return answer
 
     def get(self, path: str, **kwargs: Any) -> Answer:
         return self.request('GET', path, **kwargs)

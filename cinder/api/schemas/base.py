@@ -95,7 +95,7 @@ def integer(lowest: int, highest: int = MAX_INT) -> Schema:
     name = f'whole number from {lowest} to {highest}'
     FORMATS[name] = (lambda value: value is None or _in_range(value, lowest, highest),
                      f'is no {name}')
-    return {'type': ['integer', 'string'], 'format': name}
+    return {'type': ['integer', 'string'], 'format': name, 'minimum': lowest, 'maximum': highest}
 
 
 def one_of(*values: object) -> Schema:

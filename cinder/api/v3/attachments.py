@@ -28,22 +28,29 @@ LIST = common.Listing(
 
 
 @wsgi.versions(mv.ATTACHMENTS)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     return view.SUMMARY.page(req, LIST.fetch(req, attachments_db.list_rows, detail=False))
 
 
 @wsgi.versions(mv.ATTACHMENTS)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
     return view.DETAIL.page(req, LIST.fetch(req, attachments_db.list_rows, detail=True))
 
 
 @wsgi.versions(mv.ATTACHMENTS)
+@wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
     return view.DETAIL.one(req, attachments_db.get_row(req.context, attachment_id))
 
 
 @wsgi.versions(mv.ATTACHMENTS)
 @wsgi.body(schema.CREATE, key='attachment')
+@wsgi.response(200, view.DETAIL.one)
+@wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     volume = volumes_db.get(ctxt, ident(body['volume_uuid']))
@@ -58,12 +65,16 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 @wsgi.versions(mv.ATTACHMENTS)
 @wsgi.body(schema.UPDATE, key='attachment')
+@wsgi.response(200, view.DETAIL.one)
+@wsgi.errors(409)
 def update(req: wsgi.Request, attachment_id: str, body: dict[str, Any]) -> dict[str, Any]:
     attachment = _load(req, attachment_id, policy.UPDATE)
     return view.DETAIL.one(req, attachments.update(req.context, attachment, body['connector']))
 
 
 @wsgi.versions(mv.ATTACHMENTS)
+@wsgi.response(200, view.SUMMARY.page)
+@wsgi.errors(409)
 def delete(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
     left = attachments.delete(req.context, _load(req, attachment_id, policy.DELETE))
     return view.SUMMARY.page(req, common.Rows(left))

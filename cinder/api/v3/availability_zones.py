@@ -3,9 +3,12 @@
 from typing import Any
 
 from cinder.api import wsgi
+from cinder.api.views import shapes
 from cinder.volume.api import zones
 
 
+@wsgi.response(200, shapes.wrap('availabilityZoneInfo', shapes.items(
+    shapes.record(zoneName=shapes.TEXT, zoneState=shapes.record(available=shapes.BOOLEAN)))))
 def index(_req: wsgi.Request) -> dict[str, Any]:
     return {'availabilityZoneInfo': [
         {'zoneName': name, 'zoneState': {'available': available}}

@@ -4,6 +4,7 @@ from typing import Any
 
 from cinder import exception
 from cinder.api import wsgi
+from cinder.api.views import shapes
 
 # (alias, name, description, date)
 EXTENSIONS = (
@@ -47,6 +48,8 @@ EXTENSIONS = (
      'The pools that the scheduler knows.', '2014-09-07'),
 )
 
+_SHAPE = shapes.record('alias', 'name', 'description', 'links', updated=shapes.TEXT)
+
 
 def _shown(row: tuple[str, ...]) -> dict[str, Any]:
     alias, name, description, date = row
@@ -54,10 +57,12 @@ def _shown(row: tuple[str, ...]) -> dict[str, Any]:
             'updated': f'{date}T00:00:00+00:00', 'links': []}
 
 
+@wsgi.response(200, shapes.wrap('extensions', shapes.items(_SHAPE)))
 def index(_req: wsgi.Request) -> dict[str, Any]:
     return {'extensions': [_shown(row) for row in EXTENSIONS]}
 
 
+@wsgi.response(200, shapes.wrap('extension', _SHAPE))
 def show(_req: wsgi.Request, alias: str) -> dict[str, Any]:
     for row in EXTENSIONS:
         if row[0] == alias:

@@ -3,8 +3,9 @@
 from typing import Any
 
 from cinder import quota
+from cinder.api import common, wsgi
 from cinder.api import microversions as mv
-from cinder.api import wsgi
+from cinder.api.views import shapes
 from cinder.db import quotas as quotas_db
 from cinder.policies import limits as policy
 
@@ -18,11 +19,15 @@ SHOWN = {
 }
 
 
+@wsgi.query(project_id=(mv.LIMITS_PROJECT, common.text),
+            tenant_id=(mv.LIMITS_PROJECT, common.text))
+@wsgi.response(200, shapes.wrap('limits', shapes.record(
+    rate=shapes.items(shapes.OBJECT), absolute=shapes.NUMBERS)))
 def index(req: wsgi.Request) -> dict[str, Any]:
     ctxt = req.context
     project_id = ctxt.project_id
-    if req.api_version >= mv.LIMITS_PROJECT and ctxt.is_admin:
-        project_id = req.query.get('project_id') or req.query.get('tenant_id') or project_id
+    if ctxt.is_admin:
+        project_id = req.params.get('project_id') or req.params.get('tenant_id') or project_id
     state = quotas_db.limits_and_usage(ctxt, project_id, tuple(SHOWN))
     absolute = {limit: quota.effective(state, name) for name, (limit, _used) in SHOWN.items()}
     if ctxt.can(policy.USED):

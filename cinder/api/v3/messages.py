@@ -17,12 +17,15 @@ LIST = common.Listing(
 
 
 @wsgi.versions(mv.MESSAGES)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.VIEW.page(req, LIST.fetch(req, messages_db.list_rows))
 
 
 @wsgi.versions(mv.MESSAGES)
+@wsgi.response(200, view.VIEW.one)
 def show(req: wsgi.Request, message_id: str) -> dict[str, Any]:
     message = messages_db.get(req.context, message_id)
     req.context.authorize(policy.GET, message)

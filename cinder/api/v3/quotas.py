@@ -6,10 +6,15 @@ from typing import Any
 from cinder import exception, quota
 from cinder.api import common, wsgi
 from cinder.api.schemas import quotas as schema
+from cinder.api.views import shapes
 from cinder.db import quotas as quotas_db
 from cinder.db import types as types_db
 from cinder.i18n import _
 from cinder.policies import quotas as policy
+
+_USAGE = shapes.record('limit', 'in_use', 'reserved')
+_SHOWN = {'type': 'object', 'properties': {'id': shapes.TEXT},
+          'additionalProperties': {'anyOf': [shapes.NUMBER, _USAGE]}}
 
 
 def names(ctxt) -> list[str]:
@@ -35,6 +40,7 @@ def _checked(req: wsgi.Request, rule: str, project_id: str) -> str:
 
 
 @wsgi.query(usage=common.boolean)
+@wsgi.response(200, shapes.wrap('quota_set', _SHOWN))
 def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
     project_id = _checked(req, policy.SHOW, target_project_id)
     every = names(req.context)
@@ -47,6 +53,7 @@ def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
     return {'quota_set': {'id': project_id, **shown}}
 
 
+@wsgi.response(200, shapes.wrap('quota_set', shapes.NUMBERS_BY_ID))
 def defaults(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
     project_id = _checked(req, policy.SHOW, target_project_id)
     state = quotas_db.QuotaState(
@@ -56,6 +63,7 @@ def defaults(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.UPDATE, key='quota_set')
+@wsgi.response(200, shapes.wrap('quota_set', shapes.NUMBERS))
 def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> dict[str, Any]:
     project_id = _checked(req, policy.UPDATE, target_project_id)
     body.pop('tenant_id', None)

@@ -2,13 +2,17 @@
 """Which list filters users have."""
 from typing import Any
 
-from cinder.api import filters, wsgi
+from cinder.api import common, filters, wsgi
 from cinder.api import microversions as mv
+from cinder.api.views import shapes
 
 
 @wsgi.versions(mv.RESOURCE_FILTERS)
+@wsgi.query(resource=common.text)
+@wsgi.response(200, shapes.wrap('resource_filters', shapes.items(
+    shapes.record('resource', 'filters'))))
 def index(req: wsgi.Request) -> dict[str, Any]:
-    wanted = req.query.get('resource')
+    wanted = req.params.get('resource')
     return {'resource_filters': [
         {'resource': name, 'filters': list(names)} for name, names in filters.every().items()
         if wanted is None or name == wanted]}

@@ -9,6 +9,7 @@ from cinder.api import common, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import services as schema
 from cinder.api.views import services as view
+from cinder.api.views import shapes
 from cinder.conf import CONF
 from cinder.db import clusters as clusters_db
 from cinder.db import services as services_db
@@ -17,27 +18,34 @@ from cinder.policies import services as policy
 from cinder.rpc import logs
 
 LOG = logging.getLogger(__name__)
+_CHANGES = ('host', 'service', 'binary', 'status', 'disabled')
+_CHANGED = shapes.record(*_CHANGES)
 
 
+@wsgi.query(host=common.text, binary=common.text)
+@wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.INDEX)
-    found = services_db.list_all(req.context, host=req.query.get('host'),
-                                 binary=req.query.get('binary'))
+    found = services_db.list_all(req.context, host=req.params.get('host'),
+                                 binary=req.params.get('binary'))
     return view.VIEW.page(req, common.Rows(found))
 
 
 # ------------------------------------------------------------------------------ enable, disable
 @wsgi.body(schema.UPDATE)
+@wsgi.response(200, _CHANGED)
 def enable(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return _set_disabled(req, body, False)
 
 
 @wsgi.body(schema.UPDATE)
+@wsgi.response(200, _CHANGED)
 def disable(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return _set_disabled(req, body, True)
 
 
 @wsgi.body(schema.DISABLE_REASON)
+@wsgi.response(200, shapes.record(*_CHANGES, 'disabled_reason'))
 def disable_log_reason(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     reason = (body.get('disabled_reason') or '').strip() or None
     return {**_set_disabled(req, body, True, reason), 'disabled_reason': reason}
@@ -60,6 +68,8 @@ def _set_disabled(req: wsgi.Request, body: dict[str, Any], disabled: bool,
 # ------------------------------------------------------------------------------------ log levels
 @wsgi.versions(mv.LOG_LEVELS)
 @wsgi.body(schema.GET_LOG)
+@wsgi.response(200, shapes.wrap('log_levels', shapes.items(
+    shapes.record('binary', 'host', 'levels'))))
 def get_log(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     prefix = body.get('prefix') or ''

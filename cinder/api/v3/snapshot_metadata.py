@@ -6,16 +6,19 @@ from cinder import exception
 from cinder.api import wsgi
 from cinder.api.schemas import snapshots as schema
 from cinder.api.v3.snapshots import load
+from cinder.api.views import shapes
 from cinder.db import snapshots as snapshots_db
 from cinder.i18n import _
 from cinder.policies import snapshots as policy
 from cinder.volume.api import snapshots
 
 
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def index(req: wsgi.Request, snapshot_id: str) -> dict[str, Any]:
     return {'metadata': _read(req, snapshot_id)}
 
 
+@wsgi.response(200, shapes.wrap('meta', shapes.TEXTS))
 def show(req: wsgi.Request, snapshot_id: str, key: str) -> dict[str, Any]:
     metadata = _read(req, snapshot_id)
     if key not in metadata:
@@ -24,18 +27,21 @@ def show(req: wsgi.Request, snapshot_id: str, key: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.METADATA, key='metadata')
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def merge(req: wsgi.Request, snapshot_id: str, body: dict[str, str]) -> dict[str, Any]:
     snapshot = load(req, snapshot_id, policy.UPDATE_METADATA)
     return {'metadata': snapshots.set_metadata(req.context, snapshot, body)}
 
 
 @wsgi.body(schema.METADATA, key='metadata')
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def replace(req: wsgi.Request, snapshot_id: str, body: dict[str, str]) -> dict[str, Any]:
     snapshot = load(req, snapshot_id, policy.UPDATE_METADATA)
     return {'metadata': snapshots.set_metadata(req.context, snapshot, body, replace=True)}
 
 
 @wsgi.body(schema.META, key='meta')
+@wsgi.response(200, shapes.wrap('meta', shapes.TEXTS))
 def update(req: wsgi.Request, snapshot_id: str, key: str,
            body: dict[str, str]) -> dict[str, Any]:
     if key not in body:

@@ -28,6 +28,7 @@ _SORTS = {name: name for name in (
     'display_description', 'progress', 'project_id', 'user_id', 'volume_type_id')}
 LIST = common.Listing('snapshot', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
 _OLD_LIST = common.Listing('snapshot', _SORTS, _FILTERS)
+_LISTS = [(mv.BASE, _OLD_LIST), (mv.SNAPSHOT_NAME_SORT, LIST)]
 
 
 def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
@@ -36,14 +37,19 @@ def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
     return answer.page(req, listing.fetch(req, snapshots_db.list_rows))
 
 
+@wsgi.listing(_LISTS)
+@wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.SUMMARY)
 
 
+@wsgi.listing(_LISTS)
+@wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL)
 
 
+@wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, snapshot_id: str) -> dict[str, Any]:
     row = snapshots_db.get_row(req.context, snapshot_id)
     req.context.authorize(policy.GET, row)
@@ -51,7 +57,7 @@ def show(req: wsgi.Request, snapshot_id: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.CREATE, key='snapshot')
-@wsgi.response(202)
+@wsgi.response(202, view.CHANGED.one)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     force = schema_base.boolean(body.get('force', False))
@@ -70,6 +76,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @wsgi.body(schema.UPDATE, key='snapshot')
+@wsgi.response(200, view.CHANGED.one)
 def update(req: wsgi.Request, snapshot_id: str, body: dict[str, Any]) -> dict[str, Any]:
     snapshot = load(req, snapshot_id, policy.UPDATE)
     # Both spellings of a key are known; the one without display_ wins.

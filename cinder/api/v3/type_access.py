@@ -5,11 +5,14 @@ from typing import Any
 from cinder import exception, objects
 from cinder.api import wsgi
 from cinder.api.schemas import type_access as schema
+from cinder.api.views import shapes
 from cinder.db import types as types_db
 from cinder.i18n import _
 from cinder.policies import type_access as policy
 
 
+@wsgi.response(200, shapes.wrap('volume_type_access', shapes.items(
+    shapes.record('project_id', 'volume_type_id'))))
 def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     if types_db.get(req.context, type_id).is_public:
@@ -21,6 +24,7 @@ def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
 
 @wsgi.body(schema.ADD, key='addProjectAccess')
 @wsgi.response(202)
+@wsgi.errors(409)
 def add(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
     req.context.authorize(policy.ADD)
     _private(req, type_id)

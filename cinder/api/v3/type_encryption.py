@@ -5,6 +5,7 @@ from typing import Any
 from cinder import exception
 from cinder.api import wsgi
 from cinder.api.schemas import type_encryption as schema
+from cinder.api.views import shapes
 from cinder.api.views import type_encryption as view
 from cinder.db import type_encryption as encryption_db
 from cinder.db import types as types_db
@@ -13,6 +14,7 @@ from cinder.policies import type_encryption as policy
 _COLUMNS = ('key_size', 'provider', 'control_location', 'cipher')
 
 
+@wsgi.response(200, view.FACTS)
 def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)
     types_db.get(req.context, type_id)
@@ -20,6 +22,7 @@ def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
     return view.SHOWN.renderer(req)(req, row) if row else {}
 
 
+@wsgi.response(200, view.FACTS)
 def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
     settings = index(req, type_id)
     if key not in settings:
@@ -28,6 +31,8 @@ def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.CREATE, key='encryption')
+@wsgi.response(200, view.CREATED.one)
+@wsgi.errors(409)
 def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     _check_unused(req, type_id)
@@ -35,6 +40,7 @@ def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, A
 
 
 @wsgi.body(schema.UPDATE, key='encryption')
+@wsgi.response(200, shapes.wrap('encryption', shapes.OBJECT))
 def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     _check_unused(req, type_id)

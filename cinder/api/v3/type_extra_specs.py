@@ -5,6 +5,7 @@ from typing import Any
 from cinder import exception, objects
 from cinder.api import wsgi
 from cinder.api.schemas import type_extra_specs as schema
+from cinder.api.views import shapes
 from cinder.api.views import types as view
 from cinder.db import types as types_db
 from cinder.i18n import _
@@ -13,12 +14,14 @@ from cinder.policies import type_extra_specs as policy
 _TRUE = '<is> True'
 
 
+@wsgi.response(200, shapes.wrap('extra_specs', shapes.TEXTS))
 def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
     volume_type = types_db.get(req.context, type_id)
     req.context.authorize(policy.GET_ALL)
     return {'extra_specs': view.visible_specs(req, volume_type.extra_specs)}
 
 
+@wsgi.response(200, shapes.TEXTS)
 def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
     volume_type = types_db.get(req.context, type_id)
     req.context.authorize(policy.GET)
@@ -29,6 +32,7 @@ def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.CREATE, key='extra_specs')
+@wsgi.response(200, shapes.wrap('extra_specs', shapes.TEXTS))
 def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     _set(req, type_id, body)
@@ -36,6 +40,7 @@ def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, A
 
 
 @wsgi.body(schema.UPDATE)
+@wsgi.response(200, shapes.TEXTS)
 def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     if key not in body:

@@ -25,6 +25,8 @@ LIST = common.Listing(
     strict_since=mv.TYPE_SPECS_FILTER, of_projects=False, forgiving=True)
 
 
+@wsgi.listing(LIST)
+@wsgi.response(200, view.SHOWN.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
 
@@ -49,6 +51,7 @@ def _hides(req: wsgi.Request, wanted: str | None) -> bool:
     return view.visible_specs(req, pairs) != pairs
 
 
+@wsgi.response(200, view.SHOWN.one)
 def show(req: wsgi.Request, type_id: str) -> dict[str, Any]:
     ctxt = req.context
     if type_id == 'default':
@@ -60,6 +63,8 @@ def show(req: wsgi.Request, type_id: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.CREATE, key='volume_type')
+@wsgi.response(200, view.CREATED.one)
+@wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     values = {'name': body['name'], 'description': body.get('description'),
@@ -69,6 +74,8 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @wsgi.body(schema.UPDATE, key='volume_type')
+@wsgi.response(200, view.UPDATED.one)
+@wsgi.errors(409)
 def update(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     values = {key: value for key, value in body.items()

@@ -9,6 +9,7 @@ from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as schema
 from cinder.api.schemas.base import boolean, ident
 from cinder.api.v3 import volume_metadata
+from cinder.api.views import shapes
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
@@ -43,6 +44,7 @@ def attach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 
 @wsgi.body(schema.DETACH, key='os-detach')
 @wsgi.response(202)
+@wsgi.errors(409)
 def detach(req: wsgi.Request, volume_id: str, body: dict[str, Any] | None) -> None:
     volume = _load(req, volume_id, policy.DETACH)
     volume_actions.detach(req.context, volume, ident((body or {}).get('attachment_id')))
@@ -50,6 +52,7 @@ def detach(req: wsgi.Request, volume_id: str, body: dict[str, Any] | None) -> No
 
 @wsgi.body(schema.FORCE_DETACH, key='os-force_detach')
 @wsgi.response(202)
+@wsgi.errors(409)
 def force_detach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.FORCE_DETACH)
     req.context.authorize(policy.TERMINATE, volume)
@@ -59,6 +62,7 @@ def force_detach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
 
 
 @wsgi.body(schema.INITIALIZE, key='os-initialize_connection')
+@wsgi.response(200, shapes.wrap('connection_info', shapes.OBJECT))
 def initialize_connection(req: wsgi.Request, volume_id: str,
                           body: dict[str, Any]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.INITIALIZE)
@@ -93,6 +97,7 @@ def extend_completion(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -
 @wsgi.versions(mv.REVERT)
 @wsgi.body(schema.REVERT, key='revert')
 @wsgi.response(202)
+@wsgi.errors(409)
 def revert(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.REVERT)
     volume_actions.revert(req.context, volume, body.get('snapshot_id'))
@@ -141,6 +146,7 @@ def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
 @wsgi.versions(mv.REIMAGE)
 @wsgi.body(schema.REIMAGE, key='os-reimage')
 @wsgi.response(202)
+@wsgi.errors(409)
 def reimage(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.REIMAGE)
     if volume.status == 'reserved' and boolean(body.get('reimage_reserved', False)):

@@ -4,13 +4,16 @@ from typing import Any
 
 from cinder import exception
 from cinder.api import wsgi
+from cinder.api.views import shapes
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import volume_encryption as policy
 
 _SETTINGS = ('cipher', 'key_size', 'control_location', 'provider')
+_SHAPE = shapes.parts(shapes.record('encryption_key_id', *_SETTINGS))
 
 
+@wsgi.response(200, _SHAPE)
 def index(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
     volume = volumes_db.get(req.context, volume_id)
     req.context.authorize(policy.GET, volume)
@@ -19,6 +22,7 @@ def index(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
     return facts | {name: settings[name] for name in _SETTINGS} if settings else facts
 
 
+@wsgi.response(200, shapes.ANYTHING)
 def show(req: wsgi.Request, volume_id: str, key: str) -> wsgi.Response:
     facts = index(req, volume_id)
     if key not in facts:

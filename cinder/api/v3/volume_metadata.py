@@ -9,6 +9,7 @@ from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as action_schema
 from cinder.api.schemas import volume_metadata as schema
+from cinder.api.views import shapes
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import volume_actions as action_policy
@@ -25,6 +26,7 @@ def _etag(body: bytes) -> str:
     return hashlib.md5(body, usedforsecurity=False).hexdigest()
 
 
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS), media=wsgi.HTML)
 def index(req: wsgi.Request, volume_id: str) -> wsgi.Response:
     row = volumes_db.get_row(req.context, volume_id)
     req.context.authorize(policy.GET, row)
@@ -34,6 +36,7 @@ def index(req: wsgi.Request, volume_id: str) -> wsgi.Response:
     return wsgi.ok(body, content_type=wsgi.HTML, headers=[('Etag', _etag(body))])
 
 
+@wsgi.response(200, shapes.wrap('meta', shapes.TEXTS))
 def show(req: wsgi.Request, volume_id: str, key: str) -> dict[str, Any]:
     row = volumes_db.get_row(req.context, volume_id)
     req.context.authorize(policy.GET, row)
@@ -43,12 +46,15 @@ def show(req: wsgi.Request, volume_id: str, key: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.ALL, key='metadata')
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def merge(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.CREATE)
     return {'metadata': volumes.set_metadata(req.context, volume, body)}
 
 
 @wsgi.body(schema.ALL, key='metadata')
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
+@wsgi.errors(412)
 def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.UPDATE)
     return {'metadata': volumes.set_metadata(req.context, volume, body, replace=True,
@@ -56,6 +62,8 @@ def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str
 
 
 @wsgi.body(schema.ONE, key='meta')
+@wsgi.response(200, shapes.wrap('meta', shapes.TEXTS))
+@wsgi.errors(412)
 def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) -> dict[str, Any]:
     if key not in body:
         raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
@@ -86,12 +94,14 @@ def _if_match(req: wsgi.Request) -> Callable[[dict], bool] | None:
 
 # -------------------------------------------------------------------------------- image metadata
 @wsgi.body(action_schema.SET_IMAGE_METADATA, key='os-set_image_metadata')
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def set_image_metadata(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
     volume = _load(req, volume_id, action_policy.SET_IMAGE_METADATA)
     return {'metadata': volumes_db.set_glance_metadata(req.context, volume.id, body['metadata'])}
 
 
 @wsgi.body(action_schema.plain('os-show_image_metadata'))
+@wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def show_image_metadata(req: wsgi.Request, volume_id: str, body: object) -> dict[str, Any]:
     row = volumes_db.get_row(req.context, volume_id)
     req.context.authorize(policy.GET, row)

@@ -46,6 +46,7 @@ _SORTS |= {'name': 'display_name', 'description': 'display_description'}
 LIST = common.Listing('volume', _SORTS, _FILTERS, counts=True)
 _OLD_LIST = common.Listing('volume', _SORTS,
                            _FILTERS | {'bootable': common.Filter(_any_text_is_true)})
+_LISTS = [(mv.BASE, _OLD_LIST), (mv.STRICT_BOOTABLE_FILTER, LIST)]
 
 
 def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
@@ -54,16 +55,21 @@ def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
     return answer.page(req, listing.fetch(req, volumes_db.list_rows, detail=detail))
 
 
+@wsgi.listing(_LISTS)
+@wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.SUMMARY, detail=False)
 
 
+@wsgi.listing(_LISTS)
+@wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL, detail=True)
 
 
 @wsgi.versions(mv.VOLUME_SUMMARY)
 @wsgi.query(all_tenants=common.boolean)
+@wsgi.response(200, view.TOTALS)
 def summary(req: wsgi.Request) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.GET_ALL)
@@ -71,6 +77,7 @@ def summary(req: wsgi.Request) -> dict[str, Any]:
     return view.totals(req, volumes_db.summary(ctxt, all_tenants=everybody))
 
 
+@wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
     row = volumes_db.get_row(req.context, volume_id)
     req.context.authorize(policy.GET, row)
@@ -78,7 +85,7 @@ def show(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.CREATE, key='volume')
-@wsgi.response(202)
+@wsgi.response(202, view.CHANGED.one)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     source = _source(req, body)
@@ -98,6 +105,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @wsgi.body(schema.UPDATE, key='volume')
+@wsgi.response(200, view.CHANGED.one)
 def update(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     volume = volumes_db.get(ctxt, volume_id)
@@ -110,12 +118,11 @@ def update(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str,
     return view.changed(req, volumes.update(ctxt, volume, values))
 
 
-@wsgi.query(cascade=common.boolean)
 @wsgi.response(202)
+@wsgi.query(cascade=common.boolean, force=(mv.FORCE_DELETE, common.boolean))
 def delete(req: wsgi.Request, volume_id: str) -> None:
     ctxt = req.context
-    force = req.api_version >= mv.FORCE_DELETE and common.boolean(
-        'force', req.query.get('force', 'false'))
+    force = req.params.get('force', False)
     volume = volumes_db.get(ctxt, volume_id)
     ctxt.authorize(policy.GET, volume)
     ctxt.authorize(policy.DELETE, volume)

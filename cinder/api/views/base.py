@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from cinder.api import common, wsgi
 from cinder.api import microversions as mv
+from cinder.api.views import shapes
 
 # A computed field gives this to be left out of the answer.
 OMIT = object()
@@ -24,6 +25,7 @@ class Field(NamedTuple):
     :ivar since: first microversion that has the field.
     :ivar until: last microversion that has it.
     :ivar policy: rule that the caller has to pass to see it.
+    :ivar type: JSON schema of the value; None is what the name always holds (shapes.BY_NAME).
     """
 
     name: str
@@ -31,6 +33,7 @@ class Field(NamedTuple):
     since: int = mv.MIN
     until: int = mv.MAX
     policy: str | None = None
+    type: shapes.Shape | None = None
 
 
 Renderer = Callable[[wsgi.Request, Mapping], dict[str, Any]]

@@ -5,6 +5,8 @@ from typing import Any
 
 from cinder.api import microversions as mv
 from cinder.api import wsgi
+from cinder.api.schemas.base import nullable
+from cinder.api.views import shapes
 from cinder.api.views.base import ADMIN, OMIT, Field, View, links
 from cinder.objects import Volume
 from cinder.policies import volumes as policy
@@ -62,6 +64,9 @@ def _image_metadata(_req: wsgi.Request, row: Mapping) -> object:
     return row['glance_metadata'] or OMIT
 
 
+_ATTACHMENT = shapes.record(
+    'id', 'attachment_id', 'volume_id', 'server_id', 'host_name', 'device',
+    attached_at=nullable(shapes.TIME))
 _LINKS = Field('links', links('volumes'))
 _FIELDS = [
     Field('id'),
@@ -82,7 +87,7 @@ _FIELDS = [
     Field('replication_status'),
     Field('consistencygroup_id'),
     Field('multiattach'),
-    Field('attachments', _attachments),
+    Field('attachments', _attachments, type=shapes.items(_ATTACHMENT)),
     Field('migration_status', policy=ADMIN),
     Field('group_id', since=mv.GROUPS),
     Field('provider_id', since=mv.PROVIDER_ID, policy=ADMIN),
@@ -108,6 +113,15 @@ SUMMARY = View('volume', 'volumes', [Field('id'), Field('name', 'display_name'),
                'volumes_links')
 DETAIL = View('volume', 'volumes', _FIELDS + _SHOW_ONLY, 'volumes_links')
 CHANGED = View('volume', 'volumes', [*_FIELDS, Field('metadata')])
+
+
+_COUNTS = shapes.record('total_count', 'total_size')
+TOTALS = [
+    (mv.VOLUME_SUMMARY, shapes.wrap('volume-summary', _COUNTS)),
+    (mv.SUMMARY_METADATA, shapes.wrap('volume-summary', shapes.record(
+        'total_count', 'total_size', metadata={
+            'type': 'object', 'additionalProperties': shapes.items(shapes.TEXT)}))),
+]
 
 
 def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:

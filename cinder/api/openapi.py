@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenAPI 3.1 document of the API, made from the tables that run it: routes, what handlers
+say of themselves, request schemas, view fields, policy rules. Nothing here is about one resource.
+
+A document holds for one microversion, or for all; then `x-openstack` tells what holds since when.
+"""
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from cinder import policies
+from cinder.api import common, dispatch, wsgi
+from cinder.api import microversions as mv
+from cinder.api.middleware import fault
+from cinder.api.schemas import base as schemas
+from cinder.api.views import shapes
+from cinder.api.views.base import View
+
+OPENSTACK = 'x-openstack'
+Routes = Mapping[str, Mapping[str, dispatch.Target]]
+Schema = dict[str, Any]
+
+# What any request may be answered, with a body beside: other statuses the handler names itself.
+ALWAYS = frozenset((400, 401, 404, 406, 503))
+WITH_BODY = frozenset((413, 415))
+_MEANING = {
+    400: 'The request is malformed, or the state of things does not allow it.',
+    401: 'The token is missing or not valid.',
+    403: 'Policy does not allow it.',
+    404: 'There is no such thing, or not in this microversion.',
+    405: 'The back end cannot do that.',
+    406: 'There is no such microversion.',
+    409: 'The state of things does not allow it.',
+    412: 'The thing has changed since it was read.',
+    413: 'A quota is exceeded, or the body is too large.',
+    415: 'The body is no JSON.',
+    503: 'The database or another service cannot be reached.',
+}
+_TYPES = {common.boolean: shapes.BOOLEAN, common.integer: {'type': 'integer', 'minimum': 0}}
+
+
+# -------------------------------------------------------------------------------------- operations
+class Operation(NamedTuple):
+    """One thing that a client can do.
+
+    :ivar action: the key of the body that chooses it, among those of one path and method.
+    :ivar rules: names of the policy rules that are asked.
+    :ivar summary: a sentence; empty where no rule has one.
+    """
+
+    method: str
+    path: str
+    action: str | None
+    handler: Callable
+    rules: tuple[str, ...]
+    summary: str
+
+    @property
+    def spec(self) -> wsgi.Spec:
+        return wsgi.spec_of(self.handler)
+
+    @property
+    def codes(self) -> list[int]:
+        """The error statuses it may have."""
+        return sorted(ALWAYS.union(self.spec.errors, WITH_BODY if self.spec.schemas else (),
+                                   (403,) if self.rules else ()))
+
+    def exists(self, version: int | None) -> bool:
+        return version is None or (self.spec.since <= version
+                                   and (self.spec.until is None or version <= self.spec.until))
+
+
+def operations(routes: Routes) -> Iterator[Operation]:
+    """Every operation of a table of routes, in its order."""
+    rules = _rules()
+    for path, methods in routes.items():
+        for method, target in methods.items():
+            actions = target.table if isinstance(target, wsgi.Actions) else {None: target}
+            for action, handler in actions.items():
+                asked = rules.get((method, _anonymous(path), action), ())
+                yield Operation(method, path, action, handler,
+                                tuple(name for name, _text in asked),
+                                asked[0][1] if asked else '')
+
+
+def _rules() -> dict[tuple, list[tuple[str, str]]]:
+    """(method, path, action) -> the rules that name it, with what they are for."""
+    found: dict[tuple, list[tuple[str, str]]] = {}
+    for rule in policies.list_rules():
+        for row in getattr(rule, 'operations', ()):
+            path, _blank, action = row['path'].partition(' (')
+            key = (row['method'], _anonymous(path), action.rstrip(')') or None)
+            found.setdefault(key, []).append((rule.name, rule.description))
+    return found
+
+
+def _anonymous(path: str) -> str:
+    return re.sub(r'{\w+}', '{}', path)
+
+
+def window(since: int, until: int | None, **facts: Any) -> Schema:
+    """The extension that tells since and until when something is there."""
+    made = {'min-ver': mv.text(since)}
+    if until is not None and until < mv.MAX:
+        made['max-ver'] = mv.text(until)
+    return {OPENSTACK: made | facts}
+
+
+# ---------------------------------------------------------------------------------------- document
+def document(routes: Routes, version: int | None = None, base: str = '') -> Schema:
+    """The document.
+
+    :param version: a microversion; None describes all of them.
+    :param base: URL in front of /v3.
+    """
+    paths: dict[str, Schema] = {}
+    for each in operations(routes):
+        if each.exists(version):
+            item = paths.setdefault(each.path, {})
+            item.setdefault(each.method.lower(), []).append(each)
+    return {
+        'openapi': '3.1.0',
+        'info': {'title': 'Block Storage API', 'version': mv.text(mv.MAX if version is None
+                                                                  else version)},
+        'servers': [{'url': f'{base}/v3'}, {
+            'url': f'{base}/v3/{{project_id}}',
+            'variables': {'project_id': {'default': 'project', 'description':
+                                         'The project of the token.'}}}],
+        'security': [{'token': []}],
+        'components': {
+            'securitySchemes': {'token': {'type': 'apiKey', 'in': 'header',
+                                          'name': 'X-Auth-Token'}},
+            'responses': {str(code): _fault(code) for code in _MEANING},
+            'parameters': {'version': _version_header(version)}},
+        'paths': {path: _path(path, item, version) for path, item in paths.items()},
+    }
+
+
+def _path(path: str, item: dict[str, list[Operation]], version: int | None) -> Schema:
+    made: Schema = {method: _operation(found, version) for method, found in item.items()}
+    made['parameters'] = [{'$ref': '#/components/parameters/version'}] + [
+        {'name': name, 'in': 'path', 'required': True,
+         'schema': {'type': 'string', 'minLength': 1, 'pattern': '^[^/]+$'}}
+        for name in re.findall(r'{(\w+)}', path)]
+    return made
+
+
+def _operation(found: list[Operation], version: int | None) -> Schema:
+    first = found[0]
+    made: Schema = {
+        'operationId': re.sub(r'\W+', '_', f'{first.method.lower()}{first.path}').strip('_'),
+        'tags': [first.path.split('/')[1]],
+        'responses': _responses(found, version),
+    }
+    if first.action is None:
+        made |= _facts(first)
+    else:
+        made[OPENSTACK] = {'actions': {each.action: _facts(each) for each in found}}
+    parameters = _parameters(first.spec, version)
+    if parameters:
+        made['parameters'] = parameters
+    bodies = [body for each in found for body in _bodies(each, version)]
+    if bodies:
+        made['requestBody'] = {'required': True, 'content': {
+            wsgi.JSON: {'schema': bodies[0] if len(bodies) == 1 else {'anyOf': bodies}}}}
+    return made
+
+
+def _facts(each: Operation) -> Schema:
+    spec = each.spec
+    facts: Schema = {'policies': list(each.rules)}
+    if each.action is not None:
+        facts |= {'status': spec.status, 'errors': each.codes}
+    return ({'summary': each.summary} if each.summary else {}) | window(
+        spec.since, spec.until, **facts)
+
+
+# ---------------------------------------------------------------------------------------- requests
+def _version_header(version: int | None) -> Schema:
+    schema: Schema = {'type': 'string', 'pattern': r'^volume (3\.\d+|latest)$'}
+    if version is not None:
+        schema = {'type': 'string', 'enum': [f'volume {mv.text(version)}']}
+    return {'name': wsgi.VERSION_HEADER, 'in': 'header', 'schema': schema,
+            'required': version is not None and version != mv.MIN}
+
+
+def _parameters(spec: wsgi.Spec, version: int | None) -> list[Schema]:
+    rows = {name: (since, _TYPES.get(convert, shapes.TEXT))
+            for name, (since, convert) in (spec.query or {}).items()}
+    listing = at(spec.listing, version)
+    if listing is not None:
+        rows |= _of_list(listing)
+    return [{'name': name, 'in': 'query', 'schema': schema,
+             **(window(since, None) if version is None else {})}
+            for name, (since, schema) in rows.items() if version is None or since <= version]
+
+
+def _of_list(listing: common.Listing) -> dict[str, tuple[int, Schema]]:
+    paging: dict[str, Schema] = {
+        'limit': {'type': 'integer', 'minimum': 0},
+        'offset': {'type': 'integer', 'minimum': 0, 'maximum': common.MAX_INT},
+        'marker': shapes.TEXT, 'sort': shapes.TEXT,
+        'sort_key': schemas.one_of(*listing.sorts), 'sort_dir': schemas.one_of('asc', 'desc')}
+    rows = {name: (listing.paged_since, schema) for name, schema in paging.items()}
+    if listing.of_projects:
+        rows['all_tenants'] = (mv.MIN, shapes.BOOLEAN)
+    if listing.counts:
+        rows['with_count'] = (mv.WITH_COUNT, shapes.BOOLEAN)
+    for name, row in listing.filters.items():
+        rows[name] = (max(row.since, listing.paged_since), _TYPES.get(row.convert, shapes.TEXT))
+    return rows
+
+
+def _bodies(each: Operation, version: int | None) -> Iterator[Schema]:
+    until = each.spec.until
+    for since, compiled in each.spec.schemas:
+        since = max(since, each.spec.since)
+        schema = portable(compiled.schema)
+        title = {'title': each.action} if each.action else {}
+        if version is None:
+            yield {**schema, **title, **window(since, until)}
+        elif since <= version:
+            yield {**schema, **title}
+            return
+        until = since - 1
+
+
+def portable(schema: Any) -> Any:
+    """A schema whose patterns any implementation reads: Python's anchors and flags are not
+    ECMAScript's."""
+    if isinstance(schema, dict):
+        return {_expression(key) if key.startswith('^') else key:
+                _expression(value) if key == 'pattern' else portable(value)
+                for key, value in schema.items()}
+    return [portable(value) for value in schema] if isinstance(schema, list) else schema
+
+
+def _expression(pattern: str) -> str:
+    plain = pattern.replace(r'\A', '^').replace(r'\Z', '$').replace(r'\-', '-')
+    if plain.startswith('(?i)'):
+        return re.sub('[a-z]', lambda match: f'[{match[0]}{match[0].upper()}]', plain[4:])
+    return plain
+
+
+# ----------------------------------------------------------------------------------------- answers
+def _responses(found: list[Operation], version: int | None) -> Schema:
+    made: Schema = {}
+    for status in sorted({each.spec.status for each in found}):
+        same = [each for each in found if each.spec.status == status]
+        made[str(status)] = _success(same, version)
+    for code in sorted({code for each in found for code in each.codes}):
+        made[str(code)] = {'$ref': f'#/components/responses/{code}'}
+    return made
+
+
+def _success(found: list[Operation], version: int | None) -> Schema:
+    shown = [schema for each in found for schema in answers(each, version)]
+    distinct = [schema for index, schema in enumerate(shown) if schema not in shown[:index]]
+    made: Schema = {'description': 'The operation is done.' if found[0].spec.status != 202
+                    else 'The operation is accepted.'}
+    # Of several actions some have no body at all, which only the others' schema would refuse.
+    if distinct and all(each.spec.shape is not None for each in found):
+        media = {wsgi.JSON, wsgi.VENDOR_JSON} | {each.spec.media for each in found} - {None}
+        schema = distinct[0] if len(distinct) == 1 else {'anyOf': distinct}
+        made['content'] = {kind: {'schema': schema} for kind in sorted(media)}
+    return made
+
+
+def answers(each: Operation, version: int | None) -> list[Schema]:
+    """The schemas that the body of a successful answer may have; none where it has no body."""
+    shape = each.spec.shape
+    if shape is None:
+        return []
+    if isinstance(shape, list) and version is None:
+        return [_shape(row, None, each.spec) for _since, row in shape]
+    return [_shape(at(shape, version), version, each.spec)]
+
+
+def at(rows: Any, version: int | None) -> Any:
+    """Of [(since, value), ...] the value for a version, the newest for all; else `rows` itself."""
+    if not isinstance(rows, list):
+        return rows
+    return next(value for since, value in reversed(rows) if version is None or since <= version)
+
+
+def _shape(shape: Any, version: int | None, spec: wsgi.Spec) -> Schema:
+    view = getattr(shape, '__self__', None)
+    if not isinstance(view, View):
+        return portable(shape)
+    one = fields(view, version)
+    if shape.__name__ == 'renderer':
+        return one
+    if shape.__name__ == 'one':
+        return shapes.wrap(view.name, one)
+    made = shapes.wrap(view.collection, shapes.items(one))
+    if view.links_name:
+        made['properties'][view.links_name] = shapes.LINKS
+    listing = at(spec.listing, version)
+    if listing is not None and listing.counts:
+        made['properties']['count'] = shapes.NUMBER
+    return made
+
+
+def fields(view: View, version: int | None) -> Schema:
+    """The fields of a view; those that depend on rights or are computed may be missing."""
+    properties: dict[str, Schema] = {}
+    required: list[str] = []
+    for row in view.fields:
+        if version is not None and not row.since <= version <= row.until:
+            continue
+        shape = shapes.BY_NAME.get(row.name, shapes.ANYTHING) if row.type is None else row.type
+        lasting = version is not None or (row.since, row.until) == (mv.MIN, mv.MAX)
+        if not lasting:
+            shape = shape | window(row.since, row.until)
+        if row.name in properties:
+            shape = {'anyOf': [properties[row.name], shape]}
+        properties[row.name] = shape
+        if lasting and row.policy is None and not callable(row.get):
+            required.append(row.name)
+    return {'type': 'object', 'properties': properties, 'required': required,
+            'additionalProperties': False}
+
+
+def _fault(code: int) -> Schema:
+    made: Schema = {'description': _MEANING[code]}
+    if code == 412:
+        return made
+    inner = {'type': 'object', 'required': ['code', 'message'], 'properties': {
+        'code': {'const': code}, 'message': shapes.TEXT, 'retryAfter': shapes.TEXT}}
+    # The middleware that checks tokens has a layout of its own.
+    shape = shapes.OBJECT if code == 401 else {
+        'type': 'object', 'required': [fault.FAULT_NAMES.get(code, 'computeFault')],
+        'properties': {fault.FAULT_NAMES.get(code, 'computeFault'): inner}}
+    made['content'] = {wsgi.JSON: {'schema': shape}, wsgi.VENDOR_JSON: {'schema': shape}}
+    if code in (404, 413):
+        # A path that nobody knows and a body beyond the limit have no JSON.
+        made['content'] |= {'text/plain': {'schema': shapes.TEXT},
+                            'text/html': {'schema': shapes.TEXT}}
+    return made

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Holds every answer that a test gets against the API document: its status is named there, its
+body has the shape told there. So the document is as true as the tests are many."""
+import functools
+import json
+
+import jsonschema
+
+from cinder.api import dispatch, openapi, parsing
+from cinder.api.v3 import router
+
+# What the checks before any handler may answer on their own.
+BEFORE = {400, 401, 404, 406, 412, 413, 415}
+
+
+@functools.cache
+def _tree():
+    application = dispatch.Application(router.ROUTES, r'[0-9a-f\-]+')
+    table = {(each.method, each.path, each.action): each
+             for each in openapi.operations(router.ROUTES)}
+    paths = {id(methods): path for path, methods in router.ROUTES.items()}
+    return application, table, paths
+
+
+def operation(method: str, path: str, body: bytes) -> openapi.Operation | None:
+    """The operation behind a URL below /v3, with or without its project."""
+    application, table, paths = _tree()
+    segments = path.partition('?')[0].removesuffix('.json').strip('/').split('/')
+    if len(segments) > 1 and application.project.fullmatch(segments[0]):
+        segments.pop(0)
+    node, _args = application.root.find(segments)
+    if node is None:
+        return None
+    place = method, paths[id(node.methods)]
+    if (*place, None) in table:
+        return table[(*place, None)]
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    action = next(iter(sent), None) if isinstance(sent, dict) else None
+    return table.get((*place, action))
+
+
+@functools.cache
+def _validators(each: openapi.Operation, version: int) -> list[jsonschema.Draft202012Validator]:
+    return [jsonschema.Draft202012Validator(schema) for schema in openapi.answers(each, version)]
+
+
+def check(method: str, path: str, sent: bytes, header: str | None, answer) -> None:
+    """:raises AssertionError: the document does not tell of such an answer."""
+    each = operation(method, path, sent)
+    if each is None or answer.status in BEFORE - set(each.codes) or answer.status == 500:
+        return
+    place = f'{method} {each.path} {each.action or ""}'
+    if answer.status >= 400:
+        assert answer.status in each.codes, (
+            f'{place}: {answer.status} is not documented; see @wsgi.errors')
+        return
+    assert answer.status == each.spec.status, (
+            f'{place}: {answer.status} is not documented; see @wsgi.errors')
+    shapes = _validators(each, parsing.negotiate(header))
+    if shapes and answer.body:
+        errors = [list(shape.iter_errors(answer.json)) for shape in shapes]
+        assert [] in errors, f'{place}: ' + '; '.join(
+            f'{"/".join(map(str, error.path))}: {error.message}' for error in errors[0])
