@@ -9,7 +9,7 @@ import contextlib
 import functools
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 from oslo_log import log as logging
 
@@ -204,7 +204,8 @@ class OperationRunner:
         self.host, self.stage, self.cluster, self.ready = host, stage, cluster, ready
         self.handlers = handlers
         self.owner = f'{host}|{uuid.uuid4()}'
-        self._recovering: set[str] = set()
+        # Operation -> the hosts that were dead when it was found.
+        self._recovering: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()
         self._former_life = True
         self._stopping = threading.Event()
@@ -246,7 +247,7 @@ class OperationRunner:
         if not self.ready():
             raise exception.OperationLost(operation_id=operation.id)
         operations_db.claim(ctxt, operation, self.owner, CONF.operation_lease,
-                            take_over=operation.id in self._recovering)
+                            dead=self._recovering.get(operation.id, ()))
 
     def renew(self) -> None:
         """Prolong the leases of what runs; part of the heartbeat."""
@@ -282,15 +283,28 @@ class OperationRunner:
         """Start each operation that is ours and that nobody holds; returns their number."""
         if not self.ready():
             return 0
+        first = self._former_life
+        started = self._resume(dead=(self.host,) if first else (),
+                               grace=0 if first else CONF.operation_poll_interval)
+        self._former_life = False
+        return started
+
+    def take_over(self, dead: Collection[str], **resource: str | None) -> int:
+        """The same at once, because an operator asks for it.
+
+        :param dead: hosts whose processes run nothing any more, whatever their leases say.
+        :param resource: resource_type and resource_id of what is wanted.
+        """
+        return self._resume(dead=tuple(dead), **resource) if self.ready() else 0
+
+    def _resume(self, dead: tuple[str, ...], **where: object) -> int:
         found = operations_db.pending(
             context.get_admin_context(), stage=self.stage, owner=self.owner,
             host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
-            grace=0 if self._former_life else CONF.operation_poll_interval,
-            take_over=self._former_life)
-        self._former_life = False
+            dead=dead, **where)
         fresh = [operation for operation in found if operation.id not in self._recovering]
         for operation in fresh:
-            self._recovering.add(operation.id)
+            self._recovering[operation.id] = dead
             self._pool.submit(self._recover, operation)
         return len(fresh)
 
@@ -304,7 +318,7 @@ class OperationRunner:
         except Exception:
             LOG.exception('Resuming operation %s failed.', operation.id)
         finally:
-            self._recovering.discard(operation.id)
+            self._recovering.pop(operation.id, None)
 
 
 def lost_is_fine(function: Callable) -> Callable:

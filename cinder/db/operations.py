@@ -41,29 +41,26 @@ def create(ctxt, verb: str, resource: objects.base.CinderObject, *, stage: str =
     return objects.Operation(**values)
 
 
-def _claimable(owner: str, take_over: bool) -> sa.ColumnElement[bool]:
-    """Nobody holds it: queued, or the lease lapsed, or the holder is our own former life."""
-    held_by_none = [_T.c.state == 'queued',
-                    sa.and_(_T.c.state == 'running', _T.c.lease_until < session.utcnow())]
-    if take_over:
-        host = owner.rpartition('|')[0]
-        held_by_none.append(sa.and_(
-            _T.c.state == 'running', _T.c.owner != owner,
-            _T.c.owner.startswith(host + '|', autoescape=True)))
-    return sa.or_(*held_by_none)
+def _claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
+    """Nobody holds it: queued, or the lease lapsed, or the holder is dead."""
+    return sa.or_(
+        _T.c.state == 'queued',
+        sa.and_(_T.c.state == 'running', _T.c.lease_until < session.utcnow()),
+        *(sa.and_(_T.c.state == 'running', _T.c.owner != owner,
+                  _T.c.owner.startswith(host + '|', autoescape=True)) for host in dead))
 
 
 def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
-          take_over: bool = False) -> None:
+          dead: Collection[str] = ()) -> None:
     """Make `owner` the one who runs the operation, for `lease` seconds.
 
-    :param take_over: also take what a former process of the same host holds.
+    :param dead: hosts whose former processes hold nothing any more.
     :raises OperationLost: somebody else has it, or had it since the message was sent.
     """
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.update().where(
             _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _claimable(owner, take_over)).values(
+            _claimable(owner, dead)).values(
                 state='running', owner=owner, fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
                 lease_until=session.in_seconds(lease), updated_at=session.utcnow()))
     if not done.rowcount:
@@ -75,13 +72,16 @@ def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
 
 
 def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
-            grace: int = 0, take_over: bool = False, limit: int = 1000) -> list[objects.Operation]:
+            grace: int = 0, dead: Collection[str] = (), limit: int = 1000,
+            **resource: str | None) -> list[objects.Operation]:
     """Operations addressed to a service that nobody holds, oldest first.
 
     :param grace: seconds that a queued one is left alone, as its message may be on the way.
+    :param dead: hosts whose former processes hold nothing any more.
+    :param resource: resource_type and resource_id that it must have, where they are not None.
     """
-    where = [_T.c.stage == stage, _T.c.state.in_(('queued', 'running')),
-             _claimable(owner, take_over)]
+    where = [_T.c.stage == stage, _T.c.state.in_(('queued', 'running')), _claimable(owner, dead),
+             *(_T.c[name] == value for name, value in resource.items() if value is not None)]
     if host:
         mine = _T.c.host == host
         where.append(sa.or_(mine, _T.c.cluster == cluster) if cluster else mine)

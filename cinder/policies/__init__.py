@@ -28,12 +28,13 @@ from cinder.policies import (
     volume_encryption,
     volume_metadata,
     volumes,
+    workers,
 )
 
 _MODULES = (attachments, base, capabilities, clusters, default_types, hosts, limits, messages,
             pools, qos_specs, quota_classes, quotas, services, snapshots, type_access,
             type_encryption, type_extra_specs, types, volume_actions, volume_encryption,
-            volume_metadata, volumes)
+            volume_metadata, volumes, workers)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

@@ -20,6 +20,7 @@ from cinder.db import clusters as clusters_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
+from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import assignment
 from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
@@ -55,7 +56,6 @@ class SchedulerManager:
                  clock: Callable[[], float] = time.monotonic,
                  later: Callable[..., threading.Thread] = threading.Timer) -> None:
         self.host = host
-        self.additional_endpoints: list[object] = []
         self.service_id = self.service_uuid = None
         self.conf = conf
         self.volume_api = volume_api or volume_rpc.VolumeAPI()
@@ -67,6 +67,7 @@ class SchedulerManager:
                 'volume.create': self.create_volume,
                 'group.create': self.create_group,
                 'volume.retype': self.retype_volume}, ready=self.is_ready)
+        self.additional_endpoints: list[object] = [cleanup.TakeOver(self.runner.take_over)]
         self._clock, self._later = clock, later
         self._purge_at = clock()
         self._settled_at = clock() + conf.scheduler_driver_init_wait_time

@@ -72,7 +72,7 @@ def test_a_new_life_takes_what_the_former_one_ran_at_once(ctxt, operation):
     operations_db.claim(ctxt, operation, f'{HOST}|former', 3600)
     for owner, expected in ((f'{HOST}|new', 1), ('here@filesystem|x', 0)):
         assert len(operations_db.pending(ctxt, stage='execute', owner=owner, host=HOST,
-                                         take_over=True)) == expected
+                                         dead=[owner.partition('|')[0]])) == expected
 
 
 def test_a_fresh_message_is_left_alone_for_a_while(ctxt, operation):
@@ -84,6 +84,24 @@ def test_work_of_a_cluster_is_found_by_each_of_its_hosts(ctxt, volume):
     assert operations_db.pending(ctxt, stage='execute', owner='two|1', host='two@files') == []
     assert len(operations_db.pending(ctxt, stage='execute', owner='two|1', host='two@files',
                                      cluster='c@files')) == 1
+
+
+def test_an_operator_has_the_work_of_a_dead_host_taken_at_once(ctxt, volume):
+    operation = operations_db.create(ctxt, 'volume.extend', volume, host='one@files',
+                                     cluster='c@files')
+    operations_db.claim(ctxt, operation, 'one@files|dead', 3600)
+    seen = []
+
+    def handler(ctxt, operation):
+        two.claim(ctxt, operation)
+        seen.append(operation.fence)
+
+    two = _runner({'volume.extend': handler}, host='two@files', cluster='c@files')
+    assert two.take_over([]) == two.take_over(['one@file']) == two.poll() == 0
+    assert two.take_over(['one@files'], resource_id='another') == 0
+    assert two.take_over(['one@files'], resource_type='volume', resource_id=volume.id) == 1
+    two.wait()
+    assert seen == [2]
 
 
 def test_poll_runs_what_is_left_with_the_identity_that_asked(ctxt, operation):

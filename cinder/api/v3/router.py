@@ -31,6 +31,7 @@ from cinder.api.v3 import (
     volume_encryption,
     volume_metadata,
     volumes,
+    workers,
 )
 
 ROUTES = {
@@ -121,6 +122,7 @@ ROUTES = {
     '/clusters/disable': {'PUT': clusters.disable},
     '/clusters/{cluster_name}': {'GET': clusters.show},
     '/capabilities/{host_name}': {'GET': capabilities.show},
+    '/workers/cleanup': {'POST': workers.cleanup},
     '/os-availability-zone': {'GET': availability_zones.index},
     '/scheduler-stats/get_pools': {'GET': pools.get_pools},
 

@@ -6,10 +6,12 @@ from oslo_service import periodic_task
 
 from cinder import context, exception, operations
 from cinder.conf import CONF
+from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.manager import (
     attachments,
     backend,
+    capabilities,
     group_snapshots,
     groups,
     snapshots,
@@ -59,7 +61,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
         }
         self.additional_endpoints = [volume_endpoint, snapshot_endpoint, group_endpoint,
                                      group_snapshot_endpoint,
-                                     attachments.AttachmentEndpoint(self.backend)]
+                                     attachments.AttachmentEndpoint(self.backend),
+                                     cleanup.TakeOver(self.runner.take_over)]
 
     # ---------------------------------------------------------------------- the life of a service
     def init_host(self, added_to_cluster: bool | None = None, service_id: int | None = None,

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The rule of the cleanup of workers."""
+from oslo_policy import policy
+
+from cinder.policies.base import ADMIN, rule
+
+CLEANUP = 'workers:cleanup'
+
+RULES = [
+    rule(CLEANUP, ADMIN, 'Have what dead services left taken over.',
+         [('POST', '/workers/cleanup')]),
+]
+
+
+def list_rules() -> list[policy.RuleDefault]:
+    return RULES

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use case of the cleanup of workers: have what dead services left taken over now, by whoever can.
+
+What they left are the open rows of the operations journal.
+"""
+from typing import NamedTuple
+
+from cinder import exception, objects
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.rpc import cleanup
+
+
+class Asked(NamedTuple):
+    """The services whose left-overs somebody takes, and those for which nobody is there."""
+
+    cleaning: list[objects.Service]
+    unavailable: list[objects.Service]
+
+
+def clean_up(ctxt, *, host: str | None = None, cluster_name: str | None = None,
+             service_id: int | None = None, binary: str | None = None,
+             is_up: bool | None = None, disabled: bool | None = None,
+             resource_type: str | None = None, resource_id: str | None = None) -> Asked:
+    """Ask for the left-overs of the services that fit all that is given.
+
+    :param host: 'host' with all its back ends, or 'host@backend'.
+    :param resource_type: 'volume' or 'snapshot'.
+    :raises InvalidInput: a resource without a place has not exactly one left-over.
+    """
+    wanted = {'host': host, 'cluster_name': cluster_name, 'binary': binary, 'is_up': is_up,
+              'disabled': disabled}
+    if resource_id and not (host or cluster_name or service_id):
+        wanted.update(_place_of(ctxt, resource_id, resource_type))
+    up = [service for service in services_db.list_all(ctxt, is_up=True)
+          if service.binary in cleanup.BINARIES]
+    asked = Asked([], [])
+    for service in services_db.list_all(ctxt, **wanted):
+        if service.binary not in cleanup.BINARIES or service_id not in (None, service.id):
+            continue
+        helper = _helper(service, up)
+        if helper is None:
+            asked.unavailable.append(service)
+            continue
+        asked.cleaning.append(service)
+        cleanup.ask(ctxt, helper, () if service.is_up else (service.host,), resource_type,
+                    resource_id)
+    return asked
+
+
+def _place_of(ctxt, resource_id: str, resource_type: str | None) -> dict[str, str | None]:
+    """Filters that find the services to which the only left-over of a resource is addressed."""
+    found = [operation for operation in operations_db.unfinished_for(ctxt, resource_id)
+             if resource_type in (None, operation.resource_type)]
+    if len(found) != 1:
+        raise exception.InvalidInput(
+            reason=f'{resource_id} has {len(found)} left-overs, and exactly one is needed where '
+                   'neither service nor host nor cluster is given')
+    operation, = found
+    if operation.stage == 'schedule':
+        return {'binary': 'cinder-scheduler'}
+    if operation.cluster:
+        return {'binary': 'cinder-volume', 'cluster_name': operation.cluster}
+    return {'binary': 'cinder-volume', 'host': operation.host}
+
+
+def _helper(service: objects.Service, up: list[objects.Service]) -> objects.Service | None:
+    """The service itself, or another that is up and shares its work: the hosts of a cluster do,
+    and schedulers do."""
+    sharing = [other for other in up if other.binary == service.binary and (
+        other.id == service.id or service.binary == 'cinder-scheduler'
+        or (service.cluster_name and other.cluster_name == service.cluster_name))]
+    return min(sharing, key=lambda other: other.id != service.id, default=None)
