@@ -128,12 +128,13 @@ class Listing:
     :param strict_since: from it a caller who is not admin gets 400 for other filters.
     :param of_projects: the rows belong to projects, so all_tenants means something.
     :param forgiving: an unknown marker is ignored.
+    :param flags: further parameters, which say what to show and filter nothing.
     """
 
     def __init__(self, resource: str, sorts: Mapping[str, str] | tuple[str, ...],
                  filters: Mapping[str, Filter], counts: bool = False, paged_since: int = mv.MIN,
                  strict_since: int = mv.CONFIGURED_FILTERS, of_projects: bool = True,
-                 forgiving: bool = False) -> None:
+                 forgiving: bool = False, flags: tuple[str, ...] = ()) -> None:
         self.resource = resource
         self.sorts = sorts if isinstance(sorts, Mapping) else {name: name for name in sorts}
         self.filters = filters
@@ -142,6 +143,7 @@ class Listing:
         self.strict_since = strict_since
         self.of_projects = of_projects
         self.forgiving = forgiving
+        self.flags = {*_PAGING, 'all_tenants', *flags}
 
     def fetch(self, req: wsgi.Request, list_rows: Callable, **extra: Any) -> Rows:
         """Read the page that the request asks for with `list_rows(ctxt, ..., **extra)`."""
@@ -175,7 +177,7 @@ class Listing:
                  counts: bool) -> dict[str, Any]:
         found = {}
         for key, value in query.items():
-            if key in _PAGING or key == 'all_tenants' or (counts and key == 'with_count'):
+            if key in self.flags or (counts and key == 'with_count'):
                 continue
             name = key
             if key.endswith('~') and req.api_version >= mv.LIKE_FILTERS:

@@ -169,6 +169,7 @@ class Spec:
     status: int = 200
     schemas: tuple = ()
     key: str | None = None
+    optional: bool = False
     query: Mapping[str, tuple[int, Callable[[str, str], Any]]] | None = None
     listing: Any = None
     shape: Any = None
@@ -226,16 +227,17 @@ def listing(description: Any) -> Callable:
     return _noting(listing=description)
 
 
-def body(schemas: object, key: str | None = None) -> Callable:
+def body(schemas: object, key: str | None = None, optional: bool = False) -> Callable:
     """The handler takes a body, handed to it as the argument `body`.
 
     :param schemas: a JSON schema of the whole body, or a list [(since, schema), ...] in rising
         order; the last one whose version the request has reached is used.
     :param key: name of the top level key whose value is handed over; None hands over all.
+    :param optional: without a body the handler gets an empty object.
     """
     rows = [(mv.MIN, schemas)] if isinstance(schemas, dict) else schemas
     compiled = tuple((since, Schema(schema)) for since, schema in rows)
-    return _noting(schemas=compiled[::-1], key=key)
+    return _noting(schemas=compiled[::-1], key=key, optional=optional)
 
 
 class Schema:
@@ -278,6 +280,8 @@ def call(req: Request, handler: Callable, args: dict[str, str]) -> Response:
 
 def _checked_body(req: Request, spec: Spec) -> Any:
     data = req.json()
+    if data is None and spec.optional:
+        return {}
     if not isinstance(data, dict):
         raise exception.Invalid(_('The request needs a JSON object as its body.'))
     for since, schema in spec.schemas:

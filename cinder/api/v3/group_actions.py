@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of POST /groups/{group_id}/action and of POST /groups/action."""
+from collections.abc import Callable
+from typing import Any
+
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.api.schemas import base as schema_base
+from cinder.api.schemas import groups as schema
+from cinder.api.v3.groups import copy, load
+from cinder.api.views import groups as view
+from cinder.policies import groups as policy
+from cinder.volume.api import groups
+
+
+@wsgi.versions(mv.GROUP_SNAPSHOTS)
+@wsgi.body(schema.CREATE_FROM_SRC, key='create-from-src')
+@wsgi.response(202)
+def create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    return view.SUMMARY.one(
+        req, copy(req, body, body.get('group_snapshot_id'), body.get('source_group_id')))
+
+
+@wsgi.versions(mv.GROUPS)
+@wsgi.body(schema.DELETE, key='delete')
+@wsgi.response(202)
+def delete(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None:
+    groups.delete(req.context, load(req, group_id, policy.DELETE),
+                  delete_volumes=schema_base.boolean(body.get('delete-volumes', False)))
+
+
+@wsgi.versions(mv.GROUP_RESET)
+@wsgi.body(schema.RESET_STATUS, key='reset_status')
+@wsgi.response(202)
+def reset_status(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None:
+    groups.reset_status(req.context, load(req, group_id, policy.RESET_STATUS),
+                        body['status'].lower())
+
+
+def _replication(verb: str, rule: str, body_schema: schema_base.Schema,
+                 status: int = 202) -> Callable:
+    @wsgi.versions(mv.GROUP_REPLICATION)
+    @wsgi.body(body_schema, key=verb)
+    @wsgi.response(status)
+    def handler(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None:
+        groups.replicate(req.context, load(req, group_id, rule), verb)
+    handler.__name__ = handler.__qualname__ = verb
+    return handler
+
+
+ACTIONS = {
+    'delete': delete,
+    'reset_status': reset_status,
+    **{verb: _replication(verb, rule, body, status) for verb, rule, body, status in (
+        ('enable_replication', policy.ENABLE_REPLICATION, schema.ENABLE_REPLICATION, 202),
+        ('disable_replication', policy.DISABLE_REPLICATION, schema.DISABLE_REPLICATION, 202),
+        ('failover_replication', policy.FAILOVER_REPLICATION, schema.FAILOVER_REPLICATION, 202),
+        ('list_replication_targets', policy.LIST_REPLICATION_TARGETS,
+         schema.LIST_REPLICATION_TARGETS, 200))},
+}
+COLLECTION_ACTIONS = {'create-from-src': create_from_src}

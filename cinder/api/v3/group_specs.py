@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The specs of group types."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.api.schemas import group_types as schema
+from cinder.db import group_types as group_types_db
+from cinder.i18n import _
+from cinder.policies import group_specs as policy
+
+
+@wsgi.versions(mv.GROUP_TYPES)
+def index(req: wsgi.Request, group_type_id: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return {'group_specs': group_types_db.get(req.context, group_type_id).group_specs}
+
+
+@wsgi.versions(mv.GROUP_TYPES)
+def show(req: wsgi.Request, group_type_id: str, key: str) -> dict[str, Any]:
+    req.context.authorize(policy.GET)
+    specs = group_types_db.get(req.context, group_type_id).group_specs
+    if key not in specs:
+        raise exception.GroupTypeSpecsNotFound(group_type_id=group_type_id, group_specs_key=key)
+    return {key: specs[key]}
+
+
+@wsgi.versions(mv.GROUP_TYPES)
+@wsgi.body(schema.CREATE_SPECS, key='group_specs')
+@wsgi.response(202)
+def create(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.CREATE)
+    group_types_db.set_specs(req.context, group_type_id, body)
+    return {'group_specs': body}
+
+
+@wsgi.versions(mv.GROUP_TYPES)
+@wsgi.body(schema.UPDATE_SPEC)
+@wsgi.response(202)
+def update(req: wsgi.Request, group_type_id: str, key: str,
+           body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.UPDATE)
+    if key not in body:
+        raise exception.InvalidInput(reason=_('the key of the URL has to be in the body'))
+    group_types_db.set_specs(req.context, group_type_id, body)
+    return body
+
+
+@wsgi.versions(mv.GROUP_TYPES)
+@wsgi.response(202)
+def delete(req: wsgi.Request, group_type_id: str, key: str) -> None:
+    req.context.authorize(policy.DELETE)
+    group_types_db.delete_spec(req.context, group_type_id, key)

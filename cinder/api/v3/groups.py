@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of /groups and of /consistencygroups, where groups of the old kind are seen in the old
+words; the actions are in group_actions.py."""
+from typing import Any
+
+from cinder import exception, objects
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import base as schema_base
+from cinder.api.schemas import groups as schema
+from cinder.api.views import groups as view
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import group_types as group_types_db
+from cinder.db import groups as groups_db
+from cinder.i18n import _
+from cinder.policies import groups as policy
+from cinder.volume.api import groups
+
+_SORTS = ('id', 'name', 'description', 'status', 'availability_zone', 'group_type_id', 'host',
+          'project_id', 'user_id', 'created_at', 'updated_at')
+LIST = common.Listing('group', _SORTS, {'name': common.Filter(since=mv.CONFIGURED_FILTERS)},
+                      flags=('list_volume',))
+OLD_LIST = common.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX + 1)
+
+
+def load(req: wsgi.Request, group_id: str, rule: str, old: bool = False) -> objects.Group:
+    """The group, once the caller is known to pass `rule` on it.
+
+    :param old: it has to be a consistency group, else it must not be one.
+    :raises GroupNotFound: there is none, or no consistency group.
+    :raises InvalidGroup: it is a consistency group, which has URLs of its own.
+    """
+    group = groups_db.get(req.context, group_id)
+    req.context.authorize(rule, group)
+    if group.is_consistency_group and not old:
+        raise exception.InvalidGroup(
+            reason=_('%s is a consistency group, see /consistencygroups') % group_id)
+    if old and not group.is_consistency_group:
+        raise exception.GroupNotFound(group_id=group_id)
+    return group
+
+
+def _lists_volumes(req: wsgi.Request) -> bool:
+    return req.api_version >= mv.GROUP_VOLUMES and common.boolean(
+        'list_volume', req.query.get('list_volume', '0'))
+
+
+@wsgi.versions(mv.GROUPS)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.SUMMARY.page(req, LIST.fetch(req, groups_db.list_rows))
+
+
+@wsgi.versions(mv.GROUPS)
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.DETAIL.page(req, LIST.fetch(req, groups_db.list_rows, detail=True,
+                                            volumes=_lists_volumes(req)))
+
+
+@wsgi.versions(mv.GROUPS)
+def show(req: wsgi.Request, group_id: str) -> dict[str, Any]:
+    group = load(req, group_id, policy.GET)
+    row = {name: group.get(name) for name in group.fields}
+    if _lists_volumes(req):
+        row['volumes'] = groups_db.volume_ids(req.context, group.id)
+    return view.DETAIL.one(req, row)
+
+
+@wsgi.versions(mv.GROUPS)
+@wsgi.body(schema.CREATE, key='group')
+@wsgi.response(202)
+def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    ctxt = req.context
+    ctxt.authorize(policy.CREATE)
+    group_type = group_types_db.get_by_name_or_id(ctxt, body['group_type'].strip())
+    if group_type.name == objects.groups.CONSISTENCY_TYPE:
+        raise exception.InvalidInput(
+            reason=_('group type %s is for consistency groups') % group_type.name)
+    made = groups.create(ctxt, group_type, groups.volume_types_of(ctxt, body['volume_types']),
+                         name=body.get('name'), description=body.get('description'),
+                         availability_zone=body.get('availability_zone'))
+    return view.SUMMARY.one(req, made)
+
+
+@wsgi.versions(mv.GROUPS)
+@wsgi.body(schema.UPDATE, key='group')
+@wsgi.response(202)
+def update(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None:
+    _update(req, load(req, group_id, policy.UPDATE), body, blanks=True)
+
+
+def _update(req: wsgi.Request, group: objects.Group, body: dict[str, Any], blanks: bool) -> None:
+    """:param blanks: name and description may become empty."""
+    values = {key: body[key] for key in ('name', 'description')
+              if body.get(key) or (blanks and body.get(key) is not None)}
+    moves = {key: _ids(body.get(f'{key}_volumes')) for key in ('add', 'remove')}
+    if not values and not any(moves.values()):
+        raise exception.InvalidInput(
+            reason=_('one of name, description, add_volumes and remove_volumes is needed'))
+    groups.update(req.context, group, values, **moves)
+
+
+def _ids(text: str | None) -> list[str]:
+    """The parts of a list with commas, each once."""
+    parts = (part.strip() for part in (text or '').split(','))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def copy(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
+         group_id: str | None, old: bool = False) -> objects.Group:
+    """A new group from exactly one of a group snapshot and a group."""
+    ctxt = req.context
+    if bool(snapshot_id) == bool(group_id):
+        raise exception.InvalidInput(
+            reason=_('exactly one of a group snapshot and a group is needed as the source'))
+    ctxt.authorize(policy.CREATE)
+    names = {'name': body.get('name'), 'description': body.get('description')}
+    if group_id:
+        return groups.copy_group(ctxt, load(req, group_id, policy.GET, old), **names)
+    source = group_snapshots_db.get(ctxt, snapshot_id)
+    if source.group.is_consistency_group is not old:
+        raise exception.GroupSnapshotNotFound(group_snapshot_id=snapshot_id)
+    return groups.copy_group_snapshot(ctxt, source, **names)
+
+
+# -------------------------------------------------------------------------- consistency groups
+def old_index(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.OLD_SUMMARY.page(req, OLD_LIST.fetch(req, groups_db.list_rows, consistency=True))
+
+
+def old_detail(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return view.OLD_DETAIL.page(req, OLD_LIST.fetch(req, groups_db.list_rows, detail=True,
+                                                    consistency=True))
+
+
+def old_show(req: wsgi.Request, consistencygroup_id: str) -> dict[str, Any]:
+    return view.OLD_DETAIL.one(req, load(req, consistencygroup_id, policy.GET, old=True))
+
+
+@wsgi.body(schema.OLD_CREATE, key='consistencygroup')
+@wsgi.response(202)
+def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    ctxt = req.context
+    ctxt.authorize(policy.CREATE)
+    names = _ids(body['volume_types'])
+    if not names:
+        raise exception.InvalidInput(reason=_('volume_types names no type'))
+    volume_types = groups.volume_types_of(ctxt, names)
+    made = groups.create(ctxt, group_types_db.of_consistency_groups(ctxt), volume_types,
+                         name=body.get('name'), description=body.get('description'),
+                         availability_zone=body.get('availability_zone'))
+    return view.OLD_SUMMARY.one(req, made)
+
+
+@wsgi.body(schema.OLD_CREATE_FROM_SRC, key='consistencygroup-from-src')
+@wsgi.response(202)
+def old_create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    made = copy(req, body, body.get('cgsnapshot_id'), body.get('source_cgid'), old=True)
+    return view.OLD_SUMMARY.one(req, made)
+
+
+@wsgi.body(schema.OLD_UPDATE, key='consistencygroup')
+@wsgi.response(202)
+def old_update(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
+    _update(req, load(req, consistencygroup_id, policy.UPDATE, old=True), body,
+            blanks=req.api_version >= mv.CG_UPDATE_BLANKS)
+
+
+@wsgi.body(schema.OLD_UPDATE, key='consistencygroup')
+@wsgi.response(202)
+def old_update_again(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
+    """The older URL, where nothing ever becomes empty."""
+    _update(req, load(req, consistencygroup_id, policy.UPDATE, old=True), body, blanks=False)
+
+
+@wsgi.body(schema.OLD_DELETE, key='consistencygroup', optional=True)
+@wsgi.response(202)
+def old_delete(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
+    groups.delete(req.context, load(req, consistencygroup_id, policy.DELETE, old=True),
+                  delete_volumes=schema_base.boolean(body.get('force', False)))

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about groups, and about those of the old kind in their own words."""
+from collections.abc import Mapping
+from typing import Any
+
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.api.views.base import OMIT, Field, View
+from cinder.policies import groups as policy
+
+
+def _volumes(_req: wsgi.Request, row: Mapping) -> Any:
+    """The ids of the volumes, which are read only for requests that ask for them."""
+    return row.get('volumes', OMIT)
+
+
+_BRIEF = [Field('id'), Field('name')]
+_COMMON = [
+    *_BRIEF,
+    Field('status'),
+    Field('availability_zone'),
+    Field('created_at'),
+    Field('description'),
+    Field('volume_types'),
+]
+_DETAIL = [
+    *_COMMON,
+    Field('group_type', 'group_type_id'),
+    Field('group_snapshot_id', since=mv.GROUP_SNAPSHOTS),
+    Field('source_group_id', since=mv.GROUP_SNAPSHOTS),
+    Field('volumes', _volumes, since=mv.GROUP_VOLUMES),
+    Field('replication_status', since=mv.GROUP_REPLICATION),
+    Field('project_id', since=mv.GROUP_PROJECT, policy=policy.SEE_PROJECT),
+]
+
+SUMMARY = View('group', 'groups', _BRIEF, 'group_links')
+DETAIL = View('group', 'groups', _DETAIL, 'group_links')
+OLD_SUMMARY = View('consistencygroup', 'consistencygroups', _BRIEF, 'consistencygroup_links')
+OLD_DETAIL = View('consistencygroup', 'consistencygroups', _COMMON, 'consistencygroup_links')
