@@ -37,7 +37,6 @@ def create(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[
 
 @wsgi.versions(mv.GROUP_TYPES)
 @wsgi.body(schema.UPDATE_SPEC)
-@wsgi.response(202)
 def update(req: wsgi.Request, group_type_id: str, key: str,
            body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
