@@ -14,6 +14,9 @@ OPTS = [
     cfg.BoolOpt('noauth_allow_remote', default=False,
                 help='Let the API listen on an address that is not loopback although '
                      'auth_strategy trusts every caller. Anybody who reaches it is admin.'),
+    cfg.BoolOpt('openapi_public', default=False,
+                help='Let callers without a token read /v3/openapi.json, the description of '
+                     'the API, through the pipeline `public` of the paste file.'),
     cfg.StrOpt('osapi_volume_listen', default='0.0.0.0',
                help='Address on which the API listens.'),
     cfg.PortOpt('osapi_volume_listen_port', default=8776,

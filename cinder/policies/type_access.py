@@ -15,9 +15,9 @@ RULES = [
     rule(GET_ALL, ADMIN, 'List the projects that may use a private volume type.',
          [('GET', '/types/{type_id}/os-volume-type-access')]),
     rule(ADD, ADMIN, 'Give a project access to a private volume type.',
-         [('POST', '/types/{type_id}/action')]),
+         [('POST', '/types/{type_id}/action (addProjectAccess)')]),
     rule(REMOVE, ADMIN, 'Take the access of a project to a private volume type away.',
-         [('POST', '/types/{type_id}/action')]),
+         [('POST', '/types/{type_id}/action (removeProjectAccess)')]),
 ]
 
 

@@ -17,14 +17,29 @@ from cinder.conf import CONF
 from cinder.i18n import _
 
 ALL_ROLES = ('admin', 'member', 'reader')
+# Below /v3; what the option openapi_public is about.
+DESCRIPTION = ('/openapi.json', '/openapi')
 # Project of a caller who names none at all, under noauth.
 NOBODYS_PROJECT = 'admin'
 _GLOBAL_ID = re.compile(request_id_filter.ID_FORMAT)
 
 
 def pipeline_factory(loader: Any, _global_conf: dict, **local_conf: str) -> Callable:
-    """Paste composite: of the pipelines of the section, the one named like auth_strategy."""
-    *filters, app = local_conf[CONF.auth_strategy].split()
+    """Paste composite: of the pipelines of the section, the one named like auth_strategy; with
+    openapi_public, the description of the API is served by the one named `public`."""
+    protected = _pipeline(loader, local_conf[CONF.auth_strategy])
+    if not (CONF.openapi_public and 'public' in local_conf):
+        return protected
+    public = _pipeline(loader, local_conf['public'])
+
+    def choose(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        described = environ.get('PATH_INFO') in DESCRIPTION
+        return (public if described else protected)(environ, start_response)
+    return choose
+
+
+def _pipeline(loader: Any, names: str) -> Callable:
+    *filters, app = names.split()
     application = loader.get_app(app)
     for name in reversed(filters):
         application = loader.get_filter(name)(application)

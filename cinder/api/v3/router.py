@@ -22,6 +22,7 @@ from cinder.api.v3 import (
     services,
     snapshot_actions,
     snapshot_metadata,
+    openapi,
     snapshots,
     type_access,
     type_encryption,
@@ -138,3 +139,4 @@ class APIRouter(dispatch.Application):
     @classmethod
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'APIRouter':
         return cls(ROUTES)
+ROUTES['/openapi'] = {'GET': openapi.show_of(ROUTES)}

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API's description of itself. What it says is cinder.api.openapi's business."""
+import functools
+from collections.abc import Callable
+
+from cinder.api import common, openapi, wsgi
+from cinder.api.views import shapes
+
+
+def show_of(routes: openapi.Routes) -> Callable:
+    """The handler that describes a table of routes."""
+    # The base of the URLs is the caller's word, so not many of them are remembered.
+    @functools.lru_cache(maxsize=8)
+    def rendered(version: int | None, base: str) -> bytes:
+        return wsgi.dumps(openapi.document(routes, version, base))
+
+    @wsgi.response(200, shapes.OBJECT)
+    def show(req: wsgi.Request) -> wsgi.Response:
+        """With a version header what holds there, without one all versions."""
+        version = req.api_version if req.header(wsgi.VERSION_HEADER) else None
+        return wsgi.Response(rendered(version, common.base_url(req)), content_type=wsgi.JSON)
+    return show
