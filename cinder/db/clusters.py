@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of clusters: services of one kind that share back ends."""
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
-from cinder import exception, objects
-from cinder.db import changes, models, services, session
+from cinder import exception, objects, utils
+from cinder.db import changes, models, services, session, transitions
 
 _T = models.Cluster.__table__
 _SERVICES = models.Service.__table__
@@ -62,6 +62,29 @@ def update(ctxt, cluster_id: int, values: Mapping[str, object]) -> None:
     """:raises ClusterNotFound: there is no such cluster."""
     if not changes.swap(ctxt, _T, [_T.c.id == cluster_id, _T.c.deleted == sa.false()], values):
         raise exception.ClusterNotFound(id=cluster_id)
+
+
+@session.retry_on_deadlock
+def set_frozen(ctxt, cluster_id: int, frozen: bool) -> bool:
+    """Freeze or thaw the back end of a cluster; False where it was so already."""
+    return changes.compare_and_swap(ctxt, _T, cluster_id, {'frozen': not frozen},
+                                    {'frozen': frozen})
+
+
+def thawed(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
+    """For a transition: the back end of the volume is not frozen."""
+    mine = [_SERVICES.c.host == utils.backend_of(volume.host)]
+    holds = []
+    if volume.cluster_name:
+        cluster = utils.backend_of(volume.cluster_name)
+        mine.append(_SERVICES.c.cluster_name == cluster)
+        holds.append(~sa.exists().where(_T.c.name == cluster, _T.c.frozen == sa.true(),
+                                        _T.c.deleted == sa.false()))
+    holds.append(~sa.exists().where(sa.or_(*mine), _SERVICES.c.frozen == sa.true(),
+                                    _SERVICES.c.deleted == sa.false()))
+    requirement = transitions.Requirement(
+        sa.and_(*holds), f'is on back end {utils.backend_of(volume.host)}, which is frozen')
+    return lambda: requirement
 
 
 def marked_services(ctxt, binary: str) -> list[objects.Service]:

@@ -113,6 +113,14 @@ def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
+def set_frozen(ctxt, service_id: int, frozen: bool) -> bool:
+    """Freeze or thaw a back end; False where it was so already."""
+    return changes.compare_and_swap(
+        ctxt, _T, service_id, {'frozen': not frozen},
+        {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, 'frozen': frozen})
+
+
+@session.retry_on_deadlock
 def heartbeat(ctxt, service_id: int) -> None:
     """Note that the service lives, in the database's time.
 

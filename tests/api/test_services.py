@@ -150,7 +150,9 @@ class TestFreeze:
         done = api.put('/os-services/freeze', {'host': 'n1@lvm'})
         assert (done.status, done.body) == (200, b'')
         assert [each.get('frozen') for each in _listed(api)] == [None, True, False]
+        assert 'already' in api.put('/os-services/freeze', {'host': 'n1@lvm'}).fault(400)
         assert api.put('/os-services/thaw', {'host': 'n1@lvm'}).status == 200
+        assert 'not frozen' in api.put('/os-services/thaw', {'host': 'n1@lvm'}).fault(400)
         assert [each.get('frozen') for each in _listed(api)] == [None, False, False]
 
     def test_cluster(self, api, services):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Services: who runs where, who may be given work, how much they log, which back ends rest."""
+import types
 from typing import Any
 
 from oslo_log import log as logging
@@ -136,9 +137,17 @@ def failover_host(req: wsgi.Request, body: dict[str, Any]) -> None:
 def _set_frozen(req: wsgi.Request, body: dict[str, Any], rule: str, frozen: bool) -> None:
     req.context.authorize(policy.UPDATE)
     req.context.authorize(rule)
-    for backend in _backends(req, body):
-        table = clusters_db if isinstance(backend, objects.Cluster) else services_db
-        table.update(req.context, backend.id, {'frozen': frozen})
+    first, *others = _backends(req, body)
+    if not _table(first).set_frozen(req.context, first.id, frozen):
+        raise exception.InvalidInput(
+            reason=_('the back end is frozen already') if frozen
+            else _('the back end is not frozen'))
+    for backend in others:
+        _table(backend).set_frozen(req.context, backend.id, frozen)
+
+
+def _table(backend: objects.Service | objects.Cluster) -> types.ModuleType:
+    return clusters_db if isinstance(backend, objects.Cluster) else services_db
 
 
 def _backends(req: wsgi.Request, body: dict[str, Any]) -> list[objects.Service | objects.Cluster]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of snapshots."""
 from cinder import exception, objects, quota, utils
+from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -30,7 +31,7 @@ def create(ctxt, volume: objects.Volume, name: str | None = None, description: s
     verb = 'snapshot_create_attached' if force or in_use_ok else 'snapshot_create'
     with utils.fault_points('snapshot.create:api:commit'), session.writer(ctxt):
         quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
-        volumes_db.transition(ctxt, volume, verb)
+        volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.thawed(volume),))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
         snapshot.volume = volume
         operation = operations_db.create(ctxt, 'snapshot.create', snapshot, **_place(volume))
@@ -54,7 +55,8 @@ def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
     verb = 'force_delete' if force else 'delete'
     with utils.fault_points('snapshot.delete:api:commit'), session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, verb,
-                                conditions=(snapshots_db.no_group_snapshot,))
+                                conditions=(snapshots_db.no_group_snapshot,
+                                            clusters_db.thawed(volume)))
         operations_db.cancel_queued(ctxt, snapshot.id, 'The snapshot was deleted.')
         operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
     volume_rpc.VolumeAPI().delete_snapshot(ctxt, snapshot, operation)

@@ -7,6 +7,7 @@ operation in the same transaction; the message after the commit is only a nudge.
 from collections.abc import Callable
 
 from cinder import exception, objects, quota, utils
+from cinder.db import clusters as clusters_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -111,9 +112,10 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
     image_metadata = dict(origin.glance_metadata or {}) if origin is not None else {}
     with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:
-            volumes_db.transition(ctxt, source, 'clone')
+            volumes_db.transition(ctxt, source, 'clone', conditions=(clusters_db.thawed(source),))
         if snapshot is not None:
-            snapshots_db.transition(ctxt, snapshot, 'volume_create')
+            snapshots_db.transition(ctxt, snapshot, 'volume_create',
+                                    conditions=(clusters_db.thawed(snapshot.volume),))
         if group is not None:
             groups_db.transition(ctxt, group, 'volume_create')
         quota.take_volume(ctxt, values['size'], volume_type)
@@ -135,7 +137,8 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
     :param cascade: together with its snapshots.
     :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
     """
-    conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group]
+    conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
+                  clusters_db.thawed(volume)]
     if not cascade:
         conditions.append(volumes_db.no_snapshots)
     verb = 'force_delete' if force else 'delete'
@@ -177,7 +180,8 @@ def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = Fals
     verb = 'extend_attached' if attached_ok else 'extend'
     with utils.fault_points('volume.extend:api:commit'), session.writer(ctxt):
         quota.grow_volume(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
-        volumes_db.transition(ctxt, volume, verb, growth=new_size - volume.size)
+        volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.thawed(volume),),
+                              growth=new_size - volume.size)
         operation = operations_db.create(
             ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **_place(volume))
     volume_rpc.VolumeAPI().extend_volume(ctxt, volume, operation)
