@@ -97,10 +97,11 @@ def transition_of(operation: objects.Operation) -> states.Transition:
 
 
 @session.retry_on_deadlock
-def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource,
-            **values: object) -> bool:
+def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource, *,
+            status: str | None = None, **values: object) -> bool:
     """End the operation and give the resource its last status, in one transaction.
 
+    :param status: another status than the table's.
     :param values: columns that the work filled in.
     :returns: False when the resource went another way meanwhile (a forced delete); then it is
         left alone.
@@ -112,7 +113,7 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
             _KINDS[operation.resource_type][0].destroy(ctxt, resource.id)
             moved = True
         else:
-            moved = _leave(ctxt, operation, resource, row.after, values)
+            moved = _leave(ctxt, operation, resource, status or row.after, values)
         operations_db.finish(ctxt, operation, error=None if moved else WENT_AWAY)
     return moved
 

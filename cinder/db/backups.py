@@ -45,9 +45,9 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     """
     page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
                        offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
-    if detail and page.rows:
+    if detail and page.records:
         with session.reader(ctxt) as conn:
-            _fill(conn, page.rows)
+            _fill(conn, page)
     return page
 
 
@@ -57,19 +57,16 @@ def get_row(ctxt, backup_id: str) -> dict:
     :raises BackupNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _LISTS[True], backup_id)
-        if row is None:
+        page = query.one(ctxt, conn, _LISTS[True], backup_id)
+        if not page.records:
             raise exception.BackupNotFound(backup_id=backup_id)
-        _fill(conn, [row])
-    return row
+        _fill(conn, page)
+    return page.rows[0]
 
 
-def _fill(conn: sa.Connection, rows: list[dict]) -> None:
-    by_id = {row['id']: row for row in rows}
-    for row in rows:
-        row['metadata'] = {}
-    for backup_id, key, value in conn.execute(_METADATA, {'ids': ','.join(by_id)}).all():
-        by_id[backup_id]['metadata'][key] = value
+def _fill(conn: sa.Connection, page: query.Page) -> None:
+    pairs = conn.execute(_METADATA, {'ids': ','.join(page.ids)}).all()
+    page.sides['metadata'] = (query.by_owner(pairs), dict)
 
 
 # ---------------------------------------------------------------------------------- objects
@@ -79,11 +76,11 @@ def get(ctxt, backup_id: str) -> objects.Backup:
     :raises BackupNotFound: there is none, or it is another project's.
     """
     with session.reader(ctxt) as conn:
-        row = query.one(ctxt, conn, _WHOLE, backup_id)
-        if row is None:
+        page = query.one(ctxt, conn, _WHOLE, backup_id)
+        if not page.records:
             raise exception.BackupNotFound(backup_id=backup_id)
         metadata = changes.pairs_of(conn, _SIDE, _SIDE.c.backup_id, backup_id)
-    return objects.Backup.from_row(row, metadata=metadata)
+    return objects.Backup.from_row(page.rows[0], metadata=metadata)
 
 
 def newest_available(ctxt, project_id: str, volume_id: str,

@@ -2,11 +2,12 @@
 """Versioned objects: what crosses the bus and what changes state."""
 import importlib
 
-_MODULES = ('attachments', 'backups', 'groups', 'operations', 'services', 'snapshots', 'types', 'volumes')
+_MODULES = ('attachments', 'backups', 'groups', 'operations', 'services', 'snapshots', 'types',
+            'volumes')
 # Class name -> module, so that `objects.Volume` works without importing all of them at once.
 _CLASSES = {
-    'Backup': 'backups', 'Cluster': 'services', 'Group': 'groups', 'GroupSnapshot': 'groups', 'GroupType': 'groups',
-    'Operation': 'operations', 'RequestSpec': 'operations',
+    'Backup': 'backups', 'Cluster': 'services', 'Group': 'groups', 'GroupSnapshot': 'groups',
+    'GroupType': 'groups', 'Operation': 'operations', 'RequestSpec': 'operations',
     'Service': 'services', 'Snapshot': 'snapshots', 'Volume': 'volumes',
     'VolumeAttachment': 'attachments', 'VolumeType': 'types',
 }

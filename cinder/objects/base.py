@@ -14,8 +14,8 @@ from cinder import exception
 # it changed; a service publishes the number of its last row in the services table, and peers
 # send it nothing newer than what that row holds.
 HISTORY: tuple[tuple[str, dict[str, str]], ...] = (
-    ('1.0', {'Backup': '1.0', 'Cluster': '1.0', 'Group': '1.0', 'GroupSnapshot': '1.0', 'GroupType': '1.0',
-             'Operation': '1.0', 'RequestSpec': '1.0', 'Service': '1.0',
+    ('1.0', {'Backup': '1.0', 'Cluster': '1.0', 'Group': '1.0', 'GroupSnapshot': '1.0',
+             'GroupType': '1.0', 'Operation': '1.0', 'RequestSpec': '1.0', 'Service': '1.0',
              'Snapshot': '1.0', 'Volume': '1.0', 'VolumeAttachment': '1.0', 'VolumeType': '1.0'}),
 )
 CURRENT_VERSION = HISTORY[-1][0]

@@ -3,11 +3,14 @@
 
 A schema is plain JSON schema (2020-12); rules beyond it are the named formats of FORMATS.
 """
+import base64
 import functools
 import re
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from oslo_utils import timeutils
 
 from cinder import exception
 from cinder.i18n import _
@@ -47,6 +50,21 @@ def _are_uuids(value: object) -> bool:
     return all(map(_is_uuid, value)) if isinstance(value, list) else _is_uuid(value)
 
 
+def _is_base64(value: str) -> bool:
+    try:
+        base64.b64decode(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_time(value: str | None) -> bool:
+    try:
+        return value is None or bool(timeutils.parse_isotime(value))
+    except (ValueError, OverflowError):
+        return False
+
+
 # Format name -> (rule, what to tell the caller). A rule sees every JSON type the schema allows.
 FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
     'uuid': (_is_uuid, 'is not a UUID'),
@@ -64,6 +82,8 @@ FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
     # What a TEXT column of MySQL holds.
     'text column': (lambda value: not isinstance(value, str) or len(value.encode()) <= 65535,
                     'is longer than 65535 bytes'),
+    'base64': (_is_base64, 'is no base64'),
+    'time': (_is_time, 'is no time'),
     'log level': (lambda value: not value or value.upper() in LEVELS,
                   'is none of DEBUG, INFO, WARNING and ERROR'),
 }

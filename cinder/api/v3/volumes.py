@@ -8,11 +8,13 @@ from cinder.api import microversions as mv
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import volumes as schema
 from cinder.api.views import volumes as view
+from cinder.db import backups as backups_db
 from cinder.db import groups as groups_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
+from cinder.policies import backups as backup_policy
 from cinder.policies import volumes as policy
 from cinder.volume.api import volumes
 
@@ -181,7 +183,9 @@ def _load_source(req: wsgi.Request, key: str, ident: str) -> dict[str, Any]:
         ctxt.authorize(policy.CREATE_FROM_IMAGE)
         raise exception.InvalidInput(
             reason=_('image %s cannot be read: no image service is set up') % ident)
-    raise exception.NotFound(_('Backup %s could not be found.') % ident)
+    backup = backups_db.get(ctxt, ident)
+    ctxt.authorize(backup_policy.GET, backup)
+    return {'backup': backup}
 
 
 def _group(req: wsgi.Request, body: dict[str, Any]) -> objects.Group | None:

@@ -25,10 +25,15 @@ class Task:
         with utils.fault_points(f'{self.operation.verb}:driver'):
             yield
 
-    def done(self, **values: object) -> None:
-        """The work is on storage: write `values` and the last status, end the operation."""
+    def done(self, status: str | None = None, **values: object) -> bool:
+        """The work is on storage: write `values` and the last status, end the operation.
+
+        :param status: another status than the table's.
+        :returns: False when the resource went another way meanwhile; then it is left alone.
+        """
         with utils.fault_points(f'{self.operation.verb}:finish'):
-            operations.succeed(self.ctxt, self.operation, self.resource, **values)
+            return operations.succeed(self.ctxt, self.operation, self.resource, status=status,
+                                      **values)
         self.gone = operations.transition_of(self.operation).after is None
 
     def fail(self, exc: Exception, **values: object) -> None:

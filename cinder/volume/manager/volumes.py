@@ -15,7 +15,7 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import sources
+from cinder.volume.manager import backups, sources
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
@@ -44,11 +44,12 @@ class VolumeEndpoint:
                 if not self._reschedule(ctxt, work, exc):
                     raise
                 return
-            work.done(**made, launched_at=timeutils.utcnow(),
-                      service_uuid=self.backend.service_uuid,
-                      availability_zone=volume.availability_zone
-                      or self.backend.availability_zone,
-                      shared_targets=getattr(self.driver, 'shared_targets', False))
+            finish = (functools.partial(backups.give_away, ctxt, work)
+                      if 'backup_id' in operation.arguments else work.done)
+            finish(**made, launched_at=timeutils.utcnow(),
+                   service_uuid=self.backend.service_uuid,
+                   availability_zone=volume.availability_zone or self.backend.availability_zone,
+                   shared_targets=getattr(self.driver, 'shared_targets', False))
             self.backend.allocate(volume.host, volume.size)
 
     def _reschedule(self, ctxt, work: Task, exc: Exception) -> bool:

@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of backups: what is copied out of volumes, back into them, or removed.
+
+The work is done by a backup service; one is chosen here and the operation addressed to it.
+"""
+from cinder import exception, objects, quota, utils
+from cinder.conf import CONF
+from cinder.db import backups as backups_db
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import backup as backup_rpc
+from cinder.volume.api import volumes
+
+# What a record that names no volume is a backup of.
+_NO_VOLUME = '00000000-0000-0000-0000-000000000000'
+_BINARY = backup_rpc.BackupAPI.BINARY
+# Columns of a backup that its record carries to another deployment, beside id and metadata.
+RECORDED = ('volume_id', 'snapshot_id', 'parent_id', 'display_name', 'display_description', 'size',
+            'container', 'service_metadata', 'object_count', 'data_timestamp',
+            'encryption_key_id')
+
+
+@session.retry_on_deadlock
+def create(ctxt, volume: objects.Volume, *, snapshot: objects.Snapshot | None = None,
+           name: str | None = None, description: str | None = None,
+           container: str | None = None, incremental: bool = False, force: bool = False,
+           metadata: dict | None = None, availability_zone: str | None = None) -> objects.Backup:
+    """Accept a backup of a volume, or of a snapshot of it.
+
+    :param incremental: only what changed since the newest earlier backup.
+    :param force: the caller says that a volume in use may be taken.
+    :param availability_zone: of the backup service; the volume's where none is given.
+    :raises InvalidVolume, InvalidSnapshot: the status, or whose snapshot it is, forbids it.
+    :raises InvalidBackup: there is no backup to build on.
+    :raises QuotaError: the project has no room.
+    :raises BackupServiceUnavailable: no backup service is up in the zone.
+    """
+    if snapshot is not None and snapshot.volume_id != volume.id:
+        raise exception.InvalidSnapshot(
+            reason=f'snapshot {snapshot.id} is not one of volume {volume.id}')
+    values = {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
+        'size': volume.size, 'status': 'creating', 'display_name': name,
+        'display_description': description, 'container': container, 'object_count': 0,
+    }
+    if snapshot is not None:
+        values |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
+                   'size': snapshot.volume_size}
+    with utils.fault_points('backup.create:api:commit'), session.writer(ctxt):
+        quota.take_backup(ctxt, values['size'])
+        if snapshot is not None:
+            snapshots_db.transition(ctxt, snapshot, 'backup')
+        else:
+            volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup')
+        if incremental:
+            values['parent_id'] = _parent(ctxt, volume, snapshot).id
+        values |= _place_of_new(ctxt, volume, availability_zone or volume.availability_zone)
+        backup = backups_db.create(ctxt, values, metadata=metadata)
+        operation = operations_db.create(ctxt, 'backup.create', backup, host=backup.host)
+    backup_rpc.BackupAPI().create_backup(ctxt, backup, operation)
+    return backup
+
+
+def _parent(ctxt, volume: objects.Volume,
+            snapshot: objects.Snapshot | None) -> objects.Backup:
+    parent = backups_db.newest_available(ctxt, ctxt.project_id, volume.id,
+                                         before=snapshot.created_at if snapshot else None)
+    if parent is None:
+        raise exception.InvalidBackup(
+            reason=f'volume {volume.id} has no earlier backup in status available to build on')
+    # Until the commit, this keeps a removal of the parent from going on without its child.
+    backups_db.transition(ctxt, parent, 'build_on')
+    return parent
+
+
+def _place_of_new(ctxt, volume: objects.Volume, zone: str | None) -> dict[str, str | None]:
+    prefer = (volume.host or '').partition('@')[0] if CONF.backup_use_same_host else None
+    service = services_db.pick(ctxt, _BINARY, zone=zone, prefer=prefer)
+    if service is None:
+        raise exception.BackupServiceUnavailable()
+    return {'host': service.host, 'availability_zone': service.availability_zone}
+
+
+def _host(ctxt, backup: objects.Backup) -> str:
+    """Who works on a backup that exists: the service that made it, or another of its zone."""
+    service = services_db.pick(ctxt, _BINARY, zone=backup.availability_zone, prefer=backup.host)
+    if service is None:
+        raise exception.BackupServiceNotFound()
+    return service.host
+
+
+def _require(backup: objects.Backup, verb: str) -> None:
+    """Refuse early what a transition would refuse; export changes nothing, so it has no other."""
+    allowed = states.BACKUP[verb].allowed
+    if allowed is not None and backup.status not in allowed:
+        raise exception.InvalidBackup(
+            reason=f"backup {backup.id} is in status '{backup.status}' and must be in one of: "
+                   f"{', '.join(allowed)}")
+
+
+def delete(ctxt, backup: objects.Backup, force: bool = False) -> None:
+    """Accept the removal of a backup.
+
+    :param force: whatever its status is, where the driver can do that.
+    :raises InvalidBackup: the status or backups that build on it forbid it.
+    :raises BackupServiceNotFound: no backup service of its zone is up.
+    :raises ForcedDeletionUnsupported: the driver cannot.
+    """
+    verb = 'force_delete' if force else 'delete'
+    _require(backup, verb)
+    host = _host(ctxt, backup)
+    if force and not backup_rpc.BackupAPI().check_support_to_force_delete(ctxt, host):
+        raise exception.ForcedDeletionUnsupported()
+    operation = _record_delete(ctxt, backup, verb, host)
+    backup_rpc.BackupAPI().delete_backup(ctxt, backup, operation)
+
+
+@session.retry_on_deadlock
+def _record_delete(ctxt, backup: objects.Backup, verb: str, host: str) -> objects.Operation:
+    with utils.fault_points('backup.delete:api:commit'), session.writer(ctxt):
+        backups_db.transition(ctxt, backup, verb, host=host)
+        # The row is locked now, so no further backup can begin to build on it.
+        children = backups_db.dependents(ctxt, backup.id)
+        if children:
+            raise exception.InvalidBackup(
+                reason=f'other backups build on {backup.id}: {", ".join(children)}')
+        _call_off(ctxt, backup, 'The backup was deleted.')
+        return operations_db.create(ctxt, 'backup.delete', backup, host=host)
+
+
+def _call_off(ctxt, backup: objects.Backup, reason: str) -> None:
+    """End what waits to be done with a backup, and let go of the volumes that wait with it."""
+    for operation in operations_db.unfinished_for(ctxt, backup.id):
+        if operation.state != 'queued':
+            continue  # its holder lets go when it finds the backup changed
+        if operation.verb == 'backup.restore':
+            _leave(ctxt, operation.arguments['volume_id'], 'restore_backup')
+        elif operation.verb == 'backup.create' and backup.snapshot_id:
+            row = states.SNAPSHOT['backup']
+            snapshots_db.leave(ctxt, backup.snapshot_id, row.meanwhile, row.error, {})
+        elif operation.verb == 'backup.create':
+            _leave(ctxt, backup.volume_id, 'backup')
+    operations_db.cancel_queued(ctxt, backup.id, reason)
+
+
+def _leave(ctxt, volume_id: str, verb: str) -> None:
+    """Give a volume the status after a failure of `verb`."""
+    row = states.VOLUME[verb]
+    try:
+        volume = volumes_db.get(ctxt.elevated(), volume_id)
+    except exception.VolumeNotFound:
+        return
+    status = volume.previous_status or 'available' if row.error == states.PREVIOUS else row.error
+    volumes_db.leave(ctxt, volume_id, row.meanwhile, status, {})
+
+
+def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
+            name: str | None = None) -> tuple[str, str | None]:
+    """Accept writing a backup to a volume; returns the volume's id and display name.
+
+    :param volume: where to; a new one is made where none is given.
+    :param name: of a new volume.
+    :raises InvalidBackup, InvalidVolume: the status, or a volume that is too small, forbids it.
+    :raises QuotaError: the project has no room for the new volume.
+    :raises BackupServiceNotFound: no backup service of its zone is up.
+    """
+    _require(backup, 'restore')
+    if volume is None:
+        _host(ctxt, backup)  # a volume that nobody could fill is not begun
+        # Its volume service hands it over when it is made.
+        made = volumes.create(ctxt, name=name or f'restore_backup_{backup.id}', backup=backup)
+        return made.id, made.display_name
+    if volume.size < backup.size:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} has {volume.size} GiB, the backup needs {backup.size}')
+    operation = _record_restore(ctxt, backup, volume)
+    backup_rpc.BackupAPI().restore_backup(ctxt, backup, operation)
+    return volume.id, volume.display_name
+
+
+@session.retry_on_deadlock
+def _record_restore(ctxt, backup: objects.Backup, volume: objects.Volume) -> objects.Operation:
+    with utils.fault_points('backup.restore:api:commit'), session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'restore_backup')
+        host = _host(ctxt, backup)
+        backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
+        return operations_db.create(ctxt, 'backup.restore', backup, host=host,
+                                    arguments={'volume_id': volume.id})
+
+
+@session.retry_on_deadlock
+def update(ctxt, backup: objects.Backup, values: dict,
+           metadata: dict | None = None) -> objects.Backup:
+    """Change display_name and display_description; `metadata` replaces all there is.
+
+    :returns: the backup as it is now.
+    """
+    with session.writer(ctxt):
+        backups_db.transition(ctxt, backup, 'update', **values)
+        if metadata is not None:
+            backups_db.set_metadata(ctxt, backup.id, metadata, replace=True)
+    return backups_db.get(ctxt, backup.id)
+
+
+@session.retry_on_deadlock
+def reset_status(ctxt, backup: objects.Backup, status: str) -> None:
+    """Write the status as an administrator says; what waits to be done is called off."""
+    with session.writer(ctxt):
+        backups_db.update(ctxt, backup.id, {'status': status})
+        _call_off(ctxt, backup, 'The status of the backup was reset.')
+
+
+# ---------------------------------------------------------------------------------- records
+def export_record(backup: objects.Backup) -> dict[str, object]:
+    """All that another deployment needs to use the backup, as plain values.
+
+    :raises InvalidBackup: the backup is not available.
+    """
+    _require(backup, 'export')
+    names = ('id', 'project_id', 'user_id', 'status', 'service', 'availability_zone', *RECORDED)
+    return {**{name: backup[name] for name in names}, 'metadata': backup.metadata}
+
+
+@session.retry_on_deadlock
+def import_record(ctxt, record: dict, backup_service: str,
+                  driver_info: dict | None = None) -> objects.Backup:
+    """Accept a backup that another deployment made; a backup service then looks for its data.
+
+    :param record: id, columns of RECORDED and metadata, each of its type.
+    :param backup_service: the driver that wrote the data; services without it pass the work on.
+    :param driver_info: what that driver noted for itself.
+    :raises InvalidBackup: a backup with that id exists.
+    :raises BackupServiceUnavailable: no backup service is up.
+    """
+    values = {name: record[name] for name in RECORDED if name in record}
+    values |= {'id': record['id'], 'volume_id': values.get('volume_id') or _NO_VOLUME,
+               'status': 'creating', 'service': backup_service,
+               'project_id': ctxt.project_id, 'user_id': ctxt.user_id}
+    with session.writer(ctxt):
+        first, *others = _all_hosts(ctxt)
+        backup = backups_db.take_in(ctxt, {
+            **values, 'host': first.host, 'availability_zone': first.availability_zone},
+            metadata=record.get('metadata'))
+        operation = operations_db.create(
+            ctxt, 'backup.import', backup, host=backup.host,
+            arguments={'backup_service': backup_service, 'driver_info': driver_info or {},
+                       'hosts': [service.host for service in others]})
+    backup_rpc.BackupAPI().import_backup(ctxt, backup, operation)
+    return backup
+
+
+def _all_hosts(ctxt) -> list[objects.Service]:
+    services = services_db.list_all(ctxt, binary=_BINARY, disabled=False, is_up=True)
+    if not services:
+        raise exception.BackupServiceUnavailable()
+    return services
