@@ -11,6 +11,11 @@ from cinder.api.v3 import (
     clusters,
     default_types,
     extensions,
+    group_actions,
+    group_snapshots,
+    group_specs,
+    group_types,
+    groups,
     hosts,
     limits,
     messages,
@@ -95,6 +100,38 @@ ROUTES = {
     '/qos-specs/{qos_id}/associate': {'GET': qos_specs.associate},
     '/qos-specs/{qos_id}/disassociate': {'GET': qos_specs.disassociate},
     '/qos-specs/{qos_id}/disassociate_all': {'GET': qos_specs.disassociate_all},
+
+    '/group_types': {'GET': group_types.index, 'POST': group_types.create},
+    '/group_types/{group_type_id}': {'GET': group_types.show, 'PUT': group_types.update,
+                                     'DELETE': group_types.delete},
+    '/group_types/{group_type_id}/group_specs': {
+        'GET': group_specs.index, 'POST': group_specs.create},
+    '/group_types/{group_type_id}/group_specs/{key}': {
+        'GET': group_specs.show, 'PUT': group_specs.update, 'DELETE': group_specs.delete},
+
+    '/groups': {'GET': groups.index, 'POST': groups.create},
+    '/groups/detail': {'GET': groups.detail},
+    '/groups/action': {'POST': wsgi.Actions(group_actions.COLLECTION_ACTIONS)},
+    '/groups/{group_id}': {'GET': groups.show, 'PUT': groups.update},
+    '/groups/{group_id}/action': {'POST': wsgi.Actions(group_actions.ACTIONS)},
+    '/consistencygroups': {'GET': groups.old_index, 'POST': groups.old_create},
+    '/consistencygroups/detail': {'GET': groups.old_detail},
+    '/consistencygroups/create_from_src': {'POST': groups.old_create_from_src},
+    '/consistencygroups/{consistencygroup_id}': {
+        'GET': groups.old_show, 'PUT': groups.old_update, 'DELETE': groups.old_delete},
+    '/consistencygroups/{consistencygroup_id}/update': {'PUT': groups.old_update_again},
+    '/consistencygroups/{consistencygroup_id}/delete': {'POST': groups.old_delete},
+
+    '/group_snapshots': {'GET': group_snapshots.index, 'POST': group_snapshots.create},
+    '/group_snapshots/detail': {'GET': group_snapshots.detail},
+    '/group_snapshots/{group_snapshot_id}': {
+        'GET': group_snapshots.show, 'DELETE': group_snapshots.delete},
+    '/group_snapshots/{group_snapshot_id}/action': {
+        'POST': wsgi.Actions(group_snapshots.ACTIONS)},
+    '/cgsnapshots': {'GET': group_snapshots.old_index, 'POST': group_snapshots.old_create},
+    '/cgsnapshots/detail': {'GET': group_snapshots.old_detail},
+    '/cgsnapshots/{cgsnapshot_id}': {
+        'GET': group_snapshots.old_show, 'DELETE': group_snapshots.old_delete},
 
     '/os-quota-sets/{target_project_id}': {
         'GET': quotas.show, 'PUT': quotas.update, 'DELETE': quotas.delete},
