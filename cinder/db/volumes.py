@@ -366,6 +366,12 @@ def not_migrating() -> transitions.Requirement:
         'is being migrated')
 
 
+def size_is(size: int) -> Callable[[], transitions.Requirement]:
+    """For a transition: the volume has not been resized since it was loaded."""
+    requirement = transitions.Requirement(_T.c.size == size, f'is not of {size} GiB any more')
+    return lambda: requirement
+
+
 def no_group() -> transitions.Requirement:
     """The volume is in no group."""
     return transitions.Requirement(_T.c.group_id.is_(None), 'is in group',

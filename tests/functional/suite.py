@@ -10,7 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tests.functional.client import CUT_OFF, Client
 from tests.functional.processes import Process, children, free_port, wait_until
@@ -110,6 +110,7 @@ class Suite:
             'enabled_backends': BACKEND, 'report_interval': 2, 'service_down_time': 10,
             'operation_poll_interval': 2, 'operation_lease': 10, 'periodic_fuzzy_delay': 0,
             'periodic_interval': 5, 'operation_max_attempts': 5,
+            'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
         }
         if len(self.nodes) > 1:
             default['cluster'] = 'cluster'
@@ -170,6 +171,7 @@ class Suite:
                     for node in self.nodes for name in ('scheduler', 'volume')}
         wait_until(lambda: expected <= self.up(), seconds,
                    lambda: f'{expected - self.up()} to be up\n{self.tails()}', pause=0.1)
+        wait_until(self.knows_pools, seconds, 'the scheduler to know a pool', pause=0.1)
 
     def answers(self) -> bool:
         """Return whether the API serves requests."""
@@ -177,6 +179,10 @@ class Suite:
             return self.client(timeout=5).request('GET', '/healthcheck').status == 200
         except CUT_OFF:
             return False
+
+    def knows_pools(self) -> bool:
+        """Return whether a back end has told the scheduler what it has."""
+        return bool(self.client().get('scheduler-stats/get_pools')['pools'])
 
     def up(self) -> set[tuple[str, str]]:
         """Return (binary, host) of the services that are reported up."""
@@ -199,25 +205,30 @@ class Suite:
         self.processes[name].kill9()
         self.processes[name].start()
 
+    def pids(self) -> set[int]:
+        """Return all living processes of the daemons."""
+        return {pid for process in self.processes.values() if process.running
+                for pid in (process.pid, *process.children())}
+
     def worker_pids(self, name: str) -> list[int]:
         """Return the processes of a daemon that do the work: its children, or itself."""
         pid = self.processes[name].pid
         return children(pid) or [pid]
 
     # ------------------------------------------------------------------------------------ faults
-    def arm(self, name: str) -> pathlib.Path:
-        """Let a fault point fire once; the flag is gone when it has."""
-        flag = self.flags / name
-        flag.touch()
-        return flag
-
-    def wait_fired(self, flag: pathlib.Path, seconds: float = 20) -> None:
-        """Wait until an armed fault point has fired.
+    @contextlib.contextmanager
+    def killed_at(self, name: str, seconds: float = 20) -> Iterator[None]:
+        """Let a fault point kill a process once, and wait for that at the end of the block.
 
         :raises TimeoutError: the code never came by
         """
+        flag, before = self.flags / name, self.pids()
+        flag.touch()
         try:
-            wait_until(lambda: not flag.exists(), seconds, f'fault point {flag.name}', pause=0.02)
+            yield
+            # The flag goes first, the process a moment later.
+            wait_until(lambda: not flag.exists() and before - self.pids(), seconds,
+                       f'fault point {name}', pause=0.02)
         finally:
             flag.unlink(missing_ok=True)
 

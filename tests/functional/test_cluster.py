@@ -17,8 +17,6 @@ def cluster(installation, postgresql):
 
 def test_each_operation_runs_once(cluster):
     client = cluster.client()
-    client.put(f'os-quota-sets/{client.project}',
-               {'quota_set': {'volumes': -1, 'snapshots': -1, 'gigabytes': -1}})
     running = [make(client) for make, _verb in scenarios.ALL.values() for _time in range(4)]
     for scenario in running:
         scenario.prepare()
@@ -34,9 +32,8 @@ def test_other_node_takes_over(cluster):
     """A node that dies in the middle of its work is not needed for the rest of it."""
     client = cluster.client()
     scenario = scenarios.CreateEmpty(client)
-    flag = cluster.arm('volume.create:driver:after')
-    scenario.request()
-    cluster.wait_fired(flag)
+    with cluster.killed_at('volume.create:driver:after'):
+        scenario.request()
     # Which of the two took the work is not to be foreseen: the one whose child is new.
     for name in ('scheduler', 'volume'):
         cluster.processes[name].kill9()

@@ -7,6 +7,7 @@ operation in the same transaction; the message after the commit is only a nudge.
 from collections.abc import Callable
 
 from cinder import exception, objects, quota, utils
+from cinder.db import backups as backups_db
 from cinder.db import clusters as clusters_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
@@ -25,16 +26,18 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
            snapshot: objects.Snapshot | None = None, source_volume: objects.Volume | None = None,
            metadata: dict | None = None, availability_zone: str | None = None,
            scheduler_hints: dict | None = None,
-           group: objects.Group | None = None) -> objects.Volume:
+           group: objects.Group | None = None,
+           backup: objects.Backup | None = None) -> objects.Volume:
     """Accept a new volume; the scheduler places it and a volume service makes it.
 
-    :param size: GiB; may be left out with a snapshot or source volume.
+    :param size: GiB; may be left out with a snapshot, source volume or backup.
     :param group: group that the volume joins, on the back end of the group.
+    :param backup: what a backup service writes to the volume once it is made.
     :raises InvalidInput: sizes, zones, or the group's types or back end do not fit.
     :raises InvalidGroup: the group is not available.
     :raises QuotaError: the project has no room.
     """
-    size = _size(size, snapshot, source_volume)
+    size = _size(size, snapshot, source_volume, backup)
     if group is not None:
         availability_zone = _require_group(group, volume_type, availability_zone)
     volume_type = volume_type or _default_type(ctxt, snapshot, source_volume)
@@ -56,7 +59,7 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
             reason=f'volumes of the encrypted type {volume_type.name} cannot be made: '
                    'no key manager is set up')
     volume, operation = _record(ctxt, values, volume_type, snapshot, source_volume,
-                                metadata or {}, scheduler_hints, group)
+                                metadata or {}, scheduler_hints, group, backup)
     scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
     return volume
 
@@ -75,12 +78,13 @@ def _require_group(group: objects.Group, volume_type: objects.VolumeType | None,
 
 
 def _size(size: int | None, snapshot: objects.Snapshot | None,
-          source: objects.Volume | None) -> int:
-    least = source.size if source else snapshot.volume_size if snapshot else None
+          source: objects.Volume | None, backup: objects.Backup | None) -> int:
+    least = (source.size if source else snapshot.volume_size if snapshot
+             else backup.size if backup else None)
     if size is None:
         if least is None:
             raise exception.InvalidInput(
-                reason='size is needed unless a snapshot or source volume is given')
+                reason='size is needed unless a snapshot, source volume or backup is given')
         return least
     if least and size < least:
         raise exception.InvalidInput(
@@ -100,7 +104,7 @@ def _default_type(ctxt, snapshot: objects.Snapshot | None,
 def _record(ctxt, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
             hints: dict | None, group: objects.Group | None,
-            ) -> tuple[objects.Volume, objects.Operation]:
+            backup: objects.Backup | None) -> tuple[objects.Volume, objects.Operation]:
     origin = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
     backends = {utils.backend_of(each.cluster_name or each.host)
@@ -109,6 +113,8 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
         raise exception.InvalidInput(reason='the source and the group are on different back ends')
     if backends:
         arguments['resource_backend'] = backends.pop()
+    if backup is not None:
+        arguments['backup_id'] = backup.id
     image_metadata = dict(origin.glance_metadata or {}) if origin is not None else {}
     with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:
@@ -118,6 +124,8 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
                                     conditions=(clusters_db.thawed(snapshot.volume),))
         if group is not None:
             groups_db.transition(ctxt, group, 'volume_create')
+        if backup is not None:
+            backups_db.transition(ctxt, backup, 'volume_create')
         quota.take_volume(ctxt, values['size'], volume_type)
         volume = volumes_db.create(ctxt, values, metadata=metadata,
                                    glance_metadata=image_metadata)
@@ -141,7 +149,9 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
                   clusters_db.thawed(volume)]
     if not cascade:
         conditions.append(volumes_db.no_snapshots)
-    verb = 'force_delete' if force else 'delete'
+    # What could not be taken over was never ours: its data stays.
+    ours = volume.status != 'error_managing'
+    verb = 'forget' if not ours else 'force_delete' if force else 'delete'
     with utils.fault_points('volume.delete:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
         operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
@@ -155,11 +165,14 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
             for snapshot in snapshots_db.for_volume(ctxt, volume.id):
                 snapshots_db.transition(ctxt, snapshot, 'cascade_delete')
         operation = operations_db.create(
-            ctxt, 'volume.delete', volume, arguments={'cascade': cascade}, **_place(volume))
-    volume_rpc.VolumeAPI().delete_volume(ctxt, volume, operation)
+            ctxt, 'volume.delete' if ours else 'volume.forget', volume,
+            arguments={'cascade': cascade}, **place(volume))
+    volume_api = volume_rpc.VolumeAPI()
+    send = volume_api.delete_volume if ours else volume_api.forget_volume
+    send(ctxt, volume, operation)
 
 
-def _place(volume: objects.Volume) -> dict[str, str | None]:
+def place(volume: objects.Volume) -> dict[str, str | None]:
     """Where the work on a volume is done."""
     return {'host': utils.backend_of(volume.host),
             'cluster': utils.backend_of(volume.cluster_name)}
@@ -180,10 +193,11 @@ def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = Fals
     verb = 'extend_attached' if attached_ok else 'extend'
     with utils.fault_points('volume.extend:api:commit'), session.writer(ctxt):
         quota.grow_volume(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
-        volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.thawed(volume),),
-                              growth=new_size - volume.size)
+        volumes_db.transition(
+            ctxt, volume, verb, growth=new_size - volume.size,
+            conditions=(clusters_db.thawed(volume), volumes_db.size_is(volume.size)))
         operation = operations_db.create(
-            ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **_place(volume))
+            ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **place(volume))
     volume_rpc.VolumeAPI().extend_volume(ctxt, volume, operation)
 
 

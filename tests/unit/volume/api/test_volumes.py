@@ -131,6 +131,15 @@ def test_extend_in_use_only_where_the_request_may(ctxt, make, sent):
     assert sent[-1][1]['operation'].arguments == {'new_size': 3}
 
 
+def test_extend_of_what_another_request_has_extended(ctxt, make):
+    """The first request is through before the second one's transaction begins."""
+    volume = make()
+    volumes_db.update(ctxt, volume.id, {'size': 3})
+    with pytest.raises(exception.InvalidVolume, match='not of'):
+        volumes.extend(ctxt, volume, 3)
+    assert volumes_db.get(ctxt, volume.id).status == 'available'
+
+
 def test_extend_over_quota_changes_nothing(ctxt, make):
     quotas_db.set_limits(ctxt, 'p1', {'gigabytes': 3})
     volume = make()
