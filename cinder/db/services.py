@@ -14,9 +14,9 @@ _T = models.Service.__table__
 
 
 def reported_lately() -> filters.Condition:
-    """The last heartbeat is younger than service_down_time; no host's clock is asked."""
-    return sa.func.coalesce(_T.c.updated_at, _T.c.created_at) > session.in_seconds(
-        -CONF.service_down_time)
+    """There was a heartbeat, younger than service_down_time; no host's clock is asked."""
+    return sa.and_(_T.c.updated_at.is_not(None),
+                   _T.c.updated_at > session.in_seconds(-CONF.service_down_time))
 
 
 def _select(*where: filters.Condition) -> sa.Select:

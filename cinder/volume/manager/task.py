@@ -32,9 +32,10 @@ class Task:
         :returns: False when the resource went another way meanwhile; then it is left alone.
         """
         with utils.fault_points(f'{self.operation.verb}:finish'):
-            return operations.succeed(self.ctxt, self.operation, self.resource, status=status,
-                                      **values)
+            moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
+                                       **values)
         self.gone = operations.transition_of(self.operation).after is None
+        return moved
 
     def fail(self, exc: Exception, **values: object) -> None:
         """Put the resource in its error status with a message that says why."""

@@ -22,9 +22,11 @@ def run(*words):
 
 @pytest.fixture
 def service(database, ctxt):
-    return services.create(ctxt, {
+    made = services.create(ctxt, {
         'binary': 'cinder-volume', 'host': 'h1@lvm', 'topic': 'cinder-volume',
         'availability_zone': 'z1', 'rpc_current_version': '1.0', 'object_current_version': '1.0'})
+    services.heartbeat(ctxt, made.id)
+    return made
 
 
 def test_service_list_shows_who_is_up(service, capsys):

@@ -10,7 +10,9 @@ from cinder.db import clusters, models, services, session
 @pytest.fixture
 def make(database, ctxt):
     def make_service(host, binary='cinder-volume', **values):
-        return services.create(ctxt, {'host': host, 'binary': binary, 'topic': binary, **values})
+        made = services.create(ctxt, {'host': host, 'binary': binary, 'topic': binary, **values})
+        services.heartbeat(ctxt, made.id)
+        return services.get(ctxt, made.id)
     return make_service
 
 
@@ -20,6 +22,10 @@ def silence(ctxt, service_id, seconds):
     with session.writer(ctxt) as conn:
         conn.execute(table.update().where(table.c.id == service_id).values(
             updated_at=session.in_seconds(-seconds)))
+
+
+def test_a_row_alone_is_not_up(database, ctxt):
+    assert not services.create(ctxt, {'host': 'n1', 'binary': 'b', 'topic': 'b'}).is_up
 
 
 def test_up_by_the_database_clock(make, ctxt):
@@ -33,7 +39,7 @@ def test_up_by_the_database_clock(make, ctxt):
     assert read.modified_at > read.updated_at
     services.heartbeat(ctxt, service.id)
     read = services.get(ctxt, service.id)
-    assert (read.is_up, read.report_count) == (True, 1)
+    assert (read.is_up, read.report_count) == (True, 2)
 
 
 def test_a_heartbeat_is_one_statement(make, ctxt, statements):

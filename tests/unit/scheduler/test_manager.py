@@ -257,8 +257,9 @@ def test_filter_that_breaks_is_a_refusal_that_hides_its_internals(manager, ctxt,
 
 def test_services_are_those_of_the_database(bus, ctxt):
     for host, binary in (('n1@lvm', 'cinder-volume'), ('sched', 'cinder-scheduler')):
-        services_db.create(ctxt, {'host': host, 'binary': binary, 'topic': binary,
-                                  'availability_zone': 'az3'})
+        made = services_db.create(ctxt, {'host': host, 'binary': binary, 'topic': binary,
+                                         'availability_zone': 'az3'})
+        services_db.heartbeat(ctxt, made.id)
     manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus)
     assert manager.host_manager.silent(ctxt) == ['n1@lvm']
     tell(manager)
