@@ -15,7 +15,7 @@ from cinder.volume.api import groups
 
 @wsgi.versions(mv.GROUP_SNAPSHOTS)
 @wsgi.body(schema.CREATE_FROM_SRC, key='create-from-src')
-@wsgi.response(202)
+@wsgi.response(202, view.SUMMARY.one)
 def create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return view.SUMMARY.one(
         req, copy(req, body, body.get('group_snapshot_id'), body.get('source_group_id')))

@@ -49,23 +49,28 @@ def _create(req: wsgi.Request, body: dict[str, Any], group_id: str,
 
 
 @wsgi.versions(mv.GROUP_SNAPSHOTS)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.SUMMARY)
 
 
 @wsgi.versions(mv.GROUP_SNAPSHOTS)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL)
 
 
 @wsgi.versions(mv.GROUP_SNAPSHOTS)
+@wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, group_snapshot_id: str) -> dict[str, Any]:
     return view.DETAIL.one(req, _load(req, group_snapshot_id, policy.GET))
 
 
 @wsgi.versions(mv.GROUP_SNAPSHOTS)
 @wsgi.body(schema.CREATE, key='group_snapshot')
-@wsgi.response(202)
+@wsgi.response(202, view.CREATED.one)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return view.CREATED.one(req, _create(req, body, body['group_id']))
 
@@ -93,20 +98,25 @@ def _old_page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
     return answer.page(req, OLD_LIST.fetch(req, group_snapshots_db.list_rows, consistency=True))
 
 
+@wsgi.listing(OLD_LIST)
+@wsgi.response(200, view.OLD_SUMMARY.page)
 def old_index(req: wsgi.Request) -> dict[str, Any]:
     return _old_page(req, view.OLD_SUMMARY)
 
 
+@wsgi.listing(OLD_LIST)
+@wsgi.response(200, view.OLD_DETAIL.page)
 def old_detail(req: wsgi.Request) -> dict[str, Any]:
     return _old_page(req, view.OLD_DETAIL)
 
 
+@wsgi.response(200, view.OLD_DETAIL.one)
 def old_show(req: wsgi.Request, cgsnapshot_id: str) -> dict[str, Any]:
     return view.OLD_DETAIL.one(req, _load(req, cgsnapshot_id, policy.GET, old=True))
 
 
 @wsgi.body(schema.OLD_CREATE, key='cgsnapshot')
-@wsgi.response(202)
+@wsgi.response(202, view.OLD_SUMMARY.one)
 def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     made = _create(req, body, body['consistencygroup_id'], old=True)
     return view.OLD_SUMMARY.one(req, made)

@@ -6,18 +6,23 @@ from cinder import exception
 from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import group_types as schema
+from cinder.api.views import shapes
 from cinder.db import group_types as group_types_db
 from cinder.i18n import _
 from cinder.policies import group_specs as policy
 
+_SPECS = shapes.wrap('group_specs', shapes.TEXTS)
+
 
 @wsgi.versions(mv.GROUP_TYPES)
+@wsgi.response(200, _SPECS)
 def index(req: wsgi.Request, group_type_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return {'group_specs': group_types_db.get(req.context, group_type_id).group_specs}
 
 
 @wsgi.versions(mv.GROUP_TYPES)
+@wsgi.response(200, shapes.TEXTS)
 def show(req: wsgi.Request, group_type_id: str, key: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)
     specs = group_types_db.get(req.context, group_type_id).group_specs
@@ -28,7 +33,7 @@ def show(req: wsgi.Request, group_type_id: str, key: str) -> dict[str, Any]:
 
 @wsgi.versions(mv.GROUP_TYPES)
 @wsgi.body(schema.CREATE_SPECS, key='group_specs')
-@wsgi.response(202)
+@wsgi.response(202, _SPECS)
 def create(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     group_types_db.set_specs(req.context, group_type_id, body)
@@ -37,6 +42,7 @@ def create(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[
 
 @wsgi.versions(mv.GROUP_TYPES)
 @wsgi.body(schema.UPDATE_SPEC)
+@wsgi.response(200, shapes.TEXTS)
 def update(req: wsgi.Request, group_type_id: str, key: str,
            body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)

@@ -25,6 +25,8 @@ LIST = common.Listing(
 
 
 @wsgi.versions(mv.GROUP_TYPES)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     def rows(ctxt, filters: dict, **page: Any) -> query.Page:
         if ctxt.is_admin:
@@ -36,6 +38,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
 
 
 @wsgi.versions(mv.GROUP_TYPES)
+@wsgi.response(200, view.VIEW.one)
 def show(req: wsgi.Request, group_type_id: str) -> dict[str, Any]:
     if group_type_id == 'default':
         return view.VIEW.one(req, group_types_db.default(req.context))
@@ -44,7 +47,8 @@ def show(req: wsgi.Request, group_type_id: str) -> dict[str, Any]:
 
 @wsgi.versions(mv.GROUP_TYPES)
 @wsgi.body(schema.CREATE, key='group_type')
-@wsgi.response(202)
+@wsgi.response(202, view.VIEW.one)
+@wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     values = {'name': body['name'], 'description': body.get('description'),
@@ -55,6 +59,8 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 @wsgi.versions(mv.GROUP_TYPES)
 @wsgi.body(schema.UPDATE, key='group_type')
+@wsgi.response(200, view.VIEW.one)
+@wsgi.errors(409)
 def update(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     values = {key: value for key, value in body.items() if value is not None}

@@ -20,6 +20,7 @@ _SORTS = ('id', 'name', 'description', 'status', 'availability_zone', 'group_typ
           'project_id', 'user_id', 'created_at', 'updated_at')
 LIST = common.Listing('group', _SORTS, {'name': common.Filter(since=mv.CONFIGURED_FILTERS)},
                       flags=('list_volume',))
+_LISTS_VOLUMES = wsgi.query(list_volume=(mv.GROUP_VOLUMES, common.boolean))
 OLD_LIST = common.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX + 1)
 
 
@@ -40,36 +41,38 @@ def load(req: wsgi.Request, group_id: str, rule: str, old: bool = False) -> obje
     return group
 
 
-def _lists_volumes(req: wsgi.Request) -> bool:
-    return req.api_version >= mv.GROUP_VOLUMES and common.boolean(
-        'list_volume', req.query.get('list_volume', '0'))
-
-
 @wsgi.versions(mv.GROUPS)
+@wsgi.listing(LIST)
+@wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.SUMMARY.page(req, LIST.fetch(req, groups_db.list_rows))
 
 
 @wsgi.versions(mv.GROUPS)
+@wsgi.listing(LIST)
+@_LISTS_VOLUMES
+@wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.DETAIL.page(req, LIST.fetch(req, groups_db.list_rows, detail=True,
-                                            volumes=_lists_volumes(req)))
+                                            volumes=req.params.get('list_volume', False)))
 
 
 @wsgi.versions(mv.GROUPS)
+@_LISTS_VOLUMES
+@wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, group_id: str) -> dict[str, Any]:
     group = load(req, group_id, policy.GET)
     row = {name: group.get(name) for name in group.fields}
-    if _lists_volumes(req):
+    if req.params.get('list_volume'):
         row['volumes'] = groups_db.volume_ids(req.context, group.id)
     return view.DETAIL.one(req, row)
 
 
 @wsgi.versions(mv.GROUPS)
 @wsgi.body(schema.CREATE, key='group')
-@wsgi.response(202)
+@wsgi.response(202, view.SUMMARY.one)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.CREATE)
@@ -125,23 +128,28 @@ def copy(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
 
 
 # -------------------------------------------------------------------------- consistency groups
+@wsgi.listing(OLD_LIST)
+@wsgi.response(200, view.OLD_SUMMARY.page)
 def old_index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.OLD_SUMMARY.page(req, OLD_LIST.fetch(req, groups_db.list_rows, consistency=True))
 
 
+@wsgi.listing(OLD_LIST)
+@wsgi.response(200, view.OLD_DETAIL.page)
 def old_detail(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.OLD_DETAIL.page(req, OLD_LIST.fetch(req, groups_db.list_rows, detail=True,
                                                     consistency=True))
 
 
+@wsgi.response(200, view.OLD_DETAIL.one)
 def old_show(req: wsgi.Request, consistencygroup_id: str) -> dict[str, Any]:
     return view.OLD_DETAIL.one(req, load(req, consistencygroup_id, policy.GET, old=True))
 
 
 @wsgi.body(schema.OLD_CREATE, key='consistencygroup')
-@wsgi.response(202)
+@wsgi.response(202, view.OLD_SUMMARY.one)
 def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.CREATE)
@@ -156,7 +164,7 @@ def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @wsgi.body(schema.OLD_CREATE_FROM_SRC, key='consistencygroup-from-src')
-@wsgi.response(202)
+@wsgi.response(202, view.OLD_SUMMARY.one)
 def old_create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     made = copy(req, body, body.get('cgsnapshot_id'), body.get('source_cgid'), old=True)
     return view.OLD_SUMMARY.one(req, made)
