@@ -397,7 +397,7 @@ class SnapshotIsBusy(CinderException):
     message = _('Snapshot %(snapshot_name)s is busy: %(reason)s')
 
 
-class DriverNotInitialized(CinderException):
+class DriverNotInitialized(ServiceUnavailable):
     message = _('The volume driver is not ready.')
 
 

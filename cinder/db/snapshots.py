@@ -90,6 +90,13 @@ def for_volume(ctxt, volume_id: str) -> list[objects.Snapshot]:
     return _objects(ctxt, _T.c.volume_id == volume_id)
 
 
+def is_on_storage(ctxt, ident: str) -> bool:
+    """Whether a snapshot is called by this id on the storage."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.id).where(
+            _T.c.deleted == sa.false(), _T.c.id == ident)).first() is not None
+
+
 def on_backend(ctxt, host: str | None = None,
                cluster: str | None = None) -> list[objects.Snapshot]:
     """The snapshots of all volumes of a back end, without metadata and volume."""
@@ -160,6 +167,13 @@ def leave(ctxt, snapshot_id: str, meanwhile: str | None, status: str,
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, snapshot_id, expected, {**values, 'status': status})
+
+
+@session.retry_on_deadlock
+def give(ctxt, volume_id: str, project_id: str, user_id: str | None) -> None:
+    """Let another project have the snapshots of a volume."""
+    changes.swap(ctxt, _T, [_T.c.volume_id == volume_id, _T.c.deleted == sa.false()],
+                 {'project_id': project_id, 'user_id': user_id})
 
 
 @session.retry_on_deadlock

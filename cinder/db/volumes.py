@@ -345,6 +345,15 @@ def no_snapshots() -> transitions.Requirement:
         sa.select(_SNAPSHOTS.c.id).join_from(_SNAPSHOTS, _T, sa.and_(*here)))
 
 
+def snapshots_available() -> transitions.Requirement:
+    """Nothing is being done to a snapshot of the volume."""
+    here = [_SNAPSHOTS.c.volume_id == _T.c.id, _SNAPSHOTS.c.deleted == sa.false(),
+            _SNAPSHOTS.c.status != 'available']
+    return transitions.Requirement(
+        ~sa.exists().where(*here), 'has snapshots that are not available:',
+        sa.select(_SNAPSHOTS.c.id).join_from(_SNAPSHOTS, _T, sa.and_(*here)))
+
+
 def not_attached() -> transitions.Requirement:
     """No server or host has the volume."""
     here = [_ATTACHMENTS.c.volume_id == _T.c.id, _ATTACHMENTS.c.deleted == sa.false()]

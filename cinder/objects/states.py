@@ -100,6 +100,9 @@ VOLUME = {
     'backup': Transition(('available',), 'backing-up', PREVIOUS, PREVIOUS),
     'backup_attached': Transition(('available', 'in-use'), 'backing-up', PREVIOUS, PREVIOUS),
     'restore_backup': Transition(('available',), 'restoring-backup', 'available', 'error'),
+    'transfer_create': Transition(('available',), 'awaiting-transfer'),
+    'transfer_accept': Transition(('awaiting-transfer',), 'available'),
+    'transfer_delete': Transition(('awaiting-transfer',), 'available'),
     # What a volume must be for another resource to be made from it.
     'snapshot_create': Transition(('available',)),
     'snapshot_create_attached': Transition(('available', 'in-use')),

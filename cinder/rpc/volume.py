@@ -7,6 +7,11 @@ from cinder import objects
 from cinder.rpc import base
 
 
+def method_of(operation: objects.Operation) -> str:
+    """Name of the message for an operation: 'create_volume' for 'volume.create'."""
+    return '_'.join(reversed(operation.verb.split('.')))
+
+
 class VolumeAPI(base.RPCAPI):
     """Client of cinder-volume.
 
@@ -22,9 +27,8 @@ class VolumeAPI(base.RPCAPI):
         return self.cctxt(host=cluster or host, version='1.0')
 
     def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
-        method = '_'.join(reversed(operation.verb.split('.')))
-        self._to(operation.host, operation.cluster).cast(ctxt, method, operation=operation,
-                                                         **resource)
+        self._to(operation.host, operation.cluster).cast(
+            ctxt, method_of(operation), operation=operation, **resource)
 
     def _ask(self, ctxt, method: str, volume: objects.Volume, **arguments: object) -> object:
         return self._to(volume.host, volume.cluster_name).call(ctxt, method, volume=volume,
@@ -44,6 +48,23 @@ class VolumeAPI(base.RPCAPI):
 
     def revert_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)
+
+    def manage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def unmanage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def forget_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
+    def manage_snapshot(self, ctxt, snapshot: objects.Snapshot,
+                        operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, snapshot=snapshot)
+
+    def unmanage_snapshot(self, ctxt, snapshot: objects.Snapshot,
+                          operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, snapshot=snapshot)
 
     def create_snapshot(self, ctxt, snapshot: objects.Snapshot,
                         operation: objects.Operation) -> None:
@@ -91,6 +112,24 @@ class VolumeAPI(base.RPCAPI):
     def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
         """Disconnect an attachment and return when the back end has let go."""
         self._ask(ctxt, 'attachment_delete', volume, attachment_id=attachment_id)
+
+    def get_manageable_volumes(self, ctxt, host: str | None, cluster: str | None, *,
+                               limit: int, offset: int = 0, marker: dict | None = None,
+                               sort: list | None = None) -> list[dict]:
+        """What a back end could take over, see driver.ManagesVolumes.
+
+        :param marker: reference of the last entry of the page before.
+        :param sort: [('reference' or 'size', 'asc' or 'desc')].
+        """
+        return self._to(host, cluster).call(ctxt, 'get_manageable_volumes', limit=limit,
+                                            offset=offset, marker=marker, sort=sort)
+
+    def get_manageable_snapshots(self, ctxt, host: str | None, cluster: str | None, *,
+                                 limit: int, offset: int = 0, marker: dict | None = None,
+                                 sort: list | None = None) -> list[dict]:
+        """The same for snapshots, see driver.ManagesSnapshots."""
+        return self._to(host, cluster).call(ctxt, 'get_manageable_snapshots', limit=limit,
+                                            offset=offset, marker=marker, sort=sort)
 
     def get_capabilities(self, ctxt, host: str, discover: bool = False) -> dict:
         """What the back end 'host@backend' can do, asked of the driver itself."""

@@ -65,6 +65,7 @@ class SchedulerManager:
         self.runner = operations.OperationRunner(
             host, 'schedule', {
                 'volume.create': self.create_volume,
+                'volume.manage': self.manage_volume,
                 'group.create': self.create_group,
                 'volume.retype': self.retype_volume}, ready=self.is_ready)
         self.additional_endpoints: list[object] = [cleanup.TakeOver(self.runner.take_over)]
@@ -185,6 +186,12 @@ class SchedulerManager:
         self._place(ctxt, operation, group)
 
     @operations.lost_is_fine
+    def manage_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """The same for a volume that is on its back end already: which pool fits its type."""
+        self._place(ctxt, operation, volume)
+
+    @operations.lost_is_fine
     def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Let the volume's own back end give it the new type, if that has what it asks for."""
@@ -285,7 +292,7 @@ class SchedulerManager:
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
             return
         with utils.fault_points(f'{step}:cast'):
-            send = getattr(self.volume_api, f'create_{operation.resource_type}')
+            send = getattr(self.volume_api, volume_rpc.method_of(operation))
             send(ctxt, resource, operation)
 
 

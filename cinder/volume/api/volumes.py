@@ -13,6 +13,7 @@ from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import transfers as transfers_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -155,6 +156,8 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
     with utils.fault_points('volume.delete:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
         operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
+        if force:
+            transfers_db.forget_volume(ctxt, volume.id)
         if volume.host is None:
             # The scheduler may have placed it since it was loaded; now its row is ours.
             volume = volumes_db.get(ctxt, volume.id)

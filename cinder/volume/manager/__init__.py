@@ -14,6 +14,8 @@ from cinder.volume.manager import (
     capabilities,
     group_snapshots,
     groups,
+    manage_snapshots,
+    manage_volumes,
     snapshots,
     startup,
     volumes,
@@ -44,6 +46,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
         snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
         group_endpoint = groups.GroupEndpoint(self.backend)
         group_snapshot_endpoint = group_snapshots.GroupSnapshotEndpoint(self.backend)
+        manage_volume_endpoint = manage_volumes.ManageVolumesEndpoint(self.backend)
+        manage_snapshot_endpoint = manage_snapshots.ManageSnapshotsEndpoint(self.backend)
         self.runner.handlers = {
             'volume.create': volume_endpoint.create_volume,
             'volume.delete': volume_endpoint.delete_volume,
@@ -52,6 +56,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
             'volume.retype': volume_endpoint.retype_volume,
             'snapshot.create': snapshot_endpoint.create_snapshot,
             'snapshot.delete': snapshot_endpoint.delete_snapshot,
+            'volume.manage': manage_volume_endpoint.manage_volume,
+            'volume.unmanage': manage_volume_endpoint.unmanage_volume,
+            'volume.forget': manage_volume_endpoint.forget_volume,
+            'snapshot.manage': manage_snapshot_endpoint.manage_snapshot,
+            'snapshot.unmanage': manage_snapshot_endpoint.unmanage_snapshot,
             'group.create': group_endpoint.create_group,
             'group.update': group_endpoint.update_group,
             'group.copy': group_endpoint.copy_group,
@@ -60,7 +69,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
             'group_snapshot.delete': group_snapshot_endpoint.delete_group_snapshot,
         }
         self.additional_endpoints = [volume_endpoint, snapshot_endpoint, group_endpoint,
-                                     group_snapshot_endpoint,
+                                     group_snapshot_endpoint, manage_volume_endpoint,
+                                     manage_snapshot_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
                                      cleanup.TakeOver(self.runner.take_over)]
 

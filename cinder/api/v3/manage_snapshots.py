@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of /manageable_snapshots, of its old URL /os-snapshot-manage, and of os-unmanage."""
+from typing import Any
+
+from cinder.api import microversions as mv
+from cinder.api import wsgi
+from cinder.api.schemas import manage_snapshots as schema
+from cinder.api.schemas import volume_actions as action_schema
+from cinder.api.schemas.base import ident
+from cinder.api.v3.manage_volumes import LIST, page, reference
+from cinder.api.views import base as view_base
+from cinder.api.views import manage_snapshots as view
+from cinder.api.views import snapshots as snapshot_view
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.policies import manage_snapshots as policy
+from cinder.volume.api import manage_snapshots
+
+
+def _list(req: wsgi.Request, answer: view_base.View) -> dict[str, Any]:
+    req.context.authorize(policy.LIST)
+    return page(req, manage_snapshots.list_manageable, answer)
+
+
+@wsgi.listing(LIST)
+@wsgi.response(shape=view.SUMMARY.page)
+def old_index(req: wsgi.Request) -> dict[str, Any]:
+    return _list(req, view.SUMMARY)
+
+
+@wsgi.listing(LIST)
+@wsgi.response(shape=view.DETAIL.page)
+def old_detail(req: wsgi.Request) -> dict[str, Any]:
+    return _list(req, view.DETAIL)
+
+
+@wsgi.versions(mv.MANAGEABLE_LISTS)
+@wsgi.listing(LIST)
+@wsgi.response(shape=view.SUMMARY.page)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    return _list(req, view.SUMMARY)
+
+
+@wsgi.versions(mv.MANAGEABLE_LISTS)
+@wsgi.listing(LIST)
+@wsgi.response(shape=view.DETAIL.page)
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    return _list(req, view.DETAIL)
+
+
+@wsgi.body(schema.MANAGE, key='snapshot')
+@wsgi.response(202, shape=snapshot_view.CHANGED.one)
+def old_manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    volume = volumes_db.get(req.context, ident(body['volume_id']))
+    req.context.authorize(policy.MANAGE, volume)
+    snapshot = manage_snapshots.manage(
+        req.context, volume, reference=reference(body), name=body.get('name'),
+        description=body.get('description'), metadata=body.get('metadata'))
+    return snapshot_view.CHANGED.one(req, snapshot)
+
+
+@wsgi.versions(mv.MANAGEABLE_LISTS)
+@wsgi.body(schema.MANAGE, key='snapshot')
+@wsgi.response(202, shape=snapshot_view.CHANGED.one)
+def manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    return old_manage(req, body)
+
+
+@wsgi.body(action_schema.plain('os-unmanage'))
+@wsgi.response(202)
+def unmanage(req: wsgi.Request, snapshot_id: str, body: object) -> None:
+    snapshot = snapshots_db.get(req.context, snapshot_id)
+    req.context.authorize(policy.UNMANAGE, snapshot)
+    manage_snapshots.unmanage(req.context, snapshot)
+
+
+ACTIONS = {'os-unmanage': unmanage}

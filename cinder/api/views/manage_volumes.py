@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers about volumes that could be taken over."""
+from cinder.api.views.base import Field, View
+
+FIELDS = [Field('reference'), Field('size'), Field('safe_to_manage')]
+DETAILS = [Field('reason_not_safe'), Field('cinder_id'), Field('extra_info')]
+
+SUMMARY = View('manageable-volume', 'manageable-volumes', FIELDS)
+DETAIL = View('manageable-volume', 'manageable-volumes', FIELDS + DETAILS)

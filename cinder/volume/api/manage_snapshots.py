@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of snapshots that exist on a back end already: list them, take them over, let them go.
+"""
+from cinder import exception, objects, quota
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import manage_volumes, volumes
+
+
+def list_manageable(ctxt, host: str | None, cluster: str | None, **page: object) -> list[dict]:
+    """As manage_volumes.list_manageable."""
+    manage_volumes.require_backend(ctxt, host, cluster)
+    return volume_rpc.VolumeAPI().get_manageable_snapshots(ctxt, host, cluster, **page)
+
+
+def manage(ctxt, volume: objects.Volume, *, reference: dict, name: str | None = None,
+           description: str | None = None, metadata: dict | None = None) -> objects.Snapshot:
+    """Accept to take over a snapshot of a volume of ours.
+
+    :param reference: how the driver knows it.
+    :raises InvalidVolume: the volume is on no back end.
+    :raises ManageExistingAlreadyManaged: it is a snapshot of ours.
+    :raises QuotaError: the project has no room.
+    """
+    if volume.host is None:
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is on no back end')
+    ident = manage_volumes.id_in(CONF.snapshot_name_template, reference)
+    if ident and snapshots_db.is_on_storage(ctxt, ident):
+        raise exception.ManageExistingAlreadyManaged(volume_ref=reference['source-name'])
+    values = {
+        'project_id': volume.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
+        'volume_size': volume.size, 'volume_type_id': volume.volume_type_id,
+        'status': 'creating', 'progress': '0%', 'display_name': name,
+        'display_description': description, 'use_quota': True}
+    snapshot, operation = _record(ctxt, values, volume, metadata or {}, reference)
+    volume_rpc.VolumeAPI().manage_snapshot(ctxt, snapshot, operation)
+    return snapshot
+
+
+@session.retry_on_deadlock
+def _record(ctxt, values: dict, volume: objects.Volume, metadata: dict,
+            reference: dict) -> tuple[objects.Snapshot, objects.Operation]:
+    with session.writer(ctxt):
+        quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
+        snapshot = snapshots_db.create(ctxt, values, metadata=metadata)
+        snapshot.volume = volume
+        return snapshot, operations_db.create(
+            ctxt, 'snapshot.manage', snapshot, arguments={'reference': reference},
+            **volumes.place(volume))
+
+
+@session.retry_on_deadlock
+def unmanage(ctxt, snapshot: objects.Snapshot) -> None:
+    """Accept to forget a snapshot whose data stays where it is.
+
+    :raises InvalidSnapshot: the status or a group snapshot forbids it.
+    """
+    with session.writer(ctxt):
+        snapshots_db.transition(ctxt, snapshot, 'unmanage',
+                                conditions=(snapshots_db.no_group_snapshot,))
+        operation = operations_db.create(ctxt, 'snapshot.unmanage', snapshot,
+                                         **volumes.place(snapshot.volume))
+    volume_rpc.VolumeAPI().unmanage_snapshot(ctxt, snapshot, operation)

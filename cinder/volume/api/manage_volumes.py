@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of volumes that exist on a back end already: list them, take them over, let them go."""
+import uuid
+
+from cinder import exception, objects, quota
+from cinder.conf import CONF
+from cinder.db import clusters as clusters_db
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.db import session
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import volume_actions, volumes
+
+
+def list_manageable(ctxt, host: str | None, cluster: str | None, **page: object) -> list[dict]:
+    """What the back end 'host@backend', or that of the cluster, has to take over.
+
+    :param page: limit, offset, marker and sort, as VolumeAPI.get_manageable_volumes takes them.
+    :raises NotFound: there is no such host or cluster.
+    :raises InvalidHost: it is down or disabled.
+    """
+    require_backend(ctxt, host, cluster)
+    return volume_rpc.VolumeAPI().get_manageable_volumes(ctxt, host, cluster, **page)
+
+
+def require_backend(ctxt, host: str | None, cluster: str | None) -> None:
+    """Exactly one of host and cluster is given, and it is known, up and enabled."""
+    if host:
+        services_db.get_by_host_binary(ctxt, host.partition('#')[0], 'cinder-volume')
+    else:
+        clusters_db.get(ctxt, cluster, 'cinder-volume')
+    volume_actions.check_destination(ctxt, host, cluster)
+
+
+def manage(ctxt, *, reference: dict, host: str | None = None, cluster: str | None = None,
+           name: str | None = None, description: str | None = None,
+           volume_type: objects.VolumeType | None = None, metadata: dict | None = None,
+           availability_zone: str | None = None, bootable: bool = False) -> objects.Volume:
+    """Accept to take a volume over; its size is found out by the back end.
+
+    :param reference: how the driver knows it, such as {'source-name': 'lvol0'}.
+    :param host: 'host@backend' or 'host@backend#pool'; or, instead, the cluster.
+    :raises InvalidHost: no enabled back end of that name is up.
+    :raises InvalidVolumeType: the type is encrypted.
+    :raises ManageExistingAlreadyManaged: it is a volume of ours.
+    :raises QuotaError: the project has no room.
+    """
+    volume_actions.check_destination(ctxt, host, cluster)
+    volume_type = volume_type or types_db.default(ctxt)
+    if volume_type.encryption:
+        raise exception.InvalidVolumeType(
+            reason=f'type {volume_type.name} is encrypted, and what is taken over is not')
+    ident = id_in(CONF.volume_name_template, reference)
+    if ident and volumes_db.is_on_storage(ctxt, ident):
+        raise exception.ManageExistingAlreadyManaged(volume_ref=reference['source-name'])
+    values = {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 0, 'status': 'managing',
+        'attach_status': 'detached', 'display_name': name, 'display_description': description,
+        'volume_type_id': volume_type.id, 'availability_zone': availability_zone,
+        'multiattach': volume_type.is_('multiattach'), 'use_quota': True, 'bootable': bootable}
+    arguments = {'reference': reference, 'resource_backend': host or cluster}
+    volume, operation = _record(ctxt, values, volume_type, metadata or {}, arguments)
+    scheduler_rpc.SchedulerAPI().manage_volume(ctxt, volume, operation)
+    return volume
+
+
+@session.retry_on_deadlock
+def _record(ctxt, values: dict, volume_type: objects.VolumeType, metadata: dict,
+            arguments: dict) -> tuple[objects.Volume, objects.Operation]:
+    with session.writer(ctxt):
+        quota.take_volume(ctxt, 0, volume_type)
+        volume = volumes_db.create(ctxt, values, metadata=metadata)
+        volume.volume_type = volume_type
+        return volume, operations_db.create(ctxt, 'volume.manage', volume, stage='schedule',
+                                            arguments=arguments)
+
+
+def id_in(template: str, reference: dict) -> str | None:
+    """The id in a name that this service gave; a driver may have put something in front.
+
+    :param template: such as 'volume-%s'.
+    """
+    head, _, tail = template.partition('%s')
+    name = reference.get('source-name')
+    if not isinstance(name, str) or head not in name:
+        return None
+    try:
+        return str(uuid.UUID(name.partition(head)[2].removesuffix(tail)))
+    except ValueError:
+        return None
+
+
+@session.retry_on_deadlock
+def unmanage(ctxt, volume: objects.Volume) -> None:
+    """Accept to forget a volume whose data stays where it is.
+
+    :raises InvalidVolume: it is encrypted; or status, attachments, snapshots, a group or a
+        migration forbid it.
+    """
+    if volume.encrypted:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is encrypted: without its key its data is lost')
+    with session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'unmanage', conditions=(
+            volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
+            volumes_db.no_snapshots))
+        if volume.host is None:
+            volumes_db.destroy(ctxt, volume.id)
+            return
+        operation = operations_db.create(ctxt, 'volume.unmanage', volume,
+                                         **volumes.place(volume))
+    volume_rpc.VolumeAPI().unmanage_volume(ctxt, volume, operation)

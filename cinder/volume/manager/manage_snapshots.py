@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of snapshots that were made without this service: list, take over, let go."""
+import functools
+
+import oslo_messaging as messaging
+
+from cinder import exception, objects, operations
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import manageable
+from cinder.volume.manager.task import task
+
+
+class ManageSnapshotsEndpoint:
+    """Messages about the snapshots that one back end has, ours or not."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
+    def get_manageable_snapshots(self, ctxt, limit: int, offset: int = 0,
+                                 marker: dict | None = None,
+                                 sort: list | None = None) -> list[dict]:
+        """A page of what could be taken over, with what is managed already."""
+        self.backend.require_ready()
+        return manageable.page(self._entries(ctxt), limit, offset, marker, sort)
+
+    def _entries(self, ctxt) -> list[dict]:
+        manageable.require(self.driver, driver_api.ManagesSnapshots, 'snapshots')
+        return self.driver.get_manageable_snapshots(
+            volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
+            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.cluster))
+
+    @operations.lost_is_fine
+    def manage_snapshot(self, ctxt, operation: objects.Operation,
+                        snapshot: objects.Snapshot | None = None) -> None:
+        """Take over what the operation's reference means, if it may be a snapshot of the volume.
+        """
+        reference = operation.arguments['reference']
+        with self._task(ctxt, operation, snapshot) as work:
+            snapshot = work.resource
+            found = manageable.pick(self._entries(ctxt), reference, snapshot.id)
+            if found['size'] > snapshot.volume.size:
+                raise exception.ManageExistingInvalidReference(
+                    existing_ref=reference,
+                    reason=_('it has %(found)d GiB, more than its volume (%(size)d GiB)')
+                    % {'found': found['size'], 'size': snapshot.volume.size})
+            snapshot.volume_size = found['size']
+            with work.driver():
+                made = self.driver.manage_existing_snapshot(snapshot, reference) or {}
+            work.done(**made, volume_size=snapshot.volume_size, progress='100%')
+
+    @operations.lost_is_fine
+    def unmanage_snapshot(self, ctxt, operation: objects.Operation,
+                          snapshot: objects.Snapshot | None = None) -> None:
+        """Forget the snapshot; its data keeps its name and its place."""
+        with self._task(ctxt, operation, snapshot) as work:
+            work.done()

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of volumes that were made without this service: list, take over, let go."""
+import functools
+
+import oslo_messaging as messaging
+from oslo_utils import timeutils
+
+from cinder import exception, objects, operations, quota
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import manageable
+from cinder.volume.manager.task import task
+
+
+class ManageVolumesEndpoint:
+    """Messages about the volumes that one back end has, ours or not."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
+    def get_manageable_volumes(self, ctxt, limit: int, offset: int = 0, marker: dict | None = None,
+                               sort: list | None = None) -> list[dict]:
+        """A page of what could be taken over, with what is managed already."""
+        self.backend.require_ready()
+        return manageable.page(self._entries(ctxt), limit, offset, marker, sort)
+
+    def _entries(self, ctxt) -> list[dict]:
+        manageable.require(self.driver, driver_api.ManagesVolumes, 'volumes')
+        return self.driver.get_manageable_volumes(
+            volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
+            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.cluster))
+
+    @operations.lost_is_fine
+    def manage_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Take over what the operation's reference means; now its size counts for the quota."""
+        reference = operation.arguments['reference']
+        with self._task(ctxt, operation, volume, size=0) as work:
+            volume = work.resource
+            found = manageable.pick(self._entries(ctxt), reference, volume.id)
+            if not volume.size:
+                _charge(ctxt, volume, found['size'])
+            with work.driver():
+                made = self.driver.manage_existing(volume, reference) or {}
+            work.done(**made, launched_at=timeutils.utcnow(),
+                      service_uuid=self.backend.service_uuid,
+                      availability_zone=volume.availability_zone
+                      or self.backend.availability_zone,
+                      shared_targets=getattr(self.driver, 'shared_targets', False))
+            self.backend.allocate(volume.host, volume.size)
+
+    @operations.lost_is_fine
+    def unmanage_volume(self, ctxt, operation: objects.Operation,
+                        volume: objects.Volume | None = None) -> None:
+        """Forget the volume; its data keeps its name and its place."""
+        with self._task(ctxt, operation, volume) as work:
+            volume = work.resource
+            with work.driver():
+                self.driver.remove_export(ctxt, volume)
+            work.done()
+            self.backend.allocate(volume.host, -volume.size)
+
+    @operations.lost_is_fine
+    def forget_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Drop the row of a volume that could not be taken over; nothing was made for it."""
+        with self._task(ctxt, operation, volume) as work:
+            work.done()
+
+
+@session.retry_on_deadlock
+def _charge(ctxt, volume: objects.Volume, size: int) -> None:
+    """Give the volume its size, if the quota has room."""
+    with session.writer(ctxt):
+        quota.grow_volume(ctxt, volume.project_id, 0, size, volume.volume_type)
+        volumes_db.update(ctxt, volume.id, {'size': size})
+    volume.size = size
