@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cinder.conf import CONF
-from cinder.db import quotas, session, snapshots, types, volumes
+from cinder.db import backups, quotas, session, snapshots, types, volumes
 
 PAGE = 1000
 
@@ -42,7 +42,7 @@ def _compare(ctxt, project_id: str) -> Iterator[Difference]:
 
 
 def _has_rows(quota: str) -> bool:
-    return quota.startswith(('volumes', 'snapshots', 'gigabytes'))
+    return quota.startswith(('volumes', 'snapshots', 'gigabytes', 'backup'))
 
 
 def _rows(ctxt, project_id: str) -> collections.Counter[str]:
@@ -56,11 +56,13 @@ def _rows(ctxt, project_id: str) -> collections.Counter[str]:
             if type_id:
                 usage[f'{quota}_{names[type_id]}'] += amount
 
-    for row in _pages(ctxt, volumes.list_rows, project_id):
+    for row in _pages(ctxt, volumes.list_rows, project_id, use_quota=True):
         add({'volumes': 1, 'gigabytes': row['size'] + _growth(ctxt, row)}, row['volume_type_id'])
-    for row in _pages(ctxt, snapshots.list_rows, project_id):
+    for row in _pages(ctxt, snapshots.list_rows, project_id, use_quota=True):
         size = 0 if CONF.no_snapshot_gb_quota else row['volume_size']
         add({'snapshots': 1, 'gigabytes': size}, row['volume_type_id'])
+    for row in _pages(ctxt, backups.list_rows, project_id):
+        add({'backups': 1, 'backup_gigabytes': row['size']}, None)
     return usage
 
 
@@ -69,10 +71,10 @@ def _growth(ctxt, row: dict) -> int:
     return volumes.get(ctxt, row['id']).growth if row['status'] == 'extending' else 0
 
 
-def _pages(ctxt, list_rows: Callable, project_id: str) -> Iterator[dict]:
+def _pages(ctxt, list_rows: Callable, project_id: str, **filters: object) -> Iterator[dict]:
     marker = None
     while True:
-        rows = list_rows(ctxt, filters={'project_id': project_id, 'use_quota': True},
+        rows = list_rows(ctxt, filters={'project_id': project_id, **filters},
                          all_tenants=True, detail=True, limit=PAGE, marker=marker).rows
         yield from rows
         if len(rows) < PAGE:

@@ -4,7 +4,7 @@
 import pytest
 
 from cinder.cmd import recount
-from cinder.db import quotas, snapshots, types, volumes
+from cinder.db import backups, quotas, snapshots, types, volumes
 
 
 @pytest.fixture
@@ -17,6 +17,7 @@ def rows(database, ctxt):
     volumes.create(ctxt, {**owner, 'project_id': 'p2', 'size': 7})
     snapshots.create(ctxt, {**owner, 'project_id': 'p1', 'volume_id': made[0].id,
                             'volume_size': 1, 'volume_type_id': gold.id})
+    backups.create(ctxt, {**owner, 'project_id': 'p1', 'volume_id': made[0].id, 'size': 5})
     return made
 
 
@@ -25,7 +26,7 @@ def test_both_ways_agree(rows, ctxt, monkeypatch):
     assert recount.differences(ctxt) == []
     assert dict(recount._rows(ctxt, 'p1')) == {
         'volumes': 3, 'volumes_gold': 3, 'snapshots': 1, 'snapshots_gold': 1,
-        'gigabytes': 7, 'gigabytes_gold': 7}
+        'gigabytes': 7, 'gigabytes_gold': 7, 'backups': 1, 'backup_gigabytes': 5}
 
 
 def test_a_volume_that_grows_counts_with_its_growth(rows, ctxt):
@@ -36,6 +37,6 @@ def test_a_volume_that_grows_counts_with_its_growth(rows, ctxt):
 
 def test_a_difference_is_named(rows, ctxt, monkeypatch):
     def wrong(ctxt, project_id, names=None):
-        return quotas.QuotaState({}, {}, {'volumes': 9, 'gigabytes': 7, 'backups': 3})
+        return quotas.QuotaState({}, {}, {'volumes': 9, 'gigabytes': 7, 'groups': 3})
     monkeypatch.setattr(quotas, 'limits_and_usage', wrong)
     assert recount.differences(ctxt, 'p2') == [('p2', 'volumes', 9, 1)]

@@ -3,6 +3,7 @@
 import pytest
 
 from cinder import objects
+from cinder.rpc import backup as backup_rpc
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 
@@ -11,7 +12,7 @@ objects.register_all()
 
 @pytest.fixture
 def sent(monkeypatch):
-    """[(method, arguments)] of every message to scheduler or volume service; calls answer {}."""
+    """[(method, arguments)] of every message to a daemon; calls answer {}."""
     messages = []
 
     class Keeper:
@@ -22,6 +23,6 @@ def sent(monkeypatch):
             messages.append((method, arguments))
             return {}
 
-    for api in (scheduler_rpc.SchedulerAPI, volume_rpc.VolumeAPI):
+    for api in (backup_rpc.BackupAPI, scheduler_rpc.SchedulerAPI, volume_rpc.VolumeAPI):
         monkeypatch.setattr(api, 'cctxt', lambda self, **_to: Keeper())
     return messages
