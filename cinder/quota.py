@@ -4,7 +4,7 @@
 Usage is counted from the rows under the project's lock, so there is nothing that could drift.
 """
 import collections
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cinder import exception, objects
 from cinder.conf import CONF
@@ -75,6 +75,21 @@ def grow_volume(ctxt, project_id: str, old: int, new: int,
                 volume_type: objects.VolumeType | None) -> None:
     """Let a volume grow from `old` to `new` GiB, or raise a QuotaError."""
     consume(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
+
+
+def receive_volume(ctxt, project_id: str, volume: objects.Volume,
+                   snapshots: Sequence[objects.Snapshot]) -> None:
+    """Let in a volume and snapshots of it that come from another project, or raise a QuotaError.
+
+    What consumed no quota there consumes none here.
+    """
+    size = volume.size if volume.use_quota else 0
+    counted = [snapshot for snapshot in snapshots if snapshot.use_quota]
+    gigabytes = 0 if CONF.no_snapshot_gb_quota else sum(
+        snapshot.volume_size for snapshot in counted)
+    consume(ctxt, project_id, _deltas(
+        volume.volume_type, volumes=int(bool(volume.use_quota)), snapshots=len(counted),
+        gigabytes=size + gigabytes), size)
 
 
 def change_type(ctxt, volume: objects.Volume, new_type: objects.VolumeType) -> None:

@@ -129,12 +129,16 @@ class Listing:
     :param of_projects: the rows belong to projects, so all_tenants means something.
     :param forgiving: an unknown marker is ignored.
     :param flags: further parameters, which say what to show and filter nothing.
+    :param paging: the parameters of paging and sorting that are understood; without `marker`
+        there are no next links.
+    :param direction: of created_at, where nobody asks for another order.
     """
 
     def __init__(self, resource: str, sorts: Mapping[str, str] | tuple[str, ...],
                  filters: Mapping[str, Filter], counts: bool = False, paged_since: int = mv.MIN,
                  strict_since: int = mv.CONFIGURED_FILTERS, of_projects: bool = True,
-                 forgiving: bool = False, flags: tuple[str, ...] = ()) -> None:
+                 forgiving: bool = False, flags: tuple[str, ...] = (),
+                 paging: frozenset[str] = _PAGING, direction: str = 'desc') -> None:
         self.resource = resource
         self.sorts = sorts if isinstance(sorts, Mapping) else {name: name for name in sorts}
         self.filters = filters
@@ -144,6 +148,8 @@ class Listing:
         self.of_projects = of_projects
         self.forgiving = forgiving
         self.flags = {*_PAGING, 'all_tenants', *flags}
+        self.paging = paging
+        self.direction = direction
 
     def fetch(self, req: wsgi.Request, list_rows: Callable, **extra: Any) -> Rows:
         """Read the page that the request asks for with `list_rows(ctxt, ..., **extra)`."""
@@ -159,11 +165,14 @@ class Listing:
                 raise
             page = list_rows(req.context, marker=None, **extra)
         return Rows(page.rows, page.count if wanted.with_count else None,
-                    0 < wanted.limit <= len(page.rows))
+                    'marker' in self.paging and 0 < wanted.limit <= len(page.rows))
 
     def criteria(self, req: wsgi.Request) -> Criteria:
         """:raises Invalid: a parameter has a bad value, or the caller may not use it."""
         query = req.query if req.api_version >= self.paged_since else {}
+        ignored = _PAGING - self.paging
+        if ignored:
+            query = {key: value for key, value in query.items() if key not in ignored}
         counts = self.counts and req.api_version >= mv.WITH_COUNT
         all_tenants = boolean('all_tenants', query.get('all_tenants', '0'))
         return Criteria(
@@ -215,7 +224,7 @@ class Listing:
         elif 'sort_key' in query or 'sort_dir' in query:
             pairs = [(query.get('sort_key', 'created_at').strip(), query.get('sort_dir', ''))]
         else:
-            return [('created_at', 'desc')]
+            return [('created_at', self.direction)]
         return [self._sort_key(key, direction) for key, direction in pairs]
 
     def _sort_key(self, key: str, direction: str) -> tuple[str, str]:

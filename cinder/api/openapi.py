@@ -201,7 +201,8 @@ def _of_list(listing: common.Listing) -> dict[str, tuple[int, Schema]]:
         'offset': {'type': 'integer', 'minimum': 0, 'maximum': common.MAX_INT},
         'marker': shapes.TEXT, 'sort': shapes.TEXT,
         'sort_key': schemas.one_of(*listing.sorts), 'sort_dir': schemas.one_of('asc', 'desc')}
-    rows = {name: (listing.paged_since, schema) for name, schema in paging.items()}
+    rows = {name: (listing.paged_since, schema) for name, schema in paging.items()
+            if name in listing.paging}
     if listing.of_projects:
         rows['all_tenants'] = (mv.MIN, shapes.BOOLEAN)
     if listing.counts:

@@ -2,11 +2,21 @@
 """Every option of this package by group: the one table that registration, the sample file and
 the search for unknown options share."""
 
-from cinder.conf import api, backend, backup, coordination, quota, scheduler, service, volume
+from cinder.conf import (
+    api,
+    backend,
+    backup,
+    coordination,
+    quota,
+    scheduler,
+    service,
+    transfer,
+    volume,
+)
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS],
+                *backup.OPTS, *transfer.OPTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
 }

@@ -24,6 +24,7 @@ from cinder.policies import (
     quotas,
     services,
     snapshots,
+    transfers,
     type_access,
     type_encryption,
     type_extra_specs,
@@ -35,11 +36,10 @@ from cinder.policies import (
     workers,
 )
 
-_MODULES = (attachments, base, capabilities, clusters, default_types, group_snapshots,
-            group_specs, group_types, groups, hosts, limits, messages, pools, qos_specs,
-            quota_classes, quotas, services, snapshots, type_access, type_encryption,
-            type_extra_specs, types, volume_actions, volume_encryption, volume_metadata, volumes,
-            workers)
+_MODULES = (attachments, base, capabilities, clusters, default_types, group_snapshots, group_specs,
+            group_types, groups, hosts, limits, messages, pools, qos_specs, quota_classes, quotas,
+            services, snapshots, transfers, type_access, type_encryption, type_extra_specs, types,
+            volume_actions, volume_encryption, volume_metadata, volumes, workers)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

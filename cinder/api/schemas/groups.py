@@ -12,7 +12,7 @@ CREATE = s.wrap('group', s.obj(
     ['group_type', 'volume_types'], name=_NAME, description=_TEXT, group_type=s.NAME,
     volume_types={'type': 'array', 'minItems': 1, 'uniqueItems': True,
                   'items': s.text(0, 255)},
-    availability_zone={'type': ['string', 'null'], 'format': 'zone'}))
+    availability_zone={'type': ['string', 'null'], 'format': 'filled or null'}))
 UPDATE = s.wrap('group', s.any_of_keys(s.obj(**_CHANGES), *_CHANGES))
 CREATE_FROM_SRC = s.wrap('create-from-src', s.obj(
     name=_NAME, description=_TEXT, group_snapshot_id=s.UUID_OR_NULL,
@@ -34,7 +34,7 @@ def _old(key: str, required: tuple[str, ...] = (), **properties: s.Schema) -> s.
 _IDS = s.nullable(s.text(0, s.MAX_INT))
 OLD_CREATE = _old('consistencygroup', ('volume_types',), name=_NAME, description=_TEXT,
                   volume_types=s.text(0, s.MAX_INT),
-                  availability_zone={'type': ['string', 'null'], 'format': 'zone'})
+                  availability_zone={'type': ['string', 'null'], 'format': 'filled or null'})
 OLD_CREATE_FROM_SRC = _old('consistencygroup-from-src', name=_NAME, description=_TEXT,
                            cgsnapshot_id=s.nullable(s.text()), source_cgid=s.nullable(s.text()))
 OLD_UPDATE = _old('consistencygroup', name=_NAME, description=_TEXT, add_volumes=_IDS,

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volume transfers: /volume-transfers, and the old /os-volume-transfer, which differs in what it
+takes and in how its lists are cut."""
+from collections.abc import Callable
+from typing import Any
+
+from cinder import exception
+from cinder.api import common, wsgi
+from cinder.api import microversions as mv
+from cinder.api.schemas import base
+from cinder.api.schemas import transfers as schema
+from cinder.api.views import transfers as view
+from cinder.api.views.base import View
+from cinder.db import transfers as transfers_db
+from cinder.db import volumes as volumes_db
+from cinder.policies import transfers as policy
+from cinder.volume.api import transfers
+
+_COMMON = {'resource': 'transfer', 'filters': {'name': common.Filter(column='display_name')},
+           'strict_since': mv.MAX + 1}
+_SLICES = frozenset(('limit', 'offset'))
+LIST = common.Listing(
+    sorts={'name': 'display_name', **{name: name for name in (
+        'id', 'volume_id', 'display_name', 'created_at', 'updated_at')}}, **_COMMON)
+SLICED = common.Listing(sorts={}, paging=_SLICES, **_COMMON)
+OLD_LIST = common.Listing(sorts={}, paging=_SLICES, direction='asc', **_COMMON)
+_LISTS = [(mv.BASE, SLICED), (mv.TRANSFER_PAGINATION, LIST)]
+
+
+# ------------------------------------------------------------------------------------------- lists
+@wsgi.listing(_LISTS)
+@wsgi.response(200, view.SUMMARY.page)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.SUMMARY, _newest_first(req))
+
+
+@wsgi.listing(_LISTS)
+@wsgi.response(200, view.DETAIL.page)
+def detail(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.DETAIL, _newest_first(req))
+
+
+@wsgi.listing(OLD_LIST)
+@wsgi.response(200, view.SUMMARY.page)
+def old_index(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.SUMMARY, OLD_LIST)
+
+
+@wsgi.listing(OLD_LIST)
+@wsgi.response(200, view.DETAIL.page)
+def old_detail(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.DETAIL, OLD_LIST)
+
+
+def _newest_first(req: wsgi.Request) -> common.Listing:
+    return LIST if req.api_version >= mv.TRANSFER_PAGINATION else SLICED
+
+
+def _page(req: wsgi.Request, answer: View, listing: common.Listing) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    return answer.page(req, listing.fetch(req, transfers_db.list_rows))
+
+
+# ------------------------------------------------------------------------------------ one transfer
+@wsgi.response(200, view.DETAIL.one)
+def show(req: wsgi.Request, transfer_id: str) -> dict[str, Any]:
+    return view.DETAIL.one(req, _load(req, transfer_id, policy.GET))
+
+
+def _creator(schemas: object, newest: int) -> Callable:
+    """The handler that takes these bodies, and what is new up to the version `newest`."""
+    @wsgi.body(schemas, key='transfer')
+    @wsgi.response(202, view.CREATED.one)
+    def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+        volume = volumes_db.get(req.context, body['volume_id'])
+        req.context.authorize(policy.CREATE, volume)
+        made = transfers.create(
+            req.context, volume, body.get('name'),
+            no_snapshots=base.boolean(body.get('no_snapshots', False)),
+            encrypted_ok=min(req.api_version, newest) >= mv.TRANSFER_ENCRYPTED)
+        return view.CREATED.one(req, made)
+    return create
+
+
+create = _creator(schema.CREATE, mv.MAX)
+old_create = _creator(schema.OLD_CREATE, mv.BASE)
+
+
+@wsgi.body(schema.ACCEPT, key='accept')
+@wsgi.response(202, view.SUMMARY.one)
+def accept(req: wsgi.Request, transfer_id: str, body: dict[str, Any]) -> dict[str, Any]:
+    req.context.authorize(policy.ACCEPT)
+    try:
+        taken = transfers.accept(req.context, transfer_id, str(body['auth_key']))
+    except exception.QuotaError as exc:
+        # Here clients know the text without the name of the error in front.
+        raise exception.QuotaError(exc.msg.partition(': ')[2]) from None
+    return view.SUMMARY.one(req, taken)
+
+
+@wsgi.response(202)
+def delete(req: wsgi.Request, transfer_id: str) -> None:
+    transfers.delete(req.context, _load(req, transfer_id, policy.DELETE))
+
+
+def _load(req: wsgi.Request, transfer_id: str, rule: str) -> dict[str, Any]:
+    row = transfers_db.get_row(req.context, transfer_id)
+    req.context.authorize(rule, row)
+    return row

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of volume transfers: offers of a volume to whoever holds the key."""
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from cinder import exception
+from cinder.db import changes, filters, models, query, session
+
+_T = models.Transfer.__table__
+_COLUMNS = (*(_T.c[name] for name in (
+    'id', 'volume_id', 'display_name', 'no_snapshots', 'source_project_id',
+    'destination_project_id', 'accepted', 'created_at', 'updated_at')),
+    # The project whose members see it, as policies call it.
+    _T.c.source_project_id.label('project_id'))
+_OWN = {'visible': _T.c.source_project_id == sa.bindparam('project_id'),
+        'aliases': {'name': 'display_name', 'project_id': 'source_project_id'}}
+_LIST = filters.Listing(_T, _COLUMNS, **_OWN)
+_WHOLE = filters.Listing(_T, (*_COLUMNS, _T.c.salt, _T.c.crypt_hash), **_OWN)
+
+
+def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
+              marker: str | None = None, offset: int = 0,
+              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
+              with_count: bool = False) -> query.Page:
+    """A page of open transfers, newest first; see volumes.list_rows."""
+    return query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
+                       sort=sort, all_tenants=all_tenants, with_count=with_count)
+
+
+def get_row(ctxt, transfer_id: str, secret: bool = False) -> dict:
+    """A transfer as list_rows gives it.
+
+    :param secret: with `salt` and `crypt_hash`.
+    :raises TransferNotFound: there is none, or it is another project's.
+    """
+    with session.reader(ctxt) as conn:
+        rows = query.one(ctxt, conn, _WHOLE if secret else _LIST, transfer_id).rows
+    if not rows:
+        raise exception.TransferNotFound(transfer_id=transfer_id)
+    return rows[0]
+
+
+@session.retry_on_deadlock
+def create(ctxt, values: Mapping[str, object]) -> dict:
+    """Insert a transfer; returns all its columns."""
+    with session.writer(ctxt) as conn:
+        return changes.insert(conn, _T, changes.with_id(values))
+
+
+@session.retry_on_deadlock
+def accept(ctxt, transfer_id: str, project_id: str) -> None:
+    """End a transfer in favour of a project.
+
+    :raises TransferNotFound: it was ended by another request.
+    """
+    if not changes.soft_delete(ctxt, _T, [_T.c.id == transfer_id], accepted=True,
+                               destination_project_id=project_id):
+        raise exception.TransferNotFound(transfer_id=transfer_id)
+
+
+@session.retry_on_deadlock
+def destroy(ctxt, transfer_id: str) -> None:
+    """End a transfer that nobody accepted.
+
+    :raises TransferNotFound: it was ended by another request.
+    """
+    if not changes.soft_delete(ctxt, _T, [_T.c.id == transfer_id]):
+        raise exception.TransferNotFound(transfer_id=transfer_id)
+
+
+@session.retry_on_deadlock
+def forget_volume(ctxt, volume_id: str) -> None:
+    """End the transfer of a volume that is going away, if there is one."""
+    changes.soft_delete(ctxt, _T, [_T.c.volume_id == volume_id])

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of volume transfers: offer a volume, take it over with the key, withdraw the offer.
+
+Storage is not touched: only the rows change their project.
+"""
+import hmac
+import secrets
+
+from cinder import exception, objects, quota, utils
+from cinder.conf import CONF
+from cinder.db import quotas as quotas_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import transfers as transfers_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+
+
+def create(ctxt, volume: objects.Volume, name: str | None = None, no_snapshots: bool = False,
+           encrypted_ok: bool = False) -> dict:
+    """Offer a volume to whoever has the key.
+
+    :param no_snapshots: leave its snapshots with the project that has them.
+    :param encrypted_ok: the request's version knows transfers of encrypted volumes.
+    :returns: columns of the transfer, and `auth_key`, which is told this once.
+    :raises InvalidVolume: status, encryption, group, migration or snapshots forbid it.
+    """
+    if volume.encrypted and (no_snapshots or not encrypted_ok):
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is encrypted and cannot be transferred '
+                   + ('without its snapshots' if encrypted_ok else 'by this version'))
+    key = _word(CONF.volume_transfer_key_length)
+    salt = _word(CONF.volume_transfer_salt_length)
+    return {**_offer(ctxt, volume, {
+        'volume_id': volume.id, 'display_name': name, 'salt': salt,
+        'crypt_hash': _digest(salt, key), 'no_snapshots': no_snapshots,
+        'source_project_id': volume.project_id, 'accepted': False}), 'auth_key': key}
+
+
+@session.retry_on_deadlock
+def _offer(ctxt, volume: objects.Volume, values: dict) -> dict:
+    conditions = [volumes_db.not_migrating, volumes_db.no_group]
+    if not values['no_snapshots']:
+        conditions.append(volumes_db.snapshots_available)
+    with utils.fault_points('transfer.create:api:commit'), session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
+        return transfers_db.create(ctxt, values)
+
+
+def accept(ctxt, transfer_id: str, auth_key: str) -> dict:
+    """Give the volume of a transfer, and its snapshots, to the caller's project.
+
+    :returns: the transfer, as it was offered.
+    :raises TransferNotFound: there is no such transfer, or it has ended.
+    :raises InvalidAuthKey: the key is wrong.
+    :raises InvalidVolume: the volume or a snapshot of it went another way meanwhile.
+    :raises QuotaError: the project has no room.
+    """
+    # The transfer and the volume are still another project's.
+    ctxt = ctxt.elevated()
+    transfer = transfers_db.get_row(ctxt, transfer_id, secret=True)
+    if not hmac.compare_digest(_digest(transfer['salt'], auth_key), transfer['crypt_hash']):
+        raise exception.InvalidAuthKey(transfer_id=transfer_id)
+    _move(ctxt, transfer, volumes_db.get(ctxt, transfer['volume_id']))
+    return transfer
+
+
+@session.retry_on_deadlock
+def _move(ctxt, transfer: dict, volume: objects.Volume) -> None:
+    source, destination = transfer['source_project_id'], ctxt.project_id
+    owner = {'project_id': destination, 'user_id': ctxt.user_id}
+    conditions = () if transfer['no_snapshots'] else (volumes_db.snapshots_available,)
+    with utils.fault_points('transfer.accept:api:commit'), session.writer(ctxt):
+        # In one order everywhere, so that two transfers in opposite directions wait, not lock up.
+        for project_id in sorted({source, destination}):
+            quotas_db.lock(ctxt, project_id)
+        transfers_db.accept(ctxt, transfer['id'], destination)
+        snapshots = [] if transfer['no_snapshots'] else snapshots_db.for_volume(ctxt, volume.id)
+        if source != destination:
+            quota.receive_volume(ctxt, destination, volume, snapshots)
+        volumes_db.transition(ctxt, volume, 'transfer_accept', conditions=conditions, **owner)
+        if snapshots:
+            snapshots_db.give(ctxt, volume.id, **owner)
+
+
+@session.retry_on_deadlock
+def delete(ctxt, transfer: dict) -> None:
+    """Withdraw an offer; the volume can be used again.
+
+    :raises TransferNotFound: it was ended by another request.
+    """
+    row = states.VOLUME['transfer_delete']
+    with session.writer(ctxt):
+        transfers_db.destroy(ctxt, transfer['id'])
+        # One that an administrator gave another status keeps it.
+        volumes_db.leave(ctxt, transfer['volume_id'], row.allowed[0], row.meanwhile, {})
+
+
+def _word(length: int) -> str:
+    return secrets.token_hex(length)[:length]
+
+
+def _digest(salt: str, key: str) -> str:
+    return hmac.digest(salt.encode(), key.encode(), 'sha256').hex()

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept of a transfer's key, and that a transfer is taken over once and as a whole."""
+import pytest
+import sqlalchemy as sa
+
+from cinder import context, exception
+from cinder.db import models, quotas, session, snapshots, volumes
+from cinder.volume.api import transfers
+
+
+@pytest.fixture
+def volume(ctxt, database):
+    made = volumes.create(ctxt, {'project_id': 'p1', 'size': 2, 'status': 'available'})
+    snapshots.create(ctxt, {'project_id': 'p1', 'volume_id': made.id, 'volume_size': 2,
+                            'status': 'available'})
+    return volumes.get(ctxt, made.id)
+
+
+@pytest.fixture
+def taker():
+    """A member of another project."""
+    return context.RequestContext(is_admin=False, roles=['member'], user_id='u2',
+                                  project_id='p2', overwrite=False)
+
+
+def test_the_key_is_stored_as_a_salted_hash_only(ctxt, volume):
+    made = transfers.create(ctxt, volume, 'n')
+    with session.reader(ctxt) as conn:
+        stored = dict(conn.execute(sa.select(models.Transfer.__table__)).mappings().one())
+    assert made['auth_key'] not in ' '.join(map(str, stored.values()))
+    assert len(stored['salt']) == 8 and len(stored['crypt_hash']) == 64
+    transfers.delete(ctxt, made)
+    again = transfers.create(ctxt, volumes.get(ctxt, volume.id), 'n')
+    assert again['auth_key'] != made['auth_key'] and again['crypt_hash'] != made['crypt_hash']
+
+
+def test_a_transaction_that_is_run_again_checks_the_quota_again(ctxt, volume, taker, monkeypatch):
+    made = transfers.create(ctxt, volume)
+    asked, fails = [], [exception.DatabaseBusy()]
+    receive, give = transfers.quota.receive_volume, snapshots.give
+    monkeypatch.setattr(transfers.quota, 'receive_volume',
+                        lambda *args: (asked.append(args[1]), receive(*args)))
+
+    def break_once(*args, **kwargs):
+        if fails:
+            raise fails.pop()
+        give(*args, **kwargs)
+    monkeypatch.setattr(snapshots, 'give', break_once)
+    transfers.accept(taker, made['id'], made['auth_key'])
+    assert asked == ['p2', 'p2']
+    assert {row.project_id for row in snapshots.for_volume(ctxt, volume.id)} == {'p2'}
+
+
+def test_a_refused_taker_changes_nothing(ctxt, volume, taker):
+    made = transfers.create(ctxt, volume)
+    quotas.set_limit(ctxt, 'p2', 'snapshots', 0)
+    with pytest.raises(exception.SnapshotLimitExceeded):
+        transfers.accept(taker, made['id'], made['auth_key'])
+    after = volumes.get(ctxt, volume.id)
+    assert (after.project_id, after.status) == ('p1', 'awaiting-transfer')
+    quotas.delete_limits(ctxt, 'p2')
+    transfers.accept(taker, made['id'], made['auth_key'])
+    with pytest.raises(exception.TransferNotFound):
+        transfers.accept(taker, made['id'], made['auth_key'])
