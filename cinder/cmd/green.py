@@ -5,13 +5,11 @@ The only place that patches anything; what is imported later sees the patched mo
 """
 import os
 import socket
-import warnings
 
 # dnspython would cost 10 MB and a quarter of the start-up time; see _getaddrinfo.
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
 # Names are looked up now and then, so few threads do; the default of 20 is for disk I/O.
 os.environ.setdefault('EVENTLET_THREADPOOL_SIZE', '4')
-warnings.filterwarnings('ignore', message='\nEventlet is deprecated')
 
 import eventlet  # noqa: E402
 import eventlet.green.socket  # noqa: E402

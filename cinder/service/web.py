@@ -36,7 +36,8 @@ class Loader(wsgi.Loader):
             super().__init__(CONF)
         except wsgi.ConfigNotFound as exc:
             raise exception.InvalidConfigurationValue(
-                option='api_paste_config', value=CONF.api_paste_config) from exc
+                f'api_paste_config names the file {CONF.api_paste_config}, which was not found '
+                'beside the configuration files; give its path.') from exc
 
     def load_app(self, name: str) -> object:
         try:
