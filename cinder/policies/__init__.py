@@ -7,6 +7,7 @@ from oslo_policy import policy
 
 from cinder.policies import (
     attachments,
+    backups,
     base,
     capabilities,
     clusters,
@@ -17,6 +18,8 @@ from cinder.policies import (
     groups,
     hosts,
     limits,
+    manage_snapshots,
+    manage_volumes,
     messages,
     pools,
     qos_specs,
@@ -36,10 +39,11 @@ from cinder.policies import (
     workers,
 )
 
-_MODULES = (attachments, base, capabilities, clusters, default_types, group_snapshots, group_specs,
-            group_types, groups, hosts, limits, messages, pools, qos_specs, quota_classes, quotas,
-            services, snapshots, transfers, type_access, type_encryption, type_extra_specs, types,
-            volume_actions, volume_encryption, volume_metadata, volumes, workers)
+_MODULES = (attachments, backups, base, capabilities, clusters, default_types, group_snapshots,
+            group_specs, group_types, groups, hosts, limits, manage_snapshots, manage_volumes,
+            messages, pools, qos_specs, quota_classes, quotas, services, snapshots, transfers,
+            type_access, type_encryption, type_extra_specs, types, volume_actions,
+            volume_encryption, volume_metadata, volumes, workers)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

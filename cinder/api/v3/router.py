@@ -7,6 +7,7 @@ from cinder.api import dispatch, wsgi
 from cinder.api.v3 import (
     attachments,
     availability_zones,
+    backups,
     capabilities,
     clusters,
     default_types,
@@ -18,6 +19,8 @@ from cinder.api.v3 import (
     groups,
     hosts,
     limits,
+    manage_snapshots,
+    manage_volumes,
     messages,
     openapi,
     pools,
@@ -47,7 +50,8 @@ ROUTES = {
     '/volumes/summary': {'GET': volumes.summary},
     '/volumes/{volume_id}': {'GET': volumes.show, 'PUT': volumes.update,
                              'DELETE': volumes.delete},
-    '/volumes/{volume_id}/action': {'POST': wsgi.Actions(volume_actions.ACTIONS)},
+    '/volumes/{volume_id}/action': {'POST': wsgi.Actions(
+        volume_actions.ACTIONS | manage_volumes.ACTIONS)},
     '/volumes/{volume_id}/metadata': {
         'GET': volume_metadata.index, 'POST': volume_metadata.merge,
         'PUT': volume_metadata.replace},
@@ -61,13 +65,33 @@ ROUTES = {
     '/snapshots/detail': {'GET': snapshots.detail},
     '/snapshots/{snapshot_id}': {'GET': snapshots.show, 'PUT': snapshots.update,
                                  'DELETE': snapshots.delete},
-    '/snapshots/{snapshot_id}/action': {'POST': wsgi.Actions(snapshot_actions.ACTIONS)},
+    '/snapshots/{snapshot_id}/action': {'POST': wsgi.Actions(
+        snapshot_actions.ACTIONS | manage_snapshots.ACTIONS)},
     '/snapshots/{snapshot_id}/metadata': {
         'GET': snapshot_metadata.index, 'POST': snapshot_metadata.merge,
         'PUT': snapshot_metadata.replace},
     '/snapshots/{snapshot_id}/metadata/{key}': {
         'GET': snapshot_metadata.show, 'PUT': snapshot_metadata.update,
         'DELETE': snapshot_metadata.delete},
+
+    '/manageable_volumes': {'GET': manage_volumes.index, 'POST': manage_volumes.manage},
+    '/manageable_volumes/detail': {'GET': manage_volumes.detail},
+    '/os-volume-manage': {'GET': manage_volumes.old_index, 'POST': manage_volumes.old_manage},
+    '/os-volume-manage/detail': {'GET': manage_volumes.old_detail},
+    '/manageable_snapshots': {'GET': manage_snapshots.index, 'POST': manage_snapshots.manage},
+    '/manageable_snapshots/detail': {'GET': manage_snapshots.detail},
+    '/os-snapshot-manage': {
+        'GET': manage_snapshots.old_index, 'POST': manage_snapshots.old_manage},
+    '/os-snapshot-manage/detail': {'GET': manage_snapshots.old_detail},
+
+    '/backups': {'GET': backups.index, 'POST': backups.create},
+    '/backups/detail': {'GET': backups.detail},
+    '/backups/import_record': {'POST': backups.import_record},
+    '/backups/{backup_id}': {'GET': backups.show, 'PUT': backups.update,
+                             'DELETE': backups.delete},
+    '/backups/{backup_id}/action': {'POST': wsgi.Actions(backups.ACTIONS)},
+    '/backups/{backup_id}/export_record': {'GET': backups.export_record},
+    '/backups/{backup_id}/restore': {'POST': backups.restore},
 
     '/attachments': {'GET': attachments.index, 'POST': attachments.create},
     '/attachments/detail': {'GET': attachments.detail},
@@ -178,6 +202,7 @@ ROUTES = {
     '/extensions/{alias}': {'GET': extensions.show},
     '/resource_filters': {'GET': resource_filters.index},
 }
+ROUTES['/openapi'] = {'GET': openapi.show_of(ROUTES)}
 
 
 class APIRouter(dispatch.Application):
@@ -186,4 +211,3 @@ class APIRouter(dispatch.Application):
     @classmethod
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'APIRouter':
         return cls(ROUTES)
-ROUTES['/openapi'] = {'GET': openapi.show_of(ROUTES)}
