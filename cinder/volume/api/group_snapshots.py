@@ -4,6 +4,7 @@ together."""
 import functools
 
 from cinder import exception, objects, quota, utils
+from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
@@ -29,7 +30,8 @@ def create(ctxt, group: objects.Group, name: str | None = None,
     with utils.fault_points('group_snapshot.create:api:commit'), session.writer(ctxt):
         quota.take_snapshots(ctxt, group.project_id,
                              [(volume.size, volume.volume_type) for volume in volumes])
-        groups_db.transition(ctxt, group, 'snapshot_create')
+        groups_db.transition(ctxt, group, 'snapshot_create', conditions=(
+            clusters_db.thawed(group),))
         made = group_snapshots_db.create(ctxt, {
             'project_id': group.project_id, 'user_id': ctxt.user_id, 'name': name,
             'description': description, 'status': 'creating'}, group)
@@ -59,7 +61,8 @@ def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
     """
     with utils.fault_points('group_snapshot.delete:api:commit'), session.writer(ctxt):
         group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
-                                      conditions=(group_snapshots_db.not_being_copied,))
+                                      conditions=(group_snapshots_db.not_being_copied,
+                                                  clusters_db.thawed(group_snapshot.group)))
         operations_db.cancel_queued(ctxt, group_snapshot.id, 'The group snapshot was deleted.')
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
             snapshots_db.transition(ctxt, snapshots_db.get(ctxt, ident),

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Sequence
 
 from cinder import exception, objects, quota, utils
+from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
@@ -64,7 +65,7 @@ def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
         raise exception.InvalidGroup(reason=f'group {source.id} has no volumes to copy')
     copies = [{**_copy_of(volume), 'source_volid': volume.id} for volume in sources]
     with utils.fault_points('group.copy:api:commit'), session.writer(ctxt):
-        groups_db.transition(ctxt, source, 'be_copied')
+        groups_db.transition(ctxt, source, 'be_copied', conditions=(clusters_db.thawed(source),))
         for volume in sources:
             volumes_db.transition(ctxt, volume, 'clone')
         group, operation = _record_copy(ctxt, source, sources, copies, name=name,
@@ -90,7 +91,8 @@ def copy_group_snapshot(ctxt, source: objects.GroupSnapshot, *, name: str | None
     copies = [{**_copy_of(snapshot.volume), 'size': snapshot.volume_size,
                'snapshot_id': snapshot.id} for snapshot in sources]
     with utils.fault_points('group.copy:api:commit'), session.writer(ctxt):
-        group_snapshots_db.transition(ctxt, source, 'group_create')
+        group_snapshots_db.transition(ctxt, source, 'group_create', conditions=(
+            clusters_db.thawed(source.group),))
         for snapshot in sources:
             snapshots_db.transition(ctxt, snapshot, 'volume_create')
         group, operation = _record_copy(
@@ -145,7 +147,8 @@ def update(ctxt, group: objects.Group, values: dict, add: Sequence[str] = (),
         groups_db.transition(ctxt, group, 'rename', **values)
         return
     with utils.fault_points('group.update:api:commit'), session.writer(ctxt):
-        groups_db.transition(ctxt, group, 'update', **values)
+        groups_db.transition(ctxt, group, 'update', conditions=(clusters_db.thawed(group),),
+                             **values)
         for ident in add:
             volume = _volume(ctxt, ident)
             _require_fit(group, volume)
@@ -190,7 +193,8 @@ def delete(ctxt, group: objects.Group, delete_volumes: bool = False) -> None:
     :raises InvalidGroup: status, volumes, group snapshots or a copy in the making forbid it.
     :raises InvalidVolume: a volume is attached, has snapshots or is migrated.
     """
-    conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied]
+    conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied,
+                  clusters_db.thawed(group)]
     if not delete_volumes:
         conditions.append(groups_db.no_volumes)
     verb = 'delete_with_volumes' if delete_volumes else 'delete'

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups go where all the types that they take can be made."""
+import pytest
+
+from cinder import exception
+from cinder.db import group_types as group_types_db
+from cinder.db import groups as groups_db
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import types as types_db
+from cinder.scheduler.manager import SchedulerManager
+from tests.fakes import scheduler as fakes
+
+pytestmark = pytest.mark.usefixtures('database')
+
+
+class VolumeBus:
+    """What the scheduler says to the volume services."""
+
+    def __init__(self):
+        self.groups = []
+
+    def create_group(self, ctxt, group, operation):
+        self.groups.append((group.host, operation.host, operation.stage, operation.state))
+
+
+@pytest.fixture
+def bus():
+    return VolumeBus()
+
+
+@pytest.fixture
+def manager(bus):
+    """A scheduler of n1@b and n2@b; n2 has a fast and a big pool."""
+    manager = SchedulerManager(
+        'sched', conf=fakes.options(), volume_api=bus, clock=fakes.Clock(),
+        list_services=fakes.Services(fakes.service('n1@b', availability_zone='az1'),
+                                     fakes.service('n2@b', availability_zone='az2')))
+    manager.host_manager.update('n1@b', fakes.report(volume_backend_name='one', disk='fast'))
+    manager.host_manager.update('n2@b', fakes.report(
+        volume_backend_name='two', consistent_group_snapshot_enabled=True,
+        pools=[{'pool_name': 'fast', 'disk': 'fast', 'free_capacity_gb': 10},
+               {'pool_name': 'big', 'disk': 'slow', 'free_capacity_gb': 90}]))
+    manager._ready.set()
+    return manager
+
+
+@pytest.fixture
+def place(ctxt, manager):
+    """Ask for a group that takes types of these disks; the group as it is then."""
+    def ask(*disks, zone=None, **group_specs):
+        kind = group_types_db.create(ctxt, {'name': 'kind', 'is_public': True}, group_specs)
+        types = [types_db.create(ctxt, {'name': disk}, extra_specs={'disk': disk}).id
+                 for disk in disks]
+        group = groups_db.create(ctxt, {'project_id': 'p1', 'status': 'creating',
+                                        'availability_zone': zone}, types, kind)
+        operation = operations_db.create(ctxt, 'group.create', group, stage='schedule')
+        manager.runner.handlers['group.create'](ctxt, operation)
+        return groups_db.get(ctxt, group.id)
+    return ask
+
+
+def test_a_back_end_has_to_fit_all_types(place, bus):
+    group = place('slow', 'fast')
+    assert group.host in ('n2@b#big', 'n2@b#fast') and group.availability_zone == 'az2'
+    assert bus.groups == [(group.host, 'n2@b', 'execute', 'queued')]
+
+
+def test_a_back_end_has_to_fit_the_specs_of_the_group_type(place):
+    assert place('fast', consistent_group_snapshot_enabled='<is> True').host == 'n2@b#fast'
+
+
+def test_the_zone_counts(place):
+    assert place('fast', zone='az2').host == 'n2@b#fast'
+
+
+def test_a_group_that_fits_nowhere_fails_with_the_reason(ctxt, place, bus):
+    group = place('fast', 'green')
+    assert (group.status, group.host, bus.groups) == ('error', None, [])
+    message, = messages_db.list_rows(ctxt, filters={'resource_uuid': group.id}).rows
+    assert message['user_message'] == (
+        'schedule allocate group:No storage back end can take the group: '
+        'does not offer what the volume type asks for.')
+
+
+def test_a_group_takes_no_space(manager, place):
+    place('fast')
+    assert {pool.capacity.allocated for pool in manager.host_manager.pools(None)[0]} == {0}
+
+
+def test_a_group_that_was_deleted_meanwhile_goes_nowhere(ctxt, place, manager, bus, monkeypatch):
+    decide = manager.driver.decide_group
+
+    def slowly(*args):
+        group, = groups_db.list_rows(ctxt).rows
+        groups_db.destroy(ctxt, group['id'])
+        return decide(*args)
+    monkeypatch.setattr(manager.driver, 'decide_group', slowly)
+    with pytest.raises(exception.GroupNotFound):
+        place('fast')
+    assert bus.groups == []
