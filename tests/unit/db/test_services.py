@@ -109,3 +109,20 @@ def test_clusters_count_their_hosts(make, ctxt):
         clusters.get(ctxt, 'c@lvm', 'cinder-backup')
     with pytest.raises(exception.ClusterNotFound):
         clusters.update(ctxt, 7, {'disabled': True})
+
+
+def test_one_of_those_that_are_up_is_picked(database, ctxt):
+    for host, zone, up, disabled in (('a', 'z1', True, False), ('b', 'z1', True, False),
+                                     ('c', 'z1', False, False), ('d', 'z1', True, True),
+                                     ('e', 'z2', True, False)):
+        row = services.create(ctxt, {'host': host, 'binary': 'cinder-backup', 'topic': 't',
+                                     'availability_zone': zone, 'disabled': disabled})
+        if up:
+            services.heartbeat(ctxt, row.id)
+        else:
+            silence(ctxt, row.id, 600)
+    picked = {services.pick(ctxt, 'cinder-backup', zone='z1').host for _ in range(50)}
+    assert picked == {'a', 'b'}
+    assert services.pick(ctxt, 'cinder-backup', prefer='e').host == 'e'
+    assert services.pick(ctxt, 'cinder-backup', zone='z1', prefer='e').host in 'ab'
+    assert services.pick(ctxt, 'cinder-backup', zone='z3') is None

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The messages of the backup service: each operation to its host, under the name of its verb."""
+import pytest
+
+from cinder import objects
+from cinder.rpc import backup as backup_rpc
+from tests.fakes import bus as fake_bus
+
+objects.register_all()
+
+
+@pytest.mark.parametrize('verb', ['create', 'delete', 'restore', 'import'])
+def test_operations_go_to_their_host(monkeypatch, verb):
+    bus = fake_bus.Bus().install(monkeypatch)
+    backup = objects.Backup(id='b')
+    operation = objects.Operation(id='o', verb=f'backup.{verb}', host='keeper')
+    send = getattr(backup_rpc.BackupAPI(), f'{verb}_backup')
+    send(None, backup, operation)
+    assert bus.sent == [('cast', 'cinder-backup', 'keeper', f'{verb}_backup',
+                         {'backup': backup, 'operation': operation})]
+
+
+def test_what_the_driver_can_is_asked(monkeypatch):
+    bus = fake_bus.Bus().install(monkeypatch)
+    bus.answers['check_support_to_force_delete'] = True
+    assert backup_rpc.BackupAPI().check_support_to_force_delete(None, 'keeper') is True
+    assert bus.sent[0].host == 'keeper'
+
+
+def test_a_backup_survives_the_bus():
+    serializer = objects.base.CinderObjectSerializer('1.0')
+    sent = objects.Backup(id='b', size=1, metadata={'k': 'v'}, parent_id=None)
+    received = serializer.deserialize_entity(None, serializer.serialize_entity(None, sent))
+    assert (received.id, received.metadata, received.is_incremental) == ('b', {'k': 'v'}, False)
