@@ -23,7 +23,7 @@ from tests.fakes import daemons as fake_daemons
 PROJECT = '0123456789abcdef0123456789abcdef'
 PASTE = pathlib.Path(__file__).parents[2] / 'etc/cinder/api-paste.ini'
 FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound',
-          409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
+          405: 'badMethod', 409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
           503: 'serviceUnavailable'}
 
 
