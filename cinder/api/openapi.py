@@ -34,6 +34,7 @@ _MEANING = {
     412: 'The thing has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
     415: 'The body is no JSON.',
+    502: 'The service of the back end does not answer.',
     503: 'The database or another service cannot be reached.',
 }
 _TYPES = {common.boolean: shapes.BOOLEAN, common.integer: {'type': 'integer', 'minimum': 0}}

@@ -5,6 +5,7 @@ import pytest
 from cinder import context, exception
 from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
+from cinder.volume.manager import capabilities
 from tests.api.conftest import PROJECT
 from tests.fakes import daemons as fake_daemons
 
@@ -76,8 +77,9 @@ class TestHosts:
 
 class TestCapabilities:
     def test_asks_the_service(self, api, services, bus):
-        bus.answers['get_capabilities'] = {'namespace': 'n'}
-        assert api.get('/capabilities/node@fake#pool').json == {'namespace': 'n'}
+        answer = capabilities.describe('node@fake', {'vendor_name': 'v'})
+        bus.answers['get_capabilities'] = answer
+        assert api.get('/capabilities/node@fake#pool').json == answer
         message, = bus.sent
         assert (message.host, message.args) == ('node@fake', {'discover': False})
 

@@ -14,55 +14,55 @@ from cinder.policies import clusters as policy
 
 BINARY = 'cinder-volume'
 _REPLICATION = mv.CLUSTER_REPLICATION
-FILTERS = {
-    'name': common.Filter(),
-    'binary': common.Filter(),
-    'is_up': common.Filter(common.boolean),
-    'disabled': common.Filter(common.boolean),
-    'num_hosts': common.Filter(common.integer),
-    'num_down_hosts': common.Filter(common.integer),
-    'replication_status': common.Filter(since=_REPLICATION),
-    'frozen': common.Filter(common.boolean, since=_REPLICATION),
-    'active_backend_id': common.Filter(since=_REPLICATION),
-}
+_filtered = wsgi.query(
+    name=common.text, binary=common.text, is_up=common.boolean, disabled=common.boolean,
+    num_hosts=common.integer, num_down_hosts=common.integer,
+    replication_status=(_REPLICATION, common.text), frozen=(_REPLICATION, common.boolean),
+    active_backend_id=(_REPLICATION, common.text))
 
 
 @wsgi.versions(mv.CLUSTERS)
+@_filtered
+@wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.SUMMARY)
 
 
 @wsgi.versions(mv.CLUSTERS)
+@_filtered
+@wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL)
 
 
 def _page(req: wsgi.Request, answer: View) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    filters = {}
-    for name, value in req.query.items():
-        row = FILTERS.get(name)
-        if row is None or req.api_version < row.since:
-            raise exception.InvalidInput(reason=_('filter %s is not supported') % name[:255])
-        filters[name] = row.convert(name, value)
-    return answer.page(req, common.Rows(clusters_db.list_all(req.context, **filters)))
+    unknown = sorted(req.query.keys() - req.params.keys())
+    if unknown:
+        raise exception.InvalidInput(
+            reason=_('filter %s is not supported') % ', '.join(unknown)[:255])
+    return answer.page(req, common.Rows(clusters_db.list_all(req.context, **req.params)))
 
 
 @wsgi.versions(mv.CLUSTERS)
+@wsgi.query(binary=common.text)
+@wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, cluster_name: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)
-    found = clusters_db.get(req.context, cluster_name, req.query.get('binary') or BINARY)
+    found = clusters_db.get(req.context, cluster_name, req.params.get('binary') or BINARY)
     return view.DETAIL.one(req, found)
 
 
 @wsgi.versions(mv.CLUSTERS)
 @wsgi.body(schema.ENABLE)
+@wsgi.response(200, view.CHANGED.one)
 def enable(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return _update(req, body, {'disabled': False, 'disabled_reason': None})
 
 
 @wsgi.versions(mv.CLUSTERS)
 @wsgi.body(schema.DISABLE)
+@wsgi.response(200, view.CHANGED.one)
 def disable(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     reason = (body.get('disabled_reason') or '').strip() or None
     return _update(req, body, {'disabled': True, 'disabled_reason': reason})

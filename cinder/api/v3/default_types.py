@@ -14,12 +14,14 @@ from cinder.policies import default_types as policy
 
 
 @wsgi.versions(mv.DEFAULT_TYPES)
+@wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.VIEW.page(req, common.Rows(defaults_db.list_all(req.context)))
 
 
 @wsgi.versions(mv.DEFAULT_TYPES)
+@wsgi.response(200, view.VIEW.one)
 def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)
     return view.VIEW.one(req, defaults_db.get(req.context, target_project_id))
@@ -27,6 +29,7 @@ def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
 
 @wsgi.versions(mv.DEFAULT_TYPES)
 @wsgi.body(schema.SET, key='default_type')
+@wsgi.response(200, view.VIEW.one)
 def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.SET)
     if len(target_project_id) > 255:

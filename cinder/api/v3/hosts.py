@@ -6,19 +6,23 @@ from cinder import exception, objects
 from cinder.api import common, wsgi
 from cinder.api.schemas import hosts as schema
 from cinder.api.views import hosts as view
+from cinder.api.views import shapes
 from cinder.db import hosts as hosts_db
 from cinder.db import services as services_db
 from cinder.policies import hosts as policy
 
 
+@wsgi.query(zone=common.text)
+@wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.MANAGE)
-    zone = req.query.get('zone')
+    zone = req.params.get('zone')
     found = [service for service in services_db.list_all(req.context)
              if zone in (None, service.availability_zone)]
     return view.VIEW.page(req, common.Rows(found))
 
 
+@wsgi.response(200, view.USAGE)
 def show(req: wsgi.Request, host_name: str) -> dict[str, Any]:
     req.context.authorize(policy.MANAGE)
     _services(req, host_name)
@@ -30,6 +34,7 @@ def show(req: wsgi.Request, host_name: str) -> dict[str, Any]:
 
 
 @wsgi.body(schema.UPDATE)
+@wsgi.response(200, shapes.record('host', 'status'))
 def update(req: wsgi.Request, host_name: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.MANAGE)
     disabled = body['status'] == 'disable'

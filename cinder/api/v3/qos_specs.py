@@ -15,17 +15,22 @@ LIST = common.Listing(
     filters={name: common.Filter() for name in ('id', 'name', 'consumer')}, of_projects=False)
 
 
+@wsgi.listing(LIST)
+@wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.VIEW.page(req, LIST.fetch(req, qos_db.list_rows))
 
 
+@wsgi.response(200, view.WITH_LINKS)
 def show(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)
     return view.with_links(req, qos_db.get_row(req.context, qos_id))
 
 
 @wsgi.body(schema.CREATE, key='qos_specs')
+@wsgi.response(200, view.WITH_LINKS)
+@wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     made = qos_db.create(req.context, body.pop('name'), body.pop('consumer', 'back-end'), body)
@@ -33,6 +38,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @wsgi.body(schema.UPDATE, key='qos_specs')
+@wsgi.response(200, view.CHANGED)
 def update(req: wsgi.Request, qos_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     specs = {key: value for key, value in body.items() if key != 'consumer'}
@@ -55,17 +61,20 @@ def delete_keys(req: wsgi.Request, qos_id: str, body: list[str]) -> None:
 
 
 # ------------------------------------------------------------------------------ tied volume types
+@wsgi.response(200, view.ASSOCIATIONS.page)
 def associations(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return view.ASSOCIATIONS.page(req, common.Rows(qos_db.associations(req.context, qos_id)))
 
 
+@wsgi.query(vol_type_id=common.text)
 @wsgi.response(202)
 def associate(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)
     qos_db.associate(req.context, qos_id, _type_id(req))
 
 
+@wsgi.query(vol_type_id=common.text)
 @wsgi.response(202)
 def disassociate(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)
@@ -80,7 +89,7 @@ def disassociate_all(req: wsgi.Request, qos_id: str) -> None:
 
 def _type_id(req: wsgi.Request) -> str:
     """:raises InvalidInput: the query names no volume type."""
-    type_id = req.query.get('vol_type_id')
+    type_id = req.params.get('vol_type_id')
     if not type_id:
         raise exception.InvalidInput(reason=_('vol_type_id is needed'))
     return type_id

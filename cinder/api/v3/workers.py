@@ -16,7 +16,7 @@ _TYPED = {'is_up': base.boolean, 'disabled': base.boolean, 'service_id': int,
 
 @wsgi.versions(mv.WORKERS_CLEANUP)
 @wsgi.body(schema.CLEANUP)
-@wsgi.response(202)
+@wsgi.response(202, view.ASKED)
 def cleanup(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CLEANUP)
     wanted = {name: _TYPED[name](value) if name in _TYPED else value

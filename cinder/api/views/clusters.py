@@ -5,6 +5,7 @@ from collections.abc import Callable
 from cinder import objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
+from cinder.api.views import shapes
 from cinder.api.views.base import Field, View
 
 
@@ -36,9 +37,8 @@ DETAIL = View('cluster', 'clusters', [
     *FIELDS, _REASON,
     Field('num_hosts'),
     Field('num_down_hosts'),
-    Field('last_heartbeat', _time('last_heartbeat')),
-    Field('created_at', _time('created_at')),
-    Field('updated_at', _time('updated_at')),
+    *(Field(name, _time(name), type=shapes.TIME_OR_EMPTY)
+      for name in ('last_heartbeat', 'created_at', 'updated_at')),
     Field('frozen', since=mv.CLUSTER_REPLICATION),
     Field('active_backend_id', since=mv.CLUSTER_REPLICATION),
 ])

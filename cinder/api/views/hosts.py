@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers about hosts, and about what projects have on one."""
+from cinder.api.schemas.base import nullable
+from cinder.api.views import shapes
 from cinder.api.views.base import Field, View
 
 VIEW = View('host', 'hosts', [
@@ -12,6 +14,8 @@ VIEW = View('host', 'hosts', [
 ])
 
 _NUMBERS = ('volume_count', 'total_volume_gb', 'snapshot_count', 'total_snapshot_gb')
+USAGE = shapes.wrap('host', shapes.items(shapes.wrap(
+    'resource', shapes.record('host', *_NUMBERS, project=nullable(shapes.TEXT)))))
 
 
 def resource(host: str, project: str | None, usage: tuple[int, int, int, int]) -> dict:

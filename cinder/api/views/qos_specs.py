@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cinder.api import common, wsgi
+from cinder.api.views import shapes
 from cinder.api.views.base import Field, View
 
 VIEW = View('qos_specs', 'qos_specs', [
@@ -18,6 +19,10 @@ ASSOCIATIONS = View('qos_association', 'qos_associations', [
     Field('name'),
     Field('id'),
 ])
+
+# What with_links() gives, and what an update repeats.
+WITH_LINKS = shapes.record('links', qos_specs=shapes.record('id', 'name', 'consumer', 'specs'))
+CHANGED = shapes.wrap('qos_specs', shapes.TEXTS)
 
 
 def with_links(req: wsgi.Request, row: Mapping) -> dict[str, Any]:
