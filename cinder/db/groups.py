@@ -66,10 +66,10 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
 
 def _fill(conn: sa.Connection, page: query.Page, volumes: bool) -> None:
     ids = {'ids': ','.join(page.ids)}
-    sides = {'volume_types': _TYPES_OF, 'volumes': _VOLUMES_OF if volumes else None}
+    sides = {'volume_types': _TYPES_OF} | ({'volumes': _VOLUMES_OF} if volumes else {})
     for name, statement in sides.items():
         found: dict[str, list[str]] = {}
-        for group_id, member in [] if statement is None else conn.execute(statement, ids).all():
+        for group_id, member in conn.execute(statement, ids).all():
             found.setdefault(group_id, []).append(member)
         page.sides[name] = (found, list)
 

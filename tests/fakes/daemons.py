@@ -2,6 +2,8 @@
 """A scheduler and a volume service that do their work at once, in the database alone."""
 from cinder import context
 from cinder.db import attachments as attachments_db
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import groups as groups_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -84,6 +86,35 @@ class Daemons:
 
     def delete_snapshot(self, ctxt, snapshot, operation) -> None:
         snapshots_db.destroy(ctxt, snapshot.id)
+
+    def create_group(self, ctxt, group, operation) -> None:
+        groups_db.update(ctxt, group.id, {'status': 'available', 'host': HOST,
+                                          'availability_zone': 'nova'})
+
+    def update_group(self, ctxt, group, operation) -> None:
+        for ident in operation.arguments['remove']:
+            volumes_db.update(ctxt, ident, {'group_id': None})
+        groups_db.update(ctxt, group.id, {'status': 'available'})
+
+    def copy_group(self, ctxt, group, operation) -> None:
+        for ident in groups_db.volume_ids(ctxt, group.id):
+            volumes_db.update(ctxt, ident, {'status': 'available'})
+        groups_db.update(ctxt, group.id, {'status': 'available'})
+
+    def delete_group(self, ctxt, group, operation) -> None:
+        for ident in groups_db.volume_ids(ctxt, group.id):
+            volumes_db.destroy(ctxt, ident)
+        groups_db.destroy(ctxt, group.id)
+
+    def create_group_snapshot(self, ctxt, group_snapshot, operation) -> None:
+        for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
+            snapshots_db.update(ctxt, ident, {'status': 'available', 'progress': '100%'})
+        group_snapshots_db.update(ctxt, group_snapshot.id, {'status': 'available'})
+
+    def delete_group_snapshot(self, ctxt, group_snapshot, operation) -> None:
+        for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
+            snapshots_db.destroy(ctxt, ident)
+        group_snapshots_db.destroy(ctxt, group_snapshot.id)
 
     def initialize_connection(self, ctxt, volume, connector) -> dict:
         return CONNECTION

@@ -40,15 +40,16 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     """
     size = _size(size, snapshot, source_volume, backup)
     if group is not None:
-        availability_zone = _require_group(group, volume_type, availability_zone)
+        _require_fit(group, volume_type, availability_zone)
     volume_type = volume_type or _default_type(ctxt, snapshot, source_volume)
     source = source_volume or (snapshot and snapshot.volume)
+    zone = group.availability_zone if group is not None else zones.choose(
+        availability_zone, volume_type, source.availability_zone if source else None)
     values = {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': size,
         'status': 'creating', 'attach_status': 'detached', 'display_name': name,
         'display_description': description, 'volume_type_id': volume_type.id,
-        'availability_zone': zones.choose(availability_zone, volume_type,
-                                          source.availability_zone if source else None),
+        'availability_zone': zone,
         'snapshot_id': snapshot.id if snapshot else None,
         'source_volid': source_volume.id if source_volume else None,
         'multiattach': volume_type.is_('multiattach'), 'use_quota': True,
@@ -65,9 +66,8 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     return volume
 
 
-def _require_group(group: objects.Group, volume_type: objects.VolumeType | None,
-                   zone: str | None) -> str | None:
-    """The zone of the group, once the volume is known to fit it."""
+def _require_fit(group: objects.Group, volume_type: objects.VolumeType | None,
+                 zone: str | None) -> None:
     if volume_type is None or volume_type.id not in group.volume_types:
         raise exception.InvalidInput(
             reason=f'a volume of group {group.id} needs one of the types '
@@ -75,7 +75,6 @@ def _require_group(group: objects.Group, volume_type: objects.VolumeType | None,
     if zone and zone != group.availability_zone:
         raise exception.InvalidInput(
             reason=f"group {group.id} is in zone '{group.availability_zone}'")
-    return group.availability_zone
 
 
 def _size(size: int | None, snapshot: objects.Snapshot | None,
