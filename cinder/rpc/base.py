@@ -29,6 +29,10 @@ SEND_RETRIES = 1
 # instead of queueing up behind connection attempts; the operation rows keep the work.
 OUTAGE_PAUSE = 5
 OUTBOX_SIZE = 1000
+# A call whose receiver has no queue is tried again for so long: after the broker came back, a
+# service needs some seconds to find that out and to make its queue again.
+ABSENCE_SECONDS = 15
+ABSENCE_PAUSE = 0.5
 # (ctxt, binary) -> (RPC version, object history version) of the oldest service, None: no limit.
 VersionsSource = Callable[[object, str], tuple[str | None, str | None]]
 
@@ -244,13 +248,27 @@ class Sender:
         """
         self._check_version()
         try:
-            return self._client.call(ctxt, method, **arguments)
+            return self._call(ctxt, method, **arguments)
         except messaging.MessagingTimeout as exc:
             raise exception.RPCTimeout() from exc
-        except messaging.MessageDeliveryFailure as exc:
+        except (messaging.MessageDeliveryFailure, messaging.MessageUndeliverable) as exc:
             raise exception.ServiceUnavailable() from exc
         except exception.CinderException as exc:
             raise _local(exc) from None
+
+    def _call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
+        # Told by the broker that nobody got the message, we may send it again; without that, a
+        # message that went nowhere costs the caller the whole rpc_response_timeout.
+        client = self._client.prepare(
+            transport_options=messaging.TransportOptions(at_least_once=True))
+        deadline = time.monotonic() + ABSENCE_SECONDS
+        while True:
+            try:
+                return client.call(ctxt, method, **arguments)
+            except messaging.MessageUndeliverable:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(ABSENCE_PAUSE)
 
     def _check_version(self) -> None:
         if not self._client.can_send_version():

@@ -132,6 +132,38 @@ def test_call_without_answer_is_service_unavailable(conf, ctxt):
         PeerAPI().cctxt(host='nobody', timeout=0.1).call(ctxt, 'echo', value=1)
 
 
+class Absent:
+    """A client whose receiver makes its queue after some attempts."""
+
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
+
+    def prepare(self, transport_options) -> 'Absent':
+        assert transport_options.at_least_once
+        return self
+
+    def can_send_version(self) -> bool:
+        return True
+
+    def call(self, ctxt, method):
+        self.attempts -= 1
+        if self.attempts > 0:
+            raise messaging.MessageUndeliverable(None, 'exchange', 'key', 'message')
+        return method
+
+
+@pytest.mark.parametrize(('attempts', 'seconds', 'fine'), [(3, 1, True), (10 ** 9, 0.1, False)])
+def test_call_waits_a_while_for_a_receiver(ctxt, monkeypatch, attempts, seconds, fine):
+    monkeypatch.setattr(base, 'ABSENCE_SECONDS', seconds)
+    monkeypatch.setattr(base, 'ABSENCE_PAUSE', 0.01)
+    sender = base.Sender(Absent(attempts))
+    if fine:
+        assert sender.call(ctxt, 'ask') == 'ask'
+    else:
+        with pytest.raises(exception.ServiceUnavailable):
+            sender.call(ctxt, 'ask')
+
+
 @pytest.mark.parametrize('versions', [('1.2', '1.0')], indirect=True)
 def test_the_oldest_peer_bounds_what_is_sent(versions, ctxt):
     api = PeerAPI()
