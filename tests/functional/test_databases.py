@@ -22,6 +22,7 @@ from cinder import context, exception, objects
 from cinder.conf import CONF
 from cinder.db import (
     attachments,
+    backups,
     engines,
     messages,
     migration,
@@ -35,6 +36,9 @@ from cinder.db import (
     types,
     volumes,
 )
+from cinder.volume.api import backups as backups_api
+from tests.fakes import backup_service
+from tests.fakes import bus as fake_bus
 
 _VOLUMES = models.Volume.__table__
 _names = itertools.count()
@@ -443,6 +447,47 @@ def test_connections_that_the_server_closed_are_replaced(url, ctxt, monkeypatch)
     # A reader that finds its connection idle tries it first.
     monkeypatch.setattr(engines, 'IDLE', 0)
     assert volumes.get_row(ctxt, volume.id)['size'] == 2
+
+
+# ------------------------------------------------------------------------------------ backups
+def _backup(ctxt, volume, **values):
+    return backups.create(ctxt, {'project_id': ctxt.project_id, 'volume_id': volume.id, 'size': 1,
+                                 'status': 'available', **values})
+
+
+def test_backups_know_what_builds_on_them(ctxt):
+    volume = _volume(ctxt)
+    base = _backup(ctxt, volume)
+    child = _backup(ctxt, volume, parent_id=base.id)
+    rows = backups.list_rows(ctxt, detail=True, sort=[('name', 'asc'), ('created_at', 'asc')]).rows
+    assert [row['has_dependents'] for row in rows] == [True, False]
+    assert backups.newest_available(ctxt, ctxt.project_id, volume.id).id == child.id
+    values = {'id': base.id, 'project_id': ctxt.project_id, 'size': 2, 'status': 'creating'}
+    with pytest.raises(exception.InvalidBackup):
+        backups.take_in(ctxt, values)
+    backups.destroy(ctxt, base.id)
+    assert backups.take_in(ctxt, values, {'k': 'v'}).size == 2
+    assert backups.get(ctxt, base.id).metadata == {'k': 'v'}
+
+
+def test_a_backup_is_removed_or_built_upon_but_not_both(ctxt, monkeypatch):
+    fake_bus.Bus().install(monkeypatch)
+    backup_service.register(ctxt, uuid.uuid4().hex, zone=ctxt.project_id)
+
+    def act(index):
+        if index:
+            return backups_api.delete(_context(ctxt.project_id), base)
+        return backups_api.create(_context(ctxt.project_id), volume, incremental=True)
+    for _ in range(10):
+        volume = _volume(ctxt, availability_zone=ctxt.project_id)
+        base = _backup(ctxt, volume, availability_zone=ctxt.project_id)
+        built, removed = _together(act, 2)
+        assert isinstance(built, exception.InvalidBackup) != isinstance(
+            removed, exception.InvalidBackup), (built, removed)
+        still = backups.get(ctxt, base.id)
+        assert (still.status == 'available') == isinstance(built, objects.Backup)
+        for found in backups.list_rows(ctxt).rows:
+            backups.destroy(ctxt, found['id'])
 
 
 _GREEN = '''
