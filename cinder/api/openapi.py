@@ -133,12 +133,25 @@ def document(routes: Routes, version: int | None = None, base: str = '') -> Sche
                                           'name': 'X-Auth-Token'}},
             'responses': {str(code): _fault(code) for code in _MEANING},
             'parameters': {'version': _version_header(version)}},
-        'paths': {path: _path(path, item, version) for path, item in paths.items()},
+        'paths': {path: _path(path, item, version, _links(path, paths))
+                  for path, item in paths.items()},
     }
 
 
-def _path(path: str, item: dict[str, list[Operation]], version: int | None) -> Schema:
-    made: Schema = {method: _operation(found, version) for method, found in item.items()}
+def _links(path: str, paths: Mapping[str, Mapping[str, list[Operation]]]) -> dict[str, str]:
+    """operationId -> placeholder, of all that can be done with what is made at `path`."""
+    below = re.compile(re.escape(path) + r'/{(\w+)}(/[^{]*)?')
+    return {_ident(method, other): match[1] for other, item in paths.items()
+            if (match := below.fullmatch(other)) for method in item}
+
+
+def _ident(method: str, path: str) -> str:
+    return re.sub(r'\W+', '_', f'{method}{path}').strip('_')
+
+
+def _path(path: str, item: dict[str, list[Operation]], version: int | None,
+          links: dict[str, str]) -> Schema:
+    made: Schema = {method: _operation(found, version, links) for method, found in item.items()}
     made['parameters'] = [{'$ref': '#/components/parameters/version'}] + [
         {'name': name, 'in': 'path', 'required': True,
          'schema': {'type': 'string', 'minLength': 1, 'pattern': '^[^/]+$'}}
@@ -146,13 +159,19 @@ def _path(path: str, item: dict[str, list[Operation]], version: int | None) -> S
     return made
 
 
-def _operation(found: list[Operation], version: int | None) -> Schema:
+def _operation(found: list[Operation], version: int | None, links: dict[str, str]) -> Schema:
     first = found[0]
     made: Schema = {
-        'operationId': re.sub(r'\W+', '_', f'{first.method.lower()}{first.path}').strip('_'),
+        'operationId': _ident(first.method.lower(), first.path),
         'tags': [first.path.split('/')[1]],
         'responses': _responses(found, version),
     }
+    name = first.spec.shape.__self__.name if _is_made(first) else None
+    if name and links:
+        made['responses'][str(first.spec.status)]['links'] = {
+            target: {'operationId': target, 'parameters': {
+                placeholder: f'$response.body#/{name}/id'}}
+            for target, placeholder in links.items()}
     if first.action is None:
         made |= _facts(first)
     else:
@@ -165,6 +184,11 @@ def _operation(found: list[Operation], version: int | None) -> Schema:
         made['requestBody'] = {'required': True, 'content': {
             wsgi.JSON: {'schema': bodies[0] if len(bodies) == 1 else {'anyOf': bodies}}}}
     return made
+
+
+def _is_made(each: Operation) -> bool:
+    """Whether the answer is a new thing, by the view that shows one."""
+    return each.method == 'POST' and getattr(each.spec.shape, '__name__', '') == 'one'
 
 
 def _facts(each: Operation) -> Schema:

@@ -28,17 +28,29 @@ def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     if status >= 500:
         # The request id is named: where no identity was found yet, the log's own may be another's.
         LOG.error('%s %s failed (%s): %s', environ.get('REQUEST_METHOD'),
-                  environ.get('PATH_INFO'), environ.get('openstack.request_id'),
+                  _path(environ), environ.get('openstack.request_id'),
                   ''.join(traceback.format_exception(exc)))
     else:
-        LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), environ.get('PATH_INFO'), status,
-                 text)
+        LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), _path(environ), status,
+                 _one_line(text))
     if status == 412:
         return wsgi.Response(None, status, headers)
     body: dict[str, Any] = {'code': status, 'message': text}
     if status == 413 and 'Retry-After' in dict(headers):
         body['retryAfter'] = dict(headers)['Retry-After']
     return wsgi.Response({FAULT_NAMES.get(status, 'computeFault'): body}, status, headers)
+
+
+def _one_line(text: str) -> str:
+    """A text of the caller's for the log, where nobody else may begin a line."""
+    if text.isprintable():
+        return text
+    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _path(environ: dict[str, Any]) -> str:
+    path = environ.get('PATH_INFO', '')
+    return _one_line(path.encode('latin-1', 'replace').decode('utf-8', 'replace'))
 
 
 def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:

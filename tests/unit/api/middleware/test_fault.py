@@ -48,3 +48,11 @@ def test_server_errors_are_logged_with_their_cause(caplog):
         fault.fault(exc, ENVIRON)
     assert 'GET /x' in caplog.text
     assert 'ValueError: inner' in caplog.text
+
+
+def test_nobody_else_begins_a_line_of_the_log(caplog):
+    caplog.set_level('INFO')
+    environ = {**ENVIRON, 'PATH_INFO': 'x\nERROR fake \xc3\xa9'}
+    fault.fault(exception.Invalid('no \r\n such'), environ)
+    assert [record.getMessage() for record in caplog.records] == [
+        r'GET x\nERROR fake é: 400 no \r\n such']

@@ -15,7 +15,8 @@ HANDLERS = [
     for handler in (target.table.values() if isinstance(target, wsgi.Actions) else [target])]
 # Answers that are no secret: any caller with a token may have them.
 OPEN = {'GET /os-availability-zone', 'GET /extensions', 'GET /extensions/{alias}',
-        'GET /resource_filters', 'GET /group_types', 'GET /group_types/{group_type_id}', 'GET /openapi', 'GET /attachments', 'GET /attachments/detail',
+        'GET /resource_filters', 'GET /group_types', 'GET /group_types/{group_type_id}',
+        'GET /openapi', 'GET /attachments', 'GET /attachments/detail',
         'GET /attachments/{attachment_id}'}
 
 
