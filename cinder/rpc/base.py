@@ -3,6 +3,7 @@
 
 What is said on the bus is in cinder.rpc.volume and cinder.rpc.scheduler.
 """
+import functools
 import logging
 import os
 import queue
@@ -195,7 +196,7 @@ class RPCAPI:
             to['fanout'] = True
         if timeout is not None:
             to['timeout'] = timeout
-        return Sender(client.prepare(**to))
+        return Sender(client, **to)
 
     def can_send(self, version: str) -> bool:
         """Whether every service of the topic understands messages of `version`."""
@@ -222,8 +223,13 @@ def _older(cap: str | None, ours: str) -> str:
 class Sender:
     """Sends one message: `cast` never waits for the broker, `call` waits for the answer."""
 
-    def __init__(self, client: messaging.RPCClient) -> None:
-        self._client = client
+    def __init__(self, client: messaging.RPCClient, **to: object) -> None:
+        self._client = client.prepare(**to)
+        # Told by the broker that nobody got the message, we may send it again; without that, a
+        # message that went nowhere costs the caller the whole rpc_response_timeout.
+        self._asking = functools.partial(
+            client.prepare, **to,
+            transport_options=messaging.TransportOptions(at_least_once=True))
 
     def can_send_version(self) -> bool:
         return self._client.can_send_version()
@@ -257,11 +263,7 @@ class Sender:
             raise _local(exc) from None
 
     def _call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
-        # Told by the broker that nobody got the message, we may send it again; without that, a
-        # message that went nowhere costs the caller the whole rpc_response_timeout.
-        client = self._client.prepare(
-            transport_options=messaging.TransportOptions(at_least_once=True))
-        deadline = time.monotonic() + ABSENCE_SECONDS
+        client, deadline = self._asking(), time.monotonic() + ABSENCE_SECONDS
         while True:
             try:
                 return client.call(ctxt, method, **arguments)

@@ -138,14 +138,15 @@ class Absent:
     def __init__(self, attempts: int) -> None:
         self.attempts = attempts
 
-    def prepare(self, transport_options) -> 'Absent':
-        assert transport_options.at_least_once
+    def prepare(self, transport_options=None) -> 'Absent':
+        self.told = transport_options is not None and transport_options.at_least_once
         return self
 
     def can_send_version(self) -> bool:
         return True
 
     def call(self, ctxt, method):
+        assert self.told
         self.attempts -= 1
         if self.attempts > 0:
             raise messaging.MessageUndeliverable(None, 'exchange', 'key', 'message')
