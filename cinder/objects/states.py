@@ -172,6 +172,12 @@ BACKUP = {
     'volume_create': Transition(('available',)),
 }
 
+# These are replication statuses, of the services of a back end.
+SERVICE = {
+    'failover': Transition(('enabled', 'failed-over'), 'failing-over', 'failed-over',
+                           'failover-error'),
+}
+
 # os-update_snapshot_status: present status -> the ones it may be set to.
 SNAPSHOT_STATUS_UPDATES = {
     'creating': ('creating', 'available', 'error'),

@@ -94,6 +94,13 @@ class VolumeAPI(base.RPCAPI):
                               operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, group_snapshot=group_snapshot)
 
+    def failover_service(self, ctxt, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation)
+
+    def use_backend(self, ctxt, host: str, backend_id: str | None) -> None:
+        """Tell a host of a cluster which copy of its data the cluster uses."""
+        self.cctxt(host=host, version='1.0').cast(ctxt, 'use_backend', backend_id=backend_id)
+
     def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         """Export the volume; returns {'driver_volume_type', 'data', ...}."""
         return self._ask(ctxt, 'initialize_connection', volume, connector=connector)

@@ -153,6 +153,25 @@ class ManagesSnapshots(abc.ABC):
         """
 
 
+class Replicates(abc.ABC):
+    """Storage that keeps copies of its data on other storages, each with an id."""
+
+    @abc.abstractmethod
+    def use_backend(self, backend_id: str | None) -> None:
+        """Work with this copy from now on, None being the primary; called first of all, and
+        again when another host of the cluster has failed over."""
+
+    @abc.abstractmethod
+    def failover_host(self, volumes: list[Any], backend_id: str | None,
+                      ) -> tuple[str | None, dict[str, dict[str, Any]]]:
+        """Go over to another copy.
+
+        :param volumes: all volumes of this back end
+        :param backend_id: the copy; 'default' is the primary, None is any other than the present
+        :returns: id of the copy in use now, None for the primary; id of a volume -> its fields
+        """
+
+
 class Groups(abc.ABC):
     """Groups kept by the storage itself, so that a snapshot has all volumes at one moment."""
 

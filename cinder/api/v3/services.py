@@ -17,6 +17,7 @@ from cinder.db import services as services_db
 from cinder.i18n import _
 from cinder.policies import services as policy
 from cinder.rpc import logs
+from cinder.volume.api import services
 
 LOG = logging.getLogger(__name__)
 _CHANGES = ('host', 'service', 'binary', 'status', 'disabled')
@@ -125,13 +126,13 @@ def thaw(req: wsgi.Request, body: dict[str, Any]) -> None:
 
 
 @wsgi.body(schema.FAILOVER)
+@wsgi.response(202)
 def failover_host(req: wsgi.Request, body: dict[str, Any]) -> None:
     req.context.authorize(policy.UPDATE)
     req.context.authorize(policy.FAILOVER)
-    backend = _backends(req, body)[0]
-    raise exception.InvalidInput(
-        reason=_('the back end cannot fail over: its replication status is %s')
-        % (backend.replication_status or 'disabled'))
+    found = [each for each in _backends(req, body) if isinstance(each, objects.Service)]
+    services.failover(req.context, found, None if body.get('host') else body['cluster'],
+                      body.get('backend_id') or None)
 
 
 def _set_frozen(req: wsgi.Request, body: dict[str, Any], rule: str, frozen: bool) -> None:

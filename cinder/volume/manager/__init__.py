@@ -16,6 +16,7 @@ from cinder.volume.manager import (
     groups,
     manage_snapshots,
     manage_volumes,
+    replication,
     snapshots,
     startup,
     volumes,
@@ -48,12 +49,14 @@ class VolumeManager(periodic_task.PeriodicTasks):
         group_snapshot_endpoint = group_snapshots.GroupSnapshotEndpoint(self.backend)
         manage_volume_endpoint = manage_volumes.ManageVolumesEndpoint(self.backend)
         manage_snapshot_endpoint = manage_snapshots.ManageSnapshotsEndpoint(self.backend)
+        replication_endpoint = replication.ReplicationEndpoint(self.backend)
         self.runner.handlers = {
             'volume.create': volume_endpoint.create_volume,
             'volume.delete': volume_endpoint.delete_volume,
             'volume.extend': volume_endpoint.extend_volume,
             'volume.revert': volume_endpoint.revert_volume,
             'volume.retype': volume_endpoint.retype_volume,
+            'service.failover': replication_endpoint.failover_service,
             'snapshot.create': snapshot_endpoint.create_snapshot,
             'snapshot.delete': snapshot_endpoint.delete_snapshot,
             'volume.manage': manage_volume_endpoint.manage_volume,
@@ -72,6 +75,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
                                      group_snapshot_endpoint, manage_volume_endpoint,
                                      manage_snapshot_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
+                                     replication_endpoint,
                                      cleanup.TakeOver(self.runner.take_over)]
 
     # ---------------------------------------------------------------------- the life of a service

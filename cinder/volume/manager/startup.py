@@ -13,6 +13,7 @@ from cinder.conf import CONF
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.manager import backend as backends
+from cinder.volume.manager import replication
 
 LOG = logging.getLogger(__name__)
 
@@ -124,6 +125,6 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 
 # The order is part of the contract with operators: what is published is already exported.
 # Interrupted operations are resumed after this, once the message server runs.
-STEPS = (check_support, set_up_driver, read_capabilities, synchronize_provider_info,
-         count_allocated, export_again, set_throttle, remove_temporary_files,
-         publish_capabilities)
+STEPS = (check_support, replication.use_active_copy, set_up_driver, read_capabilities,
+         replication.note_replication, synchronize_provider_info, count_allocated, export_again,
+         set_throttle, remove_temporary_files, publish_capabilities)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use case of services: fail a replicated back end over to another copy of its data."""
+from typing import NamedTuple
+
+from cinder import exception, objects, utils
+from cinder.db import operations as operations_db
+from cinder.db import replication as replication_db
+from cinder.db import session
+from cinder.rpc import volume as volume_rpc
+
+
+class _Subject(NamedTuple):
+    """What the operation is about, in the terms of the journal."""
+
+    id: str
+    project_id: str
+
+
+@session.retry_on_deadlock
+def failover(ctxt, services: list[objects.Service], cluster: str | None,
+             backend_id: str | None) -> None:
+    """Accept that a back end goes over to another copy.
+
+    :param services: those that serve it: one, or all of `cluster`.
+    :param backend_id: id of the copy; 'default' is the primary, None lets the driver choose.
+    :raises InvalidInput: none of them is up, or the replication status forbids it.
+    """
+    service = next((each for each in services if each.is_up), None)
+    if service is None:
+        raise exception.InvalidInput(reason='no service of the back end is up')
+    with utils.fault_points('service.failover:api:commit'), session.writer(ctxt):
+        if not replication_db.begin(ctxt, service.host, cluster):
+            raise exception.InvalidInput(
+                reason='the back end cannot fail over: its replication status is '
+                       f'{service.replication_status or "disabled"}')
+        operation = operations_db.create(
+            ctxt, 'service.failover', _Subject(service.uuid, ctxt.project_id), host=service.host,
+            cluster=cluster, arguments={'backend_id': backend_id})
+    volume_rpc.VolumeAPI().failover_service(ctxt, operation)

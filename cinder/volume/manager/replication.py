@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of replicated back ends: go over to another copy of the data, and stay with it."""
+from oslo_log import log as logging
+
+from cinder import exception, objects, operations
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import replication as replication_db
+from cinder.db import services as services_db
+from cinder.db import session
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import volume as volume_rpc
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
+
+LOG = logging.getLogger(__name__)
+_STATES = states.SERVICE['failover']
+
+
+class ReplicationEndpoint:
+    """Messages about the copies of one back end."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+
+    @operations.lost_is_fine
+    def failover_service(self, ctxt, operation: objects.Operation) -> None:
+        """Go over to the `backend_id` of the operation."""
+        with self.backend.runner.hold(ctxt, operation, 'service.failover:execute:claim'):
+            try:
+                active, fields = self._go(ctxt, operation)
+            except Exception as exc:
+                LOG.exception('Back end %s could not fail over.', self.backend.host)
+                self._end(ctxt, operation, {}, operations.words_for_tenant(exc),
+                          replication_status=_STATES.error)
+                return
+            away = active is not None
+            self._end(ctxt, operation, fields, active_backend_id=active, disabled=away,
+                      disabled_reason='failed-over' if away else None,
+                      replication_status=_STATES.after if away else 'enabled')
+        self._tell_others(ctxt, operation.cluster, active)
+        self.backend.publish(ctxt)
+
+    def _go(self, ctxt, operation: objects.Operation) -> tuple[str | None, dict[str, dict]]:
+        if operation.attempt > CONF.operation_max_attempts:
+            raise exception.TooManyAttempts(attempts=operation.attempt - 1)
+        return self.driver.failover_host(
+            volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
+            operation.arguments['backend_id'])
+
+    def _end(self, ctxt, operation: objects.Operation, fields: dict[str, dict],
+             error: str | None = None, **marks: object) -> None:
+        with session.writer(ctxt):
+            for volume_id, values in fields.items():
+                volumes_db.update(ctxt, volume_id, values)
+            replication_db.mark(ctxt, self.backend.host, operation.cluster, **marks)
+            operations_db.finish(ctxt, operation, error)
+
+    def _tell_others(self, ctxt, cluster: str | None, active: str | None) -> None:
+        """Have the other hosts of the cluster use the same copy; one that is down learns it at its
+        start."""
+        if not cluster:
+            return
+        for service in services_db.list_all(ctxt, cluster_name=cluster, is_up=True):
+            if service.host != self.backend.host:
+                volume_rpc.VolumeAPI().use_backend(ctxt, service.host, active)
+
+    def use_backend(self, _ctxt, backend_id: str | None) -> None:
+        """Another host of the cluster went over to this copy."""
+        self.driver.use_backend(backend_id)
+
+
+# --------------------------------------------------------------------------- steps of the startup
+def use_active_copy(ctxt, backend: backends.Backend) -> None:
+    """Let the driver begin with the copy that was in use last."""
+    if isinstance(backend.driver, driver_api.Replicates):
+        backend.driver.use_backend(replication_db.active(ctxt, backend.host))
+
+
+def note_replication(ctxt, backend: backends.Backend) -> None:
+    """Say in the services table that the back end can fail over."""
+    if isinstance(backend.driver, driver_api.Replicates):
+        replication_db.enable(ctxt, backend.host)
