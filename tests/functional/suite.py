@@ -107,7 +107,7 @@ class Suite:
             'transport_url': self.transport, 'auth_strategy': 'noauth',
             'osapi_volume_listen': '127.0.0.1', 'osapi_volume_listen_port': self.port,
             'osapi_volume_workers': 1, 'api_paste_config': ROOT / 'etc/cinder/api-paste.ini',
-            'enabled_backends': BACKEND, 'report_interval': 2, 'service_down_time': 10,
+            'enabled_backends': BACKEND, 'report_interval': 2,
             'operation_poll_interval': 2, 'operation_lease': 10, 'periodic_fuzzy_delay': 0,
             'periodic_interval': 5, 'operation_max_attempts': 5,
             'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
