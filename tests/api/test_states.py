@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An operation from a status that it does not start from is refused with the documented code and
+changes nothing: no row anywhere, no operation, no message. Made from the table of states."""
+import csv
+import pathlib
+import re
+
+import pytest
+
+from cinder.db import models
+from cinder.objects import states
+from tests.api import verbs
+
+SHARED = pathlib.Path(__file__).parents[3] / 'shared/api/states.csv'
+RULES = verbs.rules()
+# Rows of the table that no status can refuse, and those that something else is to be refused by.
+NEVER_REFUSED = re.compile('-$|any($|,| volume)')
+ELSEWHERE = {
+    ('volume', 'os-detach'): 'any status will do',
+    ('volume', 'os-unreserve'): 'does nothing in another status',
+    ('volume', 'os-roll_detaching'): 'does nothing in another status',
+    ('volume', 'transfer delete'): 'does nothing in another status',
+    ('volume', 'os-extend in-use (3.42)'): 'os-extend, from the same table',
+    ('volume', 'os-migrate_volume_completion'): 'is about migration statuses',
+    ('volume', 'create from image'): 'is about images',
+    ('volume', 'os-volume_upload_image'): 'needs the image service',
+    ('volume', 'os-reimage'): 'needs the image service',
+    ('snapshot', 'manage'): 'any volume will do',
+    ('group', 'enable_replication'): 'is about replication statuses',
+    ('group', 'disable_replication'): 'is about replication statuses',
+    ('group', 'failover_replication'): 'is about replication statuses',
+    ('attachment', 'update'): 'the row of the volume says the same',
+}
+
+# What the table tells of beside the column, in a note or in another row.
+ALSO = {
+    ('volume', 'attachment create'): ['in-use', 'reserved'],
+    ('volume', 'attachment create with connector'): ['in-use', 'reserved'],
+}
+
+
+def allowed(key):
+    """The statuses from which the table lets an operation start."""
+    text, kind = RULES[key]['from_states'], verbs.REQUESTS[key].kind
+    text = re.sub(r'\(.*?\)', '', text.partition(';')[0].rpartition(': ')[2])
+    every = verbs.VALUES[kind]
+    if text.startswith('any but '):
+        return [value for value in every if value not in text.removeprefix('any but ').split(',')]
+    if text.startswith('any without error'):
+        return [value for value in every if 'error' not in value]
+    if text.startswith('as delete') or text.startswith('as attachment'):
+        return allowed((key[0], 'delete' if 'delete' in text else 'attachment create'))
+    words = [value.split()[0] for value in text.split(',')]
+    return [value for value in words if value in every]
+
+
+def everything(database):
+    """Every row of every table, but for the locks."""
+    with database.current().reader.connect() as conn:
+        return {name: conn.exec_driver_sql(f'SELECT * FROM {name} ORDER BY 1').all()
+                for name in models.metadata.tables if name != 'quota_locks'}
+
+
+@pytest.fixture
+def world(api, daemons):
+    return verbs.World(api, daemons)
+
+
+@pytest.mark.parametrize('key', verbs.REQUESTS, ids=' '.join)
+def test_refused(world, daemons, database, key):
+    request, code = verbs.REQUESTS[key], int(RULES[key]['refused_with'])
+    starts = allowed(key) + ALSO.get(key, [])
+    version = verbs.VERSIONS.get(key, '3.71')
+    for status in verbs.VALUES[request.kind]:
+        if status in starts:
+            continue
+        world.put_in(request, status)
+        before, sent = everything(database), len(daemons.messages)
+        answer = world.send(request, version)
+        assert answer.status == code, (status, answer.body)
+        assert everything(database) == before, status
+        assert len(daemons.messages) == sent, status
+    world.put_in(request, starts[0])
+    assert world.send(request, version).status < 300, 'refused from an allowed status too'
+
+
+def test_every_row_is_a_request():
+    expected = {key for key, row in RULES.items() if not NEVER_REFUSED.match(row['from_states'])
+                and row['refused_with'] in ('400', '409') and key[0] != 'service'}
+    assert expected - set(verbs.REQUESTS) - set(ELSEWHERE) == set()
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason=f'the facts are not here: {SHARED}')
+def test_the_table_is_that_of_the_facts():
+    with SHARED.open() as stream:
+        facts = {(row['resource'], row['name']): (row['from_states'],
+                                                  row['http_status_if_not_allowed'])
+                 for row in csv.DictReader(stream) if row['record'] == 'transition'}
+    assert facts == {key: (row['from_states'], row['refused_with'])
+                     for key, row in RULES.items()}
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason=f'the facts are not here: {SHARED}')
+def test_the_statuses_are_those_of_the_facts():
+    with SHARED.open() as stream:
+        values = [(row['resource'], row['name']) for row in csv.DictReader(stream)
+                  if row['record'] == 'value']
+    for kind, known in verbs.VALUES.items():
+        assert {name for resource, name in values if resource == kind} - {'deleted'} == (
+            set(known) - {'deleted'}), kind
+    assert {name for resource, name in values if resource == 'volume_attach_status'} == (
+        set(states.ATTACH_STATUSES))

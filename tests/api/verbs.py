@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operations of the state table as requests, and a world in which each of them is allowed.
+
+Tests on states and on races are made from this table: tests/api/states.csv says from which statuses
+an operation may start, REQUESTS says what a client sends and whose status that is about.
+"""
+import csv
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+from cinder.db import attachments as attachments_db
+from cinder.db import backups as backups_db
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import groups as groups_db
+from cinder.db import services as services_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from tests.api.conftest import PROJECT, Answer, Api
+from tests.fakes import backup_service
+from tests.fakes import daemons as fake
+from tests.fakes.daemons import ADMIN
+
+TABLE = pathlib.Path(__file__).with_name('states.csv')
+SERVER = '00000000-0000-4000-8000-000000000001'
+CONNECTOR = {'host': 'node', 'initiator': 'iqn.1993-08.org.debian:01:x'}
+VALUES = {'volume': states.VOLUME_STATUSES, 'snapshot': states.SNAPSHOT_STATUSES,
+          'group': states.GROUP_STATUSES, 'group_snapshot': states.GROUP_SNAPSHOT_STATUSES,
+          'backup': states.BACKUP_STATUSES}
+STORES = {'volume': volumes_db, 'snapshot': snapshots_db, 'group': groups_db,
+          'group_snapshot': group_snapshots_db, 'backup': backups_db}
+
+
+class Request(NamedTuple):
+    """What a client sends.
+
+    :ivar subject: name in World of the thing whose status matters.
+    :ivar kind: what that thing is, a key of STORES.
+    :ivar body: action key or a JSON text; '{name}' in path and body is an id of World.
+    """
+
+    subject: str
+    kind: str
+    method: str
+    path: str
+    body: Any = None
+
+
+def _act(key: str, value: Any = None, subject: str = 'volume', kind: str = 'volume') -> Request:
+    return Request(subject, kind, 'POST', f'/{kind}s/<{subject}>/action', {key: value})
+
+
+def _on(kind: str, method: str, suffix: str = '', body: Any = None,
+        subject: str | None = None) -> Request:
+    subject = subject or kind
+    return Request(subject, kind, method, f'/{kind}s/<{subject}>{suffix}', body)
+
+
+_FROM_GROUP = {'create-from-src': {'name': 'n', 'source_group_id': '<group>'}}
+
+REQUESTS: dict[tuple[str, str], Request] = {
+    ('volume', 'create from snapshot'): Request(
+        'snapshot', 'snapshot', 'POST', '/volumes', {'volume': {'snapshot_id': '<snapshot>'}}),
+    ('volume', 'create from volume'): Request(
+        'volume', 'volume', 'POST', '/volumes', {'volume': {'source_volid': '<volume>'}}),
+    ('volume', 'create from backup'): Request(
+        'backup', 'backup', 'POST', '/volumes', {'volume': {'backup_id': '<backup>', 'size': 1}}),
+    ('volume', 'update'): _on('volume', 'PUT', '', {'volume': {'name': 'n'}}),
+    ('volume', 'delete'): _on('volume', 'DELETE'),
+    ('volume', 'delete with cascade'): _on('volume', 'DELETE', '?cascade=true', subject='parent'),
+    ('volume', 'os-reserve'): _act('os-reserve'),
+    ('volume', 'os-attach'): _act('os-attach', {'mountpoint': '/dev/vdb', 'host_name': 'h'}),
+    ('volume', 'os-begin_detaching'): _act('os-begin_detaching', subject='held'),
+    ('volume', 'os-force_detach'): _act('os-force_detach', {}, subject='held'),
+    ('volume', 'attachment create'): Request(
+        'volume', 'volume', 'POST', '/attachments',
+        {'attachment': {'volume_uuid': '<volume>', 'instance_uuid': SERVER}}),
+    ('volume', 'attachment create with connector'): Request(
+        'volume', 'volume', 'POST', '/attachments',
+        {'attachment': {'volume_uuid': '<volume>', 'instance_uuid': SERVER,
+                        'connector': CONNECTOR}}),
+    ('volume', 'attachment update'): Request(
+        'reserved', 'volume', 'PUT', '/attachments/<attachment>',
+        {'attachment': {'connector': CONNECTOR}}),
+    ('volume', 'os-extend'): _act('os-extend', {'new_size': 2}),
+    ('volume', 'os-extend_volume_completion'): _act('os-extend_volume_completion', {},
+                                                    subject='growing'),
+    ('volume', 'os-retype without migration'): _act('os-retype', {'new_type': 'other'}),
+    ('volume', 'os-retype with migration'): _act(
+        'os-retype', {'new_type': 'other', 'migration_policy': 'on-demand'}),
+    ('volume', 'os-migrate_volume'): _act('os-migrate_volume', {'host': 'node2@fake#pool'}),
+    ('volume', 'revert'): _act('revert', {'snapshot_id': '<snapshot>'}, subject='parent'),
+    ('volume', 'backup create'): Request(
+        'volume', 'volume', 'POST', '/backups', {'backup': {'volume_id': '<volume>'}}),
+    ('volume', 'backup create from snapshot'): Request(
+        'snapshot', 'snapshot', 'POST', '/backups',
+        {'backup': {'volume_id': '<parent>', 'snapshot_id': '<snapshot>'}}),
+    ('volume', 'backup restore into given volume'): Request(
+        'volume', 'volume', 'POST', '/backups/<backup>/restore',
+        {'restore': {'volume_id': '<volume>'}}),
+    ('volume', 'transfer create'): Request(
+        'volume', 'volume', 'POST', '/volume-transfers', {'transfer': {'volume_id': '<volume>'}}),
+    ('volume', 'transfer accept'): Request(
+        'offered', 'volume', 'POST', '/volume-transfers/<transfer>/accept',
+        {'accept': {'auth_key': '<auth_key>'}}),
+    ('volume', 'os-update_readonly_flag'): _act('os-update_readonly_flag', {'readonly': True}),
+    ('volume', 'os-set_bootable'): _act('os-set_bootable', {'bootable': True}),
+    ('volume', 'metadata update or delete'): _on('volume', 'PUT', '/metadata/k',
+                                                 {'meta': {'k': 'v'}}),
+    ('volume', 'os-unmanage'): _act('os-unmanage', {}),
+    ('snapshot', 'create'): Request(
+        'volume', 'volume', 'POST', '/snapshots', {'snapshot': {'volume_id': '<volume>'}}),
+    ('snapshot', 'create with force (up to 3.65) or any from 3.66'): Request(
+        'volume', 'volume', 'POST', '/snapshots',
+        {'snapshot': {'volume_id': '<volume>', 'force': True}}),
+    ('snapshot', 'delete'): _on('snapshot', 'DELETE'),
+    ('snapshot', 'os-update_snapshot_status from creating'): _act(
+        'os-update_snapshot_status', {'status': 'available'}, 'snapshot', 'snapshot'),
+    ('snapshot', 'os-update_snapshot_status from deleting'): _act(
+        'os-update_snapshot_status', {'status': 'error_deleting'}, 'snapshot', 'snapshot'),
+    ('snapshot', 'os-unmanage'): _act('os-unmanage', {}, 'snapshot', 'snapshot'),
+    ('backup', 'incremental create'): Request(
+        'backup', 'backup', 'POST', '/backups',
+        {'backup': {'volume_id': '<volume>', 'incremental': True}}),
+    ('backup', 'delete'): _on('backup', 'DELETE'),
+    ('backup', 'restore'): _on('backup', 'POST', '/restore', {'restore': {}}),
+    ('backup', 'export_record'): _on('backup', 'GET', '/export_record'),
+    ('group', 'create-from-src'): Request('group', 'group', 'POST', '/groups/action', _FROM_GROUP),
+    ('group', 'update name or description'): _on('group', 'PUT', '', {'group': {'name': 'n'}}),
+    ('group', 'update members'): _on('group', 'PUT', '',
+                                     {'group': {'remove_volumes': '<member>'}}),
+    ('group', 'delete'): _act('delete', {'delete-volumes': False}, 'empty', 'group'),
+    ('group_snapshot', 'create'): Request(
+        'group', 'group', 'POST', '/group_snapshots', {'group_snapshot': {'group_id': '<group>'}}),
+    ('group_snapshot', 'delete'): _on('group_snapshot', 'DELETE'),
+}
+# Requests of times in which the volume in use had to be left out.
+VERSIONS = {('snapshot', 'create'): '3.65', ('volume', 'os-extend'): '3.41'}
+
+
+def rules() -> dict[tuple[str, str], dict[str, str]]:
+    """(resource, operation) -> its row of the table."""
+    with TABLE.open() as stream:
+        return {(row['resource'], row['operation']): row for row in csv.DictReader(stream)}
+
+
+class World:
+    """One of everything, each in a status in which its operations are allowed.
+
+    :ivar ids: name -> id.
+    """
+
+    def __init__(self, api: Api, daemons: fake.Daemons) -> None:
+        self.api = api
+        default = types_db.default(ADMIN)
+        types_db.create(ADMIN, {'name': 'other', 'is_public': True})
+        row = services_db.create(ADMIN, {
+            'host': 'node2@fake', 'binary': 'cinder-volume', 'topic': 'cinder-volume',
+            'availability_zone': 'nova'})
+        services_db.heartbeat(ADMIN, row.id)
+        backup_service.register(ADMIN)
+        ids = self.ids = {name: fake.volume(PROJECT, name=name)['id'] for name in (
+            'volume', 'held', 'growing', 'parent', 'reserved', 'offered')}
+        ids['snapshot'] = fake.snapshot(PROJECT, ids['parent'])['id']
+        self._attach('held', 'in-use', 'attached')
+        ids['attachment'] = self._attach('reserved', 'reserved', 'reserved')
+        volumes_db.update(ADMIN, ids['growing'], {'status': 'extending',
+                                                  'previous_status': 'in-use'})
+        volumes_db.set_admin_metadata(ADMIN, ids['growing'], {'extend_new_size': '2'})
+        ids['backup'] = backups_db.create(ADMIN, {
+            'project_id': PROJECT, 'user_id': 'user', 'volume_id': ids['volume'], 'size': 1,
+            'status': 'available', 'host': 'keeper', 'availability_zone': 'nova',
+            'service': backup_service.DRIVER}).id
+        kind = api.post('/group_types', {'group_type': {'name': 'kind'}}).json['group_type']['id']
+        for name in ('group', 'empty'):
+            ids[name] = self._made(api.post('/groups', {'group': {
+                'name': name, 'group_type': kind, 'volume_types': [default.id]}}), 'group')
+        ids['member'] = self._made(api.post('/volumes', {'volume': {
+            'size': 1, 'volume_type': default.id, 'group_id': ids['group']}}), 'volume')
+        ids['group_snapshot'] = self._made(api.post(
+            '/group_snapshots', {'group_snapshot': {'group_id': ids['group']}}), 'group_snapshot')
+        made = api.post('/volume-transfers', {'transfer': {'volume_id': ids['offered']}})
+        ids['transfer'] = self._made(made, 'transfer')
+        ids['auth_key'] = made.json['transfer']['auth_key']
+        daemons.busy = True
+
+    def _made(self, answer: Answer, key: str) -> str:
+        assert answer.status == 202, answer.body
+        return answer.json[key]['id']
+
+    def _attach(self, name: str, status: str, attach_status: str) -> str:
+        volumes_db.update(ADMIN, self.ids[name], {'status': status,
+                                                  'attach_status': attach_status})
+        return attachments_db.create(ADMIN, {
+            'volume_id': self.ids[name], 'project_id': PROJECT, 'instance_uuid': SERVER,
+            'attach_status': attach_status, 'attach_mode': 'rw'}).id
+
+    def send(self, request: Request, mv: str = '3.71') -> Answer:
+        text = json.dumps([request.path, request.body])
+        for name, ident in self.ids.items():
+            text = text.replace(f'<{name}>', ident)
+        path, body = json.loads(text)
+        return self.api.request(request.method, path, body, mv=mv)
+
+    def put_in(self, request: Request, status: str) -> None:
+        """Write the status of the subject of a request."""
+        STORES[request.kind].update(ADMIN, self.ids[request.subject], {'status': status})
