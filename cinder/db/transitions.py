@@ -29,7 +29,7 @@ class Requirement:
 
 
 def apply(ctxt, table: sa.Table, rule: states.Transition, row_id: str,
-               requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
+          requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
     """Take a row through a transition in one UPDATE; None, or the reason why it may not.
 
     :param values: further columns to set; a status among them wins over the table's.
@@ -46,9 +46,13 @@ def apply(ctxt, table: sa.Table, rule: states.Transition, row_id: str,
              *(requirement.holds for requirement in requirements)]
     if rule.allowed is not None:
         where.append(table.c.status.in_(rule.allowed))
-    if changes.swap(ctxt, table, where, columns):
-        return None
-    with session.reader(ctxt) as conn:
+    with session.writer(ctxt) as conn:
+        if requirements and conn.dialect.name == 'postgresql':
+            # An UPDATE that waited for the lock of its row still sees other tables as they were
+            # before it waited; one that begins with the lock in hand sees what was added.
+            conn.execute(sa.select(table.c.id).where(table.c.id == row_id).with_for_update())
+        if changes.swap(ctxt, table, where, columns):
+            return None
         return _refusal(conn, table, rule, row_id, requirements)
 
 

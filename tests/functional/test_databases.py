@@ -10,6 +10,7 @@ import itertools
 import json
 import subprocess
 import sys
+import threading
 import time
 import uuid
 
@@ -488,6 +489,28 @@ def test_a_backup_is_removed_or_built_upon_but_not_both(ctxt, monkeypatch):
         assert (still.status == 'available') == isinstance(built, objects.Backup)
         for found in backups.list_rows(ctxt).rows:
             backups.destroy(ctxt, found['id'])
+
+
+def test_what_is_added_while_a_transition_waits_is_seen(ctxt):
+    """A delete that waits for the row of a volume refuses, as a snapshot was taken meanwhile."""
+    volume = _volume(ctxt)
+    taken = threading.Event()
+
+    def act(index):
+        own = _context(ctxt.project_id)
+        if index:
+            taken.wait(5)
+            return volumes.transition(own, volume, 'delete', conditions=(volumes.no_snapshots,))
+        with session.writer(own):
+            volumes.transition(own, volume, 'snapshot_create')
+            taken.set()
+            if session.current().writer.dialect.name != 'sqlite':
+                time.sleep(0.3)  # until the other waits for the lock; SQLite has one writer
+            return snapshots.create(own, {'volume_id': volume.id, 'volume_size': 1,
+                                          'project_id': ctxt.project_id, 'status': 'creating'})
+    made, refused = _together(act, 2)
+    assert isinstance(made, objects.Snapshot)
+    assert isinstance(refused, exception.InvalidVolume) and made.id in str(refused)
 
 
 _GREEN = '''
