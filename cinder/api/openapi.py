@@ -181,7 +181,7 @@ def _operation(found: list[Operation], version: int | None, links: dict[str, str
         made['parameters'] = parameters
     bodies = [body for each in found for body in _bodies(each, version)]
     if bodies:
-        made['requestBody'] = {'required': True, 'content': {
+        made['requestBody'] = {'required': not first.spec.optional, 'content': {
             wsgi.JSON: {'schema': bodies[0] if len(bodies) == 1 else {'anyOf': bodies}}}}
     return made
 
