@@ -256,6 +256,10 @@ class QoSSpecsKeyNotFound(NotFound):
     message = _('QoS specs %(specs_id)s have no key %(specs_key)s.')
 
 
+class ProjectNotFound(NotFound):
+    message = _('Project %(project_id)s could not be found.')
+
+
 class DefaultTypeNotFound(NotFound):
     message = _('Project %(project_id)s has no default volume type of its own.')
 

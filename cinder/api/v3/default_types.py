@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, wsgi
+from cinder.api import common, identity, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import default_types as schema
 from cinder.api.views import default_types as view
@@ -24,6 +24,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
 @wsgi.response(200, view.VIEW.one)
 def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)
+    identity.require_project(req.context, target_project_id)
     return view.VIEW.one(req, defaults_db.get(req.context, target_project_id))
 
 
@@ -34,6 +35,7 @@ def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> d
     req.context.authorize(policy.SET)
     if len(target_project_id) > 255:
         raise exception.InvalidInput(reason=_('a project id has at most 255 characters'))
+    identity.require_project(req.context, target_project_id)
     try:
         volume_type = types_db.get_by_name_or_id(req.context, body['volume_type'])
         made = defaults_db.put(req.context, target_project_id, volume_type.id)
@@ -46,4 +48,5 @@ def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> d
 @wsgi.response(204)
 def delete(req: wsgi.Request, target_project_id: str) -> None:
     req.context.authorize(policy.UNSET)
+    identity.require_project(req.context, target_project_id)
     defaults_db.destroy(req.context, target_project_id)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API asks the identity service itself: whether a project exists.
+
+Tokens are the business of keystonemiddleware, whose section of the configuration is used here too.
+"""
+import urllib.parse
+
+from oslo_log import log as logging
+
+from cinder import exception
+from cinder.conf import CONF
+
+LOG = logging.getLogger(__name__)
+_SECTION = 'keystone_authtoken'
+
+
+def require_project(ctxt, project_id: str) -> None:
+    """Ask with the caller's token; without an identity service every project is taken for real.
+
+    :raises ProjectNotFound: there is no such project.
+    :raises ServiceUnavailable: the identity service does not answer.
+    """
+    if CONF.auth_strategy != 'keystone':
+        return
+    # The library and its plugins take as long to import as the rest of the API.
+    from keystoneauth1 import exceptions, loading
+    loading.register_session_conf_options(CONF, _SECTION)
+    loading.register_auth_conf_options(CONF, _SECTION)
+    base = loading.load_auth_from_conf_options(CONF, _SECTION).auth_url
+    url = f"{base.rstrip('/').removesuffix('/v3')}/v3/projects/{urllib.parse.quote(project_id)}"
+    session = loading.load_session_from_conf_options(CONF, _SECTION)
+    try:
+        answer = session.get(url, headers={'X-Auth-Token': ctxt.auth_token}, authenticated=False,
+                             raise_exc=False)
+    except exceptions.ClientException as exc:
+        LOG.warning('The identity service cannot be asked about project %s: %s', project_id, exc)
+        raise exception.ServiceUnavailable() from None
+    if answer.status_code == 404:
+        raise exception.ProjectNotFound(project_id=project_id)
+    if answer.status_code != 200:
+        # An administrator here may be nobody there; then the project is taken for real.
+        LOG.warning('The identity service answers %d about project %s.', answer.status_code,
+                    project_id)
