@@ -71,5 +71,5 @@ def destroy(ctxt, transfer_id: str) -> None:
 
 @session.retry_on_deadlock
 def forget_volume(ctxt, volume_id: str) -> None:
-    """End the transfer of a volume that is going away, if there is one."""
+    """End the open transfer of a volume, if there is one."""
     changes.soft_delete(ctxt, _T, [_T.c.volume_id == volume_id])

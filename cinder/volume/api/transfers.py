@@ -44,6 +44,8 @@ def _offer(ctxt, volume: objects.Volume, values: dict) -> dict:
         conditions.append(volumes_db.snapshots_available)
     with utils.fault_points('transfer.create:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
+        # An offer is left where an administrator forced the status; its key must open nothing.
+        transfers_db.forget_volume(ctxt, volume.id)
         return transfers_db.create(ctxt, values)
 
 
