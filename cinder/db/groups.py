@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of groups: rows to render, objects to work with, and their changes of state."""
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -96,11 +96,10 @@ def volume_ids(ctxt, group_id: str) -> list[str]:
         return [member for _, member in conn.execute(_VOLUMES_OF, {'ids': group_id}).all()]
 
 
-def consistency_groups_of(conn: sa.Connection, ids: Iterable[str]) -> set[str]:
-    """Those of the groups with these ids that are consistency groups."""
-    return set(conn.execute(sa.select(_T.c.id).where(
-        functions.among(_T.c.id, sa.bindparam('ids')),
-        of_consistency_type(_T.c.group_type_id)), {'ids': ','.join(ids)}).scalars())
+def consistency_group(group_id: sa.ColumnElement) -> sa.ScalarSelect:
+    """The group with this id if it is a consistency group, for the SELECT of what is in it."""
+    return sa.select(_T.c.id).where(
+        _T.c.id == group_id, of_consistency_type(_T.c.group_type_id)).scalar_subquery()
 
 
 # ----------------------------------------------------------------------------------- writes

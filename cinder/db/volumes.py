@@ -31,6 +31,9 @@ _SIDES = {'metadata': models.VolumeMetadata.__table__,
 
 _WITH_TYPE = _T.outerjoin(_TYPES, _TYPES.c.id == _T.c.volume_type_id).outerjoin(
     _ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.volume_type_id)
+# The group again where it is one of the old kind; not looked up for volumes in no group.
+_CONSISTENCY_GROUP = sa.case((_T.c.group_id.is_not(None), groups.consistency_group(
+    _T.c.group_id))).label('consistencygroup_id')
 _BRIEF = (_T.c.id, _T.c.display_name)
 # What answers of the API show, and what policies look at.
 _DETAIL = (
@@ -43,6 +46,7 @@ _DETAIL = (
     _TYPES.c.name.label('type_name'),
     sa.or_(_T.c.encryption_key_id.is_not(None),
            _ENCRYPTION.c.encryption_id.is_not(None)).label('encrypted'),
+    _CONSISTENCY_GROUP,
 )
 
 
@@ -61,7 +65,8 @@ _FILTERS = {
 }
 _LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
           True: filters.Listing(_T, _DETAIL, _WITH_TYPE, **_FILTERS)}
-_WHOLE = filters.Listing(_T, (*_T.c, *types.JOINED), types.join(_T, _T.c.volume_type_id))
+_WHOLE = filters.Listing(_T, (*_T.c, _CONSISTENCY_GROUP, *types.JOINED),
+                         types.join(_T, _T.c.volume_type_id))
 # (volume id, field, key, value) of all metadata of the volumes in :ids.
 _SIDES_OF = [
     sa.select(side.c.volume_id, sa.literal_column(f"'{name}'"), side.c.key, side.c.value).where(
@@ -115,20 +120,6 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
             side[volume_id] = {key: value}
     page.sides.update({name: (side, dict) for name, side in found.items()})
     page.sides['attachments'] = (attachments.attached_to(conn, ids), list)
-    page.sides['consistencygroup_id'] = (_consistency_groups(conn, page), _none)
-
-
-def _consistency_groups(conn: sa.Connection, page: query.Page) -> dict[str, str]:
-    """Volume id -> its group, for groups of the old kind; asks only where volumes are in groups."""
-    where = page.names.index('group_id')
-    held = {id_: record[where] for id_, record in zip(page.ids, page.records, strict=True)
-            if record[where]}
-    old = groups.consistency_groups_of(conn, set(held.values())) if held else ()
-    return {id_: group_id for id_, group_id in held.items() if group_id in old}
-
-
-def _none() -> None:
-    """What most volumes have for a consistency group."""
 
 
 # ---------------------------------------------------------------------------------- objects
@@ -142,7 +133,6 @@ def get(ctxt, volume_id: str) -> objects.Volume:
         if not page.records:
             raise exception.VolumeNotFound(volume_id=volume_id)
         row = page.rows[0]
-        row['consistencygroup_id'] = _consistency_groups(conn, page).get(row['id'])
         pairs: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
         for _, name, key, value in conn.execute(
                 _METADATA_AND_TYPE, {'ids': volume_id, **types.sides_of(row)}).all():
@@ -273,11 +263,15 @@ def transition(ctxt, volume: objects.Volume, verb: str, *,
 
 
 @session.retry_on_deadlock
-def leave(ctxt, volume_id: str, meanwhile: str | None, status: str,
+def leave(ctxt, volume_id: str, meanwhile: str | None, status: str | None,
           values: Mapping[str, object]) -> bool:
-    """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
+    """Go from the status `meanwhile` (None: any) to `status`; False when it was another.
+
+    :param status: None leaves it as it is.
+    """
     expected = {} if meanwhile is None else {'status': meanwhile}
-    return changes.compare_and_swap(ctxt, _T, volume_id, expected, {**values, 'status': status})
+    written = {**values, 'status': status} if status else values
+    return changes.compare_and_swap(ctxt, _T, volume_id, expected, written)
 
 
 @session.retry_on_deadlock
@@ -379,6 +373,13 @@ def size_is(size: int) -> Callable[[], transitions.Requirement]:
     """For a transition: the volume has not been resized since it was loaded."""
     requirement = transitions.Requirement(_T.c.size == size, f'is not of {size} GiB any more')
     return lambda: requirement
+
+
+def not_replicated() -> transitions.Requirement:
+    """No other back end keeps a copy of the volume."""
+    return transitions.Requirement(
+        sa.or_(_T.c.replication_status.is_(None),
+               _T.c.replication_status.in_(('disabled', 'not-capable'))), 'is replicated')
 
 
 def no_group() -> transitions.Requirement:

@@ -267,6 +267,9 @@ def test_reads_cost_few_statements(api, make, add_volume, statements):
         statements.clear()
         assert len(_names(api.get(path))) == 3
         assert len(statements) <= most, statements
+    statements.clear()
+    assert len(api.get('/volumes/detail').json['volumes']) == 3
+    assert len(statements) <= 3, statements
 
 
 class TestConsistencyGroups:
