@@ -153,6 +153,13 @@ def snapshot(volume):
 
 
 @pytest.fixture
+def world(api, daemons):
+    """One of everything, and daemons that do nothing from here on."""
+    from tests.api import verbs
+    return verbs.World(api, daemons)
+
+
+@pytest.fixture
 def statements(database):
     """The SQL that is sent from here on; not BEGIN and COMMIT."""
     sent: list[str] = []

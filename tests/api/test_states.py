@@ -7,7 +7,6 @@ import re
 
 import pytest
 
-from cinder.db import models
 from cinder.objects import states
 from tests.api import verbs
 
@@ -32,53 +31,19 @@ ELSEWHERE = {
     ('attachment', 'update'): 'the row of the volume says the same',
 }
 
-# What the table tells of beside the column, in a note or in another row.
-ALSO = {
-    ('volume', 'attachment create'): ['in-use', 'reserved'],
-    ('volume', 'attachment create with connector'): ['in-use', 'reserved'],
-}
-
-
-def allowed(key):
-    """The statuses from which the table lets an operation start."""
-    text, kind = RULES[key]['from_states'], verbs.REQUESTS[key].kind
-    text = re.sub(r'\(.*?\)', '', text.partition(';')[0].rpartition(': ')[2])
-    every = verbs.VALUES[kind]
-    if text.startswith('any but '):
-        return [value for value in every if value not in text.removeprefix('any but ').split(',')]
-    if text.startswith('any without error'):
-        return [value for value in every if 'error' not in value]
-    if text.startswith('as delete') or text.startswith('as attachment'):
-        return allowed((key[0], 'delete' if 'delete' in text else 'attachment create'))
-    words = [value.split()[0] for value in text.split(',')]
-    return [value for value in words if value in every]
-
-
-def everything(database):
-    """Every row of every table, but for the locks."""
-    with database.current().reader.connect() as conn:
-        return {name: conn.exec_driver_sql(f'SELECT * FROM {name} ORDER BY 1').all()
-                for name in models.metadata.tables if name != 'quota_locks'}
-
-
-@pytest.fixture
-def world(api, daemons):
-    return verbs.World(api, daemons)
-
-
 @pytest.mark.parametrize('key', verbs.REQUESTS, ids=' '.join)
 def test_refused(world, daemons, database, key):
     request, code = verbs.REQUESTS[key], int(RULES[key]['refused_with'])
-    starts = allowed(key) + ALSO.get(key, [])
+    starts = verbs.allowed(key)
     version = verbs.VERSIONS.get(key, '3.71')
     for status in verbs.VALUES[request.kind]:
         if status in starts:
             continue
         world.put_in(request, status)
-        before, sent = everything(database), len(daemons.messages)
+        before, sent = verbs.everything(database), len(daemons.messages)
         answer = world.send(request, version)
         assert answer.status == code, (status, answer.body)
-        assert everything(database) == before, status
+        assert verbs.everything(database) == before, status
         assert len(daemons.messages) == sent, status
     world.put_in(request, starts[0])
     assert world.send(request, version).status < 300, 'refused from an allowed status too'

@@ -5,14 +5,17 @@ Tests on states and on races are made from this table: tests/api/states.csv says
 an operation may start, REQUESTS says what a client sends and whose status that is about.
 """
 import csv
+import functools
 import json
 import pathlib
+import re
 from typing import Any, NamedTuple
 
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
+from cinder.db import models
 from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
@@ -140,10 +143,36 @@ REQUESTS: dict[tuple[str, str], Request] = {
 VERSIONS = {('snapshot', 'create'): '3.65', ('volume', 'os-extend'): '3.41'}
 
 
+@functools.cache
 def rules() -> dict[tuple[str, str], dict[str, str]]:
     """(resource, operation) -> its row of the table."""
     with TABLE.open() as stream:
         return {(row['resource'], row['operation']): row for row in csv.DictReader(stream)}
+
+
+def allowed(key: tuple[str, str]) -> list[str]:
+    """The statuses from which the table lets an operation start on a plain volume."""
+    text = rules()[key]['from_states'].partition(';')[0]
+    # What stands in brackets is for another kind of volume; before a mere word in brackets
+    # stands a status for that kind only.
+    text = re.sub(r' \(\w+(:| also) .*?\)', '', text)
+    text = re.sub(r',?[\w-]+ \(\w+\)', '', text).rpartition(': ')[2]
+    every = VALUES[REQUESTS[key].kind]
+    if text.startswith('any but '):
+        return [value for value in every if value not in text.removeprefix('any but ').split(',')]
+    if text.startswith('any without error'):
+        return [value for value in every if 'error' not in value]
+    if text.startswith('as delete') or text.startswith('as attachment'):
+        return allowed((key[0], 'delete' if 'delete' in text else 'attachment create'))
+    words = [value.split()[0] for value in text.split(',')]
+    return [value for value in words if value in every]
+
+
+def everything(database: Any) -> dict[str, list]:
+    """Every row of every table, but for the locks."""
+    with database.current().reader.connect() as conn:
+        return {name: conn.exec_driver_sql(f'SELECT * FROM {name} ORDER BY 1').all()
+                for name in models.metadata.tables if name != 'quota_locks'}
 
 
 class World:
