@@ -3,6 +3,7 @@
 export that this machine offers. Writes the configuration, starts and stops the processes."""
 
 import configparser
+import contextlib
 import json
 import os
 import pathlib
@@ -18,7 +19,7 @@ from environment import ROOT, Trouble, progress, run_logged, say
 from initiator import speaks_iscsi
 
 PROJECT = '00000000000000000000000000000001'
-START_SECONDS = 90
+START_SECONDS, STOP_SECONDS = 90, 20
 
 # Read after the embedded profile of etc/cinder, whose back ends are `files` and `lvm`.
 CONFIG = """\
@@ -100,12 +101,15 @@ class Suite:
     def __exit__(self, *_exc: object) -> None:
         if self._processes:
             say('Stopping the suite ...')
+        # The suite first, then what exports its volumes.
         for process in reversed(self._processes):
             process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
+            # tgtd takes no notice of SIGTERM, and needs none: it keeps nothing.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1 if process.args[0] == 'tgtd' else STOP_SECONDS)
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         self._processes.clear()
 
     def wait(self) -> None:
@@ -118,6 +122,7 @@ class Suite:
                       f'{self._end_of_log()}')
 
     def _start(self) -> None:
+        self.log.parent.mkdir(exist_ok=True)
         if not self.local_config.exists():
             self.local_config.write_text(LOCAL_CONFIG)
         helper = self._start_target()

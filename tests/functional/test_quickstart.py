@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The first command of the README, as a person runs it, and once more."""
+
+import os
+import subprocess
+
+import pytest
+
+from tests.functional.suite import ROOT
+
+
+@pytest.fixture
+def quickstart(tmp_path):
+    """Return a function that runs the command and gives its exit status and what it printed."""
+    def run(*words: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [ROOT / 'tools' / 'quickstart', '--state-dir', tmp_path / 'state', *words], text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            check=False, env={name: value for name, value in os.environ.items()
+                              if not name.startswith('OS_')})
+        return done.returncode, done.stdout
+    return run
+
+
+def test_demonstration_and_second_start(quickstart):
+    status, printed = quickstart('--once', '--port', '0')
+    assert status == 0, printed
+    assert 'The bytes of copy are those that were written' in printed
+    status, printed = quickstart('--once', '--port', '0')
+    assert status == 0, printed
+    assert 'Found 2 volumes of an earlier start' in printed
+    assert 'The bytes of copy are those that were written' in printed
+
+
+def test_port_in_use(quickstart, suite):
+    status, printed = quickstart('--once', '--port', str(suite.port))
+    assert status == 1
+    assert '--port' in printed and 'Traceback' not in printed
