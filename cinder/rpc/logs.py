@@ -13,6 +13,7 @@ from cinder.rpc import base, scheduler, volume
 _CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI)}
 # Seconds to wait for one service: a dead one must not hold up the answer about the others.
 PATIENCE = 5
+OURS = 'cinder'
 
 
 def levels(prefix: str = '') -> dict[str, str]:
@@ -26,9 +27,11 @@ def levels(prefix: str = '') -> dict[str, str]:
 def set_levels(prefix: str, level: str) -> None:
     """Set the level of the loggers of this process whose name starts with `prefix`.
 
+    :param prefix: empty means our own: a library may log what it was given, such as the values
+        of SQL statements, so it has to be named.
     :param level: DEBUG, INFO, WARNING or ERROR.
     """
-    for name in levels(prefix):
+    for name in levels(prefix or OURS):
         logging.getLogger(name).setLevel(level)
 
 
