@@ -92,8 +92,9 @@ def load(ctxt: context.RequestContext, operation: objects.Operation):
 
 
 def transition_of(operation: objects.Operation) -> states.Transition:
-    """The row of the state table for the verb of the operation."""
-    return _KINDS[operation.resource_type][1][operation.verb.partition('.')[2]]
+    """The row of the state table for the verb of the operation, or that its arguments name."""
+    row = (operation.arguments or {}).get('transition') or operation.verb.partition('.')[2]
+    return _KINDS[operation.resource_type][1][row]
 
 
 @session.retry_on_deadlock
@@ -130,9 +131,10 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, r
     :returns: False when the resource went another way meanwhile; then it is left alone.
     :raises OperationLost: the claim was lost; nothing is written.
     """
+    row = transition_of(operation)
     with session.writer(ctxt):
-        moved = _leave(ctxt, operation, resource,
-                       status or transition_of(operation).error, values)
+        moved = _leave(ctxt, operation, resource, status or row.error,
+                       {**dict(row.failed), **values})
         operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
         failed = _failed_with(ctxt, operation, resource) if moved else []
         for kind, each in failed:
@@ -158,10 +160,11 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
 
 def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
            values: dict) -> bool:
+    meanwhile = transition_of(operation).meanwhile
     if status == states.PREVIOUS:
-        status = resource.previous_status or 'available'
-    return _KINDS[operation.resource_type][0].leave(
-        ctxt, resource.id, transition_of(operation).meanwhile, status, values)
+        # Without a status of its own the work left the resource in the one that it has.
+        status = meanwhile and (resource.previous_status or 'available')
+    return _KINDS[operation.resource_type][0].leave(ctxt, resource.id, meanwhile, status, values)
 
 
 def tell(ctxt: context.RequestContext, resource_type: str, resource, step: str, reason: str,

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterable, Iterator
 
@@ -73,3 +74,9 @@ def backend_of(host: str | None) -> str | None:
 def pool_of(host: str | None) -> str | None:
     """'pool' of 'host@backend#pool', or None where no pool is named."""
     return (host or '').partition('#')[2] or None
+
+
+def machine() -> str:
+    """What names this machine, with its view of the file system, among all others."""
+    with open('/proc/sys/kernel/random/boot_id') as file:
+        return f'{socket.gethostname()}/{file.read().strip()}'

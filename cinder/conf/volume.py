@@ -16,6 +16,9 @@ OPTS = [
                     'sight of what exists.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
                help='Folder for images while they are converted.'),
+    cfg.IntOpt('migration_create_volume_timeout_secs', default=300, min=1,
+               help='Seconds to wait for the new back end to make the volume that a migration '
+                    'copies to.'),
     cfg.IntOpt('backend_stats_polling_interval', default=60, min=3,
                help='Seconds between two capacity reports of a back end.'),
 ]

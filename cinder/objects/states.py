@@ -46,6 +46,7 @@ class Transition:
     :param after: status after success; None means the row is gone or unchanged.
     :param error: status after failure.
     :param http: 400 or 409, what a caller gets in any other status.
+    :param failed: columns to set after failure besides the status.
     """
 
     allowed: tuple[str, ...] | None
@@ -53,8 +54,10 @@ class Transition:
     after: str | None = None
     error: str | None = None
     http: int = 400
+    failed: tuple[tuple[str, str], ...] = ()
 
 
+_MIGRATION = (('migration_status', 'error'),)
 _but_maintenance = tuple(s for s in VOLUME_STATUSES if s != 'maintenance')
 
 VOLUME = {
@@ -85,7 +88,9 @@ VOLUME = {
     'set_bootable': Transition(_but_maintenance),
     'metadata': Transition(tuple(s for s in _but_maintenance if s != 'uploading')),
     'retype': Transition(('available', 'in-use'), 'retyping', PREVIOUS, PREVIOUS),
-    'migrate': Transition(('available', 'in-use'), None, PREVIOUS, PREVIOUS),
+    'migrate': Transition(('available', 'in-use'), None, PREVIOUS, PREVIOUS, failed=_MIGRATION),
+    'migrate_locked': Transition(('available',), 'maintenance', PREVIOUS, PREVIOUS,
+                                 failed=_MIGRATION),
     'upload_image': Transition(('available',), 'uploading', PREVIOUS, PREVIOUS),
     'upload_image_force': Transition(('available', 'in-use'), 'uploading', PREVIOUS, PREVIOUS),
     'reimage': Transition(('available', 'error'), 'downloading', PREVIOUS, 'error'),

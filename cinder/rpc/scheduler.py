@@ -26,6 +26,10 @@ class SchedulerAPI(base.RPCAPI):
         """Nudge a scheduler to see which pool of the back end the volume is to be in."""
         self.cctxt(version='1.0').cast(ctxt, 'manage_volume', volume=volume, operation=operation)
 
+    def migrate_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        """Nudge a scheduler to find the pool that the volume is to move to."""
+        self.cctxt(version='1.0').cast(ctxt, 'migrate_volume', volume=volume, operation=operation)
+
     def retype_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         """Nudge a scheduler to see whether the volume may stay where it is with its new type."""
         self.cctxt(version='1.0').cast(ctxt, 'retype_volume', volume=volume, operation=operation)

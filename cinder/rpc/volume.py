@@ -49,6 +49,9 @@ class VolumeAPI(base.RPCAPI):
     def revert_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)
 
+    def migrate_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, volume=volume)
+
     def manage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)
 
@@ -119,6 +122,14 @@ class VolumeAPI(base.RPCAPI):
     def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
         """Disconnect an attachment and return when the back end has let go."""
         self._ask(ctxt, 'attachment_delete', volume, attachment_id=attachment_id)
+
+    def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
+        """Where a service on the same machine reaches the bytes of a volume.
+
+        :param machine: as utils.machine() names it.
+        :returns: {'path', 'reads_zeros'}: whether what was never written reads zeros.
+        """
+        return self._ask(ctxt, 'device_of', volume, machine=machine)
 
     def get_manageable_volumes(self, ctxt, host: str | None, cluster: str | None, *,
                                limit: int, offset: int = 0, marker: dict | None = None,

@@ -22,6 +22,21 @@ def request_spec(volume: objects.Volume, operation: objects.Operation) -> object
         scheduler_hints=arguments.get('scheduler_hints') or {}, tried=arguments.get('tried') or [])
 
 
+def move_spec(volume: objects.Volume, operation: objects.Operation,
+              volume_type: objects.VolumeType | None,
+              availability_zone: str | None = None) -> objects.RequestSpec:
+    """What another place for a volume has to have; the one where it is will not do.
+
+    :param availability_zone: None: a zone of its own will do.
+    """
+    arguments = operation.arguments
+    here = {'backend': volume.host, 'reason': 'the volume is there'}
+    return objects.RequestSpec(
+        volume_id=volume.id, size=volume.size, volume_type=volume_type, tried=[here],
+        availability_zone=availability_zone, scheduler_hints={},
+        resource_backend=arguments.get('resource_backend'))
+
+
 def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[objects.RequestSpec]:
     """What a back end has to fit for a group: one entry for each volume type that it takes, and
     one for the specs of the group's own type."""
@@ -32,6 +47,13 @@ def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[obje
                                 availability_zone=group.availability_zone) for kind in kinds]
 
 
+def place_of(placement: Placement) -> dict[str, str | None]:
+    """The columns of a volume that goes there."""
+    pool = utils.pool_of(placement.host)
+    return {'host': placement.host, 'availability_zone': placement.availability_zone,
+            'cluster_name': placement.cluster and f'{placement.cluster}#{pool}'}
+
+
 @session.retry_on_deadlock
 def assign(ctxt: context.RequestContext, operation: objects.Operation,
            resource: objects.Volume | objects.Group, placement: Placement) -> bool:
@@ -40,9 +62,7 @@ def assign(ctxt: context.RequestContext, operation: objects.Operation,
     :returns: False when it is not being created any more; then nothing is written.
     :raises OperationLost: the claim was lost.
     """
-    pool = utils.pool_of(placement.host)
-    place = {'host': placement.host, 'availability_zone': placement.availability_zone,
-             'cluster_name': placement.cluster and f'{placement.cluster}#{pool}'}
+    place = place_of(placement)
     creating = operations.transition_of(operation).meanwhile
     with session.writer(ctxt):
         if not _write(ctxt, operation, resource, creating, place):

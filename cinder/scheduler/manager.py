@@ -66,6 +66,7 @@ class SchedulerManager:
             host, 'schedule', {
                 'volume.create': self.create_volume,
                 'volume.manage': self.manage_volume,
+                'volume.migrate': self.migrate_volume,
                 'group.create': self.create_group,
                 'volume.retype': self.retype_volume}, ready=self.is_ready)
         self.additional_endpoints: list[object] = [cleanup.TakeOver(self.runner.take_over)]
@@ -194,18 +195,52 @@ class SchedulerManager:
     @operations.lost_is_fine
     def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Let the volume's own back end give it the new type, if that has what it asks for."""
+        """Let the volume's own back end give it the new type if that has what it asks for, else
+        find another one where the request allows that."""
         with self.runner.hold(ctxt, operation, 'volume.retype:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
             wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
-            if not self.driver.get_pools(ctxt, wanted.extra_specs, name=volume.host):
+            if self.driver.get_pools(ctxt, wanted.extra_specs, name=volume.host):
+                self._to_its_backend(ctxt, operation, volume)
+            elif operation.arguments.get('migration_policy') == 'on-demand':
+                self._move(ctxt, operation, volume, assignment.move_spec(
+                    volume, operation, wanted, volume.availability_zone))
+            else:
                 operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
                                 f'have what volume type {wanted.name} asks for.')
-                return
-            operations_db.hand_over(ctxt, operation, stage='execute',
-                                    host=utils.backend_of(volume.host),
-                                    cluster=utils.backend_of(volume.cluster_name))
-            self.volume_api.retype_volume(ctxt, volume, operation)
+
+    @operations.lost_is_fine
+    def migrate_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
+                       volume: objects.Volume | None = None) -> None:
+        """Find the pool that the volume is to move to; its own back end does the moving."""
+        with self.runner.hold(ctxt, operation, 'volume.migrate:schedule:claim'):
+            volume = self._still_waiting(ctxt, operation, volume)
+            self._move(ctxt, operation, volume, assignment.move_spec(
+                volume, operation, volume.volume_type))
+
+    # ------------------------------------------------------------- what is on a back end already
+    def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
+              volume: objects.Volume, spec: objects.RequestSpec) -> None:
+        try:
+            placement = self._decide(ctxt, operation, volume, spec)
+        except exception.NoValidBackend as error:
+            self._refuse(ctxt, operation, volume, error)
+            return
+        try:
+            with utils.fault_points(f'{operation.verb}:schedule:commit'):
+                self._to_its_backend(ctxt, operation, volume,
+                                     destination=assignment.place_of(placement))
+        except Exception:
+            placement.undo()
+            raise
+
+    def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
+                        volume: objects.Volume, **arguments: object) -> None:
+        operations_db.hand_over(ctxt, operation, stage='execute',
+                                host=utils.backend_of(volume.host),
+                                cluster=utils.backend_of(volume.cluster_name),
+                                arguments={**operation.arguments, **arguments})
+        getattr(self.volume_api, volume_rpc.method_of(operation))(ctxt, volume, operation)
 
     # ---------------------------------------------------------------------------- one placement
     def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -223,13 +258,14 @@ class SchedulerManager:
                        resource: Placed | None) -> Placed:
         """The resource, as long as it is in the status that the operation put it in."""
         resource = resource or operations.load(ctxt, operation)
-        if resource is None or resource.status != operations.transition_of(operation).meanwhile:
+        meanwhile = operations.transition_of(operation).meanwhile
+        if resource is None or meanwhile not in (None, resource.status):
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
             raise exception.OperationLost(operation_id=operation.id)
         return resource
 
     def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
-                resource: Placed) -> Placement:
+                resource: Placed, spec: objects.RequestSpec | None = None) -> Placement:
         """Its place; a filter that breaks is a refusal, not a resource that hangs."""
         if operation.attempt > self.conf.operation_max_attempts:
             raise exception.NoValidBackend(
@@ -239,7 +275,8 @@ class SchedulerManager:
             with utils.fault_points(f'{operation.verb}:schedule:decide'):
                 if operation.resource_type == 'group':
                     return self.driver.decide_group(ctxt, assignment.group_specs(ctxt, resource))
-                return self.driver.decide(ctxt, assignment.request_spec(resource, operation))
+                return self.driver.decide(
+                    ctxt, spec or assignment.request_spec(resource, operation))
         except (exception.NoValidBackend, exception.ServiceUnavailable):
             raise
         except Exception as error:

@@ -23,6 +23,8 @@ class VolumeDriver(abc.ABC):
 
     # A driver that is not kept up is refused at start unless the operator insists.
     supported = True
+    # Whether copies to new volumes may skip blocks of zeros: only where those read zeros.
+    sparse_copy = False
 
     def __init__(self, configuration: Any, executor: Callable | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:

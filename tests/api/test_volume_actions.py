@@ -4,10 +4,13 @@ import json
 
 import pytest
 
-from cinder.api.v3 import volume_actions
+from cinder.api.v3 import manage_volumes, volume_actions, volume_migrations
+from cinder.db import attachments as attachments_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from tests.api.conftest import PROJECT
+from tests.fakes import daemons as fake_daemons
 from tests.fakes.daemons import ADMIN
 
 CONNECTOR = {'host': 'h', 'ip': '192.0.2.1', 'initiator': 'iqn.2000-01.example:h'}
@@ -26,10 +29,10 @@ GOOD = {
     'os-update_readonly_flag': {'readonly': True}, 'os-set_bootable': {'bootable': True},
     'os-reset_status': {'status': 'error'}, 'os-force_delete': {},
     'os-set_image_metadata': {'metadata': {'k': 'v'}}, 'os-show_image_metadata': None,
-    'os-unset_image_metadata': {'key': 'k'},
+    'os-unset_image_metadata': {'key': 'k'}, 'os-unmanage': None,
 }
 ADMIN_ONLY = ('os-force_detach', 'os-extend_volume_completion', 'os-migrate_volume',
-              'os-migrate_volume_completion', 'os-reset_status', 'os-force_delete')
+              'os-migrate_volume_completion', 'os-reset_status', 'os-force_delete', 'os-unmanage')
 
 
 @pytest.fixture
@@ -47,7 +50,8 @@ def make(status, volume):
 
 # ---------------------------------------------------------------------------------- all actions
 def test_the_table_is_complete():
-    assert set(GOOD) == set(volume_actions.ACTIONS)
+    assert set(GOOD) == {*volume_actions.ACTIONS, *volume_migrations.ACTIONS,
+                         *manage_volumes.ACTIONS}
 
 
 @pytest.mark.parametrize('key', GOOD)
@@ -202,11 +206,55 @@ def test_migration_needs_one_known_destination(act):
         act('os-migrate_volume', value).fault(400)
 
 
-def test_migration_to_another_back_end_is_refused_with_a_reason(act, volume):
-    made = services_db.create(ADMIN, {'host': 'n@b', 'binary': 'cinder-volume',
-                                      'topic': 'cinder-volume', 'availability_zone': 'nova'})
+@pytest.fixture
+def other_backend(api):
+    """A volume service that is up, in a cluster."""
+    made = services_db.create(ADMIN, {
+        'host': 'n@b', 'binary': 'cinder-volume', 'topic': 'cinder-volume',
+        'availability_zone': 'nova', 'cluster_name': 'c@b'})
     services_db.heartbeat(ADMIN, made.id)
-    assert volume['id'] in act('os-migrate_volume', {'host': 'n@b#p'}).fault(400)
+    return made
+
+
+@pytest.mark.parametrize(('value', 'status'), [
+    ({'host': 'n@b#p'}, 'available'), ({'cluster': 'c@b', 'host': None}, 'available'),
+    ({'host': 'n@b', 'lock_volume': 'true', 'force_host_copy': True}, 'maintenance')])
+def test_migration(act, other_backend, daemons, value, status):
+    daemons.busy = True
+    answer = act('os-migrate_volume', value)
+    assert (answer.status, answer.body) == (202, b'')
+    assert daemons.messages == ['migrate_volume']
+    shown = act.volume()
+    assert (shown['status'], shown['migration_status']) == (status, 'starting')
+    act('os-migrate_volume', value).fault(400)
+
+
+def test_a_volume_with_snapshots_does_not_migrate(act, other_backend, snapshot):
+    assert snapshot['id'] in act('os-migrate_volume', {'host': 'n@b'}).fault(400)
+
+
+def test_completion_of_a_migration(act, volume, api):
+    other = fake_daemons.volume(PROJECT)
+    volumes_db.update(ADMIN, volume['id'], {'migration_status': 'migrating'})
+    act('os-migrate_volume_completion', {'new_volume': other['id']}).fault(400)
+    volumes_db.update(ADMIN, other['id'], {'migration_status': f"target:{volume['id']}",
+                                           'host': 'n@b#p'})
+    answer = act('os-migrate_volume_completion', {'new_volume': other['id'].upper()})
+    assert (answer.status, answer.json) == (200, {'save_volume_id': volume['id']})
+    shown = act.volume()
+    assert (shown['os-vol-host-attr:host'], shown['migration_status']) == ('n@b#p', 'success')
+    assert shown['os-vol-mig-status-attr:name_id'] == other['id']
+    api.get('/volumes/' + other['id']).fault(404)
+
+
+def test_completion_without_a_migration_moves_the_attachments(act, volume, api):
+    other = fake_daemons.volume(PROJECT)
+    act('os-attach', {'instance_uuid': IDS, 'mountpoint': '/dev/vdb'})
+    answer = act('os-migrate_volume_completion', {'new_volume': other['id'], 'error': None})
+    assert answer.json == {'save_volume_id': other['id']}
+    assert act.volume()['status'] == 'available'
+    attachment, = api.get('/volumes/' + other['id']).json['volume']['attachments']
+    assert (attachment['server_id'], attachment['volume_id']) == (IDS, other['id'])
 
 
 def test_images_need_an_image_service(act):
@@ -214,6 +262,17 @@ def test_images_need_an_image_service(act):
     act('os-volume_upload_image', {'image_name': 'n', 'protected': True}, mv='3.0').fault(400)
     act('os-volume_upload_image', {'image_name': 'n', 'disk_format': 'exe'}).fault(400)
     assert IDS in act('os-reimage', {'image_id': IDS}).fault(404)
+
+
+def test_what_is_used_is_not_overwritten_with_an_image(act, volume):
+    make('in-use', volume)
+    assert 'in-use' in act('os-reimage', {'image_id': IDS}).fault(400)
+    make('reserved', volume)
+    act('os-reimage', {'image_id': IDS}).fault(400)
+    act('os-reimage', {'image_id': IDS, 'reimage_reserved': True}).fault(404)
+    for _number in range(2):
+        attachments_db.create(ADMIN, {'volume_id': volume['id'], 'attach_status': 'reserved'})
+    act('os-reimage', {'image_id': IDS, 'reimage_reserved': True}).fault(409)
 
 
 def test_public_images_are_for_administrators(member, act):

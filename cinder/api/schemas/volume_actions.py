@@ -71,3 +71,9 @@ SET_IMAGE_METADATA = base.wrap('os-set_image_metadata', base.obj(
         base.METADATA_KEY, {'type': 'string', 'format': 'text column'})))
 UNSET_IMAGE_METADATA = base.wrap('os-unset_image_metadata', base.obj(
     ['key'], key=base.text(1, 255)))
+
+
+def reports_failure(body: dict) -> bool:
+    """Whether the caller of a completion says that it failed; null says nothing."""
+    error = body.get('error')
+    return error is not None and base.boolean(error)

@@ -40,6 +40,7 @@ from cinder.api.v3 import (
     volume_actions,
     volume_encryption,
     volume_metadata,
+    volume_migrations,
     volumes,
     workers,
 )
@@ -51,7 +52,7 @@ ROUTES = {
     '/volumes/{volume_id}': {'GET': volumes.show, 'PUT': volumes.update,
                              'DELETE': volumes.delete},
     '/volumes/{volume_id}/action': {'POST': wsgi.Actions(
-        volume_actions.ACTIONS | manage_volumes.ACTIONS)},
+        volume_actions.ACTIONS | volume_migrations.ACTIONS | manage_volumes.ACTIONS)},
     '/volumes/{volume_id}/metadata': {
         'GET': volume_metadata.index, 'POST': volume_metadata.merge,
         'PUT': volume_metadata.replace},
@@ -186,6 +187,7 @@ ROUTES = {
     '/os-services/freeze': {'PUT': services.freeze},
     '/os-services/thaw': {'PUT': services.thaw},
     '/os-services/failover_host': {'PUT': services.failover_host},
+    '/os-services/failover': {'PUT': services.failover},
     '/os-hosts': {'GET': hosts.index},
     '/os-hosts/{host_name}': {'GET': hosts.show, 'PUT': hosts.update},
     '/clusters': {'GET': clusters.index},

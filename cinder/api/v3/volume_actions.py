@@ -91,7 +91,7 @@ def extend(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 @wsgi.response(202)
 def extend_completion(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.EXTEND_COMPLETION)
-    volume_actions.extend_completion(req.context, volume, _failed(body))
+    volume_actions.extend_completion(req.context, volume, schema.reports_failure(body))
 
 
 @wsgi.versions(mv.REVERT)
@@ -112,27 +112,6 @@ def retype(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 
 
 # ------------------------------------------------------- what needs other services or back ends
-@wsgi.body(schema.MIGRATE, key='os-migrate_volume')
-@wsgi.response(202)
-def migrate(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
-    volume = _load(req, volume_id, policy.MIGRATE)
-    host, cluster = body.get('host'), body.get('cluster')
-    if bool(host) == bool(cluster):
-        raise exception.InvalidInput(reason=_('either a host or a cluster is needed'))
-    volume_actions.check_destination(req.context, host, cluster)
-    raise exception.InvalidVolume(
-        reason=_('volume %s stays where it is: back ends cannot exchange volumes') % volume.id)
-
-
-@wsgi.body(schema.MIGRATE_COMPLETION, key='os-migrate_volume_completion')
-def migrate_completion(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
-    volume = _load(req, volume_id, policy.MIGRATE_COMPLETION)
-    target = volumes_db.get(req.context, ident(body['new_volume']))
-    raise exception.InvalidVolume(
-        reason=_('volumes %(source)s and %(target)s are not in the same migration')
-        % {'source': volume.id, 'target': target.id})
-
-
 @wsgi.body(schema.UPLOAD_IMAGE, key='os-volume_upload_image')
 @wsgi.response(202)
 def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
@@ -149,8 +128,10 @@ def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
 @wsgi.errors(409)
 def reimage(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.REIMAGE)
-    if volume.status == 'reserved' and boolean(body.get('reimage_reserved', False)):
+    reserved = boolean(body.get('reimage_reserved', False))
+    if volume.status == 'reserved' and reserved:
         req.context.authorize(policy.REIMAGE_RESERVED, volume)
+    volume_actions.require_rewritable(volume, reserved)
     raise exception.ImageNotFound(image_id=ident(body['image_id']))
 
 
@@ -182,12 +163,6 @@ def force_delete(req: wsgi.Request, volume_id: str, body: object) -> None:
     volumes.delete(req.context, _load(req, volume_id, policy.FORCE_DELETE), force=True)
 
 
-def _failed(body: dict[str, Any]) -> bool:
-    """Whether the caller reports a failure; null is none."""
-    error = body.get('error')
-    return error is not None and boolean(error)
-
-
 ACTIONS = {
     'os-attach': attach,
     'os-detach': detach,
@@ -204,8 +179,6 @@ ACTIONS = {
     'os-extend_volume_completion': extend_completion,
     'revert': revert,
     'os-retype': retype,
-    'os-migrate_volume': migrate,
-    'os-migrate_volume_completion': migrate_completion,
     'os-volume_upload_image': upload_image,
     'os-reimage': reimage,
     'os-update_readonly_flag': update_readonly_flag,

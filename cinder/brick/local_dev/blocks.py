@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bytes of block devices: clear and copy them with dd. It knows no volume groups; whether a device
 may be touched is for the caller to know."""
+import os
 import shlex
+import stat
 from collections.abc import Callable
 
 from cinder.privsep import command
@@ -41,6 +43,22 @@ class Blocks:
         :raises ProcessExecutionError: dd failed
         """
         self._dd(source, target, size, ',fullblock,direct', ())
+
+    def copy_range(self, source: str, target: str, start: int, size: int,
+                   skip_zeros: bool) -> None:
+        """Copy `size` bytes from `start` on, between devices or files that are there.
+
+        :param skip_zeros: the target reads zeros where it was not written
+        :raises ProcessExecutionError: dd failed
+        """
+        flags = [',direct' if stat.S_ISBLK(os.stat(path).st_mode) else ''
+                 for path in (source, target)]
+        self._execute(
+            *command.DIES_WITH_US, 'dd', f'if={source}', f'of={target}', f'bs={self._blocksize}',
+            f'count={size}', f'skip={start}', f'seek={start}',
+            f'iflag=count_bytes,skip_bytes,fullblock{flags[0]}', f'oflag=seek_bytes{flags[1]}',
+            f'conv=fdatasync,notrunc{",sparse" if skip_zeros else ""}',
+            run_as_root=True, timeout=None)
 
     def _dd(self, source, target, size, iflag, prefix):
         # Direct, so that gigabytes of somebody's data do not push everything out of the page

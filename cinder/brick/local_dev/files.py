@@ -100,6 +100,14 @@ def remove(path: str) -> None:
     _sync_folder(path)
 
 
+def copy_range(source: str, target: str, start: int, size: int) -> None:
+    """Copy what holds data among `size` bytes from `start` on into a file that reads zeros where it
+    was not written."""
+    with open(source, 'rb', buffering=0) as origin, open(target, 'r+b', buffering=0) as file:
+        _copy_data(origin.fileno(), file.fileno(), start, start + size)
+        os.fdatasync(file.fileno())
+
+
 def adopt(path: str, name: str, size: int) -> None:
     """Call the file `path` by another name in the same folder, grown to `size` bytes.
 
@@ -215,17 +223,16 @@ def _copy_unchanged(source: int, target: int, path: str) -> None:
             _sleep(_TICK)
         before = os.fstat(source).st_mtime_ns
         os.ftruncate(target, 0)
-        _copy_data(source, target)
+        end = os.fstat(source).st_size
+        os.ftruncate(target, end)
+        _copy_data(source, target, 0, end)
         if os.fstat(source).st_mtime_ns == before:
             return
     raise SourceChanged(path=path)
 
 
-def _copy_data(source: int, target: int) -> None:
+def _copy_data(source: int, target: int, start: int, end: int) -> None:
     """Copy the parts that hold data and leave the holes out (lseek(2), SEEK_DATA)."""
-    end = os.fstat(source).st_size
-    os.ftruncate(target, end)
-    start = 0
     while start < end:
         try:
             start = os.lseek(source, start, os.SEEK_DATA)
@@ -233,7 +240,7 @@ def _copy_data(source: int, target: int) -> None:
             if exc.errno != errno.ENXIO:
                 raise
             return
-        stop = os.lseek(source, start, os.SEEK_HOLE)
+        stop = min(os.lseek(source, start, os.SEEK_HOLE), end)
         os.lseek(target, start, os.SEEK_SET)
         while start < stop:
             start += os.sendfile(target, source, start, min(_CHUNK, stop - start))

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of the volume actions: the old way to attach, connections, revert and retype."""
+import uuid
+
 from oslo_utils import timeutils
 
 from cinder import exception, objects, quota, utils
@@ -156,8 +158,9 @@ def revert(ctxt, volume: objects.Volume, snapshot_id: str) -> None:
 @session.retry_on_deadlock
 def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
            migration_policy: str = 'never') -> None:
-    """Accept another type for the volume, which stays on its back end.
+    """Accept another type for the volume, which stays on its back end if that has what it asks.
 
+    :param migration_policy: 'on-demand' lets it move to another back end otherwise.
     :raises InvalidInput: the type is the same, or encrypted.
     :raises InvalidVolume: status, migration or group forbid it.
     :raises QuotaError: the quota of the new type has no room.
@@ -175,8 +178,26 @@ def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
             volumes_db.not_migrating, volumes_db.no_group))
         operation = operations_db.create(
             ctxt, 'volume.retype', volume, stage='schedule',
-            arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy})
+            arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy,
+                       'target_id': str(uuid.uuid4())})
     scheduler_rpc.SchedulerAPI().retype_volume(ctxt, volume, operation)
+
+
+def require_rewritable(volume: objects.Volume, reserved_ok: bool) -> None:
+    """Refuse to overwrite a volume that somebody uses.
+
+    :param reserved_ok: one that is reserved may be overwritten.
+    :raises InvalidVolume: the status forbids it.
+    :raises ConflictingVolumeState: several servers have it.
+    """
+    if len(volume.attachments or []) > 1:
+        raise exception.ConflictingVolumeState(
+            reason=f'volume {volume.id} has several attachments')
+    allowed = states.VOLUME['reimage_reserved' if reserved_ok else 'reimage'].allowed
+    if volume.status not in allowed:
+        raise exception.InvalidVolume(
+            reason=f"volume {volume.id} is in status '{volume.status}' and must be in one of: "
+                   f"{', '.join(allowed)}")
 
 
 def check_destination(ctxt, host: str | None, cluster: str | None) -> None:

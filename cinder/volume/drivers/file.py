@@ -29,6 +29,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                        driver.ManagesVolumes, driver.ManagesSnapshots):
     """Real storage for one machine, with nothing to set up."""
 
+    sparse_copy = True
+
     @_typed
     def do_setup(self, ctxt: Any) -> None:
         self.folder = os.path.abspath(self.configuration.file_volume_dir)

@@ -4,7 +4,7 @@ commands are brick.local_dev.lvm's, the bytes brick.local_dev.blocks', the expor
 import contextlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from cinder import exception
@@ -25,12 +25,6 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     """Thin or thick logical volumes; `vg` is the group, known when setup has been checked."""
 
     VERSION = '3.0.0'
-
-    def __init__(self, configuration: Any, executor: Callable | None = None,
-                 host: str | None = None, cluster_name: str | None = None) -> None:
-        super().__init__(configuration, executor, host, cluster_name)
-        # Whether copies to new volumes may skip blocks of zeros: only where those read zeros.
-        self.sparse_copy = False
 
     def do_setup(self, ctxt: Any) -> None:
         """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""

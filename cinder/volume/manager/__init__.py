@@ -19,6 +19,7 @@ from cinder.volume.manager import (
     replication,
     snapshots,
     startup,
+    volume_migrations,
     volumes,
 )
 
@@ -49,13 +50,15 @@ class VolumeManager(periodic_task.PeriodicTasks):
         group_snapshot_endpoint = group_snapshots.GroupSnapshotEndpoint(self.backend)
         manage_volume_endpoint = manage_volumes.ManageVolumesEndpoint(self.backend)
         manage_snapshot_endpoint = manage_snapshots.ManageSnapshotsEndpoint(self.backend)
+        migration_endpoint = volume_migrations.MigrationEndpoint(self.backend)
         replication_endpoint = replication.ReplicationEndpoint(self.backend)
         self.runner.handlers = {
             'volume.create': volume_endpoint.create_volume,
             'volume.delete': volume_endpoint.delete_volume,
             'volume.extend': volume_endpoint.extend_volume,
             'volume.revert': volume_endpoint.revert_volume,
-            'volume.retype': volume_endpoint.retype_volume,
+            'volume.retype': migration_endpoint.retype_volume,
+            'volume.migrate': migration_endpoint.migrate_volume,
             'service.failover': replication_endpoint.failover_service,
             'snapshot.create': snapshot_endpoint.create_snapshot,
             'snapshot.delete': snapshot_endpoint.delete_snapshot,
@@ -73,7 +76,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         }
         self.additional_endpoints = [volume_endpoint, snapshot_endpoint, group_endpoint,
                                      group_snapshot_endpoint, manage_volume_endpoint,
-                                     manage_snapshot_endpoint,
+                                     manage_snapshot_endpoint, migration_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
                                      replication_endpoint,
                                      cleanup.TakeOver(self.runner.take_over)]

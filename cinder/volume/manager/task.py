@@ -59,7 +59,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     lock = f'{operation.resource_type}-{operation.resource_id}'
     with (coordination.lock(lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
-        work = Task(ctxt, operation, resource or _load(ctxt, operation))
+        work = Task(ctxt, operation, resource or load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
             raise exception.OperationLost(operation_id=operation.id)
@@ -73,10 +73,15 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         coordination.forget(lock)
 
 
-def _load(ctxt: context.RequestContext,
-          operation: objects.Operation) -> objects.base.CinderObject:
+def load(ctxt: context.RequestContext,
+         operation: objects.Operation) -> objects.base.CinderObject:
+    """The resource of an operation that is resumed.
+
+    :raises OperationLost: it is gone or went another way.
+    """
     found = operations.load(ctxt, operation)
-    if found is None or found.status != operations.transition_of(operation).meanwhile:
+    meanwhile = operations.transition_of(operation).meanwhile
+    if found is None or meanwhile not in (None, found.status):
         operations.abandon(ctxt, operation, operations.WENT_AWAY)
         raise exception.OperationLost(operation_id=operation.id)
     return found

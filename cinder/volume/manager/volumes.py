@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of volumes: make, remove, grow, revert, retype. Each is a task around the driver."""
+"""The endpoint of volumes: make, remove, grow, revert. Each is a task around the driver."""
 import functools
 
 from oslo_log import log as logging
@@ -10,7 +10,6 @@ from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
-from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
@@ -133,11 +132,3 @@ class VolumeEndpoint:
             with session.writer(ctxt):
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'available', {})
                 work.done(**made)
-
-    @operations.lost_is_fine
-    def retype_volume(self, ctxt, operation: objects.Operation,
-                      volume: objects.Volume | None = None) -> None:
-        """Give the volume the type of the operation; the scheduler found that it may stay."""
-        with self._task(ctxt, operation, volume) as work:
-            new_type = types_db.get(ctxt, operation.arguments['new_type_id'])
-            work.done(volume_type_id=new_type.id, multiattach=new_type.is_('multiattach'))

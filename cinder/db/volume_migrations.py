@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of migrations: the row that a volume's bytes are copied to, and the moment when the two
+change places. Everything else about volumes is in volumes.py."""
+from collections.abc import Mapping
+
+import sqlalchemy as sa
+
+from cinder import exception, objects
+from cinder.db import changes, models, session, transitions
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+
+_T = models.Volume.__table__
+# Where the bytes are and how they are reached.
+_PLACE = ('host', 'cluster_name', 'service_uuid', 'availability_zone', 'provider_id',
+          'provider_location', 'provider_auth', 'shared_targets', 'replication_status',
+          'replication_extended_status', 'replication_driver_data')
+# What the target of a copy has of its source.
+_COPIED = ('project_id', 'user_id', 'size', 'display_name', 'display_description', 'bootable',
+           'volume_type_id')
+
+
+def target_status(volume_id: str) -> str:
+    """The migration_status of the volume that another one is copied to."""
+    return f'target:{volume_id}'
+
+
+@session.retry_on_deadlock
+def add_target(ctxt, volume: objects.Volume, target_id: str,
+               **place: object) -> objects.Volume:
+    """Insert the row of the volume to copy to, which counts for no quota.
+
+    :param place: host, cluster_name, availability_zone, perhaps another type.
+    :raises InvalidVolume: the volume is not to be migrated any more.
+    """
+    allowed = sa.or_(volumes_db.not_migrating().holds, _T.c.migration_status == 'starting')
+    values = {name: volume.get(name) for name in _COPIED}
+    with session.writer(ctxt):
+        if not changes.swap(ctxt, _T, [_T.c.id == volume.id, _T.c.deleted == sa.false(), allowed],
+                            {'migration_status': 'migrating'}):
+            raise exception.InvalidVolume(reason=f'volume {volume.id} is not to be migrated')
+        return volumes_db.create(ctxt, {
+            **values, **place, 'id': target_id, 'status': 'creating', 'use_quota': False,
+            'attach_status': 'detached', 'migration_status': target_status(volume.id)})
+
+
+@session.retry_on_deadlock
+def exchange(ctxt, volume: objects.Volume, target: objects.Volume, *, copied: str | None,
+             **values: object) -> None:
+    """Let a volume have the storage of its target, and the target that of the volume.
+
+    The target is left in status 'deleting': its storage, once the volume's, is to be removed.
+
+    :param copied: status that the volume had for as long as this service copied its bytes;
+        None: others copied, and know what they did.
+    :param values: further columns of the volume.
+    :raises InvalidVolume: it is not being migrated, or was changed while it was copied.
+    """
+    requirements = [_migrating(), _has_size(target.size)]
+    if copied is not None:
+        requirements += [volumes_db.no_snapshots(), volumes_db.not_attached()]
+    if copied == 'available':
+        requirements.append(_unused())
+    rule = states.Transition(copied and (copied,))
+    with session.writer(ctxt):
+        refusal = transitions.apply(ctxt, _T, rule, volume.id, requirements, {
+            **_place_of(target), 'name_id': target.name_id or target.id,
+            'migration_status': 'success', **values})
+        if refusal:
+            raise exception.InvalidVolume(reason=refusal)
+        volumes_db.update(ctxt, target.id, {
+            **_place_of(volume), 'name_id': volume.name_id or volume.id, 'status': 'deleting',
+            'migration_status': 'deleting'})
+
+
+def _place_of(volume: objects.Volume) -> Mapping[str, object]:
+    return {name: volume.get(name) for name in _PLACE}
+
+
+def _migrating() -> transitions.Requirement:
+    return transitions.Requirement(_T.c.migration_status == 'migrating', 'is not being migrated')
+
+
+def _has_size(size: int) -> transitions.Requirement:
+    return transitions.Requirement(_T.c.size == size, 'has grown meanwhile')
+
+
+def _unused() -> transitions.Requirement:
+    """Every change of status notes the one before: since it was cleared there was none."""
+    return transitions.Requirement(_T.c.previous_status.is_(None), 'was used while it was copied')

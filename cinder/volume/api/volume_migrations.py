@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Use cases of migrations: move a volume to another back end, or finish what others copied."""
+import uuid
+
+from cinder import exception, objects, utils
+from cinder.db import attachments as attachments_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import volume_migrations as migrations_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import volume_actions, volumes
+
+
+@session.retry_on_deadlock
+def migrate(ctxt, volume: objects.Volume, host: str | None, cluster: str | None,
+            force_host_copy: bool = False, lock_volume: bool = False) -> None:
+    """Accept to move the volume to another back end.
+
+    :param host: 'host@backend' or 'host@backend#pool'; or, instead, the cluster.
+    :param force_host_copy: copy the bytes even where the storage could move them itself.
+    :param lock_volume: nobody may use the volume meanwhile; else its use ends the migration.
+    :raises InvalidHost: no enabled back end of that name is up, or the volume is there already.
+    :raises InvalidVolume: status, snapshots, replication, a group or a migration forbid it.
+    """
+    volume_actions.check_destination(ctxt, host, cluster)
+    if _is_there(volume, host, cluster):
+        raise exception.InvalidHost(reason=f'volume {volume.id} is there already')
+    locked = lock_volume and volume.status == 'available'
+    # The id of the volume to copy to is chosen here, so that a resumed copy finds it again.
+    arguments = {'resource_backend': host or cluster, 'force_host_copy': force_host_copy,
+                 'target_id': str(uuid.uuid4())}
+    if locked:
+        arguments['transition'] = 'migrate_locked'
+    # Cleared, it tells later whether the volume was used meanwhile.
+    values = {} if locked else {'previous_status': None}
+    with utils.fault_points('volume.migrate:api:commit'), session.writer(ctxt):
+        volumes_db.transition(
+            ctxt, volume, 'migrate_locked' if locked else 'migrate', conditions=(
+                volumes_db.not_migrating, volumes_db.no_snapshots, volumes_db.no_group,
+                volumes_db.not_replicated), migration_status='starting', **values)
+        operation = operations_db.create(ctxt, 'volume.migrate', volume, stage='schedule',
+                                         arguments=arguments)
+    scheduler_rpc.SchedulerAPI().migrate_volume(ctxt, volume, operation)
+
+
+def _is_there(volume: objects.Volume, host: str | None, cluster: str | None) -> bool:
+    for wanted, present in ((host, volume.host), (cluster, volume.cluster_name)):
+        if wanted and present and (wanted == present or wanted == utils.backend_of(present)):
+            return True
+    return False
+
+
+def complete(ctxt, volume: objects.Volume, target: objects.Volume, error: bool = False) -> str:
+    """Finish what somebody else copied; returns the id under which the data is now.
+
+    :param target: what the bytes of `volume` were copied to.
+    :param error: the copy failed.
+    :raises InvalidVolume: the two are not in the same migration, or it is the service that
+        copies and it has not finished.
+    """
+    if not volume.migration_status and not target.migration_status:
+        _move_attachments(ctxt, volume, target)
+        return target.id
+    if (volume.migration_status != 'migrating'
+            or target.migration_status != migrations_db.target_status(volume.id)):
+        raise exception.InvalidVolume(
+            reason=f'volumes {volume.id} and {target.id} are not in the same migration')
+    if any(operation.verb in ('volume.migrate', 'volume.retype')
+           for operation in operations_db.unfinished_for(ctxt, volume.id)):
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is being copied')
+    operation = _finish(ctxt, volume, target, error)
+    volume_rpc.VolumeAPI().delete_volume(ctxt, volumes_db.get(ctxt, target.id), operation)
+    return target.id if error else volume.id
+
+
+@session.retry_on_deadlock
+def _finish(ctxt, volume: objects.Volume, target: objects.Volume,
+            error: bool) -> objects.Operation:
+    with session.writer(ctxt):
+        if error:
+            volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
+            volumes_db.update(ctxt, target.id,
+                              {'status': 'deleting', 'migration_status': 'deleting'})
+            left = target
+        else:
+            migrations_db.exchange(ctxt, volume, target, copied=None)
+            left = volume  # its old place has what the target row stands for now
+        return operations_db.create(ctxt, 'volume.delete', target, **volumes.place(left))
+
+
+@session.retry_on_deadlock
+def _move_attachments(ctxt, volume: objects.Volume, target: objects.Volume) -> None:
+    """Record that the servers that had one volume have the other, to which they copied it."""
+    with session.writer(ctxt):
+        for attachment in volume.attachments or []:
+            attachments_db.update(ctxt, attachment.id, {'volume_id': target.id})
+        for each in (volume, target):
+            volumes_db.update(ctxt, each.id, states.settle(
+                other.attach_status for other in attachments_db.for_volume(ctxt, each.id)))

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of migrations: a volume moves to another back end, by the storage's own means or by
+copying its bytes to a new volume there and letting the two change places.
+
+Every step finds out by itself whether it was done: running the operation again goes on with it.
+"""
+import contextlib
+import time
+from collections.abc import Mapping
+
+import oslo_messaging as messaging
+
+from cinder import coordination, exception, objects, operations, utils
+from cinder.brick.local_dev import blocks
+from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volume_migrations as migrations_db
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.privsep import command
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import copying
+from cinder.volume.manager.task import Task, load, task
+
+GIB = 1024 ** 3
+# Seconds between two looks whether the other back end has made its volume.
+SHORTEST_LOOK, LONGEST_LOOK = 0.1, 2
+
+
+class MigrationEndpoint:
+    """Messages about volumes that leave one back end, or come to it."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+        self.volume_api = volume_rpc.VolumeAPI()
+
+    # -------------------------------------------------------------------------------- messages
+    @operations.lost_is_fine
+    def migrate_volume(self, ctxt, operation: objects.Operation,
+                       volume: objects.Volume | None = None) -> None:
+        """Move the volume to the destination of the operation.
+
+        The volume is not locked: it may take hours, and whoever uses it ends the migration. The
+        operation is: one who was only stopped must not write when his successor is done.
+        """
+        lock = f'migration-{operation.id}'
+        with (coordination.lock(lock),
+              self.backend.runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
+            work = Task(ctxt, operation, volume or load(ctxt, operation))
+            try:
+                if operation.attempt > CONF.operation_max_attempts:
+                    raise exception.TooManyAttempts(attempts=operation.attempt - 1)
+                self._move(work)
+            except exception.OperationLost:
+                raise
+            except Exception as exc:
+                self._give_up(work, exc)
+        coordination.forget(lock)
+
+    @operations.lost_is_fine
+    def retype_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Give the volume the type of the operation, here or where the scheduler found it room."""
+        if 'destination' in operation.arguments:
+            self.migrate_volume(ctxt, operation, volume)
+            return
+        with task(self.backend.runner, ctxt, operation, volume) as work:
+            work.done(**_new_type(ctxt, operation))
+
+    @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
+    def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
+        """Where a service on this machine reaches the bytes of a volume of this back end.
+
+        :raises InvalidVolume: the caller runs on another machine.
+        """
+        self.backend.require_ready()
+        if machine != utils.machine():
+            raise exception.InvalidVolume(
+                reason=_('the new back end is on another machine, to which no path is known'))
+        return {'path': self.driver.local_path(volume),
+                'reads_zeros': self.driver.sparse_copy}
+
+    # ----------------------------------------------------------------------------------- steps
+    def _move(self, work: Task) -> None:
+        _require_movable(work.ctxt, work.resource)
+        with utils.fault_points('volume.migrate:target'):
+            target = self._target(work)
+        target = self._made(work, target)
+        with utils.fault_points('volume.migrate:copy'):
+            self._copy(work, target)
+        with utils.fault_points('volume.migrate:finish'):
+            self._exchange(work, target)
+
+    def _target(self, work: Task) -> objects.Volume:
+        """The volume to copy to: its row, and the operation that makes it."""
+        target_id = work.operation.arguments['target_id']
+        try:
+            return volumes_db.get(work.ctxt, target_id)
+        except exception.VolumeNotFound:
+            target, creation = _add_target(work.ctxt, work.operation, work.resource, target_id)
+        self.volume_api.create_volume(work.ctxt, target, creation)
+        return target
+
+    def _made(self, work: Task, target: objects.Volume) -> objects.Volume:
+        """The same when the other back end has made it.
+
+        :raises InvalidVolume: it cannot, or does not in time.
+        """
+        ends = time.monotonic() + CONF.migration_create_volume_timeout_secs
+        pause = SHORTEST_LOOK
+        while (target := volumes_db.get(work.ctxt, target.id)).status == 'creating':
+            if time.monotonic() > ends:
+                raise exception.InvalidVolume(
+                    reason=_('the new back end did not make room for it in time'))
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_LOOK)
+        if target.status != 'available':
+            raise exception.InvalidVolume(reason=_('the new back end could not make room for it'))
+        return target
+
+    def _copy(self, work: Task, target: objects.Volume) -> None:
+        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * GIB
+        device = self.volume_api.device_of(ctxt, target, utils.machine())
+        mover = blocks.Blocks(self.driver.executor or command.execute,
+                              self.backend.configuration.volume_dd_blocksize)
+        for done in copying.copy(self.driver.local_path(work.resource), device['path'], total,
+                                 operation.get('progress_done') or 0, mover=mover,
+                                 reads_zeros=device['reads_zeros']):
+            with utils.fault_points('volume.migrate:progress'):
+                operations_db.progress(ctxt, operation, done, total)
+
+    def _exchange(self, work: Task, target: objects.Volume) -> None:
+        """Let the two change places and have what is left here removed."""
+        removal = _finish(work.ctxt, work.operation, work.resource.id, target)
+        self._remove(work.ctxt, target, removal)
+
+    def _give_up(self, work: Task, exc: Exception) -> None:
+        """Leave the volume where it is and remove what was copied."""
+        target, removal = _abandon(work.ctxt, work, exc)
+        if removal is not None:
+            self._remove(work.ctxt, target, removal)
+
+    def _remove(self, ctxt, target: objects.Volume, operation: objects.Operation) -> None:
+        self.volume_api.delete_volume(ctxt, volumes_db.get(ctxt, target.id), operation)
+
+
+def _require_movable(ctxt, volume: objects.Volume) -> None:
+    """:raises InvalidVolume: its bytes may change while they are copied, or others depend on them
+    """
+    if volume.status == 'in-use' or attachments_db.for_volume(ctxt, volume.id):
+        raise exception.InvalidVolume(
+            reason=_('it is in use, and only the compute service could copy it then'))
+    if snapshots_db.count_for_volume(ctxt, volume.id):
+        raise exception.InvalidVolume(reason=_('it has snapshots, which cannot move along'))
+
+
+def _new_type(ctxt, operation: objects.Operation) -> dict:
+    """The columns that a retype changes; none for another operation."""
+    if 'new_type_id' not in operation.arguments:
+        return {}
+    new_type = types_db.get(ctxt, operation.arguments['new_type_id'])
+    return {'volume_type_id': new_type.id, 'multiattach': new_type.is_('multiattach')}
+
+
+def _where(place: Mapping) -> dict[str, str | None]:
+    """Who does the work on a volume that has the columns `place`."""
+    return {'host': utils.backend_of(place['host']),
+            'cluster': utils.backend_of(place['cluster_name'])}
+
+
+@session.retry_on_deadlock
+def _add_target(ctxt, operation: objects.Operation, volume: objects.Volume,
+                target_id: str) -> tuple[objects.Volume, objects.Operation]:
+    place = operation.arguments['destination']
+    with session.writer(ctxt):
+        operations_db.progress(ctxt, operation, 0, volume.size * GIB)
+        migrations_db.add_target(ctxt, volume, target_id, **place, **_new_type(ctxt, operation))
+        target = volumes_db.get(ctxt, target_id)
+        # No other back end will do: the scheduler chose this one for the migration.
+        return target, operations_db.create(ctxt, 'volume.create', target, **_where(place),
+                                            arguments={'resource_backend': place['host']})
+
+
+@session.retry_on_deadlock
+def _finish(ctxt, operation: objects.Operation, volume_id: str,
+            target: objects.Volume) -> objects.Operation:
+    """The moment of the move; returns the operation that removes what is left."""
+    meanwhile = operations.transition_of(operation).meanwhile
+    with session.writer(ctxt):
+        volume = volumes_db.get(ctxt, volume_id)
+        values = _new_type(ctxt, operation)
+        if meanwhile:
+            values['status'] = volume.previous_status or 'available'
+        migrations_db.exchange(ctxt, volume, target, copied=meanwhile or 'available', **values)
+        operations_db.finish(ctxt, operation)
+        return operations_db.create(ctxt, 'volume.delete', target, **_where(volume))
+
+
+@session.retry_on_deadlock
+def _abandon(ctxt, work: Task,
+             exc: Exception) -> tuple[objects.Volume | None, objects.Operation | None]:
+    """The end of a move that failed; returns what was copied and the operation that removes it."""
+    removal = target = None
+    with session.writer(ctxt):
+        with contextlib.suppress(exception.VolumeNotFound):
+            target = volumes_db.get(ctxt, work.operation.arguments['target_id'])
+            operations_db.cancel_queued(ctxt, target.id, 'The migration failed.')
+            volumes_db.update(ctxt, target.id,
+                              {'status': 'deleting', 'migration_status': 'deleting'})
+            removal = operations_db.create(ctxt, 'volume.delete', target, **_where(target))
+        work.fail(exc, migration_status='error')
+    return target, removal

@@ -1,0 +1,436 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes that move between two back ends over real files, and what is left when they cannot."""
+import itertools
+import os
+import types
+
+import oslo_messaging as messaging
+import pytest
+
+from cinder import exception, operations, utils
+from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import quotas as quotas_db
+from cinder.db import services as services_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import scheduler as scheduler_rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.volume import manager as manager_package
+from cinder.volume.api import volume_actions, volume_migrations
+from cinder.volume.api import volumes as volumes_api
+from cinder.volume.manager import copying
+from cinder.volume.manager import volume_migrations as endpoint
+
+GIB = 2 ** 30
+HERE, THERE = 'here@files', 'here@more'
+POOLS = {'files': f'{HERE}#files', 'more': f'{THERE}#more'}
+STEPS = [f'volume.migrate:{step}:{when}'
+         for step in ('execute:claim', 'target', 'copy', 'progress', 'finish')
+         for when in ('before', 'after')]
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Bus:
+    """Delivers at once to the manager of a host; what is for the scheduler is kept."""
+
+    def __init__(self):
+        self.managers, self.scheduled = {}, []
+
+    def sender(self, host):
+        return _Sender(self, host and host.partition('#')[0])
+
+
+class _Sender:
+    def __init__(self, bus, host):
+        self.bus, self.host = bus, host
+
+    def cast(self, ctxt, method, **arguments):
+        if self.host is None:
+            self.bus.scheduled.append((method, arguments))
+        else:
+            operation = arguments['operation']
+            self.bus.managers[self.host].runner.handlers[operation.verb](ctxt, **arguments)
+
+    def call(self, ctxt, method, **arguments):
+        endpoint = next(each for each in self.bus.managers[self.host].additional_endpoints
+                        if hasattr(each, method))
+        try:
+            return getattr(endpoint, method)(ctxt, **arguments)
+        except messaging.ExpectedException as expected:
+            raise expected.exc_info[1] from None
+
+
+@pytest.fixture
+def bus(monkeypatch):
+    made = Bus()
+    for api in (scheduler_rpc.SchedulerAPI, volume_rpc.VolumeAPI):
+        monkeypatch.setattr(api, 'cctxt', lambda self, host=None, **_to: made.sender(host))
+    return made
+
+
+@pytest.fixture
+def start(ctxt, database, conf, tmp_path, bus):
+    """Start the service of a back end, as often as one likes."""
+    started = []
+
+    def start(host):
+        name = host.partition('@')[2]
+        manager = manager_package.VolumeManager(host)
+        CONF.set_override('file_volume_dir', str(tmp_path / name), name)
+        manager.init_host()
+        assert manager.is_working(), manager.backend.trouble
+        bus.managers[host] = manager
+        started.append(manager)
+        return manager
+
+    for host in (HERE, THERE):
+        start(host)
+        service = services_db.create(ctxt, {'host': host, 'binary': 'cinder-volume',
+                                            'topic': 'cinder-volume',
+                                            'availability_zone': host.partition('@')[2]})
+        services_db.heartbeat(ctxt, service.id)
+    yield start
+    for manager in started:
+        manager.stop()
+    for name in POOLS:
+        CONF.clear_override('file_volume_dir', name)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the bytes of a volume are."""
+    return lambda volume: tmp_path / volume.host.partition('#')[2] / volume.name
+
+
+@pytest.fixture
+def volume(ctxt, start, path):
+    """A volume of 1 GiB on the first back end, with bytes at its start and near its end."""
+    made = volumes_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 1, 'host': POOLS['files'],
+        'status': 'available', 'attach_status': 'detached', 'use_quota': True,
+        'availability_zone': 'files', 'display_name': 'mine',
+        'volume_type_id': types_db.default(ctxt).id})
+    with open(path(made), 'wb') as file:
+        os.truncate(file.fileno(), GIB)
+        os.pwrite(file.fileno(), b'start', 0)
+        os.pwrite(file.fileno(), b'end', GIB - 4096)
+    return volumes_db.get(ctxt, made.id)
+
+
+def _placed(ctxt, bus, pool='more'):
+    """What the scheduler does with the last message; the operation is the back end's then."""
+    method, arguments = bus.scheduled.pop()
+    operation = arguments['operation']
+    operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
+    place = {'host': POOLS[pool], 'cluster_name': None, 'availability_zone': pool}
+    operations_db.hand_over(ctxt, operation, stage='execute', host=HERE,
+                            arguments={**operation.arguments, 'destination': place})
+    return method, operation
+
+
+def _migrate(ctxt, bus, volume, **arguments):
+    volume_migrations.migrate(ctxt, volume, POOLS['more'], None, **arguments)
+    return _placed(ctxt, bus)[1]
+
+
+def _run(ctxt, bus, operation, volume=None):
+    bus.managers[HERE].runner.handlers[operation.verb](ctxt, operation, volume)
+    return volumes_db.get(ctxt, operation.resource_id)
+
+
+def _check_moved(ctxt, path, volume, tmp_path):
+    assert (volume.host, volume.migration_status) == (POOLS['more'], 'success')
+    assert volume.availability_zone == 'more'
+    assert [each.name for each in (tmp_path / 'more').iterdir()] == [volume.name]
+    assert list((tmp_path / 'files').iterdir()) == []
+    with open(path(volume), 'rb') as file:
+        assert os.pread(file.fileno(), 5, 0) == b'start'
+        assert os.pread(file.fileno(), 3, GIB - 4096) == b'end'
+    assert path(volume).stat().st_blocks * 512 < 2 ** 20
+    assert len(volumes_db.list_rows(ctxt, all_tenants=True).rows) == 1
+    assert quotas_db.limits_and_usage(ctxt, ctxt.project_id).usage['volumes'] == 1
+
+
+def _check_stayed(ctxt, path, volume, tmp_path, reason):
+    assert (volume.host, volume.migration_status) == (POOLS['files'], 'error')
+    assert path(volume).exists()
+    assert list((tmp_path / 'more').iterdir()) == []
+    assert len(volumes_db.list_rows(ctxt, all_tenants=True).rows) == 1
+    message, = messages_db.list_rows(ctxt, filters={'resource_uuid': volume.id}).rows
+    assert reason in message['user_message']
+
+
+@pytest.mark.parametrize(('locked', 'meanwhile'), [(True, 'maintenance'), (False, 'available')])
+def test_a_volume_moves_with_its_bytes(ctxt, bus, volume, path, tmp_path, locked, meanwhile):
+    operation = _migrate(ctxt, bus, volume, lock_volume=locked)
+    present = volumes_db.get(ctxt, volume.id)
+    assert (present.status, present.migration_status) == (meanwhile, 'starting')
+    moved = _run(ctxt, bus, operation, volume)
+    assert moved.status == 'available'
+    _check_moved(ctxt, path, moved, tmp_path)
+    done = operations_db.get(ctxt, operation.id)
+    assert (done.state, done.progress_done, done.progress_total) == ('done', GIB, GIB)
+
+
+def test_it_moves_back_again(ctxt, bus, volume, path, tmp_path):
+    moved = _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
+    volume_migrations.migrate(ctxt, moved, HERE, None)
+    operation = _placed(ctxt, bus, 'files')[1]
+    bus.managers[THERE].runner.handlers['volume.migrate'](ctxt, operation, moved)
+    back = volumes_db.get(ctxt, volume.id)
+    assert (back.host, back.migration_status) == (POOLS['files'], 'success')
+    assert list((tmp_path / 'more').iterdir()) == []
+    assert [each.name for each in (tmp_path / 'files').iterdir()] == [back.name]
+
+
+@pytest.mark.parametrize(('step', 'locked'), [(step, number % 4 < 2)
+                                              for number, step in enumerate(STEPS)])
+def test_a_service_killed_at_any_step_goes_on_after_its_restart(
+        ctxt, bus, start, volume, path, tmp_path, monkeypatch, step, locked):
+    monkeypatch.setattr(copying, 'PIECE', GIB // 4)
+    operation = _migrate(ctxt, bus, volume, lock_volume=locked)
+
+    def kill(name):
+        if name == step:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(utils, 'fault_point', kill)
+        with pytest.raises(Killed):
+            _run(ctxt, bus, operation, volume)
+    again = start(HERE)
+    again.runner.poll()
+    again.runner.wait()
+    moved = volumes_db.get(ctxt, volume.id)
+    assert moved.status == 'available'
+    _check_moved(ctxt, path, moved, tmp_path)
+
+
+def test_a_copy_goes_on_where_it_stopped(ctxt, bus, volume, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(copying, 'PIECE', GIB // 4)
+    operation = _migrate(ctxt, bus, volume)
+    copied = []
+    real = copying.files.copy_range
+
+    def copy(source, target, start, size):
+        copied.append(start)
+        if start == GIB // 2 and copied.count(start) == 1:
+            raise Killed
+        real(source, target, start, size)
+
+    monkeypatch.setattr(copying.files, 'copy_range', copy)
+    with pytest.raises(Killed):
+        _run(ctxt, bus, operation, volume)
+    operations_db.release(ctxt, operation)
+    _run(ctxt, bus, operations_db.get(ctxt, operation.id))
+    assert [start * 4 // GIB for start in copied] == [0, 1, 2, 2, 3]
+    _check_moved(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path)
+
+
+def test_the_target_is_hidden_and_counts_for_no_quota(ctxt, bus, volume, monkeypatch):
+    seen = []
+
+    def look(*_args, **_kwargs):
+        target, = (row for row in volumes_db.list_rows(
+            ctxt, all_tenants=True, detail=True).rows if row['id'] != volume.id)
+        seen.append((target['migration_status'], target['use_quota']))
+        member = type(ctxt)(user_id='u', project_id=ctxt.project_id, overwrite=False)
+        seen.append(len(volumes_db.list_rows(member).rows))
+        seen.append(quotas_db.limits_and_usage(ctxt, ctxt.project_id).usage['gigabytes'])
+        return iter(())
+
+    monkeypatch.setattr(copying, 'copy', look)
+    _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
+    assert seen == [(f'target:{volume.id}', False), 1, 1]
+
+
+def _attach_and_detach(ctxt, volume):
+    volume_actions.reserve(ctxt, volumes_db.get(ctxt, volume.id))
+    volume_actions.unreserve(ctxt, volumes_db.get(ctxt, volume.id))
+
+
+def _snapshot(ctxt, volume):
+    snapshots_db.create(ctxt, {'project_id': 'p', 'volume_id': volume.id, 'volume_size': 1,
+                               'status': 'available'})
+
+
+@pytest.mark.parametrize(('change', 'reason'), [
+    (_attach_and_detach, 'used while it was copied'),
+    (lambda ctxt, volume: volume_actions.reserve(ctxt, volume), "in status 'attaching'"),
+    (_snapshot, 'has snapshots'),
+    (lambda ctxt, volume: volumes_db.update(ctxt, volume.id, {'size': 2}), 'has grown'),
+    (lambda ctxt, volume: volumes_db.update(ctxt, volume.id, {'migration_status': None}),
+     'not being migrated')])
+def test_use_of_an_unlocked_volume_ends_its_migration(ctxt, bus, volume, path, tmp_path,
+                                                      monkeypatch, change, reason):
+    real = copying.copy
+
+    def copy(*args, **kwargs):
+        yield from real(*args, **kwargs)
+        change(ctxt, volumes_db.get(ctxt, volume.id))
+
+    monkeypatch.setattr(copying, 'copy', copy)
+    operation = _migrate(ctxt, bus, volume)
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, reason)
+
+
+def test_no_use_is_allowed_of_a_locked_one(ctxt, bus, volume):
+    _migrate(ctxt, bus, volume, lock_volume=True)
+    locked = volumes_db.get(ctxt, volume.id)
+    for act in (volume_actions.reserve, volumes_api.delete,
+                lambda ctxt, volume: volumes_api.extend(ctxt, volume, 2),
+                lambda ctxt, volume: volume_migrations.migrate(ctxt, volume, THERE, None)):
+        with pytest.raises(exception.InvalidVolume):
+            act(ctxt, locked)
+
+
+@pytest.mark.parametrize('locked', [True, False])
+def test_a_back_end_that_makes_no_room_leaves_the_volume_where_it_is(
+        ctxt, bus, volume, path, tmp_path, monkeypatch, locked):
+    def full(_volume):
+        raise exception.InsufficientFreeSpace(data='full')
+
+    monkeypatch.setattr(bus.managers[THERE].backend.driver, 'create_volume', full)
+    operation = _migrate(ctxt, bus, volume, lock_volume=locked)
+    stayed = _run(ctxt, bus, operation, volume)
+    assert stayed.status == 'available'
+    _check_stayed(ctxt, path, stayed, tmp_path, 'could not make room')
+
+
+def test_a_back_end_that_does_not_answer_is_not_waited_for_for_ever(
+        ctxt, bus, volume, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(volume_rpc.VolumeAPI, 'create_volume', lambda *_args: None)
+    passed = itertools.count(step=CONF.migration_create_volume_timeout_secs)
+    monkeypatch.setattr(endpoint, 'time', types.SimpleNamespace(
+        monotonic=lambda: next(passed), sleep=lambda _seconds: None))
+    operation = _migrate(ctxt, bus, volume)
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'in time')
+
+
+def test_a_back_end_on_another_machine_cannot_be_copied_to(ctxt, bus, volume, path, tmp_path,
+                                                           monkeypatch):
+    names = iter(('one', 'other'))
+    monkeypatch.setattr(utils, 'machine', lambda: next(names))
+    operation = _migrate(ctxt, bus, volume)
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'another machine')
+
+
+def test_too_many_attempts_end_it(ctxt, bus, volume, path, tmp_path):
+    operation = _migrate(ctxt, bus, volume)
+    operation.attempt = CONF.operation_max_attempts
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'interrupted')
+
+
+def test_a_volume_in_use_stays(ctxt, bus, volume, path, tmp_path):
+    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
+    volumes_db.update(ctxt, volume.id, {'status': 'in-use', 'attach_status': 'attached'})
+    present = volumes_db.get(ctxt, volume.id)
+    stayed = _run(ctxt, bus, _migrate(ctxt, bus, present, lock_volume=True), present)
+    assert stayed.status == 'in-use'
+    _check_stayed(ctxt, path, stayed, tmp_path, 'in use')
+
+
+@pytest.mark.parametrize(('host', 'cluster', 'error'), [
+    ('no@where', None, exception.InvalidHost), (HERE, None, exception.InvalidHost),
+    (POOLS['files'], None, exception.InvalidHost)])
+def test_where_a_volume_cannot_go(ctxt, volume, host, cluster, error):
+    with pytest.raises(error):
+        volume_migrations.migrate(ctxt, volume, host, cluster)
+
+
+@pytest.mark.parametrize('change', [
+    {'status': 'error'}, {'migration_status': 'migrating'}, {'replication_status': 'enabled'}])
+def test_what_cannot_go(ctxt, volume, change):
+    volumes_db.update(ctxt, volume.id, change)
+    with pytest.raises(exception.InvalidVolume):
+        volume_migrations.migrate(ctxt, volumes_db.get(ctxt, volume.id), THERE, None)
+
+
+class TestRetype:
+    @pytest.fixture
+    def fast(self, ctxt):
+        made = types_db.create(ctxt, {'name': 'fast', 'is_public': True})
+        return types_db.get(ctxt, made.id)
+
+    def test_with_a_move(self, ctxt, bus, volume, path, tmp_path, fast):
+        volume_actions.retype(ctxt, volume, fast, 'on-demand')
+        assert volume.status == 'retyping'
+        moved = _run(ctxt, bus, _placed(ctxt, bus)[1], volume)
+        assert (moved.status, moved.volume_type_id) == ('available', fast.id)
+        _check_moved(ctxt, path, moved, tmp_path)
+
+    def test_without(self, ctxt, bus, volume, fast):
+        volume_actions.retype(ctxt, volume, fast, 'never')
+        operation = bus.scheduled.pop()[1]['operation']
+        operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
+        operations_db.hand_over(ctxt, operation, stage='execute', host=HERE)
+        made = _run(ctxt, bus, operation, volume)
+        assert (made.status, made.volume_type_id) == ('available', fast.id)
+        assert (made.host, made.migration_status) == (POOLS['files'], None)
+
+    def test_snapshots_keep_it_where_it_is(self, ctxt, bus, volume, path, tmp_path, fast):
+        _snapshot(ctxt, volume)
+        volume_actions.retype(ctxt, volume, fast, 'on-demand')
+        stayed = _run(ctxt, bus, _placed(ctxt, bus)[1], volume)
+        assert (stayed.status, stayed.volume_type_id) == ('available', volume.volume_type_id)
+        _check_stayed(ctxt, path, stayed, tmp_path, 'has snapshots')
+
+
+class TestCompletion:
+    @pytest.fixture
+    def target(self, ctxt, volume, path):
+        """What somebody else copies the volume to."""
+        made = volumes_db.create(ctxt, {
+            'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 1, 'use_quota': False,
+            'host': POOLS['more'], 'status': 'available', 'attach_status': 'detached',
+            'migration_status': f'target:{volume.id}'})
+        path(made).write_bytes(b'copied')
+        volumes_db.update(ctxt, volume.id, {'migration_status': 'migrating', 'status': 'in-use',
+                                            'attach_status': 'attached'})
+        return volumes_db.get(ctxt, made.id)
+
+    def test_success(self, ctxt, volume, target, path, tmp_path):
+        volume = volumes_db.get(ctxt, volume.id)
+        assert volume_migrations.complete(ctxt, volume, target) == volume.id
+        moved = volumes_db.get(ctxt, volume.id)
+        assert (moved.host, moved.status) == (POOLS['more'], 'in-use')
+        assert path(moved).read_bytes() == b'copied'
+        assert list((tmp_path / 'files').iterdir()) == []
+
+    def test_failure(self, ctxt, volume, target, path, tmp_path):
+        volume = volumes_db.get(ctxt, volume.id)
+        assert volume_migrations.complete(ctxt, volume, target, error=True) == target.id
+        stayed = volumes_db.get(ctxt, volume.id)
+        assert (stayed.host, stayed.migration_status) == (POOLS['files'], 'error')
+        assert path(stayed).exists()
+        assert list((tmp_path / 'more').iterdir()) == []
+
+    def test_of_another_volume_is_refused(self, ctxt, volume, target):
+        volume = volumes_db.get(ctxt, volume.id)
+        volumes_db.update(ctxt, target.id, {'migration_status': 'target:else'})
+        with pytest.raises(exception.InvalidVolume, match='not in the same migration'):
+            volume_migrations.complete(ctxt, volume, volumes_db.get(ctxt, target.id))
+
+    def test_while_the_service_copies_is_refused(self, ctxt, volume, target):
+        volume = volumes_db.get(ctxt, volume.id)
+        operations_db.create(ctxt, 'volume.migrate', volume, host=HERE)
+        with pytest.raises(exception.InvalidVolume, match='is being copied'):
+            volume_migrations.complete(ctxt, volume, target)
+
+    def test_without_a_migration_the_attachments_move(self, ctxt, volume, target):
+        attachment = attachments_db.create(ctxt, {'volume_id': volume.id,
+                                                  'attach_status': 'attached'})
+        for each in (volume, target):
+            volumes_db.update(ctxt, each.id, {'migration_status': None})
+        volume, target = (volumes_db.get(ctxt, each.id) for each in (volume, target))
+        assert volume_migrations.complete(ctxt, volume, target) == target.id
+        assert attachments_db.get(ctxt, attachment.id).volume_id == target.id
+        assert volumes_db.get(ctxt, volume.id).status == 'available'
+        assert volumes_db.get(ctxt, target.id).status == 'in-use'
