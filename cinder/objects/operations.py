@@ -37,7 +37,8 @@ class Operation(base.CinderObject):
 class RequestSpec(base.CinderObject):
     """What the scheduler decides upon.
 
-    `tried` lists {'backend', 'reason'} of the back ends that failed already; `size` is in GiB.
+    `tried` lists {'backend', 'reason'} of the back ends that failed already; `size` is in GiB;
+    `present` is the pool that a volume which moves is to leave.
     """
 
     fields = {
@@ -50,4 +51,5 @@ class RequestSpec(base.CinderObject):
         'resource_backend': fields.string(),
         'scheduler_hints': fields.json(),
         'tried': fields.json(),
+        'present': fields.string(),
     }

@@ -29,12 +29,10 @@ def move_spec(volume: objects.Volume, operation: objects.Operation,
 
     :param availability_zone: None: a zone of its own will do.
     """
-    arguments = operation.arguments
-    here = {'backend': volume.host, 'reason': 'the volume is there'}
     return objects.RequestSpec(
-        volume_id=volume.id, size=volume.size, volume_type=volume_type, tried=[here],
-        availability_zone=availability_zone, scheduler_hints={},
-        resource_backend=arguments.get('resource_backend'))
+        volume_id=volume.id, size=volume.size, volume_type=volume_type, present=volume.host,
+        availability_zone=availability_zone, scheduler_hints={}, tried=[],
+        resource_backend=operation.arguments.get('resource_backend'))
 
 
 def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[objects.RequestSpec]:

@@ -124,6 +124,8 @@ class FilterScheduler:
         for entry in tried:
             if pool.is_in(entry['backend']):
                 return _tried(entry)
+        if spec.get('present') and pool.is_in(spec.present):
+            return Refusal(pool.name, 'present place', filters.Reason('the volume is there'))
         wanted = spec.get('resource_backend')
         if wanted and not pool.is_in(wanted):
             return Refusal(pool.name, 'resource_backend', filters.Reason(

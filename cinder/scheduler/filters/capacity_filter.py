@@ -9,7 +9,8 @@ class CapacityFilter(filters.BaseFilter):
     def refuse(self, pool, spec) -> filters.Reason | None:
         space = pool.capacity
         room = space.room(capacity.wants_thick(filters.extra_specs(spec)))
-        if room is None or (room >= spec.size and room > 0):
+        # A volume that is on its back end already, and a group, take no room.
+        if room is None or not spec.size or room >= spec.size:
             return None
         return filters.Reason(
             f'not enough room for {spec.size} GiB',

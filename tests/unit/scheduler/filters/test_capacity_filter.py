@@ -16,14 +16,15 @@ def refuse(size, extra_specs=None, **report):
 
 @pytest.mark.parametrize(('size', 'report'), [
     (100, {}), (90, {'reserved_percentage': 10}), (5000, {'free_capacity_gb': 'unknown'}),
-    (5000, {'free_capacity_gb': 'infinite'}), (2000, {'thin_provisioning_support': True})])
+    (5000, {'free_capacity_gb': 'infinite'}), (2000, {'thin_provisioning_support': True}),
+    (0, {'free_capacity_gb': 0})])
 def test_fits(size, report):
     assert refuse(size, **report) is None
 
 
 @pytest.mark.parametrize(('size', 'report'), [
     (101, {}), (91, {'reserved_percentage': 10}), (2001, {'thin_provisioning_support': True}),
-    (1, {'total_capacity_gb': 0, 'free_capacity_gb': 0}), (0, {'free_capacity_gb': 0})])
+    (1, {'total_capacity_gb': 0, 'free_capacity_gb': 0}), (1, {'free_capacity_gb': 0})])
 def test_refused(size, report):
     assert refuse(size, **report) is not None
 
