@@ -8,6 +8,7 @@ runs next to it, is CPU seconds and not wall time.
 
 import argparse
 import contextlib
+import os
 import pathlib
 import sys
 import tempfile
@@ -40,6 +41,8 @@ def main() -> int:
     args = arguments()
     parts = args.only or PARTS
     figures: list[report.Figure] = []
+    if os.getloadavg()[0] > 0.5:
+        print(f'This machine is busy (load {os.getloadavg()[0]:.1f}): times will be too long.')
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix='bench')))
         print('Starting the servers ...', flush=True)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the kernel and the databases say of a process: CPU seconds, memory, statements."""
 
+import collections
 import os
 import pathlib
 import statistics
@@ -10,6 +11,8 @@ from tests.functional import databases
 from tests.functional.processes import children
 
 TICKS = os.sysconf('SC_CLK_TCK')
+# So much of a statement tells it from others; the values, which differ each time, come later.
+_START = 60
 
 
 def tree(pid: int) -> list[int]:
@@ -75,6 +78,15 @@ class Statements:
         texts = [line.partition(marker)[2].strip() for line in lines if marker in line]
         return [text for text in texts if not text.upper().startswith(self._FRAMES)
                 and not any(words in text for words in self._OVERHEAD)]
+
+    def per_request(self, run: Callable[[], object], number: int) -> collections.Counter[str]:
+        """Run a function that sends `number` requests; return statements of one, by their start.
+
+        What comes less than every other time belongs to heartbeats and not to the requests.
+        """
+        seen = collections.Counter(text[:_START] for text in self.during(run))
+        return collections.Counter({text: round(times / number) for text, times in seen.items()
+                                    if round(times / number)})
 
     def _switch(self, on: bool) -> None:
         if self._postgresql:

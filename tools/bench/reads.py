@@ -53,14 +53,14 @@ def measure(suite: Suite, server: databases.Server, folder: pathlib.Path,
             ours = cost(client, paths[argument], worker, number)
             theirs = cost(reference, built, [bare.pid], number)
             floor = cost(reference, built.replace('built', 'canned'), [bare.pid], number)
-            count = kernel.Statements(server).during(
-                lambda path=paths[argument]: [client.get(path) for _ in range(10)])
+            count = kernel.Statements(server).per_request(
+                lambda path=paths[argument]: [client.get(path) for _ in range(10)], 10)
             figures += [
                 Figure(f'{name}: CPU per request', ours * 1000, 'ms'),
                 Figure(f'{name}: bare reference', theirs * 1000, 'ms'),
                 Figure(f'{name}: against the bare reference', ours / theirs, 'times', bound),
                 Figure(f'{name}: against canned bytes', ours / floor, 'times'),
-                Figure(f'{name}: SQL statements', len(count) / 10, '', STATEMENTS)]
+                Figure(f'{name}: SQL statements', count.total(), '', STATEMENTS)]
     return figures + _pages(suite, client, worker, host, many)
 
 
