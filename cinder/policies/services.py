@@ -22,13 +22,14 @@ RULES = [
           ('PUT', '/os-services/set-log'),
           ('PUT', '/os-services/freeze'),
           ('PUT', '/os-services/thaw'),
-          ('PUT', '/os-services/failover_host')]),
+          ('PUT', '/os-services/failover_host'),
+          ('PUT', '/os-services/failover')]),
     rule(FREEZE, ADMIN, 'Freeze a back end.',
          [('PUT', '/os-services/freeze')]),
     rule(THAW, ADMIN, 'Thaw a back end.',
          [('PUT', '/os-services/thaw')]),
     rule(FAILOVER, ADMIN, 'Fail a back end over.',
-         [('PUT', '/os-services/failover_host')]),
+         [('PUT', '/os-services/failover_host'), ('PUT', '/os-services/failover')]),
 ]
 
 

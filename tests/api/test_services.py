@@ -172,6 +172,12 @@ class TestFreeze:
         assert 'replication' in api.put('/os-services/failover_host',
                                         {'host': 'n1@lvm'}).fault(400)
 
+    def test_failover_has_a_second_address(self, api, services):
+        def change(mv):
+            return api.put('/os-services/failover', {'host': 'n1@lvm'}, mv=mv)
+        change('3.25').fault(404)
+        assert 'replication' in change('3.26').fault(400)
+
 
 class TestZones:
     def test_list(self, api, services):

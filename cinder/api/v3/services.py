@@ -135,6 +135,13 @@ def failover_host(req: wsgi.Request, body: dict[str, Any]) -> None:
                       body.get('backend_id') or None)
 
 
+@wsgi.versions(mv.CLUSTER_REPLICATION)
+@wsgi.body(schema.FAILOVER)
+@wsgi.response(202)
+def failover(req: wsgi.Request, body: dict[str, Any]) -> None:
+    failover_host(req, body)
+
+
 def _set_frozen(req: wsgi.Request, body: dict[str, Any], rule: str, frozen: bool) -> None:
     req.context.authorize(policy.UPDATE)
     req.context.authorize(rule)
