@@ -58,12 +58,13 @@ class Suite:
     :param nodes: what runs where; several make a cluster
     :param options: more options, as {group: {name: value}}
     :param faults: whether the fault points are there
+    :param backends: names of the back ends of each node, all on plain files
     """
 
     def __init__(self, directory: pathlib.Path, database: str, transport: str,
                  tgtd: Tgtd | None = None, nodes: Sequence[Node] = (Node('node1'),),
                  options: Mapping[str, Mapping[str, object]] | None = None,
-                 faults: bool = True):
+                 faults: bool = True, backends: Sequence[str] = (BACKEND,)):
         self.directory = directory
         self.database = database
         self.transport = transport
@@ -71,6 +72,7 @@ class Suite:
         self.nodes = nodes
         self.options = options or {}
         self.faults = faults
+        self.backends = backends
         self.port = free_port()
         self.state = directory / 'state'
         self.flags = directory / 'flags'
@@ -107,7 +109,7 @@ class Suite:
             'transport_url': self.transport, 'auth_strategy': 'noauth',
             'osapi_volume_listen': '127.0.0.1', 'osapi_volume_listen_port': self.port,
             'osapi_volume_workers': 1, 'api_paste_config': ROOT / 'etc/cinder/api-paste.ini',
-            'enabled_backends': BACKEND, 'report_interval': 2,
+            'enabled_backends': ','.join(self.backends), 'report_interval': 2,
             'operation_poll_interval': 2, 'operation_lease': 10, 'periodic_fuzzy_delay': 0,
             'periodic_interval': 5, 'operation_max_attempts': 5,
             'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
@@ -116,16 +118,8 @@ class Suite:
             default['cluster'] = 'cluster'
         if self.faults:
             default['fault_points'] = ','.join(self._fault_points())
-        backend = {
-            'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
-            'volume_backend_name': BACKEND, 'file_volume_dir': self.volumes,
-            'target_helper': 'local',
-        }
-        if self.tgtd:
-            backend |= {'target_helper': 'tgtadm', 'target_ip_address': '127.0.0.1',
-                        'target_port': self.tgtd.port, 'use_chap_auth': True}
         groups = {
-            'DEFAULT': default, BACKEND: backend,
+            'DEFAULT': default, **{name: self._backend(name) for name in self.backends},
             'database': {'connection': self.database},
             'coordination': {'backend_url': f'file://{self.state}/coordination'},
             'oslo_concurrency': {'lock_path': self.state / 'locks'},
@@ -133,6 +127,17 @@ class Suite:
         for group, values in self.options.items():
             groups[group] = groups.get(group, {}) | values
         return groups
+
+    def _backend(self, name: str) -> dict[str, object]:
+        options = {
+            'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
+            'volume_backend_name': name, 'target_helper': 'local',
+            'file_volume_dir': self.volumes if name == BACKEND else self.state / name,
+        }
+        if self.tgtd:
+            options |= {'target_helper': 'tgtadm', 'target_ip_address': '127.0.0.1',
+                        'target_port': self.tgtd.port, 'use_chap_auth': True}
+        return options
 
     def _fault_points(self) -> list[str]:
         names = [name for verb in VERBS for name in fault_names(verb)]
@@ -167,8 +172,9 @@ class Suite:
     def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Wait until the API answers and each other daemon is reported up."""
         next(iter(self.processes.values())).wait_for(self.answers, seconds)
-        expected = {(f'cinder-{name}', node.host + (f'@{BACKEND}' if name == 'volume' else ''))
-                    for node in self.nodes for name in ('scheduler', 'volume')}
+        expected = {('cinder-scheduler', node.host) for node in self.nodes} | {
+            ('cinder-volume', f'{node.host}@{name}')
+            for node in self.nodes for name in self.backends}
         wait_until(lambda: expected <= self.up(), seconds,
                    lambda: f'{expected - self.up()} to be up\n{self.tails()}', pause=0.1)
         wait_until(self.knows_pools, seconds, 'the scheduler to know a pool', pause=0.1)
@@ -181,8 +187,10 @@ class Suite:
             return False
 
     def knows_pools(self) -> bool:
-        """Return whether a back end has told the scheduler what it has."""
-        return bool(self.client().get('scheduler-stats/get_pools')['pools'])
+        """Return whether all back ends have told the scheduler what they have."""
+        pools = self.client().get('scheduler-stats/get_pools')['pools']
+        return {pool['name'].partition('#')[0].partition('@')[2] for pool in pools} >= set(
+            self.backends)
 
     def up(self) -> set[tuple[str, str]]:
         """Return (binary, host) of the services that are reported up."""
