@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the tests of client programs: one installation with two back ends in a cluster, and
+per test a project of its own for each program. What the programs have used is kept per program.
+"""
+
+import datetime
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from tests.functional.clients import programs
+from tests.functional.suite import ROOT, Suite
+
+_OPTIONS = {'DEFAULT': {'cluster': 'cluster', 'zone_name': 'nova',
+                        'resource_query_filters_file': ROOT / 'etc/cinder/resource_filters.json'}}
+
+
+@pytest.fixture(scope='session')
+def clients_suite(installation, postgresql) -> Iterator[Suite]:
+    with installation('clients', postgresql.url('clients'), backends=('files', 'second'),
+                      options=_OPTIONS) as suite:
+        yield suite
+
+
+@pytest.fixture
+def suite(clients_suite) -> Suite:
+    """Three daemons on PostgreSQL and RabbitMQ; the volume daemon serves two back ends."""
+    clients_suite.ensure_running()
+    return clients_suite
+
+
+@pytest.fixture(scope='session')
+def used() -> dict[str, set[str]]:
+    """What was used so far, by program."""
+    return defaultdict(set)
+
+
+@pytest.fixture
+def openstack(suite, client, used) -> programs.OpenStack:
+    return programs.OpenStack(suite.endpoint, client.project, used['openstack'])
+
+
+@pytest.fixture
+def cinder(suite, client, used) -> programs.Cinder:
+    return programs.Cinder(suite.endpoint, client.project, used['cinder'])
+
+
+@pytest.fixture
+def sdk(suite, client, used) -> programs.Library:
+    return programs.Library(suite.endpoint, client.project, used['sdk'])
+
+
+@pytest.fixture
+def other_project() -> str:
+    return uuid.uuid4().hex
+
+
+@pytest.fixture
+def backup(suite, client) -> str:
+    """The id of a backup that a backup service made once; none is there any more."""
+    volume, identity = client.ready_volume(name='original'), str(uuid.uuid4())
+    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+    values = {'id': identity, 'project_id': client.project, 'user_id': 'tester',
+              'volume_id': volume['id'], 'display_name': 'copy', 'size': 1, 'status': 'available',
+              'host': 'nobody', 'availability_zone': 'nova', 'container': 'box',
+              'service': 'nowhere', 'object_count': 3, 'created_at': now, 'deleted': False}
+    table = sa.table('backups', *(sa.column(name) for name in values))
+    engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
+    with engine.begin() as conn:
+        conn.execute(table.insert().values(values))
+    return identity
