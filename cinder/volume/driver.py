@@ -112,6 +112,16 @@ class RevertsToSnapshot(abc.ABC):
         """Put the volume back to what its snapshot holds; the snapshot stays."""
 
 
+class Migrates(abc.ABC):
+    @abc.abstractmethod
+    def migrate_volume(self, volume: Any, path: str) -> bool:
+        """Let `path` hold the bytes of the volume without copying them all; False: it cannot.
+
+        :param path: device or file on this machine of an empty volume of the same size, which
+            another back end has made; `volume` itself stays until it is deleted
+        """
+
+
 class ManagesVolumes(abc.ABC):
     """Volumes that were made without this service can be taken over.
 

@@ -108,6 +108,24 @@ def copy_range(source: str, target: str, start: int, size: int) -> None:
         os.fdatasync(file.fileno())
 
 
+def share(path: str, target: str) -> bool:
+    """Let the name `target`, a file already, stand for the file `path`; False where the two are in
+    different file systems or the target is no file."""
+    if not stat.S_ISREG(os.lstat(target).st_mode):
+        return False
+    if not os.path.samefile(path, target):
+        fresh = f'{target}.{secrets.token_hex(4)}.part'
+        try:
+            os.link(path, fresh)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            return False
+        os.rename(fresh, target)
+        _sync_folder(target)
+    return True
+
+
 def adopt(path: str, name: str, size: int) -> None:
     """Call the file `path` by another name in the same folder, grown to `size` bytes.
 

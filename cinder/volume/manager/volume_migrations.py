@@ -23,6 +23,7 @@ from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.privsep import command
 from cinder.rpc import volume as volume_rpc
+from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
 from cinder.volume.manager import copying
 from cinder.volume.manager.task import Task, load, task
@@ -126,6 +127,11 @@ class MigrationEndpoint:
     def _copy(self, work: Task, target: objects.Volume) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * GIB
         device = self.volume_api.device_of(ctxt, target, utils.machine())
+        if (not operation.arguments.get('force_host_copy')
+                and isinstance(self.driver, driver_api.Migrates)
+                and self.driver.migrate_volume(work.resource, device['path'])):
+            operations_db.progress(ctxt, operation, total, total)
+            return
         mover = blocks.Blocks(self.driver.executor or command.execute,
                               self.backend.configuration.volume_dd_blocksize)
         for done in copying.copy(self.driver.local_path(work.resource), device['path'], total,

@@ -285,3 +285,20 @@ class ManagesSnapshotsContract:
         snapshot = volumes.snapshot(storage.volume())
         with pytest.raises(exception.ManageExistingInvalidReference):
             storage.driver.manage_existing_snapshot(snapshot, {'source-name': 'nothing'})
+
+
+class MigratesContract:
+    """`storage.elsewhere(size)` is the path of an empty volume of another back end of the kind."""
+
+    def test_the_other_volume_holds_the_bytes_and_the_source_stays(self, storage):
+        assert isinstance(storage.driver, capabilities.Migrates)
+        volume, path = storage.volume(data=ONE), storage.elsewhere(1)
+        for _attempt in range(2):
+            assert storage.driver.migrate_volume(volume, path)
+            assert storage.read(volume, len(ONE)) == ONE
+        storage.driver.delete_volume(volume)
+        with open(path, 'rb') as file:
+            assert file.read(len(ONE)) == ONE
+
+    def test_what_is_of_another_kind_has_to_be_copied(self, storage):
+        assert not storage.driver.migrate_volume(storage.volume(data=ONE), '/dev/null')

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blocks: what dd is told for each way to clear and to copy."""
+import stat
+
 import pytest
 
 from cinder.brick.local_dev.blocks import MIB, Blocks
@@ -34,3 +36,27 @@ def test_a_copy_reads_all_of_each_block_and_runs_at_the_normal_priority():
     assert calls == [('setpriv', '--pdeathsig', 'KILL', 'dd', 'if=/dev/a', 'of=/dev/b', 'bs=1M',
                       f'count={MIB}', 'iflag=count_bytes,fullblock,direct', 'oflag=direct',
                       'conv=fdatasync,notrunc')]
+
+
+@pytest.mark.parametrize(('skip_zeros', 'conv'), [
+    (False, 'fdatasync,notrunc'), (True, 'fdatasync,notrunc,sparse')])
+def test_a_range_is_copied_to_its_place(tmp_path, skip_zeros, conv):
+    calls = []
+    for name in 'ab':
+        (tmp_path / name).write_bytes(b'')
+    one, other = str(tmp_path / 'a'), str(tmp_path / 'b')
+    Blocks(lambda *argv, **kwargs: calls.append(argv)).copy_range(
+        one, other, 2 * MIB, MIB, skip_zeros)
+    assert calls == [('setpriv', '--pdeathsig', 'KILL', 'dd', f'if={one}', f'of={other}', 'bs=1M',
+                      f'count={MIB}', f'skip={2 * MIB}', f'seek={2 * MIB}',
+                      'iflag=count_bytes,skip_bytes,fullblock', 'oflag=seek_bytes',
+                      f'conv={conv}')]
+
+
+def test_devices_are_read_and_written_past_the_page_cache(tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(stat, 'S_ISBLK', lambda _mode: True)
+    Blocks(lambda *argv, **kwargs: calls.append(argv)).copy_range(
+        '/dev/null', '/dev/zero', 0, MIB, False)
+    assert 'iflag=count_bytes,skip_bytes,fullblock,direct' in calls[0]
+    assert 'oflag=seek_bytes,direct' in calls[0]

@@ -149,3 +149,50 @@ def test_usage(tmp_path):
     total, free, provisioned, count = files.usage(str(tmp_path))
     assert (provisioned, count) == (5 * MIB, 2)
     assert 0 < free < total
+
+
+@pytest.mark.parametrize(('start', 'size'), [(0, 32), (10, 10), (16, 16), (1, 13), (20, 1)])
+def test_a_range_is_copied_with_its_holes_and_nothing_else(source, tmp_path, start, size):
+    target = tmp_path / 'target'
+    target.write_bytes(b'')
+    os.truncate(target, 32 * MIB)
+    files.copy_range(str(source), str(target), start * MIB, size * MIB)
+    whole, copied = source.read_bytes(), target.read_bytes()
+    here = slice(start * MIB, (start + size) * MIB)
+    assert copied[here] == whole[here]
+    assert not any(copied[:here.start]) and not any(copied[here.stop:])
+    assert allocated(target) <= allocated(source)
+
+
+def test_a_file_takes_another_name_and_size_and_keeps_its_bytes(source, tmp_path):
+    content = source.read_bytes()
+    for _attempt in range(2):
+        files.adopt(str(source), 'new', 33 * MIB)
+        assert (tmp_path / 'new').read_bytes() == content + bytes(MIB)
+        assert os.listdir(tmp_path) == ['new']
+    assert os.stat(tmp_path / 'new').st_mode & 0o077 == 0
+
+
+def test_a_longer_file_is_not_cut(source, tmp_path):
+    with pytest.raises(files.WrongSize):
+        files.adopt(str(source), 'new', MIB)
+    assert os.listdir(tmp_path) == ['source']
+
+
+def test_a_shared_file_has_two_names_until_one_goes(source, tmp_path):
+    content = source.read_bytes()
+    target = tmp_path / 'target'
+    target.write_bytes(b'empty')
+    for _attempt in range(2):
+        assert files.share(str(source), str(target))
+        assert sorted(os.listdir(tmp_path)) == ['source', 'target']
+    files.remove(str(source))
+    assert target.read_bytes() == content
+
+
+def test_the_listing_has_whole_files_only(source, tmp_path):
+    (tmp_path / 'a.01234567.part').write_bytes(b'')
+    (tmp_path / '.hidden').write_bytes(b'')
+    (tmp_path / 'folder').mkdir()
+    (tmp_path / 'link').symlink_to(source)
+    assert files.listing(str(tmp_path)) == {'source': 32 * MIB}

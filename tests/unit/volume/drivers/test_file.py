@@ -37,6 +37,12 @@ class FileStorage(contract.Storage):
     def names(self):
         return sorted(os.listdir(self.folder))
 
+    def elsewhere(self, size):
+        path = self.folder.parent / 'other'
+        path.write_bytes(b'')
+        os.truncate(path, size * GIB)
+        return str(path)
+
     def foreign(self, name, size, data=b''):
         (self.folder / name).write_bytes(data)
         os.truncate(self.folder / name, int(size * GIB))
@@ -49,7 +55,7 @@ def storage(tmp_path):
 
 class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                            contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-                           contract.ManagesSnapshotsContract):
+                           contract.ManagesSnapshotsContract, contract.MigratesContract):
     def test_nobody_else_can_read_the_volumes(self, storage):
         volume = storage.volume()
         assert os.stat(storage.folder).st_mode & 0o077 == 0
@@ -92,6 +98,17 @@ class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumes
         os.link(storage.folder / 'theirs', storage.folder / volume.name)
         storage.driver.manage_existing(volume, {'source-name': 'theirs'})
         assert storage.names() == [volume.name]
+
+    def test_other_file_systems_have_to_be_copied_to(self, storage, monkeypatch):
+        def far(source, target):
+            raise OSError(errno.EXDEV, 'Invalid cross-device link')
+
+        monkeypatch.setattr(os, 'link', far)
+        path = storage.elsewhere(1)
+        volume = volumes.volume()
+        (storage.folder / volume.name).write_bytes(contract.ONE)
+        assert not storage.driver.migrate_volume(volume, path)
+        assert os.stat(path).st_size == GIB
 
     def test_a_full_file_system_is_an_error_of_the_back_end(self, storage, monkeypatch):
         def full(fd):

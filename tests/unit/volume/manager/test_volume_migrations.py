@@ -136,7 +136,8 @@ def _placed(ctxt, bus, pool='more'):
 
 
 def _migrate(ctxt, bus, volume, **arguments):
-    volume_migrations.migrate(ctxt, volume, POOLS['more'], None, **arguments)
+    volume_migrations.migrate(ctxt, volume, POOLS['more'], None,
+                              **{'force_host_copy': True, **arguments})
     return _placed(ctxt, bus)[1]
 
 
@@ -177,6 +178,16 @@ def test_a_volume_moves_with_its_bytes(ctxt, bus, volume, path, tmp_path, locked
     _check_moved(ctxt, path, moved, tmp_path)
     done = operations_db.get(ctxt, operation.id)
     assert (done.state, done.progress_done, done.progress_total) == ('done', GIB, GIB)
+
+
+def test_in_one_file_system_nothing_is_copied(ctxt, bus, volume, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(copying, 'copy', None)
+    inode = path(volume).stat().st_ino
+    operation = _migrate(ctxt, bus, volume, force_host_copy=False)
+    moved = _run(ctxt, bus, operation, volume)
+    _check_moved(ctxt, path, moved, tmp_path)
+    assert path(moved).stat().st_ino == inode
+    assert operations_db.get(ctxt, operation.id).progress_done == GIB
 
 
 def test_it_moves_back_again(ctxt, bus, volume, path, tmp_path):
