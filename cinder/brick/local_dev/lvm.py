@@ -441,6 +441,9 @@ class ThickPool:
             if volume.has_thick_snapshots:
                 # lvremove would take the snapshots along.
                 raise LVInUse(data=f'{self._lvm.full(volume.name)} has snapshots')
+            if volume.is_open:
+                # lvremove would refuse that too, but only after its bytes are cleared.
+                raise LVInUse(data=f'{self._lvm.full(volume.name)} is in use')
             self._clear(volume)
             self._lvm.remove(volume.name)
 

@@ -173,11 +173,12 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
             storage.driver.delete_volume(volume)
         assert len(storage.names()) == 2
 
-    def test_a_volume_that_is_open_is_busy(self, storage):
-        volume = storage.volume()
+    def test_a_volume_that_is_open_is_busy_and_keeps_its_bytes(self, storage):
+        volume = storage.volume(data=contract.ONE)
         storage.group.volumes[volume.name].open = True
         with pytest.raises(exception.VolumeIsBusy, match='in use'):
             storage.driver.delete_volume(volume)
+        assert storage.read(volume, 3000) == contract.ONE
 
     def test_a_snapshot_that_is_open_is_busy(self, storage):
         snapshot = storage.snapshot(storage.volume())
