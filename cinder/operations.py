@@ -52,6 +52,7 @@ _STEPS = {
     'volume.revert': ('016', 'revert volume to snapshot'),
     'volume.retype': ('017', 'retype volume'),
     'volume.attach': ('002', 'attach volume'),
+    'volume.export': ('026', 'export volume again'),
     'volume.manage': ('018', 'manage volume'),
     'volume.unmanage': ('019', 'unmanage volume'),
     'volume.forget': ('020', 'delete volume that could not be managed'),

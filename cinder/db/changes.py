@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from cinder.db import session
+from cinder.db import functions, session
 from cinder.db.filters import Condition
 
 
@@ -47,6 +47,20 @@ def compare_and_swap(ctxt, table: sa.Table, row_id: object, expected: Mapping[st
     if 'deleted' in table.c:
         where.append(table.c.deleted == sa.false())
     return swap(ctxt, table, where, values) == 1
+
+
+def include_in_cluster(ctxt, table: sa.Table, host: str, cluster: str) -> int:
+    """Write the cluster, with the pool behind it, into the rows of a back end that are not in it
+    yet; how many there were.
+
+    :param host: 'host@backend'
+    :param cluster: 'cluster@backend'
+    """
+    place = sa.literal(cluster).concat(sa.func.substr(table.c.host, len(host) + 1))
+    return swap(ctxt, table, [
+        table.c.deleted == sa.false(),
+        sa.or_(table.c.host == host, functions.begins(table.c.host, f'{host}#')),
+        sa.func.coalesce(table.c.cluster_name, '') != place], {'cluster_name': place})
 
 
 def swap(ctxt, table: sa.Table, where: Sequence[Condition],

@@ -131,6 +131,12 @@ def update(ctxt, group_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
+def include_in_cluster(ctxt, host: str, cluster: str) -> int:
+    """Let a cluster have the groups of a host that joined it; returns how many were not in it."""
+    return changes.include_in_cluster(ctxt, _T, host, cluster)
+
+
+@session.retry_on_deadlock
 def transition(ctxt, group: objects.Group, verb: str, *,
                conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:

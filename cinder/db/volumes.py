@@ -192,10 +192,8 @@ def capacity_by_pool(ctxt, host: str, cluster: str | None = None) -> dict[str, i
 
 
 def include_in_cluster(ctxt, host: str, cluster: str) -> int:
-    """Let a cluster have the volumes of a host that joined it; returns how many."""
-    pool = sa.func.substr(_T.c.host, len(host) + 1)
-    return changes.swap(ctxt, _T, [_T.c.deleted == sa.false(), _at(_T.c.host, host)],
-                      {'cluster_name': sa.literal(cluster).concat(pool)})
+    """Let a cluster have the volumes of a host that joined it; returns how many were not in it."""
+    return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
 def summary(ctxt, all_tenants: bool = False) -> dict[str, object]:

@@ -84,9 +84,13 @@ class VolumeManager(periodic_task.PeriodicTasks):
     # ---------------------------------------------------------------------- the life of a service
     def init_host(self, added_to_cluster: bool | None = None, service_id: int | None = None,
                   **_kwargs: object) -> None:
-        """Bring the back end up; a failure is logged and leaves it down."""
+        """Bring the back end up; a failure is logged and leaves it down.
+
+        :param added_to_cluster: this host is new in its cluster; each start looks for what is
+            not in the cluster yet, told so or not.
+        """
         self.backend.service_uuid = getattr(self, 'service_uuid', None)
-        startup.run(context.get_admin_context(), self.backend, bool(added_to_cluster))
+        startup.run(context.get_admin_context(), self.backend)
 
     def init_host_with_rpc(self) -> None:
         """Resume what a former process left; messages are consumed from now on."""

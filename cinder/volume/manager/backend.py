@@ -32,7 +32,7 @@ class Backend:
         self.runner: operations.OperationRunner | None = None
         self.service_uuid: str | None = None
         self.initialized = False
-        # Why it does not work, for the log and for `cinder-manage`.
+        # Why it does not work, for the log.
         self.trouble = 'it was not started yet'
         self._allocated: dict[str, int] = {}
         self._guard = threading.Lock()

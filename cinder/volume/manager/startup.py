@@ -9,7 +9,10 @@ import os
 
 from oslo_log import log as logging
 
+from cinder import operations
 from cinder.conf import CONF
+from cinder.db import groups as groups_db
+from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.manager import backend as backends
@@ -22,13 +25,8 @@ class Refused(Exception):
     """The back end must not be used; the text says why."""
 
 
-def run(ctxt, backend: backends.Backend, added_to_cluster: bool = False) -> bool:
-    """Take the back end through all steps; whether it works now.
-
-    :param added_to_cluster: the host has just joined the cluster of the back end.
-    """
-    if added_to_cluster:
-        join_cluster(ctxt, backend)
+def run(ctxt, backend: backends.Backend) -> bool:
+    """Take the back end through all steps; whether it works now."""
     for step in STEPS:
         try:
             step(ctxt, backend)
@@ -44,13 +42,6 @@ def run(ctxt, backend: backends.Backend, added_to_cluster: bool = False) -> bool
     return True
 
 
-def join_cluster(ctxt, backend: backends.Backend) -> None:
-    """Take the resources of a host that joined a cluster into the cluster."""
-    moved = volumes_db.include_in_cluster(ctxt, backend.host, backend.cluster)
-    LOG.info('%d volumes of %s were taken into cluster %s.', moved, backend.host,
-             backend.cluster)
-
-
 def check_support(_ctxt, backend: backends.Backend) -> None:
     if backend.driver.supported:
         return
@@ -58,6 +49,18 @@ def check_support(_ctxt, backend: backends.Backend) -> None:
         raise Refused(f'driver {type(backend.driver).__name__} is not supported; set '
                       'enable_unsupported_driver to use it all the same')
     LOG.warning('Driver %s is not supported and may be removed.', type(backend.driver).__name__)
+
+
+def join_cluster(ctxt, backend: backends.Backend) -> None:
+    """Take the resources of a host that joined a cluster into the cluster. Each start looks for
+    them: the one at which the host was added may have ended before it came to this."""
+    if backend.cluster is None:
+        return
+    for table, things in ((volumes_db, 'volumes'), (groups_db, 'groups')):
+        moved = table.include_in_cluster(ctxt, backend.host, backend.cluster)
+        if moved:
+            LOG.info('%d %s of %s were taken into cluster %s.', moved, things, backend.host,
+                     backend.cluster)
 
 
 def set_up_driver(ctxt, backend: backends.Backend) -> None:
@@ -93,26 +96,31 @@ def export_again(ctxt, backend: backends.Backend) -> None:
                                         statuses=('in-use',)):
         try:
             made = backend.driver.ensure_export(ctxt, volume)
-        except Exception:
+        except Exception as exc:
             LOG.exception('Volume %s could not be exported again.', volume.id)
-            volumes_db.update(ctxt, volume.id, {'status': 'error'})
+            _put_in_error(ctxt, volume, operations.words_for_tenant(exc))
             continue
         if made:
             volumes_db.update(ctxt, volume.id, made)
 
 
-def set_throttle(_ctxt, backend: backends.Backend) -> None:
-    """Mark the driver ready, with its limit for copies in place."""
-    set_copy_limit = getattr(backend.driver, 'set_throttle', None)
-    if set_copy_limit:
-        set_copy_limit()
+def _put_in_error(ctxt, volume, reason: str) -> None:
+    with session.writer(ctxt):
+        # One that was detached meanwhile needs no export.
+        if volumes_db.leave(ctxt, volume.id, 'in-use', 'error', {'previous_status': 'in-use'}):
+            operations.tell(ctxt, 'volume', volume, 'volume.export', reason,
+                            operations.DRIVER_FAILED)
+
+
+def mark_initialized(_ctxt, backend: backends.Backend) -> None:
     backend.initialized = True
     backend.trouble = ''
 
 
 def remove_temporary_files(_ctxt, backend: backends.Backend) -> None:
-    """Image files that a former process of this back end left half-written."""
-    left = os.path.join(CONF.image_conversion_dir, f'*{glob.escape(backend.host)}')
+    """Image files that a former process of this back end left half-written: those whose names
+    end in '#host@backend'. The mark keeps 'a@lvm' from taking those of 'aa@lvm' for its own."""
+    left = os.path.join(glob.escape(CONF.image_conversion_dir), f'*#{glob.escape(backend.host)}')
     for path in glob.glob(left):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -125,6 +133,6 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 
 # The order is part of the contract with operators: what is published is already exported.
 # Interrupted operations are resumed after this, once the message server runs.
-STEPS = (check_support, replication.use_active_copy, set_up_driver, read_capabilities,
+STEPS = (check_support, join_cluster, replication.use_active_copy, set_up_driver, read_capabilities,
          replication.note_replication, synchronize_provider_info, count_allocated, export_again,
-         set_throttle, remove_temporary_files, publish_capabilities)
+         mark_initialized, remove_temporary_files, publish_capabilities)
