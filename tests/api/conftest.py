@@ -152,11 +152,25 @@ def snapshot(volume):
     return fake_daemons.snapshot(PROJECT, volume['id'], name='snap', metadata={'k': 'v'})
 
 
+@pytest.fixture(scope='session')
+def made_worlds():
+    """Ids and database file of the world, once it was made."""
+    return {}
+
+
 @pytest.fixture
-def world(api, daemons):
-    """One of everything, and daemons that do nothing from here on."""
+def world(api, daemons, database_template, made_worlds):
+    """One of everything (verbs.World), and daemons that do nothing from here on."""
     from tests.api import verbs
-    return verbs.World(api, daemons)
+    engines, path, _content = database_template
+    if not made_worlds:
+        made_worlds['ids'] = verbs.populate(api)
+        engines.dispose(close=True)
+        made_worlds['content'] = path.read_bytes()
+    engines.dispose(close=True)
+    path.write_bytes(made_worlds['content'])
+    daemons.busy = True
+    return verbs.World(api, dict(made_worlds['ids']))
 
 
 @pytest.fixture

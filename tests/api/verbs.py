@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
+from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import models
+from cinder.db import qos_specs as qos_specs_db
 from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
@@ -181,50 +183,10 @@ class World:
     :ivar ids: name -> id.
     """
 
-    def __init__(self, api: Api, daemons: fake.Daemons) -> None:
-        self.api = api
-        default = types_db.default(ADMIN)
-        types_db.create(ADMIN, {'name': 'other', 'is_public': True})
-        row = services_db.create(ADMIN, {
-            'host': 'node2@fake', 'binary': 'cinder-volume', 'topic': 'cinder-volume',
-            'availability_zone': 'nova'})
-        services_db.heartbeat(ADMIN, row.id)
-        backup_service.register(ADMIN)
-        ids = self.ids = {name: fake.volume(PROJECT, name=name)['id'] for name in (
-            'volume', 'held', 'growing', 'parent', 'reserved', 'offered')}
-        ids['snapshot'] = fake.snapshot(PROJECT, ids['parent'])['id']
-        self._attach('held', 'in-use', 'attached')
-        ids['attachment'] = self._attach('reserved', 'reserved', 'reserved')
-        volumes_db.update(ADMIN, ids['growing'], {'status': 'extending',
-                                                  'previous_status': 'in-use'})
-        volumes_db.set_admin_metadata(ADMIN, ids['growing'], {'extend_new_size': '2'})
-        ids['backup'] = backups_db.create(ADMIN, {
-            'project_id': PROJECT, 'user_id': 'user', 'volume_id': ids['volume'], 'size': 1,
-            'status': 'available', 'host': 'keeper', 'availability_zone': 'nova',
-            'service': backup_service.DRIVER}).id
-        kind = api.post('/group_types', {'group_type': {'name': 'kind'}}).json['group_type']['id']
-        for name in ('group', 'empty'):
-            ids[name] = self._made(api.post('/groups', {'group': {
-                'name': name, 'group_type': kind, 'volume_types': [default.id]}}), 'group')
-        ids['member'] = self._made(api.post('/volumes', {'volume': {
-            'size': 1, 'volume_type': default.id, 'group_id': ids['group']}}), 'volume')
-        ids['group_snapshot'] = self._made(api.post(
-            '/group_snapshots', {'group_snapshot': {'group_id': ids['group']}}), 'group_snapshot')
-        made = api.post('/volume-transfers', {'transfer': {'volume_id': ids['offered']}})
-        ids['transfer'] = self._made(made, 'transfer')
-        ids['auth_key'] = made.json['transfer']['auth_key']
-        daemons.busy = True
-
-    def _made(self, answer: Answer, key: str) -> str:
-        assert answer.status == 202, answer.body
-        return answer.json[key]['id']
-
-    def _attach(self, name: str, status: str, attach_status: str) -> str:
-        volumes_db.update(ADMIN, self.ids[name], {'status': status,
-                                                  'attach_status': attach_status})
-        return attachments_db.create(ADMIN, {
-            'volume_id': self.ids[name], 'project_id': PROJECT, 'instance_uuid': SERVER,
-            'attach_status': attach_status, 'attach_mode': 'rw'}).id
+    def __init__(self, api: Api, ids: dict[str, str]) -> None:
+        self.api, self.ids = api, ids
+        for service in services_db.list_all(ADMIN):
+            services_db.heartbeat(ADMIN, service.id)
 
     def send(self, request: Request, mv: str = '3.71') -> Answer:
         text = json.dumps([request.path, request.body])
@@ -236,3 +198,60 @@ class World:
     def put_in(self, request: Request, status: str) -> None:
         """Write the status of the subject of a request."""
         STORES[request.kind].update(ADMIN, self.ids[request.subject], {'status': status})
+
+
+def populate(api: Api) -> dict[str, str]:
+    """Make one of everything; the ids by name. Daemons have to do their work at once."""
+    for host in ('node@fake', 'node2@fake'):
+        services_db.create(ADMIN, {
+            'host': host, 'binary': 'cinder-volume', 'topic': 'cinder-volume',
+            'availability_zone': 'nova', 'cluster_name': 'cluster@fake'})
+    clusters_db.create(ADMIN, {'name': 'cluster@fake', 'binary': 'cinder-volume'})
+    backup_service.register(ADMIN)
+    ids = {'default': types_db.default(ADMIN).id, 'project': PROJECT,
+           'other': types_db.create(ADMIN, {'name': 'other', 'is_public': True}).id,
+           'private': types_db.create(ADMIN, {'name': 'private', 'is_public': False}).id,
+           'qos': qos_specs_db.create(ADMIN, 'qos', 'back-end', {'key1': 'v'})['id']}
+    for name in ('volume', 'held', 'growing', 'parent', 'reserved', 'offered'):
+        ids[name] = fake.volume(PROJECT, name=name)['id']
+    ids['snapshot'] = fake.snapshot(PROJECT, ids['parent'])['id']
+    ids['holding'] = _attach(ids['held'], 'in-use', 'attached')
+    ids['attachment'] = _attach(ids['reserved'], 'reserved', 'reserved')
+    volumes_db.update(ADMIN, ids['growing'], {'status': 'extending', 'previous_status': 'in-use'})
+    volumes_db.set_admin_metadata(ADMIN, ids['growing'], {'extend_new_size': '2'})
+    ids['backup'] = backups_db.create(ADMIN, {
+        'project_id': PROJECT, 'user_id': 'user', 'volume_id': ids['volume'], 'size': 1,
+        'status': 'available', 'host': 'keeper', 'availability_zone': 'nova',
+        'service': backup_service.DRIVER}).id
+    return ids | _groups(api, ids['default']) | _transfer(api, ids['offered'])
+
+
+def _attach(volume_id: str, status: str, attach_status: str) -> str:
+    volumes_db.update(ADMIN, volume_id, {'status': status, 'attach_status': attach_status})
+    return attachments_db.create(ADMIN, {
+        'volume_id': volume_id, 'project_id': PROJECT, 'instance_uuid': SERVER,
+        'attach_status': attach_status, 'attach_mode': 'rw'}).id
+
+
+def _groups(api: Api, default: str) -> dict[str, str]:
+    def made(key: str, path: str, mv: str = '3.71', **body: Any) -> str:
+        answer = api.post(path, {key: body}, mv=mv)
+        assert answer.status == 202, answer.body
+        return answer.json[key]['id']
+
+    kind = made('group_type', '/group_types', name='kind')
+    ids = {name: made('group', '/groups', name=name, group_type=kind, volume_types=[default])
+           for name in ('group', 'empty')}
+    old = {name: made('consistencygroup', '/consistencygroups', '3.0', volume_types='__DEFAULT__')
+           for name in ('old', 'old_empty')}
+    made('volume', '/volumes', size=1, volume_type=default, consistencygroup_id=old['old'])
+    return ids | {
+        'kind': kind,
+        'member': made('volume', '/volumes', size=1, volume_type=default, group_id=ids['group']),
+        'group_snapshot': made('group_snapshot', '/group_snapshots', group_id=ids['group']),
+        **old}
+
+
+def _transfer(api: Api, volume_id: str) -> dict[str, str]:
+    made = api.post('/volume-transfers', {'transfer': {'volume_id': volume_id}}).json['transfer']
+    return {'transfer': made['id'], 'auth_key': made['auth_key']}

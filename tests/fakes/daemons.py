@@ -131,3 +131,6 @@ class Daemons:
 
     def attachment_delete(self, ctxt, volume, attachment_id) -> None:
         """Nothing to disconnect."""
+
+    def check_support_to_force_delete(self, ctxt) -> bool:
+        return True

@@ -10,6 +10,7 @@ from cinder.api.schemas import volume_actions as schema
 from cinder.api.schemas.base import boolean, ident
 from cinder.api.v3 import volume_metadata
 from cinder.api.views import shapes
+from cinder.api.views import volumes as view
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
@@ -113,7 +114,7 @@ def retype(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 
 # ------------------------------------------------------- what needs other services or back ends
 @wsgi.body(schema.UPLOAD_IMAGE, key='os-volume_upload_image')
-@wsgi.response(202)
+@wsgi.response(202, view.UPLOADED)
 def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.UPLOAD_IMAGE)
     if body.get('visibility') == 'public':

@@ -122,6 +122,15 @@ TOTALS = [
         'total_count', 'total_size', metadata={
             'type': 'object', 'additionalProperties': shapes.items(shapes.TEXT)}))),
 ]
+# What is told of the image that a volume becomes; `volume_type` is the whole type here.
+_IMAGE = shapes.record(
+    'id', 'updated_at', 'status', 'display_description', 'size', 'image_id', 'container_format',
+    'disk_format', 'image_name', volume_type=nullable(shapes.OBJECT))
+_UPLOADED = {**_IMAGE, 'properties': {
+    **_IMAGE['properties'], 'protected': shapes.BOOLEAN, 'visibility': shapes.TEXT,
+    'is_public': shapes.BOOLEAN}}
+UPLOADED = shapes.wrap('os-volume_upload_image', _UPLOADED)
+
 
 
 def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
