@@ -97,5 +97,7 @@ class _Package:
 
 
 def install_guru_meditation() -> None:
-    """Write a report of threads, options and versions on SIGUSR2, or on the file event chosen."""
-    gmr.TextGuruMeditation.setup_autorun(_Package(), conf=CONF)
+    """Write a report of threads, options and versions on SIGUSR2, or on the file event chosen;
+    in a folder of [oslo_reports] log_dir it is in a file named after the program."""
+    gmr.TextGuruMeditation.setup_autorun(_Package(), service_name=os.path.basename(sys.argv[0]),
+                                         conf=CONF)

@@ -22,9 +22,13 @@ ONLINE_MIGRATIONS: tuple[Callable[[context.RequestContext, int], int], ...] = ()
 BATCH = 50
 
 
-def db_sync(revision: str | None = None) -> None:
-    """Create the tables, or bring them to this release."""
+def db_sync(revision: str | None = None) -> int | None:
+    """Create the tables, or bring them to this release or to a revision of it."""
+    if revision not in (None, *migration.revisions()):
+        return _complain(f'there is no revision {revision}; there are: '
+                         f'{", ".join(migration.revisions())}', 1)
     migration.db_sync(revision)
+    return None
 
 
 def db_version() -> None:
@@ -104,7 +108,8 @@ def config_list(option: str | None = None) -> int | None:
     if option:
         group, _, name = option.rpartition('.')
         try:
-            print(f'{option} = {getattr(CONF[group] if group else CONF, name)}')
+            section = CONF if group in ('', 'DEFAULT') else CONF[group]
+            print(f'{option} = {getattr(section, name)}')
         except cfg.NoSuchOptError:
             return _complain(f'no option {option}', 1)
     else:

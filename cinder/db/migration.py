@@ -39,6 +39,12 @@ def db_version() -> str | None:
         return migration.MigrationContext.configure(conn).get_current_revision()
 
 
+def revisions() -> list[str]:
+    """All revisions that db_sync can go to, oldest first."""
+    found = script.ScriptDirectory.from_config(_config()).walk_revisions()
+    return [each.revision for each in found][::-1]
+
+
 def head() -> str:
     """The revision that this release needs."""
     return script.ScriptDirectory.from_config(_config()).get_current_head()

@@ -174,11 +174,13 @@ def test_extend_completion_needs_a_waiting_extend(act, volume):
     assert (act.volume()['status'], act.volume()['size']) == ('in-use', 4)
 
 
-def test_failed_extend_completion(act, volume):
+def test_failed_extend_completion(api, act, volume):
     volumes_db.update(ADMIN, volume['id'], {'status': 'extending'})
     volumes_db.set_admin_metadata(ADMIN, volume['id'], {'extend_new_size': '4'})
     assert act('os-extend_volume_completion', {'error': 'true'}).status == 202
     assert (act.volume()['status'], act.volume()['size']) == ('error_extending', 1)
+    (message,) = api.get('/messages', mv='3.5').json['messages']
+    assert message['resource_uuid'] == volume['id']
 
 
 def test_revert(act, volume, snapshot):

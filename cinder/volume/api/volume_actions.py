@@ -4,7 +4,7 @@ import uuid
 
 from oslo_utils import timeutils
 
-from cinder import exception, objects, quota, utils
+from cinder import exception, objects, operations, quota, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
@@ -227,3 +227,6 @@ def extend_completion(ctxt, volume: objects.Volume, error: bool) -> None:
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'extend_completion', growth=0, **values)
         volumes_db.delete_admin_metadata(ctxt, volume.id, 'extend_new_size')
+        if error:
+            operations.tell(ctxt, 'volume', volume, 'volume.extend',
+                            'The compute service could not use the new size.')

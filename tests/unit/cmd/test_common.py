@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that the daemons share: one line for a wrong configuration, warnings, privileges."""
+import signal
 import sys
 
 import pytest
 from oslo_config import cfg
 from oslo_privsep import priv_context
+from oslo_reports import opts as gmr_opts
 
 from cinder import exception
 from cinder.cmd import common
@@ -68,3 +70,19 @@ def test_privileged_commands_start_through_the_rootwrap_unless_root(monkeypatch,
     monkeypatch.setattr(priv_context, 'init', lambda root_helper: given.append(root_helper))
     common.prepare_privileges()
     assert given == [helper]
+
+
+def test_a_report_is_in_a_file_named_after_the_program(monkeypatch, tmp_path):
+    gmr_opts.set_defaults(CONF)
+    CONF.set_override('log_dir', str(tmp_path), 'oslo_reports')
+    monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-scheduler'])
+    before = signal.getsignal(signal.SIGUSR2)
+    try:
+        common.install_guru_meditation()
+        signal.raise_signal(signal.SIGUSR2)
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+        CONF.clear_override('log_dir', 'oslo_reports')
+    (report,) = tmp_path.iterdir()
+    assert report.name.startswith('cinder-scheduler_')
+    assert 'osapi_volume_workers' in report.read_text()

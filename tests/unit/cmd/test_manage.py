@@ -56,6 +56,8 @@ def test_config_list(monkeypatch, capsys):
     run('config', 'list', 'coordination.backend_url')
     assert capsys.readouterr().out == (
         f'coordination.backend_url = {CONF.coordination.backend_url}\n')
+    run('config', 'list', 'DEFAULT.osapi_max_limit')
+    assert capsys.readouterr().out == f'DEFAULT.osapi_max_limit = {CONF.osapi_max_limit}\n'
     assert run('config', 'list', 'coordination.colour') == 1
     assert run('config', 'list', 'nowhere.colour') == 1
     run('config', 'list')
@@ -91,6 +93,11 @@ def test_purge_tells_how_many(service, ctxt, capsys):
     with pytest.raises(SystemExit):
         run('db', 'purge', 'soon')
     assert manage.db_purge(-1) == 1
+
+
+def test_a_revision_that_is_not_there_is_one_line(capsys):
+    assert run('db', 'sync', 'tomorrow') == 1
+    assert capsys.readouterr().err == 'there is no revision tomorrow; there are: 0001\n'
 
 
 def test_every_command_has_a_sentence_of_help():
