@@ -81,16 +81,8 @@ class InvalidHost(Invalid):
     message = _('Invalid host: %(reason)s')
 
 
-class InvalidUUID(Invalid):
-    message = _('%(uuid)s is not a UUID.')
-
-
 class InvalidAvailabilityZone(Invalid):
     message = _("Invalid input: availability zone '%(az)s' is unknown or has no service up.")
-
-
-class InvalidQuotaValue(Invalid):
-    message = _('Invalid quota value: %(reason)s')
 
 
 class InvalidApiVersionString(Invalid):
@@ -236,10 +228,6 @@ class ExtensionNotFound(NotFound):
     message = _('Extension %(alias)s could not be found.')
 
 
-class QuotaClassNotFound(NotFound):
-    message = _('Quota class %(class_name)s could not be found.')
-
-
 class ImageNotFound(NotFound):
     message = _('Image %(image_id)s could not be found.')
 
@@ -316,10 +304,6 @@ class QuotaError(CinderException):
     headers: ClassVar[dict[str, str]] = {'Retry-After': '0'}
 
 
-class OverQuota(QuotaError):
-    message = _('Quota exceeded for resources: %(overs)s')
-
-
 class VolumeLimitExceeded(QuotaError):
     message = _("VolumeLimitExceeded: Maximum number of volumes allowed (%(allowed)d) "
                 "exceeded for quota '%(name)s'.")
@@ -362,10 +346,6 @@ class BackendSilent(CinderException):
 # ------------------------------------------------------------------ inside the service: 500
 class InvalidConfigurationValue(CinderException):
     message = _('Value "%(value)s" is not valid for configuration option "%(option)s".')
-
-
-class InvalidTransition(CinderException):
-    message = _('There is no transition %(verb)s.')
 
 
 class NoValidBackend(CinderException):

@@ -141,14 +141,6 @@ def ok(data: object = None, **kwargs: Any) -> Response:
     return Response(data, 200, **kwargs)
 
 
-def accepted(data: object = None, **kwargs: Any) -> Response:
-    return Response(data, 202, **kwargs)
-
-
-def no_content() -> Response:
-    return Response(None, 204)
-
-
 def unrouted(environ: Mapping[str, Any]) -> Response:
     """The 404 of a path that nobody knows: a page or a line of text, never a JSON fault."""
     if 'text/html' in environ.get('HTTP_ACCEPT', ''):

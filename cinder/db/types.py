@@ -252,12 +252,6 @@ def destroy(ctxt, type_id: str) -> None:
 
 
 # ------------------------------------------------------------------------------- extra specs
-def get_extra_specs(ctxt, type_id: str) -> dict[str, str]:
-    """All extra specs of a type."""
-    with session.reader(ctxt) as conn:
-        return changes.pairs_of(conn, _SPECS, _SPECS.c.volume_type_id, type_id)
-
-
 @session.retry_on_deadlock
 def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
     """Merge extra specs into those of a type; returns all of them."""

@@ -8,7 +8,6 @@ CONTEXT_IS_ADMIN = 'context_is_admin'
 ADMIN = 'rule:admin_api'
 MEMBER = 'rule:xena_system_admin_or_project_member'
 READER = 'rule:xena_system_admin_or_project_reader'
-EVERYBODY = '@'
 
 RULES = [
     policy.RuleDefault(CONTEXT_IS_ADMIN, 'role:admin',
@@ -28,7 +27,7 @@ def rule(name: str, check: str, description: str,
          operations: Iterable[tuple[str, str]]) -> policy.DocumentedRuleDefault:
     """One rule.
 
-    :param check: ADMIN, MEMBER, READER, EVERYBODY or an expression of oslo.policy.
+    :param check: ADMIN, MEMBER, READER or an expression of oslo.policy.
     :param operations: (method, path) pairs that ask for the rule.
     """
     return policy.DocumentedRuleDefault(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The message bus: transport, servers, clients that an older peer can follow, and notices.
+"""The message bus: transport, servers, and clients that an older peer can follow.
 
 What is said on the bus is in cinder.rpc.volume and cinder.rpc.scheduler.
 """
@@ -80,8 +80,6 @@ def cleanup() -> None:
         return
     flush()
     _state['transport'].cleanup()
-    if notifier := _state.get('notifier'):
-        notifier.transport.cleanup()
     _state.clear()
     reset()
 
@@ -122,19 +120,6 @@ def get_server(target: messaging.Target, endpoints: Sequence[object],
     return messaging.get_rpc_server(
         _state['transport'], target, list(endpoints),
         serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))
-
-
-def get_notifier(publisher_id: str) -> messaging.Notifier:
-    """Sender of notices for billing and monitoring, off unless oslo.messaging is told where to.
-
-    :param publisher_id: service and host, such as 'volume.node1@lvm'.
-    """
-    if 'notifier' not in _state:
-        transport = messaging.get_notification_transport(
-            _state['conf'], allowed_remote_exmods=EXCEPTION_MODULES)
-        serializer = RequestContextSerializer(messaging.JsonPayloadSerializer())
-        _state['notifier'] = messaging.Notifier(transport, serializer=serializer)
-    return _state['notifier'].prepare(publisher_id=publisher_id)
 
 
 def wait_for_broker(pause: float = 0.5, longest: float = 15) -> None:
@@ -197,10 +182,6 @@ class RPCAPI:
         if timeout is not None:
             to['timeout'] = timeout
         return Sender(client, **to)
-
-    def can_send(self, version: str) -> bool:
-        """Whether every service of the topic understands messages of `version`."""
-        return self.cctxt(version=version).can_send_version()
 
     def _client(self) -> tuple[str | None, messaging.RPCClient]:
         if self.BINARY in _clients:

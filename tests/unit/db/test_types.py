@@ -68,7 +68,7 @@ def test_extra_specs(make, ctxt, tenant):
     types.delete_extra_spec(ctxt, made.id, 'k')
     with pytest.raises(exception.VolumeTypeExtraSpecsNotFound):
         types.delete_extra_spec(ctxt, made.id, 'k')
-    assert types.get_extra_specs(ctxt, made.id) == {'l': 'w'}
+    assert types.get(ctxt, made.id).extra_specs == {'l': 'w'}
     with pytest.raises(exception.VolumeTypeNotFound):
         types.set_extra_specs(ctxt, 'nothing', {'l': 'w'})
 
