@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tests.functional.clients import programs
 from tests.functional.suite import ROOT, Suite
 
-_OPTIONS = {'DEFAULT': {'cluster': 'cluster', 'zone_name': 'nova',
+_OPTIONS = {'DEFAULT': {'cluster': 'cluster', 'default_group_type': 'usual',
                         'resource_query_filters_file': ROOT / 'etc/cinder/resource_filters.json'}}
 
 
@@ -61,12 +61,13 @@ def other_project() -> str:
 @pytest.fixture
 def backup(suite, client) -> str:
     """The id of a backup that a backup service made once; none is there any more."""
-    volume, identity = client.ready_volume(name='original'), str(uuid.uuid4())
+    volume, identity = client.ready_volume(name=f'{client.project}-original'), str(uuid.uuid4())
     now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
     values = {'id': identity, 'project_id': client.project, 'user_id': 'tester',
-              'volume_id': volume['id'], 'display_name': 'copy', 'size': 1, 'status': 'available',
-              'host': 'nobody', 'availability_zone': 'nova', 'container': 'box',
-              'service': 'nowhere', 'object_count': 3, 'created_at': now, 'deleted': False}
+              'volume_id': volume['id'], 'display_name': f'{client.project}-copy', 'size': 1,
+              'status': 'available', 'host': 'nobody', 'availability_zone': 'nova',
+              'container': 'box', 'service': 'nowhere', 'object_count': 3,
+              'created_at': now, 'deleted': False}
     table = sa.table('backups', *(sa.column(name) for name in values))
     engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
     with engine.begin() as conn:

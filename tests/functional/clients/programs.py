@@ -16,6 +16,7 @@ from importlib import metadata
 import openstack
 from cinderclient import api_versions
 from cinderclient.shell import OpenStackCinderShell
+from cinderclient.v3.shell import AppendFilters
 from cliff.display import DisplayCommandBase
 from openstack import exceptions
 from openstack.block_storage.v3._proxy import Proxy
@@ -29,6 +30,15 @@ _HTTP_STATUS = re.compile(r'HTTP (\d{3})|(\d{3}): (?:Client|Server) Error')
 
 class Failed(AssertionError):
     """A command ended with an error; the text is all that the program says."""
+
+
+def own(project: str, line: str) -> list[str]:
+    """Return the words of a command line; '@one' is a name that no other project has.
+
+    Some names are those of the whole cloud, and some programs look for an administrator's names in
+    all projects.
+    """
+    return shlex.split(re.sub(r'(?<!\w)@', f'{project}-', line))
 
 
 def refused(run: Callable, *args, status: int, **kwargs) -> str:
@@ -72,6 +82,7 @@ class OpenStack:
     """openstackclient as its interactive mode runs it: one session, many commands."""
 
     def __init__(self, endpoint: str, project: str, used: set[str]):
+        self._project = project
         self._used = used
         self._shell = _Shell()
         self._shell.options = self._shell.parser.parse_args([
@@ -87,11 +98,12 @@ class OpenStack:
                 for entry in metadata.entry_points(group='openstack.volume.v3')}
 
     def __call__(self, line: str):
-        """Run a command and return its JSON, or its text where it does not know JSON.
+        """Run a command, see own(), and return its JSON, or its text where it knows no JSON.
 
         :raises Failed: it ended with an error
         """
-        factory, name, words = self._shell.command_manager.find_command(shlex.split(line))
+        factory, name, words = self._shell.command_manager.find_command(
+            own(self._project, line))
         self._used.add(name)
         shows = issubclass(factory, DisplayCommandBase)
         output, errors = io.StringIO(), io.StringIO()
@@ -122,35 +134,48 @@ def _logged(stream: io.StringIO):
 
 # ----------------------------------------------------------------------------------- cinderclient
 class Cinder:
-    """The shell of cinderclient."""
+    """The shell of cinderclient; after its first command it keeps parser and connection."""
 
     def __init__(self, endpoint: str, project: str, used: set[str]):
+        self._project = project
         self._used = used
+        self._shell = OpenStackCinderShell()
         self._options = ['--os-auth-type', 'noauth', '--os-endpoint', f'{endpoint}/v3',
                          '--os-project-id', project, '--os-user-id', 'tester',
                          '--os-volume-api-version', LATEST]
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._shell.main([*self._options, 'api-version'])
 
     @staticmethod
     def commands() -> set[str]:
         """Return the names of all subcommands."""
         shell = OpenStackCinderShell()
-        shell.get_subcommand_parser(api_versions.APIVersion(LATEST))
+        shell.get_subcommand_parser(api_versions.APIVersion(LATEST), input_args=[])
         return set(shell.subcommands)
 
     def __call__(self, line: str) -> str:
-        """Run a command and return what it prints.
+        """Run a command, see own(), and return what it prints.
 
         :raises Failed: it ended with an error
         """
-        words = shlex.split(line)
+        words = own(self._project, line)
         self._used.add(words[0])
         output = io.StringIO()
         try:
             with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-                OpenStackCinderShell().main([*self._options, *words])
+                self._run(words)
         except (Exception, SystemExit) as exc:
             raise Failed(f'{line}: {exc!r} {exc} {output.getvalue()}') from exc
         return output.getvalue()
+
+    def _run(self, words: list[str]) -> None:
+        AppendFilters.filters.clear()  # the class keeps them, for a process that runs one command
+        args = self._shell.parser.parse_args(
+            self._shell._delimit_metadata_args([*self._options, *words]))
+        if inspect.ismethod(args.func):
+            args.func(args)  # of the shell itself: help and completion
+        else:
+            args.func(self._shell.cs, args)
 
     def rows(self, line: str) -> list[dict[str, str]]:
         """Run a command and return the table that it prints."""

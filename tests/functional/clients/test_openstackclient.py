@@ -312,29 +312,29 @@ def test_storage(openstack, client):
 
 # What a backup service would have to do; the issue of that daemon turns these into work.
 @pytest.mark.parametrize(('line', 'status'), [
-    ('volume backup create --name again original', 503),
-    ('volume backup restore --force copy original', 404),
-    ('volume backup delete copy', 404),
+    ('volume backup create --name @again @original', 503),
+    ('volume backup restore --force @copy @original', 404),
+    ('volume backup delete @copy', 404),
     # The library behind this command sends what it imports to the address of exports.
     (f'volume backup record import nowhere {RECORD}', 404),
 ])
-def test_no_backup_service(openstack, client, backup, line, status):
+def test_no_backup_service(openstack, backup, line, status):
     refused(openstack, line, status=status)
-    assert openstack('volume backup show copy')['status'] == 'available'
-    assert client.find('volume', 'original')[0]['status'] == 'available'
+    assert openstack('volume backup show @copy')['status'] == 'available'
+    assert openstack('volume show @original')['status'] == 'available'
 
 
 def test_backups(openstack, backup):
-    openstack('volume backup set --name kept --description text --property a=b copy')
-    shown = openstack('volume backup show kept')
+    openstack('volume backup set --name @kept --description text --property a=b @copy')
+    shown = openstack('volume backup show @kept')
     assert (shown['description'], shown['container']) == ('text', 'box')
     for state in ('error', 'available'):
-        openstack(f'volume backup set --state {state} kept')
-        assert openstack('volume backup show kept')['status'] == state
-    openstack('volume backup unset --property a kept')
-    for query in ('--name kept', '--status available', '--volume original', '--long'):
+        openstack(f'volume backup set --state {state} @kept')
+        assert openstack('volume backup show @kept')['status'] == state
+    openstack('volume backup unset --property a @kept')
+    for query in ('--name @kept', '--status available', '--volume @original', '--long'):
         assert columns(openstack(f'volume backup list {query}'), 'ID') == {backup}
-    record = openstack('volume backup record export kept')
+    record = openstack('volume backup record export @kept')
     assert record['backup_service'] == 'nowhere'
 
 
