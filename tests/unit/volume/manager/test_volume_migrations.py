@@ -26,8 +26,9 @@ from cinder.volume.manager import copying
 from cinder.volume.manager import volume_migrations as endpoint
 
 GIB = 2 ** 30
-HERE, THERE = 'here@files', 'here@more'
-POOLS = {'files': f'{HERE}#files', 'more': f'{THERE}#more'}
+HERE, THERE = 'here@west', 'here@east'
+# Back ends of this file alone: an option that was overridden keeps that as its location.
+POOLS = {'west': f'{HERE}#west', 'east': f'{THERE}#east'}
 STEPS = [f'volume.migrate:{step}:{when}'
          for step in ('execute:claim', 'target', 'copy', 'progress', 'finish')
          for when in ('before', 'after')]
@@ -113,9 +114,9 @@ def path(tmp_path):
 def volume(ctxt, start, path):
     """A volume of 1 GiB on the first back end, with bytes at its start and near its end."""
     made = volumes_db.create(ctxt, {
-        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 1, 'host': POOLS['files'],
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 1, 'host': POOLS['west'],
         'status': 'available', 'attach_status': 'detached', 'use_quota': True,
-        'availability_zone': 'files', 'display_name': 'mine',
+        'availability_zone': 'west', 'display_name': 'mine',
         'volume_type_id': types_db.default(ctxt).id})
     with open(path(made), 'wb') as file:
         os.truncate(file.fileno(), GIB)
@@ -124,7 +125,7 @@ def volume(ctxt, start, path):
     return volumes_db.get(ctxt, made.id)
 
 
-def _placed(ctxt, bus, pool='more'):
+def _placed(ctxt, bus, pool='east'):
     """What the scheduler does with the last message; the operation is the back end's then."""
     method, arguments = bus.scheduled.pop()
     operation = arguments['operation']
@@ -136,7 +137,7 @@ def _placed(ctxt, bus, pool='more'):
 
 
 def _migrate(ctxt, bus, volume, **arguments):
-    volume_migrations.migrate(ctxt, volume, POOLS['more'], None,
+    volume_migrations.migrate(ctxt, volume, POOLS['east'], None,
                               **{'force_host_copy': True, **arguments})
     return _placed(ctxt, bus)[1]
 
@@ -147,10 +148,10 @@ def _run(ctxt, bus, operation, volume=None):
 
 
 def _check_moved(ctxt, path, volume, tmp_path):
-    assert (volume.host, volume.migration_status) == (POOLS['more'], 'success')
-    assert volume.availability_zone == 'more'
-    assert [each.name for each in (tmp_path / 'more').iterdir()] == [volume.name]
-    assert list((tmp_path / 'files').iterdir()) == []
+    assert (volume.host, volume.migration_status) == (POOLS['east'], 'success')
+    assert volume.availability_zone == 'east'
+    assert [each.name for each in (tmp_path / 'east').iterdir()] == [volume.name]
+    assert list((tmp_path / 'west').iterdir()) == []
     with open(path(volume), 'rb') as file:
         assert os.pread(file.fileno(), 5, 0) == b'start'
         assert os.pread(file.fileno(), 3, GIB - 4096) == b'end'
@@ -160,9 +161,9 @@ def _check_moved(ctxt, path, volume, tmp_path):
 
 
 def _check_stayed(ctxt, path, volume, tmp_path, reason):
-    assert (volume.host, volume.migration_status) == (POOLS['files'], 'error')
+    assert (volume.host, volume.migration_status) == (POOLS['west'], 'error')
     assert path(volume).exists()
-    assert list((tmp_path / 'more').iterdir()) == []
+    assert list((tmp_path / 'east').iterdir()) == []
     assert len(volumes_db.list_rows(ctxt, all_tenants=True).rows) == 1
     message, = messages_db.list_rows(ctxt, filters={'resource_uuid': volume.id}).rows
     assert reason in message['user_message']
@@ -193,12 +194,12 @@ def test_in_one_file_system_nothing_is_copied(ctxt, bus, volume, path, tmp_path,
 def test_it_moves_back_again(ctxt, bus, volume, path, tmp_path):
     moved = _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
     volume_migrations.migrate(ctxt, moved, HERE, None)
-    operation = _placed(ctxt, bus, 'files')[1]
+    operation = _placed(ctxt, bus, 'west')[1]
     bus.managers[THERE].runner.handlers['volume.migrate'](ctxt, operation, moved)
     back = volumes_db.get(ctxt, volume.id)
-    assert (back.host, back.migration_status) == (POOLS['files'], 'success')
-    assert list((tmp_path / 'more').iterdir()) == []
-    assert [each.name for each in (tmp_path / 'files').iterdir()] == [back.name]
+    assert (back.host, back.migration_status) == (POOLS['west'], 'success')
+    assert list((tmp_path / 'east').iterdir()) == []
+    assert [each.name for each in (tmp_path / 'west').iterdir()] == [back.name]
 
 
 @pytest.mark.parametrize(('step', 'locked'), [(step, number % 4 < 2)
@@ -350,7 +351,7 @@ def test_a_volume_in_use_stays(ctxt, bus, volume, path, tmp_path):
 
 @pytest.mark.parametrize(('host', 'cluster', 'error'), [
     ('no@where', None, exception.InvalidHost), (HERE, None, exception.InvalidHost),
-    (POOLS['files'], None, exception.InvalidHost)])
+    (POOLS['west'], None, exception.InvalidHost)])
 def test_where_a_volume_cannot_go(ctxt, volume, host, cluster, error):
     with pytest.raises(error):
         volume_migrations.migrate(ctxt, volume, host, cluster)
@@ -384,7 +385,7 @@ class TestRetype:
         operations_db.hand_over(ctxt, operation, stage='execute', host=HERE)
         made = _run(ctxt, bus, operation, volume)
         assert (made.status, made.volume_type_id) == ('available', fast.id)
-        assert (made.host, made.migration_status) == (POOLS['files'], None)
+        assert (made.host, made.migration_status) == (POOLS['west'], None)
 
     def test_snapshots_keep_it_where_it_is(self, ctxt, bus, volume, path, tmp_path, fast):
         _snapshot(ctxt, volume)
@@ -400,7 +401,7 @@ class TestCompletion:
         """What somebody else copies the volume to."""
         made = volumes_db.create(ctxt, {
             'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 1, 'use_quota': False,
-            'host': POOLS['more'], 'status': 'available', 'attach_status': 'detached',
+            'host': POOLS['east'], 'status': 'available', 'attach_status': 'detached',
             'migration_status': f'target:{volume.id}'})
         path(made).write_bytes(b'copied')
         volumes_db.update(ctxt, volume.id, {'migration_status': 'migrating', 'status': 'in-use',
@@ -411,17 +412,17 @@ class TestCompletion:
         volume = volumes_db.get(ctxt, volume.id)
         assert volume_migrations.complete(ctxt, volume, target) == volume.id
         moved = volumes_db.get(ctxt, volume.id)
-        assert (moved.host, moved.status) == (POOLS['more'], 'in-use')
+        assert (moved.host, moved.status) == (POOLS['east'], 'in-use')
         assert path(moved).read_bytes() == b'copied'
-        assert list((tmp_path / 'files').iterdir()) == []
+        assert list((tmp_path / 'west').iterdir()) == []
 
     def test_failure(self, ctxt, volume, target, path, tmp_path):
         volume = volumes_db.get(ctxt, volume.id)
         assert volume_migrations.complete(ctxt, volume, target, error=True) == target.id
         stayed = volumes_db.get(ctxt, volume.id)
-        assert (stayed.host, stayed.migration_status) == (POOLS['files'], 'error')
+        assert (stayed.host, stayed.migration_status) == (POOLS['west'], 'error')
         assert path(stayed).exists()
-        assert list((tmp_path / 'more').iterdir()) == []
+        assert list((tmp_path / 'east').iterdir()) == []
 
     def test_of_another_volume_is_refused(self, ctxt, volume, target):
         volume = volumes_db.get(ctxt, volume.id)
