@@ -67,8 +67,8 @@ def start_logging() -> None:
 def warn_of_configuration() -> None:
     """Name what the files set and nobody reads, and mend what cannot have been meant."""
     for name in cinder_conf.unknown_options(CONF):
-        LOG.warning('Option %s is set in a configuration file but is not known: it has no effect.',
-                    name)
+        LOG.warning('Option %s is set in a configuration file but %s: it has no effect.',
+                    name, cinder_conf.reason(name))
     if CONF.service_down_time <= CONF.report_interval:
         mended = int(CONF.report_interval * 2.5)
         LOG.warning('service_down_time (%d s) must be longer than report_interval (%d s): using '

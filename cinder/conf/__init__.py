@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from oslo_config import cfg
 
 from cinder.conf import options
-from cinder.conf.unknown import unknown_options
+from cinder.conf.unknown import reason, unknown_options
 
-__all__ = ['CONF', 'configure', 'register', 'unknown_options']
+__all__ = ['CONF', 'configure', 'reason', 'register', 'unknown_options']
 
 CONF = cfg.CONF
 FOLDERS = ('~/.cinder', '/etc/cinder')

@@ -13,10 +13,12 @@ from cinder.conf import backend, options
 
 # Options and sections of the libraries. A daemon registers only those it uses, and the same
 # file serves all daemons, so they are known by name; a test compares this with the libraries.
+# [oslo_messaging_notifications] is not among them: no notifications are sent.
 LIBRARY_GROUPS = (
-    'barbican', 'cors', 'database', 'healthcheck', 'keystone_authtoken', 'oslo_concurrency',
-    'oslo_messaging_*', 'oslo_middleware', 'oslo_policy', 'oslo_reports', 'oslo_versionedobjects',
-    'privsep*', 'profiler*', 'ssl', 'vault',
+    'barbican', 'cors', 'database', 'healthcheck', 'keystone_authtoken',
+    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics',
+    'oslo_messaging_rabbit', 'oslo_middleware', 'oslo_policy', 'oslo_reports',
+    'oslo_versionedobjects', 'privsep*', 'profiler*', 'ssl', 'vault',
 )
 LIBRARY_OPTIONS = frozenset((
     # oslo.log
@@ -61,6 +63,14 @@ def unknown_options(conf: cfg.ConfigOpts) -> list[str]:
         if not _known(conf, group, name.replace('-', '_'))
     }
     return sorted(found)
+
+
+def reason(name: str) -> str:
+    """Why an option that unknown_options() named does nothing, as the end of a sentence."""
+    group, option = name.split('/')
+    if group == 'DEFAULT' and option.replace('-', '_') in _OURS[backend.GROUP]:
+        return f'belongs into the section of a back end or into [{backend.GROUP}]'
+    return 'is not known'
 
 
 def _files(conf: cfg.ConfigOpts) -> Iterator[str]:

@@ -81,6 +81,13 @@ def test_backend_sections_count_against_the_backend_options(parse):
     assert cinder_conf.unknown_options(conf) == [
         'DEFAULT/volume_group', 'backend_defaults/nfs_mount_options',
         'one/rbd_pool', 'two/rbd_user']
+    assert '[backend_defaults]' in cinder_conf.reason('DEFAULT/volume_group')
+    assert cinder_conf.reason('one/rbd_pool') == 'is not known'
+
+
+def test_notifications_are_not_sent_and_their_options_named(parse):
+    conf = parse('[oslo_messaging_notifications]\ndriver = messagingv2\n')
+    assert cinder_conf.unknown_options(conf) == ['oslo_messaging_notifications/driver']
 
 
 def test_options_of_a_foreign_driver_are_known_once_registered(parse):
