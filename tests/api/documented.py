@@ -57,10 +57,11 @@ def check(method: str, path: str, sent: bytes, header: str | None, answer) -> No
         assert answer.status in each.codes, (
             f'{place}: {answer.status} is not documented; see @wsgi.errors')
         return
-    assert answer.status == each.spec.status, (
-            f'{place}: {answer.status} is not documented; see @wsgi.errors')
+    assert answer.status == each.spec.status, f'{place}: {answer.status}; see @wsgi.response'
     shapes = _validators(each, parsing.negotiate(header))
-    if shapes and answer.body:
+    if not shapes:
+        assert not answer.body, f'{place} is documented without a body; see @wsgi.response'
+    elif answer.body:
         errors = [list(shape.iter_errors(answer.json)) for shape in shapes]
         assert [] in errors, f'{place}: ' + '; '.join(
             f'{"/".join(map(str, error.path))}: {error.message}' for error in errors[0])
