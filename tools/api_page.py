@@ -13,7 +13,7 @@ HEAD = """\
 API
 ===
 
-Every operation below ``/v3`` or ``/v3/{{project_id}}``, at microversions {first} to {last}. The same,
+Every operation below ``/v3`` or ``/v3/{{project_id}}``, microversions {first} to {last}. The same,
 with all bodies and parameters, is at ``/v3/openapi.json`` of a running service and printed by
 ``tools/openapi``.
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The description of the API: valid, whole, one per microversion, and for whom."""
+import csv
 import json
+import pathlib
 import re
 
 import openapi_spec_validator
@@ -14,6 +16,7 @@ from cinder.api.v3 import router
 from cinder.conf import CONF
 from tests.api import conftest
 
+FACTS = pathlib.Path(__file__).parents[3] / 'shared/api/routes.csv'
 OPERATIONS = list(openapi.operations(router.ROUTES))
 
 
@@ -48,6 +51,32 @@ def test_every_rule_with_an_operation_is_asked_by_one():
     asked = {name for each in OPERATIONS for name in each.rules}
     assert {rule.name for rule in policies.list_rules()
             if getattr(rule, 'operations', ())} - asked == set()
+
+
+# These name a code that nothing here leads to.
+NEVER = {('R007', 409), ('R019', 409)}
+
+
+@pytest.mark.skipif(not FACTS.exists(), reason=f'the facts are not here: {FACTS}')
+def test_the_operations_are_those_of_the_facts():
+    known = {(each.method, _anonymous(each.path), each.action or ''): each for each in OPERATIONS}
+    with FACTS.open() as stream:
+        rows = [row for row in csv.DictReader(stream)
+                if row['status'] != 'accident' and row['path'].startswith('/v3/{project_id}/')]
+    assert len(rows) > 200
+    for row in rows:
+        path = _anonymous(row['path'].removeprefix('/v3/{project_id}'))
+        each = known[row['method'], path, row['action_key']]
+        assert (mv.text(each.spec.since), str(each.spec.status)) == (
+            row['min_microversion'], row['success_status']), row
+        assert set(filter(None, row['policy_rule'].split(';'))) <= set(each.rules), row
+        codes = {int(code) for code in filter(None, row['error_statuses'].split(';'))}
+        assert {code for code in codes - {500} if (row['id'], code) not in NEVER} <= set(
+            each.codes), row
+
+
+def _anonymous(path):
+    return re.sub(r'{\w+}', '{}', path)
 
 
 def test_operation_ids_differ(document):
