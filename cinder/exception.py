@@ -456,3 +456,7 @@ class VolumeBackupSizeExceedsAvailableQuota(QuotaError):
     message = _('VolumeBackupSizeExceedsAvailableQuota: Requested backup exceeds the allowed '
                 'backup gigabytes quota. Requested %(requested)sG, the quota is %(quota)sG and '
                 '%(consumed)sG is in use.')
+
+
+class KeyManagerUnavailable(ServiceUnavailable):
+    message = _('The key manager cannot be used at this time.')

@@ -45,3 +45,12 @@ def ctxt():
     """An administrator of the project 'p1'."""
     return context.RequestContext(is_admin=True, roles=['admin'], user_id='u1', project_id='p1',
                                   overwrite=False)
+
+
+@pytest.fixture
+def key_manager():
+    """Keys are kept in a tests.fakes.key_manager.MemoryKeyManager."""
+    # castellan takes a while, and few tests need it.
+    from tests.fakes import key_manager as fake
+    yield fake.configure()
+    fake.clear()

@@ -7,6 +7,7 @@ from cinder.conf import (
     backend,
     backup,
     coordination,
+    keymgr,
     quota,
     scheduler,
     service,
@@ -19,4 +20,5 @@ BY_GROUP = {
                 *backup.OPTS, *transfer.OPTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
+    keymgr.GROUP: keymgr.OPTS,
 }

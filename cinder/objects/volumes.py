@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume with its metadata, attachments and type."""
 from cinder.conf import CONF
+from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.objects import base, fields
 
 
@@ -65,5 +66,10 @@ class Volume(base.CinderObject):
 
     @property
     def encrypted(self) -> bool:
-        """Whether the data is encrypted with a key of its own."""
+        """Whether the data is encrypted."""
         return bool(self.encryption_key_id)
+
+    @property
+    def has_own_key(self) -> bool:
+        """Whether it is encrypted with a key that goes with it."""
+        return self.encryption_key_id not in (None, FIXED_KEY_ID)

@@ -8,6 +8,7 @@ from cinder.api import wsgi
 from cinder.api.schemas.base import nullable
 from cinder.api.views import shapes
 from cinder.api.views.base import ADMIN, OMIT, Field, View, links
+from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.objects import Volume
 from cinder.policies import volumes as policy
 
@@ -15,8 +16,6 @@ from cinder.policies import volumes as policy
 _SHOWN_STATUS = {'managing': 'creating', 'error_managing': 'error',
                  'error_managing_deleting': 'deleting'}
 _SHOWN_ADMIN_METADATA = ('readonly', 'attached_mode')
-# What the fixed-key manager of old deployments stored: no key of the volume's own.
-_NO_KEY = '00000000-0000-0000-0000-000000000000'
 
 
 def _status(_req: wsgi.Request, row: Mapping) -> str:
@@ -57,7 +56,7 @@ def _targets_known(_req: wsgi.Request, row: Mapping) -> bool:
 
 def _key_id(_req: wsgi.Request, row: Mapping) -> object:
     key = row['encryption_key_id']
-    return key if key and key != _NO_KEY else OMIT
+    return key if key and key != FIXED_KEY_ID else OMIT
 
 
 def _image_metadata(_req: wsgi.Request, row: Mapping) -> object:
@@ -122,6 +121,7 @@ TOTALS = [
         'total_count', 'total_size', metadata={
             'type': 'object', 'additionalProperties': shapes.items(shapes.TEXT)}))),
 ]
+
 # What is told of the image that a volume becomes; `volume_type` is the whole type here.
 _IMAGE = shapes.record(
     'id', 'updated_at', 'status', 'display_description', 'size', 'image_id', 'container_format',
@@ -130,7 +130,6 @@ _UPLOADED = {**_IMAGE, 'properties': {
     **_IMAGE['properties'], 'protected': shapes.BOOLEAN, 'visibility': shapes.TEXT,
     'is_public': shapes.BOOLEAN}}
 UPLOADED = shapes.wrap('os-volume_upload_image', _UPLOADED)
-
 
 
 def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
-from cinder.volume.api import volumes
+from cinder.volume.api import encryption, volumes
 
 # What a record that names no volume is a backup of.
 _NO_VOLUME = '00000000-0000-0000-0000-000000000000'
@@ -46,6 +46,7 @@ def create(ctxt, volume: objects.Volume, *, snapshot: objects.Snapshot | None = 
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
         'size': volume.size, 'status': 'creating', 'display_name': name,
         'display_description': description, 'container': container, 'object_count': 0,
+        'encryption_key_id': (snapshot or volume).encryption_key_id,
     }
     if snapshot is not None:
         values |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
@@ -117,6 +118,7 @@ def delete(ctxt, backup: objects.Backup, force: bool = False) -> None:
         raise exception.ForcedDeletionUnsupported()
     operation = _record_delete(ctxt, backup, verb, host)
     backup_rpc.BackupAPI().delete_backup(ctxt, backup, operation)
+    encryption.drop_key(ctxt, backup)
 
 
 @session.retry_on_deadlock
@@ -177,6 +179,7 @@ def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
     if volume.size < backup.size:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} has {volume.size} GiB, the backup needs {backup.size}')
+    encryption.require_same_key(ctxt, backup, volume)
     operation = _record_restore(ctxt, backup, volume)
     backup_rpc.BackupAPI().restore_backup(ctxt, backup, operation)
     return volume.id, volume.display_name

@@ -16,7 +16,7 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import zones
+from cinder.volume.api import encryption, zones
 
 REPLICATION_SPECS = ('group_replication_enabled', 'consistent_group_replication_enabled')
 
@@ -64,11 +64,12 @@ def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
     if not sources:
         raise exception.InvalidGroup(reason=f'group {source.id} has no volumes to copy')
     copies = [{**_copy_of(volume), 'source_volid': volume.id} for volume in sources]
-    with utils.fault_points('group.copy:api:commit'), session.writer(ctxt):
+    with (encryption.copied_keys(ctxt, sources) as keys,
+          utils.fault_points('group.copy:api:commit'), session.writer(ctxt)):
         groups_db.transition(ctxt, source, 'be_copied', conditions=(clusters_db.thawed(source),))
         for volume in sources:
             volumes_db.transition(ctxt, volume, 'clone')
-        group, operation = _record_copy(ctxt, source, sources, copies, name=name,
+        group, operation = _record_copy(ctxt, source, sources, _merge(copies, keys), name=name,
                                         description=description, source_group_id=source.id)
     volume_rpc.VolumeAPI().copy_group(ctxt, group, operation)
     return group
@@ -90,14 +91,15 @@ def copy_group_snapshot(ctxt, source: objects.GroupSnapshot, *, name: str | None
             reason=f'group snapshot {source.id} holds no snapshots')
     copies = [{**_copy_of(snapshot.volume), 'size': snapshot.volume_size,
                'snapshot_id': snapshot.id} for snapshot in sources]
-    with utils.fault_points('group.copy:api:commit'), session.writer(ctxt):
+    with (encryption.copied_keys(ctxt, sources) as keys,
+          utils.fault_points('group.copy:api:commit'), session.writer(ctxt)):
         group_snapshots_db.transition(ctxt, source, 'group_create', conditions=(
             clusters_db.thawed(source.group),))
         for snapshot in sources:
             snapshots_db.transition(ctxt, snapshot, 'volume_create')
         group, operation = _record_copy(
-            ctxt, source.group, [snapshot.volume for snapshot in sources], copies, name=name,
-            description=description, group_snapshot_id=source.id)
+            ctxt, source.group, [snapshot.volume for snapshot in sources], _merge(copies, keys),
+            name=name, description=description, group_snapshot_id=source.id)
     volume_rpc.VolumeAPI().copy_group(ctxt, group, operation)
     return group
 
@@ -107,6 +109,11 @@ def _copy_of(volume: objects.Volume) -> dict[str, object]:
     return {name: volume[name] for name in (
         'size', 'display_name', 'display_description', 'volume_type_id', 'availability_zone',
         'host', 'cluster_name', 'bootable', 'multiattach')}
+
+
+def _merge(copies: Sequence[dict], keys: Sequence[dict]) -> list[dict]:
+    """The columns of each copy with its key."""
+    return [copy | key for copy, key in zip(copies, keys, strict=True)]
 
 
 def _record_copy(ctxt, source: objects.Group, origins: Sequence[objects.Volume],
@@ -185,14 +192,21 @@ def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
             reason=f'volume {volume.id} is not on the back end of group {group.id}')
 
 
-@session.retry_on_deadlock
 def delete(ctxt, group: objects.Group, delete_volumes: bool = False) -> None:
-    """Accept the removal of a group.
+    """Accept the removal of a group; the keys of its encrypted volumes go at once.
 
     :param delete_volumes: together with its volumes, whatever its status is.
     :raises InvalidGroup: status, volumes, group snapshots or a copy in the making forbid it.
     :raises InvalidVolume: a volume is attached, has snapshots or is migrated.
     """
+    for volume in _delete(ctxt, group, delete_volumes):
+        encryption.drop_key(ctxt, volume)
+
+
+@session.retry_on_deadlock
+def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Volume]:
+    """Returns the volumes that go along."""
+    volumes = []
     conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied,
                   clusters_db.thawed(group)]
     if not delete_volumes:
@@ -202,17 +216,19 @@ def delete(ctxt, group: objects.Group, delete_volumes: bool = False) -> None:
         groups_db.transition(ctxt, group, verb, conditions=tuple(conditions))
         operations_db.cancel_queued(ctxt, group.id, 'The group was deleted.')
         for ident in groups_db.volume_ids(ctxt, group.id):
+            volumes.append(volumes_db.get(ctxt.elevated(), ident))
             volumes_db.transition(
-                ctxt, volumes_db.get(ctxt.elevated(), ident), 'delete_with_group', conditions=(
+                ctxt, volumes[-1], 'delete_with_group', conditions=(
                     volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_snapshots))
             operations_db.cancel_queued(ctxt, ident, 'The group of the volume was deleted.')
         # The scheduler may have placed it since it was loaded; now its row is ours.
         group = groups_db.get(ctxt, group.id)
         if group.host is None:
             groups_db.destroy(ctxt, group.id)
-            return
+            return volumes
         operation = operations_db.create(ctxt, 'group.delete', group, **place_of(group))
     volume_rpc.VolumeAPI().delete_group(ctxt, group, operation)
+    return volumes
 
 
 def reset_status(ctxt, group: objects.Group, status: str) -> None:

@@ -4,6 +4,7 @@
 The caller has authorized the request already. What must be done on storage is recorded as an
 operation in the same transaction; the message after the commit is only a nudge.
 """
+import contextlib
 from collections.abc import Callable
 
 from cinder import exception, objects, quota, utils
@@ -19,7 +20,7 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import zones
+from cinder.volume.api import encryption, zones
 
 
 def create(ctxt, *, size: int | None = None, name: str | None = None,
@@ -34,14 +35,15 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     :param size: GiB; may be left out with a snapshot, source volume or backup.
     :param group: group that the volume joins, on the back end of the group.
     :param backup: what a backup service writes to the volume once it is made.
-    :raises InvalidInput: sizes, zones, or the group's types or back end do not fit.
+    :raises InvalidInput: sizes, zones, encryption, or the group's types or back end do not fit.
+    :raises InvalidVolumeType, KeyManagerUnavailable: there can be no key for the type.
     :raises InvalidGroup: the group is not available.
     :raises QuotaError: the project has no room.
     """
     size = _size(size, snapshot, source_volume, backup)
     if group is not None:
         _require_fit(group, volume_type, availability_zone)
-    volume_type = volume_type or _default_type(ctxt, snapshot, source_volume)
+    volume_type = volume_type or _default_type(ctxt, snapshot or source_volume or backup)
     source = source_volume or (snapshot and snapshot.volume)
     zone = group.availability_zone if group is not None else zones.choose(
         availability_zone, volume_type, source.availability_zone if source else None)
@@ -56,12 +58,9 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
         'bootable': bool(source and source.bootable), 'replication_status': None,
         'group_id': group.id if group else None,
     }
-    if volume_type.encryption:
-        raise exception.InvalidVolumeType(
-            reason=f'volumes of the encrypted type {volume_type.name} cannot be made: '
-                   'no key manager is set up')
-    volume, operation = _record(ctxt, values, volume_type, snapshot, source_volume,
-                                metadata or {}, scheduler_hints, group, backup)
+    with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
+        volume, operation = _record(ctxt, values | key, volume_type, snapshot, source_volume,
+                                    metadata or {}, scheduler_hints, group, backup)
     scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
     return volume
 
@@ -92,12 +91,21 @@ def _size(size: int | None, snapshot: objects.Snapshot | None,
     return size
 
 
-def _default_type(ctxt, snapshot: objects.Snapshot | None,
-                  source: objects.Volume | None) -> objects.VolumeType:
-    inherited = (source and source.volume_type_id) or (snapshot and snapshot.volume_type_id)
-    if inherited:
-        return types_db.get(ctxt.elevated(), inherited)
+def _default_type(ctxt, source: objects.Snapshot | objects.Volume | objects.Backup | None,
+                  ) -> objects.VolumeType:
+    if isinstance(source, objects.Backup):
+        source = _encrypted_volume_of(ctxt, source)
+    if source is not None and source.volume_type_id:
+        return types_db.get(ctxt.elevated(), source.volume_type_id)
     return types_db.default(ctxt)
+
+
+def _encrypted_volume_of(ctxt, backup: objects.Backup) -> objects.Volume | None:
+    """The volume whose type tells how the bytes of a backup are to be read, while it is there."""
+    if backup.encryption_key_id:
+        with contextlib.suppress(exception.VolumeNotFound):
+            return volumes_db.get(ctxt.elevated(), backup.volume_id)
+    return None
 
 
 @session.retry_on_deadlock
@@ -137,14 +145,19 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
     return volume, operation
 
 
-@session.retry_on_deadlock
 def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = False) -> None:
-    """Accept the removal of a volume.
+    """Accept the removal of a volume; the key of an encrypted one goes at once.
 
     :param force: whatever its status is.
     :param cascade: together with its snapshots.
     :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
     """
+    _delete(ctxt, volume, force, cascade)
+    encryption.drop_key(ctxt, volume)
+
+
+@session.retry_on_deadlock
+def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
     conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
                   clusters_db.thawed(volume)]
     if not cascade:

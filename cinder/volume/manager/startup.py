@@ -15,6 +15,7 @@ from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
+from cinder.keymgr import migration
 from cinder.volume.manager import backend as backends
 from cinder.volume.manager import replication
 
@@ -127,6 +128,11 @@ def remove_temporary_files(_ctxt, backend: backends.Backend) -> None:
             LOG.info('Removed %s, left by a former process.', path)
 
 
+def migrate_keys(ctxt, backend: backends.Backend) -> None:
+    """In the background, as a key manager may be slow or away."""
+    migration.start(ctxt, backend.host, backend.cluster)
+
+
 def publish_capabilities(ctxt, backend: backends.Backend) -> None:
     backend.publish(ctxt)
 
@@ -135,4 +141,4 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 # Interrupted operations are resumed after this, once the message server runs.
 STEPS = (check_support, join_cluster, replication.use_active_copy, set_up_driver, read_capabilities,
          replication.note_replication, synchronize_provider_info, count_allocated, export_again,
-         mark_initialized, remove_temporary_files, publish_capabilities)
+         mark_initialized, remove_temporary_files, migrate_keys, publish_capabilities)

@@ -92,7 +92,8 @@ class VolumeEndpoint:
                     self.driver.remove_export(ctxt, volume)
                     self.driver.delete_volume(volume)
             except exception.VolumeIsBusy as exc:
-                work.fail(exc, status='available')
+                # Where the key is gone already, only the removal can be tried again.
+                work.fail(exc, status=None if volume.has_own_key else 'available')
                 return
             work.done()
             self.backend.allocate(volume.host, -volume.size)

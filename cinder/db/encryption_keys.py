@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of encryption key ids: which rows have one, and their change to another."""
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from cinder.db import changes, models, session
+from cinder.db import volumes as volumes_db
+
+_TABLES = {'volume': models.Volume.__table__, 'snapshot': models.Snapshot.__table__,
+           'backup': models.Backup.__table__}
+KINDS = tuple(_TABLES)
+
+
+class Holder(NamedTuple):
+    """A row with a key: its kind and id, whose it is, and the key of the volume it is of."""
+
+    kind: str
+    id: str
+    user_id: str | None
+    volume_key: str | None
+
+
+def _volume_of(kind: str) -> sa.Column:
+    """The column with the id of the volume that a row is, or is made of."""
+    return _TABLES[kind].c['id' if kind == 'volume' else 'volume_id']
+
+
+def is_used(ctxt, key_id: str, volume_id: str) -> bool:
+    """Whether a volume, a snapshot or a backup of it has the key: nothing else shares it.
+
+    What is being deleted does not count.
+    """
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.union_all(*(
+            sa.select(sa.literal(1)).where(
+                _volume_of(kind) == volume_id, table.c.encryption_key_id == key_id,
+                table.c.deleted == sa.false(), table.c.status != 'deleting')
+            for kind, table in _TABLES.items()))).first() is not None
+
+
+def holders(ctxt, kind: str, key_id: str, host: str, cluster: str | None = None) -> list[Holder]:
+    """What has the key: volumes of a back end, their snapshots, or backups of its machine.
+
+    :param kind: one of KINDS.
+    :param host: 'host@backend'.
+    """
+    table, volume = _TABLES[kind], _TABLES['volume'].alias()
+    place = (table.c.host == host.partition('@')[0] if kind == 'backup'
+             else _volume_of(kind).in_(volumes_db.ids_on_backend(host, cluster)))
+    joined = table.outerjoin(volume, sa.and_(volume.c.id == _volume_of(kind),
+                                             volume.c.deleted == sa.false()))
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(
+            sa.select(table.c.id, table.c.user_id, volume.c.encryption_key_id)
+            .select_from(joined).where(table.c.encryption_key_id == key_id,
+                                       table.c.deleted == sa.false(), place)).all()
+    return [Holder(kind, *row) for row in rows]
+
+
+@session.retry_on_deadlock
+def replace(ctxt, holder: Holder, old: str, new: str) -> bool:
+    """Give a row another key if it has the old one still; the snapshots of a volume go along."""
+    with session.writer(ctxt):
+        if not changes.compare_and_swap(ctxt, _TABLES[holder.kind], holder.id,
+                                        {'encryption_key_id': old}, {'encryption_key_id': new}):
+            return False
+        if holder.kind == 'volume':
+            table = _TABLES['snapshot']
+            changes.swap(ctxt, table, [
+                table.c.volume_id == holder.id, table.c.encryption_key_id == old,
+                table.c.deleted == sa.false()], {'encryption_key_id': new})
+    return True

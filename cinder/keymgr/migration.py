@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The way from the fixed key to a key manager: what has the key of zeros gets the same key under
+an id of its own. What is done is in the rows, so each start goes on where the last one ended."""
+import contextlib
+import threading
+
+from oslo_log import log as logging
+
+from cinder.conf import CONF
+from cinder.conf import keymgr as options
+from cinder.db import encryption_keys as keys_db
+from cinder.keymgr import keys
+
+LOG = logging.getLogger(__name__)
+
+
+def start(ctxt, host: str, cluster: str | None = None) -> threading.Thread | None:
+    """Migrate the keys of a back end in the background; None where there is nothing to do.
+
+    :param host: 'host@backend'.
+    """
+    if not CONF.key_manager.fixed_key or keys.is_fixed():
+        return None
+    thread = threading.Thread(target=_run, args=(ctxt, host, cluster), name='key-migration',
+                              daemon=True)
+    thread.start()
+    return thread
+
+
+def _run(ctxt, host: str, cluster: str | None) -> None:
+    moved = 0
+    try:
+        # Kind by kind: the snapshots and backups that are left then have the keys of volumes.
+        for kind in keys_db.KINDS:
+            for holder in keys_db.holders(ctxt, kind, options.FIXED_KEY_ID, host, cluster):
+                moved += _move(ctxt, holder)
+    except Exception:
+        LOG.exception('The fixed key of %s could not be migrated any further; the next start '
+                      'goes on.', host)
+    if moved:
+        LOG.info('%d volumes, snapshots and backups of %s got keys of the key manager in place '
+                 'of the fixed one.', moved, host)
+
+
+def _move(ctxt, holder: keys_db.Holder) -> bool:
+    """Give a row the key of its volume or one of its own; False when others changed it."""
+    if holder.volume_key not in (None, options.FIXED_KEY_ID):
+        return keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, holder.volume_key)
+    manager, who = keys.manager(), keys.service_credentials() or ctxt
+    key_id = manager.store(who, manager.get(who, options.FIXED_KEY_ID))
+    with contextlib.ExitStack() as undo:
+        undo.callback(manager.delete, who, key_id)
+        _let_read(manager, who, key_id, holder.user_id)
+        moved = keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, key_id)
+        if moved:
+            undo.pop_all()
+    return moved
+
+
+def _let_read(manager, who, key_id: str, user_id: str | None) -> None:
+    """Let the owner of a volume read its key, which in Barbican belongs to this service."""
+    connect = getattr(manager, '_get_barbican_client', None)
+    if connect is None or not user_id:
+        return  # other managers have no owners
+    connect(who).acls.create(entity_ref=key_id, users=[user_id], ref_type='secret').submit()

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which key a volume, snapshot or backup gets, and when it goes."""
+import pytest
+
+from cinder import exception
+from cinder.conf.keymgr import FIXED_KEY_ID
+from cinder.db import backups as backups_db
+from cinder.db import group_types as group_types_db
+from cinder.db import groups as groups_db
+from cinder.db import messages as messages_db
+from cinder.db import quotas as quotas_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import type_encryption
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.keymgr import keys
+from cinder.volume.api import backups, groups, snapshots, volumes, zones
+from tests.fakes import backup_service
+from tests.fakes import key_manager as fake
+
+LUKS = {'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256,
+        'control_location': 'front-end'}
+
+
+@pytest.fixture(autouse=True)
+def _fresh_zones(database, sent):
+    zones._cache = (0.0, {})
+    yield
+    zones._cache = (0.0, {})
+
+
+@pytest.fixture
+def make_type(ctxt):
+    def make(name='secret', **settings):
+        made = types_db.create(ctxt, {'name': name, 'is_public': True})
+        type_encryption.create(ctxt, made.id, {**LUKS, **settings})
+        return types_db.get(ctxt, made.id)
+    return make
+
+
+@pytest.fixture
+def secret(make_type):
+    return make_type()
+
+
+@pytest.fixture
+def volume(ctxt, secret, key_manager):
+    """An encrypted volume that is available."""
+    made = volumes.create(ctxt, size=1, volume_type=secret)
+    volumes_db.update(ctxt, made.id, {'status': 'available', 'host': 'h@b#p'})
+    return volumes_db.get(ctxt, made.id)
+
+
+def _snapshot(ctxt, volume):
+    made = snapshots.create(ctxt, volume)
+    snapshots_db.update(ctxt, made.id, {'status': 'available'})
+    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    return snapshots_db.get(ctxt, made.id)
+
+
+# -------------------------------------------------------------------------------------- create
+def test_a_volume_of_an_encrypted_type_has_a_key(ctxt, volume, key_manager):
+    (key_id, (owner, key)), = key_manager.kept.items()
+    assert volume.encryption_key_id == key_id and volume.encrypted and volume.has_own_key
+    assert (owner, key.algorithm, key.bit_length) == ('u1', 'aes', 256)
+
+
+def test_other_volumes_need_no_key_manager(ctxt):
+    made = volumes.create(ctxt, size=1)
+    assert made.encryption_key_id is None and not made.encrypted and not made.has_own_key
+
+
+def test_without_a_key_manager_there_is_no_encrypted_volume(ctxt, secret, sent):
+    with pytest.raises(exception.InvalidVolumeType, match='no key manager is set up'):
+        volumes.create(ctxt, size=1, volume_type=secret)
+    assert sent == [] and volumes_db.list_rows(ctxt).rows == []
+
+
+def test_a_key_manager_that_is_down_changes_nothing(ctxt, secret, sent, key_manager):
+    key_manager.down = True
+    with pytest.raises(exception.KeyManagerUnavailable):
+        volumes.create(ctxt, size=1, volume_type=secret)
+    assert sent == [] and volumes_db.list_rows(ctxt).rows == []
+
+
+def test_a_volume_that_is_refused_leaves_no_key(ctxt, secret, key_manager):
+    quotas_db.set_limits(ctxt, 'p1', {'volumes': 0})
+    with pytest.raises(exception.QuotaError):
+        volumes.create(ctxt, size=1, volume_type=secret)
+    assert key_manager.kept == {}
+
+
+@pytest.mark.parametrize(('error', 'kept'), [(exception.CommitUnknown, 1), (RuntimeError, 0)])
+def test_a_key_stays_only_where_its_volume_may_be(ctxt, secret, key_manager, error, kept,
+                                                  monkeypatch):
+    monkeypatch.setattr(volumes, '_record', lambda *_args: (_ for _ in ()).throw(error()))
+    with pytest.raises(error):
+        volumes.create(ctxt, size=1, volume_type=secret)
+    assert len(key_manager.kept) == kept
+
+
+def test_an_error_after_the_commit_leaves_the_key(ctxt, secret, key_manager, monkeypatch):
+    record = volumes._record
+
+    def fail(*args):
+        record(*args)
+        raise RuntimeError
+    monkeypatch.setattr(volumes, '_record', fail)
+    with pytest.raises(RuntimeError):
+        volumes.create(ctxt, size=1, volume_type=secret)
+    row, = volumes_db.list_rows(ctxt, detail=True).rows
+    assert [row['encryption_key_id']] == list(key_manager.kept)
+
+
+# -------------------------------------------------------------------------------------- copies
+def test_a_snapshot_shares_the_key(ctxt, volume, key_manager):
+    assert _snapshot(ctxt, volume).encryption_key_id == volume.encryption_key_id
+    assert len(key_manager.kept) == 1
+
+
+def test_copies_have_the_same_key_under_their_own_ids(ctxt, volume, key_manager):
+    snapshot = _snapshot(ctxt, volume)
+    made = [volumes.create(ctxt, source_volume=volume), volumes.create(ctxt, snapshot=snapshot)]
+    ids = {volume.encryption_key_id, *(each.encryption_key_id for each in made)}
+    assert len(ids) == 3 and ids == set(key_manager.kept)
+    assert all(keys.same(ctxt, volume.encryption_key_id, ident) for ident in ids)
+
+
+def test_the_fixed_key_is_shared_and_stays(ctxt, secret):
+    fake.configure(fake.FIXED_KEY, None)
+    volume = volumes.create(ctxt, size=1, volume_type=secret)
+    volumes_db.update(ctxt, volume.id, {'status': 'available', 'host': 'h@b#p'})
+    volume = volumes_db.get(ctxt, volume.id)
+    assert volume.encryption_key_id == FIXED_KEY_ID and not volume.has_own_key
+    assert volumes.create(ctxt, source_volume=volume).encryption_key_id == FIXED_KEY_ID
+    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    volumes.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    assert keys.manager().get(ctxt, FIXED_KEY_ID)
+    fake.clear()
+
+
+def test_encrypted_bytes_need_a_type_that_is_encrypted_so(ctxt, volume, secret, make_type,
+                                                          key_manager):
+    plain = types_db.default(ctxt)
+    for other, told in ((plain, 'is encrypted, but what is of type __DEFAULT__ is not encrypted'),
+                        (make_type('more', key_size=512), 'in another way than type more')):
+        with pytest.raises(exception.InvalidInput, match=told):
+            volumes.create(ctxt, source_volume=volume, volume_type=other)
+    unencrypted = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available'})
+    with pytest.raises(exception.InvalidInput, match='is not encrypted, but'):
+        volumes.create(ctxt, source_volume=unencrypted, volume_type=secret)
+    assert volumes.create(ctxt, source_volume=volume, volume_type=make_type('twin')).encrypted
+    assert len(key_manager.kept) == 2
+
+
+# ----------------------------------------------------------------------------------- deletions
+def test_the_key_goes_with_its_volume(ctxt, volume, key_manager):
+    volumes.delete(ctxt, volume)
+    assert key_manager.kept == {}
+
+
+def test_a_refused_deletion_leaves_the_key(ctxt, volume, key_manager):
+    _snapshot(ctxt, volume)
+    with pytest.raises(exception.InvalidVolume, match='snapshots'):
+        volumes.delete(ctxt, volume)
+    assert key_manager.kept
+    volumes.delete(ctxt, volume, cascade=True)
+    assert key_manager.kept == {}
+
+
+def test_a_volume_that_was_never_placed_takes_its_key_along(ctxt, secret, key_manager):
+    volumes.delete(ctxt, volumes.create(ctxt, size=1, volume_type=secret), force=True)
+    assert key_manager.kept == {}
+
+
+def test_a_key_that_is_left_does_not_keep_the_volume_and_is_told(ctxt, volume, key_manager):
+    key_manager.down = True
+    volumes.delete(ctxt, volume)
+    assert volumes_db.get(ctxt, volume.id).status == 'deleting'
+    message, = messages_db.list_rows(ctxt, filters={'resource_uuid': volume.id}).rows
+    assert message['user_message'] == (
+        f'delete volume:Key {volume.encryption_key_id} was left in the key manager.')
+
+
+# -------------------------------------------------------------------------------------- groups
+@pytest.fixture
+def group(ctxt, volume, secret):
+    kind = group_types_db.create(ctxt, {'name': 'kind', 'is_public': True})
+    made = groups_db.create(ctxt, {
+        'project_id': 'p1', 'status': 'available', 'replication_status': 'disabled',
+        'host': 'h@b#p', 'availability_zone': 'nova'}, [secret.id], kind)
+    volumes_db.update(ctxt, volume.id, {'group_id': made.id})
+    return groups_db.get(ctxt, made.id)
+
+
+def test_a_copied_group_has_copied_keys(ctxt, group, volume, key_manager):
+    made = groups.copy_group(ctxt, group)
+    copy, = (volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, made.id))
+    assert {copy.encryption_key_id, volume.encryption_key_id} == set(key_manager.kept)
+    assert len(key_manager.kept) == 2
+
+
+def test_a_group_that_cannot_be_copied_leaves_no_keys(ctxt, group, volume, key_manager):
+    quotas_db.set_limits(ctxt, 'p1', {'volumes': 1})
+    with pytest.raises(exception.QuotaError):
+        groups.copy_group(ctxt, group)
+    assert set(key_manager.kept) == {volume.encryption_key_id}
+
+
+def test_the_keys_go_with_the_volumes_of_a_group(ctxt, group, key_manager):
+    groups.delete(ctxt, group, delete_volumes=True)
+    assert key_manager.kept == {}
+
+
+# ------------------------------------------------------------------------------------- backups
+@pytest.fixture
+def backup(ctxt, volume):
+    backup_service.register(ctxt)
+    made = backups.create(ctxt, volume)
+    backups_db.update(ctxt, made.id, {'status': 'available'})
+    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    return backups_db.get(ctxt, made.id)
+
+
+def test_the_key_stays_for_the_last_backup(ctxt, volume, backup, key_manager):
+    assert backup.encryption_key_id == volume.encryption_key_id
+    volumes.delete(ctxt, volume)
+    volumes_db.destroy(ctxt, volume.id)
+    assert key_manager.kept
+    backups.delete(ctxt, backup)
+    assert key_manager.kept == {}
+
+
+def test_a_deleted_backup_leaves_the_key_of_its_volume(ctxt, backup, key_manager):
+    backups.delete(ctxt, backup)
+    assert key_manager.kept
+
+
+def test_a_backup_goes_to_a_new_volume_of_the_type(ctxt, volume, secret, backup, key_manager):
+    made = volumes_db.get(ctxt, backups.restore(ctxt, backup)[0])
+    assert made.volume_type_id == secret.id
+    assert keys.same(ctxt, made.encryption_key_id, volume.encryption_key_id)
+    assert made.encryption_key_id != volume.encryption_key_id
+
+
+def test_a_backup_whose_volume_is_gone_needs_a_type(ctxt, volume, secret, backup, key_manager):
+    volumes_db.destroy(ctxt, volume.id)
+    with pytest.raises(exception.InvalidInput, match='is encrypted, but'):
+        backups.restore(ctxt, backup)
+    made = volumes.create(ctxt, backup=backup, volume_type=secret)
+    assert keys.same(ctxt, made.encryption_key_id, backup.encryption_key_id)
+
+
+def test_a_backup_goes_only_to_volumes_with_its_key(ctxt, volume, secret, backup, key_manager):
+    other = volumes.create(ctxt, size=1, volume_type=secret)
+    plain = volumes.create(ctxt, size=1)
+    for target in (other, plain):
+        volumes_db.update(ctxt, target.id, {'status': 'available', 'host': 'h@b#p'})
+        with pytest.raises(exception.InvalidVolume, match='not encrypted with the key'):
+            backups.restore(ctxt, backup, volumes_db.get(ctxt, target.id))
+    assert backups.restore(ctxt, backup, volume)[0] == volume.id
