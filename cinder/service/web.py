@@ -71,7 +71,7 @@ class WSGIService(service.ServiceBase):
             raise exception.InvalidConfigurationValue(option='[ssl] cert_file', value='')
         manager = CONF.get(f'{name}_manager') if f'{name}_manager' in CONF else None
         self.manager = importutils.import_object(manager) if manager else None
-        self.app = (loader or Loader()).load_app(name)
+        self.app = profiler.traced((loader or Loader()).load_app(name))
         self.server = self._listen(host, self._option('listen_port'))
         self.host, self.port = self.server.host, self.server.port
         _tune_keepalive(self.server.socket)
