@@ -92,8 +92,8 @@ class VolumeEndpoint:
                     self.driver.remove_export(ctxt, volume)
                     self.driver.delete_volume(volume)
             except exception.VolumeIsBusy as exc:
-                # Where the key is gone already, only the removal can be tried again.
-                work.fail(exc, status=None if volume.has_own_key else 'available')
+                # Without its key nobody can use it any more, but it can be deleted again.
+                work.fail(exc, status='error' if volume.has_own_key else 'available')
                 return
             work.done()
             self.backend.allocate(volume.host, -volume.size)

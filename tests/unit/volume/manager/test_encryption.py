@@ -39,11 +39,11 @@ def test_a_connector_is_told(ctxt, manager, make, key):
 
 
 @pytest.mark.parametrize(('key', 'status'), [
-    (OWN, 'error_deleting'), (FIXED_KEY_ID, 'available'), (None, 'available')])
+    (OWN, 'error'), (FIXED_KEY_ID, 'available'), (None, 'available')])
 def test_a_busy_volume_without_its_key_can_only_be_deleted_again(
         ctxt, manager, sent, make, key_manager, monkeypatch, key, status):
     def busy(volume):
-        raise exception.VolumeIsBusy(reason=f'{volume.name} is open')
+        raise exception.VolumeIsBusy(volume_name=volume.name, reason='open')
     volume = make(key)
     monkeypatch.setattr(manager.backend.driver, 'delete_volume', busy)
     for _ in range(2):
