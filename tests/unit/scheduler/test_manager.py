@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from cinder import exception
-from cinder.db import models, session
 from cinder.db import messages as messages_db
+from cinder.db import models, session
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db

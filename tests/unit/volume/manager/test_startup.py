@@ -2,9 +2,11 @@
 """The order in which a back end comes up, and what a step that fails leaves behind."""
 import pytest
 
+from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
 from tests.fakes.hesitant import HesitantDriver
@@ -95,10 +97,14 @@ def test_an_export_that_fails_costs_its_volume_alone(start, make_volume, ctxt):
     assert 'no fun' not in str(message)
 
 
-def test_a_cluster_takes_what_its_new_member_has(start, make_volume, ctxt, database):
+def test_a_cluster_takes_what_its_new_member_has(start, make_volume, ctxt):
     volume, elsewhere = make_volume(), make_volume(host='there@files#files')
+    group_type = group_types_db.create(ctxt, {'name': 'some', 'is_public': True})
+    group = groups_db.create(ctxt, {'project_id': 'p1', 'host': POOL, 'status': 'available'},
+                             [types_db.default(ctxt).id], group_type)
     assert start(cluster='c@files', added_to_cluster=True).is_working()
     assert volumes_db.get(ctxt, volume.id).cluster_name == 'c@files#files'
+    assert groups_db.get(ctxt, group.id).cluster_name == 'c@files#files'
     assert volumes_db.get(ctxt, elsewhere.id).cluster_name is None
 
 
