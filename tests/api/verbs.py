@@ -247,6 +247,7 @@ def _groups(api: Api, default: str) -> dict[str, str]:
     made('volume', '/volumes', size=1, volume_type=default, consistencygroup_id=old['old'])
     return ids | {
         'kind': kind,
+        'cgsnapshot': made('cgsnapshot', '/cgsnapshots', '3.0', consistencygroup_id=old['old']),
         'member': made('volume', '/volumes', size=1, volume_type=default, group_id=ids['group']),
         'group_snapshot': made('group_snapshot', '/group_snapshots', group_id=ids['group']),
         **old}
