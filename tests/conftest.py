@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that tests of every layer use: a fresh database, a context of an administrator."""
+# First of all and in the main thread: a native thread in which eventlet is imported for the first
+# time, as tooz does, can never be joined.
+import eventlet  # noqa: F401, I001 - see above
 import pytest
 
 from cinder import context

@@ -16,6 +16,7 @@ from cinder.api import parsing, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
+# Each implies those behind it, as Keystone has it.
 ALL_ROLES = ('admin', 'member', 'reader')
 # Below /v3; what the option openapi_public is about.
 DESCRIPTION = ('/openapi.json', '/openapi')
@@ -103,11 +104,17 @@ class NoAuthMiddleware(ContextMiddleware):
         if len(user) > 255 or len(project) > 255:
             raise exception.Invalid(_('The token is no user:project.'))
         sent = environ.get('HTTP_X_ROLES')
-        roles = ALL_ROLES if sent is None else [role.strip() for role in sent.split(',')]
         return context.RequestContext(
-            user_id=user, project_id=project, roles=list(roles),
+            user_id=user, project_id=project, roles=_roles('admin' if sent is None else sent),
             is_admin=True if sent is None else None, request_id=environ['openstack.request_id'],
             global_request_id=environ.get('openstack.global_request_id'))
+
+
+def _roles(sent: str) -> list[str]:
+    named = [role.strip() for role in sent.split(',')]
+    highest = min((ALL_ROLES.index(role) for role in named if role in ALL_ROLES),
+                  default=len(ALL_ROLES))
+    return [*named, *(role for role in ALL_ROLES[highest:] if role not in named)]
 
 
 # Names in the paste files that operators have from the original.

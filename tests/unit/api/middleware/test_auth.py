@@ -55,9 +55,12 @@ def test_noauth_without_any_project():
     assert ctxt.project_id == auth.NOBODYS_PROJECT
 
 
-def test_noauth_roles():
-    _status, ctxt = ask(auth.NoAuthMiddleware, HTTP_X_AUTH_TOKEN='u:p', HTTP_X_ROLES='a, reader')
-    assert (ctxt.roles, ctxt.is_admin) == (['a', 'reader'], False)
+@pytest.mark.parametrize(('sent', 'roles', 'admin'), [
+    ('a, reader', ['a', 'reader'], False), ('member', ['member', 'reader'], False),
+    ('', [''], False), ('admin', ['admin', 'member', 'reader'], True)])
+def test_noauth_roles(sent, roles, admin):
+    _status, ctxt = ask(auth.NoAuthMiddleware, HTTP_X_AUTH_TOKEN='u:p', HTTP_X_ROLES=sent)
+    assert (ctxt.roles, ctxt.is_admin) == (roles, admin)
 
 
 def test_inbound_ids_are_checked():
