@@ -310,6 +310,17 @@ def test_storage(openstack, client):
     assert 'status' in openstack('block storage resource filter show volume')['Filters']
 
 
+def test_commands_of_several_services(openstack, client):
+    assert columns(openstack('availability zone list --volume'), 'Zone Name') == {'nova'}
+    assert 'os-quota-sets' in columns(openstack('extension list --volume'), 'Alias')
+    assert openstack('extension show os-quota-sets')['name'] == 'Quotas'
+    assert {'Name': 'total_volumes_used', 'Value': 0} in openstack('limits show --absolute')
+    assert openstack('limits show --rate') == []
+    # Those of quotas ask the identity service for the project, and there is none.
+    for line in ('show --volume', 'show --volume --default', 'set --volumes 5', 'delete --volume'):
+        assert '/projects' in refused(openstack, f'quota {line} {client.project}', status=404)
+
+
 # What a backup service would have to do; the issue of that daemon turns these into work.
 @pytest.mark.parametrize(('line', 'status'), [
     ('volume backup create --name @again @original', 503),
@@ -338,7 +349,7 @@ def test_backups(openstack, backup):
     assert record['backup_service'] == 'nowhere'
 
 
-def test_nothing_is_left_out(used):
+def test_nothing_is_left_out(used, whole_file):
     """Comes last: what the tests above have used is all that there is."""
     missing = OpenStack.commands() - used['openstack']
-    assert not missing
+    assert not missing, ', '.join(sorted(missing))
