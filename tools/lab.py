@@ -20,7 +20,7 @@ MEMORY = '1G'
 DEVICE = 'LVM_LAB_DEVICE'
 
 _GUEST_KERNEL = 'linux.uml'
-_GUEST_DEVICE = '/dev/ubdb'
+GUEST_DEVICE = '/dev/ubdb'
 _PROGRAMS = {'lvm': 'lvm2', 'thin_check': 'thin-provisioning-tools', 'tgtd': 'tgt',
              'iscsid': 'open-iscsi', 'setpriv': 'util-linux'}
 # LVM sees the lab's disk and no other, and leaves nothing in /etc/lvm.
@@ -93,7 +93,7 @@ class Lab(abc.ABC):
         folder = shlex.quote(str(self.folder))
         # It reads until we close the pipe or die, SIGKILL included, and then tidies up.
         self._undertaker = subprocess.Popen(
-            ['sh', '-c', f'cat; cd {folder} && test -s pid && kill -KILL -- -$(cat pid); '
+            ['sh', '-c', f'cat; cd {folder} && test -s pid && kill -s KILL -- -$(cat pid); '
                          f'{self._cleanup} rm -rf {folder}'],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, env=self._environment())
@@ -193,7 +193,7 @@ class GuestLab(Lab):
     name = 'user-mode Linux'
 
     def _device(self) -> str:
-        return _GUEST_DEVICE
+        return GUEST_DEVICE
 
     def _command(self, terminal: bool) -> list[str]:
         # On one processor: each system call of the guest is a switch between two processes, which
