@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of this folder run in a lab (tools/lab.py): outside, pytest only collects and reports them.
+Inside, the fixtures here give them a volume group, a target daemon and an initiator."""
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+
+from tests.lvm import forward
+from tools import lab
+
+
+def pytest_configure(config):
+    if forward.REPORTS in os.environ:
+        config.pluginmanager.register(forward.Sender(config))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session):
+    """Run the others here and ours in the lab; without one, the fixture below skips ours."""
+    mine = forward.outside(session.items)
+    if not mine or lab.inside() or lab.lacking() or session.config.option.collectonly:
+        return (yield)
+    session.items[:] = [item for item in session.items if item not in mine]
+    done = yield
+    forward.forward(session, mine)
+    return done
+
+
+@pytest.fixture(scope='session', autouse=True)
+def in_a_lab():
+    if not lab.inside():
+        pytest.skip(f'a lab needs the packages {" ".join(lab.lacking())}')
+
+
+class Clock:
+    """Measures what happens in a `with` block: seconds, and the programs that were started."""
+
+    def __init__(self, patch):
+        self.commands: list[str] = []
+        real = subprocess.Popen
+
+        def start(argv, *args, **kwargs):
+            self.commands.append(argv[0])
+            return real(argv, *args, **kwargs)
+        patch.setattr(subprocess, 'Popen', start)
+
+    def __enter__(self):
+        self.commands = []
+        self._began = time.monotonic()
+        return self
+
+    def __exit__(self, *_exc):
+        self.seconds = time.monotonic() - self._began
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+@pytest.fixture(scope='module')
+def without_udev():
+    """In a guest, let LVM make the device nodes itself: there, three quarters of the time of each
+    LVM command go to udev's programs. The tests of exports show that it works with udev too."""
+    if os.environ[lab.DEVICE] != lab.GUEST_DEVICE:
+        yield
+        return
+    config = pathlib.Path(os.environ['LVM_SYSTEM_DIR'], 'lvm.conf')
+    before = config.read_text()
+    config.write_text(before.replace('activation {', 'activation {\n    udev_sync = 0\n'
+                                                     '    udev_rules = 0'))
+    subprocess.run(['udevadm', 'control', '--exit'], check=True)
+    yield
+    config.write_text(before)
+    subprocess.run(['/lib/systemd/systemd-udevd', '--daemon'], check=True)

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs collected tests with a pytest in the lab, and brings its reports here as they are made: each
+test is one item outside, with its own outcome. The lab itself is tools/lab.py."""
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+
+from tools import lab
+
+# Names the file, in the lab's folder, that the reports travel through.
+REPORTS = 'LVM_LAB_REPORTS'
+SILENCE_SECONDS = 240
+LOG_TAIL = 8000  # characters that the report shows
+LOG = lab.ROOT / '.venv' / 'logs' / 'lvm-lab.log'
+
+
+class Sender:
+    """Inside: writes what happens, a line of JSON each."""
+
+    def __init__(self, config: pytest.Config):
+        self._config = config
+        self._file = open(os.environ[REPORTS], 'a', buffering=1)  # noqa: SIM115 - until the end
+
+    def pytest_runtest_logstart(self, nodeid):
+        self._send({'start': nodeid})
+
+    def pytest_runtest_logreport(self, report):
+        self._send({'report': self._config.hook.pytest_report_to_serializable(
+            config=self._config, report=report)})
+
+    def pytest_runtest_logfinish(self, nodeid):
+        self._send({'finish': nodeid})
+
+    def _send(self, event):
+        self._file.write(json.dumps(event, default=str) + '\n')
+
+
+def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Outside: run the items in a lab.
+
+    :raises pytest.Session.Failed: enough of them failed (--maxfail)
+    """
+    say = session.config.pluginmanager.get_plugin('terminalreporter').write_line
+    receiver = _Receiver(session, items)
+    failed_before = session.testsfailed
+    with lab.open_lab() as place:
+        say(f'Starting {place.name} for {len(items)} tests ...')
+        reports = place.folder / 'reports'
+        place.start(
+            [sys.executable, '-B', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
+             f'--tb={session.config.option.tbstyle}', *(item.nodeid for item in items)],
+            {REPORTS: str(reports)})
+        try:
+            for line in place.lines(reports, SILENCE_SECONDS):
+                receiver.take(json.loads(line))
+                if session.shouldfail:
+                    break
+            else:
+                receiver.miss(f'the lab ended, status {place.status()}\n{place.log()[-LOG_TAIL:]}')
+        except TimeoutError as exc:
+            receiver.miss(f'{exc}\n{place.log()[-LOG_TAIL:]}')
+        if session.testsfailed > failed_before:
+            LOG.parent.mkdir(parents=True, exist_ok=True)
+            LOG.write_text(place.log())
+            say(f'\nWhat the lab said is in {LOG}')
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+
+
+class _Receiver:
+    def __init__(self, session, items):
+        self._session = session
+        self._items = {item.nodeid: item for item in items}
+        self._begun: set[str] = set()
+        self._finished: set[str] = set()
+
+    def take(self, event):
+        (kind, value), = event.items()
+        hook = self._session.config.hook
+        if kind == 'start':
+            self._start(value)
+        elif kind == 'finish':
+            self._finished.add(value)
+            hook.pytest_runtest_logfinish(nodeid=value, location=self._items[value].location)
+        else:
+            if isinstance(value['longrepr'], list):
+                # The place and reason of a skip; JSON has no tuples.
+                value['longrepr'] = tuple(value['longrepr'])
+            hook.pytest_runtest_logreport(report=hook.pytest_report_from_serializable(
+                config=self._session.config, data=value))
+
+    def _start(self, nodeid):
+        if nodeid not in self._begun:
+            self._begun.add(nodeid)
+            self._session.config.hook.pytest_runtest_logstart(
+                nodeid=nodeid, location=self._items[nodeid].location)
+
+    def miss(self, why):
+        """What has no outcome is an error; the first of them says why."""
+        for nodeid, item in self._items.items():
+            if nodeid not in self._finished:
+                self._start(nodeid)
+                self._session.config.hook.pytest_runtest_logreport(report=pytest.TestReport(
+                    nodeid, item.location, {}, 'failed', why, 'setup'))
+                why = 'not run: see the error before'
+
+
+def outside(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Those of the items that need a lab."""
+    here = pathlib.Path(__file__).parent
+    return [item for item in items if item.path.is_relative_to(here)]
