@@ -12,7 +12,7 @@ from tools import lab
 
 # Names the file, in the lab's folder, that the reports travel through.
 REPORTS = 'LVM_LAB_REPORTS'
-SILENCE_SECONDS = 240
+SILENCE_SECONDS = 300
 LOG_TAIL = 8000  # characters that the report shows
 LOG = lab.ROOT / '.venv' / 'logs' / 'lvm-lab.log'
 
