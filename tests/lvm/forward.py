@@ -52,7 +52,8 @@ def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
         place.start(
             [sys.executable, '-B', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
              f'--tb={session.config.option.tbstyle}', *(item.nodeid for item in items)],
-            {REPORTS: str(reports)})
+            # What plugins there are does its work outside; loading them takes a guest long.
+            {REPORTS: str(reports), 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'})
         try:
             for line in place.lines(reports, SILENCE_SECONDS):
                 receiver.take(json.loads(line))

@@ -38,8 +38,7 @@ def volumes_of_group() -> dict[str, dict[str, str]]:
 
 def clear() -> None:
     """Take away what tests left, except a pool."""
-    if names := volumes_of_group():
-        run('lvremove', '-qq', '-ff', '-y', *(f'{NAME}/{name}' for name in names))
+    run('lvremove', '-qq', '-ff', '-y', '-S', f'lv_name!={POOL}', NAME)
 
 
 def driver(**options) -> lvm.LVMVolumeDriver:
