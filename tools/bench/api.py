@@ -20,7 +20,7 @@ from tools.bench import report  # noqa: E402
 
 IMPORT_SECONDS, SPREAD = 1.2, 1.1
 FEW, MANY, CALLS, ROUNDS = 3, 300, 4000, 15
-STATEMENT = ('import cinder.api.v3.router, cinder.api.middleware.auth, '
+STATEMENT = ('import cinder.wsgi, cinder.api.v3.router, cinder.api.middleware.auth, '
              'cinder.api.middleware.fault, cinder.api.middleware.sizelimit')
 
 
