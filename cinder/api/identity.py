@@ -28,8 +28,13 @@ def require_project(ctxt, project_id: str) -> None:
     from keystoneauth1 import exceptions, loading
     loading.register_session_conf_options(CONF, _SECTION)
     loading.register_auth_conf_options(CONF, _SECTION)
-    base = loading.load_auth_from_conf_options(CONF, _SECTION).auth_url
-    url = f"{base.rstrip('/').removesuffix('/v3')}/v3/projects/{urllib.parse.quote(project_id)}"
+    auth = loading.load_auth_from_conf_options(CONF, _SECTION)
+    if auth is None:
+        LOG.error('Set auth_type and auth_url in [%s]: without them the identity service cannot '
+                  'be asked about project %s.', _SECTION, project_id)
+        raise exception.ServiceUnavailable()
+    url = (f"{auth.auth_url.rstrip('/').removesuffix('/v3')}/v3"
+           f'/projects/{urllib.parse.quote(project_id)}')
     session = loading.load_session_from_conf_options(CONF, _SECTION)
     try:
         answer = session.get(url, headers={'X-Auth-Token': ctxt.auth_token}, authenticated=False,
