@@ -51,7 +51,9 @@ class FakeVolumeGroup:
         self.commands: list[tuple[str, ...]] = []
         self.calls: list[dict] = []
         self.missing = False
-        self.pool_data_percent = 25.0
+        self.pool_data_percent, self.pool_metadata_percent = 25.0, 11.23
+        self.pool_metadata = 100 * MIB
+        self.pool_health, self.pool_needs_check = '', False
         self._failures: list[Failure] = []
 
     # ------------------------------------------------------------------ for the tests
@@ -136,7 +138,11 @@ class FakeVolumeGroup:
         return {'lv_name': volume.name, 'lv_size': str(volume.size), 'lv_attr': attr,
                 'pool_lv': volume.pool, 'origin': volume.origin,
                 'data_percent': f'{self.pool_data_percent:.2f}' if pool else '',
-                'metadata_percent': '11.23' if pool else ''}
+                'metadata_percent': f'{self.pool_metadata_percent:.2f}' if pool else '',
+                'lv_metadata_size': str(self.pool_metadata) if pool else '',
+                'lv_health_status': self.pool_health if pool else '',
+                'lv_check_needed': ('check needed' if self.pool_needs_check else '')
+                if pool else 'unknown'}
 
     def _letter(self, volume):
         return 'o' if volume.kind == '-' and self._thick_snapshots(volume) else volume.kind

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cinder import exception
-from cinder.brick.local_dev import blocks, lvm
+from cinder.brick.local_dev import blocks, lvm, reports
 from cinder.i18n import _
 from cinder.privsep import command
 from cinder.volume import driver
@@ -39,7 +39,7 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
         probe = self._group('default')
         try:
             group = probe.group(refresh=True)
-        except lvm.GroupNotFound as exc:
+        except reports.GroupNotFound as exc:
             raise exception.VolumeBackendAPIException(
                 data=f'volume group {probe.vg_name} does not exist') from exc
         thin = wanted == 'thin' or (
@@ -192,5 +192,5 @@ def _lv_name(snapshot: Any) -> str:
 def _busy(error: type[exception.CinderException], **names: str) -> Iterator[None]:
     try:
         yield
-    except lvm.LVInUse as exc:
+    except reports.LVInUse as exc:
         raise error(reason=exc.msg, **names) from exc

@@ -3,10 +3,11 @@
 import pytest
 
 from cinder import exception
-from cinder.brick.local_dev import lvm
+from cinder.brick.local_dev import lvm, reports
 from tests.fakes.volume_group import GIB, FakeVolumeGroup
 
-FIELDS = 'lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent'
+FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
+          'lv_metadata_size,lv_health_status,lv_check_needed')
 
 
 @pytest.fixture
@@ -121,14 +122,14 @@ def test_the_state_is_read_once_and_again_after_a_change(thick, fake):
 def test_the_state_is_read_again_after_a_change_that_failed_too(thick, fake):
     thick.group()
     fake.fail('lvcreate', None, 'lvcreate did not end', after=True)
-    with pytest.raises(lvm.Overdue, match='did not end'):
+    with pytest.raises(reports.Overdue, match='did not end'):
         thick.create_volume('a', GIB)
     assert 'a' in thick.group().volumes
 
 
 def test_a_command_that_succeeds_after_the_deadline_is_adopted(thin, fake):
     fake.fail('lvcreate', None, 'late', after=True)
-    with pytest.raises(lvm.Overdue):
+    with pytest.raises(reports.Overdue):
         thin.create_volume('a', GIB)
     thin.create_volume('a', GIB)
     assert fake.volumes['a'].size == GIB
@@ -143,7 +144,7 @@ def test_a_crash_is_tried_again(thin, fake, after):
 
 def test_crashes_are_tried_again_only_so_often(thin, fake):
     fake.fail('lvcreate', 139, times=3)
-    with pytest.raises(lvm.LVMError, match='exit code 139'):
+    with pytest.raises(reports.LVMError, match='exit code 139'):
         thin.create_volume('a', GIB)
     assert fake.programs() == ['lvcreate'] * 3
 
@@ -152,7 +153,7 @@ def test_crashes_are_tried_again_only_so_often(thin, fake):
                                      '[{', '{"report": null}'])
 def test_a_report_that_cannot_be_read(thick, fake, garbage):
     fake.fail('vgs', 0, stdout=garbage, times=3)
-    with pytest.raises(lvm.BadReport):
+    with pytest.raises(reports.BadReport):
         thick.group()
     assert fake.programs() == ['vgs'] * 3
     assert thick.group().size == 100 * GIB
@@ -167,35 +168,35 @@ def test_warnings_before_the_report_and_on_stderr_do_no_harm(thick, fake):
 
 def test_a_report_without_the_group(thick, fake):
     fake.fail('vgs', 0, stdout='{"report": [{"vg": []}]}')
-    with pytest.raises(lvm.GroupNotFound):
+    with pytest.raises(reports.GroupNotFound):
         thick.group()
 
 
 @pytest.mark.parametrize(('stderr', 'error'), [
-    ('  Volume group "vg" not found\n  Cannot process volume group vg', lvm.GroupNotFound),
-    ('  Failed to find logical volume "vg/x"', lvm.LVNotFound),
-    ('  Logical volume x not found in volume group vg.', lvm.LVNotFound),
-    ('  Snapshot origin LV x not found in Volume group vg.', lvm.LVNotFound),
-    ('  Pool nopool not found in Volume group vg.', lvm.LVNotFound),
-    ('  Existing logical volume "x" not found in volume group "vg"', lvm.LVNotFound),
-    ('  Logical Volume "x" already exists in volume group "vg"', lvm.LVExists),
-    ('  Logical volume vg-pool already exists in Volume group vg.', lvm.LVExists),
-    ('  Volume group "vg" has insufficient free space (1 extents): 2 required.', lvm.NoSpace),
-    ('  Insufficient free space: 2 extents needed, but only 1 available', lvm.NoSpace),
+    ('  Volume group "vg" not found\n  Cannot process volume group vg', reports.GroupNotFound),
+    ('  Failed to find logical volume "vg/x"', reports.LVNotFound),
+    ('  Logical volume x not found in volume group vg.', reports.LVNotFound),
+    ('  Snapshot origin LV x not found in Volume group vg.', reports.LVNotFound),
+    ('  Pool nopool not found in Volume group vg.', reports.LVNotFound),
+    ('  Existing logical volume "x" not found in volume group "vg"', reports.LVNotFound),
+    ('  Logical Volume "x" already exists in volume group "vg"', reports.LVExists),
+    ('  Logical volume vg-pool already exists in Volume group vg.', reports.LVExists),
+    ('  Volume group "vg" has insufficient free space (1 extents): 2 required.', reports.NoSpace),
+    ('  Insufficient free space: 2 extents needed, but only 1 available', reports.NoSpace),
     ('  Insufficient suitable allocatable extents for logical volume x: 2 more required',
-     lvm.NoSpace),
+     reports.NoSpace),
     ('  Cannot create new thin volume, free space in thin pool vg/vg-pool reached threshold.',
-     lvm.NoSpace),
-    ('  New size (2 extents) matches existing size (2 extents).', lvm.SizeReached),
+     reports.NoSpace),
+    ('  New size (2 extents) matches existing size (2 extents).', reports.SizeReached),
     ('  Snapshot origin volumes can be resized only while inactive: try lvchange -an.',
-     lvm.LVActive),
-    ('  Logical volume vg/x in use.', lvm.LVInUse),
-    ('  Logical volume vg/x contains a filesystem in use.', lvm.LVInUse),
-    ('  Something new.', lvm.LVMError),
+     reports.LVActive),
+    ('  Logical volume vg/x in use.', reports.LVInUse),
+    ('  Logical volume vg/x contains a filesystem in use.', reports.LVInUse),
+    ('  Something new.', reports.LVMError),
 ])
 def test_the_words_of_lvm_become_errors(thick, fake, stderr, error):
     fake.fail('lvchange', stderr=f'  WARNING: noise\n{stderr}\n')
-    with pytest.raises(lvm.LVMError) as caught:
+    with pytest.raises(reports.LVMError) as caught:
         thick.activate('x')
     assert type(caught.value) is error
     assert stderr.split('\n')[0].strip() in caught.value.msg
@@ -207,7 +208,7 @@ def test_deleting_what_is_not_there_is_well_but_not_without_the_group(thin, thic
     thick.delete('x')
     fake.missing = True
     for group in (thin, thick):
-        with pytest.raises(lvm.GroupNotFound):
+        with pytest.raises(reports.GroupNotFound):
             group.delete('x')
 
 
@@ -219,13 +220,13 @@ def test_finding_some_of_the_names(thick, fake):
 
 def test_a_pool_that_is_gone_is_an_error(thin, fake):
     del fake.volumes['vg-pool']
-    with pytest.raises(lvm.LVNotFound, match='vg/vg-pool'):
+    with pytest.raises(reports.LVNotFound, match='vg/vg-pool'):
         thin.pool.capacity(thin.group())
 
 
 def test_an_existing_volume_of_another_size_is_not_taken_for_the_new_one(thick):
     thick.create_volume('a', 2 * GIB)
-    with pytest.raises(lvm.LVExists):
+    with pytest.raises(reports.LVExists):
         thick.create_volume('a', GIB)
 
 

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What LVM says: its JSON reports become plain data, its exit codes and words on stderr become
+exceptions. What is asked, and when, is for lvm.py to know."""
+import dataclasses
+import json
+import re
+
+from cinder import exception
+from cinder.i18n import _
+
+ARGUMENTS = ('--reportformat', 'json', '--units', 'b', '--nosuffix', '-o')
+GROUP_FIELDS = 'vg_name,vg_size,vg_free,vg_extent_size'
+VOLUME_FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
+                 'lv_metadata_size,lv_health_status,lv_check_needed')
+
+
+class LVMError(exception.VolumeBackendAPIException):
+    """`output` is what the failing command wrote to stdout."""
+
+    message = _('LVM: %(data)s')
+    output = ''
+
+
+class GroupNotFound(LVMError):
+    pass
+
+
+class LVNotFound(LVMError):
+    pass
+
+
+class LVExists(LVMError):
+    pass
+
+
+class LVInUse(LVMError):
+    pass
+
+
+class LVActive(LVMError):
+    """The change needs the logical volume inactive."""
+
+
+class SizeReached(LVMError):
+    """The logical volume has that size already."""
+
+
+class NoSpace(LVMError, exception.InsufficientFreeSpace):
+    pass
+
+
+class PoolRefuses(NoSpace):
+    """The pool guard takes nothing new; the text is for the tenant too."""
+
+    message = _('The storage pool takes nothing new: %(data)s')
+    safe = True
+
+
+class BadReport(LVMError):
+    """A report that is not the JSON of LVM 2.03."""
+
+
+class Overdue(LVMError):
+    """LVM did not answer in time; what it was asked for may still happen."""
+
+
+# Words of LVM 2.03 on stderr, all with exit code 5 (lvmcmdline: ECMD_FAILED).
+_ERRORS = tuple((re.compile(pattern), error) for pattern, error in (
+    (r'Volume group "\S+" not found', GroupNotFound),
+    (r'(?i)logical volume "?\S+"? not found|failed to find logical volume'
+     r'|origin LV \S+ not found|Pool \S+ not found', LVNotFound),
+    (r'already exists in [Vv]olume group', LVExists),
+    (r'(?i)insufficient (free space|suitable allocatable)|reached threshold', NoSpace),
+    (r'matches existing size', SizeReached),
+    (r'only while inactive', LVActive),
+    (r' in use\b|contains a filesystem', LVInUse),
+))
+
+
+@dataclasses.dataclass(frozen=True)
+class LogicalVolume:
+    """A row of `lvs`; sizes in bytes, shares in percent. The letters of `attr` are explained in
+    lvs(8)."""
+
+    name: str
+    size: int
+    attr: str
+    pool: str = ''
+    origin: str = ''
+    data_percent: float = 0.0
+    metadata_percent: float = 0.0
+    metadata_size: int = 0
+    health: str = ''
+    needs_check: bool = False
+
+    @classmethod
+    def from_row(cls, row: dict[str, str]) -> 'LogicalVolume':
+        return cls(row['lv_name'], int(row['lv_size']), row['lv_attr'], row['pool_lv'],
+                   row['origin'], float(row['data_percent'] or 0),
+                   float(row['metadata_percent'] or 0), int(row['lv_metadata_size'] or 0),
+                   row['lv_health_status'], row['lv_check_needed'] == 'check needed')
+
+    @property
+    def is_thick_snapshot(self) -> bool:
+        return self.attr[0] in 'sS'
+
+    @property
+    def has_thick_snapshots(self) -> bool:
+        return self.attr[0] in 'oO'
+
+    @property
+    def is_plain(self) -> bool:
+        """A thick volume: linear, mirrored or RAID, with or without snapshots."""
+        return self.attr[0] in '-oOmMrR'
+
+    @property
+    def is_active(self) -> bool:
+        return self.attr[4] != '-'
+
+    @property
+    def is_suspended(self) -> bool:
+        return self.attr[4] in 'sS'
+
+    @property
+    def is_open(self) -> bool:
+        return self.attr[5] == 'o'
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """A volume group at one moment; sizes in bytes."""
+
+    size: int
+    free: int
+    extent: int
+    volumes: dict[str, LogicalVolume]
+
+
+@dataclasses.dataclass(frozen=True)
+class Capacity:
+    """Bytes; `metadata_percent` is the fill of a thin pool's metadata."""
+
+    total: int
+    free: int
+    provisioned: int
+    volumes: int
+    metadata_percent: float = 0.0
+
+
+def rows(section: str, out: str) -> list[dict[str, str]]:
+    """The rows of a report.
+
+    :raises BadReport: it is none
+    """
+    try:
+        # Warnings that LVM or a library prints to stdout come before the report.
+        return json.loads(out[out.index('{'):])['report'][0][section]
+    except (ValueError, LookupError, TypeError) as exc:
+        raise BadReport(data=f'no report of LVM 2.03 in {out[:80]!r}') from exc
+
+
+def typed(program: str, exc: exception.ProcessExecutionError) -> LVMError:
+    """What the failure of a program of LVM means."""
+    text = exc.stderr or ''
+    error = next((error for pattern, error in _ERRORS if pattern.search(text)), LVMError)
+    lines = [line.strip() for line in text.splitlines() if line and 'WARNING:' not in line]
+    made = error(data=f'{program}: exit code {exc.exit_code}: {"; ".join(lines)}')
+    made.output = exc.stdout or ''
+    return made
