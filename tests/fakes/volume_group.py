@@ -12,7 +12,8 @@ MIB = 1024 ** 2
 GIB = 1024 ** 3
 EXTENT = 4 * MIB
 FAILED = 5
-_VALUE_OPTIONS = {'-n', '-L', '-l', '-V', '-m', '-o', '--reportformat', '--units'}
+_VALUE_OPTIONS = {'-n', '-L', '-l', '-V', '-m', '-o', '--reportformat', '--units',
+                  '--poolmetadatasize'}
 
 
 @dataclasses.dataclass
@@ -53,6 +54,8 @@ class FakeVolumeGroup:
         self.missing = False
         self.pool_data_percent, self.pool_metadata_percent = 25.0, 11.23
         self.pool_metadata = 100 * MIB
+        # Bytes by which the metadata and their spare copy have grown.
+        self.spare = 0
         self.pool_health, self.pool_needs_check = '', False
         self._failures: list[Failure] = []
 
@@ -70,8 +73,8 @@ class FakeVolumeGroup:
 
     @property
     def free(self):
-        return self.size - sum(volume.size for volume in self.volumes.values()
-                               if volume.kind != 'V')
+        return self.size - self.spare - sum(
+            volume.size for volume in self.volumes.values() if volume.kind != 'V')
 
     # ------------------------------------------------------------------- the executor
     def __call__(self, *argv, **kwargs):
@@ -189,6 +192,8 @@ class FakeVolumeGroup:
 
     def _lvextend(self, options, target):
         volume = self._find(target, '  Logical volume {name} not found in volume group {group}.')
+        if volume.kind == 't':
+            return self._extend_pool(options, volume)
         size, extents = _extents(options['-L']), volume.size // EXTENT
         if size == volume.size:
             self._error(f'  New size ({extents} extents) matches existing size '
@@ -204,6 +209,22 @@ class FakeVolumeGroup:
                         f'needed, but only {self.free // EXTENT} available')
         volume.size = size
         return f'  Logical volume {target} successfully resized.\n'
+
+    def _extend_pool(self, options, pool):
+        for option, field, copies in (('-L', 'data', 1), ('--poolmetadatasize', 'metadata', 2)):
+            step = _extents(options.get(option, '0b').removeprefix('+'))
+            if step * copies > self.free:
+                self._error(f'  Insufficient free space: {step // EXTENT} extents needed, but only '
+                            f'{self.free // EXTENT} available')
+            before = pool.size if field == 'data' else self.pool_metadata
+            percent = getattr(self, f'pool_{field}_percent')
+            setattr(self, f'pool_{field}_percent', percent * before / (before + step))
+            if field == 'data':
+                pool.size += step
+            else:
+                self.pool_metadata += step
+                self.spare += step * 2
+        return '  Logical volume vg/vg-pool successfully resized.\n'
 
     def _lvremove(self, options, target):
         volume = self._find(target)

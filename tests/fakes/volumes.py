@@ -12,7 +12,9 @@ OPTIONS = {
     'target_prefix': 'iqn.2010-10.org.openstack:', 'use_chap_auth': False, 'chap_username': '',
     'chap_password': '', 'iscsi_write_cache': 'on', 'iscsi_target_flags': '',
     'file_reflink': 'auto', 'volume_group': 'vg', 'lvm_type': 'auto', 'lvm_mirrors': 0,
-    'lvm_conf_file': 'none', 'lvm_suppress_fd_warnings': False, 'num_shell_tries': 3,
+    'lvm_conf_file': 'none', 'lvm_max_over_subscription_ratio': None, 'lvm_pool_soft_limit': 80,
+    'lvm_pool_hard_limit': 95, 'lvm_pool_autoextend': 20,
+    'lvm_suppress_fd_warnings': False, 'num_shell_tries': 3,
     'volume_dd_blocksize': '1M', 'volume_clear': 'zero', 'volume_clear_size': 0,
     'volume_clear_ionice': None,
 }

@@ -153,6 +153,10 @@ class LVM:
             finally:
                 self.activate(name)
 
+    def extend_pool(self, option: str, size: int) -> None:
+        """Give the thin pool `size` bytes more: '-L' of data, '--poolmetadatasize' of metadata."""
+        self.change('lvextend', option, f'+{size}b', self.full(self.pool_name))
+
     def _extend(self, name, size):
         with contextlib.suppress(reports.SizeReached):
             self.change('lvextend', '-L', f'{size}b', self.full(name))

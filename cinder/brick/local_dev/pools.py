@@ -51,12 +51,18 @@ class ThinPool:
         return volume.pool == self._lvm.pool_name
 
     def capacity(self, group: reports.Group) -> reports.Capacity:
-        pool = group.volumes.get(self._lvm.pool_name)
-        if pool is None:
-            raise reports.LVNotFound(data=f'thin pool {self._lvm.full(self._lvm.pool_name)} not found')
+        pool = self.pool(group)
         volumes = [lv.size for lv in group.volumes.values() if lv.pool == pool.name]
         free = int(pool.size * (100 - pool.data_percent) / 100)
-        return reports.Capacity(pool.size, free, sum(volumes), len(volumes), pool.metadata_percent)
+        return reports.Capacity(pool.size, free, sum(volumes), len(volumes), pool.data_percent,
+                                pool.metadata_percent)
+
+    def pool(self, group: reports.Group) -> reports.LogicalVolume:
+        """:raises LVNotFound: there is none"""
+        full = self._lvm.full(self._lvm.pool_name)
+        if self._lvm.pool_name not in group.volumes:
+            raise reports.LVNotFound(data=f'thin pool {full} not found')
+        return group.volumes[self._lvm.pool_name]
 
 
 class ThickPool:

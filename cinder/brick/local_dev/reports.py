@@ -138,12 +138,13 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Capacity:
-    """Bytes; `metadata_percent` is the fill of a thin pool's metadata."""
+    """Bytes; the percentages are how full a thin pool is."""
 
     total: int
     free: int
     provisioned: int
     volumes: int
+    data_percent: float = 0.0
     metadata_percent: float = 0.0
 
 

@@ -52,12 +52,14 @@ class ExportedDriver(driver.VolumeDriver):
 
     def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
         if refresh or not self._stats:
+            pool = self._pool_stats()
             self._stats = {
                 'volume_backend_name': self.backend_name,
                 'vendor_name': self.VENDOR,
                 'driver_version': self.VERSION,
                 'storage_protocol': self.target.PROTOCOL,
-                'pools': [self._pool_stats()],
+                'backend_state': pool['backend_state'],
+                'pools': [pool],
             }
         return self._stats
 
@@ -66,8 +68,11 @@ class ExportedDriver(driver.VolumeDriver):
         """What _pool() makes of the present capacity, and what else this storage reports."""
 
     def _pool(self, *, total: int, free: int, provisioned: int, volumes: int,
-              thin: bool) -> dict[str, Any]:
-        """The report of the only pool; arguments in bytes."""
+              thin: bool, ratio: float | None = None) -> dict[str, Any]:
+        """The report of the only pool; sizes in bytes.
+
+        :param ratio: in place of the option max_over_subscription_ratio
+        """
         config = self.configuration
         return {
             'pool_name': self.backend_name,
@@ -76,7 +81,7 @@ class ExportedDriver(driver.VolumeDriver):
             'provisioned_capacity_gb': round(provisioned / GIB, 2),
             'reserved_percentage': config.reserved_percentage,
             'max_over_subscription_ratio': over_subscription(
-                config.max_over_subscription_ratio, provisioned, total - free),
+                str(ratio or config.max_over_subscription_ratio), provisioned, total - free),
             'thin_provisioning_support': thin,
             'thick_provisioning_support': not thin,
             'total_volumes': volumes,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cinder import exception
-from cinder.brick.local_dev import blocks, lvm, reports
+from cinder.brick.local_dev import blocks, guard, lvm, reports
 from cinder.i18n import _
 from cinder.privsep import command
 from cinder.volume import driver
@@ -51,6 +51,7 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
             thin = False
         self.vg = self._group('thin' if thin else 'default')
         self.sparse_copy = thin
+        self.guard = self._guard() if thin else None
         if thin and self.vg.pool_name not in group.volumes:
             self.vg.create_pool()
 
@@ -66,26 +67,61 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
                        lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
                        mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover)
 
+    def _guard(self):
+        config, vg = self.configuration, self.vg
+        limits = guard.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
+                              config.lvm_pool_autoextend)
+        if limits.soft > limits.hard:
+            raise exception.InvalidConfigurationValue(option='lvm_pool_soft_limit',
+                                                      value=limits.soft)
+        return guard.PoolGuard(vg.full(vg.pool_name), limits, vg.extend_pool)
+
+    def _look(self) -> reports.Group:
+        """The group as it is now; a thin pool is extended and judged on the way."""
+        group = self.vg.group(refresh=True)
+        if self.guard:
+            if self.guard.heal(group, self.vg.pool.pool(group)):
+                group = self.vg.group()
+            self.guard.judge(self.vg.pool.pool(group))
+        return group
+
+    def _require_room(self) -> None:
+        """:raises PoolRefuses: the pool is too full for anything new, or broken"""
+        # What the last report said is enough to go on, but not to refuse.
+        if self.guard and self.guard.refusal:
+            self._look()
+            if self.guard.refusal:
+                raise reports.PoolRefuses(data=self.guard.refusal)
+
     def _pool_stats(self) -> dict[str, Any]:
-        capacity = self.vg.pool.capacity(self.vg.group(refresh=True))
+        capacity = self.vg.pool.capacity(self._look())
+        refusal = self.guard.refusal if self.guard else ''
         kind = 'thin' if self.sparse_copy else 'default'
         return {
-            **self._pool(total=capacity.total, free=capacity.free, thin=self.sparse_copy,
-                         provisioned=capacity.provisioned, volumes=capacity.volumes),
+            **self._pool(total=capacity.total, free=0 if refusal else capacity.free,
+                         provisioned=capacity.provisioned, volumes=capacity.volumes,
+                         thin=self.sparse_copy,
+                         ratio=self.configuration.lvm_max_over_subscription_ratio),
+            'backend_state': 'down' if self.guard and self.guard.broken else 'up',
+            'data_percent': capacity.data_percent,
             'metadata_percent': capacity.metadata_percent,
+            'pool_refusal': refusal,
             'location_info': f'LVMVolumeDriver:{self.host}:{self.vg.vg_name}:{kind}:'
                              f'{self.vg.mirrors}',
         }
 
     # ----------------------------------------------------------------------- volumes
     def create_volume(self, volume: Any) -> driver.Fields:
+        self._require_room()
         self.vg.create_volume(volume.name, volume.size * GIB)
 
     def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+        self._require_room()
         self.vg.clone(volume.name, _lv_name(snapshot), volume.size * GIB,
                       snapshot.volume_size * GIB)
 
     def create_cloned_volume(self, volume: Any, src_vref: Any) -> driver.Fields:
+        self._require_room()
         self.vg.clone(volume.name, src_vref.name, volume.size * GIB, src_vref.size * GIB,
                       live=True)
 
@@ -103,6 +139,7 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
 
     # --------------------------------------------------------------------- snapshots
     def create_snapshot(self, snapshot: Any) -> driver.Fields:
+        self._require_room()
         self.vg.create_snapshot(_lv_name(snapshot), snapshot.volume.name)
 
     def delete_snapshot(self, snapshot: Any) -> driver.Fields:

@@ -3,7 +3,7 @@
 how LVM's refusals come out."""
 import pytest
 
-from cinder import exception
+from cinder import exception, operations
 from cinder.volume.drivers import lvm
 from tests.fakes import volumes
 from tests.fakes.volume_group import GIB, FakeVolumeGroup, Volume
@@ -104,6 +104,79 @@ class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         assert storage.read(volume, 3000) == contract.ONE
         assert storage.size(volume) == 2
         assert len(storage.names()) == 2
+
+
+class TestPoolGuard:
+    """The guard is tried by itself in test_guard.py; here, what the driver makes of it."""
+
+    CREATIONS = (lambda storage, volume, snapshot: storage.volume(),
+                 lambda storage, volume, snapshot: storage.snapshot(volume),
+                 lambda storage, volume, snapshot: storage.driver.create_cloned_volume(
+                     volumes.volume(), volume),
+                 lambda storage, volume, snapshot: storage.driver.create_volume_from_snapshot(
+                     volumes.volume(), snapshot))
+
+    def report(self, storage):
+        stats = storage.driver.get_volume_stats(refresh=True)
+        return stats['backend_state'], stats['pools'][0]
+
+    @pytest.mark.parametrize('create', CREATIONS)
+    def test_a_full_pool_takes_nothing_new_and_says_why(self, create):
+        storage = LVMStorage('thin', lvm_pool_autoextend=0)
+        volume = storage.volume()
+        snapshot = storage.snapshot(volume)
+        storage.group.pool_data_percent = 96.5
+        state, pool = self.report(storage)
+        assert (state, pool['free_capacity_gb'], pool['data_percent']) == ('up', 0, 96.5)
+        assert pool['pool_refusal'] == 'its data are 96.5 % full, the limit is 95 %'
+        with pytest.raises(exception.InsufficientFreeSpace, match=r'96\.5 % full') as caught:
+            create(storage, volume, snapshot)
+        assert '96.5 %' in operations.words_for_tenant(caught.value)
+        assert len(storage.names()) == 2
+        # What is there goes on, and can go.
+        storage.driver.extend_volume(volume, 2)
+        storage.driver.revert_to_snapshot(volume, snapshot)
+        storage.driver.delete_snapshot(snapshot)
+
+    def test_room_is_seen_at_once_not_only_with_the_next_report(self):
+        storage = LVMStorage('thin', lvm_pool_autoextend=0)
+        storage.group.pool_metadata_percent = 99
+        self.report(storage)
+        storage.group.pool_metadata_percent = 50
+        storage.group.programs()
+        storage.volume()
+        assert storage.group.programs() == ['vgs', 'lvs', 'lvcreate']
+        storage.volume()
+        assert storage.group.programs() == ['lvcreate']
+
+    def test_the_pool_grows_in_the_period_in_which_it_is_found_too_full(self):
+        storage = LVMStorage('thin')
+        storage.group.size += 50 * GIB
+        storage.group.pool_data_percent = 96.0
+        storage.group.programs()
+        state, pool = self.report(storage)
+        assert storage.group.programs() == ['vgs', 'lvs', 'lvextend', 'vgs', 'lvs']
+        assert (state, pool['total_capacity_gb'], pool['pool_refusal']) == ('up', 114.0, '')
+        assert pool['data_percent'] == 80.0
+
+    def test_a_broken_pool_is_reported_down(self):
+        storage = LVMStorage('thin')
+        storage.group.pool_needs_check = True
+        state, pool = self.report(storage)
+        assert (state, pool['backend_state'], pool['free_capacity_gb']) == ('down', 'down', 0)
+        with pytest.raises(exception.InsufficientFreeSpace, match='need a check'):
+            storage.volume()
+
+    def test_limits_that_contradict_each_other_are_refused(self):
+        with pytest.raises(exception.InvalidConfigurationValue, match='lvm_pool_soft_limit'):
+            LVMStorage('thin', lvm_pool_soft_limit=96)
+
+    @pytest.mark.parametrize(('ours', 'general', 'ratio'), [
+        (None, '7.5', 7.5), (3.0, '7.5', 3.0), (3.0, 'auto', 3.0)])
+    def test_which_over_subscription_ratio_counts(self, ours, general, ratio):
+        storage = LVMStorage('thin', lvm_max_over_subscription_ratio=ours,
+                             max_over_subscription_ratio=general)
+        assert self.report(storage)[1]['max_over_subscription_ratio'] == ratio
 
 
 class TestTakingOver:
