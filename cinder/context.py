@@ -64,6 +64,9 @@ class RequestContext(context.RequestContext):
         if self._policy_values is None:
             # A plain dictionary: the library's own warns about each key that it did not set.
             self._policy_values = {**super().to_policy_values(), 'is_admin': self.is_admin}
+            if self.system_scope:
+                # As rules of operators may call it; the library's engine adds it too.
+                self._policy_values['system'] = self.system_scope
         return self._policy_values
 
     def to_dict(self) -> dict:

@@ -348,6 +348,10 @@ class InvalidConfigurationValue(CinderException):
     message = _('Value "%(value)s" is not valid for configuration option "%(option)s".')
 
 
+class InvalidPolicyFile(CinderException):
+    message = _('The policy file %(path)s is broken: %(reason)s.')
+
+
 class NoValidBackend(CinderException):
     message = _('No valid backend was found. %(reason)s')
 

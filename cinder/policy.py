@@ -4,22 +4,27 @@
 The rules and their defaults are in cinder.policies, the operator's changes in the policy file of
 oslo.policy. Everybody asks through RequestContext.authorize() and can().
 """
+import inspect
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from oslo_log import log as logging
 from oslo_policy import opts, policy
 
 from cinder import exception, policies
 from cinder.conf import CONF
+from cinder.policies import overrides
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
 
+LOG = logging.getLogger(__name__)
+
 # Seconds after which a changed policy file is noticed: asking the file system for each check
 # would cost more than the check.
 _REFRESH = 2.0
-# The classes of the two checks that nearly all rules end in; oslo.policy does not export them.
+# The classes of the checks that nearly all rules end in; oslo.policy does not export them.
 _ROLE = type(policy.RuleDefault('-', 'role:-').check)
 _ATTRIBUTE = type(policy.RuleDefault('-', 'user_id:-').check)
 
@@ -27,23 +32,33 @@ Test = Callable[[Any, Mapping[str, Any]], bool]
 
 _engine: policy.Enforcer | None = None
 _tests: dict[str, Test] = {}
+_files: overrides.Files = ()
 _checked = 0.0
 
 
+# ------------------------------------------------------------------------------- the engine
 def enforcer() -> policy.Enforcer:
-    """The engine, with the defaults registered and the operator's file read."""
-    global _engine, _checked
+    """The engine, with the defaults registered and the operator's file read.
+
+    A file that becomes broken while we run is told in the log, and the rules before it stay.
+
+    :raises InvalidPolicyFile: it was broken from the start.
+    """
+    global _engine, _files, _checked
     now = time.monotonic()
-    if _engine is None:
-        opts.set_defaults(CONF)
-        _engine = policy.Enforcer(CONF)
-        _engine.suppress_default_change_warnings = True
-        _engine.register_defaults(policies.list_rules())
-    elif now - _checked < _REFRESH:
+    if _engine is not None and now - _checked < _REFRESH:
         return _engine
-    _engine.load_rules()
-    _tests.clear()
-    _checked = now
+    opts.set_defaults(CONF)
+    files = overrides.find()
+    if _engine is None or files != _files:
+        try:
+            _engine = _load()
+            _tests.clear()
+        except exception.InvalidPolicyFile as exc:
+            if _engine is None:
+                raise
+            LOG.error('%s The rules before it are kept.', exc)
+    _files, _checked = files, now
     return _engine
 
 
@@ -53,19 +68,32 @@ def reset() -> None:
     _engine = None
 
 
-def _test_of(check: Any) -> Test:
+def _load() -> policy.Enforcer:
+    """A new engine, so that a broken file leaves no trace in the one at work."""
+    engine = policy.Enforcer(CONF)
+    # overrides.read() tells of old names in a line each.
+    engine.suppress_default_change_warnings = engine.suppress_deprecation_warnings = True
+    engine.register_defaults(policies.list_rules())
+    overrides.read(engine)
+    return engine
+
+
+# -------------------------------------------------------------------------- rules as functions
+def _test_of(check: Any, asked: str) -> Test:
     """A rule as a chain of closures.
 
     oslo.policy inspects the signature of each node and parses each attribute anew whenever a rule
     is asked; that is half of the cost of a whole request. What we do not know, it does itself.
+
+    :param asked: the rule that authorize() was called with.
     """
     if isinstance(check, policy.RuleCheck):
-        return lambda target, creds: _test_named(check.match)(target, creds)
+        return _test_of(_rule(check.match), asked)
     if isinstance(check, policy.NotCheck):
-        inner = _test_of(check.rule)
+        inner = _test_of(check.rule, asked)
         return lambda target, creds: not inner(target, creds)
     if isinstance(check, policy.AndCheck | policy.OrCheck):
-        inners = [_test_of(inner) for inner in check.rules]
+        inners = [_test_of(inner, asked) for inner in check.rules]
         joined = all if isinstance(check, policy.AndCheck) else any
         return lambda target, creds: joined(inner(target, creds) for inner in inners)
     if type(check) is _ROLE and '%' not in check.match:
@@ -73,7 +101,28 @@ def _test_of(check: Any) -> Test:
         return lambda _target, creds: role in [name.lower() for name in creds['roles']]
     if type(check) is _ATTRIBUTE and check.kind.isidentifier():
         return _attribute_test(check.kind, check.match, check)
-    return lambda target, creds: check(target, creds, enforcer(), None)
+    if type(check) in (_ROLE, _ATTRIBUTE, overrides.NEVER):
+        return lambda target, creds: check(target, creds, enforcer(), asked)
+    return _foreign_test(check, asked)
+
+
+def _rule(name: str) -> Any:
+    """The check of a rule; one that the operator's file names but nobody defines refuses, unless
+    the file has a default rule."""
+    try:
+        return enforcer().rules[name]
+    except KeyError:
+        return overrides.NEVER()
+
+
+def _foreign_test(check: Any, asked: str) -> Test:
+    """A check of another library, such as http:, which may know three or four arguments."""
+    extra = (asked,) if len(inspect.getfullargspec(check.__call__).args) > 4 else ()
+
+    def test(target: Any, creds: Mapping[str, Any]) -> bool:
+        plain = target.plain() if isinstance(target, _Attributes) else target
+        return check(plain, creds, enforcer(), *extra)
+    return test
 
 
 def _attribute_test(name: str, match: str, check: Any) -> Test:
@@ -89,12 +138,9 @@ def _attribute_test(name: str, match: str, check: Any) -> Test:
 
 
 def _test_named(rule: str) -> Test:
-    """The test of a rule; a rule that the operator's file names but nobody defines refuses."""
     test = _tests.get(rule)
     if test is None:
-        rules = enforcer().rules
-        test = _test_of(rules[rule]) if rule in rules else lambda _target, _creds: False
-        _tests[rule] = test
+        test = _tests[rule] = _test_of(_rule(rule), rule)
     return test
 
 
@@ -112,7 +158,15 @@ class _Attributes:
         except AttributeError:
             raise KeyError(name) from None
 
+    def plain(self) -> dict[str, Any]:
+        """The plain values of the object, to be sent somewhere."""
+        names = getattr(self._target, 'fields', None) or vars(self._target)
+        values = ((name, getattr(self._target, name, None)) for name in names)
+        return {name: value for name, value in values
+                if value is None or isinstance(value, str | int | float)}
 
+
+# ------------------------------------------------------------------------------------ asking
 def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
     """Whether the caller passes a rule.
 
@@ -127,11 +181,16 @@ def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
         target = {'project_id': ctxt.project_id, 'user_id': ctxt.user_id}
     elif not hasattr(target, 'keys'):
         target = _Attributes(target)
-    if ctxt.system_scope:
+    if (ctxt.system_scope or ctxt.domain_id) and _enforces_scope():
         scopes = engine.registered_rules[rule].scope_types
-        if scopes and 'system' not in scopes:
+        if scopes and ('system' if ctxt.system_scope else 'domain') not in scopes:
             return False
     return bool(_test_named(rule)(target, ctxt.to_policy_values()))
+
+
+def _enforces_scope() -> bool:
+    """Newer releases of oslo.policy have no option for it any more and always do."""
+    return getattr(CONF.oslo_policy, 'enforce_scope', True)
 
 
 def authorize(ctxt: 'RequestContext', rule: str, target: object = None) -> None:

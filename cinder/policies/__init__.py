@@ -39,7 +39,7 @@ from cinder.policies import (
     workers,
 )
 
-_MODULES = (attachments, backups, base, capabilities, clusters, default_types, group_snapshots,
+MODULES = (attachments, backups, base, capabilities, clusters, default_types, group_snapshots,
             group_specs, group_types, groups, hosts, limits, manage_snapshots, manage_volumes,
             messages, pools, qos_specs, quota_classes, quotas, services, snapshots, transfers,
             type_access, type_encryption, type_extra_specs, types, volume_actions,
@@ -48,4 +48,4 @@ _MODULES = (attachments, backups, base, capabilities, clusters, default_types, g
 
 def list_rules() -> Iterator[policy.RuleDefault]:
     """Every rule with its default; the entry point of oslo.policy's generators."""
-    return itertools.chain.from_iterable(module.list_rules() for module in _MODULES)
+    return itertools.chain.from_iterable(module.list_rules() for module in MODULES)

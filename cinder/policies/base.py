@@ -8,6 +8,8 @@ CONTEXT_IS_ADMIN = 'context_is_admin'
 ADMIN = 'rule:admin_api'
 MEMBER = 'rule:xena_system_admin_or_project_member'
 READER = 'rule:xena_system_admin_or_project_reader'
+# With [oslo_policy] enforce_new_defaults off, what admits members and readers does it too.
+OWNER = 'rule:admin_or_owner'
 
 RULES = [
     policy.RuleDefault(CONTEXT_IS_ADMIN, 'role:admin',
@@ -20,19 +22,37 @@ RULES = [
     policy.RuleDefault('xena_system_admin_or_project_reader',
                        'rule:admin_api or (role:reader and project_id:%(project_id)s)',
                        'Administrators, and readers of the project of the resource.'),
+    # What files of operators from before Xena are made of.
+    policy.RuleDefault('admin_or_owner',
+                       'is_admin:True or (role:admin and is_admin_project:True) or '
+                       'project_id:%(project_id)s',
+                       'Administrators, and whoever has a role in the project of the resource.'),
+    policy.RuleDefault('system_or_domain_or_project_admin',
+                       '(role:admin and system_scope:all) or '
+                       '(role:admin and domain_id:%(domain_id)s) or '
+                       '(role:admin and project_id:%(project_id)s)',
+                       'Administrators of the cloud, or of the domain or project of the '
+                       'resource.'),
 ]
 
 
-def rule(name: str, check: str, description: str,
-         operations: Iterable[tuple[str, str]]) -> policy.DocumentedRuleDefault:
+def rule(name: str, check: str, description: str, operations: Iterable[tuple[str, str]],
+         was: str | None = '') -> policy.DocumentedRuleDefault:
     """One rule.
 
     :param check: ADMIN, MEMBER, READER or an expression of oslo.policy.
     :param operations: (method, path) pairs that ask for the rule.
+    :param was: what it was called before Xena, where that was another name; None where there was
+        no such rule.
     """
+    old = None if was is None else policy.DeprecatedRule(
+        was or name, ADMIN if check == ADMIN else OWNER, deprecated_since='Xena',
+        deprecated_reason='Readers and members are told apart' if not was else
+        'Each operation has a rule of its own')
     return policy.DocumentedRuleDefault(
         name=name, check_str=check, description=description, scope_types=['project'],
-        operations=[{'method': method, 'path': path} for method, path in operations])
+        operations=[{'method': method, 'path': path} for method, path in operations],
+        deprecated_rule=old if old and (old.name, old.check_str) != (name, check) else None)
 
 
 def list_rules() -> list[policy.RuleDefault]:

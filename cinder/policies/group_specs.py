@@ -13,12 +13,14 @@ DELETE = 'group:group_types_specs:delete'
 _SPECS = '/group_types/{group_type_id}/group_specs'
 _SPEC = f'{_SPECS}/{{key}}'
 
+_WAS = 'group:group_types_specs'
+
 RULES = [
-    rule(GET_ALL, ADMIN, 'List the specs of a group type.', [('GET', _SPECS)]),
-    rule(GET, ADMIN, 'Show one spec of a group type.', [('GET', _SPEC)]),
-    rule(CREATE, ADMIN, 'Set specs of a group type.', [('POST', _SPECS)]),
-    rule(UPDATE, ADMIN, 'Set one spec of a group type.', [('PUT', _SPEC)]),
-    rule(DELETE, ADMIN, 'Remove a spec of a group type.', [('DELETE', _SPEC)]),
+    rule(GET_ALL, ADMIN, 'List the specs of a group type.', [('GET', _SPECS)], was=_WAS),
+    rule(GET, ADMIN, 'Show one spec of a group type.', [('GET', _SPEC)], was=_WAS),
+    rule(CREATE, ADMIN, 'Set specs of a group type.', [('POST', _SPECS)], was=_WAS),
+    rule(UPDATE, ADMIN, 'Set one spec of a group type.', [('PUT', _SPEC)], was=_WAS),
+    rule(DELETE, ADMIN, 'Remove a spec of a group type.', [('DELETE', _SPEC)], was=_WAS),
 ]
 
 

@@ -9,10 +9,14 @@ UPDATE = 'group:group_types:update'
 DELETE = 'group:group_types:delete'
 SEE_SPECS = 'group:access_group_types_specs'
 
+_WAS = 'group:group_types_manage'
+
 RULES = [
-    rule(CREATE, ADMIN, 'Create a group type.', [('POST', '/group_types')]),
-    rule(UPDATE, ADMIN, 'Change a group type.', [('PUT', '/group_types/{group_type_id}')]),
-    rule(DELETE, ADMIN, 'Delete a group type.', [('DELETE', '/group_types/{group_type_id}')]),
+    rule(CREATE, ADMIN, 'Create a group type.', [('POST', '/group_types')], was=_WAS),
+    rule(UPDATE, ADMIN, 'Change a group type.', [('PUT', '/group_types/{group_type_id}')],
+         was=_WAS),
+    rule(DELETE, ADMIN, 'Delete a group type.', [('DELETE', '/group_types/{group_type_id}')],
+         was=_WAS),
     rule(SEE_SPECS, ADMIN, 'See the group specs of a group type in its representation.',
          [('GET', '/group_types'), ('GET', '/group_types/{group_type_id}')]),
 ]

@@ -9,15 +9,18 @@ CREATE = 'volume_extension:volume_type_encryption:create'
 UPDATE = 'volume_extension:volume_type_encryption:update'
 DELETE = 'volume_extension:volume_type_encryption:delete'
 
+_WAS = 'volume_extension:volume_type_encryption'
+
 RULES = [
     rule(GET, ADMIN, 'Show the encryption settings of a volume type.',
-         [('GET', '/types/{type_id}/encryption'), ('GET', '/types/{type_id}/encryption/{key}')]),
+         [('GET', '/types/{type_id}/encryption'), ('GET', '/types/{type_id}/encryption/{key}')],
+         was=_WAS),
     rule(CREATE, ADMIN, 'Give a volume type encryption settings.',
-         [('POST', '/types/{type_id}/encryption')]),
+         [('POST', '/types/{type_id}/encryption')], was=_WAS),
     rule(UPDATE, ADMIN, 'Change the encryption settings of a volume type.',
-         [('PUT', '/types/{type_id}/encryption/{encryption_id}')]),
+         [('PUT', '/types/{type_id}/encryption/{encryption_id}')], was=_WAS),
     rule(DELETE, ADMIN, 'Remove the encryption settings of a volume type.',
-         [('DELETE', '/types/{type_id}/encryption/{encryption_id}')]),
+         [('DELETE', '/types/{type_id}/encryption/{encryption_id}')], was=_WAS),
 ]
 
 

@@ -12,17 +12,19 @@ DELETE = 'volume_extension:type_delete'
 SEE_EXTRA_SPECS = 'volume_extension:access_types_extra_specs'
 SEE_QOS_SPECS = 'volume_extension:access_types_qos_specs_id'
 
+_WAS = 'volume_extension:types_manage'
+
 RULES = [
     rule(GET_ALL, READER, 'List volume types.',
          [('GET', '/types')]),
     rule(GET, READER, 'Show a volume type.',
          [('GET', '/types/{type_id}')]),
     rule(CREATE, ADMIN, 'Create a volume type.',
-         [('POST', '/types')]),
+         [('POST', '/types')], was=_WAS),
     rule(UPDATE, ADMIN, 'Change a volume type.',
-         [('PUT', '/types/{type_id}')]),
+         [('PUT', '/types/{type_id}')], was=_WAS),
     rule(DELETE, ADMIN, 'Delete a volume type.',
-         [('DELETE', '/types/{type_id}')]),
+         [('DELETE', '/types/{type_id}')], was=_WAS),
     rule(SEE_EXTRA_SPECS, READER, 'See the extra specs of a volume type in its representation.',
          [('GET', '/types'), ('GET', '/types/{type_id}')]),
     rule(SEE_QOS_SPECS, ADMIN, 'See the id of the QoS specs of a volume type.',

@@ -64,7 +64,12 @@ _TABLE = (
     (REMOVE_IMAGE_METADATA, MEMBER, 'Remove image metadata of a volume.',
      'os-unset_image_metadata'),
 )
-RULES = [rule(name, who, what, [('POST', f'/volumes/{{volume_id}}/action ({key})')])
+# Where it was another one before Xena; see base.rule().
+_WAS = {REIMAGE: None, REIMAGE_RESERVED: None,
+        SET_IMAGE_METADATA: 'volume_extension:volume_image_metadata',
+        REMOVE_IMAGE_METADATA: 'volume_extension:volume_image_metadata'}
+RULES = [rule(name, who, what, [('POST', f'/volumes/{{volume_id}}/action ({key})')],
+              was=_WAS.get(name, ''))
          for name, who, what, key in _TABLE]
 
 

@@ -20,6 +20,8 @@ SEE_IMAGE_METADATA = 'volume_extension:volume_image_metadata:show'
 _VOLUME = '/volumes/{volume_id}'
 _SEEN = [('GET', _VOLUME), ('GET', '/volumes/detail')]
 
+_WAS = 'volume_extension:volume_image_metadata'
+
 RULES = [
     rule(GET_ALL, READER, 'List and sum up volumes.',
          [('GET', '/volumes'), ('GET', '/volumes/detail'), ('GET', '/volumes/summary')]),
@@ -35,7 +37,7 @@ RULES = [
     rule(SEE_TENANT, READER, 'See the project of a volume.', _SEEN),
     rule(SEE_MIGRATION, ADMIN, 'See the state of the migration of a volume.', _SEEN),
     rule(SEE_HOST, ADMIN, 'See the back end of a volume.', _SEEN),
-    rule(SEE_IMAGE_METADATA, READER, 'See the image metadata of a volume.', _SEEN),
+    rule(SEE_IMAGE_METADATA, READER, 'See the image metadata of a volume.', _SEEN, was=_WAS),
 ]
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of Sphinx: plain pages, no extensions, so that the environment stays small. The page
-about the API is written here, from the tables that the service runs by."""
+"""Settings of Sphinx: plain pages, no extensions, so that the environment stays small. The pages
+about the API and its policies are written here, from the tables that the service runs by."""
 
 import pathlib
 import sys
@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from cinder.api.v3 import router  # noqa: E402 - found through the line above
-from tools import api_page  # noqa: E402
+from tools import api_page, policy_page  # noqa: E402
 
 project = 'Cinder'
 copyright = 'the Cinder authors'
@@ -19,12 +19,13 @@ html_show_sourcelink = False
 nitpicky = True
 
 
-def _write_api_page(_app: object) -> None:
-    target, text = HERE / 'api.rst', api_page.page(router.ROUTES)
-    # Left alone when it is the same: Sphinx goes by the time of a file.
-    if not target.exists() or target.read_text() != text:
-        target.write_text(text)
+def _write_pages(_app: object) -> None:
+    for name, text in (('api', api_page.page(router.ROUTES)), ('policy', policy_page.page())):
+        target = HERE / f'{name}.rst'
+        # Left alone when it is the same: Sphinx goes by the time of a file.
+        if not target.exists() or target.read_text() != text:
+            target.write_text(text)
 
 
 def setup(app: object) -> None:
-    app.connect('builder-inited', _write_api_page)
+    app.connect('builder-inited', _write_pages)

@@ -3,6 +3,7 @@
 
 Each path exists with and without `/{project_id}` in front, and with `.json` appended.
 """
+from cinder import policy
 from cinder.api import dispatch, wsgi
 from cinder.api.v3 import (
     attachments,
@@ -212,4 +213,6 @@ class APIRouter(dispatch.Application):
 
     @classmethod
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'APIRouter':
+        # A policy file that is broken stops the start, and not the first request.
+        policy.enforcer()
         return cls(ROUTES)

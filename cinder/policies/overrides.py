@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The policy files of the operator: where they are, and what can be wrong with them.
+
+oslo.policy reads them; by a rule that it does not understand it would refuse, or allow, all.
+"""
+import contextlib
+import logging as plain_logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+from oslo_policy import policy
+
+from cinder import exception
+from cinder.conf import CONF
+
+LOG = logging.getLogger(__name__)
+
+# The check "!"; oslo.policy does not export its class, and puts it where it cannot read a check.
+NEVER = type(policy.RuleDefault('-', '!').check)
+
+# (path, time of change, size) of each file.
+Files = tuple[tuple[str, int, int], ...]
+
+
+def find() -> Files:
+    """The files there are now."""
+    paths = [CONF.find_file(CONF.oslo_policy.policy_file)]
+    for name in CONF.oslo_policy.policy_dirs:
+        folder = CONF.find_file(name)
+        if folder and os.path.isdir(folder):
+            paths += sorted(entry.path for entry in os.scandir(folder))
+    found = []
+    for path in filter(None, paths):
+        with contextlib.suppress(FileNotFoundError):
+            stat = os.stat(path)
+            found.append((path, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
+def read(engine: policy.Enforcer) -> None:
+    """Have a new engine read the files.
+
+    :raises InvalidPolicyFile: they cannot be read, or cannot be meant so.
+    """
+    # What the parser logs with a traceback for each bad rule is told below in a line.
+    plain_logging.getLogger('oslo_policy._parser').disabled = True
+    try:
+        engine.load_rules()
+        fault = next(_faults(engine), None)
+    except (ValueError, OSError, cfg.Error) as exc:
+        fault = str(exc)
+    except (TypeError, AttributeError):
+        # The library takes any YAML for a table of rules and stumbles over what it is instead.
+        fault = 'it has to be a table of rules and their checks'
+    if fault is not None:
+        raise exception.InvalidPolicyFile(
+            path=engine.policy_path or ', '.join(CONF.oslo_policy.policy_dirs),
+            reason=' '.join(fault.split()))
+    for old, new in _renamed(engine).items():
+        LOG.warning('The policy file sets %s, whose name is of old; today it is: %s.', old,
+                    ', '.join(sorted(new)))
+
+
+def _renamed(engine: policy.Enforcer) -> dict[str, list[str]]:
+    """Name in the files -> names of the rules that took its place."""
+    found: dict[str, list[str]] = {}
+    for name, rule in engine.registered_rules.items():
+        old = rule.deprecated_rule.name if rule.deprecated_rule else name
+        if old != name and old in engine.file_rules:
+            found.setdefault(old, []).append(name)
+    return found
+
+
+def _faults(engine: policy.Enforcer) -> Iterator[str]:
+    """What is wrong with the operator's rules; the library would refuse or allow all by them."""
+    for name, rule in engine.file_rules.items():
+        leaves = list(_leaves(rule.check))
+        if not isinstance(rule.check_str, str | list):
+            yield f'rule {name} has no check; "@" allows everybody, "!" nobody'
+        elif '!' not in str(rule.check_str) and any(type(leaf) is NEVER for leaf in leaves):
+            yield f'the check of rule {name} cannot be understood: {rule.check_str}'
+        elif not all(_can_be_filled(leaf) for leaf in leaves):
+            yield f'rule {name} has a malformed %(...)s: {rule.check_str}'
+    for name in engine.file_rules:
+        if name in _reached(engine, name, set()):
+            yield f'rule {name} refers to itself'
+
+
+def _leaves(check: Any) -> Iterator[Any]:
+    inner = [check.rule] if isinstance(check, policy.NotCheck) else getattr(check, 'rules', None)
+    if inner is None:
+        yield check
+    else:
+        for each in inner:
+            yield from _leaves(each)
+
+
+def _can_be_filled(leaf: Any) -> bool:
+    try:
+        str.__mod__(getattr(leaf, 'match', ''), _Anything())
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _reached(engine: policy.Enforcer, name: str, found: set[str]) -> set[str]:
+    """The rules that a rule leads to."""
+    for leaf in _leaves(engine.rules[name]) if name in engine.rules else ():
+        if isinstance(leaf, policy.RuleCheck) and leaf.match not in found:
+            found.add(leaf.match)
+            _reached(engine, leaf.match, found)
+    return found
+
+
+class _Anything(dict):
+    """A target that has whatever it is asked for."""
+
+    def __missing__(self, name: str) -> str:
+        return ''
