@@ -262,9 +262,11 @@ class OperationRunner:
 
     # ------------------------------------------------------------------------------- the poller
     def start(self) -> None:
-        """Run what was left behind, then look again each operation_poll_interval seconds."""
-        self._loop = threading.Thread(target=self._run, name='operation-poller', daemon=True)
-        self._loop.start()
+        """Run what was left behind, then look again each operation_poll_interval seconds; once is
+        enough."""
+        if self._loop is None:
+            self._loop = threading.Thread(target=self._run, name='operation-poller', daemon=True)
+            self._loop.start()
 
     def wait(self) -> None:
         """Return when what poll() started is done."""

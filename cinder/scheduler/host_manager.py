@@ -93,6 +93,7 @@ class HostManager:
         self._backends: dict[str, Backend] = {}
         self._services: dict[str, objects.Service] = {}
         self._services_read_at = float('-inf')
+        self._listening_since = float('-inf')
         self._heard = threading.Condition()
 
     # ------------------------------------------------------------------------------ the reports
@@ -150,12 +151,12 @@ class HostManager:
         self._services_read_at = self._clock()
 
     def silent(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
-        """Services that may take volumes and have not reported yet.
+        """Services that may take volumes and have not reported since we listen.
 
         :param up_only: leave out those whose heartbeat is missing.
         """
         self._refresh_services(ctxt)
-        heard = {host for backend in self._backends.values() for host in backend.hosts}
+        heard = self._heard_since(self._listening_since)
         return [host for host, service in self._services.items()
                 if host not in heard and not service.disabled and not service.frozen
                 and (service.is_up or not up_only)]
@@ -167,19 +168,32 @@ class HostManager:
         before its heartbeat is seen, and may be up in a moment.
         """
         self._refresh_services(ctxt)
-        lately = self._clock() - self._down_time
-        heard = {host for backend in self._backends.values()
-                 for host, (_measured, heard_at) in backend.hosts.items() if heard_at > lately}
+        heard = self._heard_since(self._clock() - self._down_time)
+        return [host for host in self.down(ctxt) if host in heard]
+
+    def down(self, ctxt: context.RequestContext) -> list[str]:
+        """Services that are wanted and whose heartbeat is missing."""
+        self._refresh_services(ctxt)
         return [host for host, service in self._services.items()
-                if host in heard and _hindrance(service) == DOWN]
+                if _hindrance(service) == DOWN]
+
+    def _heard_since(self, moment: float) -> set[str]:
+        return {host for backend in self._backends.values()
+                for host, (_measured, heard_at) in backend.hosts.items() if heard_at > moment}
+
+    def listen_anew(self) -> None:
+        """Messages arrive again: what was reported before stays known, but each service is to
+        report once more before it counts as heard."""
+        self._listening_since = self._clock()
+        self.read_services_again()
 
     def read_services_again(self) -> None:
         """Believe the services table no longer: the next question reads it."""
         self._services_read_at = float('-inf')
 
     def has_reports(self) -> bool:
-        """Whether any service reported since the start."""
-        return bool(self._backends)
+        """Whether any service reported since we listen."""
+        return bool(self._heard_since(self._listening_since))
 
     # -------------------------------------------------------------------------------- the pools
     def pools(self, ctxt: context.RequestContext) -> tuple[list[Pool], list[Unusable]]:
@@ -190,7 +204,8 @@ class HostManager:
         self._refresh_services(ctxt)
         usable: list[Pool] = []
         unusable = [Unusable(host, 'it has not reported its capabilities yet')
-                    for host in self.silent(ctxt)]
+                    for host in self.silent(ctxt)
+                    if host not in self._heard_since(float('-inf'))]
         for key, backend in list(self._backends.items()):
             service, why = self._service_of(backend)
             if service is None:

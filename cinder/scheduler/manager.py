@@ -70,11 +70,16 @@ class SchedulerManager:
                 'group.create': self.create_group,
                 'volume.retype': self.retype_volume}, ready=self.is_ready)
         self.additional_endpoints: list[object] = [cleanup.TakeOver(self.runner.take_over)]
+        # Set by the service: whether a message arrived here in the last so many seconds.
+        self.heard_within: Callable[[float], bool] = lambda _seconds: True
+        # Heard before the heartbeats of those whom the same broker fails count as missing.
+        self._deaf_after = max(conf.service_down_time / 2, conf.report_interval * 1.5)
         self._clock, self._later = clock, later
         self._purge_at = clock()
         self._settled_at = clock() + conf.scheduler_driver_init_wait_time
         self._ready = threading.Event()
         self._stopping = threading.Event()
+        self._listening = threading.Lock()
 
     def _make_driver(self) -> FilterScheduler:
         return importutils.import_class(self.conf.scheduler_driver)(self.conf, self.host_manager)
@@ -124,7 +129,23 @@ class SchedulerManager:
         self._stopping.set()
         self.runner.stop()
 
+    def _listen_anew(self) -> None:
+        """Place nothing until messages arrive again and the back ends have reported."""
+        with self._listening:
+            if not self._ready.is_set():
+                return
+            self._ready.clear()
+        self.host_manager.listen_anew()
+        LOG.warning('No messages arrive here, so nobody can tell which back ends are up: what is '
+                    'to be placed waits in the journal.')
+        self.init_host_with_rpc()
+
+    def _hears(self) -> bool:
+        return self.heard_within(self._deaf_after)
+
     def _begin(self) -> None:
+        while not self._hears() and not self._stopping.wait(LOOK_AGAIN):
+            self._settled_at = self._clock() + self.conf.scheduler_driver_init_wait_time
         ctxt = context.get_admin_context()
         ask_at = self._clock()
         while not self._stopping.is_set():
@@ -205,7 +226,7 @@ class SchedulerManager:
             elif operation.arguments.get('migration_policy') == 'on-demand':
                 self._move(ctxt, operation, volume, assignment.move_spec(
                     volume, operation, wanted, volume.availability_zone))
-            else:
+            elif not self._postpone(ctxt, operation, volume, 'Its back end does not fit.'):
                 operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
                                 f'have what volume type {wanted.name} asks for.')
 
@@ -287,16 +308,29 @@ class SchedulerManager:
 
     def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
                 resource: Placed, error: exception.NoValidBackend) -> None:
-        waits = (operation.arguments or {}).get('waits', 0)
-        kind = operation.resource_type
-        if self._may_change(ctxt, waits):
-            LOG.info('%s %s waits for back ends that start. %s', kind, resource.id, error)
-            self._wait(ctxt, operation, resource, waits)
+        if self._postpone(ctxt, operation, resource, error):
             return
+        kind = operation.resource_type
         LOG.warning('%s %s cannot be placed. %s', kind, resource.id, error)
         operations.fail(ctxt, operation, resource,
                         f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
                         step=f'{kind}.schedule', detail=operations.NO_BACKEND)
+
+    def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
+                  resource: Placed, refusal: object) -> bool:
+        """Let it wait where the refusal may be none later; False: it is final."""
+        waits = (operation.arguments or {}).get('waits', 0)
+        kind = operation.resource_type
+        if not self._hears() and self.host_manager.down(ctxt):
+            LOG.info('%s %s waits for the message bus. %s', kind, resource.id, refusal)
+            self._put_back(ctxt, operation, waits=0)
+            self._listen_anew()
+        elif self._may_change(ctxt, waits):
+            LOG.info('%s %s waits for back ends that start. %s', kind, resource.id, refusal)
+            self._wait(ctxt, operation, resource, waits)
+        else:
+            return False
+        return True
 
     def _may_change(self, ctxt: context.RequestContext, waits: int) -> bool:
         """Whether a refusal may be no refusal a little later, when all have started."""
@@ -307,13 +341,17 @@ class SchedulerManager:
     def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, waits: int) -> None:
         """Put the operation back into the journal and look at it again soon."""
-        operations_db.hand_over(ctxt, operation, stage='schedule',
-                                arguments={**(operation.arguments or {}), 'waits': waits + 1})
+        self._put_back(ctxt, operation, waits=waits + 1)
         self.host_manager.read_services_again()
         timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)],
                             self.runner.handlers[operation.verb], (ctxt, operation, resource))
         timer.daemon = True
         timer.start()
+
+    def _put_back(self, ctxt: context.RequestContext, operation: objects.Operation,
+                  waits: int) -> None:
+        operations_db.hand_over(ctxt, operation, stage='schedule',
+                                arguments={**(operation.arguments or {}), 'waits': waits})
 
     def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
                    resource: Placed, placement: Placement) -> None:

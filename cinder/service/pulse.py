@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pulse: how a service finds out whether it consumes messages, which is what `up` means."""
 import threading
+import time
 import uuid
 
 import oslo_messaging as messaging
@@ -20,11 +21,14 @@ class Pulse:
         self._life = uuid.uuid4().hex
         self._sent = self._seen = 0
         self._arrived = threading.Event()
+        # A process that starts is not called deaf before it had the time to hear something.
+        self._heard_at = time.monotonic()
 
     def ping(self, ctxt: context.RequestContext, life: str, number: int) -> None:
         """A message to myself arrived."""
         if life == self._life:
             self._seen = max(self._seen, number)
+            self._heard_at = time.monotonic()
             self._arrived.set()
 
     def check(self, ctxt: context.RequestContext, patience: float) -> bool:
@@ -35,3 +39,7 @@ class Pulse:
             ctxt, 'ping', life=self._life, number=self._sent)
         self._arrived.wait(patience)
         return self._seen >= max(1, self._sent - 1)
+
+    def heard_within(self, seconds: float) -> bool:
+        """Whether a message to myself arrived in the last `seconds`."""
+        return time.monotonic() - self._heard_at <= seconds

@@ -169,6 +169,7 @@ class Service(service.ServiceBase):
 
     def _start_servers(self) -> None:
         self.pulse = pulse.Pulse(self.topic, self.host)
+        self.manager.heard_within = self.pulse.heard_within
         endpoints = [self.pulse, logs.LogLevels(), self.manager,
                      *self.manager.additional_endpoints]
         for name in filter(None, (self.host, self.cluster)):

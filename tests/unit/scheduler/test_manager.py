@@ -210,6 +210,83 @@ def test_back_end_that_is_down_for_long_is_not_waited_for(manager, services, clo
     assert later.pauses == []
 
 
+class TestDeaf:
+    """The bus is gone: the heartbeats of all services are missing in the database."""
+
+    @pytest.fixture
+    def began(self, manager, services, clock, monkeypatch):
+        """How often the scheduler set out to listen anew; it cannot hear meanwhile."""
+        began = []
+        monkeypatch.setattr(manager, 'init_host_with_rpc', lambda: began.append(clock.now))
+        manager.heard_within = lambda seconds: False
+        clock.now += 60
+        services.rows[0].is_up = False
+        return began
+
+    def test_nothing_is_refused_by_one_who_cannot_hear(self, manager, later, began, ctxt):
+        asked = [wanted(ctxt) for _ in range(2)]
+        for volume, operation in asked:
+            manager.create_volume(ctxt, operation, volume)
+            assert (row(ctxt, operation).stage, row(ctxt, operation).state) == (
+                'schedule', 'queued')
+            assert volumes_db.get(ctxt, volume.id).status == 'creating'
+        assert not manager.is_ready()
+        assert len(began) == 1
+        assert later.pauses == []
+
+    def test_retype_waits_too(self, manager, began, ctxt):
+        volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'retyping',
+                                          'previous_status': 'available', 'host': 'n1@lvm#lvm'})
+        made = types_db.create(ctxt, {'name': 't', 'is_public': True})
+        operation = operations_db.create(ctxt, 'volume.retype', volume, stage='schedule',
+                                         arguments={'new_type_id': made.id})
+        manager.retype_volume(ctxt, operation, volume)
+        assert (row(ctxt, operation).state, len(began)) == ('queued', 1)
+
+    def test_what_has_nothing_to_do_with_it_is_refused(self, manager, services, began, ctxt):
+        services.rows[0].is_up = True
+        volume, operation = wanted(ctxt, size=500)
+        manager.create_volume(ctxt, operation, volume)
+        assert volumes_db.get(ctxt, volume.id).status == 'error'
+        assert manager.is_ready()
+
+    def test_who_hears_again_waits_for_reports_and_heartbeats(
+            self, manager, services, began, bus, clock, later, ctxt):
+        volume, operation = wanted(ctxt)
+        manager.create_volume(ctxt, operation, volume)
+        started = []
+        manager.runner.start = lambda: started.append(manager.is_ready())
+        thread = threading.Thread(target=manager._begin)
+        thread.start()
+        thread.join(0.05)
+        assert thread.is_alive() and bus.asked == 0
+        clock.now += 1
+        manager.heard_within = lambda seconds: True
+        while thread.is_alive():
+            tell(manager)
+            thread.join(0.05)
+        assert started == [True] and bus.asked == 1
+        manager.create_volume(ctxt, row(ctxt, operation))
+        assert row(ctxt, operation).state == 'queued'
+        services.rows[0].is_up = True
+        later.run()
+        assert bus.created == [('n1@lvm#lvm', 'n1@lvm', 'execute', 'queued')]
+
+    def test_who_hears_that_no_back_end_is_up_refuses_in_the_end(
+            self, manager, services, began, clock, later, ctxt):
+        volume, operation = wanted(ctxt)
+        manager.create_volume(ctxt, operation, volume)
+        manager.heard_within = lambda seconds: True
+        manager._settled_at = clock.now + 60
+        manager._ready.set()
+        manager.create_volume(ctxt, row(ctxt, operation))
+        assert volumes_db.get(ctxt, volume.id).status == 'creating'
+        clock.now += 61
+        later.run()
+        assert volumes_db.get(ctxt, volume.id).status == 'error'
+        assert 'not available' in row(ctxt, operation).error
+
+
 @pytest.mark.parametrize('resumed', [False, True])
 def test_volume_that_was_deleted_meanwhile(manager, bus, ctxt, resumed):
     volume, operation = wanted(ctxt)

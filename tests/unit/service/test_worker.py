@@ -196,6 +196,17 @@ def test_pings_of_a_former_life_do_not_count(make, ctxt):
     server._drain()
 
 
+def test_manager_can_ask_whether_messages_arrive(make, ctxt):
+    server = make()
+    server._start_servers()
+    heard = server.manager.heard_within
+    assert heard(5)
+    time.sleep(0.02)
+    assert not heard(0.01)
+    assert server.pulse.check(ctxt, 2)
+    assert heard(0.5)
+
+
 # ----------------------------------------------------------------------------- periodic, stop
 def test_periodic_tasks_run(make):
     server = make(periodic_interval=0.05, periodic_fuzzy_delay=0)
