@@ -32,6 +32,8 @@ class RequestContext(context.RequestContext):
         self.quota_class = quota_class
         # The open database transaction of this request; belongs to cinder.db.session.
         self.connection = None
+        # Where in a trace of osprofiler the sender of the last message was; cinder.rpc's.
+        self.trace_info = None
         # Credentials in the form the policy engine reads; made at most once per request.
         self._policy_values = None
         if is_admin is None:

@@ -402,6 +402,12 @@ class CappedVersionUnknown(CinderException):
                 'in this deployment?')
 
 
+class PeerFailed(CinderException):
+    """An error of another service that cannot be sent as it is; its log has the rest."""
+
+    message = _('The service failed with %(kind)s: %(text)s')
+
+
 class RPCTimeout(ServiceUnavailable):
     message = _('The volume service did not answer in time.')
 

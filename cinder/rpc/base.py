@@ -18,6 +18,7 @@ from oslo_config import cfg
 
 from cinder import context, exception, utils
 from cinder.objects import base as objects_base
+from cinder.rpc import answering, tracing
 
 LOG = logging.getLogger(__name__)
 
@@ -97,7 +98,10 @@ class RequestContextSerializer(messaging.Serializer):
         return self._base.deserialize_entity(ctxt, entity)
 
     def serialize_context(self, ctxt: context.RequestContext) -> dict:
-        return ctxt.to_dict()
+        values = ctxt.to_dict()
+        if ctxt.trace_info:
+            values[tracing.KEY] = ctxt.trace_info
+        return values
 
     def deserialize_context(self, values: dict) -> context.RequestContext:
         return context.RequestContext.from_dict(values)
@@ -117,9 +121,11 @@ def get_client(target: messaging.Target, version_cap: str | None = None,
 def get_server(target: messaging.Target, endpoints: Sequence[object],
                serializer: messaging.Serializer | None = None) -> messaging.MessageHandlingServer:
     """A server, not yet started, that hands the messages for `target` to `endpoints`."""
-    return messaging.get_rpc_server(
+    server = messaging.get_rpc_server(
         _state['transport'], target, list(endpoints),
         serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))
+    server.dispatcher = answering.AnsweringDispatcher(server.dispatcher)
+    return server
 
 
 def wait_for_broker(pause: float = 0.5, longest: float = 15) -> None:
@@ -222,6 +228,7 @@ class Sender:
         :raises ServiceTooOld: a peer does not understand the message.
         """
         self._check_version()
+        ctxt.trace_info = tracing.current()
         for _ in range(1 + utils.fault_armed('bus:duplicate')):
             _state['outbox'].put(
                 lambda: self._client.cast(ctxt, method, **arguments), method)
@@ -234,6 +241,7 @@ class Sender:
         :raises CinderException: as raised by the peer.
         """
         self._check_version()
+        ctxt.trace_info = tracing.current()
         try:
             return self._call(ctxt, method, **arguments)
         except messaging.MessagingTimeout as exc:

@@ -36,6 +36,16 @@ class Peer:
     def refuse(self, ctxt):
         raise exception.InvalidVolume(reason='it is red')
 
+    def fail_unspeakably(self, ctxt):
+        raise ValueError('no words', object())
+
+    @messaging.expected_exceptions(OSError)
+    def refuse_unspeakably(self, ctxt):
+        raise OSError(1, b'\xff')
+
+    def answer_unspeakably(self, ctxt):
+        return {'a': object()}
+
 
 @pytest.fixture(autouse=True)
 def conf():
@@ -113,6 +123,15 @@ def test_call_raises_what_the_peer_raised(peer, ctxt):
     with pytest.raises(exception.InvalidVolume) as caught:
         PeerAPI().cctxt(timeout=3).call(ctxt, 'refuse')
     assert str(caught.value) == 'Invalid volume: it is red'
+
+
+@pytest.mark.parametrize(('method', 'kind'), [
+    ('fail_unspeakably', 'ValueError'), ('refuse_unspeakably', 'PermissionError'),
+    ('answer_unspeakably', 'TypeError')])
+def test_what_cannot_be_sent_is_an_error_by_name_at_once(peer, ctxt, caplog, method, kind):
+    with pytest.raises(exception.PeerFailed, match=kind):
+        PeerAPI().cctxt(timeout=3).call(ctxt, method)
+    assert 'Traceback' in caplog.text or 'cannot be sent' in caplog.text
 
 
 def test_an_error_that_crossed_a_broker_loses_the_remote_traceback():
