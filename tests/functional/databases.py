@@ -11,6 +11,7 @@ import pathlib
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -47,6 +48,9 @@ class Server:
         """Stop the server; open connections are cut."""
         self._process.stop()
 
+    def discard(self) -> None:
+        """Remove what lies outside of the directory."""
+
     def kill9(self) -> None:
         """Kill the server with everything it forked."""
         self._process.kill9()
@@ -77,7 +81,11 @@ class Server:
 
 
 class PostgreSQL(Server):
-    """One PostgreSQL cluster; it refuses to run as root and then runs as the user postgres."""
+    """One PostgreSQL cluster; it refuses to run as root and then runs as the user postgres.
+
+    That user cannot rely on pytest's own folder: each pytest that root starts closes it to all
+    others, also under the servers of another run. So its data lies in a folder of its own.
+    """
 
     driver = 'postgresql+psycopg2'
     user = 'cinder'
@@ -91,7 +99,9 @@ class PostgreSQL(Server):
 
     def _initialise(self) -> Process:
         programs, become = self.programs(), _user('postgres')
-        data = _private(self.directory, 'postgres') / 'data'
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._home = _home('postgres') if become else self.directory
+        data = self._home / 'data'
         if not data.exists():
             subprocess.run([*become, f'{programs}/initdb', '--pgdata', str(data), '--username',
                             self.user, '--auth', 'trust', '--encoding', 'UTF8', '--no-sync',
@@ -104,6 +114,10 @@ class PostgreSQL(Server):
             *become, f'{programs}/postgres', '-D', str(data),
             *(word for name, value in settings.items() for word in ('-c', f'{name}={value}'))],
             self.directory / 'postgresql.log')
+
+    def discard(self) -> None:
+        if self._home != self.directory:
+            shutil.rmtree(self._home)
 
 
 class MariaDB(Server):
@@ -141,17 +155,12 @@ def _user(name: str) -> list[str]:
     return ['runuser', '-u', name, '--'] if os.geteuid() == 0 else []
 
 
-def _private(directory: pathlib.Path, user: str) -> pathlib.Path:
-    """The directory, given to the user, who can also reach it."""
-    directory.mkdir(parents=True, exist_ok=True)
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam(user)
-        os.chown(directory, owner.pw_uid, owner.pw_gid)
-        for parent in directory.parents:
-            with contextlib.suppress(OSError):
-                if not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o001)
-    return directory
+def _home(user: str) -> pathlib.Path:
+    """A new folder of the user's, in the one place that every user can reach."""
+    made = pathlib.Path(tempfile.mkdtemp(prefix=f'cinder-tests-{user}-', dir='/tmp'))
+    owner = pwd.getpwnam(user)
+    os.chown(made, owner.pw_uid, owner.pw_gid)
+    return made
 
 
 def started(kind: Callable[[pathlib.Path], Server], directory: pathlib.Path):
@@ -164,4 +173,5 @@ def started(kind: Callable[[pathlib.Path], Server], directory: pathlib.Path):
             yield server
         finally:
             server.stop()
+            server.discard()
     return run()

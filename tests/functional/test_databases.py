@@ -8,6 +8,7 @@ import concurrent.futures
 import datetime
 import itertools
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -448,6 +449,13 @@ def test_connections_that_the_server_closed_are_replaced(url, ctxt, monkeypatch)
     # A reader that finds its connection idle tries it first.
     monkeypatch.setattr(engines, 'IDLE', 0)
     assert volumes.get_row(ctxt, volume.id)['size'] == 2
+
+
+@pytest.mark.skipif(os.geteuid(), reason='only root runs the server as somebody else')
+def test_the_server_is_not_locked_out_by_another_pytest(postgresql, workspace):
+    """Each pytest that root starts makes the folder that all of them share root's alone."""
+    os.chmod(workspace.parents[1], 0o700)
+    postgresql.execute('CHECKPOINT')
 
 
 # ------------------------------------------------------------------------------------ backups
