@@ -3,11 +3,17 @@
 
 import time
 
+import oslo_messaging as messaging
 import pytest
 import sqlalchemy as sa
 
+from cinder import context, exception
+from cinder.conf import CONF
+from cinder.rpc import base as rpc
 from tests.functional import scenarios
+from tests.functional.client import WrongState
 from tests.functional.oracle import Oracle
+from tests.functional.processes import wait_until
 
 AWAY_SECONDS = 20
 AFTER_SECONDS = 30
@@ -54,6 +60,63 @@ def test_queues_deleted(suite, client, broker):
     Oracle(suite).check()
     # The services find the way back to their queues: new work is a matter of moments again.
     assert client.ready_volume()
+
+
+@pytest.fixture
+def impatient_suite(installation, postgresql):
+    """A service whose heartbeat is missing counts as down after a few seconds."""
+    with installation('impatient', postgresql.url('impatient'),
+                      options={'DEFAULT': {'service_down_time': 6}}) as suite:
+        yield suite
+
+
+def test_broker_away_for_longer_than_a_heartbeat_counts(impatient_suite, broker):
+    """A scheduler that cannot hear does not conclude from the database that no back end is up;
+    one that hears does."""
+    suite, client = impatient_suite, impatient_suite.client()
+    broker.kill9()
+    try:
+        wait_until(lambda: not suite.up(), 20, 'all services to count as down')
+        made = [client.create_volume(1)['id'] for _ in range(5)]
+        # Long enough for the scheduler to find them in the journal, twice.
+        time.sleep(5)
+        assert {client.show('volume', volume_id)['status'] for volume_id in made} == {'creating'}
+    finally:
+        broker.start()
+    back = time.monotonic()
+    for volume_id in made:
+        client.wait_for_status('volume', volume_id, 'available')
+    assert time.monotonic() - back < AFTER_SECONDS
+    Oracle(suite).check()
+    suite.processes['volume'].kill9()
+    wait_until(lambda: not any(binary == 'cinder-volume' for binary, _host in suite.up()), 20,
+               'the volume service to count as down')
+    refused = client.create_volume(1)['id']
+    with pytest.raises(WrongState, match='a storage service is not available'):
+        client.wait_for_status('volume', refused, 'available')
+    assert client.show('volume', refused)['status'] == 'error'
+
+
+class Unspeakable:
+    def fail(self, ctxt):
+        raise ValueError('no words', object())
+
+
+def test_an_error_that_cannot_be_sent_keeps_nobody_waiting(broker):
+    rpc.init(CONF, url=broker.url('unspeakable'))
+    server = rpc.get_server(messaging.Target(topic='unspeakable', server='one'), [Unspeakable()])
+    server.start()
+    try:
+        sender = rpc.Sender(rpc.get_client(messaging.Target(topic='unspeakable', server='one')),
+                            timeout=20)
+        asked = time.monotonic()
+        with pytest.raises(exception.PeerFailed, match='ValueError'):
+            sender.call(context.get_admin_context(), 'fail')
+        assert time.monotonic() - asked < 10
+    finally:
+        server.stop()
+        server.wait()
+        rpc.cleanup()
 
 
 @pytest.fixture
