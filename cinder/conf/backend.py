@@ -47,6 +47,10 @@ COMMON = [
                help='Options of ionice for the overwriting, for instance -c3.'),
     cfg.StrOpt('volume_dd_blocksize', default='1M',
                help='Block size of copies, as dd takes it.'),
+    cfg.IntOpt('volume_copy_bps_limit', default=0, min=0,
+               help='Bytes per second that all copies of this back end may move together, for '
+                    'clones, reverts and migrations; 0 is no limit. Copies that share blocks move '
+                    'none.'),
 ]
 
 OPTS = [*COMMON, *lvm.OPTS, *file.OPTS, *targets.OPTS]

@@ -5,6 +5,8 @@ import abc
 from collections.abc import Callable
 from typing import Any
 
+from cinder.brick.local_dev.pace import Pace
+
 Fields = dict[str, Any] | None
 
 
@@ -32,6 +34,8 @@ class VolumeDriver(abc.ABC):
         self.host = host
         self.cluster_name = cluster_name
         self.executor = executor
+        # Of all copies that the driver makes; the manager sets the limit when it is set up.
+        self.pace = Pace()
 
     @abc.abstractmethod
     def do_setup(self, ctxt: Any) -> None:

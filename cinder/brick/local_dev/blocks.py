@@ -6,9 +6,8 @@ import shlex
 import stat
 from collections.abc import Callable
 
+from cinder.brick.local_dev.pace import MIB, UNHURRIED, Pace
 from cinder.privsep import command
-
-MIB = 1024 ** 2
 
 
 class Blocks:
@@ -19,15 +18,18 @@ class Blocks:
     :param clear: 'zero', or 'none' to leave the bytes of a deleted volume where they are
     :param clear_mib: MiB at the start of a device to clear; 0: all of it
     :param ionice: options of ionice(1) for clearing, for instance '-c3'
+    :param pace: of copies
     """
 
     def __init__(self, execute: Callable = command.execute, blocksize: str = '1M',
-                 clear: str = 'zero', clear_mib: int = 0, ionice: str | None = None) -> None:
+                 clear: str = 'zero', clear_mib: int = 0, ionice: str | None = None,
+                 pace: Pace = UNHURRIED) -> None:
         self._execute = execute
         self._blocksize = blocksize
         self._clear_bytes = clear_mib * MIB
         self._prefix = ('ionice', *shlex.split(ionice)) if ionice else ()
         self.clears = clear == 'zero'
+        self._pace = pace
 
     def clear(self, path: str, size: int) -> None:
         """Overwrite a device of `size` bytes with zeros, as far as the options want that.
@@ -42,7 +44,8 @@ class Blocks:
 
         :raises ProcessExecutionError: dd failed
         """
-        self._dd(source, target, size, ',fullblock,direct', ())
+        for start, piece in self._pace.pieces(size):
+            self._dd(source, target, piece, ',fullblock,direct', (), start)
 
     def copy_range(self, source: str, target: str, start: int, size: int,
                    skip_zeros: bool) -> None:
@@ -53,16 +56,21 @@ class Blocks:
         """
         flags = [',direct' if stat.S_ISBLK(os.stat(path).st_mode) else ''
                  for path in (source, target)]
-        self._execute(
-            *command.DIES_WITH_US, 'dd', f'if={source}', f'of={target}', f'bs={self._blocksize}',
-            f'count={size}', f'skip={start}', f'seek={start}',
-            f'iflag=count_bytes,skip_bytes,fullblock{flags[0]}', f'oflag=seek_bytes{flags[1]}',
-            f'conv=fdatasync,notrunc{",sparse" if skip_zeros else ""}',
-            run_as_root=True, timeout=None)
+        for offset, piece in self._pace.pieces(size):
+            self._execute(
+                *command.DIES_WITH_US, 'dd', f'if={source}', f'of={target}',
+                f'bs={self._blocksize}', f'count={piece}', f'skip={start + offset}',
+                f'seek={start + offset}', f'iflag=count_bytes,skip_bytes,fullblock{flags[0]}',
+                f'oflag=seek_bytes{flags[1]}',
+                f'conv=fdatasync,notrunc{",sparse" if skip_zeros else ""}',
+                run_as_root=True, timeout=None)
 
-    def _dd(self, source, target, size, iflag, prefix):
+    def _dd(self, source, target, size, iflag, prefix, start=0):
         # Direct, so that gigabytes of somebody's data do not push everything out of the page
         # cache; fdatasync, so that nothing is reported done that a power cut would undo.
+        place = (f'skip={start}', f'seek={start}') if start else ()
+        iflag, oflag = (f'{iflag},skip_bytes', ',seek_bytes') if start else (iflag, '')
         self._execute(*command.DIES_WITH_US, *prefix, 'dd', f'if={source}', f'of={target}',
-                      f'bs={self._blocksize}', f'count={size}', f'iflag=count_bytes{iflag}',
-                      'oflag=direct', 'conv=fdatasync,notrunc', run_as_root=True, timeout=None)
+                      f'bs={self._blocksize}', f'count={size}', *place,
+                      f'iflag=count_bytes{iflag}', f'oflag=direct{oflag}',
+                      'conv=fdatasync,notrunc', run_as_root=True, timeout=None)

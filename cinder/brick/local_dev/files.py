@@ -14,6 +14,7 @@ from collections.abc import Callable
 from eventlet import patcher
 
 from cinder import exception
+from cinder.brick.local_dev.pace import UNHURRIED, Pace
 from cinder.i18n import _
 
 # linux/fs.h: _IOW(0x94, 9, int), see ioctl_ficlone(2)
@@ -47,11 +48,13 @@ def create(path: str, size: int) -> None:
         _place(path, lambda fd: os.ftruncate(fd, size))
 
 
-def copy(source: str, path: str, size: int, reflink: str = 'auto') -> None:
+def copy(source: str, path: str, size: int, reflink: str = 'auto',
+         pace: Pace = UNHURRIED) -> None:
     """Make `path` a copy of `source`, grown to `size` bytes.
 
     :param reflink: 'auto' shares the blocks where the file system can and else copies those
         that hold data, 'always' insists on sharing, 'never' copies
+    :param pace: of copying
     :raises SourceChanged: the source does not stay as it is for as long as copying takes
     :raises WrongSize: there is a file of another size, or the source is longer than `size`
     """
@@ -64,17 +67,18 @@ def copy(source: str, path: str, size: int, reflink: str = 'auto') -> None:
 
         def fill(fd):
             if reflink == 'never' or not _reflink(origin.fileno(), fd, reflink == 'always'):
-                _copy_unchanged(origin.fileno(), fd, source)
+                _copy_unchanged(origin.fileno(), fd, source, pace)
             os.ftruncate(fd, size)
 
         _place(path, fill)
 
 
-def replace(source: str, path: str, size: int, reflink: str = 'auto') -> None:
+def replace(source: str, path: str, size: int, reflink: str = 'auto',
+            pace: Pace = UNHURRIED) -> None:
     """As copy(), but over the file that `path` is now."""
     fresh = f'{path}.new'
     remove(fresh)
-    copy(source, fresh, size, reflink)
+    copy(source, fresh, size, reflink, pace)
     os.rename(fresh, path)
     _sync_folder(path)
 
@@ -100,11 +104,12 @@ def remove(path: str) -> None:
     _sync_folder(path)
 
 
-def copy_range(source: str, target: str, start: int, size: int) -> None:
+def copy_range(source: str, target: str, start: int, size: int,
+               pace: Pace = UNHURRIED) -> None:
     """Copy what holds data among `size` bytes from `start` on into a file that reads zeros where it
     was not written."""
     with open(source, 'rb', buffering=0) as origin, open(target, 'r+b', buffering=0) as file:
-        _copy_data(origin.fileno(), file.fileno(), start, start + size)
+        _copy_data(origin.fileno(), file.fileno(), start, start + size, pace)
         os.fdatasync(file.fileno())
 
 
@@ -235,7 +240,7 @@ def _reflink(source: int, target: int, must: bool) -> bool:
     return True
 
 
-def _copy_unchanged(source: int, target: int, path: str) -> None:
+def _copy_unchanged(source: int, target: int, path: str, pace: Pace) -> None:
     for _try in range(_COPY_TRIES):
         if abs(time.time() - os.fstat(source).st_mtime) < _TICK:
             _sleep(_TICK)
@@ -243,13 +248,13 @@ def _copy_unchanged(source: int, target: int, path: str) -> None:
         os.ftruncate(target, 0)
         end = os.fstat(source).st_size
         os.ftruncate(target, end)
-        _copy_data(source, target, 0, end)
+        _copy_data(source, target, 0, end, pace)
         if os.fstat(source).st_mtime_ns == before:
             return
     raise SourceChanged(path=path)
 
 
-def _copy_data(source: int, target: int, start: int, end: int) -> None:
+def _copy_data(source: int, target: int, start: int, end: int, pace: Pace) -> None:
     """Copy the parts that hold data and leave the holes out (lseek(2), SEEK_DATA)."""
     while start < end:
         try:
@@ -260,5 +265,11 @@ def _copy_data(source: int, target: int, start: int, end: int) -> None:
             return
         stop = min(os.lseek(source, start, os.SEEK_HOLE), end)
         os.lseek(target, start, os.SEEK_SET)
-        while start < stop:
-            start += os.sendfile(target, source, start, min(_CHUNK, stop - start))
+        for offset, piece in pace.pieces(stop - start, _sleep):
+            _send(source, target, start + offset, start + offset + piece)
+        start = stop
+
+
+def _send(source: int, target: int, start: int, stop: int) -> None:
+    while start < stop:
+        start += os.sendfile(target, source, start, min(_CHUNK, stop - start))

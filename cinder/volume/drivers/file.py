@@ -69,12 +69,13 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         self._copy(snapshot.volume.name, snapshot.name, snapshot.volume_size)
 
     def _copy(self, source, name, size):
-        native.call(files.copy, self._path(source), self._path(name), size * GIB, self.reflink)
+        native.call(files.copy, self._path(source), self._path(name), size * GIB, self.reflink,
+                    self.pace)
 
     @_typed
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
         native.call(files.replace, self._path(snapshot.name), self._path(volume.name),
-                    volume.size * GIB, self.reflink)
+                    volume.size * GIB, self.reflink, self.pace)
 
     @_typed
     def delete_volume(self, volume: Any) -> driver.Fields:

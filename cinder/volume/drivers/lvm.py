@@ -62,7 +62,7 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
             conf_file = None
         mover = blocks.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
                               config.volume_clear, config.volume_clear_size,
-                              config.volume_clear_ionice)
+                              config.volume_clear_ionice, self.pace)
         return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
                        lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
                        mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover)

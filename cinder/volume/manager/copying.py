@@ -7,25 +7,27 @@ from collections.abc import Iterator
 
 from cinder.brick import native
 from cinder.brick.local_dev import blocks, files
+from cinder.brick.local_dev.pace import UNHURRIED, Pace
 
 # Bytes between two reports; what an interruption may repeat.
 PIECE = 256 * 1024 ** 2
 
 
 def copy(source: str, target: str, size: int, start: int = 0, *, reads_zeros: bool = False,
-         mover: blocks.Blocks) -> Iterator[int]:
+         mover: blocks.Blocks, pace: Pace = UNHURRIED) -> Iterator[int]:
     """Copy `size` bytes and yield, after each piece that is on disk, how many are done.
 
     :param start: bytes that are done already.
     :param reads_zeros: the target reads zeros where it was never written, so zeros are skipped.
     :param mover: for what is not two files.
+    :param pace: for what is.
     """
     between_files = reads_zeros and all(
         stat.S_ISREG(os.stat(path).st_mode) for path in (source, target))
     while start < size:
         piece = min(PIECE, size - start)
         if between_files:
-            native.call(files.copy_range, source, target, start, piece)
+            native.call(files.copy_range, source, target, start, piece, pace)
         else:
             mover.copy_range(source, target, start, piece, reads_zeros)
         start += piece

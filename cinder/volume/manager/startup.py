@@ -113,6 +113,10 @@ def _put_in_error(ctxt, volume, reason: str) -> None:
                             operations.DRIVER_FAILED)
 
 
+def limit_copies(_ctxt, backend: backends.Backend) -> None:
+    backend.driver.pace.limit = backend.configuration.volume_copy_bps_limit
+
+
 def mark_initialized(_ctxt, backend: backends.Backend) -> None:
     backend.initialized = True
     backend.trouble = ''
@@ -141,4 +145,4 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 # Interrupted operations are resumed after this, once the message server runs.
 STEPS = (check_support, join_cluster, replication.use_active_copy, set_up_driver, read_capabilities,
          replication.note_replication, synchronize_provider_info, count_allocated, export_again,
-         mark_initialized, remove_temporary_files, migrate_keys, publish_capabilities)
+         limit_copies, mark_initialized, remove_temporary_files, migrate_keys, publish_capabilities)

@@ -133,9 +133,11 @@ class MigrationEndpoint:
             operations_db.progress(ctxt, operation, total, total)
             return
         mover = blocks.Blocks(self.driver.executor or command.execute,
-                              self.backend.configuration.volume_dd_blocksize)
+                              self.backend.configuration.volume_dd_blocksize,
+                              pace=self.driver.pace)
         for done in copying.copy(self.driver.local_path(work.resource), device['path'], total,
                                  operation.get('progress_done') or 0, mover=mover,
+                                 pace=self.driver.pace,
                                  reads_zeros=device['reads_zeros']):
             with utils.fault_points('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)

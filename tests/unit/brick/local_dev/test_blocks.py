@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Blocks: what dd is told for each way to clear and to copy."""
 import stat
+import time
 
 import pytest
 
 from cinder.brick.local_dev.blocks import MIB, Blocks
+from cinder.brick.local_dev.pace import Pace
+from cinder.privsep import command
 
 
 @pytest.mark.parametrize(('options', 'start', 'count'), [
@@ -60,3 +63,27 @@ def test_devices_are_read_and_written_past_the_page_cache(tmp_path, monkeypatch)
         '/dev/null', '/dev/zero', 0, MIB, False)
     assert 'iflag=count_bytes,skip_bytes,fullblock,direct' in calls[0]
     assert 'oflag=seek_bytes,direct' in calls[0]
+
+
+def test_a_limited_copy_is_made_in_pieces_of_a_second_each():
+    calls, pace = [], Pace(2 * MIB + 5)
+    pace._reserve = lambda piece: 0.0
+    Blocks(lambda *argv, **kwargs: calls.append(argv[7:]), pace=pace).copy('/a', '/b', 5 * MIB)
+    whole = ('oflag=direct', 'conv=fdatasync,notrunc')
+    placed = ('iflag=count_bytes,fullblock,direct,skip_bytes', 'oflag=direct,seek_bytes',
+              'conv=fdatasync,notrunc')
+    assert calls == [
+        (f'count={2 * MIB}', 'iflag=count_bytes,fullblock,direct', *whole),
+        (f'count={2 * MIB}', f'skip={2 * MIB}', f'seek={2 * MIB}', *placed),
+        (f'count={MIB}', f'skip={4 * MIB}', f'seek={4 * MIB}', *placed)]
+
+
+def test_a_limited_copy_takes_its_time(tmp_path):
+    """By dd itself, from the middle of one file into the middle of another."""
+    (tmp_path / 'a').write_bytes(bytes(MIB) + b'x' * 8 * MIB)
+    (tmp_path / 'b').write_bytes(bytes(9 * MIB))
+    began = time.monotonic()
+    Blocks(lambda *argv, **_kwargs: command.execute(*argv), pace=Pace(40 * MIB)).copy_range(
+        str(tmp_path / 'a'), str(tmp_path / 'b'), MIB, 8 * MIB, False)
+    assert time.monotonic() - began >= 8 / 40
+    assert (tmp_path / 'b').read_bytes() == (tmp_path / 'a').read_bytes()

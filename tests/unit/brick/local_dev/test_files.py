@@ -2,10 +2,12 @@
 """Sparse files: holes stay holes, names stand for whole files, a source that moves is noticed."""
 import errno
 import os
+import time
 
 import pytest
 
 from cinder.brick.local_dev import files
+from cinder.brick.local_dev.pace import Pace
 
 MIB = 1024 ** 2
 
@@ -47,6 +49,21 @@ def test_copies_of_nothing_of_holes_and_of_data_alone(tmp_path, content):
     files.copy(str(source), str(tmp_path / 'copy'), len(content), 'never')
     assert (tmp_path / 'copy').read_bytes() == content
     assert allocated(tmp_path / 'copy') == allocated(source)
+
+
+@pytest.mark.parametrize('copy', [
+    lambda a, b, pace: files.copy(a, b, 8 * MIB, 'never', pace),
+    lambda a, b, pace: files.replace(a, b, 8 * MIB, 'never', pace),
+    lambda a, b, pace: (files.create(b, 8 * MIB), files.copy_range(a, b, 0, 8 * MIB, pace))])
+def test_a_limited_copy_takes_its_time_for_what_is_data(tmp_path, copy):
+    path = tmp_path / 'source'
+    with path.open('wb') as file:
+        file.write(b'x' * 4 * MIB)
+        file.truncate(8 * MIB)
+    began = time.monotonic()
+    copy(str(path), str(tmp_path / 'copy'), Pace(40 * MIB))
+    assert 4 / 40 <= time.monotonic() - began < 8 / 40
+    assert (tmp_path / 'copy').read_bytes() == path.read_bytes()
 
 
 def test_a_copy_that_would_cut_its_source_is_refused(source, tmp_path):

@@ -2,6 +2,7 @@
 """FileVolumeDriver on a real folder: the contract, and how it deals with interrupted attempts."""
 import errno
 import os
+import time
 
 import pytest
 
@@ -145,3 +146,22 @@ class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumes
     ('auto', 5, 10, 1.0)])
 def test_over_subscription(option, provisioned, used, ratio):
     assert exported.over_subscription(option, provisioned, used) == ratio
+
+
+@pytest.mark.parametrize('copy', [
+    lambda driver, volume, snapshot: driver.create_cloned_volume(volumes.volume(), volume),
+    lambda driver, volume, snapshot: driver.create_snapshot(volumes.snapshot(volume)),
+    lambda driver, volume, snapshot: driver.create_volume_from_snapshot(volumes.volume(),
+                                                                        snapshot),
+    lambda driver, volume, snapshot: driver.revert_to_snapshot(volume, snapshot)])
+def test_every_copy_keeps_to_the_limit(tmp_path, copy):
+    storage = FileStorage(tmp_path / 'volumes', file_reflink='never')
+    volume = volumes.volume()
+    storage.driver.create_volume(volume)
+    storage.write(volume, b'x' * 2 ** 20)
+    snapshot = volumes.snapshot(volume)
+    storage.driver.create_snapshot(snapshot)
+    storage.driver.pace.limit = 20 * 2 ** 20
+    began = time.monotonic()
+    copy(storage.driver, volume, snapshot)
+    assert time.monotonic() - began >= 1 / 20

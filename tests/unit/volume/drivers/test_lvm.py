@@ -239,6 +239,14 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
             act()
             assert storage.group.programs() == commands
 
+    def test_copies_keep_to_the_limit(self, storage):
+        volume, driver = storage.volume(), storage.driver
+        driver.pace.limit, driver.pace._reserve = 2 ** 28, lambda piece: 0.0
+        storage.group.programs()
+        driver.create_cloned_volume(volumes.volume(), volume)
+        # Four pieces, and the clearing of what the source was frozen in.
+        assert storage.group.programs().count('setpriv') == 5
+
     def test_a_volume_with_snapshots_is_busy(self, storage):
         volume = storage.volume()
         storage.snapshot(volume)

@@ -2,6 +2,7 @@
 """Volumes that move between two back ends over real files, and what is left when they cannot."""
 import itertools
 import os
+import time
 import types
 
 import oslo_messaging as messaging
@@ -181,6 +182,17 @@ def test_a_volume_moves_with_its_bytes(ctxt, bus, volume, path, tmp_path, locked
     assert (done.state, done.progress_done, done.progress_total) == ('done', GIB, GIB)
 
 
+def test_a_limited_copy_takes_its_time(ctxt, bus, volume, path, tmp_path):
+    with open(path(volume), 'r+b') as file:
+        file.seek(4096)
+        file.write(b'x' * 2 ** 19)
+    bus.managers[HERE].backend.driver.pace.limit = 4 * 2 ** 20
+    began = time.monotonic()
+    moved = _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
+    assert time.monotonic() - began >= 2 ** 19 / (4 * 2 ** 20)
+    _check_moved(ctxt, path, moved, tmp_path)
+
+
 def test_in_one_file_system_nothing_is_copied(ctxt, bus, volume, path, tmp_path, monkeypatch):
     monkeypatch.setattr(copying, 'copy', None)
     inode = path(volume).stat().st_ino
@@ -231,11 +243,11 @@ def test_a_copy_goes_on_where_it_stopped(ctxt, bus, volume, path, tmp_path, monk
     copied = []
     real = copying.files.copy_range
 
-    def copy(source, target, start, size):
+    def copy(source, target, start, *rest):
         copied.append(start)
         if start == GIB // 2 and copied.count(start) == 1:
             raise Killed
-        real(source, target, start, size)
+        real(source, target, start, *rest)
 
     monkeypatch.setattr(copying.files, 'copy_range', copy)
     with pytest.raises(Killed):
