@@ -373,6 +373,13 @@ class VolumeDriverException(CinderException):
     message = _('The volume driver reported an error: %(message)s')
 
 
+class BackendUnresponsive(VolumeBackendAPIException):
+    """What was asked of the storage may still happen. `busy`: it answers others meanwhile."""
+
+    message = _('The backend does not answer: %(data)s')
+    busy = False
+
+
 class InsufficientFreeSpace(VolumeBackendAPIException):
     message = _('The backend has too little room: %(data)s')
 

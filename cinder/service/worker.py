@@ -198,7 +198,10 @@ class Service(service.ServiceBase):
         if self._draining:
             return
         if not (self._initialised and self.manager.is_working()):
-            self._tell(False, 'its manager does not work')
+            if self._up:
+                # Now, not when the last heartbeat is old: nothing new is to come here.
+                services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
+            self._tell(False, getattr(self.manager, 'trouble', '') or 'its manager does not work')
         elif not self.pulse.check(ctxt, self.report_interval / 2):
             self._tell(False, 'it receives no messages')
         else:

@@ -116,6 +116,15 @@ class RevertsToSnapshot(abc.ABC):
         """Put the volume back to what its snapshot holds; the snapshot stays."""
 
 
+class ChecksHealth(abc.ABC):
+    @abc.abstractmethod
+    def check_health(self, seconds: float) -> None:
+        """Find out with one small question at most whether the storage answers.
+
+        :raises VolumeBackendAPIException: it does not within `seconds`, or is not well
+        """
+
+
 class Migrates(abc.ABC):
     @abc.abstractmethod
     def migrate_volume(self, volume: Any, path: str) -> bool:

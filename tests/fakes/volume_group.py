@@ -52,6 +52,8 @@ class FakeVolumeGroup:
         self.commands: list[tuple[str, ...]] = []
         self.calls: list[dict] = []
         self.missing = False
+        # An event that commands wait for, and a function that each calls, once it has begun.
+        self.wait_for = self.before = None
         self.pool_data_percent, self.pool_metadata_percent = 25.0, 11.23
         self.pool_metadata = 100 * MIB
         # Bytes by which the metadata and their spare copy have grown.
@@ -82,6 +84,10 @@ class FakeVolumeGroup:
         self.commands.append(argv)
         self.calls.append(kwargs)
         program = 'dd' if 'dd' in argv else argv[0]
+        if self.wait_for:
+            self.wait_for.wait(5)
+        if self.before:
+            self.before()
         failure = next((f for f in self._failures if f.program == program), None)
         if failure:
             failure.times -= 1

@@ -7,6 +7,7 @@ import functools
 import logging
 import os
 import re
+import time
 from collections.abc import Callable
 
 from cinder import exception
@@ -19,6 +20,7 @@ REPORT_SECONDS = 20.0
 CHANGE_SECONDS = 60.0
 # The shell's way to tell of SIGSEGV: lvs has died so now and then, and been well the next time.
 CRASHED = 139
+REPORTS, CHANGES = 'lvm reports', 'lvm changes'
 THIN_SINCE = (2, 2, 95)
 # Part of the free space that a new thin pool takes; the rest is for its metadata and their
 # spare copy, and for growing them.
@@ -51,9 +53,11 @@ class LVM:
         self.mover = mover or blocks.Blocks(executor or command.execute)
         self.pool = pools.ThinPool(self) if lvm_type == 'thin' else pools.ThickPool(self)
         self._execute = functools.partial(
-            executor or functools.partial(command.execute, lane=f'lvm {vg_name}'),
-            run_as_root=True, root_helper=root_helper,
+            executor or command.execute, run_as_root=True, root_helper=root_helper,
             env_variables=self._environment(lvm_conf, suppress_fd_warn))
+        # Two lanes, so that a report does not wait for all the changes that are queued up.
+        self._lanes = executor is None
+        self._answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
         self._tries = tries
         self._group: reports.Group | None = None
 
@@ -79,18 +83,30 @@ class LVM:
                 {row['lv_name']: reports.LogicalVolume.from_row(row) for row in volumes})
         return self._group
 
-    def find(self, *names: str) -> dict[str, reports.LogicalVolume]:
+    def find(self, *names: str, timeout: float = REPORT_SECONDS,
+             ) -> dict[str, reports.LogicalVolume]:
         """Those of the named logical volumes that exist, fresh, in one command."""
         try:
-            rows = self._report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full, names))
+            rows = self._report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full, names),
+                                timeout=timeout)
         except reports.LVNotFound as exc:
             # Those that exist are reported all the same.
             rows = reports.rows('lv', exc.output)
         return {row['lv_name']: reports.LogicalVolume.from_row(row) for row in rows}
 
+    def check_health(self, seconds: float) -> None:
+        """Ask LVM a small question, unless it has answered one in the last `seconds`.
+
+        :raises Overdue: no answer within `seconds`
+        :raises LVMError: the group is not well
+        """
+        if time.monotonic() - self._answered[REPORTS] >= seconds:
+            # Of a thick group this finds nothing, and looks at the group all the same.
+            self.find(self.pool_name, timeout=seconds)
+
     def supports_thin(self) -> bool:
         """Whether this LVM has thin volumes."""
-        out = self._run('lvs', '--version', timeout=REPORT_SECONDS)
+        out = self._run(REPORTS, 'lvs', '--version', timeout=REPORT_SECONDS)
         found = re.search(r'LVM version:\s*(\d+)\.(\d+)\.(\d+)', out)
         return bool(found) and tuple(map(int, found.groups())) >= THIN_SINCE
 
@@ -188,14 +204,14 @@ class LVM:
     def change(self, *argv: str, timeout: float | None = CHANGE_SECONDS) -> None:
         """Run a command that changes the group; what is known of the group is forgotten."""
         try:
-            self._run(*argv, timeout=timeout)
+            self._run(CHANGES, *argv, timeout=timeout)
         finally:
             self._group = None
 
     def _report(self, section: str, program: str, fields: str,
-                *names: str) -> list[dict[str, str]]:
+                *names: str, timeout: float = REPORT_SECONDS) -> list[dict[str, str]]:
         for left in reversed(range(self._tries)):
-            out = self._run(program, *reports.ARGUMENTS, fields, *names, timeout=REPORT_SECONDS)
+            out = self._run(REPORTS, program, *reports.ARGUMENTS, fields, *names, timeout=timeout)
             try:
                 return reports.rows(section, out)
             except reports.BadReport:
@@ -203,17 +219,21 @@ class LVM:
                 if not left:
                     raise
 
-    def _run(self, *argv: str, timeout: float | None) -> str:
+    def _run(self, lane: str, *argv: str, timeout: float | None) -> str:
+        where = {'lane': f'{lane} of {self.vg_name}'} if self._lanes else {}
+        began = time.monotonic()
         for left in reversed(range(self._tries)):
             try:
-                out, err = self._execute(*argv, timeout=timeout)
+                out, err = self._execute(*argv, timeout=timeout, **where)
             except command.CommandOverdue as exc:
-                raise reports.Overdue(data=f'{argv[0]}: {exc.stderr}') from exc
+                error = reports.Busy if self._answered[lane] > began else reports.Overdue
+                raise error(data=f'{argv[0]}: {exc.stderr}') from exc
             except exception.ProcessExecutionError as exc:
                 if exc.exit_code != CRASHED or not left:
                     raise reports.typed(argv[0], exc) from exc
                 LOG.warning('%s crashed, trying again', argv[0])
             else:
+                self._answered[lane] = time.monotonic()
                 if err:
                     LOG.debug('%s: %s', argv[0], err.strip())
                 return out

@@ -60,8 +60,14 @@ class BadReport(LVMError):
     """A report that is not the JSON of LVM 2.03."""
 
 
-class Overdue(LVMError):
-    """LVM did not answer in time; what it was asked for may still happen."""
+class Overdue(LVMError, exception.BackendUnresponsive):
+    """LVM did not answer in time."""
+
+
+class Busy(Overdue):
+    """There was no turn in time, for other commands that came to their end."""
+
+    busy = True
 
 
 # Words of LVM 2.03 on stderr, all with exit code 5 (lvmcmdline: ECMD_FAILED).

@@ -21,7 +21,7 @@ _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 
 class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
-                      driver.ManagesVolumes, driver.ManagesSnapshots):
+                      driver.ManagesVolumes, driver.ManagesSnapshots, driver.ChecksHealth):
     """Thin or thick logical volumes; `vg` is the group, known when setup has been checked."""
 
     VERSION = '3.0.0'
@@ -66,6 +66,9 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
         return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
                        lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
                        mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover)
+
+    def check_health(self, seconds: float) -> None:
+        self.vg.check_health(seconds)
 
     def _guard(self):
         config, vg = self.configuration, self.vg

@@ -14,6 +14,7 @@ from cinder.volume.manager import (
     capabilities,
     group_snapshots,
     groups,
+    health,
     manage_snapshots,
     manage_volumes,
     replication,
@@ -44,6 +45,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         self.backend = backend.Backend(host, service_name, cluster)
         self.backend.runner = self.runner = operations.OperationRunner(
             host, 'execute', {}, cluster=cluster, ready=self.is_working)
+        self._watch = health.Watch(self.backend)
         volume_endpoint = volumes.VolumeEndpoint(self.backend)
         snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
         group_endpoint = groups.GroupEndpoint(self.backend)
@@ -100,8 +102,14 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """Whether the driver works; decides if the service reports itself as up."""
         return self.backend.initialized
 
+    @property
+    def trouble(self) -> str:
+        """Why the driver does not work."""
+        return self.backend.trouble
+
     def heartbeat(self) -> None:
-        """Keep the leases of what runs here."""
+        """Keep the leases of what runs here, and an eye on the storage."""
+        self._watch.tick()
         self.runner.renew()
 
     def reset(self) -> None:

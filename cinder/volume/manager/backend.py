@@ -36,6 +36,8 @@ class Backend:
         self.trouble = 'it was not started yet'
         self._allocated: dict[str, int] = {}
         self._guard = threading.Lock()
+        # Held by whoever brings it up.
+        self.starting = threading.Lock()
 
     @property
     def availability_zone(self) -> str:
@@ -47,6 +49,12 @@ class Backend:
         """:raises DriverNotInitialized: the driver does not work."""
         if not self.initialized:
             raise exception.DriverNotInitialized()
+
+    def lose(self, cause: object) -> None:
+        """The storage does not answer, or not well: take no work until it comes up again."""
+        if self.initialized:
+            LOG.error('Back end %s is down: %s', self.host, cause)
+            self.initialized, self.trouble = False, str(cause)
 
     # ----------------------------------------------------------------------- what is allocated
     def set_allocated(self, allocated: dict[str, int]) -> None:
@@ -83,6 +91,18 @@ class Backend:
         if not self.initialized:
             LOG.warning('Back end %s reports nothing: %s.', self.host, self.trouble)
             return
+        try:
+            capabilities = self.capabilities()
+        except exception.BackendUnresponsive as exc:
+            if exc.busy:
+                LOG.warning('Back end %s is too busy to report: %s', self.host, exc)
+            else:
+                self.lose(exc)
+            return
+        except Exception as exc:
+            LOG.exception('Back end %s cannot tell what it has.', self.host)
+            self.lose(exc)
+            return
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
-            ctxt, 'volume', self.host, self.capabilities(),
+            ctxt, 'volume', self.host, capabilities,
             timeutils.utcnow().isoformat(), cluster_name=self.cluster)

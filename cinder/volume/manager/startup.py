@@ -27,7 +27,16 @@ class Refused(Exception):
 
 
 def run(ctxt, backend: backends.Backend) -> bool:
-    """Take the back end through all steps; whether it works now."""
+    """Take the back end through all steps; whether it works now. One caller at a time does."""
+    if not backend.starting.acquire(blocking=False):
+        return backend.initialized
+    try:
+        return _run(ctxt, backend)
+    finally:
+        backend.starting.release()
+
+
+def _run(ctxt, backend: backends.Backend) -> bool:
     for step in STEPS:
         try:
             step(ctxt, backend)

@@ -54,10 +54,12 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
 
     :param resource: as it came with the message; loaded where the operation is resumed.
     :param on_failure: columns to write together with the error status.
-    :raises OperationLost: others hold it, it is done, or the resource went another way.
+    :raises OperationLost: others hold it, it is done, the resource went another way, or the
+        storage does not answer: then it goes back to the journal. What was asked for may still
+        happen, and is found done by the next attempt.
     """
     lock = f'{operation.resource_type}-{operation.resource_id}'
-    with (coordination.lock(lock),
+    with (coordination.lock(lock), _again_later(operation),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
@@ -65,12 +67,22 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             raise exception.OperationLost(operation_id=operation.id)
         try:
             yield work
-        except exception.OperationLost:
+        except (exception.OperationLost, exception.BackendUnresponsive):
             raise
         except Exception as exc:
             work.fail(exc, **on_failure)
     if work.gone:
         coordination.forget(lock)
+
+
+@contextlib.contextmanager
+def _again_later(operation: objects.Operation) -> Iterator[None]:
+    try:
+        yield
+    except exception.BackendUnresponsive as exc:
+        LOG.warning('%s of %s %s is tried again later: %s', operation.verb,
+                    operation.resource_type, operation.resource_id, exc)
+        raise exception.OperationLost(operation_id=operation.id) from exc
 
 
 def load(ctxt: context.RequestContext,

@@ -39,6 +39,9 @@ class VolumeEndpoint:
             try:
                 with work.driver():
                     made = sources.fill(self.driver, ctxt, volume)
+            except exception.BackendUnresponsive:
+                # What may still be made here must not be made elsewhere too.
+                raise
             except Exception as exc:
                 if not self._reschedule(ctxt, work, exc):
                     raise
@@ -127,8 +130,11 @@ class VolumeEndpoint:
             try:
                 with work.driver():
                     made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
-            except Exception:
+            except Exception as exc:
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'error', {})
+                if isinstance(exc, exception.BackendUnresponsive):
+                    # The snapshot is given up, so the operation has to be too.
+                    raise exception.VolumeBackendAPIException(data=exc) from exc
                 raise
             with session.writer(ctxt):
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'available', {})

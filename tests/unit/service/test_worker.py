@@ -236,6 +236,19 @@ def test_stop_waits_for_work_at_hand_but_not_for_ever(make, monkeypatch, caplog)
     assert 'unfinished' in caplog.text
 
 
+def test_a_manager_that_stops_working_is_down_at_once(make, ctxt, caplog):
+    server = make()
+    server.start()
+    until(lambda: row(ctxt).is_up)
+    server.manager.working, server.manager.trouble = False, 'the disk is away'
+    server.report_state(ctxt)
+    assert not row(ctxt).is_up
+    assert 'is down: the disk is away' in caplog.text
+    server.manager.working = True
+    server.report_state(ctxt)
+    assert row(ctxt).is_up
+
+
 def test_the_parent_that_only_forked_has_nothing_to_stop_or_reset(make):
     server = make()
     server.stop()
