@@ -62,6 +62,18 @@ def start_logging() -> None:
     """Log as the options say, Python warnings included."""
     log.setup(CONF, 'cinder', version.version_string())
     logging.captureWarnings(True)
+    if hasattr(os, 'register_at_fork'):
+        os.register_at_fork(after_in_child=_renew_log_locks)
+
+
+def _renew_log_locks() -> None:
+    """Give a forked process locks of its own for the log.
+
+    Those of oslo.log are pipes, which fork shares: a worker that is killed while it writes a line
+    would keep its parent and all other workers from ever writing another.
+    """
+    for handler in logging.getLogger().handlers:
+        handler.createLock()
 
 
 def warn_of_configuration() -> None:

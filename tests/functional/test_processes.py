@@ -142,6 +142,29 @@ def test_workers_share_a_free_port_and_dead_ones_are_replaced(daemon):
     assert 'Deprecat' not in api.text() and 'deprecat' not in api.text()
 
 
+KILLED_WHILE_LOGGING = '''
+import eventlet
+eventlet.monkey_patch()
+import logging, os, signal
+from cinder.cmd import common
+common.read_configuration()
+common.start_logging()
+child = os.fork()
+if not child:
+    for handler in logging.getLogger().handlers:
+        handler.acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+logging.getLogger('cinder').warning('the parent goes on')
+'''
+
+
+def test_a_worker_that_is_killed_while_it_logs_holds_up_nobody():
+    done = subprocess.run([sys.executable, '-c', KILLED_WHILE_LOGGING], cwd=ROOT, timeout=SECONDS,
+                          capture_output=True, text=True, check=True)
+    assert 'the parent goes on' in done.stdout + done.stderr, done
+
+
 def test_workers_end_with_a_parent_that_was_killed(daemon):
     api = daemon('api').begin()
     workers = api.children()
