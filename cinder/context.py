@@ -9,6 +9,10 @@ from oslo_context import context
 from oslo_utils import timeutils
 
 from cinder import policy
+from cinder.conf import CONF
+
+# What keystonemiddleware has service_token_roles for by default.
+SERVICE_ROLES = ('service',)
 
 
 class RequestContext(context.RequestContext):
@@ -49,6 +53,13 @@ class RequestContext(context.RequestContext):
         other.roles = [*self.roles, 'admin'] if 'admin' not in self.roles else self.roles
         other.connection = self.connection
         return other
+
+    @property
+    def is_service(self) -> bool:
+        """Whether the request comes through another service, with a token of that service."""
+        trusted = getattr(getattr(CONF, 'keystone_authtoken', None), 'service_token_roles',
+                          SERVICE_ROLES)
+        return not set(trusted).isdisjoint(self.service_roles)
 
     def authorize(self, rule: str, target: object = None) -> None:
         """Raise PolicyNotAuthorized unless the caller may do `rule` to `target`.

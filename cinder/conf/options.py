@@ -8,6 +8,7 @@ from cinder.conf import (
     backup,
     coordination,
     keymgr,
+    nova,
     quota,
     scheduler,
     service,
@@ -21,4 +22,5 @@ BY_GROUP = {
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,
+    nova.GROUP: nova.OPTS,
 }

@@ -15,7 +15,7 @@ from cinder.conf import backend, options
 # file serves all daemons, so they are known by name; a test compares this with the libraries.
 # [oslo_messaging_notifications] is not among them: no notifications are sent.
 LIBRARY_GROUPS = (
-    'barbican*', 'cors', 'database', 'healthcheck', 'key_manager', 'keystone_authtoken',
+    'barbican*', 'cors', 'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova',
     'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics',
     'oslo_messaging_rabbit', 'oslo_middleware', 'oslo_policy', 'oslo_reports',
     'oslo_versionedobjects', 'privsep*', 'profiler*', 'ssl', 'vault',

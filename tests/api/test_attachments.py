@@ -142,6 +142,21 @@ def test_delete_is_for_members(api, reader, attachment):
     stranger.get('/attachments/' + attachment['id']).fault(404)
 
 
+def test_another_project_does_not_see_it(api, volume, attachment, nobody):
+    """LP 2138566: whoever knew the id could read it."""
+    assert api.as_roles('reader').get('/attachments/' + attachment['id']).status == 200
+    for roles in ('', 'reader', 'member', 'service'):
+        stranger = api.as_roles(roles, project=OTHER)
+        told = stranger.get('/attachments/' + attachment['id']).fault(404)
+        assert told == stranger.get('/attachments/' + nobody).fault(404).replace(
+            nobody, attachment['id'])
+        for query in ('', '?all_tenants=1', f"?volume_id={volume['id']}",
+                      f'?instance_id={SERVER}'):
+            for path in ('/attachments', '/attachments/detail'):
+                assert stranger.get(path + query).json == {'attachments': []}
+        stranger.get(f"/attachments?marker={attachment['id']}").fault(404)
+
+
 # ----------------------------------------------------------------------------------------- lists
 def test_lists(api, reader, volume, attachment, nobody):
     entry, = reader.get('/attachments').json['attachments']

@@ -87,7 +87,8 @@ class NoAuthMiddleware(ContextMiddleware):
     """Identity as the caller tells it: token `user:project`; the URL's project where the token
     names none (clients without authentication send a word such as 'notused') or is missing.
 
-    An X-Roles header narrows the roles, which are otherwise those of an administrator.
+    An X-Roles header narrows the roles, which are otherwise those of an administrator and of a
+    service.
     """
 
     def __init__(self, application: Callable) -> None:
@@ -104,14 +105,20 @@ class NoAuthMiddleware(ContextMiddleware):
         if len(user) > 255 or len(project) > 255:
             raise exception.Invalid(_('The token is no user:project.'))
         sent = environ.get('HTTP_X_ROLES')
+        service = environ.get('HTTP_X_SERVICE_ROLES', 'service' if sent is None else '')
         return context.RequestContext(
             user_id=user, project_id=project, roles=_roles('admin' if sent is None else sent),
-            is_admin=True if sent is None else None, request_id=environ['openstack.request_id'],
+            is_admin=True if sent is None else None, service_roles=_named(service),
+            request_id=environ['openstack.request_id'],
             global_request_id=environ.get('openstack.global_request_id'))
 
 
+def _named(sent: str) -> list[str]:
+    return [role.strip() for role in sent.split(',')]
+
+
 def _roles(sent: str) -> list[str]:
-    named = [role.strip() for role in sent.split(',')]
+    named = _named(sent)
     highest = min((ALL_ROLES.index(role) for role in named if role in ALL_ROLES),
                   default=len(ALL_ROLES))
     return [*named, *(role for role in ALL_ROLES[highest:] if role not in named)]

@@ -73,6 +73,7 @@ def initialize_connection(req: wsgi.Request, volume_id: str,
 
 @wsgi.body(schema.TERMINATE, key='os-terminate_connection')
 @wsgi.response(202)
+@wsgi.errors(409)
 def terminate_connection(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.TERMINATE)
     volume_actions.terminate_connection(req.context, volume, body['connector'])

@@ -3,9 +3,11 @@
 
 The statuses of a volume follow from its attachment rows: states.settle() derives them.
 """
+from collections.abc import Iterable
+
 from oslo_utils import timeutils
 
-from cinder import exception, objects
+from cinder import compute, exception, objects
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
@@ -108,9 +110,31 @@ def complete(ctxt, attachment: objects.VolumeAttachment) -> None:
                           {'status': 'in-use', 'attach_status': 'attached'})
 
 
+def require_unused(ctxt, volume: objects.Volume,
+                   attachments: Iterable[objects.VolumeAttachment]) -> None:
+    """Refuse to take attachments from servers that use them, unless a service asks.
+
+    A server whose attachment is gone goes on using the device, and soon somebody else's volume is
+    behind it (CVE-2023-2088).
+
+    :raises ConflictNovaUsingAttachment: a server uses one, or may do so.
+    :raises ServiceUnavailable: the compute service does not tell.
+    """
+    if ctxt.is_service:
+        return
+    for attachment in attachments:
+        server = attachment.instance_uuid
+        if server and compute.uses(server, volume.id, attachment.id):
+            raise exception.ConflictNovaUsingAttachment(instance_id=server)
+
+
 def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
-    """Disconnect and forget the attachment; returns those that the volume still has."""
+    """Disconnect and forget the attachment; returns those that the volume still has.
+
+    :raises ConflictNovaUsingAttachment: see require_unused().
+    """
     volume = volumes_db.get(ctxt, attachment.volume_id)
+    require_unused(ctxt, volume, [attachment])
     if attachment.connector and volume.host:
         volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
     return forget(ctxt, volume, attachment.id)

@@ -90,8 +90,14 @@ def detach(ctxt, volume: objects.Volume, attachment_id: str | None = None) -> No
     """Drop an attachment that was recorded by attach().
 
     :raises InvalidVolume: the attachment is not the volume's, or not named among several.
+    :raises ConflictNovaUsingAttachment: see attachments.require_unused().
     """
     attachment = _pick(volume, attachment_id)
+    attachments.require_unused(ctxt, volume, filter(None, [attachment]))
+    _let_go(ctxt, volume, attachment)
+
+
+def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment | None) -> None:
     if volume.host and attachment is not None and attachment.connector:
         volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
     if attachment is None:
@@ -105,11 +111,16 @@ def force_detach(ctxt, volume: objects.Volume, attachment_id: str | None = None,
     """Detach without asking the server, and end the access of its host.
 
     :raises InvalidVolume: as detach(), or the volume is locked by a migration.
+    :raises ConflictNovaUsingAttachment: as detach().
     """
+    attachment = _pick(volume, attachment_id)
+    # A connector may be that of any server.
+    attachments.require_unused(ctxt, volume, (volume.attachments or []) if connector else
+                               filter(None, [attachment]))
     volumes_db.transition(ctxt, volume, 'force_detach')
     if volume.host and connector:
         volume_rpc.VolumeAPI().terminate_connection(ctxt, volume, connector, force=True)
-    detach(ctxt, volume, attachment_id)
+    _let_go(ctxt, volume, attachment)
 
 
 def initialize_connection(ctxt, volume: objects.Volume, connector: dict) -> dict:
@@ -121,7 +132,11 @@ def initialize_connection(ctxt, volume: objects.Volume, connector: dict) -> dict
 
 
 def terminate_connection(ctxt, volume: objects.Volume, connector: dict | None) -> None:
-    """End the export to a connector (None: to all)."""
+    """End the export to a connector (None: to all).
+
+    :raises ConflictNovaUsingAttachment: a server uses the volume; see attachments.require_unused().
+    """
+    attachments.require_unused(ctxt, volume, volume.attachments or [])
     volume_rpc.VolumeAPI().terminate_connection(ctxt, _placed(volume), connector)
 
 

@@ -68,9 +68,9 @@ def test_files_are_found_only_in_the_two_folders(parse, tmp_path, monkeypatch):
 
 
 def test_unknown_options_are_named_once_each(parse):
-    text = '[DEFAULT]\nbackup_driver = x\nhost = h\n[nova]\ninterface = public\n'
+    text = '[DEFAULT]\nbackup_driver = x\nhost = h\n[nobody]\ninterface = public\n'
     conf = parse(text, text)
-    assert cinder_conf.unknown_options(conf) == ['DEFAULT/backup_driver', 'nova/interface']
+    assert cinder_conf.unknown_options(conf) == ['DEFAULT/backup_driver', 'nobody/interface']
 
 
 def test_backend_sections_count_against_the_backend_options(parse):

@@ -72,6 +72,7 @@ def test_a_volume_in_error_is_a_conflict(ctxt, make):
 
 
 def test_deleting_the_last_one_frees_the_volume(ctxt, make, sent):
+    ctxt.service_roles = ['service']
     volume = make()
     attachment = attachments.create(ctxt, volume, SERVER)
     attachments_db.update(ctxt, attachment.id, {'connector': {'host': 'h'}})
@@ -81,6 +82,7 @@ def test_deleting_the_last_one_frees_the_volume(ctxt, make, sent):
 
 
 def test_deleting_one_of_two_leaves_the_volume_in_use(ctxt, make):
+    ctxt.service_roles = ['service']
     volume = make(multiattach=True)
     first = attachments.create(ctxt, volume, SERVER)
     attachments.complete(ctxt, first)

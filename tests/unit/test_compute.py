@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Asking the compute service, here a small HTTP server, whether a server uses a volume."""
+import pytest
+
+from cinder import compute, exception
+from tests.fakes import compute as fake
+
+SERVER, VOLUME, MINE, OTHER = 'server', 'volume', 'attachment', 'other'
+
+
+@pytest.fixture
+def nova():
+    with fake.running() as server:
+        yield server
+
+
+def test_what_a_server_uses(nova):
+    nova.uses[SERVER, VOLUME] = MINE
+    assert compute.uses(SERVER, VOLUME, MINE)
+    # By another attachment, as while a server moves between hosts.
+    assert not compute.uses(SERVER, VOLUME, OTHER)
+    assert not compute.uses('gone', VOLUME, MINE)
+    assert nova.seen[0] == f'/v2.1/servers/{SERVER}/os-volume_attachments/{VOLUME}'
+
+
+def test_an_old_service_does_not_tell_the_attachment(nova):
+    nova.uses[SERVER, VOLUME] = OTHER
+    nova.answer = 406
+    assert compute.uses(SERVER, VOLUME, MINE)
+    assert len(nova.seen) == 2
+
+
+@pytest.mark.parametrize('status', [401, 403, 500, 503])
+def test_no_answer_is_no_permission(nova, status, caplog):
+    nova.answer = status
+    with pytest.raises(exception.ServiceUnavailable):
+        compute.uses(SERVER, VOLUME, MINE)
+    assert str(status) in caplog.text and SERVER in caplog.text
+
+
+@pytest.mark.parametrize('body', [b'[]', b'{', b'{"volumeAttachment": null}', b'{}'])
+def test_nonsense_is_no_answer(nova, body):
+    nova.answer, nova.body = 200, body
+    with pytest.raises(exception.ServiceUnavailable):
+        compute.uses(SERVER, VOLUME, MINE)
+
+
+def test_a_silent_service(nova):
+    nova.shutdown()
+    nova.server_close()
+    with pytest.raises(exception.ServiceUnavailable):
+        compute.uses(SERVER, VOLUME, MINE)
+
+
+def test_where_nobody_can_be_asked_it_is_in_use():
+    compute._client.cache_clear()
+    assert compute.uses(SERVER, VOLUME, MINE)
