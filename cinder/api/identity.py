@@ -3,8 +3,10 @@
 
 Tokens are the business of keystonemiddleware, whose section of the configuration is used here too.
 """
+import contextlib
 import urllib.parse
 
+from oslo_config import cfg
 from oslo_log import log as logging
 
 from cinder import exception
@@ -26,7 +28,11 @@ def require_project(ctxt, project_id: str) -> None:
         return
     # The library and its plugins take as long to import as the rest of the API.
     from keystoneauth1 import exceptions, loading
-    loading.register_session_conf_options(CONF, _SECTION)
+    from keystonemiddleware import auth_token  # noqa: F401 - its options of the section come first
+    for opt in loading.get_session_conf_options():
+        # It has some of the same names, with other words of help.
+        with contextlib.suppress(cfg.DuplicateOptError):
+            CONF.register_opt(opt, _SECTION)
     loading.register_auth_conf_options(CONF, _SECTION)
     auth = loading.load_auth_from_conf_options(CONF, _SECTION)
     if auth is None:
