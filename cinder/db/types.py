@@ -170,10 +170,11 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
 
 
 def names(ctxt) -> dict[str, str]:
-    """Id -> name of all types."""
+    """Id -> name of the types that the caller may see."""
+    scope = query.scope_of(_LIST, ctxt.is_admin, ctxt.is_admin)
     with session.reader(ctxt) as conn:
-        return dict(conn.execute(sa.select(_T.c.id, _T.c.name).where(
-            _T.c.deleted == sa.false())).tuples().all())
+        return dict(conn.execute(sa.select(_T.c.id, _T.c.name).where(*scope),
+                                 {'project_id': ctxt.project_id}).tuples().all())
 
 
 def in_use(ctxt, type_id: str) -> bool:

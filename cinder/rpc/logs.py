@@ -8,9 +8,10 @@ import logging
 import oslo_messaging as messaging
 
 from cinder import objects
-from cinder.rpc import base, scheduler, volume
+from cinder.rpc import backup, base, scheduler, volume
 
-_CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI)}
+_CLIENTS = {api.BINARY: api
+            for api in (backup.BackupAPI, scheduler.SchedulerAPI, volume.VolumeAPI)}
 # Seconds to wait for one service: a dead one must not hold up the answer about the others.
 PATIENCE = 5
 OURS = 'cinder'

@@ -163,8 +163,14 @@ class TestAccept:
         assert snapshots_db.get(ADMIN, snapshot['id']).project_id == PROJECT
 
     @pytest.mark.parametrize('key', ['wrong', '', 5])
-    def test_wrong_key(self, make, volume, other, key):
-        _accept(other, make(), key).fault(400)
+    def test_wrong_key(self, api, member, make, volume, other, nobody, key):
+        made = make()
+        # Who offers it knows that it is there; for others it is as if there were none.
+        for one in (api, member):
+            _accept(one, made, key).fault(400)
+        told = _accept(other, made, key).fault(404)
+        assert told.replace(made['id'], nobody) == _accept(
+            other, {'id': nobody}, key).fault(404)
         assert _status(volume) == 'awaiting-transfer'
 
     def test_unknown(self, other, nobody):

@@ -23,7 +23,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from tests.api.conftest import PROJECT, Answer, Api
+from tests.api.conftest import Answer, Api
 from tests.fakes import backup_service
 from tests.fakes import daemons as fake
 from tests.fakes.daemons import ADMIN
@@ -204,51 +204,69 @@ class World:
 
 def populate(api: Api) -> dict[str, str]:
     """Make one of everything; the ids by name. Daemons have to do their work at once."""
+    ids = everybodys(api)
+    return ids | belongings(api, ids)
+
+
+def everybodys(api: Api) -> dict[str, str]:
+    """What belongs to no project: services, types, QoS specs."""
     for host in ('node@fake', 'node2@fake'):
         services_db.create(ADMIN, {
             'host': host, 'binary': 'cinder-volume', 'topic': 'cinder-volume',
             'availability_zone': 'nova', 'cluster_name': 'cluster@fake'})
     clusters_db.create(ADMIN, {'name': 'cluster@fake', 'binary': 'cinder-volume'})
     backup_service.register(ADMIN)
-    ids = {'default': types_db.default(ADMIN).id, 'project': PROJECT,
-           'other': types_db.create(ADMIN, {'name': 'other', 'is_public': True}).id,
-           'private': types_db.create(ADMIN, {'name': 'private', 'is_public': False}).id,
-           'qos': qos_specs_db.create(ADMIN, 'qos', 'back-end', {'key1': 'v'})['id']}
+    return {
+        'default': types_db.default(ADMIN).id,
+        'kind': _made(api, 'group_type', '/group_types', name='kind'),
+        'other': types_db.create(ADMIN, {'name': 'other', 'is_public': True}).id,
+        'private': types_db.create(ADMIN, {'name': 'private', 'is_public': False}).id,
+        'qos': qos_specs_db.create(ADMIN, 'qos', 'back-end', {'key1': 'v'})['id']}
+
+
+def belongings(api: Api, site: dict[str, str]) -> dict[str, str]:
+    """What belongs to the project of a client.
+
+    :param site: what everybodys() gave.
+    """
+    project = api.project
+    ids = {'project': project}
     for name in ('volume', 'held', 'growing', 'parent', 'reserved', 'offered'):
-        ids[name] = fake.volume(PROJECT, name=name)['id']
-    ids['snapshot'] = fake.snapshot(PROJECT, ids['parent'])['id']
+        ids[name] = fake.volume(project, name=name)['id']
+    ids['snapshot'] = fake.snapshot(project, ids['parent'])['id']
     ids['holding'] = _attach(ids['held'], 'in-use', 'attached')
     ids['attachment'] = _attach(ids['reserved'], 'reserved', 'reserved')
     volumes_db.update(ADMIN, ids['growing'], {'status': 'extending', 'previous_status': 'in-use'})
     volumes_db.set_admin_metadata(ADMIN, ids['growing'], {'extend_new_size': '2'})
     ids['backup'] = backups_db.create(ADMIN, {
-        'project_id': PROJECT, 'user_id': 'user', 'volume_id': ids['volume'], 'size': 1,
+        'project_id': project, 'user_id': 'user', 'volume_id': ids['volume'], 'size': 1,
         'status': 'available', 'host': 'keeper', 'availability_zone': 'nova',
         'service': backup_service.DRIVER}).id
-    return ids | _groups(api, ids['default']) | _transfer(api, ids['offered'])
+    return ids | _groups(api, site) | _transfer(api, ids['offered'])
 
 
 def _attach(volume_id: str, status: str, attach_status: str) -> str:
     volumes_db.update(ADMIN, volume_id, {'status': status, 'attach_status': attach_status})
     return attachments_db.create(ADMIN, {
-        'volume_id': volume_id, 'project_id': PROJECT, 'instance_uuid': SERVER,
+        'volume_id': volume_id, 'instance_uuid': SERVER,
         'attach_status': attach_status, 'attach_mode': 'rw'}).id
 
 
-def _groups(api: Api, default: str) -> dict[str, str]:
-    def made(key: str, path: str, mv: str = '3.71', **body: Any) -> str:
-        answer = api.post(path, {key: body}, mv=mv)
-        assert answer.status == 202, answer.body
-        return answer.json[key]['id']
+def _made(api: Api, key: str, path: str, mv: str = '3.71', **body: Any) -> str:
+    answer = api.post(path, {key: body}, mv=mv)
+    assert answer.status == 202, answer.body
+    return answer.json[key]['id']
 
-    kind = made('group_type', '/group_types', name='kind')
+
+def _groups(api: Api, site: dict[str, str]) -> dict[str, str]:
+    made = functools.partial(_made, api)
+    kind, default = site['kind'], site['default']
     ids = {name: made('group', '/groups', name=name, group_type=kind, volume_types=[default])
            for name in ('group', 'empty')}
     old = {name: made('consistencygroup', '/consistencygroups', '3.0', volume_types='__DEFAULT__')
            for name in ('old', 'old_empty')}
     made('volume', '/volumes', size=1, volume_type=default, consistencygroup_id=old['old'])
     return ids | {
-        'kind': kind,
         'cgsnapshot': made('cgsnapshot', '/cgsnapshots', '3.0', consistencygroup_id=old['old']),
         'member': made('volume', '/volumes', size=1, volume_type=default, group_id=ids['group']),
         'group_snapshot': made('group_snapshot', '/group_snapshots', group_id=ids['group']),

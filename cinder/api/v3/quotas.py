@@ -18,8 +18,8 @@ _SHOWN = {'type': 'object', 'properties': {'id': shapes.TEXT},
 
 
 def names(ctxt) -> list[str]:
-    """Every quota name there is: the fixed ones, and three for each volume type."""
-    types = types_db.names(ctxt.elevated()).values()
+    """The fixed quotas, and three for each volume type that the caller may see."""
+    types = types_db.names(ctxt).values()
     return [*quota.RESOURCES, *(f'{name}_{each}' for each in types for name in quota.PER_TYPE)]
 
 

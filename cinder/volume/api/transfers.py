@@ -53,17 +53,20 @@ def accept(ctxt, transfer_id: str, auth_key: str) -> dict:
     """Give the volume of a transfer, and its snapshots, to the caller's project.
 
     :returns: the transfer, as it was offered.
-    :raises TransferNotFound: there is no such transfer, or it has ended.
+    :raises TransferNotFound: there is no such transfer, it has ended, or it is another project's
+        and the key is wrong: who has no key learns nothing of it.
     :raises InvalidAuthKey: the key is wrong.
     :raises InvalidVolume: the volume or a snapshot of it went another way meanwhile.
     :raises QuotaError: the project has no room.
     """
     # The transfer and the volume are still another project's.
-    ctxt = ctxt.elevated()
-    transfer = transfers_db.get_row(ctxt, transfer_id, secret=True)
+    everywhere = ctxt.elevated()
+    transfer = transfers_db.get_row(everywhere, transfer_id, secret=True)
     if not hmac.compare_digest(_digest(transfer['salt'], auth_key), transfer['crypt_hash']):
+        if not ctxt.is_admin and ctxt.project_id != transfer['source_project_id']:
+            raise exception.TransferNotFound(transfer_id=transfer_id)
         raise exception.InvalidAuthKey(transfer_id=transfer_id)
-    _move(ctxt, transfer, volumes_db.get(ctxt, transfer['volume_id']))
+    _move(everywhere, transfer, volumes_db.get(everywhere, transfer['volume_id']))
     return transfer
 
 

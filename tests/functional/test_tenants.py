@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every operation of the API, asked by everybody about things of every project: the answers are
+what the policy table says, and what belongs to others is answered like what does not exist, in
+status, headers, body and statements."""
+import itertools
+
+import pytest
+
+from cinder.db import session
+from tests.functional import asks
+from tests.functional.tenants import (
+    MARK,
+    OURS,
+    PERSONAS,
+    THEIRS,
+    World,
+    applies,
+    comparable,
+    expected,
+    kinds,
+)
+
+ASKS = [ask for each in asks.OPERATIONS for ask in asks.of(each)]
+WRITES = {'INSERT', 'UPDATE', 'DELETE'}
+
+
+@pytest.fixture(scope='module')
+def world(database_template, tmp_path_factory):
+    engines, path, content = database_template
+    path.write_bytes(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, '_engines', engines)
+        made = World(engines, path, tmp_path_factory.mktemp('tenants'), patch)
+        yield made
+        made.close()
+        engines.dispose(close=True)
+
+
+def name(ask):
+    body = '' if ask.body is None else ' '.join(f'{key} {value}' for key, value in ask.body.items())
+    return f'{ask.each.method} {ask.path} {body}'[:110]
+
+
+@pytest.mark.parametrize('ask', ASKS, ids=name)
+def test_every_answer_is_that_of_the_table(world, ask):
+    wrong, successes = [], 0
+    for persona, whose in itertools.product(PERSONAS, (None, THEIRS, OURS)):
+        if applies(persona, ask):
+            answer = world.ask(persona, ask, whose)
+            right = expected(persona, ask, whose)
+            if not fits(answer, right):
+                wrong.append(f'{persona.name} on {whose or "nothing"}: {answer.status}, not '
+                             f'{right or "a success"}: {answer.body[:200]}')
+            wrong += [f'{persona.name} on {whose or "nothing"} reads {what}'
+                      for what in leaks(world, persona, answer, whose)]
+            successes += right is None and answer.status < 300
+            if WRITES & set(kinds(answer)):
+                world.restore()
+    assert not wrong, '\n'.join(wrong)
+    assert bool(successes) == ask.succeeds
+
+
+def fits(answer, right):
+    if right is not None:
+        return answer.status in right
+    return answer.status not in (401, 403, 500)
+
+
+def leaks(world, persona, answer, whose):
+    """What of another project is in an answer."""
+    if persona.is_admin:
+        return
+    sent = whose and set(world.ids[whose].values())
+    for project in {OURS, THEIRS} - {persona.project}:
+        text = answer.body.decode('utf-8', 'replace') + str(answer.headers)
+        foreign = {ident for key, ident in world.ids[project].items()
+                   if world.ids[OURS][key] != world.ids[THEIRS][key]}
+        yield from (ident for ident in foreign - (sent or set()) if ident in text)
+        if MARK + project in text:
+            yield MARK + project
+
+
+ABOUT_OWNED = [ask for ask in ASKS if any(thing in str(ask.path) + str(ask.body)
+                                          for thing in asks.OWNED)]
+
+
+@pytest.mark.parametrize('ask', ABOUT_OWNED, ids=name)
+def test_what_others_have_is_like_what_nobody_has(world, ask):
+    for persona in PERSONAS:
+        if persona.is_admin or persona.roles is None or not applies(persona, ask):
+            continue
+        for project in {OURS, THEIRS} - {persona.project}:
+            # The first answer may find caches cold.
+            world.ask(persona, ask, None)
+            nothing, foreign = world.ask(persona, ask, None), world.ask(persona, ask, project)
+            assert comparable(foreign, world.ids[project]) == comparable(nothing, world.nothing)
+            assert kinds(foreign) == kinds(nothing), persona.name
+
+
+def test_the_table_of_requests_is_whole():
+    """Every placeholder has a name, every row an operation, and most requests do succeed."""
+    known = {(each.method, each.path, each.action) for each in asks.OPERATIONS}
+    assert set(asks.ROWS) <= known
+    assert not [ask.path for ask in ASKS if '{volume_id}' in ask.path or '_id}' in ask.path]
+    assert sum(ask.succeeds for ask in ASKS) > 0.75 * len(ASKS)
+    assert len(ASKS) >= len(known)
