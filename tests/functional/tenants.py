@@ -183,6 +183,11 @@ class World:
         CONF.clear_default('auth_strategy')
         policy.reset()
 
+    def belongings(self, project: str) -> dict[str, str]:
+        """The ids of what is a project's own."""
+        return {name: ident for name, ident in self.ids[project].items()
+                if self.ids[OURS][name] != self.ids[THEIRS][name]}
+
     def restore(self) -> None:
         """Undo what requests have changed."""
         self._engines.dispose(close=True)
@@ -199,7 +204,7 @@ class World:
         status, headers = told[-1][:2]
         return Answer(int(status[:3]), tuple(headers), body, tuple(self._sql))
 
-    def ask(self, persona: Persona, ask: Ask, whose: str | None) -> Answer:
+    def ask(self, persona: Persona, ask: Ask, whose: str | None, mv: str = '3.71') -> Answer:
         """Send a request about a thing of a project; None asks for what nobody has."""
         own = self.ids[persona.project or OURS]
         there = self.nothing if whose is None else self.ids[whose]
@@ -208,7 +213,7 @@ class World:
             return there[match[1]] if match[1] else own[match[2]]
         path, body = json.loads(re.sub('<([a-z_]+)>|{([a-z_]+)}', fill,
                                        json.dumps([ask.path, ask.body])))
-        return self.callers[persona.name].request(ask.each.method, path, body)
+        return self.callers[persona.name].request(ask.each.method, path, body, mv)
 
     # ------------------------------------------------------------------------------- things
     def _populate(self) -> dict[str, dict[str, str]]:

@@ -73,9 +73,8 @@ def leaks(world, persona, answer, whose):
     sent = whose and set(world.ids[whose].values())
     for project in {OURS, THEIRS} - {persona.project}:
         text = answer.body.decode('utf-8', 'replace') + str(answer.headers)
-        foreign = {ident for key, ident in world.ids[project].items()
-                   if world.ids[OURS][key] != world.ids[THEIRS][key]}
-        yield from (ident for ident in foreign - (sent or set()) if ident in text)
+        foreign = set(world.belongings(project).values()) - (sent or set())
+        yield from (ident for ident in foreign if ident in text)
         if MARK + project in text:
             yield MARK + project
 
@@ -95,6 +94,32 @@ def test_what_others_have_is_like_what_nobody_has(world, ask):
             nothing, foreign = world.ask(persona, ask, None), world.ask(persona, ask, project)
             assert comparable(foreign, world.ids[project]) == comparable(nothing, world.nothing)
             assert kinds(foreign) == kinds(nothing), persona.name
+
+
+LISTS = [each for each in asks.OPERATIONS
+         if each.method == 'GET' and '{' not in each.path and each.path != '/openapi']
+LISTERS = [persona for persona in PERSONAS
+           if persona.name in ('roleless', 'member', 'their reader', 'system reader')]
+# What might widen a list or show by its answer that something is there.
+QUERIES = ('', '?all_tenants=1', '?all_tenants=1&project_id=<project>', '?project_id=<project>',
+           '?tenant_id=<project>&all_tenants=true', '?volume_id=<volume>', '?id=<volume>',
+           '?snapshot_id=<snapshot>', '?group_id=<group>', '?resource_uuid=<volume>',
+           '?marker=<volume>', '?marker=<snapshot>', '?marker=<group>', '?marker=<transfer>',
+           '?name~=secret', "?metadata={'k': 'secret'}", '?host=node@fake', '?user_id=user',
+           '?with_count=1&all_tenants=1', '?list_volume=1&all_tenants=1', '?is_public=none',
+           '?sort=project_id:asc&all_tenants=1')
+
+
+@pytest.mark.parametrize('each', LISTS, ids=lambda each: each.path)
+def test_no_list_shows_or_confirms_what_others_have(world, each):
+    for persona, query, mv in itertools.product(LISTERS, QUERIES, ('3.30', '3.71')):
+        ask = asks.Ask(each, each.path + query)
+        for project in {OURS, THEIRS} - {persona.project}:
+            nothing = world.ask(persona, ask, None, mv)
+            foreign = world.ask(persona, ask, project, mv)
+            assert not list(leaks(world, persona, foreign, project)), (persona.name, query)
+            assert comparable(foreign, world.belongings(project)) == comparable(
+                nothing, world.nothing), (persona.name, query)
 
 
 def test_the_table_of_requests_is_whole():
