@@ -17,7 +17,7 @@ OPTS = [
     cfg.BoolOpt('openapi_public', default=False,
                 help='Let callers without a token read /v3/openapi.json, the description of '
                      'the API, through the pipeline `public` of the paste file.'),
-    cfg.StrOpt('osapi_volume_listen', default='0.0.0.0',
+    cfg.StrOpt('osapi_volume_listen', default='0.0.0.0',  # nosec B104 # the original's default
                help='Address on which the API listens.'),
     cfg.PortOpt('osapi_volume_listen_port', default=8776,
                 help='Port on which the API listens; 0 takes a free one.'),

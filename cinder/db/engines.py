@@ -172,7 +172,7 @@ def _begin_immediate(conn: sa.Connection) -> None:
                 raise
             if time.monotonic() > deadline:
                 raise exception.DatabaseBusy() from exc
-            time.sleep(random.uniform(0.001, 0.02))
+            time.sleep(random.uniform(0.001, 0.02))  # nosec B311 # a pause
 
 
 # No room, read only, shutting down, too many clients, no file.

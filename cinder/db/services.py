@@ -76,7 +76,7 @@ def pick(ctxt, binary: str, zone: str | None = None,
     found = [service for service in list_all(ctxt, binary=binary, disabled=False, is_up=True)
              if zone in (None, service.availability_zone)]
     wanted = [service for service in found if service.host == prefer]
-    return random.choice(wanted or found) if found else None
+    return random.choice(wanted or found) if found else None  # nosec B311 # spreads load
 
 
 def is_up(ctxt, service_id: int) -> bool:

@@ -156,7 +156,7 @@ def retry_on_deadlock(function: Callable) -> Callable:
             except (exception.DatabaseBusy, exception.DatabaseUnavailable) as exc:
                 if joined or attempt == ATTEMPTS - 1:
                     raise
-                pause = random.uniform(0.5, 1.5) * 0.02 * 4 ** attempt
+                pause = random.uniform(0.5, 1.5) * 0.02 * 4 ** attempt  # nosec B311 # a pause
                 LOG.debug('%s: %s Again in %.3f s.', function.__name__, exc, pause)
                 time.sleep(min(pause, 2))
         raise AssertionError('unreachable')

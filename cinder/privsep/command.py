@@ -7,7 +7,7 @@ import logging
 import os
 import shlex
 import signal
-import subprocess
+import subprocess  # nosec B404 # this module is what starts processes, of PROGRAMS only
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -124,7 +124,7 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
             return None, '', f'{earlier.args[0]} (process {earlier.pid}) is still running'
         del _overdue[lane]
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # a list without a shell, of PROGRAMS
             argv, env=_environment(env), stdin=subprocess.PIPE if text else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     except OSError as exc:

@@ -227,7 +227,7 @@ class Service(service.ServiceBase):
 
     def _run_periodic_tasks(self) -> None:
         ctxt = context.get_admin_context()
-        pause = random.uniform(0, self.periodic_fuzzy_delay)
+        pause = random.uniform(0, self.periodic_fuzzy_delay)  # nosec B311 # a pause
         while not self._stopping.wait(pause):
             try:
                 self.manager.run_periodic_tasks(ctxt)
