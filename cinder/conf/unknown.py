@@ -15,10 +15,11 @@ from cinder.conf import backend, options
 # file serves all daemons, so they are known by name; a test compares this with the libraries.
 # [oslo_messaging_notifications] is not among them: no notifications are sent.
 LIBRARY_GROUPS = (
-    'barbican*', 'cors', 'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova',
-    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics',
-    'oslo_messaging_rabbit', 'oslo_middleware', 'oslo_policy', 'oslo_reports',
-    'oslo_versionedobjects', 'privsep*', 'profiler*', 'ssl', 'vault',
+    'audit_middleware_notifications', 'barbican*', 'cinder_as_root', 'cinder_sys_admin', 'cors',
+    'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova',
+    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics', 'oslo_messaging_rabbit',
+    'oslo_middleware', 'oslo_policy', 'oslo_reports', 'oslo_versionedobjects', 'privsep*',
+    'profiler*', 'ssl', 'vault',
 )
 LIBRARY_OPTIONS = frozenset((
     # oslo.log

@@ -1,26 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The privileged half of a storage service: its oslo.privsep context. command.py starts processes
-there and tgt.py talks to tgtd; what they are asked to do is decided by brick, drivers, targets."""
+"""The privileged half of a storage service: its oslo.privsep contexts, what each may do, and the
+list of everything that runs there. command.py starts processes and tgt.py talks to tgtd; what they
+are asked to do is decided by brick, drivers, targets."""
 import os
+from typing import NamedTuple
 
 from oslo_config import cfg
-from oslo_privsep import capabilities, priv_context
+from oslo_privsep import capabilities as caps
+from oslo_privsep import priv_context
 
 # A command waits for the storage, so the number of CPUs, the default, says nothing about
 # how many may run: with two threads one slow disk would hold up every other command.
 THREADS = 16
 
-sys_admin_pctxt = priv_context.PrivContext(
-    'cinder',
-    cfg_section='cinder_sys_admin',
-    pypath=__name__ + '.sys_admin_pctxt',
-    # Device-mapper ioctls; device nodes where udev is not running; LVM locks its memory and
-    # raises its priority while a device is suspended, else it could deadlock on its own swap.
-    capabilities=[capabilities.CAP_SYS_ADMIN, capabilities.CAP_MKNOD,
-                  capabilities.CAP_IPC_LOCK, capabilities.CAP_SYS_NICE],
-)
-cfg.CONF.set_default('thread_pool_size', THREADS, group='cinder_sys_admin')
+# What the commands of LVM need, and for what.
+LVM_CAPABILITIES = {
+    caps.CAP_SYS_ADMIN: 'ioctls of the device mapper',
+    caps.CAP_MKNOD: 'device nodes where udev is not running',
+    caps.CAP_CHOWN: 'their group',
+    caps.CAP_IPC_LOCK: 'LVM locks its memory while a device is suspended, else it could deadlock '
+                       'on its own swap',
+    caps.CAP_SYS_NICE: 'and raises its priority then',
+    caps.CAP_DAC_READ_SEARCH: 'an lvm.conf in a folder of the service',
+}
 
-if os.geteuid() == 0:
-    # Nothing to gain from a helper: entry points run in this process.
-    sys_admin_pctxt.set_client_mode(False)
+
+def _context(name: str, section: str, allowed: dict[int, str]) -> priv_context.PrivContext:
+    made = priv_context.PrivContext('cinder', cfg_section=section, pypath=f'{__name__}.{name}',
+                                    capabilities=list(allowed))
+    cfg.CONF.set_default('thread_pool_size', THREADS, group=section)
+    if os.geteuid() == 0:
+        # Nothing to gain from a helper: entry points run in this process.
+        made.set_client_mode(False)
+    return made
+
+
+sys_admin_pctxt = _context('sys_admin_pctxt', 'cinder_sys_admin', LVM_CAPABILITIES)
+# Root in name only: enough for what belongs to root or asks who is calling.
+as_root_pctxt = _context('as_root_pctxt', 'cinder_as_root', {})
+
+
+class EntryPoint(NamedTuple):
+    """A function that the helper calls for us: where it is, in which context, and what for."""
+
+    function: str
+    context: priv_context.PrivContext
+    purpose: str
+
+
+# All of them: a test compares this with the code, and the security page of doc/ shows it.
+ENTRY_POINTS = (
+    EntryPoint('cinder.privsep.command._run_sys_admin', sys_admin_pctxt,
+               'run a command of LVM'),
+    EntryPoint('cinder.privsep.command._run_as_root', as_root_pctxt,
+               'run tgtadm, or dd on a device'),
+    EntryPoint('cinder.privsep.tgt._create_account', as_root_pctxt,
+               'hand a CHAP secret to tgtd, which answers root only'),
+)

@@ -3,39 +3,60 @@
 and the fate of a command that misses its own; what a failure means is for the caller to say."""
 import collections
 import contextlib
+import itertools
 import logging
 import os
+import re
 import shlex
 import signal
 import subprocess  # nosec B404 # this module is what starts processes, of PROGRAMS only
 import threading
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import NamedTuple
 
 from eventlet import patcher
 from oslo_concurrency import processutils
+from oslo_privsep import capabilities as caps
+from oslo_privsep import priv_context
 from oslo_utils import strutils
 
 from cinder import privsep
 
 LOG = logging.getLogger(__name__)
 
-# Every external program that this service starts, and for what.
+class Program(NamedTuple):
+    """What a program is for; the context that may run it as root, None: nobody may; and the
+    capabilities that it, and what it starts, has then."""
+
+    purpose: str
+    context: priv_context.PrivContext | None = None
+    capabilities: Collection[int] = ()
+
+
+_LVM = (privsep.sys_admin_pctxt, tuple(privsep.LVM_CAPABILITIES))
+# Files of the service's user may be the source or the target of a copy.
+_COPY = (privsep.as_root_pctxt, (caps.CAP_DAC_OVERRIDE,))
+# Every external program that this service starts.
 PROGRAMS = {
-    'vgs': 'state of a volume group',
-    'lvs': 'state of logical volumes; version of LVM',
-    'lvcreate': 'volumes, snapshots, thin pools',
-    'lvremove': 'delete a volume or snapshot',
-    'lvextend': 'grow a volume',
-    'lvrename': 'put a reverted volume in the place of the old one',
-    'lvconvert': 'merge a thick snapshot, or split it off to clear it',
-    'lvchange': 'activate, deactivate',
-    'dd': 'copy and clear thick volumes',
-    'ionice': 'run dd at an I/O priority',
-    'setpriv': 'let dd die with the service that started it',
-    'tgtadm': 'iSCSI exports by tgt',
-    'qemu-img': 'convert images',
+    'vgs': Program('state of a volume group', *_LVM),
+    'lvs': Program('state of logical volumes; version of LVM', *_LVM),
+    'lvcreate': Program('volumes, snapshots, thin pools', *_LVM),
+    'lvremove': Program('delete a volume or snapshot', *_LVM),
+    'lvextend': Program('grow a volume', *_LVM),
+    'lvrename': Program('put a reverted volume in the place of the old one', *_LVM),
+    'lvconvert': Program('merge a thick snapshot, or split it off to clear it', *_LVM),
+    'lvchange': Program('activate, deactivate', *_LVM),
+    'dd': Program('copy and clear thick volumes', *_COPY),
+    'ionice': Program('run dd at an I/O priority', privsep.as_root_pctxt, (caps.CAP_SYS_NICE,)),
+    'setpriv': Program('let dd die with the service that started it; take capabilities away',
+                       privsep.as_root_pctxt),
+    'tgtadm': Program('iSCSI exports by tgt', privsep.as_root_pctxt),
+    'qemu-img': Program('convert images'),
 }
+# Those that run what their command line goes on with, and what stands before that.
+_WRAPPERS = frozenset({'setpriv', 'ionice'})
+_OPTION = re.compile(r'-\S*|[0-9]+|KILL')
 # What a caller may add to the environment of a privileged command.
 ENVIRONMENT = frozenset({'LVM_SYSTEM_DIR', 'LVM_SUPPRESS_FD_WARNINGS', 'TGT_IPC_SOCKET'})
 
@@ -51,7 +72,7 @@ _SIGNALLED = 128
 _TimeoutExpired = (subprocess.TimeoutExpired, patcher.original('subprocess').TimeoutExpired)
 
 _turns: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
-_overdue: dict[str, subprocess.Popen] = {}
+_overdue: dict[str, tuple[str, subprocess.Popen]] = {}
 
 
 class CommandOverdue(processutils.ProcessExecutionError):
@@ -85,7 +106,7 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
     words = [str(word) for word in argv]
     env = dict(env_variables or {})
     line = strutils.mask_password(shlex.join(words))
-    runner = _run_as_root if run_as_root else _run
+    runner = _runner(words) if run_as_root else _run
     started = time.monotonic()
     with _turn(lane, timeout, line):
         left = None if timeout is None else max(0.1, started + timeout - time.monotonic())
@@ -113,19 +134,62 @@ def _turn(lane: str | None, timeout: float | None, line: str) -> Iterator[None]:
         turn.release()
 
 
+def _runner(argv: list[str]) -> Callable:
+    program = PROGRAMS.get(argv[0])
+    lvm = program is not None and program.context is privsep.sys_admin_pctxt
+    return _run_sys_admin if lvm else _run_as_root
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def _run_sys_admin(argv, env, text, timeout, lane):
+    return _run(argv, env, text, timeout, lane, privsep.sys_admin_pctxt)
+
+
+@privsep.as_root_pctxt.entrypoint
+def _run_as_root(argv, env, text, timeout, lane):
+    return _run(argv, env, text, timeout, lane, privsep.as_root_pctxt)
+
+
+def _programs(argv: list[str]) -> list[str]:
+    """The programs of a command line: the first word, and what that runs in turn."""
+    found = [argv[0]]
+    while found[-1] in _WRAPPERS:
+        argv = list(itertools.dropwhile(_OPTION.fullmatch, argv[1:]))
+        if not argv:
+            break
+        found.append(argv[0])
+    return found
+
+
+def _confined(argv: list[str], programs: list[str]) -> list[str]:
+    """The command line with no more capabilities than its programs are listed with: whatever root
+    executes has all of the bounding set, however few the process has that executes it."""
+    kept = {capability for name in programs for capability in PROGRAMS[name].capabilities}
+    words = [f'+{caps.CAPS_BYVALUE[number].removeprefix("CAP_").lower()}'
+             for number in sorted(kept)]
+    return ['setpriv', '--bounding-set=' + ','.join(['-all', *words]), *argv]
+
+
 def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float | None,
-         lane: str | None) -> tuple[int | None, str, str]:
-    """:returns: (exit code, or None when overdue; output; errors, or why it is overdue)"""
-    if argv[0] not in PROGRAMS or not ENVIRONMENT.issuperset(env):
-        return 126, '', f'not a command of this service: {argv[0]} {sorted(env)}'
+         lane: str | None, context: priv_context.PrivContext | None = None,
+         ) -> tuple[int | None, str, str]:
+    """:param context: whose rights the command has; None: this process's
+    :returns: (exit code, or None when overdue; output; errors, or why it is overdue)
+    """
+    programs = _programs(argv)
+    foreign = [name for name in programs if name not in PROGRAMS
+               or context and PROGRAMS[name].context is not context]
+    if foreign or not ENVIRONMENT.issuperset(env):
+        return 126, '', f'not a command of this service: {" ".join(foreign)} {sorted(env)}'
+    line = _confined(argv, programs) if context else argv
     if lane in _overdue:
-        earlier = _overdue[lane]
+        name, earlier = _overdue[lane]
         if _finish(earlier, None, timeout) is None:
-            return None, '', f'{earlier.args[0]} (process {earlier.pid}) is still running'
+            return None, '', f'{name} (process {earlier.pid}) is still running'
         del _overdue[lane]
     try:
         process = subprocess.Popen(  # nosec B603 # a list without a shell, of PROGRAMS
-            argv, env=_environment(env), stdin=subprocess.PIPE if text else subprocess.DEVNULL,
+            line, env=_environment(env), stdin=subprocess.PIPE if text else subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     except OSError as exc:
         return 127, '', f'{argv[0]}: {exc.strerror}'
@@ -138,13 +202,8 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     else:
-        _overdue[lane] = process
+        _overdue[lane] = argv[0], process
     return None, '', why
-
-
-@privsep.sys_admin_pctxt.entrypoint
-def _run_as_root(argv, env, text, timeout, lane):
-    return _run(argv, env, text, timeout, lane)
 
 
 def _finish(process: subprocess.Popen, text: str | None,

@@ -28,7 +28,7 @@ def create_account(name: str, secret: str) -> None:
     _create_account(name, secret, os.environ.get('TGT_IPC_SOCKET', _SOCKET) + '.0')
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def _create_account(name, secret, path):
     body = f'user={name},password={secret}'.encode() + b'\0'
     head = _REQUEST.pack(_MODE_ACCOUNT, _OP_NEW, b'iscsi', _REQUEST.size + len(body),

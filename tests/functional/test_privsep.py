@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commands through the privileged helper as a service without root's rights runs them: a real
-privsep daemon, in a green process as cinder-volume is."""
+"""Commands through the privileged helpers as a service without root's rights runs them: real
+privsep daemons, in a green process as cinder-volume is, and what each of them may do."""
 import os
 import subprocess
 import sys
@@ -10,14 +10,16 @@ import pytest
 SCRIPT = '''
 import eventlet
 eventlet.monkey_patch()
-import os, time
+import os, pathlib, re, time
 from oslo_config import cfg
 from oslo_privsep import priv_context
 from cinder import privsep
 from cinder.privsep import command
+os.environ['TESTED_BY'] = str(os.getpid())
 cfg.CONF([], project='cinder')
 priv_context.init(root_helper=['env'])
-privsep.sys_admin_pctxt.set_client_mode(True)
+for each in privsep.ENTRY_POINTS:
+    each.context.set_client_mode(True)
 
 def failure(*argv, **kwargs):
     try:
@@ -27,7 +29,28 @@ def failure(*argv, **kwargs):
 
 print(command.execute('ionice', '-p', '1', run_as_root=True)[0].strip() != '')
 print(failure('dd', 'if=/no/such', 'of=/dev/null')[:2])
-print(failure('rm', '/no/such')[1])
+print(failure('rm', '/no/such')[1], failure('setpriv', 'rm', '/no/such')[1])
+print(failure('no-such-lvs')[1], command.execute('lvs', '--version', run_as_root=True)[0] != '')
+
+def bounding(*argv):
+    text = command.execute(*argv, 'setpriv', '--dump', run_as_root=True)[0]
+    return re.search('bounding set: (.*)', text)[1]
+
+print(bounding(), bounding('ionice', '-c3'))
+
+def effective(context):
+    for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
+        words = path.read_text().split(chr(0)) if path.exists() else ()
+        if f'cinder.privsep.{context}' in words and str(os.getpid()) == parent(path.parent):
+            return int(re.search('CapEff:.(.*)', (path.parent / 'status').read_text())[1], 16)
+
+def parent(folder):
+    # The helper leaves its starter behind; what it inherited tells whose it is.
+    return dict(line.split('=', 1) for line in (folder / 'environ').read_text().split(chr(0))
+                if '=' in line).get('TESTED_BY')
+
+print(effective('as_root_pctxt'), effective('sys_admin_pctxt') == sum(
+    1 << number for number in privsep.LVM_CAPABILITIES))
 beats = []
 def beat():
     while True:
@@ -40,10 +63,11 @@ print(failure(*slow, timeout=0.3)[:2], len(beats) > 10)
 
 
 @pytest.mark.skipif(os.geteuid(), reason='needs root, which the helper has to have')
-def test_commands_through_the_helper():
+def test_commands_through_the_helpers():
     env = {**os.environ, 'PATH': os.path.dirname(sys.executable) + ':' + os.environ['PATH'],
            'PYTHONPATH': os.getcwd()}
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', SCRIPT], env=env, timeout=60,
                           capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [
-        'True', "('ProcessExecutionError', 1)", '126', "('CommandOverdue', -1) True"], done.stderr
+        'True', "('ProcessExecutionError', 1)", '126 126', '126 True', '[none] sys_nice', '0 True',
+        "('CommandOverdue', -1) True"], done.stderr

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from cinder.privsep import command
 from tests.lvm import forward
 from tools import lab
 
@@ -43,7 +44,7 @@ class Clock:
         real = subprocess.Popen
 
         def start(argv, *args, **kwargs):
-            self.commands.append(argv[0])
+            self.commands.append(command._programs(argv)[-1])
             return real(argv, *args, **kwargs)
         patch.setattr(subprocess, 'Popen', start)
 

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """command.execute with real, harmless processes: output, exit codes, deadlines and lanes."""
+import os
 import time
 
 import pytest
 from oslo_concurrency.processutils import ProcessExecutionError
 
+from cinder import privsep
 from cinder.privsep import command
 
 
 @pytest.fixture(autouse=True)
 def programs(monkeypatch):
     for name in ('sh', 'sleep', 'no-such-program'):
-        monkeypatch.setitem(command.PROGRAMS, name, 'tests')
+        monkeypatch.setitem(command.PROGRAMS, name,
+                            command.Program('tests', privsep.as_root_pctxt))
 
 
 def sh(script, **kwargs):
@@ -102,8 +105,43 @@ def test_much_output_does_not_stop_a_command_that_is_overdue():
 
 
 def test_the_list_of_programs_says_what_each_is_for():
-    assert all(command.PROGRAMS.values())
+    assert all(program.purpose for program in command.PROGRAMS.values())
     assert command.DIES_WITH_US[0] in command.PROGRAMS
+
+
+@pytest.mark.parametrize(('line', 'programs'), [
+    ('dd if=a of=b', ['dd']),
+    ('setpriv --dump', ['setpriv']),
+    ('setpriv --pdeathsig KILL dd if=a', ['setpriv', 'dd']),
+    ('setpriv --pdeathsig KILL ionice -c 2 -n7 dd if=a', ['setpriv', 'ionice', 'dd']),
+    ('setpriv --reuid 0 rm -r /', ['setpriv', 'rm']),
+])
+def test_programs_that_others_run_are_seen(line, programs):
+    assert command._programs(line.split()) == programs
+
+
+@pytest.mark.parametrize('line', ['setpriv rm /no/such', 'ionice -c3 setpriv bash', 'lvs',
+                                  'qemu-img --help'])
+def test_each_context_runs_its_own_programs_only(line):
+    code, _out, err = command._run_as_root(line.split(), {}, None, 5, None)
+    assert (code, err.startswith('not a command of this service')) == (126, True)
+    code, _out, err = command._run_sys_admin(['dd'], {}, None, 5, None)
+    assert code == 126
+
+
+def test_a_privileged_program_has_the_capabilities_of_its_row():
+    words = command._confined(['dd'], ['setpriv', 'ionice', 'dd'])
+    assert words == ['setpriv', '--bounding-set=-all,+dac_override,+sys_nice', 'dd']
+    assert command._confined(['tgtadm'], ['tgtadm'])[1] == '--bounding-set=-all'
+
+
+@pytest.mark.skipif(os.geteuid(), reason='needs root')
+def test_what_root_executes_has_no_other_capabilities(monkeypatch):
+    out = command.execute('sh', '-c', 'grep CapEff /proc/self/status', run_as_root=True)[0]
+    assert int(out.split()[1], 16) == 0
+    monkeypatch.setitem(command.PROGRAMS, 'sh', command.PROGRAMS['lvs'])
+    out = command.execute('sh', '-c', 'grep CapEff /proc/self/status', run_as_root=True)[0]
+    assert int(out.split()[1], 16) == sum(1 << number for number in privsep.LVM_CAPABILITIES)
 
 
 def test_a_copy_dies_with_the_process_that_started_it(tmp_path):

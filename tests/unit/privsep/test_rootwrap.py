@@ -26,8 +26,10 @@ def allowed(tmp_path):
     return ask
 
 
-def test_the_helper_may_run(allowed):
-    assert allowed(*privsep.sys_admin_pctxt.helper_command('/tmp/x/privsep.sock')[1:])
+@pytest.mark.parametrize('context', [privsep.sys_admin_pctxt, privsep.as_root_pctxt],
+                         ids=lambda context: context.cfg_section)
+def test_the_helper_may_run(allowed, context):
+    assert allowed(*context.helper_command('/tmp/x/privsep.sock')[1:])
 
 
 @pytest.mark.parametrize('program', [*command.PROGRAMS, 'sh'])
