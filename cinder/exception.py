@@ -329,6 +329,18 @@ class VolumeSizeExceedsLimit(QuotaError):
                 'maximum allowed %(limit)dG.')
 
 
+class TooManyRequests(CinderException):
+    """:param seconds: until the next request is taken."""
+
+    message = _('Too many requests were sent; the next is taken in %(seconds)d s.')
+    code = 429
+    safe = True
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds=seconds)
+        self.headers = {'Retry-After': str(seconds)}
+
+
 # ------------------------------------------------------------------------------- not now: 501, 503
 class ServiceUnavailable(CinderException):
     message = _('Service is unavailable at this time.')

@@ -21,7 +21,7 @@ Routes = Mapping[str, Mapping[str, dispatch.Target]]
 Schema = dict[str, Any]
 
 # What any request may be answered, with a body beside: other statuses the handler names itself.
-ALWAYS = frozenset((400, 401, 404, 406, 503))
+ALWAYS = frozenset((400, 401, 404, 406, 429, 503))
 WITH_BODY = frozenset((413, 415))
 _MEANING = {
     400: 'The request is malformed, or the state of things does not allow it.',
@@ -34,6 +34,7 @@ _MEANING = {
     412: 'The thing has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
     415: 'The body is no JSON.',
+    429: 'There were too many requests; Retry-After says how long to wait.',
     502: 'The service of the back end does not answer.',
     503: 'The database or another service cannot be reached.',
 }

@@ -10,6 +10,7 @@ from cinder.conf import (
     keymgr,
     nova,
     quota,
+    rate_limit,
     scheduler,
     service,
     transfer,
@@ -18,7 +19,7 @@ from cinder.conf import (
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS, *transfer.OPTS],
+                *backup.OPTS, *transfer.OPTS, *rate_limit.OPTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,

@@ -36,7 +36,7 @@ def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     if status == 412:
         return wsgi.Response(None, status, headers)
     body: dict[str, Any] = {'code': status, 'message': text}
-    if status == 413 and 'Retry-After' in dict(headers):
+    if status in (413, 429) and 'Retry-After' in dict(headers):
         body['retryAfter'] = dict(headers)['Retry-After']
     return wsgi.Response({FAULT_NAMES.get(status, 'computeFault'): body}, status, headers)
 
