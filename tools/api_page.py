@@ -29,7 +29,7 @@ def page(routes: openapi.Routes) -> str:
     found = sorted(openapi.operations(routes), key=_tag)
     for tag, members in itertools.groupby(found, key=_tag):
         parts += [f'{tag}\n{"-" * len(tag)}\n', _table(list(members))]
-    parts += ['Microversions\n-------------\n', _rows([('Version', 'Change')] + [
+    parts += ['Microversions\n-------------\n', rows([('Version', 'Change')] + [
         (mv.text(number), text) for number, text in mv.HISTORY.items()], '10 90')]
     return '\n'.join(parts)
 
@@ -39,14 +39,14 @@ def _tag(each: openapi.Operation) -> str:
 
 
 def _table(members: list[openapi.Operation]) -> str:
-    rows = [('Operation', 'Versions', 'Policy', 'Codes')]
+    found = [('Operation', 'Versions', 'Policy', 'Codes')]
     for each in members:
         action = f' **{each.action}**' if each.action else ''
         told = f'``{each.method} {each.path}``{action} {each.summary}'.strip()
         own = [code for code in each.codes if code not in SHARED]
-        rows.append((told, _window(each), ', '.join(f'``{rule}``' for rule in each.rules),
+        found.append((told, _window(each), ', '.join(f'``{rule}``' for rule in each.rules),
                      ', '.join(map(str, [each.spec.status, *own]))))
-    return _rows(rows, '45 10 33 12')
+    return rows(found, '45 10 33 12')
 
 
 def _window(each: openapi.Operation) -> str:
@@ -56,9 +56,10 @@ def _window(each: openapi.Operation) -> str:
     return mv.text(since)
 
 
-def _rows(rows: list[tuple[str, ...]], widths: str) -> str:
+def rows(cells: list[tuple[str, ...]], widths: str) -> str:
+    """Return a table whose first row is its head; `widths` are the columns' shares."""
     lines = ['.. list-table::', '   :header-rows: 1', f'   :widths: {widths}', '']
-    for row in rows:
+    for row in cells:
         lines += [f'   {"  -" if index else "* -"} {cell}'.rstrip()
                   for index, cell in enumerate(row)]
     return '\n'.join(lines) + '\n'

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings of Sphinx: plain pages, no extensions, so that the environment stays small. The pages
-about the API and its policies are written here, from the tables that the service runs by."""
+about the API, its policies and what runs as root are written here, from the tables that the service
+runs by."""
 
 import pathlib
 import sys
@@ -9,7 +10,7 @@ HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from cinder.api.v3 import router  # noqa: E402 - found through the line above
-from tools import api_page, policy_page  # noqa: E402
+from tools import api_page, policy_page, privileges_page  # noqa: E402
 
 project = 'Cinder'
 copyright = 'the Cinder authors'
@@ -20,7 +21,8 @@ nitpicky = True
 
 
 def _write_pages(_app: object) -> None:
-    for name, text in (('api', api_page.page(router.ROUTES)), ('policy', policy_page.page())):
+    for name, text in (('api', api_page.page(router.ROUTES)), ('policy', policy_page.page()),
+                       ('privileges', privileges_page.page())):
         target = HERE / f'{name}.rst'
         # Left alone when it is the same: Sphinx goes by the time of a file.
         if not target.exists() or target.read_text() != text:
