@@ -42,7 +42,7 @@ class RequestContext(context.RequestContext):
         self._policy_values = None
         if is_admin is None:
             self.is_admin = policy.check_is_admin(self)
-            self._policy_values = None
+            self._policy_values['is_admin'] = self.is_admin
 
     def elevated(self) -> 'RequestContext':
         """The same request with administrator's rights; joins the same open transaction."""

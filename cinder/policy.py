@@ -4,7 +4,9 @@
 The rules and their defaults are in cinder.policies, the operator's changes in the policy file of
 oslo.policy. Everybody asks through RequestContext.authorize() and can().
 """
+import functools
 import inspect
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,8 @@ _REFRESH = 2.0
 # The classes of the checks that nearly all rules end in; oslo.policy does not export them.
 _ROLE = type(policy.RuleDefault('-', 'role:-').check)
 _ATTRIBUTE = type(policy.RuleDefault('-', 'user_id:-').check)
+
+_ONE_VALUE = re.compile(r'%\((\w+)\)s')
 
 Test = Callable[[Any, Mapping[str, Any]], bool]
 
@@ -93,17 +97,25 @@ def _test_of(check: Any, asked: str) -> Test:
         inner = _test_of(check.rule, asked)
         return lambda target, creds: not inner(target, creds)
     if isinstance(check, policy.AndCheck | policy.OrCheck):
-        inners = [_test_of(inner, asked) for inner in check.rules]
-        joined = all if isinstance(check, policy.AndCheck) else any
-        return lambda target, creds: joined(inner(target, creds) for inner in inners)
+        return functools.reduce(_both if isinstance(check, policy.AndCheck) else _either,
+                                [_test_of(inner, asked) for inner in check.rules])
     if type(check) is _ROLE and '%' not in check.match:
         role = check.match.lower()
-        return lambda _target, creds: role in [name.lower() for name in creds['roles']]
+        return lambda _target, creds: role in creds['roles'] or role in [
+            name.lower() for name in creds['roles']]
     if type(check) is _ATTRIBUTE and check.kind.isidentifier():
         return _attribute_test(check.kind, check.match, check)
     if type(check) in (_ROLE, _ATTRIBUTE, overrides.NEVER):
         return lambda target, creds: check(target, creds, enforcer(), asked)
     return _foreign_test(check, asked)
+
+
+def _both(left: Test, right: Test) -> Test:
+    return lambda target, creds: left(target, creds) and right(target, creds)
+
+
+def _either(left: Test, right: Test) -> Test:
+    return lambda target, creds: left(target, creds) or right(target, creds)
 
 
 def _rule(name: str) -> Any:
@@ -126,14 +138,19 @@ def _foreign_test(check: Any, asked: str) -> Test:
 
 
 def _attribute_test(name: str, match: str, check: Any) -> Test:
+    # '%(project_id)s' is one value of the target, nearly always.
+    only = _ONE_VALUE.fullmatch(match)
+    field = only[1] if only else None
+
     def test(target: Any, creds: Mapping[str, Any]) -> bool:
         value = creds.get(name)
-        if not isinstance(value, str | bool):
+        if type(value) is not str and type(value) is not bool:
             return check(target, creds, enforcer(), None)
         try:
-            return str(value) == match % target
+            wanted = match % target if field is None else target[field]
         except KeyError:
             return False
+        return value == wanted if type(value) is type(wanted) else str(value) == str(wanted)
     return test
 
 
