@@ -13,7 +13,7 @@ from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
 from cinder import context, exception, objects, version
-from cinder.cmd import recount
+from cinder.cmd import doctor, recount
 from cinder.conf import CONF
 from cinder.db import migration, purge, services
 
@@ -147,6 +147,9 @@ COMMANDS = (
     Command('quota', 'sync', quota_sync, _PROJECT),
     Command('config', 'list', config_list, (('option', _OPTIONAL),)),
     Command('host', 'list', host_list, (('zone', _OPTIONAL),)),
+    Command('volume', 'doctor', doctor.examine, (
+        ('--backend', {'help': 'only this one of enabled_backends'}),
+        ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
     Command('shell', '', shell),
 )
 

@@ -58,6 +58,13 @@ def for_volume(ctxt, volume_id: str) -> list[objects.VolumeAttachment]:
         return on_connection(conn, volume_id)
 
 
+def connected_volumes(ctxt) -> set[str]:
+    """The ids of the volumes that have an attachment with a connector."""
+    with session.reader(ctxt) as conn:
+        return set(conn.execute(sa.select(_T.c.volume_id).where(
+            _T.c.deleted == sa.false(), _T.c.connector.is_not(None))).scalars())
+
+
 def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
     """for_volume() for a caller that is reading already."""
     rows = query.as_dicts(conn.execute(_ON_VOLUME, {'volume_id': volume_id}))

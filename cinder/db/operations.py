@@ -117,6 +117,13 @@ def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     return [_operation(row) for row in rows]
 
 
+def resources_under_way(ctxt) -> set[str]:
+    """The ids of everything that an unfinished operation is about."""
+    with session.reader(ctxt) as conn:
+        return set(conn.execute(sa.select(_T.c.resource_id).where(
+            _T.c.state.in_(('queued', 'running')))).scalars())
+
+
 def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
     """Prolong the lease of those that `owner` still runs; returns their number."""
     with session.writer(ctxt) as conn:

@@ -97,6 +97,15 @@ def is_on_storage(ctxt, ident: str) -> bool:
             _T.c.deleted == sa.false(), _T.c.id == ident)).first() is not None
 
 
+def place_on_storage(ctxt, ident: str) -> str | None:
+    """The host of the volume of a snapshot; None: there is no such snapshot."""
+    volumes = models.Volume.__table__
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(volumes.c.host).join_from(
+            _T, volumes, _T.c.volume_id == volumes.c.id).where(
+                _T.c.deleted == sa.false(), _T.c.id == ident)).scalars().first()
+
+
 def on_backend(ctxt, host: str | None = None,
                cluster: str | None = None) -> list[objects.Snapshot]:
     """The snapshots of all volumes of a back end, without metadata and volume."""

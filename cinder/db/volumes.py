@@ -150,6 +150,14 @@ def is_on_storage(ctxt, ident: str) -> bool:
             _T.c.deleted == sa.false(), mine)).first() is not None
 
 
+def place_on_storage(ctxt, ident: str) -> str | None:
+    """The host of the volume that is called by this id on the storage; None: there is none."""
+    mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.host).where(
+            _T.c.deleted == sa.false(), mine)).scalars().first()
+
+
 def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
                statuses: Iterable[str] | None = None) -> list[objects.Volume]:
     """All volumes of a back end, without metadata, attachments and type: one statement.

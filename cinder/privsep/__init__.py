@@ -56,4 +56,6 @@ ENTRY_POINTS = (
                'run tgtadm, or dd on a device'),
     EntryPoint('cinder.privsep.tgt._create_account', as_root_pctxt,
                'hand a CHAP secret to tgtd, which answers root only'),
+    EntryPoint('cinder.privsep.zeros._look', as_root_pctxt,
+               'read samples of a new logical volume'),
 )

@@ -47,6 +47,8 @@ PROGRAMS = {
     'lvrename': Program('put a reverted volume in the place of the old one', *_LVM),
     'lvconvert': Program('merge a thick snapshot, or split it off to clear it', *_LVM),
     'lvchange': Program('activate, deactivate', *_LVM),
+    'dmsetup': Program('devices of a group; a look at the metadata of a pool in use', *_LVM),
+    'thin_ls': Program('device ids in a thin pool', privsep.as_root_pctxt),
     'dd': Program('copy and clear thick volumes', *_COPY),
     'ionice': Program('run dd at an I/O priority', privsep.as_root_pctxt, (caps.CAP_SYS_NICE,)),
     'setpriv': Program('let dd die with the service that started it; take capabilities away',

@@ -2,7 +2,8 @@
 """What a driver must offer (VolumeDriver) and what it may: one small abstract class per capability,
 asked for with isinstance(). It holds no way to do any of it; drivers do, and manager/sources.py."""
 import abc
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Collection
 from typing import Any
 
 from cinder.brick.local_dev.pace import Pace
@@ -228,3 +229,54 @@ class Groups(abc.ABC):
     @abc.abstractmethod
     def delete_group_snapshot(self, group_snapshot: Any, snapshots: list[Any]) -> None:
         """Remove all of these snapshots."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What the database says of one back end.
+
+    :param busy: ids of resources that an unfinished operation is about
+    :param connected: ids of volumes with a connected attachment
+    :param place_of: name on the storage -> where its row is: 'host@backend', '' when there is
+        none any more, None when the name is not made from our templates
+    """
+
+    volumes: list[Any]
+    snapshots: list[Any]
+    busy: Collection[str]
+    connected: Collection[str]
+    place_of: Callable[[str], str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Where storage and rows do not fit together.
+
+    :param kind: one word, explained on the operator's page of the driver
+    :param name: on the storage
+    :param what: one sentence
+    :param advice: what an operator can do
+    :param healed: it was mended
+    :param volume_id: of the row that gets `fields`
+    """
+
+    kind: str
+    name: str
+    what: str
+    advice: str
+    healed: bool = False
+    volume_id: str = ''
+    fields: Fields = dataclasses.field(default=None, compare=False)
+
+    def but(self, **changes: Any) -> 'Finding':
+        """The same with some values changed."""
+        return dataclasses.replace(self, **changes)
+
+
+class Audits(abc.ABC):
+    @abc.abstractmethod
+    def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:
+        """Compare the storage with the rows; it may come before check_for_setup_error.
+
+        :param heal: mend what is safe to mend; nothing is changed without
+        """

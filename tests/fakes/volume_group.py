@@ -29,6 +29,8 @@ class Volume:
     skip: bool = False
     open: bool = False
     data: bytes = b''
+    thin_id: int | None = None
+    suspended: bool = False
 
 
 @dataclasses.dataclass
@@ -59,6 +61,9 @@ class FakeVolumeGroup:
         # Bytes by which the metadata and their spare copy have grown.
         self.spare = 0
         self.pool_health, self.pool_needs_check = '', False
+        # Device ids in the pool, and names in device mapper's table, that LVM does not know.
+        self.stray_thin_ids: set[int] = set()
+        self.stray_devices: set[str] = set()
         self._failures: list[Failure] = []
 
     # ------------------------------------------------------------------ for the tests
@@ -142,7 +147,8 @@ class FakeVolumeGroup:
 
     def _row(self, volume):
         pool = volume.kind == 't'
-        attr = ''.join((self._letter(volume), 'wi-', 'a' if volume.active else '-',
+        state = 's' if volume.suspended else 'a' if volume.active else '-'
+        attr = ''.join((self._letter(volume), 'wi-', state,
                         'o' if volume.open or pool else '-', '-----'))
         return {'lv_name': volume.name, 'lv_size': str(volume.size), 'lv_attr': attr,
                 'pool_lv': volume.pool, 'origin': volume.origin,
@@ -151,7 +157,8 @@ class FakeVolumeGroup:
                 'lv_metadata_size': str(self.pool_metadata) if pool else '',
                 'lv_health_status': self.pool_health if pool else '',
                 'lv_check_needed': ('check needed' if self.pool_needs_check else '')
-                if pool else 'unknown'}
+                if pool else 'unknown',
+                'thin_id': '' if volume.thin_id is None else str(volume.thin_id)}
 
     def _letter(self, volume):
         return 'o' if volume.kind == '-' and self._thick_snapshots(volume) else volume.kind
@@ -177,6 +184,8 @@ class FakeVolumeGroup:
         else:
             volume = Volume(name, _extents(options['-L']))
             self._room(volume.size * (1 + int(options.get('-m', 0))))
+        if volume.kind == 'V':
+            volume.thin_id = 1 + max(self._thin_ids(), default=0)
         self.volumes[name] = volume
         return f'  Logical volume "{name}" created.\n'
 
@@ -259,6 +268,8 @@ class FakeVolumeGroup:
         if '-an' in options:
             self._not_open(volume)
             volume.active = False
+        elif '--refresh' in options:
+            volume.suspended = False
         elif '-K' in options or not volume.skip:
             volume.active = True
         return ''
@@ -274,6 +285,24 @@ class FakeVolumeGroup:
         else:
             snapshot.kind, snapshot.origin = '-', ''
         return ''
+
+    # ------------------------------------------------------- what is below the group
+    def _dmsetup(self, options, action, *words):
+        if action == 'info':
+            names = {self._mapped(v.name) for v in self.volumes.values() if v.active}
+            names |= {name + '-tpool' for name in names if name.endswith('--pool')}
+            return ''.join(f'{name}\n' for name in sorted(names | self.stray_devices))
+        return ''
+
+    def _mapped(self, name):
+        return f'{self.name}-{name.replace("-", "--")}'
+
+    def _thin_ls(self, options, *words):
+        return ''.join(f'{number}\n' for number in sorted(self._thin_ids()))
+
+    def _thin_ids(self):
+        return self.stray_thin_ids | {
+            v.thin_id for v in self.volumes.values() if v.thin_id is not None}
 
     def _dd(self, argv):
         words = dict(word.partition('=')[::2] for word in argv if '=' in word)

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 
-from cinder.volume.drivers import exported, lvm, manageable
+from cinder.volume.drivers import audit, exported, lvm, manageable
 from tests.fakes import volumes
 from tests.unit.volume import driver_contract as contract
 from tools import lab
@@ -52,7 +52,7 @@ def driver(**options) -> lvm.LVMVolumeDriver:
 
 def scale_down(patch) -> None:
     """Make a GiB of the drivers small, for one test."""
-    for module in (lvm, exported, manageable):
+    for module in (lvm, audit, exported, manageable):
         patch.setattr(module, 'GIB', UNIT)
 
 

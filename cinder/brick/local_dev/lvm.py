@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cinder import exception
 from cinder.brick.local_dev import blocks, pools, reports
@@ -120,6 +120,36 @@ class LVM:
     def mapped(self, name: str) -> str:
         """Name of a logical volume in device mapper's table, where '-' stands between the two."""
         return '-'.join(part.replace('-', '--') for part in (self.vg_name, name))
+
+    def devices(self) -> frozenset[str]:
+        """Names in device mapper's table that belong to this group, parts of volumes included."""
+        out = self._run(REPORTS, 'dmsetup', 'info', '-c', '--noheadings', '-o', 'name',
+                        timeout=REPORT_SECONDS)
+        # 'vg-lv' is ours, 'vg--x-lv' is of the group 'vg-x'.
+        mine = re.compile(re.escape(self.mapped('')) + '[^-]')
+        return frozenset(name for name in map(str.strip, out.splitlines()) if mine.match(name))
+
+    def thin_ids(self, devices: Collection[str]) -> set[int] | None:
+        """The device ids that the thin pool itself has, also those that LVM does not know; None
+        when the pool is not active.
+
+        :param devices: names of devices that exist
+        :raises LVMError: thin_ls is missing, or somebody else looks at the metadata
+        """
+        pool = self.mapped(self.pool_name)
+        device = next((name for name in (f'{pool}-tpool', pool) if name in devices), None)
+        if device is None:
+            return None
+        # A pool in use changes all the time; its snapshot of the metadata does not.
+        self._run(CHANGES, 'dmsetup', 'message', device, '0', 'reserve_metadata_snap',
+                  timeout=CHANGE_SECONDS)
+        try:
+            out = self._run(CHANGES, 'thin_ls', '-m', '--no-headers', '-o', 'DEV',
+                            f'/dev/mapper/{pool}_tmeta', timeout=CHANGE_SECONDS)
+        finally:
+            self._run(CHANGES, 'dmsetup', 'message', device, '0', 'release_metadata_snap',
+                      timeout=CHANGE_SECONDS)
+        return {int(word) for word in out.split()}
 
     # ----------------------------------------------------------------------- changes
     def create_pool(self) -> None:

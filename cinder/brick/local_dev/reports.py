@@ -11,7 +11,7 @@ from cinder.i18n import _
 ARGUMENTS = ('--reportformat', 'json', '--units', 'b', '--nosuffix', '-o')
 GROUP_FIELDS = 'vg_name,vg_size,vg_free,vg_extent_size'
 VOLUME_FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
-                 'lv_metadata_size,lv_health_status,lv_check_needed')
+                 'lv_metadata_size,lv_health_status,lv_check_needed,thin_id')
 
 
 class LVMError(exception.VolumeBackendAPIException):
@@ -98,13 +98,15 @@ class LogicalVolume:
     metadata_size: int = 0
     health: str = ''
     needs_check: bool = False
+    thin_id: int | None = None
 
     @classmethod
     def from_row(cls, row: dict[str, str]) -> 'LogicalVolume':
         return cls(row['lv_name'], int(row['lv_size']), row['lv_attr'], row['pool_lv'],
                    row['origin'], float(row['data_percent'] or 0),
                    float(row['metadata_percent'] or 0), int(row['lv_metadata_size'] or 0),
-                   row['lv_health_status'], row['lv_check_needed'] == 'check needed')
+                   row['lv_health_status'], row['lv_check_needed'] == 'check needed',
+                   int(row['thin_id']) if row['thin_id'] else None)
 
     @property
     def is_thick_snapshot(self) -> bool:

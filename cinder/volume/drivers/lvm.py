@@ -2,6 +2,7 @@
 """Volumes as logical volumes of one volume group: what is called how, how big, and which kind. The
 commands are brick.local_dev.lvm's, the bytes brick.local_dev.blocks', the exports the target's."""
 import contextlib
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -10,10 +11,12 @@ from typing import Any
 from cinder import exception
 from cinder.brick.local_dev import blocks, guard, lvm, reports
 from cinder.i18n import _
-from cinder.privsep import command
+from cinder.privsep import command, zeros
 from cinder.volume import driver
-from cinder.volume.drivers import exported, manageable
+from cinder.volume.drivers import audit, exported, manageable
 from cinder.volume.drivers.exported import GIB
+
+LOG = logging.getLogger(__name__)
 
 # LVM keeps names that start like this for itself, see lvm(8), VALID NAMES.
 _RESERVED = ('snapshot', 'pvmove')
@@ -21,10 +24,13 @@ _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 
 class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
-                      driver.ManagesVolumes, driver.ManagesSnapshots, driver.ChecksHealth):
+                      driver.ManagesVolumes, driver.ManagesSnapshots, driver.ChecksHealth,
+                      driver.Audits):
     """Thin or thick logical volumes; `vg` is the group, known when setup has been checked."""
 
     VERSION = '3.0.0'
+    vg: lvm.LVM | None = None
+    first_written = staticmethod(zeros.first_written)
 
     def do_setup(self, ctxt: Any) -> None:
         """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
@@ -35,6 +41,12 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
         :raises VolumeBackendAPIException: no such group; thin asked of an LVM that cannot; the
             pool cannot be made (with lvcreate's words)
         """
+        group = self._choose()
+        if self.sparse_copy and self.vg.pool_name not in group.volumes:
+            self.vg.create_pool()
+
+    def _choose(self) -> reports.Group:
+        """Set `vg` to the kind of group that the options and what is there ask for."""
         wanted = self.configuration.lvm_type
         probe = self._group('default')
         try:
@@ -52,8 +64,7 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
         self.vg = self._group('thin' if thin else 'default')
         self.sparse_copy = thin
         self.guard = self._guard() if thin else None
-        if thin and self.vg.pool_name not in group.volumes:
-            self.vg.create_pool()
+        return group
 
     def _group(self, lvm_type):
         config = self.configuration
@@ -117,6 +128,27 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     def create_volume(self, volume: Any) -> driver.Fields:
         self._require_room()
         self.vg.create_volume(volume.name, volume.size * GIB)
+        self._prove_zeros(volume)
+
+    def _prove_zeros(self, volume: Any) -> None:
+        """:raises VolumeBackendAPIException: a new volume shows bytes of somebody else's"""
+        path, size = self.local_path(volume), volume.size * GIB
+        try:
+            offset = self.first_written(path, size)
+        except FileNotFoundError:
+            LOG.warning('%s has not appeared: whether it reads zeros was not proved', path)
+            return
+        if offset is None:
+            return
+        if self.sparse_copy:
+            # Its pool has written blocks under the number of a device that was never used.
+            self.vg.delete(volume.name)
+            raise exception.VolumeBackendAPIException(
+                data=f'new thin volume {path} is not empty at byte {offset}: its pool is damaged; '
+                     '`cinder-manage volume doctor` looks for what is wrong')
+        # What was on the disks before the group was.
+        LOG.warning('New volume %s is not empty at byte %d; it is cleared', path, offset)
+        self.vg.mover.clear(path, size)
 
     def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
         self._require_room()
@@ -152,6 +184,14 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
         with _busy(exception.VolumeIsBusy, volume_name=volume.name):
             self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
+
+    # ------------------------------------------------------------------- rows and storage
+    def audit(self, rows: driver.Rows, heal: bool = False) -> list[driver.Finding]:
+        if self.vg is None:
+            self._choose()
+        return [*audit.Audit(self.vg, rows, _lv_name, heal).findings(),
+                *audit.exports(self.target, rows, heal,
+                               lambda volume: self.remove_export(None, volume))]
 
     # ------------------------------------------------------------------ what others made
     def get_manageable_volumes(self, volumes: list[Any],

@@ -16,8 +16,8 @@ from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import migration
+from cinder.volume.manager import audit, replication
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import replication
 
 LOG = logging.getLogger(__name__)
 
@@ -154,4 +154,5 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 # Interrupted operations are resumed after this, once the message server runs.
 STEPS = (check_support, join_cluster, replication.use_active_copy, set_up_driver, read_capabilities,
          replication.note_replication, synchronize_provider_info, count_allocated, export_again,
-         limit_copies, mark_initialized, remove_temporary_files, migrate_keys, publish_capabilities)
+         audit.heal, limit_copies, mark_initialized, remove_temporary_files, migrate_keys,
+         publish_capabilities)

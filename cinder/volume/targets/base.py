@@ -42,6 +42,18 @@ class Target(abc.ABC):
     def initialize_connection(self, volume: Any, path: str) -> dict[str, Any]:
         """{'driver_volume_type': ..., 'data': ...} as os-brick's connectors take it."""
 
+    def export_name(self, volume: Any) -> str:
+        """What the export of a volume is called in exports()."""
+        return volume.name
+
+    def exports(self) -> dict[str, list[str]] | None:
+        """Every export -> who is connected to it; None where nobody can tell."""
+        return None
+
+    def name_in(self, export: str) -> str:
+        """The volume's name in the name of an export, '' in one that is none of ours."""
+        return export
+
     @abc.abstractmethod
     def extend(self, volume: Any, path: str) -> None:
         """Tell the target that the volume has grown."""

@@ -8,14 +8,17 @@ from cinder.volume.targets import iscsi
 class FakeTarget(iscsi.ISCSITarget):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.exports: dict[str, tuple[str, iscsi.Chap | None]] = {}
+        self.exported: dict[str, tuple[str, iscsi.Chap | None]] = {}
 
     def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
-        self.exports[iqn] = path, chap
+        self.exported[iqn] = path, chap
         return 1
 
     def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
-        self.exports.pop(iqn, None)
+        self.exported.pop(iqn, None)
+
+    def exports(self) -> dict[str, list[str]]:
+        return {iqn: [] for iqn in self.exported}
 
     def extend(self, volume: Any, path: str) -> None:
         """Nothing to tell."""

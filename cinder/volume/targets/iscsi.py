@@ -47,6 +47,13 @@ class ISCSITarget(base.Target):
     def iqn(self, volume: Any) -> str:
         return f'{self.configuration.target_prefix}{volume.name}'
 
+    def export_name(self, volume: Any) -> str:
+        return self.iqn(volume)
+
+    def name_in(self, export: str) -> str:
+        prefix = self.configuration.target_prefix
+        return export[len(prefix):] if export.startswith(prefix) else ''
+
     def create_export(self, volume: Any, path: str) -> base.Fields:
         chap = Chap.parse(volume.provider_auth) or self._new_chap()
         return self._exported(volume, path, chap)

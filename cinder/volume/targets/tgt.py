@@ -95,6 +95,12 @@ class TgtAdm(iscsi.ISCSITarget):
         for name in shown.accounts:
             self._drop_account(name)
 
+    def exports(self) -> dict[str, list[str]]:
+        try:
+            return {name: sorted(shown.initiators) for name, shown in self._show().items()}
+        except NotRunning:
+            return {}
+
     def extend(self, volume: Any, path: str) -> None:
         """tgtd looks at the size when it opens the file: open it again, unless that would cut
         a session; then the new size shows with the next attachment."""

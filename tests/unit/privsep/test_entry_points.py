@@ -62,7 +62,8 @@ def test_administrator_of_the_system_is_for_lvm_only():
               if caps.CAP_SYS_ADMIN in context.conf.capabilities}
     assert having == {'sys_admin_pctxt'}
     assert privsep.as_root_pctxt.conf.capabilities == []
-    assert all(name.startswith(('lv', 'vg')) for name, program in command.PROGRAMS.items()
+    assert all(name.startswith(('lv', 'vg', 'dmsetup'))
+               for name, program in command.PROGRAMS.items()
                if caps.CAP_SYS_ADMIN in program.capabilities)
 
 

@@ -7,7 +7,7 @@ from cinder.brick.local_dev import lvm, reports
 from tests.fakes.volume_group import GIB, FakeVolumeGroup
 
 FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
-          'lv_metadata_size,lv_health_status,lv_check_needed')
+          'lv_metadata_size,lv_health_status,lv_check_needed,thin_id')
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_removing_forgets_the_secret():
     target, volume = exported(use_chap_auth=True)
     volumes.stored(volume, target.remove_export(volume))
     assert (volume.provider_location, volume.provider_auth) == (None, None)
-    assert target.exports == {}
+    assert target.exported == {}
     with pytest.raises(exception.VolumeBackendAPIException, match='is not exported'):
         target.initialize_connection(volume, '')
 
