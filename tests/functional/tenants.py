@@ -17,6 +17,7 @@ from paste import deploy
 
 from cinder import exception, policies, policy
 from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import models
 from cinder.db import services as services_db
@@ -104,7 +105,12 @@ class Caller:
         self.project = persona.project
 
     def request(self, method: str, path: str, body: Any = None, mv: str = '3.71') -> Answer:
-        """`path` begins behind the project id."""
+        """`path` begins behind /v3; without the project id."""
+        return self.world.send(self.environ(method, path, body, mv) | self._identity())
+
+    def environ(self, method: str, path: str, body: Any = None, mv: str = '3.71',
+                ) -> dict[str, Any]:
+        """A request without identity."""
         raw = b'' if body is None else json.dumps(body).encode()
         where, _mark, query = path.partition('?')
         environ = {
@@ -113,11 +119,10 @@ class Caller:
             'SERVER_PROTOCOL': 'HTTP/1.1', 'HTTP_HOST': 'localhost', 'wsgi.version': (1, 0),
             'wsgi.url_scheme': 'http', 'wsgi.input': io.BytesIO(raw), 'wsgi.errors': io.StringIO(),
             'wsgi.multithread': False, 'wsgi.multiprocess': False, 'wsgi.run_once': False,
-            'HTTP_OPENSTACK_API_VERSION': f'volume {mv}', 'REMOTE_ADDR': '127.0.0.1',
-            **self._identity()}
+            'HTTP_OPENSTACK_API_VERSION': f'volume {mv}', 'REMOTE_ADDR': '127.0.0.1'}
         if raw:
             environ |= {'CONTENT_TYPE': 'application/json', 'CONTENT_LENGTH': str(len(raw))}
-        return self.world.send(environ)
+        return environ
 
     def post(self, path: str, body: Any, mv: str = '3.71') -> Answer:
         return self.request('POST', path, body, mv)
@@ -137,24 +142,33 @@ class Caller:
 
 
 class Asleep(daemons.Daemons):
-    """Daemons that do nothing once the world is made, and are silent when they are asked."""
+    """Daemons that do nothing once the world is made.
+
+    :ivar silent: they do not tell what they would have to look up; else it is nothing.
+    """
+
+    silent = True
 
     def call(self, ctxt, method: str, **arguments: object) -> object:
         known = getattr(self, method, None)
-        if known is None:
+        if known is not None:
+            return known(ctxt, **arguments)
+        if self.silent:
             raise exception.ServiceUnavailable()
-        return known(ctxt, **arguments)
+        return {} if method in ('get_capabilities', 'get_log_levels') else []
 
 
 class World:
     """The pipeline over a database with the things of two projects.
 
     :param engines, path: database of tests/conftest.py.
+    :param authtoken: keep the filter that asks Keystone; the world is made through another
+        pipeline without it.
     :ivar ids: name -> id, by project; what is nobody's is in both.
     """
 
     def __init__(self, engines: Any, path: pathlib.Path, folder: pathlib.Path,
-                 monkeypatch) -> None:
+                 monkeypatch, authtoken: bool = False) -> None:
         self._engines, self._path = engines, path
         paste = folder / 'paste.ini'
         paste.write_text(PASTE.read_text().replace(' authtoken ', ' '))
@@ -169,6 +183,10 @@ class World:
         self.callers = {persona.name: Caller(self, persona) for persona in PERSONAS}
         self.ids = self._populate()
         self._mark()
+        for project in (OURS, THEIRS):
+            attachments_db.update(verbs.ADMIN, self.ids[project]['holding'], {'connection_info': {
+                'driver_volume_type': 'iscsi', 'auth_method': 'CHAP', 'auth_username': 'u',
+                'auth_password': f'planted-secret-chap-{MARK}{project}'}})
         for service in services_db.list_all(verbs.ADMIN):
             services_db.heartbeat(verbs.ADMIN, service.id)
         self.nothing = {name: str(uuid.UUID(int=number + 2 ** 100, version=4))
@@ -176,6 +194,8 @@ class World:
         self.daemons.busy = True
         engines.dispose(close=True)
         self._content = path.read_bytes()
+        if authtoken:
+            self._application = deploy.loadapp(f'config:{PASTE}', name='osapi_volume')
 
     def close(self) -> None:
         for engine in {self._engines.reader, self._engines.writer}:
