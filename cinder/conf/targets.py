@@ -20,7 +20,12 @@ OPTS = [
     cfg.StrOpt('target_prefix', default='iqn.2010-10.org.openstack:',
                help='Start of the name of each target; the name of the volume follows.'),
     cfg.StrOpt('iscsi_write_cache', default='on', choices=['on', 'off'],
-               help='Write cache of the exported unit (tgtadm).'),
+               help='Whether the exported unit has a write cache (tgtadm; lioadm for files).'),
+    cfg.StrOpt('target_live_sessions', default='fence',
+               choices=[('fence', 'its session is ended, and logged'),
+                        ('refuse', 'the detachment fails until the host disconnects')],
+               help='What a detachment does while the host is still connected; a forced one '
+                    'always ends the session.'),
     cfg.StrOpt('iscsi_target_flags', default='',
                help='Flags handed to the target as they are (tgtadm: bsoflags).'),
     cfg.BoolOpt('use_chap_auth', default=False,

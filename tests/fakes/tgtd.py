@@ -30,6 +30,8 @@ _UNIT = '''        LUN: 1
             SCSI ID: IET     00010001
             Size: 67 MB, Block size: 512
             Online: Yes
+            Readonly: {}
+            SWP: No
             Backing store type: rdwr
             Backing store path: {}
             Backing store flags:
@@ -44,6 +46,7 @@ class Target:
     path: str | None = None
     params: list[str] = dataclasses.field(default_factory=list)
     flags: str = ''
+    read_only: bool = False
     accounts: list[str] = dataclasses.field(default_factory=list)
     acl: list[str] = dataclasses.field(default_factory=list)
     sessions: list[str] = dataclasses.field(default_factory=list)
@@ -84,7 +87,7 @@ class FakeTgtd:
     def _target_show(self, options):
         return ''.join(_TARGET.format(
             target, ''.join(map(_SESSION.format, target.sessions)),
-            _UNIT.format(target.path) if target.path else '',
+            _UNIT.format('Yes' if target.read_only else 'No', target.path) if target.path else '',
             ''.join(map(_WORD.format, target.accounts)), ''.join(map(_WORD.format, target.acl)))
             for target in self.targets.values())
 
@@ -101,13 +104,28 @@ class FakeTgtd:
         del self.targets[self._get(options).tid]
 
     def _target_bind(self, options):
-        self._get(options).acl.append(options['--initiator-address'])
+        acl = self._get(options).acl
+        name = options.get('--initiator-address') or options['--initiator-name']
+        if name in acl:
+            self._error('this access control rule already exists')
+        acl.append(name)
+
+    def _target_unbind(self, options):
+        acl = self._get(options).acl
+        if options['--initiator-name'] not in acl:
+            self._error('this access control rule does not exist')
+        acl.remove(options['--initiator-name'])
+
+    def _conn_delete(self, options):
+        assert (options['--sid'], options['--cid']) == ('3', '0')
+        self._get(options).sessions.pop()
 
     def _logicalunit_new(self, options):
         target = self._get(options)
         if target.path:
             self._error('this logical unit number already exists')
         target.path, target.flags = options['--backing-store'], options.get('--bsoflags', '')
+        target.read_only = False
 
     def _logicalunit_delete(self, options):
         target = self._get(options)
@@ -116,7 +134,11 @@ class FakeTgtd:
         target.path, target.sessions = None, []
 
     def _logicalunit_update(self, options):
-        self._get(options).params.append(options['--params'])
+        name, _, value = options['--params'].partition('=')
+        if name == 'readonly':
+            self._get(options).read_only = value == '1'
+        else:
+            self._get(options).params.append(options['--params'])
 
     def _account_bind(self, options):
         name = options['--user']

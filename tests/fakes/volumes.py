@@ -11,6 +11,7 @@ OPTIONS = {
     'target_secondary_ip_addresses': [], 'target_port': 3260,
     'target_prefix': 'iqn.2010-10.org.openstack:', 'use_chap_auth': False, 'chap_username': '',
     'chap_password': '', 'iscsi_write_cache': 'on', 'iscsi_target_flags': '',
+    'target_live_sessions': 'fence',
     'file_reflink': 'auto', 'volume_group': 'vg', 'lvm_type': 'auto', 'lvm_mirrors': 0,
     'lvm_conf_file': 'none', 'lvm_max_over_subscription_ratio': None, 'lvm_pool_soft_limit': 80,
     'lvm_pool_hard_limit': 95, 'lvm_pool_autoextend': 20,
@@ -36,6 +37,12 @@ def snapshot(of):
     ident = str(uuid.uuid4())
     return types.SimpleNamespace(id=ident, name=f'snapshot-{ident}', volume=of, volume_id=of.id,
                                  volume_size=of.size)
+
+
+def attachment(initiator=None, **fields):
+    values = {'connector': initiator and {'initiator': initiator}, 'attach_mode': 'rw',
+              'attach_status': 'attached'}
+    return types.SimpleNamespace(**{**values, **fields})
 
 
 def stored(target, fields):

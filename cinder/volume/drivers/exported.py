@@ -8,10 +8,11 @@ from typing import Any
 from cinder import exception
 from cinder.privsep import command
 from cinder.volume import driver
-from cinder.volume.targets import fake, local, tgt
+from cinder.volume.targets import fake, lio, local, tgt
 
 GIB = 1024 ** 3
-TARGETS = {'tgtadm': tgt.TgtAdm, 'local': local.LocalTarget, 'fake': fake.FakeTarget}
+TARGETS = {'tgtadm': tgt.TgtAdm, 'lioadm': lio.LioAdm, 'local': local.LocalTarget,
+           'fake': fake.FakeTarget}
 
 
 class ExportedDriver(driver.VolumeDriver):
@@ -34,6 +35,8 @@ class ExportedDriver(driver.VolumeDriver):
 
     def create_export(self, ctxt: Any, volume: Any,
                       connector: dict[str, Any] | None) -> driver.Fields:
+        if connector is not None:
+            self.target.validate_connector(connector)
         return self.target.create_export(volume, self.local_path(volume))
 
     def ensure_export(self, ctxt: Any, volume: Any) -> driver.Fields:
@@ -44,11 +47,12 @@ class ExportedDriver(driver.VolumeDriver):
 
     def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
         self.target.validate_connector(connector)
-        return self.target.initialize_connection(volume, self.local_path(volume))
+        return self.target.initialize_connection(volume, self.local_path(volume), connector)
 
     def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
-        """Nothing: the export itself ends when the last attachment does."""
+        """Let the connector in no more; the export itself ends when the last attachment does."""
+        self.target.terminate_connection(volume, connector, force)
 
     def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
         if refresh or not self._stats:

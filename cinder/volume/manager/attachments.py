@@ -4,6 +4,7 @@
 All of them follow from the attachment rows and may be repeated.
 """
 from oslo_log import log as logging
+from oslo_utils import excutils
 
 from cinder import coordination, objects, operations
 from cinder.db import attachments as attachments_db
@@ -30,16 +31,25 @@ class AttachmentEndpoint:
                 volumes_db.update(ctxt, volume.id, made)
                 for name, value in made.items():
                     setattr(volume, name, value)
-            info = self.driver.initialize_connection(volume, connector)
+            try:
+                info = self.driver.initialize_connection(volume, connector)
+            except Exception:
+                # Of an export that nobody uses no detachment would ever be told.
+                with excutils.save_and_reraise_exception():
+                    self._remove_unused(ctxt, volume)
         return self._complete(volume, info)
+
+    def _remove_unused(self, ctxt, volume: objects.Volume) -> None:
+        if not any(other.connector or other.attach_status == 'attached'
+                   for other in attachments_db.for_volume(ctxt, volume.id)):
+            self._remove_export(ctxt, volume)
 
     def _complete(self, volume: objects.Volume, info: dict) -> dict:
         """Add what every protocol tells."""
         data = info['data']
         volume_type = volume.volume_type
         qos = (volume_type.qos_specs or {}) if volume_type else {}
-        readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
-        data.setdefault('access_mode', 'ro' if readonly else 'rw')
+        data.setdefault('access_mode', 'ro' if _is_read_only(volume) else 'rw')
         data.setdefault('discard', False)
         data['encrypted'] = volume.encrypted
         data['cacheable'] = bool(volume_type) and volume_type.is_('cacheable')
@@ -65,8 +75,9 @@ class AttachmentEndpoint:
     def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
+        mode = self._mode(ctxt, volume, attachment_id, connector)
         try:
-            info = self.initialize_connection(ctxt, volume, connector)
+            info = self.initialize_connection(ctxt, volume, {**connector, 'mode': mode})
         except Exception as exc:
             LOG.exception('Attachment %s of volume %s could not be connected.', attachment_id,
                           volume.id)
@@ -78,16 +89,20 @@ class AttachmentEndpoint:
         connection = {**info['data'], 'driver_volume_type': info['driver_volume_type'],
                       'enforce_multipath': info['enforce_multipath'],
                       'attachment_id': attachment_id, 'volume_id': volume.id}
-        self._record(ctxt, volume, attachment_id, connector, connection)
+        self._record(ctxt, volume, attachment_id, connector, connection, mode)
         return connection
 
+    def _mode(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict) -> str:
+        """'ro' or 'rw', as the attachment was reserved, else as the connector wants it."""
+        mode = attachments_db.get(ctxt, attachment_id).attach_mode
+        if mode in (None, 'null'):
+            mode = connector.get('mode') or ('ro' if _is_read_only(volume) else 'rw')
+        return mode
+
     def _record(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict,
-                connection: dict) -> None:
+                connection: dict, mode: str) -> None:
         with session.writer(ctxt):
             present = attachments_db.get(ctxt, attachment_id)
-            mode = present.attach_mode
-            if mode in (None, 'null'):
-                mode = connector.get('mode') or connection['access_mode']
             attachments_db.update(ctxt, attachment_id, {
                 'connector': connector, 'connection_info': {**connection, 'access_mode': mode},
                 'attached_host': connector.get('host'), 'attach_mode': mode,
@@ -112,3 +127,7 @@ class AttachmentEndpoint:
                 self.driver.terminate_connection(volume, mine.connector, force=False)
             if not others:
                 self._remove_export(ctxt, volume)
+
+
+def _is_read_only(volume: objects.Volume) -> bool:
+    return (volume.admin_metadata or {}).get('readonly') == 'True'

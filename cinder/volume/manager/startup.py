@@ -11,6 +11,7 @@ from oslo_log import log as logging
 
 from cinder import operations
 from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -105,6 +106,8 @@ def export_again(ctxt, backend: backends.Backend) -> None:
     for volume in volumes_db.on_backend(ctxt, backend.host, backend.cluster,
                                         statuses=('in-use',)):
         try:
+            # Who has it decides who is let in.
+            volume.attachments = attachments_db.for_volume(ctxt, volume.id)
             made = backend.driver.ensure_export(ctxt, volume)
         except Exception as exc:
             LOG.exception('Volume %s could not be exported again.', volume.id)

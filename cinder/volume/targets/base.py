@@ -2,8 +2,14 @@
 """What every target offers to the drivers. How initiators are told apart and what runs on this host
 is for the kinds of targets to know."""
 import abc
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Collection
 from typing import Any
+
+from cinder import exception
+from cinder.i18n import _
+
+LOG = logging.getLogger(__name__)
 
 Fields = dict[str, Any]
 
@@ -39,8 +45,23 @@ class Target(abc.ABC):
         """End the export, and sessions that are left."""
 
     @abc.abstractmethod
-    def initialize_connection(self, volume: Any, path: str) -> dict[str, Any]:
-        """{'driver_volume_type': ..., 'data': ...} as os-brick's connectors take it."""
+    def initialize_connection(self, volume: Any, path: str,
+                              connector: dict[str, Any]) -> dict[str, Any]:
+        """Let the connector in, to read only where its 'mode' is 'ro'.
+
+        :returns: {'driver_volume_type': ..., 'data': ...} as os-brick's connectors take it
+        """
+
+    @abc.abstractmethod
+    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+                             force: bool = False) -> None:
+        """Let the connector in no more.
+
+        :param connector: None: all of them
+        :param force: end sessions also where the operator wants them to end first
+
+        :raises ConflictingVolumeState: a session of it is alive and must not be ended
+        """
 
     def export_name(self, volume: Any) -> str:
         """What the export of a volume is called in exports()."""
@@ -62,8 +83,44 @@ class Target(abc.ABC):
     def validate_connector(self, connector: dict[str, Any]) -> None:
         """:raises InvalidInput: the connector lacks what this protocol needs"""
 
-    def _data(self, volume: Any) -> dict[str, Any]:
+    def _data(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
         """What connection data of all protocols has."""
-        read_only = (getattr(volume, 'admin_metadata', None) or {}).get('readonly') == 'True'
+        read_only = connector.get('mode') == 'ro' or is_read_only(volume)
         return {'volume_id': volume.id, 'access_mode': 'ro' if read_only else 'rw',
                 'discard': bool(self.configuration.report_discard_supported)}
+
+    def _end_sessions(self, name: str, alive: Collection[str], force: bool) -> None:
+        """Say of sessions that they are ended, or that they must end first.
+
+        :param alive: who is still connected to the export `name`
+        :raises ConflictingVolumeState: the option target_live_sessions wants it
+        """
+        if not alive:
+            return
+        if self.configuration.target_live_sessions == 'refuse' and not force:
+            raise exception.ConflictingVolumeState(
+                reason=_('%s is still connected to it; disconnect there first')
+                % ', '.join(sorted(alive)))
+        LOG.warning('%s is still connected to %s; its session is ended', ', '.join(sorted(alive)),
+                    name)
+
+
+def is_read_only(volume: Any) -> bool:
+    """Whether nobody may write the volume."""
+    return (getattr(volume, 'admin_metadata', None) or {}).get('readonly') == 'True'
+
+
+def attached(volume: Any, key: str) -> dict[str, bool] | None:
+    """Who has the volume, by its rows of attachments: {name: whether it may only read}.
+
+    :param key: what connectors of the protocol name themselves by
+    :returns: None where somebody has it who did not tell its name: older clients do not
+    """
+    found = {}
+    for each in getattr(volume, 'attachments', None) or ():
+        name = (each.connector or {}).get(key)
+        if name:
+            found[name] = each.attach_mode == 'ro' or is_read_only(volume)
+        elif each.attach_status == 'attached':
+            return None
+    return found

@@ -9,16 +9,31 @@ class FakeTarget(iscsi.ISCSITarget):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.exported: dict[str, tuple[str, iscsi.Chap | None]] = {}
+        self.allowed: dict[str, dict[str, bool] | None] = {}
+        self.sessions: dict[str, set[str]] = {}
 
     def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
         self.exported[iqn] = path, chap
         return 1
 
     def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
-        self.exported.pop(iqn, None)
+        for kept in (self.exported, self.allowed, self.sessions):
+            kept.pop(iqn, None)
 
     def exports(self) -> dict[str, list[str]]:
-        return {iqn: [] for iqn in self.exported}
+        return {iqn: sorted(self._sessions(iqn)) for iqn in self.exported}
+
+    def _allow(self, iqn: str, initiators: dict[str, bool] | None,
+               chap: iscsi.Chap | None) -> None:
+        self.allowed[iqn] = (None if initiators is None
+                             else {**(self.allowed.get(iqn) or {}), **initiators})
+
+    def _forbid(self, iqn: str, initiator: str) -> None:
+        (self.allowed.get(iqn) or {}).pop(initiator, None)
+        self._sessions(iqn).discard(initiator)
+
+    def _sessions(self, iqn: str) -> set[str]:
+        return self.sessions.setdefault(iqn, set())
 
     def extend(self, volume: Any, path: str) -> None:
         """Nothing to tell."""

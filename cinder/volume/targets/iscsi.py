@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """iSCSI: names, portals, CHAP secrets, and the connection data that initiators get. What makes the
-export is a subclass with two methods."""
+export is a subclass with a few methods."""
 import abc
 import dataclasses
+import re
 import secrets
 import string
 from typing import Any
@@ -15,6 +16,8 @@ _LETTERS = string.ascii_letters + string.digits
 # Some initiators take 12 to 16 characters and no others (RFC 7143, 9.2.1; Microsoft's).
 _SECRET_LENGTH = 16
 _NAME_LENGTH = 20
+# It becomes a word of a command or the name of a folder.
+_INITIATOR = re.compile(r'[a-z0-9][\w.:-]{0,222}', re.ASCII | re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +41,25 @@ class ISCSITarget(base.Target):
 
     @abc.abstractmethod
     def _export(self, iqn: str, path: str, chap: Chap | None) -> int:
-        """Make or complete the target; returns the number to store in provider_location."""
+        """Make or complete the target, which lets nobody in yet who was not let in before.
+
+        :returns: the number to store in provider_location
+        """
+
+    @abc.abstractmethod
+    def _allow(self, iqn: str, initiators: dict[str, bool] | None, chap: Chap | None) -> None:
+        """Let these initiators in too.
+
+        :param initiators: {name: whether it may only read}; None: anybody
+        """
+
+    @abc.abstractmethod
+    def _forbid(self, iqn: str, initiator: str) -> None:
+        """Let this one in no more and end its sessions."""
+
+    @abc.abstractmethod
+    def _sessions(self, iqn: str) -> set[str]:
+        """Names of the initiators that are logged in."""
 
     @abc.abstractmethod
     def _remove(self, iqn: str, chap: Chap | None) -> None:
@@ -59,7 +80,10 @@ class ISCSITarget(base.Target):
         return self._exported(volume, path, chap)
 
     def ensure_export(self, volume: Any, path: str) -> base.Fields:
-        return self._exported(volume, path, Chap.parse(volume.provider_auth))
+        chap = Chap.parse(volume.provider_auth)
+        fields = self._exported(volume, path, chap)
+        self._allow(self.iqn(volume), base.attached(volume, 'initiator'), chap)
+        return fields
 
     def _exported(self, volume, path, chap):
         number = self._export(self.iqn(volume), path, chap)
@@ -85,11 +109,17 @@ class ISCSITarget(base.Target):
         return {'provider_location': None, 'provider_auth': None}
 
     def validate_connector(self, connector: dict[str, Any]) -> None:
-        if not connector.get('initiator'):
+        name = connector.get('initiator')
+        if not name:
             raise exception.InvalidInput(
                 reason='the connector has no "initiator"; an iSCSI connection needs its name')
+        if not isinstance(name, str) or not _INITIATOR.fullmatch(name):
+            raise exception.InvalidInput(
+                reason='the "initiator" of the connector is no iSCSI name, such as '
+                       'iqn.2001-04.com.example:host')
 
-    def initialize_connection(self, volume: Any, path: str) -> dict[str, Any]:
+    def initialize_connection(self, volume: Any, path: str,
+                              connector: dict[str, Any]) -> dict[str, Any]:
         """:raises VolumeBackendAPIException: the volume is not exported"""
         try:
             portals, iqn, lun = volume.provider_location.split()
@@ -97,15 +127,24 @@ class ISCSITarget(base.Target):
             raise exception.VolumeBackendAPIException(
                 data=f'volume {volume.id} is not exported') from None
         portals = portals.rpartition(',')[0].split(';')
-        data = {**self._data(volume), 'target_discovered': False, 'target_portal': portals[0],
-                'target_iqn': iqn, 'target_lun': int(lun)}
+        data = {**self._data(volume, connector), 'target_discovered': False,
+                'target_portal': portals[0], 'target_iqn': iqn, 'target_lun': int(lun)}
         if len(portals) > 1:
             data.update(target_portals=portals, target_iqns=[iqn] * len(portals),
                         target_luns=[int(lun)] * len(portals))
         chap = Chap.parse(volume.provider_auth)
+        self._allow(iqn, {connector['initiator']: data['access_mode'] == 'ro'}, chap)
         if chap:
             data.update(auth_method='CHAP', auth_username=chap.name, auth_password=chap.secret)
         return {'driver_volume_type': 'iscsi', 'data': data}
+
+    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+                             force: bool = False) -> None:
+        iqn, name = self.iqn(volume), (connector or {}).get('initiator')
+        alive = self._sessions(iqn)
+        self._end_sessions(iqn, {name} & alive if name else alive, force)
+        if name:
+            self._forbid(iqn, name)
 
 
 def _random(length: int) -> str:

@@ -24,5 +24,11 @@ class LocalTarget(base.Target):
     def validate_connector(self, connector: dict[str, Any]) -> None:
         """Nothing is needed to open a path."""
 
-    def initialize_connection(self, volume: Any, path: str) -> dict[str, Any]:
-        return {'driver_volume_type': 'local', 'data': {**self._data(volume), 'device_path': path}}
+    def initialize_connection(self, volume: Any, path: str,
+                              connector: dict[str, Any]) -> dict[str, Any]:
+        return {'driver_volume_type': 'local',
+                'data': {**self._data(volume, connector), 'device_path': path}}
+
+    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+                             force: bool = False) -> None:
+        """Nobody was let in: who may open the path is for its permissions to say."""

@@ -42,7 +42,7 @@ class Missing(TgtError):
 
 
 # Words of tgtadm 1.0.85 on stderr, all with exit code 22 (EINVAL).
-_ERRORS = (('already exists', Exists), ("can't find", Missing))
+_ERRORS = (('already exists', Exists), ("can't find", Missing), ('does not exist', Missing))
 
 
 @dataclasses.dataclass
@@ -52,9 +52,16 @@ class _Shown:
     tid: int
     iqn: str
     path: str | None = None
+    read_only: bool = False
     accounts: list[str] = dataclasses.field(default_factory=list)
-    initiators: list[str] = dataclasses.field(default_factory=list)
-    bound: bool = False
+    # (name, number of the session, number of its connection)
+    sessions: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
+    allowed: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def initiators(self) -> set[str]:
+        """Who is logged in."""
+        return {name for name, _session, _connection in self.sessions}
 
 
 class TgtAdm(iscsi.ISCSITarget):
@@ -74,22 +81,60 @@ class TgtAdm(iscsi.ISCSITarget):
             shown.path = None
         if shown.path is None:
             self._new_unit(shown.tid, path)
+        # Before anybody is let in, so nobody is without CHAP.
         self._authenticate(shown, chap)
-        if not shown.bound:
-            # Last: before this nobody can log in, so nobody does without CHAP.
-            self._tgtadm('target', 'bind', '--tid', shown.tid, '--initiator-address', 'ALL')
         return shown.tid
 
-    def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
+    def _allow(self, iqn: str, initiators: dict[str, bool] | None,
+               chap: iscsi.Chap | None) -> None:
+        shown = self._show().get(iqn)
+        if shown is None:
+            raise Missing(data=f'target {iqn} is not there any more')
+        names = {'--initiator-address': ['ALL']} if initiators is None else {
+            '--initiator-name': initiators}
+        for option, each in names.items():
+            for name in each:
+                if name not in shown.allowed:
+                    self._quietly(Exists, 'target', 'bind', '--tid', shown.tid, option, name)
+        # tgt knows this of the unit, not of an initiator: it is so when nobody may write.
+        others = set(shown.allowed) - set(initiators or ())
+        read_only = bool(initiators) and all(initiators.values()) and (
+            not others or shown.read_only)
+        if read_only != shown.read_only:
+            self._unit('update', shown.tid, '--params', f'readonly={int(read_only)}')
+
+    def _forbid(self, iqn: str, initiator: str) -> None:
+        """The name goes first, else the initiator would log in again."""
+        shown = self._shown(iqn)
+        if shown is None:
+            return
+        if initiator in shown.allowed:
+            self._quietly(Missing, 'target', 'unbind', '--tid', shown.tid, '--initiator-name',
+                          initiator)
+        for name, session, connection in shown.sessions:
+            if name == initiator:
+                self._quietly(Missing, 'conn', 'delete', '--tid', shown.tid, '--sid', session,
+                              '--cid', connection)
+
+    def _sessions(self, iqn: str) -> set[str]:
+        shown = self._shown(iqn)
+        return shown.initiators if shown else set()
+
+    def _shown(self, iqn):
+        """The target, or None: it is not there, or tgtd is not running and exports nothing."""
         try:
-            shown = self._show().get(iqn)
+            return self._show().get(iqn)
         except NotRunning:
             LOG.warning('tgtd is not running, so it does not export %s', iqn)
-            return
+            return None
+
+    def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
+        shown = self._shown(iqn)
         if shown is None:
             return
         if shown.initiators:
-            LOG.warning('%s is removed while %s is logged in', iqn, ', '.join(shown.initiators))
+            LOG.warning('%s is removed while %s is logged in', iqn,
+                        ', '.join(sorted(shown.initiators)))
         # With --force sessions end: an attachment that is over must not go on writing.
         self._quietly(Missing, 'target', 'delete', '--force', '--tid', shown.tid)
         for name in shown.accounts:
@@ -109,10 +154,12 @@ class TgtAdm(iscsi.ISCSITarget):
             return
         if shown.initiators:
             LOG.warning('%s has grown; %s will see that when it is attached again', shown.iqn,
-                        ', '.join(shown.initiators))
+                        ', '.join(sorted(shown.initiators)))
             return
         self._unit('delete', shown.tid)
         self._new_unit(shown.tid, path)
+        if shown.read_only:
+            self._unit('update', shown.tid, '--params', 'readonly=1')
 
     # -------------------------------------------------------------------------- parts
     def _target(self, iqn: str) -> _Shown:
@@ -192,8 +239,11 @@ class TgtAdm(iscsi.ISCSITarget):
 
 _LINES = re.compile(
     r'Target (?P<tid>\d+): (?P<iqn>\S+)'
+    r'|^ {8}I_T nexus: (?P<session>\d+)'
     r'|^ {12}Initiator: (?P<initiator>\S+)'
+    r'|^ {12}Connection: (?P<connection>\d+)'
     r'|^ {8}LUN: (?P<lun>\d+)'
+    r'|^ {12}Readonly: (?P<readonly>\S+)'
     r'|^ {12}Backing store path: (?P<path>.+)'
     r'|^ {4}(?P<section>Account|ACL) information:'
     r'|^ {8}(?P<word>\S+)')
@@ -202,7 +252,7 @@ _LINES = re.compile(
 def _parse(text: str) -> dict[str, _Shown]:
     """The targets in the output of `tgtadm --mode target --op show`, by name."""
     targets: dict[str, _Shown] = {}
-    shown, lun, section = None, None, None
+    shown, lun, section, session, initiator = None, None, None, None, None
     for line in text.splitlines():
         found = _LINES.match(line)
         if not found:
@@ -211,8 +261,14 @@ def _parse(text: str) -> dict[str, _Shown]:
         if kind == 'iqn':
             shown = targets[value] = _Shown(int(found['tid']), value)
             section = None
+        elif kind == 'session':
+            session = value
         elif kind == 'initiator':
-            shown.initiators.append(value)
+            initiator = value
+        elif kind == 'connection':
+            shown.sessions.append((initiator, session, value))
+        elif kind == 'readonly' and lun == iscsi.LUN:
+            shown.read_only = value == 'Yes'
         elif kind == 'lun':
             lun = int(value)
         elif kind == 'path' and lun == iscsi.LUN:
@@ -222,5 +278,5 @@ def _parse(text: str) -> dict[str, _Shown]:
         elif kind == 'word' and section == 'Account':
             shown.accounts.append(value)
         elif kind == 'word' and section == 'ACL':
-            shown.bound = True
+            shown.allowed.append(value)
     return targets

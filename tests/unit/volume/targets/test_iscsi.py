@@ -23,7 +23,7 @@ def test_what_is_stored():
 
 def test_what_an_initiator_is_told():
     target, volume = exported(report_discard_supported=True)
-    assert target.initialize_connection(volume, '/dev/vg/a') == {
+    assert target.initialize_connection(volume, '/dev/vg/a', volumes.CONNECTOR) == {
         'driver_volume_type': 'iscsi', 'data': {
             'target_discovered': False, 'target_portal': '127.0.0.1:3260',
             'target_iqn': f'iqn.2010-10.org.openstack:{volume.name}', 'target_lun': 1,
@@ -33,14 +33,15 @@ def test_what_an_initiator_is_told():
 def test_a_read_only_volume():
     target, volume = exported()
     volume.admin_metadata = {'readonly': 'True'}
-    assert target.initialize_connection(volume, '')['data']['access_mode'] == 'ro'
+    data = target.initialize_connection(volume, '', volumes.CONNECTOR)['data']
+    assert data['access_mode'] == 'ro'
 
 
 def test_chap_is_made_up_for_each_volume_and_kept():
     target, volume = exported(use_chap_auth=True)
     kind, name, secret = volume.provider_auth.split()
     assert (kind, len(name), len(secret)) == ('CHAP', 20, 16)
-    data = target.initialize_connection(volume, '')['data']
+    data = target.initialize_connection(volume, '', volumes.CONNECTOR)['data']
     assert (data['auth_method'], data['auth_username'], data['auth_password']) == (
         'CHAP', name, secret)
     assert target.ensure_export(volume, '/dev/vg/a')['provider_auth'] == volume.provider_auth
@@ -58,7 +59,7 @@ def test_a_secret_does_not_show_in_a_trace():
 
 def test_more_portals_for_multipath():
     target, volume = exported(target_secondary_ip_addresses=['192.0.2.2', '2001:db8::1'])
-    data = target.initialize_connection(volume, '')['data']
+    data = target.initialize_connection(volume, '', volumes.CONNECTOR)['data']
     assert data['target_portal'] == '127.0.0.1:3260'
     assert data['target_portals'] == ['127.0.0.1:3260', '192.0.2.2:3260', '[2001:db8::1]:3260']
     assert data['target_iqns'] == [data['target_iqn']] * 3
@@ -71,10 +72,60 @@ def test_removing_forgets_the_secret():
     assert (volume.provider_location, volume.provider_auth) == (None, None)
     assert target.exported == {}
     with pytest.raises(exception.VolumeBackendAPIException, match='is not exported'):
-        target.initialize_connection(volume, '')
+        target.initialize_connection(volume, '', volumes.CONNECTOR)
 
 
-@pytest.mark.parametrize('connector', [{}, {'initiator': ''}, {'ip': '192.0.2.1'}])
+def test_who_is_let_in_and_may_write():
+    target, volume = exported()
+    iqn = target.iqn(volume)
+    assert not target.allowed.get(iqn)
+    reader = {'initiator': 'iqn.reader', 'mode': 'ro'}
+    assert target.initialize_connection(volume, '', reader)['data']['access_mode'] == 'ro'
+    target.initialize_connection(volume, '', volumes.CONNECTOR)
+    assert target.allowed[iqn] == {'iqn.reader': True, volumes.CONNECTOR['initiator']: False}
+    target.terminate_connection(volume, reader)
+    assert target.allowed[iqn] == {volumes.CONNECTOR['initiator']: False}
+
+
+def test_after_a_restart_those_get_in_that_are_attached():
+    target, volume = exported()
+    volume.attachments = [volumes.attachment('iqn.a'),
+                          volumes.attachment('iqn.b', attach_mode='ro'),
+                          volumes.attachment(attach_status='reserved')]
+    target.ensure_export(volume, '/dev/vg/a')
+    assert target.allowed[target.iqn(volume)] == {'iqn.a': False, 'iqn.b': True}
+
+
+def test_after_a_restart_anybody_gets_in_where_somebody_attached_did_not_tell_his_name():
+    target, volume = exported()
+    volume.attachments = [volumes.attachment('iqn.a'), volumes.attachment()]
+    target.ensure_export(volume, '/dev/vg/a')
+    assert target.allowed[target.iqn(volume)] is None
+
+
+@pytest.mark.parametrize('connector', [volumes.CONNECTOR, None])
+def test_a_session_that_is_alive_at_a_detachment(connector, caplog):
+    target, volume = exported(target_live_sessions='refuse')
+    iqn, name = target.iqn(volume), volumes.CONNECTOR['initiator']
+    target.initialize_connection(volume, '', volumes.CONNECTOR)
+    target.sessions[iqn] = {name}
+    with pytest.raises(exception.ConflictingVolumeState, match=name):
+        target.terminate_connection(volume, connector)
+    assert name in target.allowed[iqn]
+    target.terminate_connection(volume, connector, force=True)
+    assert f'{name} is still connected to {iqn}' in caplog.text
+
+
+def test_the_session_of_another_host_keeps_nobody_from_leaving():
+    target, volume = exported(target_live_sessions='refuse')
+    target.sessions[target.iqn(volume)] = {'iqn.other'}
+    target.terminate_connection(volume, volumes.CONNECTOR)
+    assert target.sessions[target.iqn(volume)] == {'iqn.other'}
+
+
+@pytest.mark.parametrize('connector', [
+    {}, {'initiator': ''}, {'ip': '192.0.2.1'}, {'initiator': '../iqn'}, {'initiator': '-x'},
+    {'initiator': 'iqn.a b'}, {'initiator': ['iqn.a']}])
 def test_a_connector_without_its_name(connector):
     with pytest.raises(exception.InvalidInput, match='initiator'):
         exported()[0].validate_connector(connector)

@@ -8,6 +8,8 @@ from tests.fakes import volumes
 from tests.fakes.tgtd import FakeTgtd, Target
 
 PATH = '/dev/vg/a'
+NAME = volumes.CONNECTOR['initiator']
+READER = {'initiator': 'iqn.reader', 'mode': 'ro'}
 
 
 @pytest.fixture
@@ -22,6 +24,7 @@ def target_of(tgtd, **options):
 def exported(tgtd, **options):
     target, volume = target_of(tgtd, **options), volumes.volume()
     volumes.stored(volume, target.create_export(volume, PATH))
+    target.initialize_connection(volume, PATH, volumes.CONNECTOR)
     return target, volume, tgtd.named(target.iqn(volume))
 
 
@@ -40,7 +43,8 @@ def test_the_command_lines(tgtd):
         f'{start} target --op new --tid 1 --targetname {target.iqn(volume)}',
         f'{start} logicalunit --op new --tid 1 --lun 1 --backing-store {PATH}',
         f'{start} account --op bind --tid 1 --user {name}',
-        f'{start} target --op bind --tid 1 --initiator-address ALL']
+        f'{start} target --op show',
+        f'{start} target --op bind --tid 1 --initiator-name {NAME}']
     target.remove_export(volume)
     assert lines(tgtd) == [
         f'{start} target --op show',
@@ -58,7 +62,7 @@ def test_the_secret_is_in_no_command_line(tgtd):
 
 def test_without_chap_there_is_no_account(tgtd):
     _target, _volume, shown = exported(tgtd)
-    assert (shown.accounts, tgtd.accounts, shown.acl) == ([], {}, ['ALL'])
+    assert (shown.accounts, tgtd.accounts, shown.acl) == ([], {}, [NAME])
 
 
 def test_an_export_that_is_there_stays_untouched(tgtd):
@@ -66,7 +70,7 @@ def test_an_export_that_is_there_stays_untouched(tgtd):
     shown.sessions.append('iqn.host')
     lines(tgtd)
     fields = target.ensure_export(volume, PATH)
-    assert lines(tgtd) == ['tgtadm --lld iscsi --mode target --op show']
+    assert lines(tgtd) == ['tgtadm --lld iscsi --mode target --op show'] * 2
     assert fields['provider_location'] == volume.provider_location
     assert shown.sessions
 
@@ -83,7 +87,7 @@ def test_everything_comes_back_after_a_restart_of_tgtd(tgtd):
     assert ',2 ' in volume.provider_location
 
 
-@pytest.mark.parametrize('number', range(5))
+@pytest.mark.parametrize('number', range(4))
 def test_an_export_that_was_interrupted_anywhere_is_completed(tgtd, number):
     target, volume = target_of(tgtd, use_chap_auth=True), volumes.volume()
     target._execute = lambda *argv, **kw: tgtd(*argv) if len(tgtd.commands) < number else 1 / 0
@@ -92,7 +96,7 @@ def test_an_export_that_was_interrupted_anywhere_is_completed(tgtd, number):
     target._execute = tgtd
     volumes.stored(volume, target.create_export(volume, PATH))
     shown = tgtd.named(target.iqn(volume))
-    assert (shown.path, shown.acl) == (PATH, ['ALL'])
+    assert (shown.path, shown.acl) == (PATH, [])
     assert shown.accounts == list(tgtd.accounts)[-1:] == [volume.provider_auth.split()[1]]
 
 
@@ -139,6 +143,48 @@ def test_removing_ends_sessions_and_names_them(tgtd, caplog):
     target.remove_export(volume)
     assert tgtd.targets == {}
     assert 'iqn.host' in caplog.text
+
+
+def test_a_host_that_leaves_is_thrown_out_and_others_stay(tgtd, caplog):
+    target, volume, shown = exported(tgtd)
+    target.initialize_connection(volume, PATH, {'initiator': 'iqn.other'})
+    shown.sessions = [NAME]
+    lines(tgtd)
+    target.terminate_connection(volume, volumes.CONNECTOR)
+    assert (shown.acl, shown.sessions) == (['iqn.other'], [])
+    assert f'{NAME} is still connected' in caplog.text
+    assert [line.split('--mode ')[1].split(' --tid')[0] for line in lines(tgtd)] == [
+        'target --op show', 'target --op show', 'target --op unbind', 'conn --op delete']
+    shown.sessions = ['iqn.other']
+    target.terminate_connection(volume, volumes.CONNECTOR)
+    assert (shown.acl, shown.sessions) == (['iqn.other'], ['iqn.other'])
+
+
+def test_nobody_leaves_a_tgtd_that_is_not_running(tgtd):
+    target, volume, _shown = exported(tgtd)
+    tgtd.running = False
+    target.terminate_connection(volume, volumes.CONNECTOR)
+
+
+def test_a_unit_is_read_only_while_nobody_may_write(tgtd):
+    target, volume = target_of(tgtd), volumes.volume()
+    volumes.stored(volume, target.create_export(volume, PATH))
+    shown = tgtd.named(target.iqn(volume))
+    target.initialize_connection(volume, PATH, READER)
+    assert shown.read_only
+    target.extend(volume, PATH)
+    assert shown.read_only
+    target.initialize_connection(volume, PATH, volumes.CONNECTOR)
+    assert not shown.read_only
+    target.initialize_connection(volume, PATH, READER)
+    assert not shown.read_only
+
+
+def test_where_names_are_not_known_everybody_gets_in(tgtd):
+    target, volume, shown = exported(tgtd)
+    volume.attachments = [volumes.attachment()]
+    target.ensure_export(volume, PATH)
+    assert shown.acl == [NAME, 'ALL']
 
 
 def test_a_shared_account_outlives_the_volume(tgtd):

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""iSCSI targets of the kernel (LIO), through rtslib: one target at a time, as it is wanted, and no
+file with all of them that is restored at once. Names, portals, secrets are decided by targets."""
+import contextlib
+import os
+import stat
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+
+from cinder import privsep
+
+LUN = 1
+_TAG = 1
+_ISCSI = '/sys/kernel/config/target/iscsi'
+_TRIES = 5
+# How the group of portals treats initiators: those it has no entry for are turned away, or not.
+_STRANGERS = {False: {'generate_node_acls': 0, 'cache_dynamic_acls': 0,
+                      'demo_mode_write_protect': 1},
+              True: {'generate_node_acls': 1, 'cache_dynamic_acls': 1,
+                     'demo_mode_write_protect': 0}}
+# rtslib keeps what it found of the kernel's in a variable of its module.
+_one_at_a_time = threading.Lock()
+
+
+def export(iqn: str, path: str, portals: Sequence[Sequence], authenticate: bool,
+           write_cache: bool, discard: bool) -> None:
+    """Make or complete a target with `path` as its unit; whoever is logged in stays so.
+
+    :param path: a block device, or a file
+    :param portals: (address, port)
+    :param write_cache: of a file; a device has that of its disks
+    :param authenticate: whether initiators have to give a name and secret
+    :raises OSError: the kernel refuses, or has no targets
+    """
+    _export(iqn, path, [list(portal) for portal in portals], authenticate, write_cache, discard)
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def _export(iqn, path, portals, authenticate, write_cache, discard):
+    with _rtslib() as rts:
+        target = rts.Target(rts.FabricModule('iscsi'), iqn)
+        group = rts.TPG(target, _TAG)
+        _set(group, {'authentication': int(authenticate)})
+        storage = _storage(rts, iqn, path, write_cache, discard)
+        if not any(lun.lun == LUN for lun in group.luns):
+            rts.LUN(group, LUN, storage)
+        for address, port in portals:
+            rts.NetworkPortal(group, address, port)
+        if not group.enable:
+            _set(group, _STRANGERS[False])
+            group.enable = True
+
+
+def allow(iqn: str, initiators: Mapping[str, bool] | None,
+          chap: tuple[str, str] | None) -> None:
+    """Let initiators in.
+
+    :param initiators: {name: whether it may only read}; None: anybody
+    :param chap: name and secret
+    :raises OSError: there is no such target, or the kernel refuses
+    """
+    _allow(iqn, initiators and dict(initiators), chap and list(chap))
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def _allow(iqn, initiators, chap):
+    with _rtslib() as rts:
+        group = rts.TPG(rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup'), _TAG, 'lookup')
+        if initiators is None:
+            if chap:
+                group.chap_userid, group.chap_password = chap
+            _set(group, _STRANGERS[True])
+        for name, read_only in (initiators or {}).items():
+            entry = rts.NodeACL(group, name)
+            if chap:
+                entry.chap_userid, entry.chap_password = chap
+            mapped = next((each for each in entry.mapped_luns if each.mapped_lun == LUN), None)
+            if mapped is None:
+                # Without the right to write until the next statement, if at all.
+                mapped = rts.MappedLUN(entry, LUN, LUN, write_protect=True)
+            if bool(mapped.write_protect) != read_only:
+                mapped.write_protect = read_only
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def forbid(iqn: str, initiator: str) -> None:
+    """Let an initiator in no more; its session ends.
+
+    :raises OSError: the kernel refuses
+    """
+    with _rtslib() as rts, contextlib.suppress(rts.utils.RTSLibNotInCFSError):
+        group = rts.TPG(rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup'), _TAG, 'lookup')
+        rts.NodeACL(group, initiator, 'lookup').delete()
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def sessions(iqn: str) -> list[str]:
+    """Names of the initiators that are logged in, of those that have an entry.
+
+    :raises OSError: the kernel has no targets
+    """
+    with _rtslib() as rts:
+        try:
+            group = rts.TPG(rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup'), _TAG, 'lookup')
+        except rts.utils.RTSLibNotInCFSError:
+            return []
+        return [entry.node_wwn for entry in group.node_acls if entry.session]
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def remove(iqn: str) -> None:
+    """Remove a target with its unit; sessions end.
+
+    :raises OSError: the kernel refuses
+    """
+    with _rtslib() as rts:
+        with contextlib.suppress(rts.utils.RTSLibNotInCFSError):
+            rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup').delete()
+        for kind in (rts.BlockStorageObject, rts.FileIOStorageObject):
+            with contextlib.suppress(rts.utils.RTSLibNotInCFSError):
+                kind(iqn).delete()
+
+
+@contextlib.contextmanager
+def _rtslib() -> Iterator:
+    """rtslib, knowing nothing of the past; its errors as errors of the system."""
+    if not os.path.isdir(os.path.dirname(_ISCSI)):
+        raise OSError(f'{os.path.dirname(_ISCSI)} is not there: load target_core_mod and '
+                      'iscsi_target_mod, and mount configfs')
+    # It costs memory that services with other exports need not pay.
+    import rtslib_fb as rts
+    with _one_at_a_time:
+        rts.tcm.bs_cache.clear()
+        try:
+            yield rts
+        except rts.RTSLibError as exc:
+            raise OSError(str(exc)) from exc
+
+
+def _set(group, attributes):
+    """Write those that differ: the kernel may refuse others while there are sessions."""
+    for name, value in attributes.items():
+        if group.get_attribute(name) != str(value):
+            group.set_attribute(name, str(value))
+
+
+def _storage(rts, name, path, write_cache, discard):
+    """What stands for the device in the kernel; made again for another device or size."""
+    found = os.stat(path)
+    is_block = stat.S_ISBLK(found.st_mode)
+    kind = rts.BlockStorageObject if is_block else rts.FileIOStorageObject
+    try:
+        present = kind(name)
+        if present.udev_path == path and (is_block or present.size == found.st_size):
+            return present
+        present.delete()
+    except rts.utils.RTSLibNotInCFSError:
+        pass
+    made = _new_storage(rts, kind, name,
+                        {'dev': path} if is_block else {
+                            'dev': path, 'size': found.st_size, 'write_back': write_cache})
+    if discard:
+        # Kernels refuse it where the device itself cannot.
+        with contextlib.suppress(rts.RTSLibError):
+            made.set_attribute('emulate_tpu', '1')
+    return made
+
+
+def _new_storage(rts, kind, name, values):
+    """Numbers are given by the caller, and other services use the same kernel: look again for a
+    free one until nobody was faster."""
+    for attempt in range(_TRIES):
+        rts.tcm.bs_cache.clear()
+        try:
+            return kind(name, **values)
+        except rts.RTSLibError as exc:
+            if attempt + 1 == _TRIES or 'already exists' not in str(exc):
+                raise
+    raise AssertionError('not reached')

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LIO, the target of the kernel. Each volume has a target of its own, and each initiator an entry
+in it, with the secret and whether it may write. The kernel keeps nothing over a boot: what is to
+be exported is in the database and comes back through ensure_export, one volume at a time."""
+import contextlib
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from cinder import exception
+from cinder.i18n import _
+from cinder.privsep import lio
+from cinder.volume.targets import iscsi
+
+# The number of the only group of portals of a target.
+_GROUP = 1
+
+
+class LioError(exception.VolumeBackendAPIException):
+    message = _('LIO: %(data)s')
+
+
+class LioAdm(iscsi.ISCSITarget):
+    """:param kernel: the functions of privsep.lio; for tests"""
+
+    GROWS_ONLINE = True
+
+    def __init__(self, configuration: Any, execute: Callable,
+                 kernel: ModuleType | Any = lio) -> None:
+        super().__init__(configuration, execute)
+        self._kernel = kernel
+
+    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
+        config = self.configuration
+        portals = [(address, int(port)) for address, _colon, port in
+                   (portal.rpartition(':') for portal in self._portals())]
+        with _typed(iqn):
+            self._kernel.export(iqn, path, portals, chap is not None,
+                                config.iscsi_write_cache == 'on',
+                                bool(config.report_discard_supported))
+        return _GROUP
+
+    def _allow(self, iqn: str, initiators: dict[str, bool] | None,
+               chap: iscsi.Chap | None) -> None:
+        with _typed(iqn):
+            self._kernel.allow(iqn, initiators, (chap.name, chap.secret) if chap else None)
+
+    def _forbid(self, iqn: str, initiator: str) -> None:
+        with _typed(iqn):
+            self._kernel.forbid(iqn, initiator)
+
+    def _sessions(self, iqn: str) -> set[str]:
+        with _typed(iqn):
+            return set(self._kernel.sessions(iqn))
+
+    def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
+        with _typed(iqn):
+            self._kernel.remove(iqn)
+
+    def extend(self, volume: Any, path: str) -> None:
+        """Nothing to tell of a device: the kernel asks it for its size each time an initiator
+        wants to know. Of a file it keeps the size that it had."""
+
+
+@contextlib.contextmanager
+def _typed(iqn: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise LioError(data=f'{iqn}: {exc}') from exc

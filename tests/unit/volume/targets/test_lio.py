@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LioAdm: what it asks of the kernel, and its errors. tests/lvm/test_lio.py has the kernel."""
+import pytest
+
+from cinder.privsep import lio as privileged
+from cinder.volume.targets import lio
+from tests.fakes import volumes
+
+PATH = '/dev/vg/a'
+NAME = volumes.CONNECTOR['initiator']
+
+
+class Kernel:
+    """Takes notes."""
+
+    def __init__(self, error=None):
+        self.asked, self.logged_in, self.error = [], [], error
+
+    def __getattr__(self, name):
+        def ask(*arguments):
+            if self.error:
+                raise self.error
+            self.asked.append((name, *arguments))
+            return self.logged_in if name == 'sessions' else None
+        return ask
+
+
+def exported(kernel, **options):
+    target = lio.LioAdm(volumes.options(target_helper='lioadm', **options), None, kernel)
+    volume = volumes.volume()
+    volumes.stored(volume, target.create_export(volume, PATH))
+    return target, volume
+
+
+def test_a_volume_from_export_to_removal():
+    kernel = Kernel()
+    target, volume = exported(kernel, use_chap_auth=True, report_discard_supported=True,
+                              target_secondary_ip_addresses=['2001:db8::1'])
+    iqn = target.iqn(volume)
+    _chap, name, secret = volume.provider_auth.split()
+    assert volume.provider_location == f'127.0.0.1:3260;[2001:db8::1]:3260,1 {iqn} 1'
+    data = target.initialize_connection(volume, PATH, {**volumes.CONNECTOR, 'mode': 'ro'})['data']
+    assert (data['auth_password'], data['access_mode']) == (secret, 'ro')
+    kernel.logged_in = [NAME]
+    target.terminate_connection(volume, volumes.CONNECTOR)
+    target.remove_export(volume)
+    assert kernel.asked == [
+        ('export', iqn, PATH, [('127.0.0.1', 3260), ('[2001:db8::1]', 3260)], True, True, True),
+        ('allow', iqn, {NAME: True}, (name, secret)),
+        ('sessions', iqn), ('forbid', iqn, NAME), ('remove', iqn)]
+
+
+def test_without_chap_and_without_cache():
+    kernel = Kernel()
+    target, volume = exported(kernel, iscsi_write_cache='off')
+    target.initialize_connection(volume, PATH, volumes.CONNECTOR)
+    assert kernel.asked[0][-3:] == (False, False, False)
+    assert kernel.asked[1][-2:] == ({NAME: False}, None)
+
+
+def test_what_the_kernel_refuses_is_an_error_of_the_back_end():
+    with pytest.raises(lio.LioError, match='no such device'):
+        exported(Kernel(OSError('no such device')))
+
+
+def test_a_kernel_without_targets_says_what_to_load(monkeypatch):
+    monkeypatch.setattr(privileged, '_ISCSI', '/nonexistent/target/iscsi')
+    with pytest.raises(OSError, match='load target_core_mod'):
+        privileged.remove('iqn.x')
