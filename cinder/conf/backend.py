@@ -37,6 +37,11 @@ COMMON = [
     cfg.BoolOpt('enforce_multipath_for_image_xfer', default=False,
                 help='Have initiators fail rather than use a single path where they were told '
                      'to use several.'),
+    cfg.BoolOpt('use_multipath_for_image_xfer', default=False,
+                help='Use several paths where the service itself connects to a volume of another '
+                     'machine.'),
+    cfg.IntOpt('num_volume_device_scan_tries', default=3, min=1,
+               help='Looks for the device when the service itself connects to a volume.'),
     cfg.BoolOpt('report_discard_supported', default=False,
                 help='Tell initiators that blocks may be discarded.'),
     cfg.StrOpt('volume_clear', default='zero', choices=['none', 'zero'],

@@ -127,7 +127,8 @@ class VolumeAPI(base.RPCAPI):
         """Where a service on the same machine reaches the bytes of a volume.
 
         :param machine: as utils.machine() names it.
-        :returns: {'path', 'reads_zeros'}: whether what was never written reads zeros.
+        :returns: {'path', 'reads_zeros'}: None where `machine` is another one; whether what was
+            never written reads zeros.
         """
         return self._ask(ctxt, 'device_of', volume, machine=machine)
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 
 import oslo_messaging as messaging
+from oslo_log import log as logging
 
 from cinder import coordination, exception, objects, operations, utils
 from cinder.brick.local_dev import blocks
@@ -25,8 +26,10 @@ from cinder.privsep import command
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import copying
+from cinder.volume.manager import connecting, copying
 from cinder.volume.manager.task import Task, load, task
+
+LOG = logging.getLogger(__name__)
 
 GIB = 1024 ** 3
 # Seconds between two looks whether the other back end has made its volume.
@@ -39,6 +42,7 @@ class MigrationEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
         self.volume_api = volume_rpc.VolumeAPI()
+        self.initiator = connecting.Initiator(backend.configuration)
 
     # -------------------------------------------------------------------------------- messages
     @operations.lost_is_fine
@@ -55,6 +59,7 @@ class MigrationEndpoint:
             work = Task(ctxt, operation, volume or load(ctxt, operation))
             try:
                 if operation.attempt > CONF.operation_max_attempts:
+                    self._let_go(work)
                     raise exception.TooManyAttempts(attempts=operation.attempt - 1)
                 self._move(work)
             except exception.OperationLost:
@@ -75,15 +80,10 @@ class MigrationEndpoint:
 
     @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
     def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
-        """Where a service on this machine reaches the bytes of a volume of this back end.
-
-        :raises InvalidVolume: the caller runs on another machine.
-        """
+        """Where a service on this machine reaches the bytes of a volume of this back end; the
+        path is None for a service on another machine."""
         self.backend.require_ready()
-        if machine != utils.machine():
-            raise exception.InvalidVolume(
-                reason=_('the new back end is on another machine, to which no path is known'))
-        return {'path': self.driver.local_path(volume),
+        return {'path': self.driver.local_path(volume) if machine == utils.machine() else None,
                 'reads_zeros': self.driver.sparse_copy}
 
     # ----------------------------------------------------------------------------------- steps
@@ -127,18 +127,25 @@ class MigrationEndpoint:
     def _copy(self, work: Task, target: objects.Volume) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * GIB
         device = self.volume_api.device_of(ctxt, target, utils.machine())
-        if (not operation.arguments.get('force_host_copy')
+        if device['path'] is None:
+            with connecting.connected(ctxt, self.volume_api, target, self.initiator) as path:
+                self._copy_bytes(work, path, device['reads_zeros'])
+        elif (not operation.arguments.get('force_host_copy')
                 and isinstance(self.driver, driver_api.Migrates)
                 and self.driver.migrate_volume(work.resource, device['path'])):
             operations_db.progress(ctxt, operation, total, total)
-            return
+        else:
+            self._copy_bytes(work, device['path'], device['reads_zeros'])
+
+    def _copy_bytes(self, work: Task, path: str, reads_zeros: bool) -> None:
+        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * GIB
         mover = blocks.Blocks(self.driver.executor or command.execute,
                               self.backend.configuration.volume_dd_blocksize,
                               pace=self.driver.pace)
-        for done in copying.copy(self.driver.local_path(work.resource), device['path'], total,
+        for done in copying.copy(self.driver.local_path(work.resource), path, total,
                                  operation.get('progress_done') or 0, mover=mover,
                                  pace=self.driver.pace,
-                                 reads_zeros=device['reads_zeros']):
+                                 reads_zeros=reads_zeros):
             with utils.fault_points('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
 
@@ -152,6 +159,17 @@ class MigrationEndpoint:
         target, removal = _abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)
+
+    def _let_go(self, work: Task) -> None:
+        """End the connection to another machine that an interrupted attempt may have left."""
+        try:
+            target = volumes_db.get(work.ctxt, work.operation.arguments['target_id'])
+            if self.volume_api.device_of(work.ctxt, target, utils.machine())['path'] is None:
+                connecting.release(work.ctxt, self.volume_api, target, self.initiator)
+        except exception.VolumeNotFound:
+            LOG.debug('No volume was made for operation %s.', work.operation.id)
+        except Exception:
+            LOG.exception('A connection of operation %s may be left here.', work.operation.id)
 
     def _remove(self, ctxt, target: objects.Volume, operation: objects.Operation) -> None:
         self.volume_api.delete_volume(ctxt, volumes_db.get(ctxt, target.id), operation)

@@ -25,6 +25,8 @@ from cinder.volume.api import volume_actions, volume_migrations
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.manager import copying
 from cinder.volume.manager import volume_migrations as endpoint
+from cinder.volume.targets import fake, local
+from tests.fakes import volumes as volumes_fakes
 
 GIB = 2 ** 30
 HERE, THERE = 'here@west', 'here@east'
@@ -44,6 +46,12 @@ class Bus:
 
     def __init__(self):
         self.managers, self.scheduled = {}, []
+        self.dead = False
+
+    def die(self):
+        """End the process: what it would still send or do on its way out is not sent or done."""
+        self.dead = True
+        raise Killed
 
     def sender(self, host):
         return _Sender(self, host and host.partition('#')[0])
@@ -54,6 +62,8 @@ class _Sender:
         self.bus, self.host = bus, host
 
     def cast(self, ctxt, method, **arguments):
+        if self.bus.dead:
+            return
         if self.host is None:
             self.bus.scheduled.append((method, arguments))
         else:
@@ -61,6 +71,8 @@ class _Sender:
             self.bus.managers[self.host].runner.handlers[operation.verb](ctxt, **arguments)
 
     def call(self, ctxt, method, **arguments):
+        if self.bus.dead:
+            return None
         endpoint = next(each for each in self.bus.managers[self.host].additional_endpoints
                         if hasattr(each, method))
         try:
@@ -338,12 +350,118 @@ def test_a_back_end_that_does_not_answer_is_not_waited_for_for_ever(
     _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'in time')
 
 
-def test_a_back_end_on_another_machine_cannot_be_copied_to(ctxt, bus, volume, path, tmp_path,
-                                                           monkeypatch):
-    names = iter(('one', 'other'))
+@pytest.fixture
+def apart(monkeypatch):
+    """The two back ends are on different machines: the one that asks, and the one that answers."""
+    names = itertools.cycle(('one', 'other'))
     monkeypatch.setattr(utils, 'machine', lambda: next(names))
+
+
+class Initiator:
+    """This machine as a client, with the files of the other one for devices."""
+
+    def __init__(self, bus, folder):
+        self.bus, self.folder = bus, folder
+        self.connections, self.asked = [], []
+
+    def connector(self):
+        return volumes_fakes.CONNECTOR
+
+    def connect(self, info):
+        self.asked.append(info)
+        name = info['data']['target_iqn'].rpartition(':')[2]
+        self.connections = [name]
+        return str(self.folder / name)
+
+    def disconnect(self, info):
+        if not self.bus.dead:
+            self.connections = []
+
+
+@pytest.fixture
+def exported(bus, start, tmp_path):
+    """The second back end exports its volumes; the first one is an initiator."""
+    target = fake.FakeTarget(volumes_fakes.options(use_chap_auth=True), None)
+    bus.managers[THERE].backend.driver.target = target
+    initiator = Initiator(bus, tmp_path / 'east')
+
+    def use():
+        endpoint_of(bus.managers[HERE]).initiator = initiator
+    use()
+    return types.SimpleNamespace(target=target, initiator=initiator, use=use)
+
+
+def endpoint_of(manager):
+    return next(each for each in manager.additional_endpoints
+                if isinstance(each, endpoint.MigrationEndpoint))
+
+
+def _check_nothing_is_left(exported):
+    assert (exported.initiator.connections, exported.target.exports) == ([], {})
+
+
+def test_what_another_machine_does_not_export_cannot_be_copied_to(
+        ctxt, bus, volume, path, tmp_path, apart, exported):
+    bus.managers[THERE].backend.driver.target = local.LocalTarget(volumes_fakes.options(), None)
     operation = _migrate(ctxt, bus, volume)
-    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'another machine')
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'exports nothing')
+
+
+def test_a_volume_moves_to_another_machine_through_its_export(
+        ctxt, bus, volume, path, tmp_path, apart, exported):
+    # The storage's own way knows only this machine.
+    operation = _migrate(ctxt, bus, volume, force_host_copy=False)
+    _check_moved(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path)
+    info, = exported.initiator.asked
+    assert info['data']['auth_method'] == 'CHAP'
+    assert operations_db.get(ctxt, operation.id).progress_done == GIB
+    _check_nothing_is_left(exported)
+
+
+@pytest.mark.parametrize('step', [step for step in STEPS if ':claim:' not in step])
+def test_killed_on_the_way_to_another_machine_it_goes_on_and_leaves_no_session(
+        ctxt, bus, start, volume, path, tmp_path, monkeypatch, apart, exported, step):
+    monkeypatch.setattr(copying, 'PIECE', GIB // 4)
+    operation = _migrate(ctxt, bus, volume)
+    with monkeypatch.context() as patch:
+        patch.setattr(utils, 'fault_point', lambda name: bus.die() if name == step else None)
+        with pytest.raises(Killed):
+            _run(ctxt, bus, operation, volume)
+    bus.dead = False
+    if 'progress' in step:
+        assert exported.initiator.connections and exported.target.exports
+    again = start(HERE)
+    exported.use()
+    again.runner.poll()
+    again.runner.wait()
+    _check_moved(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path)
+    _check_nothing_is_left(exported)
+
+
+def test_given_up_after_too_many_attempts_it_leaves_no_session(
+        ctxt, bus, volume, path, tmp_path, monkeypatch, apart, exported):
+    operation = _migrate(ctxt, bus, volume)
+    with monkeypatch.context() as patch:
+        patch.setattr(utils, 'fault_point',
+                      lambda name: bus.die() if name.endswith('progress:before') else None)
+        with pytest.raises(Killed):
+            _run(ctxt, bus, operation, volume)
+    bus.dead = False
+    assert exported.initiator.connections
+    operations_db.release(ctxt, operation)
+    operation.attempt = CONF.operation_max_attempts
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'interrupted')
+    _check_nothing_is_left(exported)
+
+
+def test_a_copy_to_another_machine_that_fails_leaves_no_session(
+        ctxt, bus, volume, path, tmp_path, monkeypatch, apart, exported):
+    def fail(*_args, **_kwargs):
+        raise OSError('the line was cut')
+    monkeypatch.setattr(copying, 'copy', fail)
+    operation = _migrate(ctxt, bus, volume)
+    _run(ctxt, bus, operation, volume)
+    _check_nothing_is_left(exported)
 
 
 def test_too_many_attempts_end_it(ctxt, bus, volume, path, tmp_path):
