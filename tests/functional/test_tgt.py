@@ -5,15 +5,19 @@ import json
 import logging
 import os
 import subprocess
+import time
 
 import pytest
 
 from cinder.volume.drivers import file
 from tests.fakes import volumes
 from tests.functional import tgt
+from tests.functional.processes import wait_until
 from tools.initiator import CONNECTOR, Device
 
 MIB = 1024 ** 2
+# What qemu-img calls itself where it is not told otherwise.
+QEMU = 'iqn.2008-11.org.linux-kvm'
 
 pytestmark = pytest.mark.skipif(
     not tgt.usable(), reason='needs root, tgtd (package tgt) and qemu-img with iSCSI '
@@ -73,6 +77,54 @@ def test_no_way_in_with_another_secret_or_none(driver, volume):
     assert not any(in_file(driver, volume))
 
 
+def test_a_host_that_was_detached_gets_in_no_more_and_others_do(driver, volume):
+    device = Device(driver.initialize_connection(volume, CONNECTOR))
+    other = {**CONNECTOR, 'initiator': 'iqn.2000-01.org.example:other'}
+    driver.initialize_connection(volume, other)
+    device.write(b'mine'.ljust(MIB))
+    driver.terminate_connection(volume, CONNECTOR)
+    # It still knows the secret.
+    with pytest.raises(OSError, match='iSCSI'):
+        device.read(1)
+    driver.terminate_connection(volume, other)
+    driver.initialize_connection(volume, CONNECTOR)
+    assert device.read(1) == b'mine'.ljust(MIB)
+
+
+def test_a_reader_cannot_write(driver, volume):
+    device = Device(driver.initialize_connection(volume, {**CONNECTOR, 'mode': 'ro'}))
+    with pytest.raises(OSError):
+        device.write(b'mine'.ljust(MIB))
+    assert device.read(1) == bytes(MIB)
+
+
+def test_a_session_that_is_alive_at_a_detachment_is_cut(driver, caplog):
+    driver.configuration.use_chap_auth = False
+    volume = volumes.volume()
+    driver.create_volume(volume)
+    volumes.stored(volume, driver.create_export(None, volume, CONNECTOR))
+    data = driver.initialize_connection(volume, CONNECTOR)['data']
+
+    def alive():
+        return driver.target._sessions(data['target_iqn']) == {CONNECTOR['initiator']}
+    options = {'driver': 'iscsi', 'transport': 'tcp', 'portal': data['target_portal'],
+               'target': data['target_iqn'], 'lun': data['target_lun'],
+               'initiator-name': CONNECTOR['initiator']}
+    # Logged in for as long as it waits for commands.
+    waiting = subprocess.Popen(['qemu-io', '--image-opts', ','.join(
+        f'{name}={value}' for name, value in options.items())], stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL)
+    try:
+        wait_until(alive, 10, 'a session')
+        driver.terminate_connection(volume, CONNECTOR)
+        assert f'{CONNECTOR["initiator"]} is still connected' in caplog.text
+        time.sleep(1)
+        assert not alive(), 'it logged in again'
+    finally:
+        waiting.kill()
+        waiting.wait()
+
+
 def test_exporting_again_keeps_the_data_and_survives_a_restart_of_tgtd(driver, volume, tgtd):
     sample = os.urandom(MIB)
     Device(driver.initialize_connection(volume, CONNECTOR)).write(sample)
@@ -106,6 +158,7 @@ def test_a_volume_that_has_grown_is_exported_with_its_new_size(driver):
     volume = volumes.volume()
     driver.create_volume(volume)
     volumes.stored(volume, driver.create_export(None, volume, CONNECTOR))
+    driver.initialize_connection(volume, {**CONNECTOR, 'initiator': QEMU})
     driver.extend_volume(volume, 2)
     portal, iqn, lun = volume.provider_location.split()
     shown = subprocess.run(
