@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NVMe subsystems of the kernel, through its configfs tree (nvmet: subsystems, hosts, ports). Each
+step looks whether it is done, so any of them may be repeated. Names are decided by targets."""
+import contextlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+
+from cinder import privsep
+
+ROOT = '/sys/kernel/config/nvmet'
+# How the kernel makes and removes things; tests have a tree of their own.
+mkdir, rmdir, symlink = os.mkdir, os.rmdir, os.symlink
+_one_at_a_time = threading.Lock()
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def export(nqn: str, path: str, uuid: str, namespace: int, ports: Sequence[Sequence]) -> None:
+    """Make or complete a subsystem with one namespace; whoever is connected stays so.
+
+    :param path: a block device, or a file
+    :param uuid: of the namespace
+    :param ports: (number, transport, family, address, service)
+    :raises OSError: the kernel refuses, or has no targets
+    """
+    with _tree():
+        subsystem = _made('subsystems', nqn)
+        unit = _made('subsystems', nqn, 'namespaces', str(namespace))
+        if _read(unit, 'device_path') != path:
+            _write(unit, 'enable', '0')
+            _write(unit, 'device_path', path)
+            _write(unit, 'device_uuid', uuid)
+        _write(unit, 'enable', '1')
+        for number, transport, family, address, service in ports:
+            _listen(number, {'addr_trtype': transport, 'addr_adrfam': family,
+                             'addr_traddr': address, 'addr_trsvcid': str(service)})
+            _link(subsystem, ('ports', str(number), 'subsystems', nqn))
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def allow(nqn: str, hosts: Sequence[str] | None) -> None:
+    """Let hosts connect; None: any host.
+
+    :raises OSError: there is no such subsystem
+    """
+    with _tree():
+        subsystem = _path('subsystems', nqn)
+        if hosts is None:
+            # The kernel takes either names or anybody.
+            for host in _names('subsystems', nqn, 'allowed_hosts'):
+                _unlink('subsystems', nqn, 'allowed_hosts', host)
+                _remove_host(host)
+            _write(subsystem, 'attr_allow_any_host', '1')
+        elif _read(subsystem, 'attr_allow_any_host') == '1':
+            return
+        for host in hosts or ():
+            _link(_made('hosts', host), ('subsystems', nqn, 'allowed_hosts', host))
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def forbid(nqn: str, host: str) -> None:
+    """Let a host connect no more.
+
+    :raises OSError: the kernel refuses
+    """
+    with _tree():
+        _unlink('subsystems', nqn, 'allowed_hosts', host)
+        _remove_host(host)
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def remove(nqn: str) -> None:
+    """Remove a subsystem; what is connected to it is cut off.
+
+    :raises OSError: the kernel refuses
+    """
+    with _tree():
+        for port in _names('ports'):
+            _unlink('ports', port, 'subsystems', nqn)
+        for host in _names('subsystems', nqn, 'allowed_hosts'):
+            _unlink('subsystems', nqn, 'allowed_hosts', host)
+            _remove_host(host)
+        for number in _names('subsystems', nqn, 'namespaces'):
+            _write(_path('subsystems', nqn, 'namespaces', number), 'enable', '0')
+            rmdir(_path('subsystems', nqn, 'namespaces', number))
+        with contextlib.suppress(FileNotFoundError):
+            rmdir(_path('subsystems', nqn))
+
+
+@privsep.sys_admin_pctxt.entrypoint
+def resize(nqn: str, namespace: int) -> None:
+    """Have the kernel look at the size of the device again and tell who is connected.
+
+    :raises OSError: the kernel refuses
+    """
+    with _tree(), contextlib.suppress(FileNotFoundError):
+        _write(_path('subsystems', nqn, 'namespaces', str(namespace)), 'revalidate_size', '1')
+
+
+@contextlib.contextmanager
+def _tree() -> Iterator[None]:
+    if not os.path.isdir(ROOT):
+        raise OSError(f'{ROOT} is not there: load nvmet and nvmet_tcp, and mount configfs')
+    with _one_at_a_time:
+        yield
+
+
+def _path(*names: str) -> str:
+    return os.path.join(ROOT, *names)
+
+
+def _names(*names: str) -> list[str]:
+    try:
+        return os.listdir(_path(*names))
+    except FileNotFoundError:
+        return []
+
+
+def _made(*names: str) -> str:
+    path = _path(*names)
+    # Other services of this host may be faster.
+    with contextlib.suppress(FileExistsError):
+        mkdir(path)
+    return path
+
+
+def _read(folder: str, name: str) -> str:
+    with open(os.path.join(folder, name)) as file:
+        text = file.read().strip()
+    return '' if text == '(null)' else text
+
+
+def _write(folder: str, name: str, value: str) -> None:
+    """Only what differs: of much the kernel says that it is busy. One may only write to some."""
+    path = os.path.join(folder, name)
+    if os.stat(path).st_mode & 0o444 and _read(folder, name) == value:
+        return
+    with open(path, 'r+' if os.access(path, os.R_OK) else 'w') as file:
+        file.write(value)
+
+
+def _listen(number: int, address: dict[str, str]) -> None:
+    """:raises OSError: the port has another address already"""
+    port = _made('ports', str(number))
+    present = {name: _read(port, name) for name in address}
+    if present == address:
+        return
+    if _names('ports', str(number), 'subsystems'):
+        raise OSError(f'nvmet port {number} listens on {present["addr_traddr"]}:'
+                      f'{present["addr_trsvcid"]} already; choose another nvmet_port_id')
+    for name, value in address.items():
+        _write(port, name, value)
+
+
+def _link(source: str, names: tuple[str, ...]) -> None:
+    with contextlib.suppress(FileExistsError):
+        symlink(source, _path(*names))
+
+
+def _unlink(*names: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_path(*names))
+
+
+def _remove_host(host: str) -> None:
+    """Unless another subsystem knows it."""
+    if not any(host in _names('subsystems', each, 'allowed_hosts')
+               for each in _names('subsystems')):
+        with contextlib.suppress(FileNotFoundError):
+            rmdir(_path('hosts', host))

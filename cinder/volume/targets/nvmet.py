@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The NVMe target of the kernel: each volume is a subsystem with one namespace, over TCP or RDMA.
+The kernel keeps nothing over a boot; ensure_export brings exports back one volume at a time."""
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from cinder import exception
+from cinder.i18n import _
+from cinder.privsep import nvmet
+from cinder.volume.targets import base
+
+_TRANSPORTS = {'nvmet_tcp': 'tcp', 'nvmet_rdma': 'rdma'}
+# It becomes the name of a folder; the standard allows 223 bytes.
+_HOST = re.compile(r'nqn\.[\w.:-]{1,219}', re.ASCII)
+
+
+class NvmetError(exception.VolumeBackendAPIException):
+    message = _('nvmet: %(data)s')
+
+
+class NVMET(base.Target):
+    """:param kernel: the functions of privsep.nvmet; for tests
+    :raises InvalidConfigurationValue: target_protocol is none of NVMe
+    """
+
+    PROTOCOL = 'NVMe-oF'
+    GROWS_ONLINE = True
+
+    def __init__(self, configuration: Any, execute: Callable,
+                 kernel: ModuleType | Any = nvmet) -> None:
+        super().__init__(configuration, execute)
+        if configuration.target_protocol not in _TRANSPORTS:
+            raise exception.InvalidConfigurationValue(option='target_protocol',
+                                                      value=configuration.target_protocol)
+        self._transport = _TRANSPORTS[configuration.target_protocol]
+        self._kernel = kernel
+
+    def nqn(self, volume: Any) -> str:
+        return f'{re.sub("^iqn", "nqn", self.configuration.target_prefix)}{volume.name}'
+
+    def create_export(self, volume: Any, path: str) -> base.Fields:
+        config, nqn = self.configuration, self.nqn(volume)
+        ports = [(config.nvmet_port_id + place, self._transport,
+                  'ipv6' if ':' in address else 'ipv4', address, config.target_port)
+                 for place, address in enumerate(self._addresses())]
+        with _typed(nqn):
+            self._kernel.export(nqn, path, volume.id, config.nvmet_ns_id, ports)
+        return {'provider_location': f'{",".join(self._addresses())} {config.target_port} '
+                                     f'{self._transport} {nqn} {config.nvmet_ns_id}',
+                'provider_auth': None}
+
+    def _addresses(self):
+        config = self.configuration
+        return [config.target_ip_address, *config.target_secondary_ip_addresses]
+
+    def ensure_export(self, volume: Any, path: str) -> base.Fields:
+        fields = self.create_export(volume, path)
+        hosts = base.attached(volume, 'nqn')
+        with _typed(self.nqn(volume)):
+            self._kernel.allow(self.nqn(volume), None if hosts is None else list(hosts))
+        return fields
+
+    def remove_export(self, volume: Any) -> base.Fields:
+        with _typed(self.nqn(volume)):
+            self._kernel.remove(self.nqn(volume))
+        return {'provider_location': None, 'provider_auth': None}
+
+    def extend(self, volume: Any, path: str) -> None:
+        if volume.provider_location:
+            with _typed(self.nqn(volume)):
+                self._kernel.resize(self.nqn(volume), self.configuration.nvmet_ns_id)
+
+    def validate_connector(self, connector: dict[str, Any]) -> None:
+        name = connector.get('nqn')
+        if not isinstance(name, str) or not _HOST.fullmatch(name):
+            raise exception.InvalidInput(
+                reason='an NVMe connection needs the "nqn" of the connector, such as '
+                       'nqn.2014-08.org.nvmexpress:uuid:...; is nvme-cli installed there?')
+
+    def initialize_connection(self, volume: Any, path: str,
+                              connector: dict[str, Any]) -> dict[str, Any]:
+        """:raises VolumeBackendAPIException: the volume is not exported"""
+        try:
+            addresses, port, transport, nqn, namespace = volume.provider_location.split()
+        except (AttributeError, ValueError):
+            raise exception.VolumeBackendAPIException(
+                data=f'volume {volume.id} is not exported') from None
+        with _typed(nqn):
+            self._kernel.allow(nqn, [connector['nqn']])
+        portals = [(address, int(port), transport) for address in addresses.split(',')]
+        if self.configuration.nvmeof_conn_info_version == 2:
+            data = {'target_nqn': nqn, 'vol_uuid': volume.id, 'portals': portals,
+                    'ns_id': int(namespace)}
+        else:
+            data = {'nqn': nqn, 'target_portal': portals[0][0], 'target_port': int(port),
+                    'transport_type': transport, 'ns_id': int(namespace)}
+        return {'driver_volume_type': 'nvmeof', 'data': {**self._data(volume, connector), **data}}
+
+    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+                             force: bool = False) -> None:
+        """The kernel does not tell who is connected, so there is nothing to wait for."""
+        name = (connector or {}).get('nqn')
+        if name:
+            with _typed(self.nqn(volume)):
+                self._kernel.forbid(self.nqn(volume), name)
+
+
+@contextlib.contextmanager
+def _typed(nqn: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise NvmetError(data=f'{nqn}: {exc}') from exc
