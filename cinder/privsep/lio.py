@@ -35,7 +35,7 @@ def export(iqn: str, path: str, portals: Sequence[Sequence], authenticate: bool,
     _export(iqn, path, [list(portal) for portal in portals], authenticate, write_cache, discard)
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def _export(iqn, path, portals, authenticate, write_cache, discard):
     with _rtslib() as rts:
         target = rts.Target(rts.FabricModule('iscsi'), iqn)
@@ -62,7 +62,7 @@ def allow(iqn: str, initiators: Mapping[str, bool] | None,
     _allow(iqn, initiators and dict(initiators), chap and list(chap))
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def _allow(iqn, initiators, chap):
     with _rtslib() as rts:
         group = rts.TPG(rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup'), _TAG, 'lookup')
@@ -82,7 +82,7 @@ def _allow(iqn, initiators, chap):
                 mapped.write_protect = read_only
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def forbid(iqn: str, initiator: str) -> None:
     """Let an initiator in no more; its session ends.
 
@@ -93,7 +93,7 @@ def forbid(iqn: str, initiator: str) -> None:
         rts.NodeACL(group, initiator, 'lookup').delete()
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def sessions(iqn: str) -> list[str]:
     """Names of the initiators that are logged in, of those that have an entry.
 
@@ -107,7 +107,7 @@ def sessions(iqn: str) -> list[str]:
         return [entry.node_wwn for entry in group.node_acls if entry.session]
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def remove(iqn: str) -> None:
     """Remove a target with its unit; sessions end.
 

@@ -14,7 +14,7 @@ mkdir, rmdir, symlink = os.mkdir, os.rmdir, os.symlink
 _one_at_a_time = threading.Lock()
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def export(nqn: str, path: str, uuid: str, namespace: int, ports: Sequence[Sequence]) -> None:
     """Make or complete a subsystem with one namespace; whoever is connected stays so.
 
@@ -37,7 +37,7 @@ def export(nqn: str, path: str, uuid: str, namespace: int, ports: Sequence[Seque
             _link(subsystem, ('ports', str(number), 'subsystems', nqn))
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def allow(nqn: str, hosts: Sequence[str] | None) -> None:
     """Let hosts connect; None: any host.
 
@@ -57,7 +57,7 @@ def allow(nqn: str, hosts: Sequence[str] | None) -> None:
             _link(_made('hosts', host), ('subsystems', nqn, 'allowed_hosts', host))
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def forbid(nqn: str, host: str) -> None:
     """Let a host connect no more.
 
@@ -68,7 +68,7 @@ def forbid(nqn: str, host: str) -> None:
         _remove_host(host)
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def remove(nqn: str) -> None:
     """Remove a subsystem; what is connected to it is cut off.
 
@@ -87,7 +87,7 @@ def remove(nqn: str) -> None:
             rmdir(_path('subsystems', nqn))
 
 
-@privsep.sys_admin_pctxt.entrypoint
+@privsep.as_root_pctxt.entrypoint
 def resize(nqn: str, namespace: int) -> None:
     """Have the kernel look at the size of the device again and tell who is connected.
 
