@@ -17,7 +17,7 @@ from cinder.conf import backend, options
 LIBRARY_GROUPS = (
     'audit_middleware_notifications', 'barbican*', 'cinder_as_root', 'cinder_sys_admin', 'cors',
     'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova',
-    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics', 'oslo_messaging_rabbit',
+    'os_brick', 'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics', 'oslo_messaging_rabbit',
     'oslo_middleware', 'oslo_policy', 'oslo_reports', 'oslo_versionedobjects', 'privsep*',
     'profiler*', 'ssl', 'vault',
 )

@@ -93,6 +93,18 @@ def forbid(iqn: str, initiator: str) -> None:
         rts.NodeACL(group, initiator, 'lookup').delete()
 
 
+def targets() -> list[str]:
+    """Names of all targets; everybody may see them.
+
+    :raises OSError: the kernel has no targets
+    """
+    try:
+        return [name for name in os.listdir(_ISCSI) if name.startswith(('iqn.', 'eui.', 'naa.'))]
+    except FileNotFoundError:
+        # Where there was never one.
+        return []
+
+
 @privsep.as_root_pctxt.entrypoint
 def sessions(iqn: str) -> list[str]:
     """Names of the initiators that are logged in, of those that have an entry.

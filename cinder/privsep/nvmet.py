@@ -87,6 +87,11 @@ def remove(nqn: str) -> None:
             rmdir(_path('subsystems', nqn))
 
 
+def subsystems() -> list[str]:
+    """Names of all subsystems; everybody may see them."""
+    return _names('subsystems')
+
+
 @privsep.as_root_pctxt.entrypoint
 def resize(nqn: str, namespace: int) -> None:
     """Have the kernel look at the size of the device again and tell who is connected.

@@ -126,6 +126,14 @@ class ChecksHealth(abc.ABC):
         """
 
 
+class LosesExports(abc.ABC):
+    """Exports that are gone when what makes them has died, such as a target daemon."""
+
+    @abc.abstractmethod
+    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+        """Those of the volumes whose export is not there, all having one by their rows."""
+
+
 class Migrates(abc.ABC):
     @abc.abstractmethod
     def migrate_volume(self, volume: Any, path: str) -> bool:

@@ -112,6 +112,8 @@ def test_sessions_go_on_after_a_restart_of_tgtd(driver, exported, tgtd):
         tgtd.kill9()
         tgtd.start()
         before = volume.provider_location
+        # Who is let in again, the rows of the attachments tell.
+        volume.attachments = [volumes.attachment(initiator.NAME)]
         assert driver.ensure_export(None, volume)['provider_location'] == before
         # The initiator logs in again by itself, with the same secret.
         assert digest(initiator.read(device, MIB)) == digest(sample)

@@ -89,9 +89,6 @@ def test_who_gets_in(driver, exported):
     connection['data']['auth_password'] = 'x' * 16
     with pytest.raises(OSError, match='(?i)auth'), initiator.attached(connection):
         pass
-    del connection['data']['auth_method']
-    with pytest.raises(OSError, match='(?i)auth'), initiator.attached(connection):
-        pass
 
 
 def test_a_reader_cannot_write(driver, exported):

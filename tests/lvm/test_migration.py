@@ -12,7 +12,10 @@ import pytest
 from cinder import utils
 from cinder.conf import CONF
 from cinder.db import volumes as volumes_db
+from cinder.volume import configuration
+from cinder.volume.drivers import file
 from cinder.volume.manager import connecting, copying
+from cinder.volume.manager import volume_migrations as endpoint
 from tests.functional.processes import free_port
 from tests.lvm import group, initiator
 from tests.lvm.test_lio import kernel  # noqa: F401 - a fixture
@@ -25,7 +28,6 @@ from tests.unit.volume.manager.test_volume_migrations import (  # noqa: F401 - f
     volume,
 )
 
-GIB = 1024 ** 3
 SAMPLE = 3 * 1024 ** 2
 
 
@@ -33,6 +35,10 @@ SAMPLE = 3 * 1024 ** 2
 def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
     """The second back end is a thin pool that LIO exports."""
     group.make()
+    group.scale_down(monkeypatch)
+    for module in (unit, endpoint, file):
+        monkeypatch.setattr(module, 'GIB', group.UNIT)
+    monkeypatch.setattr(copying, 'PIECE', group.UNIT // 4)
     names = itertools.cycle(('one', 'other'))
     monkeypatch.setattr(utils, 'machine', lambda: next(names))
     real = connecting.Initiator.connector
@@ -42,7 +48,6 @@ def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
     values = {'volume_driver': 'cinder.volume.drivers.lvm.LVMVolumeDriver', 'use_chap_auth': True,
               'volume_group': group.NAME, 'lvm_type': 'thin', 'target_helper': 'lioadm',
               'target_ip_address': '127.0.0.1', 'target_port': free_port()}
-    from cinder.volume import configuration
     configuration.Configuration(config_group='east')
     for name, value in values.items():
         CONF.set_override(name, value, 'east')
@@ -58,15 +63,15 @@ def sessions():
     return [line for line in done.stdout.splitlines() if line]
 
 
-def digest(file):
-    with open(file, 'rb') as source:
+def digest(name):
+    with open(name, 'rb') as source:
         return hashlib.file_digest(source, 'sha256').hexdigest()
 
 
 def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
         ctxt, bus, start, volume, path, monkeypatch):  # noqa: F811 - fixtures
-    with open(path(volume), 'r+b') as file:
-        os.pwrite(file.fileno(), os.urandom(SAMPLE), GIB // 2)
+    with open(path(volume), 'r+b') as source:
+        os.pwrite(source.fileno(), os.urandom(SAMPLE), group.UNIT // 2)
     expected = digest(path(volume))
     operation = unit._migrate(ctxt, bus, volume)
     disconnect = connecting.Initiator.disconnect
@@ -94,7 +99,6 @@ def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
     assert (moved.host, moved.migration_status) == (unit.POOLS['east'], 'success')
     assert digest(f'/dev/{group.NAME}/{moved.name}') == expected
     # It went on after the pieces that were done.
-    assert copied[0] == 2 * copying.PIECE and copied[-1] == GIB
+    assert copied[0] == 2 * copying.PIECE and copied[-1] == group.UNIT
     assert sessions() == []
-    assert not os.listdir('/sys/kernel/config/target/core/') or not [
-        name for name in os.listdir('/sys/kernel/config/target/core') if name != 'alua']
+    assert os.listdir('/sys/kernel/config/target/core') == ['alua']

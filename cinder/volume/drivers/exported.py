@@ -15,7 +15,7 @@ TARGETS = {'tgtadm': tgt.TgtAdm, 'lioadm': lio.LioAdm, 'nvmet': nvmet.NVMET,
            'local': local.LocalTarget, 'fake': fake.FakeTarget}
 
 
-class ExportedDriver(driver.VolumeDriver):
+class ExportedDriver(driver.VolumeDriver, driver.LosesExports):
     """:raises InvalidConfigurationValue: no such target_helper"""
 
     VENDOR = 'Open Source'
@@ -44,6 +44,9 @@ class ExportedDriver(driver.VolumeDriver):
 
     def remove_export(self, ctxt: Any, volume: Any) -> driver.Fields:
         return self.target.remove_export(volume)
+
+    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+        return self.target.lost_exports(volumes)
 
     def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
         self.target.validate_connector(connector)

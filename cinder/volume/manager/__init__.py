@@ -12,6 +12,7 @@ from cinder.volume.manager import (
     attachments,
     backend,
     capabilities,
+    exporting,
     group_snapshots,
     groups,
     health,
@@ -128,6 +129,12 @@ class VolumeManager(periodic_task.PeriodicTasks):
             self.backend.publish(ctxt)
         elif startup.run(ctxt, self.backend):
             LOG.info('Back end %s works again.', self.host)
+
+    @periodic_task.periodic_task(spacing=exporting.SECONDS)
+    def restore_exports(self, ctxt) -> None:
+        """Bring back what a target that died has lost."""
+        if self.is_working():
+            exporting.restore(ctxt, self.backend)
 
     # ---------------------------------------------------------------------------------- messages
     def publish_service_capabilities(self, ctxt) -> None:

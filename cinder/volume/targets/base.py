@@ -44,6 +44,10 @@ class Target(abc.ABC):
     def remove_export(self, volume: Any) -> Fields:
         """End the export, and sessions that are left."""
 
+    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+        """Those of the volumes that are not exported any more, though nobody ended it."""
+        return []
+
     @abc.abstractmethod
     def initialize_connection(self, volume: Any, path: str,
                               connector: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,10 @@ class LioAdm(iscsi.ISCSITarget):
         with _typed(iqn):
             self._kernel.forbid(iqn, initiator)
 
+    def _present(self) -> set[str]:
+        with _typed('all targets'):
+            return set(self._kernel.targets())
+
     def _sessions(self, iqn: str) -> set[str]:
         with _typed(iqn):
             return set(self._kernel.sessions(iqn))

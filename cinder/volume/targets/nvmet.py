@@ -68,6 +68,10 @@ class NVMET(base.Target):
             self._kernel.remove(self.nqn(volume))
         return {'provider_location': None, 'provider_auth': None}
 
+    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+        present = set(self._kernel.subsystems())
+        return [volume for volume in volumes if self.nqn(volume) not in present]
+
     def extend(self, volume: Any, path: str) -> None:
         if volume.provider_location:
             with _typed(self.nqn(volume)):

@@ -116,6 +116,9 @@ class TgtAdm(iscsi.ISCSITarget):
                 self._quietly(Missing, 'conn', 'delete', '--tid', shown.tid, '--sid', session,
                               '--cid', connection)
 
+    def _present(self) -> dict:
+        return self._show()
+
     def _sessions(self, iqn: str) -> set[str]:
         shown = self._shown(iqn)
         return shown.initiators if shown else set()
