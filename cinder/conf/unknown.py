@@ -16,8 +16,8 @@ from cinder.conf import backend, options
 # [oslo_messaging_notifications] is not among them: no notifications are sent.
 LIBRARY_GROUPS = (
     'audit_middleware_notifications', 'barbican*', 'cinder_as_root', 'cinder_sys_admin', 'cors',
-    'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova',
-    'os_brick', 'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics', 'oslo_messaging_rabbit',
+    'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova', 'os_brick',
+    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics', 'oslo_messaging_rabbit',
     'oslo_middleware', 'oslo_policy', 'oslo_reports', 'oslo_versionedobjects', 'privsep*',
     'profiler*', 'ssl', 'vault',
 )
