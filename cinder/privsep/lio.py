@@ -41,7 +41,8 @@ def _export(iqn, path, portals, authenticate, write_cache, discard):
         target = rts.Target(rts.FabricModule('iscsi'), iqn)
         group = rts.TPG(target, _TAG)
         _set(group, {'authentication': int(authenticate)})
-        storage = _storage(rts, iqn, path, write_cache, discard)
+        used = any(entry.session for entry in group.node_acls)
+        storage = _storage(rts, iqn, path, write_cache, discard, used)
         if not any(lun.lun == LUN for lun in group.luns):
             rts.LUN(group, LUN, storage)
         for address, port in portals:
@@ -156,14 +157,15 @@ def _set(group, attributes):
             group.set_attribute(name, str(value))
 
 
-def _storage(rts, name, path, write_cache, discard):
-    """What stands for the device in the kernel; made again for another device or size."""
+def _storage(rts, name, path, write_cache, discard, used):
+    """What stands for the device in the kernel; made again for another device, and for another
+    size of a file unless that would cut somebody off."""
     found = os.stat(path)
     is_block = stat.S_ISBLK(found.st_mode)
     kind = rts.BlockStorageObject if is_block else rts.FileIOStorageObject
     try:
         present = kind(name)
-        if present.udev_path == path and (is_block or present.size == found.st_size):
+        if present.udev_path == path and (is_block or used or present.size == found.st_size):
             return present
         present.delete()
     except rts.utils.RTSLibNotInCFSError:
