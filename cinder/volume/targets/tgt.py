@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """tgt, the target daemon in user space, told what to do by tgtadm(8). tgtd forgets everything when
 it stops; what is to be exported is in the database and comes back through ensure_export."""
-import dataclasses
 import logging
 import os
-import re
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +10,7 @@ from typing import Any
 from cinder import exception
 from cinder.i18n import _
 from cinder.privsep import tgt as tgt_socket
-from cinder.volume.targets import iscsi
+from cinder.volume.targets import iscsi, tgt_report
 
 LOG = logging.getLogger(__name__)
 
@@ -45,25 +43,6 @@ class Missing(TgtError):
 _ERRORS = (('already exists', Exists), ("can't find", Missing), ('does not exist', Missing))
 
 
-@dataclasses.dataclass
-class _Shown:
-    """One target in the output of `--op show`."""
-
-    tid: int
-    iqn: str
-    path: str | None = None
-    read_only: bool = False
-    accounts: list[str] = dataclasses.field(default_factory=list)
-    # (name, number of the session, number of its connection)
-    sessions: list[tuple[str, str, str]] = dataclasses.field(default_factory=list)
-    allowed: list[str] = dataclasses.field(default_factory=list)
-
-    @property
-    def initiators(self) -> set[str]:
-        """Who is logged in."""
-        return {name for name, _session, _connection in self.sessions}
-
-
 class TgtAdm(iscsi.ISCSITarget):
     """:param create_account: makes a CHAP account known to tgtd (name, secret)"""
 
@@ -90,18 +69,18 @@ class TgtAdm(iscsi.ISCSITarget):
         shown = self._show().get(iqn)
         if shown is None:
             raise Missing(data=f'target {iqn} is not there any more')
-        names = {'--initiator-address': ['ALL']} if initiators is None else {
-            '--initiator-name': initiators}
-        for option, each in names.items():
-            for name in each:
-                if name not in shown.allowed:
-                    self._quietly(Exists, 'target', 'bind', '--tid', shown.tid, option, name)
         # tgt knows this of the unit, not of an initiator: it is so when nobody may write.
         others = set(shown.allowed) - set(initiators or ())
         read_only = bool(initiators) and all(initiators.values()) and (
             not others or shown.read_only)
         if read_only != shown.read_only:
             self._unit('update', shown.tid, '--params', f'readonly={int(read_only)}')
+        names = {'--initiator-address': ['ALL']} if initiators is None else {
+            '--initiator-name': initiators}
+        for option, each in names.items():
+            for name in each:
+                if name not in shown.allowed:
+                    self._quietly(Exists, 'target', 'bind', '--tid', shown.tid, option, name)
 
     def _forbid(self, iqn: str, initiator: str) -> None:
         """The name goes first, else the initiator would log in again."""
@@ -165,7 +144,7 @@ class TgtAdm(iscsi.ISCSITarget):
             self._unit('update', shown.tid, '--params', 'readonly=1')
 
     # -------------------------------------------------------------------------- parts
-    def _target(self, iqn: str) -> _Shown:
+    def _target(self, iqn: str) -> tgt_report.Shown:
         """The target as it is, made if there is none.
 
         Numbers are given by the caller, and other back ends use the same tgtd: take the next
@@ -181,7 +160,7 @@ class TgtAdm(iscsi.ISCSITarget):
                     self._tgtadm('target', 'new', '--tid', tid, '--targetname', iqn)
                 except Exists:
                     continue
-                return _Shown(tid, iqn)
+                return tgt_report.Shown(tid, iqn)
         raise TgtError(data=f'no free target number for {iqn} in {_TRIES} attempts')
 
     def _new_unit(self, tid: int, path: str) -> None:
@@ -194,7 +173,7 @@ class TgtAdm(iscsi.ISCSITarget):
         if config.report_discard_supported:
             self._unit('update', tid, '--params', 'thin_provisioning=1')
 
-    def _authenticate(self, shown: _Shown, chap: iscsi.Chap | None) -> None:
+    def _authenticate(self, shown: tgt_report.Shown, chap: iscsi.Chap | None) -> None:
         wanted = chap.name if chap else None
         for name in set(shown.accounts) - {wanted}:
             # Of an attempt whose secret was never stored.
@@ -216,8 +195,8 @@ class TgtAdm(iscsi.ISCSITarget):
         self._quietly(Missing if op == 'delete' else Exists, 'logicalunit', op, '--tid', tid,
                       '--lun', iscsi.LUN, *argv)
 
-    def _show(self) -> dict[str, _Shown]:
-        return _parse(self._tgtadm('target', 'show'))
+    def _show(self) -> dict[str, tgt_report.Shown]:
+        return tgt_report.parse(self._tgtadm('target', 'show'))
 
     def _quietly(self, expected: type[TgtError], mode: str, op: str, *argv: object) -> None:
         try:
@@ -238,48 +217,3 @@ class TgtAdm(iscsi.ISCSITarget):
                 (error for words, error in _ERRORS if words in text), TgtError)
             raise error(data=f'{mode} {op}: exit code {exc.exit_code}: {text}') from exc
         return out
-
-
-_LINES = re.compile(
-    r'Target (?P<tid>\d+): (?P<iqn>\S+)'
-    r'|^ {8}I_T nexus: (?P<session>\d+)'
-    r'|^ {12}Initiator: (?P<initiator>\S+)'
-    r'|^ {12}Connection: (?P<connection>\d+)'
-    r'|^ {8}LUN: (?P<lun>\d+)'
-    r'|^ {12}Readonly: (?P<readonly>\S+)'
-    r'|^ {12}Backing store path: (?P<path>.+)'
-    r'|^ {4}(?P<section>Account|ACL) information:'
-    r'|^ {8}(?P<word>\S+)')
-
-
-def _parse(text: str) -> dict[str, _Shown]:
-    """The targets in the output of `tgtadm --mode target --op show`, by name."""
-    targets: dict[str, _Shown] = {}
-    shown, lun, section, session, initiator = None, None, None, None, None
-    for line in text.splitlines():
-        found = _LINES.match(line)
-        if not found:
-            continue
-        kind, value = found.lastgroup, found[found.lastgroup]
-        if kind == 'iqn':
-            shown = targets[value] = _Shown(int(found['tid']), value)
-            section = None
-        elif kind == 'session':
-            session = value
-        elif kind == 'initiator':
-            initiator = value
-        elif kind == 'connection':
-            shown.sessions.append((initiator, session, value))
-        elif kind == 'readonly' and lun == iscsi.LUN:
-            shown.read_only = value == 'Yes'
-        elif kind == 'lun':
-            lun = int(value)
-        elif kind == 'path' and lun == iscsi.LUN:
-            shown.path = value
-        elif kind == 'section':
-            section = value
-        elif kind == 'word' and section == 'Account':
-            shown.accounts.append(value)
-        elif kind == 'word' and section == 'ACL':
-            shown.allowed.append(value)
-    return targets
