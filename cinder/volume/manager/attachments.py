@@ -3,10 +3,11 @@
 
 All of them follow from the attachment rows and may be repeated.
 """
+import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_utils import excutils
 
-from cinder import coordination, objects, operations
+from cinder import coordination, exception, objects, operations
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
@@ -15,6 +16,9 @@ from cinder.volume.manager import backend as backends
 
 LOG = logging.getLogger(__name__)
 
+# What the caller did wrong is for him to read, and no traceback for the log.
+_TOLD = messaging.expected_exceptions(exception.Invalid, exception.Conflict)
+
 
 class AttachmentEndpoint:
     """Messages about connections of one back end."""
@@ -22,8 +26,12 @@ class AttachmentEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
+    @_TOLD
     def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         """Export the volume and tell how a connector reaches it."""
+        return self._connect(ctxt, volume, connector)
+
+    def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         self.backend.require_ready()
         with coordination.lock(f'volume-{volume.id}'):
             made = self.driver.create_export(ctxt, volume, connector) or {}
@@ -58,6 +66,7 @@ class AttachmentEndpoint:
                         self.backend.configuration.enforce_multipath_for_image_xfer)
         return info
 
+    @_TOLD
     def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,
                              force: bool = False) -> None:
         """End the access of a connector; the export goes with the last one."""
@@ -72,15 +81,16 @@ class AttachmentEndpoint:
         if made:
             volumes_db.update(ctxt, volume.id, made)
 
+    @_TOLD
     def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
         try:
-            info = self.initialize_connection(ctxt, volume, {**connector, 'mode': mode})
+            info = self._connect(ctxt, volume, {**connector, 'mode': mode})
         except Exception as exc:
-            LOG.exception('Attachment %s of volume %s could not be connected.', attachment_id,
-                          volume.id)
+            LOG.error('Attachment %s of volume %s could not be connected: %s', attachment_id,
+                      volume.id, exc, exc_info=not isinstance(exc, exception.Invalid))
             with session.writer(ctxt):
                 attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
                 operations.tell(ctxt, 'volume', volume, 'volume.attach',
@@ -113,6 +123,7 @@ class AttachmentEndpoint:
                 other.attach_status for other in attachments_db.for_volume(ctxt, volume.id)))
             volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
 
+    @_TOLD
     def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
         """Let the host of an attachment go, unless another attachment of the same host stays."""
         self.backend.require_ready()
