@@ -46,7 +46,13 @@ class Target(abc.ABC):
 
     def lost_exports(self, volumes: list[Any]) -> list[Any]:
         """Those of the volumes that are not exported any more, though nobody ended it."""
-        return []
+        present = self._present()
+        return [] if present is None else [
+            volume for volume in volumes if self.export_name(volume) not in present]
+
+    def _present(self) -> Collection[str] | None:
+        """The names of all exports, others' too, by the shortest way."""
+        return self.exports()
 
     @abc.abstractmethod
     def initialize_connection(self, volume: Any, path: str,

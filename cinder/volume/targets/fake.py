@@ -32,9 +32,6 @@ class FakeTarget(iscsi.ISCSITarget):
         (self.allowed.get(iqn) or {}).pop(initiator, None)
         self._sessions(iqn).discard(initiator)
 
-    def _present(self) -> dict:
-        return self.exports
-
     def _sessions(self, iqn: str) -> set[str]:
         return self.sessions.setdefault(iqn, set())
 

@@ -6,7 +6,6 @@ import dataclasses
 import re
 import secrets
 import string
-from collections.abc import Collection
 from typing import Any
 
 from cinder import exception
@@ -59,10 +58,6 @@ class ISCSITarget(base.Target):
         """Let this one in no more and end its sessions."""
 
     @abc.abstractmethod
-    def _present(self) -> Collection[str]:
-        """Names of the targets that are there, others' too."""
-
-    @abc.abstractmethod
     def _sessions(self, iqn: str) -> set[str]:
         """Names of the initiators that are logged in."""
 
@@ -89,10 +84,6 @@ class ISCSITarget(base.Target):
         fields = self._exported(volume, path, chap)
         self._allow(self.iqn(volume), base.attached(volume, 'initiator'), chap)
         return fields
-
-    def lost_exports(self, volumes: list[Any]) -> list[Any]:
-        present = self._present()
-        return [volume for volume in volumes if self.iqn(volume) not in present]
 
     def _exported(self, volume, path, chap):
         number = self._export(self.iqn(volume), path, chap)

@@ -49,6 +49,9 @@ class LioAdm(iscsi.ISCSITarget):
         with _typed(iqn):
             self._kernel.forbid(iqn, initiator)
 
+    def exports(self) -> dict[str, list[str]]:
+        return {name: sorted(self._sessions(name)) for name in self._present()}
+
     def _present(self) -> set[str]:
         with _typed('all targets'):
             return set(self._kernel.targets())

@@ -68,9 +68,11 @@ class NVMET(base.Target):
             self._kernel.remove(self.nqn(volume))
         return {'provider_location': None, 'provider_auth': None}
 
-    def lost_exports(self, volumes: list[Any]) -> list[Any]:
-        present = set(self._kernel.subsystems())
-        return [volume for volume in volumes if self.nqn(volume) not in present]
+    def export_name(self, volume: Any) -> str:
+        return self.nqn(volume)
+
+    def _present(self) -> set[str]:
+        return set(self._kernel.subsystems())
 
     def extend(self, volume: Any, path: str) -> None:
         if volume.provider_location:

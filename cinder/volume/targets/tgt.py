@@ -96,6 +96,7 @@ class TgtAdm(iscsi.ISCSITarget):
                               '--cid', connection)
 
     def _present(self) -> dict:
+        # Unlike exports(): what tgtd has lost nobody can bring back before it runs.
         return self._show()
 
     def _sessions(self, iqn: str) -> set[str]:

@@ -41,11 +41,11 @@ def used(ctxt, manager, target):
 
 def test_what_is_lost_comes_back_with_who_may_use_it(manager, ctxt, target, used):
     lost, kept = used(), used()
-    target.exports = {target.iqn(kept): ('untouched', None)}
+    target.exported = {target.iqn(kept): ('untouched', None)}
     manager.restore_exports(ctxt)
-    assert target.exports[target.iqn(kept)] == ('untouched', None)
+    assert target.exported[target.iqn(kept)] == ('untouched', None)
     path = manager.backend.driver.local_path(lost)
-    assert target.exports[target.iqn(lost)] == (path, CHAP)
+    assert target.exported[target.iqn(lost)] == (path, CHAP)
     assert target.allowed == {target.iqn(lost): {'iqn.a': True}}
     assert volumes_db.get(ctxt, lost.id).provider_location
 
@@ -54,7 +54,7 @@ def test_one_that_cannot_come_back_does_not_keep_the_others(manager, ctxt, targe
     broken, lost = used(), used()
     target.broken = (broken.id,)
     manager.restore_exports(ctxt)
-    assert list(target.exports) == [target.iqn(lost)]
+    assert list(target.exported) == [target.iqn(lost)]
     assert f'{broken.id} could not be exported again' in caplog.text
     assert volumes_db.get(ctxt, broken.id).status == 'in-use'
 
@@ -78,4 +78,4 @@ def test_one_that_was_detached_meanwhile_stays_gone(manager, ctxt, target, used,
         return look(listed)
     monkeypatch.setattr(target, 'lost_exports', detached)
     manager.restore_exports(ctxt)
-    assert target.exports == {}
+    assert target.exported == {}

@@ -397,7 +397,7 @@ def endpoint_of(manager):
 
 
 def _check_nothing_is_left(exported):
-    assert (exported.initiator.connections, exported.target.exports) == ([], {})
+    assert (exported.initiator.connections, exported.target.exported) == ([], {})
 
 
 def test_what_another_machine_does_not_export_cannot_be_copied_to(
@@ -429,7 +429,7 @@ def test_killed_on_the_way_to_another_machine_it_goes_on_and_leaves_no_session(
             _run(ctxt, bus, operation, volume)
     bus.dead = False
     if 'progress' in step:
-        assert exported.initiator.connections and exported.target.exports
+        assert exported.initiator.connections and exported.target.exported
     again = start(HERE)
     exported.use()
     again.runner.poll()
