@@ -1,20 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures that tests of every layer use: a fresh database, a context of an administrator."""
-# First of all and in the main thread: a native thread in which eventlet is imported for the first
-# time, as tooz does, can never be joined.
-import eventlet  # noqa: F401, I001 - see above
+"""Fixtures that tests of every layer use: an empty database, a context of an administrator."""
 import pytest
 
-from cinder import context
-from cinder.conf import CONF
-from cinder.db import models, session, types
 
-CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
+def pytest_collection():
+    """Prepare what the modules with the tests expect when they are imported.
+
+    Here, and nothing of cinder at the top of this file, as with -n the first process loads this
+    file too: it hands out tests, runs none, and the others wait for it.
+    """
+    # In the main thread: a native thread in which eventlet is imported for the first time, as
+    # tooz does, can never be joined.
+    import eventlet  # noqa: F401
+
+    from cinder.conf import CONF
+    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
 
 
 @pytest.fixture(scope='session')
-def database_template(tmp_path_factory):
-    """(engines, file, bytes of a database with all tables and the type __DEFAULT__)."""
+def only_database(tmp_path_factory):
+    """The Database of this process, with the type __DEFAULT__, and its rows."""
+    from cinder import context
+    from cinder.conf import CONF
+    from cinder.db import models, session, types
+    from tests.database import Database
     path = tmp_path_factory.mktemp('database') / 'cinder.sqlite'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, '_engines', None)
@@ -25,27 +34,25 @@ def database_template(tmp_path_factory):
         types.create(context.get_admin_context(), {'name': '__DEFAULT__', 'is_public': True})
         CONF.clear_override('connection', 'database')
         CONF.clear_override('sqlite_synchronous', 'database')
-    # Closing the last connection writes the log back into the file.
-    engines.dispose(close=True)
-    return engines, path, path.read_bytes()
+    made = Database(engines, path)
+    yield made, made.rows()
+    made.close()
 
 
 @pytest.fixture
-def database(database_template, monkeypatch):
-    """A fresh SQLite file with all tables and the type __DEFAULT__; yields cinder.db.session.
-
-    The engines are the same for all tests, so that a statement is compiled once.
-    """
-    engines, path, content = database_template
-    path.write_bytes(content)
-    monkeypatch.setattr(session, '_engines', engines)
-    yield session
-    engines.dispose(close=True)
+def database(only_database, monkeypatch):
+    """All tables, with nothing but the type __DEFAULT__ in them; gives cinder.db.session."""
+    from cinder.db import session
+    made, rows = only_database
+    made.restore(rows)
+    monkeypatch.setattr(session, '_engines', made.engines)
+    return session
 
 
 @pytest.fixture
 def ctxt():
     """An administrator of the project 'p1'."""
+    from cinder import context
     return context.RequestContext(is_admin=True, roles=['admin'], user_id='u1', project_id='p1',
                                   overwrite=False)
 

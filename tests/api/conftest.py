@@ -1,24 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API as clients see it: the pipeline of etc/cinder/api-paste.ini with noauth, a real
-database, and a bus that takes notes."""
+database, and a bus that takes notes. Imports late, for the reason told in tests/conftest.py."""
 import json
 import pathlib
 import urllib.parse
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy
-import webob
-from paste import deploy
 
-from cinder import policy
-from cinder.api.middleware import sizelimit  # noqa: F401 - registers its option
-from cinder.conf import CONF
-from cinder.volume.api import zones
-from tests.api import documented
-from tests.fakes import bus as fake_bus
-from tests.fakes import daemons as fake_daemons
+if TYPE_CHECKING:
+    import webob
 
 PROJECT = '0123456789abcdef0123456789abcdef'
 PASTE = pathlib.Path(__file__).parents[2] / 'etc/cinder/api-paste.ini'
@@ -30,7 +22,7 @@ FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNo
 class Answer:
     """Status, headers and body of an answer; `json` is None for a body that is no JSON."""
 
-    def __init__(self, response: webob.Response) -> None:
+    def __init__(self, response: 'webob.Response') -> None:
         self.status = response.status_int
         self.headers = response.headers
         self.body = response.body
@@ -64,6 +56,9 @@ class Api:
                 headers: dict | None = None, raw: bytes | None = None,
                 bare: bool = False) -> Answer:
         """`path` starts after the project id; `bare` takes it as it is."""
+        import webob
+
+        from tests.api import documented
         url = path if bare else f'/v3/{self.project}{path}'
         request = webob.Request.blank(urllib.parse.quote(url, safe="/?&=%:,~+'{}@#"),
                                       method=method)
@@ -100,6 +95,11 @@ class Api:
 
 @pytest.fixture(scope='session')
 def application():
+    from paste import deploy
+
+    from cinder import policy
+    from cinder.api.middleware import sizelimit  # noqa: F401 - registers its option
+    from cinder.conf import CONF
     # A default: an override would be gone after the first test that clears one of its own.
     CONF.set_default('auth_strategy', 'noauth')
     policy.reset()
@@ -109,12 +109,14 @@ def application():
 
 @pytest.fixture
 def bus(monkeypatch):
+    from tests.fakes import bus as fake_bus
     return fake_bus.Bus().install(monkeypatch)
 
 
 @pytest.fixture
 def api(application, database, bus, monkeypatch):
     """An administrator of PROJECT."""
+    from cinder.volume.api import zones
     monkeypatch.setattr(zones, '_cache', (0.0, {}))
     return Api(application)
 
@@ -138,38 +140,39 @@ def nobody():
 @pytest.fixture
 def daemons(api, monkeypatch):
     """Daemons that do at once what the bus tells them."""
+    from tests.fakes import daemons as fake_daemons
     return fake_daemons.Daemons().install(monkeypatch)
 
 
 @pytest.fixture
 def volume(daemons):
     """{'id'} of an available volume of 1 GiB with metadata; made without the API, to be quick."""
+    from tests.fakes import daemons as fake_daemons
     return fake_daemons.volume(PROJECT, name='one', metadata={'k': 'v'})
 
 
 @pytest.fixture
 def snapshot(volume):
     """{'id'} of an available snapshot of `volume`."""
+    from tests.fakes import daemons as fake_daemons
     return fake_daemons.snapshot(PROJECT, volume['id'], name='snap', metadata={'k': 'v'})
 
 
 @pytest.fixture(scope='session')
 def made_worlds():
-    """Ids and database file of the world, once it was made."""
+    """Ids and rows of the world, once it was made."""
     return {}
 
 
 @pytest.fixture
-def world(api, daemons, database_template, made_worlds):
+def world(api, daemons, only_database, made_worlds):
     """One of everything (verbs.World), and daemons that do nothing from here on."""
     from tests.api import verbs
-    engines, path, _content = database_template
+    database, _rows = only_database
     if not made_worlds:
         made_worlds['ids'] = verbs.populate(api)
-        engines.dispose(close=True)
-        made_worlds['content'] = path.read_bytes()
-    engines.dispose(close=True)
-    path.write_bytes(made_worlds['content'])
+        made_worlds['rows'] = database.rows()
+    database.restore(made_worlds['rows'])
     daemons.busy = True
     return verbs.World(api, dict(made_worlds['ids']))
 
@@ -177,6 +180,7 @@ def world(api, daemons, database_template, made_worlds):
 @pytest.fixture
 def statements(database):
     """The SQL that is sent from here on; not BEGIN and COMMIT."""
+    import sqlalchemy
     sent: list[str] = []
 
     def note(_conn, _cursor, statement, *_more) -> None:
