@@ -37,6 +37,10 @@ def make():
     yield create
     for server in made:
         server.stop()
+        # Also where stop() had nothing to do: a queue that is left over takes the messages of the
+        # next test, whose service has the same name.
+        for queue in server._servers:
+            queue.stop()
 
 
 def until(ask, seconds=3):
