@@ -52,6 +52,10 @@ class EntryPoint(NamedTuple):
 ENTRY_POINTS = (
     EntryPoint('cinder.privsep.command._run_sys_admin', sys_admin_pctxt,
                'run a command of LVM'),
+    EntryPoint('cinder.privsep.freeze._suspend', sys_admin_pctxt,
+               'suspend volumes of a group, with a process that resumes them'),
+    EntryPoint('cinder.privsep.freeze._resume', sys_admin_pctxt,
+               'let that process resume them'),
     EntryPoint('cinder.privsep.command._run_as_root', as_root_pctxt,
                'run tgtadm, or dd on a device'),
     EntryPoint('cinder.privsep.tgt._create_account', as_root_pctxt,

@@ -47,8 +47,10 @@ PROGRAMS = {
     'lvrename': Program('put a reverted volume in the place of the old one', *_LVM),
     'lvconvert': Program('merge a thick snapshot, or split it off to clear it', *_LVM),
     'lvchange': Program('activate, deactivate', *_LVM),
-    'dmsetup': Program('devices of a group; a look at the metadata of a pool in use', *_LVM),
+    'dmsetup': Program('devices of a group; a look at the metadata of a pool in use; snapshots at one '
+                       'moment', *_LVM),
     'thin_ls': Program('device ids in a thin pool', privsep.as_root_pctxt),
+    'blockdev': Program('keep a snapshot that is read from being written', *_LVM),
     'dd': Program('copy and clear thick volumes', *_COPY),
     'ionice': Program('run dd at an I/O priority', privsep.as_root_pctxt, (caps.CAP_SYS_NICE,)),
     'setpriv': Program('let dd die with the service that started it; take capabilities away',
@@ -72,6 +74,8 @@ _SIGNALLED = 128
 
 # eventlet's Popen is made of a copy of the module and raises the copy's exception.
 _TimeoutExpired = (subprocess.TimeoutExpired, patcher.original('subprocess').TimeoutExpired)
+
+Process = subprocess.Popen
 
 _turns: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
 _overdue: dict[str, tuple[str, subprocess.Popen]] = {}
@@ -186,16 +190,14 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
     line = _confined(argv, programs) if context else argv
     if lane in _overdue:
         name, earlier = _overdue[lane]
-        if _finish(earlier, None, timeout) is None:
+        if finish(earlier, None, timeout) is None:
             return None, '', f'{name} (process {earlier.pid}) is still running'
         del _overdue[lane]
     try:
-        process = subprocess.Popen(  # nosec B603 # a list without a shell, of PROGRAMS
-            line, env=_environment(env), stdin=subprocess.PIPE if text else subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        process = _start(line, env, with_input=bool(text))
     except OSError as exc:
         return 127, '', f'{argv[0]}: {exc.strerror}'
-    done = _finish(process, text, timeout)
+    done = finish(process, text, timeout)
     if done is not None:
         return done
     why = f'{argv[0]} (process {process.pid}) did not end within {timeout:.1f} s'
@@ -208,15 +210,33 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
     return None, '', why
 
 
-def _finish(process: subprocess.Popen, text: str | None,
-            timeout: float | None) -> tuple[int, str, str] | None:
+def start_script(script: str, *words: str, programs: Collection[str], output: int) -> Process:
+    """Start a shell with a script of a module of this package.
+
+    :param programs: those of PROGRAMS that it runs, whose capabilities it gets
+    :param output: file descriptor for its standard output
+    """
+    return _start(_confined(['sh', '-c', script, *words], list(programs)), {}, output=output)
+
+
+def _start(line: list[str], env: Mapping[str, str], *, with_input: bool = True,
+           output: int = subprocess.PIPE) -> Process:
+    return subprocess.Popen(  # nosec B603 # a list without a shell, or a script of this package
+        line, env=_environment(env), start_new_session=True,
+        stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
+        stdout=output, stderr=subprocess.PIPE)
+
+
+def finish(process: Process, text: str | None,
+           timeout: float | None) -> tuple[int, str, str] | None:
+    """Wait for the end of a process: (exit code, output, errors), None when it is not in time."""
     try:
         out, err = process.communicate(text.encode() if text else None, timeout)
     except _TimeoutExpired:
         return None
     code = process.returncode
     return (code if code >= 0 else _SIGNALLED - code,
-            out.decode(errors='replace'), err.decode(errors='replace'))
+            (out or b'').decode(errors='replace'), err.decode(errors='replace'))
 
 
 def _environment(env: dict[str, str]) -> dict[str, str]:

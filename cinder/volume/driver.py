@@ -134,6 +134,19 @@ class LosesExports(abc.ABC):
         """Those of the volumes whose export is not there, all having one by their rows."""
 
 
+class ReadsSnapshots(abc.ABC):
+    """The bytes of a snapshot can be read where they are: a backup needs no volume made of it."""
+
+    @abc.abstractmethod
+    def open_snapshot(self, snapshot: Any) -> str:
+        """Path of a device on this host that holds the snapshot and cannot be written, until
+        close_snapshot."""
+
+    @abc.abstractmethod
+    def close_snapshot(self, snapshot: Any) -> None:
+        """Take the device back."""
+
+
 class Migrates(abc.ABC):
     @abc.abstractmethod
     def migrate_volume(self, volume: Any, path: str) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume group in memory that answers as an executor, with the reports, exit codes and words of
 LVM 2.03.16 as seen on a real kernel; dd on its devices is answered too."""
+import contextlib
 import dataclasses
 import json
 
@@ -13,7 +14,7 @@ GIB = 1024 ** 3
 EXTENT = 4 * MIB
 FAILED = 5
 _VALUE_OPTIONS = {'-n', '-L', '-l', '-V', '-m', '-o', '--reportformat', '--units',
-                  '--poolmetadatasize'}
+                  '--poolmetadatasize', '--config'}
 
 
 @dataclasses.dataclass
@@ -28,6 +29,7 @@ class Volume:
     active: bool = True
     skip: bool = False
     open: bool = False
+    readonly: bool = False
     data: bytes = b''
     thin_id: int | None = None
     suspended: bool = False
@@ -128,6 +130,39 @@ class FakeVolumeGroup:
             self._error(text.format(full, name=name, group=group))
         return self.volumes[name]
 
+    @contextlib.contextmanager
+    def frozen(self, names):
+        """As privsep.freeze.frozen; fails as program 'suspend' or, at the end, 'resume'."""
+        if not names:
+            yield
+            return
+        self('suspend', *names)
+        try:
+            yield
+        finally:
+            for name in names:
+                self._device(name).suspended = False
+        if any(failure.program == 'resume' for failure in self._failures):
+            self('resume', *names)
+
+    def _device(self, mapped):
+        return next(v for v in self.volumes.values() if self._mapped(v.name) == mapped)
+
+    def _suspend(self, _options, *names):
+        for name in names:
+            self._device(name).suspended = True
+
+    def _message(self, what, ident, origin=''):
+        """To the thin pool; a snapshot that is deleted is as good as gone until it is taken."""
+        thin = {str(volume.thin_id): volume for volume in self.volumes.values()}
+        assert not thin[ident].active
+        if what == 'delete':
+            thin[ident].data = None
+        else:
+            assert thin[ident].data is None
+            assert thin[origin].suspended or not thin[origin].active
+            thin[ident].data = thin[origin].data
+
     # ------------------------------------------------------------------------ reports
     def _vgs(self, options, name):
         row = {'vg_name': name, 'vg_size': self.size, 'vg_free': self.free,
@@ -184,6 +219,7 @@ class FakeVolumeGroup:
         else:
             volume = Volume(name, _extents(options['-L']))
             self._room(volume.size * (1 + int(options.get('-m', 0))))
+        volume.active &= '-an' not in options
         if volume.kind == 'V':
             volume.thin_id = 1 + max(self._thin_ids(), default=0)
         self.volumes[name] = volume
@@ -194,6 +230,8 @@ class FakeVolumeGroup:
             target, '  Snapshot origin LV {name} not found in Volume group {group}.')
         if origin.kind == 'V':
             skip = '-kn' not in options
+            # The pool would not hear of it, and be out of step with LVM's metadata.
+            assert not origin.suspended
             return Volume(name, origin.size, 'V', origin.pool, origin.name, active=not skip,
                           skip=skip, data=origin.data)
         size = origin.size + EXTENT
@@ -267,11 +305,17 @@ class FakeVolumeGroup:
         volume = self._find(target)
         if '-an' in options:
             self._not_open(volume)
-            volume.active = False
+            volume.active = volume.suspended = volume.readonly = False
         elif '--refresh' in options:
             volume.suspended = False
         elif '-K' in options or not volume.skip:
             volume.active = True
+        return ''
+
+    def _blockdev(self, options, path):
+        volume = self.volumes[path.rpartition('/')[2]]
+        assert volume.active
+        volume.readonly = '--setro' in options
         return ''
 
     def _lvconvert(self, options, target):
@@ -292,6 +336,9 @@ class FakeVolumeGroup:
             names = {self._mapped(v.name) for v in self.volumes.values() if v.active}
             names |= {name + '-tpool' for name in names if name.endswith('--pool')}
             return ''.join(f'{name}\n' for name in sorted(names | self.stray_devices))
+        if action == 'message' and not words[2].endswith('_metadata_snap'):
+            assert words[0] == f'{self._mapped(f"{self.name}-pool")}-tpool'
+            self._message(*words[2].split())
         return ''
 
     def _mapped(self, name):

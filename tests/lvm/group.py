@@ -84,6 +84,10 @@ class Storage(contract.Storage):
         with open(self.path(resource), 'rb', buffering=0) as device:
             return device.read(length)
 
+    def try_to_write(self, path):
+        with open(path, 'r+b', buffering=0) as device:
+            device.write(bytes(_SAMPLE))
+
     def size(self, resource):
         path = self.path(resource)
         if path is None:

@@ -7,12 +7,14 @@ import functools
 import logging
 import os
 import re
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from cinder import exception
-from cinder.brick.local_dev import blocks, pools, reports
-from cinder.privsep import command
+from cinder.brick.local_dev import blocks, moment, pools, reports
+from cinder.privsep import command, freeze
 
 LOG = logging.getLogger(__name__)
 
@@ -41,12 +43,16 @@ class LVM:
     :param mirrors: further copies of each thick volume
     :param tries: attempts at a command that crashes or a report that cannot be read
     :param mover: how to clear and copy thick volumes
+    :param discard: tell physical volumes, where they can, that the blocks of removed thick
+        volumes are free
+    :param freezer: as freeze.frozen
     """
 
     def __init__(self, vg_name: str, root_helper: str | None = None, lvm_type: str = 'default',
                  executor: Callable | None = None, lvm_conf: str | None = None,
                  suppress_fd_warn: bool = False, mirrors: int = 0, tries: int = 3,
-                 mover: blocks.Blocks | None = None) -> None:
+                 mover: blocks.Blocks | None = None, discard: bool = False,
+                 freezer: Callable[[Sequence[str]], Any] = freeze.frozen) -> None:
         self.vg_name = vg_name
         self.pool_name = f'{vg_name}-pool'
         self.mirrors = mirrors
@@ -55,6 +61,9 @@ class LVM:
         self._execute = functools.partial(
             executor or command.execute, run_as_root=True, root_helper=root_helper,
             env_variables=self._environment(lvm_conf, suppress_fd_warn))
+        self._discarding = ('--config', 'devices/issue_discards=1') if discard else ()
+        self.freeze = freezer
+        self._changing = threading.RLock()
         # Two lanes, so that a report does not wait for all the changes that are queued up.
         self._lanes = executor is None
         self._answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
@@ -183,7 +192,32 @@ class LVM:
         :param size: bytes of the new volume; not less than `source_size`, those to take over
         :param live: the source is a volume, which may be written to meanwhile
         """
-        self.pool.clone(name, source, size, source_size, live)
+        if live:
+            self.pool.hold_as(self.pool.held(name), source)
+            self.pool.fill(name, size, source_size)
+        else:
+            self.pool.copy(name, source, size, source_size)
+
+    def snapshot_together(self, origins: Mapping[str, str]) -> None:
+        """Take snapshots of several volumes at one moment, or none of them.
+
+        :param origins: name of the snapshot -> of its volume; all that are there are taken anew
+        :raises LVMError: they cannot be taken, or not at one moment
+        """
+        moment.take(self, origins, self.create_snapshot)
+
+    def hold_together(self, sources: Mapping[str, str]) -> None:
+        """Take what several volumes hold at one moment; fill_held() makes new volumes of it.
+
+        :param sources: name of a new volume -> of its source
+        """
+        moment.take(self, {self.pool.held(name): source for name, source in sources.items()},
+                    functools.partial(self.pool.hold_as, active=False))
+
+    def fill_held(self, name: str, size: int, source_size: int) -> None:
+        """Finish a volume whose bytes are held: its size, and those that the source has."""
+        self.activate(self.pool.held(name))
+        self.pool.fill(name, size, source_size)
 
     def extend(self, name: str, size: int) -> None:
         """Grow a volume to `size` bytes.
@@ -193,7 +227,7 @@ class LVM:
         try:
             self._extend(name, size)
         except reports.LVActive:
-            self.change('lvchange', '-an', self.full(name))
+            self.deactivate(name)
             try:
                 self._extend(name, size)
             finally:
@@ -226,17 +260,45 @@ class LVM:
         """Make the block device appear, also where activation is to be skipped."""
         self.change('lvchange', '-ay', '-K', self.full(name))
 
+    def deactivate(self, name: str) -> None:
+        """Take the block device away.
+
+        :raises LVInUse: it is open
+        """
+        self.change('lvchange', '-an', self.full(name))
+
+    def protect(self, name: str, readonly: bool = True) -> str:
+        """Keep everybody from writing to the device, until it is deactivated; returns its path."""
+        path = self.device(name)
+        self.change('blockdev', '--setro' if readonly else '--setrw', path)
+        return path
+
     def remove(self, name: str) -> None:
         with contextlib.suppress(reports.LVNotFound):
-            self.change('lvremove', '-f', self.full(name))
+            self.change('lvremove', '-f', *self._discarding, self.full(name))
 
     # ---------------------------------------------------------------------- commands
     def change(self, *argv: str, timeout: float | None = CHANGE_SECONDS) -> None:
         """Run a command that changes the group; what is known of the group is forgotten."""
+        with self.turn(argv[0], timeout):
+            try:
+                self._run(CHANGES, *argv, timeout=timeout)
+            finally:
+                self._group = None
+
+    @contextlib.contextmanager
+    def turn(self, program: str, timeout: float | None = CHANGE_SECONDS) -> Iterator[None]:
+        """One change at a time, in the order in which they come; a queue that moves on may be
+        long. Whoever holds volumes still has several turns: another change would resume them."""
+        began = time.monotonic()
+        while not self._changing.acquire(timeout=-1 if timeout is None else timeout):
+            if self._answered[CHANGES] < began:
+                raise reports.Overdue(data=f'{program}: an earlier command is still running')
+            began = time.monotonic()
         try:
-            self._run(CHANGES, *argv, timeout=timeout)
+            yield
         finally:
-            self._group = None
+            self._changing.release()
 
     def _report(self, section: str, program: str, fields: str,
                 *names: str, timeout: float = REPORT_SECONDS) -> list[dict[str, str]]:

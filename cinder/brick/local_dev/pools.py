@@ -2,6 +2,7 @@
 """The two kinds of volumes that a group can hold, with the same methods: thin ones in a pool, and
 thick ones. LVM (lvm.py) chooses one kind and runs the commands."""
 import contextlib
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cinder.brick.local_dev import reports
@@ -21,15 +22,49 @@ class ThinPool:
     def snapshot(self, name: str, origin: str) -> None:
         self._lvm.change('lvcreate', '-s', '-n', name, self._lvm.full(origin))
 
-    def clone(self, name: str, source: str, size: int, source_size: int, live: bool) -> None:
-        self._copy(name, source)
+    def take_together(self, origins: Mapping[str, str], take_one: Callable[[str, str], None],
+                      still: Callable[[], Any]) -> None:
+        """Take snapshots one by one, and then all again at one moment.
+
+        LVM must not take a snapshot of a volume that others hold suspended: it then tells the
+        pool nothing, and pool and metadata disagree. So LVM makes the snapshots before, and at
+        the moment the pool alone is told to take them anew under the ids that LVM gave them
+        (Linux, admin-guide/device-mapper/thin-provisioning).
+
+        :param take_one: (snapshot, volume); the snapshot is not active
+        :param still: makes the context in which all volumes are still
+        """
+        lvm = self._lvm
+        for name, volume in origins.items():
+            take_one(name, volume)
+        found = lvm.find(*origins, *origins.values())
+        ids = [(found[name].thin_id, found[volume].thin_id) for name, volume in origins.items()]
+        pool = f'{lvm.mapped(lvm.pool_name)}-tpool'
+        with still():
+            for new, old in ids:
+                lvm.change('dmsetup', 'message', pool, '0', f'delete {new}')
+                lvm.change('dmsetup', 'message', pool, '0', f'create_snap {new} {old}')
+
+    def held(self, name: str) -> str:
+        """What keeps the bytes of a source for the volume `name`: the volume itself."""
+        return name
+
+    def hold_as(self, held: str, source: str, active: bool = True) -> None:
+        """Keep what the source has now."""
+        # -kn: a thin snapshot is not activated unless one asks for it, a volume has to be.
+        now = () if active else ('-an',)
+        with contextlib.suppress(reports.LVExists):
+            self._lvm.change('lvcreate', '-s', '-kn', *now, '-n', held, self._lvm.full(source))
+
+    def fill(self, name: str, size: int, source_size: int) -> None:
+        """Finish the volume whose bytes are kept."""
         if size > source_size:
             self._lvm.extend(name, size)
 
-    def _copy(self, name, source):
-        # -kn: a thin snapshot is not activated unless one asks for it, a volume has to be.
-        with contextlib.suppress(reports.LVExists):
-            self._lvm.change('lvcreate', '-s', '-kn', '-n', name, self._lvm.full(source))
+    def copy(self, name: str, source: str, size: int, source_size: int) -> None:
+        """Make a volume of a snapshot."""
+        self.hold_as(name, source)
+        self.fill(name, size, source_size)
 
     def delete(self, name: str) -> None:
         self._lvm.remove(f'revert-{name}')
@@ -37,7 +72,7 @@ class ThinPool:
 
     def revert(self, volume: str, snapshot: str, size: int) -> None:
         fresh = f'revert-{volume}'
-        self._copy(fresh, snapshot)
+        self.hold_as(fresh, snapshot)
         try:
             self._lvm.remove(volume)
         except reports.LVInUse:
@@ -78,24 +113,40 @@ class ThickPool:
         self._lvm.change('lvcreate', '-y', '-Wy', '-Zy', *mirrors, '-L', f'{size}b', '-n', name,
                          self._lvm.vg_name)
 
+    def take_together(self, origins: Mapping[str, str], take_one: Callable[[str, str], None],
+                      still: Callable[[], Any]) -> None:
+        """Take snapshots one by one while all volumes are still."""
+        with still():
+            for name, volume in origins.items():
+                take_one(name, volume)
+
     def snapshot(self, name: str, origin: str) -> None:
         # Room for every block of the origin: a snapshot that runs full is lost.
         self._lvm.change('lvcreate', '-s', '-y', '-l', '100%ORIGIN', '-n', name,
                          self._lvm.full(origin))
 
-    def clone(self, name: str, source: str, size: int, source_size: int, live: bool) -> None:
+    def held(self, name: str) -> str:
+        """What keeps the bytes of a source for the volume `name`: a snapshot."""
+        return f'clone-{name}'
+
+    def hold_as(self, held: str, source: str, active: bool = True) -> None:
+        """Keep what the source has now."""
+        self._lvm.create_snapshot(held, source)
+
+    def fill(self, name: str, size: int, source_size: int) -> None:
+        """Finish the volume whose bytes are kept."""
+        self.copy(name, self.held(name), size, source_size)
+        self._discard(self.held(name))
+
+    def copy(self, name: str, source: str, size: int, source_size: int) -> None:
+        """Make a volume of a snapshot."""
         lvm = self._lvm
         lvm.create_volume(name, size)
-        frozen = f'clone-{name}' if live else source
-        if live:
-            lvm.create_snapshot(frozen, source)
         # Always from the start: of a copy that was interrupted nobody knows how far it came.
-        lvm.mover.copy(lvm.device(frozen), lvm.device(name), source_size)
-        if live:
-            self._discard(frozen)
+        lvm.mover.copy(lvm.device(source), lvm.device(name), source_size)
 
     def delete(self, name: str) -> None:
-        self._discard(name, f'clone-{name}')
+        self._discard(name, self.held(name))
 
     def _discard(self, *names):
         found = self._lvm.find(*names)

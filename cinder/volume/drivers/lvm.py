@@ -11,7 +11,7 @@ from typing import Any
 from cinder import exception
 from cinder.brick.local_dev import blocks, guard, lvm, reports
 from cinder.i18n import _
-from cinder.privsep import command, zeros
+from cinder.privsep import command, freeze, zeros
 from cinder.volume import driver
 from cinder.volume.drivers import audit, exported, manageable
 from cinder.volume.drivers.exported import GIB
@@ -24,8 +24,8 @@ _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 
 class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
-                      driver.ManagesVolumes, driver.ManagesSnapshots, driver.ChecksHealth,
-                      driver.Audits):
+                      driver.ManagesVolumes, driver.ManagesSnapshots, driver.Groups,
+                      driver.ReadsSnapshots, driver.ChecksHealth, driver.Audits):
     """Thin or thick logical volumes; `vg` is the group, known when setup has been checked."""
 
     VERSION = '3.0.0'
@@ -76,7 +76,9 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
                               config.volume_clear_ionice, self.pace)
         return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
                        lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
-                       mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover)
+                       mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover,
+                       discard=config.report_discard_supported,
+                       freezer=getattr(self.executor, 'frozen', freeze.frozen))
 
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
@@ -181,6 +183,20 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
         with _busy(exception.SnapshotIsBusy, snapshot_name=snapshot.name):
             self.vg.delete(_lv_name(snapshot))
 
+    def open_snapshot(self, snapshot: Any) -> str:
+        name = _lv_name(snapshot)
+        self.vg.activate(name)
+        return self.vg.protect(name)
+
+    def close_snapshot(self, snapshot: Any) -> None:
+        name = _lv_name(snapshot)
+        if self.sparse_copy:
+            with _busy(exception.SnapshotIsBusy, snapshot_name=snapshot.name):
+                self.vg.deactivate(name)
+        else:
+            # A thick one is active as long as its volume is.
+            self.vg.protect(name, False)
+
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
         with _busy(exception.VolumeIsBusy, volume_name=volume.name):
             self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
@@ -192,6 +208,39 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
         return [*audit.Audit(self.vg, rows, _lv_name, heal).findings(),
                 *audit.exports(self.target, rows, heal,
                                lambda volume: self.remove_export(None, volume))]
+
+    # ------------------------------------------------------------------------ groups
+    def create_group(self, group: Any) -> driver.Fields:
+        """Nothing: a volume does not know what groups it is in."""
+
+    def update_group(self, group: Any, added: list[Any], removed: list[Any]) -> driver.Fields:
+        """Nothing, likewise."""
+
+    def delete_group(self, group: Any, volumes: list[Any]) -> None:
+        for volume in volumes:
+            self.delete_volume(volume)
+
+    def copy_group(self, group: Any, sources: list[tuple[Any, Any]]) -> dict[str, driver.Fields]:
+        self._require_room()
+        live = [(volume, source) for volume, source in sources if not volume.snapshot_id]
+        self.vg.hold_together({volume.name: source.name for volume, source in live})
+        for volume, source in live:
+            self.vg.fill_held(volume.name, volume.size * GIB, source.size * GIB)
+        for volume, source in sources:
+            if volume.snapshot_id:
+                self.create_volume_from_snapshot(volume, source)
+        return {}
+
+    def create_group_snapshot(self, group_snapshot: Any,
+                              snapshots: list[Any]) -> dict[str, driver.Fields]:
+        self._require_room()
+        self.vg.snapshot_together({_lv_name(snapshot): snapshot.volume.name
+                                   for snapshot in snapshots})
+        return {}
+
+    def delete_group_snapshot(self, group_snapshot: Any, snapshots: list[Any]) -> None:
+        for snapshot in snapshots:
+            self.delete_snapshot(snapshot)
 
     # ------------------------------------------------------------------ what others made
     def get_manageable_volumes(self, volumes: list[Any],

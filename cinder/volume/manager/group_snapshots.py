@@ -32,7 +32,8 @@ class GroupSnapshotEndpoint:
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = [snapshot for snapshot in _snapshots(ctxt, work.resource)
                          if snapshot.status == 'creating']
-            with work.driver():
+            volumes = [snapshot.volume_id for snapshot in snapshots]
+            with work.driver(), members.still(self.driver, volumes):
                 made = self._groups(ctxt).create_group_snapshot(work.resource, snapshots)
             mark = {} if isinstance(self.driver, driver_api.Groups) else MARK
             with session.writer(ctxt):

@@ -81,7 +81,8 @@ class GroupEndpoint:
             volumes = _volumes(ctxt, work.resource)
             # One that the scheduler did not place yet has nothing on storage.
             placed = [volume for volume in volumes if volume.host]
-            with work.driver():
+            with (work.driver(),
+                  members.still(self.driver, [volume.id for volume in placed])):
                 for volume in placed:
                     self.driver.remove_export(ctxt, volume)
                 self._groups(ctxt).delete_group(work.resource, placed)

@@ -3,7 +3,8 @@
 
 Snapshots that are taken so are of different moments; manager/group_snapshots.py marks them.
 """
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
 
 from cinder import coordination, objects
 from cinder.volume import driver as driver_api
@@ -52,6 +53,17 @@ class OneByOne(driver_api.Groups):
         for snapshot in snapshots:
             with coordination.lock(f'snapshot-{snapshot.id}'):
                 self.driver.delete_snapshot(snapshot)
+
+
+@contextlib.contextmanager
+def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str]) -> Iterator[None]:
+    """Keep work on the volumes away while a driver's own way with groups is at it. The generic way
+    takes the same locks one by one."""
+    with contextlib.ExitStack() as stack:
+        # In one order, so that two groups cannot wait for each other.
+        for ident in sorted(volume_ids) if isinstance(driver, driver_api.Groups) else ():
+            stack.enter_context(coordination.lock(f'volume-{ident}'))
+        yield
 
 
 def of(driver: driver_api.VolumeDriver,

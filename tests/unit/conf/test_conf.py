@@ -85,6 +85,18 @@ def test_backend_sections_count_against_the_backend_options(parse):
     assert cinder_conf.reason('one/rbd_pool') == 'is not known'
 
 
+def test_templates_may_make_any_name_that_lvm_takes(parse):
+    conf = parse('[DEFAULT]\nvolume_name_template = my.v+_%s-x\nsnapshot_name_template = %s\n')
+    assert (conf.volume_name_template % 1, conf.snapshot_name_template % 1) == ('my.v+_1-x', '1')
+
+
+@pytest.mark.parametrize('option', ['volume_name_template', 'snapshot_name_template'])
+@pytest.mark.parametrize('template', ['volume', '-%s', 'a b %s', 'a/%s', '%s-%d', '%s%s'])
+def test_templates_that_make_no_names_are_refused(parse, option, template):
+    with pytest.raises(SystemExit, match=option):
+        parse(f'[DEFAULT]\n{option} = {template}\n')
+
+
 def test_notifications_are_not_sent_and_their_options_named(parse):
     conf = parse('[oslo_messaging_notifications]\ndriver = messagingv2\n')
     assert cinder_conf.unknown_options(conf) == ['oslo_messaging_notifications/driver']

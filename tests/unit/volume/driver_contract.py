@@ -302,3 +302,83 @@ class MigratesContract:
 
     def test_what_is_of_another_kind_has_to_be_copied(self, storage):
         assert not storage.driver.migrate_volume(storage.volume(data=ONE), '/dev/null')
+
+
+class GroupsContract:
+    """Members of a group are treated as one: what is taken of them is taken of all, or of none."""
+
+    def group(self, storage, *contents):
+        return [storage.volume(data=data) for data in contents]
+
+    def snapshots(self, storage, members):
+        made = [volumes.snapshot(member) for member in members]
+        storage.driver.create_group_snapshot(None, made)
+        return made
+
+    def test_a_group_snapshot_has_what_each_member_held(self, storage):
+        assert isinstance(storage.driver, capabilities.Groups)
+        members = self.group(storage, ONE, TWO)
+        snapshots = self.snapshots(storage, members)
+        for member in members:
+            storage.write(member, b'new')
+        assert [storage.read(one, 3000) for one in snapshots] == [ONE, TWO]
+
+    def test_a_group_snapshot_that_is_taken_again_is_of_one_moment(self, storage):
+        members = self.group(storage, ONE, ONE)
+        snapshots = [volumes.snapshot(member) for member in members]
+        # An attempt that was interrupted after the first.
+        storage.driver.create_snapshot(snapshots[0])
+        for member in members:
+            storage.write(member, TWO)
+        storage.driver.create_group_snapshot(None, snapshots)
+        assert [storage.read(one, 3000) for one in snapshots] == [TWO, TWO]
+
+    def test_one_that_fails_leaves_none(self, storage):
+        members = self.group(storage, ONE, TWO)
+        snapshots = [volumes.snapshot(member) for member in (*members, volumes.volume())]
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.create_group_snapshot(None, snapshots)
+        assert storage.names() == sorted(member.name for member in members)
+        for member in members:
+            storage.write(member, b'goes on')
+
+    def test_a_group_snapshot_goes_as_a_whole(self, storage):
+        members = self.group(storage, ONE, TWO)
+        snapshots = self.snapshots(storage, members)
+        for _attempt in range(2):
+            storage.driver.delete_group_snapshot(None, snapshots)
+            assert storage.names() == sorted(member.name for member in members)
+
+    @pytest.mark.parametrize('from_snapshots', [False, True])
+    def test_a_copy_of_a_group_is_independent_of_it(self, storage, from_snapshots):
+        members = self.group(storage, ONE, TWO)
+        sources = self.snapshots(storage, members) if from_snapshots else members
+        copies = [volumes.volume(size, snapshot_id=source.id if from_snapshots else None)
+                  for size, source in zip((1, 2), sources, strict=True)]
+        for _attempt in range(2):
+            storage.driver.copy_group(None, list(zip(copies, sources, strict=True)))
+        if from_snapshots:
+            storage.driver.delete_group_snapshot(None, sources)
+        storage.driver.delete_group(None, members)
+        assert [storage.read(one, 3000) for one in copies] == [ONE, TWO]
+        assert [storage.size(one) for one in copies] == [1, 2]
+        assert storage.names() == sorted(one.name for one in copies)
+
+
+class ReadsSnapshotsContract:
+    """`storage.try_to_write(path)` writes to a device; an OSError where that is refused."""
+
+    def test_a_snapshot_can_be_read_and_not_written_while_its_volume_is_in_use(self, storage):
+        assert isinstance(storage.driver, capabilities.ReadsSnapshots)
+        volume = storage.volume(data=ONE)
+        snapshot = storage.snapshot(volume)
+        storage.write(volume, TWO)
+        for _attempt in range(2):
+            path = storage.driver.open_snapshot(snapshot)
+            assert storage.read(snapshot, len(ONE)) == ONE
+            with pytest.raises(OSError):
+                storage.try_to_write(path)
+        storage.driver.close_snapshot(snapshot)
+        assert storage.read(snapshot, len(ONE)) == ONE
+        storage.driver.delete_snapshot(snapshot)
+        assert storage.names() == [volume.name]

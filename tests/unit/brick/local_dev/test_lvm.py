@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """LVM: every command line, and each way a command can fail (faults F20 to F23)."""
+import threading
+
 import pytest
 
 from cinder import exception
@@ -235,3 +237,59 @@ def test_an_existing_volume_of_another_size_is_not_taken_for_the_new_one(thick):
     ('odd', False)])
 def test_which_lvm_has_thin_volumes(words, able):
     assert lvm.LVM('vg', executor=FakeVolumeGroup(version=words)).supports_thin() is able
+
+
+def test_names_in_device_mappers_table():
+    group = lvm.LVM('a-b.c+d', executor=FakeVolumeGroup())
+    assert group.mapped('vol-1_x') == 'a--b.c+d-vol--1_x'
+
+
+def test_a_health_check_asks_only_where_no_answer_is_fresh(thin, fake):
+    thin.check_health(8.0)
+    thin.check_health(8.0)
+    assert fake.programs() == ['lvs']
+    thin.check_health(0.0)
+    assert fake.programs() == ['lvs']
+    assert fake.calls[-1]['timeout'] == 0.0
+
+
+def test_what_waits_behind_commands_that_end_is_busy_and_not_hung(thin, fake):
+    fake.fail('lvs', None, 'no turn within 20.0 s', times=2)
+    with pytest.raises(reports.Overdue) as caught:
+        thin.find('a')
+    assert not caught.value.busy
+    fake.before = lambda: thin._answered.update({lvm.REPORTS: float('inf')})
+    with pytest.raises(reports.Overdue) as caught:
+        thin.find('a')
+    assert caught.value.busy
+
+
+def test_changes_wait_for_their_turn_as_long_as_others_come_to_an_end(thin, fake):
+    turns, gone = threading.Event(), threading.Event()
+
+    def hold():
+        with thin.turn('lvcreate'):
+            turns.set()
+            gone.wait(5)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    turns.wait(5)
+    with (pytest.raises(reports.Overdue, match='an earlier command is still running'),
+          thin.turn('lvremove', 0.01)):
+        pytest.fail('not its turn')
+    thin._answered[lvm.CHANGES] = float('inf')
+    threading.Timer(0.05, gone.set).start()
+    thin.change('lvchange', '-ay', 'vg/vg-pool', timeout=0.01)
+    holder.join()
+    assert fake.programs() == ['lvchange']
+
+
+def test_our_own_commands_queue_in_two_lanes(monkeypatch):
+    lanes = []
+    monkeypatch.setattr(lvm.command, 'execute',
+                        lambda *argv, lane, **_kwargs: lanes.append(lane) or ('', ''))
+    group = lvm.LVM('vg')
+    group.activate('a')
+    assert not group.supports_thin()
+    assert lanes == ['lvm changes of vg', 'lvm reports of vg']

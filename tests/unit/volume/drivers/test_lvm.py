@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """LVMVolumeDriver on a fake volume group, thin and thick: the contract, the choice at setup, and
 how LVM's refusals come out."""
+import threading
+
 import pytest
 
 from cinder import exception, operations
@@ -36,6 +38,11 @@ class LVMStorage(contract.Storage):
         found = self._volume(resource)
         return found.size // GIB if found else None
 
+    def try_to_write(self, path):
+        volume = self.group.volumes[path.removeprefix('/dev/vg/')]
+        if volume.readonly:
+            raise PermissionError(path)
+
     def names(self):
         return sorted(set(self.group.volumes) - {'vg-pool'})
 
@@ -47,7 +54,8 @@ class LVMStorage(contract.Storage):
 
 class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-               contract.ManagesSnapshotsContract):
+               contract.ManagesSnapshotsContract, contract.GroupsContract,
+               contract.ReadsSnapshotsContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('thin')
@@ -179,6 +187,83 @@ class TestPoolGuard:
         assert self.report(storage)[1]['max_over_subscription_ratio'] == ratio
 
 
+class TestGroups:
+    """Beside the contract: what is held still, and what happens when that fails."""
+
+    @pytest.fixture
+    def storage(self):
+        return LVMStorage('thin')
+
+    @pytest.fixture
+    def members(self, storage):
+        return [storage.volume(data=contract.ONE), storage.volume(data=contract.TWO)]
+
+    def act(self, storage, members):
+        """Take a group snapshot; what is suspended before each command, and the programs."""
+        seen = []
+        storage.group.before = lambda: seen.append(
+            sorted(v.name for v in storage.group.volumes.values() if v.suspended))
+        storage.group.programs()
+        try:
+            storage.driver.create_group_snapshot(
+                None, [volumes.snapshot(member) for member in members])
+        finally:
+            storage.group.before = None
+        return seen, storage.group.programs()
+
+    def test_all_are_still_until_the_snapshot_of_each_is_taken(self, storage, members):
+        seen, programs = self.act(storage, members)
+        assert programs == ['lvs', *['lvcreate'] * 2, 'lvs', 'suspend', *['dmsetup'] * 4]
+        names = sorted(member.name for member in members)
+        assert seen == [[]] * 5 + [names] * 4
+        assert not any(v.suspended for v in storage.group.volumes.values())
+
+    def test_a_volume_that_is_not_active_has_nobody_to_hold_still(self, storage, members):
+        for member in members:
+            storage.group.volumes[member.name].active = False
+        assert 'suspend' not in self.act(storage, members)[1]
+
+    @pytest.mark.parametrize('step', ['suspend', 'resume'])
+    def test_what_cannot_be_held_still_is_undone(self, storage, members, step):
+        storage.group.fail(step, stderr='they were to be still for too long')
+        with pytest.raises(exception.VolumeBackendAPIException, match='still for too long'):
+            self.act(storage, members)
+        assert storage.names() == sorted(member.name for member in members)
+        assert not any(v.suspended for v in storage.group.volumes.values())
+
+    def test_a_snapshot_that_cannot_be_removed_again_is_told(self, storage, members, caplog):
+        storage.group.fail('resume', stderr='too long')
+        storage.group.fail('lvremove', stderr='  Something new.', times=2)
+        with pytest.raises(exception.VolumeBackendAPIException, match='too long'):
+            self.act(storage, members)
+        assert 'the next attempt removes it' in caplog.text
+
+    def test_no_other_change_comes_between(self, storage, members):
+        other, done = volumes.volume(), []
+        members.append(storage.volume())
+        thread = threading.Thread(target=lambda: done.append(
+            storage.driver.create_volume(other)))
+        storage.group.before = lambda: thread.ident or thread.start()
+        storage.driver.create_group_snapshot(
+            None, [volumes.snapshot(member) for member in members])
+        storage.group.before = None
+        thread.join()
+        created = [argv[-1] for argv in storage.group.commands if argv[0] == 'lvcreate']
+        assert len(done) == 1 and created[-1] == other.name
+
+    def test_a_start_resumes_what_a_killed_service_left(self, storage, members, caplog):
+        for member in members:
+            storage.group.volumes[member.name].suspended = True
+        storage.driver.check_for_setup_error()
+        assert not any(v.suspended for v in storage.group.volumes.values())
+        assert caplog.text.count('was left suspended') == 2
+
+    def test_an_empty_group_needs_no_command(self, storage):
+        assert self.act(storage, []) == ([], [])
+        assert storage.driver.create_group(None) is storage.driver.update_group(None, [], []) \
+            is None
+
+
 class TestTakingOver:
     def found(self, storage):
         return {entry['reference']['source-name']: entry['reason_not_safe']
@@ -223,7 +308,8 @@ class TestTakingOver:
 
 class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                 contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-                contract.ManagesSnapshotsContract):
+                contract.ManagesSnapshotsContract, contract.GroupsContract,
+               contract.ReadsSnapshotsContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('default')
@@ -306,6 +392,21 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         storage.driver.delete_volume(clone)
         assert storage.names() == [source.name]
 
+    @pytest.mark.parametrize(('discard', 'words'), [
+        (False, ()), (True, ('--config', 'devices/issue_discards=1'))])
+    def test_blocks_are_discarded_where_that_is_wanted(self, discard, words):
+        storage = LVMStorage('default', report_discard_supported=discard)
+        volume = storage.volume()
+        storage.driver.delete_volume(volume)
+        assert storage.group.commands[-1] == ('lvremove', '-f', *words, f'vg/{volume.name}')
+
+    def test_bytes_stay_where_nobody_wants_them_cleared(self):
+        storage = LVMStorage('default', volume_clear='none')
+        volume = storage.volume()
+        storage.group.programs()
+        storage.driver.delete_volume(volume)
+        assert storage.group.programs() == ['lvs', 'lvremove']
+
     def test_mirrors_halve_the_capacity(self):
         storage = LVMStorage('default', lvm_mirrors=1)
         pool, = storage.driver.get_volume_stats(refresh=True)['pools']
@@ -379,3 +480,14 @@ def test_exporting_again_after_a_boot_activates_the_volume():
     group.volumes[volume.name].active = False
     driver.ensure_export(None, volume)
     assert group.volumes[volume.name].active
+
+
+def test_a_volume_that_has_its_device_is_exported_without_a_command(monkeypatch):
+    group = FakeVolumeGroup()
+    driver = set_up(group)
+    volume = volumes.volume()
+    driver.create_volume(volume)
+    group.programs()
+    monkeypatch.setattr(driver, 'local_path', lambda _volume: '/dev/null')
+    driver.ensure_export(None, volume)
+    assert group.programs() == []
