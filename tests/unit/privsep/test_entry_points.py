@@ -57,12 +57,12 @@ def test_every_context_is_used_and_found_by_the_helper():
         assert context.pypath == f'cinder.privsep.{name}'
 
 
-def test_administrator_of_the_system_is_for_lvm_only():
+def test_administrator_of_the_system_is_for_lvm_and_its_devices_only():
     having = {name for name, context in contexts().items()
               if caps.CAP_SYS_ADMIN in context.conf.capabilities}
     assert having == {'sys_admin_pctxt'}
     assert privsep.as_root_pctxt.conf.capabilities == []
-    assert all(name.startswith(('lv', 'vg', 'dmsetup'))
+    assert all(name.startswith(('lv', 'vg')) or name in ('dmsetup', 'blockdev')
                for name, program in command.PROGRAMS.items()
                if caps.CAP_SYS_ADMIN in program.capabilities)
 

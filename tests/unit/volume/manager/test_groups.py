@@ -3,7 +3,7 @@
 groups itself."""
 import pytest
 
-from cinder import exception
+from cinder import coordination, exception
 from cinder.conf import CONF
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import group_types as group_types_db
@@ -233,16 +233,27 @@ class GroupDriver(file.FileVolumeDriver, driver_api.Groups):
 
     def delete_group(self, group, volumes):
         self.asked.append(('delete_group', len(volumes)))
+        assert all(is_locked(volume.id) for volume in volumes)
 
     def copy_group(self, group, sources):
         self.asked.append('copy_group')
         return {volume.id: {'provider_id': source.id} for volume, source in sources}
 
     def create_group_snapshot(self, group_snapshot, snapshots):
+        assert all(is_locked(snapshot.volume_id) for snapshot in snapshots)
         return {snapshot.id: {'provider_id': 'here'} for snapshot in snapshots}
 
     def delete_group_snapshot(self, group_snapshot, snapshots):
         self.asked.append(('delete_group_snapshot', len(snapshots)))
+
+
+def is_locked(volume_id):
+    """Whether other work on the volume is kept away."""
+    try:
+        with coordination.lock(f'volume-{volume_id}', timeout=0.01):
+            return False
+    except exception.LockCreationFailed:
+        return True
 
 
 class TestStorageThatKeepsGroups:
