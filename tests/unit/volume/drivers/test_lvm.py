@@ -70,10 +70,23 @@ class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         for _number in range(20):
             storage.volume()
         volume, bigger, driver = volumes.volume(), volumes.volume(2), storage.driver
+        snapshots, same = [volumes.snapshot(volume) for _ in range(2)], volumes.volume()
         storage.group.programs()
         for act, commands in (
                 (lambda: driver.create_volume(volume), ['lvcreate']),
-                (lambda: storage.snapshot(volume), ['lvcreate']),
+                (lambda: driver.create_snapshot(snapshots[0]), ['lvcreate']),
+                (lambda: driver.create_cloned_volume(same, volume), ['lvcreate']),
+                (lambda: driver.create_volume_from_snapshot(same, snapshots[0]), ['lvcreate']),
+                (lambda: driver.revert_to_snapshot(volume, snapshots[0]),
+                 ['lvcreate', 'lvremove', 'lvrename', 'lvextend']),
+                (lambda: driver.delete_snapshot(snapshots[0]), ['lvremove', 'lvremove']),
+                (lambda: driver.create_group_snapshot(None, snapshots),
+                 ['lvs', *['lvcreate'] * 2, 'lvs', 'suspend', *['dmsetup'] * 4]),
+                (lambda: driver.open_snapshot(snapshots[0]), ['lvchange', 'blockdev']),
+                (lambda: driver.close_snapshot(snapshots[0]), ['lvchange']),
+                (lambda: driver.get_manageable_volumes([], []), ['vgs', 'lvs']),
+                (lambda: driver.get_manageable_snapshots([], []), ['vgs', 'lvs']),
+                (lambda: driver.check_health(0), ['lvs']),
                 (lambda: driver.create_cloned_volume(bigger, volume), ['lvcreate', 'lvextend']),
                 (lambda: driver.extend_volume(volume, 2), ['lvextend']),
                 (lambda: driver.delete_volume(volume), ['lvremove', 'lvremove']),
@@ -316,10 +329,20 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
 
     def test_commands_are_few(self, storage):
         volume, driver = volumes.volume(), storage.driver
+        snapshot, clone, other = volumes.snapshot(volume), volumes.volume(), volumes.volume(2)
         storage.group.programs()
         for act, commands in (
                 (lambda: driver.create_volume(volume), ['lvcreate']),
                 (lambda: driver.extend_volume(volume, 2), ['lvextend']),
+                (lambda: driver.create_snapshot(snapshot), ['lvcreate']),
+                (lambda: driver.create_volume_from_snapshot(clone, snapshot),
+                 ['lvcreate', 'setpriv']),
+                (lambda: driver.revert_to_snapshot(volume, snapshot),
+                 ['lvs', 'lvconvert', 'lvcreate']),
+                (lambda: driver.delete_snapshot(snapshot),
+                 ['lvs', 'lvconvert', 'setpriv', 'lvremove']),
+                (lambda: driver.create_cloned_volume(other, volume),
+                 ['lvcreate', 'lvcreate', 'setpriv', 'lvs', 'lvconvert', 'setpriv', 'lvremove']),
                 (lambda: driver.delete_volume(volume), ['lvs', 'setpriv', 'lvremove']),
                 (lambda: driver.get_volume_stats(refresh=True), ['vgs', 'lvs'])):
             act()
