@@ -13,9 +13,9 @@ from tests.functional.suite import BACKEND
 PROGRAMS = pathlib.Path(__file__).parents[1] / 'fakes' / 'lvm'
 LVM = 'thick'
 HEARTBEAT = 4
-# A back end that has answered in the last 8 s is not asked; the next heartbeat starts a look, which
-# gives up after 8 s, and the one after that reports. With heartbeats each 10 s that makes 28 s.
-NOTICED = 8 + HEARTBEAT + 8 + HEARTBEAT
+# A back end that answered in the last 4.5 s is not asked; the next heartbeat starts a look, which
+# gives up after 9 s, and the one after that reports. With heartbeats each 10 s that makes 25 s.
+NOTICED = 4.5 + HEARTBEAT + 9 + HEARTBEAT + 1
 
 pytestmark = pytest.mark.skipif(os.geteuid(), reason='needs root, to run commands without sudo')
 
@@ -77,7 +77,7 @@ def test_a_hung_lvs(suite, hangs):
     assert f'cinder-volume on node1@{LVM} is down: ' in log
     assert 'lvs' in log.split(f'Back end node1@{LVM} is down: ')[1].split('\n')[0]
     # It stays one process, however long it takes.
-    time.sleep(HEARTBEAT + 9)
+    time.sleep(HEARTBEAT + 10)
     assert len(running(hangs.parent)) == 1
     assert names[LVM] not in suite.up()
     hangs.unlink()

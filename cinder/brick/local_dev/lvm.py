@@ -20,6 +20,8 @@ LOG = logging.getLogger(__name__)
 
 REPORT_SECONDS = 20.0
 CHANGE_SECONDS = 60.0
+# Without a report for so long the group counts as hung, whatever else comes to its end.
+LONGEST_BUSY = 30.0
 # The shell's way to tell of SIGSEGV: lvs has died so now and then, and been well the next time.
 CRASHED = 139
 REPORTS, CHANGES = 'lvm reports', 'lvm changes'
@@ -104,12 +106,12 @@ class LVM:
         return {row['lv_name']: reports.LogicalVolume.from_row(row) for row in rows}
 
     def check_health(self, seconds: float) -> None:
-        """Ask LVM a small question, unless it has answered one in the last `seconds`.
+        """Ask LVM a small question, unless it has answered one a moment ago.
 
         :raises Overdue: no answer within `seconds`
         :raises LVMError: the group is not well
         """
-        if time.monotonic() - self._answered[REPORTS] >= seconds:
+        if time.monotonic() - self._answered[REPORTS] >= seconds / 2:
             # Of a thick group this finds nothing, and looks at the group all the same.
             self.find(self.pool_name, timeout=seconds)
 
@@ -318,7 +320,7 @@ class LVM:
             try:
                 out, err = self._execute(*argv, timeout=timeout, **where)
             except command.CommandOverdue as exc:
-                error = reports.Busy if self._answered[lane] > began else reports.Overdue
+                error = reports.Busy if self._is_busy(lane, began) else reports.Overdue
                 raise error(data=f'{argv[0]}: {exc.stderr}') from exc
             except exception.ProcessExecutionError as exc:
                 if exc.exit_code != CRASHED or not left:
@@ -329,3 +331,9 @@ class LVM:
                 if err:
                     LOG.debug('%s: %s', argv[0], err.strip())
                 return out
+
+    def _is_busy(self, lane: str, began: float) -> bool:
+        """Whether others were answered since `began`: a report may wait for changes to end, which
+        lock the group, but not for ever."""
+        fresh = time.monotonic() - self._answered[REPORTS] < LONGEST_BUSY
+        return self._answered[lane] > began or (fresh and max(self._answered.values()) > began)

@@ -12,8 +12,8 @@ from cinder.volume.manager import startup
 
 LOG = logging.getLogger(__name__)
 
-# With the default heartbeat of 10 s, a storage that hangs is noticed and reported within 28 s.
-PATIENCE = 8.0  # seconds
+# With the default heartbeat of 10 s, a storage that hangs is noticed and reported within 25 s.
+PATIENCE = 9.0  # seconds
 
 
 class Watch:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """LVM: every command line, and each way a command can fail (faults F20 to F23)."""
 import threading
+import time
 
 import pytest
 
@@ -262,6 +263,20 @@ def test_what_waits_behind_commands_that_end_is_busy_and_not_hung(thin, fake):
     with pytest.raises(reports.Overdue) as caught:
         thin.find('a')
     assert caught.value.busy
+
+
+@pytest.mark.parametrize(('since_report', 'busy'), [(10, True), (31, False)])
+def test_a_report_may_wait_for_changes_but_not_for_ever(thin, fake, since_report, busy):
+    fake.fail('lvs', None, 'did not end')
+
+    def change_ends():
+        thin._answered = {lvm.REPORTS: time.monotonic() - since_report,
+                          lvm.CHANGES: time.monotonic() + 1}
+
+    fake.before = change_ends
+    with pytest.raises(reports.Overdue) as caught:
+        thin.find('a')
+    assert caught.value.busy is busy
 
 
 def test_changes_wait_for_their_turn_as_long_as_others_come_to_an_end(thin, fake):
