@@ -25,6 +25,12 @@ pytestmark = pytest.mark.usefixtures('without_udev')
 class Both(contract.GroupsContract):
     KIND = ''
 
+    # The unit tests have these; the kernel does nothing else in them than in those below.
+    test_a_group_snapshot_has_what_each_member_held = None
+    test_a_group_snapshot_that_is_taken_again_is_of_one_moment = None
+    test_one_that_fails_leaves_none = None
+    test_a_group_snapshot_goes_as_a_whole = None
+
     @pytest.fixture(scope='class')
     def backend(self, without_udev):
         group.make()
@@ -60,10 +66,6 @@ class Both(contract.GroupsContract):
 
 class TestThin(Both, contract.ReadsSnapshotsContract):
     KIND = 'thin'
-
-    # The unit tests have these; the kernel does nothing else in them than in the others.
-    test_a_group_snapshot_goes_as_a_whole = None
-    test_a_group_snapshot_that_is_taken_again_is_of_one_moment = None
 
     @pytest.mark.parametrize('from_snapshots', [False])
     def test_a_copy_of_a_group_is_independent_of_it(self, storage, from_snapshots):
@@ -104,10 +106,7 @@ class TestThin(Both, contract.ReadsSnapshotsContract):
 class TestThick(Both):
     KIND = 'default'
 
-    # Slow, as bytes are cleared and copied for real; the unit tests have them.
-    test_a_group_snapshot_goes_as_a_whole = None
-    test_a_group_snapshot_that_is_taken_again_is_of_one_moment = None
-    test_one_that_fails_leaves_none = None
+    # Slow, as bytes are cleared and copied for real.
     test_a_copy_of_a_group_is_independent_of_it = None
 
 
