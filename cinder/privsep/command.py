@@ -47,8 +47,8 @@ PROGRAMS = {
     'lvrename': Program('put a reverted volume in the place of the old one', *_LVM),
     'lvconvert': Program('merge a thick snapshot, or split it off to clear it', *_LVM),
     'lvchange': Program('activate, deactivate', *_LVM),
-    'dmsetup': Program('devices of a group; a look at the metadata of a pool in use; snapshots at one '
-                       'moment', *_LVM),
+    'dmsetup': Program('devices of a group; a look at the metadata of a pool in use; snapshots of '
+                       'several volumes at one moment', *_LVM),
     'thin_ls': Program('device ids in a thin pool', privsep.as_root_pctxt),
     'blockdev': Program('keep a snapshot that is read from being written', *_LVM),
     'dd': Program('copy and clear thick volumes', *_COPY),

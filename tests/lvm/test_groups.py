@@ -94,14 +94,6 @@ class TestThin(Both, contract.ReadsSnapshotsContract):
         wait_for(lambda: not suspended(name))
         storage.write(volume, contract.ONE)
 
-    def test_a_start_resumes_what_was_left_suspended(self, storage):
-        volume = storage.volume(data=contract.ONE)
-        name = storage.driver.vg.mapped(volume.name)
-        group.run('dmsetup', 'suspend', name)
-        group.driver(lvm_type='thin')
-        assert not suspended(name)
-        assert storage.read(volume, 3000) == contract.ONE
-
 
 class TestThick(Both):
     KIND = 'default'

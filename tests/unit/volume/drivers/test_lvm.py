@@ -264,13 +264,6 @@ class TestGroups:
         created = [argv[-1] for argv in storage.group.commands if argv[0] == 'lvcreate']
         assert len(done) == 1 and created[-1] == other.name
 
-    def test_a_start_resumes_what_a_killed_service_left(self, storage, members, caplog):
-        for member in members:
-            storage.group.volumes[member.name].suspended = True
-        storage.driver.check_for_setup_error()
-        assert not any(v.suspended for v in storage.group.volumes.values())
-        assert caplog.text.count('was left suspended') == 2
-
     def test_an_empty_group_needs_no_command(self, storage):
         assert self.act(storage, []) == ([], [])
         assert storage.driver.create_group(None) is storage.driver.update_group(None, [], []) \
