@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterator
 
-from cinder import exception
+from cinder import exception, utils
 from cinder.conf import CONF
 
 LOG = logging.getLogger(__name__)
@@ -126,7 +126,8 @@ def _connect(url: str):
         driver = coordination.get_coordinator(url, uuid.uuid4().hex.encode())
         driver.start(start_heart=True)
     except (tooz.ToozError, RuntimeError) as exc:
-        raise exception.LockCreationFailed(name=url.partition(':')[0], reason=exc) from exc
+        raise exception.LockCreationFailed(name=url.partition(':')[0],
+                                           reason=utils.masked(exc)) from exc
     LOG.debug('Locks are kept by %s', type(driver).__name__)
     return driver
 

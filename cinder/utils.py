@@ -2,10 +2,13 @@
 """Last resort for small things that have no other home; imports nothing of cinder but exception."""
 import contextlib
 import os
+import re
 import signal
 import socket
 import time
 from collections.abc import Iterable, Iterator
+
+from oslo_utils import strutils
 
 from cinder import exception
 
@@ -64,6 +67,14 @@ def fault_points(name: str) -> Iterator[None]:
     fault_point(name + ':before')
     yield
     fault_point(name + ':after')
+
+
+_PASSWORD_IN_URL = re.compile(r'(?<=//)([^/\s:@]*):[^/\s]+@')
+
+
+def masked(text: object) -> str:
+    """A text of a library for people, without the passwords in it and in its URLs."""
+    return strutils.mask_password(_PASSWORD_IN_URL.sub(r'\1:***@', str(text)))
 
 
 def backend_of(host: str | None) -> str | None:

@@ -8,7 +8,7 @@ import sys
 from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
 
-from cinder import objects, service
+from cinder import objects, service, utils
 from cinder.wsgi import middleware
 from cinder.cmd import common, scheduler, volume
 from cinder.conf import CONF
@@ -43,12 +43,12 @@ def main() -> None:
 
 def _prepare_state() -> None:
     """Make the folder and, in a database file of our own, the tables."""
-    os.makedirs(CONF.state_path, exist_ok=True)
+    os.makedirs(CONF.state_path, mode=0o700, exist_ok=True)
     # Only needed here, and alembic with it.
     from cinder.db import migration
     url = CONF.database.connection
     if url.startswith('sqlite:') and migration.db_version() != migration.head():
-        LOG.info('Bringing the tables of %s to this release.', url)
+        LOG.info('Bringing the tables of %s to this release.', utils.masked(url))
         migration.db_sync()
 
 

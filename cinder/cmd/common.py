@@ -14,7 +14,7 @@ from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
 from cinder import exception, utils, version
-from cinder.conf import CONF
+from cinder.conf import CONF, exposed
 
 LOG = log.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def errors_in_one_line() -> Iterator[None]:
 
 def stop_with(reason: object) -> None:
     """Print why the program cannot run, log it too if the log is elsewhere, and exit with 1."""
-    text = ' '.join(str(reason).split()) or type(reason).__name__
+    text = utils.masked(' '.join(str(reason).split())) or type(reason).__name__
     if CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal:
         LOG.critical('%s', text)
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
@@ -59,7 +59,9 @@ def read_configuration() -> None:
 
 
 def start_logging() -> None:
-    """Log as the options say, Python warnings included."""
+    """Log as the options say, Python warnings included. The log is the first file of many: from
+    here on nothing that this process makes is for every user of the host."""
+    os.umask(os.umask(0o077) | 0o027)
     log.setup(CONF, 'cinder', version.version_string())
     logging.captureWarnings(True)
     if hasattr(os, 'register_at_fork'):
@@ -86,6 +88,7 @@ def warn_of_configuration() -> None:
         LOG.warning('service_down_time (%d s) must be longer than report_interval (%d s): using '
                     '%d s.', CONF.service_down_time, CONF.report_interval, mended)
         CONF.set_override('service_down_time', mended)
+    exposed.warn(CONF)
 
 
 def prepare_privileges() -> None:

@@ -104,16 +104,11 @@ def quota_sync(project_id: str | None = None) -> int:
 
 
 def config_list(option: str | None = None) -> int | None:
-    """Print the options that the files set, or one option's value."""
-    if option:
-        group, _, name = option.rpartition('.')
-        try:
-            section = CONF if group in ('', 'DEFAULT') else CONF[group]
-            print(f'{option} = {getattr(section, name)}')
-        except cfg.NoSuchOptError:
-            return _complain(f'no option {option}', 1)
-    else:
-        CONF.log_opt_values(_Printer(), 0)
+    """Print the options that the files set, or one option's value; secrets as asterisks."""
+    printer = _Printer(option)
+    CONF.log_opt_values(printer, 0)
+    if option and not printer.found:
+        return _complain(f'no option {option}', 1)
     return None
 
 
@@ -190,10 +185,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _Printer:
-    """Takes the place of a logger where oslo.config lists its values, secrets masked."""
+    """Takes the place of a logger where oslo.config lists its values, secrets masked.
+
+    :param only: the one option to print, as NAME or GROUP.NAME; None: all
+    """
+
+    def __init__(self, only: str | None = None) -> None:
+        self.only, self.found = only, False
+        self._name = only and only.removeprefix('DEFAULT.')
 
     def log(self, _level: int, text: str, *values: object) -> None:
-        print(text % values)
+        if self.only is None:
+            print(text % values)
+        elif values[:1] == (self._name,):
+            self.found = True
+            print(f'{self.only} = {values[1]}')
 
 
 def _complain(text: object, status: int) -> int:

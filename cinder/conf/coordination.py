@@ -5,7 +5,7 @@ from oslo_config import cfg
 
 GROUP = 'coordination'
 OPTS = [
-    cfg.StrOpt('backend_url', default='file://$state_path',
+    cfg.StrOpt('backend_url', default='file://$state_path', secret=True,
                help='URL of the tooz back end that holds the locks: files for a single host, '
                     'etcd3+http://... or redis://... for several.'),
 ]

@@ -86,7 +86,8 @@ def _make(url: sa.URL, conf, **kwargs) -> sa.Engine:
     engine = sa.create_engine(
         url, pool_reset_on_return=None, pool_use_lifo=True, pool_size=conf.max_pool_size,
         max_overflow=conf.max_overflow or 0, pool_timeout=conf.pool_timeout or 30,
-        pool_recycle=conf.connection_recycle_time, **kwargs)
+        # An error is for the log, and a parameter may be a CHAP secret.
+        hide_parameters=True, pool_recycle=conf.connection_recycle_time, **kwargs)
     exc_filters.register_engine(engine)
     return engine
 
@@ -135,7 +136,10 @@ def _sqlite(url: sa.URL, conf) -> Engines:
     if url.database in (None, '', ':memory:'):
         raise exception.InvalidConfigurationValue(
             option='[database] connection', value=url.render_as_string())
-    os.makedirs(os.path.dirname(os.path.abspath(url.database)), exist_ok=True)
+    os.makedirs(os.path.dirname(os.path.abspath(url.database)), mode=0o700, exist_ok=True)
+    # SQLite would let everybody read it; what it makes beside it gets the mode of this file.
+    with contextlib.suppress(OSError):
+        os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     made = [_make(url, conf, poolclass=sa.pool.QueuePool, isolation_level='AUTOCOMMIT',
                   connect_args={'timeout': seconds, 'check_same_thread': False})
             for seconds in (2, 0.02)]

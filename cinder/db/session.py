@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
-from cinder import exception
+from cinder import exception, utils
 from cinder.conf import CONF
 from cinder.db import engines
 from cinder.db.functions import in_seconds, utcnow
@@ -172,7 +172,8 @@ def wait_for_database() -> None:
                 break
         except (db_exc.DBError, sa.exc.OperationalError) as exc:
             if pause == 0.25:
-                LOG.warning('The database cannot be reached; waiting for it: %s', exc)
+                LOG.warning('The database cannot be reached; waiting for it: %s',
+                            utils.masked(exc))
             time.sleep(pause)
             pause = min(pause * 2, 10)
     if pause > 0.25:

@@ -18,8 +18,8 @@ class VolumeAttachment(base.CinderObject):
         'detach_time': fields.time(),
         'attach_status': fields.string(),
         'attach_mode': fields.string(),
-        'connection_info': fields.json(),
-        'connector': fields.json(),
+        'connection_info': fields.secret_json(),
+        'connector': fields.secret_json(),
         'created_at': fields.time(),
         'updated_at': fields.time(),
     }

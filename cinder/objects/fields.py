@@ -42,6 +42,31 @@ def texts() -> fields.DictOfNullableStringsField:
     return fields.DictOfNullableStringsField(default={}, nullable=True)
 
 
+class _Hidden:
+    """Of a field: what it holds does not show in the repr() of an object, and so in no log."""
+
+    def stringify(self, value: object) -> str:
+        return 'None' if value is None else '***'
+
+
+class SecretString(_Hidden, fields.StringField):
+    pass
+
+
+class SecretJSON(_Hidden, JSONField):
+    pass
+
+
+def secret() -> SecretString:
+    """Text or nothing, which nobody is to read by accident."""
+    return SecretString(nullable=True)
+
+
+def secret_json() -> SecretJSON:
+    """The same for dictionaries and lists."""
+    return SecretJSON(nullable=True)
+
+
 def json() -> JSONField:
     return JSONField(nullable=True)
 

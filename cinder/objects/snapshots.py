@@ -23,7 +23,7 @@ class Snapshot(base.CinderObject):
         'group_snapshot_id': fields.uuid(),
         'provider_id': fields.string(),
         'provider_location': fields.string(),
-        'provider_auth': fields.string(),
+        'provider_auth': fields.secret(),
         'use_quota': fields.boolean(),
         'created_at': fields.time(),
         'updated_at': fields.time(),

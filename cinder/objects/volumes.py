@@ -36,7 +36,7 @@ class Volume(base.CinderObject):
         'multiattach': fields.boolean(),
         'provider_id': fields.string(),
         'provider_location': fields.string(),
-        'provider_auth': fields.string(),
+        'provider_auth': fields.secret(),
         'replication_status': fields.string(),
         'replication_extended_status': fields.string(),
         'replication_driver_data': fields.string(),

@@ -11,7 +11,7 @@ from paste import deploy
 
 from cinder import conf as cinder_conf
 from cinder import exception, objects, utils, version
-from cinder.conf import CONF
+from cinder.conf import CONF, exposed
 from cinder.db import services
 from cinder.rpc import base as rpc
 from cinder.wsgi import middleware
@@ -41,6 +41,7 @@ def initialize_application():
     middleware.set_defaults()
     logging.setup(CONF, 'cinder', version.version_string())
     utils.arm_fault_points(CONF.fault_points)
+    exposed.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
     if path is None:

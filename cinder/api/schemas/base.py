@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_INT = 2 ** 31 - 1
 TRUE = ('True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't')
 FALSE = ('False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f')
+# Fields of bodies whose values are nobody else's business.
+SECRETS = frozenset(('auth_key', 'auth_password', 'discovery_auth_password'))
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR')
 
 Schema = dict[str, Any]
@@ -205,7 +207,10 @@ def compiled(schema: Schema) -> Callable[[Any], None]:
 
 def _reason(error: 'jsonschema.ValidationError') -> str:
     field = '.'.join(str(part) for part in error.absolute_path)
-    reason = _cut(error.message)
+    # The answer is logged, so secrets must not be in it.
+    secret = not SECRETS.isdisjoint(error.absolute_path)
+    value = '***' if secret else repr(_without_secrets(error.instance))
+    reason = _cut(error.message.replace(repr(error.instance), value))
     if error.validator == 'format':
         reason = f'it {FORMATS[error.validator_value][1]}'
     elif error.validator == 'anyOf':
@@ -214,7 +219,14 @@ def _reason(error: 'jsonschema.ValidationError') -> str:
     if not field:
         return _('Invalid input: %s') % reason
     return _('Invalid input for field %(field)s. Value: %(value)s. %(reason)s') % {
-        'field': field[:300], 'value': _cut(repr(error.instance)), 'reason': reason}
+        'field': field[:300], 'value': _cut(value), 'reason': reason}
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: '***' if key in SECRETS else _without_secrets(inner)
+                for key, inner in value.items()}
+    return value
 
 
 def _cut(text: str) -> str:

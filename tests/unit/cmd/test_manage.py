@@ -53,9 +53,12 @@ def test_host_list_by_zone(service, ctxt, capsys):
 
 
 def test_config_list(monkeypatch, capsys):
-    run('config', 'list', 'coordination.backend_url')
+    run('config', 'list', 'database.max_pool_size')
     assert capsys.readouterr().out == (
-        f'coordination.backend_url = {CONF.coordination.backend_url}\n')
+        f'database.max_pool_size = {CONF.database.max_pool_size}\n')
+    for secret in ('coordination.backend_url', 'database.connection', 'key_manager.fixed_key'):
+        run('config', 'list', secret)
+        assert capsys.readouterr().out == f'{secret} = ****\n'
     run('config', 'list', 'DEFAULT.osapi_max_limit')
     assert capsys.readouterr().out == f'DEFAULT.osapi_max_limit = {CONF.osapi_max_limit}\n'
     assert run('config', 'list', 'coordination.colour') == 1

@@ -34,6 +34,13 @@ def test_unit(path):
 
 
 @pytest.mark.parametrize('path', UNITS, ids=lambda path: path.stem)
+def test_state_and_logs_are_not_for_everybody(path):
+    unit = read(path)
+    assert (unit['StateDirectoryMode'], unit['LogsDirectoryMode'], unit['UMask']) == (
+        '0700', '0750', '0027')
+
+
+@pytest.mark.parametrize('path', UNITS, ids=lambda path: path.stem)
 def test_only_what_touches_storage_may_gain_privileges_and_see_devices(path):
     unit = read(path)
     touches_storage = path.stem in ('cinder-volume', 'cinder-all')

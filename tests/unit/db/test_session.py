@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import context, exception
+from cinder.conf import CONF
 from cinder.db import engines, models, session
 
 LOCKS = models.QuotaLock.__table__
@@ -34,6 +35,30 @@ def test_nested_writers_and_readers_join(database, ctxt):
         assert names(context.get_admin_context()) == []
     assert names(context.get_admin_context()) == ['a']
     assert ctxt.connection is None
+
+
+def test_an_error_does_not_show_the_values(database, ctxt):
+    """A parameter may be a CHAP secret (CVE-2014-7230 was of this kind)."""
+    with pytest.raises(db_exc.DBError) as caught, session.writer(ctxt) as conn:
+        conn.execute(LOCKS.insert().values(project_id='s3cret'))
+        conn.execute(LOCKS.insert().values(project_id='s3cret'))
+    assert 'INSERT' in str(caught.value) and 's3cret' not in str(caught.value)
+
+
+def test_a_new_database_file_is_for_the_service_only(tmp_path):
+    path = tmp_path / 'state/cinder.sqlite'
+    CONF.set_override('connection', f'sqlite:///{path}', 'database')
+    try:
+        made = engines.create(CONF.database)
+        with made.writer.begin() as conn:
+            conn.execute(sa.text('CREATE TABLE t (i INTEGER)'))
+            modes = {each.name: each.stat().st_mode & 0o777 for each in path.parent.iterdir()}
+    finally:
+        CONF.clear_override('connection', 'database')
+        made.dispose(close=True)
+    assert modes == {'cinder.sqlite': 0o600, 'cinder.sqlite-wal': 0o600,
+                     'cinder.sqlite-shm': 0o600}
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_an_exception_rolls_all_back(database, ctxt):

@@ -9,6 +9,7 @@ import pytest
 from cinder import exception
 from cinder.api import schemas, wsgi
 from cinder.api.schemas import base as s
+from cinder.api.schemas import transfers
 from cinder.api.v3 import router
 
 
@@ -50,6 +51,14 @@ def test_reasons_name_field_value_and_rule():
             check(body)
         assert all(word in str(caught.value) for word in words)
         assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize('accept', [
+    {'auth_key': ['s3cret']}, {'auth_key': {'x': 's3cret'}}, {'auth_key': 's3cret', 'zz': 1}])
+def test_secrets_of_a_body_are_not_repeated(accept):
+    with pytest.raises(exception.Invalid) as caught:
+        s.compiled(transfers.ACCEPT)({'accept': accept})
+    assert 's3cret' not in str(caught.value) and 'accept' in str(caught.value)
 
 
 def test_every_schema_is_valid():
