@@ -65,6 +65,8 @@ def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:
 class FaultWrapper:
     """Middleware: request ids on every answer, faults instead of exceptions.
 
+    It may stand in a pipeline twice, so that a filter between sees answers and no exceptions.
+
     :param application: the rest of the pipeline.
     """
 
@@ -80,9 +82,13 @@ class FaultWrapper:
         if request_id is None:
             request_id = environ['openstack.request_id'] = oslo_context.generate_request_id()
 
+        nested = environ.get('cinder.faults_are_answers', False)
+        environ['cinder.faults_are_answers'] = True
+
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            headers += (('x-openstack-request-id', request_id),
-                        ('x-compute-request-id', request_id))
+            if not nested:
+                headers += (('x-openstack-request-id', request_id),
+                            ('x-compute-request-id', request_id))
             return start_response(status, headers, exc_info) if exc_info \
                 else start_response(status, headers)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The limit of a request body: 413 and a line of text beyond it, before anything reads the body.
+A body that does not come whole is the caller's fault too.
 
 The option is oslo.middleware's (max_request_body_size), so that operators find it where it was.
 """
@@ -21,16 +22,21 @@ class TooLarge(Exception):
 
 
 class LimitedReader:
-    """A body of unknown length, read up to the limit."""
+    """A body, read up to the limit."""
 
     def __init__(self, stream: Any, limit: int) -> None:
         self.stream = stream
         self.limit = limit
 
     def read(self, size: int | None = None) -> bytes:
-        """:raises TooLarge: there is more than the limit."""
+        """:raises TooLarge: there is more than the limit.
+        :raises Invalid: it stopped half-way, or its chunks make no sense.
+        """
         most = self.limit + 1
-        data = self.stream.read(most if size is None or size < 0 else min(size, most))
+        try:
+            data = self.stream.read(most if size is None or size < 0 else min(size, most))
+        except (OSError, ValueError) as exc:
+            raise exception.Invalid(_('The body of the request did not arrive whole.')) from exc
         self.limit -= len(data)
         if self.limit < 0:
             raise TooLarge()
@@ -54,13 +60,17 @@ class RequestBodySizeLimiter:
                 raise exception.Invalid(_('The Content-Length header is malformed.'))
             if len(length) > 15 or int(length) > CONF.oslo_middleware.max_request_body_size:
                 return self._refuse(environ, start_response)
-        elif 'HTTP_TRANSFER_ENCODING' in environ:
-            environ['wsgi.input'] = LimitedReader(environ['wsgi.input'],
+        stream = environ['wsgi.input']
+        if length or 'HTTP_TRANSFER_ENCODING' in environ:
+            environ['wsgi.input'] = LimitedReader(stream,
                                                   CONF.oslo_middleware.max_request_body_size)
         try:
             return self.application(environ, start_response)
         except TooLarge:
             return self._refuse(environ, start_response)
+        finally:
+            # Whoever lent us the environment may seek in it again.
+            environ['wsgi.input'] = stream
 
     @staticmethod
     def _refuse(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:

@@ -56,3 +56,19 @@ def test_nobody_else_begins_a_line_of_the_log(caplog):
     fault.fault(exception.Invalid('no \r\n such'), environ)
     assert [record.getMessage() for record in caplog.records] == [
         r'GET x\nERROR fake é: 400 no \r\n such']
+
+
+def test_twice_in_a_pipeline_the_filter_between_sees_answers():
+    seen, sent = [], []
+
+    def failing(_environ, _start):
+        raise exception.Invalid('wrong')
+
+    def between(environ, start_response):
+        def start(status, headers, *rest):
+            seen.append(status[:3])
+            return start_response(status, headers, *rest)
+        return fault.FaultWrapper(failing)(environ, start)
+    fault.FaultWrapper(between)({**ENVIRON}, lambda _status, headers: sent.extend(headers))
+    assert seen == ['400']
+    assert [name for name, _value in sent].count('x-openstack-request-id') == 1

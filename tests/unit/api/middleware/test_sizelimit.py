@@ -45,6 +45,18 @@ def test_chunked():
     assert status == ['413']
 
 
+@pytest.mark.parametrize('error', [TimeoutError('timed out'), ValueError('chunk'), OSError()])
+@pytest.mark.parametrize('environ', [{'CONTENT_LENGTH': '9'},
+                                     {'HTTP_TRANSFER_ENCODING': 'chunked'}])
+def test_a_body_that_does_not_come_whole_is_the_callers_fault(error, environ):
+    class Broken:
+        def read(self, size=None):
+            raise error
+    with pytest.raises(exception.Invalid, match='did not arrive whole'):
+        sizelimit.RequestBodySizeLimiter(app)({**environ, 'wsgi.input': Broken()},
+                                              lambda *_args: None)
+
+
 @pytest.mark.parametrize('length', ['x', '-1', '1 2', '\u0663'])
 def test_malformed(length):
     with pytest.raises(exception.Invalid):
