@@ -2,6 +2,7 @@
 """FileVolumeDriver on a real folder: the contract, and how it deals with interrupted attempts."""
 import errno
 import os
+import struct
 import time
 
 import pytest
@@ -165,3 +166,17 @@ def test_every_copy_keeps_to_the_limit(tmp_path, copy):
     began = time.monotonic()
     copy(storage.driver, volume, snapshot)
     assert time.monotonic() - began >= 1 / 20
+
+
+def test_a_clone_is_bytes_whatever_they_look_like(tmp_path):
+    """CVE-2014-3641, CVE-2015-1851: a header that names a backing file of the host."""
+    storage = FileStorage(tmp_path / 'volumes', file_reflink='never')
+    (tmp_path / 'secret').write_bytes(b'of the host')
+    name = str(tmp_path / 'secret').encode()
+    header = b'QFI\xfb' + struct.pack('>IQI', 3, 104, len(name)) + bytes(84) + name
+    source, clone = volumes.volume(1), volumes.volume(1)
+    storage.driver.create_volume(source)
+    storage.write(source, header)
+    storage.driver.create_cloned_volume(clone, source)
+    assert storage.read(clone, 512) == header + bytes(512 - len(header))
+    assert storage.size(clone) == 1

@@ -53,6 +53,19 @@ def test_chap_from_the_configuration():
     assert volume.provider_auth == 'CHAP me secret'
 
 
+@pytest.mark.parametrize('chap', [True, False])
+def test_connection_data_holds_nothing_of_the_back_end(chap):
+    """CVE-2020-10755."""
+    target, volume = exported(use_chap_auth=chap, target_secondary_ip_addresses=['192.0.2.2'])
+    told = target.initialize_connection(volume, '/dev/vg/a', volumes.CONNECTOR)
+    assert told.keys() == {'driver_volume_type', 'data'}
+    assert told['data'].keys() == {
+        'volume_id', 'access_mode', 'discard', 'target_discovered', 'target_portal', 'target_iqn',
+        'target_lun', 'target_portals', 'target_iqns', 'target_luns'} | (
+        {'auth_method', 'auth_username', 'auth_password'} if chap else set())
+    assert '/dev/vg' not in str(told)
+
+
 def test_a_secret_does_not_show_in_a_trace():
     assert 'hidden' not in repr(iscsi.Chap('name', 'hidden'))
 
