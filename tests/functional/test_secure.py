@@ -193,6 +193,12 @@ def make_secrets(service, certificates) -> list[str]:
     status, body, _headers = ask('POST', '/attachments', {'attachment': {
         'volume_uuid': volume, 'connector': CONNECTOR, 'instance_uuid': volume}})
     assert status == 200
+    kind = ask('POST', '/types', {'volume_type': {'name': 'locked'}})[1]['volume_type']['id']
+    assert ask('POST', f'/types/{kind}/encryption', {'encryption': {
+        'provider': 'luks', 'control_location': 'front-end', 'cipher': 'aes-xts-plain64',
+        'key_size': 256}})[0] == 200
+    locked = ask('POST', '/volumes', {'volume': {'size': 1, 'volume_type': kind}})[1]['volume']
+    assert ask('GET', f'/volumes/{locked["id"]}/encryption')[1]['encryption_key_id']
     made = [transfer['auth_key']]
     if service.tgtd:
         made.append(body['attachment']['connection_info']['auth_password'])
