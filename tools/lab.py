@@ -58,9 +58,17 @@ def lacking() -> list[str]:
     return missing
 
 
-def open_lab() -> 'Lab':
-    """Return the lab that this machine can offer, not started yet."""
-    return LoopLab() if _has_device_mapper() else GuestLab()
+def open_lab(number: int = 0) -> 'Lab':
+    """Return the lab that this machine can offer, not started yet.
+
+    :param number: labs of different numbers run on different processors
+    """
+    return LoopLab() if _has_device_mapper() else GuestLab(number)
+
+
+def separate() -> bool:
+    """Whether several labs at a time do not see each other's volumes."""
+    return not _has_device_mapper()
 
 
 def _has_device_mapper() -> bool:
@@ -192,14 +200,18 @@ class GuestLab(Lab):
 
     name = 'user-mode Linux'
 
+    def __init__(self, number: int = 0) -> None:
+        super().__init__()
+        self._number = number
+
     def _device(self) -> str:
         return GUEST_DEVICE
 
     def _command(self, terminal: bool) -> list[str]:
         # On one processor: each system call of the guest is a switch between two processes, which
         # are slow to wake each other across processors when the machine is busy.
-        processor = str(max(os.sched_getaffinity(0)))
-        return ['taskset', '-c', processor,
+        processors = sorted(os.sched_getaffinity(0), reverse=True)
+        return ['taskset', '-c', str(processors[self._number % len(processors)]),
                 _GUEST_KERNEL, f'mem={MEMORY}', 'rootfstype=hostfs', 'rootflags=/', 'ro', 'quiet',
                 'con=null', 'con0=fd:0,fd:1', f'ubdb={self.folder}/disk',
                 f'init={ROOT}/tools/lab-init', f'lab={self.folder}',

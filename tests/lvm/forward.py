@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs collected tests with a pytest in the lab, and brings its reports here as they are made: each
 test is one item outside, with its own outcome. The lab itself is tools/lab.py."""
+import contextlib
 import json
 import os
 import pathlib
+import queue
 import sys
+import threading
 
 import pytest
 
@@ -39,44 +42,74 @@ class Sender:
 
 
 def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Outside: run the items in a lab.
+    """Outside: run the items in a lab, or in two where those are machines of their own.
 
     :raises pytest.Session.Failed: enough of them failed (--maxfail)
     """
-    say = session.config.pluginmanager.get_plugin('terminalreporter').write_line
-    receiver = _Receiver(session, items)
+    events: queue.SimpleQueue = queue.SimpleQueue()
     failed_before = session.testsfailed
-    with lab.open_lab() as place:
-        say(f'Starting {place.name} for {len(items)} tests ...')
-        reports = place.folder / 'reports'
-        place.start(
-            [sys.executable, '-B', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
-             f'--tb={session.config.option.tbstyle}', *(item.nodeid for item in items)],
-            # What plugins there are does its work outside; loading them takes a guest long.
-            {REPORTS: str(reports), 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'})
-        try:
-            for line in place.lines(reports, SILENCE_SECONDS):
-                receiver.take(json.loads(line))
-                if session.shouldfail:
-                    break
-            else:
-                receiver.miss(f'the lab ended, status {place.status()}\n{place.log()[-LOG_TAIL:]}')
-        except TimeoutError as exc:
-            receiver.miss(f'{exc}\n{place.log()[-LOG_TAIL:]}')
+    say = session.config.pluginmanager.get_plugin('terminalreporter').write_line
+    with contextlib.ExitStack() as stack:
+        runs = []
+        for number, part in enumerate(_parts(items)):
+            place = stack.enter_context(lab.open_lab(number))
+            say(f'Starting {place.name} for {len(part)} tests ...')
+            run = _Run(session, part, place)
+            threading.Thread(target=run.listen, args=(events,), daemon=True).start()
+            runs.append(run)
+        left = len(runs)
+        while left and not session.shouldfail:
+            run, event = events.get()
+            if isinstance(event, dict):
+                run.take(event)
+                continue
+            left -= 1
+            run.miss(f'{event}, status {run.place.status()}\n{run.place.log()[-LOG_TAIL:]}')
         if session.testsfailed > failed_before:
             LOG.parent.mkdir(parents=True, exist_ok=True)
-            LOG.write_text(place.log())
+            LOG.write_text('\n'.join(run.place.log() for run in runs))
             say(f'\nWhat the lab said is in {LOG}')
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
 
 
-class _Receiver:
-    def __init__(self, session, items):
+def _parts(items: list[pytest.Item]) -> list[list[pytest.Item]]:
+    """Those that need the whole service take as long as all others together."""
+    service = [item for item in items if item.path.name.startswith('test_service')]
+    others = [item for item in items if item not in service]
+    if not lab.separate() or len(os.sched_getaffinity(0)) < 2:
+        return [items]
+    return [part for part in (service, others) if part]
+
+
+class _Run:
+    """A part of the tests in one lab."""
+
+    def __init__(self, session, items, place):
+        self.place = place
         self._session = session
         self._items = {item.nodeid: item for item in items}
         self._begun: set[str] = set()
         self._finished: set[str] = set()
+
+    def listen(self, events):
+        """Run the tests and put (self, event) for each event; the last one is a text."""
+        why = 'the lab ended'
+        try:
+            for line in self._lines():
+                events.put((self, json.loads(line)))
+        except Exception as exc:  # whoever waits for events has to hear of it
+            why = repr(exc)
+        events.put((self, why))
+
+    def _lines(self):
+        reports = self.place.folder / 'reports'
+        self.place.start(
+            [sys.executable, '-B', '-m', 'pytest', '-q', '-p', 'no:cacheprovider',
+             f'--tb={self._session.config.option.tbstyle}', *self._items],
+            # What plugins there are does its work outside; loading them takes a guest long.
+            {REPORTS: str(reports), 'PYTEST_DISABLE_PLUGIN_AUTOLOAD': '1'})
+        return self.place.lines(reports, SILENCE_SECONDS)
 
     def take(self, event):
         (kind, value), = event.items()

@@ -1,68 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a lab promises, with a plain process for a guest: output, status, nothing left behind."""
+"""How the tests of LVM are shared out among labs. The labs themselves are proved by being used."""
 import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
+import types
 
 import pytest
 
+from tests.lvm import forward
 from tools import lab
 
 
-class PlainLab(lab.Lab):
-    def _device(self):
-        return '/dev/null'
-
-    def _command(self, terminal):
-        return ['bash', str(self.folder / 'job')]
+@pytest.fixture
+def items():
+    return [types.SimpleNamespace(path=pathlib.Path(name), nodeid=name)
+            for name in ('test_contract.py', 'test_service.py', 'test_setup.py')]
 
 
-def test_a_command_gives_its_lines_and_its_status_and_leaves_no_folder():
-    with PlainLab() as place:
-        place.start(['sh', '-c', 'echo "$LVM_LAB_DEVICE $WHAT"; pwd; exit 3'], {'WHAT': "it's"})
-        assert list(place.lines(place.output, 10)) == ["/dev/null it's", str(lab.ROOT)]
-        assert place.status() == 3
-    assert not place.folder.exists()
+@pytest.mark.parametrize(('separate', 'processors', 'parts'), [
+    (True, {0, 1}, [['test_service.py'], ['test_contract.py', 'test_setup.py']]),
+    (True, {1}, [['test_contract.py', 'test_service.py', 'test_setup.py']]),
+    # Two labs on loop devices of one machine would take each other's group away.
+    (False, {0, 1}, [['test_contract.py', 'test_service.py', 'test_setup.py']])])
+def test_parts(monkeypatch, items, separate, processors, parts):
+    monkeypatch.setattr(lab, 'separate', lambda: separate)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _pid: processors)
+    assert [[item.nodeid for item in part] for part in forward._parts(items)] == parts
 
 
-def test_a_machine_that_dies_has_no_status_and_its_log_is_there():
-    with PlainLab() as place:
-        place.start(['sh', '-c', 'echo last words; kill -9 $PPID'])
-        assert list(place.lines(place.output, 10)) == ['last words']
-        assert place.status() is None
-        assert 'last words' in place.log()
+def test_a_part_of_nothing_is_no_part(monkeypatch, items):
+    monkeypatch.setattr(lab, 'separate', lambda: True)
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _pid: {0, 1})
+    assert forward._parts(items[1:2]) == [items[1:2]]
 
 
-def test_silence_is_an_error():
-    with PlainLab() as place:
-        place.start(['sleep', '30'])
-        with pytest.raises(TimeoutError):
-            list(place.lines(place.output, 0.2))
-
-
-def test_nothing_is_left_when_the_owner_is_killed():
-    owner = subprocess.Popen(
-        [sys.executable, '-c', 'import sys, time\n'
-         'from tests.unit.tools.test_lab import PlainLab\n'
-         'with PlainLab() as place:\n'
-         '    place.start(["sleep", "60"])\n'
-         '    print(place.folder, place.process.pid, flush=True)\n'
-         '    time.sleep(60)\n'], cwd=lab.ROOT, stdout=subprocess.PIPE, text=True)
-    folder, pid = owner.stdout.readline().split()
-    owner.send_signal(signal.SIGKILL)
-    owner.communicate()
-    deadline = time.monotonic() + 10
-    while (pathlib.Path(folder).exists() or _alive(int(pid))) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not pathlib.Path(folder).exists() and not _alive(int(pid))
-
-
-def _alive(pid):
-    """Also when nobody has waited for it yet, it is not."""
-    try:
-        return pathlib.Path(f'/proc/{os.getpgid(pid)}/stat').read_text().split()[2] != 'Z'
-    except (OSError, ProcessLookupError):
-        return False
+def test_guests_of_different_numbers_run_on_different_processors(monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _pid: {2, 5})
+    guests = [lab.GuestLab(number) for number in range(3)]
+    for guest in guests:
+        guest.folder.rmdir()
+    assert [guest._command(terminal=False)[2] for guest in guests] == ['5', '2', '5']
