@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of clusters: services of one kind that share back ends."""
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -18,8 +18,8 @@ def _counted() -> dict[str, sa.ColumnElement]:
     return {'num_hosts': hosts, 'num_down_hosts': hosts - running, 'is_up': running > 0}
 
 
-def list_all(ctxt, **wanted: object) -> list[objects.Cluster]:
-    """The clusters with how many of their hosts there are and are down.
+def list_rows(ctxt, **wanted: object) -> Sequence[Mapping]:
+    """The clusters, as plain rows, with how many of their hosts there are and are down.
 
     :param wanted: column, is_up, num_hosts or num_down_hosts -> value to have.
     """
@@ -36,8 +36,12 @@ def list_all(ctxt, **wanted: object) -> list[objects.Cluster]:
         counted[name] == value for name, value in wanted.items() if name in counted)),
     ).order_by(_T.c.id)
     with session.reader(ctxt) as conn:
-        rows = conn.execute(statement).mappings().all()
-    return [objects.Cluster.from_row(row) for row in rows]
+        return conn.execute(statement).mappings().all()
+
+
+def list_all(ctxt, **wanted: object) -> list[objects.Cluster]:
+    """The clusters of list_rows as objects."""
+    return [objects.Cluster.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
 def get(ctxt, name: str, binary: str) -> objects.Cluster:

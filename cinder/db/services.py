@@ -2,7 +2,7 @@
 """The SQL of services: who is there, who reported lately by the database's clock."""
 import random
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -24,11 +24,11 @@ def _select(*where: filters.Condition) -> sa.Select:
         _T.c.deleted == sa.false(), *where).order_by(_T.c.id)
 
 
-def list_all(ctxt, *, host: str | None = None, binary: str | None = None,
-             topic: str | None = None, cluster_name: str | None = None,
-             disabled: bool | None = None, is_up: bool | None = None,
-             frozen: bool | None = None) -> list[objects.Service]:
-    """The services in the order in which they were registered.
+def list_rows(ctxt, *, host: str | None = None, binary: str | None = None,
+              topic: str | None = None, cluster_name: str | None = None,
+              disabled: bool | None = None, is_up: bool | None = None,
+              frozen: bool | None = None) -> Sequence[Mapping]:
+    """The services in the order in which they were registered, with `is_up`, as plain rows.
 
     :param host: 'host' is that host with all its back ends, 'host@backend' only that one.
     """
@@ -40,8 +40,12 @@ def list_all(ctxt, *, host: str | None = None, binary: str | None = None,
     if is_up is not None:
         where.append(reported_lately() if is_up else sa.not_(reported_lately()))
     with session.reader(ctxt) as conn:
-        rows = conn.execute(_select(*where)).mappings().all()
-    return [objects.Service.from_row(row) for row in rows]
+        return conn.execute(_select(*where)).mappings().all()
+
+
+def list_all(ctxt, **wanted: object) -> list[objects.Service]:
+    """The services of list_rows as objects, which are dear to make."""
+    return [objects.Service.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
 def _one(ctxt, *where: filters.Condition) -> objects.Service | None:

@@ -32,11 +32,12 @@ LISTS = [each for each in LISTS if each.path not in ASKED]
 @pytest.fixture
 def crowded(world, database):
     """The world with a thousand of everything that can be listed."""
-    _crowd(world, database)
+    crowd(world, database)
     return world
 
 
-def _crowd(world, database):
+def crowd(world, database):
+    """Make it so; tools/bench does too."""
     messages_db.create(ADMIN, {'project_id': PROJECT, 'resource_type': 'VOLUME', 'event_id': 'e',
                                'user_message': 'm', 'message_level': 'ERROR', 'action_id': '001',
                                'detail_id': '001'})

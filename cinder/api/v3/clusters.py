@@ -41,7 +41,7 @@ def _page(req: wsgi.Request, answer: View) -> dict[str, Any]:
     if unknown:
         raise exception.InvalidInput(
             reason=_('filter %s is not supported') % ', '.join(unknown)[:255])
-    return answer.page(req, common.Rows(clusters_db.list_all(req.context, **req.params)))
+    return answer.page(req, common.Rows(clusters_db.list_rows(req.context, **req.params)))
 
 
 @wsgi.versions(mv.CLUSTERS)

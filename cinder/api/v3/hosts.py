@@ -17,8 +17,8 @@ from cinder.policies import hosts as policy
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.MANAGE)
     zone = req.params.get('zone')
-    found = [service for service in services_db.list_all(req.context)
-             if zone in (None, service.availability_zone)]
+    found = [row for row in services_db.list_rows(req.context)
+             if zone in (None, row['availability_zone'])]
     return view.VIEW.page(req, common.Rows(found))
 
 

@@ -28,8 +28,8 @@ _CHANGED = shapes.record(*_CHANGES)
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.INDEX)
-    found = services_db.list_all(req.context, host=req.params.get('host'),
-                                 binary=req.params.get('binary'))
+    found = services_db.list_rows(req.context, host=req.params.get('host'),
+                                  binary=req.params.get('binary'))
     return view.VIEW.page(req, common.Rows(found))
 
 

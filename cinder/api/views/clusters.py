@@ -15,11 +15,11 @@ def _time(column: str) -> Callable:
 
 
 def _status(_req: wsgi.Request, row: objects.Cluster) -> str:
-    return 'disabled' if row.disabled else 'enabled'
+    return 'disabled' if row['disabled'] else 'enabled'
 
 
 def _state(_req: wsgi.Request, row: objects.Cluster) -> str:
-    return 'up' if row.is_up else 'down'
+    return 'up' if row['is_up'] else 'down'
 
 
 FIELDS = [

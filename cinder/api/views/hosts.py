@@ -8,8 +8,8 @@ VIEW = View('host', 'hosts', [
     Field('host_name', 'host'),
     Field('service', 'binary'),
     Field('zone', 'availability_zone'),
-    Field('service-status', lambda _req, row: 'available' if row.is_up else 'unavailable'),
-    Field('service-state', lambda _req, row: 'disabled' if row.disabled else 'enabled'),
+    Field('service-status', lambda _req, row: 'available' if row['is_up'] else 'unavailable'),
+    Field('service-state', lambda _req, row: 'disabled' if row['disabled'] else 'enabled'),
     Field('last-update', 'updated_at'),
 ])
 
