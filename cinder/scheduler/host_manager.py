@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 # Seconds that the services table is believed. Short, so that a disabled back end gets no more
 # volumes at once; long enough that a burst of requests reads it once.
 SERVICES_TTL = 2.0
+# The same while one of them is down: it may be up in a moment, and volumes wait for it.
+DOWN_TTL = 0.2
 
 ListServices = Callable[[context.RequestContext], Iterable[objects.Service]]
 
@@ -92,7 +94,7 @@ class HostManager:
         self._clock = clock
         self._backends: dict[str, Backend] = {}
         self._services: dict[str, objects.Service] = {}
-        self._services_read_at = float('-inf')
+        self._services_read_at, self._ttl = float('-inf'), SERVICES_TTL
         self._listening_since = float('-inf')
         self._heard = threading.Condition()
 
@@ -145,10 +147,11 @@ class HostManager:
 
     # ----------------------------------------------------------------------------- the services
     def _refresh_services(self, ctxt: context.RequestContext) -> None:
-        if self._clock() - self._services_read_at < SERVICES_TTL:
+        if self._clock() - self._services_read_at < self._ttl:
             return
         self._services = {service.host: service for service in self._list_services(ctxt)}
         self._services_read_at = self._clock()
+        self._ttl = DOWN_TTL if DOWN in map(_hindrance, self._services.values()) else SERVICES_TTL
 
     def silent(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
         """Services that may take volumes and have not reported since we listen.

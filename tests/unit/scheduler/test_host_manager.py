@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from cinder.scheduler.host_manager import SERVICES_TTL, HostManager
+from cinder.scheduler.host_manager import DOWN_TTL, SERVICES_TTL, HostManager
 from tests.fakes import scheduler as fakes
 
 CTXT = object()
@@ -101,6 +101,18 @@ def test_services_are_read_again_after_a_short_while(manager, services, clock):
     services.rows[0].disabled = True
     clock.now += SERVICES_TTL
     assert names(manager) == []
+    assert services.reads == 2
+
+
+def test_services_are_read_again_sooner_while_one_is_down(manager, services, clock):
+    manager.update('n1@lvm', fakes.report())
+    services.rows[0].is_up = False
+    assert names(manager) == []
+    services.rows[0].is_up = True
+    clock.now += DOWN_TTL
+    assert names(manager)
+    clock.now += DOWN_TTL
+    assert names(manager)
     assert services.reads == 2
 
 
