@@ -431,15 +431,19 @@ class RPCTimeout(ServiceUnavailable):
     message = _('The volume service did not answer in time.')
 
 
-class DatabaseUnavailable(ServiceUnavailable):
+class DatabaseTrouble(ServiceUnavailable):
+    """It says nothing about the work at hand, which is to be done again."""
+
+
+class DatabaseUnavailable(DatabaseTrouble):
     message = _('The database does not answer at this time.')
 
 
-class DatabaseBusy(ServiceUnavailable):
+class DatabaseBusy(DatabaseTrouble):
     message = _('The database is too busy at this time.')
 
 
-class CommitUnknown(ServiceUnavailable):
+class CommitUnknown(DatabaseTrouble):
     message = _('The connection to the database was lost at the commit; whether the request took '
                 'effect shows when it is looked up.')
 

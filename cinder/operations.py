@@ -4,6 +4,7 @@
 The row in the database is the truth and a message only a nudge: whatever nobody holds is found
 here and run. What a verb does is the business of the managers that hand in their handlers.
 """
+import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -98,7 +99,30 @@ def transition_of(operation: objects.Operation) -> states.Transition:
     return _KINDS[operation.resource_type][1][row]
 
 
-@session.retry_on_deadlock
+def _for_certain(end: Callable[..., bool]) -> Callable[..., bool]:
+    """Decorate the end of an operation: a commit whose outcome is unknown is looked up in the
+    journal, where the row of the operation was to be ended with the rest."""
+    @functools.wraps(end)
+    def wrapper(ctxt: context.RequestContext, operation: objects.Operation, *args: object,
+                **kwargs: object) -> bool:
+        unknown = []
+
+        @session.retry_on_deadlock
+        def attempt(ctxt: context.RequestContext) -> bool:
+            if unknown:
+                row = operations_db.get(ctxt, operation.id)
+                if row.fence == operation.fence and row.finished_at is not None:
+                    return row.error != WENT_AWAY
+            try:
+                return end(ctxt, operation, *args, **kwargs)
+            except exception.CommitUnknown as exc:
+                unknown.append(exc)
+                raise exception.DatabaseUnavailable() from exc
+        return attempt(ctxt)
+    return wrapper
+
+
+@_for_certain
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource, *,
             status: str | None = None, **values: object) -> bool:
     """End the operation and give the resource its last status, in one transaction.
@@ -120,7 +144,7 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
     return moved
 
 
-@session.retry_on_deadlock
+@_for_certain
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, reason: str, *,
          step: str | None = None, detail: str = UNKNOWN_CAUSE, status: str | None = None,
          **values: object) -> bool:
@@ -212,6 +236,8 @@ class OperationRunner:
         # Operation -> the hosts that were dead when it was found.
         self._recovering: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()
+        # What could not be given back while the database was away.
+        self._unreleased: collections.deque[objects.Operation] = collections.deque()
         self._former_life = True
         self._stopping = threading.Event()
         self._pool = concurrent.futures.ThreadPoolExecutor(
@@ -237,11 +263,24 @@ class OperationRunner:
         except exception.OperationLost:
             raise
         except Exception:
-            with contextlib.suppress(exception.CinderException):  # else the lease lapses
-                operations_db.release(ctxt, operation)
+            self._unreleased.append(operation)
+            with contextlib.suppress(exception.CinderException):  # else the poller does it
+                self._release(ctxt)
             raise
         finally:
             self._held.discard(operation.id)
+
+    def _release(self, ctxt: context.RequestContext) -> None:
+        """Give back what this service does not run any more."""
+        while self._unreleased:
+            operation = self._unreleased.popleft()
+            try:
+                operations_db.release(ctxt, operation)
+            except exception.DatabaseTrouble:
+                self._unreleased.append(operation)
+                raise
+            except exception.OperationLost as exc:
+                LOG.debug('Nothing to give back: %s', exc)
 
     def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
         """Take the operation, or raise OperationLost.
@@ -290,6 +329,7 @@ class OperationRunner:
         """Start each operation that is ours and that nobody holds; returns their number."""
         if not self.ready():
             return 0
+        self._release(context.get_admin_context())
         first = self._former_life
         started = self._resume(dead=(self.host,) if first else (),
                                grace=0 if first else CONF.operation_poll_interval)
@@ -309,7 +349,9 @@ class OperationRunner:
             context.get_admin_context(), stage=self.stage, owner=self.owner,
             host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
             dead=dead, **where)
-        fresh = [operation for operation in found if operation.id not in self._recovering]
+        # A lease of ours that lapsed while the database was away is renewed, not taken over.
+        fresh = [operation for operation in found
+                 if operation.id not in self._recovering and operation.id not in self._held]
         for operation in fresh:
             self._recovering[operation.id] = dead
             self._pool.submit(self._recover, operation)

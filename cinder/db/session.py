@@ -106,8 +106,12 @@ def writer(ctxt) -> Iterator[sa.Connection]:
             ctxt.connection = None
         try:
             transaction.commit()
-        except db_exc.DBConnectionError as exc:
-            raise exception.CommitUnknown() from exc
+        except Exception as exc:
+            # The transaction may still be open, and the pool rolls nothing back.
+            conn.invalidate()
+            if isinstance(exc, db_exc.DBConnectionError):
+                raise exception.CommitUnknown() from exc
+            raise
 
 
 def _open_transaction(ctxt) -> sa.Connection | None:

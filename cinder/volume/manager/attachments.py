@@ -88,6 +88,8 @@ class AttachmentEndpoint:
         mode = self._mode(ctxt, volume, attachment_id, connector)
         try:
             info = self._connect(ctxt, volume, {**connector, 'mode': mode})
+        except exception.DatabaseTrouble:
+            raise
         except Exception as exc:
             LOG.error('Attachment %s of volume %s could not be connected: %s', attachment_id,
                       volume.id, exc, exc_info=not isinstance(exc, exception.Invalid))

@@ -5,7 +5,7 @@ import functools
 
 from oslo_utils import timeutils
 
-from cinder import coordination, objects, operations
+from cinder import coordination, exception, objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -46,6 +46,8 @@ class GroupEndpoint:
                     made = self._groups(ctxt).update_group(
                         work.resource, [volumes_db.get(ctxt, ident) for ident in added],
                         [volumes_db.get(ctxt, ident) for ident in removed]) or {}
+            except exception.DatabaseTrouble:
+                raise
             except Exception:
                 _let_go(ctxt, added)
                 raise

@@ -30,6 +30,8 @@ class ReplicationEndpoint:
         with self.backend.runner.hold(ctxt, operation, 'service.failover:execute:claim'):
             try:
                 active, fields = self._go(ctxt, operation)
+            except exception.DatabaseTrouble:
+                raise
             except Exception as exc:
                 LOG.exception('Back end %s could not fail over.', self.backend.host)
                 self._end(ctxt, operation, {}, operations.words_for_tenant(exc),

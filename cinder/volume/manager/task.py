@@ -52,6 +52,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
          **on_failure: object) -> Iterator[Task]:
     """Run the body as the one holder of the operation.
 
+    Trouble with the database is no failure of the work: the journal keeps it to be done again.
+
     :param resource: as it came with the message; loaded where the operation is resumed.
     :param on_failure: columns to write together with the error status.
     :raises OperationLost: others hold it, it is done, the resource went another way, or the
@@ -67,7 +69,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             raise exception.OperationLost(operation_id=operation.id)
         try:
             yield work
-        except (exception.OperationLost, exception.BackendUnresponsive):
+        except (exception.OperationLost, exception.BackendUnresponsive,
+                exception.DatabaseTrouble):
             raise
         except Exception as exc:
             work.fail(exc, **on_failure)

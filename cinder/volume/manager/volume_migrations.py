@@ -62,7 +62,7 @@ class MigrationEndpoint:
                     self._let_go(work)
                     raise exception.TooManyAttempts(attempts=operation.attempt - 1)
                 self._move(work)
-            except exception.OperationLost:
+            except (exception.OperationLost, exception.DatabaseTrouble):
                 raise
             except Exception as exc:
                 self._give_up(work, exc)
@@ -126,7 +126,7 @@ class MigrationEndpoint:
 
     def _copy(self, work: Task, target: objects.Volume) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * GIB
-        device = self.volume_api.device_of(ctxt, target, utils.machine())
+        device = self._device(ctxt, target)
         if device['path'] is None:
             with connecting.connected(ctxt, self.volume_api, target, self.initiator) as path:
                 self._copy_bytes(work, path, device['reads_zeros'])
@@ -148,6 +148,17 @@ class MigrationEndpoint:
                                  reads_zeros=reads_zeros):
             with utils.fault_points('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
+
+    def _device(self, ctxt, target: objects.Volume) -> dict:
+        """Where the target is; its back end or the bus may be back in a moment."""
+        ends = time.monotonic() + CONF.migration_create_volume_timeout_secs
+        while True:
+            try:
+                return self.volume_api.device_of(ctxt, target, utils.machine())
+            except exception.ServiceUnavailable:
+                if time.monotonic() > ends:
+                    raise
+            time.sleep(LONGEST_LOOK)
 
     def _exchange(self, work: Task, target: objects.Volume) -> None:
         """Let the two change places and have what is left here removed."""

@@ -39,7 +39,7 @@ class VolumeEndpoint:
             try:
                 with work.driver():
                     made = sources.fill(self.driver, ctxt, volume)
-            except exception.BackendUnresponsive:
+            except (exception.BackendUnresponsive, exception.DatabaseTrouble):
                 # What may still be made here must not be made elsewhere too.
                 raise
             except Exception as exc:

@@ -212,6 +212,22 @@ def test_lost_at_the_commit(database, ctxt):
         database.dispose(close=True)
 
 
+def test_a_commit_that_fails_leaves_no_transaction_behind(database, ctxt):
+    """As when the disk is full: the pool would hand the connection to the next writer as it is."""
+    engine = database.current().writer
+
+    def fail(conn):
+        raise db_exc.DBDeadlock()
+    sa.event.listen(engine, 'commit', fail)
+    try:
+        with pytest.raises(exception.DatabaseBusy):
+            add(ctxt, 'a')
+    finally:
+        sa.event.remove(engine, 'commit', fail)
+    add(ctxt, 'b')
+    assert names(ctxt) == ['b']
+
+
 def test_wrong_sql_is_not_called_unavailable(database, ctxt):
     with pytest.raises(sa.exc.OperationalError), session.reader(ctxt) as conn:
         conn.exec_driver_sql('SELEKT')
