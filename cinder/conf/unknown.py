@@ -13,13 +13,12 @@ from cinder.conf import backend, options
 
 # Options and sections of the libraries. A daemon registers only those it uses, and the same
 # file serves all daemons, so they are known by name; a test compares this with the libraries.
-# [oslo_messaging_notifications] is not among them: no notifications are sent.
 LIBRARY_GROUPS = (
     'audit_middleware_notifications', 'barbican*', 'cinder_as_root', 'cinder_sys_admin', 'cors',
     'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova', 'os_brick',
-    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics', 'oslo_messaging_rabbit',
-    'oslo_middleware', 'oslo_policy', 'oslo_reports', 'oslo_versionedobjects', 'privsep*',
-    'profiler*', 'ssl', 'vault',
+    'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics',
+    'oslo_messaging_notifications', 'oslo_messaging_rabbit', 'oslo_middleware', 'oslo_policy',
+    'oslo_reports', 'oslo_versionedobjects', 'privsep*', 'profiler*', 'ssl', 'vault',
 )
 LIBRARY_OPTIONS = frozenset((
     # oslo.log

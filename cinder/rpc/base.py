@@ -56,12 +56,27 @@ def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
     warnings.filterwarnings('ignore', message='Eventlet usages are deprecated')
     warnings.filterwarnings('ignore', message='.*oslo.messaging eventlet executor')
     _state.update(
-        conf=conf, url=url, min_versions=min_versions, outbox=_Outbox(),
+        conf=conf, url=url, min_versions=min_versions,
+        outbox=_Outbox('The work is found in the database.'),
+        # One of its own: notifications may go to another broker, which must hold up nothing.
+        notices=_Outbox('It is lost.'),
         transport=messaging.get_rpc_transport(conf, url, EXCEPTION_MODULES))
 
 
 def initialized() -> bool:
     return 'transport' in _state
+
+
+def once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
+    """What `make` makes of the options, once for each init(); None before."""
+    if initialized() and name not in _state:
+        _state[name] = make(_state['conf'])
+    return _state.get(name)
+
+
+def notices() -> '_Outbox':
+    """Where notifications wait to be sent."""
+    return _state['notices']
 
 
 def reset() -> None:
@@ -73,6 +88,7 @@ def flush() -> None:
     """Send what is still waiting, for a few seconds at most."""
     if initialized():
         _state['outbox'].flush(OUTAGE_PAUSE)
+        _state['notices'].flush(OUTAGE_PAUSE)
 
 
 def cleanup() -> None:
@@ -277,9 +293,13 @@ def _local(exc: exception.CinderException) -> exception.CinderException:
 
 
 class _Outbox:
-    """One thread that sends casts in order, so that no request waits for a slow broker."""
+    """One thread that sends casts in order, so that no request waits for a slow broker.
 
-    def __init__(self) -> None:
+    :param consolation: what is told with each message that is dropped.
+    """
+
+    def __init__(self, consolation: str = '') -> None:
+        self._consolation = consolation
         self._pid: int | None = None
         self._resume_at = 0.0
         self._lost = 0
@@ -324,6 +344,5 @@ class _Outbox:
 
     def _drop(self, method: str, reason: object) -> None:
         level = logging.DEBUG if self._lost else logging.WARNING
-        LOG.log(level, 'Message %s was not sent: %s. The work is found in the database.',
-                method, reason)
+        LOG.log(level, 'Message %s was not sent: %s. %s', method, reason, self._consolation)
         self._lost += 1

@@ -20,7 +20,7 @@ from cinder.db import clusters as clusters_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
-from cinder.rpc import cleanup
+from cinder.rpc import cleanup, notices
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import assignment
 from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
@@ -315,6 +315,9 @@ class SchedulerManager:
         operations.fail(ctxt, operation, resource,
                         f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
                         step=f'{kind}.schedule', detail=operations.NO_BACKEND)
+        notices.tell(ctxt, kind, f'scheduler.{volume_rpc.method_of(operation)}', resource,
+                     publisher=f'scheduler.{self.host}', status='error',
+                     reason=error.kwargs['words'])
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
                   resource: Placed, refusal: object) -> bool:

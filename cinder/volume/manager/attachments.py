@@ -12,6 +12,7 @@ from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
+from cinder.rpc import notices
 from cinder.volume.manager import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class AttachmentEndpoint:
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
+        notices.tell(ctxt, 'volume', 'volume.attach.start', volume)
         try:
             info = self._connect(ctxt, volume, {**connector, 'mode': mode})
         except exception.DatabaseTrouble:
@@ -97,11 +99,15 @@ class AttachmentEndpoint:
                 attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
                 operations.tell(ctxt, 'volume', volume, 'volume.attach',
                                 operations.words_for_tenant(exc), operations.DRIVER_FAILED)
+            notices.tell(ctxt, 'volume', 'volume.attach.error', volume,
+                         reason=operations.words_for_tenant(exc))
             raise
         connection = {**info['data'], 'driver_volume_type': info['driver_volume_type'],
                       'enforce_multipath': info['enforce_multipath'],
                       'attachment_id': attachment_id, 'volume_id': volume.id}
         self._record(ctxt, volume, attachment_id, connector, connection, mode)
+        if notices.wanted():
+            notices.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
         return connection
 
     def _mode(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict) -> str:
@@ -134,12 +140,14 @@ class AttachmentEndpoint:
         if mine is None or not mine.connector:
             return
         others = [one for one in present if one.id != attachment_id and one.connector]
+        notices.tell(ctxt, 'volume', 'volume.detach.start', volume)
         with coordination.lock(f'volume-{volume.id}'):
             if not any(one.connector.get('host') == mine.connector.get('host')
                        for one in others):
                 self.driver.terminate_connection(volume, mine.connector, force=False)
             if not others:
                 self._remove_export(ctxt, volume)
+        notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def _is_read_only(volume: objects.Volume) -> bool:

@@ -7,6 +7,8 @@ from oslo_log import log as logging
 
 from cinder import context, coordination, exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.objects import states
+from cinder.rpc import notices
 
 LOG = logging.getLogger(__name__)
 
@@ -18,6 +20,8 @@ class Task:
                  resource: objects.base.CinderObject) -> None:
         self.ctxt, self.operation, self.resource = ctxt, operation, resource
         self.gone = False
+        # How it ended, and what was written then: told when the transaction is committed.
+        self.outcome: tuple[str, dict] | None = None
 
     @contextlib.contextmanager
     def driver(self) -> Iterator[None]:
@@ -34,16 +38,34 @@ class Task:
         with utils.fault_points(f'{self.operation.verb}:finish'):
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
                                        **values)
-        self.gone = operations.transition_of(self.operation).after is None
+        row = operations.transition_of(self.operation)
+        self.gone = row.after is None
+        if moved:
+            self.outcome = 'end', {'status': self._now(status or row.after), **values}
         return moved
 
     def fail(self, exc: Exception, **values: object) -> None:
         """Put the resource in its error status with a message that says why."""
         LOG.error('%s of %s %s failed: %s', self.operation.verb, self.operation.resource_type,
                   self.resource.id, exc, exc_info=exc)
-        operations.fail(self.ctxt, self.operation, self.resource,
-                        operations.words_for_tenant(exc), detail=operations.DRIVER_FAILED,
-                        **values)
+        reason = operations.words_for_tenant(exc)
+        if operations.fail(self.ctxt, self.operation, self.resource, reason,
+                           detail=operations.DRIVER_FAILED, **values):
+            row = operations.transition_of(self.operation)
+            status = self._now(values.pop('status', None) or row.error)
+            self.outcome = 'error', {'status': status, 'reason': reason, **values}
+
+    def _now(self, status: str | None) -> str:
+        """The status that a word of the state table means for this resource."""
+        if status == states.PREVIOUS:
+            return self.resource.previous_status or 'available'
+        return status or 'deleted'
+
+    def tell(self) -> None:
+        """Notify of how it ended."""
+        if self.outcome:
+            phase, changed = self.outcome
+            notices.operation(self.ctxt, phase, self.operation, self.resource, **changed)
 
 
 @contextlib.contextmanager
@@ -66,7 +88,10 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         work = Task(ctxt, operation, resource or load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
+            work.tell()
             raise exception.OperationLost(operation_id=operation.id)
+        if operation.attempt == 1:
+            notices.operation(ctxt, 'start', operation, work.resource)
         try:
             yield work
         except (exception.OperationLost, exception.BackendUnresponsive,
@@ -74,6 +99,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             raise
         except Exception as exc:
             work.fail(exc, **on_failure)
+    work.tell()
     if work.gone:
         coordination.forget(lock)
 

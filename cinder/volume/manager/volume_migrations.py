@@ -66,6 +66,7 @@ class MigrationEndpoint:
                 raise
             except Exception as exc:
                 self._give_up(work, exc)
+            work.tell()
         coordination.forget(lock)
 
     @operations.lost_is_fine
@@ -163,6 +164,7 @@ class MigrationEndpoint:
     def _exchange(self, work: Task, target: objects.Volume) -> None:
         """Let the two change places and have what is left here removed."""
         removal = _finish(work.ctxt, work.operation, work.resource.id, target)
+        work.outcome = 'end', {**_new_type(work.ctxt, work.operation), 'host': target.host}
         self._remove(work.ctxt, target, removal)
 
     def _give_up(self, work: Task, exc: Exception) -> None:

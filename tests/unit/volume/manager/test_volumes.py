@@ -7,6 +7,7 @@ from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.rpc import notices
 from cinder.volume import manager as manager_package
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
@@ -218,3 +219,25 @@ def test_a_forced_delete_wins_over_a_creation_under_way(ctxt, manager, sent, acc
     assert volumes_db.get(ctxt, made.id).status == 'deleting'
     _run(ctxt, manager, sent)
     assert list(folder.iterdir()) == []
+
+
+def test_what_happens_is_told(ctxt, manager, accepted, sent, folder, monkeypatch):
+    told = []
+    monkeypatch.setattr(notices, 'tell', lambda ctxt, kind, event, resource, **changed:
+                        told.append((event, changed.get('status'), changed.get('reason'))))
+    made, operation = accepted()
+    manager.runner.handlers['volume.create'](ctxt, operation, made)
+    volume = volumes_db.get(ctxt, made.id)
+    volumes_api.extend(ctxt, volume, 2)
+    _run(ctxt, manager, sent)
+    (folder / volume.name).unlink()
+    volumes_api.extend(ctxt, volumes_db.get(ctxt, volume.id), 3)
+    _run(ctxt, manager, sent)
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+    _run(ctxt, manager, sent)
+    assert told == [
+        ('volume.create.start', None, None), ('volume.create.end', 'available', None),
+        ('volume.resize.start', None, None), ('volume.resize.end', 'available', None),
+        ('volume.resize.start', None, None),
+        ('volume.resize.error', 'error_extending', 'The storage back end reported an error.'),
+        ('volume.delete.start', None, None), ('volume.delete.end', 'deleted', None)]
