@@ -50,6 +50,7 @@ def _claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
                   _T.c.owner.startswith(host + '|', autoescape=True)) for host in dead))
 
 
+@session.retry_on_deadlock
 def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str] = ()) -> None:
     """Make `owner` the one who runs the operation, for `lease` seconds.
@@ -124,6 +125,7 @@ def resources_under_way(ctxt) -> set[str]:
             _T.c.state.in_(('queued', 'running')))).scalars())
 
 
+@session.retry_on_deadlock
 def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
     """Prolong the lease of those that `owner` still runs; returns their number."""
     with session.writer(ctxt) as conn:
@@ -132,6 +134,7 @@ def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
                 lease_until=session.in_seconds(lease))).rowcount
 
 
+@session.retry_on_deadlock
 def _fenced(ctxt, operation: objects.Operation, **values) -> None:
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.update().where(

@@ -234,6 +234,7 @@ def check_destination(ctxt, host: str | None, cluster: str | None) -> None:
     raise exception.InvalidHost(reason=f'no enabled volume service {wanted} is up')
 
 
+@session.retry_on_deadlock
 def extend_completion(ctxt, volume: objects.Volume, error: bool) -> None:
     """Finish or fail a growth that waited for the compute service.
 
