@@ -135,18 +135,21 @@ class AttachmentEndpoint:
     def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
         """Let the host of an attachment go, unless another attachment of the same host stays."""
         self.backend.require_ready()
-        present = attachments_db.for_volume(ctxt, volume.id)
-        mine = next((one for one in present if one.id == attachment_id), None)
-        if mine is None or not mine.connector:
-            return
-        others = [one for one in present if one.id != attachment_id and one.connector]
-        notices.tell(ctxt, 'volume', 'volume.detach.start', volume)
         with coordination.lock(f'volume-{volume.id}'):
+            present = attachments_db.for_volume(ctxt, volume.id)
+            mine = next((one for one in present if one.id == attachment_id), None)
+            if mine is None or not mine.connector:
+                return
+            others = [one for one in present if one.id != attachment_id and one.connector]
+            notices.tell(ctxt, 'volume', 'volume.detach.start', volume)
             if not any(one.connector.get('host') == mine.connector.get('host')
                        for one in others):
                 self.driver.terminate_connection(volume, mine.connector, force=False)
             if not others:
                 self._remove_export(ctxt, volume)
+            # Its row goes later: until then it must not pass for one that needs the export.
+            attachments_db.update(ctxt, attachment_id,
+                                  {'connector': None, 'connection_info': None})
         notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
