@@ -16,7 +16,6 @@ REQUESTS = (('GET', 'volumes/detail', None),
             ('POST', 'volumes', {'volume': {'size': 1, 'name': 'lost'}}),
             ('DELETE', 'volumes/{id}', None),
             ('POST', 'volumes/{id}/action', {'os-extend': {'new_size': 2}}),
-            ('GET', 'scheduler-stats/get_pools', None),
             ('GET', 'os-services', None))
 
 

@@ -43,7 +43,7 @@ def make():
             queue.stop()
 
 
-def until(ask, seconds=3):
+def until(ask, seconds=15):
     deadline = time.monotonic() + seconds
     while not ask():
         assert time.monotonic() < deadline, 'waited too long'
@@ -249,8 +249,8 @@ def test_a_manager_that_stops_working_is_down_at_once(make, ctxt, caplog):
     assert not row(ctxt).is_up
     assert 'is down: the disk is away' in caplog.text
     server.manager.working = True
-    server.report_state(ctxt)
-    assert row(ctxt).is_up
+    # On a busy machine a message to itself may take longer than one heartbeat allows.
+    until(lambda: server.report_state(ctxt) or row(ctxt).is_up)
 
 
 def test_the_parent_that_only_forked_has_nothing_to_stop_or_reset(make):
