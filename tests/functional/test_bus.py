@@ -65,10 +65,36 @@ def test_queues_deleted(suite, client, broker):
 
 @pytest.fixture
 def impatient_suite(installation, postgresql):
-    """A service whose heartbeat is missing counts as down after a few seconds."""
-    with installation('impatient', postgresql.url('impatient'),
-                      options={'DEFAULT': {'service_down_time': 6}}) as suite:
+    """A service whose heartbeat is missing counts as down after a few seconds; notifications are
+    sent over the same broker."""
+    options = {'DEFAULT': {'service_down_time': 6},
+               'oslo_messaging_notifications': {'driver': 'messagingv2'}}
+    with installation('impatient', postgresql.url('impatient'), options=options) as suite:
         yield suite
+
+
+class Meter:
+    """Reads notifications as a metering service does.
+
+    :ivar told: (priority, event type, id of the volume).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.told: set[tuple[str, str, str]] = set()
+        self._listener = messaging.get_notification_listener(
+            messaging.get_notification_transport(CONF, url),
+            [messaging.Target(topic='notifications')], [self], executor='threading')
+        self._listener.start()
+
+    def info(self, ctxt, publisher, event, payload, metadata):
+        self.told.add(('info', event, payload['volume_id']))
+
+    def error(self, ctxt, publisher, event, payload, metadata):
+        self.told.add(('error', event, payload['volume_id']))
+
+    def stop(self) -> None:
+        self._listener.stop()
+        self._listener.wait()
 
 
 def test_broker_away_for_longer_than_a_heartbeat_counts(impatient_suite, broker):
@@ -96,6 +122,15 @@ def test_broker_away_for_longer_than_a_heartbeat_counts(impatient_suite, broker)
     with pytest.raises(WrongState, match='a storage service is not available'):
         client.wait_for_status('volume', refused, 'available')
     assert client.show('volume', refused)['status'] == 'error'
+    meter = Meter(suite.transport)
+    try:
+        expected = {('info', f'volume.create.{phase}', volume_id)
+                    for phase in ('start', 'end') for volume_id in made}
+        expected.add(('error', 'scheduler.create_volume', refused))
+        wait_until(lambda: expected <= meter.told, 15,
+                   lambda: f'notifications: {expected - meter.told} of {meter.told}')
+    finally:
+        meter.stop()
 
 
 class Unspeakable:
