@@ -3,6 +3,7 @@
 
 What is said on the bus is in cinder.rpc.volume and cinder.rpc.scheduler.
 """
+import contextlib
 import functools
 import logging
 import os
@@ -31,6 +32,9 @@ SEND_RETRIES = 1
 # instead of queueing up behind connection attempts; the operation rows keep the work.
 OUTAGE_PAUSE = 5
 OUTBOX_SIZE = 1000
+# Longest pause between two attempts to reach a broker again, unless the operator says otherwise;
+# the library's own 30 s is what everybody would wait after a long outage.
+RECONNECT_SECONDS = 5
 # A call whose receiver has no queue is tried again for so long: after the broker came back, a
 # service needs some seconds to find that out and to make its queue again.
 ABSENCE_SECONDS = 15
@@ -61,6 +65,8 @@ def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
         # One of its own: notifications may go to another broker, which must hold up nothing.
         notices=_Outbox('It is lost.'),
         transport=messaging.get_rpc_transport(conf, url, EXCEPTION_MODULES))
+    with contextlib.suppress(cfg.NoSuchGroupError, cfg.NoSuchOptError):  # other transports
+        conf.set_default('rabbit_interval_max', RECONNECT_SECONDS, 'oslo_messaging_rabbit')
 
 
 def initialized() -> bool:

@@ -245,6 +245,12 @@ def test_casts_to_a_dead_broker_cost_the_caller_nothing(ctxt):
     assert time.monotonic() - started < 1
 
 
+def test_a_broker_that_was_away_for_long_is_found_again_soon():
+    CONF.set_override('transport_url', 'rabbit://u:p@127.0.0.1:1/')
+    base.init(CONF)
+    assert CONF.oslo_messaging_rabbit.rabbit_interval_max == base.RECONNECT_SECONDS
+
+
 def test_waiting_for_a_broker_says_so_once(caplog):
     caplog.set_level('INFO')
     with socket.socket() as listener:
