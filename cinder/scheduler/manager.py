@@ -220,7 +220,12 @@ class SchedulerManager:
         find another one where the request allows that."""
         with self.runner.hold(ctxt, operation, 'volume.retype:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
-            wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
+            try:
+                wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
+            except exception.VolumeTypeNotFound as error:
+                # It was deleted since: trying again would not help.
+                operations.fail(ctxt, operation, volume, operations.words_for_tenant(error))
+                return
             if self.driver.get_pools(ctxt, wanted.extra_specs, name=volume.host):
                 self._to_its_backend(ctxt, operation, volume)
             elif operation.arguments.get('migration_policy') == 'on-demand':
@@ -277,21 +282,23 @@ class SchedulerManager:
 
     def _still_waiting(self, ctxt: context.RequestContext, operation: objects.Operation,
                        resource: Placed | None) -> Placed:
-        """The resource, as long as it is in the status that the operation put it in."""
+        """The resource, as long as it is in the status that the operation put it in, and nobody
+        has tried in vain too often."""
         resource = resource or operations.load(ctxt, operation)
         meanwhile = operations.transition_of(operation).meanwhile
         if resource is None or meanwhile not in (None, resource.status):
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
+            raise exception.OperationLost(operation_id=operation.id)
+        if operation.attempt > self.conf.operation_max_attempts:
+            self._fail(ctxt, operation, resource, exception.NoValidBackend(
+                reason=f'{operation.attempt - 1} attempts to decide were interrupted',
+                words='the scheduler was interrupted too often'))
             raise exception.OperationLost(operation_id=operation.id)
         return resource
 
     def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
                 resource: Placed, spec: objects.RequestSpec | None = None) -> Placement:
         """Its place; a filter that breaks is a refusal, not a resource that hangs."""
-        if operation.attempt > self.conf.operation_max_attempts:
-            raise exception.NoValidBackend(
-                reason=f'{operation.attempt - 1} attempts to decide were interrupted',
-                words='the scheduler was interrupted too often')
         try:
             with utils.fault_points(f'{operation.verb}:schedule:decide'):
                 if operation.resource_type == 'group':
@@ -308,8 +315,11 @@ class SchedulerManager:
 
     def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
                 resource: Placed, error: exception.NoValidBackend) -> None:
-        if self._postpone(ctxt, operation, resource, error):
-            return
+        if not self._postpone(ctxt, operation, resource, error):
+            self._fail(ctxt, operation, resource, error)
+
+    def _fail(self, ctxt: context.RequestContext, operation: objects.Operation,
+              resource: Placed, error: exception.NoValidBackend) -> None:
         kind = operation.resource_type
         LOG.warning('%s %s cannot be placed. %s', kind, resource.id, error)
         operations.fail(ctxt, operation, resource,

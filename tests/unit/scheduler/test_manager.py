@@ -478,6 +478,33 @@ def test_retype_stays_where_the_type_fits(manager, bus, ctxt, specs, state, stat
     assert bus.retyped == ([(volume.id, 'n1@lvm', 'execute')] if state == 'queued' else [])
 
 
+def test_a_retype_that_breaks_each_time_ends(manager, ctxt):
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'retyping',
+                                      'previous_status': 'available', 'host': 'n1@lvm#lvm'})
+    made = types_db.create(ctxt, {'name': 't', 'is_public': True}, {'volume_backend_name': 'lvm'})
+    operation = operations_db.create(ctxt, 'volume.retype', volume, stage='schedule',
+                                     arguments={'new_type_id': made.id})
+    manager.driver.get_pools = None
+    for _attempt in range(manager.conf.operation_max_attempts):
+        with pytest.raises(TypeError):
+            manager.retype_volume(ctxt, row(ctxt, operation))
+    manager.retype_volume(ctxt, row(ctxt, operation))
+    assert volumes_db.get(ctxt, volume.id).status == 'available'
+    assert 'interrupted' in told(ctxt, volume)[0]['user_message']
+
+
+def test_retype_to_a_type_that_was_deleted_meanwhile(manager, ctxt):
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'retyping',
+                                      'previous_status': 'in-use', 'host': 'n1@lvm#lvm'})
+    made = types_db.create(ctxt, {'name': 't', 'is_public': True})
+    operation = operations_db.create(ctxt, 'volume.retype', volume, stage='schedule',
+                                     arguments={'new_type_id': made.id})
+    types_db.destroy(ctxt, made.id)
+    manager.retype_volume(ctxt, operation, volume)
+    assert volumes_db.get(ctxt, volume.id).status == 'in-use'
+    assert made.id in told(ctxt, volume)[0]['user_message']
+
+
 def test_what_is_too_old_is_removed_once_in_a_while(manager, clock, ctxt):
     for _ in range(2):
         clock.now += manager.conf.message_reap_interval
