@@ -12,8 +12,10 @@ class FakeTarget(iscsi.ISCSITarget):
         self.allowed: dict[str, dict[str, bool] | None] = {}
         self.sessions: dict[str, set[str]] = {}
 
-    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
+    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None,
+                initiators: dict[str, bool] | None) -> int:
         self.exported[iqn] = path, chap
+        self._allow(iqn, initiators, chap)
         return 1
 
     def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:

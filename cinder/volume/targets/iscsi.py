@@ -40,9 +40,12 @@ class ISCSITarget(base.Target):
     PROTOCOL = 'iSCSI'
 
     @abc.abstractmethod
-    def _export(self, iqn: str, path: str, chap: Chap | None) -> int:
-        """Make or complete the target, which lets nobody in yet who was not let in before.
+    def _export(self, iqn: str, path: str, chap: Chap | None,
+                initiators: dict[str, bool] | None) -> int:
+        """Make or complete the target.
 
+        :param initiators: whom to let in as _allow() does, beside those who are already; without
+            delay, as they may be knocking since the target died
         :returns: the number to store in provider_location
         """
 
@@ -77,16 +80,14 @@ class ISCSITarget(base.Target):
 
     def create_export(self, volume: Any, path: str) -> base.Fields:
         chap = Chap.parse(volume.provider_auth) or self._new_chap()
-        return self._exported(volume, path, chap)
+        return self._exported(volume, path, chap, {})
 
     def ensure_export(self, volume: Any, path: str) -> base.Fields:
         chap = Chap.parse(volume.provider_auth)
-        fields = self._exported(volume, path, chap)
-        self._allow(self.iqn(volume), base.attached(volume, 'initiator'), chap)
-        return fields
+        return self._exported(volume, path, chap, base.attached(volume, 'initiator'))
 
-    def _exported(self, volume, path, chap):
-        number = self._export(self.iqn(volume), path, chap)
+    def _exported(self, volume, path, chap, initiators):
+        number = self._export(self.iqn(volume), path, chap, initiators)
         portals = ';'.join(self._portals())
         return {'provider_location': f'{portals},{number} {self.iqn(volume)} {LUN}',
                 'provider_auth': str(chap) if chap else None}

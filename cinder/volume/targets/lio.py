@@ -30,7 +30,8 @@ class LioAdm(iscsi.ISCSITarget):
         super().__init__(configuration, execute)
         self._kernel = kernel
 
-    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
+    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None,
+                initiators: dict[str, bool] | None) -> int:
         config = self.configuration
         portals = [(address, int(port)) for address, _colon, port in
                    (portal.rpartition(':') for portal in self._portals())]
@@ -38,6 +39,8 @@ class LioAdm(iscsi.ISCSITarget):
             self._kernel.export(iqn, path, portals, chap is not None,
                                 config.iscsi_write_cache == 'on',
                                 bool(config.report_discard_supported))
+        if initiators != {}:
+            self._allow(iqn, initiators, chap)
         return _GROUP
 
     def _allow(self, iqn: str, initiators: dict[str, bool] | None,

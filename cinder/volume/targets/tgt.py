@@ -53,15 +53,18 @@ class TgtAdm(iscsi.ISCSITarget):
         self._numbering = threading.Lock()
 
     # ----------------------------------------------------------- what iscsi.py asks for
-    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None) -> int:
+    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None,
+                initiators: dict[str, bool] | None) -> int:
         shown = self._target(iqn)
         if shown.path not in (None, path):
             self._unit('delete', shown.tid)
-            shown.path = None
+            shown.path, shown.read_only = None, False
         if shown.path is None:
             self._new_unit(shown.tid, path)
         # Before anybody is let in, so nobody is without CHAP.
         self._authenticate(shown, chap)
+        if initiators != {}:
+            self._let_in(shown, initiators)
         return shown.tid
 
     def _allow(self, iqn: str, initiators: dict[str, bool] | None,
@@ -69,6 +72,9 @@ class TgtAdm(iscsi.ISCSITarget):
         shown = self._show().get(iqn)
         if shown is None:
             raise Missing(data=f'target {iqn} is not there any more')
+        self._let_in(shown, initiators)
+
+    def _let_in(self, shown: tgt_report.Shown, initiators: dict[str, bool] | None) -> None:
         # tgt knows this of the unit, not of an initiator: it is so when nobody may write.
         others = set(shown.allowed) - set(initiators or ())
         read_only = bool(initiators) and all(initiators.values()) and (

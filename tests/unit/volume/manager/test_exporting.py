@@ -14,10 +14,10 @@ CHAP = iscsi.Chap('name', 'secret')
 class Target(fake.FakeTarget):
     broken = ()
 
-    def _export(self, iqn, path, chap):
+    def _export(self, iqn, path, chap, initiators):
         if iqn.endswith(self.broken):
             raise OSError('no such device')
-        return super()._export(iqn, path, chap)
+        return super()._export(iqn, path, chap, initiators)
 
 
 @pytest.fixture

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume moves to the back end of another machine: os-brick logs in to what that one exports and
+the bytes go through the kernel's initiator. Two managers share this process and a bus of Python,
+and each takes the other's machine for another one."""
+import hashlib
+import itertools
+import os
+import subprocess
+
+import pytest
+
+from cinder import utils
+from cinder.conf import CONF
+from cinder.db import volumes as volumes_db
+from cinder.volume import configuration
+from cinder.volume.drivers import file
+from cinder.volume.manager import connecting, copying
+from cinder.volume.manager import volume_migrations as endpoint
+from tests.functional.processes import free_port
+from tests.lvm import group, initiator
+from tests.lvm.test_lio import kernel  # noqa: F401 - a fixture
+from tests.unit.volume.manager import test_volume_migrations as unit
+from tests.unit.volume.manager.conftest import conf, folder  # noqa: F401 - fixtures
+from tests.unit.volume.manager.test_volume_migrations import (  # noqa: F401 - fixtures
+    bus,
+    path,
+    start,
+    volume,
+)
+
+SAMPLE = 3 * 1024 ** 2
+
+
+@pytest.fixture(autouse=True)
+def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
+    """The second back end is a thin pool that LIO exports."""
+    group.make()
+    group.scale_down(monkeypatch)
+    for module in (unit, endpoint, file):
+        monkeypatch.setattr(module, 'GIB', group.UNIT)
+    monkeypatch.setattr(copying, 'PIECE', group.UNIT // 4)
+    names = itertools.cycle(('one', 'other'))
+    monkeypatch.setattr(utils, 'machine', lambda: next(names))
+    real = connecting.Initiator.connector
+    # The initiator's daemon of the lab has a name of its own.
+    monkeypatch.setattr(connecting.Initiator, 'connector',
+                        lambda self: {**real(self), 'initiator': initiator.NAME})
+    values = {'volume_driver': 'cinder.volume.drivers.lvm.LVMVolumeDriver', 'use_chap_auth': True,
+              'volume_group': group.NAME, 'lvm_type': 'thin', 'target_helper': 'lioadm',
+              'target_ip_address': '127.0.0.1', 'target_port': free_port()}
+    configuration.Configuration(config_group='east')
+    for name, value in values.items():
+        CONF.set_override(name, value, 'east')
+    with initiator.running(tmp_path):
+        yield
+    for name in values:
+        CONF.clear_override(name, 'east')
+
+
+def sessions():
+    done = subprocess.run(['iscsiadm', '-m', 'session'], capture_output=True, text=True,
+                          check=False)
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def digest(name):
+    with open(name, 'rb') as source:
+        return hashlib.file_digest(source, 'sha256').hexdigest()
+
+
+def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
+        ctxt, bus, start, volume, path, monkeypatch):  # noqa: F811 - fixtures
+    with open(path(volume), 'r+b') as source:
+        os.pwrite(source.fileno(), os.urandom(SAMPLE), group.UNIT // 2)
+    expected = digest(path(volume))
+    operation = unit._migrate(ctxt, bus, volume)
+    disconnect = connecting.Initiator.disconnect
+    with monkeypatch.context() as patch:
+        patch.setattr(utils, 'fault_point',
+                      lambda name: bus.die() if name.endswith('progress:after') else None)
+        patch.setattr(connecting.Initiator, 'disconnect', lambda *_args: None)
+        with pytest.raises(unit.Killed):
+            unit._run(ctxt, bus, operation, volume)
+    bus.dead = False
+    assert connecting.Initiator.disconnect is disconnect
+    assert len(sessions()) == 1
+    copied = []
+    real = copying.copy
+
+    def watched(*args, **kwargs):
+        for done in real(*args, **kwargs):
+            copied.append(done)
+            yield done
+    monkeypatch.setattr(copying, 'copy', watched)
+    again = start(unit.HERE)
+    again.runner.poll()
+    again.runner.wait()
+    moved = volumes_db.get(ctxt, volume.id)
+    assert (moved.host, moved.migration_status) == (unit.POOLS['east'], 'success')
+    assert digest(f'/dev/{group.NAME}/{moved.name}') == expected
+    # It went on after the pieces that were done.
+    assert copied[0] == 2 * copying.PIECE and copied[-1] == group.UNIT
+    assert sessions() == []
+    assert os.listdir('/sys/kernel/config/target/core') == ['alua']
