@@ -29,8 +29,9 @@ def scripts() -> pathlib.Path | None:
 class Rabbit:
     """One broker on the loopback address; virtual hosts keep the suites apart."""
 
-    def __init__(self, directory: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, boot_seconds: float = _BOOT_SECONDS):
         self.directory = directory
+        self._boot_seconds = boot_seconds
         self.port = free_port()
         self._vhosts: set[str] = set()
         self._scripts = scripts()
@@ -75,8 +76,8 @@ class Rabbit:
             self._mapper.start()
         self._node.start()
         # It answers on its port before it lets anybody in; await_startup knows.
-        self._node.wait_for(lambda: listens(self.port), _BOOT_SECONDS)
-        wait_until(lambda: self._control('await_startup', check=False) == 0, _BOOT_SECONDS,
+        self._node.wait_for(lambda: listens(self.port), self._boot_seconds)
+        wait_until(lambda: self._control('await_startup', check=False) == 0, self._boot_seconds,
                    'rabbitmq to let clients in')
 
     def kill9(self) -> None:

@@ -16,6 +16,8 @@ from tools import lab
 # Names the file, in the lab's folder, that the reports travel through.
 REPORTS = 'LVM_LAB_REPORTS'
 SILENCE_SECONDS = 300
+# Files whose tests run daemons of ours.
+_SERVICES = ('test_service.py', 'test_service_daemons.py')
 LOG_TAIL = 8000  # characters that the report shows
 LOG = lab.ROOT / '.venv' / 'logs' / 'lvm-lab.log'
 
@@ -42,7 +44,7 @@ class Sender:
 
 
 def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
-    """Outside: run the items in a lab, or in two where those are machines of their own.
+    """Outside: run the items in a lab, or in several where those are machines of their own.
 
     :raises pytest.Session.Failed: enough of them failed (--maxfail)
     """
@@ -74,12 +76,14 @@ def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
 
 
 def _parts(items: list[pytest.Item]) -> list[list[pytest.Item]]:
-    """Those that need the whole service take as long as all others together."""
-    service = [item for item in items if item.path.name.startswith('test_service')]
-    others = [item for item in items if item not in service]
+    """Each installation of the service in a lab of its own; the others together take as long."""
     if not lab.separate() or len(os.sched_getaffinity(0)) < 2:
         return [items]
-    return [part for part in (service, others) if part]
+    parts: dict[str, list[pytest.Item]] = {}
+    for item in sorted(items, key=lambda item: item.path.name not in _SERVICES):
+        name = item.path.name
+        parts.setdefault(name if name in _SERVICES else '', []).append(item)
+    return list(parts.values())
 
 
 class _Run:

@@ -9,18 +9,21 @@ import pytest
 from tests.lvm import forward
 from tools import lab
 
+ALL = ['test_contract.py', 'test_service.py', 'test_service_daemons.py', 'test_setup.py']
+
 
 @pytest.fixture
 def items():
     return [types.SimpleNamespace(path=pathlib.Path(name), nodeid=name)
-            for name in ('test_contract.py', 'test_service.py', 'test_setup.py')]
+            for name in ALL]
 
 
 @pytest.mark.parametrize(('separate', 'processors', 'parts'), [
-    (True, {0, 1}, [['test_service.py'], ['test_contract.py', 'test_setup.py']]),
-    (True, {1}, [['test_contract.py', 'test_service.py', 'test_setup.py']]),
+    (True, {0, 1}, [
+        ['test_service.py'], ['test_service_daemons.py'], ['test_contract.py', 'test_setup.py']]),
+    (True, {1}, [ALL]),
     # Two labs on loop devices of one machine would take each other's group away.
-    (False, {0, 1}, [['test_contract.py', 'test_service.py', 'test_setup.py']])])
+    (False, {0, 1}, [ALL])])
 def test_parts(monkeypatch, items, separate, processors, parts):
     monkeypatch.setattr(lab, 'separate', lambda: separate)
     monkeypatch.setattr(os, 'sched_getaffinity', lambda _pid: processors)
