@@ -126,10 +126,6 @@ class LogicalVolume:
         return self.attr[4] != '-'
 
     @property
-    def is_suspended(self) -> bool:
-        return self.attr[4] in 'sS'
-
-    @property
     def is_open(self) -> bool:
         return self.attr[5] == 'o'
 
