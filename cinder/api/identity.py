@@ -9,7 +9,7 @@ import urllib.parse
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import exception
+from cinder import exception, service_user
 from cinder.conf import CONF
 
 LOG = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ def require_project(ctxt, project_id: str) -> None:
            f'/projects/{urllib.parse.quote(project_id)}')
     session = loading.load_session_from_conf_options(CONF, _SECTION)
     try:
-        answer = session.get(url, headers={'X-Auth-Token': ctxt.auth_token}, authenticated=False,
-                             raise_exc=False, timeout=PATIENCE)
+        answer = session.get(url, auth=service_user.auth(ctxt, url), raise_exc=False,
+                             timeout=PATIENCE)
     except exceptions.ClientException as exc:
         LOG.warning('The identity service cannot be asked about project %s: %s', project_id, exc)
         raise exception.ServiceUnavailable() from None

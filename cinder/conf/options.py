@@ -13,6 +13,7 @@ from cinder.conf import (
     rate_limit,
     scheduler,
     service,
+    service_user,
     transfer,
     volume,
 )
@@ -23,5 +24,6 @@ BY_GROUP = {
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,
+    service_user.GROUP: service_user.OPTS,
     nova.GROUP: nova.OPTS,
 }

@@ -18,7 +18,8 @@ LIBRARY_GROUPS = (
     'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova', 'os_brick',
     'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics',
     'oslo_messaging_notifications', 'oslo_messaging_rabbit', 'oslo_middleware', 'oslo_policy',
-    'oslo_reports', 'oslo_versionedobjects', 'privsep*', 'profiler*', 'ssl', 'vault',
+    'oslo_reports', 'oslo_versionedobjects', 'privsep*', 'profiler*', 'service_user', 'ssl',
+    'vault',
 )
 LIBRARY_OPTIONS = frozenset((
     # oslo.log

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How other services are asked for a caller: with the caller's token and, by [service_user], one of
+this service beside it. Which service is asked, and what, is the business of its client.
+"""
+import functools
+from typing import Any
+
+from cinder import context, exception
+from cinder.conf import CONF
+from cinder.conf.service_user import GROUP
+
+
+def auth(ctxt: context.RequestContext, endpoint: str) -> Any:
+    """The keystoneauth plugin for requests to `endpoint`.
+
+    A token of this service is fetched with the first request, kept, and renewed when it ends.
+
+    :raises InvalidConfigurationValue: [service_user] does not say who this service is.
+    """
+    # The library takes as long to import as the rest of the API.
+    from keystoneauth1 import service_token, token_endpoint
+    caller = token_endpoint.Token(endpoint, ctxt.auth_token)
+    if not CONF[GROUP].send_service_user_token:
+        return caller
+    return service_token.ServiceTokenAuthWrapper(user_auth=caller, service_auth=_service())
+
+
+@functools.cache
+def _service() -> Any:
+    from keystoneauth1 import exceptions, loading
+    loading.register_auth_conf_options(CONF, GROUP)
+    try:
+        plugin = loading.load_auth_from_conf_options(CONF, GROUP)
+    except exceptions.ClientException as exc:
+        raise exception.InvalidConfigurationValue(
+            f'[{GROUP}] cannot be used for send_service_user_token: {exc}') from exc
+    if plugin is None:
+        raise exception.InvalidConfigurationValue(
+            f'With send_service_user_token, [{GROUP}] must say who this service is: set auth_type '
+            '(such as password), auth_url and the credentials.')
+    return plugin
