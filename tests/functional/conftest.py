@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.functional import databases, rabbit, tgt
+from tests.functional import databases, keystone, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.oracle import Oracle
 from tests.functional.suite import Suite
@@ -52,19 +52,31 @@ def mariadb(workspace) -> Iterator[databases.Server]:
 
 
 @pytest.fixture(scope='session')
+def identity_service(workspace) -> Iterator[keystone.Keystone]:
+    """A Keystone with a user for every persona."""
+    server = keystone.Keystone(workspace / 'keystone')
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope='session')
 def installation(workspace, broker) -> Callable[..., contextlib.AbstractContextManager[Suite]]:
-    """Return a context manager that runs an installation of its own: a name, a database URL, and
-    what else Suite takes."""
+    """Return a context manager that runs an installation of its own: a name, a database URL, the
+    class of the suite, and what else that takes."""
     @contextlib.contextmanager
-    def install(name: str, database: str, transport: str | None = None, **kwargs):
+    def install(name: str, database: str, transport: str | None = None,
+                kind: type[Suite] = Suite, **kwargs):
         with contextlib.ExitStack() as stack:
             tgtd = None
             if tgt.usable():
                 tgtd = tgt.Tgtd(workspace / name / 'tgt')
                 tgtd.start()
                 stack.callback(tgtd.stop)
-            suite = Suite(workspace / name, database, transport or broker.url(name), tgtd,
-                          **kwargs)
+            suite = kind(workspace / name, database, transport or broker.url(name), tgtd,
+                         **kwargs)
             stack.callback(suite.stop)
             suite.start()
             yield suite

@@ -79,15 +79,19 @@ class _Shell(OpenStackShell):
 
 
 class OpenStack:
-    """openstackclient as its interactive mode runs it: one session, many commands."""
+    """openstackclient as its interactive mode runs it: one session, many commands.
 
-    def __init__(self, endpoint: str, project: str, used: set[str]):
+    :param cloud: of clouds.yaml; without one, nobody's identity is asked for
+    """
+
+    def __init__(self, endpoint: str, project: str, used: set[str], cloud: str | None = None):
         self._project = project
         self._used = used
         self._shell = _Shell()
-        self._shell.options = self._shell.parser.parse_args([
-            '--os-auth-type', 'none', '--os-endpoint', f'{endpoint}/v3/{project}',
-            '--os-volume-api-version', LATEST])
+        who = ['--os-cloud', cloud] if cloud else [
+            '--os-auth-type', 'none', '--os-endpoint', f'{endpoint}/v3/{project}']
+        self._shell.options = self._shell.parser.parse_args(
+            [*who, '--os-volume-api-version', LATEST])
         self._shell.configure_logging()
         self._shell.initialize_app([])
 
