@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asking the compute service, here a small HTTP server, whether a server uses a volume."""
+"""Asking the compute service, here a fake one, whether a server uses a volume."""
 import pytest
 
 from cinder import compute, exception
@@ -46,8 +46,7 @@ def test_nonsense_is_no_answer(nova, body):
 
 
 def test_a_silent_service(nova):
-    nova.shutdown()
-    nova.server_close()
+    nova.silent = True
     with pytest.raises(exception.ServiceUnavailable):
         compute.uses(SERVER, VOLUME, MINE)
 
