@@ -26,6 +26,7 @@ from cinder.policies.base import ADMIN as FOR_ADMINS
 from cinder.policies.base import MEMBER, READER
 from cinder.volume.api import zones
 from tests.api import verbs
+from tests.database import Database
 from tests.fakes import daemons
 from tests.functional.asks import OWNED, Ask
 
@@ -161,15 +162,16 @@ class Asleep(daemons.Daemons):
 class World:
     """The pipeline over a database with the things of two projects.
 
-    :param engines, path: database of tests/conftest.py.
+    :param database: that of tests/conftest.py, with the rows that each test finds.
     :param authtoken: keep the filter that asks Keystone; the world is made through another
         pipeline without it.
     :ivar ids: name -> id, by project; what is nobody's is in both.
     """
 
-    def __init__(self, engines: Any, path: pathlib.Path, folder: pathlib.Path,
-                 monkeypatch, authtoken: bool = False) -> None:
-        self._engines, self._path = engines, path
+    def __init__(self, database: Database, folder: pathlib.Path, monkeypatch,
+                 authtoken: bool = False) -> None:
+        self._database, engines = database, database.engines
+        self._engines = engines
         paste = folder / 'paste.ini'
         paste.write_text(PASTE.read_text().replace(' authtoken ', ' '))
         CONF.set_default('auth_strategy', 'keystone')
@@ -192,8 +194,7 @@ class World:
         self.nothing = {name: str(uuid.UUID(int=number + 2 ** 100, version=4))
                         for number, name in enumerate(self.ids[OURS])}
         self.daemons.busy = True
-        engines.dispose(close=True)
-        self._content = path.read_bytes()
+        self._rows = database.rows()
         if authtoken:
             self._application = deploy.loadapp(f'config:{PASTE}', name='osapi_volume')
 
@@ -210,8 +211,7 @@ class World:
 
     def restore(self) -> None:
         """Undo what requests have changed."""
-        self._engines.dispose(close=True)
-        self._path.write_bytes(self._content)
+        self._database.restore(self._rows)
 
     def _note(self, _conn, _cursor, statement: str, *_more: object) -> None:
         self._sql.append(statement)

@@ -63,10 +63,10 @@ def told(persona, expires='2099'):
 
 
 @pytest.fixture(scope='module')
-def world(database_template, tmp_path_factory):
+def world(only_database, tmp_path_factory):
     """The pipeline with keystonemiddleware, to which Keystone's answers are handed."""
-    engines, path, content = database_template
-    path.write_bytes(content)
+    database, rows = only_database
+    database.restore(rows)
     known = {token(persona): told(persona) for persona in PERSONAS if persona.roles is not None}
     known[EXPIRED] = told(ADMIN, expires='2020')
 
@@ -79,14 +79,13 @@ def world(database_template, tmp_path_factory):
     CONF.set_override('auth_type', 'none', SECTION)
     CONF.set_override('www_authenticate_uri', 'http://127.0.0.1:1', SECTION)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, '_engines', engines)
+        patch.setattr(session, '_engines', database.engines)
         patch.setattr(auth_token.AuthProtocol, 'fetch_token', fetch)
         patch.setattr(identity, 'require_project', lambda *_args: None)
-        made = World(engines, path, tmp_path_factory.mktemp('fuzz'), patch, authtoken=True)
+        made = World(database, tmp_path_factory.mktemp('fuzz'), patch, authtoken=True)
         made.daemons.silent = False
         yield made
         made.close()
-        engines.dispose(close=True)
     CONF.clear_override('auth_type', SECTION)
     CONF.clear_override('www_authenticate_uri', SECTION)
 

@@ -25,15 +25,14 @@ WRITES = {'INSERT', 'UPDATE', 'DELETE'}
 
 
 @pytest.fixture(scope='module')
-def world(database_template, tmp_path_factory):
-    engines, path, content = database_template
-    path.write_bytes(content)
+def world(only_database, tmp_path_factory):
+    database, rows = only_database
+    database.restore(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, '_engines', engines)
-        made = World(engines, path, tmp_path_factory.mktemp('tenants'), patch)
+        patch.setattr(session, '_engines', database.engines)
+        made = World(database, tmp_path_factory.mktemp('tenants'), patch)
         yield made
         made.close()
-        engines.dispose(close=True)
 
 
 def name(ask):
