@@ -215,6 +215,19 @@ def test_made_up_requests(world, log):
     assert not [line for line in log if any(secret in line for secret in secrets(world))][:5]
 
 
+@pytest.mark.parametrize(('extra', 'status'), [
+    ({}, 409), ({'HTTP_X_SERVICE_ROLES': 'service'}, 409),
+    ({'HTTP_X_SERVICE_ROLES': 'service', 'HTTP_X_SERVICE_IDENTITY_STATUS': 'Confirmed'}, 409),
+    ({'HTTP_X_SERVICE_TOKEN': token(ADMIN)}, 401), ({'HTTP_X_SERVICE_TOKEN': EXPIRED}, 401),
+    ({'HTTP_X_SERVICE_TOKEN': 'made up'}, 401), ({'HTTP_X_SERVICE_TOKEN': token(SERVICE)}, 200)])
+def test_only_a_service_token_makes_a_service(world, extra, status):
+    """What a server uses (CVE-2023-2088), asked by an administrator who says more than he is."""
+    environ = Caller(world, ADMIN).environ('DELETE', f'/attachments/{world.ids[OURS]["holding"]}')
+    answer = world.send(environ | {'HTTP_X_AUTH_TOKEN': token(ADMIN)} | extra)
+    assert answer.status == status, answer.body
+    world.restore()
+
+
 def secrets(world):
     """What no log may hold."""
     return [f'{SECRET}-token', f'{SECRET}-broken', EXPIRED, f'{SECRET}-chap',

@@ -78,7 +78,9 @@ def _compare(application: Callable, environ: dict, number: int) -> tuple[int, fl
         answers[rule] = engine(ctxt, rule, target)
         return answers[rule]
 
-    def known(_ctxt, rule: str, _target: object = None) -> bool:
+    def known(ctxt, rule: str, _target: object = None) -> bool:
+        # The context notes in its credentials what is_admin was found to be.
+        ctxt._policy_values = ctxt._policy_values or {}
         return answers[rule]
 
     best = {check: float('inf') for check in (engine, known)}
