@@ -3,6 +3,7 @@
 what is thick is cleared and copied for real, and the lab's processor is slow."""
 import json
 import os
+import shutil
 import subprocess
 
 from cinder.volume.drivers import audit, exported, lvm, manageable
@@ -26,6 +27,8 @@ def run(*argv: str) -> str:
 def make() -> None:
     """An empty group, whatever was there before."""
     subprocess.run(['vgremove', '-qq', '-ff', '-y', NAME], capture_output=True, check=False)
+    # Links of volumes that were made while udev was away, and are gone since it is back.
+    shutil.rmtree(f'/dev/{NAME}', ignore_errors=True)
     run('vgcreate', '-qq', NAME, os.environ[lab.DEVICE])
 
 

@@ -85,24 +85,32 @@ def test_what_is_planted_is_found_and_only_what_is_safe_is_healed(driver, row):
                 continue
 
 
-def test_a_thin_volume_that_has_blocks_from_the_start_is_given_to_nobody(driver, row):
-    with open(driver.local_path(row), 'r+b', buffering=0) as device:
-        device.write(b'secret' * 100)
-        os.fsync(device.fileno())
-    # As a pool would show it that gives a used device to a new volume: made "again".
+def test_a_thin_volume_that_has_blocks_from_the_start_is_given_to_nobody(driver, monkeypatch):
+    volume, create = volumes.volume(), driver.vg.create_volume
+
+    def damaged(name, size):
+        """As a pool would do it that gives a used device to a new volume."""
+        is_new = create(name, size)
+        with open(driver.vg.device(name), 'r+b', buffering=0) as device:
+            device.write(b'secret' * 100)
+            os.fsync(device.fileno())
+        return is_new
+    monkeypatch.setattr(driver.vg, 'create_volume', damaged)
     with pytest.raises(exception.VolumeBackendAPIException, match='not empty at byte 0'):
-        driver.create_volume(row)
+        driver.create_volume(volume)
     assert group.volumes_of_group() == {}
 
 
 def test_a_thick_volume_on_a_disk_that_others_used_is_cleared(driver):
     driver = group.driver(lvm_type='default')
-    used = volumes.volume()
+    used, new = volumes.volume(), volumes.volume()
     driver.create_volume(used)
     with open(driver.local_path(used), 'r+b', buffering=0) as device:
         device.seek(group.UNIT // 2)
         device.write(b'secret' * 20000)
         os.fsync(device.fileno())
-    driver.create_volume(used)
-    with open(driver.local_path(used), 'rb') as device:
+    # Past the driver, which would clear it; the same extents are the first to be given again.
+    group.run('lvremove', '-qq', '-f', f'{group.NAME}/{used.name}')
+    driver.create_volume(new)
+    with open(driver.local_path(new), 'rb') as device:
         assert not any(device.read())

@@ -169,8 +169,8 @@ class LVM:
             self.change('lvcreate', '-T', '-Zy', '-l', POOL_SHARE, '-n', self.pool_name,
                         self.vg_name)
 
-    def create_volume(self, name: str, size: int) -> None:
-        """Make a volume of `size` bytes.
+    def create_volume(self, name: str, size: int) -> bool:
+        """Make a volume of `size` bytes; whether it was made now and not there already.
 
         :raises NoSpace: the group is full, or a thin pool over its threshold
         :raises LVExists: one of that name and another size is there
@@ -181,6 +181,8 @@ class LVM:
             found = self.find(name).get(name)
             if found is None or not 0 <= found.size - size < self.group().extent:
                 raise
+            return False
+        return True
 
     def create_snapshot(self, name: str, volume: str) -> None:
         """Take a snapshot of a volume as it is now; of one that is there, nothing changes."""

@@ -129,10 +129,10 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     # ----------------------------------------------------------------------- volumes
     def create_volume(self, volume: Any) -> driver.Fields:
         self._require_room()
-        self.vg.create_volume(volume.name, volume.size * GIB)
-        self._prove_zeros(volume)
+        is_new = self.vg.create_volume(volume.name, volume.size * GIB)
+        self._prove_zeros(volume, is_new)
 
-    def _prove_zeros(self, volume: Any) -> None:
+    def _prove_zeros(self, volume: Any, is_new: bool) -> None:
         """:raises VolumeBackendAPIException: a new volume shows bytes of somebody else's"""
         path, size = self.local_path(volume), volume.size * GIB
         try:
@@ -141,6 +141,10 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
             LOG.warning('%s has not appeared: whether it reads zeros was not proved', path)
             return
         if offset is None:
+            return
+        if not is_new:
+            # What it shows may be its owner's: it stays as it is.
+            LOG.warning('%s was there already and is not empty at byte %d', path, offset)
             return
         if self.sparse_copy:
             # Its pool has written blocks under the number of a device that was never used.

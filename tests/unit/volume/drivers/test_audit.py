@@ -219,6 +219,16 @@ class TestAfterACreate:
         assert 'if=/dev/zero' in group.commands[-1]
         assert f'of=/dev/vg/{volume.name}' in group.commands[-1]
 
+    @pytest.mark.parametrize('kind', ['thin', 'default'])
+    def test_a_volume_that_was_there_keeps_its_bytes(self, group, kind, caplog):
+        driver, volume = made(group, kind), volumes.volume()
+        driver.create_volume(volume)
+        group.volumes[volume.name].data = b'mine'
+        driver.first_written = lambda path, size: 0
+        driver.create_volume(volume)
+        assert group.volumes[volume.name].data == b'mine'
+        assert 'was there already' in caplog.text
+
     def test_a_device_that_has_not_appeared_is_told(self, driver, caplog):
         del driver.first_written
         driver.create_volume(volumes.volume())
