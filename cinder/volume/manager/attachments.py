@@ -30,22 +30,22 @@ class AttachmentEndpoint:
     @_TOLD
     def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         """Export the volume and tell how a connector reaches it."""
-        return self._connect(ctxt, volume, connector)
-
-    def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         self.backend.require_ready()
         with coordination.lock(f'volume-{volume.id}'):
-            made = self.driver.create_export(ctxt, volume, connector) or {}
-            if made:
-                volumes_db.update(ctxt, volume.id, made)
-                for name, value in made.items():
-                    setattr(volume, name, value)
-            try:
-                info = self.driver.initialize_connection(volume, connector)
-            except Exception:
-                # Of an export that nobody uses no detachment would ever be told.
-                with excutils.save_and_reraise_exception():
-                    self._remove_unused(ctxt, volume)
+            return self._connect(ctxt, volume, connector)
+
+    def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+        made = self.driver.create_export(ctxt, volume, connector) or {}
+        if made:
+            volumes_db.update(ctxt, volume.id, made)
+            for name, value in made.items():
+                setattr(volume, name, value)
+        try:
+            info = self.driver.initialize_connection(volume, connector)
+        except Exception:
+            # Of an export that nobody uses no detachment would ever be told.
+            with excutils.save_and_reraise_exception():
+                self._remove_unused(ctxt, volume)
         return self._complete(volume, info)
 
     def _remove_unused(self, ctxt, volume: objects.Volume) -> None:
@@ -89,8 +89,12 @@ class AttachmentEndpoint:
         mode = self._mode(ctxt, volume, attachment_id, connector)
         notices.tell(ctxt, 'volume', 'volume.attach.start', volume)
         try:
-            info = self._connect(ctxt, volume, {**connector, 'mode': mode})
-        except exception.DatabaseTrouble:
+            self.backend.require_ready()
+            # Until its row tells of the connection, a detachment of another one would take the
+            # export for unused.
+            with coordination.lock(f'volume-{volume.id}'):
+                connection = self._connect_attachment(ctxt, volume, attachment_id, connector, mode)
+        except (exception.DatabaseTrouble, exception.VolumeAttachmentNotFound):
             raise
         except Exception as exc:
             LOG.error('Attachment %s of volume %s could not be connected: %s', attachment_id,
@@ -102,13 +106,34 @@ class AttachmentEndpoint:
             notices.tell(ctxt, 'volume', 'volume.attach.error', volume,
                          reason=operations.words_for_tenant(exc))
             raise
-        connection = {**info['data'], 'driver_volume_type': info['driver_volume_type'],
-                      'enforce_multipath': info['enforce_multipath'],
-                      'attachment_id': attachment_id, 'volume_id': volume.id}
-        self._record(ctxt, volume, attachment_id, connector, connection, mode)
         if notices.wanted():
             notices.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
         return connection
+
+    def _connect_attachment(self, ctxt, volume: objects.Volume, attachment_id: str,
+                            connector: dict, mode: str) -> dict:
+        info = self._connect(ctxt, volume, {**connector, 'mode': mode})
+        connection = {**info['data'], 'driver_volume_type': info['driver_volume_type'],
+                      'enforce_multipath': info['enforce_multipath'],
+                      'attachment_id': attachment_id, 'volume_id': volume.id}
+        try:
+            self._record(ctxt, volume, attachment_id, connector, connection, mode)
+        except exception.VolumeAttachmentNotFound:
+            # It was deleted meanwhile, when there was nothing to disconnect yet.
+            with excutils.save_and_reraise_exception():
+                self._disconnect(ctxt, volume, connector,
+                                 attachments_db.for_volume(ctxt, volume.id))
+        return connection
+
+    def _disconnect(self, ctxt, volume: objects.Volume, connector: dict,
+                    attachments: list[objects.VolumeAttachment]) -> None:
+        """Let a host go that none of these, the other attachments, is of; the export goes with
+        the last one."""
+        others = [other for other in attachments if other.connector]
+        if not any(other.connector.get('host') == connector.get('host') for other in others):
+            self.driver.terminate_connection(volume, connector, force=False)
+        if not others:
+            self._remove_export(ctxt, volume)
 
     def _mode(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict) -> str:
         """'ro' or 'rw', as the attachment was reserved, else as the connector wants it."""
@@ -140,13 +165,9 @@ class AttachmentEndpoint:
             mine = next((one for one in present if one.id == attachment_id), None)
             if mine is None or not mine.connector:
                 return
-            others = [one for one in present if one.id != attachment_id and one.connector]
             notices.tell(ctxt, 'volume', 'volume.detach.start', volume)
-            if not any(one.connector.get('host') == mine.connector.get('host')
-                       for one in others):
-                self.driver.terminate_connection(volume, mine.connector, force=False)
-            if not others:
-                self._remove_export(ctxt, volume)
+            self._disconnect(ctxt, volume, mine.connector,
+                             [one for one in present if one.id != attachment_id])
             # Its row goes later: until then it must not pass for one that needs the export.
             attachments_db.update(ctxt, attachment_id,
                                   {'connector': None, 'connection_info': None})

@@ -1,13 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an initiator is told about a volume."""
+import threading
+
 import pytest
 
+from cinder import exception
 from cinder.db import attachments as attachments_db
 from cinder.db import qos_specs, types, volumes
 from cinder.volume.manager import attachments
 from tests.unit.volume.manager.conftest import POOL
 
 CONNECTOR = {'host': 'client', 'initiator': 'iqn.x'}
+
+
+def _endpoint(manager):
+    return next(one for one in manager.additional_endpoints
+                if isinstance(one, attachments.AttachmentEndpoint))
+
+
+@pytest.fixture
+def shared(manager, ctxt):
+    """A volume that several may attach."""
+    made = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'in-use', 'host': POOL,
+                                 'multiattach': True})
+    volume = volumes.get(ctxt, made.id)
+    manager.backend.driver.create_volume(volume)
+    return volume
+
+
+@pytest.fixture
+def exports(manager, monkeypatch):
+    """What was done to exports: [(what, host or None)]."""
+    done, driver = [], manager.backend.driver
+    terminate = driver.terminate_connection
+    monkeypatch.setattr(driver, 'remove_export',
+                        lambda ctxt, volume: done.append(('remove', None)))
+    monkeypatch.setattr(driver, 'terminate_connection', lambda volume, connector, force: (
+        done.append(('terminate', connector['host'])), terminate(volume, connector, force)))
+    return done
+
+
+def _attachment(ctxt, volume, host=None):
+    return attachments_db.create(ctxt, {
+        'volume_id': volume.id, 'attach_status': 'attached' if host else 'reserved',
+        'connector': host and {'host': host}, 'connection_info': {} if host else None})
 
 
 @pytest.mark.parametrize(('consumer', 'told'), [
@@ -20,28 +56,56 @@ def test_the_hypervisor_is_told_what_it_has_to_enforce(manager, ctxt, consumer, 
                                  'host': POOL, 'volume_type_id': volume_type.id})
     volume = volumes.get(ctxt, made.id)
     manager.backend.driver.create_volume(volume)
-    endpoint = next(one for one in manager.additional_endpoints
-                    if isinstance(one, attachments.AttachmentEndpoint))
+    endpoint = _endpoint(manager)
     info = endpoint.initialize_connection(ctxt, volume, CONNECTOR)
     assert info['data']['qos_specs'] == told
 
 
-def test_the_export_goes_with_the_last_of_those_that_go_at_once(manager, ctxt, monkeypatch):
+def test_the_export_goes_with_the_last_of_those_that_go_at_once(manager, ctxt, shared, exports):
     """The API removes the row of an attachment when the back end has answered: of two that are
     deleted at the same time each is still there while the other one is disconnected."""
-    made = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'in-use', 'host': POOL,
-                                 'multiattach': True})
-    volume = volumes.get(ctxt, made.id)
-    manager.backend.driver.create_volume(volume)
-    endpoint = next(one for one in manager.additional_endpoints
-                    if isinstance(one, attachments.AttachmentEndpoint))
-    present = [attachments_db.create(ctxt, {
-        'volume_id': volume.id, 'attach_status': 'attached', 'project_id': 'p1',
-        'connector': {'host': host}, 'connection_info': {}}) for host in 'ab']
-    removed = []
-    monkeypatch.setattr(manager.backend.driver, 'remove_export',
-                        lambda ctxt, volume: removed.append(volume.id))
+    endpoint = _endpoint(manager)
+    present = [_attachment(ctxt, shared, host) for host in 'ab']
     for attachment in present:
-        endpoint.attachment_delete(ctxt, volume, attachment.id)
-        endpoint.attachment_delete(ctxt, volume, attachment.id)
-    assert removed == [volume.id]
+        endpoint.attachment_delete(ctxt, shared, attachment.id)
+        endpoint.attachment_delete(ctxt, shared, attachment.id)
+    assert exports == [('terminate', 'a'), ('terminate', 'b'), ('remove', None)]
+
+
+def test_an_export_stays_for_who_is_just_being_connected(manager, ctxt, shared, exports,
+                                                         monkeypatch):
+    """His row tells of it last, and until then the one who leaves has to wait."""
+    endpoint = _endpoint(manager)
+    old, new = _attachment(ctxt, shared, 'a'), _attachment(ctxt, shared)
+    leaving = threading.Thread(target=endpoint.attachment_delete, args=(ctxt, shared, old.id))
+    record = endpoint._record
+
+    def late(*arguments):
+        leaving.start()
+        leaving.join(0.1)
+        record(*arguments)
+
+    monkeypatch.setattr(endpoint, '_record', late)
+    endpoint.attachment_update(ctxt, shared, {'host': 'b'}, new.id)
+    leaving.join()
+    assert exports == [('terminate', 'a')]
+
+
+@pytest.mark.parametrize(('other', 'done'), [
+    (None, [('terminate', 'b'), ('remove', None)]), ('a', [('terminate', 'b')]), ('b', [])])
+def test_a_connection_whose_attachment_was_deleted_meanwhile_is_undone(
+        manager, ctxt, shared, exports, monkeypatch, other, done):
+    endpoint = _endpoint(manager)
+    new = _attachment(ctxt, shared)
+    if other:
+        _attachment(ctxt, shared, other)
+    connect = manager.backend.driver.initialize_connection
+
+    def deleted(volume, connector):
+        attachments_db.destroy(ctxt, new.id)
+        return connect(volume, connector)
+
+    monkeypatch.setattr(manager.backend.driver, 'initialize_connection', deleted)
+    with pytest.raises(exception.VolumeAttachmentNotFound):
+        endpoint.attachment_update(ctxt, shared, {'host': 'b'}, new.id)
+    assert exports == done
