@@ -101,6 +101,13 @@ class Storage(contract.Storage):
     def names(self):
         return sorted(volumes_of_group())
 
+    def elsewhere(self, size):
+        return self.driver.local_path(self.volume(size))
+
+    def read_at(self, path, length):
+        with open(path, 'rb', buffering=0) as device:
+            return device.read(length)
+
     def foreign(self, name, size, data=b''):
         kind = ['-T', f'{NAME}/{POOL}', '-V'] if self.driver.sparse_copy else [NAME, '-y', '-L']
         run('lvcreate', '-qq', '-n', name, *kind, f'{int(size * UNIT)}b')

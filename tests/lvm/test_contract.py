@@ -62,7 +62,8 @@ class Both(contract.VolumeDriverContract, contract.ClonesVolumesContract,
             assert device.seek(0, os.SEEK_END) == 2 * group.UNIT
 
 
-class TestThin(Both, contract.ManagesVolumesContract, contract.ManagesSnapshotsContract):
+class TestThin(Both, contract.ManagesVolumesContract, contract.ManagesSnapshotsContract,
+               contract.MigratesContract):
     KIND = 'thin'
 
     # As above.

@@ -202,6 +202,11 @@ class LVM:
         else:
             self.pool.copy(name, source, size, source_size)
 
+    def share(self, name: str, source: str) -> bool:
+        """Let the volume `name`, whose own bytes nobody needs, hold those of `source` of the same
+        size without copying them; False: that is not possible here."""
+        return self.pool.share(name, source)
+
     def snapshot_together(self, origins: Mapping[str, str]) -> None:
         """Take snapshots of several volumes at one moment, or none of them.
 

@@ -66,6 +66,15 @@ class ThinPool:
         self.hold_as(name, source)
         self.fill(name, size, source_size)
 
+    def share(self, name: str, source: str) -> bool:
+        """Make `name` anew as a clone; False: it is of another kind."""
+        present = self._lvm.find(name).get(name)
+        if present and not self.holds(present):
+            return False
+        self._lvm.remove(name)
+        self.hold_as(name, source)
+        return True
+
     def delete(self, name: str) -> None:
         self._lvm.remove(f'revert-{name}')
         self._lvm.remove(name)
@@ -144,6 +153,10 @@ class ThickPool:
         lvm.create_volume(name, size)
         # Always from the start: of a copy that was interrupted nobody knows how far it came.
         lvm.mover.copy(lvm.device(source), lvm.device(name), source_size)
+
+    def share(self, name: str, source: str) -> bool:
+        """It cannot."""
+        return False
 
     def delete(self, name: str) -> None:
         self._discard(name, self.held(name))

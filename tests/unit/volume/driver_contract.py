@@ -288,7 +288,8 @@ class ManagesSnapshotsContract:
 
 
 class MigratesContract:
-    """`storage.elsewhere(size)` is the path of an empty volume of another back end of the kind."""
+    """`storage.elsewhere(size)` is the path of an empty volume of another back end of the kind,
+    and `storage.read_at(path, length)` reads there."""
 
     def test_the_other_volume_holds_the_bytes_and_the_source_stays(self, storage):
         assert isinstance(storage.driver, capabilities.Migrates)
@@ -297,8 +298,7 @@ class MigratesContract:
             assert storage.driver.migrate_volume(volume, path)
             assert storage.read(volume, len(ONE)) == ONE
         storage.driver.delete_volume(volume)
-        with open(path, 'rb') as file:
-            assert file.read(len(ONE)) == ONE
+        assert storage.read_at(path, len(ONE)) == ONE
 
     def test_what_is_of_another_kind_has_to_be_copied(self, storage):
         assert not storage.driver.migrate_volume(storage.volume(data=ONE), '/dev/null')

@@ -45,6 +45,10 @@ class FileStorage(contract.Storage):
         os.truncate(path, size * GIB)
         return str(path)
 
+    def read_at(self, path, length):
+        with open(path, 'rb') as source:
+            return source.read(length)
+
     def foreign(self, name, size, data=b''):
         (self.folder / name).write_bytes(data)
         os.truncate(self.folder / name, int(size * GIB))

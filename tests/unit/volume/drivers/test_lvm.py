@@ -46,6 +46,12 @@ class LVMStorage(contract.Storage):
     def names(self):
         return sorted(set(self.group.volumes) - {'vg-pool'})
 
+    def elsewhere(self, size):
+        return self.driver.local_path(self.volume(size))
+
+    def read_at(self, path, length):
+        return self.group.volumes[path.removeprefix('/dev/vg/')].data[:length]
+
     def foreign(self, name, size, data=b''):
         thin = 'vg-pool' in self.group.volumes
         self.group.volumes[name] = Volume(name, int(size * GIB), 'V' if thin else '-',
@@ -55,10 +61,24 @@ class LVMStorage(contract.Storage):
 class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
                contract.ManagesSnapshotsContract, contract.GroupsContract,
-               contract.ReadsSnapshotsContract):
+               contract.MigratesContract, contract.ReadsSnapshotsContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('thin')
+
+    def test_a_clone_for_another_back_end_that_was_interrupted_is_made_by_the_next(self, storage):
+        volume, path = storage.volume(data=contract.ONE), storage.elsewhere(1)
+        storage.group.fail('lvcreate', stderr='  Something new.')
+        with pytest.raises(exception.VolumeBackendAPIException):
+            storage.driver.migrate_volume(volume, path)
+        assert storage.driver.migrate_volume(volume, path)
+        assert storage.read_at(path, 3000) == contract.ONE
+
+    def test_a_thick_volume_of_another_back_end_has_to_be_copied_to(self, storage):
+        volume = storage.volume(data=contract.ONE)
+        storage.group.volumes['theirs'] = Volume('theirs', GIB)
+        assert not storage.driver.migrate_volume(volume, '/dev/vg/theirs')
+        assert storage.read_at('/dev/vg/theirs', 3000) == b''
 
     def test_a_source_may_go_while_its_snapshot_lives(self, storage):
         volume = storage.volume(data=contract.ONE)
@@ -319,6 +339,10 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
     @pytest.fixture
     def storage(self):
         return LVMStorage('default')
+
+    def test_only_a_copy_holds_the_bytes_for_another_back_end(self, storage):
+        assert not storage.driver.migrate_volume(storage.volume(), storage.elsewhere(1))
+        assert len(storage.names()) == 2
 
     def test_commands_are_few(self, storage):
         volume, driver = volumes.volume(), storage.driver

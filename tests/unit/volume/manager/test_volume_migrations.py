@@ -407,6 +407,15 @@ def test_what_another_machine_does_not_export_cannot_be_copied_to(
     _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'exports nothing')
 
 
+@pytest.mark.parametrize('force', [True, False])
+def test_on_one_machine_nothing_is_exported(ctxt, bus, volume, path, tmp_path, exported, force,
+                                            monkeypatch):
+    monkeypatch.setattr(bus.managers[THERE].backend.driver, 'create_export', None)
+    operation = _migrate(ctxt, bus, volume, force_host_copy=force)
+    _check_moved(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path)
+    assert exported.initiator.asked == []
+
+
 def test_a_volume_moves_to_another_machine_through_its_export(
         ctxt, bus, volume, path, tmp_path, apart, exported):
     # The storage's own way knows only this machine.
