@@ -4,7 +4,6 @@
 The row in the database is the truth and a message only a nudge: whatever nobody holds is found
 here and run. What a verb does is the business of the managers that hand in their handlers.
 """
-import collections
 import concurrent.futures
 import contextlib
 import functools
@@ -99,30 +98,17 @@ def transition_of(operation: objects.Operation) -> states.Transition:
     return _KINDS[operation.resource_type][1][row]
 
 
-def _for_certain(end: Callable[..., bool]) -> Callable[..., bool]:
-    """Decorate the end of an operation: a commit whose outcome is unknown is looked up in the
-    journal, where the row of the operation was to be ended with the rest."""
-    @functools.wraps(end)
-    def wrapper(ctxt: context.RequestContext, operation: objects.Operation, *args: object,
-                **kwargs: object) -> bool:
-        unknown = []
-
-        @session.retry_on_deadlock
-        def attempt(ctxt: context.RequestContext) -> bool:
-            if unknown:
-                row = operations_db.get(ctxt, operation.id)
-                if row.fence == operation.fence and row.finished_at is not None:
-                    return row.error != WENT_AWAY
-            try:
-                return end(ctxt, operation, *args, **kwargs)
-            except exception.CommitUnknown as exc:
-                unknown.append(exc)
-                raise exception.DatabaseUnavailable() from exc
-        return attempt(ctxt)
-    return wrapper
+def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: object,
+           **_kwargs: object) -> bool | None:
+    """What succeed() or fail() returned, by the row that was to be ended with the rest; None when
+    it was not."""
+    row = operations_db.get(ctxt, operation.id)
+    if row.fence != operation.fence or row.finished_at is None:
+        return None
+    return row.error != WENT_AWAY
 
 
-@_for_certain
+@session.known_by(_ended)
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource, *,
             status: str | None = None, **values: object) -> bool:
     """End the operation and give the resource its last status, in one transaction.
@@ -144,7 +130,7 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
     return moved
 
 
-@_for_certain
+@session.known_by(_ended)
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, reason: str, *,
          step: str | None = None, detail: str = UNKNOWN_CAUSE, status: str | None = None,
          **values: object) -> bool:
@@ -236,8 +222,9 @@ class OperationRunner:
         # Operation -> the hosts that were dead when it was found.
         self._recovering: dict[str, tuple[str, ...]] = {}
         self._held: set[str] = set()
-        # What could not be given back while the database was away.
-        self._unreleased: collections.deque[objects.Operation] = collections.deque()
+        # What could not be given back while the database was away, by id.
+        self._unreleased: dict[str, objects.Operation] = {}
+        self._mutex = threading.Lock()
         self._former_life = True
         self._stopping = threading.Event()
         self._pool = concurrent.futures.ThreadPoolExecutor(
@@ -255,32 +242,51 @@ class OperationRunner:
         :param step: name of the fault points around the claim.
         :raises OperationLost: others hold it, it is done, or the service is not ready.
         """
-        with utils.fault_points(step):
-            self.claim(ctxt, operation)
-        self._held.add(operation.id)
+        self._reserve(operation)
         try:
-            yield
-        except exception.OperationLost:
-            raise
-        except Exception:
-            self._unreleased.append(operation)
-            with contextlib.suppress(exception.CinderException):  # else the poller does it
-                self._release(ctxt)
-            raise
+            with utils.fault_points(step):
+                self._claim_or_give_back(ctxt, operation)
+            try:
+                yield
+            except exception.OperationLost:
+                raise
+            except Exception:
+                self._give_back(ctxt, operation)
+                raise
         finally:
             self._held.discard(operation.id)
 
+    def _reserve(self, operation: objects.Operation) -> None:
+        """Keep the other threads of this process off: to the journal they are the same holder."""
+        with self._mutex:
+            if operation.id in self._held or operation.id in self._unreleased:
+                raise exception.OperationLost(operation_id=operation.id)
+            self._held.add(operation.id)
+
+    def _claim_or_give_back(self, ctxt: context.RequestContext,
+                            operation: objects.Operation) -> None:
+        try:
+            self.claim(ctxt, operation)
+        except exception.DatabaseTrouble:
+            # Whether it was committed is not known: if so, this is the claim to give back.
+            operation.fence, operation.owner = operation.fence + 1, self.owner
+            self._give_back(ctxt, operation)
+            raise
+
+    def _give_back(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
+        self._unreleased[operation.id] = operation
+        with contextlib.suppress(exception.CinderException):  # else the poller does it
+            self._release(ctxt)
+
     def _release(self, ctxt: context.RequestContext) -> None:
         """Give back what this service does not run any more."""
-        while self._unreleased:
-            operation = self._unreleased.popleft()
-            try:
-                operations_db.release(ctxt, operation)
-            except exception.DatabaseTrouble:
-                self._unreleased.append(operation)
-                raise
-            except exception.OperationLost as exc:
-                LOG.debug('Nothing to give back: %s', exc)
+        with self._mutex:
+            for operation in list(self._unreleased.values()):
+                try:
+                    operations_db.release(ctxt, operation)
+                except exception.OperationLost as exc:
+                    LOG.debug('Nothing to give back: %s', exc)
+                del self._unreleased[operation.id]
 
     def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
         """Take the operation, or raise OperationLost.

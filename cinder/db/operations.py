@@ -50,21 +50,15 @@ def _claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
                   _T.c.owner.startswith(host + '|', autoescape=True)) for host in dead))
 
 
-@session.retry_on_deadlock
 def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str] = ()) -> None:
     """Make `owner` the one who runs the operation, for `lease` seconds.
 
+    :param owner: no other thread of his claims the same operation at the same time.
     :param dead: hosts whose former processes hold nothing any more.
     :raises OperationLost: somebody else has it, or had it since the message was sent.
     """
-    with session.writer(ctxt) as conn:
-        done = conn.execute(_T.update().where(
-            _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _claimable(owner, dead)).values(
-                state='running', owner=owner, fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
-                lease_until=session.in_seconds(lease), updated_at=session.utcnow()))
-    if not done.rowcount:
+    if not _take(ctxt, operation, owner, lease, dead):
         raise exception.OperationLost(operation_id=operation.id)
     operation.fence += 1
     operation.attempt += 1
@@ -72,12 +66,30 @@ def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
     operation.state = 'running'
 
 
+def _taken(ctxt, operation: objects.Operation, owner: str, *_args: object) -> bool | None:
+    """True when the next claim after those that the operation knows of is the owner's."""
+    row = get(ctxt, operation.id)
+    return (row.state, row.owner, row.fence) == ('running', owner, operation.fence + 1) or None
+
+
+@session.known_by(_taken)
+def _take(ctxt, operation: objects.Operation, owner: str, lease: int,
+          dead: Collection[str]) -> bool:
+    with session.writer(ctxt) as conn:
+        return bool(conn.execute(_T.update().where(
+            _T.c.id == operation.id, _T.c.fence == operation.fence,
+            _claimable(owner, dead)).values(
+                state='running', owner=owner, fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
+                lease_until=session.in_seconds(lease), updated_at=session.utcnow())).rowcount)
+
+
 def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
             grace: int = 0, dead: Collection[str] = (), limit: int = 1000,
             **resource: str | None) -> list[objects.Operation]:
     """Operations addressed to a service that nobody holds, oldest first.
 
-    :param grace: seconds that a queued one is left alone, as its message may be on the way.
+    :param grace: seconds that a queued one is left alone, as its message may be on the way; one
+        that was given back has none.
     :param dead: hosts whose former processes hold nothing any more.
     :param resource: resource_type and resource_id that it must have, where they are not None.
     """
@@ -87,7 +99,7 @@ def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: s
         mine = _T.c.host == host
         where.append(sa.or_(mine, _T.c.cluster == cluster) if cluster else mine)
     if grace:
-        where.append(sa.or_(_T.c.state == 'running',
+        where.append(sa.or_(_T.c.state == 'running', _T.c.attempt > 0,
                             _T.c.updated_at < session.in_seconds(-grace)))
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(*_COLUMNS).where(*where).order_by(
@@ -139,7 +151,8 @@ def _fenced(ctxt, operation: objects.Operation, **values) -> None:
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.update().where(
             _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _T.c.state == 'running').values(updated_at=session.utcnow(), **values))
+            _T.c.owner == operation.owner, _T.c.state == 'running').values(
+                updated_at=session.utcnow(), **values))
     if not done.rowcount:
         raise exception.OperationLost(operation_id=operation.id)
 

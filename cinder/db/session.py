@@ -167,6 +167,32 @@ def retry_on_deadlock(function: Callable) -> Callable:
     return wrapper
 
 
+def known_by(look: Callable) -> Callable:
+    """Decorate a function (ctxt, ...) as retry_on_deadlock does; when it is not known whether it
+    was committed, `look`, with the same arguments, is asked before it is run again.
+
+    :param look: returns what the function returned, None when nothing was committed.
+    """
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def wrapper(ctxt, *args: object, **kwargs: object) -> object:
+            unknown = []
+
+            @retry_on_deadlock
+            def attempt(ctxt) -> object:
+                found = look(ctxt, *args, **kwargs) if unknown else None
+                if found is not None:
+                    return found
+                try:
+                    return function(ctxt, *args, **kwargs)
+                except exception.CommitUnknown as exc:
+                    unknown.append(exc)
+                    raise exception.DatabaseUnavailable() from exc
+            return attempt(ctxt)
+        return wrapper
+    return decorate
+
+
 def wait_for_database() -> None:
     """Return once the database answers; pauses grow to 10 s and the trouble is told once."""
     pause = 0.25

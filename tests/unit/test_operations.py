@@ -68,6 +68,23 @@ def test_what_a_broken_handler_held_is_found_again(ctxt, operation):
     assert (found.state, found.attempt) == ('queued', 1)
 
 
+def test_another_thread_of_the_holder_gets_nothing(ctxt, operation):
+    """To the journal both are one: a claim whose commit is in doubt must be the asker's own."""
+    runner, late = _runner(), operations_db.get(ctxt, operation.id)
+    with (runner.hold(ctxt, operation, 'test'), pytest.raises(exception.OperationLost),
+          runner.hold(ctxt, late, 'test')):
+        pytest.fail('held twice')
+    assert operations_db.get(ctxt, operation.id).fence == 1
+
+
+def test_what_was_given_back_is_found_without_grace(ctxt, operation):
+    where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST, 'grace': 5}
+    assert operations_db.pending(ctxt, **where) == []
+    operations_db.claim(ctxt, operation, 'a|1', 60)
+    operations_db.release(ctxt, operation)
+    assert len(operations_db.pending(ctxt, **where)) == 1
+
+
 def test_a_new_life_takes_what_the_former_one_ran_at_once(ctxt, operation):
     operations_db.claim(ctxt, operation, f'{HOST}|former', 3600)
     for owner, expected in ((f'{HOST}|new', 1), ('here@filesystem|x', 0)):

@@ -126,6 +126,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
     def report_capabilities(self, ctxt) -> None:
         """Publish what the back end has; try a back end that is down once more."""
         if self.is_working():
+            # Others of the cluster made volumes too, and some ends are told to nobody.
+            startup.count_allocated(ctxt, self.backend)
             self.backend.publish(ctxt)
         elif startup.run(ctxt, self.backend):
             LOG.info('Back end %s works again.', self.host)

@@ -51,6 +51,8 @@ class Faults:
     def statement(self, *_args):
         if not self.at_commits:
             self.strike()
+        elif self.struck and self.until_mended and self.at is not None:
+            raise self.error()
 
     def commit(self, conn):
         if self.at_commits:
@@ -66,6 +68,8 @@ KINDS = {
     'lost before the commit': lambda: Faults(db_exc.DBConnectionError, at_commits=True),
     'lost after the commit': lambda: Faults(db_exc.DBConnectionError, at_commits=True,
                                             after=True),
+    'away after the commit': lambda: Faults(db_exc.DBConnectionError, at_commits=True,
+                                            after=True, until_mended=True),
 }
 
 
@@ -183,7 +187,7 @@ def check(world, operation, done):
         world.ctxt, detail=True).rows} <= {'available'}
     usage = quotas_db.limits_and_usage(world.ctxt, world.ctxt.project_id).usage
     assert usage.get('volumes', 0) == len(volumes)
-    # In memory, where nothing else would find a mistake before the next start.
+    # In memory, where nothing else would find a mistake before the next report.
     assert sum(world.manager.backend._allocated.values()) == sum(
         row['size'] for row in volumes if row['host'])
 
@@ -205,6 +209,9 @@ def test_done_in_the_end_whatever_fails(world, faults, verb):
         struck = faults.struck
         faults.mend()
         _resume(world, operation)
+        if faults.after and faults.until_mended:
+            # Who could not be told of the end did not count what changed either.
+            world.manager.report_capabilities(world.ctxt)
         check(world, operation, done)
         if not struck:
             break
@@ -216,8 +223,7 @@ def _resume(world, operation):
     runner = world.manager.runner
     runner._release(world.ctxt)
     left = operations_db.get(world.ctxt, operation.id)
-    if left.state == 'running':
-        # The claim itself was in doubt: its lease lapses.
-        operations_db.renew(world.ctxt, runner.owner, -1, [left.id])
+    # Also where the commit of the claim was in doubt, nothing waits for its lease to lapse.
+    assert left.state != 'running'
     if left.finished_at is None:
         world.run(left)
