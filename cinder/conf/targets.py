@@ -10,6 +10,11 @@ OPTS = [
                         ('local', 'no export: a path on this host'),
                         ('fake', 'none, for tests')],
                help='What exports the volumes of this back end.'),
+    cfg.StrOpt('target_export', default='attached',
+               choices=[('attached', 'while it is attached'),
+                        ('always', 'from soon after it was made until it is deleted')],
+               help='When a volume of this back end is exported. It lets in only who has it '
+                    'attached, either way.'),
     cfg.StrOpt('target_ip_address', default='$my_ip',
                help='Address on which volumes are exported.'),
     cfg.ListOpt('target_secondary_ip_addresses', default=[],

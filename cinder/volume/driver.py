@@ -126,6 +126,18 @@ class ChecksHealth(abc.ABC):
         """
 
 
+class CorrectsProviderInfo(abc.ABC):
+    """What rows say of exports and ids may not be so any more when a service starts."""
+
+    @abc.abstractmethod
+    def update_provider_info(self, volumes: list[Any], snapshots: list[Any],
+                             ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Correct the rows of a back end that is set up and has no work yet.
+
+        :returns: for volumes and for snapshots, {'id': ..., fields to store} of those that change
+        """
+
+
 class LosesExports(abc.ABC):
     """Exports that are gone when what makes them has died, such as a target daemon."""
 

@@ -7,7 +7,8 @@ import uuid
 OPTIONS = {
     'volume_backend_name': 'backend', 'reserved_percentage': 5, 'filter_function': None,
     'goodness_function': None, 'max_over_subscription_ratio': '20.0',
-    'report_discard_supported': False, 'target_helper': 'fake', 'target_ip_address': '127.0.0.1',
+    'report_discard_supported': False, 'target_helper': 'fake', 'target_export': 'attached',
+    'target_ip_address': '127.0.0.1',
     'target_secondary_ip_addresses': [], 'target_port': 3260,
     'target_prefix': 'iqn.2010-10.org.openstack:', 'use_chap_auth': False, 'chap_username': '',
     'chap_password': '', 'iscsi_write_cache': 'on', 'iscsi_target_flags': '',

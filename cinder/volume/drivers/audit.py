@@ -171,13 +171,14 @@ def exports(target: Any, rows: Rows, heal: bool, remove: Any) -> Iterator[Findin
     there = target.exports()
     if there is None:
         return
+    for_attachments = target.configuration.target_export == 'attached'
     for volume in rows.volumes:
         name = target.export_name(volume)
         if volume.id in rows.connected and name not in there:
             yield Finding('no-export', volume.name, f'volume {volume.id} is attached, and {name} '
                           'is not exported', 'restart cinder-volume: it exports it again')
-        elif (name in there and volume.id not in rows.connected and volume.status == 'available'
-              and volume.id not in rows.busy):
+        elif (for_attachments and name in there and volume.id not in rows.connected
+              and volume.status == 'available' and volume.id not in rows.busy):
             finding = Finding('export', volume.name, f'{name} is exported, and no attachment '
                               f'asks for it; logged in: {", ".join(there[name]) or "nobody"}',
                               'log the initiators out, then restart cinder-volume')

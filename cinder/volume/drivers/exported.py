@@ -15,7 +15,7 @@ TARGETS = {'tgtadm': tgt.TgtAdm, 'lioadm': lio.LioAdm, 'nvmet': nvmet.NVMET,
            'local': local.LocalTarget, 'fake': fake.FakeTarget}
 
 
-class ExportedDriver(driver.VolumeDriver, driver.LosesExports):
+class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsProviderInfo):
     """:raises InvalidConfigurationValue: no such target_helper"""
 
     VENDOR = 'Open Source'
@@ -47,6 +47,14 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports):
 
     def lost_exports(self, volumes: list[Any]) -> list[Any]:
         return self.target.lost_exports(volumes)
+
+    def update_provider_info(self, volumes: list[Any], snapshots: list[Any],
+                             ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """A volume that nobody has, and whose export is gone, forgets its address and secret."""
+        left = [volume for volume in volumes
+                if volume.status == 'available' and volume.provider_location]
+        gone = {'provider_location': None, 'provider_auth': None}
+        return [{'id': volume.id, **gone} for volume in self.lost_exports(left)], []
 
     def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
         self.target.validate_connector(connector)

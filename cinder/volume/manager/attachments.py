@@ -14,6 +14,7 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import notices
 from cinder.volume.manager import backend as backends
+from cinder.volume.manager import exporting
 
 LOG = logging.getLogger(__name__)
 
@@ -35,11 +36,7 @@ class AttachmentEndpoint:
             return self._connect(ctxt, volume, connector)
 
     def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
-        made = self.driver.create_export(ctxt, volume, connector) or {}
-        if made:
-            volumes_db.update(ctxt, volume.id, made)
-            for name, value in made.items():
-                setattr(volume, name, value)
+        exporting.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
         try:
             info = self.driver.initialize_connection(volume, connector)
         except Exception:
@@ -78,9 +75,7 @@ class AttachmentEndpoint:
                 self._remove_export(ctxt, volume)
 
     def _remove_export(self, ctxt, volume: objects.Volume) -> None:
-        made = self.driver.remove_export(ctxt, volume)
-        if made:
-            volumes_db.update(ctxt, volume.id, made)
+        exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
     @_TOLD
     def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,

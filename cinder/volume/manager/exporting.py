@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Watches over exports while the service runs: a target daemon that dies takes all of them along,
-and its successor knows none. Start-up has its own step, see startup.py."""
+"""Which volumes are exported, and that they stay so: a target daemon that dies takes all exports
+along, and its successor knows none. startup.py has its own step for them."""
 from oslo_log import log as logging
 
-from cinder import coordination, exception
+from cinder import coordination, exception, objects
+from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
@@ -14,30 +15,69 @@ LOG = logging.getLogger(__name__)
 SECONDS = 20
 
 
+def always(backend: backends.Backend) -> bool:
+    """Whether volumes are exported also while nobody has them. The last detachment ends the
+    export all the same, which cuts off whoever is left; then it is made anew."""
+    return backend.configuration.target_export == 'always'
+
+
+def wanted(ctxt, backend: backends.Backend) -> list[objects.Volume]:
+    """The volumes that are to be exported."""
+    statuses = ('in-use', 'available') if always(backend) else ('in-use',)
+    found = volumes_db.on_backend(ctxt, backend.host, backend.cluster, statuses=statuses)
+    # What a migration copies to may still be replaced as a whole.
+    return [volume for volume in found
+            if not (volume.migration_status or '').startswith('target:')]
+
+
+def export(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
+    """Export a volume as its row says, or for the first time."""
+    # Who has it decides who is let in.
+    volume.attachments = attachments_db.for_volume(ctxt, volume.id)
+    if volume.status == 'available' and not volume.provider_location:
+        made = backend.driver.create_export(ctxt, volume, None)
+    else:
+        made = backend.driver.ensure_export(ctxt, volume)
+    store(ctxt, volume, made)
+
+
+def close(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
+    """End the export of a volume that nobody has, as the target holds it open; it comes back."""
+    if always(backend) and not attachments_db.for_volume(ctxt, volume.id):
+        store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
+
+
+def store(ctxt, volume: objects.Volume, made: driver_api.Fields) -> None:
+    """Keep what the driver returned of an export."""
+    if made:
+        volumes_db.update(ctxt, volume.id, made)
+        for name, value in made.items():
+            setattr(volume, name, value)
+
+
 def restore(ctxt, backend: backends.Backend) -> None:
-    """Export again each volume in use whose export is gone, one by one; no other is touched."""
+    """Export each volume whose export is not there, one by one; no other is touched."""
     if not isinstance(backend.driver, driver_api.LosesExports):
         return
-    used = volumes_db.on_backend(ctxt, backend.host, backend.cluster, statuses=('in-use',))
+    volumes = wanted(ctxt, backend)
     try:
-        lost = backend.driver.lost_exports(used) if used else []
+        lost = backend.driver.lost_exports(volumes) if volumes else []
     except exception.CinderException as exc:
         LOG.error('The exports of %s cannot be looked at: %s', backend.host, exc)
         return
     for volume in lost:
         try:
-            _restore_one(ctxt, backend, volume.id)
+            _restore_one(ctxt, backend, volume)
         except Exception:
             LOG.exception('Volume %s could not be exported again.', volume.id)
 
 
-def _restore_one(ctxt, backend: backends.Backend, volume_id: str) -> None:
-    with coordination.lock(f'volume-{volume_id}'):
-        volume = volumes_db.get(ctxt, volume_id)
+def _restore_one(ctxt, backend: backends.Backend, seen: objects.Volume) -> None:
+    with coordination.lock(f'volume-{seen.id}'):
+        volume = volumes_db.get(ctxt, seen.id)
         # It may have been detached, or attached anew, since.
-        if volume.status != 'in-use' or not backend.driver.lost_exports([volume]):
+        if volume.status != seen.status or not backend.driver.lost_exports([volume]):
             return
-        LOG.warning('The export of volume %s is gone; it is made again.', volume_id)
-        made = backend.driver.ensure_export(ctxt, volume)
-        if made:
-            volumes_db.update(ctxt, volume_id, made)
+        if volume.provider_location:
+            LOG.warning('The export of volume %s is gone; it is made again.', volume.id)
+        export(ctxt, backend, volume)

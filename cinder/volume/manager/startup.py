@@ -11,13 +11,13 @@ from oslo_log import log as logging
 
 from cinder import operations
 from cinder.conf import CONF
-from cinder.db import attachments as attachments_db
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import migration
-from cinder.volume.manager import audit, replication
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import audit, exporting, replication
 from cinder.volume.manager import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -85,14 +85,13 @@ def read_capabilities(_ctxt, backend: backends.Backend) -> None:
 
 def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
     """Let the driver correct what it stored in the rows of its volumes and snapshots."""
-    update = getattr(backend.driver, 'update_provider_info', None)
-    if update is None:
+    if not isinstance(backend.driver, driver_api.CorrectsProviderInfo):
         return
     volumes = volumes_db.on_backend(ctxt, backend.host, backend.cluster)
     snapshots = snapshots_db.on_backend(ctxt, backend.host, backend.cluster)
-    for table, changes in zip((volumes_db, snapshots_db), update(volumes, snapshots),
-                              strict=True):
-        for change in changes or []:
+    corrected = backend.driver.update_provider_info(volumes, snapshots)
+    for table, changes in zip((volumes_db, snapshots_db), corrected, strict=True):
+        for change in changes:
             values = {key: value for key, value in change.items() if key != 'id'}
             table.update(ctxt, change['id'], values)
 
@@ -102,19 +101,13 @@ def count_allocated(ctxt, backend: backends.Backend) -> None:
 
 
 def export_again(ctxt, backend: backends.Backend) -> None:
-    """Restore the export of each volume in use; one that fails is put in error alone."""
-    for volume in volumes_db.on_backend(ctxt, backend.host, backend.cluster,
-                                        statuses=('in-use',)):
+    """Restore exports one by one; a volume in use that fails is put in error, alone."""
+    for volume in exporting.wanted(ctxt, backend):
         try:
-            # Who has it decides who is let in.
-            volume.attachments = attachments_db.for_volume(ctxt, volume.id)
-            made = backend.driver.ensure_export(ctxt, volume)
+            exporting.export(ctxt, backend, volume)
         except Exception as exc:
             LOG.exception('Volume %s could not be exported again.', volume.id)
             _put_in_error(ctxt, volume, operations.words_for_tenant(exc))
-            continue
-        if made:
-            volumes_db.update(ctxt, volume.id, made)
 
 
 def _put_in_error(ctxt, volume, reason: str) -> None:

@@ -14,7 +14,7 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import backups, sources
+from cinder.volume.manager import backups, exporting, sources
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
@@ -114,6 +114,7 @@ class VolumeEndpoint:
         with self._task(ctxt, operation, volume, growth=0) as work:
             volume = work.resource
             with work.driver():
+                exporting.close(ctxt, self.backend, volume)
                 self.driver.extend_volume(volume, new_size)
             work.done(size=new_size, growth=0)
             self.backend.allocate(volume.host, new_size - volume.size)
@@ -129,6 +130,7 @@ class VolumeEndpoint:
                     data=f'{type(self.driver).__name__} cannot revert volumes')
             try:
                 with work.driver():
+                    exporting.close(ctxt, self.backend, work.resource)
                     made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
             except Exception as exc:
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'error', {})

@@ -187,6 +187,12 @@ def test_exports_without_an_attachment(driver, row):
     assert kinds(driver.audit(rows(row, connected=[row.id]))) == [('no-export', row.name, False)]
 
 
+def test_an_export_is_wanted_where_volumes_are_always_exported(driver, row):
+    driver.configuration.target_export = 'always'
+    driver.create_export(None, row, volumes.CONNECTOR)
+    assert driver.audit(rows(row), heal=True) == []
+
+
 def test_an_export_that_is_in_use_or_of_others_is_not_removed(driver, row):
     driver.create_export(None, row, volumes.CONNECTOR)
     driver.target.exports = lambda: {driver.target.iqn(row): ['iqn.2000:somebody']}
