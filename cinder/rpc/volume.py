@@ -15,24 +15,25 @@ def method_of(operation: objects.Operation) -> str:
 class VolumeAPI(base.RPCAPI):
     """Client of cinder-volume.
 
-    Version history: 1.0 first version.
+    Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.0'
+    RPC_API_VERSION = '1.1'
 
-    def _to(self, host: str | None, cluster: str | None) -> base.Sender:
+    def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> base.Sender:
         """A sender that reaches the back end, or any host of its cluster."""
-        return self.cctxt(host=cluster or host, version='1.0')
+        return self.cctxt(host=cluster or host, version=version)
 
     def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
         self._to(operation.host, operation.cluster).cast(
             ctxt, method_of(operation), operation=operation, **resource)
 
-    def _ask(self, ctxt, method: str, volume: objects.Volume, **arguments: object) -> object:
-        return self._to(volume.host, volume.cluster_name).call(ctxt, method, volume=volume,
-                                                               **arguments)
+    def _ask(self, ctxt, method: str, volume: objects.Volume, *, version: str = '1.0',
+             **arguments: object) -> object:
+        return self._to(volume.host, volume.cluster_name, version).call(
+            ctxt, method, volume=volume, **arguments)
 
     def create_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)
@@ -131,6 +132,26 @@ class VolumeAPI(base.RPCAPI):
             never written reads zeros.
         """
         return self._ask(ctxt, 'device_of', volume, machine=machine)
+
+    def open_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup,
+                           machine: str) -> dict:
+        """A device with the bytes of a volume in status backing-up, or of a snapshot of it that
+        `backup` names. They do not change until close_backup_source, which has to follow, also
+        for a backup that failed; until then the same device is returned again.
+
+        :param machine: of the backup service, as utils.machine() names it.
+        :returns: {'path'}: None where the volume is on another machine, and nothing was done.
+        :raises InvalidVolume: somebody has the volume, and its storage cannot read snapshots.
+        """
+        return self._ask(ctxt, 'open_backup_source', volume, version='1.1', backup=backup,
+                         machine=machine)
+
+    def close_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> None:
+        """Give the device back; nothing is left of what was made for it.
+
+        :raises SnapshotIsBusy: it is still open.
+        """
+        self._ask(ctxt, 'close_backup_source', volume, version='1.1', backup=backup)
 
     def get_manageable_volumes(self, ctxt, host: str | None, cluster: str | None, *,
                                limit: int, offset: int = 0, marker: dict | None = None,

@@ -3,6 +3,7 @@
 blocks with its source where the file system can. Bytes are moved by brick.local_dev.files."""
 import functools
 import os
+import stat
 from typing import Any
 
 from cinder import exception
@@ -26,7 +27,8 @@ def _typed(method):
 
 
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
-                       driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates):
+                       driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
+                       driver.ReadsSnapshots):
     """Real storage for one machine, with nothing to set up."""
 
     sparse_copy = True
@@ -71,6 +73,16 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def _copy(self, source, name, size):
         native.call(files.copy, self._path(source), self._path(name), size * GIB, self.reflink,
                     self.pace)
+
+    @_typed
+    def open_snapshot(self, snapshot: Any) -> str:
+        path = self._path(snapshot.name)
+        os.chmod(path, stat.S_IRUSR)
+        return path
+
+    @_typed
+    def close_snapshot(self, snapshot: Any) -> None:
+        os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
 
     @_typed
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:

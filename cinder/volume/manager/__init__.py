@@ -11,6 +11,7 @@ from cinder.rpc import volume as volume_rpc
 from cinder.volume.manager import (
     attachments,
     backend,
+    backups,
     capabilities,
     exporting,
     group_snapshots,
@@ -81,6 +82,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
                                      group_snapshot_endpoint, manage_volume_endpoint,
                                      manage_snapshot_endpoint, migration_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
+                                     backups.BackupSourceEndpoint(self.backend),
                                      replication_endpoint,
                                      cleanup.TakeOver(self.runner.take_over)]
 

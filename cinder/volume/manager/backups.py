@@ -1,13 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a back end does for backups: a volume that is to hold one goes to a backup service."""
-from cinder import exception, objects
+"""What a back end does for backups: a volume that is to hold one goes to a backup service, and a
+service that makes one gets a device to read."""
+import uuid
+
+import oslo_messaging as messaging
+
+from cinder import coordination, exception, objects, utils
+from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import session
+from cinder.db import snapshots as snapshots_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
+from cinder.volume import driver as driver_api
+from cinder.volume.manager import backend as backends
 from cinder.volume.manager.task import Task
+
+_TOLD = messaging.expected_exceptions(exception.Invalid, exception.Conflict,
+                                      exception.ServiceUnavailable, exception.SnapshotIsBusy)
+
+
+class BackupSourceEndpoint:
+    """Messages of backup services about what they read.
+
+    A volume that somebody has is read from a snapshot that lives as long as the backup is being
+    made. It has a row, which counts for no quota and whose id follows from the backup's: both
+    calls may be repeated, by another backup service too.
+    """
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+
+    @_TOLD
+    def open_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup,
+                           machine: str) -> dict:
+        """The device that holds what is to be backed up; see rpc.volume."""
+        self.backend.require_ready()
+        if machine != utils.machine():
+            return {'path': None}
+        with coordination.lock(f'volume-{volume.id}'):
+            if backup.snapshot_id:
+                return {'path': self._open(snapshots_db.get(ctxt, backup.snapshot_id))}
+            if attachments_db.for_volume(ctxt, volume.id):
+                return {'path': self._open(self._temporary(ctxt, volume, backup))}
+            return {'path': self.driver.local_path(volume)}
+
+    def _open(self, snapshot: objects.Snapshot) -> str:
+        self._require_reading()
+        return self.driver.open_snapshot(snapshot)
+
+    def _require_reading(self) -> None:
+        if not isinstance(self.driver, driver_api.ReadsSnapshots):
+            raise exception.InvalidVolume(
+                reason=f'{type(self.driver).__name__} cannot read snapshots: take a backup of the '
+                       'volume while nobody has it')
+
+    def _temporary(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> objects.Snapshot:
+        self._require_reading()
+        ident = _temporary_id(backup)
+        try:
+            snapshot = snapshots_db.get(ctxt, ident)
+        except exception.SnapshotNotFound:
+            snapshots_db.create(ctxt, {
+                'id': ident, 'project_id': volume.project_id, 'user_id': volume.user_id,
+                'volume_id': volume.id, 'volume_size': volume.size, 'use_quota': False,
+                'volume_type_id': volume.volume_type_id, 'status': 'creating', 'progress': '0%',
+                'encryption_key_id': volume.encryption_key_id,
+                'display_name': f'backup {backup.id}'})
+            snapshot = snapshots_db.get(ctxt, ident)
+        if snapshot.status == 'creating':
+            made = self.driver.create_snapshot(snapshot) or {}
+            snapshots_db.update(ctxt, ident, {**made, 'status': 'backing-up', 'progress': '100%'})
+            snapshot = snapshots_db.get(ctxt, ident)
+        return snapshot
+
+    @_TOLD
+    def close_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> None:
+        """Take the device back, and remove the snapshot that was only for it."""
+        self.backend.require_ready()
+        if not isinstance(self.driver, driver_api.ReadsSnapshots):
+            return
+        with coordination.lock(f'volume-{volume.id}'):
+            if backup.snapshot_id:
+                self.driver.close_snapshot(snapshots_db.get(ctxt, backup.snapshot_id))
+                return
+            try:
+                snapshot = snapshots_db.get(ctxt, _temporary_id(backup))
+            except exception.SnapshotNotFound:
+                return
+            if snapshot.status != 'creating':
+                self.driver.close_snapshot(snapshot)
+            self.driver.delete_snapshot(snapshot)
+            snapshots_db.destroy(ctxt, snapshot.id)
+
+
+def _temporary_id(backup: objects.Backup) -> str:
+    return str(uuid.uuid5(uuid.UUID(backup.id), 'snapshot'))
 
 
 def give_away(ctxt, work: Task, **values: object) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from cinder import objects
 from cinder.rpc import backup as backup_rpc
+from cinder.rpc import volume as volume_rpc
 from tests.fakes import bus as fake_bus
 
 objects.register_all()
@@ -25,6 +26,20 @@ def test_what_the_driver_can_is_asked(monkeypatch):
     bus.answers['check_support_to_force_delete'] = True
     assert backup_rpc.BackupAPI().check_support_to_force_delete(None, 'keeper') is True
     assert bus.sent[0].host == 'keeper'
+
+
+def test_what_it_reads_it_asks_the_back_end_for(monkeypatch):
+    bus = fake_bus.Bus().install(monkeypatch)
+    bus.answers |= {'open_backup_source': {'path': '/dev/vg/s'}, 'close_backup_source': None}
+    volume, backup = objects.Volume(host='h@lvm', cluster_name=None), objects.Backup(id='b')
+    api = volume_rpc.VolumeAPI()
+    assert api.open_backup_source(None, volume, backup, 'here') == {'path': '/dev/vg/s'}
+    api.close_backup_source(None, volume, backup)
+    assert bus.sent == [
+        ('call', 'cinder-volume', 'h@lvm', 'open_backup_source',
+         {'volume': volume, 'backup': backup, 'machine': 'here'}),
+        ('call', 'cinder-volume', 'h@lvm', 'close_backup_source',
+         {'volume': volume, 'backup': backup})]
 
 
 def test_a_backup_survives_the_bus():

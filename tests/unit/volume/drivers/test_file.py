@@ -45,6 +45,11 @@ class FileStorage(contract.Storage):
         os.truncate(path, size * GIB)
         return str(path)
 
+    def try_to_write(self, path):
+        # As for root every file can be written, the mode is looked at.
+        if not os.stat(path).st_mode & 0o222:
+            raise PermissionError(path)
+
     def read_at(self, path, length):
         with open(path, 'rb') as source:
             return source.read(length)
@@ -61,7 +66,8 @@ def storage(tmp_path):
 
 class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                            contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-                           contract.ManagesSnapshotsContract, contract.MigratesContract):
+                           contract.ManagesSnapshotsContract, contract.MigratesContract,
+                           contract.ReadsSnapshotsContract):
     def test_nobody_else_can_read_the_volumes(self, storage):
         volume = storage.volume()
         assert os.stat(storage.folder).st_mode & 0o077 == 0

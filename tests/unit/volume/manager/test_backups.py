@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A volume that is made from a backup: its back end makes it, a backup service gets it to fill."""
+"""A volume that is made from a backup: its back end makes it, a backup service gets it to fill.
+And what a backup service is given to read."""
 import pytest
+from oslo_messaging import ExpectedException
 
-from cinder import operations
+from cinder import exception, operations, utils
+from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
+from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.api import volumes as volumes_api
-from tests.fakes import backup_service
+from cinder.volume.drivers import lvm
+from cinder.volume.manager import backups
+from tests.fakes import backup_service, volumes
+from tests.fakes.volume_group import FakeVolumeGroup
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
 
@@ -76,3 +83,136 @@ def test_a_volume_that_went_away_meanwhile(ctxt, make, backup, monkeypatch):
     assert (volume.status, operation.error) == ('deleting', operations.WENT_AWAY)
     assert backups_db.get(ctxt, backup.id).status == 'available'
     assert operations_db.unfinished_for(ctxt, backup.id) == []
+
+
+class FileStorage:
+    def __init__(self, driver):
+        self.driver = driver
+
+    def write(self, name, data):
+        with open(f'{self.driver.folder}/{name}', 'r+b') as target:
+            target.write(data)
+
+    def read(self, path):
+        with open(path, 'rb') as source:
+            return source.read(3)
+
+
+class LVMStorage:
+    def __init__(self, kind):
+        self.group = FakeVolumeGroup()
+        self.driver = lvm.LVMVolumeDriver(volumes.options(lvm_type=kind), executor=self.group)
+        self.driver.check_for_setup_error()
+
+    def write(self, name, data):
+        self.group.volumes[name].data = data
+
+    def read(self, path):
+        return self.group.volumes[path.removeprefix('/dev/vg/')].data
+
+
+class TestSources:
+    """`storage` is that of the back end, `volume` one that holds b'one'."""
+
+    @pytest.fixture(params=['file', 'thin', 'default'])
+    def storage(self, request, manager):
+        if request.param == 'file':
+            return FileStorage(manager.backend.driver)
+        return LVMStorage(request.param)
+
+    @pytest.fixture
+    def endpoint(self, manager, storage):
+        made = next(one for one in manager.additional_endpoints
+                    if isinstance(one, backups.BackupSourceEndpoint))
+        made.driver = storage.driver
+        return made
+
+    @pytest.fixture
+    def volume(self, ctxt, database, storage):
+        made = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'backing-up',
+                                        'previous_status': 'in-use', 'host': POOL})
+        volume = volumes_db.get(ctxt, made.id)
+        storage.driver.create_volume(volume)
+        storage.write(volume.name, b'one')
+        return volume
+
+    @pytest.fixture
+    def attached(self, ctxt, volume):
+        attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
+                                     'connector': {'host': 'x'}})
+
+    def backup_of(self, ctxt, volume, **values):
+        return backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1,
+                                        'status': 'creating', **values})
+
+    def test_what_somebody_has_is_read_as_it_was_at_one_moment(self, ctxt, endpoint, storage,
+                                                               volume, attached):
+        backup = self.backup_of(ctxt, volume)
+        for text in (b'two', b'six'):
+            found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+            assert storage.read(found['path']) == b'one'
+            storage.write(volume.name, text)
+        snapshot, = snapshots_db.for_volume(ctxt, volume.id)
+        assert (snapshot.status, snapshot.use_quota) == ('backing-up', False)
+        for _attempt in range(2):
+            endpoint.close_backup_source(ctxt, volume, backup)
+            assert snapshots_db.for_volume(ctxt, volume.id) == []
+            with pytest.raises((KeyError, FileNotFoundError)):
+                storage.read(found['path'])
+
+    def test_what_was_interrupted_goes_on(self, ctxt, endpoint, storage, volume, attached,
+                                          monkeypatch):
+        backup = self.backup_of(ctxt, volume)
+        with monkeypatch.context() as patch:
+            patch.setattr(storage.driver, 'create_snapshot', None)
+            with pytest.raises(TypeError):
+                endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+        assert snapshots_db.for_volume(ctxt, volume.id)[0].status == 'creating'
+        found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+        assert storage.read(found['path']) == b'one'
+
+    def test_what_failed_is_taken_back(self, ctxt, endpoint, storage, volume, attached,
+                                       monkeypatch):
+        backup = self.backup_of(ctxt, volume)
+        monkeypatch.setattr(storage.driver, 'create_snapshot', None)
+        with pytest.raises(TypeError):
+            endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+        endpoint.close_backup_source(ctxt, volume, backup)
+        assert snapshots_db.for_volume(ctxt, volume.id) == []
+
+    def test_what_nobody_has_is_read_itself(self, ctxt, endpoint, storage, volume):
+        backup = self.backup_of(ctxt, volume)
+        found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+        assert found == {'path': storage.driver.local_path(volume)}
+        endpoint.close_backup_source(ctxt, volume, backup)
+        assert storage.read(found['path']) == b'one'
+
+    def test_a_snapshot_is_read_and_stays(self, ctxt, endpoint, storage, volume):
+        made = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
+                                          'volume_size': 1, 'status': 'backing-up'})
+        storage.driver.create_snapshot(snapshots_db.get(ctxt, made.id))
+        storage.write(volume.name, b'two')
+        backup = self.backup_of(ctxt, volume, snapshot_id=made.id)
+        found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+        assert storage.read(found['path']) == b'one'
+        endpoint.close_backup_source(ctxt, volume, backup)
+        assert storage.read(found['path']) == b'one'
+
+    def test_for_another_machine_nothing_is_made(self, ctxt, endpoint, volume, attached):
+        backup = self.backup_of(ctxt, volume)
+        assert endpoint.open_backup_source(ctxt, volume, backup, 'elsewhere') == {'path': None}
+        assert snapshots_db.for_volume(ctxt, volume.id) == []
+
+
+def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, monkeypatch):
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
+    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
+    backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
+    endpoint = backups.BackupSourceEndpoint(manager.backend)
+    endpoint.driver = object()
+    with pytest.raises(ExpectedException) as caught:
+        endpoint.open_backup_source(ctxt, volume, backup, utils.machine())
+    assert isinstance(caught.value.exc_info[1], exception.InvalidVolume)
+    assert 'while nobody has it' in str(caught.value.exc_info[1])
+    assert snapshots_db.for_volume(ctxt, volume.id) == []
+    endpoint.close_backup_source(ctxt, volume, backup)
