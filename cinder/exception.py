@@ -493,3 +493,28 @@ class VolumeBackupSizeExceedsAvailableQuota(QuotaError):
 
 class KeyManagerUnavailable(ServiceUnavailable):
     message = _('The key manager cannot be used at this time.')
+
+
+class NoImageService(Invalid):
+    message = _('No image service is set up.')
+
+
+class ImageUnacceptable(Invalid):
+    message = _('Image %(image_id)s cannot be used: %(reason)s')
+
+
+class ImageConflict(Conflict):
+    message = _('The image service cannot do that now: %(reason)s')
+
+
+class ImageLimitExceeded(QuotaError):
+    message = _('The image service takes no more: %(reason)s')
+
+
+class ImageServiceUnavailable(ServiceUnavailable):
+    message = _('The image service cannot be used at this time.')
+
+
+class NoRoomForConversion(CinderException):
+    message = _('The volume service has too little room to convert the image.')
+    safe = True

@@ -42,6 +42,8 @@ _MEMBERS = {'group': ('volume', groups_db.fail_volumes),
 # Verb -> number of the step in the event ids of user messages, and how a tenant reads it.
 _STEPS = {
     'volume.schedule': ('001', 'schedule allocate volume'),
+    'volume.upload': ('003', 'copy volume to image'),
+    'volume.download': ('005', 'copy image to volume'),
     'volume.extend': ('007', 'extend volume'),
     'volume.create': ('008', 'create volume from backend storage'),
     'snapshot.create': ('009', 'create snapshot'),
@@ -61,6 +63,7 @@ _STEPS = {
     'snapshot.unmanage': ('023', 'unmanage snapshot'),
     'backup.restore': ('024', 'restore backup'),
     'backup.import': ('025', 'import backup record'),
+    'volume.reimage': ('027', 'overwrite volume with image'),
     'group.schedule': ('030', 'schedule allocate group'),
     'group.create': ('031', 'create group'),
     'group.update': ('032', 'update group'),

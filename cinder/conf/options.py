@@ -7,6 +7,7 @@ from cinder.conf import (
     backend,
     backup,
     coordination,
+    image,
     keymgr,
     nova,
     quota,
@@ -20,10 +21,11 @@ from cinder.conf import (
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS, *transfer.OPTS, *rate_limit.OPTS],
+                *backup.OPTS, *transfer.OPTS, *rate_limit.OPTS, *image.DEFAULTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,
     service_user.GROUP: service_user.OPTS,
     nova.GROUP: nova.OPTS,
+    image.GROUP: image.OPTS,
 }

@@ -15,7 +15,7 @@ from cinder.conf import backend, options
 # file serves all daemons, so they are known by name; a test compares this with the libraries.
 LIBRARY_GROUPS = (
     'audit_middleware_notifications', 'barbican*', 'cinder_as_root', 'cinder_sys_admin', 'cors',
-    'database', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova', 'os_brick',
+    'database', 'glance', 'healthcheck', 'key_manager', 'keystone_authtoken', 'nova', 'os_brick',
     'oslo_concurrency', 'oslo_messaging_kafka', 'oslo_messaging_metrics',
     'oslo_messaging_notifications', 'oslo_messaging_rabbit', 'oslo_middleware', 'oslo_policy',
     'oslo_reports', 'oslo_versionedobjects', 'privsep*', 'profiler*', 'service_user', 'ssl',

@@ -17,8 +17,6 @@ OPTS = [
     cfg.StrOpt('snapshot_name_template', default='snapshot-%s', regex=_NAME,
                help='Name of a snapshot on the storage; %s stands for its id. A change loses '
                     'sight of what exists.'),
-    cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
-               help='Folder for images while they are converted.'),
     cfg.IntOpt('migration_create_volume_timeout_secs', default=300, min=1,
                help='Seconds to wait for the new back end to make the volume that a migration '
                     'copies to.'),

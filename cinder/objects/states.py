@@ -62,6 +62,8 @@ _but_maintenance = tuple(s for s in VOLUME_STATUSES if s != 'maintenance')
 
 VOLUME = {
     'create': Transition(('creating',), 'creating', 'available', 'error'),
+    # The second half of the creation from an image.
+    'download': Transition(('creating',), 'downloading', 'available', 'error'),
     'update': Transition(_but_maintenance),
     'delete': Transition(('available', 'error', 'error_restoring', 'error_extending',
                           'error_managing'), 'deleting', None, 'error_deleting'),

@@ -57,9 +57,10 @@ PROGRAMS = {
                        privsep.as_root_pctxt),
     'tgtadm': Program('iSCSI exports by tgt', privsep.as_root_pctxt),
     'qemu-img': Program('convert images'),
+    'prlimit': Program('bound what qemu-img may use'),
 }
 # Those that run what their command line goes on with, and what stands before that.
-_WRAPPERS = frozenset({'setpriv', 'ionice'})
+_WRAPPERS = frozenset({'setpriv', 'ionice', 'prlimit'})
 _OPTION = re.compile(r'-\S*|[0-9]+|KILL')
 # What a caller may add to the environment of a privileged command.
 ENVIRONMENT = frozenset({'LVM_SYSTEM_DIR', 'LVM_SUPPRESS_FD_WARNINGS', 'TGT_IPC_SOCKET'})

@@ -15,19 +15,21 @@ def method_of(operation: objects.Operation) -> str:
 class VolumeAPI(base.RPCAPI):
     """Client of cinder-volume.
 
-    Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source.
+    Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source;
+    1.2 download_volume, reimage_volume, upload_volume.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.1'
+    RPC_API_VERSION = '1.2'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> base.Sender:
         """A sender that reaches the back end, or any host of its cluster."""
         return self.cctxt(host=cluster or host, version=version)
 
-    def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
-        self._to(operation.host, operation.cluster).cast(
+    def _nudge(self, ctxt, operation: objects.Operation, version: str = '1.0',
+               **resource: object) -> None:
+        self._to(operation.host, operation.cluster, version).cast(
             ctxt, method_of(operation), operation=operation, **resource)
 
     def _ask(self, ctxt, method: str, volume: objects.Volume, *, version: str = '1.0',
@@ -52,6 +54,15 @@ class VolumeAPI(base.RPCAPI):
 
     def migrate_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)
+
+    def download_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, '1.2', volume=volume)
+
+    def reimage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, '1.2', volume=volume)
+
+    def upload_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+        self._nudge(ctxt, operation, '1.2', volume=volume)
 
     def manage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)

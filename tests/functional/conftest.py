@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.functional import databases, keystone, rabbit, tgt
+from tests.functional import databases, glance, keystone, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.oracle import Oracle
 from tests.functional.suite import Suite
@@ -55,6 +55,17 @@ def mariadb(workspace) -> Iterator[databases.Server]:
 def identity_service(workspace) -> Iterator[keystone.Keystone]:
     """A Keystone with a user for every persona."""
     server = keystone.Keystone(workspace / 'keystone')
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope='session')
+def image_service(workspace) -> Iterator[glance.Glance]:
+    server = glance.Glance(workspace / 'glance')
+    server.prepare()
     try:
         server.start()
         yield server

@@ -16,7 +16,7 @@ from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import backups as backup_policy
 from cinder.policies import volumes as policy
-from cinder.volume.api import volumes
+from cinder.volume.api import images, volumes
 
 
 def _any_text_is_true(_name: str, text: str) -> bool:
@@ -181,8 +181,9 @@ def _load_source(req: wsgi.Request, key: str, ident: str) -> dict[str, Any]:
         return {'source_volume': volumes_db.get(ctxt, ident)}
     if key == 'imageRef':
         ctxt.authorize(policy.CREATE_FROM_IMAGE)
-        raise exception.InvalidInput(
-            reason=_('image %s cannot be read: no image service is set up') % ident)
+        image = images.show(ctxt, ident)
+        snapshot = (images.snapshot_of(ctxt, image) if req.api_version >= mv.NOVA_IMAGE else None)
+        return {'snapshot': snapshot} if snapshot else {'image': image}
     backup = backups_db.get(ctxt, ident)
     ctxt.authorize(backup_policy.GET, backup)
     return {'backup': backup}

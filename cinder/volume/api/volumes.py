@@ -21,7 +21,7 @@ from cinder.objects import states
 from cinder.rpc import notices
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import encryption, zones
+from cinder.volume.api import encryption, images, zones
 
 
 def create(ctxt, *, size: int | None = None, name: str | None = None,
@@ -30,12 +30,14 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
            metadata: dict | None = None, availability_zone: str | None = None,
            scheduler_hints: dict | None = None,
            group: objects.Group | None = None,
-           backup: objects.Backup | None = None) -> objects.Volume:
+           backup: objects.Backup | None = None, image: dict | None = None) -> objects.Volume:
     """Accept a new volume; the scheduler places it and a volume service makes it.
 
     :param size: GiB; may be left out with a snapshot, source volume or backup.
     :param group: group that the volume joins, on the back end of the group.
     :param backup: what a backup service writes to the volume once it is made.
+    :param image: what the image service says of the image whose disk the volume becomes.
+    :raises ImageUnacceptable: no volume of this size can be made of the image.
     :raises InvalidInput: sizes, zones, encryption, or the group's types or back end do not fit.
     :raises InvalidVolumeType, KeyManagerUnavailable: there can be no key for the type.
     :raises InvalidGroup: the group is not available.
@@ -45,6 +47,8 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     if group is not None:
         _require_fit(group, volume_type, availability_zone)
     volume_type = volume_type or _default_type(ctxt, snapshot or source_volume or backup)
+    if image is not None:
+        images.require_usable(image, size, volume_type)
     source = source_volume or (snapshot and snapshot.volume)
     zone = group.availability_zone if group is not None else zones.choose(
         availability_zone, volume_type, source.availability_zone if source else None)
@@ -61,7 +65,7 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     }
     with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
         volume, operation = _record(ctxt, values | key, volume_type, snapshot, source_volume,
-                                    metadata or {}, scheduler_hints, group, backup)
+                                    metadata or {}, scheduler_hints, group, backup, image)
     scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
     return volume
 
@@ -113,7 +117,8 @@ def _encrypted_volume_of(ctxt, backup: objects.Backup) -> objects.Volume | None:
 def _record(ctxt, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
             hints: dict | None, group: objects.Group | None,
-            backup: objects.Backup | None) -> tuple[objects.Volume, objects.Operation]:
+            backup: objects.Backup | None,
+            image: dict | None) -> tuple[objects.Volume, objects.Operation]:
     origin = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
     backends = {utils.backend_of(each.cluster_name or each.host)
@@ -124,6 +129,8 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
         arguments['resource_backend'] = backends.pop()
     if backup is not None:
         arguments['backup_id'] = backup.id
+    if image is not None:
+        arguments['image_id'] = image['id']
     image_metadata = dict(origin.glance_metadata or {}) if origin is not None else {}
     with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:

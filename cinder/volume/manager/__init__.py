@@ -17,6 +17,7 @@ from cinder.volume.manager import (
     group_snapshots,
     groups,
     health,
+    images,
     manage_snapshots,
     manage_volumes,
     replication,
@@ -55,12 +56,14 @@ class VolumeManager(periodic_task.PeriodicTasks):
         manage_volume_endpoint = manage_volumes.ManageVolumesEndpoint(self.backend)
         manage_snapshot_endpoint = manage_snapshots.ManageSnapshotsEndpoint(self.backend)
         migration_endpoint = volume_migrations.MigrationEndpoint(self.backend)
+        image_endpoint = images.ImageEndpoint(self.backend)
         replication_endpoint = replication.ReplicationEndpoint(self.backend)
         self.runner.handlers = {
             'volume.create': volume_endpoint.create_volume,
             'volume.delete': volume_endpoint.delete_volume,
             'volume.extend': volume_endpoint.extend_volume,
             'volume.revert': volume_endpoint.revert_volume,
+            'volume.download': image_endpoint.download_volume,
             'volume.retype': migration_endpoint.retype_volume,
             'volume.migrate': migration_endpoint.migrate_volume,
             'service.failover': replication_endpoint.failover_service,
@@ -80,7 +83,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         }
         self.additional_endpoints = [volume_endpoint, snapshot_endpoint, group_endpoint,
                                      group_snapshot_endpoint, manage_volume_endpoint,
-                                     manage_snapshot_endpoint, migration_endpoint,
+                                     manage_snapshot_endpoint, migration_endpoint, image_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
                                      backups.BackupSourceEndpoint(self.backend),
                                      replication_endpoint,

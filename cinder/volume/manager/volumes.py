@@ -14,10 +14,12 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import backups, exporting, sources
+from cinder.volume.manager import backups, exporting, images, sources
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
+# Argument of a creation -> who goes on with the volume when it is made.
+_FILLED_BY = {'backup_id': backups, 'image_id': images}
 
 
 class VolumeEndpoint:
@@ -46,8 +48,9 @@ class VolumeEndpoint:
                 if not self._reschedule(ctxt, work, exc):
                     raise
                 return
-            finish = (functools.partial(backups.give_away, ctxt, work)
-                      if 'backup_id' in operation.arguments else work.done)
+            finish = next((functools.partial(giver.give_away, ctxt, work)
+                           for key, giver in _FILLED_BY.items() if key in operation.arguments),
+                          work.done)
             finish(**made, launched_at=timeutils.utcnow(),
                    service_uuid=self.backend.service_uuid,
                    availability_zone=volume.availability_zone or self.backend.availability_zone,

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the image service's client, and of what is done with images here. Credentials and
+connection options of the group are keystoneauth's, registered by cinder.image.glance."""
+
+from oslo_config import cfg
+
+GROUP = 'glance'
+OPTS = [
+    cfg.StrOpt('region_name', help='Region whose image service is asked.'),
+]
+DEFAULTS = [
+    cfg.ListOpt('glance_api_servers',
+                help='URLs of the image service, such as http://192.0.2.1:9292; the next one is '
+                     'asked when one does not answer. Without any, the catalog of the identity '
+                     'service that section [glance] names is asked.'),
+    cfg.StrOpt('glance_catalog_info', default='image:glance:publicURL',
+               regex=r'^[^:]+:[^:]*:(public|internal|admin)(URL)?$',
+               help='What to look for in that catalog: type, name and endpoint, of which the name '
+                    'is not looked at.'),
+    cfg.IntOpt('glance_num_retries', default=3, min=0,
+               help='How often a request to the image service, or the transfer of an image, is '
+                    'tried again.'),
+    cfg.IntOpt('glance_request_timeout', min=1,
+               help='Seconds without a sign of the image service until it is given up; 60 where '
+                    'this is not set.'),
+    cfg.BoolOpt('glance_api_insecure', default=False,
+                help='Do not check the certificate of the image service.'),
+    cfg.StrOpt('glance_ca_certificates_file',
+               help='Authorities that certificates of the image service are checked with.'),
+    cfg.StrOpt('glance_certfile', help='Certificate that this service shows the image service.'),
+    cfg.StrOpt('glance_keyfile', help='Key of glance_certfile.'),
+    cfg.ListOpt('glance_core_properties',
+                default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
+                         'min_disk', 'min_ram', 'name', 'size'],
+                help='What of an image is kept with a volume made from it, besides its own '
+                     'properties; they are not given back to an image made from that volume.'),
+    cfg.ListOpt('reserved_image_namespaces', default=[],
+                help='Properties whose names begin so are not given to new images, besides those '
+                     'that the image service keeps for itself.'),
+    cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
+               help='Folder for images while they are converted.'),
+    cfg.BoolOpt('image_conversion_disable', default=False,
+                help='Refuse images of another format than raw, in both directions.'),
+    cfg.IntOpt('image_introspection_cpu_limit', default=60, min=1,
+               deprecated_name='image_conversion_cpu_limit',
+               help='Seconds of CPU that a conversion may use for each GiB of the disk.'),
+    cfg.IntOpt('image_introspection_address_space_limit', default=1, min=1,
+               deprecated_name='image_conversion_address_space_limit',
+               help='GiB of memory that a conversion may use.'),
+]

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endpoint of images: their data goes to volumes, and comes from them. The image service is
+asked with this service's own credentials; an interrupted copy begins again."""
+import os
+import time
+from typing import Any
+
+from oslo_utils import timeutils
+
+from cinder import exception, objects, operations, utils
+from cinder.brick.local_dev import blocks
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import volumes as volumes_db
+from cinder.image import facts, glance
+from cinder.privsep import command
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import copying, fetching
+from cinder.volume.manager.task import Task, task
+
+# Seconds between two reports of progress.
+REPORTS = 2
+
+
+def give_away(ctxt, work: Task, **values: object) -> None:
+    """End the creation of a volume by beginning to copy its image.
+
+    :param values: columns that the creation filled in.
+    """
+    operation = _hand_over(ctxt, work, values)
+    if operation is not None:
+        volume_rpc.VolumeAPI().download_volume(ctxt, work.resource, operation)
+
+
+@session.retry_on_deadlock
+def _hand_over(ctxt, work: Task, values: dict) -> objects.Operation | None:
+    volume, arguments = work.resource, work.operation.arguments
+    with session.writer(ctxt):
+        if not work.done(status='downloading', **values):
+            return None  # the volume went another way meanwhile
+        volume.status = 'downloading'
+        return operations_db.create(
+            ctxt, 'volume.download', volume, host=utils.backend_of(volume.host),
+            cluster=utils.backend_of(volume.cluster_name),
+            arguments={'image_id': arguments['image_id']})
+
+
+class ImageEndpoint:
+    """Messages about images and the volumes of one back end."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+
+    @operations.lost_is_fine
+    def download_volume(self, ctxt, operation: objects.Operation,
+                        volume: objects.Volume | None = None) -> None:
+        """Write an image to a volume that was made for it."""
+        with task(self.backend.runner, ctxt, operation, volume) as work:
+            image = self._write(work, reads_zeros=self.driver.sparse_copy)
+            _finish(ctxt, work, image, launched_at=timeutils.utcnow())
+
+    def _write(self, work: Task, reads_zeros: bool) -> dict[str, Any]:
+        """Write the image of the operation to its volume; returns what is known of it.
+
+        :param reads_zeros: the volume does where it was not written.
+        """
+        volume, progress = work.resource, Progress(work)
+        images = glance.for_service()
+        image = images.show(work.operation.arguments['image_id'])
+        facts.require_usable(image, volume.size)
+        progress.total = image['size'] + volume.size * facts.GIB
+        with fetching.disk(images, image, self.backend.host, volume.size * facts.GIB,
+                           progress.report) as path, work.driver():
+            self._copy(path, volume, reads_zeros, progress, image['size'])
+        return image
+
+    def _copy(self, source: str, volume: objects.Volume, reads_zeros: bool, progress: 'Progress',
+              before: int) -> None:
+        mover = blocks.Blocks(self.driver.executor or command.execute,
+                              self.backend.configuration.volume_dd_blocksize,
+                              pace=self.driver.pace)
+        try:
+            for done in copying.copy(source, self.driver.local_path(volume),
+                                     os.stat(source).st_size, mover=mover, pace=self.driver.pace,
+                                     reads_zeros=reads_zeros):
+                progress.report(before + done)
+        except OSError as exc:
+            raise exception.VolumeBackendAPIException(data=exc) from exc
+
+
+class Progress:
+    """What is told of a copy while it goes on, and whether it still may.
+
+    :ivar total: bytes that there are to do.
+    """
+
+    def __init__(self, work: Task) -> None:
+        self.total = 0
+        self._work, self._next = work, 0.0
+
+    def report(self, done: int) -> None:
+        """Note how many bytes are done, now and then.
+
+        :raises OperationLost: others have the operation, or the volume went another way.
+        """
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + REPORTS
+        ctxt, operation = self._work.ctxt, self._work.operation
+        operations_db.progress(ctxt, operation, done, self.total)
+        found = operations.load(ctxt, operation)
+        if found is None or found.status != operations.transition_of(operation).meanwhile:
+            operations.abandon(ctxt, operation, operations.WENT_AWAY)
+            raise exception.OperationLost(operation_id=operation.id)
+
+
+@session.retry_on_deadlock
+def _finish(ctxt, work: Task, image: dict[str, Any], **values: object) -> None:
+    """The volume holds the image now."""
+    with session.writer(ctxt):
+        volumes_db.set_glance_metadata(ctxt, work.resource.id, facts.of_volume(image),
+                                       replace=True)
+        work.done(bootable=True, **values)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes from images and images from volumes, as clients ask for them."""
+import json
+
+import pytest
+
+from tests.api.conftest import PROJECT
+from tests.fakes import daemons as fake_daemons
+from tests.fakes import image_service as fake
+
+GIB = 1024 ** 3
+
+
+@pytest.fixture
+def service(monkeypatch):
+    with fake.running(monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def create(api):
+    def ask(image, size=1, mv='latest', **values):
+        return api.post('/volumes', {'volume': {'size': size, 'imageRef': image, **values}}, mv=mv)
+    return ask
+
+
+# ---------------------------------------------------------------------------- volumes from images
+@pytest.mark.parametrize('reference', ['%s', 'http://one.test/v2/images/%s'])
+def test_create_keeps_the_image_for_the_daemons(create, bus, service, reference):
+    ident = service.add()
+    answer = create(reference % ident)
+    assert (answer.status, answer.json['volume']['bootable']) == (202, 'false')
+    assert bus.sent[-1].args['operation'].arguments['image_id'] == ident
+
+
+def test_an_old_key_is_the_same(api, bus, service):
+    body = {'volume': {'size': 1, 'image_id': service.add()}}
+    assert api.post('/volumes', body, mv='3.0').status == 202
+
+
+@pytest.mark.parametrize(('values', 'words'), [
+    ({'min_disk': 2}, '2 GiB'), ({'size': GIB + 1}, '2 GiB'), ({'virtual_size': 2 * GIB}, '2 GiB'),
+    ({'status': 'queued'}, 'active'), ({'disk_format': 'ari'}, 'ari')])
+def test_an_image_that_does_not_fit(create, bus, service, values, words):
+    assert words in create(service.add(**values)).fault(400)
+    assert bus.sent == []
+
+
+def test_create_needs_a_size_and_an_image(api, create, bus, service, nobody):
+    ident = service.add()
+    assert 'size' in create(ident, size=None).fault(400)
+    assert nobody in create(nobody).fault(404)
+    assert 'plan9' in create('plan9').fault(400)
+    assert 'one source' in create(ident, snapshot_id=nobody).fault(400)
+
+
+def test_an_encrypted_type_takes_no_image(api, create, bus, service):
+    made = api.post('/types', {'volume_type': {'name': 'secret'}}).json['volume_type']
+    api.post(f'/types/{made["id"]}/encryption', {'encryption': {
+        'provider': 'luks', 'control_location': 'front-end'}})
+    assert 'encrypted' in create(service.add(), volume_type='secret').fault(400)
+
+
+def test_an_image_service_that_is_away(create, bus, service, nobody):
+    service.troubles = ['silence'] * 9
+    answer = create(nobody)
+    assert 'image service' in answer.fault(503) and answer.headers['Retry-After']
+
+
+def test_an_image_of_a_server_is_a_snapshot(api, create, bus, service):
+    volume = fake_daemons.volume(PROJECT, size=1)
+    snapshot = fake_daemons.snapshot(PROJECT, volume['id'])
+    ident = service.add(b'', block_device_mapping=json.dumps(
+        [{'boot_index': 0, 'snapshot_id': snapshot['id']}]))
+    assert create(ident, size=None).json['volume']['snapshot_id'] == snapshot['id']
+    assert create(ident, mv='3.45').json['volume']['snapshot_id'] is None

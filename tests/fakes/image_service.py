@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An image service in memory. It takes the place of the network below keystoneauth, as the compute
+service of tests.fakes.compute does; what a real one is like, tests/functional/test_images.py."""
+import contextlib
+import hashlib
+import io
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import requests
+import requests_mock
+
+from cinder.conf import CONF
+from cinder.image import glance
+
+URLS = ('http://one.test', 'http://two.test/v2')
+_PATH = re.compile(r'/v2/images(?:/(?P<id>[^/]+)(?P<file>/file)?)?')
+
+
+class ImageService:
+    """The service.
+
+    :ivar images: id -> what is known of an image.
+    :ivar data: id -> its bytes.
+    :ivar troubles: what happens to the next requests instead: a status, or 'silence'.
+    :ivar cut: how many more times the data of an image breaks off in the middle.
+    :ivar seen: (method, host, path) of the requests.
+    """
+
+    def __init__(self) -> None:
+        self.images: dict[str, dict[str, Any]] = {}
+        self.data: dict[str, bytes] = {}
+        self.troubles: list[int | str] = []
+        self.cut = 0
+        self.seen: list[tuple[str, str, str]] = []
+        self.tokens: list[str | None] = []
+
+    def add(self, data: bytes = b'picture', **values: Any) -> str:
+        """Keep an image; returns its id."""
+        ident = str(uuid.uuid4())
+        self.images[ident] = {
+            'id': ident, 'name': 'picture', 'status': 'queued', 'disk_format': 'raw',
+            'container_format': 'bare', 'min_disk': 0, 'min_ram': 0, 'size': None, 'owner': 'p1'}
+        self._keep(ident, data)
+        self.images[ident].update(values)
+        return ident
+
+    def _keep(self, ident: str, data: bytes) -> None:
+        self.data[ident] = data
+        self.images[ident].update(status='active', size=len(data), os_hash_algo='sha512',
+                                  os_hash_value=hashlib.sha512(data).hexdigest())
+
+    def respond(self, request: Any, context: Any) -> Any:
+        """The body of an answer, as requests_mock asks for it."""
+        self.seen.append((request.method, request.hostname, request.path))
+        self.tokens.append(request.headers.get('X-Auth-Token'))
+        if self.troubles:
+            trouble = self.troubles.pop(0)
+            if trouble == 'silence':
+                raise requests.exceptions.ConnectTimeout('nobody answers')
+            context.status_code = trouble
+            context.headers['Location'] = 'http://elsewhere.test/'
+            return io.BytesIO(b'<html><head><title>No</title></head><h1>No</h1> &amp; never</html>')
+        found = _PATH.fullmatch(request.path).groupdict()
+        return io.BytesIO(self._answer(request, context, found['id'], found['file']))
+
+    def _answer(self, request: Any, context: Any, ident: str | None, file: str | None) -> bytes:
+        if ident is None:
+            ident = json.loads(request.text)['id']
+            if ident in self.images:
+                context.status_code = 409
+                return b'there is one'
+            self.images[ident] = {'status': 'queued', 'size': None, **json.loads(request.text)}
+        if ident not in self.images:
+            context.status_code = 404
+            return b'no such image'
+        if request.method == 'DELETE':
+            del self.images[ident]
+            return b''
+        if file and request.method == 'PUT':
+            if self.images[ident]['status'] != 'queued':
+                context.status_code = 409
+                return b'not queued'
+            self._keep(ident, b''.join(request.body))
+            return b''
+        if file and self.cut:
+            self.cut -= 1
+            return self.data[ident][:-1]
+        return self.data[ident] if file else json.dumps(self.images[ident]).encode()
+
+
+@contextlib.contextmanager
+def running(monkeypatch: Any) -> Iterator[ImageService]:
+    """Start it, and have the options name it."""
+    service = ImageService()
+    CONF.set_override('glance_api_servers', list(URLS))
+    monkeypatch.setattr(glance, 'PAUSE', 0)
+    glance._session.cache_clear()
+    try:
+        with requests_mock.Mocker() as network:
+            network.register_uri(requests_mock.ANY, requests_mock.ANY, body=service.respond)
+            yield service
+    finally:
+        CONF.clear_override('glance_api_servers')
+        glance._session.cache_clear()

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Glance of our own, on SQLite and plain files, which takes everybody for its administrator."""
+import contextlib
+import hashlib
+import json
+import os
+import pathlib
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+from tests.functional.processes import Process, free_port, listens
+from tests.functional.suite import render, script
+
+_BOOT_SECONDS = 60
+_RULES = ('context_is_admin', 'default', 'add_image', 'get_image', 'get_images', 'modify_image',
+          'delete_image', 'publicize_image', 'communitize_image', 'download_image', 'upload_image')
+
+
+class Glance:
+    """One image service; its data outlives its process.
+
+    :param directory: holds its configuration, database, images and logs
+    """
+
+    def __init__(self, directory: pathlib.Path):
+        self.directory = directory
+        self.images = directory / 'images'
+        self.images.mkdir(parents=True)
+        self.port = free_port()
+        self.url = f'http://127.0.0.1:{self.port}'
+        (directory / 'glance-api.conf').write_text(render({
+            'DEFAULT': {'enabled_backends': 'files:file', 'enable_image_import': False},
+            'database': {'connection': f'sqlite:///{directory}/glance.sqlite'},
+            'glance_store': {'default_backend': 'files'},
+            'files': {'filesystem_store_datadir': self.images},
+            'os_glance_staging_store': {'filesystem_store_datadir': directory / 'staging'},
+            'os_glance_tasks_store': {'filesystem_store_datadir': directory / 'tasks'},
+            'oslo_policy': {'policy_file': directory / 'policy.yaml'},
+            'oslo_concurrency': {'lock_path': directory}, 'paste_deploy': {'config_file': _paste()},
+        }))
+        # Whoever has no token has no role either.
+        (directory / 'policy.yaml').write_text(''.join(f'"{rule}": "@"\n' for rule in _RULES))
+        # Glance reads the command line of whoever loads it, so that has to be empty.
+        (directory / 'server.py').write_text(
+            f"wsgi_app = 'glance.wsgi.api:application'\nbind = '127.0.0.1:{self.port}'\n"
+            "worker_class = 'gthread'\nthreads = 8\ncontrol_socket_disable = True\n")
+        self._process = Process(
+            f'glance on port {self.port}', [script('gunicorn')], directory / 'glance.log',
+            os.environ | {'OS_GLANCE_CONFIG_DIR': str(directory), 'PYTHONWARNINGS': 'ignore',
+                          'GUNICORN_CMD_ARGS': f'--config {directory}/server.py'})
+
+    # -------------------------------------------------------------------------------------- life
+    def prepare(self) -> None:
+        """Make the tables."""
+        done = subprocess.run(
+            [script('glance-manage'), '--config-file', self.directory / 'glance-api.conf',
+             'db', 'sync'], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f'glance-manage: {done.stdout}{done.stderr}'
+
+    def start(self) -> None:
+        self._process.start()
+        self._process.wait_for(lambda: listens(self.port), _BOOT_SECONDS)
+
+    def stop(self) -> None:
+        self._process.stop()
+
+    def kill9(self) -> None:
+        self._process.kill9()
+
+    def tail(self) -> str:
+        return self._process.tail()
+
+    # -------------------------------------------------------------------------------------- data
+    def add(self, data: bytes | pathlib.Path, disk_format: str = 'raw', **values) -> dict:
+        """Make an image of some bytes, or of a file, and return what is known of it."""
+        image = self.call('POST', '', {'name': 'picture', 'disk_format': disk_format,
+                                       'container_format': 'bare', **values})
+        data = data.read_bytes() if isinstance(data, pathlib.Path) else data
+        self.send(image['id'], data)
+        return self.show(image['id'])
+
+    def plant(self, image_id: str, data: bytes, disk_format: str) -> None:
+        """Put other data into an image, which a Glance of today would look into and refuse."""
+        (self.images / image_id).write_bytes(data)
+        with contextlib.closing(sqlite3.connect(self.directory / 'glance.sqlite')) as database:
+            database.execute(
+                'UPDATE images SET size = ?, disk_format = ?, os_hash_value = ? WHERE id = ?',
+                (len(data), disk_format, hashlib.sha512(data).hexdigest(), image_id))
+            database.commit()
+
+    def send(self, image_id: str, data: bytes) -> None:
+        self.call('PUT', f'/{image_id}/file', data)
+
+    def show(self, image_id: str) -> dict:
+        return self.call('GET', f'/{image_id}')
+
+    def ids(self) -> set[str]:
+        return {image['id'] for image in self.call('GET', '')['images']}
+
+    def data(self, image_id: str) -> bytes:
+        return self.call('GET', f'/{image_id}/file')
+
+    def wait(self, image_id: str, status: str, seconds: float = 30) -> dict:
+        """Wait until an image has a status, and return what is known of it then."""
+        ends = time.monotonic() + seconds
+        while (image := self.show(image_id))['status'] != status:
+            assert time.monotonic() < ends, image
+            time.sleep(0.05)
+        return image
+
+    def call(self, method: str, path: str, body=None):
+        """Ask for what is below /v2/images; bytes are sent and returned as they are."""
+        raw = isinstance(body, bytes)
+        request = urllib.request.Request(
+            f'{self.url}/v2/images{path}', body if raw or body is None else
+            json.dumps(body).encode(), method=method, headers={
+                'Content-Type': 'application/octet-stream' if raw else 'application/json'})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                told = answer.read()
+                return json.loads(told) if 'json' in answer.headers.get(
+                    'Content-Type', '') else told
+        except urllib.error.HTTPError as exc:
+            raise AssertionError(f'{method} {path}: {exc.code} {exc.read().decode()}') from exc
+
+
+def _paste() -> pathlib.Path:
+    """The pipelines that come with Glance, beside its programs."""
+    return pathlib.Path(script('python')).parents[1] / 'etc/glance/glance-api-paste.ini'

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes from images and images from volumes, with a Glance of our own that really keeps them."""
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.functional.suite import Suite
+
+MIB = 1024 ** 2
+GIB = 1024 ** 3
+
+
+@pytest.fixture(scope='module')
+def images_suite(installation, postgresql, image_service) -> Iterator[Suite]:
+    with installation('images', postgresql.url('images'), options={
+            'DEFAULT': {'glance_api_servers': image_service.url, 'glance_num_retries': 2},
+    }) as suite:
+        yield suite
+
+
+@pytest.fixture
+def suite(images_suite) -> Iterator[Suite]:
+    """What is left in the folder of conversions is a fault of whatever test."""
+    images_suite.ensure_running()
+    yield images_suite
+    folder = images_suite.state / 'conversion'
+    assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def holds(suite: Suite, volume: dict, data: bytes) -> bool:
+    """Whether a volume of 1 GiB begins with some bytes, and all others are zeros."""
+    with (suite.volumes / f'volume-{volume["id"]}').open('rb') as file:
+        same, place = file.read(len(data)) == data, len(data)
+        while same and (place := _next_data(file.fileno(), place)) is not None:
+            same, place = not any(os.pread(file.fileno(), MIB, place)), place + MIB
+        return same and os.fstat(file.fileno()).st_size == GIB
+
+
+def _next_data(fd: int, place: int) -> int | None:
+    try:
+        return os.lseek(fd, place, os.SEEK_DATA)
+    except OSError:  # there is none
+        return None
+
+
+@pytest.fixture
+def picture() -> bytes:
+    """The bytes of a disk with a hole."""
+    return os.urandom(MIB) + bytes(5 * MIB) + os.urandom(MIB)
+
+
+@pytest.fixture
+def converted(tmp_path, picture):
+    """Put the picture into a file of another format."""
+    def convert(disk_format: str, *options: str):
+        raw, made = tmp_path / 'raw', tmp_path / f'made.{disk_format}'
+        raw.write_bytes(picture)
+        subprocess.run(['qemu-img', 'convert', '-q', '-f', 'raw', '-O', disk_format, *options,
+                        raw, made], check=True)
+        return made
+    return convert
+
+
+@pytest.mark.parametrize('disk_format', ['raw', 'qcow2', 'vmdk', 'vhdx'])
+def test_a_volume_from_an_image(suite, client, image_service, picture, converted, disk_format):
+    image = image_service.add(converted(disk_format), disk_format, os_type='plan9', min_ram=64)
+    made = client.ready_volume(imageRef=image['id'])
+    assert holds(suite, made, picture)
+    # Holes stay holes.
+    assert (suite.volumes / f'volume-{made["id"]}').stat().st_blocks * 512 <= 3 * MIB
+    assert made['bootable'] == 'true'
+    kept = made['volume_image_metadata']
+    assert kept.items() >= {'image_id': image['id'], 'image_name': 'picture', 'min_ram': '64',
+                            'checksum': image['checksum'], 'container_format': 'bare',
+                            'disk_format': disk_format, 'os_type': 'plan9',
+                            'size': str(image['size'])}.items()
+    assert not kept.keys() & {'owner', 'id', 'stores', 'file', 'os_hash_value', 'status'}
+
+
+def test_what_no_volume_can_be_made_of(client, image_service, picture, converted):
+    def refused(words, size=1, status=400, **values):
+        body = {'volume': {'size': size, **values}}
+        answer = client.request('POST', 'volumes', body)
+        assert answer.status == status and words in str(answer), answer
+
+    image = image_service.add(picture, min_disk=3)
+    refused('3 GiB', imageRef=image['id'])
+    refused('size', size=None, imageRef=image['id'])
+    refused('status', imageRef=image_service.call('POST', '', {'name': 'empty'})['id'])
+    refused("'ari'", imageRef=image_service.add(picture, 'ari', container_format='ari')['id'])
+    refused('not the id', imageRef='plan9')
+    refused('could not be found', status=404, imageRef='00000000-0000-4000-8000-000000000009')
+
+
+@pytest.mark.parametrize(('disk_format', 'options', 'words'), [
+    ('qcow2', ('-o', 'backing_file=/etc/passwd,backing_fmt=raw'), 'other files'),
+    ('qcow2', ('-o', 'data_file=/tmp/images-data,data_file_raw=on'), 'other files'),
+    ('raw', (), 'its data is'),
+])
+def test_a_dangerous_image(suite, client, image_service, tmp_path, disk_format, options, words):
+    """One that names another file; and one that is called raw, and is not."""
+    made = tmp_path / 'made'
+    subprocess.run(['qemu-img', 'create', '-q', '-f', 'qcow2', '-u', *options, made, '1M'],
+                   check=True)
+    image = image_service.add(b'harmless')
+    image_service.plant(image['id'], made.read_bytes(), disk_format)
+    volume = client.create_volume(imageRef=image['id'])
+    told = wait_for_failure(client, volume)
+    assert words in told and image['id'] in told
+    assert holds(suite, volume, b'')
+    assert 'volume_image_metadata' not in client.show('volume', volume['id'])
+
+
+def test_a_damaged_image(suite, client, image_service, picture):
+    image = image_service.add(picture)
+    (image_service.images / image['id']).write_bytes(bytes(len(picture)))
+    volume = client.create_volume(imageRef=image['id'])
+    assert 'checksum' in wait_for_failure(client, volume)
+    assert holds(suite, volume, b'')
+
+
+def wait_for_failure(client, volume: dict, status: str = 'error') -> str:
+    """Wait for an error status and return what the user is told."""
+    client.wait_for_status('volume', volume['id'], status)
+    return client.messages(volume['id'])[0]['user_message']

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images and volumes over real files, with an image service in memory; what real ones do is
+tests/functional/test_images.py's."""
+import pytest
+
+from cinder import operations
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import volumes as volumes_db
+from cinder.volume.api import images as images_api
+from cinder.volume.api import volumes as volumes_api
+from tests.fakes import image_service as fake
+from tests.unit.volume.manager.conftest import BACKEND, POOL
+
+DATA = b'the bytes of a disk'
+
+
+@pytest.fixture
+def service(monkeypatch, ctxt):
+    ctxt.auth_token = 'of the caller'
+    with fake.running(monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def run(ctxt, manager, sent):
+    """Deliver the last message; returns the operation as it is then."""
+    def deliver():
+        _method, arguments = sent[-1]
+        operation = arguments['operation']
+        manager.runner.handlers[operation.verb](ctxt, **arguments)
+        return operations_db.get(ctxt, operation.id)
+    return deliver
+
+
+@pytest.fixture
+def accepted(ctxt, service, manager, sent, run):
+    """Make a volume of an image, to where its data is asked for; returns its id."""
+    def make(ident):
+        image = images_api.show(ctxt, ident)
+        volume = volumes_api.create(ctxt, size=1, image=image)
+        operation = sent[-1][1]['operation']
+        operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
+        volumes_db.update(ctxt, volume.id, {'host': POOL})
+        operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+        sent.append(('create_volume', {'operation': operation,
+                                       'volume': volumes_db.get(ctxt, volume.id)}))
+        assert run().state == 'done'
+        return volume.id
+    return make
+
+
+def content(folder, ident):
+    return (folder / f'volume-{ident}').open('rb').read(len(DATA))
+
+
+def told(ctxt, ident):
+    message, = messages_db.list_rows(ctxt, filters={'resource_uuid': ident}).rows
+    return message['user_message']
+
+
+def test_a_volume_waits_for_its_image(ctxt, service, accepted, sent, run, folder):
+    ident = service.add(DATA, os_type='plan9')
+    made = volumes_db.get(ctxt, accepted(ident))
+    assert (made.status, made.bootable, made.glance_metadata) == ('downloading', False, {})
+    assert sent[-1][0] == 'download_volume'
+    assert run().state == 'done'
+    made = volumes_db.get(ctxt, made.id)
+    assert (made.status, made.bootable, content(folder, made.id)) == ('available', True, DATA)
+    assert made.glance_metadata['os_type'] == 'plan9'
+    assert made.glance_metadata['image_id'] == ident
+
+
+def test_an_interrupted_copy_begins_again(ctxt, service, accepted, sent, manager, folder, tmp_path):
+    made = accepted(service.add(DATA))
+    operation = sent[-1][1]['operation']
+    operations_db.claim(ctxt, operation, f'{BACKEND}|former', 60)
+    (folder / f'volume-{made}').open('r+b').write(b'half')
+    left = tmp_path / 'conversion' / f'x#{BACKEND}'
+    left.parent.mkdir()
+    left.touch()
+    # As at the next start.
+    manager.init_host()
+    manager.runner.poll()
+    manager.runner.wait()
+    assert operations_db.get(ctxt, operation.id).state == 'done'
+    assert content(folder, made) == DATA and not list(left.parent.iterdir())
+
+
+def test_a_transfer_that_breaks_off_is_tried_again(ctxt, service, accepted, run, folder):
+    made = accepted(service.add(DATA))
+    service.cut = 1
+    assert run().state == 'done' and content(folder, made) == DATA
+
+
+def test_one_that_always_does_is_told(ctxt, service, accepted, run, tmp_path):
+    made = accepted(service.add(DATA))
+    service.cut = 99
+    assert run().state == 'failed'
+    failed = volumes_db.get(ctxt, made)
+    assert (failed.status, failed.bootable, failed.glance_metadata) == ('error', False, {})
+    assert told(ctxt, made) == ('copy image to volume:'
+                                'The image service cannot be used at this time.')
+    assert not list((tmp_path / 'conversion').iterdir())
+
+
+def test_an_image_that_went_meanwhile(ctxt, service, accepted, run):
+    ident = service.add(DATA)
+    made = accepted(ident)
+    del service.images[ident]
+    run()
+    assert 'could not be found' in told(ctxt, made)
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    ({'os_hash_value': 'x'}, 'checksum'), ({'disk_format': 'qcow2'}, "its data is 'raw'"),
+    ({'min_disk': 2}, '2 GiB'), ({'status': 'deactivated'}, 'deactivated')])
+def test_an_image_that_is_not_what_it_was_said_to_be(ctxt, service, accepted, run, folder, change,
+                                                     words):
+    ident = service.add(DATA)
+    made = accepted(ident)
+    service.images[ident].update(change)
+    assert run().state == 'failed'
+    assert words in told(ctxt, made) and content(folder, made) == bytes(len(DATA))
+
+
+def test_a_volume_that_is_deleted_by_force_stops_its_copy(ctxt, service, accepted, sent, run):
+    made = accepted(service.add(DATA))
+    message = sent[-1]
+    volumes_db.update(ctxt, made, {'status': 'deleting'})
+    sent.append(message)
+    assert operations_db.get(ctxt, message[1]['operation'].id).state == 'queued'
+    assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
