@@ -60,6 +60,8 @@ ENTRY_POINTS = (
                'run tgtadm, or dd on a device'),
     EntryPoint('cinder.privsep.tgt._create_account', as_root_pctxt,
                'hand a CHAP secret to tgtd, which answers root only'),
+    EntryPoint('cinder.privsep.holders._processes', as_root_pctxt,
+               'see who holds a device open that is to go'),
     EntryPoint('cinder.privsep.zeros._look', as_root_pctxt,
                'read samples of a new logical volume'),
     EntryPoint('cinder.privsep.lio._export', as_root_pctxt,

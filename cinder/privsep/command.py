@@ -51,6 +51,8 @@ PROGRAMS = {
                        'several volumes at one moment', *_LVM),
     'thin_ls': Program('device ids in a thin pool', privsep.as_root_pctxt),
     'blockdev': Program('keep a snapshot that is read from being written', *_LVM),
+    'stat': Program('who holds a device open', privsep.as_root_pctxt,
+                    (caps.CAP_SYS_PTRACE, caps.CAP_DAC_READ_SEARCH)),
     'dd': Program('copy and clear thick volumes', *_COPY),
     'ionice': Program('run dd at an I/O priority', privsep.as_root_pctxt, (caps.CAP_SYS_NICE,)),
     'setpriv': Program('let dd die with the service that started it; take capabilities away',

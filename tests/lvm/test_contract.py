@@ -49,7 +49,8 @@ class Both(contract.VolumeDriverContract, contract.ClonesVolumesContract,
 
     def test_a_volume_that_somebody_holds_open_is_busy_and_keeps_its_bytes(self, storage):
         volume = storage.volume(data=contract.ONE)
-        with open(storage.path(volume), 'rb'), pytest.raises(exception.VolumeIsBusy):
+        with (open(storage.path(volume), 'rb'),
+              pytest.raises(exception.VolumeIsBusy, match=rf'\(process {os.getpid()}\)')):
             storage.driver.delete_volume(volume)
         assert storage.read(volume, 3000) == contract.ONE
         storage.driver.delete_volume(volume)

@@ -11,7 +11,7 @@ from typing import Any
 from cinder import exception
 from cinder.brick.local_dev import blocks, guard, lvm, reports
 from cinder.i18n import _
-from cinder.privsep import command, freeze, zeros
+from cinder.privsep import command, freeze, holders, zeros
 from cinder.volume import driver
 from cinder.volume.drivers import audit, exported, manageable
 from cinder.volume.drivers.exported import GIB
@@ -32,6 +32,7 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     VERSION = '3.0.0'
     vg: lvm.LVM | None = None
     first_written = staticmethod(zeros.first_written)
+    holders = staticmethod(holders.of)
 
     def do_setup(self, ctxt: Any) -> None:
         """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
@@ -168,11 +169,11 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
                       live=True)
 
     def delete_volume(self, volume: Any) -> driver.Fields:
-        with _busy(exception.VolumeIsBusy, volume_name=volume.name):
+        with self._volume_free(volume):
             self.vg.delete(volume.name)
 
     def extend_volume(self, volume: Any, new_size: int) -> driver.Fields:
-        with _busy(exception.VolumeIsBusy, volume_name=volume.name):
+        with self._volume_free(volume):
             self.vg.extend(volume.name, new_size * GIB)
         self.target.extend(volume, self.local_path(volume))
 
@@ -184,13 +185,31 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     def local_path(self, volume: Any) -> str:
         return self.vg.device(volume.name)
 
+    def _volume_free(self, volume):
+        return self._free(volume.name, exception.VolumeIsBusy, volume_name=volume.name)
+
+    def _snapshot_free(self, snapshot):
+        return self._free(_lv_name(snapshot), exception.SnapshotIsBusy,
+                          snapshot_name=snapshot.name)
+
+    @contextlib.contextmanager
+    def _free(self, name: str, error: type[exception.CinderException],
+              **names: str) -> Iterator[None]:
+        """Around what needs it free: of one that is in use tell the operator who uses it."""
+        try:
+            yield
+        except reports.LVInUse as exc:
+            held = ', '.join(self.holders(self.vg.device(name)))
+            raise error(reason=f'{exc.msg}; it is held by {held}' if held else exc.msg,
+                        **names) from exc
+
     # --------------------------------------------------------------------- snapshots
     def create_snapshot(self, snapshot: Any) -> driver.Fields:
         self._require_room()
         self.vg.create_snapshot(_lv_name(snapshot), snapshot.volume.name)
 
     def delete_snapshot(self, snapshot: Any) -> driver.Fields:
-        with _busy(exception.SnapshotIsBusy, snapshot_name=snapshot.name):
+        with self._snapshot_free(snapshot):
             self.vg.delete(_lv_name(snapshot))
 
     def open_snapshot(self, snapshot: Any) -> str:
@@ -201,14 +220,14 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
     def close_snapshot(self, snapshot: Any) -> None:
         name = _lv_name(snapshot)
         if self.sparse_copy:
-            with _busy(exception.SnapshotIsBusy, snapshot_name=snapshot.name):
+            with self._snapshot_free(snapshot):
                 self.vg.deactivate(name)
         else:
             # A thick one is active as long as its volume is.
             self.vg.protect(name, False)
 
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
-        with _busy(exception.VolumeIsBusy, volume_name=volume.name):
+        with self._volume_free(volume):
             self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
 
     # ------------------------------------------------------------------- rows and storage
@@ -325,11 +344,3 @@ class LVMVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Reve
 
 def _lv_name(snapshot: Any) -> str:
     return f'_{snapshot.name}' if snapshot.name.startswith(_RESERVED) else snapshot.name
-
-
-@contextlib.contextmanager
-def _busy(error: type[exception.CinderException], **names: str) -> Iterator[None]:
-    try:
-        yield
-    except reports.LVInUse as exc:
-        raise error(reason=exc.msg, **names) from exc

@@ -387,6 +387,17 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
             storage.driver.delete_volume(volume)
         assert storage.read(volume, 3000) == contract.ONE
 
+    def test_who_holds_it_is_for_the_operator_to_read(self, storage, monkeypatch):
+        volume, asked = storage.volume(), []
+        monkeypatch.setattr(storage.driver, 'holders',
+                            lambda path: asked.append(path) or ['tgtd (process 17)', '/mnt'])
+        storage.group.volumes[volume.name].open = True
+        with pytest.raises(exception.VolumeIsBusy,
+                           match=r'held by tgtd \(process 17\), /mnt') as caught:
+            storage.driver.delete_volume(volume)
+        assert asked == [f'/dev/vg/{volume.name}']
+        assert 'tgtd' not in operations.words_for_tenant(caught.value)
+
     def test_a_snapshot_that_is_open_is_busy(self, storage):
         snapshot = storage.snapshot(storage.volume())
         storage.group.volumes[f'_{snapshot.name}'].open = True
