@@ -1,29 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that tests of every layer use: an empty database, a context of an administrator."""
+# In the main thread: a native thread in which eventlet is imported for the first time, as tooz
+# does, can never be joined.
+import eventlet  # noqa: F401
 import pytest
+
+from cinder import context
+from cinder.conf import CONF
+from cinder.db import models, session, types
+from tests.database import Database
 
 
 def pytest_collection():
-    """Prepare what the modules with the tests expect when they are imported.
-
-    Here, and nothing of cinder at the top of this file, as with -n the first process loads this
-    file too: it hands out tests, runs none, and the others wait for it.
-    """
-    # In the main thread: a native thread in which eventlet is imported for the first time, as
-    # tooz does, can never be joined.
-    import eventlet  # noqa: F401
-
-    from cinder.conf import CONF
+    """Prepare what the modules with the tests expect when they are imported."""
     CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
 
 
 @pytest.fixture(scope='session')
 def only_database(tmp_path_factory):
     """The Database of this process, with the type __DEFAULT__, and its rows."""
-    from cinder import context
-    from cinder.conf import CONF
-    from cinder.db import models, session, types
-    from tests.database import Database
     path = tmp_path_factory.mktemp('database') / 'cinder.sqlite'
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, '_engines', None)
@@ -42,7 +37,6 @@ def only_database(tmp_path_factory):
 @pytest.fixture
 def database(only_database, monkeypatch):
     """All tables, with nothing but the type __DEFAULT__ in them; gives cinder.db.session."""
-    from cinder.db import session
     made, rows = only_database
     made.restore(rows)
     monkeypatch.setattr(session, '_engines', made.engines)
@@ -52,7 +46,6 @@ def database(only_database, monkeypatch):
 @pytest.fixture
 def ctxt():
     """An administrator of the project 'p1'."""
-    from cinder import context
     return context.RequestContext(is_admin=True, roles=['admin'], user_id='u1', project_id='p1',
                                   overwrite=False)
 

@@ -2,7 +2,7 @@
 """Default volume types of projects, over HTTP. All of it is 3.62."""
 import pytest
 
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 
 OTHER = 'f' * 32
 URL = f'/default-types/{PROJECT}'

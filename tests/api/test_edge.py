@@ -8,7 +8,7 @@ from cinder.api import microversions as mv
 from cinder.api.v3 import router
 from cinder.conf import CONF
 from cinder.db import types as types_db
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT, Answer
 
 REQUEST_ID = re.compile(r'req-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 TYPES = '/types'
@@ -211,7 +211,6 @@ def _raw(api, **environ):
     """A request with an environment of its own, which no client library would send."""
     import webob
 
-    from tests.api.conftest import Answer
     base = webob.Request.blank('/').environ
     base.update({'HTTP_X_AUTH_TOKEN': f'user:{PROJECT}',
                  'HTTP_OPENSTACK_API_VERSION': 'volume latest', **environ})

@@ -4,7 +4,7 @@ import pytest
 
 from cinder.db import quotas as quotas_db
 from cinder.db import types as types_db
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes.daemons import ADMIN
 from tests.fakes.daemons import volume as make_volume
 

@@ -6,7 +6,7 @@ from cinder import context, exception
 from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.manager import capabilities
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 
 ADMIN = context.get_admin_context()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 from tests.fakes import image_service as fake
 

@@ -11,7 +11,7 @@ from cinder.api.v3 import router
 from cinder.db import default_types as default_types_db
 from cinder.db import messages as messages_db
 from cinder.db import models
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes.daemons import ADMIN
 
 ROWS, STATEMENTS = 1000, 4

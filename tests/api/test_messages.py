@@ -6,7 +6,7 @@ import pytest
 
 from cinder import context
 from cinder.db import messages as messages_db
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cinder.api import microversions as mv
 from cinder.api import openapi, wsgi
 from cinder.api.v3 import router
 from cinder.conf import CONF
-from tests.api import conftest
+from tests.api.client import PASTE, Api
 
 FACTS = pathlib.Path(__file__).parents[3] / 'shared/api/routes.csv'
 OPERATIONS = list(openapi.operations(router.ROUTES))
@@ -117,7 +117,7 @@ def test_without_a_version_all_are_described(api):
 def strict(tmp_path):
     """The pipeline of Keystone, without the filter that asks it."""
     paste = tmp_path / 'paste.ini'
-    paste.write_text(conftest.PASTE.read_text().replace(' authtoken ', ' '))
+    paste.write_text(PASTE.read_text().replace(' authtoken ', ' '))
 
     def application():
         return deploy.loadapp(f'config:{paste}', name='osapi_volume')
@@ -130,7 +130,7 @@ def strict(tmp_path):
 @pytest.mark.parametrize(('public', 'status'), [(False, 401), (True, 200)])
 def test_without_a_token(strict, public, status):
     CONF.set_override('openapi_public', public)
-    stranger = conftest.Api(strict())
+    stranger = Api(strict())
     nobody = {'X-Auth-Token': None}
     answer = stranger.get('/v3/openapi.json', bare=True, headers=nobody, mv=None)
     assert answer.status == status

@@ -4,7 +4,7 @@ import pytest
 
 from cinder import context
 from cinder.db import volumes as volumes_db
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 
 URL = f'/os-quota-sets/{PROJECT}'
 DEFAULTS = {'volumes': 10, 'snapshots': 10, 'gigabytes': 1000, 'backups': 10,

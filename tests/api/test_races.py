@@ -10,7 +10,7 @@ import pytest
 from cinder.db import backups as backups_db
 from cinder.db import volumes as volumes_db
 from tests.api import verbs
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes import daemons as fake
 from tests.fakes.daemons import ADMIN
 

@@ -6,7 +6,7 @@ import pytest
 from paste import deploy
 
 from cinder.conf import CONF
-from tests.api.conftest import PASTE, Api
+from tests.api.client import PASTE, Api
 
 
 @contextlib.contextmanager

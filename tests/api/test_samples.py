@@ -24,7 +24,7 @@ from cinder.db import type_encryption as encryption_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from tests.api import verbs
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes.daemons import ADMIN
 
 OWN = pathlib.Path(__file__).with_name('samples')

@@ -6,7 +6,7 @@ from cinder import context
 from cinder.db import quotas as quotas_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
-from tests.api.conftest import PROJECT, Api
+from tests.api.client import PROJECT, Api
 from tests.fakes import daemons as fake_daemons
 
 ADMIN = context.get_admin_context()

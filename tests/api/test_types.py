@@ -2,7 +2,7 @@
 """Volume types, their extra specs, access and encryption, over HTTP."""
 import pytest
 
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 
 ENCRYPTION = {'provider': 'luks', 'control_location': 'front-end', 'cipher': 'aes-xts-plain64',
               'key_size': 256}

@@ -9,7 +9,7 @@ from cinder.db import attachments as attachments_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from tests.api.conftest import PROJECT
+from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 from tests.fakes.daemons import ADMIN
 

@@ -23,7 +23,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from tests.api.conftest import Answer, Api
+from tests.api.client import Answer, Api
 from tests.fakes import backup_service
 from tests.fakes import daemons as fake
 from tests.fakes.daemons import ADMIN
