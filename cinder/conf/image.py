@@ -37,6 +37,8 @@ DEFAULTS = [
     cfg.ListOpt('reserved_image_namespaces', default=[],
                 help='Properties whose names begin so are not given to new images, besides those '
                      'that the image service keeps for itself.'),
+    cfg.BoolOpt('enable_force_upload', default=False,
+                help='Let volumes that are in use become images where a request insists.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
                help='Folder for images while they are converted.'),
     cfg.BoolOpt('image_conversion_disable', default=False,

@@ -26,6 +26,8 @@ CHUNK = 1024 ** 2
 # Seconds before a request is tried again; doubled each time.
 PAUSE = 0.5
 _MARKUP = re.compile(r'<title>.*?</title>|<[^>]*>', re.DOTALL)
+_UNPROTECT = [{'op': 'replace', 'path': '/protected', 'value': False}]
+_PATCHING = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
 # What other answers mean; `told` is what the service says.
 _REFUSALS: dict[int, Callable[[str, str], exception.CinderException]] = {
     400: lambda _id, told: exception.InvalidInput(reason=told),
@@ -122,9 +124,13 @@ class Images:
             return self.show(image_id)  # of a request whose answer was lost
 
     def delete(self, image_id: str) -> None:
-        """Remove an image; gone already is success."""
+        """Remove an image, protected or not; gone already is success."""
         try:
-            self._ask('DELETE', image_id)
+            try:
+                self._ask('DELETE', image_id)
+            except exception.NotAuthorized:
+                self._ask('PATCH', image_id, json=_UNPROTECT, headers=_PATCHING)
+                self._ask('DELETE', image_id)
         except exception.ImageNotFound:
             LOG.debug('Image %s is gone already.', image_id)
 

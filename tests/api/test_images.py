@@ -4,10 +4,12 @@ import json
 
 import pytest
 
+from cinder.db import volumes as volumes_db
 from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 from tests.fakes import image_service as fake
 
+IDS = '00000000-0000-4000-8000-000000000001'
 GIB = 1024 ** 3
 
 
@@ -74,3 +76,59 @@ def test_an_image_of_a_server_is_a_snapshot(api, create, bus, service):
         [{'boot_index': 0, 'snapshot_id': snapshot['id']}]))
     assert create(ident, size=None).json['volume']['snapshot_id'] == snapshot['id']
     assert create(ident, mv='3.45').json['volume']['snapshot_id'] is None
+
+
+# ---------------------------------------------------------------------------- images from volumes
+@pytest.fixture
+def upload(api, bus, service):
+    """Ask for an image of a volume that was made from one."""
+    volume = fake_daemons.volume(PROJECT, name='one')
+    volumes_db.set_glance_metadata(fake_daemons.ADMIN, volume['id'], {
+        'image_id': 'x', 'min_disk': '1', 'os_type': 'plan9'})
+
+    def ask(mv='latest', client=api, **values):
+        return client.post(f'/volumes/{volume["id"]}/action', {
+            'os-volume_upload_image': {'image_name': 'mine', **values}}, mv=mv)
+    ask.volume = volume['id']
+    return ask
+
+
+def test_upload_begins_an_image(api, bus, service, upload):
+    told = upload(disk_format='qcow2', protected=True).json['os-volume_upload_image']
+    image = service.images[told['image_id']]
+    assert image.items() >= {'name': 'mine', 'disk_format': 'qcow2', 'container_format': 'bare',
+                             'protected': True, 'visibility': 'private', 'os_type': 'plan9',
+                             'min_disk': 1}.items() and 'image_id' not in image
+    kind = told.pop('volume_type')
+    assert kind['name'] == '__DEFAULT__' and told.pop('updated_at')
+    assert told == {
+        'id': upload.volume, 'status': 'uploading', 'size': 1, 'display_description': None,
+        'image_id': image['id'], 'image_name': 'mine', 'container_format': 'bare',
+        'disk_format': 'qcow2', 'visibility': 'private', 'protected': True}
+    operation = bus.sent[-1].args['operation']
+    assert (bus.sent[-1].method, operation.arguments['image_id']) == ('upload_volume', image['id'])
+
+
+def test_upload_as_it_was_first(service, upload):
+    told = upload(mv='3.0', container_format=None).json['os-volume_upload_image']
+    assert not {'visibility', 'protected'} & told.keys()
+    assert service.images[told['image_id']]['visibility'] == 'shared'
+
+
+@pytest.mark.parametrize(('values', 'words'), [
+    ({'container_format': 'compressed'}, 'compressed'), ({'disk_format': 'exe'}, 'exe')])
+def test_upload_of_what_is_not_made_here(bus, service, upload, values, words):
+    assert words in upload(**values).fault(400)
+    assert (service.images, bus.sent) == ({}, [])
+
+
+def test_the_image_service_refuses_an_image(api, bus, service, upload):
+    service.troubles = [400]
+    assert 'No & never' in upload(container_format='bag').fault(400)
+    assert api.get('/volumes/' + upload.volume).json['volume']['status'] == 'available'
+
+
+def test_an_encrypted_volume_does_not_become_an_image(bus, service, upload):
+    volumes_db.update(fake_daemons.ADMIN, upload.volume, {'encryption_key_id': IDS})
+    assert 'encrypted' in upload().fault(400)
+    assert service.images == {}

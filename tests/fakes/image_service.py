@@ -73,11 +73,18 @@ class ImageService:
             if ident in self.images:
                 context.status_code = 409
                 return b'there is one'
-            self.images[ident] = {'status': 'queued', 'size': None, **json.loads(request.text)}
+            self.images[ident] = {'status': 'queued', 'size': None, 'visibility': 'shared',
+                                  'protected': False, **json.loads(request.text)}
         if ident not in self.images:
             context.status_code = 404
             return b'no such image'
+        if request.method == 'PATCH':
+            assert json.loads(request.text)[0]['path'] == '/protected'
+            self.images[ident]['protected'] = False
         if request.method == 'DELETE':
+            if self.images[ident].get('protected'):
+                context.status_code = 403
+                return b'protected'
             del self.images[ident]
             return b''
         if file and request.method == 'PUT':
@@ -85,6 +92,10 @@ class ImageService:
                 context.status_code = 409
                 return b'not queued'
             self._keep(ident, b''.join(request.body))
+            if self.cut:
+                self.cut -= 1
+                self.images[ident]['status'] = 'queued'
+                context.status_code = 500
             return b''
         if file and self.cut:
             self.cut -= 1

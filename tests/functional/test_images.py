@@ -34,8 +34,12 @@ def holds(suite: Suite, volume: dict, data: bytes) -> bool:
     with (suite.volumes / f'volume-{volume["id"]}').open('rb') as file:
         same, place = file.read(len(data)) == data, len(data)
         while same and (place := _next_data(file.fileno(), place)) is not None:
-            same, place = not any(os.pread(file.fileno(), MIB, place)), place + MIB
+            same, place = empty(os.pread(file.fileno(), MIB, place)), place + MIB
         return same and os.fstat(file.fileno()).st_size == GIB
+
+
+def empty(data: bytes) -> bool:
+    return data.count(0) == len(data)
 
 
 def _next_data(fd: int, place: int) -> int | None:
@@ -125,3 +129,43 @@ def wait_for_failure(client, volume: dict, status: str = 'error') -> str:
     """Wait for an error status and return what the user is told."""
     client.wait_for_status('volume', volume['id'], status)
     return client.messages(volume['id'])[0]['user_message']
+
+
+# ---------------------------------------------------------------------------- images from volumes
+@pytest.fixture
+def volume(suite, client, image_service, picture) -> dict:
+    """A volume that begins with the picture."""
+    return client.ready_volume(imageRef=image_service.add(picture, os_type='plan9')['id'])
+
+
+def upload(client, volume: dict, **values) -> str:
+    """Have an image made of a volume; returns its id."""
+    answer = client.action(volume['id'], 'os-volume_upload_image', {
+        'image_name': 'mine', **values}, expect=202)['os-volume_upload_image']
+    assert answer['status'] == 'uploading'
+    return answer['image_id']
+
+
+def test_an_image_from_a_volume(client, image_service, volume, picture):
+    ident = upload(client, volume, visibility='private')
+    assert client.wait_for_status('volume', volume['id'], 'available')
+    image = image_service.show(ident)
+    assert image.items() >= {'name': 'mine', 'status': 'active', 'size': GIB, 'os_type': 'plan9',
+                             'disk_format': 'raw', 'visibility': 'private'}.items()
+    path = image_service.images / ident
+    with path.open('rb') as file:
+        assert file.read(len(picture)) == picture
+        assert all(map(empty, iter(lambda: file.read(MIB), b'')))
+
+
+@pytest.mark.parametrize('disk_format', ['qcow2', 'vmdk'])
+def test_there_and_back(suite, client, image_service, volume, picture, disk_format):
+    """Headers of another format in a volume are bytes like others."""
+    path = suite.volumes / f'volume-{volume["id"]}'
+    with path.open('r+b') as file:
+        file.write(b'QFI\xfb\x00\x00\x00\x03')
+    picture = b'QFI\xfb\x00\x00\x00\x03' + picture[8:]
+    ident = upload(client, volume, disk_format=disk_format)
+    client.wait_for_status('volume', volume['id'], 'available')
+    assert image_service.show(ident)['size'] < 16 * MIB
+    assert holds(suite, client.ready_volume(imageRef=ident), picture)

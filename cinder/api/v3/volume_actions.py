@@ -13,10 +13,9 @@ from cinder.api.views import shapes
 from cinder.api.views import volumes as view
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.i18n import _
 from cinder.policies import volume_actions as policy
 from cinder.policies import volumes as volume_policy
-from cinder.volume.api import volume_actions, volumes
+from cinder.volume.api import images, volume_actions, volumes
 
 
 def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
@@ -116,12 +115,19 @@ def retype(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 # ------------------------------------------------------- what needs other services or back ends
 @wsgi.body(schema.UPLOAD_IMAGE, key='os-volume_upload_image')
 @wsgi.response(202, view.UPLOADED)
-def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
+def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.UPLOAD_IMAGE)
-    if body.get('visibility') == 'public':
-        req.context.authorize(policy.UPLOAD_PUBLIC, volume)
-    raise exception.InvalidVolume(
-        reason=_('volume %s cannot become an image: no image service is set up') % volume.id)
+    access = {}
+    if req.api_version >= mv.UPLOAD_IMAGE_PARAMS:
+        access = {'visibility': body.get('visibility', 'private'),
+                  'protected': boolean(body.get('protected', False))}
+        if access['visibility'] == 'public':
+            req.context.authorize(policy.UPLOAD_PUBLIC, volume)
+    image = images.upload(
+        req.context, volume, name=body['image_name'], force=boolean(body.get('force', False)),
+        disk_format=body.get('disk_format', 'raw'),
+        container_format=body.get('container_format') or 'bare', **access)
+    return view.uploaded(req, volumes_db.get(req.context, volume.id), {**image, **access})
 
 
 @wsgi.versions(mv.REIMAGE)

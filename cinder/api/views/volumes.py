@@ -6,7 +6,7 @@ from typing import Any
 from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas.base import nullable
-from cinder.api.views import shapes
+from cinder.api.views import shapes, types
 from cinder.api.views.base import ADMIN, OMIT, Field, View, links
 from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.objects import Volume
@@ -140,6 +140,22 @@ def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
     row['encrypted'] = volume.encrypted or bool(volume_type and volume_type.encryption)
     row['metadata'] = row['metadata'] or {}
     return CHANGED.one(req, row)
+
+
+def uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) -> dict[str, Any]:
+    """The answer of os-volume_upload_image.
+
+    :param image: what the image service says of the image.
+    """
+    told = {name: volume.get(name)
+            for name in ('id', 'updated_at', 'status', 'display_description', 'size')}
+    told['volume_type'] = (types.DEFAULT.one(req, volume.volume_type)['volume_type']
+                           if volume.volume_type else None)
+    told |= {'image_id': image['id'], 'image_name': image['name'],
+             'container_format': image['container_format'], 'disk_format': image['disk_format']}
+    if req.api_version >= mv.UPLOAD_IMAGE_PARAMS:
+        told |= {'visibility': image['visibility'], 'protected': image['protected']}
+    return {'os-volume_upload_image': told}
 
 
 def totals(req: wsgi.Request, found: dict[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,18 @@
 image the image service decides, which is asked with his token."""
 from typing import Any
 
-from oslo_utils import uuidutils
+from oslo_utils import excutils, uuidutils
 
-from cinder import exception, objects
+from cinder import exception, objects, utils
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.image import facts, glance
+from cinder.objects import states
+from cinder.rpc import volume as volume_rpc
 
 
 def show(ctxt, reference: str) -> dict[str, Any]:
@@ -46,3 +52,59 @@ def require_usable(image: dict[str, Any], size: int, volume_type: objects.Volume
         raise exception.InvalidInput(
             reason=_('type %s is encrypted, and images cannot be written to encrypted volumes')
             % volume_type.name)
+
+
+def upload(ctxt, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
+           container_format: str = 'bare', force: bool = False,
+           **access: object) -> dict[str, Any]:
+    """Accept to make an image of a volume; returns what the image service says of the image.
+
+    :param force: a volume in use may be taken, where enable_force_upload allows that.
+    :param access: visibility and protected, where the caller says.
+    :raises InvalidVolume: the status forbids it, or the volume is encrypted.
+    :raises InvalidInput: the formats cannot be made here, or the image service has not got them.
+    :raises NoImageService, ImageServiceUnavailable: nobody keeps images.
+    """
+    verb = 'upload_image_force' if force and CONF.enable_force_upload else 'upload_image'
+    _require_uploadable(volume, verb, disk_format, container_format)
+    images, image_id = glance.for_caller(ctxt), uuidutils.generate_uuid()
+    image = images.create(image_id, {
+        **facts.of_image(volume.glance_metadata or {}), 'name': name, 'disk_format': disk_format,
+        'container_format': container_format, **access})
+    try:
+        operation = _record(ctxt, volume, 'volume.upload', verb, image_id=image_id,
+                            disk_format=disk_format)
+    except Exception:
+        with excutils.save_and_reraise_exception():
+            images.delete(image_id)
+    volume_rpc.VolumeAPI().upload_volume(ctxt, volume, operation)
+    return image
+
+
+def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
+                        container_format: str) -> None:
+    """Find out before an image is begun."""
+    allowed = states.VOLUME[verb].allowed
+    if volume.status not in allowed:
+        raise exception.InvalidVolume(
+            reason=f"volume {volume.id} is in status '{volume.status}' and must be in one of: "
+                   f"{', '.join(allowed)}")
+    if volume.encrypted:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is encrypted, and would be of no use without its key')
+    if CONF.image_conversion_disable and disk_format not in facts.PLAIN:
+        raise exception.InvalidInput(reason=_('this service converts no images: only raw can be '
+                                              'made'))
+    if container_format == 'compressed':
+        raise exception.InvalidInput(reason=_('this service makes no compressed images'))
+
+
+@session.retry_on_deadlock
+def _record(ctxt, volume: objects.Volume, verb: str, transition: str,
+            **arguments: object) -> objects.Operation:
+    with utils.fault_points(f'{verb}:api:commit'), session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, transition)
+        return operations_db.create(
+            ctxt, verb, volume, host=utils.backend_of(volume.host),
+            cluster=utils.backend_of(volume.cluster_name),
+            arguments={**arguments, 'transition': transition})

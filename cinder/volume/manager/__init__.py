@@ -64,6 +64,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
             'volume.extend': volume_endpoint.extend_volume,
             'volume.revert': volume_endpoint.revert_volume,
             'volume.download': image_endpoint.download_volume,
+            'volume.upload': image_endpoint.upload_volume,
             'volume.retype': migration_endpoint.retype_volume,
             'volume.migrate': migration_endpoint.migrate_volume,
             'service.failover': replication_endpoint.failover_service,

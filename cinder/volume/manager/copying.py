@@ -8,9 +8,18 @@ from collections.abc import Iterator
 from cinder.brick import native
 from cinder.brick.local_dev import blocks, files
 from cinder.brick.local_dev.pace import UNHURRIED, Pace
+from cinder.privsep import command
+from cinder.volume.manager import backend as backends
 
 # Bytes between two reports; what an interruption may repeat.
 PIECE = 256 * 1024 ** 2
+
+
+def mover_of(backend: backends.Backend) -> blocks.Blocks:
+    """How a back end moves bytes between devices."""
+    driver = backend.driver
+    return blocks.Blocks(driver.executor or command.execute,
+                         backend.configuration.volume_dd_blocksize, pace=driver.pace)
 
 
 def copy(source: str, target: str, size: int, start: int = 0, *, reads_zeros: bool = False,

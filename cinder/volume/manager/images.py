@@ -5,22 +5,26 @@ import os
 import time
 from typing import Any
 
+from oslo_log import log as logging
 from oslo_utils import timeutils
 
 from cinder import exception, objects, operations, utils
-from cinder.brick.local_dev import blocks
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.image import facts, glance
-from cinder.privsep import command
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import copying, fetching
+from cinder.volume.manager import copying, fetching, sending
 from cinder.volume.manager.task import Task, task
 
+LOG = logging.getLogger(__name__)
 # Seconds between two reports of progress.
 REPORTS = 2
+
+
+class WentAway(exception.OperationLost):
+    """The operation was ours and is of no use any more."""
 
 
 def give_away(ctxt, work: Task, **values: object) -> None:
@@ -75,18 +79,49 @@ class ImageEndpoint:
             self._copy(path, volume, reads_zeros, progress, image['size'])
         return image
 
+    @operations.lost_is_fine
+    def upload_volume(self, ctxt, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Write the volume to the image that waits for it; who has the volume goes on using it."""
+        image_id = operation.arguments['image_id']
+        with task(self.backend.runner, ctxt, operation, volume, alone=False,
+                  undo=lambda: _discard(image_id)) as work:
+            try:
+                with work.driver():
+                    self._send(work, image_id)
+                if not work.done():
+                    raise WentAway(operation_id=operation.id)
+            except WentAway:
+                _discard(image_id)
+                raise
+
+    def _send(self, work: Task, image_id: str) -> None:
+        volume, progress, images = work.resource, Progress(work), glance.for_service()
+        if sending.is_whole(images, image_id):
+            return  # by a former attempt, which did not come to tell
+        progress.total = volume.size * facts.GIB
+        disk_format = work.operation.arguments['disk_format']
+        with sending.data(self.backend, volume, image_id, disk_format) as (path, size):
+            progress.total = size
+            sending.send(images, image_id, path, size, self.driver.pace, progress.report)
+
     def _copy(self, source: str, volume: objects.Volume, reads_zeros: bool, progress: 'Progress',
               before: int) -> None:
-        mover = blocks.Blocks(self.driver.executor or command.execute,
-                              self.backend.configuration.volume_dd_blocksize,
-                              pace=self.driver.pace)
         try:
             for done in copying.copy(source, self.driver.local_path(volume),
-                                     os.stat(source).st_size, mover=mover, pace=self.driver.pace,
-                                     reads_zeros=reads_zeros):
+                                     os.stat(source).st_size, reads_zeros=reads_zeros,
+                                     mover=copying.mover_of(self.backend), pace=self.driver.pace):
                 progress.report(before + done)
         except OSError as exc:
             raise exception.VolumeBackendAPIException(data=exc) from exc
+
+
+def _discard(image_id: str) -> None:
+    """Remove the image of an upload that failed."""
+    try:
+        glance.for_service().delete(image_id)
+    except exception.CinderException as exc:
+        LOG.error('Image %s, whose upload failed, could not be removed: %s', image_id, exc)
 
 
 class Progress:
@@ -102,7 +137,8 @@ class Progress:
     def report(self, done: int) -> None:
         """Note how many bytes are done, now and then.
 
-        :raises OperationLost: others have the operation, or the volume went another way.
+        :raises OperationLost: others have the operation.
+        :raises WentAway: the volume went another way.
         """
         if time.monotonic() < self._next:
             return
@@ -112,7 +148,7 @@ class Progress:
         found = operations.load(ctxt, operation)
         if found is None or found.status != operations.transition_of(operation).meanwhile:
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
-            raise exception.OperationLost(operation_id=operation.id)
+            raise WentAway(operation_id=operation.id)
 
 
 @session.retry_on_deadlock

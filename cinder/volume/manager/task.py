@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One context manager around each long operation: lock, claim, load, and the record of failure."""
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
@@ -70,23 +70,28 @@ class Task:
 
 @contextlib.contextmanager
 def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
-         operation: objects.Operation, resource: objects.base.CinderObject | None = None,
+         operation: objects.Operation, resource: objects.base.CinderObject | None = None, *,
+         alone: bool = True, undo: Callable[[], None] = lambda: None,
          **on_failure: object) -> Iterator[Task]:
     """Run the body as the one holder of the operation.
 
     Trouble with the database is no failure of the work: the journal keeps it to be done again.
 
     :param resource: as it came with the message; loaded where the operation is resumed.
+    :param alone: nothing else is done to the resource meanwhile.
+    :param undo: removes what a failure would leave elsewhere.
     :param on_failure: columns to write together with the error status.
     :raises OperationLost: others hold it, it is done, the resource went another way, or the
         storage does not answer: then it goes back to the journal. What was asked for may still
         happen, and is found done by the next attempt.
     """
-    lock = f'{operation.resource_type}-{operation.resource_id}'
+    lock = (f'{operation.resource_type}-{operation.resource_id}' if alone
+            else f'operation-{operation.id}')
     with (coordination.lock(lock), _again_later(operation),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
+            undo()
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
             work.tell()
             raise exception.OperationLost(operation_id=operation.id)
@@ -98,9 +103,10 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
                 exception.DatabaseTrouble):
             raise
         except Exception as exc:
+            undo()
             work.fail(exc, **on_failure)
     work.tell()
-    if work.gone:
+    if work.gone or not alone:
         coordination.forget(lock)
 
 

@@ -12,7 +12,6 @@ import oslo_messaging as messaging
 from oslo_log import log as logging
 
 from cinder import coordination, exception, objects, operations, utils
-from cinder.brick.local_dev import blocks
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -22,7 +21,6 @@ from cinder.db import types as types_db
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
-from cinder.privsep import command
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
@@ -140,9 +138,7 @@ class MigrationEndpoint:
 
     def _copy_bytes(self, work: Task, path: str, reads_zeros: bool) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * GIB
-        mover = blocks.Blocks(self.driver.executor or command.execute,
-                              self.backend.configuration.volume_dd_blocksize,
-                              pace=self.driver.pace)
+        mover = copying.mover_of(self.backend)
         for done in copying.copy(self.driver.local_path(work.resource), path, total,
                                  operation.get('progress_done') or 0, mover=mover,
                                  pace=self.driver.pace,

@@ -3,12 +3,14 @@
 tests/functional/test_images.py's."""
 import pytest
 
-from cinder import operations
+from cinder import exception, operations
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
+from cinder.image import facts
 from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
+from cinder.volume.manager import sending
 from tests.fakes import image_service as fake
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
@@ -131,3 +133,96 @@ def test_a_volume_that_is_deleted_by_force_stops_its_copy(ctxt, service, accepte
     sent.append(message)
     assert operations_db.get(ctxt, message[1]['operation'].id).state == 'queued'
     assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
+
+
+# ---------------------------------------------------------------------------- images from volumes
+@pytest.fixture
+def uploading(ctxt, service, accepted, sent, run, monkeypatch):
+    """Ask for an image of a volume that begins with DATA; returns the volume's and image's ids."""
+    # To send a thousandth is enough.
+    monkeypatch.setattr(facts, 'GIB', 2 ** 20)
+
+    def make(**values):
+        made = accepted(service.add(DATA, os_type='plan9', min_ram=64))
+        run()
+        volume = volumes_db.get(ctxt, made)
+        image = images_api.upload(ctxt, volume, name='mine', **values)
+        assert (volume.status, sent[-1][0]) == ('uploading', 'upload_volume')
+        return made, image['id']
+    return make
+
+
+def test_an_image_has_the_bytes_and_what_is_known_of_them(ctxt, service, uploading, run):
+    made, ident = uploading(visibility='private')
+    assert run().state == 'done'
+    assert volumes_db.get(ctxt, made).status == 'available'
+    image = service.images[ident]
+    assert image.items() >= {'status': 'active', 'size': 2 ** 20, 'name': 'mine', 'min_ram': 64,
+                             'os_type': 'plan9', 'disk_format': 'raw',
+                             'visibility': 'private'}.items()
+    assert service.data[ident].startswith(DATA)
+
+
+def test_an_upload_that_breaks_off_is_tried_again(service, uploading, run):
+    _made, ident = uploading()
+    service.cut = 1
+    assert (run().state, service.images[ident]['status']) == ('done', 'active')
+
+
+def test_an_upload_that_always_does_leaves_no_image(ctxt, service, uploading, run):
+    made, ident = uploading(protected=True)
+    service.cut = 99
+    assert run().state == 'failed'
+    assert volumes_db.get(ctxt, made).status == 'available' and ident not in service.images
+    assert told(ctxt, made).startswith('copy volume to image:The image service')
+
+
+@pytest.mark.parametrize(('status', 'state'), [
+    ('active', 'done'), ('queued', 'done'), ('saving', 'failed'), ('killed', 'failed')])
+def test_an_interrupted_upload(ctxt, service, uploading, run, monkeypatch, status, state):
+    """The image may have got all its data and nobody noted it, or part of it."""
+    monkeypatch.setattr(sending, 'SETTLING', 0)
+    made, ident = uploading()
+    service.images[ident]['status'] = status
+    service.data[ident] = b'of the former'
+    assert run().state == state
+    assert volumes_db.get(ctxt, made).status == 'available'
+    assert (ident in service.images) == (state == 'done')
+    assert (service.data[ident] == b'of the former') == (status != 'queued')
+
+
+def test_too_many_attempts_leave_no_image(ctxt, service, uploading, sent, run):
+    made, ident = uploading()
+    sent[-1][1]['operation'].attempt = 99
+    run()
+    assert 'interrupted' in told(ctxt, made) and ident not in service.images
+
+
+def test_a_volume_that_is_deleted_by_force_has_no_image(ctxt, service, uploading, sent, run):
+    made, ident = uploading()
+    volumes_db.update(ctxt, made, {'status': 'deleting'})
+    assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
+    assert ident not in service.images
+
+
+def test_an_image_whose_volume_cannot_be_taken_is_not_begun(ctxt, service, uploading):
+    made, _ident = uploading()
+    before = dict(service.images)
+    stale = volumes_db.get(ctxt, made)
+    for status in ('uploading', 'available'):
+        stale.status = status
+        with pytest.raises(exception.InvalidVolume, match="'uploading'"):
+            images_api.upload(ctxt, stale, name='another')
+        assert service.images == before
+
+
+def test_a_volume_in_use_is_taken_with_force(ctxt, service, uploading, run, conf):
+    made, _ident = uploading()
+    run()
+    volumes_db.update(ctxt, made, {'status': 'in-use'})
+    with pytest.raises(exception.InvalidVolume, match='in-use'):
+        images_api.upload(ctxt, volumes_db.get(ctxt, made), name='mine', force=True)
+    conf.set_override('enable_force_upload', True)
+    images_api.upload(ctxt, volumes_db.get(ctxt, made), name='mine', force=True)
+    conf.clear_override('enable_force_upload')
+    assert (run().state, volumes_db.get(ctxt, made).status) == ('done', 'in-use')

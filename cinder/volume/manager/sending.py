@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes of a volume as the data of an image: read or converted, and sent to the image service.
+"""
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from oslo_log import log as logging
+
+from cinder import exception, objects
+from cinder.brick import native
+from cinder.brick.local_dev.pace import Pace
+from cinder.conf import CONF
+from cinder.i18n import _
+from cinder.image import facts, glance, inspection
+from cinder.volume.manager import backend as backends
+from cinder.volume.manager import copying
+
+LOG = logging.getLogger(__name__)
+# Seconds in which the image service finds out that a transfer has broken off, and between looks.
+SETTLING, LOOK = 30, 0.5
+
+
+@contextlib.contextmanager
+def data(backend: backends.Backend, volume: objects.Volume, image_id: str,
+         disk_format: str) -> Iterator[tuple[str, int]]:
+    """Path of a file or device that begins with the data of an image of the volume, and how many
+    bytes that are, for the length of a block.
+
+    :raises ProcessExecutionError: it cannot be converted.
+    """
+    path, size = backend.driver.local_path(volume), volume.size * facts.GIB
+    with contextlib.ExitStack() as stack:
+        if not os.access(path, os.R_OK):
+            # Devices are root's: dd reads them for us.
+            mine = stack.enter_context(inspection.temporary(image_id, backend.host))
+            os.truncate(mine, size)
+            for _done in copying.copy(path, mine, size, reads_zeros=True,
+                                      mover=copying.mover_of(backend)):
+                pass
+            path = mine
+        _forget(path)
+        if disk_format not in facts.PLAIN:
+            made = stack.enter_context(inspection.temporary(image_id, backend.host))
+            inspection.from_disk(path, made, disk_format, size)
+            path, size = made, os.stat(made).st_size
+        yield path, size
+
+
+def _forget(path: str) -> None:
+    """What is kept of a device in memory may be older than what an initiator wrote to it."""
+    with open(path, 'rb', buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def is_whole(images: glance.Images, image_id: str) -> bool:
+    """Whether an image has its data; False when it waits for it.
+
+    :raises ImageUnacceptable: neither, and it does not get there.
+    """
+    ends = time.monotonic() + SETTLING
+    while (status := images.show(image_id)['status']) == 'saving' and time.monotonic() < ends:
+        # Somebody sends, or died when he did; then it waits for data again in a moment.
+        time.sleep(LOOK)
+    if status not in ('active', 'queued'):
+        raise exception.ImageUnacceptable(
+            image_id=image_id, reason=_("it takes no data in status '%s'") % status)
+    return status == 'active'
+
+
+def send(images: glance.Images, image_id: str, path: str, size: int, pace: Pace,
+         report: Callable[[int], None]) -> None:
+    """Give an image its data; what breaks off is sent again from the start.
+
+    :param report: is told from time to time how many bytes are sent.
+    :raises ImageServiceUnavailable, ImageConflict: the service does not take it.
+    """
+    left = CONF.glance_num_retries
+    while not is_whole(images, image_id):
+        try:
+            images.upload(image_id, _read(path, size, pace, report))
+        except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
+            if not left:
+                raise
+            LOG.warning('Image %s is sent again from its start: %s', image_id, exc)
+        left -= 1
+    kept = images.show(image_id)['size']
+    if kept != size:
+        raise exception.ImageUnacceptable(
+            image_id=image_id,
+            reason=_('the image service kept %(kept)s bytes of %(size)d')
+            % {'kept': kept, 'size': size})
+
+
+def _read(path: str, size: int, pace: Pace, report: Callable[[int], None]) -> Iterator[bytes]:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            for start, piece in pace.pieces(size):
+                for place in range(start, start + piece, glance.CHUNK):
+                    yield native.call(os.pread, fd, min(glance.CHUNK, start + piece - place), place)
+                    report(place)
+        finally:
+            os.close(fd)
+    except OSError as exc:
+        raise exception.VolumeBackendAPIException(data=exc) from exc
