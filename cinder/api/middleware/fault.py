@@ -5,7 +5,7 @@ Stands outside of whatever may raise; identity (auth.py) and handlers only raise
 """
 import http
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from oslo_context import context as oslo_context
@@ -25,7 +25,11 @@ FAULT_NAMES = {
 def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     """The answer for an exception; also logs what an operator has to know."""
     status, text, headers = _read(exc)
-    if status >= 500:
+    if status == 503:
+        # Each request fails so while somebody is away: who that is, not where we were.
+        LOG.warning('%s %s failed (%s): %s', environ.get('REQUEST_METHOD'), _path(environ),
+                    environ.get('openstack.request_id'), _one_line(': '.join(_causes(exc))))
+    elif status >= 500:
         # The request id is named: where no identity was found yet, the log's own may be another's.
         LOG.error('%s %s failed (%s): %s', environ.get('REQUEST_METHOD'),
                   _path(environ), environ.get('openstack.request_id'),
@@ -39,6 +43,12 @@ def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     if status in (413, 429) and 'Retry-After' in dict(headers):
         body['retryAfter'] = dict(headers)['Retry-After']
     return wsgi.Response({FAULT_NAMES.get(status, 'computeFault'): body}, status, headers)
+
+
+def _causes(exc: BaseException | None) -> Iterator[str]:
+    while exc is not None:
+        yield f'{type(exc).__name__} {exc}'
+        exc = exc.__cause__
 
 
 def _one_line(text: str) -> str:

@@ -50,6 +50,16 @@ def test_server_errors_are_logged_with_their_cause(caplog):
     assert 'ValueError: inner' in caplog.text
 
 
+def test_what_is_away_is_logged_in_one_line(caplog):
+    try:
+        raise exception.ServiceUnavailable() from ConnectionError('nobody\nlistens')
+    except exception.ServiceUnavailable as exc:
+        fault.fault(exc, ENVIRON)
+    line, = caplog.text.splitlines()
+    assert 'GET /x' in line and 'ServiceUnavailable' in line
+    assert r'ConnectionError nobody\nlistens' in line
+
+
 def test_nobody_else_begins_a_line_of_the_log(caplog):
     caplog.set_level('INFO')
     environ = {**ENVIRON, 'PATH_INFO': 'x\nERROR fake \xc3\xa9'}
