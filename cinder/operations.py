@@ -8,6 +8,7 @@ import concurrent.futures
 import contextlib
 import functools
 import threading
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 
@@ -250,7 +251,8 @@ class OperationRunner:
             with utils.fault_points(step):
                 self._claim_or_give_back(ctxt, operation)
             try:
-                yield
+                with self._logged(ctxt, operation):
+                    yield
             except exception.OperationLost:
                 raise
             except Exception:
@@ -258,6 +260,19 @@ class OperationRunner:
                 raise
         finally:
             self._held.discard(operation.id)
+
+    @contextlib.contextmanager
+    def _logged(self, ctxt: context.RequestContext,
+                operation: objects.Operation) -> Iterator[None]:
+        """Under the ids of the request, whichever thread this is."""
+        what = operation.verb, operation.resource_type, operation.resource_id, self.stage
+        began = time.monotonic()
+        LOG.info('%s of %s %s begins (%s, attempt %d).', *what, operation.attempt, context=ctxt)
+        try:
+            yield
+        finally:
+            LOG.info('%s of %s %s ends (%s, %.3f s).', *what, time.monotonic() - began,
+                     context=ctxt)
 
     def _reserve(self, operation: objects.Operation) -> None:
         """Keep the other threads of this process off: to the journal they are the same holder."""
@@ -367,10 +382,12 @@ class OperationRunner:
         return len(fresh)
 
     def _recover(self, operation: objects.Operation) -> None:
+        ctxt = request_context(operation)
+        # The thread may have run another one before.
+        ctxt.update_store()
         LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb, operation.resource_type,
                  operation.resource_id, operation.attempt + 1)
         try:
-            ctxt = request_context(operation)
             with contextlib.suppress(exception.OperationLost):
                 self.handlers[operation.verb](ctxt, operation)
         except Exception:

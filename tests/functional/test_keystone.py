@@ -3,6 +3,7 @@
 end, are revoked or forged, and when Keystone is slow or away."""
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -116,21 +117,30 @@ def test_headers_of_an_identity_are_not_believed(suite):
 
 
 def test_request_ids_reach_the_logs_of_all_daemons(suite):
-    client, sent = suite.client('member'), f'req-{uuid.uuid4()}'
-    answer = client.request('POST', 'volumes', {'volume': {'size': 1}},
-                            headers={'X-OpenStack-Request-ID': sent})
-    assert answer.status == 202
-    identity = answer.json['volume']['id']
-    client.wait_for_status('volume', identity, 'available')
-    ids = f'{sent} {answer.headers["x-openstack-request-id"]}'
-    for name in ('api', 'scheduler'):
-        assert ids in suite.processes[name].log.read_text(), name
-    # The volume daemon logs its commands, and has one for an export that goes.
-    answer = client.request('DELETE', f'volumes/{identity}',
-                            headers={'X-OpenStack-Request-ID': sent})
-    client.wait_gone('volume', identity)
-    ids = f'{sent} {answer.headers["x-openstack-request-id"]}'
-    assert not suite.tgtd or ids in suite.processes['volume'].log.read_text()
+    """The caller's own id and that of the request, where work begins and where it ends."""
+    client = suite.client('member')
+
+    def ask(method, path, body, verb, stages):
+        sent = f'req-{uuid.uuid4()}'
+        answer = client.request(method, path, body, headers={'X-OpenStack-Request-ID': sent})
+        assert answer.status == 202, str(answer)
+        ids = f'{sent} {answer.headers["x-openstack-request-id"]}'
+        wait_until(lambda: _work(suite, 'api', ids), 5, f'{ids} in the log of the API')
+        for stage, daemon in stages.items():
+            wait_until(lambda: _work(suite, daemon, f'{ids}.* {verb} of volume .* (begins|ends) '
+                                                    f'.{stage}') == ['begins', 'ends'],
+                       30, f'{verb} under {ids} in the log of {daemon}')
+        return answer
+
+    volume = ask('POST', 'volumes', {'volume': {'size': 1}}, 'volume.create',
+                 {'schedule': 'scheduler', 'execute': 'volume'}).json['volume']
+    ask('POST', f'volumes/{volume["id"]}/action', {'os-extend': {'new_size': 2}}, 'volume.extend',
+        {'execute': 'volume'})
+    ask('DELETE', f'volumes/{volume["id"]}', None, 'volume.delete', {'execute': 'volume'})
+
+
+def _work(suite, daemon, pattern):
+    return re.findall(pattern, suite.processes[daemon].log.read_text())
 
 
 # --------------------------------------------------------------------------------- service tokens
@@ -203,6 +213,24 @@ def test_keystone_is_away(suite):
     finally:
         suite.keystone.start()
     wait_until(lambda: unknown.request('GET', 'volumes').status == 200, 20, 'recovery')
+
+
+def test_keystone_is_not_yet_there_when_the_api_starts(suite):
+    api, token = suite.processes['api'], suite.keystone.token('reader')
+    suite.keystone.kill9()
+    try:
+        begins = api.log.stat().st_size
+        suite.restart('api')
+        api.wait_for(suite.answers, 60)
+        client = suite.client('reader', token=token)
+        for _ in range(2):
+            _unavailable(client)
+    finally:
+        suite.keystone.start()
+    wait_until(lambda: client.request('GET', 'volumes').status == 200, 20, 'recovery')
+    written = api.log.read_bytes()[begins:].decode()
+    assert 'Traceback' not in written
+    assert written.count('WARNING cinder.api.middleware.fault') == 2, written
 
 
 def test_keystone_is_slow(suite):

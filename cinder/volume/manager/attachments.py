@@ -101,6 +101,7 @@ class AttachmentEndpoint:
             notices.tell(ctxt, 'volume', 'volume.attach.error', volume,
                          reason=operations.words_for_tenant(exc))
             raise
+        LOG.info('Attachment %s of volume %s is connected.', attachment_id, volume.id)
         if notices.wanted():
             notices.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
         return connection
@@ -166,6 +167,7 @@ class AttachmentEndpoint:
             # Its row goes later: until then it must not pass for one that needs the export.
             attachments_db.update(ctxt, attachment_id,
                                   {'connector': None, 'connection_info': None})
+        LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
         notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
