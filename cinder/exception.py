@@ -349,6 +349,10 @@ class ServiceUnavailable(CinderException):
     headers: ClassVar[dict[str, str]] = {'Retry-After': '5'}
 
 
+class PolicyUndecided(ServiceUnavailable):
+    message = _('Whether policy allows %(action)s cannot be found out at this time.')
+
+
 class BackendSilent(CinderException):
     message = _('The volume service on %(host)s does not answer, or its back end does not work.')
     code = 502

@@ -133,7 +133,11 @@ def _foreign_test(check: Any, asked: str) -> Test:
 
     def test(target: Any, creds: Mapping[str, Any]) -> bool:
         plain = target.plain() if isinstance(target, _Attributes) else target
-        return check(plain, creds, enforcer(), *extra)
+        try:
+            return check(plain, creds, enforcer(), *extra)
+        except Exception as exc:
+            # Neither yes nor no: behind a `not`, a no would let everybody pass.
+            raise exception.PolicyUndecided(action=asked) from exc
     return test
 
 
@@ -190,6 +194,7 @@ def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
     :param target: a mapping or object with what the rule compares (project_id, user_id); None
         stands for anything of the caller's own project.
     :raises KeyError: there is no such rule, which is a mistake in our code.
+    :raises PolicyUndecided: the rule asks somebody else, such as a server, in vain.
     """
     engine = enforcer()
     if rule not in engine.registered_rules:

@@ -46,15 +46,29 @@ Roles
      - with the role ``admin`` in any project: everything, in all projects
 
 Keystone's ``manager`` implies ``member`` and is no more than that here. No rule asks for the role
-``service`` by default: what counts is the second token of a request, by which a service says that a
-user's request comes through it (X-Service-Token). Only with it may an attachment be removed that a
-server uses; the roles that it takes are [keystone_authtoken] ``service_token_roles``.
+``service`` by default, so whoever has that alone gets 403 where a rule is asked, for lists too:
+what counts is the second token of a request, by which a service says that a user's request comes
+through it (X-Service-Token). Only with it may an attachment be removed that a server uses; the
+roles that it takes are [keystone_authtoken] ``service_token_roles``. A service that shall see or do
+more by itself needs ``admin``, as it did before there was a role ``service``.
 
-A token has to be for a project. Tokens for the system or a domain pass no rule of the table.
+A token has to be for a project. Tokens for the system or a domain pass no rule of the table,
+whatever their roles: operators use the role ``admin`` in a project. They open only what asks no
+rule: limits, zones, group types, resource filters, extensions, and a list of attachments that is
+empty. ``tests/functional/test_tenants.py`` asks every operation with them.
 
 Rules had other defaults before Xena: whoever had any role in a project was its owner. With
 [oslo_policy] ``enforce_new_defaults`` off they hold besides those of the table. Rules that were
 divided since are still found by their old names, and the log tells the new ones.
+
+Servers that decide
+-------------------
+
+A check ``http:URL`` or ``https:URL`` has a server decide, which allows by answering ``True`` and
+refuses by anything else. When it cannot be asked, or a check of another library fails, the answer
+is 503 with ``Retry-After`` and nothing is done: a refusal would let everybody pass behind a
+``not``. The API waits for it [oslo_policy] ``remote_timeout`` seconds (60), with each request that
+asks the rule; 5 is enough for a server nearby.
 """
 WORDS = {ADMIN: 'admin', MEMBER: 'member', READER: 'reader'}
 

@@ -5,6 +5,8 @@ import itertools
 import random
 
 import pytest
+import requests
+import requests_mock
 import yaml
 from oslo_policy import policy as oslo_policy
 
@@ -208,6 +210,34 @@ def test_checks_of_others_get_plain_values(rules, monkeypatch):
     target, asked = seen[0]
     assert asked == 'volume:get' and type(target) is dict
     assert (target['id'], target['project_id'], target['size']) == ('v', 'p1', 1)
+
+
+@pytest.mark.parametrize('check', ['{}', 'not {}', 'role:nobody or {}', 'not ({} and role:x)'])
+@pytest.mark.parametrize(('url', 'trouble'), [
+    ('http://there/%(project_id)s', requests.exceptions.ConnectionError),
+    ('https://there', requests.exceptions.ReadTimeout),
+    ('http://there/%(no_such_thing)s', AssertionError)])
+def test_a_policy_server_that_does_not_answer_says_neither_yes_nor_no(rules, check, url, trouble):
+    rules(f'"volume:get": "{check.format(url)}"')
+    with requests_mock.Mocker() as network:
+        network.post(requests_mock.ANY, exc=trouble)
+        with pytest.raises(exception.PolicyUndecided, match='volume:get') as raised:
+            caller('x').can('volume:get', MINE)
+    assert raised.value.code == 503 and 'Retry-After' in raised.value.headers
+
+
+@pytest.mark.parametrize(('said', 'may'), [('True', True), ('"True"', True), ('False', False),
+                                           ('<html>', False), ('', False)])
+def test_a_policy_server_is_waited_for_no_longer_than_remote_timeout(rules, said, may):
+    rules('"volume:get": "http://there/%(project_id)s"')
+    CONF.set_override('remote_timeout', 7, 'oslo_policy')
+    try:
+        with requests_mock.Mocker() as network:
+            network.post('http://there/p1', text=said)
+            assert caller('x').can('volume:get', MINE) is may
+        assert network.last_request.timeout == 7
+    finally:
+        CONF.clear_override('remote_timeout', 'oslo_policy')
 
 
 def test_rules_are_documented():
