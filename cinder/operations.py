@@ -382,12 +382,12 @@ class OperationRunner:
         return len(fresh)
 
     def _recover(self, operation: objects.Operation) -> None:
-        ctxt = request_context(operation)
-        # The thread may have run another one before.
-        ctxt.update_store()
-        LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb, operation.resource_type,
-                 operation.resource_id, operation.attempt + 1)
         try:
+            ctxt = request_context(operation)
+            # The thread may have run another one before.
+            ctxt.update_store()
+            LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb,
+                     operation.resource_type, operation.resource_id, operation.attempt + 1)
             with contextlib.suppress(exception.OperationLost):
                 self.handlers[operation.verb](ctxt, operation)
         except Exception:

@@ -125,11 +125,10 @@ def test_request_ids_reach_the_logs_of_all_daemons(suite):
         answer = client.request(method, path, body, headers={'X-OpenStack-Request-ID': sent})
         assert answer.status == 202, str(answer)
         ids = f'{sent} {answer.headers["x-openstack-request-id"]}'
-        wait_until(lambda: _work(suite, 'api', ids), 5, f'{ids} in the log of the API')
+        _logged(suite, 'api', ids)
         for stage, daemon in stages.items():
-            wait_until(lambda: _work(suite, daemon, f'{ids}.* {verb} of volume .* (begins|ends) '
-                                                    f'.{stage}') == ['begins', 'ends'],
-                       30, f'{verb} under {ids} in the log of {daemon}')
+            for end in ('begins', 'ends'):
+                _logged(suite, daemon, f'{ids}.* {verb} of volume .* {end} .{stage}')
         return answer
 
     volume = ask('POST', 'volumes', {'volume': {'size': 1}}, 'volume.create',
@@ -139,8 +138,9 @@ def test_request_ids_reach_the_logs_of_all_daemons(suite):
     ask('DELETE', f'volumes/{volume["id"]}', None, 'volume.delete', {'execute': 'volume'})
 
 
-def _work(suite, daemon, pattern):
-    return re.findall(pattern, suite.processes[daemon].log.read_text())
+def _logged(suite, daemon, pattern):
+    log = suite.processes[daemon].log
+    wait_until(lambda: re.search(pattern, log.read_text()), 30, f'{pattern} in {log}')
 
 
 # --------------------------------------------------------------------------------- service tokens
