@@ -14,7 +14,7 @@ from paste import deploy
 from cinder import exception
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
-from cinder.service import launch, profiler
+from cinder.service import launch, profiler, protocol
 
 LOG = logging.getLogger(__name__)
 
@@ -81,7 +81,8 @@ class WSGIService(service.ServiceBase):
     def _listen(self, host: str, port: int) -> wsgi.Server:
         try:
             return wsgi.Server(CONF, self.name, self.app, host=host, port=port,
-                               use_ssl=self._option('use_ssl'), backlog=BACKLOG)
+                               protocol=protocol.Protocol, use_ssl=self._option('use_ssl'),
+                               backlog=BACKLOG)
         except OSError as exc:
             raise OSError(exc.errno, f'{self.name} cannot listen on {host}, port {port}: '
                                      f'{exc.strerror}') from exc

@@ -77,10 +77,20 @@ def test_lines_and_headers(service, data, expected):
     assert status(send(service, data)) == expected
 
 
+@pytest.mark.parametrize(('data', 'code', 'name'), [
+    (b'GET /' + b'a' * 10000 + b' HTTP/1.1\r\nHost: x\r\n\r\n', 414, 'computeFault'),
+    (b'GET / HTTP/1.1\r\nX-Long: ' + b'a' * 5000 + b'\r\n\r\n', 400, 'badRequest'),
+    (b'GET / HTTP/1.1\r\n' + b'X-Many: a\r\n' * 101 + b'\r\n', 431, 'computeFault'),
+    (b'GET / "quoted\\ \xff HTTP/9.x\r\n\r\n', 400, 'badRequest')])
+def test_what_becomes_no_request_is_answered_with_a_fault(service, data, code, name):
+    head, body = send(service, data).split(b'\r\n\r\n', 1)
+    assert status(head) == code and b'Content-Type: application/json' in head
+    assert json.loads(body)[name]['code'] == code and json.loads(body)[name]['message']
+
+
 @pytest.mark.parametrize('line', [b'nonsense', b'GET', b'GET / HTTP/9.x', b'\0\xff\xfe' * 99])
 def test_what_is_no_request(service, line):
-    # The standard library answers as HTTP/0.9, without a status line.
-    assert b'code: 400' in send(service, line + b'\r\n\r\n')
+    assert status(send(service, line + b'\r\n\r\n')) == 400
 
 
 def chunk(data: bytes) -> bytes:

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""HTTP as the API's server speaks it: what is turned away before it becomes a request is answered
+with a fault in JSON too, and not with the server's page of HTML or nothing at all."""
+import http
+from typing import Any
+
+import eventlet.wsgi
+import orjson
+
+from cinder.api.middleware import fault
+from cinder.i18n import _
+
+
+class Protocol(eventlet.wsgi.HttpProtocol):
+    """One connection."""
+
+    def _read_request_line(self) -> bytes | str:
+        line = super()._read_request_line()
+        limit = self.server.url_length_limit
+        if len(line) < limit:
+            return line
+        self.send_error(414, _('The request line is longer than %d bytes.') % limit)
+        return ''
+
+    def parse_request(self) -> bool:
+        try:
+            return super().parse_request()
+        except eventlet.wsgi.HeaderLineTooLong:
+            self.send_error(400, _('A header of the request is too long.'))
+        except eventlet.wsgi.HeadersTooLarge:
+            self.send_error(400, _('The headers of the request are too long.'))
+        return False
+
+    def send_error(self, code: int, message: str | None = None, explain: Any = None) -> None:
+        """Answer and close. `explain` is the standard library's and told to nobody."""
+        status = http.HTTPStatus(code)
+        self.log_error('code %d, message %s', code, message)
+        body = orjson.dumps({fault.FAULT_NAMES.get(code, 'computeFault'): {
+            'code': code, 'message': message or status.description or status.phrase}})
+        # Also to who did not get as far as to say which HTTP he speaks.
+        self.wfile.write(b'HTTP/1.0 %d %s\r\nConnection: close\r\n'
+                         b'Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' % (
+                             code, status.phrase.encode(), len(body), body))
+        self.close_connection = True
