@@ -165,15 +165,22 @@ class FakeVolumeGroup:
 
     # ------------------------------------------------------------------------ reports
     def _vgs(self, options, name):
-        row = {'vg_name': name, 'vg_size': self.size, 'vg_free': self.free,
-               'vg_extent_size': EXTENT}
-        return _report('vg', [{key: str(row[key]) for key in options['-o'].split(',')}])
+        return self._table('vg', options, [{}])
+
+    def _table(self, section, options, rows):
+        group = {'vg_size': str(self.size), 'vg_free': str(self.free),
+                 'vg_extent_size': str(EXTENT)}
+        return json.dumps({'report': [{section: [
+            {key: (group | row)[key] for key in options['-o'].split(',')} for row in rows]}]},
+            indent=2)
 
     def _lvs(self, options, *names):
         if names == (self.name,):
-            return _report('lv', [self._row(v) for _n, v in sorted(self.volumes.items())])
+            return self._table('lv', options,
+                               [self._row(v) for _n, v in sorted(self.volumes.items())])
         wanted = [name.partition('/')[2] for name in names]
-        rows = _report('lv', [self._row(self.volumes[n]) for n in wanted if n in self.volumes])
+        rows = self._table('lv', options,
+                           [self._row(self.volumes[n]) for n in wanted if n in self.volumes])
         gone = [f'  Failed to find logical volume "{self.name}/{n}"'
                 for n in wanted if n not in self.volumes]
         if gone:
@@ -372,10 +379,6 @@ def _split(argv):
         else:
             words.append(word)
     return options, words
-
-
-def _report(section, rows):
-    return json.dumps({'report': [{section: rows}]}, indent=2)
 
 
 def _extents(size):

@@ -79,19 +79,19 @@ class LVM:
 
     # ---------------------------------------------------------------- what is there
     def group(self, refresh: bool = False) -> reports.Group:
-        """The state of the group: two commands, and none until the next change.
+        """The state of the group: one command, and none until the next change.
 
         :raises GroupNotFound: no such group
         :raises LVMError: no readable answer, or none in time
         """
         if refresh or self._group is None:
-            rows = self._report('vg', 'vgs', reports.GROUP_FIELDS, self.vg_name)
+            # Most of a command's time goes into reading the group, so each row of a volume also
+            # tells of the group; only an empty one has to be asked itself.
+            volumes = self._report('lv', 'lvs', reports.EVERYTHING, self.vg_name)
+            rows = volumes or self._report('vg', 'vgs', reports.GROUP_FIELDS, self.vg_name)
             if not rows:
                 raise reports.GroupNotFound(data=f'volume group {self.vg_name} not found')
-            volumes = self._report('lv', 'lvs', reports.VOLUME_FIELDS, self.vg_name)
-            self._group = reports.Group(
-                int(rows[0]['vg_size']), int(rows[0]['vg_free']), int(rows[0]['vg_extent_size']),
-                {row['lv_name']: reports.LogicalVolume.from_row(row) for row in volumes})
+            self._group = reports.Group.from_rows(rows[0], volumes)
         return self._group
 
     def find(self, *names: str, timeout: float = REPORT_SECONDS,

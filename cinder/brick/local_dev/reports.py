@@ -4,14 +4,16 @@ exceptions. What is asked, and when, is for lvm.py to know."""
 import dataclasses
 import json
 import re
+from typing import NamedTuple
 
 from cinder import exception
 from cinder.i18n import _
 
 ARGUMENTS = ('--reportformat', 'json', '--units', 'b', '--nosuffix', '-o')
-GROUP_FIELDS = 'vg_name,vg_size,vg_free,vg_extent_size'
+GROUP_FIELDS = 'vg_size,vg_free,vg_extent_size'
 VOLUME_FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
                  'lv_metadata_size,lv_health_status,lv_check_needed,thin_id')
+EVERYTHING = f'{VOLUME_FIELDS},{GROUP_FIELDS}'
 
 
 class LVMError(exception.VolumeBackendAPIException):
@@ -83,10 +85,9 @@ _ERRORS = tuple((re.compile(pattern), error) for pattern, error in (
 ))
 
 
-@dataclasses.dataclass(frozen=True)
-class LogicalVolume:
+class LogicalVolume(NamedTuple):
     """A row of `lvs`; sizes in bytes, shares in percent. The letters of `attr` are explained in
-    lvs(8)."""
+    lvs(8). A tuple, as each report makes one for each volume."""
 
     name: str
     size: int
@@ -138,6 +139,12 @@ class Group:
     free: int
     extent: int
     volumes: dict[str, LogicalVolume]
+
+    @classmethod
+    def from_rows(cls, group: dict[str, str], volumes: list[dict[str, str]]) -> 'Group':
+        """:param group: a row with GROUP_FIELDS"""
+        return cls(int(group['vg_size']), int(group['vg_free']), int(group['vg_extent_size']),
+                   {row['lv_name']: LogicalVolume.from_row(row) for row in volumes})
 
 
 @dataclasses.dataclass(frozen=True)

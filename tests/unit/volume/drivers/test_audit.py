@@ -173,7 +173,7 @@ def test_commands_are_as_many_whatever_the_number_of_volumes(driver, group, row)
         driver.create_volume(each)
     group.commands.clear()
     assert driver.audit(rows(row, *others)) == []
-    assert group.programs() == ['vgs', 'lvs', 'dmsetup', 'dmsetup', 'thin_ls', 'dmsetup']
+    assert group.programs() == ['lvs', 'dmsetup', 'dmsetup', 'thin_ls', 'dmsetup']
 
 
 def test_exports_without_an_attachment(driver, row):

@@ -104,13 +104,13 @@ class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                  ['lvs', *['lvcreate'] * 2, 'lvs', 'suspend', *['dmsetup'] * 4]),
                 (lambda: driver.open_snapshot(snapshots[0]), ['lvchange', 'blockdev']),
                 (lambda: driver.close_snapshot(snapshots[0]), ['lvchange']),
-                (lambda: driver.get_manageable_volumes([], []), ['vgs', 'lvs']),
-                (lambda: driver.get_manageable_snapshots([], []), ['vgs', 'lvs']),
+                (lambda: driver.get_manageable_volumes([], []), ['lvs']),
+                (lambda: driver.get_manageable_snapshots([], []), ['lvs']),
                 (lambda: driver.check_health(0), ['lvs']),
                 (lambda: driver.create_cloned_volume(bigger, volume), ['lvcreate', 'lvextend']),
                 (lambda: driver.extend_volume(volume, 2), ['lvextend']),
                 (lambda: driver.delete_volume(volume), ['lvremove', 'lvremove']),
-                (lambda: driver.get_volume_stats(refresh=True), ['vgs', 'lvs']),
+                (lambda: driver.get_volume_stats(refresh=True), ['lvs']),
                 (driver.get_volume_stats, [])):
             act()
             assert storage.group.programs() == commands
@@ -186,7 +186,7 @@ class TestPoolGuard:
         storage.group.pool_metadata_percent = 50
         storage.group.programs()
         storage.volume()
-        assert storage.group.programs() == ['vgs', 'lvs', 'lvcreate']
+        assert storage.group.programs() == ['lvs', 'lvcreate']
         storage.volume()
         assert storage.group.programs() == ['lvcreate']
 
@@ -196,7 +196,7 @@ class TestPoolGuard:
         storage.group.pool_data_percent = 96.0
         storage.group.programs()
         state, pool = self.report(storage)
-        assert storage.group.programs() == ['vgs', 'lvs', 'lvextend', 'vgs', 'lvs']
+        assert storage.group.programs() == ['lvs', 'lvextend', 'lvs']
         assert (state, pool['total_capacity_gb'], pool['pool_refusal']) == ('up', 114.0, '')
         assert pool['data_percent'] == 80.0
 
@@ -361,7 +361,7 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                 (lambda: driver.create_cloned_volume(other, volume),
                  ['lvcreate', 'lvcreate', 'setpriv', 'lvs', 'lvconvert', 'setpriv', 'lvremove']),
                 (lambda: driver.delete_volume(volume), ['lvs', 'setpriv', 'lvremove']),
-                (lambda: driver.get_volume_stats(refresh=True), ['vgs', 'lvs'])):
+                (lambda: driver.get_volume_stats(refresh=True), ['lvs'])):
             act()
             assert storage.group.programs() == commands
 
