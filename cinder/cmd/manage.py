@@ -65,11 +65,11 @@ def service_list() -> None:
     """Print the services and when they last reported."""
     rows = services.list_all(context.get_admin_context())
     _table(('Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At', 'RPC Version',
-            'Object Version', 'Cluster'),
+            'Object Version', 'Cluster', 'Reason'),
            ((row.binary, row.host, row.availability_zone,
              'disabled' if row.disabled else 'enabled', 'up' if row.is_up else 'down',
              row.updated_at, row.rpc_current_version, row.object_current_version,
-             row.cluster_name) for row in rows))
+             row.cluster_name, row.disabled_reason) for row in rows))
 
 
 def service_remove(binary: str, host_name: str) -> int | None:

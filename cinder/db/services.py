@@ -11,6 +11,8 @@ from cinder.conf import CONF
 from cinder.db import changes, filters, models, session
 
 _T = models.Service.__table__
+# Letters that disabled_reason may have.
+_REASON = 255
 
 
 def reported_lately() -> filters.Condition:
@@ -114,6 +116,17 @@ def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
                       {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
     if not done:
         raise exception.ServiceNotFound(service_id=service_id)
+
+
+@session.retry_on_deadlock
+def explain(ctxt, service_id: int, reason: str | None) -> None:
+    """Say why an enabled service does not work; None: it does. Why an operator disabled one is
+    his to say."""
+    reason = reason and reason[:_REASON]
+    changes.swap(ctxt, _T, [
+        _T.c.id == service_id, _T.c.deleted == sa.false(), _T.c.disabled == sa.false(),
+        _T.c.disabled_reason.is_distinct_from(reason)],
+        {'updated_at': _T.c.updated_at, 'disabled_reason': reason})
 
 
 @session.retry_on_deadlock

@@ -13,7 +13,7 @@ import oslo_messaging as messaging
 from oslo_service import service
 from oslo_utils import importutils
 
-from cinder import context, coordination, exception
+from cinder import context, coordination, exception, utils
 from cinder.conf import CONF
 from cinder.db import clusters, services, session
 from cinder.objects import base as objects_base
@@ -201,12 +201,19 @@ class Service(service.ServiceBase):
             if self._up:
                 # Now, not when the last heartbeat is old: nothing new is to come here.
                 services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
-            self._tell(False, getattr(self.manager, 'trouble', '') or 'its manager does not work')
+            self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
         elif not self.pulse.check(ctxt, self.report_interval / 2):
-            self._tell(False, 'it receives no messages')
+            self._explain(ctxt, 'it receives no messages')
         else:
             self._touch(ctxt)
+            if not self._up:
+                services.explain(ctxt, self.service_id, None)
             self._tell(True)
+
+    def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
+        """Say in the log and in the row why this service is down."""
+        self._tell(False, reason)
+        services.explain(ctxt, self.service_id, f'down: {utils.masked(reason)}')
 
     def _touch(self, ctxt: context.RequestContext) -> None:
         try:

@@ -44,15 +44,17 @@ def suite(hangs, installation, postgresql):
 
 def running(folder):
     """The hung programs of a folder."""
-    found = []
+    found = {}
     for path in pathlib.Path('/proc').glob('[0-9]*/cmdline'):
         try:
             argv = path.read_bytes().split(b'\0')
+            parent = path.with_name('stat').read_text().rpartition(')')[2].split()[1]
         except OSError:
             continue
         if str(folder / 'lvs').encode() in argv:
-            found.append(int(path.parent.name))
-    return found
+            found[path.parent.name] = parent
+    # The shell's child is called like the shell until it has become its "sleep".
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def test_a_hung_lvs(suite, hangs):
@@ -76,6 +78,8 @@ def test_a_hung_lvs(suite, hangs):
     assert f'Back end node1@{LVM} is down: ' in log
     assert f'cinder-volume on node1@{LVM} is down: ' in log
     assert 'lvs' in log.split(f'Back end node1@{LVM} is down: ')[1].split('\n')[0]
+    told = {row['host']: row['disabled_reason'] for row in client.get('os-services')['services']}
+    assert 'lvs' in told[f'node1@{LVM}'] and told[f'node1@{BACKEND}'] is None
     # It stays one process, however long it takes.
     time.sleep(HEARTBEAT + 10)
     assert len(running(hangs.parent)) == 1

@@ -36,6 +36,12 @@ def test_service_list_shows_who_is_up(service, capsys):
     assert row.split()[:5] == ['cinder-volume', 'h1@lvm', 'z1', 'enabled', 'up']
 
 
+def test_service_list_says_why_one_is_down(service, ctxt, capsys):
+    services.explain(ctxt, service.id, 'down: no group')
+    run('service', 'list')
+    assert capsys.readouterr().out.splitlines()[1].endswith('  down: no group')
+
+
 def test_service_remove(service, ctxt, capsys):
     assert run('service', 'remove', 'cinder-volume', 'h1@lvm') is None
     assert services.list_all(ctxt) == []

@@ -248,9 +248,14 @@ def test_a_manager_that_stops_working_is_down_at_once(make, ctxt, caplog):
     server.report_state(ctxt)
     assert not row(ctxt).is_up
     assert 'is down: the disk is away' in caplog.text
+    assert row(ctxt).disabled_reason == 'down: the disk is away'
+    server.manager.trouble = 'log in with password=hidden to see'
+    server.report_state(ctxt)
+    assert row(ctxt).disabled_reason == 'down: log in with password=*** to see'
     server.manager.working = True
     # On a busy machine a message to itself may take longer than one heartbeat allows.
     until(lambda: server.report_state(ctxt) or row(ctxt).is_up)
+    assert row(ctxt).disabled_reason is None
 
 
 def test_the_parent_that_only_forked_has_nothing_to_stop_or_reset(make):
