@@ -2,8 +2,9 @@
 """What every target offers to the drivers. How initiators are told apart and what runs on this host
 is for the kinds of targets to know."""
 import abc
+import contextlib
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from cinder import exception
@@ -12,6 +13,23 @@ from cinder.i18n import _
 LOG = logging.getLogger(__name__)
 
 Fields = dict[str, Any]
+
+
+class KernelError(exception.VolumeBackendAPIException):
+    message = _('%(kind)s: %(data)s')
+
+
+@contextlib.contextmanager
+def kernel(kind: str, name: str) -> Iterator[None]:
+    """Around what the kernel is asked of a target.
+
+    :param kind: what the targets of the kernel are called
+    :raises KernelError: it refuses
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise KernelError(kind=kind, data=f'{name}: {exc}') from exc
 
 
 class Target(abc.ABC):

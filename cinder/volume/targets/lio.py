@@ -2,22 +2,17 @@
 """LIO, the target of the kernel. Each volume has a target of its own, and each initiator an entry
 in it, with the secret and whether it may write. The kernel keeps nothing over a boot: what is to
 be exported is in the database and comes back through ensure_export, one volume at a time."""
-import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from cinder import exception
-from cinder.i18n import _
 from cinder.privsep import lio
-from cinder.volume.targets import iscsi
+from cinder.volume.targets import base, iscsi
 
 # The number of the only group of portals of a target.
 _GROUP = 1
-
-
-class LioError(exception.VolumeBackendAPIException):
-    message = _('LIO: %(data)s')
+_asking = functools.partial(base.kernel, 'LIO')
 
 
 class LioAdm(iscsi.ISCSITarget):
@@ -35,7 +30,7 @@ class LioAdm(iscsi.ISCSITarget):
         config = self.configuration
         portals = [(address, int(port)) for address, _colon, port in
                    (portal.rpartition(':') for portal in self._portals())]
-        with _typed(iqn):
+        with _asking(iqn):
             self._kernel.export(iqn, path, portals, chap is not None,
                                 config.iscsi_write_cache == 'on',
                                 bool(config.report_discard_supported))
@@ -45,36 +40,28 @@ class LioAdm(iscsi.ISCSITarget):
 
     def _allow(self, iqn: str, initiators: dict[str, bool] | None,
                chap: iscsi.Chap | None) -> None:
-        with _typed(iqn):
+        with _asking(iqn):
             self._kernel.allow(iqn, initiators, (chap.name, chap.secret) if chap else None)
 
     def _forbid(self, iqn: str, initiator: str) -> None:
-        with _typed(iqn):
+        with _asking(iqn):
             self._kernel.forbid(iqn, initiator)
 
     def exports(self) -> dict[str, list[str]]:
         return {name: sorted(self._sessions(name)) for name in self._present()}
 
     def _present(self) -> set[str]:
-        with _typed('all targets'):
+        with _asking('all targets'):
             return set(self._kernel.targets())
 
     def _sessions(self, iqn: str) -> set[str]:
-        with _typed(iqn):
+        with _asking(iqn):
             return set(self._kernel.sessions(iqn))
 
     def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
-        with _typed(iqn):
+        with _asking(iqn):
             self._kernel.remove(iqn)
 
     def extend(self, volume: Any, path: str) -> None:
         """Nothing to tell of a device: the kernel asks it for its size each time an initiator
         wants to know. Of a file it keeps the size that it had."""
-
-
-@contextlib.contextmanager
-def _typed(iqn: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise LioError(data=f'{iqn}: {exc}') from exc

@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The NVMe target of the kernel: each volume is a subsystem with one namespace, over TCP or RDMA.
 The kernel keeps nothing over a boot; ensure_export brings exports back one volume at a time."""
-import contextlib
+import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
 from cinder import exception
-from cinder.i18n import _
 from cinder.privsep import nvmet
 from cinder.volume.targets import base
 
 _TRANSPORTS = {'nvmet_tcp': 'tcp', 'nvmet_rdma': 'rdma'}
 # It becomes the name of a folder; the standard allows 223 bytes.
 _HOST = re.compile(r'nqn\.[\w.:-]{1,219}', re.ASCII)
-
-
-class NvmetError(exception.VolumeBackendAPIException):
-    message = _('nvmet: %(data)s')
+_asking = functools.partial(base.kernel, 'nvmet')
 
 
 class NVMET(base.Target):
@@ -46,7 +42,7 @@ class NVMET(base.Target):
         ports = [(config.nvmet_port_id + place, self._transport,
                   'ipv6' if ':' in address else 'ipv4', address, config.target_port)
                  for place, address in enumerate(self._addresses())]
-        with _typed(nqn):
+        with _asking(nqn):
             self._kernel.export(nqn, path, volume.id, config.nvmet_ns_id, ports)
         return {'provider_location': f'{",".join(self._addresses())} {config.target_port} '
                                      f'{self._transport} {nqn} {config.nvmet_ns_id}',
@@ -59,12 +55,12 @@ class NVMET(base.Target):
     def ensure_export(self, volume: Any, path: str) -> base.Fields:
         fields = self.create_export(volume, path)
         hosts = base.attached(volume, 'nqn')
-        with _typed(self.nqn(volume)):
+        with _asking(self.nqn(volume)):
             self._kernel.allow(self.nqn(volume), None if hosts is None else list(hosts))
         return fields
 
     def remove_export(self, volume: Any) -> base.Fields:
-        with _typed(self.nqn(volume)):
+        with _asking(self.nqn(volume)):
             self._kernel.remove(self.nqn(volume))
         return {'provider_location': None, 'provider_auth': None}
 
@@ -76,7 +72,7 @@ class NVMET(base.Target):
 
     def extend(self, volume: Any, path: str) -> None:
         if volume.provider_location:
-            with _typed(self.nqn(volume)):
+            with _asking(self.nqn(volume)):
                 self._kernel.resize(self.nqn(volume), self.configuration.nvmet_ns_id)
 
     def validate_connector(self, connector: dict[str, Any]) -> None:
@@ -94,7 +90,7 @@ class NVMET(base.Target):
         except (AttributeError, ValueError):
             raise exception.VolumeBackendAPIException(
                 data=f'volume {volume.id} is not exported') from None
-        with _typed(nqn):
+        with _asking(nqn):
             self._kernel.allow(nqn, [connector['nqn']])
         portals = [(address, int(port), transport) for address in addresses.split(',')]
         if self.configuration.nvmeof_conn_info_version == 2:
@@ -110,13 +106,5 @@ class NVMET(base.Target):
         """The kernel does not tell who is connected, so there is nothing to wait for."""
         name = (connector or {}).get('nqn')
         if name:
-            with _typed(self.nqn(volume)):
+            with _asking(self.nqn(volume)):
                 self._kernel.forbid(self.nqn(volume), name)
-
-
-@contextlib.contextmanager
-def _typed(nqn: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise NvmetError(data=f'{nqn}: {exc}') from exc

@@ -213,3 +213,18 @@ def test_the_listing_has_whole_files_only(source, tmp_path):
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'link').symlink_to(source)
     assert files.listing(str(tmp_path)) == {'source': 32 * MIB}
+
+
+@pytest.mark.parametrize(('broken', 'act'), [
+    ('os.link', lambda source, target: files.share(source, target)),
+    ('fcntl.ioctl', lambda source, target: files.copy(source, f'{target}-new', 32 * MIB)),
+    ('os.lseek', lambda source, target: files.copy(source, f'{target}-new', 32 * MIB, 'never'))])
+def test_a_disk_that_fails_is_no_file_system_that_cannot(source, tmp_path, monkeypatch, broken,
+                                                         act):
+    def fail(*_args):
+        raise OSError(errno.EIO, 'Input/output error')
+    (tmp_path / 'target').touch()
+    monkeypatch.setattr(f'cinder.brick.local_dev.files.{broken}', fail)
+    with pytest.raises(OSError, match='Input/output'):
+        act(str(source), str(tmp_path / 'target'))
+    assert sorted(os.listdir(tmp_path)) == ['source', 'target']

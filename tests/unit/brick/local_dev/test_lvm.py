@@ -20,7 +20,7 @@ def fake():
 
 @pytest.fixture
 def thin(fake):
-    group = lvm.LVM('vg', 'sudo helper', lvm_type='thin', executor=fake)
+    group = lvm.LVM('vg', 'sudo helper', lvm_type='thin', executor=fake, freezer=fake.frozen)
     group.create_pool()
     fake.commands.clear()
     return group
@@ -84,6 +84,78 @@ def test_the_command_lines_of_thick(thick, fake):
         f'{report} vg/a', 'lvconvert -y --merge vg/s', 'lvcreate -s -y -l 100%ORIGIN -n s vg/a',
         f'{report} vg/s vg/clone-s', 'lvconvert -y --splitsnapshot vg/s',
         dd.format('/dev/zero', 's', GIB + 4 * 1024 ** 2, ''), 'lvremove -f vg/s']
+
+
+def test_the_command_lines_of_what_both_kinds_do(thin, fake):
+    thin.create_volume('a', GIB)
+    thin.create_snapshot('s', 'a')
+    fake.commands.clear()
+    thin.supports_thin()
+    thin.extend_pool('-L', 4 * 1024 ** 2)
+    thin.extend_pool('--poolmetadatasize', 4 * 1024 ** 2)
+    thin.rename('a', 'b')
+    thin.activate('s')
+    assert thin.protect('s') == '/dev/vg/s'
+    thin.protect('s', False)
+    thin.deactivate('s')
+    assert lines(fake) == [
+        'lvs --version', 'lvextend -L +4194304b vg/vg-pool',
+        'lvextend --poolmetadatasize +4194304b vg/vg-pool', 'lvrename vg a b',
+        'lvchange -ay -K vg/s', 'blockdev --setro /dev/vg/s', 'blockdev --setrw /dev/vg/s',
+        'lvchange -an vg/s']
+
+
+def test_the_command_lines_of_several_thin_snapshots_at_one_moment(thin, fake):
+    thin.create_volume('a', GIB)
+    fake.commands.clear()
+    thin.snapshot_together({'s': 'a'})
+    report = f'lvs --reportformat json --units b --nosuffix -o {FIELDS}'
+    assert lines(fake) == [
+        f'{report} vg/s vg/a', 'lvcreate -s -n s vg/a', f'{report} vg/s vg/a', 'suspend vg-a',
+        'dmsetup message vg-vg--pool-tpool 0 delete 2',
+        'dmsetup message vg-vg--pool-tpool 0 create_snap 2 1']
+    fake.commands.clear()
+    thin.hold_together({'c': 'a'})
+    thin.fill_held('c', 2 * GIB, GIB)
+    assert lines(fake)[1] == 'lvcreate -s -kn -an -n c vg/a'
+    assert lines(fake)[-2:] == ['lvchange -ay -K vg/c', f'lvextend -L {2 * GIB}b vg/c']
+
+
+def test_the_command_lines_of_a_look_into_the_pool(thin, fake):
+    thin.create_volume('a', GIB)
+    fake.commands.clear()
+    assert thin.thin_ids(thin.devices()) == {1}
+    message = 'dmsetup message vg-vg--pool-tpool 0'
+    assert lines(fake) == [
+        'dmsetup info -c --noheadings -o name', f'{message} reserve_metadata_snap',
+        'thin_ls -m --no-headers -o DEV /dev/mapper/vg-vg--pool_tmeta',
+        f'{message} release_metadata_snap']
+
+
+def test_a_pool_that_is_not_active_cannot_be_looked_into(thin, fake):
+    fake.volumes['vg-pool'].active = False
+    fake.commands.clear()
+    assert thin.thin_ids(thin.devices()) is None
+    assert fake.programs() == ['dmsetup']
+
+
+def test_a_look_into_the_pool_that_fails_leaves_no_metadata_snapshot(thin, fake):
+    fake.fail('thin_ls', 127, 'thin_ls: No such file or directory')
+    with pytest.raises(reports.LVMError, match='No such file'):
+        thin.thin_ids(thin.devices())
+    assert lines(fake)[-1].endswith('release_metadata_snap')
+
+
+def test_the_options_of_a_group_are_in_its_command_lines(fake):
+    group = lvm.LVM('vg', executor=fake, mirrors=2, discard=True, lvm_conf='/etc/cinder/lvm.conf',
+                    suppress_fd_warn=True)
+    group.create_volume('a', GIB)
+    group.remove('a')
+    assert lines(fake) == [
+        f'lvcreate -y -Wy -Zy -m 2 -L {GIB}b -n a vg',
+        'lvremove -f --config devices/issue_discards=1 vg/a']
+    assert fake.calls[0]['env_variables'] == {'LVM_SYSTEM_DIR': '/etc/cinder',
+                                              'LVM_SUPPRESS_FD_WARNINGS': '1'}
 
 
 def test_a_clone_of_a_thick_volume_in_use_is_a_copy_of_a_snapshot(thick, fake):

@@ -239,3 +239,14 @@ class TestAfterACreate:
         del driver.first_written
         driver.create_volume(volumes.volume())
         assert 'has not appeared' in caplog.text
+
+
+def test_a_pool_that_is_not_active_is_not_looked_into(group, driver, row):
+    group.volumes['vg-pool'].active = False
+    assert driver.audit(rows(row)) == []
+    assert 'thin_ls' not in group.programs()
+
+
+def test_a_target_that_cannot_tell_what_it_exports_is_believed(driver, row):
+    driver.target.exports = lambda: None
+    assert driver.audit(rows(row, connected=[row.id])) == []

@@ -3,7 +3,7 @@
 import pytest
 
 from cinder.privsep import lio as privileged
-from cinder.volume.targets import lio
+from cinder.volume.targets import base, lio
 from tests.fakes import volumes
 
 PATH = '/dev/vg/a'
@@ -14,14 +14,14 @@ class Kernel:
     """Takes notes."""
 
     def __init__(self, error=None):
-        self.asked, self.logged_in, self.error = [], [], error
+        self.asked, self.logged_in, self.present, self.error = [], [], [], error
 
     def __getattr__(self, name):
         def ask(*arguments):
             if self.error:
                 raise self.error
             self.asked.append((name, *arguments))
-            return self.logged_in if name == 'sessions' else None
+            return {'sessions': self.logged_in, 'targets': self.present}.get(name)
         return ask
 
 
@@ -59,7 +59,7 @@ def test_without_chap_and_without_cache():
 
 
 def test_what_the_kernel_refuses_is_an_error_of_the_back_end():
-    with pytest.raises(lio.LioError, match='no such device'):
+    with pytest.raises(base.KernelError, match='no such device'):
         exported(Kernel(OSError('no such device')))
 
 
@@ -67,3 +67,20 @@ def test_a_kernel_without_targets_says_what_to_load(monkeypatch):
     monkeypatch.setattr(privileged, '_ISCSI', '/nonexistent/target/iscsi')
     with pytest.raises(OSError, match='load target_core_mod'):
         privileged.remove('iqn.x')
+
+
+def test_after_a_boot_those_are_let_in_who_have_the_volume():
+    kernel = Kernel()
+    target, volume = exported(kernel)
+    volume.attachments = [volumes.attachment(NAME)]
+    kernel.asked.clear()
+    target.ensure_export(volume, PATH)
+    assert kernel.asked[1:] == [('allow', target.iqn(volume), {NAME: False}, None)]
+
+
+def test_exports_with_who_is_connected():
+    kernel = Kernel()
+    target, volume = exported(kernel)
+    kernel.present, kernel.logged_in = [target.iqn(volume)], ['iqn.b', 'iqn.a']
+    assert target.exports() == {target.iqn(volume): ['iqn.a', 'iqn.b']}
+    assert target.lost_exports([volume, volumes.volume()])[0] is not volume

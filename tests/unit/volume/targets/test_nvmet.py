@@ -4,7 +4,7 @@ import pytest
 
 from cinder import exception
 from cinder.privsep import nvmet as privileged
-from cinder.volume.targets import nvmet
+from cinder.volume.targets import base, nvmet
 from tests.fakes import volumes
 from tests.fakes.nvmet import Tree
 
@@ -131,7 +131,7 @@ def test_volumes_share_ports(tree):
 
 def test_a_port_of_others_is_not_taken_from_them(tree):
     exported()
-    with pytest.raises(nvmet.NvmetError, match='listens on 127.0.0.1:4420 already.*nvmet_port_id'):
+    with pytest.raises(base.KernelError, match='listens on 127.0.0.1:4420 already.*nvmet_port_id'):
         exported(target_ip_address='192.0.2.9')
 
 
@@ -153,10 +153,29 @@ def test_a_connector_without_its_name(connector):
 
 def test_a_kernel_without_targets_says_what_to_load(tree, monkeypatch):
     monkeypatch.setattr(privileged, 'ROOT', '/nonexistent')
-    with pytest.raises(nvmet.NvmetError, match='load nvmet'):
+    with pytest.raises(base.KernelError, match='load nvmet'):
         exported()
 
 
 def test_another_protocol_is_refused():
     with pytest.raises(exception.InvalidConfigurationValue, match='target_protocol'):
         nvmet.NVMET(volumes.options(target_protocol='iscsi'), None, Silent())
+
+
+def test_exports_that_the_kernel_has_lost(tree):
+    target, volume, _info = exported()
+    other = volumes.volume()
+    assert target.lost_exports([volume, other]) == [other]
+
+
+def test_what_is_not_exported_can_be_neither_connected_to_nor_told_to_have_grown(tree):
+    target, volume = exported(None)[0], volumes.volume()
+    target.extend(volume, PATH)
+    with pytest.raises(exception.VolumeBackendAPIException, match='is not exported'):
+        target.initialize_connection(volume, PATH, CONNECTOR)
+
+
+def test_a_host_that_does_not_tell_its_name_is_turned_away_with_the_export(tree):
+    target, volume, _info = exported()
+    target.terminate_connection(volume, None)
+    assert tree.names('hosts') == [NAME]
