@@ -107,6 +107,15 @@ def suite(running_suite) -> Suite:
     return running_suite
 
 
+@pytest.fixture(scope='session')
+def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Guarded]:
+    """Three daemons whose API asks that Keystone."""
+    with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
+                      keystone=identity_service, faults=False,
+                      options={'DEFAULT': {'debug': True}}) as suite:
+        yield suite
+
+
 @pytest.fixture
 def client(suite) -> Client:
     """An administrator in a project that no other test uses."""

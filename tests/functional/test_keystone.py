@@ -21,14 +21,6 @@ PERSONAS = keystone.PERSONAS
 REFUSED = ('system-reader', 'system-admin', 'domain-admin', 'service')
 
 
-@pytest.fixture(scope='session')
-def guarded(installation, postgresql, identity_service):
-    with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
-                      keystone=identity_service, faults=False,
-                      options={'DEFAULT': {'debug': True}}) as suite:
-        yield suite
-
-
 @pytest.fixture
 def suite(guarded):
     guarded.ensure_running()
