@@ -14,13 +14,14 @@ from cinder import exception
 
 # name -> (action, argument, flag file); empty in production, see arm_fault_points().
 _FAULTS: dict[str, tuple[str, str, str]] = {}
+_SIGNALS = {'kill': signal.SIGKILL, 'stop': signal.SIGSTOP}
 
 
 def arm_fault_points(entries: Iterable[str]) -> None:
     """Arm the named fault points, for tests only.
 
-    :param entries: texts 'NAME=ACTION[:ARGUMENT][@FLAGFILE]' with the actions kill, raise and
-        delay (ARGUMENT in seconds). With a flag file a point fires only while it can remove that
+    :param entries: texts 'NAME=ACTION[:ARGUMENT][@FLAGFILE]' with the actions kill, stop (until
+        SIGCONT), raise, delay (ARGUMENT in seconds) and duplicate (messages). With a flag file a point fires only while it can remove that
         file, so it fires once, also over a restart of the process.
     :raises InvalidConfigurationValue: an entry that is not of that form.
     """
@@ -29,7 +30,7 @@ def arm_fault_points(entries: Iterable[str]) -> None:
         name, _, what = entry.partition('=')
         what, _, flag = what.partition('@')
         action, _, argument = what.partition(':')
-        if not name or action not in ('kill', 'raise', 'delay', 'duplicate'):
+        if not name or action not in (*_SIGNALS, 'raise', 'delay', 'duplicate'):
             raise exception.InvalidConfigurationValue(option='fault_points', value=entry)
         _FAULTS[name] = (action, argument, flag)
 
@@ -53,8 +54,8 @@ def fault_point(name: str) -> None:
     if not _FAULTS or not fault_armed(name):
         return
     action, argument, _flag = _FAULTS[name]
-    if action == 'kill':
-        os.kill(os.getpid(), signal.SIGKILL)
+    if action in _SIGNALS:
+        os.kill(os.getpid(), _SIGNALS[action])
     elif action == 'delay':
         time.sleep(float(argument or 1))
     elif action == 'raise':

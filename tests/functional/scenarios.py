@@ -99,12 +99,12 @@ class Extend(Scenario):
         self.client.action(self.target['id'], 'os-extend', {'new_size': 2}, expect=202)
 
     def check_done(self):
-        self._check_size(2)
+        self.check_size(2)
 
     def check_not_done(self):
-        self._check_size(1)
+        self.check_size(1)
 
-    def _check_size(self, size):
+    def check_size(self, size):
         shown = self.client.wait_for_status('volume', self.target['id'], 'available')
         assert shown['size'] == size
         assert storage.read(self.client, self.target['id']) == self.content
