@@ -182,7 +182,16 @@ def _begin_immediate(conn: sa.Connection) -> None:
 # No room, read only, shutting down, too many clients, no file.
 _SQLITE_OPERATIONAL = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
                        sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
-_MYSQL_OPERATIONAL = (1021, 1040, 1053, 1114, 1203, 1290, 1317, 1836, 1969)
+_MYSQL_OPERATIONAL = (1021, 1040, 1053, 1114, 1203, 1290, 1317, 1792, 1836, 1969)
+
+
+# PostgreSQL calls it an internal error that it is read only: a standby, or told to be so.
+_READ_ONLY = '25006'
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether PostgreSQL refused to write, by what SQLAlchemy made of its answer."""
+    return getattr(getattr(error, 'orig', None), 'pgcode', None) == _READ_ONLY
 
 
 def is_operational(error: BaseException) -> bool:

@@ -142,6 +142,8 @@ def _own_errors() -> Iterator[None]:
         # What a driver itself refuses to send, or a server to read: NUL, a number too large.
         if isinstance(exc.inner_exception, (ValueError, OverflowError, sa.exc.DataError)):
             raise exception.InvalidInput(reason='a value cannot be stored') from exc
+        if engines.is_read_only(exc.inner_exception):
+            raise exception.DatabaseUnavailable() from exc
         raise
 
 

@@ -62,6 +62,10 @@ class Server:
             self._made.add(name)
         return self._url(name)
 
+    def existing(self, name: str) -> str:
+        """Return the URL of a database that somebody else made, and removes."""
+        return self._url(name)
+
     def execute(self, statement: str) -> None:
         """Run a statement as the server's administrator."""
         engine = sa.create_engine(self._url(self.admin_database), poolclass=sa.pool.NullPool,
@@ -100,7 +104,7 @@ class PostgreSQL(Server):
     def _initialise(self) -> Process:
         programs, become = self.programs(), _user('postgres')
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._home = _home('postgres') if become else self.directory
+        self._home = home('postgres') if become else self.directory
         data = self._home / 'data'
         if not data.exists():
             subprocess.run([*become, f'{programs}/initdb', '--pgdata', str(data), '--username',
@@ -155,7 +159,7 @@ def _user(name: str) -> list[str]:
     return ['runuser', '-u', name, '--'] if os.geteuid() == 0 else []
 
 
-def _home(user: str) -> pathlib.Path:
+def home(user: str) -> pathlib.Path:
     """A new folder of the user's, in the one place that every user can reach."""
     made = pathlib.Path(tempfile.mkdtemp(prefix=f'cinder-tests-{user}-', dir='/tmp'))
     owner = pwd.getpwnam(user)
