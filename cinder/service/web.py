@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGIService: the API's socket, its application, and the workers that share both."""
 import configparser
+import contextlib
 import gc
 import ipaddress
 import logging
 import socket
+import threading
 
 from oslo_concurrency import processutils
 from oslo_service import service, sslutils, wsgi
@@ -23,6 +25,8 @@ BACKLOG = 2048
 # New objects between two runs of the garbage collector; a page of 1000 volumes makes some 60,000,
 # all of which are freed without it.
 COLLECT_AFTER = 100_000
+# Seconds before connections are accepted again that could not be.
+ACCEPT_PAUSE = 0.5
 
 
 class Loader(wsgi.Loader):
@@ -73,6 +77,7 @@ class WSGIService(service.ServiceBase):
         self.manager = importutils.import_object(manager) if manager else None
         self.app = profiler.traced((loader or Loader()).load_app(name))
         self.server = self._listen(host, self._option('listen_port'))
+        self._stopping = threading.Event()
         self.host, self.port = self.server.host, self.server.port
         _tune_keepalive(self.server.socket)
         profiler.setup_profiler(name, self.host)
@@ -103,9 +108,24 @@ class WSGIService(service.ServiceBase):
             self.manager.init_host()
         _spare_collector()
         self.server.start()
+        threading.Thread(target=self._keep_serving, name='keep-serving', daemon=True).start()
+
+    def _keep_serving(self) -> None:
+        """Begin again when a connection could not be accepted, such as for want of file
+        descriptors: the library gives up then, and the worker would live on and serve nobody."""
+        while True:
+            ended = threading.Event()
+            self.server._server.link(lambda _thread, event=ended: event.set())
+            ended.wait()
+            if self._stopping.wait(ACCEPT_PAUSE):
+                return
+            LOG.error('%s could not accept a connection: it tries again.', self.name)
+            with contextlib.suppress(OSError):
+                self.server.start()
 
     def stop(self) -> None:
         """Accept nothing more and finish the requests at hand as far as time allows."""
+        self._stopping.set()
         self.server.stop()
         if not launch.within(launch.drain_time(), self.server.wait):
             LOG.warning('%s stops with requests unanswered.', self.name)

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -119,6 +120,8 @@ def test_an_optional_manager_is_initialised_before_the_server_starts():
             order.append('manager')
 
     class Server:
+        _server = SimpleNamespace(link=lambda ended: None)
+
         def start(self):
             order.append('server')
     server.manager, server.server = Host(), Server()
