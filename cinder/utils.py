@@ -21,8 +21,9 @@ def arm_fault_points(entries: Iterable[str]) -> None:
     """Arm the named fault points, for tests only.
 
     :param entries: texts 'NAME=ACTION[:ARGUMENT][@FLAGFILE]' with the actions kill, stop (until
-        SIGCONT), raise, delay (ARGUMENT in seconds) and duplicate (messages). With a flag file a point fires only while it can remove that
-        file, so it fires once, also over a restart of the process.
+        SIGCONT), raise, delay (ARGUMENT in seconds) and duplicate (messages). With a flag file a
+        point fires only while it can remove that file, so it fires once, also over a restart of
+        the process.
     :raises InvalidConfigurationValue: an entry that is not of that form.
     """
     _FAULTS.clear()
