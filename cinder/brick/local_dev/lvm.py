@@ -1,37 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One LVM volume group: builds the argument lists and runs them. Names and sizes are given by the
-driver, reports and errors are read in reports.py, kinds of volumes are in pools.py; processes start
-in privsep."""
+"""One LVM volume group: what can be done with it, as argument lists. Names and sizes are given by
+the driver, commands are run in commands.py, kinds of volumes are in pools.py."""
 import contextlib
 import functools
-import logging
-import os
 import re
-import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cinder import exception
-from cinder.brick.local_dev import blocks, moment, pools, reports
+from cinder.brick.local_dev import blocks, commands, moment, pools, reports
 from cinder.privsep import command, freeze
 
-LOG = logging.getLogger(__name__)
-
-REPORT_SECONDS = 20.0
-CHANGE_SECONDS = 60.0
-# Without a report for so long the group counts as hung, whatever else comes to its end.
-LONGEST_BUSY = 30.0
-# The shell's way to tell of SIGSEGV: lvs has died so now and then, and been well the next time.
-CRASHED = 139
-REPORTS, CHANGES = 'lvm reports', 'lvm changes'
 THIN_SINCE = (2, 2, 95)
 # Part of the free space that a new thin pool takes; the rest is for its metadata and their
 # spare copy, and for growing them.
 POOL_SHARE = '95%FREE'
 
 
-class LVM:
+class LVM(commands.Commands):
     """A volume group and, inside it, the pool that volumes of `lvm_type` come from.
 
     Every operation may be run again after any interruption: what is there already is success.
@@ -55,27 +41,18 @@ class LVM:
                  suppress_fd_warn: bool = False, mirrors: int = 0, tries: int = 3,
                  mover: blocks.Blocks | None = None, discard: bool = False,
                  freezer: Callable[[Sequence[str]], Any] = freeze.frozen) -> None:
-        self.vg_name = vg_name
+        super().__init__(vg_name, root_helper, executor, lvm_conf, suppress_fd_warn, tries)
         self.pool_name = f'{vg_name}-pool'
         self.mirrors = mirrors
         self.mover = mover or blocks.Blocks(executor or command.execute)
         self.pool = pools.ThinPool(self) if lvm_type == 'thin' else pools.ThickPool(self)
-        self._execute = functools.partial(
-            executor or command.execute, run_as_root=True, root_helper=root_helper,
-            env_variables=self._environment(lvm_conf, suppress_fd_warn))
         self._discarding = ('--config', 'devices/issue_discards=1') if discard else ()
         self.freeze = freezer
-        self._changing = threading.RLock()
-        # Two lanes, so that a report does not wait for all the changes that are queued up.
-        self._lanes = executor is None
-        self._answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
-        self._tries = tries
         self._group: reports.Group | None = None
 
-    @staticmethod
-    def _environment(lvm_conf, suppress_fd_warn):
-        env = {'LVM_SYSTEM_DIR': os.path.dirname(lvm_conf)} if lvm_conf else {}
-        return {**env, 'LVM_SUPPRESS_FD_WARNINGS': '1'} if suppress_fd_warn else env
+    def changed(self) -> None:
+        """What is known of the group is not so any more."""
+        self._group = None
 
     # ---------------------------------------------------------------- what is there
     def group(self, refresh: bool = False) -> reports.Group:
@@ -87,18 +64,18 @@ class LVM:
         if refresh or self._group is None:
             # Most of a command's time goes into reading the group, so each row of a volume also
             # tells of the group; only an empty one has to be asked itself.
-            volumes = self._report('lv', 'lvs', reports.EVERYTHING, self.vg_name)
-            rows = volumes or self._report('vg', 'vgs', reports.GROUP_FIELDS, self.vg_name)
+            volumes = self.report('lv', 'lvs', reports.EVERYTHING, self.vg_name)
+            rows = volumes or self.report('vg', 'vgs', reports.GROUP_FIELDS, self.vg_name)
             if not rows:
                 raise reports.GroupNotFound(data=f'volume group {self.vg_name} not found')
             self._group = reports.Group.from_rows(rows[0], volumes)
         return self._group
 
-    def find(self, *names: str, timeout: float = REPORT_SECONDS,
+    def find(self, *names: str, timeout: float = commands.REPORT_SECONDS,
              ) -> dict[str, reports.LogicalVolume]:
         """Those of the named logical volumes that exist, fresh, in one command."""
         try:
-            rows = self._report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full, names),
+            rows = self.report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full, names),
                                 timeout=timeout)
         except reports.LVNotFound as exc:
             # Those that exist are reported all the same.
@@ -111,13 +88,13 @@ class LVM:
         :raises Overdue: no answer within `seconds`
         :raises LVMError: the group is not well
         """
-        if time.monotonic() - self._answered[REPORTS] >= seconds / 2:
+        if time.monotonic() - self.answered[commands.REPORTS] >= seconds / 2:
             # Of a thick group this finds nothing, and looks at the group all the same.
             self.find(self.pool_name, timeout=seconds)
 
     def supports_thin(self) -> bool:
         """Whether this LVM has thin volumes."""
-        out = self._run(REPORTS, 'lvs', '--version', timeout=REPORT_SECONDS)
+        out = self.run(commands.REPORTS, 'lvs', '--version', timeout=commands.REPORT_SECONDS)
         found = re.search(r'LVM version:\s*(\d+)\.(\d+)\.(\d+)', out)
         return bool(found) and tuple(map(int, found.groups())) >= THIN_SINCE
 
@@ -131,36 +108,6 @@ class LVM:
     def mapped(self, name: str) -> str:
         """Name of a logical volume in device mapper's table, where '-' stands between the two."""
         return '-'.join(part.replace('-', '--') for part in (self.vg_name, name))
-
-    def devices(self) -> frozenset[str]:
-        """Names in device mapper's table that belong to this group, parts of volumes included."""
-        out = self._run(REPORTS, 'dmsetup', 'info', '-c', '--noheadings', '-o', 'name',
-                        timeout=REPORT_SECONDS)
-        # 'vg-lv' is ours, 'vg--x-lv' is of the group 'vg-x'.
-        mine = re.compile(re.escape(self.mapped('')) + '[^-]')
-        return frozenset(name for name in map(str.strip, out.splitlines()) if mine.match(name))
-
-    def thin_ids(self, devices: Collection[str]) -> set[int] | None:
-        """The device ids that the thin pool itself has, also those that LVM does not know; None
-        when the pool is not active.
-
-        :param devices: names of devices that exist
-        :raises LVMError: thin_ls is missing, or somebody else looks at the metadata
-        """
-        pool = self.mapped(self.pool_name)
-        device = next((name for name in (f'{pool}-tpool', pool) if name in devices), None)
-        if device is None:
-            return None
-        # A pool in use changes all the time; its snapshot of the metadata does not.
-        self._run(CHANGES, 'dmsetup', 'message', device, '0', 'reserve_metadata_snap',
-                  timeout=CHANGE_SECONDS)
-        try:
-            out = self._run(CHANGES, 'thin_ls', '-m', '--no-headers', '-o', 'DEV',
-                            f'/dev/mapper/{pool}_tmeta', timeout=CHANGE_SECONDS)
-        finally:
-            self._run(CHANGES, 'dmsetup', 'message', device, '0', 'release_metadata_snap',
-                      timeout=CHANGE_SECONDS)
-        return {int(word) for word in out.split()}
 
     # ----------------------------------------------------------------------- changes
     def create_pool(self) -> None:
@@ -285,62 +232,3 @@ class LVM:
     def remove(self, name: str) -> None:
         with contextlib.suppress(reports.LVNotFound):
             self.change('lvremove', '-f', *self._discarding, self.full(name))
-
-    # ---------------------------------------------------------------------- commands
-    def change(self, *argv: str, timeout: float | None = CHANGE_SECONDS) -> None:
-        """Run a command that changes the group; what is known of the group is forgotten."""
-        with self.turn(argv[0], timeout):
-            try:
-                self._run(CHANGES, *argv, timeout=timeout)
-            finally:
-                self._group = None
-
-    @contextlib.contextmanager
-    def turn(self, program: str, timeout: float | None = CHANGE_SECONDS) -> Iterator[None]:
-        """One change at a time, in the order in which they come; a queue that moves on may be
-        long. Whoever holds volumes still has several turns: another change would resume them."""
-        began = time.monotonic()
-        while not self._changing.acquire(timeout=-1 if timeout is None else timeout):
-            if self._answered[CHANGES] < began:
-                raise reports.Overdue(data=f'{program}: an earlier command is still running')
-            began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._changing.release()
-
-    def _report(self, section: str, program: str, fields: str,
-                *names: str, timeout: float = REPORT_SECONDS) -> list[dict[str, str]]:
-        for left in reversed(range(self._tries)):
-            out = self._run(REPORTS, program, *reports.ARGUMENTS, fields, *names, timeout=timeout)
-            try:
-                return reports.rows(section, out)
-            except reports.BadReport:
-                LOG.warning('%s gave a report that cannot be read: %.200r', program, out)
-                if not left:
-                    raise
-
-    def _run(self, lane: str, *argv: str, timeout: float | None) -> str:
-        where = {'lane': f'{lane} of {self.vg_name}'} if self._lanes else {}
-        began = time.monotonic()
-        for left in reversed(range(self._tries)):
-            try:
-                out, err = self._execute(*argv, timeout=timeout, **where)
-            except command.CommandOverdue as exc:
-                error = reports.Busy if self._is_busy(lane, began) else reports.Overdue
-                raise error(data=f'{argv[0]}: {exc.stderr}') from exc
-            except exception.ProcessExecutionError as exc:
-                if exc.exit_code != CRASHED or not left:
-                    raise reports.typed(argv[0], exc) from exc
-                LOG.warning('%s crashed, trying again', argv[0])
-            else:
-                self._answered[lane] = time.monotonic()
-                if err:
-                    LOG.debug('%s: %s', argv[0], err.strip())
-                return out
-
-    def _is_busy(self, lane: str, began: float) -> bool:
-        """Whether others were answered since `began`: a report may wait for changes to end, which
-        lock the group, but not for ever."""
-        fresh = time.monotonic() - self._answered[REPORTS] < LONGEST_BUSY
-        return self._answered[lane] > began or (fresh and max(self._answered.values()) > began)

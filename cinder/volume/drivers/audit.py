@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cinder.brick.local_dev import lvm as brick
-from cinder.brick.local_dev import reports
+from cinder.brick.local_dev import mapper, reports
 from cinder.volume.driver import Finding, Rows
 from cinder.volume.drivers.exported import GIB
 
@@ -43,7 +43,7 @@ class Audit:
             if not self._is_busy(name):
                 yield from self._row(present.get(name), name, kind, row, size)
         yield from self._orphans(present)
-        devices = self._lvm.devices()
+        devices = mapper.devices(self._lvm)
         yield from self._devices(present, devices)
         yield from self._thin_ids(present, devices)
 
@@ -140,7 +140,7 @@ class Audit:
         if pool not in present:
             return
         try:
-            ids = self._lvm.thin_ids(devices)
+            ids = mapper.thin_ids(self._lvm, devices)
         except reports.LVMError as exc:
             yield Finding('unchecked', pool, f'the device ids in {self._lvm.full(pool)} could not '
                           f'be read: {exc}',

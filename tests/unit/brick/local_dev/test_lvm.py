@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LVM: every command line, and each way a command can fail (faults F20 to F23)."""
-import threading
-import time
-
+"""LVM: every command line, and what becomes of the group."""
 import pytest
 
 from cinder import exception
@@ -11,24 +8,6 @@ from tests.fakes.volume_group import GIB, FakeVolumeGroup
 
 FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
           'lv_metadata_size,lv_health_status,lv_check_needed,thin_id')
-
-
-@pytest.fixture
-def fake():
-    return FakeVolumeGroup()
-
-
-@pytest.fixture
-def thin(fake):
-    group = lvm.LVM('vg', 'sudo helper', lvm_type='thin', executor=fake, freezer=fake.frozen)
-    group.create_pool()
-    fake.commands.clear()
-    return group
-
-
-@pytest.fixture
-def thick(fake):
-    return lvm.LVM('vg', 'sudo helper', executor=fake)
 
 
 def lines(fake):
@@ -121,31 +100,6 @@ def test_the_command_lines_of_several_thin_snapshots_at_one_moment(thin, fake):
     assert lines(fake)[-2:] == ['lvchange -ay -K vg/c', f'lvextend -L {2 * GIB}b vg/c']
 
 
-def test_the_command_lines_of_a_look_into_the_pool(thin, fake):
-    thin.create_volume('a', GIB)
-    fake.commands.clear()
-    assert thin.thin_ids(thin.devices()) == {1}
-    message = 'dmsetup message vg-vg--pool-tpool 0'
-    assert lines(fake) == [
-        'dmsetup info -c --noheadings -o name', f'{message} reserve_metadata_snap',
-        'thin_ls -m --no-headers -o DEV /dev/mapper/vg-vg--pool_tmeta',
-        f'{message} release_metadata_snap']
-
-
-def test_a_pool_that_is_not_active_cannot_be_looked_into(thin, fake):
-    fake.volumes['vg-pool'].active = False
-    fake.commands.clear()
-    assert thin.thin_ids(thin.devices()) is None
-    assert fake.programs() == ['dmsetup']
-
-
-def test_a_look_into_the_pool_that_fails_leaves_no_metadata_snapshot(thin, fake):
-    fake.fail('thin_ls', 127, 'thin_ls: No such file or directory')
-    with pytest.raises(reports.LVMError, match='No such file'):
-        thin.thin_ids(thin.devices())
-    assert lines(fake)[-1].endswith('release_metadata_snap')
-
-
 def test_the_options_of_a_group_are_in_its_command_lines(fake):
     group = lvm.LVM('vg', executor=fake, mirrors=2, discard=True, lvm_conf='/etc/cinder/lvm.conf',
                     suppress_fd_warn=True)
@@ -204,80 +158,10 @@ def test_the_state_is_read_again_after_a_change_that_failed_too(thick, fake):
     assert 'a' in thick.group().volumes
 
 
-def test_a_command_that_succeeds_after_the_deadline_is_adopted(thin, fake):
-    fake.fail('lvcreate', None, 'late', after=True)
-    with pytest.raises(reports.Overdue):
-        thin.create_volume('a', GIB)
-    thin.create_volume('a', GIB)
-    assert fake.volumes['a'].size == GIB
-
-
-@pytest.mark.parametrize('after', [False, True])
-def test_a_crash_is_tried_again(thin, fake, after):
-    fake.fail('lvcreate', 139, after=after, times=1 if after else 2)
-    thin.create_volume('a', GIB)
-    assert 'a' in fake.volumes
-
-
-def test_crashes_are_tried_again_only_so_often(thin, fake):
-    fake.fail('lvcreate', 139, times=3)
-    with pytest.raises(reports.LVMError, match='exit code 139'):
-        thin.create_volume('a', GIB)
-    assert fake.programs() == ['lvcreate'] * 3
-
-
-@pytest.mark.parametrize('garbage', ['', 'no json', '{"report": []}', '{"report": [{"pv": []}]}',
-                                     '[{', '{"report": null}'])
-def test_a_report_that_cannot_be_read(thick, fake, garbage):
-    fake.fail('lvs', 0, stdout=garbage, times=3)
-    with pytest.raises(reports.BadReport):
-        thick.group()
-    assert fake.programs() == ['lvs'] * 3
-    assert thick.group().size == 100 * GIB
-
-
-def test_warnings_before_the_report_and_on_stderr_do_no_harm(thick, fake):
-    row = '{"vg_name":"vg", "vg_size":"8", "vg_free":"4", "vg_extent_size":"4"}'
-    fake.fail('vgs', 0, '  WARNING: Device /dev/sdb not found',
-              f'File descriptor 7 leaked\n{{"report": [{{"vg": [{row}]}}]}}')
-    assert thick.group().free == 4
-
-
 def test_a_report_without_the_group(thick, fake):
     fake.fail('vgs', 0, stdout='{"report": [{"vg": []}]}')
     with pytest.raises(reports.GroupNotFound):
         thick.group()
-
-
-@pytest.mark.parametrize(('stderr', 'error'), [
-    ('  Volume group "vg" not found\n  Cannot process volume group vg', reports.GroupNotFound),
-    ('  Failed to find logical volume "vg/x"', reports.LVNotFound),
-    ('  Logical volume x not found in volume group vg.', reports.LVNotFound),
-    ('  Snapshot origin LV x not found in Volume group vg.', reports.LVNotFound),
-    ('  Pool nopool not found in Volume group vg.', reports.LVNotFound),
-    ('  Existing logical volume "x" not found in volume group "vg"', reports.LVNotFound),
-    ('  Logical Volume "x" already exists in volume group "vg"', reports.LVExists),
-    ('  Logical volume vg-pool already exists in Volume group vg.', reports.LVExists),
-    ('  Volume group "vg" has insufficient free space (1 extents): 2 required.', reports.NoSpace),
-    ('  Insufficient free space: 2 extents needed, but only 1 available', reports.NoSpace),
-    ('  Insufficient suitable allocatable extents for logical volume x: 2 more required',
-     reports.NoSpace),
-    ('  Cannot create new thin volume, free space in thin pool vg/vg-pool reached threshold.',
-     reports.NoSpace),
-    ('  New size (2 extents) matches existing size (2 extents).', reports.SizeReached),
-    ('  Snapshot origin volumes can be resized only while inactive: try lvchange -an.',
-     reports.LVActive),
-    ('  Logical volume vg/x in use.', reports.LVInUse),
-    ('  Logical volume vg/x contains a filesystem in use.', reports.LVInUse),
-    ('  Something new.', reports.LVMError),
-])
-def test_the_words_of_lvm_become_errors(thick, fake, stderr, error):
-    fake.fail('lvchange', stderr=f'  WARNING: noise\n{stderr}\n')
-    with pytest.raises(reports.LVMError) as caught:
-        thick.activate('x')
-    assert type(caught.value) is error
-    assert stderr.split('\n')[0].strip() in caught.value.msg
-    assert 'noise' not in caught.value.msg
 
 
 def test_deleting_what_is_not_there_is_well_but_not_without_the_group(thin, thick, fake):
@@ -326,59 +210,3 @@ def test_a_health_check_asks_only_where_no_answer_is_fresh(thin, fake):
     thin.check_health(0.0)
     assert fake.programs() == ['lvs']
     assert fake.calls[-1]['timeout'] == 0.0
-
-
-def test_what_waits_behind_commands_that_end_is_busy_and_not_hung(thin, fake):
-    fake.fail('lvs', None, 'no turn within 20.0 s', times=2)
-    with pytest.raises(reports.Overdue) as caught:
-        thin.find('a')
-    assert not caught.value.busy
-    fake.before = lambda: thin._answered.update({lvm.REPORTS: float('inf')})
-    with pytest.raises(reports.Overdue) as caught:
-        thin.find('a')
-    assert caught.value.busy
-
-
-@pytest.mark.parametrize(('since_report', 'busy'), [(10, True), (31, False)])
-def test_a_report_may_wait_for_changes_but_not_for_ever(thin, fake, since_report, busy):
-    fake.fail('lvs', None, 'did not end')
-
-    def change_ends():
-        thin._answered = {lvm.REPORTS: time.monotonic() - since_report,
-                          lvm.CHANGES: time.monotonic() + 1}
-
-    fake.before = change_ends
-    with pytest.raises(reports.Overdue) as caught:
-        thin.find('a')
-    assert caught.value.busy is busy
-
-
-def test_changes_wait_for_their_turn_as_long_as_others_come_to_an_end(thin, fake):
-    turns, gone = threading.Event(), threading.Event()
-
-    def hold():
-        with thin.turn('lvcreate'):
-            turns.set()
-            gone.wait(5)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    turns.wait(5)
-    with (pytest.raises(reports.Overdue, match='an earlier command is still running'),
-          thin.turn('lvremove', 0.01)):
-        pytest.fail('not its turn')
-    thin._answered[lvm.CHANGES] = float('inf')
-    threading.Timer(0.05, gone.set).start()
-    thin.change('lvchange', '-ay', 'vg/vg-pool', timeout=0.01)
-    holder.join()
-    assert fake.programs() == ['lvchange']
-
-
-def test_our_own_commands_queue_in_two_lanes(monkeypatch):
-    lanes = []
-    monkeypatch.setattr(lvm.command, 'execute',
-                        lambda *argv, lane, **_kwargs: lanes.append(lane) or ('', ''))
-    group = lvm.LVM('vg')
-    group.activate('a')
-    assert not group.supports_thin()
-    assert lanes == ['lvm changes of vg', 'lvm reports of vg']

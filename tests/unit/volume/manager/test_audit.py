@@ -14,8 +14,8 @@ from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
+from cinder.privsep import command
 from cinder.volume import manager as manager_package
-from cinder.volume.drivers import lvm
 from cinder.volume.manager import audit, startup
 from tests.fakes.volume_group import GIB, FakeVolumeGroup, Volume
 
@@ -30,7 +30,7 @@ OPTIONS = {'volume_driver': 'cinder.volume.drivers.lvm.LVMVolumeDriver', 'volume
 def group(monkeypatch):
     group = FakeVolumeGroup()
     group.volumes['vg-pool'] = Volume('vg-pool', 95 * GIB, 't')
-    monkeypatch.setattr(lvm.command, 'execute', group)
+    monkeypatch.setattr(command, 'execute', group)
     return group
 
 

@@ -142,10 +142,10 @@ def test_a_report_that_fails_takes_the_back_end_down_and_nothing_is_published(
 
 def test_a_back_end_that_is_only_busy_stays_up(ctxt, manager, watch, group):
     def answered():
-        manager.backend.driver.vg._answered['lvm reports'] = float('inf')
+        manager.backend.driver.vg.answered['lvm reports'] = float('inf')
 
     for act in (watch.look, lambda: manager.report_capabilities(ctxt)):
-        manager.backend.driver.vg._answered['lvm reports'] = 0.0
+        manager.backend.driver.vg.answered['lvm reports'] = 0.0
         group.before = answered
         group.fail('lvs', None, 'no turn within 8.0 s')
         act()

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the commands of one volume group are run: whose turn it is, how often one that crashed is
+tried again, when LVM counts as hung. What they are, lvm.py knows; processes start in privsep."""
+import contextlib
+import functools
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from cinder import exception
+from cinder.brick.local_dev import reports
+from cinder.privsep import command
+
+LOG = logging.getLogger(__name__)
+
+REPORT_SECONDS = 20.0
+CHANGE_SECONDS = 60.0
+# Without a report for so long the group counts as hung, whatever else comes to its end.
+LONGEST_BUSY = 30.0
+# The shell's way to tell of SIGSEGV: lvs has died so now and then, and been well the next time.
+CRASHED = 139
+REPORTS, CHANGES = 'lvm reports', 'lvm changes'
+
+
+class Commands:
+    """The parameters are explained in lvm.LVM.
+
+    :ivar answered: lane -> when it last gave an answer, by time.monotonic()
+    """
+
+    def __init__(self, vg_name: str, root_helper: str | None, executor: Callable | None,
+                 lvm_conf: str | None, suppress_fd_warn: bool, tries: int) -> None:
+        self.vg_name = vg_name
+        self._execute = functools.partial(
+            executor or command.execute, run_as_root=True, root_helper=root_helper,
+            env_variables=_environment(lvm_conf, suppress_fd_warn))
+        self._changing = threading.RLock()
+        # Two lanes, so that a report does not wait for all the changes that are queued up.
+        self._lanes = executor is None
+        self.answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
+        self._tries = tries
+
+    def changed(self) -> None:
+        """A command that changes the group was run, with whatever outcome."""
+
+    def change(self, *argv: str, timeout: float | None = CHANGE_SECONDS) -> None:
+        """Run a command that changes the group, and tell of it."""
+        with self.turn(argv[0], timeout):
+            try:
+                self.run(CHANGES, *argv, timeout=timeout)
+            finally:
+                self.changed()
+
+    @contextlib.contextmanager
+    def turn(self, program: str, timeout: float | None = CHANGE_SECONDS) -> Iterator[None]:
+        """One change at a time, in the order in which they come; a queue that moves on may be
+        long. Whoever holds volumes still has several turns: another change would resume them."""
+        began = time.monotonic()
+        while not self._changing.acquire(timeout=-1 if timeout is None else timeout):
+            if self.answered[CHANGES] < began:
+                raise reports.Overdue(data=f'{program}: an earlier command is still running')
+            began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._changing.release()
+
+    def report(self, section: str, program: str, fields: str,
+               *names: str, timeout: float = REPORT_SECONDS) -> list[dict[str, str]]:
+        """The rows of a report.
+
+        :param section: of the report, as 'lv' of lvs
+        :raises BadReport: none can be read, however often it is asked for
+        """
+        for left in reversed(range(self._tries)):
+            out = self.run(REPORTS, program, *reports.ARGUMENTS, fields, *names, timeout=timeout)
+            try:
+                return reports.rows(section, out)
+            except reports.BadReport:
+                LOG.warning('%s gave a report that cannot be read: %.200r', program, out)
+                if not left:
+                    raise
+
+    def run(self, lane: str, *argv: str, timeout: float | None) -> str:
+        """What a command prints.
+
+        :param lane: REPORTS or CHANGES
+        :raises LVMError: as reports.typed() tells, or none in time
+        """
+        where = {'lane': f'{lane} of {self.vg_name}'} if self._lanes else {}
+        began = time.monotonic()
+        for left in reversed(range(self._tries)):
+            try:
+                out, err = self._execute(*argv, timeout=timeout, **where)
+            except command.CommandOverdue as exc:
+                error = reports.Busy if self._is_busy(lane, began) else reports.Overdue
+                raise error(data=f'{argv[0]}: {exc.stderr}') from exc
+            except exception.ProcessExecutionError as exc:
+                if exc.exit_code != CRASHED or not left:
+                    raise reports.typed(argv[0], exc) from exc
+                LOG.warning('%s crashed, trying again', argv[0])
+            else:
+                self.answered[lane] = time.monotonic()
+                if err:
+                    LOG.debug('%s: %s', argv[0], err.strip())
+                return out
+
+    def _is_busy(self, lane: str, began: float) -> bool:
+        """Whether others were answered since `began`: a report may wait for changes to end, which
+        lock the group, but not for ever."""
+        fresh = time.monotonic() - self.answered[REPORTS] < LONGEST_BUSY
+        return self.answered[lane] > began or (fresh and max(self.answered.values()) > began)
+
+
+def _environment(lvm_conf: str | None, suppress_fd_warn: bool) -> dict[str, str]:
+    env = {'LVM_SYSTEM_DIR': os.path.dirname(lvm_conf)} if lvm_conf else {}
+    return {**env, 'LVM_SUPPRESS_FD_WARNINGS': '1'} if suppress_fd_warn else env

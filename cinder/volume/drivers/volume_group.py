@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The volume group behind a driver: what the options make of it, thin or thick, what it has room
+for and whether it takes anything new. Volumes in it are for lvm.py."""
+import os
+from typing import Any
+
+from cinder import exception
+from cinder.brick.local_dev import blocks, guard, lvm, reports
+from cinder.privsep import command, freeze
+from cinder.volume import driver
+from cinder.volume.drivers import exported
+
+
+class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
+    """:ivar vg: the group, known when setup has been checked
+    :ivar guard: of its thin pool; None for thick volumes
+    """
+
+    vg: lvm.LVM | None = None
+
+    def do_setup(self, ctxt: Any) -> None:
+        """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
+
+    def check_for_setup_error(self) -> None:
+        """Look at the group and choose thin or thick; make the thin pool where it is missing.
+
+        :raises VolumeBackendAPIException: no such group; thin asked of an LVM that cannot; the
+            pool cannot be made (with lvcreate's words)
+        """
+        group = self._choose()
+        if self.sparse_copy and self.vg.pool_name not in group.volumes:
+            self.vg.create_pool()
+
+    def _choose(self) -> reports.Group:
+        """Set `vg` to the kind of group that the options and what is there ask for."""
+        wanted = self.configuration.lvm_type
+        probe = self._group('default')
+        try:
+            group = probe.group(refresh=True)
+        except reports.GroupNotFound as exc:
+            raise exception.VolumeBackendAPIException(
+                data=f'volume group {probe.vg_name} does not exist') from exc
+        thin = wanted == 'thin' or (
+            wanted == 'auto' and (not group.volumes or probe.pool_name in group.volumes))
+        if thin and not probe.supports_thin():
+            if wanted == 'thin':
+                raise exception.VolumeBackendAPIException(
+                    data='lvm_type is "thin", and this version of LVM has no thin volumes')
+            thin = False
+        self.vg = self._group('thin' if thin else 'default')
+        self.sparse_copy = thin
+        self.guard = self._guard() if thin else None
+        return group
+
+    def _group(self, lvm_type):
+        config = self.configuration
+        conf_file = config.lvm_conf_file
+        if conf_file and (conf_file.lower() == 'none' or not os.path.exists(conf_file)):
+            conf_file = None
+        mover = blocks.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
+                              config.volume_clear, config.volume_clear_size,
+                              config.volume_clear_ionice, self.pace)
+        return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
+                       lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
+                       mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover,
+                       discard=config.report_discard_supported,
+                       freezer=getattr(self.executor, 'frozen', freeze.frozen))
+
+    def check_health(self, seconds: float) -> None:
+        self.vg.check_health(seconds)
+
+    def _guard(self):
+        config, vg = self.configuration, self.vg
+        limits = guard.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
+                              config.lvm_pool_autoextend)
+        if limits.soft > limits.hard:
+            raise exception.InvalidConfigurationValue(option='lvm_pool_soft_limit',
+                                                      value=limits.soft)
+        return guard.PoolGuard(vg.full(vg.pool_name), limits, vg.extend_pool)
+
+    def _look(self) -> reports.Group:
+        """The group as it is now; a thin pool is extended and judged on the way."""
+        group = self.vg.group(refresh=True)
+        if self.guard:
+            if self.guard.heal(group, self.vg.pool.pool(group)):
+                group = self.vg.group()
+            self.guard.judge(self.vg.pool.pool(group))
+        return group
+
+    def _require_room(self) -> None:
+        """:raises PoolRefuses: the pool is too full for anything new, or broken"""
+        # What the last report said is enough to go on, but not to refuse.
+        if self.guard and self.guard.refusal:
+            self._look()
+            if self.guard.refusal:
+                raise reports.PoolRefuses(data=self.guard.refusal)
+
+    def _pool_stats(self) -> dict[str, Any]:
+        capacity = self.vg.pool.capacity(self._look())
+        refusal = self.guard.refusal if self.guard else ''
+        kind = 'thin' if self.sparse_copy else 'default'
+        return {
+            **self._pool(total=capacity.total, free=0 if refusal else capacity.free,
+                         provisioned=capacity.provisioned, volumes=capacity.volumes,
+                         thin=self.sparse_copy,
+                         ratio=self.configuration.lvm_max_over_subscription_ratio),
+            'backend_state': 'down' if self.guard and self.guard.broken else 'up',
+            'data_percent': capacity.data_percent,
+            'metadata_percent': capacity.metadata_percent,
+            'pool_refusal': refusal,
+            'location_info': f'LVMVolumeDriver:{self.host}:{self.vg.vg_name}:{kind}:'
+                             f'{self.vg.mirrors}',
+        }

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume group in memory, as one of thin and as one of thick volumes."""
+import pytest
+
+from cinder.brick.local_dev import lvm
+from tests.fakes.volume_group import FakeVolumeGroup
+
+
+@pytest.fixture
+def fake():
+    return FakeVolumeGroup()
+
+
+@pytest.fixture
+def thin(fake):
+    group = lvm.LVM('vg', 'sudo helper', lvm_type='thin', executor=fake, freezer=fake.frozen)
+    group.create_pool()
+    fake.commands.clear()
+    return group
+
+
+@pytest.fixture
+def thick(fake):
+    return lvm.LVM('vg', 'sudo helper', executor=fake)
