@@ -225,3 +225,37 @@ def test_options_of_the_unit(tgtd):
     assert shown.flags == 'sync'
     assert shown.params[0].startswith('mode_page=8:0:18:0x10:')
     assert shown.params[1] == 'thin_provisioning=1'
+
+
+def test_who_is_connected_to_what(tgtd):
+    target, volume, shown = exported(tgtd)
+    shown.sessions.append(NAME)
+    assert target.exports() == {target.iqn(volume): [NAME]}
+    assert target.lost_exports([volume]) == []
+    tgtd.targets.clear()
+    assert target.lost_exports([volume]) == [volume]
+
+
+def test_without_tgtd_nothing_is_exported_and_nothing_can_be_brought_back(tgtd):
+    target, volume, _shown = exported(tgtd)
+    tgtd.running = False
+    assert target.exports() == {}
+    with pytest.raises(tgt.NotRunning):
+        target.lost_exports([volume])
+
+
+def test_an_export_that_has_gone_lets_nobody_in(tgtd):
+    target, volume, _shown = exported(tgtd)
+    tgtd.targets.clear()
+    with pytest.raises(tgt.Missing, match='not there any more'):
+        target.initialize_connection(volume, PATH, volumes.CONNECTOR)
+
+
+def test_an_account_that_cannot_be_made_is_an_error_without_the_secret():
+    def refuse(name, secret):
+        raise OSError('tgtd does not answer')
+    target = tgt.TgtAdm(volumes.options(use_chap_auth=True, chap_username='n',
+                                        chap_password='hidden'), FakeTgtd(), refuse)
+    with pytest.raises(tgt.TgtError, match='does not answer') as caught:
+        target.create_export(volumes.volume(), PATH)
+    assert 'hidden' not in str(caught.value)
