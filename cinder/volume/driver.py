@@ -156,7 +156,7 @@ class ReadsSnapshots(abc.ABC):
 
     @abc.abstractmethod
     def close_snapshot(self, snapshot: Any) -> None:
-        """Take the device back."""
+        """Take the device back, also when the snapshot is gone."""
 
 
 class Migrates(abc.ABC):

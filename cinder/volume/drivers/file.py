@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as sparse raw files in one folder; a snapshot or clone is a file of its own, which shares
 blocks with its source where the file system can. Bytes are moved by brick.local_dev.files."""
+import contextlib
 import functools
 import os
 import stat
@@ -82,7 +83,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def close_snapshot(self, snapshot: Any) -> None:
-        os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
 
     @_typed
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:

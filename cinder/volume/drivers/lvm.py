@@ -124,9 +124,9 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def close_snapshot(self, snapshot: Any) -> None:
         name = _lv_name(snapshot)
         if self.sparse_copy:
-            with self._snapshot_free(snapshot):
+            with self._snapshot_free(snapshot), contextlib.suppress(reports.LVNotFound):
                 self.vg.deactivate(name)
-        else:
+        elif self.vg.find(name):
             # A thick one is active as long as its volume is.
             self.vg.protect(name, False)
 

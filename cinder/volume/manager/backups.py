@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a back end does for backups: a volume that is to hold one goes to a backup service, and a
 service that makes one gets a device to read."""
+import contextlib
 import uuid
 
 import oslo_messaging as messaging
+from oslo_log import log as logging
 
 from cinder import coordination, exception, objects, utils
 from cinder.db import attachments as attachments_db
@@ -17,6 +19,8 @@ from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
 from cinder.volume.manager.task import Task
+
+LOG = logging.getLogger(__name__)
 
 _TOLD = messaging.expected_exceptions(exception.Invalid, exception.Conflict,
                                       exception.ServiceUnavailable, exception.SnapshotIsBusy)
@@ -59,7 +63,7 @@ class BackupSourceEndpoint:
 
     def _temporary(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> objects.Snapshot:
         self._require_reading()
-        ident = _temporary_id(backup)
+        ident = _temporary_id(backup.id)
         try:
             snapshot = snapshots_db.get(ctxt, ident)
         except exception.SnapshotNotFound:
@@ -86,18 +90,36 @@ class BackupSourceEndpoint:
             if backup.snapshot_id:
                 self.driver.close_snapshot(snapshots_db.get(ctxt, backup.snapshot_id))
                 return
-            try:
-                snapshot = snapshots_db.get(ctxt, _temporary_id(backup))
-            except exception.SnapshotNotFound:
-                return
-            if snapshot.status != 'creating':
-                self.driver.close_snapshot(snapshot)
-            self.driver.delete_snapshot(snapshot)
-            snapshots_db.destroy(ctxt, snapshot.id)
+            with contextlib.suppress(exception.SnapshotNotFound):
+                _remove(ctxt, self.driver, _temporary_id(backup.id))
 
 
-def _temporary_id(backup: objects.Backup) -> str:
-    return str(uuid.uuid5(uuid.UUID(backup.id), 'snapshot'))
+def _temporary_id(backup_id: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f'backup/{backup_id}/snapshot'))
+
+
+def _remove(ctxt, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
+    snapshot = snapshots_db.get(ctxt, snapshot_id)
+    if snapshot.status != 'creating':
+        driver.close_snapshot(snapshot)
+    driver.delete_snapshot(snapshot)
+    snapshots_db.destroy(ctxt, snapshot.id)
+
+
+def remove_left(ctxt, backend: backends.Backend) -> None:
+    """The step at start: snapshots that backups were read from, and that nobody closed, go when
+    those are over."""
+    if not isinstance(backend.driver, driver_api.ReadsSnapshots):
+        return
+    wanted = set(map(_temporary_id, operations_db.resources_under_way(ctxt)))
+    for snapshot in snapshots_db.on_backend(ctxt, backend.host, backend.cluster):
+        if snapshot.use_quota or snapshot.id in wanted:
+            continue
+        try:
+            with coordination.lock(f'volume-{snapshot.volume_id}'):
+                _remove(ctxt, backend.driver, snapshot.id)
+        except exception.CinderException:
+            LOG.exception('Snapshot %s, left of a backup, could not be removed.', snapshot.id)
 
 
 def give_away(ctxt, work: Task, **values: object) -> None:

@@ -17,7 +17,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import migration
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import audit, exporting, replication
+from cinder.volume.manager import audit, backups, exporting, replication
 from cinder.volume.manager import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -150,5 +150,5 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 # Interrupted operations are resumed after this, once the message server runs.
 STEPS = (check_support, join_cluster, replication.use_active_copy, set_up_driver, read_capabilities,
          replication.note_replication, synchronize_provider_info, count_allocated, export_again,
-         audit.heal, limit_copies, mark_initialized, remove_temporary_files, migrate_keys,
-         publish_capabilities)
+         audit.heal, limit_copies, mark_initialized, remove_temporary_files, backups.remove_left,
+         migrate_keys, publish_capabilities)

@@ -381,4 +381,5 @@ class ReadsSnapshotsContract:
         storage.driver.close_snapshot(snapshot)
         assert storage.read(snapshot, len(ONE)) == ONE
         storage.driver.delete_snapshot(snapshot)
+        storage.driver.close_snapshot(snapshot)
         assert storage.names() == [volume.name]

@@ -204,6 +204,38 @@ class TestSources:
         assert snapshots_db.for_volume(ctxt, volume.id) == []
 
 
+def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, folder, caplog, monkeypatch):
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
+    manager.backend.driver.create_volume(volumes_db.get(ctxt, volume.id))
+    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
+    under_way, over, broken = (
+        backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
+        for _number in range(3))
+    operations_db.create(ctxt, 'backup.create', under_way, host='keeper')
+    endpoint = backups.BackupSourceEndpoint(manager.backend)
+    of_tenant = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
+                                           'use_quota': True, 'status': 'available'})
+    names = {}
+    for backup in (under_way, over, broken):
+        endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
+                                    utils.machine())
+        made, = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)} - {
+            of_tenant.id, *names.values()}
+        names[backup.id] = made
+    (folder / f'snapshot-{names[over.id]}').unlink()
+    delete = manager.backend.driver.delete_snapshot
+
+    def busy(snapshot):
+        if snapshot.id == names[broken.id]:
+            raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason='it is open')
+        delete(snapshot)
+    monkeypatch.setattr(manager.backend.driver, 'delete_snapshot', busy)
+    backups.remove_left(ctxt, manager.backend)
+    left = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)}
+    assert left == {of_tenant.id, names[under_way.id], names[broken.id]}
+    assert f'{names[broken.id]}, left of a backup, could not be removed' in caplog.text
+
+
 def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, monkeypatch):
     volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
     attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
