@@ -19,7 +19,7 @@ class Database:
     """
 
     def __init__(self, made: engines.Engines, path: pathlib.Path) -> None:
-        self.engines = made
+        self.engines, self.path = made, path
         # Without foreign keys, so that the order of the tables does not matter.
         self._conn = sqlite3.connect(path, isolation_level=None)
         # What a test leaves need not outlive the machine's power.
