@@ -71,7 +71,11 @@ class AttachmentEndpoint:
         self.backend.require_ready()
         with coordination.lock(f'volume-{volume.id}'):
             self.driver.terminate_connection(volume, connector, force=force)
-            if not any(other.connector for other in attachments_db.for_volume(ctxt, volume.id)):
+            present = attachments_db.for_volume(ctxt, volume.id)
+            # Who attached the old way has no connector in his row; one of these is the caller's.
+            unknown = [other for other in present if other.attach_status == 'attached']
+            if not any(other.connector for other in present) and (
+                    connector is None or len(unknown) < 2):
                 self._remove_export(ctxt, volume)
 
     def _remove_export(self, ctxt, volume: objects.Volume) -> None:

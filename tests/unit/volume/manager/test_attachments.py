@@ -109,3 +109,22 @@ def test_a_connection_whose_attachment_was_deleted_meanwhile_is_undone(
     with pytest.raises(exception.VolumeAttachmentNotFound):
         endpoint.attachment_update(ctxt, shared, {'host': 'b'}, new.id)
     assert exports == done
+
+
+def test_of_several_who_attached_the_old_way_the_last_ends_the_export(manager, ctxt, shared,
+                                                                      exports):
+    endpoint = _endpoint(manager)
+    rows = [attachments_db.create(ctxt, {'volume_id': shared.id, 'attach_status': 'attached'})
+            for _host in 'ab']
+    for host, row in zip('ab', rows, strict=True):
+        endpoint.terminate_connection(ctxt, shared, {'host': host})
+        attachments_db.destroy(ctxt, row.id)
+    assert exports == [('terminate', 'a'), ('terminate', 'b'), ('remove', None)]
+
+
+def test_all_connections_end_with_the_export(manager, ctxt, shared, exports, monkeypatch):
+    monkeypatch.setattr(manager.backend.driver, 'terminate_connection', lambda *_a, **_k: None)
+    for _host in 'ab':
+        attachments_db.create(ctxt, {'volume_id': shared.id, 'attach_status': 'attached'})
+    _endpoint(manager).terminate_connection(ctxt, shared, None)
+    assert exports == [('remove', None)]
