@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of the compute service: whether a server uses a volume.
+"""What is asked of the compute service: whether a server uses a volume, and to copy such a one.
 
-The credentials are our own, of section [nova], so that no user's token is needed or trusted.
+The credentials are our own, of section [nova], so that no user's token is needed or trusted; with
+[service_user] a token of this service goes along.
 """
 import functools
 from typing import Any
 
 from oslo_log import log as logging
 
-from cinder import exception
+from cinder import exception, service_user
 from cinder.conf import CONF, nova
 
 LOG = logging.getLogger(__name__)
@@ -44,6 +45,34 @@ def uses(server_id: str, volume_id: str, attachment_id: str) -> bool:
     raise exception.ServiceUnavailable()
 
 
+def is_configured() -> bool:
+    """Whether [nova] says how to ask."""
+    return _client() is not None
+
+
+def swap(server_id: str, volume_id: str, target_id: str) -> None:
+    """Ask that a server copies a volume that it uses to another one and uses that then.
+
+    :raises ComputeRefused: it will not.
+    :raises ServiceUnavailable: no answer; it may do it all the same.
+    """
+    from keystoneauth1 import exceptions
+    try:
+        answer = _client().put(
+            f'/servers/{server_id}/os-volume_attachments/{volume_id}', raise_exc=False,
+            timeout=PATIENCE, json={'volumeAttachment': {'volumeId': target_id}})
+    except exceptions.ClientException as exc:
+        LOG.warning('The compute service cannot be asked to copy volume %s: %s', volume_id, exc)
+        raise exception.ServiceUnavailable() from exc
+    if answer.status_code < 300:
+        return
+    LOG.warning('The compute service does not copy volume %s of server %s: %s %s', volume_id,
+                server_id, answer.status_code, answer.text)
+    if answer.status_code < 500:
+        raise exception.ComputeRefused()
+    raise exception.ServiceUnavailable()
+
+
 def _ask(client: Any, path: str) -> Any:
     answer = client.get(path, microversion=_MICROVERSION, raise_exc=False, timeout=PATIENCE)
     return client.get(path, raise_exc=False, timeout=PATIENCE) if answer.status_code == 406 \
@@ -59,6 +88,7 @@ def _client() -> Any:
     auth = loading.load_auth_from_conf_options(CONF, nova.GROUP)
     if auth is None:
         return None
-    session = loading.load_session_from_conf_options(CONF, nova.GROUP, auth=auth)
+    session = loading.load_session_from_conf_options(CONF, nova.GROUP,
+                                                     auth=service_user.beside(auth))
     return adapter.Adapter(session, service_type='compute', interface=CONF.nova.interface,
                            region_name=CONF.nova.region_name)

@@ -431,6 +431,10 @@ class PeerFailed(CinderException):
     message = _('The service failed with %(kind)s: %(text)s')
 
 
+class ComputeRefused(Invalid):
+    message = _('The compute service refuses to copy the volume.')
+
+
 class RPCTimeout(ServiceUnavailable):
     message = _('The volume service did not answer in time.')
 

@@ -18,10 +18,18 @@ def auth(ctxt: context.RequestContext, endpoint: str) -> Any:
     :raises InvalidConfigurationValue: [service_user] does not say who this service is.
     """
     # The library takes as long to import as the rest of the API.
-    from keystoneauth1 import service_token, token_endpoint
-    caller = token_endpoint.Token(endpoint, ctxt.auth_token)
+    from keystoneauth1 import token_endpoint
+    return beside(token_endpoint.Token(endpoint, ctxt.auth_token))
+
+
+def beside(caller: Any) -> Any:
+    """The same plugin, with a token of this service beside its own where that is wanted.
+
+    :raises InvalidConfigurationValue: as auth().
+    """
     if not CONF[GROUP].send_service_user_token:
         return caller
+    from keystoneauth1 import service_token
     return service_token.ServiceTokenAuthWrapper(user_auth=caller, service_auth=_service())
 
 

@@ -20,6 +20,10 @@ OPTS = [
     cfg.IntOpt('migration_create_volume_timeout_secs', default=300, min=1,
                help='Seconds to wait for the new back end to make the volume that a migration '
                     'copies to.'),
+    cfg.IntOpt('migration_completion_timeout_secs', default=86400, min=1,
+               help='Seconds within which the compute service has to copy a volume that a server '
+                    'uses and that is migrated. After that the migration has failed; a copy that '
+                    'may still be written to is kept.'),
     cfg.IntOpt('backend_stats_polling_interval', default=60, min=3,
                help='Seconds between two capacity reports of a back end.'),
 ]

@@ -121,6 +121,14 @@ def get(ctxt, operation_id: str) -> objects.Operation:
     return _operation(row)
 
 
+def is_older(ctxt, operation_id: str, seconds: int) -> bool:
+    """Whether the operation was asked for more than so many seconds ago."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.id).where(
+            _T.c.id == operation_id,
+            _T.c.created_at < session.in_seconds(-seconds))).first() is not None
+
+
 def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     """The queued and running operations of one resource."""
     with session.reader(ctxt) as conn:
@@ -163,6 +171,33 @@ def progress(ctxt, operation: objects.Operation, done: int, total: int) -> None:
     :raises OperationLost: the claim was lost; the worker must stop.
     """
     _fenced(ctxt, operation, progress_done=done, progress_total=total)
+
+
+def note(ctxt, operation: objects.Operation, **arguments: object) -> None:
+    """Add arguments, for whoever runs the operation next.
+
+    :raises OperationLost: the claim was lost.
+    """
+    arguments = {**operation.arguments, **arguments}
+    _fenced(ctxt, operation, arguments=json.dumps(arguments))
+    operation.arguments = arguments
+
+
+def seize(ctxt, operation: objects.Operation) -> None:
+    """Take the operation from whoever holds it; call it in the transaction that ends it, as what it
+    waited for has come about.
+
+    :raises OperationLost: it has ended.
+    """
+    owner = f'seized|{ctxt.request_id}'
+    with session.writer(ctxt) as conn:
+        done = conn.execute(_T.update().where(
+            _T.c.id == operation.id, _T.c.fence == operation.fence,
+            _T.c.state.in_(('queued', 'running'))).values(
+                state='running', owner=owner, fence=_T.c.fence + 1))
+    if not done.rowcount:
+        raise exception.OperationLost(operation_id=operation.id)
+    operation.fence, operation.owner = operation.fence + 1, owner
 
 
 def hand_over(ctxt, operation: objects.Operation, *, stage: str, host: str | None = None,

@@ -23,6 +23,7 @@ class Compute:
     :ivar answer: status of every answer instead; 406 is only for requests with a version.
     :ivar silent: nobody listens.
     :ivar seen: paths that were asked.
+    :ivar swapped: (server id, volume id, id of the new volume) that it was asked to swap.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Compute:
         self.body: bytes | None = None
         self.silent = False
         self.seen: list[str] = []
+        self.swapped: list[tuple[str, str, str]] = []
 
     def respond(self, request: Any, context: Any) -> str:
         if self.silent:
@@ -49,6 +51,15 @@ class Compute:
         return self.body.decode() if self.body else json.dumps({'volumeAttachment': told})
 
 
+    def swap(self, request: Any, context: Any) -> str:
+        if self.silent:
+            raise requests.exceptions.ConnectionError('nobody listens')
+        _, _root, _kind, server, _what, volume = request.path.split('/')
+        self.swapped.append((server, volume, request.json()['volumeAttachment']['volumeId']))
+        context.status_code = self.answer or 202
+        return ''
+
+
 @contextlib.contextmanager
 def running() -> Iterator[Compute]:
     """Start it, and have [nova] name it; no Keystone is asked for a token."""
@@ -60,6 +71,7 @@ def running() -> Iterator[Compute]:
     compute._client.cache_clear()
     with requests_mock.Mocker() as network:
         network.get(requests_mock.ANY, text=service.respond)
+        network.put(requests_mock.ANY, text=service.swap)
         yield service
     CONF.clear_override('auth_type', 'nova')
     CONF.clear_override('endpoint', 'nova')

@@ -77,7 +77,8 @@ class Oracle:
         """Names on the disk against rows; an error may have left its resource unmade."""
         held = {f'volume-{row.name_id or row.id}': row.status for row in rows['volumes']}
         held |= {f'snapshot-{row.id}': row.status for row in rows['snapshots']}
-        names = set(os.listdir(self._suite.volumes)) if self._suite.volumes.exists() else set()
+        names = {name for folder in self._suite.folders() if folder.exists()
+                 for name in os.listdir(folder)}
         yield from (f'on disk without a row: {name}' for name in sorted(names - held.keys()))
         yield from (f'row {name} ({held[name]}) without its file'
                     for name in sorted(held.keys() - names) if held[name] != 'error')
@@ -90,7 +91,10 @@ class Oracle:
             env=self._suite.environment(), capture_output=True, check=True).stdout
         targets = Counter(line.rpartition('volume-')[2] for line in shown.splitlines()
                           if line.startswith('Target '))
-        wanted = {row.volume_id for row in rows['volume_attachment'] if row.connection_info}
+        # What moved is exported by the name that its place had before.
+        names = {row.id: row.name_id or row.id for row in rows['volumes']}
+        wanted = {names.get(row.volume_id, row.volume_id) for row in rows['volume_attachment']
+                  if row.connection_info}
         yield from (f'export without an attachment: {name}' for name in targets.keys() - wanted)
         yield from (f'attachment without an export: {name}' for name in wanted - targets.keys())
         yield from (f'{count} exports of {name}' for name, count in targets.items() if count > 1)

@@ -132,12 +132,20 @@ class Suite:
         options = {
             'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
             'volume_backend_name': name, 'target_helper': 'local',
-            'file_volume_dir': self.volumes if name == BACKEND else self.state / name,
+            'file_volume_dir': self.folder(name),
         }
         if self.tgtd:
             options |= {'target_helper': 'tgtadm', 'target_ip_address': '127.0.0.1',
                         'target_port': self.tgtd.port, 'use_chap_auth': True}
         return options
+
+    def folder(self, name: str) -> pathlib.Path:
+        """Return where a back end keeps its files."""
+        return self.volumes if name == BACKEND else self.state / name
+
+    def folders(self) -> list[pathlib.Path]:
+        """Return the folders of all back ends."""
+        return [self.folder(name) for name in self.backends]
 
     def _fault_points(self) -> list[str]:
         names = [name for verb in VERBS for name in fault_names(verb)]

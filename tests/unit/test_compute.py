@@ -54,3 +54,19 @@ def test_a_silent_service(nova):
 def test_where_nobody_can_be_asked_it_is_in_use():
     compute._client.cache_clear()
     assert compute.uses(SERVER, VOLUME, MINE)
+
+
+def test_a_server_is_asked_to_copy_a_volume(nova):
+    assert compute.is_configured()
+    compute.swap(SERVER, VOLUME, 'new')
+    assert nova.swapped == [(SERVER, VOLUME, 'new')]
+
+
+@pytest.mark.parametrize(('status', 'error'), [
+    (400, exception.ComputeRefused), (404, exception.ComputeRefused),
+    (409, exception.ComputeRefused), (500, exception.ServiceUnavailable),
+    (None, exception.ServiceUnavailable)])
+def test_what_is_not_copied(nova, status, error):
+    nova.answer, nova.silent = status, status is None
+    with pytest.raises(error):
+        compute.swap(SERVER, VOLUME, 'new')

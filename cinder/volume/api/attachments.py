@@ -9,6 +9,7 @@ from oslo_utils import timeutils
 
 from cinder import compute, exception, objects
 from cinder.db import attachments as attachments_db
+from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -140,13 +141,21 @@ def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAtt
     return forget(ctxt, volume, attachment.id)
 
 
+def waits_for_compute(operation: objects.Operation) -> bool:
+    """Whether it is a move of a volume in use, which the compute service copies."""
+    return 'server_id' in (operation.arguments or {})
+
+
 @session.retry_on_deadlock
 def forget(ctxt, volume: objects.Volume, attachment_id: str) -> list[objects.VolumeAttachment]:
     """Remove the row of an attachment and let the volume's statuses follow."""
     with session.writer(ctxt):
         attachments_db.destroy(ctxt, attachment_id)
         left = attachments_db.for_volume(ctxt, volume.id)
-        volumes_db.update(ctxt, volume.id, states.settle(
-            other.attach_status for other in left))
+        # A server that changes volumes drops the old one before the new one has its place.
+        if volume.migration_status != 'migrating' or not any(
+                map(waits_for_compute, operations_db.unfinished_for(ctxt, volume.id))):
+            volumes_db.update(ctxt, volume.id, states.settle(
+                other.attach_status for other in left))
     return left
 

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of migrations: move a volume to another back end, or finish what others copied."""
+"""Use cases of migrations: move a volume to another back end, or finish what others copied.
+
+The others are the compute service, which copies what a server uses (volume/manager/swapping.py).
+"""
 import uuid
 
-from cinder import exception, objects, utils
+from cinder import exception, objects, operations, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -11,7 +14,7 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import volume_actions, volumes
+from cinder.volume.api import attachments, volume_actions, volumes
 
 
 @session.retry_on_deadlock
@@ -61,34 +64,79 @@ def complete(ctxt, volume: objects.Volume, target: objects.Volume, error: bool =
     :raises InvalidVolume: the two are not in the same migration, or it is the service that
         copies and it has not finished.
     """
+    # With the status 'error' the operation was not waited for any more, and the copy is there.
     if not volume.migration_status and not target.migration_status:
         _move_attachments(ctxt, volume, target)
         return target.id
-    if (volume.migration_status != 'migrating'
+    if (volume.migration_status not in ('migrating', 'error')
             or target.migration_status != migrations_db.target_status(volume.id)):
         raise exception.InvalidVolume(
             reason=f'volumes {volume.id} and {target.id} are not in the same migration')
-    if any(operation.verb in ('volume.migrate', 'volume.retype')
-           for operation in operations_db.unfinished_for(ctxt, volume.id)):
+    waiting = [operation for operation in operations_db.unfinished_for(ctxt, volume.id)
+               if operation.verb in ('volume.migrate', 'volume.retype')]
+    if not all(attachments.waits_for_compute(operation) for operation in waiting):
         raise exception.InvalidVolume(reason=f'volume {volume.id} is being copied')
-    operation = _finish(ctxt, volume, target, error)
-    volume_rpc.VolumeAPI().delete_volume(ctxt, volumes_db.get(ctxt, target.id), operation)
+    try:
+        removal = _finish(ctxt, volume, target, error, waiting)
+    except exception.OperationLost as exc:
+        raise exception.InvalidVolume(
+            reason=f'the migration of volume {volume.id} has ended') from exc
+    volume_rpc.VolumeAPI().delete_volume(ctxt, volumes_db.get(ctxt, target.id), removal)
     return target.id if error else volume.id
 
 
 @session.retry_on_deadlock
-def _finish(ctxt, volume: objects.Volume, target: objects.Volume,
-            error: bool) -> objects.Operation:
+def _finish(ctxt, volume: objects.Volume, target: objects.Volume, error: bool,
+            waiting: list[objects.Operation]) -> objects.Operation:
+    """End the migration in one transaction; returns the operation that removes what is left."""
     with session.writer(ctxt):
+        for operation in waiting:
+            operations_db.seize(ctxt, operation)
         if error:
-            volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
-            volumes_db.update(ctxt, target.id,
-                              {'status': 'deleting', 'migration_status': 'deleting'})
-            left = target
+            _call_off(ctxt, volume, target, waiting)
         else:
-            migrations_db.exchange(ctxt, volume, target, copied=None)
-            left = volume  # its old place has what the target row stands for now
+            _change_places(ctxt, volume, target, bool(waiting))
+            for operation in waiting:
+                operations_db.finish(ctxt, operation)
+        # The old place has what the row of the target stands for now.
+        left = target if error else volume
         return operations_db.create(ctxt, 'volume.delete', target, **volumes.place(left))
+
+
+def _call_off(ctxt, volume: objects.Volume, target: objects.Volume,
+              waiting: list[objects.Operation]) -> None:
+    volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
+    for operation in waiting:
+        operations.fail(ctxt, operation, volume, 'The compute service could not copy the volume.')
+    for attachment in attachments_db.for_volume(ctxt, target.id):
+        attachments_db.destroy(ctxt, attachment.id)
+    volumes_db.update(ctxt, target.id, {'status': 'deleting', 'migration_status': 'deleting',
+                                        'attach_status': 'detached'})
+
+
+def _change_places(ctxt, volume: objects.Volume, target: objects.Volume, used: bool) -> None:
+    """The volume gets the storage of the target, its type, and the attachments by which a server
+    uses that storage; those to the old storage end with it.
+
+    :param used: a server uses it: if by no new attachment, then by the one that it has.
+    """
+    former, present = (attachments_db.for_volume(ctxt, each.id) for each in (volume, target))
+    values = {}
+    if target.volume_type_id != volume.volume_type_id:
+        values = {'volume_type_id': target.volume_type_id, 'multiattach': target.multiattach}
+    if used or present:
+        values |= {'status': 'in-use', 'attach_status': 'attached'}
+    if present:
+        for attachment in former:
+            attachments_db.destroy(ctxt, attachment.id)
+    volumes_db.update(ctxt, volume.id, {'migration_status': 'migrating'})
+    migrations_db.exchange(ctxt, volume, target, copied=None, **values)
+    for attachment in present:
+        info = attachment.connection_info
+        attachments_db.update(ctxt, attachment.id, {
+            'volume_id': volume.id, **({'connection_info': {**info, 'volume_id': volume.id}}
+                                       if info else {})})
+    volumes_db.update(ctxt, target.id, {'attach_status': 'detached'})
 
 
 @session.retry_on_deadlock

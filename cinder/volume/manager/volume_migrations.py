@@ -24,7 +24,7 @@ from cinder.i18n import _
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import connecting, copying
+from cinder.volume.manager import connecting, copying, swapping
 from cinder.volume.manager.task import Task, load, task
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +56,9 @@ class MigrationEndpoint:
               self.backend.runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
             work = Task(ctxt, operation, volume or load(ctxt, operation))
             try:
-                if operation.attempt > CONF.operation_max_attempts:
+                # Waiting for the compute service may be interrupted as often as one likes.
+                if (operation.attempt > CONF.operation_max_attempts
+                        and swapping.SERVER not in operation.arguments):
                     self._let_go(work)
                     raise exception.TooManyAttempts(attempts=operation.attempt - 1)
                 self._move(work)
@@ -87,10 +89,14 @@ class MigrationEndpoint:
 
     # ----------------------------------------------------------------------------------- steps
     def _move(self, work: Task) -> None:
-        _require_movable(work.ctxt, work.resource)
+        _require_movable(work.ctxt, work.resource, work.operation)
         with utils.fault_points('volume.migrate:target'):
             target = self._target(work)
-        target = self._made(work, target)
+        if not swapping.has_begun(work.ctxt, work.operation):
+            target = self._made(work, target)
+        if swapping.SERVER in work.operation.arguments:
+            self._swap(work, target)
+            return
         with utils.fault_points('volume.migrate:copy'):
             self._copy(work, target)
         with utils.fault_points('volume.migrate:finish'):
@@ -146,6 +152,15 @@ class MigrationEndpoint:
             with utils.fault_points('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
 
+    def _swap(self, work: Task, target: objects.Volume) -> None:
+        """Wait for the compute service; the API, which it tells, ends the operation."""
+        with utils.fault_points('volume.migrate:swap'):
+            ended = swapping.swap(work.ctxt, work.operation, work.resource, target)
+        if ended.error:
+            work.outcome = 'error', {'reason': ended.error}
+        else:
+            work.outcome = 'end', {**_new_type(work.ctxt, work.operation), 'host': target.host}
+
     def _device(self, ctxt, target: objects.Volume) -> dict:
         """Where the target is; its back end or the bus may be back in a moment."""
         ends = time.monotonic() + CONF.migration_create_volume_timeout_secs
@@ -164,7 +179,10 @@ class MigrationEndpoint:
         self._remove(work.ctxt, target, removal)
 
     def _give_up(self, work: Task, exc: Exception) -> None:
-        """Leave the volume where it is and remove what was copied."""
+        """Leave the volume where it is and remove what was copied, if nobody can be using it."""
+        if swapping.has_begun(work.ctxt, work.operation):
+            work.fail(exc, migration_status='error')
+            return
         target, removal = _abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)
@@ -184,12 +202,16 @@ class MigrationEndpoint:
         self.volume_api.delete_volume(ctxt, volumes_db.get(ctxt, target.id), operation)
 
 
-def _require_movable(ctxt, volume: objects.Volume) -> None:
-    """:raises InvalidVolume: its bytes may change while they are copied, or others depend on them
+def _require_movable(ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+    """Note the server that is to copy a volume in use.
+
+    :raises InvalidVolume: its bytes may change while they are copied, or others depend on them
     """
+    if swapping.SERVER in operation.arguments:
+        return
     if volume.status == 'in-use' or attachments_db.for_volume(ctxt, volume.id):
-        raise exception.InvalidVolume(
-            reason=_('it is in use, and only the compute service could copy it then'))
+        operations_db.note(ctxt, operation,
+                           **{swapping.SERVER: swapping.server_of(ctxt, volume)})
     if snapshots_db.count_for_volume(ctxt, volume.id):
         raise exception.InvalidVolume(reason=_('it has snapshots, which cannot move along'))
 

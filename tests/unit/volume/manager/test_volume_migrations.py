@@ -8,7 +8,7 @@ import types
 import oslo_messaging as messaging
 import pytest
 
-from cinder import exception, operations, utils
+from cinder import compute, exception, operations, utils
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
@@ -21,11 +21,12 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import manager as manager_package
-from cinder.volume.api import volume_actions, volume_migrations
+from cinder.volume.api import attachments, volume_actions, volume_migrations
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import copying
+from cinder.volume.manager import copying, swapping
 from cinder.volume.manager import volume_migrations as endpoint
 from cinder.volume.targets import fake, local
+from tests.fakes import compute as fake_compute
 from tests.fakes import volumes as volumes_fakes
 
 GIB = 2 ** 30
@@ -487,6 +488,71 @@ def test_a_volume_in_use_stays(ctxt, bus, volume, path, tmp_path):
     stayed = _run(ctxt, bus, _migrate(ctxt, bus, present, lock_volume=True), present)
     assert stayed.status == 'in-use'
     _check_stayed(ctxt, path, stayed, tmp_path, 'in use')
+
+
+@pytest.fixture
+def nova(monkeypatch):
+    monkeypatch.setattr(swapping, 'LOOK_PAUSE', 0.01)
+    CONF.set_override('migration_create_volume_timeout_secs', 1)
+    with fake_compute.running() as service:
+        yield service
+    CONF.clear_override('migration_create_volume_timeout_secs')
+
+
+def _in_use(ctxt, volume, **attachment):
+    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
+                                 'instance_uuid': 'server', **attachment})
+    volumes_db.update(ctxt, volume.id, {'status': 'in-use', 'attach_status': 'attached'})
+    return volumes_db.get(ctxt, volume.id)
+
+
+def _target_of(ctxt, operation):
+    return volumes_db.get(ctxt, operation.arguments['target_id'])
+
+
+def test_a_server_copies_a_volume_in_use(ctxt, bus, volume, path, tmp_path, nova, monkeypatch):
+    """The compute service has the new volume, drops the old one, and tells that it is done."""
+    operation = _migrate(ctxt, bus, _in_use(ctxt, volume))
+    asked = compute.swap
+
+    def swap(server, old, new):
+        asked(server, old, new)
+        target = _target_of(ctxt, operation)
+        attachments_db.create(ctxt, {'volume_id': new, 'attach_status': 'attaching',
+                                     'instance_uuid': server})
+        with open(path(target), 'r+b') as file:
+            os.pwrite(file.fileno(), b'start', 0)
+            os.pwrite(file.fileno(), b'end', GIB - 4096)
+        present = volumes_db.get(ctxt, volume.id)
+        attachments.forget(ctxt, present, present.attachments[0].id)
+        assert volumes_db.get(ctxt, volume.id).status == 'in-use'
+        assert volume_migrations.complete(
+            ctxt, volumes_db.get(ctxt, old), _target_of(ctxt, operation)) == old
+
+    monkeypatch.setattr(compute, 'swap', swap)
+    moved = _run(ctxt, bus, operation, volume)
+    assert nova.swapped == [('server', volume.id, operation.arguments['target_id'])]
+    assert (moved.status, moved.attach_status) == ('in-use', 'attached')
+    attachment, = moved.attachments
+    assert attachment.instance_uuid == 'server'
+    _check_moved(ctxt, path, moved, tmp_path)
+    assert operations_db.get(ctxt, operation.id).state == 'done'
+
+
+@pytest.mark.parametrize('answer', [409, 500])
+def test_a_server_that_does_not_copy_keeps_its_volume(ctxt, bus, volume, path, tmp_path, nova,
+                                                      answer):
+    nova.answer = answer
+    operation = _migrate(ctxt, bus, _in_use(ctxt, volume))
+    stayed = _run(ctxt, bus, operation, volume)
+    assert (stayed.status, len(stayed.attachments)) == ('in-use', 1)
+    _check_stayed(ctxt, path, stayed, tmp_path, 'compute service')
+
+
+def test_a_volume_of_no_server_stays(ctxt, bus, volume, path, tmp_path, nova):
+    present = _in_use(ctxt, volume, instance_uuid=None)
+    stayed = _run(ctxt, bus, _migrate(ctxt, bus, present), present)
+    _check_stayed(ctxt, path, stayed, tmp_path, 'by exactly one server')
 
 
 @pytest.mark.parametrize(('host', 'cluster', 'error'), [
