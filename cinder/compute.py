@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of the compute service: whether a server uses a volume, and to copy such a one.
+"""What the compute service is asked: whether a server uses a volume, to copy such a one; and told.
 
 The credentials are our own, of section [nova], so that no user's token is needed or trusted; with
 [service_user] a token of this service goes along.
 """
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 from oslo_log import log as logging
@@ -17,6 +18,8 @@ LOG = logging.getLogger(__name__)
 PATIENCE = 30
 # From this version the answer tells which attachment it is.
 _MICROVERSION = '2.89'
+# From this version it knows of volumes that have grown.
+_EVENTS_MICROVERSION = '2.51'
 
 
 def uses(server_id: str, volume_id: str, attachment_id: str) -> bool:
@@ -71,6 +74,27 @@ def swap(server_id: str, volume_id: str, target_id: str) -> None:
     if answer.status_code < 500:
         raise exception.ComputeRefused()
     raise exception.ServiceUnavailable()
+
+
+def tell_extended(server_ids: Iterable[str], volume_id: str) -> None:
+    """Tell that a volume has grown, so that its servers see the new size at once; if that cannot be
+    told they see it later."""
+    events = [{'name': 'volume-extended', 'server_uuid': server_id, 'tag': volume_id}
+              for server_id in server_ids]
+    client = _client() if events else None
+    if client is None:
+        return
+    from keystoneauth1 import exceptions
+    try:
+        answer = client.post('/os-server-external-events', json={'events': events},
+                             microversion=_EVENTS_MICROVERSION, raise_exc=False,
+                             timeout=PATIENCE)
+        trouble: object = answer.status_code if answer.status_code >= 300 else None
+    except exceptions.ClientException as exc:
+        trouble = exc
+    if trouble:
+        LOG.warning('The compute service could not be told that volume %s has grown: %s',
+                    volume_id, trouble)
 
 
 def _ask(client: Any, path: str) -> Any:

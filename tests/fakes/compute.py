@@ -23,6 +23,7 @@ class Compute:
     :ivar answer: status of every answer instead; 406 is only for requests with a version.
     :ivar silent: nobody listens.
     :ivar seen: paths that were asked.
+    :ivar events: that it was told.
     :ivar swapped: (server id, volume id, id of the new volume) that it was asked to swap.
     """
 
@@ -32,6 +33,7 @@ class Compute:
         self.body: bytes | None = None
         self.silent = False
         self.seen: list[str] = []
+        self.events: list[dict] = []
         self.swapped: list[tuple[str, str, str]] = []
 
     def respond(self, request: Any, context: Any) -> str:
@@ -50,6 +52,14 @@ class Compute:
             told['attachment_id'] = found
         return self.body.decode() if self.body else json.dumps({'volumeAttachment': told})
 
+
+    def hear(self, request: Any, context: Any) -> str:
+        if self.silent:
+            raise requests.exceptions.ConnectionError('nobody listens')
+        assert request.path == '/v2.1/os-server-external-events'
+        self.events += request.json()['events']
+        context.status_code = self.answer or 200
+        return '{}'
 
     def swap(self, request: Any, context: Any) -> str:
         if self.silent:
@@ -71,6 +81,7 @@ def running() -> Iterator[Compute]:
     compute._client.cache_clear()
     with requests_mock.Mocker() as network:
         network.get(requests_mock.ANY, text=service.respond)
+        network.post(requests_mock.ANY, text=service.hear)
         network.put(requests_mock.ANY, text=service.swap)
         yield service
     CONF.clear_override('auth_type', 'nova')

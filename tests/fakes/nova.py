@@ -3,7 +3,8 @@
 
 It does with the volumes of a server what the real one does when it is asked to swap one, in its
 order: reserve the new one, answer, connect it, copy, drop the old attachment, tell how it ended,
-complete the new one. The file says how it behaves now: 'copy', 'slow' (copies after some seconds),
+complete the new one. What it is told of events is in the file `events` beside. The file says
+how it behaves now: 'copy', 'slow' (copies after some seconds),
 'refuse', 'silent' (takes the request and says nothing), 'fail' (the copy fails), 'hang' (begins and
 never ends).
 """
@@ -51,6 +52,13 @@ class Compute(http.server.BaseHTTPRequestHandler):
         self.send_response(202)
         self.send_header('Content-Length', '0')
         self.end_headers()
+
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers['Content-Length'])))
+        assert self.path == '/v2.1/os-server-external-events', self.path
+        with self.mode_file.with_name('events').open('a') as file:
+            file.writelines(json.dumps(event) + '\n' for event in asked['events'])
+        self._answer(200, {'events': [{**event, 'code': 200} for event in asked['events']]})
 
     def _swap(self, old, new, former, made, mode):
         if mode == 'hang':

@@ -2,6 +2,7 @@
 """Volumes that a server uses and that move to another back end: a compute service copies them, or
 refuses, fails, says nothing, or never comes to an end."""
 
+import json
 import pathlib
 import sys
 import time
@@ -25,7 +26,8 @@ class Nova(processes.Process):
     def __init__(self, folder: pathlib.Path):
         folder.mkdir(parents=True)
         self.port, self.mode_file = processes.free_port(), folder / 'mode'
-        self.folder = folder
+        self.folder, self.events = folder, folder / 'events'
+        self.events.touch()
 
     def serve(self, endpoint: str) -> None:
         super().__init__('nova', [sys.executable, '-m', 'tests.fakes.nova', str(self.port),
@@ -167,6 +169,18 @@ def test_a_volume_service_that_is_killed_waits_on(suite, client, nova, volume):
     client.wait_for_status('volume', target, 'attaching')
     suite.restart('volume')
     check_moved(suite, client, volume)
+
+
+def test_the_server_is_told_that_its_volume_has_grown(suite, client, nova, volume):
+    client.action(volume['id'], 'os-extend', {'new_size': 2}, expect=202)
+    assert client.wait_for_status('volume', volume['id'], 'in-use')['size'] == 2
+    told = processes.wait_until(nova.events.read_text, 5, 'an event')
+    assert json.loads(told) == {'name': 'volume-extended', 'server_uuid': SERVER,
+                                'tag': volume['id']}
+    # It is done already: nothing waits for the compute service.
+    assert client.request('POST', f'volumes/{volume["id"]}/action', {
+        'os-extend_volume_completion': {'error': False}}).status == 400
+    Oracle(suite).check()
 
 
 def test_what_never_ends_is_ended_by_an_administrator(suite, client, nova, volume):

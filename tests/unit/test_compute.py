@@ -70,3 +70,17 @@ def test_what_is_not_copied(nova, status, error):
     nova.answer, nova.silent = status, status is None
     with pytest.raises(error):
         compute.swap(SERVER, VOLUME, 'new')
+
+
+@pytest.mark.parametrize('status', [200, 404, None])
+def test_servers_are_told_of_a_larger_volume(nova, status, caplog):
+    nova.answer, nova.silent = status, status is None
+    compute.tell_extended([SERVER], VOLUME)
+    assert nova.events == ([] if nova.silent else [
+        {'name': 'volume-extended', 'server_uuid': SERVER, 'tag': VOLUME}])
+    assert ('could not be told' in caplog.text) == (status != 200)
+
+
+def test_nobody_is_told_of_what_nobody_uses(nova):
+    compute.tell_extended([], VOLUME)
+    assert nova.events == []

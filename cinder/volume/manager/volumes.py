@@ -5,8 +5,9 @@ import functools
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
-from cinder import exception, objects, operations
+from cinder import compute, exception, objects, operations
 from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -113,14 +114,18 @@ class VolumeEndpoint:
     def extend_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Grow the volume to the `new_size` (GiB) of the operation."""
-        new_size = operation.arguments['new_size']
+        new_size, grown = operation.arguments['new_size'], False
         with self._task(ctxt, operation, volume, growth=0) as work:
             volume = work.resource
             with work.driver():
                 exporting.close(ctxt, self.backend, volume)
                 self.driver.extend_volume(volume, new_size)
-            work.done(size=new_size, growth=0)
+            grown = work.done(size=new_size, growth=0)
             self.backend.allocate(volume.host, new_size - volume.size)
+        if grown:
+            compute.tell_extended(
+                {each.instance_uuid for each in attachments_db.for_volume(ctxt, volume.id)
+                 if each.instance_uuid and each.attach_status == 'attached'}, volume.id)
 
     @operations.lost_is_fine
     def revert_volume(self, ctxt, operation: objects.Operation,
