@@ -24,8 +24,17 @@ _metadata = sa.MetaData(naming_convention={
 
 
 def upgrade() -> None:
-    _metadata.create_all(op.get_bind())
-    op.get_bind().execute(_metadata.tables['volume_types'].insert().values(
+    """MySQL commits each statement, so this may have been interrupted anywhere before."""
+    conn = op.get_bind()
+    present = sa.inspect(conn).get_table_names()
+    _metadata.create_all(conn)
+    for table in (_metadata.tables[name] for name in present if name in _metadata.tables):
+        for index in table.indexes:
+            index.create(conn, checkfirst=True)
+    types = _metadata.tables['volume_types']
+    if conn.execute(sa.select(types.c.id).where(types.c.live_name == '__DEFAULT__')).first():
+        return
+    conn.execute(types.insert().values(
         id=str(uuid.uuid4()), name='__DEFAULT__', live_name='__DEFAULT__', is_public=True,
         description='The type of volumes whose request names none', deleted=False,
         created_at=datetime.datetime.now(datetime.UTC).replace(tzinfo=None)))
