@@ -18,8 +18,6 @@ LOG = logging.getLogger(__name__)
 PATIENCE = 30
 # From this version the answer tells which attachment it is.
 _MICROVERSION = '2.89'
-# From this version it knows of volumes that have grown.
-_EVENTS_MICROVERSION = '2.51'
 
 
 def uses(server_id: str, volume_id: str, attachment_id: str) -> bool:
@@ -79,7 +77,23 @@ def swap(server_id: str, volume_id: str, target_id: str) -> None:
 def tell_extended(server_ids: Iterable[str], volume_id: str) -> None:
     """Tell that a volume has grown, so that its servers see the new size at once; if that cannot be
     told they see it later."""
-    events = [{'name': 'volume-extended', 'server_uuid': server_id, 'tag': volume_id}
+    _tell(server_ids, volume_id, 'volume-extended', '2.51')
+
+
+def tell_reimaged(server_ids: Iterable[str], volume_id: str, done: bool) -> None:
+    """Tell the servers that wait for it that an image was written over a volume; if that cannot be
+    told they go on when they have waited long enough.
+
+    :param done: else it failed.
+    """
+    _tell(server_ids, volume_id, 'volume-reimaged', '2.93',
+          status='completed' if done else 'failed')
+
+
+def _tell(server_ids: Iterable[str], volume_id: str, name: str, microversion: str,
+          **more: str) -> None:
+    """:param microversion: from which on the event is known."""
+    events = [{'name': name, 'server_uuid': server_id, 'tag': volume_id, **more}
               for server_id in server_ids]
     client = _client() if events else None
     if client is None:
@@ -87,14 +101,13 @@ def tell_extended(server_ids: Iterable[str], volume_id: str) -> None:
     from keystoneauth1 import exceptions
     try:
         answer = client.post('/os-server-external-events', json={'events': events},
-                             microversion=_EVENTS_MICROVERSION, raise_exc=False,
-                             timeout=PATIENCE)
+                             microversion=microversion, raise_exc=False, timeout=PATIENCE)
         trouble: object = answer.status_code if answer.status_code >= 300 else None
     except exceptions.ClientException as exc:
         trouble = exc
     if trouble:
-        LOG.warning('The compute service could not be told that volume %s has grown: %s',
-                    volume_id, trouble)
+        LOG.warning('The compute service could not be told of %s, volume %s: %s', name, volume_id,
+                    trouble)
 
 
 def _ask(client: Any, path: str) -> Any:

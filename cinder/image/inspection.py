@@ -108,7 +108,7 @@ def _convert(execute, origin, wanted, source, target, largest):
                 f'--fsize={largest}', '--core=0', 'qemu-img', 'convert', '-f', origin,
                 '-O', wanted, os.path.abspath(source), os.path.abspath(target), timeout=None)
     except processutils.ProcessExecutionError as exc:
-        if 'No space left' in exc.stderr:
+        if 'No space left' in (exc.stderr or ''):
             raise exception.NoRoomForConversion() from exc
         raise
 

@@ -15,7 +15,8 @@ from cinder.rpc import base
 
 GROUP = 'oslo_messaging_notifications'
 # Verb of the journal -> event, where they are not the same; None: not told.
-EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'group.copy': 'group.create'}
+EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
+          'group.copy': 'group.create'}
 # Told once, when all is done, and without a suffix.
 ONCE = ('volume.retype',)
 

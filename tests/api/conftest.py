@@ -15,6 +15,7 @@ from tests.api import verbs
 from tests.api.client import PASTE, PROJECT, Api
 from tests.fakes import bus as fake_bus
 from tests.fakes import daemons as fake_daemons
+from tests.fakes import image_service as fake_images
 
 
 @pytest.fixture(scope='session')
@@ -79,7 +80,14 @@ def made_worlds():
 
 
 @pytest.fixture
-def world(api, daemons, only_database, made_worlds):
+def image_service(monkeypatch):
+    """A fakes.image_service.ImageService that answers."""
+    with fake_images.running(monkeypatch) as service:
+        yield service
+
+
+@pytest.fixture
+def world(api, daemons, only_database, made_worlds, image_service):
     """One of everything (verbs.World), and daemons that do nothing from here on."""
     database, _rows = only_database
     if not made_worlds:
@@ -87,7 +95,7 @@ def world(api, daemons, only_database, made_worlds):
         made_worlds['rows'] = database.rows()
     database.restore(made_worlds['rows'])
     daemons.busy = True
-    return verbs.World(api, dict(made_worlds['ids']))
+    return verbs.World(api, {**made_worlds['ids'], 'image': image_service.add()})
 
 
 @pytest.fixture

@@ -4,19 +4,18 @@ import json
 
 import pytest
 
+from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
-from tests.fakes import image_service as fake
 
 IDS = '00000000-0000-4000-8000-000000000001'
 GIB = 1024 ** 3
 
 
 @pytest.fixture
-def service(monkeypatch):
-    with fake.running(monkeypatch) as running:
-        yield running
+def service(image_service):
+    return image_service
 
 
 @pytest.fixture
@@ -132,3 +131,51 @@ def test_an_encrypted_volume_does_not_become_an_image(bus, service, upload):
     volumes_db.update(fake_daemons.ADMIN, upload.volume, {'encryption_key_id': IDS})
     assert 'encrypted' in upload().fault(400)
     assert service.images == {}
+
+
+# ------------------------------------------------------------------------- images over volumes
+@pytest.fixture
+def reimage(api, bus, service):
+    volume = fake_daemons.volume(PROJECT)
+
+    def ask(image, mv='latest', **values):
+        return api.post(f'/volumes/{volume["id"]}/action',
+                        {'os-reimage': {'image_id': image, **values}}, mv=mv)
+    ask.volume = volume['id']
+    ask.put_in = lambda status: volumes_db.update(
+        fake_daemons.ADMIN, volume['id'], {'status': status})
+    return ask
+
+
+@pytest.mark.parametrize(('status', 'reserved'), [
+    ('available', False), ('error', False), ('reserved', True)])
+def test_reimage(api, bus, service, reimage, status, reserved):
+    ident = service.add()
+    reimage.put_in(status)
+    assert reimage(ident, reimage_reserved=reserved).status == 202
+    shown = api.get('/volumes/' + reimage.volume).json['volume']
+    assert shown['status'] == 'downloading'
+    operation = bus.sent[-1].args['operation']
+    assert (bus.sent[-1].method, operation.arguments['image_id']) == ('reimage_volume', ident)
+
+
+def test_what_is_used_is_not_overwritten(bus, service, reimage):
+    ident = service.add()
+    for status, reserved in (('in-use', True), ('reserved', False), ('downloading', True)):
+        reimage.put_in(status)
+        assert status in reimage(ident, reimage_reserved=reserved).fault(400)
+    reimage.put_in('reserved')
+    for _number in range(2):
+        attachments_db.create(fake_daemons.ADMIN, {'volume_id': reimage.volume,
+                                                   'attach_status': 'reserved'})
+    reimage(ident, reimage_reserved=True).fault(409)
+    assert (bus.sent, service.seen) == ([], [])
+
+
+def test_reimage_needs_an_image_that_fits(bus, service, reimage, nobody):
+    assert nobody in reimage(nobody).fault(404)
+    assert '2 GiB' in reimage(service.add(min_disk=2)).fault(400)
+    reimage(nobody, mv='3.67').fault(404)
+    volumes_db.update(fake_daemons.ADMIN, reimage.volume, {'encryption_key_id': IDS})
+    assert 'encrypted' in reimage(service.add()).fault(400)
+    assert bus.sent == []

@@ -158,7 +158,7 @@ THINGS = {
     'group_snapshot_id': 'group_snapshot', 'backup_id': 'backup', 'transfer_id': 'transfer',
     'auth_key': 'auth_key', 'group_type_id': 'kind', 'group_type': 'kind', 'type_id': 'private',
     'qos_id': 'qos', 'consistencygroup_id': 'old', 'source_cgid': 'old',
-    'encryption_id': 'private', 'project': 'project',
+    'encryption_id': 'private', 'project': 'project', 'image_id': 'image',
     'target_project_id': 'project'}
 # Keys whose values are names of the deployment that the sample was written on.
 NAMES = {'availability_zone': 'nova', 'volume_type': 'other', 'new_type': 'other',
@@ -191,8 +191,6 @@ ALONE = {
     'group-replication-list-targets.json': 'a back end that replicates',
     'services-failover-host-request.json': 'a back end that replicates',
     'os-services/service-failover-host-request.json': 'a back end that replicates',
-    'volume_actions/volume-upload-to-image-request.json': 'the image service',
-    'volume-os-reimage-request.json': 'the image service',
 }
 
 

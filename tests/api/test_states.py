@@ -22,8 +22,6 @@ ELSEWHERE = {
     ('volume', 'os-extend in-use (3.42)'): 'os-extend, from the same table',
     ('volume', 'os-migrate_volume_completion'): 'is about migration statuses',
     ('volume', 'create from image'): 'is about images',
-    ('volume', 'os-volume_upload_image'): 'needs the image service',
-    ('volume', 'os-reimage'): 'needs the image service',
     ('snapshot', 'manage'): 'any volume will do',
     ('group', 'enable_replication'): 'is about replication statuses',
     ('group', 'disable_replication'): 'is about replication statuses',

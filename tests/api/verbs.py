@@ -96,6 +96,8 @@ REQUESTS: dict[tuple[str, str], Request] = {
     ('volume', 'os-retype with migration'): _act(
         'os-retype', {'new_type': 'other', 'migration_policy': 'on-demand'}),
     ('volume', 'os-migrate_volume'): _act('os-migrate_volume', {'host': 'node2@fake#pool'}),
+    ('volume', 'os-volume_upload_image'): _act('os-volume_upload_image', {'image_name': 'n'}),
+    ('volume', 'os-reimage'): _act('os-reimage', {'image_id': '<image>'}),
     ('volume', 'revert'): _act('revert', {'snapshot_id': '<snapshot>'}, subject='parent'),
     ('volume', 'backup create'): Request(
         'volume', 'volume', 'POST', '/backups', {'backup': {'volume_id': '<volume>'}}),

@@ -24,6 +24,7 @@ class Compute:
     :ivar silent: nobody listens.
     :ivar seen: paths that were asked.
     :ivar events: that it was told.
+    :ivar versions: of the API in which it was told them.
     :ivar swapped: (server id, volume id, id of the new volume) that it was asked to swap.
     """
 
@@ -34,6 +35,7 @@ class Compute:
         self.silent = False
         self.seen: list[str] = []
         self.events: list[dict] = []
+        self.versions: list[str | None] = []
         self.swapped: list[tuple[str, str, str]] = []
 
     def respond(self, request: Any, context: Any) -> str:
@@ -58,6 +60,7 @@ class Compute:
             raise requests.exceptions.ConnectionError('nobody listens')
         assert request.path == '/v2.1/os-server-external-events'
         self.events += request.json()['events']
+        self.versions.append(request.headers.get('OpenStack-API-Version'))
         context.status_code = self.answer or 200
         return '{}'
 

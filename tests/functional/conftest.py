@@ -109,10 +109,12 @@ def suite(running_suite) -> Suite:
 
 @pytest.fixture(scope='session')
 def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Guarded]:
-    """Three daemons whose API asks that Keystone."""
+    """Three daemons whose API asks that Keystone, and which know images as an administrator."""
+    own = identity_service.credentials() | {'username': keystone.ADMIN,
+                                            'project_name': keystone.ADMIN}
     with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
                       keystone=identity_service, faults=False,
-                      options={'DEFAULT': {'debug': True}}) as suite:
+                      options={'DEFAULT': {'debug': True}, 'glance': own}) as suite:
         yield suite
 
 

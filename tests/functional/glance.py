@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Glance of our own, on SQLite and plain files, which takes everybody for its administrator."""
+"""A Glance of our own, on SQLite and plain files. Without a Keystone it takes everybody for its
+administrator."""
 import contextlib
 import hashlib
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
-import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 
+from tests.functional.keystone import Keystone
 from tests.functional.processes import Process, free_port, listens
 from tests.functional.suite import render, script
 
@@ -23,9 +26,10 @@ class Glance:
     """One image service; its data outlives its process.
 
     :param directory: holds its configuration, database, images and logs
+    :param keystone: knows who asks
     """
 
-    def __init__(self, directory: pathlib.Path):
+    def __init__(self, directory: pathlib.Path, keystone: Keystone | None = None):
         self.directory = directory
         self.images = directory / 'images'
         self.images.mkdir(parents=True)
@@ -39,10 +43,12 @@ class Glance:
             'os_glance_staging_store': {'filesystem_store_datadir': directory / 'staging'},
             'os_glance_tasks_store': {'filesystem_store_datadir': directory / 'tasks'},
             'oslo_policy': {'policy_file': directory / 'policy.yaml'},
-            'oslo_concurrency': {'lock_path': directory}, 'paste_deploy': {'config_file': _paste()},
-        }))
-        # Whoever has no token has no role either.
-        (directory / 'policy.yaml').write_text(''.join(f'"{rule}": "@"\n' for rule in _RULES))
+            'oslo_concurrency': {'lock_path': directory},
+            'paste_deploy': {'config_file': _paste(), 'flavor': 'keystone' if keystone else ''},
+            'keystone_authtoken': keystone.credentials() if keystone else {}}))
+        # Without a Keystone nobody has a role.
+        (directory / 'policy.yaml').write_text('{}' if keystone else ''.join(
+            f'"{rule}": "@"\n' for rule in _RULES))
         # Glance reads the command line of whoever loads it, so that has to be empty.
         (directory / 'server.py').write_text(
             f"wsgi_app = 'glance.wsgi.api:application'\nbind = '127.0.0.1:{self.port}'\n"
@@ -70,17 +76,27 @@ class Glance:
     def kill9(self) -> None:
         self._process.kill9()
 
-    def tail(self) -> str:
-        return self._process.tail()
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it stand still, with all that it sends and takes, for the length of a block."""
+        pids = (self._process.pid, *self._process.children())
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     # -------------------------------------------------------------------------------------- data
-    def add(self, data: bytes | pathlib.Path, disk_format: str = 'raw', **values) -> dict:
+    def add(self, data: bytes | pathlib.Path, disk_format: str = 'raw', token: str = '',
+            **values) -> dict:
         """Make an image of some bytes, or of a file, and return what is known of it."""
         image = self.call('POST', '', {'name': 'picture', 'disk_format': disk_format,
-                                       'container_format': 'bare', **values})
+                                       'container_format': 'bare', **values}, token)
         data = data.read_bytes() if isinstance(data, pathlib.Path) else data
-        self.send(image['id'], data)
-        return self.show(image['id'])
+        self.call('PUT', f'/{image["id"]}/file', data, token)
+        return self.show(image['id'], token)
 
     def plant(self, image_id: str, data: bytes, disk_format: str) -> None:
         """Put other data into an image, which a Glance of today would look into and refuse."""
@@ -91,33 +107,20 @@ class Glance:
                 (len(data), disk_format, hashlib.sha512(data).hexdigest(), image_id))
             database.commit()
 
-    def send(self, image_id: str, data: bytes) -> None:
-        self.call('PUT', f'/{image_id}/file', data)
+    def show(self, image_id: str, token: str = '') -> dict:
+        return self.call('GET', f'/{image_id}', token=token)
 
-    def show(self, image_id: str) -> dict:
-        return self.call('GET', f'/{image_id}')
+    def names(self) -> set[str]:
+        return {image['name'] for image in self.call('GET', '')['images']}
 
-    def ids(self) -> set[str]:
-        return {image['id'] for image in self.call('GET', '')['images']}
-
-    def data(self, image_id: str) -> bytes:
-        return self.call('GET', f'/{image_id}/file')
-
-    def wait(self, image_id: str, status: str, seconds: float = 30) -> dict:
-        """Wait until an image has a status, and return what is known of it then."""
-        ends = time.monotonic() + seconds
-        while (image := self.show(image_id))['status'] != status:
-            assert time.monotonic() < ends, image
-            time.sleep(0.05)
-        return image
-
-    def call(self, method: str, path: str, body=None):
+    def call(self, method: str, path: str, body=None, token: str = ''):
         """Ask for what is below /v2/images; bytes are sent and returned as they are."""
         raw = isinstance(body, bytes)
         request = urllib.request.Request(
             f'{self.url}/v2/images{path}', body if raw or body is None else
             json.dumps(body).encode(), method=method, headers={
-                'Content-Type': 'application/octet-stream' if raw else 'application/json'})
+                'Content-Type': 'application/octet-stream' if raw else 'application/json',
+                'X-Auth-Token': token})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 told = answer.read()

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.functional.glance import Glance
+from tests.functional.oracle import Oracle
+from tests.functional.processes import wait_until
 from tests.functional.suite import Suite
 
 MIB = 1024 ** 2
@@ -146,26 +149,120 @@ def upload(client, volume: dict, **values) -> str:
     return answer['image_id']
 
 
-def test_an_image_from_a_volume(client, image_service, volume, picture):
-    ident = upload(client, volume, visibility='private')
-    assert client.wait_for_status('volume', volume['id'], 'available')
-    image = image_service.show(ident)
-    assert image.items() >= {'name': 'mine', 'status': 'active', 'size': GIB, 'os_type': 'plan9',
-                             'disk_format': 'raw', 'visibility': 'private'}.items()
-    path = image_service.images / ident
-    with path.open('rb') as file:
-        assert file.read(len(picture)) == picture
-        assert all(map(empty, iter(lambda: file.read(MIB), b'')))
-
-
-@pytest.mark.parametrize('disk_format', ['qcow2', 'vmdk'])
-def test_there_and_back(suite, client, image_service, volume, picture, disk_format):
+def test_there_and_back(suite, client, image_service, volume, picture):
     """Headers of another format in a volume are bytes like others."""
     path = suite.volumes / f'volume-{volume["id"]}'
     with path.open('r+b') as file:
         file.write(b'QFI\xfb\x00\x00\x00\x03')
     picture = b'QFI\xfb\x00\x00\x00\x03' + picture[8:]
-    ident = upload(client, volume, disk_format=disk_format)
+    ident = upload(client, volume, disk_format='qcow2')
     client.wait_for_status('volume', volume['id'], 'available')
     assert image_service.show(ident)['size'] < 16 * MIB
     assert holds(suite, client.ready_volume(imageRef=ident), picture)
+
+
+# ------------------------------------------------------------------------- images over volumes
+@pytest.mark.parametrize('disk_format', ['raw', 'qcow2'])
+def test_an_image_over_a_volume(suite, client, image_service, volume, picture, converted,
+                                disk_format):
+    with (suite.volumes / f'volume-{volume["id"]}').open('r+b') as file:
+        file.write(os.urandom(8 * MIB))
+        file.seek(GIB - MIB)
+        file.write(os.urandom(MIB))
+    image = image_service.add(converted(disk_format), disk_format, hw_model='new')
+    client.action(volume['id'], 'os-reimage', {'image_id': image['id']}, expect=202)
+    overwritten = client.wait_for_status('volume', volume['id'], 'available')
+    assert holds(suite, volume, picture)
+    kept = overwritten['volume_image_metadata']
+    assert (kept['image_id'], kept['hw_model']) == (image['id'], 'new') and 'os_type' not in kept
+
+
+# -------------------------------------------------------------------------------------- faults
+@pytest.fixture(scope='module')
+def big() -> bytes:
+    """What takes a moment to transfer."""
+    return os.urandom(256 * MIB)
+
+
+def begun(suite: Suite) -> bool:
+    """Whether data of an image is here."""
+    return any(path.stat().st_size for path in (suite.state / 'conversion').glob('*'))
+
+
+def test_kill_while_an_image_comes(suite, client, image_service, big):
+    volume = client.create_volume(imageRef=image_service.add(big)['id'])
+    wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
+    with image_service.paused():
+        assert client.show('volume', volume['id'])['status'] == 'downloading'
+        suite.processes['volume'].kill9()
+    assert begun(suite)
+    suite.ensure_running()
+    client.wait_for_status('volume', volume['id'], 'available', 60)
+    assert holds(suite, volume, big)
+
+
+def test_kill_while_an_image_goes(suite, client, image_service, volume, picture):
+    ident = upload(client, volume, visibility='private')
+    path = image_service.images / ident
+    wait_until(lambda: path.exists() and path.stat().st_size, 30, 'the transfer to begin',
+               pause=0.001)
+    with image_service.paused():
+        assert path.stat().st_size < GIB
+        suite.processes['volume'].kill9()
+    suite.ensure_running()
+    client.wait_for_status('volume', volume['id'], 'available', 60)
+    image = image_service.show(ident)
+    assert image.items() >= {'name': 'mine', 'status': 'active', 'size': GIB, 'os_type': 'plan9',
+                             'disk_format': 'raw', 'visibility': 'private'}.items()
+    with path.open('rb') as file:
+        assert file.read(len(picture)) == picture
+        assert all(map(empty, iter(lambda: file.read(MIB), b'')))
+        assert file.tell() == GIB
+
+
+def test_an_image_service_that_dies(suite, client, image_service, big):
+    volume = client.create_volume(imageRef=image_service.add(big)['id'])
+    wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
+    image_service.kill9()
+    try:
+        assert 'The image service cannot be used' in wait_for_failure(client, volume)
+        answer = client.request('POST', 'volumes', {
+            'volume': {'size': 1, 'imageRef': '00000000-0000-4000-8000-000000000009'}})
+        assert answer.status == 503 and 'image service' in str(answer)
+        assert client.ready_volume()['bootable'] == 'false'
+    finally:
+        image_service.start()
+
+
+def test_nothing_is_left(suite):
+    Oracle(suite).check()
+
+
+# ----------------------------------------------------------------------------------- whose it is
+@pytest.fixture
+def guarded_images(workspace, identity_service) -> Iterator[Glance]:
+    """A Glance that asks Keystone, and is found in its catalog."""
+    server = Glance(workspace / 'guarded-glance', identity_service)
+    server.prepare()
+    try:
+        server.start()
+        identity_service.add_endpoint('image', server.url)
+        yield server
+    finally:
+        server.stop()
+
+
+def test_private_images(guarded, guarded_images):
+    """The API asks with the caller's token; the daemon, which has none, with its own."""
+    guarded.ensure_running()
+    member, token = guarded.client('member'), guarded.keystone.token('member')
+    image = guarded_images.add(b'picture', visibility='private', token=token)
+    stranger = guarded.client('other-member').request(
+        'POST', 'volumes', {'volume': {'size': 1, 'imageRef': image['id']}})
+    assert stranger.status == 404, stranger
+    volume = member.ready_volume(imageRef=image['id'])
+    made = upload(member, volume, disk_format='qcow2')
+    member.wait_for_status('volume', volume['id'], 'available')
+    kept = guarded_images.show(made, token)
+    assert kept.items() >= {'status': 'active', 'visibility': 'private',
+                            'owner': guarded.keystone.projects['own']}.items()

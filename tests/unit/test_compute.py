@@ -84,3 +84,11 @@ def test_servers_are_told_of_a_larger_volume(nova, status, caplog):
 def test_nobody_is_told_of_what_nobody_uses(nova):
     compute.tell_extended([], VOLUME)
     assert nova.events == []
+
+
+@pytest.mark.parametrize(('done', 'status'), [(True, 'completed'), (False, 'failed')])
+def test_servers_are_told_of_a_new_image(nova, done, status):
+    compute.tell_reimaged([SERVER], VOLUME, done)
+    assert nova.events == [{'name': 'volume-reimaged', 'server_uuid': SERVER, 'tag': VOLUME,
+                            'status': status}]
+    assert nova.versions == ['compute 2.93']

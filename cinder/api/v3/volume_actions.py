@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from cinder import exception, objects
+from cinder import objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as schema
@@ -139,8 +139,7 @@ def reimage(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     reserved = boolean(body.get('reimage_reserved', False))
     if volume.status == 'reserved' and reserved:
         req.context.authorize(policy.REIMAGE_RESERVED, volume)
-    volume_actions.require_rewritable(volume, reserved)
-    raise exception.ImageNotFound(image_id=ident(body['image_id']))
+    images.reimage(req.context, volume, ident(body['image_id']), reserved_ok=reserved)
 
 
 # ------------------------------------------------------------------------------ marks and statuses

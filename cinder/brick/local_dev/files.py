@@ -113,6 +113,14 @@ def copy_range(source: str, target: str, start: int, size: int,
         os.fdatasync(file.fileno())
 
 
+def blank(path: str, size: int) -> None:
+    """Let all of a file that is there read zeros, and be of `size` bytes."""
+    with open(path, 'r+b', buffering=0) as file:
+        file.truncate(0)
+        file.truncate(size)
+        os.fsync(file.fileno())
+
+
 def share(path: str, target: str) -> bool:
     """Let the name `target`, a file already, stand for the file `path`; False where the two are in
     different file systems or the target is no file."""

@@ -81,14 +81,32 @@ def upload(ctxt, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
     return image
 
 
+def reimage(ctxt, volume: objects.Volume, image_id: str, reserved_ok: bool = False) -> None:
+    """Accept to overwrite a volume with an image.
+
+    :param reserved_ok: one that is reserved may be overwritten.
+    :raises ConflictingVolumeState: several servers have it.
+    :raises InvalidVolume: the status forbids it, or the volume is encrypted.
+    :raises ImageNotFound, ImageUnacceptable: there is no such image, or it does not fit.
+    :raises NoImageService, ImageServiceUnavailable: nobody can be asked.
+    """
+    verb = 'reimage_reserved' if reserved_ok else 'reimage'
+    if len(volume.attachments or []) > 1:
+        raise exception.ConflictingVolumeState(
+            reason=f'volume {volume.id} has several attachments')
+    _require_status(volume, verb)
+    if volume.encrypted or volume.host is None:
+        what = 'encrypted' if volume.encrypted else 'on no back end'
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is {what}')
+    image = show(ctxt, image_id)
+    facts.require_usable(image, volume.size)
+    operation = _record(ctxt, volume, 'volume.reimage', verb, image_id=image['id'])
+    volume_rpc.VolumeAPI().reimage_volume(ctxt, volume, operation)
+
+
 def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
                         container_format: str) -> None:
-    """Find out before an image is begun."""
-    allowed = states.VOLUME[verb].allowed
-    if volume.status not in allowed:
-        raise exception.InvalidVolume(
-            reason=f"volume {volume.id} is in status '{volume.status}' and must be in one of: "
-                   f"{', '.join(allowed)}")
+    _require_status(volume, verb)
     if volume.encrypted:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is encrypted, and would be of no use without its key')
@@ -97,6 +115,15 @@ def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
                                               'made'))
     if container_format == 'compressed':
         raise exception.InvalidInput(reason=_('this service makes no compressed images'))
+
+
+def _require_status(volume: objects.Volume, verb: str) -> None:
+    """Refuse before the image service is asked what the transition would refuse."""
+    allowed = states.VOLUME[verb].allowed
+    if volume.status not in allowed:
+        raise exception.InvalidVolume(
+            reason=f"volume {volume.id} is in status '{volume.status}' and must be in one of: "
+                   f"{', '.join(allowed)}")
 
 
 @session.retry_on_deadlock

@@ -203,23 +203,6 @@ def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
     scheduler_rpc.SchedulerAPI().retype_volume(ctxt, volume, operation)
 
 
-def require_rewritable(volume: objects.Volume, reserved_ok: bool) -> None:
-    """Refuse to overwrite a volume that somebody uses.
-
-    :param reserved_ok: one that is reserved may be overwritten.
-    :raises InvalidVolume: the status forbids it.
-    :raises ConflictingVolumeState: several servers have it.
-    """
-    if len(volume.attachments or []) > 1:
-        raise exception.ConflictingVolumeState(
-            reason=f'volume {volume.id} has several attachments')
-    allowed = states.VOLUME['reimage_reserved' if reserved_ok else 'reimage'].allowed
-    if volume.status not in allowed:
-        raise exception.InvalidVolume(
-            reason=f"volume {volume.id} is in status '{volume.status}' and must be in one of: "
-                   f"{', '.join(allowed)}")
-
-
 def check_destination(ctxt, host: str | None, cluster: str | None) -> None:
     """Refuse a migration to where no volume service is up.
 

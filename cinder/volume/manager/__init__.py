@@ -64,6 +64,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
             'volume.extend': volume_endpoint.extend_volume,
             'volume.revert': volume_endpoint.revert_volume,
             'volume.download': image_endpoint.download_volume,
+            'volume.reimage': image_endpoint.reimage_volume,
             'volume.upload': image_endpoint.upload_volume,
             'volume.retype': migration_endpoint.retype_volume,
             'volume.migrate': migration_endpoint.migrate_volume,
@@ -89,6 +90,9 @@ class VolumeManager(periodic_task.PeriodicTasks):
                                      backups.BackupSourceEndpoint(self.backend),
                                      replication_endpoint,
                                      cleanup.TakeOver(self.runner.take_over)]
+        for endpoint in self.additional_endpoints:
+            # Without it the library takes an endpoint for one of the first version.
+            endpoint.target = self.target
 
     # ---------------------------------------------------------------------- the life of a service
     def init_host(self, added_to_cluster: bool | None = None, service_id: int | None = None,

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint of images: their data goes to volumes, and comes from them. The image service is
 asked with this service's own credentials; an interrupted copy begins again."""
+import contextlib
 import os
+import stat
 import time
+from collections.abc import Collection
 from typing import Any
 
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
-from cinder import exception, objects, operations, utils
+from cinder import compute, exception, objects, operations, utils
+from cinder.brick import native
+from cinder.brick.local_dev import files
+from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
@@ -21,6 +27,8 @@ from cinder.volume.manager.task import Task, task
 LOG = logging.getLogger(__name__)
 # Seconds between two reports of progress.
 REPORTS = 2
+# A volume can be reserved for a server before its image is there.
+_TAKEN = ('reserved', 'attaching')
 
 
 class WentAway(exception.OperationLost):
@@ -61,23 +69,46 @@ class ImageEndpoint:
                         volume: objects.Volume | None = None) -> None:
         """Write an image to a volume that was made for it."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
-            image = self._write(work, reads_zeros=self.driver.sparse_copy)
+            image = self._write(work, new=True)
             _finish(ctxt, work, image, launched_at=timeutils.utcnow())
 
-    def _write(self, work: Task, reads_zeros: bool) -> dict[str, Any]:
+    @operations.lost_is_fine
+    def reimage_volume(self, ctxt, operation: objects.Operation,
+                       volume: objects.Volume | None = None) -> None:
+        """Write an image over a volume: of what was in it no byte stays."""
+        with task(self.backend.runner, ctxt, operation, volume) as work:
+            _finish(ctxt, work, self._write(work, new=False))
+        if work.outcome:
+            compute.tell_reimaged(
+                {attachment.instance_uuid for attachment in
+                 attachments_db.for_volume(ctxt, work.resource.id) if attachment.instance_uuid},
+                work.resource.id, done=work.outcome[0] == 'end')
+
+    def _write(self, work: Task, new: bool) -> dict[str, Any]:
         """Write the image of the operation to its volume; returns what is known of it.
 
-        :param reads_zeros: the volume does where it was not written.
+        :param new: nothing was written to the volume yet, but by former attempts.
         """
-        volume, progress = work.resource, Progress(work)
+        volume, progress = work.resource, Progress(work, _TAKEN)
         images = glance.for_service()
         image = images.show(work.operation.arguments['image_id'])
         facts.require_usable(image, volume.size)
         progress.total = image['size'] + volume.size * facts.GIB
         with fetching.disk(images, image, self.backend.host, volume.size * facts.GIB,
                            progress.report) as path, work.driver():
+            reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
             self._copy(path, volume, reads_zeros, progress, image['size'])
         return image
+
+    def _blank(self, source: str, volume: objects.Volume) -> bool:
+        """Make sure that what the image leaves out will read zeros: let the volume do so now, or
+        else copy zeros from the end of `source`; whether the volume does."""
+        path, size = self.driver.local_path(volume), volume.size * facts.GIB
+        os.truncate(source, size)
+        is_file = stat.S_ISREG(os.stat(path).st_mode)
+        if is_file:
+            native.call(files.blank, path, size)
+        return is_file
 
     @operations.lost_is_fine
     def upload_volume(self, ctxt, operation: objects.Operation,
@@ -127,12 +158,14 @@ def _discard(image_id: str) -> None:
 class Progress:
     """What is told of a copy while it goes on, and whether it still may.
 
+    :param also: statuses of the volume that do not stop the copy, beside that of the operation.
     :ivar total: bytes that there are to do.
     """
 
-    def __init__(self, work: Task) -> None:
+    def __init__(self, work: Task, also: Collection[str] = ()) -> None:
         self.total = 0
         self._work, self._next = work, 0.0
+        self._fine = (operations.transition_of(work.operation).meanwhile, *also)
 
     def report(self, done: int) -> None:
         """Note how many bytes are done, now and then.
@@ -146,7 +179,7 @@ class Progress:
         ctxt, operation = self._work.ctxt, self._work.operation
         operations_db.progress(ctxt, operation, done, self.total)
         found = operations.load(ctxt, operation)
-        if found is None or found.status != operations.transition_of(operation).meanwhile:
+        if found is None or found.status not in self._fine:
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
             raise WentAway(operation_id=operation.id)
 
@@ -157,4 +190,7 @@ def _finish(ctxt, work: Task, image: dict[str, Any], **values: object) -> None:
     with session.writer(ctxt):
         volumes_db.set_glance_metadata(ctxt, work.resource.id, facts.of_volume(image),
                                        replace=True)
-        work.done(bootable=True, **values)
+        if not work.done(bootable=True, **values):
+            # Its status is a server's now, or nobody's.
+            with contextlib.suppress(exception.VolumeNotFound):
+                volumes_db.update(ctxt, work.resource.id, {'bootable': True, **values})

@@ -19,9 +19,10 @@ _OPTIONS = {'DEFAULT': {'cluster': 'cluster', 'default_group_type': 'usual',
 
 
 @pytest.fixture(scope='session')
-def clients_suite(installation, postgresql) -> Iterator[Suite]:
+def clients_suite(installation, postgresql, image_service) -> Iterator[Suite]:
+    default = _OPTIONS['DEFAULT'] | {'glance_api_servers': image_service.url}
     with installation('clients', postgresql.url('clients'), backends=('files', 'second'),
-                      options=_OPTIONS) as suite:
+                      options={'DEFAULT': default}) as suite:
         yield suite
 
 
@@ -58,8 +59,8 @@ def cinder(suite, client, used) -> programs.Cinder:
 
 
 @pytest.fixture
-def sdk(suite, client, used) -> programs.Library:
-    return programs.Library(suite.endpoint, client.project, used['sdk'])
+def sdk(suite, client, used, image_service) -> programs.Library:
+    return programs.Library(suite.endpoint, client.project, used['sdk'], image_service.url)
 
 
 @pytest.fixture

@@ -194,13 +194,16 @@ class Cinder:
 
 # ------------------------------------------------------------------------------------ openstacksdk
 class Library:
-    """The block storage part of openstacksdk; lists come as lists."""
+    """The block storage part of openstacksdk; lists come as lists.
 
-    def __init__(self, endpoint: str, project: str, used: set[str]):
+    :param images: URL of the image service, which the library asks by itself
+    """
+
+    def __init__(self, endpoint: str, project: str, used: set[str], images: str | None = None):
         self._used = used
         self._proxy = openstack.connect(
             auth_type='none', load_yaml_config=False, load_envvars=False,
-            auth={'endpoint': f'{endpoint}/v3/{project}'},
+            auth={'endpoint': f'{endpoint}/v3/{project}'}, image_endpoint_override=images,
             block_storage_default_microversion=LATEST).block_storage
 
     @staticmethod

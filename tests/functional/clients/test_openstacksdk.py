@@ -346,6 +346,19 @@ def test_storage(sdk):
     assert [zone.name for zone in sdk.availability_zones()] == ['nova']
 
 
+def test_images(sdk, ready, image_service):
+    image = image_service.add(b'picture')['id']
+    volume = ready(sdk.create_volume(name='one', size=1, image_id=image))
+    assert volume.volume_image_metadata['image_id'] == image
+    made = sdk.upload_volume_to_image(volume, 'picture', disk_format='qcow2', protected=True)
+    ready(sdk.get_volume(volume))
+    kept = image_service.show(made['image_id'])
+    assert (kept['name'], kept['status'], kept['protected']) == ('picture', 'active', True)
+    sdk.create_image('another', volume, False, 'bare', 'qcow2', False, 1)
+    ready(sdk.get_volume(volume))
+    assert {'picture', 'another'} <= image_service.names()
+
+
 def test_backups(sdk, client, backup, ready):
     """What other services would have to do is refused; each is asked for when it is there."""
     found = sdk.find_backup(f'{client.project}-copy')
@@ -356,8 +369,6 @@ def test_backups(sdk, client, backup, ready):
     refused(sdk.create_backup, volume_id=volume.id, status=503)
     # It sends what it imports to the address of exports.
     refused(sdk.import_backup, 'nowhere', RECORD, status=404)
-    refused(sdk.upload_volume_to_image, volume, 'picture', status=400)
-    refused(sdk.create_image, 'picture', volume, False, 'bare', 'raw', False, 1, status=400)
     assert ready(volume).status == 'available'
 
     # The API has no address for the metadata of backups: they are part of the backup.

@@ -20,6 +20,17 @@ def qcow2(backing=0, features=0):
     return header + bytes(MIB)
 
 
+# Its disk is another file, of whatever name stands here.
+FLAT = (b'# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n'
+        b'createType="monolithicFlat"\nRW 20480 FLAT "/etc/passwd" 0\n')
+SPARSE = struct.pack('<4sIIQQQQIQQQ', b'KDMV', 1, 3, 20480, 128, 1, 1, 512, 21, 26, 128)
+
+
+def vmdk(descriptor):
+    """The beginning of an image of 10 MiB."""
+    return SPARSE.ljust(512, b'\0') + descriptor.ljust(512, b'\0') + bytes(MIB)
+
+
 def look(data, disk_format):
     seen = inspection.inspected(iter([data[:100], data[100:]]))
     assert b''.join(seen) == data
@@ -38,6 +49,7 @@ def test_the_size_of_the_disk():
     (qcow2(backing=600), 'qcow2', 'backing_file'), (qcow2(features=4), 'qcow2', 'data_file'),
     (qcow2(features=1 << 40), 'qcow2', 'unknown_features'), (qcow2(), 'raw', "'qcow2'"),
     (qcow2(), 'vmdk', "'qcow2'"), (bytes(MIB), 'qcow2', "'raw'"), (b'', 'qcow2', "'raw'"),
+    (FLAT, 'vmdk', "'raw'|descriptor"), (vmdk(FLAT), 'vmdk', 'descriptor'),
     (qcow2()[:50], 'qcow2', 'raw'), (bytes(MIB), 'ploop', 'ploop')])
 def test_what_is_refused(data, disk_format, words):
     with pytest.raises(exception.ImageUnacceptable, match=words) as raised:

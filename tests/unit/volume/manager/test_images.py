@@ -3,7 +3,8 @@
 tests/functional/test_images.py's."""
 import pytest
 
-from cinder import exception, operations
+from cinder import compute, exception, operations
+from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
@@ -135,6 +136,15 @@ def test_a_volume_that_is_deleted_by_force_stops_its_copy(ctxt, service, accepte
     assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
 
 
+def test_a_volume_that_a_server_waits_for_gets_its_image(ctxt, service, accepted, run, folder):
+    made = accepted(service.add(DATA))
+    volumes_db.update(ctxt, made, {'status': 'reserved'})
+    run()
+    taken = volumes_db.get(ctxt, made)
+    assert (taken.status, taken.bootable, content(folder, made)) == ('reserved', True, DATA)
+    assert taken.glance_metadata['image_id']
+
+
 # ---------------------------------------------------------------------------- images from volumes
 @pytest.fixture
 def uploading(ctxt, service, accepted, sent, run, monkeypatch):
@@ -226,3 +236,55 @@ def test_a_volume_in_use_is_taken_with_force(ctxt, service, uploading, run, conf
     images_api.upload(ctxt, volumes_db.get(ctxt, made), name='mine', force=True)
     conf.clear_override('enable_force_upload')
     assert (run().state, volumes_db.get(ctxt, made).status) == ('done', 'in-use')
+
+
+# ------------------------------------------------------------------------- images over volumes
+@pytest.fixture
+def overwriting(ctxt, service, accepted, sent, run, folder):
+    """Ask for another image in a volume that is full of something; returns the volume's id."""
+    def make(data=DATA, status='available', **values):
+        made = accepted(service.add(b'old', old='yes'))
+        run()
+        volumes_db.update(ctxt, made, {'status': status})
+        with (folder / f'volume-{made}').open('r+b') as file:
+            file.write(b'x' * 9000)
+            file.seek(-9, 2)
+            file.write(b'x' * 9)
+        images_api.reimage(ctxt, volumes_db.get(ctxt, made), service.add(data, new='yes', **values),
+                           reserved_ok=True)
+        return made
+    return make
+
+
+@pytest.mark.parametrize('status', ['available', 'reserved'])
+def test_of_what_was_in_it_no_byte_stays(ctxt, overwriting, run, folder, status):
+    """LP 2045431; an image of holes is the same."""
+    made = overwriting(bytes(100) + DATA, status)
+    assert (run().state, volumes_db.get(ctxt, made).status) == ('done', status)
+    with (folder / f'volume-{made}').open('rb') as file:
+        assert file.read(10000) == bytes(100) + DATA + bytes(9900 - len(DATA))
+        file.seek(-9, 2)
+        assert file.read() == bytes(9)
+    kept = volumes_db.get(ctxt, made)
+    assert kept.bootable and kept.glance_metadata['new'] and 'old' not in kept.glance_metadata
+
+
+def test_a_bad_image_leaves_the_bytes(ctxt, overwriting, run, folder):
+    made = overwriting(os_hash_value='x')
+    assert run().state == 'failed'
+    assert (folder / f'volume-{made}').open('rb').read(9000) == b'x' * 9000
+    assert volumes_db.get(ctxt, made).status == 'error'
+    assert told(ctxt, made).startswith('overwrite volume with image:')
+
+
+@pytest.mark.parametrize(('values', 'status'), [
+    ({}, 'completed'), ({'os_hash_value': 'x'}, 'failed')])
+def test_the_server_that_waits_is_told(ctxt, overwriting, run, monkeypatch, values, status):
+    told_servers = []
+    monkeypatch.setattr(compute, 'tell_reimaged', lambda servers, volume_id, done: (
+        told_servers.append((servers, volume_id, 'completed' if done else 'failed'))))
+    made = overwriting(status='reserved', **values)
+    attachments_db.create(ctxt, {'volume_id': made, 'instance_uuid': 'a-server',
+                                 'attach_status': 'reserved'})
+    run()
+    assert told_servers == [({'a-server'}, made, status)]

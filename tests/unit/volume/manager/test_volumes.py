@@ -241,3 +241,11 @@ def test_what_happens_is_told(ctxt, manager, accepted, sent, folder, monkeypatch
         ('volume.resize.start', None, None),
         ('volume.resize.error', 'error_extending', 'The storage back end reported an error.'),
         ('volume.delete.start', None, None), ('volume.delete.end', 'deleted', None)]
+
+
+def test_the_bus_finds_who_does_what_the_journal_has(manager):
+    """A message in a newer version than that of an endpoint is not for it."""
+    for verb in manager.runner.handlers:
+        name = '_'.join(reversed(verb.split('.')))
+        doers = [endpoint for endpoint in manager.additional_endpoints if hasattr(endpoint, name)]
+        assert [doer.target.version for doer in doers] == [manager.RPC_API_VERSION], verb
