@@ -98,9 +98,9 @@ def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None
     return page
 
 
-def one(ctxt, conn: sa.Connection, listing: Listing, row_id: str) -> Page:
+def one(ctxt, conn: sa.Connection, listing: Listing, row_id: str | None) -> Page:
     """A page with the row of an id, an empty one where the caller sees no such row."""
-    if '\0' in row_id:
+    if row_id is None or '\0' in row_id:
         return Page([])
     result = conn.execute(_one(listing, ctxt.is_admin),
                           {'id': row_id, 'project_id': ctxt.project_id})

@@ -103,5 +103,26 @@ class TestExtensions:
         assert set(first) == {'alias', 'name', 'description', 'updated', 'links'}
         assert api.get(f'/extensions/{first["alias"]}').json == {'extension': first}
 
+    def test_those_that_clients_ask_for(self, api):
+        """As the API reference has them: a client does without what is not in the list."""
+        assert {row['alias']: row['name'] for row in api.get('/extensions').json['extensions']} == {
+            'OS-SCH-HNT': 'SchedulerHints', 'backups': 'Backups', 'capabilities': 'Capabilities',
+            'cgsnapshots': 'Cgsnapshots', 'consistencygroups': 'Consistencygroups',
+            'encryption': 'VolumeTypeEncryption', 'os-admin-actions': 'AdminActions',
+            'os-availability-zone': 'AvailabilityZones', 'os-extended-services': 'ExtendedServices',
+            'os-extended-snapshot-attributes': 'ExtendedSnapshotAttributes', 'os-hosts': 'Hosts',
+            'os-quota-class-sets': 'QuotaClasses', 'os-quota-sets': 'Quotas',
+            'os-services': 'Services', 'os-snapshot-actions': 'SnapshotActions',
+            'os-snapshot-manage': 'SnapshotManage', 'os-snapshot-unmanage': 'SnapshotUnmanage',
+            'os-types-extra-specs': 'TypesExtraSpecs', 'os-types-manage': 'TypesManage',
+            'os-used-limits': 'UsedLimits', 'os-vol-host-attr': 'VolumeHostAttribute',
+            'os-vol-image-meta': 'VolumeImageMetadata',
+            'os-vol-mig-status-attr': 'VolumeMigStatusAttribute',
+            'os-vol-tenant-attr': 'VolumeTenantAttribute', 'os-volume-actions': 'VolumeActions',
+            'os-volume-encryption-metadata': 'VolumeEncryptionMetadata',
+            'os-volume-manage': 'VolumeManage', 'os-volume-transfer': 'VolumeTransfer',
+            'os-volume-type-access': 'VolumeTypeAccess', 'os-volume-unmanage': 'VolumeUnmanage',
+            'qos-specs': 'Qos_specs_manage', 'scheduler-stats': 'Scheduler_stats'}
+
     def test_unknown(self, api):
         assert 'zz' in api.get('/extensions/zz').fault(404)

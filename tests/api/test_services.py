@@ -42,7 +42,8 @@ class TestList:
         assert scheduler.pop('updated_at')
         assert scheduler == {'binary': 'cinder-scheduler', 'host': 'n1', 'zone': 'nova',
                              'status': 'enabled', 'state': 'up', 'disabled_reason': None}
-        assert {'replication_status', 'active_backend_id', 'frozen'} < set(volume)
+        assert {'replication_status': 'disabled', 'active_backend_id': None,
+                'frozen': False}.items() < volume.items()
 
     def test_cluster(self, api, services):
         """3.7"""

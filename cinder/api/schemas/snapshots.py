@@ -7,7 +7,7 @@ _DESCRIPTION = base.nullable(base.text(0, 255, check='printable'))
 
 CREATE = base.wrap('snapshot', base.obj(
     ['volume_id'], name=_NAME, display_name=_NAME, description=_DESCRIPTION,
-    volume_id=base.UUID, force=base.BOOLISH, metadata=base.nullable(base.METADATA)))
+    volume_id=base.nullable(base.UUID), force=base.BOOLISH, metadata=base.nullable(base.METADATA)))
 
 _UPDATE = {'name': _NAME, 'description': _DESCRIPTION, 'display_name': _NAME,
            'display_description': _DESCRIPTION}

@@ -30,7 +30,9 @@ VIEW = View('service', 'services', [
     Field('cluster', 'cluster_name', since=mv.CLUSTERS),
     # A service whose back end is not usable reports itself as down, so both are one.
     Field('backend_state', _of_volume(state), since=mv.BACKEND_STATE),
-    Field('replication_status', _of_volume(lambda _req, row: row['replication_status'])),
+    # Clients are promised a text, also of a back end that never did anything of the kind.
+    Field('replication_status',
+          _of_volume(lambda _req, row: row['replication_status'] or 'disabled')),
     Field('active_backend_id', _of_volume(lambda _req, row: row['active_backend_id'])),
     Field('frozen', _of_volume(lambda _req, row: bool(row['frozen']))),
 ])
