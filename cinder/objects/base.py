@@ -22,16 +22,26 @@ CURRENT_VERSION = HISTORY[-1][0]
 
 
 def manifest(version: str) -> dict[str, str]:
-    """Class name -> object version that a peer of history `version` understands.
+    """Class name -> object version that a peer of history `version` understands; a newer release
+    than ours understands all that we know.
 
-    :raises CappedVersionUnknown: the history has no such row, so the peer is newer than we are.
+    :raises CappedVersionUnknown: the history has no such row, or the peer's is not comparable.
     """
     known: dict[str, str] = {}
     for number, changed in HISTORY:
         known.update(changed)
         if number == version:
             return known
+    if _is_newer(version):
+        return known
     raise exception.CappedVersionUnknown(version=version)
+
+
+def _is_newer(version: str) -> bool:
+    """Whether a later release of the same major version has this number."""
+    major, _, minor = version.partition('.')
+    our_major, _, our_minor = CURRENT_VERSION.partition('.')
+    return major == our_major and minor.isdigit() and int(minor) > int(our_minor)
 
 
 class CinderObjectRegistry(base.VersionedObjectRegistry):

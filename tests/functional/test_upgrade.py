@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An upgrade that is interrupted (fault F40): making the tables is killed in the middle, on the
-engine that commits each statement, and is run again."""
+"""Upgrades (fault F40): making the tables is killed in the middle, on the engine that commits each
+statement, and run again; and daemons of two releases work together while one by one is replaced."""
 
 import pathlib
+import shutil
 
 import pytest
 import sqlalchemy as sa
 
+from tests.functional import scenarios
+from tests.functional.oracle import Oracle
 from tests.functional.processes import Process, wait_until
-from tests.functional.suite import render, script
+from tests.functional.suite import ROOT, Suite, render, script
 
 SECONDS = 60
 # Tables that are there when it is killed.
@@ -73,3 +76,96 @@ def _alone(engine: sa.Engine) -> bool:
     with engine.connect() as conn:
         return conn.exec_driver_sql('SELECT COUNT(*) FROM information_schema.processlist '
                                     'WHERE db = DATABASE()').scalar() == 1
+
+
+# --------------------------------------------------------------------------- two releases at once
+# The next release: a field more of volumes, in table, object and messages. File -> text, new text.
+NEXT = {
+    'objects/base.py': (")\nCURRENT_VERSION",
+                        "    ('1.1', {'Volume': '1.1'}),\n)\nCURRENT_VERSION"),
+    'objects/volumes.py': ("    fields = {\n", "    VERSION = '1.1'\n    fields = {\n"
+                           "        'colour': fields.string(),\n"),
+    'rpc/volume.py': ("RPC_API_VERSION = '1.", "RPC_API_VERSION = '1.9"),
+}
+REVISION = """
+import sqlalchemy as sa
+from alembic import op
+
+revision = '{revision}'
+down_revision = '{former}'
+
+
+def upgrade():
+    op.add_column('volumes', sa.Column('colour', sa.String(36)))
+"""
+
+
+def make_next(folder: pathlib.Path) -> None:
+    """Make the next release out of this one."""
+    package = folder / 'cinder'
+    shutil.copytree(ROOT / 'cinder', package, ignore=shutil.ignore_patterns('__pycache__'))
+    for name, (text, new) in NEXT.items():
+        source = (package / name).read_text()
+        assert source.count(text) == 1, name
+        (package / name).write_text(source.replace(text, new))
+    versions = package / 'db/migrations/versions'
+    former = max(path.stem.partition('_')[0] for path in versions.glob('[0-9]*.py'))
+    revision = f'{int(former) + 1:04}'
+    (versions / f'{revision}_colour.py').write_text(REVISION.format(revision=revision,
+                                                                    former=former))
+
+
+class Rolling(Suite):
+    """An installation whose daemons are replaced one by one."""
+
+    def environment(self):
+        return super().environment() | getattr(self, 'release', {})
+
+    def upgrade(self, *names: str, release: pathlib.Path) -> None:
+        """Kill these daemons and start them again as the other release."""
+        version = '1.0' if release == ROOT else '1.1'
+        for name in names:
+            process = self.processes[name]
+            process.kill9()
+            process.env = process.env | {'PYTHONPATH': str(release)}
+            process.start()
+        wait_until(lambda: all(self.versions().get(f'cinder-{name}', version) == version
+                               for name in names), SECONDS, 'them to register')
+        self.wait_ready()
+
+    def versions(self) -> dict[str, str]:
+        """Return what each service tells of the messages that it understands."""
+        with sa.create_engine(self.database, poolclass=sa.pool.NullPool).connect() as conn:
+            return dict(conn.exec_driver_sql(
+                'SELECT services.binary, object_current_version FROM services').tuples().all())
+
+
+def test_two_releases_at_once(installation, postgresql, tmp_path):
+    """The new API with the old volume service, in the middle of work; then the other way round."""
+    make_next(tmp_path)
+    with installation('rolling', postgresql.url('rolling'), kind=Rolling) as suite:
+        suite.release = {'PYTHONPATH': str(tmp_path)}
+        suite.manage('db', 'sync')
+        suite.upgrade('api', 'scheduler', release=tmp_path)
+        run_all(suite)
+        # What the old one leaves undone the new one does.
+        left = scenarios.CreateFromSnapshot(suite.client())
+        left.prepare()
+        with suite.killed_at('volume.create:driver:after'):
+            left.request()
+        suite.upgrade('volume', release=tmp_path)
+        left.check_done()
+        suite.upgrade('api', 'scheduler', release=ROOT)
+        run_all(suite)
+        Oracle(suite).check()
+
+
+def run_all(suite):
+    client = suite.client()  # the API may be another since
+    running = [make(client) for make, _verb in scenarios.ALL.values()]
+    for scenario in running:
+        scenario.prepare()
+    for scenario in running:
+        scenario.request()
+    for scenario in running:
+        scenario.check_done()
