@@ -118,6 +118,19 @@ def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Gua
         yield suite
 
 
+@pytest.fixture(scope='session')
+def guarded_images(workspace, identity_service) -> Iterator[glance.Glance]:
+    """A Glance that asks that Keystone, and is found in its catalog."""
+    server = glance.Glance(workspace / 'guarded-glance', identity_service)
+    server.prepare()
+    try:
+        server.start()
+        identity_service.add_endpoint('image', server.url)
+        yield server
+    finally:
+        server.stop()
+
+
 @pytest.fixture
 def client(suite) -> Client:
     """An administrator in a project that no other test uses."""

@@ -65,6 +65,7 @@ class Keystone:
         self.port = free_port()
         self.url = f'http://127.0.0.1:{self.port}/v3'
         self.projects: dict[str, str] = {}
+        self._roles: dict[str, str] = {}
         self._process = self._server(self.port, 3600)
         self._prepare()
 
@@ -132,16 +133,26 @@ class Keystone:
             assert done.returncode == 0, f'keystone-manage {words}: {done.stdout}{done.stderr}'
 
     def _populate(self) -> None:
-        roles = {role['name']: role['id'] for role in self.call('GET', '/roles')['roles']}
-        for name in sorted({one.project for one in PERSONAS.values() if one.project}):
+        self._roles = {role['name']: role['id'] for role in self.call('GET', '/roles')['roles']}
+        for name, persona in PERSONAS.items():
+            self._add_user(name, persona.role,
+                           f'/projects/{self._project(persona.project)}' if persona.project
+                           else '/system' if persona.system else '/domains/default')
+
+    def add_user(self, name: str, project: str, role: str) -> None:
+        """Make a user with a role in a project, which is made when there is none of that name."""
+        self._add_user(name, role, f'/projects/{self._project(project)}')
+
+    def _project(self, name: str) -> str:
+        if name not in self.projects:
             self.projects[name] = self.call('POST', '/projects', {'project': {
                 'name': name, 'domain_id': 'default'}})['project']['id']
-        for name, persona in PERSONAS.items():
-            user = self.call('POST', '/users', {'user': {
-                'name': name, 'password': PASSWORD, 'domain_id': 'default'}})['user']['id']
-            where = (f'/projects/{self.projects[persona.project]}' if persona.project
-                     else '/system' if persona.system else '/domains/default')
-            self.call('PUT', f'{where}/users/{user}/roles/{roles[persona.role]}')
+        return self.projects[name]
+
+    def _add_user(self, name: str, role: str, where: str) -> None:
+        user = self.call('POST', '/users', {'user': {
+            'name': name, 'password': PASSWORD, 'domain_id': 'default'}})['user']['id']
+        self.call('PUT', f'{where}/users/{user}/roles/{self._roles[role]}')
 
     def add_endpoint(self, kind: str, url: str) -> None:
         """Put a service of this type into the catalog."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.functional.glance import Glance
 from tests.functional.oracle import Oracle
 from tests.functional.processes import wait_until
 from tests.functional.suite import Suite
@@ -239,19 +238,6 @@ def test_nothing_is_left(suite):
 
 
 # ----------------------------------------------------------------------------------- whose it is
-@pytest.fixture
-def guarded_images(workspace, identity_service) -> Iterator[Glance]:
-    """A Glance that asks Keystone, and is found in its catalog."""
-    server = Glance(workspace / 'guarded-glance', identity_service)
-    server.prepare()
-    try:
-        server.start()
-        identity_service.add_endpoint('image', server.url)
-        yield server
-    finally:
-        server.stop()
-
-
 def test_private_images(guarded, guarded_images):
     """The API asks with the caller's token; the daemon, which has none, with its own."""
     guarded.ensure_running()
