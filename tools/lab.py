@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Sparse; a guest shares the memory of this machine only as far as it uses it.
 DISK_BYTES = 8 * 2 ** 30
-MEMORY = '1G'
+MEMORY = '2G'
 # Where the command inside finds the disk; without it, it is not in a lab.
 DEVICE = 'LVM_LAB_DEVICE'
 

@@ -54,12 +54,14 @@ class Client:
 
     :param endpoint: 'http://HOST:PORT'
     :param roles: roles to narrow the request to; an administrator without
+    :param pause: seconds between two looks at what is waited for
     """
 
     def __init__(self, endpoint: str, project: str = PROJECT, user: str = 'tester',
                  roles: str | None = None, microversion: str | None = LATEST,
-                 timeout: float = 60):
+                 timeout: float = 60, pause: float = 0.05):
         self.endpoint = endpoint
+        self.pause = pause
         self.project = project
         self.timeout = timeout
         self.headers = {'X-Auth-Token': f'{user}:{project}', 'Accept': 'application/json'}
@@ -188,7 +190,7 @@ class Client:
             if gone_wrong or time.monotonic() > deadline:
                 raise WrongState(f'{kind} {identity} is not {status} but {resource}; '
                                  f'messages: {self.messages(identity)}')
-            time.sleep(0.05)
+            time.sleep(self.pause)
 
     def wait_gone(self, kind: str, identity: str, seconds: float = 30) -> None:
         """Wait until a resource is no more.
@@ -207,7 +209,7 @@ class Client:
             if wrong or time.monotonic() > deadline:
                 raise WrongState(f'{kind} {identity} is not gone: {answer}; '
                                  f'messages: {self.messages(identity)}')
-            time.sleep(0.05)
+            time.sleep(self.pause)
 
     def _show_patiently(self, kind: str, identity: str) -> dict | None:
         """Return the resource, None while the API is being started again."""

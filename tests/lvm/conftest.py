@@ -9,7 +9,8 @@ import time
 import pytest
 
 from cinder.privsep import command
-from tests.lvm import forward
+from tests.fakes import volumes
+from tests.lvm import forward, group, initiator
 from tools import lab
 
 
@@ -60,6 +61,38 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     return Clock(monkeypatch)
+
+
+@pytest.fixture(scope='class')
+def backend(request, without_udev):
+    """A group.Storage of the KIND of the test's class; it lasts for the class."""
+    group.make()
+    with pytest.MonkeyPatch.context() as patch:
+        group.scale_down(patch)
+        yield group.Storage(lvm_type=request.cls.KIND)
+
+
+@pytest.fixture
+def storage(backend):
+    yield backend
+    group.clear()
+
+
+@pytest.fixture
+def exported(driver):
+    """Makes volumes of the module's `driver` and exports them; all of them go at the end."""
+    made = []
+
+    def export():
+        volume = volumes.volume()
+        made.append(volume)
+        driver.create_volume(volume)
+        return volumes.stored(volume, driver.create_export(None, volume, initiator.CONNECTOR))
+    yield export
+    for volume in made:
+        driver.remove_export(None, volume)
+        driver.delete_volume(volume)
+    assert driver.target.exports() == {}
 
 
 @pytest.fixture(scope='module')

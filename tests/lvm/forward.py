@@ -16,8 +16,8 @@ from tools import lab
 # Names the file, in the lab's folder, that the reports travel through.
 REPORTS = 'LVM_LAB_REPORTS'
 SILENCE_SECONDS = 300
-# Files whose tests run daemons of ours.
-_SERVICES = ('test_service.py', 'test_service_daemons.py')
+# The folder whose tests run daemons of ours.
+_SERVICE = 'rest'
 LOG_TAIL = 8000  # characters that the report shows
 LOG = lab.ROOT / '.venv' / 'logs' / 'lvm-lab.log'
 
@@ -76,14 +76,12 @@ def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
 
 
 def _parts(items: list[pytest.Item]) -> list[list[pytest.Item]]:
-    """Each installation of the service in a lab of its own; the others together take as long."""
+    """The service in a lab of its own; the others together take as long."""
     if not lab.separate() or len(os.sched_getaffinity(0)) < 2:
         return [items]
-    parts: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: item.path.name not in _SERVICES):
-        name = item.path.name
-        parts.setdefault(name if name in _SERVICES else '', []).append(item)
-    return list(parts.values())
+    parts = ([item for item in items if item.path.parent.name == _SERVICE],
+             [item for item in items if item.path.parent.name != _SERVICE])
+    return [part for part in parts if part]
 
 
 class _Run:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ NAME = 'iqn.2000-01.org.example:lab'
 CONNECTOR = {'initiator': NAME, 'ip': '127.0.0.1', 'host': 'lab', 'platform': 'x86_64',
              'os_type': 'linux', 'multipath': False}
 _LOGIN_SECONDS = 60
+# How long the kernel keeps what is to be read and written while a session is cut.
+_RECOVERY_SECONDS = 60
 
 
 def iscsiadm(*words: str) -> str:
@@ -49,7 +52,8 @@ def attached(connection: dict) -> Iterator[str]:
     data = connection.get('data', connection)
     node = ('-m', 'node', '-T', data['target_iqn'], '-p', data['target_portal'])
     iscsiadm(*node, '-o', 'new')
-    settings = {'node.session.initial_login_retry_max': '1'}
+    settings = {'node.session.initial_login_retry_max': '1',
+                'node.session.timeo.replacement_timeout': str(_RECOVERY_SECONDS)}
     if data.get('auth_method'):
         settings |= {'node.session.auth.authmethod': data['auth_method'],
                      'node.session.auth.username': data['auth_username'],
@@ -64,6 +68,19 @@ def attached(connection: dict) -> Iterator[str]:
             iscsiadm(*node, '--logout')
     finally:
         iscsiadm(*node, '-o', 'delete')
+
+
+def recover(path: str) -> None:
+    """Wait until a device that was cut off works again, else log out and in, as its user would:
+    Linux 6.1 was seen to refuse to go on with a session (bind: ENOTCONN) that was turned away by
+    a target daemon which ran already and had no targets yet."""
+    try:
+        read(path, 4096)
+    except OSError:
+        portal, iqn = re.search(r'/ip-(.*)-iscsi-(.*)-lun-', path).groups()
+        for option in ('--logout', '--login'):
+            iscsiadm('-m', 'node', '-T', iqn, '-p', portal, option)
+        wait_until(lambda: os.path.exists(path), _LOGIN_SECONDS, path)
 
 
 def _device(data):
@@ -85,3 +102,10 @@ def read(path: str, length: int) -> bytes:
     with open(path, 'rb', buffering=0) as device:
         os.posix_fadvise(device.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         return device.read(length)
+
+
+def sessions() -> set[str]:
+    """What tells the sessions that are there from each other; a new login is another."""
+    shown = subprocess.run(['iscsiadm', '-m', 'session'], capture_output=True, text=True,
+                           check=False).stdout
+    return set(filter(None, shown.splitlines()))

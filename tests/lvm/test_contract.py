@@ -23,18 +23,6 @@ class Both(contract.VolumeDriverContract, contract.ClonesVolumesContract,
     test_the_life_of_an_export = None
     test_the_report_has_what_the_scheduler_reads = None
 
-    @pytest.fixture(scope='class')
-    def backend(self, without_udev):
-        group.make()
-        with pytest.MonkeyPatch.context() as patch:
-            group.scale_down(patch)
-            yield group.Storage(lvm_type=self.KIND)
-
-    @pytest.fixture
-    def storage(self, backend):
-        yield backend
-        group.clear()
-
     def test_no_byte_of_a_deleted_volume_or_snapshot_can_be_read(self, storage):
         # All of it: deleted extents are the first that LVM gives away again.
         everything = SECRET * (group.UNIT // len(SECRET))

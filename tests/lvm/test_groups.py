@@ -31,18 +31,6 @@ class Both(contract.GroupsContract):
     test_one_that_fails_leaves_none = None
     test_a_group_snapshot_goes_as_a_whole = None
 
-    @pytest.fixture(scope='class')
-    def backend(self, without_udev):
-        group.make()
-        with pytest.MonkeyPatch.context() as patch:
-            group.scale_down(patch)
-            yield group.Storage(lvm_type=self.KIND)
-
-    @pytest.fixture
-    def storage(self, backend):
-        yield backend
-        group.clear()
-
     def test_all_snapshots_are_of_one_moment(self, storage):
         one, other = storage.volume(), storage.volume()
         paths, stop, written = [storage.path(one), storage.path(other)], threading.Event(), []

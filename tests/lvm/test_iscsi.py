@@ -34,22 +34,6 @@ def driver(tgtd):
                            target_port=tgtd.port)
 
 
-@pytest.fixture
-def exported(driver):
-    """Makes volumes and exports them; all of them go at the end."""
-    made = []
-
-    def export():
-        volume = volumes.volume()
-        made.append(volume)
-        driver.create_volume(volume)
-        return volumes.stored(volume, driver.create_export(None, volume, initiator.CONNECTOR))
-    yield export
-    for volume in made:
-        driver.remove_export(None, volume)
-        driver.delete_volume(volume)
-
-
 def connect(driver, volume):
     return driver.initialize_connection(volume, initiator.CONNECTOR)
 

@@ -5,29 +5,22 @@ import contextlib
 import errno
 import os
 import pathlib
-import subprocess
 
 import pytest
 
 from cinder.privsep import lio
 from tests.fakes import volumes
 from tests.functional.processes import free_port, wait_until
-from tests.lvm import group, initiator
+from tests.lvm import group, initiator, kernel_target
 
 MIB = 1024 ** 2
-CONFIG = pathlib.Path('/sys/kernel/config')
-MODULES = ('configfs', 'target_core_mod', 'target_core_iblock', 'iscsi_target_mod')
 
 
 @pytest.fixture(scope='module')
 def kernel():
     """A kernel with targets."""
-    # The kernel's target keeps reservations there, and rtslib insists on it.
-    os.makedirs('/etc/target', exist_ok=True)
-    if subprocess.run(['modprobe', '-a', *MODULES], capture_output=True, check=False).returncode:
-        pytest.skip(f'needs the kernel modules {" ".join(MODULES)}')
-    if not (CONFIG / 'target').exists():
-        group.run('mount', '-t', 'configfs', 'configfs', str(CONFIG))
+    if not kernel_target.ready():
+        pytest.skip(f'needs the kernel modules {" ".join(kernel_target.MODULES)}')
 
 
 @pytest.fixture(scope='module')
@@ -40,22 +33,10 @@ def driver(kernel, tmp_path_factory):
                            target_port=free_port(), report_discard_supported=True)
 
 
-@pytest.fixture
-def exported(driver):
-    """Makes volumes and exports them; all of them go at the end."""
-    made = []
-
-    def export():
-        volume = volumes.volume()
-        made.append(volume)
-        driver.create_volume(volume)
-        return volumes.stored(volume, driver.create_export(None, volume, initiator.CONNECTOR))
-    yield export
-    for volume in made:
-        driver.remove_export(None, volume)
-        driver.delete_volume(volume)
-    assert not list((CONFIG / 'target/iscsi').glob('iqn.*'))
-    assert not list((CONFIG / 'target/core').glob('iblock_*'))
+@pytest.fixture(autouse=True)
+def no_device_is_kept():
+    yield
+    assert not list((kernel_target.CONFIG / 'target/core').glob('iblock_*'))
 
 
 def connect(driver, volume, **fields):

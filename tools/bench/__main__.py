@@ -24,7 +24,7 @@ PARTS = ('api', 'rights', 'lists', 'life', 'reads', 'creates')
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition('\n\n')[0])
+    parser = report.parser(__doc__)
     parser.add_argument('--database', choices=SERVERS, default='postgresql')
     parser.add_argument('--only', choices=PARTS, action='append',
                         help='a part to measure (default: all)')
@@ -32,8 +32,6 @@ def arguments() -> argparse.Namespace:
                         help='volumes of the large table (default: %(default)s)')
     parser.add_argument('--seconds', type=int, default=60, metavar='N',
                         help='how long to create at a steady rate (default: %(default)s)')
-    parser.add_argument('--rst', type=pathlib.Path, metavar='FILE',
-                        help='also write the table there, for doc/')
     return parser.parse_args()
 
 
@@ -70,10 +68,7 @@ def main() -> int:
             figures += reads.measure(suite, server, folder, args.many)
         if 'creates' in parts:
             figures += creates.measure(suite, server, args.seconds)
-    title = f'{args.database}, one API worker, {report.machine()}'
-    print(report.text(title, figures))
-    if args.rst:
-        args.rst.write_text(report.rst(title, figures))
+    report.show(f'{args.database}, one API worker, {report.machine()}', figures, args.rst)
     return 0
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The table that the benchmark ends with, for a terminal and for doc/."""
 
+import argparse
 import dataclasses
 import os
 import pathlib
@@ -36,6 +37,24 @@ class Figure:
 
 
 HEADINGS = ('figure', 'measured', 'bound', '')
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Return the parser of a benchmark.
+
+    :param doc: its first paragraph is the description
+    """
+    made = argparse.ArgumentParser(description=doc.partition('\n\n')[0])
+    made.add_argument('--rst', type=pathlib.Path, metavar='FILE',
+                      help='also write the table there, for doc/')
+    return made
+
+
+def show(title: str, figures: list[Figure], path: pathlib.Path | None) -> None:
+    """Print the table, and write it to a file if one was named."""
+    print(text(title, figures))
+    if path:
+        path.write_text(rst(title, figures))
 
 
 def machine() -> str:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from cinder import exception
+from cinder import exception, utils
 from cinder.brick.local_dev import reports
 from cinder.privsep import command
 
@@ -49,7 +49,8 @@ class Commands:
         """Run a command that changes the group, and tell of it."""
         with self.turn(argv[0], timeout):
             try:
-                self.run(CHANGES, *argv, timeout=timeout)
+                with utils.fault_points(f'lvm:{argv[0]}'):
+                    self.run(CHANGES, *argv, timeout=timeout)
             finally:
                 self.changed()
 

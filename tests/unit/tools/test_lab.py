@@ -9,7 +9,7 @@ import pytest
 from tests.lvm import forward
 from tools import lab
 
-ALL = ['test_contract.py', 'test_service.py', 'test_service_daemons.py', 'test_setup.py']
+ALL = ['rest/test_kill.py', 'rest/test_life.py', 'test_contract.py', 'test_setup.py']
 
 
 @pytest.fixture
@@ -19,8 +19,7 @@ def items():
 
 
 @pytest.mark.parametrize(('separate', 'processors', 'parts'), [
-    (True, {0, 1}, [
-        ['test_service.py'], ['test_service_daemons.py'], ['test_contract.py', 'test_setup.py']]),
+    (True, {0, 1}, [ALL[:2], ALL[2:]]),
     (True, {1}, [ALL]),
     # Two labs on loop devices of one machine would take each other's group away.
     (False, {0, 1}, [ALL])])
