@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How rows are made and changed: insert, compare-and-swap, soft delete, upsert, keys and values.
 """
+import functools
 import uuid
 from collections.abc import Mapping, Sequence
 
@@ -21,15 +22,26 @@ def insert(conn: sa.Connection, table: sa.Table, values: Mapping[str, object]) -
 
     One statement where the engine can return the time it stored, else two.
     """
-    statement = table.insert().values({**values, 'created_at': session.utcnow()})
-    key = list(table.primary_key)
+    statement = _insert(table, conn.dialect.insert_returning)
+    computed = {name: value for name, value in values.items()
+                if isinstance(value, sa.ClauseElement)}
+    if computed:
+        statement = statement.values(computed)
+    result = conn.execute(statement, {name: value for name, value in values.items()
+                                      if name not in computed})
     if conn.dialect.insert_returning:
-        row = conn.execute(statement.returning(*table.c)).mappings().one()
+        row = result.mappings().one()
     else:
-        made = conn.execute(statement).inserted_primary_key
+        key, made = table.primary_key, result.inserted_primary_key
         row = conn.execute(sa.select(*table.c).where(
             *(column == value for column, value in zip(key, made, strict=True)))).mappings().one()
     return dict(row)
+
+
+@functools.cache
+def _insert(table: sa.Table, returning: bool) -> sa.Insert:
+    statement = table.insert().values(created_at=session.utcnow())
+    return statement.returning(*table.c) if returning else statement
 
 
 def compare_and_swap(ctxt, table: sa.Table, row_id: object, expected: Mapping[str, object],

@@ -4,6 +4,7 @@
 Which limit is in force, and what follows, is decided in cinder.quota.
 """
 import dataclasses
+import functools
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
@@ -49,14 +50,9 @@ def limits_and_usage(ctxt, project_id: str,
     :param names: quota names that matter; None is all.
     """
     state = QuotaState({}, {}, {})
-    parts = [_part('limit', _LIMITS.c.resource, _LIMITS.c.hard_limit).where(
-                 _LIMITS.c.project_id == project_id),
-             _part('class', _CLASSES.c.resource, _CLASSES.c.hard_limit).where(
-                 _CLASSES.c.class_name == DEFAULT_CLASS)]
     counted = {row[1]: row for row in _COUNTED if _matters(row, names)}
-    parts += [_usage(row, project_id) for row in counted.values()]
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.union_all(*parts)).tuples().all()
+        rows = conn.execute(_decisive(tuple(counted)), {'project': project_id}).tuples().all()
     for kind, name, number, gib in rows:
         if kind == 'limit':
             state.project_limits[name] = number
@@ -65,6 +61,17 @@ def limits_and_usage(ctxt, project_id: str,
         else:
             _add(state.usage, counted[kind], name, number, int(gib or 0))
     return state
+
+
+@functools.cache
+def _decisive(counted: tuple[str, ...]) -> sa.CompoundSelect:
+    """Limits and usage of :project; `counted` are the first quotas of rows in _COUNTED."""
+    project = sa.bindparam('project')
+    parts = [_part('limit', _LIMITS.c.resource, _LIMITS.c.hard_limit).where(
+                 _LIMITS.c.project_id == project),
+             _part('class', _CLASSES.c.resource, _CLASSES.c.hard_limit).where(
+                 _CLASSES.c.class_name == DEFAULT_CLASS)]
+    return sa.union_all(*parts, *(_usage(row, project) for row in _COUNTED if row[1] in counted))
 
 
 def _part(kind: str, name: sa.ColumnElement, number: sa.ColumnElement,
@@ -81,10 +88,10 @@ def _matters(row: tuple, names: Collection[str] | None) -> bool:
         for name in names)
 
 
-def _usage(row: tuple, project_id: str) -> sa.Select:
+def _usage(row: tuple, project: sa.BindParameter) -> sa.Select:
     """(quota, type, how many, GiB together) of one table's living rows."""
     table, name, _, size = row
-    where = [table.c.project_id == project_id, table.c.deleted == sa.false()]
+    where = [table.c.project_id == project, table.c.deleted == sa.false()]
     if 'use_quota' in table.c:
         where.append(table.c.use_quota == sa.true())
     total = None if size is None else sa.func.sum(size)

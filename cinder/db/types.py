@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of volume types, their extra specs and who may use them."""
+import functools
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -137,14 +138,22 @@ def default(ctxt) -> objects.VolumeType:
 
     :raises VolumeTypeNotFoundByName: the option names a type that does not exist.
     """
-    mine = sa.select(_DEFAULTS.c.volume_type_id).where(
-        _DEFAULTS.c.project_id == ctxt.project_id)
-    named = sa.select(_T.c.id).where(_T.c.live_name == CONF.default_volume_type)
-    found = _find(ctxt.elevated(), _T.c.id == sa.func.coalesce(
-        mine.scalar_subquery(), named.scalar_subquery()))
+    with session.reader(ctxt) as conn:
+        found = _read(conn, query.as_dicts(conn.execute(_default(), {
+            'project_id': ctxt.project_id, 'name': CONF.default_volume_type})))
     if found is None:
         raise exception.VolumeTypeNotFoundByName(volume_type_name=CONF.default_volume_type)
     return found
+
+
+@functools.cache
+def _default() -> sa.Select:
+    """The default type of :project_id, or that of :name."""
+    mine = sa.select(_DEFAULTS.c.volume_type_id).where(
+        _DEFAULTS.c.project_id == sa.bindparam('project_id')).scalar_subquery()
+    named = sa.select(_T.c.id).where(_T.c.live_name == sa.bindparam('name')).scalar_subquery()
+    scope = query.scope_of(_WHOLE, everything=True, is_admin=True)
+    return _WHOLE.select.where(_T.c.id == sa.func.coalesce(mine, named), *scope)
 
 
 def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
