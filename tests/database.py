@@ -26,6 +26,7 @@ class Database:
         self._conn.execute('PRAGMA synchronous = OFF')
         names = self._conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         self._tables = [name for name, in names]
+        self._empty = ''.join(f'DELETE FROM "{name}";' for name in self._tables)
         self._at = self.rows()
         self._version = self._data_version()
 
@@ -39,9 +40,7 @@ class Database:
         """Make these the only rows; nothing is done when they still are."""
         if rows is self._at and self._data_version() == self._version:
             return
-        self._conn.execute('BEGIN IMMEDIATE')
-        for name in self._tables:
-            self._conn.execute(f'DELETE FROM "{name}"')
+        self._conn.executescript('BEGIN IMMEDIATE;' + self._empty)
         for name, values in rows.items():
             marks = ', '.join('?' * len(values[0]))
             self._conn.executemany(f'INSERT INTO "{name}" VALUES ({marks})', values)

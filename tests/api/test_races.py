@@ -5,9 +5,11 @@ all checks when the other one's whole request comes in between, just before its 
 The table of states says what the slower one then gets: its turn where its verb is allowed in the
 status that the other one left, else the refusal of that status, and nothing is changed.
 """
+import dataclasses
+
 import pytest
 
-from cinder.db import backups as backups_db
+from cinder.db import session
 from cinder.db import volumes as volumes_db
 from tests.api import verbs
 from tests.api.client import PROJECT
@@ -28,66 +30,79 @@ BLOCKED = {
 AGAIN = {('volume', 'attachment create'): ATTACH}
 
 
+@dataclasses.dataclass
+class Alone:
+    """What a verb does when no other client is there: the rows to put back, what is seen of them,
+    and the status of the volume."""
+
+    rows: dict
+    seen: dict
+    status: str
+
+
+@pytest.fixture(scope='module')
+def made():
+    """The id of a new volume, the rows around it, and what each verb makes of them."""
+    return {}
+
+
 @pytest.fixture
-def world(world):
-    unlimited = dict.fromkeys(('volumes', 'gigabytes', 'snapshots', 'backups',
-                               'backup_gigabytes'), -1)
-    assert world.api.put(f'/os-quota-sets/{PROJECT}', {'quota_set': unlimited}).status == 200
+def world(world, made, only_database):
+    database, _rows = only_database
+    if not made:
+        unlimited = dict.fromkeys(('volumes', 'gigabytes', 'snapshots', 'backups',
+                                   'backup_gigabytes'), -1)
+        put = world.api.put(f'/os-quota-sets/{PROJECT}', {'quota_set': unlimited})
+        assert put.status == 200
+        made['volume'] = fake.volume(PROJECT)['id']
+        made['rows'] = database.rows()
+    world.ids['volume'] = made['volume']
+    if 'alone' not in made:
+        made['alone'] = {key: _alone(world, database, made['rows'], key) for key in VERBS}
     return world
+
+
+def _alone(world, database, rows, key):
+    database.restore(rows)
+    answer = _send(world, key)
+    assert answer.status < 300, f'{key}: {answer.status} {answer.body}'
+    return Alone(database.rows(), verbs.everything(session),
+                 volumes_db.get(ADMIN, world.ids['volume']).status)
 
 
 @pytest.fixture
 def before_writing(database, monkeypatch):
-    """Have something done once, when the next transaction is about to begin; gives the list in
-    which its result will be."""
+    """A list: what is put there is done when the next transaction is about to begin."""
     waiting = []
     engines = database.current()
     turn = engines.turn
 
     def interrupted(patience):
         if waiting:
-            act, results = waiting.pop()
-            results.append(act())
+            waiting.pop()()
         return turn(patience)
-
-    def prepare(act):
-        results = []
-        waiting.append((act, results))
-        return results
     monkeypatch.setattr(engines, 'turn', interrupted)
-    return prepare
-
-
-def fresh(world):
-    """A new volume for the next pair, and nothing of the last one's."""
-    volumes_db.destroy(ADMIN, world.ids['volume'])
-    world.ids['volume'] = fake.volume(PROJECT)['id']
-    backups_db.update(ADMIN, world.ids['backup'], {'status': 'available'})
+    return waiting
 
 
 @pytest.mark.parametrize('slower', VERBS, ids=' '.join)
-def test_pairs(world, before_writing, database, slower):
-    for faster in VERBS:
-        fresh(world)
-        between = before_writing(lambda key=faster: (
-            _send(world, key), verbs.everything(database), _status(world)))
+def test_pairs(world, made, only_database, before_writing, slower):
+    database, _rows = only_database
+    for faster, alone in made['alone'].items():
+        database.restore(made['rows'])
+        before_writing.append(lambda rows=alone.rows: database.restore(rows))
         answer = _send(world, slower)
         place = f'{faster} before {slower}: {answer.status} {answer.body}'
-        (first, rows, status), = between
-        assert first.status < 300, place
-        if _refused(faster, slower, status):
+        assert not before_writing, place
+        if _refused(faster, slower, alone.status):
             assert answer.status == int(verbs.rules()[slower]['refused_with']), place
-            assert verbs.everything(database) == rows, place
+            assert verbs.everything(session) == alone.seen, place
         else:
             assert answer.status < 300, place
 
 
 def _send(world, key):
     return world.send(verbs.REQUESTS[key], verbs.VERSIONS.get(key, '3.71'))
-
-
-def _status(world):
-    return volumes_db.get(ADMIN, world.ids['volume']).status
 
 
 def _refused(faster, slower, status):

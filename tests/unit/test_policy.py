@@ -14,7 +14,7 @@ from cinder import context, exception, objects, policies, policy
 from cinder.conf import CONF
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope='module')
 def fresh_engine():
     policy.reset()
     yield
@@ -32,6 +32,7 @@ def rules(tmp_path):
         policy.reset()
     yield write
     CONF.clear_override('policy_file', 'oslo_policy')
+    policy.reset()
 
 
 def caller(*roles, project='p1', **kwargs):
