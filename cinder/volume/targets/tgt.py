@@ -9,6 +9,7 @@ from typing import Any
 
 from cinder import exception
 from cinder.i18n import _
+from cinder.privsep import command
 from cinder.privsep import tgt as tgt_socket
 from cinder.volume.targets import iscsi, tgt_report
 
@@ -29,6 +30,11 @@ class TgtError(exception.VolumeBackendAPIException):
 
 class NotRunning(TgtError):
     pass
+
+
+class Late(TgtError, exception.BackendUnresponsive):
+    """tgtd or the machine is busy: what was told may still be done, and telling it again does no
+    harm."""
 
 
 class Exists(TgtError):
@@ -218,6 +224,8 @@ class TgtAdm(iscsi.ISCSITarget):
                 'tgtadm', '--lld', 'iscsi', '--mode', mode, '--op', op, *map(str, argv),
                 run_as_root=True, timeout=_SECONDS,
                 env_variables={'TGT_IPC_SOCKET': socket} if socket else None)
+        except command.CommandOverdue as exc:
+            raise Late(data=f'{mode} {op}: {exc.stderr}') from exc
         except exception.ProcessExecutionError as exc:
             text = (exc.stderr or '').strip()
             error = NotRunning if exc.exit_code == _NOT_RUNNING else next(

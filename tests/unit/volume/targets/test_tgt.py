@@ -3,6 +3,8 @@
 same tgtd."""
 import pytest
 
+from cinder import exception
+from cinder.privsep import command
 from cinder.volume.targets import tgt
 from tests.fakes import volumes
 from tests.fakes.tgtd import FakeTgtd, Target
@@ -200,6 +202,16 @@ def test_no_tgtd_is_an_error_with_its_reason(tgtd):
     tgtd.running = False
     with pytest.raises(tgt.NotRunning, match='not connected'):
         exported(tgtd)
+
+
+def test_a_late_answer_is_waited_for_and_no_error_of_the_volume(tgtd):
+    target, volume, _shown = exported(tgtd)
+
+    def late(*_argv, **_kwargs):
+        raise command.CommandOverdue('', 'tgtadm did not end within 20 s', -1, 'tgtadm', 'late')
+    target._execute = late
+    with pytest.raises(exception.BackendUnresponsive, match='target show: tgtadm did not end'):
+        target.remove_export(volume)
 
 
 def test_growing_opens_the_file_again_unless_somebody_is_logged_in(tgtd, caplog):
