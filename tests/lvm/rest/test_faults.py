@@ -107,13 +107,15 @@ def test_a_device_that_is_held_open_is_refused_and_goes_after_its_release(client
 def test_many_at_once(client):
     def settled(status):
         """Whether all are in a status; one request, as they are many."""
-        return {each['status'] for each in client.get('volumes/detail?name=one%20of%20many')[
-            'volumes']} <= {status}
+        found = {each['status'] for each in client.get('volumes/detail?name=one%20of%20many')[
+            'volumes']}
+        assert found <= {status, 'creating', 'deleting'}
+        return found <= {status}
 
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         made = list(pool.map(lambda _number: client.create_volume(
             1, volume_type=group.NAME, name='one of many')['id'], range(AT_ONCE)))
-        wait_until(lambda: settled('available'), 600, 'all to be made', pause=1)
+        wait_until(lambda: settled('available'), PATIENCE, 'all to be made', pause=1)
         assert service.logical_volumes() >= {f'volume-{volume}' for volume in made}
         list(pool.map(lambda volume: client.delete(f'volumes/{volume}', expect=202), made))
-        wait_until(lambda: settled(None), 600, 'all to be gone', pause=1)
+        wait_until(lambda: settled(None), PATIENCE, 'all to be gone', pause=1)
