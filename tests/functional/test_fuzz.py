@@ -95,7 +95,9 @@ def service(workspace):
                   nodes=(Node('fuzz', ('all',)),), faults=False,
                   options={'DEFAULT': {'quota_volumes': -1, 'quota_gigabytes': -1,
                                        'quota_snapshots': -1, 'quota_groups': -1,
-                                       'quota_backups': -1}})
+                                       'quota_backups': -1},
+                           # What is made up is of any size, and must not leave no room at the end.
+                           'files': {'max_over_subscription_ratio': 1e9}})
     try:
         suite.start()
         yield suite
