@@ -144,8 +144,12 @@ class ThickPool:
 
     def fill(self, name: str, size: int, source_size: int) -> None:
         """Finish the volume whose bytes are kept."""
-        self.copy(name, self.held(name), size, source_size)
-        self._discard(self.held(name))
+        held = self.held(name)
+        found = self._lvm.find(held).get(held)
+        # What was split off to be cleared was copied before, and holds other bytes now.
+        if found is None or found.is_thick_snapshot:
+            self.copy(name, held, size, source_size)
+        self._discard(held)
 
     def copy(self, name: str, source: str, size: int, source_size: int) -> None:
         """Make a volume of a snapshot."""

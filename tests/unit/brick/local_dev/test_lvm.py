@@ -116,8 +116,20 @@ def test_a_clone_of_a_thick_volume_in_use_is_a_copy_of_a_snapshot(thick, fake):
     thick.create_volume('a', GIB)
     fake.commands.clear()
     thick.clone('c', 'a', GIB, GIB, live=True)
-    assert fake.programs() == ['lvcreate', 'lvcreate', 'setpriv', 'lvs', 'lvconvert', 'setpriv',
-                               'lvremove']
+    assert fake.programs() == ['lvcreate', 'lvs', 'lvcreate', 'setpriv', 'lvs', 'lvconvert',
+                               'setpriv', 'lvremove']
+    assert sorted(fake.volumes) == ['a', 'c']
+
+
+def test_the_remnant_of_a_split_snapshot_is_not_copied_over_the_clone(thick, fake):
+    thick.create_volume('a', GIB)
+    fake.fail('lvremove', 137, 'killed')
+    with pytest.raises(reports.LVMError):
+        thick.clone('c', 'a', GIB, GIB, live=True)
+    assert not fake.volumes['clone-c'].origin
+    fake.commands.clear()
+    thick.clone('c', 'a', GIB, GIB, live=True)
+    assert not [line for line in lines(fake) if 'of=/dev/vg/c ' in line]
     assert sorted(fake.volumes) == ['a', 'c']
 
 

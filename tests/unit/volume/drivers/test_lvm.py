@@ -359,7 +359,8 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                 (lambda: driver.delete_snapshot(snapshot),
                  ['lvs', 'lvconvert', 'setpriv', 'lvremove']),
                 (lambda: driver.create_cloned_volume(other, volume),
-                 ['lvcreate', 'lvcreate', 'setpriv', 'lvs', 'lvconvert', 'setpriv', 'lvremove']),
+                 ['lvcreate', 'lvs', 'lvcreate', 'setpriv', 'lvs', 'lvconvert', 'setpriv',
+                  'lvremove']),
                 (lambda: driver.delete_volume(volume), ['lvs', 'setpriv', 'lvremove']),
                 (lambda: driver.get_volume_stats(refresh=True), ['lvs'])):
             act()
