@@ -8,6 +8,7 @@ service said.
 import dataclasses
 import http.client
 import json
+import select
 import socket
 import threading
 import time
@@ -114,6 +115,10 @@ class Client:
             url = urllib.parse.urlsplit(self.endpoint)
             connection = http.client.HTTPConnection(url.hostname, url.port, timeout=self.timeout)
             self._local.connection = connection
+        if connection.sock is not None and select.select([connection.sock], [], [], 0)[0]:
+            # Nothing was asked, so what is there to read is its end: the server closes what was
+            # idle for long (client_socket_timeout).
+            connection.close()
         if connection.sock is None:
             connection.connect()
             # Headers and body are two writes; without this the second waits for an answer.
