@@ -17,8 +17,8 @@ from tools import lab
 REPORTS = 'LVM_LAB_REPORTS'
 # More than a test waits for anything.
 SILENCE_SECONDS = 600
-# The folder whose tests run daemons of ours.
-_SERVICE = 'rest'
+# The folder whose tests run daemons of ours, and those of it that make the parts last alike.
+_SERVICE, _ELSEWHERE = 'rest', ('test_life.py',)
 LOG_TAIL = 8000  # characters that the report shows
 LOG = lab.ROOT / '.venv' / 'logs' / 'lvm-lab.log'
 
@@ -77,11 +77,12 @@ def forward(session: pytest.Session, items: list[pytest.Item]) -> None:
 
 
 def _parts(items: list[pytest.Item]) -> list[list[pytest.Item]]:
-    """The service in a lab of its own; the others together take as long."""
+    """Most tests of the service in a lab of their own; the others together take as long."""
     if not lab.separate() or len(os.sched_getaffinity(0)) < 2:
         return [items]
-    parts = ([item for item in items if item.path.parent.name == _SERVICE],
-             [item for item in items if item.path.parent.name != _SERVICE])
+    parts: tuple[list[pytest.Item], ...] = ([], [])
+    for item in items:
+        parts[item.path.parent.name != _SERVICE or item.path.name in _ELSEWHERE].append(item)
     return [part for part in parts if part]
 
 

@@ -19,7 +19,7 @@ def items():
 
 
 @pytest.mark.parametrize(('separate', 'processors', 'parts'), [
-    (True, {0, 1}, [ALL[:2], ALL[2:]]),
+    (True, {0, 1}, [ALL[:1], ALL[1:]]),
     (True, {1}, [ALL]),
     # Two labs on loop devices of one machine would take each other's group away.
     (False, {0, 1}, [ALL])])
