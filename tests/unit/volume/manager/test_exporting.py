@@ -85,6 +85,17 @@ def test_one_that_was_detached_meanwhile_stays_gone(manager, ctxt, target, used,
     assert target.exported == {}
 
 
+def test_one_whose_last_host_is_just_let_go_stays_gone(manager, ctxt, target, used):
+    """The row of the attachment goes, and with it the status, after the export."""
+    gone = used()
+    attachments_db.update(ctxt, attachments_db.for_volume(ctxt, gone.id)[0].id,
+                          {'connector': None})
+    manager.restore_exports(ctxt)
+    startup.export_again(ctxt, manager.backend)
+    assert target.exported == {}
+    assert not volumes_db.get(ctxt, gone.id).provider_location
+
+
 class TestAlways:
     """Volumes that nobody has, of a back end that exports them all the same."""
 
