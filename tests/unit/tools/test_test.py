@@ -27,10 +27,12 @@ def test_unit_and_api_tests_run_at_the_same_time(program, chosen, expected):
     assert program.plan(chosen) == expected
 
 
-def test_every_folder_of_the_unit_tests_is_in_one_part(program):
-    first, second = program.PARTS['unit']
-    assert second == ('tests/unit', *(f'--ignore={folder}' for folder in first))
-    assert all((program.ROOT / folder).is_dir() for folder in first)
+@pytest.mark.parametrize('suite', ['unit', 'functional'])
+def test_every_test_is_in_one_part(program, suite):
+    first, second = ([word for word in part if word.startswith(('tests/', '--ignore='))]
+                     for part in program.PARTS[suite])
+    assert second == [f'tests/{suite}', *(f'--ignore={path}' for path in first)]
+    assert first and all((program.ROOT / path).exists() for path in first)
 
 
 @pytest.mark.parametrize(('status', 'expected'), [(0, 0), (1, 1), (5, 0)])
