@@ -134,14 +134,15 @@ class FilterScheduler:
 
     def get_pools(self, ctxt: context.RequestContext, extra_specs: Mapping[str, str] | None = None,
                   **wanted: str) -> list[dict]:
-        """The pools that volumes may go to, as the API shows them, in the order of their names.
+        """The pools that volumes may go to, and those whose driver says that they are down, as the
+        API shows them, in the order of their names.
 
         :param extra_specs: only pools that have what a volume type with these asks for.
         :param wanted: only the pool of this `name`, or with capabilities of these texts.
         """
         checks = [check for check in self.filters if check.about_type] if extra_specs else ()
         spec = objects.RequestSpec(volume_type=objects.VolumeType(extra_specs=extra_specs or {}))
-        pools, _unusable_ones = self.host_manager.pools(ctxt)
+        pools, _unusable_ones = self.host_manager.pools(ctxt, also_down=True)
         shown = (pool.describe() for pool in pools
                  if _first_refusal(checks, pool, spec) is None)
         return sorted((pool for pool in shown if _has(pool, wanted)), key=lambda pool: pool['name'])

@@ -76,6 +76,11 @@ class Backend:
     # host -> (its time of measuring, our time of hearing); the latest speaker stands last.
     hosts: dict[str, tuple[datetime.datetime | None, float]] = field(default_factory=dict)
 
+    def what_is_wrong(self) -> str:
+        """Why nothing can be placed, if its driver says that it is down."""
+        reasons = sorted({pool.capabilities.get('pool_refusal') or '' for pool in self.pools})
+        return ': '.join(filter(None, ['its driver says that it is down', *reasons]))
+
 
 class HostManager:
     """Keeps the pools.
@@ -199,8 +204,11 @@ class HostManager:
         return bool(self._heard_since(self._listening_since))
 
     # -------------------------------------------------------------------------------- the pools
-    def pools(self, ctxt: context.RequestContext) -> tuple[list[Pool], list[Unusable]]:
+    def pools(self, ctxt: context.RequestContext,
+              also_down: bool = False) -> tuple[list[Pool], list[Unusable]]:
         """The pools that a volume may go to now, and the back ends left out, with the reason.
+
+        :param also_down: take in those whose driver says that they are down.
 
         A pool of a cluster is named after the host that reported last among those that can serve.
         """
@@ -211,6 +219,8 @@ class HostManager:
                     if host not in self._heard_since(float('-inf'))]
         for key, backend in list(self._backends.items()):
             service, why = self._service_of(backend)
+            if service and backend.state == 'down' and not also_down:
+                service, why = None, backend.what_is_wrong()
             if service is None:
                 unusable.append(Unusable(key, why))
                 continue
@@ -220,8 +230,6 @@ class HostManager:
         return usable, unusable
 
     def _service_of(self, backend: Backend) -> tuple[objects.Service | None, str]:
-        if backend.state == 'down':
-            return None, 'its driver says that it is down'
         why = ''
         for host in reversed(backend.hosts):
             service = self._services.get(host)

@@ -181,7 +181,7 @@ class SchedulerManager:
 
     @messaging.expected_exceptions(exception.VolumeTypeNotFound)
     def get_pools(self, ctxt: context.RequestContext, filters: Mapping | None = None) -> list[dict]:
-        """The pools that volumes may go to: [{'name': 'host@backend#pool', 'capabilities'}].
+        """The pools of services that work: [{'name': 'host@backend#pool', 'capabilities'}].
 
         :param filters: `name` of a pool, `volume_type` (name or id) that it must fit, or
             capabilities it must have.

@@ -143,6 +143,12 @@ class TestGetPools:
         driver = scheduler(fakes.report(), services=[fakes.service('n1@b', is_up=False)])
         assert driver.get_pools(CTXT) == []
 
+    def test_what_a_driver_says_of_its_trouble_is_shown(self):
+        driver = scheduler(fakes.report(backend_state='down', pool_refusal='it is broken'))
+        shown, = driver.get_pools(CTXT)
+        assert shown['capabilities']['backend_state'] == 'down'
+        assert shown['capabilities']['pool_refusal'] == 'it is broken'
+
 
 @pytest.mark.parametrize('seed', range(20))
 def test_random_requests_never_break_a_rule(seed):
