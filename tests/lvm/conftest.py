@@ -19,6 +19,11 @@ def pytest_configure(config):
         config.pluginmanager.register(forward.Sender(config))
 
 
+def pytest_collection_modifyitems(items):
+    """Once there, the daemons stay, on the volume group that the other tests make anew."""
+    items.sort(key=lambda item: item.path.parent.name == forward.SERVICE)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session):
     """Run the others here and ours in the lab; without one, the fixture below skips ours."""

@@ -18,7 +18,7 @@ REPORTS = 'LVM_LAB_REPORTS'
 # More than a test waits for anything.
 SILENCE_SECONDS = 600
 # The folder whose tests run daemons of ours, and those of it that make the parts last alike.
-_SERVICE, _ELSEWHERE = 'rest', ('test_life.py',)
+SERVICE, _ELSEWHERE = 'rest', ('test_life.py',)
 LOG_TAIL = 8000  # characters that the report shows
 LOG = lab.ROOT / '.venv' / 'logs' / 'lvm-lab.log'
 
@@ -82,7 +82,7 @@ def _parts(items: list[pytest.Item]) -> list[list[pytest.Item]]:
         return [items]
     parts: tuple[list[pytest.Item], ...] = ([], [])
     for item in items:
-        parts[item.path.parent.name != _SERVICE or item.path.name in _ELSEWHERE].append(item)
+        parts[item.path.parent.name != SERVICE or item.path.name in _ELSEWHERE].append(item)
     return [part for part in parts if part]
 
 
