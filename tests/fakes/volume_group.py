@@ -310,6 +310,10 @@ class FakeVolumeGroup:
 
     def _lvchange(self, options, target):
         volume = self._find(target)
+        if volume.kind == 's' and '-y' not in options:
+            self._error(f'Change of snapshot {target} will also change its origin '
+                        f'{self.name}/{volume.origin}. Proceed? [y/n]: [n]\n'
+                        f'  Logical volume {target} not changed.')
         if '-an' in options:
             self._not_open(volume)
             volume.active = volume.suspended = volume.readonly = False

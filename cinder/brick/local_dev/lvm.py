@@ -214,7 +214,8 @@ class LVM(commands.Commands):
 
     def activate(self, name: str) -> None:
         """Make the block device appear, also where activation is to be skipped."""
-        self.change('lvchange', '-ay', '-K', self.full(name))
+        # -y: of a thick snapshot LVM asks whether its origin may become active too.
+        self.change('lvchange', '-y', '-ay', '-K', self.full(name))
 
     def deactivate(self, name: str) -> None:
         """Take the block device away.

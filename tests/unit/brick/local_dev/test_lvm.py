@@ -42,7 +42,7 @@ def test_the_command_lines_of_thin(thin, fake):
         f'lvextend -L {2 * GIB}b vg/a',
         'lvcreate -s -kn -n revert-a vg/s', 'lvremove -f vg/a', 'lvrename vg revert-a a',
         f'lvextend -L {GIB}b vg/a',
-        'lvchange -ay -K vg/a',
+        'lvchange -y -ay -K vg/a',
         'lvremove -f vg/revert-s', 'lvremove -f vg/s']
 
 
@@ -80,7 +80,7 @@ def test_the_command_lines_of_what_both_kinds_do(thin, fake):
     assert lines(fake) == [
         'lvs --version', 'lvextend -L +4194304b vg/vg-pool',
         'lvextend --poolmetadatasize +4194304b vg/vg-pool', 'lvrename vg a b',
-        'lvchange -ay -K vg/s', 'blockdev --setro /dev/vg/s', 'blockdev --setrw /dev/vg/s',
+        'lvchange -y -ay -K vg/s', 'blockdev --setro /dev/vg/s', 'blockdev --setrw /dev/vg/s',
         'lvchange -an vg/s']
 
 
@@ -97,7 +97,7 @@ def test_the_command_lines_of_several_thin_snapshots_at_one_moment(thin, fake):
     thin.hold_together({'c': 'a'})
     thin.fill_held('c', 2 * GIB, GIB)
     assert lines(fake)[1] == 'lvcreate -s -kn -an -n c vg/a'
-    assert lines(fake)[-2:] == ['lvchange -ay -K vg/c', f'lvextend -L {2 * GIB}b vg/c']
+    assert lines(fake)[-2:] == ['lvchange -y -ay -K vg/c', f'lvextend -L {2 * GIB}b vg/c']
 
 
 def test_the_options_of_a_group_are_in_its_command_lines(fake):
