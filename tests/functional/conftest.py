@@ -14,7 +14,7 @@ import pytest
 from tests.functional import databases, glance, keystone, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.oracle import Oracle
-from tests.functional.suite import Suite
+from tests.functional.suite import Suite, add_tails
 
 
 @pytest.fixture(scope='session')
@@ -144,10 +144,6 @@ def oracle(suite) -> Oracle:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Add the ends of the daemons' logs to the report of a failure."""
     report = yield
-    if report.failed:
-        for value in getattr(item, 'funcargs', {}).values():
-            if isinstance(value, Suite):
-                report.sections.append((f'daemons in {value.directory}', value.tails()))
+    add_tails(item, report)
     return report

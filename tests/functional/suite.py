@@ -254,6 +254,14 @@ class Suite:
                          for process in self.processes.values())
 
 
+def add_tails(item, report) -> None:
+    """Add the ends of the daemons' logs to the report of a failure."""
+    if report.failed:
+        for value in getattr(item, 'funcargs', {}).values():
+            if isinstance(value, Suite):
+                report.sections.append((f'daemons in {value.directory}', value.tails()))
+
+
 def render(groups: Mapping[str, Mapping[str, object]]) -> str:
     """Return options by group as the text of a configuration file."""
     return '\n'.join(

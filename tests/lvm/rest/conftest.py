@@ -5,11 +5,19 @@ import os
 
 import pytest
 
+from tests.functional.suite import add_tails
 from tests.lvm import group, initiator, operations, service
 from tests.lvm.service import MIB, PATIENCE, attached, delete, digest, ready
 
 
-@pytest.fixture(scope='package')
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    add_tails(item, report)
+    return report
+
+
+@pytest.fixture(scope='session')
 def suite(tmp_path_factory):
     with service.running(tmp_path_factory.mktemp('service'), operations.FAULTS) as suite:
         suite.client().post('group_types', {'group_type': {
@@ -53,7 +61,7 @@ class Witness:
         self.write()
 
 
-@pytest.fixture(scope='package')
+@pytest.fixture(scope='session')
 def witness(suite):
     client = suite.client()
     volume = ready(client, name='witness')
