@@ -90,6 +90,11 @@ class Case:
 
     def migrate(self):
         volume = self.volume()
+        # The type that it has holds it where it is.
+        self.client.post('types', {'volume_type': {'name': self.name}})
+        self.client.action(volume, 'os-retype', {
+            'new_type': self.name, 'migration_policy': 'never'}, expect=202)
+        self.client.wait_for_status('volume', volume, 'available', PATIENCE)
         yield
         self.client.action(volume, 'os-migrate_volume', {
             'host': f'node1@{OTHER[self.vg]}#{OTHER[self.vg]}'}, expect=202)
@@ -282,6 +287,8 @@ SOME: list[tuple[str, str, str]] = [
     (group.NAME, 'revert', 'lvm:lvremove:after'),
     (group.NAME, 'group_snapshot_create', 'lvm:dmsetup:after'),
     (THICK, 'delete', 'volume.delete:finish:before'),
+    (THICK, 'clone', 'lvm:lvconvert:after'),
+    (THICK, 'migrate', 'volume.migrate:execute:claim:before'),
     (THICK, 'snapshot_delete', 'lvm:lvconvert:after'),
     (THICK, 'retype', 'volume.migrate:progress:after'),
 ]
