@@ -78,8 +78,9 @@ class Backend:
 
     def what_is_wrong(self) -> str:
         """Why nothing can be placed, if its driver says that it is down."""
-        reasons = sorted({pool.capabilities.get('pool_refusal') or '' for pool in self.pools})
-        return ': '.join(filter(None, ['its driver says that it is down', *reasons]))
+        reasons = {pool.capabilities.get('pool_refusal') or '' for pool in self.pools} - {''}
+        why = 'its driver says that it is down'
+        return f'{why}: {"; ".join(sorted(reasons))}' if reasons else why
 
 
 class HostManager:
