@@ -8,7 +8,7 @@ import sys
 from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
 
-from cinder import objects, service, utils
+from cinder import config_check, objects, service, utils
 from cinder.wsgi import middleware
 from cinder.cmd import common, scheduler, volume
 from cinder.conf import CONF
@@ -25,7 +25,7 @@ def main() -> None:
         gmr_opts.set_defaults(CONF)
         # Everything is on this machine; who wants callers from elsewhere says so.
         CONF.set_default('osapi_volume_listen', '127.0.0.1')
-        common.read_configuration()
+        common.read_configuration(*config_check.PROGRAMS)
         middleware.set_defaults()
         common.start_logging()
         common.prepare_privileges()
@@ -35,7 +35,7 @@ def main() -> None:
         _prepare_state()
         launcher = service.SingleProcessLauncher()
         _launch(launcher)
-        common.warn_of_configuration()
+        common.warn_of_configuration(*config_check.PROGRAMS)
     status = launcher.wait()
     rpc.cleanup()
     sys.exit(status)

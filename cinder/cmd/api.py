@@ -4,7 +4,7 @@ from cinder.cmd import green  # noqa: F401, I001 - first, see there
 
 from oslo_reports import opts as gmr_opts
 
-from cinder import objects, service
+from cinder import config_check, objects, service
 from cinder.wsgi import middleware
 from cinder.cmd import common
 from cinder.conf import CONF
@@ -17,14 +17,14 @@ def main() -> None:
     with common.errors_in_one_line():
         objects.register_all()
         gmr_opts.set_defaults(CONF)
-        common.read_configuration()
+        common.read_configuration(config_check.API)
         middleware.set_defaults()
         common.start_logging()
         common.install_guru_meditation()
         rpc.init(CONF, services.minimum_versions)
         launcher = service.process_launcher()
         server = service.WSGIService('osapi_volume')
-        common.warn_of_configuration()
+        common.warn_of_configuration(config_check.API)
         launcher.launch_service(server, workers=server.workers)
     launcher.wait()
 

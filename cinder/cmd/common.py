@@ -13,7 +13,7 @@ from oslo_privsep import priv_context
 from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
-from cinder import exception, utils, version
+from cinder import config_check, exception, utils, version
 from cinder.conf import CONF, exposed
 
 LOG = log.getLogger(__name__)
@@ -41,20 +41,18 @@ def stop_with(reason: object) -> None:
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
 
 
-def read_configuration() -> None:
-    """Parse the command line and the files.
+def read_configuration(*programs: str) -> None:
+    """Parse the command line and the files, and stop at the first fatal problem in them.
 
+    :param programs: of config_check.PROGRAMS, whose checks to run
     :raises SystemExit: with one line: an option, a value or a file is wrong.
-    :raises InvalidConfigurationValue: values that do not go together.
     """
     log.register_options(CONF)
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN'])
     cinder_conf.configure(sys.argv, version.version_string())
-    if CONF.operation_lease <= CONF.report_interval:
-        # A lease that lapses between two heartbeats lets two services run one operation.
-        raise exception.InvalidConfigurationValue(
-            f'operation_lease ({CONF.operation_lease} s) must be longer than report_interval '
-            f'({CONF.report_interval} s).')
+    for problem in config_check.problems(CONF, frozenset(programs)):
+        if problem.fatal:
+            stop_with(problem.text)
     utils.arm_fault_points(CONF.fault_points)
 
 
@@ -78,8 +76,13 @@ def _renew_log_locks() -> None:
         handler.createLock()
 
 
-def warn_of_configuration() -> None:
-    """Name what the files set and nobody reads, and mend what cannot have been meant."""
+def warn_of_configuration(*programs: str) -> None:
+    """Log the problems that are not fatal, and mend what cannot have been meant.
+
+    :param programs: as of read_configuration()
+    """
+    for problem in config_check.problems(CONF, frozenset(programs)):
+        LOG.warning('%s', problem.text)
     for name in cinder_conf.unknown_options(CONF):
         LOG.warning('Option %s is set in a configuration file but %s: it has no effect.',
                     name, cinder_conf.reason(name))

@@ -20,12 +20,12 @@ def main() -> None:
     with common.errors_in_one_line():
         objects.register_all()
         gmr_opts.set_defaults(CONF)
-        common.read_configuration()
+        common.read_configuration(BINARY)
         common.start_logging()
         common.install_guru_meditation()
         rpc.init(CONF, services.minimum_versions)
         server = service.Service.create(binary=BINARY)
-        common.warn_of_configuration()
+        common.warn_of_configuration(BINARY)
         service.serve(server)
     sys.exit(service.wait())
 

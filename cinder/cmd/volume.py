@@ -30,7 +30,7 @@ def main() -> None:
         objects.register_all()
         gmr_opts.set_defaults(CONF)
         CONF.register_cli_opt(BACKEND_NAME)
-        common.read_configuration()
+        common.read_configuration(BINARY)
         common.start_logging()
         common.prepare_privileges()
         common.install_guru_meditation()
@@ -84,7 +84,7 @@ def _launch_services_posix() -> None:
     launcher = service.process_launcher()
     started = [_launch_service(launcher, name) for name in CONF.enabled_backends]
     _ensure_service_started(any(started))
-    common.warn_of_configuration()
+    common.warn_of_configuration(BINARY)
     launcher.wait()
 
 

@@ -19,7 +19,7 @@ def read(tmp_path, monkeypatch, unparsed):
         path = tmp_path / 'cinder.conf'
         path.write_text(text)
         monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-api', '--config-file', str(path)])
-        common.read_configuration()
+        common.read_configuration('cinder-api')
     yield configure
     CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
 

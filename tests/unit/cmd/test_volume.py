@@ -53,7 +53,7 @@ def enable(monkeypatch, unparsed):
         CONF.set_override('backend_name', backend_name)
         services = Services(broken)
         monkeypatch.setattr(volume, 'service', services)
-        monkeypatch.setattr(common, 'warn_of_configuration', lambda: None)
+        monkeypatch.setattr(common, 'warn_of_configuration', lambda *_programs: None)
         return services
     yield setup
     for name in ('enabled_backends', 'backend_name', 'cluster'):
@@ -185,7 +185,7 @@ def test_main_takes_the_branch_of_the_system(enable, monkeypatch, system, branch
     CONF.unregister_opt(volume.BACKEND_NAME)
     for step in ('read_configuration', 'start_logging', 'prepare_privileges',
                  'install_guru_meditation'):
-        monkeypatch.setattr(common, step, lambda step=step: taken.append(step))
+        monkeypatch.setattr(common, step, lambda *_programs, step=step: taken.append(step))
     for name in ('_launch_services_posix', '_launch_services_win32'):
         monkeypatch.setattr(volume, name, lambda name=name: taken.append(name))
     monkeypatch.setattr(volume.os, 'name', system)
