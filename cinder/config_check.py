@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
+from cinder import coordination
+from cinder.conf import folders
 from cinder.conf.problem import Check, Problem
+from cinder.db import checks as db_checks
 
 
 def _leases(conf: cfg.ConfigOpts) -> Iterator[Problem]:
@@ -23,6 +26,10 @@ PROGRAMS = frozenset((API, SCHEDULER, VOLUME))
 # Check -> the programs that need it.
 CHECKS: dict[Check, frozenset[str]] = {
     _leases: PROGRAMS,
+    db_checks.check: PROGRAMS,
+    folders.check_state_path: frozenset((VOLUME,)),
+    folders.check_working_folders: frozenset((VOLUME,)),
+    coordination.check: frozenset((VOLUME,)),
 }
 
 

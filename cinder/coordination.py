@@ -10,11 +10,15 @@ import os
 import re
 import threading
 import time
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 
+from oslo_config import cfg
+
 from cinder import exception, utils
-from cinder.conf import CONF
+from cinder.conf import CONF, folders
+from cinder.conf.problem import Problem
 
 LOG = logging.getLogger(__name__)
 
@@ -118,12 +122,58 @@ def _key(name: str) -> str:
     return f'cinder-{re.sub(r"[^A-Za-z0-9_.@-]", "_", name)}'
 
 
-def _connect(url: str):
-    # tooz costs 20 MB and a tenth of a second, which processes without locks need not pay.
-    import tooz
-    from tooz import coordination
+# Scheme of a lock service -> the package that has its client.
+_CLIENTS = {
+    'etcd3+http': 'etcd3gw', 'etcd3+https': 'etcd3gw', 'redis': 'redis', 'zookeeper': 'kazoo',
+    'kazoo': 'kazoo', 'memcached': 'pymemcache', 'mysql': 'PyMySQL', 'ipc': 'sysv_ipc',
+    'postgresql': 'psycopg2-binary', 'kubernetes': 'sherlock',
+}
+_EXAMPLES = 'file:///FOLDER for one host, etcd3+http://HOST:2379 or redis://HOST:6379 for several'
+
+
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Whether [coordination] backend_url can be used, without connecting to a server."""
+    url = conf.coordination.backend_url
+    reason = _unusable(url or '')
+    if reason:
+        shown = re.sub('//.*@', '//***@', url or '')
+        yield Problem(f'[coordination] backend_url = {shown} cannot be used: {reason}')
+
+
+def _unusable(url: str) -> str | None:
+    scheme = url.partition(':')[0]
+    if not url.strip():
+        return f'it is empty; expected {_EXAMPLES}.'
+    if scheme != 'file' and scheme not in _CLIENTS:
+        return f'there is no lock service {scheme}; expected {_EXAMPLES}.'
     try:
-        driver = coordination.get_coordinator(url, uuid.uuid4().hex.encode())
+        parsed = urllib.parse.urlsplit(url)
+        if parsed.port == 0 or scheme == 'file' and (parsed.netloc or not parsed.path):
+            return f'it is not of the form {_EXAMPLES}.'
+        if scheme == 'file':
+            reason = folders.unusable(parsed.path)
+            if reason:
+                return f'{reason}.'
+        _make(url)
+    except ImportError as exc:
+        return (f'the Python package {_CLIENTS.get(scheme, exc.name)} is not installed; run '
+                f'"pip install {_CLIENTS.get(scheme, exc.name)}" ({utils.one_line(exc)}).')
+    except Exception as exc:  # whatever a driver makes of parts that it does not know
+        return utils.one_line(exc) + '.'
+    return None
+
+
+def _make(url: str):
+    """A driver of tooz that is not connected yet."""
+    # tooz costs 20 MB and a tenth of a second, which processes without locks need not pay.
+    from tooz import coordination
+    return coordination.get_coordinator(url, uuid.uuid4().hex.encode())
+
+
+def _connect(url: str):
+    import tooz
+    try:
+        driver = _make(url)
         driver.start(start_heart=True)
     except (tooz.ToozError, RuntimeError) as exc:
         raise exception.LockCreationFailed(name=url.partition(':')[0],

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import time
+import traceback
 from collections.abc import Iterable, Iterator
 
 from oslo_utils import strutils
@@ -77,6 +78,23 @@ _PASSWORD_IN_URL = re.compile(r'(?<=//)([^/\s:@]*):[^/\s]+@')
 def masked(text: object) -> str:
     """A text of a library for people, without the passwords in it and in its URLs."""
     return strutils.mask_password(_PASSWORD_IN_URL.sub(r'\1:***@', str(text)))
+
+
+# What these say is meant for people; any other exception says little without its name and place.
+_SPEAKING = (OSError, ImportError, RuntimeError, ValueError, exception.CinderException)
+
+
+def one_line(exc: BaseException) -> str:
+    """What an exception says, in one line and without passwords; of a kind that is not meant for
+    people, also what it is and where it was raised."""
+    text = masked(' '.join(str(exc).split()))
+    if type(exc).__module__ != 'builtins' or isinstance(exc, _SPEAKING):
+        return text or type(exc).__name__
+    place = ''
+    frames = traceback.extract_tb(exc.__traceback__)
+    if frames:
+        place = f' ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})'
+    return f'{type(exc).__name__}: {text}{place}'
 
 
 def backend_of(host: str | None) -> str | None:

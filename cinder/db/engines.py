@@ -116,11 +116,23 @@ def _alive(dbapi_connection, record, proxy) -> None:
         raise sa.exc.DisconnectionError(str(exc)) from exc
 
 
-def _postgresql(url: sa.URL, conf) -> Engines:
-    return _server(url, conf, {'connect_timeout': 10, 'client_encoding': 'utf8'})
+def connect_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
+    """The URL with its driver, and what the driver is told beside what is in it."""
+    return _ARGUMENTS[url.get_backend_name()](url, conf)
 
 
-def _mysql(url: sa.URL, conf) -> Engines:
+def _postgresql_arguments(url: sa.URL, _conf) -> tuple[sa.URL, dict[str, object]]:
+    if url.drivername == 'postgresql':
+        # Which driver that means depends on the release of SQLAlchemy.
+        url = url.set(drivername='postgresql+psycopg2')
+    return url, {'connect_timeout': 10, 'client_encoding': 'utf8'}
+
+
+def _sqlite_arguments(url: sa.URL, _conf) -> tuple[sa.URL, dict[str, object]]:
+    return url, {'check_same_thread': False}
+
+
+def _mysql_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
     arguments: dict[str, object] = {'charset': 'utf8mb4'}
     if conf.mysql_sql_mode:
         arguments['sql_mode'] = conf.mysql_sql_mode
@@ -129,6 +141,11 @@ def _mysql(url: sa.URL, conf) -> Engines:
         arguments['ssl_disabled'] = True
     if url.drivername in ('mysql', 'mariadb'):
         url = url.set(drivername=url.drivername + '+pymysql')
+    return url, arguments
+
+
+def _server_engines(url: sa.URL, conf) -> Engines:
+    url, arguments = connect_arguments(url, conf)
     return _server(url, conf, arguments)
 
 
@@ -141,7 +158,7 @@ def _sqlite(url: sa.URL, conf) -> Engines:
     with contextlib.suppress(OSError):
         os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     made = [_make(url, conf, poolclass=sa.pool.QueuePool, isolation_level='AUTOCOMMIT',
-                  connect_args={'timeout': seconds, 'check_same_thread': False})
+                  connect_args={'timeout': seconds, **connect_arguments(url, conf)[1]})
             for seconds in (2, 0.02)]
     pragmas = ('journal_mode = WAL', 'foreign_keys = ON',
                'synchronous = ' + ('FULL' if conf.sqlite_synchronous else 'OFF'))
@@ -203,4 +220,7 @@ def is_operational(error: BaseException) -> bool:
     return True
 
 
-_ENGINES = {'sqlite': _sqlite, 'postgresql': _postgresql, 'mysql': _mysql, 'mariadb': _mysql}
+_ARGUMENTS = {'sqlite': _sqlite_arguments, 'postgresql': _postgresql_arguments,
+              'mysql': _mysql_arguments, 'mariadb': _mysql_arguments}
+_ENGINES = {'sqlite': _sqlite, 'postgresql': _server_engines, 'mysql': _server_engines,
+            'mariadb': _server_engines}

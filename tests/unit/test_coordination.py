@@ -8,6 +8,7 @@ import time
 import pytest
 
 from cinder import coordination, exception
+from cinder.conf import CONF
 
 HOLDER = '''
 import sys
@@ -88,3 +89,19 @@ def test_a_useless_lock_service_is_named(url):
     with pytest.raises(exception.LockCreationFailed) as caught:
         coordination.Coordinator(url).start()
     assert url.partition(':')[0] in str(caught.value)
+
+
+@pytest.mark.parametrize(('url', 'words'), [
+    ('', 'empty'), ('nonsense', 'no lock service nonsense'), ('pigeon://h', 'no lock service'),
+    ('file://tmp/locks', 'not of the form'), ('file:///proc/no/such', '/proc'),
+    ('file:///dev/null', 'not a folder'), ('file:///tmp/x?timeout=soon', 'soon'),
+    ('redis://u:s3cret@h:99999', 'Port out of range'), ('etcd3+http://h:soon', 'soon'),
+    ('zookeeper://u:s3cret@h', 'kazoo is not installed')])
+def test_a_wrong_url_is_one_line_at_start(url, words):
+    CONF.set_override('backend_url', url, 'coordination')
+    try:
+        (problem,) = coordination.check(CONF)
+    finally:
+        CONF.clear_override('backend_url', 'coordination')
+    assert problem.fatal and '[coordination] backend_url' in problem.text
+    assert words in problem.text and 's3cret' not in problem.text and '\n' not in problem.text
