@@ -11,7 +11,7 @@ import pytest
 from cinder.privsep import command
 from tests.fakes import volumes
 from tests.lvm import forward, group, initiator
-from tools import lab
+from tools import guest, lab
 
 
 def pytest_configure(config):
@@ -104,7 +104,7 @@ def exported(driver):
 def without_udev():
     """In a guest, let LVM make the device nodes itself: there, three quarters of the time of each
     LVM command go to udev's programs. The tests of exports show that it works with udev too."""
-    if os.environ[lab.DEVICE] != lab.GUEST_DEVICE:
+    if os.environ[lab.DEVICE] != guest.DEVICE:
         yield
         return
     config = pathlib.Path(os.environ['LVM_SYSTEM_DIR'], 'lvm.conf')

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from tests.lvm import forward
-from tools import lab
+from tools import guest, lab
 
 ALL = ['rest/test_kill.py', 'rest/test_life.py', 'test_contract.py', 'test_setup.py']
 
@@ -37,7 +37,7 @@ def test_a_part_of_nothing_is_no_part(monkeypatch, items):
 
 def test_guests_of_different_numbers_run_on_different_processors(monkeypatch):
     monkeypatch.setattr(os, 'sched_getaffinity', lambda _pid: {2, 5})
-    guests = [lab.GuestLab(number) for number in range(3)]
-    for guest in guests:
-        guest.folder.rmdir()
-    assert [guest._command(terminal=False)[2] for guest in guests] == ['5', '2', '5']
+    guests = [guest.GuestLab(number) for number in range(3)]
+    for each in guests:
+        each.folder.rmdir()
+    assert [each._command(terminal=False)[2] for each in guests] == ['5', '2', '5']
