@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from cinder import coordination
-from cinder.conf import folders
+from cinder.api import checks as api_checks
+from cinder.conf import folders, log_config
 from cinder.conf.problem import Check, Problem
 from cinder.db import checks as db_checks
 
@@ -26,10 +27,15 @@ PROGRAMS = frozenset((API, SCHEDULER, VOLUME))
 # Check -> the programs that need it.
 CHECKS: dict[Check, frozenset[str]] = {
     _leases: PROGRAMS,
+    log_config.check: PROGRAMS,
     db_checks.check: PROGRAMS,
     folders.check_state_path: frozenset((VOLUME,)),
     folders.check_working_folders: frozenset((VOLUME,)),
     coordination.check: frozenset((VOLUME,)),
+    api_checks.check_paste_file: frozenset((API,)),
+    api_checks.check_policy_file: frozenset((API,)),
+    api_checks.check_filters_file: frozenset((API,)),
+    api_checks.check_tls: frozenset((API,)),
 }
 
 

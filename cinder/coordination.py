@@ -54,6 +54,25 @@ class Coordinator:
             self._driver = _connect(self._url or CONF.coordination.backend_url)
             self._pid = os.getpid()
 
+    def start_patiently(self, pause: float = 0.5, longest: float = 15) -> None:
+        """Connect; return once the lock service answers. The trouble is told once.
+
+        :param pause: seconds between the first two attempts, doubled each time up to `longest`.
+        """
+        told = False
+        while True:
+            try:
+                self.start()
+                break
+            except exception.LockCreationFailed as exc:
+                if not told:
+                    LOG.warning('The lock service does not answer; waiting for it: %s', exc)
+                    told = True
+            time.sleep(pause)
+            pause = min(pause * 2, longest)
+        if told:
+            LOG.info('The lock service answers.')
+
     def stop(self) -> None:
         """Disconnect; locks that are still held are released by the lock service."""
         if self._pid == os.getpid():

@@ -32,14 +32,35 @@ BUILT_IN = {
 def load(path: str) -> dict[str, tuple[str, ...]]:
     """Resource -> filters from a JSON file; the built-in ones when it is missing or broken."""
     try:
-        with open(path, encoding='utf-8') as stream:
-            return {name: tuple(filters) for name, filters in json.load(stream).items()}
+        return _read(path)
     except FileNotFoundError:
         return BUILT_IN
-    except (OSError, ValueError, AttributeError, TypeError) as exc:
+    except (OSError, ValueError) as exc:
         LOG.warning('resource_query_filters_file %s cannot be used, so the built-in filters are: '
                     '%s', path, exc)
         return BUILT_IN
+
+
+def _read(path: str) -> dict[str, tuple[str, ...]]:
+    """:raises OSError, ValueError: it cannot be read, or is not of this form."""
+    with open(path, encoding='utf-8') as stream:
+        found = json.load(stream)
+    if not isinstance(found, dict) or not all(
+            isinstance(names, list) and all(isinstance(name, str) for name in names)
+            for names in found.values()):
+        raise ValueError('expected {"RESOURCE": ["FILTER", ...], ...}')
+    return {name: tuple(names) for name, names in found.items()}
+
+
+def unusable(path: str) -> str | None:
+    """Why a file is not used; None when it is, or is not there."""
+    try:
+        _read(path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as exc:
+        return f'{getattr(exc, "strerror", None) or exc}.'
+    return None
 
 
 def every() -> dict[str, tuple[str, ...]]:

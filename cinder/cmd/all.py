@@ -25,8 +25,8 @@ def main() -> None:
         gmr_opts.set_defaults(CONF)
         # Everything is on this machine; who wants callers from elsewhere says so.
         CONF.set_default('osapi_volume_listen', '127.0.0.1')
-        common.read_configuration(*config_check.PROGRAMS)
         middleware.set_defaults()
+        common.read_configuration(*config_check.PROGRAMS)
         common.start_logging()
         common.prepare_privileges()
         common.install_guru_meditation()

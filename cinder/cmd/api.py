@@ -17,8 +17,8 @@ def main() -> None:
     with common.errors_in_one_line():
         objects.register_all()
         gmr_opts.set_defaults(CONF)
-        common.read_configuration(config_check.API)
         middleware.set_defaults()
+        common.read_configuration(config_check.API)
         common.start_logging()
         common.install_guru_meditation()
         rpc.init(CONF, services.minimum_versions)
@@ -26,7 +26,7 @@ def main() -> None:
         server = service.WSGIService('osapi_volume')
         common.warn_of_configuration(config_check.API)
         launcher.launch_service(server, workers=server.workers)
-    launcher.wait()
+    common.wait_for(launcher)
 
 
 if __name__ == '__main__':

@@ -6,31 +6,25 @@ import os
 import sys
 from collections.abc import Iterator
 
-import oslo_messaging as messaging
-from oslo_config import cfg
 from oslo_log import log
 from oslo_privsep import priv_context
 from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
-from cinder import config_check, exception, utils, version
+from cinder import config_check, service, utils, version
 from cinder.conf import CONF, exposed
 
 LOG = log.getLogger(__name__)
 
-# What a wrong configuration, a missing file or a taken port makes the libraries raise.
-_EXPECTED = (cfg.Error, exception.CinderException, messaging.MessagingException, OSError,
-             ImportError, LookupError, RuntimeError, ValueError)
-
-
 @contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End the program with one clear line and status 1 when it cannot be set up."""
+    """End the program with one clear line and status 1 when it cannot be set up, whatever a library
+    makes of a wrong value; the traceback is there with the option debug."""
     try:
         yield
-    except _EXPECTED as exc:
+    except Exception as exc:
         LOG.debug('Start failed.', exc_info=True)
-        stop_with(exc)
+        stop_with(utils.one_line(exc))
 
 
 def stop_with(reason: object) -> None:
@@ -39,6 +33,15 @@ def stop_with(reason: object) -> None:
     if CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal:
         LOG.critical('%s', text)
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
+
+
+def wait_for(launcher: 'service.ProcessLauncher') -> None:
+    """Return when the daemon was told to stop.
+
+    :raises SystemExit: with one line: none of its processes can be started.
+    """
+    if launcher.wait():
+        stop_with('None of its processes could be started; the log says why.')
 
 
 def read_configuration(*programs: str) -> None:

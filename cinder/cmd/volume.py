@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
 
-from cinder import exception, objects, service
+from cinder import exception, objects, service, utils
 from cinder.cmd import common
 from cinder.conf import CONF, backend
 from cinder.volume import configuration
@@ -60,10 +60,9 @@ def create_service(name: str) -> service.Service | None:
             binary=BINARY, host=f'{options.backend_host or CONF.host}@{name}', service_name=name,
             coordination=True, cluster=CONF.cluster and f'{CONF.cluster}@{name}',
             availability_zone=options.backend_availability_zone)
-    except (cfg.Error, exception.CinderException) as exc:
-        LOG.error('Back end %s is skipped: %s', name, exc)
-    except Exception:  # a driver's own trouble must not keep the other back ends down
-        LOG.exception('Back end %s cannot be started and is skipped.', name)
+    except Exception as exc:  # one back end's trouble must not keep the others down
+        LOG.debug('Back end %s cannot be made.', name, exc_info=True)
+        LOG.error('Back end %s is skipped: %s', name, utils.one_line(exc))
     return None
 
 
@@ -85,7 +84,7 @@ def _launch_services_posix() -> None:
     started = [_launch_service(launcher, name) for name in CONF.enabled_backends]
     _ensure_service_started(any(started))
     common.warn_of_configuration(BINARY)
-    launcher.wait()
+    common.wait_for(launcher)
 
 
 def _launch_services_win32() -> None:

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How services become processes: one process or forked workers, signals, reload and the time
-limit of a stop. The mechanics are oslo.service's."""
+"""How services become processes: one process or forked workers, signals, reload, the time limit
+of a stop, and the end when none can start. The mechanics are oslo.service's."""
+import contextlib
 import logging
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from oslo_config import cfg
 from oslo_service import _options, service
 
+from cinder import exception, utils
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
 
@@ -20,12 +23,62 @@ CONF.register_opts(_options.service_opts)
 # service may use to finish what it does.
 DRAIN_SHARE = 0.8
 
+# What trying again does not mend: a value, or something that a value names, is wrong.
+_PERMANENT = (cfg.Error, exception.InvalidConfigurationValue, exception.InvalidPolicyFile,
+              ImportError, LookupError, TypeError, ValueError, AttributeError)
+
 _launcher: service.Launcher | service.ProcessLauncher | None = None
 
 
-def process_launcher() -> service.ProcessLauncher:
-    """A launcher that forks, watches and replaces workers, and reloads options on SIGHUP."""
-    return service.ProcessLauncher(_survive_bad_reload(CONF), restart_method='mutate')
+@contextlib.contextmanager
+def starting(what: str) -> Iterator[None]:
+    """End the process when a service cannot start, with one line in the log; os.EX_CONFIG is the
+    status of one that will not start the next time either.
+
+    :param what: name of the service
+    """
+    try:
+        yield
+    except Exception as exc:
+        LOG.debug('Start failed.', exc_info=True)
+        LOG.critical('%s cannot start: %s', what, utils.one_line(exc))
+        raise SystemExit(os.EX_CONFIG if isinstance(exc, _PERMANENT) else 1) from exc
+
+
+class ProcessLauncher(service.ProcessLauncher):
+    """Forks, watches and replaces workers, and reloads options on SIGHUP. It does not replace a
+    worker that ended with os.EX_CONFIG, and ends when none is left."""
+
+    def __init__(self) -> None:
+        self.hopeless = False
+        super().__init__(_survive_bad_reload(CONF), restart_method='mutate')
+
+    def _wait_child(self) -> object:
+        # The status has to be seen before the base class reaps the child and forgets it.
+        try:
+            ended = os.waitid(os.P_PGID, os.getpgrp(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            ended = None
+        wrap = super()._wait_child()
+        if wrap and ended and ended.si_pid not in self.children and (
+                ended.si_code, ended.si_status) == (os.CLD_EXITED, os.EX_CONFIG):
+            wrap.workers -= 1
+            if not self.children and not wrap.workers:
+                self.hopeless, self.running = True, False
+        return wrap
+
+    def wait(self) -> int:
+        """Return when the daemon was told to stop, or when no worker can start.
+
+        :returns: exit status
+        """
+        super().wait()
+        return int(self.hopeless)
+
+
+def process_launcher() -> ProcessLauncher:
+    """A launcher of forked workers."""
+    return ProcessLauncher()
 
 
 class SingleProcessLauncher(service.ServiceLauncher):
@@ -40,6 +93,10 @@ class SingleProcessLauncher(service.ServiceLauncher):
 
     def _fast_exit(self, *_args: object) -> None:
         """The base class would exit here, at once."""
+
+    def wait(self) -> int | None:
+        """Return the exit status; there is no parent that has to know why."""
+        return _plain(super().wait())
 
 
 def serve(server: service.ServiceBase, workers: int | None = None) -> None:
@@ -58,12 +115,16 @@ def serve(server: service.ServiceBase, workers: int | None = None) -> None:
 def wait() -> int | None:
     """Return when the service that serve() started has ended, with its exit status."""
     try:
-        return _launcher.wait()
+        return _plain(_launcher.wait())
     except KeyboardInterrupt:
         _launcher.stop()
         return None
     finally:
         rpc.cleanup()
+
+
+def _plain(status: int | None) -> int | None:
+    return 1 if status == os.EX_CONFIG else status
 
 
 def drain_time() -> float | None:

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGIService: the API's socket, its application, and the workers that share both."""
-import configparser
 import contextlib
 import gc
 import ipaddress
@@ -9,11 +8,12 @@ import socket
 import threading
 
 from oslo_concurrency import processutils
+from oslo_config import cfg
 from oslo_service import service, sslutils, wsgi
 from oslo_utils import importutils
 from paste import deploy
 
-from cinder import exception
+from cinder import exception, utils
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
 from cinder.service import launch, profiler, protocol
@@ -46,9 +46,12 @@ class Loader(wsgi.Loader):
     def load_app(self, name: str) -> object:
         try:
             return deploy.loadapp(f'config:{self.config_path}', name=name)
-        except (LookupError, ImportError, configparser.Error) as exc:
+        except (cfg.Error, exception.CinderException):
+            raise  # it names the option
+        except Exception as exc:  # whatever the factories that the file names make of it
             raise exception.InvalidConfigurationValue(
-                f'{self.config_path} has no usable application {name}: {exc}') from exc
+                f'The application {name} of api_paste_config = {self.config_path} cannot be made: '
+                f'{utils.one_line(exc)}') from exc
 
 
 class WSGIService(service.ServiceBase):
@@ -103,11 +106,15 @@ class WSGIService(service.ServiceBase):
         return CONF[f'{self.name}_{suffix}']
 
     def start(self) -> None:
-        """Serve, in this process, on the socket that the parent opened."""
-        if self.manager:
-            self.manager.init_host()
-        _spare_collector()
-        self.server.start()
+        """Serve, in this process, on the socket that the parent opened.
+
+        :raises SystemExit: it cannot start, as launch.starting() says.
+        """
+        with launch.starting(self.name):
+            if self.manager:
+                self.manager.init_host()
+            _spare_collector()
+            self.server.start()
         threading.Thread(target=self._keep_serving, name='keep-serving', daemon=True).start()
 
     def _keep_serving(self) -> None:

@@ -96,8 +96,14 @@ class Service(service.ServiceBase):
     def start(self) -> None:
         """Register, bring the manager up, take messages, report and run the periodic tasks.
 
-        Waits for database and broker as long as it takes.
+        Waits for database, broker and lock service as long as it takes.
+
+        :raises SystemExit: it cannot start, as launch.starting() says.
         """
+        with launch.starting(f'{self.binary} on {self.host}'):
+            self._start()
+
+    def _start(self) -> None:
         self._started_in = os.getpid()
         if self._made_in != os.getpid():
             # A child that replaces a dead one must not pass for it: operations have owners.
@@ -108,7 +114,7 @@ class Service(service.ServiceBase):
         added_to_cluster = self._register_patiently(ctxt)
         rpc.wait_for_broker()
         if self.coordination:
-            coordination.COORDINATOR.start()
+            coordination.COORDINATOR.start_patiently()
         self._initialised = self._init_manager(added_to_cluster)
         self._start_servers()
         self._in_background(self._report, 'heartbeat')

@@ -6,11 +6,10 @@ That server forks, listens and stops; nothing is patched here, so its threads ar
 import os
 
 from oslo_log import log as logging
-from oslo_service import _options as service_options
 from paste import deploy
 
 from cinder import conf as cinder_conf
-from cinder import exception, objects, utils, version
+from cinder import config_check, objects, utils, version
 from cinder.conf import CONF, exposed
 from cinder.db import services
 from cinder.rpc import base as rpc
@@ -32,21 +31,22 @@ def initialize_application():
     """Configure this process and build the application of api_paste_config.
 
     :raises SystemExit: a file or value is wrong.
-    :raises InvalidConfigurationValue: there is no api_paste_config.
     """
     objects.register_all()
     logging.register_options(CONF)
-    CONF.register_opts(service_options.wsgi_opts)
-    cinder_conf.configure(['cinder-api', *_arguments()], version.version_string())
     middleware.set_defaults()
+    cinder_conf.configure(['cinder-api', *_arguments()], version.version_string())
+    problems = list(config_check.problems(CONF, frozenset((config_check.API,))))
+    for problem in problems:
+        if problem.fatal:
+            raise SystemExit(f'cinder-api: {problem.text}')
     logging.setup(CONF, 'cinder', version.version_string())
     utils.arm_fault_points(CONF.fault_points)
+    for problem in problems:
+        logging.getLogger(__name__).warning('%s', problem.text)
     exposed.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
-    if path is None:
-        raise exception.InvalidConfigurationValue(option='api_paste_config',
-                                                  value=CONF.api_paste_config)
     return deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume')
 
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Defaults that the middleware of the API needs before it is loaded; operators may change them."""
 from oslo_middleware import cors
-from oslo_service import _options
+
+from cinder.conf import CONF, server
 
 
 def set_defaults() -> None:
@@ -13,7 +14,4 @@ def set_defaults() -> None:
         expose_headers=['X-Auth-Token', 'X-Subject-Token', 'X-Service-Token',
                         'X-OpenStack-Request-ID', 'OpenStack-API-Version'],
         allow_methods=['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD'])
-    # oslo.service means to drop these with its WSGI server; here they stay, so that a warning
-    # for each one that is set would only mislead.
-    for option in (*_options.wsgi_opts, *_options.ssl_opts):
-        option.deprecated_for_removal = False
+    server.register(CONF)

@@ -9,7 +9,7 @@ import os
 
 from oslo_log import log as logging
 
-from cinder import operations
+from cinder import operations, utils
 from cinder.conf import CONF
 from cinder.db import groups as groups_db
 from cinder.db import session
@@ -46,9 +46,12 @@ def _run(ctxt, backend: backends.Backend) -> bool:
             backend.trouble = str(exc)
             return False
         except Exception as exc:
-            LOG.exception('Back end %s failed to start at "%s".', backend.host,
-                          step.__name__.replace('_', ' '))
-            backend.trouble = f'{step.__name__.replace("_", " ")}: {exc}'
+            trouble = f'{step.__name__.replace("_", " ")}: {utils.one_line(exc)}'
+            # It is tried again each minute; the log has each trouble once.
+            if trouble != backend.trouble:
+                LOG.error('Back end %s failed to start at %s', backend.host, trouble)
+            LOG.debug('Back end %s failed to start.', backend.host, exc_info=True)
+            backend.trouble = trouble
             return False
     return True
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that the daemons share: one line for a wrong configuration, warnings, privileges."""
+import re
 import signal
 import sys
 
@@ -18,9 +19,11 @@ def read(tmp_path, monkeypatch, unparsed):
     def configure(text):
         path = tmp_path / 'cinder.conf'
         path.write_text(text)
-        monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-api', '--config-file', str(path)])
-        common.read_configuration('cinder-api')
+        monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-scheduler', '--config-file', str(path)])
+        CONF.set_override('connection', f'sqlite:///{tmp_path}/cinder.sqlite', 'database')
+        common.read_configuration('cinder-scheduler')
     yield configure
+    CONF.clear_override('connection', 'database')
     CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
 
 
@@ -36,9 +39,12 @@ def test_what_an_operator_got_wrong_is_one_line_and_status_1(error, monkeypatch,
     assert '\n' not in caught.value.code
 
 
-def test_a_fault_of_ours_keeps_its_traceback():
-    with pytest.raises(AttributeError), common.errors_in_one_line():
-        raise AttributeError('x')
+def test_what_is_not_meant_for_people_is_one_line_with_its_place(monkeypatch, unparsed):
+    monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-api'])
+    with pytest.raises(SystemExit) as caught, common.errors_in_one_line():
+        raise AttributeError('x\ny')
+    assert re.fullmatch(r'cinder-api: AttributeError: x y \(test_common.py, line \d+\)',
+                        caught.value.code)
 
 
 @pytest.mark.parametrize(('text', 'word'), [

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which launcher serves what, and reloads that must not kill the daemon."""
+import os
+import subprocess
+import sys
+
 import pytest
 from oslo_config import cfg
 from oslo_service import service as oslo_service
 
-from cinder import service
+from cinder import exception, service
 from cinder.conf import CONF
 from cinder.service import launch
 
@@ -101,3 +105,48 @@ def test_draining_ends_before_the_launcher_kills():
 def test_attributes_that_do_not_exist():
     with pytest.raises(AttributeError):
         service.nonsense  # noqa: B018
+
+
+@pytest.mark.parametrize(('error', 'status'), [
+    (ValueError('no such\nvalue'), os.EX_CONFIG), (cfg.Error('wrong'), os.EX_CONFIG),
+    (exception.InvalidConfigurationValue(option='a', value='b'), os.EX_CONFIG),
+    (OSError(28, 'No space left'), 1)])
+def test_what_keeps_a_service_from_starting_is_one_line(error, status, caplog):
+    with pytest.raises(SystemExit) as caught, launch.starting('cinder-x on y'):
+        raise error
+    assert caught.value.code == status
+    (record,) = (each for each in caplog.records if each.levelname == 'CRITICAL')
+    assert record.getMessage().startswith('cinder-x on y cannot start: ')
+    assert '\n' not in record.getMessage() and not record.exc_info
+
+
+FORKING = '''
+import eventlet
+eventlet.monkey_patch()
+import sys
+from oslo_config import cfg
+from oslo_service import service as oslo_service
+from cinder.service import launch
+
+class Server(oslo_service.ServiceBase):
+    def start(self):
+        with launch.starting('server'):
+            raise {error}
+    def stop(self):
+        pass
+    wait = reset = stop
+
+launcher = launch.process_launcher()
+for workers in (2, 1):
+    launcher.launch_service(Server(), workers=workers)
+sys.exit(launcher.wait())
+'''
+
+
+def test_workers_that_can_never_start_end_the_daemon():
+    done = subprocess.run([sys.executable, '-c', FORKING.format(error='ValueError("no such x")')],
+                          capture_output=True, text=True, timeout=60, check=False,
+                          start_new_session=True)
+    assert done.returncode == 1
+    assert done.stderr.count('server cannot start: no such x') == 3, done.stderr
+    assert 'Traceback' not in done.stderr
