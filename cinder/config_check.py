@@ -2,15 +2,18 @@
 """All checks of the configuration, by program: a daemon runs its own before it forks and stops at a
 fatal one, `cinder-manage config check` shows all. A check lies in the package that it is about."""
 
+import logging
 from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from cinder import coordination
+from cinder import coordination, utils
 from cinder.api import checks as api_checks
-from cinder.conf import folders, log_config
+from cinder.conf import exposed, folders, lines, log_config, unknown, values
 from cinder.conf.problem import Check, Problem
 from cinder.db import checks as db_checks
+
+LOG = logging.getLogger(__name__)
 
 
 def _leases(conf: cfg.ConfigOpts) -> Iterator[Problem]:
@@ -20,12 +23,28 @@ def _leases(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                       f'report_interval = {conf.report_interval} (s).')
 
 
+def _down_time(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    if conf.service_down_time <= conf.report_interval:
+        yield Problem(
+            f'[DEFAULT] service_down_time = {conf.service_down_time} (s) must be longer than '
+            f'report_interval = {conf.report_interval} (s): {shortest_down_time(conf)} s is used.',
+            fatal=False)
+
+
+def shortest_down_time(conf: cfg.ConfigOpts) -> int:
+    """Seconds to use where service_down_time would have every service down all the time."""
+    return int(conf.report_interval * 2.5)
+
+
 API = 'cinder-api'
 SCHEDULER = 'cinder-scheduler'
 VOLUME = 'cinder-volume'
+MANAGE = 'cinder-manage'
 PROGRAMS = frozenset((API, SCHEDULER, VOLUME))
-# Check -> the programs that need it.
+# Check -> the programs that need it. The first ones make sure that values can be read at all.
 CHECKS: dict[Check, frozenset[str]] = {
+    lines.check: PROGRAMS | {MANAGE},
+    values.check: PROGRAMS | {MANAGE},
     _leases: PROGRAMS,
     log_config.check: PROGRAMS,
     db_checks.check: PROGRAMS,
@@ -36,6 +55,9 @@ CHECKS: dict[Check, frozenset[str]] = {
     api_checks.check_policy_file: frozenset((API,)),
     api_checks.check_filters_file: frozenset((API,)),
     api_checks.check_tls: frozenset((API,)),
+    unknown.check: PROGRAMS,
+    _down_time: PROGRAMS,
+    exposed.check: PROGRAMS,
 }
 
 
@@ -45,6 +67,34 @@ def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Itera
     :param conf: a parsed configuration
     :param programs: of PROGRAMS; cinder-all is all of them
     """
+    fatal = False
     for check, who in CHECKS.items():
-        if who & programs:
-            yield from check(conf)
+        if not who & programs:
+            continue
+        try:
+            for problem in check(conf):
+                fatal = fatal or problem.fatal
+                yield problem
+        except cfg.Error:
+            # A value that cannot be read, and that was told above, is in the way of this check.
+            if not fatal:
+                raise
+
+
+def first_fatal(conf: cfg.ConfigOpts, *programs: str) -> str | None:
+    """What keeps programs from running, or None.
+
+    :param programs: as of problems()
+    """
+    return next((problem.text for problem in problems(conf, frozenset(programs))
+                 if problem.fatal), None)
+
+
+def warn(conf: cfg.ConfigOpts, *programs: str) -> None:
+    """Log the problems that keep nobody from running.
+
+    :param programs: as of problems()
+    """
+    for problem in problems(conf, frozenset(programs)):
+        LOG.log(logging.ERROR if problem.grave else logging.WARNING, '%s',
+                utils.masked(problem.text))

@@ -12,7 +12,7 @@ from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
 from cinder import config_check, service, utils, version
-from cinder.conf import CONF, exposed
+from cinder.conf import CONF
 
 LOG = log.getLogger(__name__)
 
@@ -53,9 +53,9 @@ def read_configuration(*programs: str) -> None:
     log.register_options(CONF)
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN'])
     cinder_conf.configure(sys.argv, version.version_string())
-    for problem in config_check.problems(CONF, frozenset(programs)):
-        if problem.fatal:
-            stop_with(problem.text)
+    fatal = config_check.first_fatal(CONF, *programs)
+    if fatal:
+        stop_with(fatal)
     utils.arm_fault_points(CONF.fault_points)
 
 
@@ -84,17 +84,9 @@ def warn_of_configuration(*programs: str) -> None:
 
     :param programs: as of read_configuration()
     """
-    for problem in config_check.problems(CONF, frozenset(programs)):
-        LOG.warning('%s', problem.text)
-    for name in cinder_conf.unknown_options(CONF):
-        LOG.warning('Option %s is set in a configuration file but %s: it has no effect.',
-                    name, cinder_conf.reason(name))
+    config_check.warn(CONF, *programs)
     if CONF.service_down_time <= CONF.report_interval:
-        mended = int(CONF.report_interval * 2.5)
-        LOG.warning('service_down_time (%d s) must be longer than report_interval (%d s): using '
-                    '%d s.', CONF.service_down_time, CONF.report_interval, mended)
-        CONF.set_override('service_down_time', mended)
-    exposed.warn(CONF)
+        CONF.set_override('service_down_time', config_check.shortest_down_time(CONF))
 
 
 def prepare_privileges() -> None:

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
-from cinder import context, exception, objects, version
+from cinder import config_check, context, exception, objects, utils, version
 from cinder.cmd import doctor, recount
 from cinder.conf import CONF
 from cinder.db import migration, purge, services
@@ -175,6 +175,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     oslo_log.register_options(CONF)
     CONF.register_cli_opt(cfg.SubCommandOpt('command', title='commands', handler=add_parsers))
     cinder_conf.configure(argv or sys.argv, version.version_string())
+    fatal = config_check.first_fatal(CONF, config_check.MANAGE)
+    if fatal:
+        return _complain(f'cinder-manage: {utils.masked(fatal)}', 1)
     # To the terminal and never to log_file: run as root, it would take the file from the daemons.
     logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
     command = CONF.command

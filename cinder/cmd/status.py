@@ -9,7 +9,7 @@ from oslo_log import log as oslo_log
 from oslo_upgradecheck import common_checks, upgradecheck
 
 from cinder import conf as cinder_conf
-from cinder import context, exception, version
+from cinder import config_check, context, exception, utils, version
 from cinder.conf import CONF
 from cinder.db import migration, types
 
@@ -44,16 +44,13 @@ class Checks(upgradecheck.UpgradeCommands):
             return _failure(f'The type {name} of default_volume_type does not exist.')
         return SUCCESS
 
-    def options(self) -> upgradecheck.Result:
-        """Every option in the configuration files is read by something."""
-        unknown = cinder_conf.unknown_options(CONF)
-        return _warning('Not read by anything: ' + ', '.join(unknown)) if unknown else SUCCESS
-
-    def backends(self) -> upgradecheck.Result:
-        """Every enabled back end has a section of its own."""
-        sections = CONF.list_all_sections()
-        missing = [name for name in CONF.enabled_backends or () if name not in sections]
-        return _failure('No section for ' + ', '.join(missing)) if missing else SUCCESS
+    def configuration(self) -> upgradecheck.Result:
+        """What `cinder-manage config check` finds."""
+        found = list(config_check.problems(CONF))
+        text = ' '.join(utils.masked(problem.text) for problem in found)
+        if any(problem.fatal for problem in found):
+            return _failure(text)
+        return _warning(text) if found else SUCCESS
 
     def identity(self) -> upgradecheck.Result:
         """Nobody can come in from outside without a password."""
@@ -65,8 +62,7 @@ class Checks(upgradecheck.UpgradeCommands):
     _upgrade_checks = (
         ('Database', database),
         ('Default volume type', default_type),
-        ('Options', options),
-        ('Back ends', backends),
+        ('Configuration', configuration),
         ('Identity', identity),
         ('Policy file', (common_checks.check_policy_json, {'conf': CONF})),
     )

@@ -7,10 +7,7 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 
-from cinder.conf import options
-from cinder.conf.unknown import reason, unknown_options
-
-__all__ = ['CONF', 'configure', 'reason', 'register', 'unknown_options']
+from cinder.conf import files, options
 
 CONF = cfg.CONF
 FOLDERS = ('~/.cinder', '/etc/cinder')
@@ -30,35 +27,35 @@ def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) ->
 
     :param argv: program name, then its arguments
     :param version: what `--version` prints
-    :raises SystemExit: with one line for the operator, for a file or value that cannot be read
+    :raises SystemExit: with one line for the operator, for a file that cannot be read. Values are
+        checked by cinder.config_check.
     """
     prog = os.path.basename(argv[0])
     try:
         conf(argv[1:], project='cinder', prog=prog, version=version,
              default_config_files=_first('cinder.conf'),
              default_config_dirs=_first('cinder.conf.d'))
-        _read_all(conf)
-    except cfg.Error as exc:
+        _require_folders(conf)
+    except (cfg.Error, OSError) as exc:
         raise SystemExit(f'{prog}: {exc}') from exc
 
 
-def _read_all(conf: cfg.ConfigOpts) -> None:
-    """Read every value once: oslo.config checks a value only when somebody asks for it, and
-    a bad one is to stop the start and not a request some hours later."""
-    for group, opts in options.BY_GROUP.items():
-        section = conf if group == 'DEFAULT' else conf[group]
-        for opt in opts:
-            try:
-                getattr(section, opt.dest)
-            except cfg.NoSuchOptError as exc:
-                # The option is there: what its value refers to is not, and oslo.config hides that.
-                raise cfg.ConfigFileValueError(
-                    f'Value of option {opt.dest} in group [{group}]: {exc.__context__}') from exc
+def _require_folders(conf: cfg.ConfigOpts) -> None:
+    """Stop at a folder that cannot be listed: oslo.config finds no file in it and says nothing."""
+    for folder in files.folders(conf):
+        os.listdir(folder)
 
 
 def _first(name: str) -> list[str]:
-    paths = (os.path.join(os.path.expanduser(folder), name) for folder in FOLDERS)
-    return [path for path in paths if os.path.exists(path)][:1]
+    home, system = (os.path.join(os.path.expanduser(folder), name) for folder in FOLDERS)
+    if os.path.exists(home):
+        return [home]
+    try:
+        os.stat(system)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [system]
 
 
+files.install()
 register(CONF)

@@ -2,74 +2,55 @@
 """Finds configuration files that others on this host may read or change although they must not, so
 that an operator learns it at start. Reads files and their modes, changes nothing."""
 
-import glob
-import logging
 import os
 import re
 import stat
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from oslo_config import cfg
 from oslo_utils import strutils
 
-from cinder.conf import options
-
-LOG = logging.getLogger(__name__)
+from cinder.conf import files, options
+from cinder.conf.problem import Problem
 
 # Ours; those of libraries are told by their names, as their logs tell them.
 _SECRET = frozenset(opt.dest for opts in options.BY_GROUP.values() for opt in opts if opt.secret)
 _URL_WITH_PASSWORD = re.compile(r'://[^/\s@]*:[^/\s@]+@')
 
 
-class Exposure(NamedTuple):
-    """What is wrong with a file, as a sentence, and whether that gives the service away."""
-
-    text: str
-    grave: bool
-
-
-def warn(conf: cfg.ConfigOpts) -> None:
-    """Put every exposure into the log, the grave ones as errors."""
-    for text, grave in exposures(conf):
-        LOG.log(logging.ERROR if grave else logging.WARNING, 'Not safe: %s', text)
-
-
-def exposures(conf: cfg.ConfigOpts) -> list[Exposure]:
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """What others may do with the files of this configuration, the worst first.
 
     :param conf: a parsed configuration
     """
-    found = [*_writable(conf), *_readable(conf)]
-    return sorted(found, key=lambda each: not each.grave)
+    yield from _writable(conf)
+    yield from _readable(conf)
 
 
-def _writable(conf: cfg.ConfigOpts) -> Iterator[Exposure]:
-    for path in dict.fromkeys((*_configuration(conf), *_others(conf))):
+def _exposure(text: str, grave: bool) -> Problem:
+    return Problem(f'Not safe: {text}', fatal=False, grave=grave)
+
+
+def _writable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    for path in dict.fromkeys((*files.paths(conf), *_others(conf))):
         if _mode(path) & stat.S_IWOTH:
-            yield Exposure(f'EVERY USER OF THIS HOST CAN CHANGE {path}, and with it decide what '
+            yield _exposure(f'EVERY USER OF THIS HOST CAN CHANGE {path}, and with it decide what '
                            f'this service does and for whom: chmod o-w {path}', True)
         folder = os.path.dirname(os.path.abspath(path))
         mode = _mode(folder)
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            yield Exposure(f'EVERY USER OF THIS HOST CAN REPLACE {path}: chmod o-w {folder}', True)
+            yield _exposure(f'EVERY USER OF THIS HOST CAN REPLACE {path}: chmod o-w {folder}', True)
 
 
-def _readable(conf: cfg.ConfigOpts) -> Iterator[Exposure]:
-    for path in _configuration(conf):
-        secrets = sorted(_secrets(path)) if _mode(path) & stat.S_IROTH else ()
+def _readable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    for path in files.paths(conf):
+        secrets = sorted(set(_secrets(path))) if _mode(path) & stat.S_IROTH else ()
         if secrets:
-            yield Exposure(f'every user of this host can read {path}, which holds '
+            yield _exposure(f'every user of this host can read {path}, which holds '
                            f'{", ".join(secrets)}: chmod o-rwx {path}', False)
     key = conf.ssl.key_file if 'ssl' in conf and 'key_file' in conf.ssl else None
     if key and _mode(key) & stat.S_IROTH:
-        yield Exposure(f'every user of this host can read the key {key}: chmod o-rwx {key}', False)
-
-
-def _configuration(conf: cfg.ConfigOpts) -> Iterator[str]:
-    yield from conf.config_file or ()
-    for folder in conf.config_dir or ():
-        yield from sorted(glob.glob(os.path.join(folder, '*.conf')))
+        yield _exposure(f'every user of this host can read the key {key}: chmod o-rwx {key}', False)
 
 
 def _others(conf: cfg.ConfigOpts) -> Iterator[str]:
@@ -84,15 +65,13 @@ def _others(conf: cfg.ConfigOpts) -> Iterator[str]:
 
 
 def _secrets(path: str) -> Iterator[str]:
-    sections: dict[str, dict[str, list[str]]] = {}
     try:
-        cfg.ConfigParser(path, sections).parse()
-    except (OSError, cfg.ParseError):
+        found = files.settings_of(path)
+    except (OSError, cfg.Error, cfg.ParseError):
         return
-    for group, settings in sections.items():
-        for name, values in settings.items():
-            if any(_is_secret(name, value) for value in values):
-                yield f'[{group}] {name}'
+    for setting in found:
+        if _is_secret(setting.name, setting.value):
+            yield setting.option
 
 
 def _is_secret(name: str, value: str) -> bool:

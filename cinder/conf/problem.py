@@ -13,10 +13,12 @@ class Problem(NamedTuple):
     :param text: one line: the option as `[section] name`, its value if that is no secret, what is
         wrong with it, what is expected
     :param fatal: whether a daemon refuses to start; a warning otherwise
+    :param grave: whether such a warning is logged as an error
     """
 
     text: str
     fatal: bool = True
+    grave: bool = False
 
 
 # A check reads options and, at most, local files; it neither changes nor waits for anything.

@@ -10,7 +10,7 @@ from paste import deploy
 
 from cinder import conf as cinder_conf
 from cinder import config_check, objects, utils, version
-from cinder.conf import CONF, exposed
+from cinder.conf import CONF
 from cinder.db import services
 from cinder.rpc import base as rpc
 from cinder.wsgi import middleware
@@ -36,15 +36,12 @@ def initialize_application():
     logging.register_options(CONF)
     middleware.set_defaults()
     cinder_conf.configure(['cinder-api', *_arguments()], version.version_string())
-    problems = list(config_check.problems(CONF, frozenset((config_check.API,))))
-    for problem in problems:
-        if problem.fatal:
-            raise SystemExit(f'cinder-api: {problem.text}')
+    fatal = config_check.first_fatal(CONF, config_check.API)
+    if fatal:
+        raise SystemExit(f'cinder-api: {utils.masked(fatal)}')
     logging.setup(CONF, 'cinder', version.version_string())
     utils.arm_fault_points(CONF.fault_points)
-    for problem in problems:
-        logging.getLogger(__name__).warning('%s', problem.text)
-    exposed.warn(CONF)
+    config_check.warn(CONF, config_check.API)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
     return deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume')

@@ -353,7 +353,7 @@ def test_a_missing_configuration_file_is_one_line(daemon):
 
 def test_unknown_options_are_named_at_the_start(daemon):
     api = daemon('api', no_such_option=1).begin()
-    api.says('DEFAULT/no_such_option')
+    api.says('[DEFAULT] no_such_option')
 
 
 # ----------------------------------------------------------------------- scheduler, volume, all

@@ -4,8 +4,9 @@
 import pytest
 from oslo_upgradecheck.upgradecheck import Code
 
+from cinder import config_check
 from cinder.cmd import status
-from cinder.conf import CONF
+from cinder.conf import CONF, unknown, values
 from cinder.db import migration
 
 
@@ -43,14 +44,22 @@ def configured(tmp_path):
     CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
 
 
-def test_options_and_backends(checks, configured):
-    configured('[DEFAULT]\nenabled_backends = a,b\nbackup_driver = x\n[a]\nvolume_group = vg\n')
-    assert checks.options().code == Code.WARNING
-    assert 'DEFAULT/backup_driver' in checks.options().details
-    assert checks.backends().code == Code.FAILURE
-    assert checks.backends().details == 'No section for b'
+@pytest.fixture
+def files_only(monkeypatch):
+    """Only the checks that look at nothing but the files."""
+    monkeypatch.setattr(config_check, 'CHECKS', {
+        check: config_check.PROGRAMS for check in (values.check, unknown.check)})
+
+
+def test_configuration(checks, configured, files_only):
+    configured('[DEFAULT]\nbackup_driver = x\nosapi_max_limit = 0\nquota_groups = many\n')
+    assert checks.configuration().code == Code.FAILURE
+    for word in ('osapi_max_limit', 'quota_groups', 'backup_driver'):
+        assert word in checks.configuration().details
+    configured('[DEFAULT]\nbackup_driver = x\n')
+    assert checks.configuration().code == Code.WARNING
     configured('[DEFAULT]\nenabled_backends = a\n[a]\nvolume_group = vg\n')
-    assert checks.options().code == checks.backends().code == Code.SUCCESS
+    assert checks.configuration().code == Code.SUCCESS, checks.configuration().details
 
 
 def test_identity(checks, configured):
@@ -61,7 +70,7 @@ def test_identity(checks, configured):
 
 
 def test_all_checks_run_and_the_worst_is_returned(checks, configured, database, tmp_path, capsys,
-                                                  monkeypatch):
+                                                  monkeypatch, files_only):
     monkeypatch.setattr(migration, 'db_version', migration.head)
     configured('[DEFAULT]\nstorage = old\n')
     assert checks.check() == Code.WARNING

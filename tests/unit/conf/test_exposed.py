@@ -8,7 +8,9 @@ from oslo_policy import opts as policy_opts
 from oslo_service import _options as service_options
 
 from cinder import conf as cinder_conf
+from cinder import config_check
 from cinder.conf import exposed
+from cinder.conf.problem import Problem
 
 SECRETS = ('[DEFAULT]\ntransport_url = rabbit://u:pw@h/\n[key_manager]\nfixed_key = 00ff\n'
            '[keystone_authtoken]\npassword = pw\n[one]\nchap_password = pw\n')
@@ -36,12 +38,12 @@ def ask(folder):
         for name, value in others.items():
             conf.set_override(name, value, 'ssl')
         cinder_conf.configure(['cinder-test', '--config-file', str(path)], '1', conf)
-        return exposed.exposures(conf)
+        return list(exposed.check(conf))
     return exposures
 
 
 def test_a_file_with_secrets_is_not_for_everybody(ask):
-    (text, grave), = ask(SECRETS, 0o644)
+    (text, _fatal, grave), = ask(SECRETS, 0o644)
     assert not grave and 'can read' in text and 'chmod o-rwx' in text
     assert '[DEFAULT] transport_url, [key_manager] fixed_key, ' \
            '[keystone_authtoken] password, [one] chap_password:' in text
@@ -57,15 +59,15 @@ def test_a_safe_one_is_not_told(ask, text, mode):
 
 
 def test_what_everybody_can_change_is_an_error_and_comes_first(ask):
-    (text, grave), (_reading, mild) = ask(SECRETS, 0o646)
-    assert grave and not mild and text.startswith('EVERY USER OF THIS HOST CAN CHANGE')
+    (text, _, grave), (_reading, _, mild) = ask(SECRETS, 0o646)
+    assert grave and not mild and text.startswith('Not safe: EVERY USER OF THIS HOST CAN CHANGE')
 
 
 @pytest.mark.parametrize('name', ['api-paste.ini', 'policy.yaml'])
 def test_files_that_decide_who_may_do_what(ask, folder, name):
     (folder / name).touch()
     (folder / name).chmod(0o666)
-    (text, grave), = ask('[DEFAULT]\n', 0o640)
+    (text, _fatal, grave), = ask('[DEFAULT]\n', 0o640)
     assert grave and str(folder / name) in text
     (folder / name).chmod(0o644)
     assert ask('[DEFAULT]\n', 0o640) == []
@@ -73,7 +75,7 @@ def test_files_that_decide_who_may_do_what(ask, folder, name):
 
 def test_a_folder_in_which_everybody_can_replace_the_file(ask, folder):
     folder.chmod(0o777)
-    (text, grave), = ask('[DEFAULT]\n', 0o640)
+    (text, _fatal, grave), = ask('[DEFAULT]\n', 0o640)
     assert grave and 'CAN REPLACE' in text
     folder.chmod(0o1777)
     assert ask('[DEFAULT]\n', 0o640) == []
@@ -82,15 +84,16 @@ def test_a_folder_in_which_everybody_can_replace_the_file(ask, folder):
 def test_the_key_of_the_certificate(ask, folder):
     key = folder / 'key.pem'
     key.touch(0o644)
-    (text, _grave), = ask('[DEFAULT]\n', 0o640, key_file=str(key))
+    (text, _fatal, _grave), = ask('[DEFAULT]\n', 0o640, key_file=str(key))
     assert str(key) in text
     key.chmod(0o600)
     assert ask('[DEFAULT]\n', 0o640, key_file=str(key)) == []
 
 
-def test_the_log_is_loud_about_what_is_grave(ask, folder, caplog, monkeypatch):
-    monkeypatch.setattr(exposed, 'exposures', lambda _conf: [
-        exposed.Exposure('worse', True), exposed.Exposure('bad', False)])
-    exposed.warn(None)
+def test_the_log_is_loud_about_what_is_grave(ask, caplog, monkeypatch):
+    monkeypatch.setattr(config_check, 'CHECKS', {
+        lambda _conf: [Problem('worse', False, True), Problem('bad', False)]:
+        config_check.PROGRAMS})
+    config_check.warn(None, config_check.API)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
-        (logging.ERROR, 'Not safe: worse'), (logging.WARNING, 'Not safe: bad')]
+        (logging.ERROR, 'worse'), (logging.WARNING, 'bad')]

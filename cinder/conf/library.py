@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of the libraries, from the table library_options.json, which tools/library_options.py
+makes from the libraries. An option that it lacks is looked for in the libraries themselves."""
+
+import functools
+import json
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from oslo_config import cfg, types
+
+_PATH = pathlib.Path(__file__).with_name('library_options.json')
+DEFAULT = 'DEFAULT'
+
+
+class Option(NamedTuple):
+    """What is known of an option without registering it.
+
+    :param type: converts a text; raises ValueError
+    :param now: its present name as `[section] name`, where this name is an old one
+    """
+
+    type: Callable[[str], Any]
+    secret: bool = False
+    multi: bool = False
+    now: str | None = None
+    default: Any = None
+
+
+def of(opt: cfg.Opt, now: str | None = None) -> Option:
+    """The same for an option that is declared."""
+    return Option(opt.type, opt.secret, opt.multi, now, opt.default)
+
+
+def normal(section: str) -> str:
+    """The name of a section as oslo.config compares it."""
+    return section if section == DEFAULT else section.lower()
+
+
+def sections() -> list[str]:
+    """The sections that the libraries read."""
+    return [section for section in _table() if section != DEFAULT]
+
+
+def names(section: str) -> list[str]:
+    """The present names of the options that the libraries read in a section."""
+    return [name for name, row in _table().get(section, {}).items() if 'now' not in row]
+
+
+def find(section: str, name: str) -> Option | None:
+    """The option of a library.
+
+    :param section: as normal() makes it
+    """
+    row = _table().get(section, {}).get(name)
+    return _option(row) if row else None
+
+
+def find_newer(section: str, name: str) -> Option | None:
+    """The same, asking the libraries themselves; slow."""
+    return _declared(section).get(name) if section in _table() else None
+
+
+def find_credential(name: str) -> Option | None:
+    """An option of a way to log in, for sections that `auth_section` names."""
+    return find('service_user', name)
+
+
+@functools.cache
+def _table() -> dict[str, dict[str, dict]]:
+    return json.loads(_PATH.read_text())['sections']
+
+
+@functools.cache
+def _declared(section: str) -> dict[str, Option]:
+    from cinder.conf import library_source
+    libraries = {row['library'] for row in _table()[section].values()}
+    found = {}
+    for where, _library, opt in library_source.declared(libraries):
+        if where == section:
+            found[opt.dest] = of(opt)
+            found |= {old.name: of(opt, f'[{section}] {opt.dest}')
+                      for old in opt.deprecated_opts if old.name}
+    return found
+
+
+def _option(row: dict[str, Any]) -> Option:
+    limits = {name: row[name] for name in ('min', 'max', 'max_length', 'ignore_case', 'schemes',
+                                           'choices') if name in row}
+    if 'regex' in row:
+        limits['regex'] = re.compile(row['regex'])
+    kind = getattr(types, row['type'], types.String)
+    return Option(kind(**limits), row.get('secret', False), row.get('multi', False),
+                  row.get('now'))
