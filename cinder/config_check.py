@@ -12,6 +12,8 @@ from cinder.api import checks as api_checks
 from cinder.conf import exposed, folders, lines, log_config, unknown, values
 from cinder.conf.problem import Check, Problem
 from cinder.db import checks as db_checks
+from cinder.keymgr import checks as keymgr_checks
+from cinder.rpc import checks as rpc_checks
 
 LOG = logging.getLogger(__name__)
 
@@ -48,9 +50,11 @@ CHECKS: dict[Check, frozenset[str]] = {
     _leases: PROGRAMS,
     log_config.check: PROGRAMS,
     db_checks.check: PROGRAMS,
+    rpc_checks.check: PROGRAMS,
     folders.check_state_path: frozenset((VOLUME,)),
     folders.check_working_folders: frozenset((VOLUME,)),
     coordination.check: frozenset((VOLUME,)),
+    keymgr_checks.check: frozenset((API, VOLUME)),
     api_checks.check_paste_file: frozenset((API,)),
     api_checks.check_policy_file: frozenset((API,)),
     api_checks.check_filters_file: frozenset((API,)),

@@ -155,7 +155,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     url = conf.coordination.backend_url
     reason = _unusable(url or '')
     if reason:
-        shown = re.sub('//.*@', '//***@', url or '')
+        shown = utils.without_user(url or '')
         yield Problem(f'[coordination] backend_url = {shown} cannot be used: {reason}')
 
 

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Iterable, Iterator
 
-from oslo_utils import strutils
+from oslo_utils import importutils, strutils
 
 from cinder import exception
 
@@ -80,6 +80,18 @@ def masked(text: object) -> str:
     return strutils.mask_password(_PASSWORD_IN_URL.sub(r'\1:***@', str(text)))
 
 
+def without_user(url: str) -> str:
+    """A URL for people, without user, password and query, also where these make it none."""
+    before, _, after = url.rpartition('@')
+    scheme = before.partition('://')[0] + '://' if '://' in before else ''
+    return (f'{scheme}***@' if before else '') + after.partition('?')[0]
+
+
+def no_pass_phrase() -> str:
+    """What OpenSSL calls in place of asking on the terminal."""
+    raise ValueError('the key is encrypted; a daemon has nobody to ask for the pass phrase')
+
+
 # What these say is meant for people; any other exception says little without its name and place.
 _SPEAKING = (OSError, ImportError, RuntimeError, ValueError, exception.CinderException)
 
@@ -95,6 +107,18 @@ def one_line(exc: BaseException) -> str:
     if frames:
         place = f' ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})'
     return f'{type(exc).__name__}: {text}{place}'
+
+
+def load_class(option: str, path: str) -> type:
+    """The class that an option names.
+
+    :raises InvalidConfigurationValue: there is none of that name, or its module is broken.
+    """
+    try:
+        return importutils.import_class(path)
+    except Exception as exc:  # a module can fail in any way
+        raise exception.InvalidConfigurationValue(
+            f'{option} = {path} cannot be loaded: {one_line(exc)}; expected MODULE.CLASS') from exc
 
 
 def backend_of(host: str | None) -> str | None:

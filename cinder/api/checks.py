@@ -70,7 +70,7 @@ def check_tls(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             return
         # The library would ask for the pass phrase on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            conf.ssl.cert_file, conf.ssl.key_file, password=_no_pass_phrase)
+            conf.ssl.cert_file, conf.ssl.key_file, password=utils.no_pass_phrase)
         with socket.socket() as unconnected:
             context = sslutils.wrap(conf, unconnected).context
         _shake_hands(context)
@@ -78,10 +78,6 @@ def check_tls(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         yield Problem(f'[ssl] cert_file = {conf.ssl.cert_file}, key_file = {conf.ssl.key_file}, '
                       f'ca_file = {conf.ssl.ca_file}, version = {conf.ssl.version}, ciphers = '
                       f'{conf.ssl.ciphers} do not make a server: {_said(exc)}.')
-
-
-def _no_pass_phrase() -> str:
-    raise ValueError('key_file is encrypted; a daemon has nobody to ask for the pass phrase')
 
 
 def _said(exc: Exception) -> str:

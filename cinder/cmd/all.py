@@ -26,6 +26,7 @@ def main() -> None:
         # Everything is on this machine; who wants callers from elsewhere says so.
         CONF.set_default('osapi_volume_listen', '127.0.0.1')
         middleware.set_defaults()
+        rpc.default_to_memory()
         common.read_configuration(*config_check.PROGRAMS)
         common.start_logging()
         common.prepare_privileges()

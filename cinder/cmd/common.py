@@ -22,9 +22,12 @@ def errors_in_one_line() -> Iterator[None]:
     makes of a wrong value; the traceback is there with the option debug."""
     try:
         yield
+        return
     except Exception as exc:
         LOG.debug('Start failed.', exc_info=True)
-        stop_with(utils.one_line(exc))
+        text = utils.one_line(exc)
+    # Out of the block above: the log would add the exception once more.
+    stop_with(text)
 
 
 def stop_with(reason: object) -> None:

@@ -5,9 +5,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 
-from oslo_utils import importutils
-
-from cinder import context, exception
+from cinder import context, exception, utils
 from cinder.cmd import common
 from cinder.conf import CONF
 from cinder.volume import configuration, driver
@@ -37,8 +35,8 @@ def _findings(name: str) -> Iterator[dict[str, str]]:
     options = configuration.Configuration(config_group=name)
     host = f'{options.backend_host or CONF.host}@{name}'
     cluster = CONF.cluster and f'{CONF.cluster}@{name}'
-    made = importutils.import_object(options.volume_driver, configuration=options, host=host,
-                                     cluster_name=cluster)
+    made = utils.load_class('volume_driver', options.volume_driver)(
+        configuration=options, host=host, cluster_name=cluster)
     if not isinstance(made, driver.Audits):
         return
     ctxt = context.get_admin_context()

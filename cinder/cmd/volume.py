@@ -62,7 +62,9 @@ def create_service(name: str) -> service.Service | None:
             availability_zone=options.backend_availability_zone)
     except Exception as exc:  # one back end's trouble must not keep the others down
         LOG.debug('Back end %s cannot be made.', name, exc_info=True)
-        LOG.error('Back end %s is skipped: %s', name, utils.one_line(exc))
+        trouble = utils.one_line(exc)
+    # Out of the block above: the log would add the exception once more.
+    LOG.error('Back end %s is skipped: %s', name, trouble)
     return None
 
 

@@ -63,7 +63,8 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         if url or name == 'connection':
             reason = unusable(url, conf.database)
             if reason:
-                yield Problem(f'[database] {name} = {_shown(url)} cannot be used: {reason}')
+                yield Problem(f'[database] {name} = {utils.without_user(url or "")} cannot be '
+                              f'used: {reason}')
     if conf.database.slave_connection:
         yield Problem('[database] slave_connection is not used: all statements go to connection.',
                       fatal=False)
@@ -75,13 +76,6 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
              if mode and mode.strip().lower() not in _SQL_MODES]
     if wrong:
         yield Problem(f'[database] mysql_sql_mode: there is no mode {", ".join(wrong)}.')
-
-
-def _shown(url: str | None) -> str:
-    """Without user, password and query, also where these make it no URL."""
-    before, _, after = (url or '').rpartition('@')
-    scheme = before.partition('://')[0] + '://' if '://' in before else ''
-    return (f'{scheme}***@' if before else '') + after.partition('?')[0]
 
 
 def unusable(text: str | None, conf) -> str | None:

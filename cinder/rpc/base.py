@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 
 import oslo_messaging as messaging
 from oslo_config import cfg
+from oslo_messaging import transport
 
 from cinder import context, exception, utils
 from cinder.objects import base as objects_base
@@ -67,6 +68,12 @@ def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
         transport=messaging.get_rpc_transport(conf, url, EXCEPTION_MODULES))
     with contextlib.suppress(cfg.NoSuchGroupError, cfg.NoSuchOptError):  # other transports
         conf.set_default('rabbit_interval_max', RECONNECT_SECONDS, 'oslo_messaging_rabbit')
+
+
+def default_to_memory() -> None:
+    """Have the bus in the memory of this process where transport_url is not set; call it before
+    the configuration is read."""
+    cfg.set_defaults(transport._transport_opts, transport_url='fake:/')
 
 
 def initialized() -> bool:

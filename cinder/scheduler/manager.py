@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 import oslo_messaging as messaging
 from oslo_config import cfg
 from oslo_log import log as logging
-from oslo_utils import importutils
 
 from cinder import context, exception, objects, operations, utils
 from cinder.conf import CONF
@@ -59,7 +58,7 @@ class SchedulerManager:
         self.service_id = self.service_uuid = None
         self.conf = conf
         self.volume_api = volume_api or volume_rpc.VolumeAPI()
-        self.host_manager = importutils.import_class(conf.scheduler_host_manager)(
+        self.host_manager = utils.load_class('scheduler_host_manager', conf.scheduler_host_manager)(
             conf, list_services or _volume_services, clock)
         self.driver = self._make_driver()
         self.runner = operations.OperationRunner(
@@ -82,7 +81,8 @@ class SchedulerManager:
         self._listening = threading.Lock()
 
     def _make_driver(self) -> FilterScheduler:
-        return importutils.import_class(self.conf.scheduler_driver)(self.conf, self.host_manager)
+        return utils.load_class('scheduler_driver', self.conf.scheduler_driver)(
+            self.conf, self.host_manager)
 
     # ---------------------------------------------------------------------- the life of a service
     def init_host(self, added_to_cluster: str | None = None,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from oslo_config import cfg
 from oslo_utils import importutils
-from stevedore import named
+from stevedore import extension, named
 
-from cinder import exception
+from cinder import exception, utils
 
 FILTERS = 'cinder.scheduler.filters'
 WEIGHTS = 'cinder.scheduler.weights'
@@ -32,7 +32,7 @@ def load(group: str, option: str, conf: cfg.ConfigOpts) -> list:
     :param group: entry-point group, FILTERS or WEIGHTS.
     :param option: name of the option in DEFAULT; entries are entry-point names or class paths.
     :param conf: handed to each class.
-    :raises InvalidConfigurationValue: a name that is neither.
+    :raises InvalidConfigurationValue: a name that is neither, or a class that cannot be made.
     """
     names = conf[option]
     installed = _installed(group, names)
@@ -45,10 +45,17 @@ def _installed(group: str, names: Sequence[str]) -> dict[str, type]:
     return {found.name: found.plugin for found in manager}
 
 
+def _names(group: str) -> str:
+    return ', '.join(sorted({*BUILT_IN[group], *extension.ExtensionManager(
+        group, on_load_failure_callback=lambda *_failure: None).names()}))
+
+
 def _find(group: str, option: str, name: str, installed: dict[str, type]) -> type:
     if name in installed:
         return installed[name]
     try:
         return importutils.import_class(BUILT_IN[group].get(name, name))
-    except (ImportError, ValueError) as error:
-        raise exception.InvalidConfigurationValue(option=option, value=name) from error
+    except Exception as error:  # a module can fail in any way
+        raise exception.InvalidConfigurationValue(
+            f'{option} names {name}, which cannot be loaded: {utils.one_line(error)}; there are '
+            f'{_names(group)}, and MODULE.CLASS names one of your own.') from error

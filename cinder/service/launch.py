@@ -37,12 +37,16 @@ def starting(what: str) -> Iterator[None]:
 
     :param what: name of the service
     """
+    trouble = None
     try:
         yield
     except Exception as exc:
         LOG.debug('Start failed.', exc_info=True)
-        LOG.critical('%s cannot start: %s', what, utils.one_line(exc))
-        raise SystemExit(os.EX_CONFIG if isinstance(exc, _PERMANENT) else 1) from exc
+        trouble = exc
+    # Out of the block above: the log would add the exception once more.
+    if trouble:
+        LOG.critical('%s cannot start: %s', what, utils.one_line(trouble))
+        raise SystemExit(os.EX_CONFIG if isinstance(trouble, _PERMANENT) else 1)
 
 
 class ProcessLauncher(service.ProcessLauncher):

@@ -11,7 +11,6 @@ from collections.abc import Callable
 
 import oslo_messaging as messaging
 from oslo_service import service
-from oslo_utils import importutils
 
 from cinder import context, coordination, exception, utils
 from cinder.conf import CONF
@@ -46,7 +45,8 @@ class Service(service.ServiceBase):
         self.periodic_fuzzy_delay = periodic_fuzzy_delay
         self.coordination = coordination
         self.service_id: int | None = None
-        self._manager_class, self._service_name = importutils.import_class(manager), service_name
+        self._manager_class = utils.load_class('manager', manager)
+        self._service_name = service_name
         self.manager = self._make_manager()
         self._started_in: int | None = None
         self._stopping = threading.Event()

@@ -3,7 +3,7 @@
 import threading
 
 from oslo_log import log as logging
-from oslo_utils import importutils, timeutils
+from oslo_utils import timeutils
 
 from cinder import exception, operations, utils
 from cinder.conf import CONF
@@ -26,8 +26,8 @@ class Backend:
         self.host, self.cluster = host, cluster
         self.name = section or host.partition('@')[2]
         self.configuration = configuration.Configuration(config_group=self.name)
-        self.driver = importutils.import_object(
-            self.configuration.volume_driver, configuration=self.configuration, host=host,
+        self.driver = utils.load_class('volume_driver', self.configuration.volume_driver)(
+            configuration=self.configuration, host=host,
             cluster_name=cluster)
         self.runner: operations.OperationRunner | None = None
         self.service_uuid: str | None = None

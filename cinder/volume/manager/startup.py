@@ -46,14 +46,17 @@ def _run(ctxt, backend: backends.Backend) -> bool:
             backend.trouble = str(exc)
             return False
         except Exception as exc:
-            trouble = f'{step.__name__.replace("_", " ")}: {utils.one_line(exc)}'
-            # It is tried again each minute; the log has each trouble once.
-            if trouble != backend.trouble:
-                LOG.error('Back end %s failed to start at %s', backend.host, trouble)
             LOG.debug('Back end %s failed to start.', backend.host, exc_info=True)
-            backend.trouble = trouble
-            return False
-    return True
+            trouble = f'{step.__name__.replace("_", " ")}: {utils.one_line(exc)}'
+            break
+    else:
+        return True
+    # It is tried again each minute; the log has each trouble once. And out of the block above:
+    # the log would add the exception once more.
+    if trouble != backend.trouble:
+        LOG.error('Back end %s failed to start at %s', backend.host, trouble)
+        backend.trouble = trouble
+    return False
 
 
 def check_support(_ctxt, backend: backends.Backend) -> None:

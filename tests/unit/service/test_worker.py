@@ -57,8 +57,8 @@ def row(ctxt, host='one@fake'):
 # ------------------------------------------------------------------------------------- defaults
 def test_what_is_not_given_comes_from_the_options(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-scheduler', '--debug'])
-    monkeypatch.setattr('cinder.service.worker.importutils.import_class',
-                        lambda name: lambda *args, **kwargs: name)
+    monkeypatch.setattr('cinder.service.worker.utils.load_class',
+                        lambda _option, name: lambda *args, **kwargs: name)
     server = service.Service.create()
     assert (server.host, server.binary, server.topic) == (
         CONF.host, 'cinder-scheduler', 'cinder-scheduler')

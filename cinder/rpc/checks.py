@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the message bus can be used as configured, asked without connecting. What only the broker
+can tell is left to the start of a service."""
+
+import os
+import ssl
+from collections.abc import Iterator
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+
+from cinder import utils
+from cinder.conf.problem import Problem
+
+_EXAMPLE = 'rabbit://USER:PASSWORD@HOST:5672/VHOST'
+_TLS = ('ssl_key_file', 'ssl_cert_file', 'ssl_ca_file')
+
+
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The URL, its driver, and the options of the driver for RabbitMQ."""
+    try:
+        messaging.get_rpc_transport(conf).cleanup()
+        url = messaging.TransportURL.parse(conf)
+    except Exception as exc:  # whatever a driver makes of a URL that it cannot use
+        yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} cannot be used: {_said(exc, conf)}'
+                      f'; expected {_EXAMPLE}. In user name and password, write @ as %40, / as '
+                      '%2F, % as %25.')
+        return
+    for host in url.hosts:
+        if host.port is not None and not 0 < host.port < 65536:
+            yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} cannot be used: there is no '
+                          f'port {host.port}.')
+            return
+    if url.transport.startswith('rabbit'):
+        if '://' not in (conf.transport_url or ''):
+            yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} names no host; expected '
+                          f'{_EXAMPLE}.')
+            return
+        yield from _check_rabbit(conf, url)
+
+
+def _check_rabbit(conf: cfg.ConfigOpts, url: messaging.TransportURL) -> Iterator[Problem]:
+    # Other buses need not load it.
+    from cinder.rpc import broker
+    section = conf.oslo_messaging_rabbit
+    try:
+        broker.Probe(conf, url)
+        broker.check_compression(section.kombu_compression)
+        if section.ssl:
+            _load_tls(section)
+    except Exception as exc:  # whatever libraries make of these options
+        names = ', '.join(f'{name} = {section[name]}' for name in (
+            *(_TLS if section.ssl else ()), 'heartbeat_rate', 'kombu_compression'))
+        yield Problem('The options of [oslo_messaging_rabbit] do not make a connection: '
+                      f'{utils.one_line(exc).rstrip(".")} ({names}).')
+
+
+def _load_tls(section) -> None:
+    """:raises OSError, ValueError: a file is not what its option says"""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for name in _TLS:
+        if section[name] and not os.access(section[name], os.R_OK):
+            raise ValueError(f'{name} is not there or cannot be read')
+    if section.ssl_ca_file:
+        context.load_verify_locations(section.ssl_ca_file)
+    if section.ssl_cert_file:
+        context.load_cert_chain(section.ssl_cert_file, section.ssl_key_file or None,
+                                password=utils.no_pass_phrase)
+
+
+def _shown(conf: cfg.ConfigOpts) -> str:
+    return utils.without_user(conf.transport_url or '')
+
+
+def _said(exc: Exception, conf: cfg.ConfigOpts) -> str:
+    """What a library says, without the URL that it repeats."""
+    if isinstance(exc, ValueError):
+        return 'it is not of that form'  # the library would show a part of the password
+    text = utils.one_line(exc)
+    return text.replace(conf.transport_url, _shown(conf)) if conf.transport_url else text
