@@ -345,8 +345,8 @@ class OperationRunner:
             try:
                 self.poll()
             except Exception:
-                LOG.exception('Looking for abandoned operations failed; trying again in %s s.',
-                              CONF.operation_poll_interval)
+                utils.log_failure(LOG, 'Looking for abandoned operations failed; trying again in '
+                                  '%s s.', CONF.operation_poll_interval)
             self._stopping.wait(CONF.operation_poll_interval)
 
     def poll(self) -> int:
@@ -391,7 +391,7 @@ class OperationRunner:
             with contextlib.suppress(exception.OperationLost):
                 self.handlers[operation.verb](ctxt, operation)
         except Exception:
-            LOG.exception('Resuming operation %s failed.', operation.id)
+            utils.log_failure(LOG, 'Resuming operation %s failed.', operation.id)
         finally:
             self._recovering.pop(operation.id, None)
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Last resort for small things that have no other home; imports nothing of cinder but exception."""
 import contextlib
+import logging
 import os
 import re
 import signal
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -107,6 +109,18 @@ def one_line(exc: BaseException) -> str:
     if frames:
         place = f' ({os.path.basename(frames[-1].filename)}, line {frames[-1].lineno})'
     return f'{type(exc).__name__}: {text}{place}'
+
+
+def log_failure(log: logging.Logger, text: str, *args: object) -> None:
+    """Log the exception that is being handled: with its traceback, which tells where the fault is,
+    unless somebody else is away; of the database, cinder.db.session has told already."""
+    exc = sys.exc_info()[1]
+    if isinstance(exc, exception.DatabaseTrouble):
+        log.debug(text, *args, exc_info=True)
+    elif isinstance(exc, exception.ServiceUnavailable):
+        log.warning(f'{text} %s', *args, one_line(exc))
+    else:
+        log.exception(text, *args)
 
 
 def load_class(option: str, path: str) -> type:

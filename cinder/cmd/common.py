@@ -54,7 +54,9 @@ def read_configuration(*programs: str) -> None:
     :raises SystemExit: with one line: an option, a value or a file is wrong.
     """
     log.register_options(CONF)
-    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN'])
+    # oslo.db logs a traceback for each error that it hands on, also for those that we answer.
+    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN',
+                                         'oslo_db.sqlalchemy.exc_filters=CRITICAL'])
     cinder_conf.configure(sys.argv, version.version_string())
     fatal = config_check.first_fatal(CONF, *programs)
     if fatal:

@@ -196,30 +196,6 @@ def _begin_immediate(conn: sa.Connection) -> None:
             time.sleep(random.uniform(0.001, 0.02))  # nosec B311 # a pause
 
 
-# No room, read only, shutting down, too many clients, no file.
-_SQLITE_OPERATIONAL = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
-                       sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
-_MYSQL_OPERATIONAL = (1021, 1040, 1053, 1114, 1203, 1290, 1317, 1792, 1836, 1969)
-
-
-# PostgreSQL calls it an internal error that it is read only: a standby, or told to be so.
-_READ_ONLY = '25006'
-
-
-def is_read_only(error: BaseException | None) -> bool:
-    """Whether PostgreSQL refused to write, by what SQLAlchemy made of its answer."""
-    return getattr(getattr(error, 'orig', None), 'pgcode', None) == _READ_ONLY
-
-
-def is_operational(error: BaseException) -> bool:
-    """Whether a driver's OperationalError is one: SQLite and MySQL call wrong SQL so too."""
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, 'sqlite_errorcode', 0) & 0xff in _SQLITE_OPERATIONAL
-    if error.args and isinstance(error.args[0], int):
-        return error.args[0] in _MYSQL_OPERATIONAL
-    return True
-
-
 _ARGUMENTS = {'sqlite': _sqlite_arguments, 'postgresql': _postgresql_arguments,
               'mysql': _mysql_arguments, 'mariadb': _mysql_arguments}
 _ENGINES = {'sqlite': _sqlite, 'postgresql': _server_engines, 'mysql': _server_engines,

@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
-from cinder import exception, utils
+from cinder import exception
 from cinder.conf import CONF
-from cinder.db import engines
+from cinder.db import engines, errors
 from cinder.db.functions import in_seconds, utcnow
 
 __all__ = ['in_seconds', 'utcnow']  # part of what a transaction is made of
@@ -30,9 +30,12 @@ _NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
 ATTEMPTS = 6
 # Seconds that a writer waits for its turn on SQLite before the client is told to come back.
 PATIENCE = 60
+# Seconds after which a reason that the database gives is logged again, and how many are remembered.
+TELL_AGAIN, MOST_REASONS = 60, 50
 
 _engines: engines.Engines | None = None
 _setup = threading.Lock()
+_told: dict[str, float] = {}
 
 
 def current() -> engines.Engines:
@@ -132,19 +135,26 @@ def _own_errors() -> Iterator[None]:
     except _NOT_STORABLE as exc:
         raise exception.InvalidInput(
             reason='a value is too long, out of range or not storable') from exc
-    except (db_exc.DBConnectionError, db_exc.DBNonExistentDatabase, sa.exc.TimeoutError,
-            sa.exc.OperationalError) as exc:
-        if isinstance(exc, sa.exc.OperationalError) and not engines.is_operational(exc.orig):
-            raise
-        LOG.warning('The database refused a request: %s', exc)
-        raise exception.DatabaseUnavailable() from exc
-    except db_exc.DBError as exc:
-        # What a driver itself refuses to send, or a server to read: NUL, a number too large.
-        if isinstance(exc.inner_exception, (ValueError, OverflowError, sa.exc.DataError)):
-            raise exception.InvalidInput(reason='a value cannot be stored') from exc
-        if engines.is_read_only(exc.inner_exception):
+    except (db_exc.DBError, sa.exc.DBAPIError, sa.exc.TimeoutError) as exc:
+        if errors.is_unavailable(exc):
+            _tell(exc)
             raise exception.DatabaseUnavailable() from exc
+        # What a driver itself refuses to send, or a server to read: NUL, a number too large.
+        if isinstance(getattr(exc, 'inner_exception', None),
+                      (ValueError, OverflowError, sa.exc.DataError)):
+            raise exception.InvalidInput(reason='a value cannot be stored') from exc
         raise
+
+
+def _tell(exc: Exception) -> None:
+    """Log why the database does not serve us, each reason once a minute: all requests meet it."""
+    text, now = errors.reason(exc), time.monotonic()
+    if len(_told) > MOST_REASONS:
+        _told.clear()
+    if now - _told.get(text, -TELL_AGAIN) >= TELL_AGAIN:
+        _told[text] = now
+        LOG.warning('The database refuses requests, which are answered with 503 until it serves '
+                    'again: %s', text)
 
 
 def retry_on_deadlock(function: Callable) -> Callable:
@@ -205,7 +215,7 @@ def wait_for_database() -> None:
         except (db_exc.DBError, sa.exc.OperationalError) as exc:
             if pause == 0.25:
                 LOG.warning('The database cannot be reached; waiting for it: %s',
-                            utils.masked(exc))
+                            errors.reason(exc))
             time.sleep(pause)
             pause = min(pause * 2, 10)
     if pause > 0.25:

@@ -6,6 +6,7 @@ import threading
 
 from oslo_log import log as logging
 
+from cinder import utils
 from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.db import encryption_keys as keys_db
@@ -35,8 +36,8 @@ def _run(ctxt, host: str, cluster: str | None) -> None:
             for holder in keys_db.holders(ctxt, kind, options.FIXED_KEY_ID, host, cluster):
                 moved += _move(ctxt, holder)
     except Exception:
-        LOG.exception('The fixed key of %s could not be migrated any further; the next start '
-                      'goes on.', host)
+        utils.log_failure(LOG, 'The fixed key of %s could not be migrated any further; the next '
+                          'start goes on.', host)
     if moved:
         LOG.info('%d volumes, snapshots and backups of %s got keys of the key manager in place '
                  'of the fixed one.', moved, host)

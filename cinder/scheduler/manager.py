@@ -155,7 +155,8 @@ class SchedulerManager:
                     self.volume_api.publish_service_capabilities(ctxt)
                 complete = self._all_reported(ctxt)
             except Exception:
-                LOG.exception('The back ends cannot be asked what they have; trying again.')
+                utils.log_failure(LOG, 'The back ends cannot be asked what they have; trying '
+                                  'again.')
                 complete = False
             if complete or self._clock() >= self._settled_at:
                 break

@@ -168,8 +168,8 @@ class Service(service.ServiceBase):
         try:
             self.manager.init_host(added_to_cluster=added_to_cluster, service_id=self.service_id)
         except Exception:
-            LOG.exception('%s on %s could not be initialised: it reports itself as down.',
-                          self.binary, self.host)
+            utils.log_failure(LOG, '%s on %s could not be initialised: it reports itself as down.',
+                              self.binary, self.host)
             return False
         return True
 
@@ -245,7 +245,7 @@ class Service(service.ServiceBase):
             try:
                 self.manager.run_periodic_tasks(ctxt)
             except Exception:
-                LOG.exception('Periodic tasks of %s on %s failed.', self.binary, self.host)
+                utils.log_failure(LOG, 'Periodic tasks of %s on %s failed.', self.binary, self.host)
             pause = self.periodic_interval
 
     # --------------------------------------------------------------------------- stop and reload

@@ -13,6 +13,7 @@ import pytest
 
 from tests.functional import databases, glance, keystone, rabbit, tgt
 from tests.functional.client import Client
+from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
 from tests.functional.suite import Suite, add_tails
 
@@ -135,6 +136,19 @@ def guarded_images(workspace, identity_service) -> Iterator[glance.Glance]:
 def client(suite) -> Client:
     """An administrator in a project that no other test uses."""
     return suite.client(project=uuid.uuid4().hex)
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """Make daemons with options of their own; all are stopped at the end."""
+    made = []
+
+    def make(module, **kwargs):
+        made.append(Daemon(tmp_path, module, **kwargs))
+        return made[-1]
+    yield make
+    for process in made:
+        process.stop()
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of libraries without the passwords in them."""
+"""Texts of libraries without the passwords in them, and what of a failure is in the log."""
+import logging
+
 import pytest
 
-from cinder import utils
+from cinder import exception, utils
 
 
 @pytest.mark.parametrize(('text', 'masked'), [
@@ -14,3 +16,17 @@ from cinder import utils
     ('nothing to hide: 1', None)])
 def test_masked(text, masked):
     assert utils.masked(text) == (masked or text)
+
+
+@pytest.mark.parametrize(('error', 'level', 'traceback'), [
+    (exception.DatabaseUnavailable(), 'DEBUG', True), (exception.RPCTimeout(), 'WARNING', False),
+    (ValueError('x'), 'ERROR', True)])
+def test_only_faults_have_a_traceback_in_the_log(caplog, error, level, traceback):
+    caplog.set_level('DEBUG')
+    try:
+        raise error
+    except Exception:
+        utils.log_failure(logging.getLogger('x'), 'It failed on %s.', 'host')
+    (record,) = caplog.records
+    assert record.levelname == level and bool(record.exc_info) is traceback
+    assert record.getMessage().startswith('It failed on host.')

@@ -5,6 +5,7 @@ import re
 
 from oslo_log import log as logging
 
+from cinder import utils
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -46,7 +47,8 @@ def heal(ctxt, backend: backends.Backend) -> None:
     try:
         found = driver.audit(rows(ctxt, backend.host, backend.cluster), heal=True)
     except Exception:
-        LOG.exception('The rows of %s could not be compared with its storage.', backend.host)
+        utils.log_failure(LOG, 'The rows of %s could not be compared with its storage.',
+                          backend.host)
         return
     for finding in found:
         if finding.fields:

@@ -3,7 +3,7 @@
 along, and its successor knows none. startup.py has its own step for them."""
 from oslo_log import log as logging
 
-from cinder import coordination, exception, objects
+from cinder import coordination, exception, objects, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
@@ -74,7 +74,7 @@ def restore(ctxt, backend: backends.Backend) -> None:
         try:
             _restore_one(ctxt, backend, volume)
         except Exception:
-            LOG.exception('Volume %s could not be exported again.', volume.id)
+            utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
 
 
 def _restore_one(ctxt, backend: backends.Backend, seen: objects.Volume) -> None:

@@ -112,7 +112,7 @@ def export_again(ctxt, backend: backends.Backend) -> None:
         try:
             exporting.export(ctxt, backend, volume)
         except Exception as exc:
-            LOG.exception('Volume %s could not be exported again.', volume.id)
+            utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
             _put_in_error(ctxt, volume, operations.words_for_tenant(exc))
 
 
