@@ -96,7 +96,14 @@ class InvalidGlobalAPIVersion(Invalid):
 
 
 class InvalidContentType(Invalid):
-    message = _('Content type %(content_type)s is not supported.')
+    message = _('Content type %(content_type)s is not supported: a body has to be JSON, with the '
+                'header Content-Type: application/json.')
+    code = 415
+
+
+class MissingContentType(Invalid):
+    message = _('The Content-Type header is missing: a body has to be JSON, with the header '
+                'Content-Type: application/json.')
     code = 415
 
 

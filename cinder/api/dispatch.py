@@ -15,6 +15,10 @@ from cinder.conf import CONF
 from cinder.i18n import _
 
 Target = Callable | wsgi.Actions
+# Placeholders of names that may hold slashes. At the end of a path they stand for all the rest of
+# it, as it was sent: also a `.json` belongs to the name.
+NAMES = frozenset(('key', 'host_name', 'cluster_name', 'quota_class_name'))
+FORMAT = '.json'
 # Methods that a collection and a member have by nature: a known path without one of them is
 # answered as an unknown thing, with a JSON fault; any other method as an unknown path.
 _NATURAL = {False: frozenset(('GET', 'POST')), True: frozenset(('GET', 'PUT', 'DELETE'))}
@@ -51,17 +55,29 @@ class Node:
             raise ValueError(f'{path} is there twice')
         node.methods = methods
 
+    @property
+    def takes_rest(self) -> bool:
+        """Whether what follows is one name up to the end of the path."""
+        return self.placeholder in NAMES and not (self.child.words or self.child.child)
+
     def find(self, segments: list[str]) -> tuple['Node | None', dict[str, str]]:
-        """The node of a path and the values of its placeholders."""
-        node, args = self, {}
-        for segment in segments:
+        """The node of a path, which may end in FORMAT, and the values of its placeholders; several
+        slashes are one, but in a name."""
+        node, args, last = self, {}, len(segments) - 1
+        for index, sent in enumerate(segments):
+            if not sent and index < last and not node.takes_rest:
+                continue
+            segment = sent.removesuffix(FORMAT) if index == last else sent
             step = node.words.get(segment)
-            if step is None:
-                step = node.child if segment else None
-                if step is None:
-                    return None, args
-                args[node.placeholder] = segment
-            node = step
+            if step is not None:
+                node = step
+                continue
+            if node.child is None or segments[index:] == ['']:
+                return None, args
+            args[node.placeholder] = '/'.join(segments[index:]) if node.takes_rest else segment
+            if node.takes_rest:
+                return node.child, args
+            node = node.child
         return (node if node.methods else None), args
 
 
@@ -84,12 +100,14 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
         req = wsgi.Request(environ)
-        path = parsing.latin(environ.get('PATH_INFO', '')).removesuffix('.json')
-        if path in ('', '/'):
+        segments = parsing.latin(environ.get('PATH_INFO', '')).lstrip('/').split('/')
+        first = segments[0].removesuffix(FORMAT)
+        if first not in self.root.words and self.project.fullmatch(first):
+            req.url_project = first
+            del segments[0]
+        if not any(segments):
+            self._check_project(req)
             return versions.below_v3(req).send(environ, start_response)
-        segments = path[1:].split('/')
-        if len(segments) > 1 and self.project.fullmatch(segments[0]):
-            req.url_project = segments.pop(0)
         node, args = self.root.find(segments)
         target = node.methods.get(req.method) if node else None
         if target is None and (node is None or req.method not in _NATURAL[node.is_member]):
@@ -109,9 +127,13 @@ class Application:
             target = target.handler(req)
         elif target is not None and target.spec.schemas:
             req.json()
-        if req.url_project is not None and req.url_project != req.context.project_id:
-            raise exception.Invalid(_('Malformed request URL: the project of the URL is not '
-                                      'the project of the token.'))
+        self._check_project(req)
         if target is None:
             raise exception.NotFound()
         return wsgi.call(req, target, args)
+
+    @staticmethod
+    def _check_project(req: wsgi.Request) -> None:
+        if req.url_project is not None and req.url_project != req.context.project_id:
+            raise exception.Invalid(_('Malformed request URL: the project of the URL is not '
+                                      'the project of the token.'))

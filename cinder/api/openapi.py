@@ -155,7 +155,8 @@ def _path(path: str, item: dict[str, list[Operation]], version: int | None,
     made: Schema = {method: _operation(found, version, links) for method, found in item.items()}
     made['parameters'] = [{'$ref': '#/components/parameters/version'}] + [
         {'name': name, 'in': 'path', 'required': True,
-         'schema': {'type': 'string', 'minLength': 1, 'pattern': '^[^/]+$'}}
+         'schema': {'type': 'string', 'minLength': 1} | (
+             {} if name in dispatch.NAMES else {'pattern': '^[^/]+$'})}
         for name in re.findall(r'{(\w+)}', path)]
     return made
 

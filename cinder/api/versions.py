@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version documents: GET / without a token, GET /v3/ with one."""
+"""The version documents: GET / without a token, GET /v3/ and GET /v3/{project_id}/ with one."""
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +25,8 @@ def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
 
 
 def below_v3(req: wsgi.Request) -> wsgi.Response:
-    """GET /v3 and GET /v3/."""
+    """GET /v3 and GET /v3/{project_id}, the endpoint of most catalogs, with and without a slash
+    behind. Whoever asks here may not know yet which versions there are, so none is refused."""
     return wsgi.Response(document(req))
 
 
@@ -37,7 +38,7 @@ class Versions:
         return cls()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
-        if environ.get('PATH_INFO', '') in ('', '/'):
+        if not environ.get('PATH_INFO', '').strip('/'):
             response = wsgi.Response(document(wsgi.Request(environ)), 300)
         else:
             response = wsgi.unrouted(environ)

@@ -49,7 +49,7 @@ class Request:
     :ivar params: query parameters that `@wsgi.query` made typed.
     """
 
-    __slots__ = ('_bases', '_json', '_query', 'api_version', 'context', 'environ', 'method',
+    __slots__ = ('_bases', '_json', '_query', '_raw', 'api_version', 'context', 'environ', 'method',
                  'params', 'url_project')
 
     def __init__(self, environ: dict[str, Any]) -> None:
@@ -59,7 +59,7 @@ class Request:
         self.api_version = mv.MIN
         self.url_project = None
         self.params: dict[str, Any] = {}
-        self._query = self._bases = None
+        self._query = self._bases = self._raw = None
         self._json = _UNREAD
 
     def header(self, name: str) -> str | None:
@@ -77,18 +77,21 @@ class Request:
 
     @property
     def has_body(self) -> bool:
-        """A body is there; one without Content-Type does not count."""
+        """A body is there; one that came in chunks is read to know it."""
         environ = self.environ
-        return bool(environ.get('CONTENT_TYPE')) and (
-            environ.get('CONTENT_LENGTH', '0') not in ('', '0')
-            or 'chunked' in environ.get('HTTP_TRANSFER_ENCODING', ''))
+        if 'chunked' in environ.get('HTTP_TRANSFER_ENCODING', ''):
+            return bool(self._read())
+        return environ.get('CONTENT_LENGTH', '0') not in ('', '0')
 
     def check_content_type(self) -> None:
-        """:raises InvalidContentType: there is a body and it is no JSON."""
+        """:raises InvalidContentType: there is a body and it is no JSON, or nothing says so."""
         if self.has_body:
-            kind = self.environ['CONTENT_TYPE'].partition(';')[0].strip().lower()
+            sent = self.environ.get('CONTENT_TYPE', '')
+            kind = sent.partition(';')[0].strip().lower()
+            if not kind:
+                raise exception.MissingContentType()
             if kind not in (JSON, VENDOR_JSON):
-                raise exception.InvalidContentType(content_type=kind)
+                raise exception.InvalidContentType(content_type=kind[:255])
 
     def json(self) -> Any:
         """The parsed body; None when there is none.
@@ -100,9 +103,11 @@ class Request:
         return self._json
 
     def _read(self) -> bytes:
-        stream = self.environ['wsgi.input']
-        length = self.environ.get('CONTENT_LENGTH')
-        return stream.read(int(length)) if length else stream.read()
+        if self._raw is None:
+            stream = self.environ['wsgi.input']
+            length = self.environ.get('CONTENT_LENGTH')
+            self._raw = stream.read(int(length)) if length else stream.read()
+        return self._raw
 
 
 _UNREAD = object()
@@ -134,7 +139,7 @@ class Response:
             kind = HTML if data is None else VENDOR_JSON if wants_vendor else JSON
         headers = [('Content-Type', kind), ('Content-Length', str(len(body))), *self.headers]
         start_response(STATUS_LINES[self.status], headers)
-        return [body]
+        return [] if environ.get('REQUEST_METHOD') == 'HEAD' else [body]
 
 
 def ok(data: object = None, **kwargs: Any) -> Response:

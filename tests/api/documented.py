@@ -3,6 +3,7 @@
 body has the shape told there. So the document is as true as the tests are many."""
 import functools
 import json
+import urllib.parse
 
 import jsonschema
 
@@ -25,7 +26,7 @@ def _tree():
 def operation(method: str, path: str, body: bytes) -> openapi.Operation | None:
     """The operation behind a URL below /v3, with or without its project."""
     application, table, paths = _tree()
-    segments = path.partition('?')[0].removesuffix('.json').strip('/').split('/')
+    segments = urllib.parse.unquote(path.partition('?')[0]).lstrip('/').split('/')
     if len(segments) > 1 and application.project.fullmatch(segments[0]):
         segments.pop(0)
     node, _args = application.root.find(segments)

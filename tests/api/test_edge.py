@@ -23,10 +23,25 @@ class TestVersionDocuments:
             'v3.0', '3.71', '3.0', 'CURRENT')
         assert {'rel': 'self', 'href': 'http://localhost:80/v3/'} in version['links']
 
-    @pytest.mark.parametrize('path', ['/v3', '/v3/'])
-    def test_below_v3(self, api, path):
-        answer = api.get(path, bare=True)
-        assert (answer.status, len(answer.json['versions'])) == (200, 1)
+    @pytest.mark.parametrize('mv', [None, '3.0', '3.42', 'latest', '9.9', 'zz'])
+    @pytest.mark.parametrize('path', ['/v3', '/v3/', f'/v3/{PROJECT}', f'/v3/{PROJECT}/',
+                                      f'//v3//{PROJECT}//'])
+    def test_below_v3(self, api, path, mv):
+        """gophercloud reads the versions at its endpoint, which holds the project, before it uses
+        one: it takes 200 and the only entry of the list."""
+        answer = api.get(path, bare=True, mv=mv)
+        assert answer.status == 200
+        version, = answer.json['versions']
+        assert (version['min_version'], version['version']) == ('3.0', '3.71')
+        head = api.request('HEAD', path, bare=True, mv=mv)
+        assert (head.status, head.body) == (200, b'')
+        assert head.headers['Content-Length'] == str(len(answer.body))
+
+    def test_below_v3_with_another_project(self, api):
+        assert 'project' in api.get(f'/v3/{"1" * 32}/', bare=True).fault(400)
+        # Without a project in the token it is that of the URL.
+        assert api.get(f'/v3/{"1" * 32}', bare=True,
+                       headers={'X-Auth-Token': 'notused'}).status == 200
 
     def test_public_endpoint(self, api):
         CONF.set_override('public_endpoint', 'https://storage.example.org/block/')
@@ -75,7 +90,7 @@ class TestNegotiation:
 
 class TestPaths:
     @pytest.mark.parametrize('path', [
-        '/v3/{p}/nope', '/v3/{p}', '/v3/{p}/', '/v3/{p}/types/', '/v3/{p}/types/x/y',
+        '/v3/{p}/nope', '/v3/zz', '/v3/zz/', '/v3/{p}/types/', '/v3/{p}/types/x/y',
         '/v3/zz/types', '/v2/{p}/volumes', '/nope'])
     def test_unknown(self, api, path):
         answer = api.get(path.format(p=PROJECT), bare=True)
@@ -139,9 +154,17 @@ class TestContent:
         for kind in ('text/plain', 'application/xml', 'application/x-www-form-urlencoded', 'x'):
             api.post(TYPES, raw=b'{}', headers={'Content-Type': kind}).fault(415)
 
-    def test_body_without_content_type_is_none(self, api):
-        api.post(TYPES, raw=b'{"volume_type": {"name": "n"}}',
-                 headers={'Content-Type': None}).fault(400)
+    @pytest.mark.parametrize(('method', 'path'), [
+        ('POST', TYPES), ('PUT', '/os-quota-sets/p'), ('POST', '/volumes/x/action'),
+        ('DELETE', '/volumes/x'), ('PUT', '/volumes/x/metadata/k'), ('GET', '/volumes')])
+    def test_a_missing_content_type_is_called_missing(self, api, method, path):
+        for headers in ({}, {'Transfer-Encoding': 'chunked'}):
+            answer = api.request(method, path, raw=b'{}', headers={'Content-Type': None, **headers})
+            assert 'Content-Type header is missing' in answer.fault(415)
+        # No body at all needs no header.
+        for headers in ({}, {'Transfer-Encoding': 'chunked'}):
+            answer = api.request(method, path, raw=b'', headers={'Content-Type': None, **headers})
+            assert answer.status in (200, 400, 404), answer.body
 
 
 # Each of these has to be refused, whatever the call wants.

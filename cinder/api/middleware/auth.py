@@ -93,7 +93,7 @@ class NoAuthMiddleware(ContextMiddleware):
 
     def __init__(self, application: Callable) -> None:
         super().__init__(application)
-        self.project = re.compile('/(' + CONF.project_id_regex + ')/')
+        self.project = re.compile('/+(' + CONF.project_id_regex + ')(/|$)')
 
     def context(self, environ: dict[str, Any]) -> context.RequestContext:
         token = parsing.latin(environ.get('HTTP_X_AUTH_TOKEN', ''))

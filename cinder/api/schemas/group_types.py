@@ -10,7 +10,7 @@ CREATE = s.wrap('group_type', s.obj(
 UPDATE = s.wrap('group_type', s.obj(
     name=s.nullable(s.text(0, 255)), description=_DESCRIPTION, is_public=s.BOOLISH))
 
-_SPEC = r'^[a-zA-Z0-9-_:.]{1,255}\Z'
+_SPEC = r'^[a-zA-Z0-9-_:./]{1,255}\Z'
 _VALUE = s.nullable(s.text(0, 255))
 CREATE_SPECS = s.wrap('group_specs', s.mapping(_SPEC, _VALUE))
 UPDATE_SPEC = s.mapping(_SPEC, _VALUE, minProperties=1, maxProperties=1)

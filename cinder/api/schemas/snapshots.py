@@ -13,8 +13,7 @@ _UPDATE = {'name': _NAME, 'description': _DESCRIPTION, 'display_name': _NAME,
            'display_description': _DESCRIPTION}
 UPDATE = base.wrap('snapshot', base.any_of_keys(base.obj(**_UPDATE), *_UPDATE))
 
-# Unlike the keys of a volume these may not hold a slash, and other top level keys are let through.
-_METADATA = base.mapping(r'^[a-zA-Z0-9-_:. ]{1,255}\Z', base.text(0, 255))
-METADATA = {**base.wrap('metadata', _METADATA), 'additionalProperties': True}
-META = {**base.wrap('meta', {**_METADATA, 'minProperties': 1, 'maxProperties': 1}),
+# Unlike with volumes other top level keys are let through.
+METADATA = {**base.wrap('metadata', base.METADATA), 'additionalProperties': True}
+META = {**base.wrap('meta', {**base.METADATA, 'minProperties': 1, 'maxProperties': 1}),
         'additionalProperties': True}

@@ -21,7 +21,15 @@ def tree():
     ('volumes/1/metadata/k', '/volumes/{volume_id}/metadata/{key}',
      {'volume_id': '1', 'key': 'k'}),
     ('volumes/1/metadata', None, None), ('zz', None, None), ('', None, None),
-    ('volumes/', None, None), ('volumes/1/metadata/k/l', None, None)])
+    ('volumes/', None, None), ('volumes/1/x', None, None), ('volumes/1/metadata/', None, None),
+    ('volumes.json', '/volumes', {}),
+    ('volumes/1.json', '/volumes/{volume_id}', {'volume_id': '1'}),
+    ('volumes//detail', '/volumes/detail', {}),
+    ('volumes//1//metadata/k', '/volumes/{volume_id}/metadata/{key}',
+     {'volume_id': '1', 'key': 'k'}),
+    *((f'volumes/1/metadata/{key}', '/volumes/{volume_id}/metadata/{key}',
+       {'volume_id': '1', 'key': key})
+      for key in ('k/l', 'k/', '/k', '//', 'k//l', 'http://k', 'k.json', 'detail', 'a/b/c/d'))])
 def test_find(tree, path, found, args):
     node, values = tree.find(path.split('/'))
     if found is None:
