@@ -332,8 +332,8 @@ class VolumeSizeExceedsAvailableQuota(QuotaError):
 
 
 class VolumeSizeExceedsLimit(QuotaError):
-    message = _('VolumeSizeExceedsLimit: Requested volume size %(size)dG is larger than the '
-                'maximum allowed %(limit)dG.')
+    message = _('VolumeSizeExceedsLimit: Requested volume size %(size)dG exceeds the maximum '
+                'allowed limit %(limit)dG.')
 
 
 class TooManyRequests(CinderException):

@@ -249,8 +249,8 @@ class Schema:
     def check(self, data: object) -> None:
         """:raises Invalid: naming the field, the refused value and the reason."""
         if self._check is None:
-            from cinder.api.schemas import base
-            self._check = base.compiled(self.schema)
+            from cinder.api.schemas import checks
+            self._check = checks.compiled(self.schema)
         self._check(data)
 
 

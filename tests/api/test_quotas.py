@@ -85,6 +85,48 @@ def test_bad_classes(api, member):
     member.put(url, {'quota_class_set': {'volumes': 1}}).fault(403)
 
 
+@pytest.mark.parametrize('query', ['', '?usage=true', '/defaults'])
+def test_a_set_as_it_was_read_can_be_written_back(api, two_volumes, query):
+    read = api.get(URL + query).json
+    assert read['quota_set']['id'] == PROJECT
+    before = api.get(URL).json['quota_set']
+    assert {'id': PROJECT, **api.put(URL, read).json['quota_set']} == before
+    assert api.get(URL).json['quota_set'] == before
+
+
+def test_a_limit_below_the_use_can_be_written_back(api, two_volumes):
+    api.put('/os-quota-class-sets/default', {'quota_class_set': {'volumes': 1}})
+    read = api.get(URL).json
+    assert read['quota_set']['volumes'] == 1
+    assert api.put(URL, read).status == 200
+    assert 'volumes' in api.put(URL, {'quota_set': {'volumes': 0}}).fault(400)
+
+
+def test_a_class_as_it_was_read_can_be_written_back(api):
+    for name in ('default', 'gold'):
+        url = f'/os-quota-class-sets/{name}'
+        read = api.get(url).json
+        assert {'id': name, **api.put(url, read).json['quota_class_set']} == read['quota_class_set']
+
+
+@pytest.mark.parametrize('value', [1, 'x', None, {}, []])
+@pytest.mark.parametrize(('url', 'key'), [
+    (URL, 'quota_set'), ('/os-quota-class-sets/default', 'quota_class_set')])
+def test_an_unknown_name_is_called_unknown_whatever_its_value(api, url, key, value):
+    text = api.put(url, {key: {'no_such': value, 'volumes': 'x'}}).fault(400)
+    assert text == 'Invalid input: there is no quota named no_such'
+
+
+@pytest.mark.parametrize(('value', 'text'), [
+    ('x', "'x' does not match"), (-2, '-2 is less than the minimum of -1'),
+    (1.5, '1.5 is not of type'), (None, 'None is not of type')])
+@pytest.mark.parametrize(('url', 'key'), [
+    (URL, 'quota_set'), ('/os-quota-class-sets/default', 'quota_class_set')])
+def test_the_words_of_bad_limits(api, url, key, value, text):
+    told = api.put(url, {key: {'volumes': value}}).fault(400)
+    assert told.startswith(f'Invalid input for field/attribute volumes. Value: {value}. {text}')
+
+
 class TestLimits:
     def test_limits_and_use(self, api, two_volumes):
         shown = api.get('/limits', mv=None).json['limits']

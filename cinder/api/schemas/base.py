@@ -1,28 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that request schemas are written in, and how a schema becomes a check.
+"""The words that request schemas are written in; checks.py makes checks of them.
 
 A schema is plain JSON schema (2020-12); rules beyond it are the named formats of FORMATS.
 """
 import base64
-import functools
 import re
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from oslo_utils import timeutils
-
-from cinder import exception
-from cinder.i18n import _
-
-if TYPE_CHECKING:
-    import jsonschema
 
 MAX_INT = 2 ** 31 - 1
 TRUE = ('True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't')
 FALSE = ('False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f')
 # Fields of bodies whose values are nobody else's business.
 SECRETS = frozenset(('auth_key', 'auth_password', 'discovery_auth_password'))
+DRAFT_4 = 'http://json-schema.org/draft-04/schema#'
+_DIGITS = re.compile(r'[+-]?[0-9]{1,30}')
+ANY_CASE = r'(?i)\A'
 LEVELS = ('DEBUG', 'INFO', 'WARNING', 'ERROR')
 
 Schema = dict[str, Any]
@@ -30,10 +26,7 @@ Schema = dict[str, Any]
 
 # ----------------------------------------------------------------------------------------- formats
 def _in_range(value: object, lowest: int, highest: int) -> bool:
-    if isinstance(value, str):
-        if not re.fullmatch(r'[+-]?[0-9]{1,30}', value):
-            return False
-        value = int(value)
+    value = _number(value)
     return type(value) is int and lowest <= value <= highest
 
 
@@ -52,7 +45,7 @@ def _are_uuids(value: object) -> bool:
     return all(map(_is_uuid, value)) if isinstance(value, list) else _is_uuid(value)
 
 
-def _is_base64(value: str) -> bool:
+def _is_base64(value: object) -> bool:
     try:
         base64.b64decode(value)
     except ValueError:
@@ -67,18 +60,36 @@ def _is_time(value: str | None) -> bool:
         return False
 
 
+def _trimmed(value: object) -> object:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _number(value: object) -> object:
+    return int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+
+
+class Plain(NamedTuple):
+    """What a rule means in plain JSON schema, once a value is read as `read` does: clients match
+    the words that jsonschema has for it."""
+
+    read: Callable[[Any], Any]
+    schema: Schema
+
+
+def _is_filled(value: object) -> bool:
+    return isinstance(value, str) and 1 <= len(value.strip()) <= 255
+
+
+_FILLED = Plain(_trimmed, {'minLength': 1, 'maxLength': 255})
 # Format name -> (rule, what to tell the caller). A rule sees every JSON type the schema allows.
-FORMATS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    'uuid': (_is_uuid, 'is not a UUID'),
-    'name': (lambda value: isinstance(value, str) and 1 <= len(value.strip()) <= 255,
-             'has to hold 1 to 255 characters besides white space'),
+FORMATS: dict[str, tuple[Callable[[Any], bool], str | Plain]] = {
+    'uuid': (_is_uuid, "is not a 'uuid'"),
+    'name': (_is_filled, _FILLED),
     'trimmed 255': (lambda value: not isinstance(value, str) or len(value.strip()) <= 255,
-                    'is longer than 255 characters'),
-    'trimmed 1-255': (lambda value: not value or 1 <= len(value.strip()) <= 255,
-                      'has to hold 1 to 255 characters besides white space'),
-    'filled or null': (lambda value: value is None or 1 <= len(value.strip()) <= 255,
-                       'has to hold 1 to 255 characters besides white space'),
-    'printable': (lambda value: value is None or value.isprintable(),
+                    Plain(_trimmed, {'maxLength': 255})),
+    'trimmed 1-255': (lambda value: not value or _is_filled(value), _FILLED),
+    'filled or null': (lambda value: value is None or _is_filled(value), _FILLED),
+    'printable': (lambda value: not isinstance(value, str) or value.isprintable(),
                   'holds a character that cannot be printed'),
     'uuids': (_are_uuids, 'is neither a UUID nor a list of them'),
     # What a TEXT column of MySQL holds.
@@ -115,9 +126,12 @@ def text(shortest: int = 0, longest: int = 255, pattern: str | None = None,
 def integer(lowest: int, highest: int = MAX_INT) -> Schema:
     """A whole number, or its digits as a text."""
     name = f'whole number from {lowest} to {highest}'
-    FORMATS[name] = (lambda value: value is None or _in_range(value, lowest, highest),
-                     f'is no {name}')
-    return {'type': ['integer', 'string'], 'format': name, 'minimum': lowest, 'maximum': highest}
+    limits = {'pattern': f'^{_DIGITS.pattern}\\Z', 'minimum': lowest, 'maximum': highest}
+    # Draft 4 of JSON schema, unlike later ones, has 1.0 for no integer.
+    FORMATS[name] = (
+        lambda value: value is None or _in_range(value, lowest, highest),
+        Plain(_number, {'type': ['integer', 'string'], '$schema': DRAFT_4, **limits}))
+    return {'type': ['integer', 'string'], **limits, 'format': name}
 
 
 def one_of(*values: object) -> Schema:
@@ -128,7 +142,7 @@ def one_of(*values: object) -> Schema:
 def any_case(*values: str) -> Schema:
     """One of a few texts, in capitals or not; what arrives is to be lowered."""
     return {'type': 'string',
-            'pattern': rf"(?i)\A({'|'.join(map(re.escape, values))})\Z"}
+            'pattern': rf"{ANY_CASE}({'|'.join(map(re.escape, values))})\Z"}
 
 
 def obj(_required: tuple[str, ...] | list[str] = (), _extra: bool = False,
@@ -178,56 +192,3 @@ def ident(value: str | None) -> str | None:
     """A UUID that passed its schema, in the one form that the database knows: callers may write
     capitals, braces, a urn prefix or no dashes."""
     return str(uuid.UUID(value)) if value else None
-
-
-# ------------------------------------------------------------------------------------------- checks
-@functools.cache
-def _checker() -> 'jsonschema.FormatChecker':
-    import jsonschema
-    checker = jsonschema.FormatChecker(formats=())
-    for name, (rule, _reason) in FORMATS.items():
-        checker.checks(name)(rule)
-    return checker
-
-
-def compiled(schema: Schema) -> Callable[[Any], None]:
-    """A function that raises Invalid, with the reason, for data that the schema refuses.
-
-    The library is imported at the first body: it would be a tenth of the start of a process.
-    """
-    import jsonschema
-    validator = jsonschema.Draft202012Validator(schema, format_checker=_checker())
-
-    def check(data: Any) -> None:
-        error = next(validator.iter_errors(data), None)
-        if error is not None:
-            raise exception.Invalid(_reason(error))
-    return check
-
-
-def _reason(error: 'jsonschema.ValidationError') -> str:
-    field = '.'.join(str(part) for part in error.absolute_path)
-    # The answer is logged, so secrets must not be in it.
-    secret = not SECRETS.isdisjoint(error.absolute_path)
-    value = '***' if secret else repr(_without_secrets(error.instance))
-    reason = _cut(error.message.replace(repr(error.instance), value))
-    if error.validator == 'format':
-        reason = f'it {FORMATS[error.validator_value][1]}'
-    elif error.validator == 'anyOf':
-        keys = ', '.join(repr(row['required'][0]) for row in error.validator_value)
-        reason = _('at least one of %s is needed') % keys
-    if not field:
-        return _('Invalid input: %s') % reason
-    return _('Invalid input for field %(field)s. Value: %(value)s. %(reason)s') % {
-        'field': field[:300], 'value': _cut(value), 'reason': reason}
-
-
-def _without_secrets(value: object) -> object:
-    if isinstance(value, dict):
-        return {key: '***' if key in SECRETS else _without_secrets(inner)
-                for key, inner in value.items()}
-    return value
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 300 else text[:300] + '...'

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of quota sets and quota classes; which names there are is checked by the handlers."""
+"""Bodies of quota sets and quota classes. Which names there are is checked by the handlers, and
+before the values: an unknown name is called unknown, whatever its value is."""
 from cinder.api.schemas import base as s
 
-_LIMIT = s.integer(-1)
-UPDATE = s.wrap('quota_set', {'type': 'object', 'minProperties': 1,
-                              'properties': {'tenant_id': s.ANYTHING},
-                              'additionalProperties': _LIMIT})
-UPDATE_CLASS = s.wrap('quota_class_set', s.mapping(r'^[a-zA-Z0-9-_:. ]{1,300}\Z', _LIMIT))
+UPDATE = s.wrap('quota_set', {'type': 'object', 'minProperties': 1})
+UPDATE_CLASS = s.wrap('quota_class_set', s.OBJECT)
+LIMIT = s.integer(-1)
+# With ?usage=true a set tells this of each quota; only the limit can be written.
+_USAGE = s.obj(['limit'], limit=LIMIT, in_use=s.ANYTHING, reserved=s.ANYTHING)
+LIMITS: s.Schema = {'type': 'object', 'additionalProperties': {
+    'if': {'type': 'object'}, 'then': _USAGE, 'else': LIMIT}}

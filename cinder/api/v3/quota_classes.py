@@ -30,7 +30,7 @@ def update(req: wsgi.Request, quota_class_name: str, body: dict[str, Any]) -> di
     req.context.authorize(policy.UPDATE)
     if len(quota_class_name) > 255:
         raise exception.InvalidInput(reason=_('a class name has at most 255 characters'))
-    limits = quotas.limits_of(req.context, body, quotas.names(req.context))
+    limits = quotas.limits_of(body, quotas.names(req.context))
     if limits:
         quotas_db.set_class(req.context, quota_class_name, limits)
     return {'quota_class_set': _limits(req, quota_class_name)}

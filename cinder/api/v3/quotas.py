@@ -23,13 +23,24 @@ def names(ctxt) -> list[str]:
     return [*quota.RESOURCES, *(f'{name}_{each}' for each in types for name in quota.PER_TYPE)]
 
 
-def limits_of(ctxt, body: dict[str, Any], known: Iterable[str]) -> dict[str, int]:
-    """The limits of a request body; :raises InvalidInput: a name that is no quota."""
-    unknown = set(body).difference(known)
+_LIMITS = wsgi.Schema(schema.LIMITS)
+
+
+def limits_of(body: dict[str, Any], known: Iterable[str], *others: str) -> dict[str, int]:
+    """The limits of a request body, which may be a set as it was read, with its id.
+
+    :param others: further keys that tell whose set it is.
+    :raises InvalidInput: a name that is no quota.
+    :raises Invalid: a value that is no limit.
+    """
+    sent = {name: value for name, value in body.items() if name not in ('id', *others)}
+    unknown = set(sent).difference(known)
     if unknown:
         raise exception.InvalidInput(
             reason=_('there is no quota named %s') % ', '.join(sorted(unknown))[:255])
-    return {name: int(limit) for name, limit in body.items()}
+    _LIMITS.check(sent)
+    return {name: int(value['limit'] if isinstance(value, dict) else value)
+            for name, value in sent.items()}
 
 
 def _checked(req: wsgi.Request, rule: str, project_id: str) -> str:
@@ -66,13 +77,13 @@ def defaults(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
 @wsgi.response(200, shapes.wrap('quota_set', shapes.NUMBERS))
 def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> dict[str, Any]:
     project_id = _checked(req, policy.UPDATE, target_project_id)
-    body.pop('tenant_id', None)
     every = names(req.context)
-    limits = limits_of(req.context, body, every)
+    limits = limits_of(body, every, 'tenant_id')
     state = quotas_db.limits_and_usage(req.context, project_id, list(limits))
     for name, limit in limits.items():
         used = state.usage.get(name, 0)
-        if quota.UNLIMITED != limit < used:
+        # What stays as it is may be written back, also where more is in use already.
+        if quota.UNLIMITED != limit < used and limit != quota.effective(state, name):
             raise exception.InvalidInput(
                 reason=_('the quota %(name)s cannot be %(limit)d: %(used)d are in use')
                 % {'name': name, 'limit': limit, 'used': used})
