@@ -7,9 +7,10 @@ import pathlib
 import shutil
 import subprocess
 
-from tools import guest, machine
+from tools import guest, machine, room
 
 ROOT, DEVICE = machine.ROOT, machine.DEVICE
+Lab, Broken = machine.Lab, machine.Broken
 # Program, or file -> the Debian package that has it.
 _NEEDED = {'lvm': 'lvm2', 'thin_check': 'thin-provisioning-tools', 'tgtd': 'tgt',
            'iscsid': 'open-iscsi', 'setpriv': 'util-linux'}
@@ -27,12 +28,31 @@ def lacking() -> list[str]:
             if not shutil.which(name, path=machine.PATH) and not os.path.exists(name)]
 
 
-def open_lab(number: int = 0) -> machine.Lab:
+def obstacle(labs: int = 1) -> str | None:
+    """Return in one line why this machine cannot have labs, and what to do; None when it can.
+
+    :param labs: how many at a time
+    """
+    if not _has_device_mapper() and not guest.fits_processor():
+        return guest.OTHER_PROCESSOR
+    if missing := lacking():
+        return f'a lab needs more packages: apt-get install {" ".join(missing)}'
+    folder = room.temporary_folder()
+    if folder is None:
+        return 'a lab needs a folder for temporary files that it can write to; set TMPDIR'
+    if room.in_folder(folder) < labs * machine.LEAST_DISK:
+        return (f'a lab needs {labs * machine.LEAST_DISK // room.MIB} MiB in {folder}, where '
+                f'{room.in_folder(folder) // room.MIB} MiB are free; set TMPDIR to another folder')
+    return None if _has_device_mapper() else guest.obstacle(folder, labs)
+
+
+def open_lab(number: int = 0, labs: int = 1) -> machine.Lab:
     """Return the lab that this machine can offer, not started yet.
 
     :param number: labs of different numbers run on different processors
+    :param labs: how many share the memory of this machine
     """
-    return machine.LoopLab() if _has_device_mapper() else guest.GuestLab(number)
+    return machine.LoopLab() if _has_device_mapper() else guest.GuestLab(number, labs)
 
 
 def separate() -> bool:

@@ -5,15 +5,24 @@ machine with a loop device. The guest is in tools/guest.py; tools/lab.py chooses
 import abc
 import os
 import pathlib
+import re
 import shlex
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+from tools import room
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # Sparse; a guest shares the memory of this machine only as far as it uses it.
 DISK_BYTES = 8 * 2 ** 30
+# What tests write to it, and room for their logs.
+LEAST_DISK = 256 * room.MIB
+# Until its command runs. A guest takes 3 s, and 15 s on a machine that is very busy.
+START_SECONDS = 50
+_LAST_LINES = 10
 # Where the command inside finds the disk; without it, it is not in a lab.
 DEVICE = 'LVM_LAB_DEVICE'
 # Where system programs are, also for users who do not have them in their path.
@@ -38,10 +47,22 @@ activation {{
 """
 
 
+class Broken(Exception):
+    """A lab did not start, or ended or fell silent before its command ended.
+
+    The text is the reason in one line, and below it the last lines of the machine, if it had any.
+    """
+
+    def __init__(self, reason: str, lines: Sequence[str] = ()) -> None:
+        super().__init__('\n    '.join([reason, *lines]))
+        self.reason = reason
+
+
 class Lab(abc.ABC):
     """Runs one command, and leaves nothing behind, however this process ends.
 
-    Use it as a context manager: start() in the block; the end of the block ends everything.
+    Use it as a context manager: start() and wait_begun() in the block; the end of the block ends
+    everything.
     """
 
     name = ''
@@ -63,8 +84,11 @@ class Lab(abc.ABC):
                          f'{self._cleanup} rm -rf {folder}'],
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True, env=self._environment())
-        with (self.folder / 'disk').open('wb') as disk:
-            disk.truncate(DISK_BYTES)
+        try:
+            self._prepare()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_exc: object) -> None:
@@ -87,17 +111,46 @@ class Lab(abc.ABC):
                           if name.isidentifier())
         to = '' if terminal else f'exec >{shlex.quote(str(self.output))} 2>&1 </dev/null\n'
         (self.folder / 'job').write_text(
-            f'{to}{exports}cd {shlex.quote(str(ROOT))}\n{shlex.join(argv)}\n'
+            f'{to}{exports}: >{shlex.quote(str(self.folder / "begun"))}\n'
+            f'cd {shlex.quote(str(ROOT))}\n{shlex.join(argv)}\n'
             f'echo $? >{shlex.quote(str(self.folder / "status"))}\n')
         self.output.touch()
         with self.console.open('wb') as console:
             self.process = subprocess.Popen(
                 ['sh', '-c', f'echo $$ >{shlex.quote(str(self.folder / "pid"))}; exec "$@"', '-',
-                 *self._command(terminal)],
+                 *self._command(terminal)], cwd=self.folder,
                 stdin=None if terminal else subprocess.DEVNULL,
                 stdout=None if terminal else console, stderr=None if terminal else console,
                 # On a terminal it has to be in the terminal's session to read from it.
                 start_new_session=not terminal, process_group=0 if terminal else None)
+
+    def wait_begun(self, seconds: float = START_SECONDS) -> None:
+        """Wait until the command was started.
+
+        :raises Broken: the machine ended before, or needs more than these seconds
+        """
+        deadline = time.monotonic() + seconds
+        while not (self.folder / 'begun').exists():
+            # Both may happen between one look and the next.
+            if self.process.poll() is not None and not (self.folder / 'begun').exists():
+                raise self.broken('ended before its command began')
+            if time.monotonic() > deadline:
+                raise self.broken(f'did not begin its command within {seconds:.0f} s')
+            time.sleep(0.05)
+
+    def broken(self, what: str) -> Broken:
+        """Return the error that says what the lab did, why, and its last lines."""
+        console = self.console.read_text(errors='replace') if self.console.exists() else ''
+        lines = [line.rstrip() for line in console.splitlines() if line.strip()]
+        panic = next((n for n, line in enumerate(lines) if 'Kernel panic' in line), None)
+        reason = f'The lab ({self.name}) {what}'
+        if panic is not None:
+            # The state of the processor is below it.
+            lines = lines[:panic + 1]
+            reason += ': ' + re.sub(r'^\[[ \d.]+\] ', '', lines[-1])
+        elif self.process and (self.process.poll() or 0) < 0:
+            reason += f': {signal.Signals(-self.process.returncode).name}'
+        return Broken(reason + self._shortage(), lines[-_LAST_LINES:])
 
     def status(self) -> int | None:
         """Return the exit status of the command; None when it, or its machine, died first."""
@@ -109,7 +162,7 @@ class Lab(abc.ABC):
         """Yield the lines of a file that grows in the lab, until the command ends.
 
         :param seconds: how long there may be no new line
-        :raises TimeoutError: there was none for so long
+        :raises Broken: there was none for so long
         """
         rest, quiet_since = '', time.monotonic()
         path.touch()
@@ -125,17 +178,43 @@ class Lab(abc.ABC):
                 if text:
                     quiet_since = time.monotonic()
                 elif time.monotonic() - quiet_since > seconds:
-                    raise TimeoutError(f'nothing was heard from the lab for {seconds:.0f} s')
+                    raise self.broken(f'was silent for {seconds:.0f} s')
                 else:
                     time.sleep(0.1)
         if rest:
             yield rest
+
+    def said(self) -> list[str]:
+        """Return the last lines of the command."""
+        return self.output.read_text(errors='replace').splitlines()[-_LAST_LINES:]
 
     def log(self) -> str:
         """Return what the machine and the command said so far."""
         return '\n'.join(
             f'==== {path.name}\n{path.read_text(errors="replace")}'
             for path in (self.console, self.output) if path.exists())
+
+    def _prepare(self) -> None:
+        """Make the files that the machine needs.
+
+        :raises Broken: it cannot be done
+        """
+        try:
+            with (self.folder / 'disk').open('wb') as disk:
+                disk.truncate(DISK_BYTES)
+        except OSError as exc:
+            raise Broken(f'The lab cannot have a disk of {DISK_BYTES // 2 ** 30} GiB in '
+                         f'{self.folder.parent}: {exc.strerror}') from exc
+
+    def _shortage(self) -> str:
+        """What there is too little of, if that can be seen, as the end of a sentence."""
+        folders = {self.folder.parent, *self._folders()}
+        return ''.join(f'; {folder} is full' for folder in sorted(folders)
+                       if room.in_folder(folder) < room.MIB)
+
+    def _folders(self) -> list[pathlib.Path]:
+        """Where the machine has files besides its own folder."""
+        return []
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, 'PATH': PATH, 'LVM_SYSTEM_DIR': str(self.folder),
