@@ -10,12 +10,12 @@ import pytest
 
 from cinder.privsep import command
 from tests.fakes import volumes
-from tests.lvm import forward, group, initiator
+from tests.lvm import forward, group, initiator, share
 from tools import guest, lab
 
 
 def pytest_configure(config):
-    if forward.REPORTS in os.environ:
+    if share.REPORTS in os.environ:
         config.pluginmanager.register(forward.Sender(config))
 
 
@@ -27,8 +27,8 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session):
     """Run the others here and ours in the lab; without one, the fixture below skips ours."""
-    mine = forward.outside(session.items)
-    if not mine or lab.inside() or lab.lacking() or session.config.option.collectonly:
+    mine = forward.inside(session.items)
+    if not mine or session.config.option.collectonly or lab.inside() or lab.obstacle():
         return (yield)
     session.items[:] = [item for item in session.items if item not in mine]
     done = yield
@@ -39,7 +39,7 @@ def pytest_runtestloop(session):
 @pytest.fixture(scope='session', autouse=True)
 def in_a_lab():
     if not lab.inside():
-        pytest.skip(f'a lab needs the packages {" ".join(lab.lacking())}')
+        pytest.skip(lab.obstacle())
 
 
 class Clock:
