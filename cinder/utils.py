@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Last resort for small things that have no other home; imports nothing of cinder but exception."""
+import ast
 import contextlib
 import logging
 import os
@@ -18,6 +19,15 @@ from cinder import exception
 # name -> (action, argument, flag file); empty in production, see arm_fault_points().
 _FAULTS: dict[str, tuple[str, str, str]] = {}
 _SIGNALS = {'kill': signal.SIGKILL, 'stop': signal.SIGSTOP}
+
+
+def literal_dict(text: str) -> dict | None:
+    """The dictionary that a client wrote as a Python literal, or None when it is none."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def arm_fault_points(entries: Iterable[str]) -> None:

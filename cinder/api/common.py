@@ -225,7 +225,12 @@ class Listing:
             pairs = [(query.get('sort_key', 'created_at').strip(), query.get('sort_dir', ''))]
         else:
             return [('created_at', self.direction)]
-        return [self._sort_key(key, direction) for key, direction in pairs]
+        wanted: dict[str, str] = {}
+        for key, direction in pairs:
+            column, direction = self._sort_key(key, direction)
+            # A key that is given again decides nothing: rows equal in it are equal in it.
+            wanted.setdefault(column, direction)
+        return list(wanted.items())
 
     def _sort_key(self, key: str, direction: str) -> tuple[str, str]:
         direction = direction.strip() or 'desc'

@@ -14,6 +14,9 @@ from cinder import exception
 from cinder.api import microversions as mv
 from cinder.i18n import _
 
+# No body of the API has more than eight levels; walking through hundreds would end the recursion.
+DEEPEST = 32
+
 _VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})', re.ASCII)
 
 
@@ -81,9 +84,22 @@ def json(text: bytes) -> Any:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
         raise exception.Invalid(_('Malformed request body: %s') % exc) from None
+    if text.count(b'{') + text.count(b'[') > DEEPEST and _is_deeper(data, DEEPEST):
+        raise exception.Invalid(
+            _('The request body is nested more than %d levels deep.') % DEEPEST)
     if b'\\u0000' in text and _holds_nul(data):
         raise exception.Invalid(_('The request body holds a NUL character.'))
     return data
+
+
+def _is_deeper(data: object, levels: int) -> bool:
+    nodes = [data]
+    for _level in range(levels + 1):
+        nodes = [inner for node in nodes if isinstance(node, (dict, list))
+                 for inner in (node.values() if isinstance(node, dict) else node)]
+        if not nodes:
+            return False
+    return True
 
 
 def _holds_nul(data: object) -> bool:

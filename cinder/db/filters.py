@@ -3,7 +3,6 @@
 
 Which names a request may use is decided by the API; here every column is one.
 """
-import ast
 import dataclasses
 import datetime
 import functools
@@ -13,13 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 from oslo_utils import strutils, timeutils
 
-from cinder import exception
+from cinder import exception, utils
 
 Condition = sa.ColumnElement[bool]
 
 _TIME_OPERATORS = {'gt': operator.gt, 'gte': operator.ge, 'eq': operator.eq, 'neq': operator.ne,
                    'lt': operator.lt, 'lte': operator.le}
 _MAX_INT = 2 ** 31 - 1
+# Each costs a subquery or a comparison for each row, and a caller may send thousands.
+MOST_PAIRS = 32
+MOST_TIMES = 8
 
 
 class NoMatch(Exception):  # noqa: N818 - not an error: the list is empty
@@ -71,7 +73,7 @@ def conditions_of(listing: Listing, filters: Mapping[str, object]) -> list[Condi
     """The WHERE of the caller's filters.
 
     :raises NoMatch: an unknown name, or a value that no row can have.
-    :raises InvalidInput: a time filter that is none.
+    :raises InvalidInput: a time filter that is none, or a filter with too many parts.
     """
     found: list[Condition] = []
     for name, value in filters.items():
@@ -120,10 +122,14 @@ def _typed(column: sa.Column, value: object) -> object:
 def time_filter(value: object) -> list[tuple[Callable, datetime.datetime]]:
     """'gt:2024-01-02T03:04:05,lt:...' as comparisons; a time alone means equal.
 
-    :raises InvalidInput: a bad operator or time.
+    :raises InvalidInput: a bad operator or time, or more than MOST_TIMES comparisons.
     """
     found = []
-    for part in str(value).split(','):
+    parts = str(value).split(',')
+    if len(parts) > MOST_TIMES:
+        raise exception.InvalidInput(
+            reason=f'{len(parts)} time comparisons in one filter; at most {MOST_TIMES} are taken')
+    for part in parts:
         name, _, text = part.strip().partition(':')
         if name not in _TIME_OPERATORS:
             name, text = 'eq', part.strip()
@@ -141,15 +147,16 @@ def as_pairs(value: object) -> dict[str, str]:
     :raises NoMatch: it is none.
     """
     if isinstance(value, str):
-        try:
-            value = ast.literal_eval(value)
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
-            raise NoMatch from None
+        value = utils.literal_dict(value)
     if not isinstance(value, Mapping):
         raise NoMatch
     return {str(key): str(item) for key, item in value.items()}
 
 
 def _pairs(table: sa.Table, side: sa.Table, owner: sa.Column, value: object) -> list[Condition]:
+    pairs = as_pairs(value)
+    if len(pairs) > MOST_PAIRS:
+        raise exception.InvalidInput(
+            reason=f'{len(pairs)} pairs in one filter; at most {MOST_PAIRS} are taken')
     return [sa.exists().where(owner == table.c.id, side.c.key == key, side.c.value == item)
-            for key, item in as_pairs(value).items()]
+            for key, item in pairs.items()]

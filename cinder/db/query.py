@@ -17,8 +17,11 @@ from cinder.db.filters import Condition, Listing, NoMatch, as_pairs, conditions_
 __all__ = ['NoMatch', 'Page', 'as_pairs', 'fetch', 'one']
 
 DEFAULT_SORT = (('created_at', 'desc'),)
-# How many shapes of pages are kept.
+# How many shapes of pages are kept. A caller can make any number of them, so those with more sort
+# keys or conditions than clients use are built anew each time: a kept one may have 100 KiB.
 _SHAPES = 512
+_KEPT_SORTS = 2
+_KEPT_CONDITIONS = 6
 
 
 class Page:
@@ -86,11 +89,14 @@ def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None
                                  values).scalar_one()
         if limit == 0:
             return Page([], count)
-        statement = _page(listing, *scope, tuple(map(tuple, sort or DEFAULT_SORT)),
-                          marker is not None, limit is not None, bool(offset),
-                          conn.dialect.name not in ('mysql', 'mariadb'),
+        order = tuple(map(tuple, sort or DEFAULT_SORT))
+        keep = len(order) <= _KEPT_SORTS and len(wanted) <= _KEPT_CONDITIONS
+        build = _page if keep else _page.__wrapped__
+        statement = build(listing, *scope, order, marker is not None, limit is not None,
+                          bool(offset), conn.dialect.name not in ('mysql', 'mariadb'),
                           marker is not None and not _finds(listing, filters))
-        result = conn.execute(statement.where(*wanted) if wanted else statement, values)
+        result = conn.execute(statement.where(*wanted) if wanted else statement, values,
+                              execution_options=None if keep else {'compiled_cache': None})
         page = Page(count=count, names=result.keys(), records=result.all())
         if marker is not None and not page.records and not conn.execute(
                 _marker(listing, scope[0]), values).first():

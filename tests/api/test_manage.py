@@ -68,7 +68,7 @@ class TestLists:
     @pytest.mark.parametrize('query', [
         '', 'host=node@fake&cluster=c@fake', 'host=node@fake&sort=name',
         'host=node@fake&sort=size:up', 'host=node@fake&limit=-1', 'host=node@fake&offset=x',
-        'host=node@fake&marker=lvol0', 'host=node@fake&marker=[1]'])
+        'host=node@fake&marker=lvol0', 'host=node@fake&marker=[1]', 'host=node@fake&marker={{}}'])
     def test_bad_queries_are_400(self, api, asked, path, method, key, query):
         api.get(f'{path}?{query}').fault(400)
 

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of /manageable_volumes, of its old URL /os-volume-manage, and of os-unmanage."""
-import ast
 from collections.abc import Callable
 from typing import Any
 
-from cinder import exception, objects
+from cinder import exception, objects, utils
 from cinder.api import common, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import manage_volumes as schema
@@ -57,11 +56,8 @@ def _marker(text: str | None) -> dict[str, Any] | None:
     """The reference that a marker is the text of."""
     if text is None:
         return None
-    try:
-        reference = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        reference = None
-    if not isinstance(reference, dict):
+    reference = utils.literal_dict(text)
+    if reference is None:
         raise exception.InvalidInput(reason=_('the marker is not the text of a reference'))
     return reference
 
