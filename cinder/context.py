@@ -36,6 +36,8 @@ class RequestContext(context.RequestContext):
         self.quota_class = quota_class
         # The open database transaction of this request; belongs to cinder.db.session.
         self.connection = None
+        # How many transactions of this request were committed, shared with elevated().
+        self.commits = [0]
         # Where in a trace of osprofiler the sender of the last message was; cinder.rpc's.
         self.trace_info = None
         # Credentials in the form the policy engine reads; made at most once per request.
@@ -51,7 +53,7 @@ class RequestContext(context.RequestContext):
         other = self.from_dict(self.to_dict(), auth_token=self.auth_token, overwrite=False)
         other.is_admin = True
         other.roles = [*self.roles, 'admin'] if 'admin' not in self.roles else self.roles
-        other.connection = self.connection
+        other.connection, other.commits = self.connection, self.commits
         return other
 
     @property

@@ -115,6 +115,7 @@ def writer(ctxt) -> Iterator[sa.Connection]:
             if isinstance(exc, db_exc.DBConnectionError):
                 raise exception.CommitUnknown() from exc
             raise
+        ctxt.commits[0] += 1
 
 
 def _open_transaction(ctxt) -> sa.Connection | None:
@@ -160,17 +161,19 @@ def _tell(exc: Exception) -> None:
 def retry_on_deadlock(function: Callable) -> Callable:
     """Run a function (ctxt, ...) that owns a writer again when its transaction came to nothing.
 
-    It must change nothing but the database before its writer ends. Inside an open transaction
-    nothing is retried: that is for the owner of the transaction to do.
+    It must change nothing but the database before its writer ends. What follows a commit is not
+    tried again: the request was accepted. Inside an open transaction nothing is retried: that is
+    for the owner of the transaction to do.
     """
     @functools.wraps(function)
     def wrapper(ctxt, *args: object, **kwargs: object) -> object:
         joined = _open_transaction(ctxt) is not None
         for attempt in range(ATTEMPTS):
+            commits = ctxt.commits[0]
             try:
                 return function(ctxt, *args, **kwargs)
             except (exception.DatabaseBusy, exception.DatabaseUnavailable) as exc:
-                if joined or attempt == ATTEMPTS - 1:
+                if joined or ctxt.commits[0] != commits or attempt == ATTEMPTS - 1:
                     raise
                 pause = random.uniform(0.5, 1.5) * 0.02 * 4 ** attempt  # nosec B311 # a pause
                 LOG.debug('%s: %s Again in %.3f s.', function.__name__, exc, pause)

@@ -80,6 +80,11 @@ def initialized() -> bool:
     return 'transport' in _state
 
 
+def response_timeout() -> float:
+    """Seconds for which a caller waits for an answer; the library's default before init()."""
+    return _state['conf'].rpc_response_timeout if initialized() else 60.0
+
+
 def once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
     """What `make` makes of the options, once for each init(); None before."""
     if initialized() and name not in _state:
@@ -208,15 +213,18 @@ class RPCAPI:
         :param fanout: every service of the topic.
         :param timeout: seconds to wait for the answer of a call; None: rpc_response_timeout.
         """
-        cap, client = self._client()
-        to = {'version': version or _older(cap, self.RPC_API_VERSION)}
+        to: dict[str, object] = {}
         if host:
             to['server'] = host.partition('#')[0]
         if fanout:
             to['fanout'] = True
         if timeout is not None:
             to['timeout'] = timeout
-        return Sender(client, **to)
+
+        def client() -> tuple[messaging.RPCClient, dict]:
+            cap, found = self._client()
+            return found, {**to, 'version': version or _older(cap, self.RPC_API_VERSION)}
+        return Sender(client)
 
     def _client(self) -> tuple[str | None, messaging.RPCClient]:
         if self.BINARY in _clients:
@@ -239,24 +247,38 @@ def _older(cap: str | None, ours: str) -> str:
 class Sender:
     """Sends one message: `cast` never waits for the broker, `call` waits for the answer."""
 
-    def __init__(self, client: messaging.RPCClient, **to: object) -> None:
-        self._client = client.prepare(**to)
+    def __init__(self, client: Callable[[], tuple[messaging.RPCClient, dict]]) -> None:
+        """:param client: gives a client and what to prepare it with; asked when something is sent,
+        as it may have to ask the database for the versions of the peers.
+        """
+        self._find = client
+
+    @functools.cached_property
+    def _client(self) -> messaging.RPCClient:
+        client, to = self._find()
+        return client.prepare(**to)
+
+    def _asking(self) -> messaging.RPCClient:
         # Told by the broker that nobody got the message, we may send it again; without that, a
         # message that went nowhere costs the caller the whole rpc_response_timeout.
-        self._asking = functools.partial(
-            client.prepare, **to,
-            transport_options=messaging.TransportOptions(at_least_once=True))
+        client, to = self._find()
+        return client.prepare(
+            **to, transport_options=messaging.TransportOptions(at_least_once=True))
 
     def can_send_version(self) -> bool:
         return self._client.can_send_version()
 
     def cast(self, ctxt: context.RequestContext, method: str, **arguments: object) -> None:
         """Send in the background; a message that cannot be sent is logged and dropped, because
-        the row of its operation makes sure that the work is done.
-
-        :raises ServiceTooOld: a peer does not understand the message.
+        the row of its operation makes sure that the work is done, and because what it is about was
+        committed before.
         """
-        self._check_version()
+        try:
+            self._check_version()
+        except exception.CinderException as exc:
+            LOG.warning('Message %s was not sent: %s The work is found in the database.', method,
+                        exc)
+            return
         ctxt.trace_info = tracing.current()
         for _ in range(1 + utils.fault_armed('bus:duplicate')):
             _state['outbox'].put(

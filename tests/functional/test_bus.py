@@ -143,8 +143,8 @@ def test_an_error_that_cannot_be_sent_keeps_nobody_waiting(broker):
     server = rpc.get_server(messaging.Target(topic='unspeakable', server='one'), [Unspeakable()])
     server.start()
     try:
-        sender = rpc.Sender(rpc.get_client(messaging.Target(topic='unspeakable', server='one')),
-                            timeout=20)
+        client = rpc.get_client(messaging.Target(topic='unspeakable', server='one'))
+        sender = rpc.Sender(lambda: (client, {'timeout': 20}))
         asked = time.monotonic()
         with pytest.raises(exception.PeerFailed, match='ValueError'):
             sender.call(context.get_admin_context(), 'fail')

@@ -167,6 +167,21 @@ def test_what_came_to_nothing_is_tried_again(database, ctxt, monkeypatch, error)
     assert len(tries) == 1
 
 
+def test_what_follows_a_commit_is_not_tried_again(database, ctxt):
+    """The request was accepted: run once more, it would be refused for what it did itself."""
+    runs = []
+
+    @session.retry_on_deadlock
+    def accept(ctxt):
+        runs.append(len(runs))
+        add(ctxt.elevated(), 'a')
+        raise exception.DatabaseUnavailable()
+
+    with pytest.raises(exception.DatabaseUnavailable):
+        accept(context.RequestContext(user_id='u', project_id='p', is_admin=False))
+    assert (runs, names(ctxt)) == ([0], ['a'])
+
+
 def test_an_unknown_commit_is_not_tried_again(database, ctxt):
     tries = []
 

@@ -22,7 +22,7 @@ def ask():
     server.start()
     client = base.get_client(messaging.Target(topic='traced', server='one'))
     ctxt = context.get_admin_context()
-    yield lambda: base.Sender(client, timeout=3).call(ctxt, 'where')
+    yield lambda: base.Sender(lambda: (client, {'timeout': 3})).call(ctxt, 'where')
     server.stop()
     base.cleanup()
 
