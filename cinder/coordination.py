@@ -23,6 +23,15 @@ from cinder.conf.problem import Problem
 LOG = logging.getLogger(__name__)
 
 
+class _Shared:
+    """A lock that several users of this process hold together."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.guard = threading.Lock()
+        self.held: contextlib.ExitStack | None = None
+
+
 class Coordinator:
     """The connection of one process to the lock service, made when first needed.
 
@@ -35,6 +44,8 @@ class Coordinator:
         self._mutex = threading.Lock()
         self._driver = None
         self._local: dict[str, list] = {}
+        self._sharing = threading.Lock()
+        self._shared: dict[str, _Shared] = {}
 
     def start(self) -> None:
         """Connect, once in each process.
@@ -84,7 +95,8 @@ class Coordinator:
         """Hold the lock `name`; nobody else in the deployment holds it meanwhile.
 
         :param timeout: seconds to wait for it; None waits for as long as it takes.
-        :raises LockCreationFailed: the lock service failed, or the time is over.
+        :raises LockCreationFailed: the lock service failed.
+        :raises LockTimeout: the time is over.
         """
         self.start()
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -96,6 +108,32 @@ class Coordinator:
                 yield
             finally:
                 held.release()
+
+    @contextlib.contextmanager
+    def shared(self, name: str) -> Iterator[None]:
+        """Hold the lock `name` together with the others of this process that share it; the first
+        of them takes it, and the last one to go releases it.
+
+        :raises LockCreationFailed: the lock service failed.
+        """
+        with self._sharing:
+            entry = self._shared.setdefault(name, _Shared())
+            entry.users += 1
+        try:
+            with entry.guard:
+                if entry.held is None:
+                    held = contextlib.ExitStack()
+                    held.enter_context(self.lock(name))
+                    entry.held = held
+            yield
+        finally:
+            with self._sharing:
+                entry.users -= 1
+                last = not entry.users
+                if last:
+                    del self._shared[name]
+            if last and entry.held is not None:
+                entry.held.close()
 
     def forget(self, name: str) -> None:
         """Remove what is left of a lock that nobody will ask for again: files are not removed by
@@ -112,7 +150,7 @@ class Coordinator:
             entry[1] += 1
         try:
             if not entry[0].acquire(timeout=-1 if timeout is None else timeout):
-                raise exception.LockCreationFailed(name=name, reason='it is held too long')
+                raise exception.LockTimeout(name=name)
             try:
                 yield
             finally:
@@ -132,7 +170,7 @@ class Coordinator:
         except ToozError as exc:
             raise exception.LockCreationFailed(name=name, reason=exc) from exc
         if not taken:
-            raise exception.LockCreationFailed(name=name, reason='it is held too long')
+            raise exception.LockTimeout(name=name)
         return lock
 
 
@@ -203,4 +241,5 @@ def _connect(url: str):
 
 COORDINATOR = Coordinator()
 lock = COORDINATOR.lock
+shared = COORDINATOR.shared
 forget = COORDINATOR.forget

@@ -290,6 +290,11 @@ class ConflictingVolumeState(Conflict):
     message = _('Invalid volume: %(reason)s')
 
 
+class ResourceBusy(Conflict):
+    message = _('%(resource)s is in use by an operation that is under way; try again when it has '
+                'ended.')
+
+
 class ConflictNovaUsingAttachment(Conflict):
     message = _('Server %(instance_id)s uses the attachment; detach the volume '
                 'through the compute service.')
@@ -383,6 +388,16 @@ class OperationLost(CinderException):
     message = _('Operation %(operation_id)s is held by another worker, or done.')
 
 
+class NotYet(CinderException):
+    """The operation waits for somebody else; it goes back to the journal for `seconds`."""
+
+    message = _('Operation %(operation_id)s waits for %(reason)s.')
+
+    def __init__(self, seconds: float, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.seconds = seconds
+
+
 class TooManyAttempts(CinderException):
     message = _('The work was interrupted %(attempts)d times; it is not tried again.')
     safe = True
@@ -423,6 +438,10 @@ class LockCreationFailed(CinderException):
     message = _('Lock %(name)s could not be made: %(reason)s')
 
 
+class LockTimeout(LockCreationFailed):
+    message = _('Lock %(name)s was held by somebody else for too long.')
+
+
 class ServiceTooOld(CinderException):
     message = _('A service of this deployment is too old for this request.')
 
@@ -440,6 +459,10 @@ class PeerFailed(CinderException):
 
 class ComputeRefused(Invalid):
     message = _('The compute service refuses to copy the volume.')
+
+
+class TooManyCalls(ServiceUnavailable):
+    message = _('The volume service answers as many calls as it may; try again in a moment.')
 
 
 class RPCTimeout(ServiceUnavailable):

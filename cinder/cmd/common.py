@@ -11,7 +11,7 @@ from oslo_privsep import priv_context
 from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
-from cinder import config_check, service, utils, version
+from cinder import config_check, operations, service, utils, version
 from cinder.conf import CONF
 
 LOG = log.getLogger(__name__)
@@ -117,5 +117,6 @@ class _Package:
 def install_guru_meditation() -> None:
     """Write a report of threads, options and versions on SIGUSR2, or on the file event chosen;
     in a folder of [oslo_reports] log_dir it is in a file named after the program."""
+    gmr.TextGuruMeditation.register_section('Operations', operations.report)
     gmr.TextGuruMeditation.setup_autorun(_Package(), service_name=os.path.basename(sys.argv[0]),
                                          conf=CONF)

@@ -8,8 +8,9 @@ import socket
 
 # dnspython would cost 10 MB and a quarter of the start-up time; see _getaddrinfo.
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
-# Names are looked up now and then, so few threads do; the default of 20 is for disk I/O.
-os.environ.setdefault('EVENTLET_THREADPOOL_SIZE', '4')
+# Native threads for calls that wait for a disk, for copies and for name servers: brick.native
+# divides them.
+os.environ.setdefault('EVENTLET_THREADPOOL_SIZE', '20')
 
 import eventlet  # noqa: E402
 import eventlet.green.socket  # noqa: E402

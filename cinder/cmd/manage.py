@@ -13,7 +13,7 @@ from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, objects, utils, version
-from cinder.cmd import doctor, recount
+from cinder.cmd import doctor, journal, recount
 from cinder.conf import CONF
 from cinder.db import migration, purge, services
 
@@ -118,6 +118,19 @@ def shell() -> None:
     code.interact(f'Names: {", ".join(names)}; import the rest from cinder.', local=names)
 
 
+def operations_list(as_json: bool = False, **wanted: str | None) -> None:
+    """Print what is accepted and not done yet, oldest first, and how much of it there is."""
+    found = journal.rows(**wanted)
+    if as_json:
+        print(journal.as_json(found))
+        return
+    _table([name.title() for name in journal.COLUMNS],
+           ([row[name] for name in journal.COLUMNS] for row in found))
+    for total in journal.totals(found):
+        print('{service}, {class}: {queued} queued, {running} running, {waiting} waiting, the '
+              'oldest for {oldest:.0f} s'.format(**total))
+
+
 class Command(NamedTuple):
     """One row of the command line: category, action, what runs, and its arguments, each a name
     and the keywords of argparse."""
@@ -145,6 +158,14 @@ COMMANDS = (
     Command('volume', 'doctor', doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
+    Command('operations', 'list', operations_list, (
+        ('--host', {'help': "only of this service 'host@backend' or cluster"}),
+        ('--project', {'dest': 'project_id', 'help': 'only of this project'}),
+        ('--verb', {'help': "only these, such as 'volume.create'"}),
+        ('--state', {'choices': ('queued', 'running'), 'help': 'only in this state'}),
+        ('--resource', {'dest': 'resource_id', 'help': 'only of the resource of this id'}),
+        ('--json', {'dest': 'as_json', 'action': 'store_true',
+                    'help': 'print operations and totals as JSON'}))),
     Command('shell', '', shell),
 )
 

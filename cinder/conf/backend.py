@@ -32,6 +32,13 @@ COMMON = [
                help='Expression that decides whether this back end takes a volume.'),
     cfg.StrOpt('goodness_function',
                help='Expression that says, from 0 to 100, how well a volume fits here.'),
+    cfg.IntOpt('max_short_operations', default=16, min=1, max=1000,
+               help='Number of operations that are commands of the storage, such as making an '
+                    'empty volume, and run on this back end at a time. What is asked for beyond '
+                    'waits in the database, fair between projects.'),
+    cfg.IntOpt('max_bulk_operations', default=8, min=1, max=1000,
+               help='Number of operations that move bytes, such as copies, images and migrations, '
+                    'and run on this back end at a time. They take no places of the others.'),
     cfg.IntOpt('num_shell_tries', default=3, min=1,
                help='Attempts at a command of the storage that fails for a passing reason.'),
     cfg.BoolOpt('enforce_multipath_for_image_xfer', default=False,

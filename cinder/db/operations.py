@@ -42,9 +42,13 @@ def create(ctxt, verb: str, resource: objects.base.CinderObject, *, stage: str =
 
 
 def _claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
-    """Nobody holds it: queued, or the lease lapsed, or the holder is dead."""
+    """Nobody holds it: queued, and no more set aside, or the lease lapsed, or the holder is dead.
+
+    The lease of a queued operation is the time before which nobody takes it.
+    """
     return sa.or_(
-        _T.c.state == 'queued',
+        sa.and_(_T.c.state == 'queued', sa.or_(_T.c.lease_until.is_(None),
+                                               _T.c.lease_until < session.utcnow())),
         sa.and_(_T.c.state == 'running', _T.c.lease_until < session.utcnow()),
         *(sa.and_(_T.c.state == 'running', _T.c.owner != owner,
                   _T.c.owner.startswith(host + '|', autoescape=True)) for host in dead))
@@ -138,6 +142,26 @@ def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     return [_operation(row) for row in rows]
 
 
+def unfinished(ctxt, **wanted: str | None) -> list[dict]:
+    """What is accepted and not ended, oldest first, for an operator to read.
+
+    :param wanted: column -> value that it must have, where that is not None; `host` finds what any
+        host of a cluster of that name may run, too
+    :returns: the columns, `age` in seconds and `set_aside`: whether it waits for somebody else
+    """
+    where = [_T.c.state.in_(('queued', 'running'))]
+    for name, value in wanted.items():
+        if value is not None:
+            here = _T.c[name] == value
+            where.append(sa.or_(here, _T.c.cluster == value) if name == 'host' else here)
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_COLUMNS, session.utcnow().label('now')).where(
+            *where).order_by(_T.c.created_at, _T.c.id)).mappings().all()
+    return [{**row, 'age': (row['now'] - row['created_at']).total_seconds(),
+             'set_aside': row['state'] == 'queued' and bool(
+                 row['lease_until'] and row['lease_until'] > row['now'])} for row in rows]
+
+
 def resources_under_way(ctxt) -> set[str]:
     """The ids of everything that an unfinished operation is about."""
     with session.reader(ctxt) as conn:
@@ -214,12 +238,18 @@ def hand_over(ctxt, operation: objects.Operation, *, stage: str, host: str | Non
     operation.host, operation.cluster, operation.owner = host, cluster, None
 
 
-def release(ctxt, operation: objects.Operation) -> None:
+def release(ctxt, operation: objects.Operation, seconds: float | None = None) -> None:
     """Give the operation back, to be tried again; its attempts stay counted.
 
+    :param seconds: set it aside for so long, as it waits for somebody else; no attempt then
     :raises OperationLost: the claim was lost, or it is done.
     """
-    _fenced(ctxt, operation, state='queued', owner=None, lease_until=None)
+    if seconds is None:
+        _fenced(ctxt, operation, state='queued', owner=None, lease_until=None)
+    else:
+        operation.attempt -= 1
+        _fenced(ctxt, operation, state='queued', owner=None, attempt=operation.attempt,
+                lease_until=session.in_seconds(seconds))
     operation.state, operation.owner = 'queued', None
 
 

@@ -31,6 +31,14 @@ class TakeOver:
         self._take_over(dead, resource_type=resource_type, resource_id=resource_id)
 
 
+def ask_cluster(ctxt, cluster: str, dead: Sequence[str]) -> None:
+    """Have any volume service of a cluster 'name@backend' start what hosts of it have left.
+
+    :param dead: hosts whose services run nothing any more, whatever their leases say.
+    """
+    volume.VolumeAPI().cctxt(host=cluster, version='1.0').cast(ctxt, 'take_over', dead=list(dead))
+
+
 def ask(ctxt, service: objects.Service, dead: Sequence[str], resource_type: str | None = None,
         resource_id: str | None = None) -> None:
     """Have a service start at once what is addressed to it and nobody runs.

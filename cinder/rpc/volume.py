@@ -4,12 +4,8 @@
 A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
 """
 from cinder import objects
+from cinder.objects.verbs import VERBS, message_of
 from cinder.rpc import base
-
-
-def method_of(operation: objects.Operation) -> str:
-    """Name of the message for an operation: 'create_volume' for 'volume.create'."""
-    return '_'.join(reversed(operation.verb.split('.')))
 
 
 class VolumeAPI(base.RPCAPI):
@@ -27,10 +23,10 @@ class VolumeAPI(base.RPCAPI):
         """A sender that reaches the back end, or any host of its cluster."""
         return self.cctxt(host=cluster or host, version=version)
 
-    def _nudge(self, ctxt, operation: objects.Operation, version: str = '1.0',
-               **resource: object) -> None:
-        self._to(operation.host, operation.cluster, version).cast(
-            ctxt, method_of(operation), operation=operation, **resource)
+    def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
+        verb = operation.verb
+        self._to(operation.host, operation.cluster, VERBS[verb].since).cast(
+            ctxt, message_of(verb), operation=operation, **resource)
 
     def _ask(self, ctxt, method: str, volume: objects.Volume, *, version: str = '1.0',
              **arguments: object) -> object:
@@ -56,13 +52,13 @@ class VolumeAPI(base.RPCAPI):
         self._nudge(ctxt, operation, volume=volume)
 
     def download_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, '1.2', volume=volume)
+        self._nudge(ctxt, operation, volume=volume)
 
     def reimage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, '1.2', volume=volume)
+        self._nudge(ctxt, operation, volume=volume)
 
     def upload_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, '1.2', volume=volume)
+        self._nudge(ctxt, operation, volume=volume)
 
     def manage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
         self._nudge(ctxt, operation, volume=volume)

@@ -19,6 +19,7 @@ from cinder.db import clusters as clusters_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
+from cinder.objects.verbs import SHORT, message_of
 from cinder.rpc import cleanup, notices
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import assignment
@@ -29,6 +30,8 @@ LOG = logging.getLogger(__name__)
 # Seconds between two looks whether all back ends have reported, and between two requests to.
 LOOK_AGAIN, ASK_AGAIN = 1, 5
 Placed = objects.Volume | objects.Group
+# Decisions at a time; each reads and writes the database.
+PLACED_AT_A_TIME = 16
 # Pauses, in seconds, before a refused volume is tried again while a back end is about to return.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
 # Seconds for which an ended operation can be looked up.
@@ -62,13 +65,11 @@ class SchedulerManager:
             conf, list_services or _volume_services, clock)
         self.driver = self._make_driver()
         self.runner = operations.OperationRunner(
-            host, 'schedule', {
-                'volume.create': self.create_volume,
-                'volume.manage': self.manage_volume,
-                'volume.migrate': self.migrate_volume,
-                'group.create': self.create_group,
-                'volume.retype': self.retype_volume}, ready=self.is_ready)
-        self.additional_endpoints: list[object] = [cleanup.TakeOver(self.runner.take_over)]
+            host, 'schedule', operations.handlers_of(self), ready=self.is_ready,
+            bounds={SHORT: PLACED_AT_A_TIME}, kind_of=lambda _operation: SHORT)
+        self.additional_endpoints: list[object] = [
+            operations.Messages(self.runner, self.target),
+            cleanup.TakeOver(self.runner.take_over)]
         # Set by the service: whether a message arrived here in the last so many seconds.
         self.heard_within: Callable[[float], bool] = lambda _seconds: True
         # Heard before the heartbeats of those whom the same broker fails count as missing.
@@ -128,6 +129,14 @@ class SchedulerManager:
         """Place nothing more."""
         self._stopping.set()
         self.runner.stop()
+
+    def wait(self) -> None:
+        """Return when every decision that was begun is made."""
+        self.runner.wait()
+
+    def give_up(self) -> None:
+        """Let other schedulers go on at once with what does not end in time."""
+        self.runner.give_up()
 
     def _listen_anew(self) -> None:
         """Place nothing until messages arrive again and the back ends have reported."""
@@ -193,7 +202,7 @@ class SchedulerManager:
         extra_specs = type_name and types_db.get_by_name_or_id(ctxt, type_name).extra_specs
         return self.driver.get_pools(ctxt, extra_specs, **wanted)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.create')
     def create_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Claim the operation, choose a back end and hand the work over to it.
@@ -202,19 +211,19 @@ class SchedulerManager:
         """
         self._place(ctxt, operation, volume)
 
-    @operations.lost_is_fine
+    @operations.handles('group.create')
     def create_group(self, ctxt: context.RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """The same for a group, whose back end has to fit all the types it takes."""
         self._place(ctxt, operation, group)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.manage')
     def manage_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """The same for a volume that is on its back end already: which pool fits its type."""
         self._place(ctxt, operation, volume)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.retype')
     def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Let the volume's own back end give it the new type if that has what it asks for, else
@@ -236,7 +245,7 @@ class SchedulerManager:
                 operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
                                 f'have what volume type {wanted.name} asks for.')
 
-    @operations.lost_is_fine
+    @operations.handles('volume.migrate')
     def migrate_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Find the pool that the volume is to move to; its own back end does the moving."""
@@ -267,7 +276,7 @@ class SchedulerManager:
                                 host=utils.backend_of(volume.host),
                                 cluster=utils.backend_of(volume.cluster_name),
                                 arguments={**operation.arguments, **arguments})
-        getattr(self.volume_api, volume_rpc.method_of(operation))(ctxt, volume, operation)
+        getattr(self.volume_api, message_of(operation.verb))(ctxt, volume, operation)
 
     # ---------------------------------------------------------------------------- one placement
     def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -326,7 +335,7 @@ class SchedulerManager:
         operations.fail(ctxt, operation, resource,
                         f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
                         step=f'{kind}.schedule', detail=operations.NO_BACKEND)
-        notices.tell(ctxt, kind, f'scheduler.{volume_rpc.method_of(operation)}', resource,
+        notices.tell(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
                      publisher=f'scheduler.{self.host}', status='error',
                      reason=error.kwargs['words'])
 
@@ -358,7 +367,7 @@ class SchedulerManager:
         self._put_back(ctxt, operation, waits=waits + 1)
         self.host_manager.read_services_again()
         timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)],
-                            self.runner.handlers[operation.verb], (ctxt, operation, resource))
+                            self.runner.submit, (ctxt, operation, resource))
         timer.daemon = True
         timer.start()
 
@@ -381,7 +390,7 @@ class SchedulerManager:
             operations.abandon(ctxt, operation, operations.WENT_AWAY)
             return
         with utils.fault_points(f'{step}:cast'):
-            send = getattr(self.volume_api, volume_rpc.method_of(operation))
+            send = getattr(self.volume_api, message_of(operation.verb))
             send(ctxt, resource, operation)
 
 

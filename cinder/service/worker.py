@@ -54,6 +54,7 @@ class Service(service.ServiceBase):
         self._up: bool | None = None
         self._initialised = False
         self._servers: list[messaging.MessageHandlingServer] = []
+        self._liveness: messaging.MessageHandlingServer | None = None
         profiler.setup_profiler(binary, host)
 
     @classmethod
@@ -174,10 +175,12 @@ class Service(service.ServiceBase):
         return True
 
     def _start_servers(self) -> None:
-        self.pulse = pulse.Pulse(self.topic, self.host)
+        self.pulse = pulse.Pulse(self.topic, self.host, CONF.service_down_time)
         self.manager.heard_within = self.pulse.heard_within
-        endpoints = [self.pulse, logs.LogLevels(), self.manager,
-                     *self.manager.additional_endpoints]
+        self._liveness = rpc.get_server(self.pulse.address, [self.pulse])
+        self._liveness.start()
+        endpoints = [self.pulse, logs.LogLevels(), *self.manager.additional_endpoints,
+                     self.manager]
         for name in filter(None, (self.host, self.cluster)):
             server = rpc.get_server(messaging.Target(topic=self.topic, server=name), endpoints)
             server.start()
@@ -210,7 +213,7 @@ class Service(service.ServiceBase):
             self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
         elif not self.pulse.check(ctxt, self.report_interval / 2):
             self._explain(ctxt, 'it receives no messages')
-        else:
+        elif not self._draining:
             self._touch(ctxt)
             if not self._up:
                 services.explain(ctxt, self.service_id, None)
@@ -254,12 +257,15 @@ class Service(service.ServiceBase):
         if self._started_in != os.getpid() or self._stopping.is_set():
             return
         self._draining = True
+        self.manager.stop()
         finished = launch.within(launch.drain_time(), self._drain)
         if not finished:
             LOG.warning('%s on %s stops with work unfinished: it is resumed at the next start.',
                         self.binary, self.host)
         self._stopping.set()
-        self.manager.stop()
+        self.manager.give_up()
+        if self._liveness:  # else the start still waited for the broker
+            self._liveness.stop()
         rpc.flush()
         if self.service_id is not None:
             with contextlib.suppress(Exception):  # the database may be away; rows lapse anyway
@@ -274,6 +280,7 @@ class Service(service.ServiceBase):
             server.stop()
         for server in self._servers:
             server.wait()
+        self.manager.wait()
 
     def wait(self) -> None:
         """Everything is done by stop()."""

@@ -28,6 +28,9 @@ class VolumeDriver(abc.ABC):
     supported = True
     # Whether copies to new volumes may skip blocks of zeros: only where those read zeros.
     sparse_copy = False
+    # Verbs of the journal that move bytes on this storage, 'volume.clone' among them for a volume
+    # with a source: they run as bulk work. Known when setup has been checked.
+    moves_bytes: frozenset[str] = frozenset()
 
     def __init__(self, configuration: Any, executor: Callable | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:

@@ -44,6 +44,7 @@ class BackupManager:
         self._task = functools.partial(task, self.runner)
         self.heartbeat = self.runner.renew
         self.init_host_with_rpc, self.stop = self.runner.start, self.runner.stop
+        self.wait, self.give_up = self.runner.wait, self.runner.give_up
 
     def init_host(self, **_kwargs: object) -> None:
         """Nothing to prepare."""
@@ -58,7 +59,7 @@ class BackupManager:
         """Nothing was read from the configuration."""
 
     # ------------------------------------------------------------------------------- messages
-    @operations.lost_is_fine
+    @operations.handles('backup.create')
     def create_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work, session.writer(ctxt):
             backup = work.resource
@@ -69,19 +70,19 @@ class BackupManager:
                 volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
                 volumes_db.leave(ctxt, volume.id, 'backing-up', volume.previous_status, {})
 
-    @operations.lost_is_fine
+    @operations.handles('backup.restore')
     def restore_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work, session.writer(ctxt):
             work.done()
             volumes_db.leave(ctxt, operation.arguments['volume_id'], 'restoring-backup',
                              'available', {})
 
-    @operations.lost_is_fine
+    @operations.handles('backup.delete')
     def delete_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work:
             work.done()
 
-    @operations.lost_is_fine
+    @operations.handles('backup.import')
     def import_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work:
             work.done()

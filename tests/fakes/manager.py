@@ -39,6 +39,12 @@ class Manager:
     def stop(self):
         self.asked.append('stop')
 
+    def wait(self):
+        self.asked.append('wait')
+
+    def give_up(self):
+        self.asked.append('give_up')
+
 
 class BrokenManager(Manager):
     """Cannot be initialised."""

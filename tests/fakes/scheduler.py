@@ -4,6 +4,7 @@
 Nothing here decides anything.
 """
 import types
+from collections.abc import Callable
 
 from oslo_config import cfg
 
@@ -25,7 +26,7 @@ class Clock:
 
 
 class Later:
-    """Timers: what was put off, with its pause; run() does it now."""
+    """Timers: what was put off, with its pause; run() does it now, and returns when `wait` does."""
 
     def __init__(self) -> None:
         self.pauses: list[float] = []
@@ -39,10 +40,11 @@ class Later:
         self.pauses.append(seconds)
         self._calls.append((function, arguments))
 
-    def run(self) -> None:
+    def run(self, wait: Callable[[], object]) -> None:
         calls, self._calls = self._calls, []
         for function, arguments in calls:
             function(*arguments)
+        wait()
 
 
 def options(**overrides: object) -> cfg.ConfigOpts:

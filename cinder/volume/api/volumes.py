@@ -127,6 +127,8 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
         raise exception.InvalidInput(reason='the source and the group are on different back ends')
     if backends:
         arguments['resource_backend'] = backends.pop()
+    if origin is not None:
+        arguments['has_source'] = True
     if backup is not None:
         arguments['backup_id'] = backup.id
     if image is not None:

@@ -15,6 +15,9 @@ from cinder.volume import driver
 from cinder.volume.drivers import exported, manageable
 from cinder.volume.drivers.exported import GIB
 
+# What copies where the file system cannot share blocks.
+COPIES = frozenset(('volume.clone', 'volume.revert', 'snapshot.create', 'group_snapshot.create'))
+
 
 def _typed(method):
     """Errors of the file system, a full one among them, as errors of the back end."""
@@ -48,6 +51,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                     data=f'file_reflink is "always", and the file system of {self.folder} '
                          'cannot share blocks between files')
             self.reflink = 'never'
+        if self.reflink == 'never':
+            self.moves_bytes = COPIES
 
     @_typed
     def _pool_stats(self) -> dict[str, Any]:
@@ -72,7 +77,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         self._copy(snapshot.volume.name, snapshot.name, snapshot.volume_size)
 
     def _copy(self, source, name, size):
-        native.call(files.copy, self._path(source), self._path(name), size * GIB, self.reflink,
+        native.copy(files.copy, self._path(source), self._path(name), size * GIB, self.reflink,
                     self.pace)
 
     @_typed
@@ -88,7 +93,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
-        native.call(files.replace, self._path(snapshot.name), self._path(volume.name),
+        native.copy(files.replace, self._path(snapshot.name), self._path(volume.name),
                     volume.size * GIB, self.reflink, self.pace)
 
     @_typed

@@ -49,8 +49,15 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             thin = False
         self.vg = self._group('thin' if thin else 'default')
         self.sparse_copy = thin
+        self.moves_bytes = frozenset() if thin else self._thick_copies()
         self.guard = self._guard() if thin else None
         return group
+
+    def _thick_copies(self) -> frozenset[str]:
+        clears = self.configuration.volume_clear != 'none'
+        return frozenset(('volume.clone', 'volume.revert', *(
+            ('volume.delete', 'snapshot.delete', 'group.delete', 'group_snapshot.delete')
+            if clears else ())))
 
     def _group(self, lvm_type):
         config = self.configuration

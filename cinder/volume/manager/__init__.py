@@ -4,7 +4,7 @@ import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_service import periodic_task
 
-from cinder import context, exception, operations
+from cinder import context, operations
 from cinder.conf import CONF
 from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
@@ -12,6 +12,7 @@ from cinder.volume.manager import (
     attachments,
     backend,
     backups,
+    calls,
     capabilities,
     exporting,
     group_snapshots,
@@ -47,7 +48,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
         self.host, self.cluster = host, cluster
         self.backend = backend.Backend(host, service_name, cluster)
         self.backend.runner = self.runner = operations.OperationRunner(
-            host, 'execute', {}, cluster=cluster, ready=self.is_working)
+            host, 'execute', {}, cluster=cluster, ready=self.is_working,
+            bounds=self.backend.bounds(), kind_of=self.backend.kind_of)
         self._watch = health.Watch(self.backend)
         volume_endpoint = volumes.VolumeEndpoint(self.backend)
         snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
@@ -58,37 +60,16 @@ class VolumeManager(periodic_task.PeriodicTasks):
         migration_endpoint = volume_migrations.MigrationEndpoint(self.backend)
         image_endpoint = images.ImageEndpoint(self.backend)
         replication_endpoint = replication.ReplicationEndpoint(self.backend)
-        self.runner.handlers = {
-            'volume.create': volume_endpoint.create_volume,
-            'volume.delete': volume_endpoint.delete_volume,
-            'volume.extend': volume_endpoint.extend_volume,
-            'volume.revert': volume_endpoint.revert_volume,
-            'volume.download': image_endpoint.download_volume,
-            'volume.reimage': image_endpoint.reimage_volume,
-            'volume.upload': image_endpoint.upload_volume,
-            'volume.retype': migration_endpoint.retype_volume,
-            'volume.migrate': migration_endpoint.migrate_volume,
-            'service.failover': replication_endpoint.failover_service,
-            'snapshot.create': snapshot_endpoint.create_snapshot,
-            'snapshot.delete': snapshot_endpoint.delete_snapshot,
-            'volume.manage': manage_volume_endpoint.manage_volume,
-            'volume.unmanage': manage_volume_endpoint.unmanage_volume,
-            'volume.forget': manage_volume_endpoint.forget_volume,
-            'snapshot.manage': manage_snapshot_endpoint.manage_snapshot,
-            'snapshot.unmanage': manage_snapshot_endpoint.unmanage_snapshot,
-            'group.create': group_endpoint.create_group,
-            'group.update': group_endpoint.update_group,
-            'group.copy': group_endpoint.copy_group,
-            'group.delete': group_endpoint.delete_group,
-            'group_snapshot.create': group_snapshot_endpoint.create_group_snapshot,
-            'group_snapshot.delete': group_snapshot_endpoint.delete_group_snapshot,
-        }
-        self.additional_endpoints = [volume_endpoint, snapshot_endpoint, group_endpoint,
-                                     group_snapshot_endpoint, manage_volume_endpoint,
-                                     manage_snapshot_endpoint, migration_endpoint, image_endpoint,
+        work = (volume_endpoint, snapshot_endpoint, group_endpoint, group_snapshot_endpoint,
+                manage_volume_endpoint, manage_snapshot_endpoint, migration_endpoint,
+                image_endpoint, replication_endpoint)
+        self.runner.handlers = operations.handlers_of(*work)
+        # The first one that has a message takes it: what is work goes to the executor.
+        self.additional_endpoints = [operations.Messages(self.runner, self.target),
+                                     manage_volume_endpoint, manage_snapshot_endpoint,
+                                     migration_endpoint, replication_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
                                      backups.BackupSourceEndpoint(self.backend),
-                                     replication_endpoint,
                                      cleanup.TakeOver(self.runner.take_over)]
         for endpoint in self.additional_endpoints:
             # Without it the library takes an endpoint for one of the first version.
@@ -128,8 +109,18 @@ class VolumeManager(periodic_task.PeriodicTasks):
         self.publish_service_capabilities(context.get_admin_context())
 
     def stop(self) -> None:
-        """Take no new work."""
+        """Take no new work, and begin nothing that waits."""
         self.runner.stop()
+
+    def wait(self) -> None:
+        """Return when what runs has ended."""
+        self.runner.wait()
+
+    def give_up(self) -> None:
+        """Let others go on at once with what does not end in time; this process is about to."""
+        self.runner.give_up()
+        if self.cluster:
+            cleanup.ask_cluster(context.get_admin_context(), self.cluster, dead=[self.host])
 
     # ---------------------------------------------------------------------------- periodic tasks
     @periodic_task.periodic_task(spacing=CONF.backend_stats_polling_interval)
@@ -153,7 +144,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """A scheduler asks all volume services to report."""
         self.backend.publish(ctxt)
 
-    @messaging.expected_exceptions(exception.DriverNotInitialized)
+    @calls.answers
     def get_capabilities(self, ctxt, discover: bool = False) -> dict:
         """What the driver says it can do, in the words of the capabilities API.
 

@@ -3,23 +3,20 @@
 
 All of them follow from the attachment rows and may be repeated.
 """
-import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_utils import excutils
 
-from cinder import coordination, exception, objects, operations
+from cinder import exception, objects, operations
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import notices
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import exporting
+from cinder.volume.manager import calls, exporting
 
 LOG = logging.getLogger(__name__)
 
-# What the caller did wrong is for him to read, and no traceback for the log.
-_TOLD = messaging.expected_exceptions(exception.Invalid, exception.Conflict)
 
 
 class AttachmentEndpoint:
@@ -28,11 +25,11 @@ class AttachmentEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
-    @_TOLD
+    @calls.answers
     def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         """Export the volume and tell how a connector reaches it."""
         self.backend.require_ready()
-        with coordination.lock(f'volume-{volume.id}'):
+        with calls.lock('volume', volume.id):
             return self._connect(ctxt, volume, connector)
 
     def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
@@ -64,12 +61,12 @@ class AttachmentEndpoint:
                         self.backend.configuration.enforce_multipath_for_image_xfer)
         return info
 
-    @_TOLD
+    @calls.answers
     def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,
                              force: bool = False) -> None:
         """End the access of a connector; the export goes with the last one."""
         self.backend.require_ready()
-        with coordination.lock(f'volume-{volume.id}'):
+        with calls.lock('volume', volume.id):
             self.driver.terminate_connection(volume, connector, force=force)
             present = attachments_db.for_volume(ctxt, volume.id)
             # Who attached the old way has no connector in his row; one of these is the caller's.
@@ -81,7 +78,7 @@ class AttachmentEndpoint:
     def _remove_export(self, ctxt, volume: objects.Volume) -> None:
         exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
-    @_TOLD
+    @calls.answers
     def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
@@ -91,7 +88,7 @@ class AttachmentEndpoint:
             self.backend.require_ready()
             # Until its row tells of the connection, a detachment of another one would take the
             # export for unused.
-            with coordination.lock(f'volume-{volume.id}'):
+            with calls.lock('volume', volume.id):
                 connection = self._connect_attachment(ctxt, volume, attachment_id, connector, mode)
         except (exception.DatabaseTrouble, exception.VolumeAttachmentNotFound):
             raise
@@ -156,11 +153,11 @@ class AttachmentEndpoint:
                 other.attach_status for other in attachments_db.for_volume(ctxt, volume.id)))
             volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
 
-    @_TOLD
+    @calls.answers
     def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
         """Let the host of an attachment go, unless another attachment of the same host stays."""
         self.backend.require_ready()
-        with coordination.lock(f'volume-{volume.id}'):
+        with calls.lock('volume', volume.id):
             present = attachments_db.for_volume(ctxt, volume.id)
             mine = next((one for one in present if one.id == attachment_id), None)
             if mine is None or not mine.connector:

@@ -5,8 +5,9 @@ import threading
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
-from cinder import exception, operations, utils
+from cinder import exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.objects.verbs import BULK, SHORT, VERBS
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
@@ -55,6 +56,19 @@ class Backend:
         if self.initialized:
             LOG.error('Back end %s is down: %s', self.host, cause)
             self.initialized, self.trouble = False, str(cause)
+
+    # ------------------------------------------------------------------------- classes of work
+    def bounds(self) -> dict[str, int]:
+        """Class of work -> how many operations of it run at a time."""
+        return {SHORT: self.configuration.max_short_operations,
+                BULK: self.configuration.max_bulk_operations}
+
+    def kind_of(self, operation: objects.Operation) -> str:
+        """The class of an operation, by what its verb means on this storage."""
+        verb = operation.verb
+        if verb == 'volume.create' and (operation.arguments or {}).get('has_source'):
+            verb = 'volume.clone'
+        return BULK if verb in self.driver.moves_bytes else VERBS[operation.verb].kind
 
     # ----------------------------------------------------------------------- what is allocated
     def set_allocated(self, allocated: dict[str, int]) -> None:

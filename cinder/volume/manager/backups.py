@@ -4,7 +4,6 @@ service that makes one gets a device to read."""
 import contextlib
 import uuid
 
-import oslo_messaging as messaging
 from oslo_log import log as logging
 
 from cinder import coordination, exception, objects, utils
@@ -18,12 +17,11 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
+from cinder.volume.manager import calls
 from cinder.volume.manager.task import Task
 
 LOG = logging.getLogger(__name__)
 
-_TOLD = messaging.expected_exceptions(exception.Invalid, exception.Conflict,
-                                      exception.ServiceUnavailable, exception.SnapshotIsBusy)
 
 
 class BackupSourceEndpoint:
@@ -37,14 +35,14 @@ class BackupSourceEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
-    @_TOLD
+    @calls.answers
     def open_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup,
                            machine: str) -> dict:
         """The device that holds what is to be backed up; see rpc.volume."""
         self.backend.require_ready()
         if machine != utils.machine():
             return {'path': None}
-        with coordination.lock(f'volume-{volume.id}'):
+        with calls.lock('volume', volume.id):
             if backup.snapshot_id:
                 return {'path': self._open(snapshots_db.get(ctxt, backup.snapshot_id))}
             if attachments_db.for_volume(ctxt, volume.id):
@@ -80,13 +78,13 @@ class BackupSourceEndpoint:
             snapshot = snapshots_db.get(ctxt, ident)
         return snapshot
 
-    @_TOLD
+    @calls.answers
     def close_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> None:
         """Take the device back, and remove the snapshot that was only for it."""
         self.backend.require_ready()
         if not isinstance(self.driver, driver_api.ReadsSnapshots):
             return
-        with coordination.lock(f'volume-{volume.id}'):
+        with calls.lock('volume', volume.id):
             if backup.snapshot_id:
                 self.driver.close_snapshot(snapshots_db.get(ctxt, backup.snapshot_id))
                 return

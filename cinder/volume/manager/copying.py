@@ -36,7 +36,7 @@ def copy(source: str, target: str, size: int, start: int = 0, *, reads_zeros: bo
     while start < size:
         piece = min(PIECE, size - start)
         if between_files:
-            native.call(files.copy_range, source, target, start, piece, pace)
+            native.copy(files.copy_range, source, target, start, piece, pace)
         else:
             mover.copy_range(source, target, start, piece, reads_zeros)
         start += piece

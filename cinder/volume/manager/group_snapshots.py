@@ -25,7 +25,7 @@ class GroupSnapshotEndpoint:
     def _groups(self, ctxt) -> driver_api.Groups:
         return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt))
 
-    @operations.lost_is_fine
+    @operations.handles('group_snapshot.create')
     def create_group_snapshot(self, ctxt, operation: objects.Operation,
                               group_snapshot: objects.GroupSnapshot | None = None) -> None:
         """Take all snapshots; those taken one by one are marked so."""
@@ -43,7 +43,7 @@ class GroupSnapshotEndpoint:
                                        {'progress': '100%', **(made.get(snapshot.id) or {})})
                 work.done()
 
-    @operations.lost_is_fine
+    @operations.handles('group_snapshot.delete')
     def delete_group_snapshot(self, ctxt, operation: objects.Operation,
                               group_snapshot: objects.GroupSnapshot | None = None) -> None:
         """Remove all snapshots."""

@@ -26,7 +26,7 @@ class GroupEndpoint:
     def _groups(self, ctxt) -> driver_api.Groups:
         return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt))
 
-    @operations.lost_is_fine
+    @operations.handles('group.create')
     def create_group(self, ctxt, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """Make an empty group."""
@@ -35,7 +35,7 @@ class GroupEndpoint:
                 made = self._groups(ctxt).create_group(work.resource) or {}
             work.done(**made)
 
-    @operations.lost_is_fine
+    @operations.handles('group.update')
     def update_group(self, ctxt, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """Take in and let go the volumes that the operation names."""
@@ -55,7 +55,7 @@ class GroupEndpoint:
                 _let_go(ctxt, removed)
                 work.done(**made)
 
-    @operations.lost_is_fine
+    @operations.handles('group.copy')
     def copy_group(self, ctxt, operation: objects.Operation,
                    group: objects.Group | None = None) -> None:
         """Fill the volumes of a group from the volumes or snapshots that their rows name."""
@@ -75,7 +75,7 @@ class GroupEndpoint:
             for volume, _ in copies:
                 self.backend.allocate(volume.host, volume.size)
 
-    @operations.lost_is_fine
+    @operations.handles('group.delete')
     def delete_group(self, ctxt, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """Remove the group with the volumes that it has."""

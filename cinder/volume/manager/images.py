@@ -64,7 +64,7 @@ class ImageEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
-    @operations.lost_is_fine
+    @operations.handles('volume.download')
     def download_volume(self, ctxt, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
         """Write an image to a volume that was made for it."""
@@ -72,7 +72,7 @@ class ImageEndpoint:
             image = self._write(work, new=True)
             _finish(ctxt, work, image, launched_at=timeutils.utcnow())
 
-    @operations.lost_is_fine
+    @operations.handles('volume.reimage')
     def reimage_volume(self, ctxt, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Write an image over a volume: of what was in it no byte stays."""
@@ -110,12 +110,12 @@ class ImageEndpoint:
             native.call(files.blank, path, size)
         return is_file
 
-    @operations.lost_is_fine
+    @operations.handles('volume.upload')
     def upload_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Write the volume to the image that waits for it; who has the volume goes on using it."""
         image_id = operation.arguments['image_id']
-        with task(self.backend.runner, ctxt, operation, volume, alone=False,
+        with task(self.backend.runner, ctxt, operation, volume,
                   undo=lambda: _discard(image_id)) as work:
             try:
                 with work.driver():

@@ -2,15 +2,13 @@
 """The endpoint of snapshots that were made without this service: list, take over, let go."""
 import functools
 
-import oslo_messaging as messaging
-
 from cinder import exception, objects, operations
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import manageable
+from cinder.volume.manager import calls, manageable
 from cinder.volume.manager.task import task
 
 
@@ -21,7 +19,7 @@ class ManageSnapshotsEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
+    @calls.answers
     def get_manageable_snapshots(self, ctxt, limit: int, offset: int = 0,
                                  marker: dict | None = None,
                                  sort: list | None = None) -> list[dict]:
@@ -35,7 +33,7 @@ class ManageSnapshotsEndpoint:
             volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
             snapshots_db.on_backend(ctxt, self.backend.host, self.backend.cluster))
 
-    @operations.lost_is_fine
+    @operations.handles('snapshot.manage')
     def manage_snapshot(self, ctxt, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
         """Take over what the operation's reference means, if it may be a snapshot of the volume.
@@ -54,7 +52,7 @@ class ManageSnapshotsEndpoint:
                 made = self.driver.manage_existing_snapshot(snapshot, reference) or {}
             work.done(**made, volume_size=snapshot.volume_size, progress='100%')
 
-    @operations.lost_is_fine
+    @operations.handles('snapshot.unmanage')
     def unmanage_snapshot(self, ctxt, operation: objects.Operation,
                           snapshot: objects.Snapshot | None = None) -> None:
         """Forget the snapshot; its data keeps its name and its place."""

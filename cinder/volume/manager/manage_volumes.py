@@ -2,16 +2,15 @@
 """The endpoint of volumes that were made without this service: list, take over, let go."""
 import functools
 
-import oslo_messaging as messaging
 from oslo_utils import timeutils
 
-from cinder import exception, objects, operations, quota
+from cinder import objects, operations, quota
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import manageable
+from cinder.volume.manager import calls, manageable
 from cinder.volume.manager.task import task
 
 
@@ -22,7 +21,7 @@ class ManageVolumesEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
+    @calls.answers
     def get_manageable_volumes(self, ctxt, limit: int, offset: int = 0, marker: dict | None = None,
                                sort: list | None = None) -> list[dict]:
         """A page of what could be taken over, with what is managed already."""
@@ -35,7 +34,7 @@ class ManageVolumesEndpoint:
             volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
             snapshots_db.on_backend(ctxt, self.backend.host, self.backend.cluster))
 
-    @operations.lost_is_fine
+    @operations.handles('volume.manage')
     def manage_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Take over what the operation's reference means; now its size counts for the quota."""
@@ -54,7 +53,7 @@ class ManageVolumesEndpoint:
                       shared_targets=getattr(self.driver, 'shared_targets', False))
             self.backend.allocate(volume.host, volume.size)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.unmanage')
     def unmanage_volume(self, ctxt, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
         """Forget the volume; its data keeps its name and its place."""
@@ -65,7 +64,7 @@ class ManageVolumesEndpoint:
             work.done()
             self.backend.allocate(volume.host, -volume.size)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.forget')
     def forget_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Drop the row of a volume that could not be taken over; nothing was made for it."""

@@ -24,8 +24,9 @@ class ReplicationEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
-    @operations.lost_is_fine
-    def failover_service(self, ctxt, operation: objects.Operation) -> None:
+    @operations.handles('service.failover')
+    def failover_service(self, ctxt, operation: objects.Operation,
+                         _resource: None = None) -> None:
         """Go over to the `backend_id` of the operation."""
         with self.backend.runner.hold(ctxt, operation, 'service.failover:execute:claim'):
             try:

@@ -14,7 +14,7 @@ class SnapshotEndpoint:
         self.driver = backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    @operations.lost_is_fine
+    @operations.handles('snapshot.create')
     def create_snapshot(self, ctxt, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
         """Take the snapshot."""
@@ -23,7 +23,7 @@ class SnapshotEndpoint:
                 made = self.driver.create_snapshot(work.resource) or {}
             work.done(**made, progress='100%')
 
-    @operations.lost_is_fine
+    @operations.handles('snapshot.delete')
     def delete_snapshot(self, ctxt, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
         """Remove the snapshot; one that the storage still uses stays available."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to fill a new volume: empty, from a snapshot, from another volume; and the generic way,
-copying bytes, where a driver lacks its own."""
+copying bytes, where a driver lacks its own. Any number of volumes are filled from one source at
+a time; what changes the source waits for them."""
 from cinder import coordination, exception, objects
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
@@ -20,7 +21,7 @@ def fill(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
 
 
 def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
-    with coordination.lock(f'volume-{volume.source_volid}'):
+    with coordination.shared(f'volume-{volume.source_volid}'):
         source = volumes_db.get(ctxt, volume.source_volid)
         if not isinstance(driver, driver_api.ClonesVolumes):
             raise exception.VolumeBackendAPIException(
@@ -29,6 +30,6 @@ def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dic
 
 
 def _from_snapshot(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
-    with coordination.lock(f'snapshot-{volume.snapshot_id}'):
+    with coordination.shared(f'snapshot-{volume.snapshot_id}'):
         snapshot = snapshots_db.get(ctxt, volume.snapshot_id)
         return driver.create_volume_from_snapshot(volume, snapshot) or {}

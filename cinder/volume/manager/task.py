@@ -8,9 +8,13 @@ from oslo_log import log as logging
 from cinder import context, coordination, exception, objects, operations, utils
 from cinder.conf import CONF
 from cinder.objects import states
+from cinder.objects.verbs import VERBS
 from cinder.rpc import notices
 
 LOG = logging.getLogger(__name__)
+
+# How long a thread waits for the lock of a resource, and how long the operation is set aside then.
+LOCK_SECONDS, SET_ASIDE_SECONDS = 5, 5
 
 
 class Task:
@@ -71,23 +75,23 @@ class Task:
 @contextlib.contextmanager
 def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
          operation: objects.Operation, resource: objects.base.CinderObject | None = None, *,
-         alone: bool = True, undo: Callable[[], None] = lambda: None,
+         undo: Callable[[], None] = lambda: None,
          **on_failure: object) -> Iterator[Task]:
     """Run the body as the one holder of the operation.
 
     Trouble with the database is no failure of the work: the journal keeps it to be done again.
 
     :param resource: as it came with the message; loaded where the operation is resumed.
-    :param alone: nothing else is done to the resource meanwhile.
     :param undo: removes what a failure would leave elsewhere.
     :param on_failure: columns to write together with the error status.
     :raises OperationLost: others hold it, it is done, the resource went another way, or the
         storage does not answer: then it goes back to the journal. What was asked for may still
         happen, and is found done by the next attempt.
     """
+    alone = VERBS[operation.verb].alone
     lock = (f'{operation.resource_type}-{operation.resource_id}' if alone
             else f'operation-{operation.id}')
-    with (coordination.lock(lock), _again_later(operation),
+    with (_again_later(operation), _locked(operation, lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation))
         if operation.attempt > CONF.operation_max_attempts:
@@ -99,7 +103,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             notices.operation(ctxt, 'start', operation, work.resource)
         try:
             yield work
-        except (exception.OperationLost, exception.BackendUnresponsive,
+        except (exception.OperationLost, exception.BackendUnresponsive, exception.NotYet,
                 exception.DatabaseTrouble):
             raise
         except Exception as exc:
@@ -108,6 +112,22 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     work.tell()
     if work.gone or not alone:
         coordination.forget(lock)
+
+
+@contextlib.contextmanager
+def _locked(operation: objects.Operation, name: str) -> Iterator[None]:
+    """Hold the lock of the resource. A call holds it for a moment, a copy that reads it for long:
+    then the operation waits in the journal and no thread with it.
+
+    :raises NotYet: it is held.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(coordination.lock(name, timeout=LOCK_SECONDS))
+        except exception.LockTimeout as exc:
+            raise exception.NotYet(SET_ASIDE_SECONDS, operation_id=operation.id,
+                                   reason=f'lock {name}') from exc
+        yield
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ import contextlib
 import time
 from collections.abc import Mapping
 
-import oslo_messaging as messaging
 from oslo_log import log as logging
 
 from cinder import coordination, exception, objects, operations, utils
@@ -24,7 +23,7 @@ from cinder.i18n import _
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import connecting, copying, swapping
+from cinder.volume.manager import calls, connecting, copying, swapping
 from cinder.volume.manager.task import Task, load, task
 
 LOG = logging.getLogger(__name__)
@@ -43,7 +42,7 @@ class MigrationEndpoint:
         self.initiator = connecting.Initiator(backend.configuration)
 
     # -------------------------------------------------------------------------------- messages
-    @operations.lost_is_fine
+    @operations.handles('volume.migrate')
     def migrate_volume(self, ctxt, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Move the volume to the destination of the operation.
@@ -69,7 +68,7 @@ class MigrationEndpoint:
             work.tell()
         coordination.forget(lock)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.retype')
     def retype_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Give the volume the type of the operation, here or where the scheduler found it room."""
@@ -79,7 +78,7 @@ class MigrationEndpoint:
         with task(self.backend.runner, ctxt, operation, volume) as work:
             work.done(**_new_type(ctxt, operation))
 
-    @messaging.expected_exceptions(exception.Invalid, exception.ServiceUnavailable)
+    @calls.answers
     def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
         """Where a service on this machine reaches the bytes of a volume of this back end; the
         path is None for a service on another machine."""

@@ -33,7 +33,7 @@ class VolumeEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.create')
     def create_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Make the volume on storage, or send it back to the scheduler."""
@@ -86,7 +86,7 @@ class VolumeEndpoint:
             LOG.exception('What is left of volume %s on %s could not be removed.',
                           volume.id, self.backend.host)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.delete')
     def delete_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Remove the volume, with its snapshots where the operation says so."""
@@ -110,7 +110,7 @@ class VolumeEndpoint:
             self.driver.delete_snapshot(snapshot)
             snapshots_db.destroy(ctxt, snapshot.id)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.extend')
     def extend_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Grow the volume to the `new_size` (GiB) of the operation."""
@@ -127,7 +127,7 @@ class VolumeEndpoint:
                 {each.instance_uuid for each in attachments_db.for_volume(ctxt, volume.id)
                  if each.instance_uuid and each.attach_status == 'attached'}, volume.id)
 
-    @operations.lost_is_fine
+    @operations.handles('volume.revert')
     def revert_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Take the volume back to the snapshot of the operation."""

@@ -2,6 +2,7 @@
 """cinder-manage: each command on a real database, and the whole program once."""
 
 import argparse
+import json
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from cinder.cmd import manage
 from cinder.conf import CONF
-from cinder.db import services, volumes
+from cinder.db import operations, services, volumes
 
 
 def run(*words):
@@ -124,3 +125,39 @@ def test_the_program_makes_a_database(tmp_path):
     assert (done.returncode, done.stdout) == (0, ''), done.stderr
     assert (tmp_path / 'cinder.sqlite').exists()
     assert not (tmp_path / 'cinder.log').exists()
+
+
+@pytest.fixture
+def journal(database, ctxt):
+    """A queued copy, a running extension and one that waits, of two services."""
+    made = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': 'h1@lvm#p'})
+    copy = operations.create(ctxt, 'volume.retype', made, host='h1@lvm')
+    running = operations.create(ctxt, 'volume.extend', made, host='h1@lvm')
+    operations.claim(ctxt, running, 'h1@lvm|x', 60)
+    operations.progress(ctxt, running, 1, 4)
+    waiting = operations.create(ctxt, 'volume.delete', made, host='h2@lvm')
+    operations.claim(ctxt, waiting, 'h2@lvm|x', 60)
+    operations.release(ctxt, waiting, 60)
+    return copy, running, waiting
+
+
+def test_operations_are_listed_with_their_totals(journal, capsys):
+    run('operations', 'list')
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1:4] for line in lines[1:4]] == [
+        ['volume.retype', 'bulk', 'queued'], ['volume.extend', 'short', 'running'],
+        ['volume.delete', 'short', 'waiting']]
+    assert lines[2].endswith(' 25')
+    assert [line.partition(',')[0] for line in lines[4:]] == ['h1@lvm', 'h1@lvm', 'h2@lvm']
+    assert '0 queued, 1 running, 0 waiting' in lines[5]
+
+
+@pytest.mark.parametrize(('words', 'found'), [
+    (('--host', 'h2@lvm'), [2]), (('--state', 'running'), [1]), (('--verb', 'volume.retype'), [0]),
+    (('--project', 'other'), []), (('--project', 'p1'), [0, 1, 2])])
+def test_operations_that_are_asked_for(journal, capsys, words, found):
+    run('operations', 'list', '--json', *words)
+    told = json.loads(capsys.readouterr().out)
+    assert [row['id'] for row in told['operations']] == [journal[number].id for number in found]
+    assert sum(total['queued'] + total['running'] + total['waiting']
+               for total in told['totals']) == len(found)

@@ -184,7 +184,7 @@ def test_back_end_that_restarts_is_waited_for(manager, services, later, bus, ctx
     manager.create_volume(ctxt, operation, volume)
     assert row(ctxt, operation).state == 'queued'
     services.rows[0].is_up = True
-    later.run()
+    later.run(manager.runner.wait)
     assert bus.created == [('n1@lvm#lvm', 'n1@lvm', 'execute', 'queued')]
 
 
@@ -195,7 +195,7 @@ def test_back_end_that_does_not_return_is_waited_for_some_times(manager, service
     manager.create_volume(ctxt, operation, volume)
     for _pause in PAUSES:
         assert volumes_db.get(ctxt, volume.id).status == 'creating'
-        later.run()
+        later.run(manager.runner.wait)
     assert later.pauses == list(PAUSES)
     assert volumes_db.get(ctxt, volume.id).status == 'error'
     assert 'not available' in row(ctxt, operation).error
@@ -269,7 +269,7 @@ class TestDeaf:
         manager.create_volume(ctxt, row(ctxt, operation))
         assert row(ctxt, operation).state == 'queued'
         services.rows[0].is_up = True
-        later.run()
+        later.run(manager.runner.wait)
         assert bus.created == [('n1@lvm#lvm', 'n1@lvm', 'execute', 'queued')]
 
     def test_who_hears_that_no_back_end_is_up_refuses_in_the_end(
@@ -282,7 +282,7 @@ class TestDeaf:
         manager.create_volume(ctxt, row(ctxt, operation))
         assert volumes_db.get(ctxt, volume.id).status == 'creating'
         clock.now += 61
-        later.run()
+        later.run(manager.runner.wait)
         assert volumes_db.get(ctxt, volume.id).status == 'error'
         assert 'not available' in row(ctxt, operation).error
 
@@ -418,10 +418,10 @@ class TestStart:
         for _time in range(10):
             assert (row(ctxt, operation).stage, row(ctxt, operation).state) == (
                 'schedule', 'queued')
-            later.run()
+            later.run(manager.runner.wait)
         assert later.pauses == [*PAUSES, *[PAUSES[-1]] * 5]
         clock.now += 61
-        later.run()
+        later.run(manager.runner.wait)
         assert volumes_db.get(ctxt, volume.id).status == 'error'
 
     def test_refusal_is_final_when_all_have_reported(self, manager, ctxt):

@@ -244,8 +244,10 @@ def test_what_happens_is_told(ctxt, manager, accepted, sent, folder, monkeypatch
 
 
 def test_the_bus_finds_who_does_what_the_journal_has(manager):
-    """A message in a newer version than that of an endpoint is not for it."""
+    """A message in a newer version than that of an endpoint is not for it; none does the work in a
+    thread of the bus."""
     for verb in manager.runner.handlers:
         name = '_'.join(reversed(verb.split('.')))
         doers = [endpoint for endpoint in manager.additional_endpoints if hasattr(endpoint, name)]
-        assert [doer.target.version for doer in doers] == [manager.RPC_API_VERSION], verb
+        assert isinstance(doers[0], operations.Messages), verb
+        assert doers[0].target.version == manager.RPC_API_VERSION

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who holds an operation, for how long, and that a late holder can write nothing."""
+import threading
+
 import pytest
 
 from cinder import context, exception, operations, utils
@@ -7,6 +9,7 @@ from cinder.conf import CONF
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
+from cinder.operations import runner as runner_module
 
 HOST = 'here@files'
 
@@ -109,7 +112,7 @@ def test_an_operator_has_the_work_of_a_dead_host_taken_at_once(ctxt, volume):
     operations_db.claim(ctxt, operation, 'one@files|dead', 3600)
     seen = []
 
-    def handler(ctxt, operation):
+    def handler(ctxt, operation, _resource):
         two.claim(ctxt, operation)
         seen.append(operation.fence)
 
@@ -124,7 +127,7 @@ def test_an_operator_has_the_work_of_a_dead_host_taken_at_once(ctxt, volume):
 def test_poll_runs_what_is_left_with_the_identity_that_asked(ctxt, operation):
     seen = []
 
-    def handler(ctxt, operation):
+    def handler(ctxt, operation, _resource):
         runner.claim(ctxt, operation)
         seen.append((ctxt.user_id, ctxt.project_id, ctxt.request_id, operation.arguments))
 
@@ -151,13 +154,23 @@ def test_a_failure_is_told_to_the_tenant(ctxt, operation, volume):
     assert operations_db.get(ctxt, operation.id).error == 'No room.'
 
 
-def test_a_resource_that_went_another_way_is_not_touched(ctxt, operation, volume):
+def test_what_was_done_is_kept_when_another_request_changed_the_status(ctxt, operation, volume):
     _runner().claim(ctxt, operation)
     volumes_db.update(ctxt, volume.id, {'status': 'deleting'})
-    assert not operations.succeed(ctxt, operation, volume, size=2)
-    assert volumes_db.get(ctxt, volume.id).status == 'deleting'
+    assert not operations.succeed(ctxt, operation, volume, size=2, growth=0)
+    done = volumes_db.get(ctxt, volume.id)
+    assert (done.status, done.size, done.growth) == ('deleting', 2, 0)
     assert operations_db.get(ctxt, operation.id).error == operations.WENT_AWAY
-    assert messages_db.list_rows(ctxt).rows == []
+    message, = messages_db.list_rows(ctxt).rows
+    assert operations.WENT_AWAY in message['user_message']
+
+
+def test_what_no_longer_counts_is_written_by_a_failure_too(ctxt, operation, volume):
+    _runner().claim(ctxt, operation)
+    volumes_db.update(ctxt, volume.id, {'status': 'available', 'growth': 1})
+    assert not operations.fail(ctxt, operation, volume, 'No room.', growth=0)
+    left = volumes_db.get(ctxt, volume.id)
+    assert (left.status, left.growth) == ('available', 0)
 
 
 @pytest.mark.parametrize(('error', 'words'), [
@@ -201,3 +214,95 @@ def test_a_fault_point_that_makes_no_sense_is_refused():
 def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):
     made = operations.request_context(operation)
     assert isinstance(made, context.RequestContext) and made.is_admin
+
+
+def test_what_waits_for_somebody_is_set_aside_and_counts_as_no_attempt(ctxt, operation):
+    runner = _runner()
+    with pytest.raises(exception.NotYet), runner.hold(ctxt, operation, 'test'):
+        raise exception.NotYet(60, operation_id=operation.id, reason='a copy')
+    row = operations_db.get(ctxt, operation.id)
+    assert (row.state, row.attempt, row.owner) == ('queued', 0, None)
+    where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST}
+    assert operations_db.pending(ctxt, **where) == []
+    with pytest.raises(exception.OperationLost):
+        _runner(host='other@files').claim(ctxt, row)
+
+
+def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation):
+    seen = []
+
+    def handler(ctxt, operation, _resource):
+        with runner.hold(ctxt, operation, 'test'):
+            seen.append(operation.attempt)
+            if len(seen) < 3:
+                raise exception.NotYet(-1, operation_id=operation.id, reason='a copy')
+
+    runner = _runner({'volume.extend': handler})
+    # Its time is over at once: no timer is waited for.
+    runner._again_in = lambda _seconds, ctxt, operation: None
+    for _look in range(3):
+        assert runner.poll() == (1 if len(seen) < 3 else 0)
+        assert runner.wait(10)
+        operations_db.get(ctxt, operation.id)
+        runner._former_life = True
+    assert seen == [1, 1, 1]
+
+
+def test_a_message_only_puts_the_operation_into_the_executor(ctxt, operation, volume):
+    began, gate = threading.Event(), threading.Event()
+
+    def handler(_ctxt, _operation, resource):
+        began.set()
+        assert gate.wait(10)
+        seen.append(resource)
+
+    seen = []
+    runner = _runner({'volume.extend': handler})
+    endpoint = operations.Messages(runner, None)
+    endpoint.extend_volume(ctxt, operation=operation, volume=volume)
+    assert began.wait(10)
+    # The same message again, and the poller, find it under way.
+    endpoint.extend_volume(ctxt, operation=operation, volume=volume)
+    assert runner.poll() == 0
+    gate.set()
+    assert runner.wait(10)
+    assert seen == [volume]
+
+
+def test_a_resource_that_waited_long_is_loaded_again(ctxt, operation, volume, monkeypatch):
+    monkeypatch.setattr(runner_module, 'FRESH_SECONDS', -1)
+    seen = []
+    runner = _runner({'volume.extend': lambda _ctxt, _operation, resource: seen.append(resource)})
+    runner.submit(ctxt, operation, volume)
+    assert runner.wait(10)
+    assert seen == [None]
+
+
+def test_a_stop_begins_nothing_and_gives_back_what_does_not_end(ctxt, operation, volume):
+    began, gate, lost = threading.Event(), threading.Event(), []
+
+    def handler(ctxt, operation, _resource):
+        with runner.hold(ctxt, operation, 'test'):
+            began.set()
+            assert gate.wait(10)
+            try:
+                operations.succeed(ctxt, operation, volume, size=2)
+            except exception.OperationLost:
+                lost.append(operation.id)
+
+    runner = _runner({'volume.extend': handler}, bounds={'short': 1, 'bulk': 1})
+    waiting = operations_db.create(ctxt, 'volume.extend', volume, host=HOST)
+    runner.submit(ctxt, operation)
+    assert began.wait(10)
+    runner.submit(ctxt, waiting)
+    runner.stop()
+    assert not runner.submit(ctxt, waiting)
+    assert not runner.wait(0.01)
+    runner.give_up()
+    # Both are there for others at once, and who comes too late writes nothing.
+    free = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
+    assert {each.id for each in free} == {operation.id, waiting.id}
+    gate.set()
+    assert runner.wait(10)
+    assert lost == [operation.id]
+    assert volumes_db.get(ctxt, volume.id).size == 1

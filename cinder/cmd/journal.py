@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cinder-manage operations list`: what is accepted and not done yet, and for how long. Reads the
+journal of the database and changes nothing."""
+import json
+from collections.abc import Iterable
+
+from cinder import context
+from cinder.db import operations
+from cinder.objects.verbs import SHORT, VERBS
+
+COLUMNS = ('id', 'verb', 'class', 'state', 'resource', 'project', 'service', 'attempt', 'age',
+           'progress')
+
+
+def rows(**wanted: str | None) -> list[dict]:
+    """The unfinished operations, oldest first.
+
+    :param wanted: host, project_id, verb, state, resource_id: values that they must have
+    :returns: dictionaries with the keys COLUMNS; `age` in seconds, `progress` in percent or None;
+        the state of one that waits for somebody else is 'waiting'
+    """
+    found = []
+    for row in operations.unfinished(context.get_admin_context(), **wanted):
+        total = row['progress_total']
+        verb = VERBS.get(row['verb'])
+        found.append({
+            'id': row['id'], 'verb': row['verb'], 'class': verb.kind if verb else None,
+            'state': 'waiting' if row['set_aside'] else row['state'],
+            'resource': f'{row["resource_type"]} {row["resource_id"]}',
+            'project': row['project_id'], 'attempt': row['attempt'],
+            'service': (row['cluster'] or row['host']) if row['stage'] == 'execute'
+            else 'scheduler', 'age': round(row['age'], 1),
+            'progress': row['progress_done'] * 100 // total if total else None})
+    return found
+
+
+def totals(found: Iterable[dict]) -> list[dict]:
+    """Number queued, running and waiting, and the age in seconds of the oldest, by service and
+    class of work."""
+    sums: dict[tuple[str, str], dict] = {}
+    for row in found:
+        key = row['service'] or '', row['class'] or SHORT
+        each = sums.setdefault(key, {'service': key[0], 'class': key[1], 'queued': 0,
+                                     'running': 0, 'waiting': 0, 'oldest': 0.0})
+        each[row['state']] += 1
+        each['oldest'] = max(each['oldest'], row['age'])
+    return [sums[key] for key in sorted(sums)]
+
+
+def as_json(found: list[dict]) -> str:
+    """{'operations': [...], 'totals': [...]}, see rows() and totals()."""
+    return json.dumps({'operations': found, 'totals': totals(found)}, indent=2)
+

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations: rows of the journal, from the message or the poller to their end.
+
+executor.py decides which one begins, runner.py who holds it, outcome.py how it ends.
+"""
+from cinder.operations.executor import report
+from cinder.operations.outcome import (
+    DRIVER_FAILED,
+    NO_BACKEND,
+    UNKNOWN_CAUSE,
+    WENT_AWAY,
+    abandon,
+    fail,
+    load,
+    request_context,
+    succeed,
+    tell,
+    transition_of,
+    words_for_tenant,
+)
+from cinder.operations.runner import Messages, OperationRunner, handlers_of, handles
+
+__all__ = ['DRIVER_FAILED', 'Messages', 'NO_BACKEND', 'OperationRunner', 'UNKNOWN_CAUSE',
+           'WENT_AWAY', 'abandon', 'fail', 'handlers_of', 'handles', 'load', 'report',
+           'request_context', 'succeed', 'tell', 'transition_of', 'words_for_tenant']

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which of the waiting operations of a service begins next, and how many run at a time.
+
+Bounded by class of work, fair between projects, in order for each resource. Knows neither the
+database nor the bus; what a job does, its `run` knows.
+"""
+import collections
+import concurrent.futures
+import itertools
+import threading
+import time
+import weakref
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+
+class Job(NamedTuple):
+    """One operation that waits for its turn or runs.
+
+    :param ident: of the operation; a job whose ident is known already is not taken again
+    :param project_id: whose work it is
+    :param key: resource that it changes; jobs of one key run one after the other
+    :param kind: class of work, one of the executor's bounds
+    :param run: does the work; an exception of it ends nothing but the job
+    """
+
+    ident: str
+    project_id: str | None
+    key: str
+    kind: str
+    run: Callable[[], None]
+
+
+class _Entry(NamedTuple):
+    number: int
+    job: Job
+    since: float
+
+
+# All of this process, for its report.
+_executors: 'weakref.WeakSet[Executor]' = weakref.WeakSet()
+
+
+def report() -> str:
+    """What the executors of this process have to do, as text: a line for each class of work."""
+    lines = ['{name}, {kind}: {running} of {bound} running, {waiting} waiting, the oldest for '
+             '{oldest:.0f} s'.format(name=executor.name, kind=kind, **counts)
+             for executor in sorted(_executors, key=lambda each: each.name)
+             for kind, counts in executor.describe().items()]
+    return '\n'.join(lines) or 'none'
+
+
+class Executor:
+    """Runs jobs in threads of its own.
+
+    The next job of a class is one of the project with the least running here, then of the one whose
+    last job began longest ago; within a project the oldest whose resource is free.
+
+    :param name: of the threads, and in the report
+    :param bounds: class of work -> how many of its jobs run at a time
+    :param most_waiting: how many jobs may wait
+    :param clock: seconds that never go back
+    """
+
+    def __init__(self, name: str, bounds: Mapping[str, int], most_waiting: int = 1000,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.name, self.bounds = name, dict(bounds)
+        self._most_waiting = most_waiting
+        self._clock = clock
+        self._changed = threading.Condition()
+        self._numbers = itertools.count()
+        # Class -> project -> its jobs by ident, oldest first.
+        self._waiting: dict[str, dict[str | None, dict[str, _Entry]]] = {
+            kind: {} for kind in self.bounds}
+        self._running: dict[str, _Entry] = {}
+        self._keys: set[str] = set()
+        self._idents: set[str] = set()
+        # Project -> number of the last job of it that began.
+        self._last_begun: dict[str | None, int] = {}
+        self._closed = False
+        self._pools = {kind: concurrent.futures.ThreadPoolExecutor(
+            bound, thread_name_prefix=f'{name}-{kind}') for kind, bound in self.bounds.items()}
+        _executors.add(self)
+
+    # ------------------------------------------------------------------------------- from outside
+    def put(self, job: Job) -> bool:
+        """Take a job, to begin it as soon as it is its turn.
+
+        :returns: False when it was not taken: it is known, too many wait, or this is closed
+        """
+        with self._changed:
+            if self._closed or job.ident in self._idents or not self._make_room(job):
+                return False
+            entry = _Entry(next(self._numbers), job, self._clock())
+            self._waiting[job.kind].setdefault(job.project_id, {})[job.ident] = entry
+            self._idents.add(job.ident)
+            self._begin_what_can(job.kind)
+        return True
+
+    def knows(self, ident: str) -> bool:
+        """Whether the job waits or runs here."""
+        return ident in self._idents
+
+    def close(self) -> None:
+        """Take nothing new and begin nothing that waits."""
+        with self._changed:
+            self._closed = True
+            for projects in self._waiting.values():
+                projects.clear()
+            self._idents = set(self._running)
+            self._changed.notify_all()
+        for pool in self._pools.values():
+            pool.shutdown(wait=False)
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Return when nothing waits or runs, or after so many seconds; whether it is so."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._idents, seconds)
+
+    def describe(self) -> dict[str, dict[str, float]]:
+        """Class -> {'bound', 'running', 'waiting', 'oldest'}, the last in seconds of waiting."""
+        with self._changed:
+            now = self._clock()
+            found = {}
+            for kind, bound in self.bounds.items():
+                waiting = [entry.since for jobs in self._waiting[kind].values()
+                           for entry in jobs.values()]
+                found[kind] = {
+                    'bound': bound, 'waiting': len(waiting),
+                    'running': self._count(kind),
+                    'oldest': now - min(waiting) if waiting else 0.0}
+            return found
+
+    # ------------------------------------------------------------------------------------ inside
+    def _count(self, kind: str) -> int:
+        return sum(entry.job.kind == kind for entry in self._running.values())
+
+    def _make_room(self, job: Job) -> bool:
+        """Whether there is room for the job; the newest of the project with the most waiting jobs
+        gives way to a project that has fewer."""
+        waiting: collections.Counter = collections.Counter()
+        for projects in self._waiting.values():
+            waiting.update({project: len(jobs) for project, jobs in projects.items()})
+        if waiting.total() < self._most_waiting:
+            return True
+        (largest, number), = waiting.most_common(1)
+        if waiting[job.project_id] + 1 >= number:
+            return False
+        _number, kind, ident = max(
+            (entry.number, kind, ident) for kind, projects in self._waiting.items()
+            for ident, entry in projects.get(largest, {}).items())
+        self._forget_waiting(kind, largest, ident)
+        self._idents.discard(ident)
+        return True
+
+    def _forget_waiting(self, kind: str, project: str | None, ident: str) -> _Entry:
+        jobs = self._waiting[kind][project]
+        entry = jobs.pop(ident)
+        if not jobs:
+            del self._waiting[kind][project]
+        return entry
+
+    def _begin_what_can(self, kind: str) -> None:
+        free = self.bounds[kind] - self._count(kind)
+        while free > 0 and not self._closed:
+            entry = self._next(kind)
+            if entry is None:
+                return
+            self._running[entry.job.ident] = entry
+            self._keys.add(entry.job.key)
+            self._last_begun[entry.job.project_id] = next(self._numbers)
+            self._pools[kind].submit(self._run, entry)
+            free -= 1
+
+    def _next(self, kind: str) -> _Entry | None:
+        running = collections.Counter(entry.job.project_id for entry in self._running.values())
+        order = sorted(self._waiting[kind], key=lambda project: (
+            running[project], self._last_begun.get(project, -1)))
+        for project in order:
+            for ident, entry in self._waiting[kind][project].items():
+                if entry.job.key not in self._keys:
+                    self._forget_waiting(kind, project, ident)
+                    return entry
+        return None
+
+    def _run(self, entry: _Entry) -> None:
+        try:
+            entry.job.run()
+        finally:
+            with self._changed:
+                del self._running[entry.job.ident]
+                self._keys.discard(entry.job.key)
+                self._idents.discard(entry.job.ident)
+                if not any(entry.job.project_id in projects
+                           for projects in self._waiting.values()):
+                    self._forget_project(entry.job.project_id)
+                for kind in self.bounds:
+                    # A job of another class may have waited for this resource.
+                    self._begin_what_can(kind)
+                self._changed.notify_all()
+
+    def _forget_project(self, project: str | None) -> None:
+        """Keep no memory of a project that has nothing here."""
+        if all(entry.job.project_id != project for entry in self._running.values()):
+            self._last_begun.pop(project, None)

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How an operation ends: the last status of its resource, the message for the tenant, the row."""
+import contextlib
+
+from cinder import context, exception, objects
+from cinder.db import backups as backups_db
+from cinder.db import group_snapshots as group_snapshots_db
+from cinder.db import groups as groups_db
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.objects import states
+from cinder.objects.verbs import VERBS
+
+# Kind of resource -> where its rows are and which transitions it knows.
+_KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
+          'backup': (backups_db, states.BACKUP),
+          'group': (groups_db, states.GROUP),
+          'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
+
+# Kind -> kind of its members, and what puts those in error that were under way with it.
+_MEMBERS = {'group': ('volume', groups_db.fail_volumes),
+            'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots)}
+
+WENT_AWAY = 'The operation was superseded by a later request; what it had done was kept.'
+UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
+
+
+def request_context(operation: objects.Operation) -> context.RequestContext:
+    """The context of the request that asked for the operation, with the service's own rights."""
+    return context.RequestContext(
+        user_id=operation.user_id, project_id=operation.project_id, is_admin=True,
+        roles=['admin'], request_id=operation.request_id, overwrite=False)
+
+
+# -------------------------------------------------------------------------------- how it ends
+def load(ctxt: context.RequestContext, operation: objects.Operation):
+    """The resource of the operation, or None when it is gone."""
+    try:
+        return _KINDS[operation.resource_type][0].get(ctxt, operation.resource_id)
+    except exception.NotFound:
+        return None
+
+
+def transition_of(operation: objects.Operation) -> states.Transition:
+    """The row of the state table for the verb of the operation, or that its arguments name."""
+    row = (operation.arguments or {}).get('transition') or operation.verb.partition('.')[2]
+    return _KINDS[operation.resource_type][1][row]
+
+
+def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: object,
+           **_kwargs: object) -> bool | None:
+    """What succeed() or fail() returned, by the row that was to be ended with the rest; None when
+    it was not."""
+    row = operations_db.get(ctxt, operation.id)
+    if row.fence != operation.fence or row.finished_at is None:
+        return None
+    return row.error != WENT_AWAY
+
+
+@session.known_by(_ended)
+def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource, *,
+            status: str | None = None, **values: object) -> bool:
+    """End the operation and give the resource its last status, in one transaction.
+
+    :param status: another status than the table's.
+    :param values: columns that the work filled in. They are facts of the storage, and are written
+        whatever the status is by now.
+    :returns: False when another request gave the resource another status meanwhile (a forced
+        delete, a reset); then that status stays, and the tenant is told.
+    :raises OperationLost: the claim was lost; nothing is written.
+    """
+    row = transition_of(operation)
+    with session.writer(ctxt):
+        if row.after is None:
+            _KINDS[operation.resource_type][0].destroy(ctxt, resource.id)
+            moved = True
+        else:
+            moved = _leave(ctxt, operation, resource, status or row.after, values)
+        operations_db.finish(ctxt, operation, error=None if moved else WENT_AWAY)
+        if not moved:
+            _keep_facts(ctxt, operation, resource, values)
+    return moved
+
+
+def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, resource,
+                values: dict) -> None:
+    """Write what was done although the status is not the operation's any more, and tell of it."""
+    _write(ctxt, operation, resource, values)
+    if operation.verb in VERBS:
+        tell(ctxt, operation.resource_type, resource, operation.verb, WENT_AWAY,
+             request_id=operation.request_id)
+
+
+def _write(ctxt: context.RequestContext, operation: objects.Operation, resource,
+           values: dict) -> None:
+    """Change columns of the resource, whatever its status is and if it is still there."""
+    if values:
+        with contextlib.suppress(exception.NotFound):
+            _KINDS[operation.resource_type][0].update(ctxt, resource.id, values)
+
+
+@session.known_by(_ended)
+def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, reason: str, *,
+         step: str | None = None, detail: str = UNKNOWN_CAUSE, status: str | None = None,
+         **values: object) -> bool:
+    """Put the resource in its error status, say why in a user message, end the operation.
+
+    :param reason: words that a tenant may read.
+    :param step: key of the step table; the operation's verb by default.
+    :param status: another status than the table's.
+    :param values: columns to write whatever the status is by now, such as what no longer counts.
+    :returns: False when another request gave the resource another status meanwhile; it stays.
+    :raises OperationLost: the claim was lost; nothing is written.
+    """
+    row = transition_of(operation)
+    with session.writer(ctxt):
+        moved = _leave(ctxt, operation, resource, status or row.error,
+                       {**dict(row.failed), **values})
+        if not moved:
+            _write(ctxt, operation, resource, values)
+        operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
+        failed = _failed_with(ctxt, operation, resource) if moved else []
+        for kind, each in failed:
+            tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
+    return moved
+
+
+def _failed_with(ctxt: context.RequestContext, operation: objects.Operation,
+                 resource) -> list[tuple[str, objects.base.CinderObject]]:
+    """(kind, resource) of all that is in error now: the resource, and members under way."""
+    found = [(operation.resource_type, resource)]
+    meanwhile = transition_of(operation).meanwhile
+    if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL:
+        kind, put_in_error = _MEMBERS[operation.resource_type]
+        found += [(kind, member) for member in put_in_error(ctxt, resource.id, meanwhile)]
+    return found
+
+
+def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str) -> None:
+    """End the operation without touching its resource, which others took over."""
+    operations_db.finish(ctxt, operation, error=reason)
+
+
+def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
+           values: dict) -> bool:
+    meanwhile = transition_of(operation).meanwhile
+    if status == states.PREVIOUS:
+        # Without a status of its own the work left the resource in the one that it has.
+        status = meanwhile and (resource.previous_status or 'available')
+    return _KINDS[operation.resource_type][0].leave(ctxt, resource.id, meanwhile, status, values)
+
+
+def tell(ctxt: context.RequestContext, resource_type: str, resource, step: str, reason: str,
+         detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
+    """Leave a user message: which step failed, why, under which request id."""
+    number, words = VERBS[step][:2]
+    kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
+    messages_db.create(ctxt, {
+        'project_id': resource.project_id, 'request_id': request_id or ctxt.request_id,
+        'resource_type': kind, 'resource_uuid': resource.id, 'action_id': number,
+        'detail_id': detail, 'event_id': f'VOLUME_{kind}_{number}_{detail}',
+        'message_level': 'ERROR', 'user_message': f'{words}:{reason}'})
+
+
+def words_for_tenant(exc: BaseException) -> str:
+    """The cause without what only an operator may read; the log has the rest."""
+    if isinstance(exc, exception.CinderException) and exc.safe:
+        return str(exc)
+    if isinstance(exc, exception.InsufficientFreeSpace):
+        return 'The storage back end has too little room.'
+    if isinstance(exc, (exception.VolumeIsBusy, exception.SnapshotIsBusy)):
+        return 'The storage back end says that it is busy.'
+    return 'The storage back end reported an error.'

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A volume service with far more to do than it can at a time: it hears every message, short work of
+another project goes on, and calls are refused in time rather than kept waiting."""
+import threading
+import time
+
+import oslo_messaging as messaging
+import pytest
+
+from cinder import context, coordination, exception, objects
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import base as rpc
+from cinder.rpc import volume as volume_rpc
+from cinder.service import pulse
+from cinder.volume import manager as manager_package
+from cinder.volume.manager import calls
+from tests.unit.volume.manager.conftest import BACKEND, POOL
+
+CROWD = 100
+
+
+@pytest.fixture
+def served(database, conf):
+    """A manager that is reached over the in-memory bus, and its pulse."""
+    objects.register_all()
+    rpc.init(CONF, url='fake:/')
+    manager = manager_package.VolumeManager(BACKEND)
+    manager.init_host()
+    heart = pulse.Pulse('cinder-volume', BACKEND, deaf_after=5)
+    servers = [rpc.get_server(target, endpoints) for target, endpoints in (
+        (messaging.Target(topic='cinder-volume', server=BACKEND),
+         [heart, *manager.additional_endpoints, manager]),
+        (heart.address, [heart]))]
+    for server in servers:
+        server.start()
+    yield manager, heart
+    manager.stop()
+    for server in servers:
+        server.stop()
+    rpc.cleanup()
+
+
+def _creation(ctxt, project, **arguments):
+    """A volume that is placed here and not made yet, and its operation."""
+    volume = volumes_db.create(ctxt, {'project_id': project, 'user_id': 'u', 'size': 1,
+                                      'status': 'creating', 'attach_status': 'detached',
+                                      'host': POOL})
+    operation = operations_db.create(ctxt, 'volume.create', volume, host=BACKEND,
+                                     arguments=arguments)
+    return volumes_db.get(ctxt, volume.id), operation
+
+
+def _until(ask, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < deadline, 'waited too long'
+        time.sleep(0.005)
+
+
+def test_a_crowd_of_copies_keeps_nobody_else_waiting(served, ctxt, monkeypatch):
+    manager, heart = served
+    driver, gate = manager.backend.driver, threading.Event()
+    monkeypatch.setattr(driver, 'moves_bytes', frozenset(['volume.clone']))
+    real = driver.create_volume
+
+    def create(volume):
+        if volume.project_id == 'crowd':
+            assert gate.wait(30)
+        return real(volume)
+    monkeypatch.setattr(driver, 'create_volume', create)
+    api = volume_rpc.VolumeAPI()
+    crowd = [_creation(ctxt, 'crowd', has_source=True) for _ in range(CROWD)]
+    try:
+        for volume, operation in crowd:
+            api.create_volume(ctxt, volume, operation)
+        executor = manager.runner.executor
+        _until(lambda: executor.describe()['bulk']['waiting'] == CROWD - executor.bounds['bulk'])
+        assert heart.check(context.get_admin_context(), 5)
+        volume, operation = _creation(ctxt, 'other')
+        api.create_volume(ctxt, volume, operation)
+        _until(lambda: volumes_db.get(ctxt, volume.id).status == 'available')
+    finally:
+        gate.set()
+    assert manager.runner.wait(60)
+    assert {volumes_db.get(ctxt, volume.id).status for volume, _operation in crowd} == {'available'}
+
+
+def test_calls_that_cannot_be_answered_are_refused_and_leave_room_for_messages(
+        served, ctxt, monkeypatch):
+    manager, heart = served
+    monkeypatch.setattr(calls, 'WAIT_SHARE', 0.01)
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available',
+                                      'host': POOL})
+    volume = volumes_db.get(ctxt, volume.id)
+    refused = []
+
+    def ask():
+        try:
+            volume_rpc.VolumeAPI().initialize_connection(ctxt, volume, {'host': 'h'})
+        except exception.CinderException as exc:
+            refused.append(type(exc))
+
+    with coordination.lock(f'volume-{volume.id}'):
+        callers = [threading.Thread(target=ask) for _ in range(70)]
+        for caller in callers:
+            caller.start()
+        assert heart.check(context.get_admin_context(), 5)
+        made, operation = _creation(ctxt, 'other')
+        volume_rpc.VolumeAPI().create_volume(ctxt, made, operation)
+        _until(lambda: volumes_db.get(ctxt, made.id).status == 'available')
+        for caller in callers:
+            caller.join()
+    assert len(refused) == 70
+    assert set(refused) <= {exception.ResourceBusy, exception.TooManyCalls}
+    assert exception.ResourceBusy in refused
+    # And when the lock is free, a call is answered.
+    assert volume_rpc.VolumeAPI().initialize_connection(ctxt, volume, {'host': 'h'})['data']
+    assert manager.runner.wait(10)
+
+
+def test_an_operation_whose_resource_is_held_waits_in_the_journal(served, ctxt, monkeypatch):
+    manager, _heart = served
+    monkeypatch.setattr('cinder.volume.manager.task.LOCK_SECONDS', 0.01)
+    monkeypatch.setattr('cinder.volume.manager.task.SET_ASIDE_SECONDS', 0.2)
+    made, operation = _creation(ctxt, 'p1')
+    with coordination.lock(f'volume-{made.id}'):
+        manager.runner.submit(ctxt, operation, made)
+        assert manager.runner.wait(10)
+        row = operations_db.get(ctxt, operation.id)
+        assert (row.state, row.attempt) == ('queued', 0)
+    _until(lambda: volumes_db.get(ctxt, made.id).status == 'available')
+
+
+def test_volumes_are_filled_from_one_source_side_by_side(served, ctxt, monkeypatch):
+    manager, _heart = served
+    driver = manager.backend.driver
+    source = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available',
+                                      'host': POOL})
+    driver.create_volume(source)
+    together = threading.Barrier(3)
+    real = driver.create_cloned_volume
+
+    def clone(volume, src_vref):
+        together.wait(10)
+        return real(volume, src_vref)
+    monkeypatch.setattr(driver, 'create_cloned_volume', clone)
+    clones = [_creation(ctxt, 'p1', has_source=True) for _ in range(3)]
+    for volume, operation in clones:
+        volumes_db.update(ctxt, volume.id, {'source_volid': source.id})
+        manager.runner.submit(ctxt, operation)
+    assert manager.runner.wait(20)
+    assert {volumes_db.get(ctxt, volume.id).status for volume, _operation in clones} == {
+        'available'}
+    # The last one has given the source back.
+    with coordination.lock(f'volume-{source.id}', timeout=1):
+        pass
