@@ -17,6 +17,7 @@ from cinder import context  # noqa: E402
 from cinder.conf import CONF  # noqa: E402
 from cinder.db import models, session, types  # noqa: E402
 from tests.database import Database  # noqa: E402
+from tests.failures import pytest_configure  # noqa: E402, F401
 
 
 def pytest_collection():

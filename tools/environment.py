@@ -23,7 +23,9 @@ class Trouble(Exception):
 
 def say(text: str) -> None:
     """Print a line at once, also into a pipe."""
-    print(text, flush=True)
+    # In one piece: several threads do.
+    sys.stdout.write(f'{text}\n')
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager

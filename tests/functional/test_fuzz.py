@@ -113,6 +113,7 @@ def described(service) -> dict:
     return document
 
 
+@pytest.mark.timeout(900)
 def test_fuzz(service):
     client = service.client(microversion=MICROVERSION)
     schema = schemathesis.openapi.from_dict(described(service))

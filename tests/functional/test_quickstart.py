@@ -22,6 +22,7 @@ def quickstart(tmp_path):
     return run
 
 
+@pytest.mark.timeout(900)
 def test_demonstration_and_second_start(quickstart):
     status, printed = quickstart('--once', '--port', '0')
     assert status == 0, printed

@@ -70,6 +70,7 @@ def _accounts(identity: keystone.Keystone) -> list[dict]:
     return accounts
 
 
+@pytest.mark.timeout(SECONDS + 300)
 def test_volumes(settings):
     folder = pathlib.Path(importlib.util.find_spec('tempest').origin).parent
     done = subprocess.run(

@@ -196,6 +196,7 @@ def rows_of(project):
             for table in models.metadata.tables.values() if 'project_id' in table.c}
 
 
+@pytest.mark.timeout(900)
 def test_made_up_requests(world, log):
     dice, statuses, wrong = Dice(world, SEED), collections.Counter(), []
     untouched = {project: rows_of(project) for project in (OURS, THEIRS)}

@@ -7,6 +7,8 @@ import pathlib
 import re
 import sys
 
+import pytest
+
 from tests.functional.processes import Process, free_port, listens, wait_until
 from tests.functional.suite import ROOT
 
@@ -26,6 +28,7 @@ def blocks() -> list[str]:
     return [re.sub('^    ', '', block, flags=re.MULTILINE) for block in found]
 
 
+@pytest.mark.timeout(900)
 def test_what_the_page_has_typed(tmp_path):
     variables, install, *rest, end = blocks()
     assert 'pip install . keystone' in install and end.startswith('kill ')
