@@ -9,11 +9,12 @@ from oslo_config import cfg
 
 from cinder import coordination, utils
 from cinder.api import checks as api_checks
-from cinder.conf import exposed, folders, lines, log_config, unknown, values
+from cinder.conf import exposed, folders, lines, log_config, names, unknown, values
 from cinder.conf.problem import Check, Problem
 from cinder.db import checks as db_checks
 from cinder.keymgr import checks as keymgr_checks
 from cinder.rpc import checks as rpc_checks
+from cinder.volume import checks as volume_checks
 
 LOG = logging.getLogger(__name__)
 
@@ -59,6 +60,11 @@ CHECKS: dict[Check, frozenset[str]] = {
     api_checks.check_policy_file: frozenset((API,)),
     api_checks.check_filters_file: frozenset((API,)),
     api_checks.check_tls: frozenset((API,)),
+    names.check: PROGRAMS,
+    volume_checks.check_enabled: frozenset((VOLUME,)),
+    volume_checks.check_names: frozenset((VOLUME,)),
+    volume_checks.check_storage: frozenset((VOLUME,)),
+    volume_checks.check_exports: frozenset((VOLUME,)),
     unknown.check: PROGRAMS,
     _down_time: PROGRAMS,
     exposed.check: PROGRAMS,

@@ -32,7 +32,6 @@ def main() -> None:
         common.prepare_privileges()
         common.install_guru_meditation()
         rpc.init(CONF, services.minimum_versions, url='fake:/')
-        volume.check_backends()
         _prepare_state()
         launcher = service.SingleProcessLauncher()
         _launch(launcher)

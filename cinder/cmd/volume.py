@@ -34,20 +34,8 @@ def main() -> None:
         common.start_logging()
         common.prepare_privileges()
         common.install_guru_meditation()
-        check_backends()
         launch = _launch_services_win32 if os.name == 'nt' else _launch_services_posix
         launch()
-
-
-def check_backends() -> None:
-    """Stop unless back ends are enabled, each once."""
-    names = CONF.enabled_backends or []
-    if not names:
-        common.stop_with('No back end is enabled: name at least one section with a volume_driver '
-                         'in enabled_backends; the DEFAULT section configures none.')
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        common.stop_with(f'enabled_backends names {", ".join(twice)} more than once.')
 
 
 def create_service(name: str) -> service.Service | None:

@@ -50,7 +50,7 @@ class Parser(cfg.ConfigParser):
         if not self.section:
             raise self.parse_exc('Section must be started before assignment',
                                  self.lineno - len(value))
-        if any(value):
+        if any(line.strip() for line in value):
             super().assignment(key, value)
 
 

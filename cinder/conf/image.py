@@ -4,15 +4,17 @@ connection options of the group are keystoneauth's, registered by cinder.image.g
 
 from oslo_config import cfg
 
+from cinder.conf import kinds
+
 GROUP = 'glance'
 OPTS = [
     cfg.StrOpt('region_name', help='Region whose image service is asked.'),
 ]
 DEFAULTS = [
-    cfg.ListOpt('glance_api_servers',
-                help='URLs of the image service, such as http://192.0.2.1:9292; the next one is '
-                     'asked when one does not answer. Without any, the catalog of the identity '
-                     'service that section [glance] names is asked.'),
+    kinds.NamesOpt('glance_api_servers',
+                   help='URLs of the image service, such as http://192.0.2.1:9292; the next one is '
+                        'asked when one does not answer. Without any, the catalog of the identity '
+                        'service that section [glance] names is asked.'),
     cfg.StrOpt('glance_catalog_info', default='image:glance:publicURL',
                regex=r'^[^:]+:[^:]*:(public|internal|admin)(URL)?$',
                help='What to look for in that catalog: type, name and endpoint, of which the name '
@@ -29,14 +31,14 @@ DEFAULTS = [
                help='Authorities that certificates of the image service are checked with.'),
     cfg.StrOpt('glance_certfile', help='Certificate that this service shows the image service.'),
     cfg.StrOpt('glance_keyfile', help='Key of glance_certfile.'),
-    cfg.ListOpt('glance_core_properties',
-                default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
-                         'min_disk', 'min_ram', 'name', 'size'],
-                help='What of an image is kept with a volume made from it, besides its own '
-                     'properties; they are not given back to an image made from that volume.'),
-    cfg.ListOpt('reserved_image_namespaces', default=[],
-                help='Properties whose names begin so are not given to new images, besides those '
-                     'that the image service keeps for itself.'),
+    kinds.NamesOpt('glance_core_properties',
+                   default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
+                            'min_disk', 'min_ram', 'name', 'size'],
+                   help='What of an image is kept with a volume made from it, besides its own '
+                        'properties; they are not given back to an image made from that volume.'),
+    kinds.NamesOpt('reserved_image_namespaces', default=[],
+                   help='Properties whose names begin so are not given to new images, besides '
+                        'those that the image service keeps for itself.'),
     cfg.BoolOpt('enable_force_upload', default=False,
                 help='Let volumes that are in use become images where a request insists.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',

@@ -6,6 +6,8 @@ import socket
 
 from oslo_config import cfg
 
+from cinder.conf import kinds
+
 
 def _my_ip() -> str:
     """The address this host would use to reach others; the loopback one without a route.
@@ -64,6 +66,6 @@ OPTS = [
                     'renewal. Each heartbeat renews it: keep it above report_interval.'),
     cfg.IntOpt('operation_max_attempts', default=3, min=1,
                help='Attempts at one operation before its resource is put in error.'),
-    cfg.ListOpt('fault_points', default=[],
-                help='Named steps at which the service is to fail, for tests only.'),
+    kinds.NamesOpt('fault_points', default=[],
+                   help='Named steps at which the service is to fail, for tests only.'),
 ]

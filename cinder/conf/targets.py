@@ -3,6 +3,8 @@
 
 from oslo_config import cfg
 
+from cinder.conf import kinds
+
 OPTS = [
     cfg.StrOpt('target_helper', default='tgtadm',
                choices=[('tgtadm', 'tgt, in user space'), ('lioadm', 'LIO of the kernel'),
@@ -17,9 +19,9 @@ OPTS = [
                     'attached, either way.'),
     cfg.StrOpt('target_ip_address', default='$my_ip',
                help='Address on which volumes are exported.'),
-    cfg.ListOpt('target_secondary_ip_addresses', default=[],
-                deprecated_name='iscsi_secondary_ip_addresses',
-                help='Further addresses of the same exports, for multipath.'),
+    kinds.NamesOpt('target_secondary_ip_addresses', default=[],
+                   deprecated_name='iscsi_secondary_ip_addresses',
+                   help='Further addresses of the same exports, for multipath.'),
     cfg.PortOpt('target_port', default=3260,
                 help='Port on which volumes are exported.'),
     cfg.StrOpt('target_protocol', default='iscsi',

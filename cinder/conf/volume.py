@@ -4,13 +4,15 @@ background work. What one back end is like stands in backend.py, lvm.py, file.py
 
 from oslo_config import cfg
 
+from cinder.conf import kinds
+
 # What LVM and file systems take for a name, see lvm(8), VALID NAMES.
 _NAME = r'^(?!-)[a-zA-Z0-9+_.-]*%s[a-zA-Z0-9+_.-]*$'
 
 OPTS = [
-    cfg.ListOpt('enabled_backends',
-                help='Names of the sections that describe a back end each. One service '
-                     'process is started for each of them.'),
+    kinds.NamesOpt('enabled_backends',
+                   help='Names of the sections that describe a back end each. One service '
+                        'process is started for each of them.'),
     cfg.StrOpt('volume_name_template', default='volume-%s', regex=_NAME,
                help='Name of a volume on the storage; %s stands for its id. A change loses '
                     'sight of what exists.'),

@@ -288,7 +288,8 @@ def test_a_missing_broker_is_waited_for_and_does_not_hinder_the_stop(daemon):
 def test_each_backend_is_a_process_and_a_bad_one_is_skipped(daemon):
     volume = daemon('volume', enabled_backends='files,bad,more', host='node')
     volume.sections['bad'] = {'volume_driver': 'no.such.Driver'}
-    volume.sections['more'] = volume.sections['files']
+    volume.sections['more'] = {**volume.sections['files'],
+                               'file_volume_dir': volume.path.parent / 'more'}
     volume.write()
     sync(volume)
     volume.start()

@@ -64,14 +64,6 @@ def names(services):
     return [name for name, _ in services.launcher.launched]
 
 
-@pytest.mark.parametrize(('enabled', 'words'), [((), 'enabled_backends'), (('a', 'b', 'a'), 'a ')])
-def test_no_backend_or_one_named_twice_ends_with_one_line_and_status_1(enable, enabled, words):
-    enable(*enabled)
-    with pytest.raises(SystemExit) as caught:
-        volume.check_backends()
-    assert words in caught.value.code and '\n' not in caught.value.code
-
-
 def test_each_backend_is_a_service_in_a_child(enable):
     services = enable('a', 'b')
     CONF.set_override('cluster', 'c')

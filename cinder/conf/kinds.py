@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of options that oslo.config does not have."""
+
+from typing import Any
+
+from oslo_config import cfg, types
+
+
+class Names(types.List):
+    """A list in which nothing between two commas is no entry."""
+
+    def __call__(self, value: Any) -> list[Any]:
+        return [entry for entry in super().__call__(value) if entry]
+
+
+class NamesOpt(cfg.Opt):
+    """An option that holds names, separated by commas."""
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        super().__init__(name, type=Names(), **kwargs)

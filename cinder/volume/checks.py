@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of the back ends: that each enabled one has a section and a name that works, and that no
+two of them would have the same storage or get in each other's way on the network."""
+
+import collections
+import itertools
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from oslo_config import cfg
+
+from cinder.conf import backend, names
+from cinder.conf.known import Known
+from cinder.conf.library import DEFAULT, normal
+from cinder.conf.problem import Problem
+from cinder.volume.configuration import Configuration
+
+_LVM, _FILE = 'cinder.volume.drivers.lvm.', 'cinder.volume.drivers.file.'
+_KINDS = {'tgtadm': 'tgtd', 'lioadm': 'LIO', 'nvmet': 'nvmet'}
+_ANY = ('0.0.0.0', '::')  # nosec B104 # compared, not listened on
+
+
+def check_enabled(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The names in enabled_backends, and their sections."""
+    enabled = conf.enabled_backends or []
+    if not enabled:
+        yield Problem('No back end is enabled: name at least one section with a volume_driver in '
+                      '[DEFAULT] enabled_backends; the DEFAULT section configures none.')
+    twice = sorted({name for name in enabled if enabled.count(name) > 1})
+    if twice:
+        yield Problem(f'[DEFAULT] enabled_backends names {", ".join(twice)} more than once.')
+    spellings: dict[str, str] = {}
+    for name in dict.fromkeys(enabled):
+        yield from names.faults('[DEFAULT] enabled_backends', name, names.PLACE)
+        yield from _section(conf, name)
+        other = spellings.setdefault(normal(name), name)
+        if other != name:
+            yield Problem(f'[DEFAULT] enabled_backends names {other} and {name}, which are the '
+                          f'same section: names of sections differ in more than case.')
+
+
+def _section(conf: cfg.ConfigOpts, name: str) -> Iterator[Problem]:
+    sections = conf.list_all_sections()
+    alike = [each for each in sections if normal(each) == normal(name)]
+    start = f'[DEFAULT] enabled_backends names {name}'
+    if name.upper() == DEFAULT:
+        yield Problem(f'{start}, which configures no back end: give the back end a section.')
+    elif Known(conf, ()).is_fixed(name) or normal(name) == backend.GROUP:
+        yield Problem(f'{start}, but [{normal(name)}] is the section of something else: give the '
+                      f'back end another name.')
+    elif not alike:
+        shown = ' '.join(name.split())
+        yield Problem(f'[DEFAULT] enabled_backends names {shown}, but no file has a section '
+                      f'[{shown}].')
+    elif name not in sections:
+        yield Problem(f'{start}, but the section is written [{alike[0]}]: write both alike.')
+    elif len(alike) > 1:
+        yield Problem(f'{start}, but there are sections {" and ".join(f"[{s}]" for s in alike)}, '
+                      f'which are one, as case does not count: rename one.')
+
+
+def check_names(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The names of hosts, pools and zones that back ends have of their own."""
+    for name, options in _backends(conf).items():
+        yield from names.faults(f'[{name}] backend_host', options.backend_host, names.PLACE)
+        yield from names.faults(f'[{name}] volume_backend_name', options.volume_backend_name,
+                                names.POOL)
+        yield from names.faults(f'[{name}] backend_availability_zone',
+                                options.backend_availability_zone, names.ZONE)
+        pool = options.volume_backend_name or name
+        for owner in filter(None, (options.backend_host or conf.host, conf.cluster)):
+            place = f'{owner}@{name}'
+            if len(place.encode()) > names.LONGEST_PLACE:
+                yield Problem(f'{place[:60]}... of back end [{name}] has {len(place.encode())} '
+                              f'bytes; at most {names.LONGEST_PLACE} are possible.')
+            elif len(f'{place}#{pool}') > names.LONGEST:
+                yield Problem(f'{place}#... of back end [{name}] has {len(f"{place}#{pool}")} '
+                              f'characters with its volume_backend_name; at most {names.LONGEST} '
+                              f'are possible.')
+
+
+def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """No two back ends have the same folder or volume group."""
+    owners: dict[str, list[str]] = collections.defaultdict(list)
+    for name, options in _backends(conf).items():
+        if options.volume_driver.startswith(_LVM):
+            owners[f'volume_group = {options.volume_group}'].append(name)
+        elif options.volume_driver.startswith(_FILE):
+            owners[f'file_volume_dir = {os.path.realpath(options.file_volume_dir)}'].append(name)
+    for what, sharing in owners.items():
+        if len(sharing) > 1:
+            yield Problem(f'Back ends {" and ".join(f"[{name}]" for name in sharing)} have the '
+                          f'same {what}: each needs its own.')
+
+
+class Listener(NamedTuple):
+    """An address on which something exports the volumes of a back end."""
+
+    backend: str
+    kind: str
+    number: int
+    transport: str
+    address: str
+    port: int
+
+    def is_in_the_way_of(self, other: 'Listener') -> bool:
+        """Whether the two cannot both be there."""
+        if self.kind != other.kind:
+            return (self.transport, self.port) == (other.transport, other.port) and (
+                self.address == other.address or self.address in _ANY or other.address in _ANY)
+        # The kernel has one port of a number, and one number of a place.
+        return self.kind == 'nvmet' and (self.number == other.number) != (self[3:] == other[3:])
+
+
+def check_exports(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """No two back ends export their volumes where the other's target listens."""
+    told: set[tuple[str, str]] = set()
+    for one, other in itertools.combinations(_listeners(conf), 2):
+        pair = (one.backend, other.backend)
+        if one.backend != other.backend and pair not in told and one.is_in_the_way_of(other):
+            told.add(pair)
+            what = (f'nvmet_port_id {one.number} and {other.number}'
+                    if one.kind == other.kind else f'the targets {one.kind} and {other.kind}')
+            yield Problem(
+                f'Back ends [{one.backend}] and [{other.backend}] would export on '
+                f'{one.address}:{one.port} and {other.address}:{other.port} with {what}, which '
+                f'exclude each other: change target_port, target_ip_address or nvmet_port_id.')
+
+
+def _listeners(conf: cfg.ConfigOpts) -> Iterator[Listener]:
+    for name, options in _backends(conf).items():
+        kind = _KINDS.get(options.target_helper)
+        if not kind:
+            continue
+        transport = 'rdma' if options.target_protocol == 'nvmet_rdma' else 'tcp'
+        addresses = (options.target_ip_address, *options.target_secondary_ip_addresses)
+        for place, address in enumerate(addresses):
+            yield Listener(name, kind, options.nvmet_port_id + place, transport, address,
+                           options.target_port)
+
+
+def _backends(conf: cfg.ConfigOpts) -> dict[str, Configuration]:
+    """The enabled back ends that have a section, each with its options."""
+    sections = conf.list_all_sections()
+    return {name: Configuration(config_group=name, conf=conf)
+            for name in conf.enabled_backends or () if name in sections and name != DEFAULT}

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Back ends that cannot be started as they are configured, and those that would meet on the storage
+or the network."""
+
+import pytest
+from oslo_config import cfg
+
+from cinder import conf as cinder_conf
+from cinder.volume import checks
+
+FILE = 'volume_driver = cinder.volume.drivers.file.FileVolumeDriver\n'
+
+
+@pytest.fixture
+def parse(tmp_path):
+    def parse(text):
+        path = tmp_path / 'cinder.conf'
+        path.write_text(text)
+        conf = cfg.ConfigOpts()
+        cinder_conf.register(conf)
+        cinder_conf.configure(['cinder-volume', '--config-file', str(path)], '1', conf)
+        return conf
+    return parse
+
+
+@pytest.mark.parametrize(('enabled', 'sections', 'words'), [
+    ('', (), 'No back end is enabled'), (',,', (), 'No back end is enabled'),
+    ('a,b,a', ('a', 'b'), 'names a more than once'),
+    ('a,b', ('a',), 'names b, but no file has a section [b]'),
+    ('DEFAULT', (), 'configures no back end'), ('default', ('default',), 'configures no back end'),
+    ('database', ('database',), '[database] is the section of something else'),
+    ('nova', ('Nova',), '[nova] is the section of something else'),
+    ('backend_defaults', ('backend_defaults',), 'something else'),
+    ('Fast', ('fast',), 'the section is written [fast]'),
+    ('fast', ('fast', 'FAST'), 'which are one, as case does not count'),
+    ('fast,Fast', ('fast', 'Fast'), 'which are the same section'),
+    ('a@b', ('a@b',), 'holds "@"'), ('a#b', ('a#b',), 'holds "#"'), ('a/b', ('a/b',), 'holds "/"'),
+    ('a\n  b', ('a',), 'line break'), ('a b', ('a',), 'no file has a section [a b]'),
+])
+def test_what_enabled_backends_must_not_hold(parse, enabled, sections, words):
+    conf = parse(f'[DEFAULT]\nenabled_backends = {enabled}\n'
+                 + ''.join(f'[{section}]\n' for section in sections))
+    found = list(checks.check_enabled(conf))
+    assert found and all(problem.fatal and '\n' not in problem.text for problem in found)
+    assert any(words in problem.text for problem in found), found
+
+
+@pytest.mark.parametrize('enabled', ['one', 'one,,two.2', 'one,\n  two.2,', 'größe x', 'a:b'])
+def test_what_enabled_backends_may_hold(parse, enabled):
+    names = [name.strip() for name in enabled.split(',') if name.strip()]
+    conf = parse(f'[DEFAULT]\nenabled_backends = {enabled}\n'
+                 + ''.join(f'[{name}]\n' for name in names))
+    assert conf.enabled_backends == names
+    assert list(checks.check_enabled(conf)) == list(checks.check_names(conf)) == []
+
+
+@pytest.mark.parametrize(('line', 'words'), [
+    ('backend_host = a@b', '[one] backend_host'), ('volume_backend_name = a#b', '"#"'),
+    ('backend_availability_zone = a,b', '[one] backend_availability_zone'),
+    (f'backend_host = {"a" * 220}', 'at most 200'),
+    (f'volume_backend_name = {"a" * 250}', 'at most 255')])
+def test_names_of_a_back_end(parse, line, words):
+    conf = parse(f'[DEFAULT]\nhost = h\nenabled_backends = one\n[one]\n{line}\n')
+    problem, = checks.check_names(conf)
+    assert problem.fatal and words in problem.text
+
+
+@pytest.mark.parametrize(('one', 'two', 'word'), [
+    (FILE, FILE, 'file_volume_dir'), ('', '', 'volume_group = cinder-volumes'),
+    ('volume_group = a\n', 'volume_group = a\nlvm_type = thin\n', 'volume_group = a'),
+    (FILE + 'file_volume_dir = /srv/x\n', FILE + 'file_volume_dir = /srv/./x/\n', '/srv/x'),
+    (FILE, '', None), ('volume_group = a\n', '', None),
+    (FILE + 'file_volume_dir = /srv/x\n', FILE, None)])
+def test_storage_is_for_one_back_end(parse, one, two, word):
+    conf = parse(f'[DEFAULT]\nenabled_backends = one,two\n[one]\n{one}[two]\n{two}')
+    found = list(checks.check_storage(conf))
+    assert len(found) == (word is not None)
+    for problem in found:
+        assert problem.fatal and word in problem.text and '[one] and [two]' in problem.text
+
+
+TCP = 'target_helper = nvmet\ntarget_protocol = nvmet_tcp\n'
+RDMA = 'target_helper = nvmet\ntarget_protocol = nvmet_rdma\n'
+LIO = 'target_helper = lioadm\n'
+
+
+@pytest.mark.parametrize(('one', 'two', 'collide'), [
+    ('', '', False), (LIO, LIO, False), (TCP, TCP, False), (LIO, RDMA, False),
+    ('', LIO, True), (LIO, TCP, True), ('', TCP, True),
+    (LIO, TCP + 'target_port = 4420\n', False),
+    (LIO + 'target_ip_address = 192.0.2.1\n', TCP + 'target_ip_address = 192.0.2.2\n', False),
+    (LIO + 'target_ip_address = 0.0.0.0\n', TCP + 'target_ip_address = 192.0.2.2\n', True),
+    (TCP, TCP + 'target_port = 4420\n', True), (TCP, TCP + 'nvmet_port_id = 2\n', True),
+    (TCP, TCP + 'nvmet_port_id = 2\ntarget_port = 4420\n', False), (TCP, RDMA, True),
+    (LIO, 'target_helper = local\n', False)])
+def test_exports_do_not_meet(parse, one, two, collide):
+    conf = parse(f'[DEFAULT]\nenabled_backends = one,two\n[one]\n{one}[two]\n{two}')
+    found = list(checks.check_exports(conf))
+    assert len(found) == collide
+    assert all(problem.fatal and '[one] and [two]' in problem.text for problem in found)
