@@ -9,7 +9,7 @@ from oslo_config import cfg
 
 from cinder import coordination, utils
 from cinder.api import checks as api_checks
-from cinder.conf import exposed, folders, lines, log_config, names, unknown, values
+from cinder.conf import exposed, folders, lines, log_config, names, unknown, urls, values
 from cinder.conf.problem import Check, Problem
 from cinder.db import checks as db_checks
 from cinder.keymgr import checks as keymgr_checks
@@ -61,6 +61,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     api_checks.check_filters_file: frozenset((API,)),
     api_checks.check_tls: frozenset((API,)),
     names.check: PROGRAMS,
+    urls.check: PROGRAMS,
     volume_checks.check_enabled: frozenset((VOLUME,)),
     volume_checks.check_names: frozenset((VOLUME,)),
     volume_checks.check_storage: frozenset((VOLUME,)),
@@ -77,6 +78,13 @@ def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Itera
     :param conf: a parsed configuration
     :param programs: of PROGRAMS; cinder-all is all of them
     """
+    for problem, _programs in attributed(conf, programs):
+        yield problem
+
+
+def attributed(conf: cfg.ConfigOpts, programs: frozenset[str]
+               ) -> Iterator[tuple[Problem, frozenset[str]]]:
+    """The same, each problem with those of the programs that it concerns."""
     fatal = False
     for check, who in CHECKS.items():
         if not who & programs:
@@ -84,7 +92,7 @@ def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Itera
         try:
             for problem in check(conf):
                 fatal = fatal or problem.fatal
-                yield problem
+                yield problem, who & programs
         except cfg.Error:
             # A value that cannot be read, and that was told above, is in the way of this check.
             if not fatal:

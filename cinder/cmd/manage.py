@@ -13,7 +13,7 @@ from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, objects, utils, version
-from cinder.cmd import doctor, journal, recount
+from cinder.cmd import doctor, journal, recount, settings
 from cinder.conf import CONF
 from cinder.db import migration, purge, services
 
@@ -103,15 +103,6 @@ def quota_sync(project_id: str | None = None) -> int:
     return quota_check(project_id)
 
 
-def config_list(option: str | None = None) -> int | None:
-    """Print the options that the files set, or one option's value; secrets as asterisks."""
-    printer = _Printer(option)
-    CONF.log_opt_values(printer, 0)
-    if option and not printer.found:
-        return _complain(f'no option {option}', 1)
-    return None
-
-
 def shell() -> None:
     """Open a Python prompt with the configuration, the objects and an admin context."""
     names = {'CONF': CONF, 'ctxt': context.get_admin_context(), 'objects': objects}
@@ -153,7 +144,9 @@ COMMANDS = (
     Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
     Command('quota', 'check', quota_check, _PROJECT),
     Command('quota', 'sync', quota_sync, _PROJECT),
-    Command('config', 'list', config_list, (('option', _OPTIONAL),)),
+    Command('config', 'list', settings.show, (('option', _OPTIONAL),)),
+    Command('config', 'check', settings.check, (
+        ('--program', {'choices': settings.PROGRAMS, 'help': 'only what concerns this one'}),)),
     Command('host', 'list', host_list, (('zone', _OPTIONAL),)),
     Command('volume', 'doctor', doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
@@ -196,34 +189,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     oslo_log.register_options(CONF)
     CONF.register_cli_opt(cfg.SubCommandOpt('command', title='commands', handler=add_parsers))
     cinder_conf.configure(argv or sys.argv, version.version_string())
-    fatal = config_check.first_fatal(CONF, config_check.MANAGE)
+    command = CONF.command
+    # The commands that show what is wrong do not stop at it.
+    fatal = command.name != 'config' and config_check.first_fatal(CONF, config_check.MANAGE)
     if fatal:
         return _complain(f'cinder-manage: {utils.masked(fatal)}', 1)
     # To the terminal and never to log_file: run as root, it would take the file from the daemons.
     logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
-    command = CONF.command
     try:
         return command.run(**{name: getattr(command, name) for name in command.dests}) or 0
     except exception.CinderException as exc:
         return _complain(exc, 1)
-
-
-class _Printer:
-    """Takes the place of a logger where oslo.config lists its values, secrets masked.
-
-    :param only: the one option to print, as NAME or GROUP.NAME; None: all
-    """
-
-    def __init__(self, only: str | None = None) -> None:
-        self.only, self.found = only, False
-        self._name = only and only.removeprefix('DEFAULT.')
-
-    def log(self, _level: int, text: str, *values: object) -> None:
-        if self.only is None:
-            print(text % values)
-        elif values[:1] == (self._name,):
-            self.found = True
-            print(f'{self.only} = {values[1]}')
 
 
 def _complain(text: object, status: int) -> int:

@@ -2,14 +2,20 @@
 """CONF with every option registered, and how a program fills it. One module per concern holds
 the options; options of libraries are registered by whoever uses the library."""
 
+import contextlib
+import io
 import os
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Iterator, Sequence
 
 from oslo_config import cfg
 
 from cinder.conf import files, options
 
 CONF = cfg.CONF
+# What oslo.config says there.
+_ARGUMENT = re.compile(r'argument --(\S+): Invalid (.*) value: (.*)', re.DOTALL)
 FOLDERS = ('~/.cinder', '/etc/cinder')
 
 
@@ -32,12 +38,31 @@ def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) ->
     """
     prog = os.path.basename(argv[0])
     try:
-        conf(argv[1:], project='cinder', prog=prog, version=version,
-             default_config_files=_first('cinder.conf'),
-             default_config_dirs=_first('cinder.conf.d'))
+        with _told_by_us():
+            conf(argv[1:], project='cinder', prog=prog, version=version,
+                 default_config_files=_first('cinder.conf'),
+                 default_config_dirs=_first('cinder.conf.d'))
         _require_folders(conf)
     except (cfg.Error, OSError) as exc:
         raise SystemExit(f'{prog}: {exc}') from exc
+
+
+@contextlib.contextmanager
+def _told_by_us() -> Iterator[None]:
+    """Raise what oslo.config prints before it exits because of the value of an option that can
+    stand on the command line too; it calls it an argument, wherever it stands."""
+    terminal, said = sys.stderr, io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            yield
+    except SystemExit:
+        found = _ARGUMENT.fullmatch(said.getvalue().strip())
+        if found:
+            raise cfg.ConfigFileValueError(
+                f'[DEFAULT] {found[1]} = {found[3]} is no valid {found[2]} value.') from None
+        terminal.write(said.getvalue())
+        raise
+    terminal.write(said.getvalue())
 
 
 def _require_folders(conf: cfg.ConfigOpts) -> None:

@@ -73,15 +73,22 @@ class Known:
 
     def _registered(self, section: str) -> list[str]:
         """The options of a section that somebody else, such as a driver of its own, registered."""
-        groups = (self._conf[name] for name in self._spellings.get(section, (section,))
-                  if name in self._conf)
-        return [name for group in groups if isinstance(group, cfg.ConfigOpts.GroupAttr)
-                for name in group]
+        return [name for group in self._spellings.get(section, (section,))
+                if group in self._conf and is_group(self._conf, group)
+                for name in self._conf[group]]
 
     def _is_registered(self, section: str, name: str) -> bool:
         if section == DEFAULT:
-            return name in self._conf and not isinstance(self._conf[name], cfg.ConfigOpts.GroupAttr)
+            return name in self._conf and not is_group(self._conf, name)
         return name in self._registered(section)
+
+
+def is_group(conf: cfg.ConfigOpts, name: str) -> bool:
+    """Whether something registered is a section; an option of [DEFAULT] otherwise."""
+    try:
+        return isinstance(conf[name], cfg.ConfigOpts.GroupAttr)
+    except (cfg.Error, ValueError):
+        return False  # an option whose value is wrong
 
 
 def enabled(settings: Iterable[files.Setting]) -> list[str]:

@@ -75,6 +75,18 @@ class Values:
             reason = 'the value is not valid' if option.secret else _reason(exc)
             yield f'{setting.option}{value} ({setting.place}): {reason}.'
 
+    def effective(self) -> list[files.Setting]:
+        """The settings that count: of several for one option the last, unless it takes many."""
+        return [setting for setting in self.settings if self._is_last(setting) or getattr(
+            self.known.find(setting.section, setting.name), 'multi', False)]
+
+    def text(self, setting: files.Setting) -> str:
+        """The value of a setting with its references replaced, as far as they can be."""
+        try:
+            return self.expand(setting.value, setting.section, (setting,))
+        except _Unresolved:
+            return setting.value
+
     def _is_last(self, setting: files.Setting) -> bool:
         return self._last[normal(setting.section), setting.name] is setting
 

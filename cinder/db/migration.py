@@ -15,7 +15,9 @@ from cinder.db import session
 
 def _config(connection: sa.Connection | None = None) -> config.Config:
     made = config.Config()
-    made.set_main_option('script_location', os.path.join(os.path.dirname(__file__), 'migrations'))
+    folder = os.path.join(os.path.dirname(__file__), 'migrations')
+    # A percent sign is one of alembic's interpolation otherwise.
+    made.set_main_option('script_location', folder.replace('%', '%%'))
     made.attributes['connection'] = connection
     return made
 

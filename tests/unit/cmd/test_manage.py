@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from cinder import config_check
 from cinder.cmd import manage
 from cinder.conf import CONF
 from cinder.db import operations, services, volumes
@@ -70,8 +71,94 @@ def test_config_list(monkeypatch, capsys):
     assert capsys.readouterr().out == f'DEFAULT.osapi_max_limit = {CONF.osapi_max_limit}\n'
     assert run('config', 'list', 'coordination.colour') == 1
     assert run('config', 'list', 'nowhere.colour') == 1
+
+
+SET = '''[DEFAULT]
+enabled_backends = one
+state_path = /srv
+debug =
+transport_url = rabbit://u:geheim@h/
+[one]
+file_volume_dir = $state_path/one
+chap_password = geheim
+acme_pool = http://u:geheim@h/
+acme_password = geheim
+[nova]
+password = geheim
+auth_url = https://u:geheim@keystone/
+[cors]
+allowed_origin = https://a,https://b
+'''
+SHOWN = '''[DEFAULT]
+enabled_backends = one
+state_path = /srv
+transport_url = ****
+[cors]
+allowed_origin = https://a,https://b
+[nova]
+auth_url = https://u:***@keystone/
+password = ****
+[one]
+acme_password = ****
+acme_pool = http://u:***@h/
+chap_password = ****
+file_volume_dir = /srv/one
+'''
+
+
+@pytest.fixture
+def configured(tmp_path):
+    def configured(text):
+        path = tmp_path / 'cinder.conf'
+        path.write_text(text)
+        path.chmod(0o640)
+        CONF(['--config-file', str(path)], project='cinder')
+    yield configured
+    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
+
+
+def test_config_list_shows_only_what_is_set(configured, capsys, monkeypatch):
+    configured(SET)
+    assert run('config', 'list') is None
+    assert capsys.readouterr().out == SHOWN
+    monkeypatch.setenv('OS_DEFAULT__QUOTA_VOLUMES', '7')
+    configured('[DEFAULT]\n')
     run('config', 'list')
-    assert 'osapi_max_limit' in capsys.readouterr().out
+    assert capsys.readouterr().out == '[DEFAULT]\nquota_volumes = 7\n'
+    configured(SET)
+    run('config', 'list', 'one.file_volume_dir')
+    assert capsys.readouterr().out == 'one.file_volume_dir = /srv/one\n'
+
+
+def test_config_check_tells_everything_and_whom_it_concerns(configured, capsys, monkeypatch):
+    monkeypatch.setattr(config_check, 'CHECKS', {
+        check: programs for check, programs in config_check.CHECKS.items()
+        if check.__module__ in ('cinder.conf.values', 'cinder.conf.unknown', 'cinder.volume.checks',
+                                'cinder.conf.exposed')})
+    text = '[DEFAULT]\nenabled_backends = gone\nosapi_max_limit = x\nquota_groups = y\ncolour = 1\n'
+    configured(text)
+    assert run('config', 'check') == 1
+    errors = [line for line in capsys.readouterr().out.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 3 and errors[2].endswith('(cinder-volume)')
+    assert run('config', 'check', '--program', 'cinder-scheduler') == 1
+    out = capsys.readouterr().out
+    assert 'gone' not in out and 'warning: Option [DEFAULT] colour' in out
+    configured('[DEFAULT]\nenabled_backends = one\ncolour = 1\n[one]\n')
+    assert run('config', 'check') == run('config', 'check', '--program', 'cinder-all') == 0
+
+
+@pytest.mark.parametrize(('words', 'status', 'printed'), [
+    (('config', 'check'), 1, 'error: [DEFAULT] osapi_max_limit'),
+    (('config', 'list'), 0, 'osapi_max_limit = x'),
+    (('db', 'version'), 1, 'cinder-manage: [DEFAULT] osapi_max_limit')])
+def test_a_wrong_value_stops_only_what_needs_values(tmp_path, words, status, printed):
+    config = tmp_path / 'cinder.conf'
+    config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\nosapi_max_limit = x\n')
+    code = 'import sys; from cinder.cmd import manage; sys.exit(manage.main())'
+    done = subprocess.run([sys.executable, '-c', code, '--config-file', str(config), *words],
+                          capture_output=True, text=True)
+    assert done.returncode == status and 'Traceback' not in done.stderr, done.stderr
+    assert printed in done.stdout + done.stderr
 
 
 def test_quota_check_prints_nothing_but_titles(database, ctxt, capsys):

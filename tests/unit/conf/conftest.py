@@ -13,6 +13,7 @@ def parse(tmp_path):
     def parse(*texts, **extra):
         conf = cfg.ConfigOpts()
         cinder_conf.register(conf)
+        conf.register_cli_opts(extra.get('options', ()))
         arguments = ['cinder-test']
         for number, text in enumerate(texts):
             path = tmp_path / f'{number}.conf'

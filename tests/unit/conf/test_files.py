@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+from oslo_config import cfg
 
 from cinder.conf import CONF, files, lines
 
@@ -25,6 +26,13 @@ def test_what_cannot_be_read_is_one_line_with_its_place(parse, tmp_path, content
     text = str(caught.value)
     assert text.startswith('cinder-test: ') and '\n' not in text
     assert str(tmp_path / '0.conf') in text and all(word in text for word in words), text
+
+
+def test_an_option_of_the_command_line_is_called_an_option_in_a_file(parse):
+    with pytest.raises(SystemExit) as caught:
+        parse('[DEFAULT]\nverbosity = perhaps\n', options=[cfg.BoolOpt('verbosity')])
+    assert str(caught.value) == (
+        'cinder-test: [DEFAULT] verbosity = perhaps is no valid Boolean value.')
 
 
 def test_a_mark_of_utf8_and_line_ends_of_windows_are_taken(parse):
