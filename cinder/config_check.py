@@ -82,37 +82,47 @@ def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Itera
         yield problem
 
 
+def _needed(programs: frozenset[str]) -> list[Check]:
+    return [check for check, who in CHECKS.items() if who & programs]
+
+
 def attributed(conf: cfg.ConfigOpts, programs: frozenset[str]
                ) -> Iterator[tuple[Problem, frozenset[str]]]:
     """The same, each problem with those of the programs that it concerns."""
     fatal = False
-    for check, who in CHECKS.items():
-        if not who & programs:
-            continue
+    for check in _needed(programs):
         try:
             for problem in check(conf):
                 fatal = fatal or problem.fatal
-                yield problem, who & programs
+                yield problem, CHECKS[check] & programs
         except cfg.Error:
             # A value that cannot be read, and that was told above, is in the way of this check.
             if not fatal:
                 raise
 
 
+# Knows more when the drivers have registered their options.
+LATE = unknown.check
+_warnings: list[Problem] = []
+
+
 def first_fatal(conf: cfg.ConfigOpts, *programs: str) -> str | None:
-    """What keeps programs from running, or None.
+    """What keeps programs from running, or None; warn() logs what else was found.
 
     :param programs: as of problems()
     """
-    return next((problem.text for problem in problems(conf, frozenset(programs))
-                 if problem.fatal), None)
+    _warnings.clear()
+    for check in _needed(frozenset(programs)):
+        if check is not LATE:
+            for problem in check(conf):
+                if problem.fatal:
+                    return problem.text
+                _warnings.append(problem)
+    return None
 
 
-def warn(conf: cfg.ConfigOpts, *programs: str) -> None:
-    """Log the problems that keep nobody from running.
-
-    :param programs: as of problems()
-    """
-    for problem in problems(conf, frozenset(programs)):
+def warn(conf: cfg.ConfigOpts) -> None:
+    """Log the problems that keep nobody from running; first_fatal() has looked for most of them."""
+    for problem in (*_warnings, *LATE(conf)):
         LOG.log(logging.ERROR if problem.grave else logging.WARNING, '%s',
                 utils.masked(problem.text))

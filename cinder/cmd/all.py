@@ -35,7 +35,7 @@ def main() -> None:
         _prepare_state()
         launcher = service.SingleProcessLauncher()
         _launch(launcher)
-        common.warn_of_configuration(*config_check.PROGRAMS)
+        common.warn_of_configuration()
     status = launcher.wait()
     rpc.cleanup()
     sys.exit(status)

@@ -24,7 +24,7 @@ def main() -> None:
         rpc.init(CONF, services.minimum_versions)
         launcher = service.process_launcher()
         server = service.WSGIService('osapi_volume')
-        common.warn_of_configuration(config_check.API)
+        common.warn_of_configuration()
         launcher.launch_service(server, workers=server.workers)
     common.wait_for(launcher)
 

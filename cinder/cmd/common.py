@@ -58,6 +58,8 @@ def read_configuration(*programs: str) -> None:
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN',
                                          'oslo_db.sqlalchemy.exc_filters=CRITICAL'])
     cinder_conf.configure(sys.argv, version.version_string())
+    # Until logging is set up it would print beside our line what it cannot load, which that tells.
+    logging.getLogger('stevedore').setLevel(logging.CRITICAL)
     fatal = config_check.first_fatal(CONF, *programs)
     if fatal:
         stop_with(fatal)
@@ -84,12 +86,9 @@ def _renew_log_locks() -> None:
         handler.createLock()
 
 
-def warn_of_configuration(*programs: str) -> None:
-    """Log the problems that are not fatal, and mend what cannot have been meant.
-
-    :param programs: as of read_configuration()
-    """
-    config_check.warn(CONF, *programs)
+def warn_of_configuration() -> None:
+    """Log the problems that are not fatal, and mend what cannot have been meant."""
+    config_check.warn(CONF)
     if CONF.service_down_time <= CONF.report_interval:
         CONF.set_override('service_down_time', config_check.shortest_down_time(CONF))
 

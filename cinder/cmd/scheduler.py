@@ -25,7 +25,7 @@ def main() -> None:
         common.install_guru_meditation()
         rpc.init(CONF, services.minimum_versions)
         server = service.Service.create(binary=BINARY)
-        common.warn_of_configuration(BINARY)
+        common.warn_of_configuration()
         service.serve(server)
     sys.exit(service.wait())
 

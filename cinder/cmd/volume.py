@@ -73,7 +73,7 @@ def _launch_services_posix() -> None:
     launcher = service.process_launcher()
     started = [_launch_service(launcher, name) for name in CONF.enabled_backends]
     _ensure_service_started(any(started))
-    common.warn_of_configuration(BINARY)
+    common.warn_of_configuration()
     common.wait_for(launcher)
 
 

@@ -36,9 +36,13 @@ class Known:
 
     def find(self, section: str, name: str) -> Option | None:
         """The option of that exact name, or None."""
+        return self.find_quickly(section, name) or library.find_newer(normal(section), name)
+
+    def find_quickly(self, section: str, name: str) -> Option | None:
+        """The same without asking libraries, which may have more options than the table."""
         section = normal(section)
         return (_OURS.get(section, {}).get(name) or library.find(section, name)
-                or self._elsewhere(section, name) or library.find_newer(section, name))
+                or self._elsewhere(section, name))
 
     def _elsewhere(self, section: str, name: str) -> Option | None:
         found = None

@@ -4,6 +4,8 @@ have the table that tools/library_options.py makes of this, see library.py."""
 
 import importlib
 import importlib.metadata
+import itertools
+import logging
 from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
@@ -43,8 +45,16 @@ def credentials() -> Iterator[cfg.Opt]:
     """The options of every way to log in that keystoneauth has."""
     loading = _loading()
     yield from loading.get_auth_common_conf_options()
-    for name in sorted(loading.get_available_plugin_names()):
-        yield from loading.get_auth_plugin_conf_options(name)
+    # It complains of each way to log in whose own library is not installed.
+    logger = logging.getLogger('stevedore')
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        ways = [loading.get_auth_plugin_conf_options(name)
+                for name in sorted(loading.get_available_plugin_names())]
+    finally:
+        logger.setLevel(level)
+    yield from itertools.chain.from_iterable(ways)
 
 
 def _loading():

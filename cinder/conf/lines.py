@@ -30,7 +30,7 @@ def _joined(setting: files.Setting, known: Known) -> Iterator[Problem]:
     they indent an option."""
     for number, line in enumerate(setting.value.split('\n')[1:], setting.line + 1):
         found = _ASSIGNMENT.match(line)
-        if found and known.find(setting.section, found[1]):
+        if found and known.find_quickly(setting.section, found[1]):
             yield Problem(f'{setting.path}:{number} sets {found[1]} but begins with a blank, which '
                           f'makes it a part of {setting.option}: remove the blanks before it.')
 

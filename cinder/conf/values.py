@@ -105,11 +105,11 @@ class Values:
         group, _dot, name = (found['named'] or found['braced']).rpartition('.')
         for where in ((group,) if group else (section, DEFAULT)):
             setting = self._last.get((normal(where), name))
-            if setting and self.known.find(where, name):
+            if setting and self.known.find_quickly(where, name):
                 if setting in via:
                     raise _Unresolved('refers to itself')
                 return self.expand(setting.value, where, (*via, setting))
-            option = self.known.find(where, name)
+            option = self.known.find_quickly(where, name)
             if option:
                 default = option.default
                 return (self.expand(default, where, via) if isinstance(default, str)

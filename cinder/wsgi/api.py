@@ -41,7 +41,7 @@ def initialize_application():
         raise SystemExit(f'cinder-api: {utils.masked(fatal)}')
     logging.setup(CONF, 'cinder', version.version_string())
     utils.arm_fault_points(CONF.fault_points)
-    config_check.warn(CONF, config_check.API)
+    config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
     return deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume')

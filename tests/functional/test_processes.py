@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -224,6 +225,12 @@ def refused(process: Daemon) -> str:
     ('scheduler', {'scheduler_manager': 'no.such.Manager'}, 'no'),
     ('volume', {'enabled_backends': ''}, 'enabled_backends'),
     ('volume', {'enabled_backends': 'files,files'}, 'files more than once'),
+    ('volume', {'enabled_backends': 'files,gone'}, 'no file has a section [gone]'),
+    ('all', {'enabled_backends': 'files\n  host = here'}, 'begins with a blank'),
+    ('scheduler', {'host': 'a@b'}, 'holds "@"'),
+    ('api', {'public_endpoint': 'example.com'}, 'public_endpoint'),
+    ('api', {'debug': 'perhaps'}, '[DEFAULT] debug = perhaps'),
+    ('scheduler', {'state_path': '/srv/$home'}, '$$'),
     ('all', {'enabled_backends': ''}, 'enabled_backends'),
     ('all', {'osapi_volume_listen': '0.0.0.0'}, 'noauth_allow_remote'),
 ])
@@ -253,9 +260,40 @@ def test_a_missing_configuration_file_is_one_line(daemon):
     assert 'cinder.conf' in refused(api)
 
 
-def test_unknown_options_are_named_at_the_start(daemon):
-    api = daemon('api', no_such_option=1).begin()
-    api.says('[DEFAULT] no_such_option')
+@pytest.mark.parametrize(('module', 'section', 'option', 'words'), [
+    ('volume', 'more', 'volume_clear = zero', 'have the same file_volume_dir'),
+    ('api', 'nova', 'timeout = soon', '[nova] timeout = soon'),
+    ('all', 'keystone_authtoken', 'password = geh$eim', '[keystone_authtoken] password'),
+    ('scheduler', 'DEFAULT', '# \udcff', 'which is not UTF-8'),
+    ('api', 'DEFAULT', 'nothing', 'Failed to parse')])
+def test_a_wrong_line_of_any_section_is_one_line_and_status_1(daemon, module, section, option,
+                                                              words):
+    process = daemon(module, enabled_backends='files,more')
+    process.sections['more'] = process.sections['files']
+    process.write()
+    with process.path.open('a', errors='surrogateescape') as file:
+        file.write(f'[{section}]\n{option}\n')
+    line = refused(process)
+    assert words in line and 'geh' not in line
+
+
+def test_what_has_no_effect_or_no_value_is_named_at_the_start(daemon):
+    api = daemon('api', no_such_option=1, log_dir='', quota_volumes='',
+                 graceful_shutdown_timeout='')
+    api.sections['database']['max_retries'] = ''
+    api.sections['keystone_authtoken'] = {'usernme': 'cinder'}
+    api.sections['oslo_messaging_rabit'] = {'ssl': 'true'}
+    api.write()
+    sync(api)
+    api.begin()
+    for words in ('[DEFAULT] no_such_option', 'Did you mean username?',
+                  'Did you mean [oslo_messaging_rabbit]?',
+                  'not set: [DEFAULT] log_dir, quota_volumes, graceful_shutdown_timeout; '
+                  '[database] max_retries.'):
+        api.says(words)
+    assert api.ask(f'/v3/{PROJECT}/volumes')[0] == 200
+    assert api.ask(f'/v3/{PROJECT}/volumes', 'POST', {'volume': {'size': 1}})[0] == 202
+    assert api.end() == 0
 
 
 # ----------------------------------------------------------------------- scheduler, volume, all
@@ -343,6 +381,44 @@ def test_all_in_one_process_starts_by_itself_and_stops_cleanly(daemon, number):
     suite.begin()
     assert json.loads(suite.ask(where)[1])['volume']['status'] == 'available'
     assert suite.services()['node@files cinder-volume'] in ('up', 'down')
+
+
+def test_odd_names_that_are_taken_work_from_create_to_delete(daemon):
+    host, back_end = 'nöde 1.x', 'größe:%b ' + 'l' * 100
+    pool, zone = '<böse> & "pool"', 'Zürich 1:a'
+    suite = daemon('all', host=host, enabled_backends=back_end, storage_availability_zone=zone,
+                   cluster='')
+    suite.sections[back_end] = {**suite.sections.pop('files'), 'volume_backend_name': pool}
+    suite.write()
+    suite.begin()
+    place = f'{host}@{back_end}'
+    wait_until(lambda: suite.services().get(f'{place} cinder-volume') == 'up', SECONDS, 'all up')
+
+    def ask(path, method='GET', **body):
+        status, answer = suite.ask(f'/v3/{PROJECT}/{path}', method, body or None)
+        assert status < 300, (path, answer)
+        return json.loads(answer) if answer else None
+
+    def status_of(kind, ident):
+        rows = ask(f'{kind}/detail')[kind]
+        return next((row['status'] for row in rows if row['id'] == ident), '')
+    kind = ask('types', 'POST', volume_type={'name': 'odd', 'extra_specs': {
+        'volume_backend_name': pool}})['volume_type']['id']
+    volume = ask('volumes', 'POST', volume={
+        'size': 1, 'volume_type': kind, 'availability_zone': zone})['volume']['id']
+    wait_until(lambda: status_of('volumes', volume) == 'available', SECONDS, suite.tail)
+    shown = ask(f'volumes/{volume}')['volume']
+    assert shown['os-vol-host-attr:host'] == f'{place}#{pool}'
+    assert shown['availability_zone'] == zone
+    where = urllib.parse.quote(place, safe='')
+    assert ask(f'capabilities/{where}')['volume_backend_name'] == pool
+    snapshot = ask('snapshots', 'POST', snapshot={'volume_id': volume})['snapshot']['id']
+    wait_until(lambda: status_of('snapshots', snapshot) == 'available', SECONDS, suite.tail)
+    ask(f'snapshots/{snapshot}', 'DELETE')
+    wait_until(lambda: not status_of('snapshots', snapshot), SECONDS, suite.tail)
+    ask(f'volumes/{volume}', 'DELETE')
+    wait_until(lambda: not status_of('volumes', volume), SECONDS, suite.tail)
+    assert suite.end() == 0 and 'Traceback' not in suite.text()
 
 
 def test_noauth_listens_elsewhere_when_told_so(daemon):

@@ -53,7 +53,7 @@ def enable(monkeypatch, unparsed):
         CONF.set_override('backend_name', backend_name)
         services = Services(broken)
         monkeypatch.setattr(volume, 'service', services)
-        monkeypatch.setattr(common, 'warn_of_configuration', lambda *_programs: None)
+        monkeypatch.setattr(common, 'warn_of_configuration', lambda: None)
         return services
     yield setup
     for name in ('enabled_backends', 'backend_name', 'cluster'):

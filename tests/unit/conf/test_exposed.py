@@ -94,6 +94,8 @@ def test_the_log_is_loud_about_what_is_grave(ask, caplog, monkeypatch):
     monkeypatch.setattr(config_check, 'CHECKS', {
         lambda _conf: [Problem('worse', False, True), Problem('bad', False)]:
         config_check.PROGRAMS})
-    config_check.warn(None, config_check.API)
+    monkeypatch.setattr(config_check, 'LATE', lambda _conf: ())
+    assert config_check.first_fatal(None, config_check.API) is None
+    config_check.warn(None)
     assert [(record.levelno, record.getMessage()) for record in caplog.records] == [
         (logging.ERROR, 'worse'), (logging.WARNING, 'bad')]
