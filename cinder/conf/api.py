@@ -4,6 +4,8 @@ Paste, socket and log-format options of the WSGI server belong to oslo.service."
 
 from oslo_config import cfg
 
+from cinder.conf import kinds
+
 OPTS = [
     cfg.StrOpt('auth_strategy', default='keystone',
                choices=[('noauth', 'believe the token, which is user:project'),
@@ -23,26 +25,26 @@ OPTS = [
                 help='Port on which the API listens; 0 takes a free one.'),
     cfg.BoolOpt('osapi_volume_use_ssl', default=False,
                 help='Serve HTTPS, with the certificate and key of the [ssl] section.'),
-    cfg.IntOpt('osapi_volume_workers',
+    cfg.IntOpt('osapi_volume_workers', max=1024,
                help='Number of API processes; the number of CPUs when not set.'),
     cfg.BoolOpt('tcp_keepalive', default=True,
                 help='Have the kernel probe idle connections of the API.'),
-    cfg.IntOpt('tcp_keepalive_interval',
+    cfg.IntOpt('tcp_keepalive_interval', min=1, max=32767,
                help='Seconds between two probes of an idle connection; the kernel decides '
                     'when not set.'),
-    cfg.IntOpt('tcp_keepalive_count',
+    cfg.IntOpt('tcp_keepalive_count', min=1, max=127,
                help='Unanswered probes after which a connection is dropped; the kernel '
                     'decides when not set.'),
     cfg.StrOpt('public_endpoint',
                help='Base of the links in answers; taken from the request when not set.'),
-    cfg.StrOpt('project_id_regex', default=r'[0-9a-f\-]+',
-               help='Regular expression for project ids in URLs.'),
+    cfg.Opt('project_id_regex', type=kinds.Regex(), default=r'[0-9a-f\-]+',
+            help='Regular expression for project ids in URLs.'),
     cfg.IntOpt('osapi_max_limit', default=1000, min=1, mutable=True,
                help='Most entries in one page of a list, and the size of a page when the '
                     'request names none.'),
     cfg.StrOpt('resource_query_filters_file', default='/etc/cinder/resource_filters.json',
                help='JSON file with the list filters that callers who are not admin may use.'),
-    cfg.IntOpt('az_cache_duration', default=3600,
+    cfg.IntOpt('az_cache_duration', default=3600, min=0,
                help='Seconds for which the API remembers the availability zones.'),
     cfg.StrOpt('default_availability_zone',
                help='Zone of new volumes whose request names none; storage_availability_zone '

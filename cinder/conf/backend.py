@@ -55,11 +55,12 @@ COMMON = [
                help='How a thick volume is overwritten when it is deleted.'),
     cfg.IntOpt('volume_clear_size', default=0, max=1024,
                help='MiB at the start of the volume to overwrite; 0 is all of it.'),
-    cfg.StrOpt('volume_clear_ionice',
+    cfg.StrOpt('volume_clear_ionice', regex=r'^(-(c *[0-3]|n *[0-7]|t) *)+$',
                help='Options of ionice for the overwriting, for instance -c3.'),
     cfg.StrOpt('volume_dd_blocksize', default='1M',
+               regex=r'^[1-9][0-9]*(c|w|b|[kKMG]B?|[KMG]iB)?$',
                help='Block size of copies, as dd takes it.'),
-    cfg.IntOpt('volume_copy_bps_limit', default=0, min=0,
+    cfg.IntOpt('volume_copy_bps_limit', default=0, min=0, max=2**50,
                help='Bytes per second that all copies of this back end may move together, for '
                     'clones, reverts and migrations; 0 is no limit. Copies that share blocks move '
                     'none.'),

@@ -67,7 +67,7 @@ def _others(conf: cfg.ConfigOpts) -> Iterator[str]:
 def _secrets(path: str) -> Iterator[str]:
     try:
         found = files.settings_of(path)
-    except (OSError, cfg.Error, cfg.ParseError):
+    except (OSError, cfg.Error):
         return
     for setting in found:
         if _is_secret(setting.name, setting.value):

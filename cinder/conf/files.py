@@ -89,7 +89,7 @@ def folders(conf: cfg.ConfigOpts) -> list[str]:
 def settings(conf: cfg.ConfigOpts) -> list[Setting]:
     """Every assignment in the files of a configuration, in the order in which they are read.
 
-    :raises cfg.Error: a file was changed since, and cannot be read now
+    :raises cfg.Error, OSError: a file was changed since, and cannot be read now
     """
     return [setting for path in paths(conf) for setting in settings_of(path)]
 
@@ -97,10 +97,13 @@ def settings(conf: cfg.ConfigOpts) -> list[Setting]:
 def settings_of(path: str) -> list[Setting]:
     """Every assignment in one file.
 
-    :raises cfg.ParseError, cfg.Error, OSError: it cannot be read
+    :raises cfg.Error, OSError: it cannot be read
     """
     recorder = _Recorder(path)
-    recorder.parse()
+    try:
+        recorder.parse()
+    except iniparser.ParseError as exc:
+        raise cfg.ConfigFileParseError(path, str(exc)) from exc
     return recorder.found
 
 

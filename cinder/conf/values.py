@@ -23,15 +23,19 @@ _SHOWN = 60
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """:raises cfg.Error: a file cannot be read any more"""
+    """:raises cfg.Error, OSError: a file cannot be read any more"""
+    complaints = list(check_files(conf))
+    yield from complaints or _unreadable(conf)
+
+
+def check_files(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The same for the files as they are now, which may be about to be read again.
+
+    :raises cfg.Error, OSError: a file cannot be read
+    """
     values = Values(conf)
-    complaints = 0
     for setting in values.settings:
-        for text in values.faults(setting):
-            complaints += 1
-            yield Problem(text)
-    if not complaints:
-        yield from _unreadable(conf)
+        yield from map(Problem, values.faults(setting))
 
 
 def _unreadable(conf: cfg.ConfigOpts) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from oslo_config import cfg
 from oslo_service import _options, service
 
 from cinder import exception, utils
-from cinder.conf import CONF
+from cinder.conf import CONF, lines, values
 from cinder.rpc import base as rpc
 
 LOG = logging.getLogger(__name__)
@@ -145,16 +145,21 @@ def within(seconds: float | None, work: Callable[[], None]) -> bool:
 
 
 def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
-    """Have SIGHUP with a broken file change nothing; the launchers would let the error kill us."""
+    """Have SIGHUP with a broken file or a wrong value change nothing: the launchers would let the
+    error kill us, and oslo.config would find the value when a request needs it."""
     reload = conf.mutate_config_files
     if getattr(reload, 'survives', False):
         return conf
 
     def mutate_config_files() -> dict | None:
         try:
+            wrong = [problem for check in (lines.check, values.check_files)
+                     for problem in check(conf) if problem.fatal]
+            if wrong:
+                raise ValueError(wrong[0].text)
             return reload()
         except (cfg.Error, OSError, ValueError) as exc:
-            LOG.error('The configuration was not read again: %s', exc)
+            LOG.error('The configuration was not read again: %s', utils.masked(exc))
             return None
     mutate_config_files.survives = True
     conf.mutate_config_files = mutate_config_files
