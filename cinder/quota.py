@@ -16,7 +16,7 @@ RESOURCES = {
     'backups': 'quota_backups', 'backup_gigabytes': 'quota_backup_gigabytes',
     'groups': 'quota_groups', 'per_volume_gigabytes': 'per_volume_size_limit',
 }
-PER_TYPE = ('volumes', 'gigabytes', 'snapshots')
+PER_TYPE = quotas_db.PER_TYPE
 UNLIMITED = -1
 
 

@@ -17,6 +17,8 @@ _CLASSES = models.QuotaClass.__table__
 _LOCKS = models.QuotaLock.__table__
 _TYPES = models.VolumeType.__table__
 DEFAULT_CLASS = 'default'
+# Quotas that volume types have limits of their own for.
+PER_TYPE = ('volumes', 'gigabytes', 'snapshots')
 
 
 @dataclasses.dataclass(slots=True)
@@ -139,6 +141,18 @@ def projects(ctxt) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------ limits
+def rename_type(conn: sa.Connection, old: str, new: str) -> None:
+    """Have the limits of a volume type, of projects and classes, follow its new name; those that
+    were left of a former type of that name go."""
+    for table, owner in ((_LIMITS, _LIMITS.c.project_id), (_CLASSES, _CLASSES.c.class_name)):
+        for quota in PER_TYPE:
+            was, now = f'{quota}_{old}', f'{quota}_{new}'
+            owners = conn.execute(sa.select(owner).where(table.c.resource == was)).scalars().all()
+            if owners:
+                conn.execute(table.delete().where(table.c.resource == now, owner.in_(owners)))
+                conn.execute(table.update().where(table.c.resource == was).values(resource=now))
+
+
 def limits(ctxt, project_id: str) -> dict[str, int]:
     """The limits that were set for a project."""
     with session.reader(ctxt) as conn:

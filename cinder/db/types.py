@@ -8,7 +8,7 @@ from oslo_db import exception as db_exc
 
 from cinder import exception, objects
 from cinder.conf import CONF
-from cinder.db import changes, filters, functions, models, query, session
+from cinder.db import changes, filters, functions, models, query, quotas, session
 
 _T = models.VolumeType.__table__
 _SPECS = models.VolumeTypeExtraSpec.__table__
@@ -227,19 +227,24 @@ def create(ctxt, values: Mapping[str, object], extra_specs: Mapping[str, str] | 
 
 @session.retry_on_deadlock
 def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
-    """Change name, description or is_public.
+    """Change name, description or is_public; limits of the type go with its name.
 
     :raises VolumeTypeNotFound: there is no such type.
     :raises VolumeTypeExists: the name is taken.
     """
-    if 'name' in values:
-        values = {**values, 'live_name': values['name']}
-    try:
-        done = changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], values)
-    except db_exc.DBDuplicateEntry:
-        raise exception.VolumeTypeExists(id=values['name']) from None
-    if not done:
-        raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+    name = values.get('name')
+    with session.writer(ctxt) as conn:
+        before = conn.execute(sa.select(_T.c.name).where(
+            _T.c.id == type_id, _T.c.deleted == sa.false()).with_for_update()).scalar()
+        if before is None:
+            raise exception.VolumeTypeNotFound(volume_type_id=type_id)
+        if name is not None and name != before:
+            values = {**values, 'live_name': name}
+            quotas.rename_type(conn, before, name)
+        try:
+            changes.swap(ctxt, _T, [_T.c.id == type_id], values)
+        except db_exc.DBDuplicateEntry:
+            raise exception.VolumeTypeExists(id=name) from None
 
 
 @session.retry_on_deadlock

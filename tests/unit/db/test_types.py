@@ -4,7 +4,7 @@ import pytest
 
 from cinder import exception
 from cinder.conf import CONF
-from cinder.db import models, session, types, volumes
+from cinder.db import models, quotas, session, types, volumes
 
 
 @pytest.fixture
@@ -122,3 +122,26 @@ def test_qos_and_encryption_come_along(make, ctxt):
     read = types.get(ctxt, made.id)
     assert read.qos_specs == {'id': 'q', 'consumer': 'back-end', 'specs': {'iops': '100'}}
     assert (read.encryption['provider'], read.encryption['key_size']) == ('luks', 256)
+
+
+def test_limits_follow_a_type_through_its_rename(database, ctxt):
+    gold = types.create(ctxt, {'name': 'gold', 'is_public': True})
+    quotas.set_limits(ctxt, 'p1', {'volumes_gold': 1, 'gigabytes_gold': 5, 'volumes': 9,
+                                   # Of a type that had the name once.
+                                   'volumes_silver': 7})
+    quotas.set_limits(ctxt, 'p2', {'volumes_silver': 3})
+    quotas.set_class(ctxt, quotas.DEFAULT_CLASS, {'snapshots_gold': 2})
+    types.update(ctxt, gold.id, {'name': 'silver', 'description': 'd'})
+    assert quotas.limits(ctxt, 'p1') == {'volumes_silver': 1, 'gigabytes_silver': 5, 'volumes': 9}
+    assert quotas.limits(ctxt, 'p2') == {'volumes_silver': 3}
+    assert quotas.get_class(ctxt, quotas.DEFAULT_CLASS) == {'snapshots_silver': 2}
+    assert types.get_by_name(ctxt, 'silver').id == gold.id
+
+
+def test_a_name_that_is_taken_changes_no_limits(database, ctxt):
+    gold = types.create(ctxt, {'name': 'gold', 'is_public': True})
+    types.create(ctxt, {'name': 'silver', 'is_public': True})
+    quotas.set_limits(ctxt, 'p1', {'volumes_gold': 1, 'volumes_silver': 2})
+    with pytest.raises(exception.VolumeTypeExists):
+        types.update(ctxt, gold.id, {'name': 'silver'})
+    assert quotas.limits(ctxt, 'p1') == {'volumes_gold': 1, 'volumes_silver': 2}
