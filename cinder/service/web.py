@@ -82,7 +82,7 @@ class WSGIService(service.ServiceBase):
         self.server = self._listen(host, self._option('listen_port'))
         self._stopping = threading.Event()
         self.host, self.port = self.server.host, self.server.port
-        _tune_keepalive(self.server.socket)
+        _tune_connections(self.server.socket)
         profiler.setup_profiler(name, self.host)
         LOG.info('%s listens on %s', name, self.url)
 
@@ -175,8 +175,10 @@ def _is_loopback(address: str) -> bool:
         return False
 
 
-def _tune_keepalive(listener: socket.socket) -> None:
+def _tune_connections(listener: socket.socket) -> None:
     """Connections inherit these from the socket that accepts them (tcp(7))."""
+    # The last piece of an answer must not wait until the client acknowledges those before it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(CONF.tcp_keepalive))
     for name, value in (('TCP_KEEPINTVL', CONF.tcp_keepalive_interval),
                         ('TCP_KEEPCNT', CONF.tcp_keepalive_count)):

@@ -13,7 +13,7 @@ from cinder import config_check, objects, utils, version
 from cinder.conf import CONF
 from cinder.db import services
 from cinder.rpc import base as rpc
-from cinder.wsgi import middleware
+from cinder.wsgi import acknowledge, middleware
 
 # The command line is the server's: files are named in the environment, ';' between them.
 FILES = 'OS_CINDER_CONFIG_FILES'
@@ -44,7 +44,8 @@ def initialize_application():
     config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
-    return deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume')
+    return acknowledge.Acknowledging(
+        deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume'))
 
 
 application = initialize_application()

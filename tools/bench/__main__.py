@@ -17,10 +17,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.functional import databases, rabbit  # noqa: E402 - found through the line above
 from tests.functional.suite import Node, Suite  # noqa: E402
-from tools.bench import api, creates, life, lists, reads, report, rights  # noqa: E402
+from tools.bench import api, creates, life, lists, reads, report, rights, sizes  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
-PARTS = ('api', 'rights', 'lists', 'life', 'reads', 'creates')
+PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'reads', 'creates')
 
 
 def arguments() -> argparse.Namespace:
@@ -43,6 +43,8 @@ def main() -> int:
         figures += rights.measure()
     if 'lists' in parts:
         figures += lists.measure()
+    if 'sizes' in parts:
+        figures += sizes.measure()
     if os.getloadavg()[0] > 0.5:
         print(f'This machine is busy (load {os.getloadavg()[0]:.1f}): times will be too long.')
     with contextlib.ExitStack() as stack:

@@ -100,14 +100,15 @@ def test_https_needs_a_certificate():
     assert 'cert_file' in str(caught.value)
 
 
-def test_keepalive_options_are_those_of_the_socket():
+def test_connections_wait_for_nothing_and_are_kept_alive_as_the_options_say():
     with options(tcp_keepalive_interval=7, tcp_keepalive_count=3), socket.socket() as listener:
-        web._tune_keepalive(listener)
+        web._tune_connections(listener)
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL) == 7
         assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == 3
     with options(tcp_keepalive=False), socket.socket() as listener:
-        web._tune_keepalive(listener)
+        web._tune_connections(listener)
         assert listener.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
 
 
