@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.db import changes, filters, functions, models, query, session
+from cinder.objects import states
 
 _T = models.VolumeAttachment.__table__
 _VOLUMES = models.Volume.__table__
@@ -112,10 +113,17 @@ def update(ctxt, attachment_id: str, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, attachment_id: str) -> bool:
-    """Mark an attachment as deleted; False when it was already."""
-    return changes.soft_delete(ctxt, _T, [_T.c.id == attachment_id], attach_status='detached',
-                             detach_time=session.utcnow()) == 1
+def destroy(ctxt, attachment_id: str, unconnected: bool = False) -> bool:
+    """Mark an attachment as deleted; False when it was already.
+
+    :param unconnected: only while it is a mere reservation; else False as well.
+    """
+    where = [_T.c.id == attachment_id]
+    if unconnected:
+        where += [_T.c.attach_status.in_(states.UNCONNECTED), _T.c.connector.is_(None),
+                  _T.c.connection_info.is_(None)]
+    return changes.soft_delete(ctxt, _T, where, attach_status='detached',
+                               detach_time=session.utcnow()) == 1
 
 
 def _decoded(row: Mapping[str, object]) -> dict[str, object]:

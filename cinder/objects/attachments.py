@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tie between a volume and a server or host."""
-from cinder.objects import base, fields
+from cinder.objects import base, fields, states
 
 
 @base.CinderObjectRegistry.register
@@ -23,3 +23,9 @@ class VolumeAttachment(base.CinderObject):
         'created_at': fields.time(),
         'updated_at': fields.time(),
     }
+
+    @property
+    def is_reservation(self) -> bool:
+        """Whether it told no host how to use the volume, though it may name a server."""
+        return self.attach_status in states.UNCONNECTED and not (
+            self.connector or self.connection_info)

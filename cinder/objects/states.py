@@ -26,6 +26,8 @@ BACKUP_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'restoring', 
                    'error_deleting')
 ATTACH_STATUSES = ('attached', 'attaching', 'detached', 'reserved', 'error_attaching',
                    'error_detaching', 'deleted')
+# An attachment in one of these, and without a connector, is a mere reservation.
+UNCONNECTED = ('reserved', 'error_attaching')
 # What an administrator may set with os-reset_status.
 BACKUP_RESETTABLE = ('available', 'error')
 RESETTABLE = tuple(status for status in VOLUME_STATUSES if status not in (
@@ -74,7 +76,7 @@ VOLUME = {
     'extend_completion': Transition(('extending',), None, PREVIOUS, 'error_extending'),
     'reserve': Transition(('available',), 'attaching'),
     'reserve_multiattach': Transition(('available', 'in-use'), 'attaching'),
-    'unreserve': Transition(('attaching',)),
+    'unreserve': Transition(('attaching', 'reserved')),
     'attach': Transition(('attaching', 'available'), 'attaching', 'in-use'),
     'attach_multiattach': Transition(('attaching', 'available', 'in-use'), 'attaching', 'in-use'),
     'begin_detaching': Transition(('in-use',), 'detaching'),

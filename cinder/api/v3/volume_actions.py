@@ -13,6 +13,7 @@ from cinder.api.views import shapes
 from cinder.api.views import volumes as view
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.policies import attachments as attachment_policy
 from cinder.policies import volume_actions as policy
 from cinder.policies import volumes as volume_policy
 from cinder.volume.api import images, volume_actions, volumes
@@ -40,6 +41,17 @@ def attach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.ATTACH)
     volume_actions.attach(req.context, volume, ident(body.get('instance_uuid')),
                           body.get('host_name'), body['mountpoint'], body.get('mode'))
+
+
+@wsgi.body(schema.plain('os-unreserve'))
+@wsgi.response(202)
+@wsgi.errors(409)
+def unreserve(req: wsgi.Request, volume_id: str, body: object) -> None:
+    volume = _load(req, volume_id, policy.UNRESERVE)
+    attachment = volume_actions.reservation(volume)
+    if attachment:
+        req.context.authorize(attachment_policy.DELETE, attachment)
+    volume_actions.unreserve(req.context, volume, attachment)
 
 
 @wsgi.body(schema.DETACH, key='os-detach')
@@ -175,7 +187,7 @@ ACTIONS = {
     'os-detach': detach,
     'os-force_detach': force_detach,
     'os-reserve': _plain('os-reserve', policy.RESERVE, volume_actions.reserve),
-    'os-unreserve': _plain('os-unreserve', policy.UNRESERVE, volume_actions.unreserve),
+    'os-unreserve': unreserve,
     'os-begin_detaching': _plain('os-begin_detaching', policy.BEGIN_DETACHING,
                                  volume_actions.begin_detaching),
     'os-roll_detaching': _plain('os-roll_detaching', policy.ROLL_DETACHING,

@@ -132,13 +132,17 @@ def require_unused(ctxt, volume: objects.Volume,
 def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
     """Disconnect and forget the attachment; returns those that the volume still has.
 
+    A mere reservation is for its user to delete: no server can use the volume by it.
+
     :raises ConflictNovaUsingAttachment: see require_unused().
+    :raises ConflictingVolumeState: see forget().
     """
     volume = volumes_db.get(ctxt, attachment.volume_id)
-    require_unused(ctxt, volume, [attachment])
+    if not attachment.is_reservation:
+        require_unused(ctxt, volume, [attachment])
     if attachment.connector and volume.host:
         volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
-    return forget(ctxt, volume, attachment.id)
+    return forget(ctxt, volume, attachment)
 
 
 def waits_for_compute(operation: objects.Operation) -> bool:
@@ -147,15 +151,33 @@ def waits_for_compute(operation: objects.Operation) -> bool:
 
 
 @session.retry_on_deadlock
-def forget(ctxt, volume: objects.Volume, attachment_id: str) -> list[objects.VolumeAttachment]:
-    """Remove the row of an attachment and let the volume's statuses follow."""
+def forget(ctxt, volume: objects.Volume,
+           attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
+    """Remove the row of an attachment and let the volume's statuses follow.
+
+    :raises ConflictingVolumeState: it was a reservation when it was loaded, and has been connected
+        since then.
+    """
     with session.writer(ctxt):
-        attachments_db.destroy(ctxt, attachment_id)
+        gone = attachments_db.destroy(ctxt, attachment.id, unconnected=attachment.is_reservation)
         left = attachments_db.for_volume(ctxt, volume.id)
+        if not gone and any(other.id == attachment.id for other in left):
+            raise exception.ConflictingVolumeState(
+                reason=f'attachment {attachment.id} was connected at the same time')
+        unfinished = operations_db.unfinished_for(ctxt, volume.id)
         # A server that changes volumes drops the old one before the new one has its place.
-        if volume.migration_status != 'migrating' or not any(
-                map(waits_for_compute, operations_db.unfinished_for(ctxt, volume.id))):
-            volumes_db.update(ctxt, volume.id, states.settle(
-                other.attach_status for other in left))
+        if volume.migration_status != 'migrating' or not any(map(waits_for_compute, unfinished)):
+            volumes_db.update(ctxt, volume.id, _settled(left, unfinished))
     return left
+
+
+def _settled(left: list[objects.VolumeAttachment],
+             unfinished: list[objects.Operation]) -> dict[str, str]:
+    """The statuses of a volume with these attachments and operations under way."""
+    found = states.settle(other.attach_status for other in left)
+    # It can be reserved while the image that it is made from is copied.
+    if found['status'] == 'available' and any(
+            operation.verb == 'volume.download' for operation in unfinished):
+        found['status'] = states.VOLUME['download'].meanwhile
+    return found
 

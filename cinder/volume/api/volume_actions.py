@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of the volume actions: the old way to attach, connections, revert and retype."""
+import contextlib
 import uuid
 
 from oslo_utils import timeutils
@@ -24,18 +25,50 @@ def reserve(ctxt, volume: objects.Volume) -> None:
     volumes_db.transition(ctxt, volume, verb)
 
 
-def _leave(ctxt, volume: objects.Volume, verb: str, status: str) -> None:
-    """Go back to `status`; nothing happens in any other status than the verb's."""
-    try:
-        volumes_db.transition(ctxt, volume, verb, status=status)
-    except exception.InvalidVolume:
-        return
+@session.retry_on_deadlock
+def _leave(ctxt, volume: objects.Volume, verb: str) -> None:
+    """Go back to what the attachments say; nothing happens in any other status than the verb's."""
+    with contextlib.suppress(exception.InvalidVolume), session.writer(ctxt):
+        volumes_db.transition(ctxt, volume, verb, **states.settle(
+            attachment.attach_status for attachment in attachments_db.for_volume(ctxt, volume.id)))
 
 
-def unreserve(ctxt, volume: objects.Volume) -> None:
-    """Undo a reservation; without one nothing happens."""
-    _leave(ctxt, volume, 'unreserve', states.settle(
-        attachment.attach_status for attachment in volume.attachments or [])['status'])
+def reservation(volume: objects.Volume) -> objects.VolumeAttachment | None:
+    """The attachment that reserves the volume; None where none does, or os-reserve did.
+
+    :raises InvalidVolume: several do, or a host has been told how to use the volume.
+    """
+    present = volume.attachments or []
+    connecting = [each.id for each in present if each.attach_status == 'attaching']
+    if volume.status == 'attaching':
+        if connecting:
+            raise exception.InvalidVolume(
+                reason=f'volume {volume.id} is not only reserved: attachment '
+                       f'{", ".join(connecting)} connects it; delete that')
+        return None
+    found = [each for each in present if each.is_reservation]
+    if found and volume.status not in ('reserved', 'in-use'):
+        raise exception.InvalidVolume(
+            reason=f"volume {volume.id} is in status '{volume.status}'; what reserves it is "
+                   f'attachment {found[0].id}, which can be deleted')
+    if len(found) > 1:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is reserved by several attachments: '
+                   f'{", ".join(each.id for each in found)}; delete the one that is meant')
+    return found[0] if found else None
+
+
+def unreserve(ctxt, volume: objects.Volume,
+              attachment: objects.VolumeAttachment | None = None) -> None:
+    """Undo a reservation; without one nothing happens.
+
+    :param attachment: what reservation() found.
+    :raises ConflictingVolumeState: see attachments.forget().
+    """
+    if attachment:
+        attachments.forget(ctxt, volume, attachment)
+    else:
+        _leave(ctxt, volume, 'unreserve')
 
 
 def begin_detaching(ctxt, volume: objects.Volume) -> None:
@@ -47,7 +80,7 @@ def begin_detaching(ctxt, volume: objects.Volume) -> None:
 
 def roll_detaching(ctxt, volume: objects.Volume) -> None:
     """Take the announcement back; without one nothing happens."""
-    _leave(ctxt, volume, 'roll_detaching', 'in-use')
+    _leave(ctxt, volume, 'roll_detaching')
 
 
 @session.retry_on_deadlock
@@ -96,8 +129,12 @@ def detach(ctxt, volume: objects.Volume, attachment_id: str | None = None) -> No
     :raises ConflictNovaUsingAttachment: see attachments.require_unused().
     """
     attachment = _pick(volume, attachment_id)
-    attachments.require_unused(ctxt, volume, filter(None, [attachment]))
+    attachments.require_unused(ctxt, volume, _connected(attachment))
     _let_go(ctxt, volume, attachment)
+
+
+def _connected(attachment: objects.VolumeAttachment | None) -> list[objects.VolumeAttachment]:
+    return [attachment] if attachment and not attachment.is_reservation else []
 
 
 def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment | None) -> None:
@@ -106,7 +143,7 @@ def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment |
     if attachment is None:
         volumes_db.update(ctxt, volume.id, states.settle([]))
     else:
-        attachments.forget(ctxt, volume, attachment.id)
+        attachments.forget(ctxt, volume, attachment)
         if not attachment.connector:  # else the back end told
             notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
@@ -121,7 +158,7 @@ def force_detach(ctxt, volume: objects.Volume, attachment_id: str | None = None,
     attachment = _pick(volume, attachment_id)
     # A connector may be that of any server.
     attachments.require_unused(ctxt, volume, (volume.attachments or []) if connector else
-                               filter(None, [attachment]))
+                               _connected(attachment))
     volumes_db.transition(ctxt, volume, 'force_detach')
     if volume.host and connector:
         volume_rpc.VolumeAPI().terminate_connection(ctxt, volume, connector, force=True)

@@ -524,7 +524,7 @@ def test_a_server_copies_a_volume_in_use(ctxt, bus, volume, path, tmp_path, nova
             os.pwrite(file.fileno(), b'start', 0)
             os.pwrite(file.fileno(), b'end', GIB - 4096)
         present = volumes_db.get(ctxt, volume.id)
-        attachments.forget(ctxt, present, present.attachments[0].id)
+        attachments.forget(ctxt, present, present.attachments[0])
         assert volumes_db.get(ctxt, volume.id).status == 'in-use'
         assert volume_migrations.complete(
             ctxt, volumes_db.get(ctxt, old), _target_of(ctxt, operation)) == old
