@@ -541,6 +541,10 @@ class ImageUnacceptable(Invalid):
     message = _('Image %(image_id)s cannot be used: %(reason)s')
 
 
+class ImageNameAmbiguous(Conflict):
+    message = _("Multiple matches found for '%(name)s', use an ID to be more specific: %(ids)s")
+
+
 class ImageConflict(Conflict):
     message = _('The image service cannot do that now: %(reason)s')
 

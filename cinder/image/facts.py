@@ -26,6 +26,8 @@ _BASE = frozenset((
 # Properties that belong to one image and not to its content.
 _OWN = ('os_glance', 'cinder_encryption_key', 'signature_verified', 'img_signature')
 _LONGEST = 255
+# The property that names the type of a volume whose request names none.
+_TYPE = 'cinder_img_volume_type'
 
 
 def require_usable(image: Mapping[str, Any], size: int) -> None:
@@ -88,6 +90,11 @@ def of_image(kept: Mapping[str, str]) -> dict[str, Any]:
     values.update((name, int(kept[name])) for name in ('min_disk', 'min_ram')
                   if kept.get(name, '').isdecimal())
     return values
+
+
+def volume_type_of(image: Mapping[str, Any]) -> str | None:
+    """Name or id of the type that volumes made of an image have, unless the request says more."""
+    return image.get(_TYPE) or None
 
 
 def snapshot_of(image: Mapping[str, Any]) -> str | None:

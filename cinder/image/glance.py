@@ -23,6 +23,8 @@ LOG = logging.getLogger(__name__)
 PATIENCE = 60
 # Bytes that are read or sent at a time.
 CHUNK = 1024 ** 2
+# Images of one name that are looked at.
+NAMED = 10
 # Seconds before a request is tried again; doubled each time.
 PAUSE = 0.5
 _MARKUP = re.compile(r'<title>.*?</title>|<[^>]*>', re.DOTALL)
@@ -112,6 +114,18 @@ class Images:
         :raises ImageNotFound: there is none that this identity may see.
         """
         return self._json(self._ask('GET', image_id))
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Some of the images of this name, as lists of the service show them to this identity: none
+        that is hidden, or a community image of others."""
+        # What begins with this word is a list of names to the service, unless it is quoted.
+        quoted = name.replace('"', '\\"')
+        asked = f'in:"{quoted}"' if name.startswith('in:') else name
+        answer = self._ask('GET', '', params={'name': asked, 'limit': NAMED})
+        try:
+            return [image for image in answer.json()['images'] if image['name'] == name]
+        except (ValueError, KeyError, TypeError) as exc:
+            raise exception.ImageServiceUnavailable(reason=_('it lists no images')) from exc
 
     def create(self, image_id: str, values: dict[str, Any]) -> dict[str, Any]:
         """Make an image without data; one of this id that is there already is taken.

@@ -51,8 +51,65 @@ def test_create_needs_a_size_and_an_image(api, create, bus, service, nobody):
     ident = service.add()
     assert 'size' in create(ident, size=None).fault(400)
     assert nobody in create(nobody).fault(404)
-    assert 'plan9' in create('plan9').fault(400)
     assert 'one source' in create(ident, snapshot_id=nobody).fault(400)
+
+
+@pytest.mark.parametrize('name', ['plan9', 'Plan 9, "fourth" ü', 'in:plan9,other', 'a/b', IDS,
+                                  f'of/{IDS}'])
+def test_create_from_an_image_by_name(create, bus, service, name):
+    for other in ('plan', 'plan99', 'PLAN9', 'other', 'b'):
+        service.add(name=other)
+    told = create(name).fault(404 if name.endswith(IDS) else 400)
+    assert (IDS if name.endswith(IDS) else name) in told
+    ident = service.add(name=name)
+    assert create(name).status == 202
+    assert bus.sent[-1].args['operation'].arguments['image_id'] == ident
+    second = service.add(name=name, status='queued')
+    told = create(name).fault(409)
+    assert f'{ident} (active)' in told and f'{second} (queued)' in told
+    del service.images[ident]
+    assert 'active' in create(name).fault(400)
+
+
+def test_an_id_wins_over_a_name(create, bus, service):
+    ident = service.add()
+    service.add(name=ident)
+    assert create(ident).status == 202
+    assert bus.sent[-1].args['operation'].arguments['image_id'] == ident
+
+
+def test_an_image_service_that_lists_nothing(create, service):
+    service.troubles = [200] * 9
+    assert 'image service' in create('plan9').fault(503)
+
+
+@pytest.fixture
+def types(api):
+    """Make volume types; name -> id."""
+    return {name: api.post('/types', {'volume_type': {
+        'name': name, 'os-volume-type-access:is_public': name != 'private'}}).json[
+            'volume_type']['id'] for name in ('image', 'asked', 'private')}
+
+
+@pytest.mark.parametrize('by', ['name', 'id'])
+def test_the_type_is_that_of_the_image_unless_the_request_says_more(create, service, types, by):
+    ident = service.add(cinder_img_volume_type='image' if by == 'name' else types['image'])
+    assert create(ident).json['volume']['volume_type'] == 'image'
+    assert create(ident, volume_type=None).json['volume']['volume_type'] == 'image'
+    assert create(ident, volume_type='asked').json['volume']['volume_type'] == 'asked'
+    assert create(service.add()).json['volume']['volume_type'] == '__DEFAULT__'
+    assert create(service.add(cinder_img_volume_type='')).json[
+        'volume']['volume_type'] == '__DEFAULT__'
+
+
+@pytest.mark.parametrize('name', ['no-such', IDS, 'private'])
+def test_an_image_of_a_type_that_the_caller_does_not_know(api, bus, service, types, name):
+    ident = service.add(cinder_img_volume_type=name)
+    body = {'volume': {'size': 1, 'imageRef': ident}}
+    told = api.as_roles('member').post('/volumes', body).fault(400)
+    assert ident in told and f"'{name}'" in told and bus.sent == []
+    body['volume']['volume_type'] = 'asked'
+    assert api.as_roles('member').post('/volumes', body).status == 202
 
 
 def test_an_encrypted_type_takes_no_image(api, create, bus, service):

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import urllib.parse
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -64,8 +65,17 @@ class ImageService:
             context.status_code = trouble
             context.headers['Location'] = 'http://elsewhere.test/'
             return io.BytesIO(b'<html><head><title>No</title></head><h1>No</h1> &amp; never</html>')
+        if request.method == 'GET' and request.path == '/v2/images':
+            query = urllib.parse.urlsplit(request.url).query
+            return io.BytesIO(self._list(**dict(urllib.parse.parse_qsl(query))))
         found = _PATH.fullmatch(request.path).groupdict()
         return io.BytesIO(self._answer(request, context, found['id'], found['file']))
+
+    def _list(self, name: str, limit: str) -> bytes:
+        if name.startswith('in:"'):
+            name = name[4:-1].replace('\\"', '"')
+        found = [image for image in self.images.values() if image['name'] == name]
+        return json.dumps({'images': found[:int(limit)]}).encode()
 
     def _answer(self, request: Any, context: Any, ident: str | None, file: str | None) -> bytes:
         if ident is None:

@@ -96,8 +96,20 @@ def test_what_no_volume_can_be_made_of(client, image_service, picture, converted
     refused('size', size=None, imageRef=image['id'])
     refused('status', imageRef=image_service.call('POST', '', {'name': 'empty'})['id'])
     refused("'ari'", imageRef=image_service.add(picture, 'ari', container_format='ari')['id'])
-    refused('not the id', imageRef='plan9')
+    refused('Invalid image identifier', imageRef='plan9')
     refused('could not be found', status=404, imageRef='00000000-0000-4000-8000-000000000009')
+
+
+@pytest.mark.parametrize('name', ['Plan 9, "fourth" ü', 'in:one,two'])
+def test_an_image_by_its_name_with_the_type_that_it_names(client, image_service, picture, name):
+    client.post('types', {'volume_type': {'name': f'of {name}'}})
+    image = image_service.add(picture, name=name, cinder_img_volume_type=f'of {name}')
+    made = client.ready_volume(imageRef=name)
+    assert (made['volume_image_metadata']['image_id'], made['volume_type']) == (
+        image['id'], f'of {name}')
+    second = image_service.add(picture, name=name)
+    answer = client.request('POST', 'volumes', {'volume': {'size': 1, 'imageRef': name}})
+    assert answer.status == 409 and second['id'] in str(answer)
 
 
 @pytest.mark.parametrize(('disk_format', 'options', 'words'), [

@@ -88,10 +88,11 @@ def show(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
 
 @wsgi.body(schema.CREATE, key='volume')
 @wsgi.response(202, view.CHANGED.one)
+@wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     source = _source(req, body)
-    volume_type = _type(req, body)
+    volume_type = _type(req, body, source.get('image'))
     group = _group(req, body)
     ctxt.authorize(policy.CREATE)
     origin = source.get('source_volume')
@@ -144,13 +145,17 @@ def _hints(req: wsgi.Request) -> dict[str, Any] | None:
     return next((hints for hints in found if hints), None)
 
 
-def _type(req: wsgi.Request, body: dict[str, Any]) -> objects.VolumeType | None:
+def _type(req: wsgi.Request, body: dict[str, Any],
+          image: dict[str, Any] | None) -> objects.VolumeType | None:
+    """The type that the request names, else the image; None leaves it to the source or default."""
     multiattach = body.get('multiattach')
     if multiattach is not None and schema_base.boolean(multiattach):
         raise exception.InvalidInput(
             reason=_('multiattach is a property of the volume type, not of a request'))
     name = body.get('volume_type')
-    return types_db.get_by_name_or_id(req.context, name) if name else None
+    if name:
+        return types_db.get_by_name_or_id(req.context, name)
+    return images.volume_type_of(req.context, image) if image else None
 
 
 def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +186,7 @@ def _load_source(req: wsgi.Request, key: str, ident: str) -> dict[str, Any]:
         return {'source_volume': volumes_db.get(ctxt, ident)}
     if key == 'imageRef':
         ctxt.authorize(policy.CREATE_FROM_IMAGE)
-        image = images.show(ctxt, ident)
+        image = images.find(ctxt, ident)
         snapshot = (images.snapshot_of(ctxt, image) if req.api_version >= mv.NOVA_IMAGE else None)
         return {'snapshot': snapshot} if snapshot else {'image': image}
     backup = backups_db.get(ctxt, ident)

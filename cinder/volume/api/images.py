@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of images: volumes made from them, and made into them. What the caller may do with an
 image the image service decides, which is asked with his token."""
+import contextlib
 from typing import Any
 
 from oslo_utils import excutils, uuidutils
@@ -10,6 +11,7 @@ from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.image import facts, glance
@@ -17,18 +19,48 @@ from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
 
-def show(ctxt, reference: str) -> dict[str, Any]:
+def find(ctxt, reference: str) -> dict[str, Any]:
     """What the image service says of an image.
 
-    :param reference: its id, or a URL that ends with it.
-    :raises InvalidInput: it is neither.
-    :raises ImageNotFound: there is none that the caller may see.
+    :param reference: its id, a URL that ends with that, or its name where no other has the same.
+    :raises InvalidInput: it is the name of none that the caller may see.
+    :raises ImageNotFound: the same of an id.
+    :raises ImageNameAmbiguous: several have the name.
     :raises NoImageService, ImageServiceUnavailable: nobody can be asked.
     """
-    image_id = reference.rpartition('/')[2]
-    if not uuidutils.is_uuid_like(image_id):
-        raise exception.InvalidInput(reason=_("'%s' is not the id of an image") % reference)
-    return glance.for_caller(ctxt).show(image_id)
+    service, image_id = glance.for_caller(ctxt), reference.rpartition('/')[2]
+    is_id = uuidutils.is_uuid_like(image_id)
+    if is_id:
+        with contextlib.suppress(exception.ImageNotFound):
+            return service.show(image_id)
+    found = service.named(reference)
+    if len(found) > 1:
+        raise exception.ImageNameAmbiguous(
+            name=reference, ids=', '.join(f'{image["id"]} ({image.get("status")})'
+                                          for image in found))
+    if found:
+        return found[0]
+    if is_id:
+        raise exception.ImageNotFound(image_id=image_id)
+    raise exception.InvalidInput(
+        reason=_("Invalid image identifier or unable to access requested image: '%s'") % reference)
+
+
+def volume_type_of(ctxt, image: dict[str, Any]) -> objects.VolumeType | None:
+    """The type that an image names for volumes whose request names none.
+
+    :raises InvalidInput: the caller knows no such type.
+    """
+    name = facts.volume_type_of(image)
+    if name is None:
+        return None
+    try:
+        return types_db.get_by_name_or_id(ctxt, name)
+    except exception.VolumeTypeNotFound as exc:
+        raise exception.InvalidInput(
+            reason=_("image %(id)s names the volume type '%(type)s' (property "
+                     'cinder_img_volume_type), which could not be found; name a type in the '
+                     'request') % {'id': image['id'], 'type': name}) from exc
 
 
 def snapshot_of(ctxt, image: dict[str, Any]) -> objects.Snapshot | None:
@@ -98,7 +130,7 @@ def reimage(ctxt, volume: objects.Volume, image_id: str, reserved_ok: bool = Fal
     if volume.encrypted or volume.host is None:
         what = 'encrypted' if volume.encrypted else 'on no back end'
         raise exception.InvalidVolume(reason=f'volume {volume.id} is {what}')
-    image = show(ctxt, image_id)
+    image = glance.for_caller(ctxt).show(image_id)
     facts.require_usable(image, volume.size)
     operation = _record(ctxt, volume, 'volume.reimage', verb, image_id=image['id'])
     volume_rpc.VolumeAPI().reimage_volume(ctxt, volume, operation)

@@ -40,7 +40,7 @@ def run(ctxt, manager, sent):
 def accepted(ctxt, service, manager, sent, run):
     """Make a volume of an image, to where its data is asked for; returns its id."""
     def make(ident):
-        image = images_api.show(ctxt, ident)
+        image = images_api.find(ctxt, ident)
         volume = volumes_api.create(ctxt, size=1, image=image)
         operation = sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
