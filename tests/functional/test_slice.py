@@ -13,6 +13,7 @@ import pytest
 from tests.functional import storage
 from tests.functional.client import LATEST
 from tests.functional.oracle import Oracle
+from tests.functional.processes import wait_until
 from tests.functional.suite import script
 
 
@@ -125,6 +126,8 @@ def test_cinderclient(suite, client):
     client.wait_gone('snapshot', snapshot['id'])
     run('delete', 'one')
     client.wait_gone('volume', volume['id'])
+    wait_until(lambda: not list((suite.state / 'coordination').glob('cinder-*')), 10,
+               'the lock files to be gone')
 
 
 def test_openstacksdk(suite, client):

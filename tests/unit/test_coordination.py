@@ -53,7 +53,7 @@ def test_threads_take_turns(coordinator):
 
 def test_different_names_do_not_wait_for_each_other(coordinator):
     with coordinator.lock('one'), coordinator.lock('two', timeout=0.5):
-        assert set(coordinator._local) == {'one', 'two'}
+        assert set(coordinator._local) == {'cinder-one', 'cinder-two'}
 
 
 def test_waiting_in_the_same_process_ends_in_time(coordinator):
@@ -82,6 +82,65 @@ def test_an_error_inside_releases_the_lock(coordinator):
         raise ZeroDivisionError
     with coordinator.lock('one', timeout=0.05):
         pass
+
+
+# ------------------------------------------------------------------------- what is left of files
+def left(tmp_path) -> list[str]:
+    return [path.name for path in tmp_path.iterdir() if path.name.startswith('cinder-')]
+
+
+def test_a_file_is_there_as_long_as_the_lock_is_held(coordinator, tmp_path):
+    with coordinator.lock('one'):
+        assert left(tmp_path) == ['cinder-one']
+    with pytest.raises(ZeroDivisionError), coordinator.lock('one'):
+        raise ZeroDivisionError
+    assert left(tmp_path) == []
+
+
+def test_who_waits_for_a_file_that_is_removed_does_not_hold_another(coordinator, url, tmp_path):
+    """Processes that take turns: each removes the file for which the others wait."""
+    program = [sys.executable, '-c', TURNS, url, str(tmp_path / 'inside')]
+    others = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(3)]
+    assert [other.communicate(timeout=60)[0] for other in others] == [b'30\n'] * 3
+    assert left(tmp_path) == []
+
+
+TURNS = '''
+import os, sys
+from cinder import coordination
+locks, taken = coordination.Coordinator(sys.argv[1]), 0
+for _ in range(30):
+    with locks.lock('one', timeout=50):
+        os.close(os.open(sys.argv[2], os.O_CREAT | os.O_EXCL))
+        os.unlink(sys.argv[2])
+        taken += 1
+print(taken)
+'''
+
+
+def test_what_killed_processes_left_goes_at_the_next_start(url, tmp_path):
+    (tmp_path / 'cinder-volume-1').touch()
+    (tmp_path / 'of-others').touch()
+    holder = subprocess.Popen([sys.executable, '-c', HOLDER, url], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
+    assert holder.stdout.readline() == b'held\n'
+    coordination.Coordinator(url).start()
+    assert left(tmp_path) == ['cinder-a_volume_with__odd_name']
+    holder.kill()
+    holder.communicate()
+    coordination.Coordinator(url).start()
+    assert left(tmp_path) == [] and (tmp_path / 'of-others').exists()
+
+
+def test_names_of_one_file_are_one_lock(coordinator):
+    with coordinator.lock('a/b'), pytest.raises(exception.LockCreationFailed):
+        coordinator.lock('a:b', timeout=0.05).__enter__()
+
+
+def test_parameters_of_the_url_are_no_part_of_the_folder(tmp_path):
+    locks = coordination.Coordinator(f'file://{tmp_path}/locks?timeout=5')
+    with locks.lock('one'):
+        assert left(tmp_path / 'locks') == ['cinder-one']
 
 
 @pytest.mark.parametrize('url', ['nosuch://x', 'file:///dev/null/x'])

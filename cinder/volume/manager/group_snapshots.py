@@ -2,7 +2,7 @@
 """The endpoint of group snapshots: take and remove a snapshot of each volume of a group."""
 import functools
 
-from cinder import coordination, objects, operations
+from cinder import objects, operations
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -55,8 +55,6 @@ class GroupSnapshotEndpoint:
                 for snapshot in snapshots:
                     snapshots_db.destroy(ctxt, snapshot.id)
                 work.done()
-            for snapshot in snapshots:
-                coordination.forget(f'snapshot-{snapshot.id}')
 
 
 def _snapshots(ctxt, group_snapshot: objects.GroupSnapshot) -> list[objects.Snapshot]:

@@ -5,7 +5,7 @@ import functools
 
 from oslo_utils import timeutils
 
-from cinder import coordination, exception, objects, operations
+from cinder import exception, objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -94,7 +94,6 @@ class GroupEndpoint:
                 work.done()
             for volume in placed:
                 self.backend.allocate(volume.host, -volume.size)
-                coordination.forget(f'volume-{volume.id}')
 
 
 def _volumes(ctxt, group: objects.Group) -> list[objects.Volume]:

@@ -23,7 +23,6 @@ class Task:
     def __init__(self, ctxt: context.RequestContext, operation: objects.Operation,
                  resource: objects.base.CinderObject) -> None:
         self.ctxt, self.operation, self.resource = ctxt, operation, resource
-        self.gone = False
         # How it ended, and what was written then: told when the transaction is committed.
         self.outcome: tuple[str, dict] | None = None
 
@@ -43,7 +42,6 @@ class Task:
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
                                        **values)
         row = operations.transition_of(self.operation)
-        self.gone = row.after is None
         if moved:
             self.outcome = 'end', {'status': self._now(status or row.after), **values}
         return moved
@@ -110,8 +108,6 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             undo()
             work.fail(exc, **on_failure)
     work.tell()
-    if work.gone or not alone:
-        coordination.forget(lock)
 
 
 @contextlib.contextmanager

@@ -66,7 +66,6 @@ class MigrationEndpoint:
             except Exception as exc:
                 self._give_up(work, exc)
             work.tell()
-        coordination.forget(lock)
 
     @operations.handles('volume.retype')
     def retype_volume(self, ctxt, operation: objects.Operation,

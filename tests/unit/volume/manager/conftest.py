@@ -27,6 +27,8 @@ def conf(folder, tmp_path):
     coordination.COORDINATOR.stop()
     yield CONF
     coordination.COORDINATOR.stop()
+    # Whatever was done to volumes, snapshots and groups, however it ended: no lock file is left.
+    assert list(tmp_path.glob('**/cinder-*')) == []
     for name in ('volume_driver', 'file_volume_dir', 'target_helper'):
         CONF.clear_override(name, 'backend_defaults')
     CONF.clear_override('lock_path', 'oslo_concurrency')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks between the threads, processes and hosts of a deployment, kept where tooz is told to.
+"""Locks between the threads, processes and hosts of a deployment, kept by files or through tooz.
 
 They protect things on storage and on disk. What the database can decide is decided there, in
 one statement: no lock is held to protect a row.
@@ -19,6 +19,7 @@ from oslo_config import cfg
 from cinder import exception, utils
 from cinder.conf import CONF, folders
 from cinder.conf.problem import Problem
+from cinder.coordination import files
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class _Shared:
 class Coordinator:
     """The connection of one process to the lock service, made when first needed.
 
-    :param backend_url: of tooz, such as file:///var/lib/cinder; None: [coordination] backend_url.
+    :param backend_url: of tooz, or file:///FOLDER; None: [coordination] backend_url.
     """
 
     def __init__(self, backend_url: str | None = None) -> None:
@@ -135,18 +136,11 @@ class Coordinator:
             if last and entry.held is not None:
                 entry.held.close()
 
-    def forget(self, name: str) -> None:
-        """Remove what is left of a lock that nobody will ask for again: files are not removed by
-        themselves, other lock services keep nothing."""
-        scheme, _, folder = (self._url or CONF.coordination.backend_url).partition('://')
-        if scheme == 'file':
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(folder, _key(name)))
-
     @contextlib.contextmanager
     def _in_process(self, name: str, timeout: float | None) -> Iterator[None]:
+        key = _key(name)
         with self._mutex:
-            entry = self._local.setdefault(name, [threading.Lock(), 0])
+            entry = self._local.setdefault(key, [threading.Lock(), 0])
             entry[1] += 1
         try:
             if not entry[0].acquire(timeout=-1 if timeout is None else timeout):
@@ -159,15 +153,14 @@ class Coordinator:
             with self._mutex:
                 entry[1] -= 1
                 if not entry[1]:
-                    del self._local[name]
+                    del self._local[key]
 
     def _acquire(self, name: str, deadline: float | None):
-        from tooz import ToozError
         lock = self._driver.get_lock(_key(name).encode())
         blocking = True if deadline is None else max(deadline - time.monotonic(), 0.001)
         try:
             taken = lock.acquire(blocking=blocking)
-        except ToozError as exc:
+        except Exception as exc:  # of the library that keeps it
             raise exception.LockCreationFailed(name=name, reason=exc) from exc
         if not taken:
             raise exception.LockTimeout(name=name)
@@ -176,7 +169,7 @@ class Coordinator:
 
 def _key(name: str) -> str:
     """The name in a form that can be a file name and a key."""
-    return f'cinder-{re.sub(r"[^A-Za-z0-9_.@-]", "_", name)}'
+    return files.PREFIX + re.sub(r'[^A-Za-z0-9_.@-]', '_', name)
 
 
 # Scheme of a lock service -> the package that has its client.
@@ -228,11 +221,11 @@ def _make(url: str):
 
 
 def _connect(url: str):
-    import tooz
     try:
-        driver = _make(url)
+        driver = (files.FileLocks(urllib.parse.urlsplit(url).path) if url.startswith('file:')
+                  else _make(url))
         driver.start(start_heart=True)
-    except (tooz.ToozError, RuntimeError) as exc:
+    except Exception as exc:  # of the library that keeps them
         raise exception.LockCreationFailed(name=url.partition(':')[0],
                                            reason=utils.masked(exc)) from exc
     LOG.debug('Locks are kept by %s', type(driver).__name__)
@@ -242,4 +235,3 @@ def _connect(url: str):
 COORDINATOR = Coordinator()
 lock = COORDINATOR.lock
 shared = COORDINATOR.shared
-forget = COORDINATOR.forget
