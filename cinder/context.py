@@ -88,7 +88,8 @@ class RequestContext(context.RequestContext):
         """The context as plain values, for the bus; the token stays here: no worker needs it."""
         result = super().to_dict()
         result.update(auth_token=None, quota_class=self.quota_class,
-                      service_roles=self.service_roles, timestamp=self.timestamp.isoformat())
+                      service_roles=self.service_roles,
+                      timestamp=self.timestamp.isoformat(timespec='microseconds'))
         return result
 
     @classmethod

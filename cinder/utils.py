@@ -2,6 +2,7 @@
 """Last resort for small things that have no other home; imports nothing of cinder but exception."""
 import ast
 import contextlib
+import datetime
 import logging
 import os
 import re
@@ -143,6 +144,11 @@ def load_class(option: str, path: str) -> type:
     except Exception as exc:  # a module can fail in any way
         raise exception.InvalidConfigurationValue(
             f'{option} = {path} cannot be loaded: {one_line(exc)}; expected MODULE.CLASS') from exc
+
+
+def time_text(moment: datetime.datetime) -> str:
+    """A time as people read it, always with six digits after the point."""
+    return moment.isoformat(' ', 'microseconds')
 
 
 def backend_of(host: str | None) -> str | None:

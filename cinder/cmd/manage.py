@@ -68,8 +68,8 @@ def service_list() -> None:
             'Object Version', 'Cluster', 'Reason'),
            ((row.binary, row.host, row.availability_zone,
              'disabled' if row.disabled else 'enabled', 'up' if row.is_up else 'down',
-             row.updated_at, row.rpc_current_version, row.object_current_version,
-             row.cluster_name, row.disabled_reason) for row in rows))
+             row.updated_at and utils.time_text(row.updated_at), row.rpc_current_version,
+             row.object_current_version, row.cluster_name, row.disabled_reason) for row in rows))
 
 
 def service_remove(binary: str, host_name: str) -> int | None:

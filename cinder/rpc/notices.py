@@ -102,7 +102,7 @@ def describe(kind: str, resource: objects.base.CinderObject, **changed: object) 
                                        for each in resource.get('attachments') or ()]
     if 'reason' in changed:
         values['reason'] = changed['reason']
-    return {name: str(value) if isinstance(value, datetime.datetime) else value
+    return {name: utils.time_text(value) if isinstance(value, datetime.datetime) else value
             for name, value in values.items()}
 
 

@@ -18,7 +18,7 @@ NUMBER: Shape = {'type': 'integer'}
 BOOLEAN: Shape = {'type': 'boolean'}
 # ISO 8601 in UTC without a zone, which the format date-time of JSON schema would demand.
 TIME: Shape = {'type': 'string',
-               'pattern': r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?$'}
+               'pattern': r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$'}
 TIME_OR_EMPTY: Shape = {'type': 'string', 'pattern': f"^$|{TIME['pattern']}"}
 OBJECT: Shape = {'type': 'object'}
 NUMBERS: Shape = {'type': 'object', 'additionalProperties': NUMBER}

@@ -119,4 +119,4 @@ class Backend:
             return
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
             ctxt, 'volume', self.host, capabilities,
-            timeutils.utcnow().isoformat(), cluster_name=self.cluster)
+            timeutils.utcnow().isoformat(timespec='microseconds'), cluster_name=self.cluster)

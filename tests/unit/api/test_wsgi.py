@@ -30,7 +30,7 @@ def run(handler, req, **args):
 def test_times_have_no_zone():
     moment = datetime.datetime(2024, 1, 2, 3, 4, 5)
     assert wsgi.dumps({'a': moment, 'b': moment.replace(microsecond=6), 'c': Decimal(7)}) == (
-        b'{"a":"2024-01-02T03:04:05","b":"2024-01-02T03:04:05.000006","c":7}')
+        b'{"a":"2024-01-02T03:04:05.000000","b":"2024-01-02T03:04:05.000006","c":7}')
 
 
 def test_unknown_values_are_not_guessed():
