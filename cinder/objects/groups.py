@@ -2,6 +2,10 @@
 """Groups of volumes, their types, and snapshots of all volumes of a group at once."""
 from cinder.objects import base, fields
 
+TRUE = '<is> True'
+# The group specs that are capabilities of back ends, by the documentation of the original.
+CAPABILITIES = ('consistent_group_snapshot_enabled', 'group_replication_enabled',
+                'consistent_group_replication_enabled')
 # The group type of what was made through the URLs of consistency groups.
 CONSISTENCY_TYPE = 'default_cgsnapshot_type'
 
@@ -22,7 +26,13 @@ class GroupType(base.CinderObject):
 
     def is_(self, key: str) -> bool:
         """Whether the group spec `key` says '<is> True'."""
-        return (self.group_specs or {}).get(key) == '<is> True'
+        return (self.group_specs or {}).get(key) == TRUE
+
+    @property
+    def wanted_capabilities(self) -> dict[str, str]:
+        """The specs that a back end has to offer; what the others mean is between those who set
+        them."""
+        return {key: TRUE for key in CAPABILITIES if self.is_(key)}
 
 
 @base.CinderObjectRegistry.register

@@ -142,14 +142,15 @@ SNAPSHOT = {
 GROUP = {
     'create': Transition(('creating',), 'creating', 'available', 'error'),
     'copy': Transition(('creating',), 'creating', 'available', 'error'),
-    'rename': Transition(('available',)),
+    'rename': Transition(('creating', 'available', 'error')),
     'update': Transition(('available',), 'updating', 'available', 'error'),
     'delete': Transition(('available', 'error'), 'deleting', None, 'error'),
     'delete_with_volumes': Transition(None, 'deleting', None, 'error'),
     # What a group must be for another resource to be made from it or in it.
     'be_copied': Transition(('available',)),
     'snapshot_create': Transition(('available',)),
-    'volume_create': Transition(('available',)),
+    # A volume waits in the scheduler until a group that is being made is there.
+    'volume_create': Transition(('creating', 'available')),
     'enable_replication': Transition(('available', 'error')),
     'disable_replication': Transition(('available', 'error')),
     'failover_replication': Transition(('available',)),

@@ -3,7 +3,7 @@
 
 The decision itself is made in cinder.scheduler.filter_scheduler.
 """
-from cinder import context, objects, operations, utils
+from cinder import context, exception, objects, operations, utils
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -36,13 +36,33 @@ def move_spec(volume: objects.Volume, operation: objects.Operation,
 
 
 def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[objects.RequestSpec]:
-    """What a back end has to fit for a group: one entry for each volume type that it takes, and
-    one for the specs of the group's own type."""
-    kinds = [types_db.get(ctxt, type_id) for type_id in group.volume_types]
-    if group.group_type.group_specs:
-        kinds.append(objects.VolumeType(extra_specs=group.group_type.group_specs))
-    return [objects.RequestSpec(size=0, volume_type=kind,
-                                availability_zone=group.availability_zone) for kind in kinds]
+    """What a back end has to fit for a group: one entry for each volume type that it takes."""
+    return [objects.RequestSpec(size=0, volume_type=types_db.get(ctxt, type_id),
+                                availability_zone=group.availability_zone)
+            for type_id in group.volume_types]
+
+
+def group_backend(ctxt: context.RequestContext, operation: objects.Operation) -> str | None:
+    """The back end of the group that a volume has waited for; None while the group is not there.
+
+    :raises NoValidBackend: it never will be, or not where the source of the volume is.
+    """
+    arguments = operation.arguments
+    try:
+        group = groups_db.get(ctxt.elevated(), arguments['group_id'])
+    except exception.GroupNotFound:
+        group = None
+    if group is not None and group.status == 'creating':
+        return None
+    if group is None or not group.host:
+        raise exception.NoValidBackend(reason='its group was not created',
+                                       words='the group of the volume was not created')
+    backend = utils.backend_of(group.cluster_name or group.host)
+    if arguments.get('resource_backend', backend) != backend:
+        raise exception.NoValidBackend(
+            reason=f'the source is on {arguments["resource_backend"]}, the group on {backend}',
+            words='the source and the group of the volume are on different back ends')
+    return backend
 
 
 def place_of(placement: Placement) -> dict[str, str | None]:

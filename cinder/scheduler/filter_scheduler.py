@@ -12,6 +12,7 @@ from oslo_log import log as logging
 
 from cinder import context, exception, objects
 from cinder.scheduler import capacity, filters, plugins, weights
+from cinder.scheduler.filters import capabilities_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
 
 LOG = logging.getLogger(__name__)
@@ -94,12 +95,13 @@ class FilterScheduler:
                       len(fitting), '; '.join(map(str, refusals)) or 'none')
         return placement
 
-    def decide_group(self, ctxt: context.RequestContext,
-                     specs: Sequence[objects.RequestSpec]) -> Placement:
+    def decide_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
+                     wanted: Mapping[str, str]) -> Placement:
         """Choose a back end that has, for each spec, a pool that fits; no space is taken.
 
         :param specs: of the kinds of volumes that the group takes; the pool that is named is the
             best one for the first.
+        :param wanted: the specs of the group's own type that a back end has to offer.
         :raises NoValidBackend: there is none; see decide().
         """
         pools, unusable = self.host_manager.pools(ctxt)
@@ -111,6 +113,7 @@ class FilterScheduler:
         for members in backends.values():
             answers = [{pool.name: self._refuse(pool, spec, ()) for pool in members}
                        for spec in specs]
+            answers.append({pool.name: _group_refusal(pool, wanted) for pool in members})
             lacking = [answer for answer in answers if None not in answer.values()]
             refusals += [refusal for answer in lacking for refusal in answer.values()]
             if not lacking:
@@ -155,6 +158,11 @@ def _first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,
         if reason is not None:
             return Refusal(pool.name, type(check).__name__, reason)
     return None
+
+
+def _group_refusal(pool: Pool, wanted: Mapping[str, str]) -> Refusal | None:
+    reason = capabilities_filter.refusal(pool.capabilities, wanted, 'group type')
+    return reason and Refusal(pool.name, 'group type', reason)
 
 
 def _take(pool: Pool, spec: objects.RequestSpec) -> Placement:

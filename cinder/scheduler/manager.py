@@ -283,12 +283,33 @@ class SchedulerManager:
                resource: Placed | None) -> None:
         with self.runner.hold(ctxt, operation, f'{operation.verb}:schedule:claim'):
             resource = self._still_waiting(ctxt, operation, resource)
+            if self._waits_for_group(ctxt, operation, resource):
+                return
             try:
                 placement = self._decide(ctxt, operation, resource)
             except exception.NoValidBackend as error:
                 self._refuse(ctxt, operation, resource, error)
                 return
             self._hand_over(ctxt, operation, resource, placement)
+
+    def _waits_for_group(self, ctxt: context.RequestContext, operation: objects.Operation,
+                         resource: Placed) -> bool:
+        """Whether nothing is to be decided: a volume has to go where its group is, which is still
+        being made, or was not made at all. Where it is there now, the operation names its place."""
+        arguments = operation.arguments or {}
+        if 'group_id' not in arguments:
+            return False
+        try:
+            backend = assignment.group_backend(ctxt, operation)
+        except exception.NoValidBackend as error:
+            self._fail(ctxt, operation, resource, error)
+            return True
+        if backend is None:
+            LOG.debug('Volume %s waits for group %s.', resource.id, arguments['group_id'])
+            self._wait(ctxt, operation, resource, arguments.get('waits', 0), PAUSES[0])
+            return True
+        operation.arguments = {**arguments, 'resource_backend': backend}
+        return False
 
     def _still_waiting(self, ctxt: context.RequestContext, operation: objects.Operation,
                        resource: Placed | None) -> Placed:
@@ -312,7 +333,8 @@ class SchedulerManager:
         try:
             with utils.fault_points(f'{operation.verb}:schedule:decide'):
                 if operation.resource_type == 'group':
-                    return self.driver.decide_group(ctxt, assignment.group_specs(ctxt, resource))
+                    return self.driver.decide_group(ctxt, assignment.group_specs(ctxt, resource),
+                                                    resource.group_type.wanted_capabilities)
                 return self.driver.decide(
                     ctxt, spec or assignment.request_spec(resource, operation))
         except (exception.NoValidBackend, exception.ServiceUnavailable):
@@ -350,7 +372,8 @@ class SchedulerManager:
             self._listen_anew()
         elif self._may_change(ctxt, waits):
             LOG.info('%s %s waits for back ends that start. %s', kind, resource.id, refusal)
-            self._wait(ctxt, operation, resource, waits)
+            self._wait(ctxt, operation, resource, waits + 1,
+                       PAUSES[min(waits, len(PAUSES) - 1)])
         else:
             return False
         return True
@@ -362,12 +385,11 @@ class SchedulerManager:
         return waits < len(PAUSES) and bool(self.host_manager.returning(ctxt))
 
     def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
-              resource: Placed, waits: int) -> None:
-        """Put the operation back into the journal and look at it again soon."""
-        self._put_back(ctxt, operation, waits=waits + 1)
+              resource: Placed, waits: int, pause: float) -> None:
+        """Put the operation back into the journal and look at it again after `pause` seconds."""
+        self._put_back(ctxt, operation, waits=waits)
         self.host_manager.read_services_again()
-        timer = self._later(PAUSES[min(waits, len(PAUSES) - 1)],
-                            self.runner.submit, (ctxt, operation, resource))
+        timer = self._later(pause, self.runner.submit, (ctxt, operation, resource))
         timer.daemon = True
         timer.start()
 

@@ -2,8 +2,11 @@
 """Groups over HTTP, with the two faces of those of the old kind."""
 import pytest
 
+from cinder.db import groups as groups_db
+from cinder.db import operations as operations_db
 from cinder.db import quotas as quotas_db
 from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
 from tests.api.client import PROJECT
 from tests.fakes.daemons import ADMIN
 from tests.fakes.daemons import volume as make_volume
@@ -344,3 +347,58 @@ class TestConsistencyGroups:
         for call in (lambda url: api.delete(url), lambda url: api.post(f'{url}/delete')):
             assert call(f'/consistencygroups/{make_old()}').status == 202
         assert api.get('/consistencygroups').json == {'consistencygroups': []}
+
+
+class TestBeforeItIsMade:
+    """A group in the making has a name to change and takes volumes; a failed one goes."""
+
+    @pytest.fixture
+    def group(self, make, daemons):
+        daemons.busy = True
+        return make()
+
+    def _put_in(self, group, status):
+        groups_db.update(ADMIN, group, {'status': status})
+
+    @pytest.mark.parametrize('status', ['creating', 'error'])
+    def test_rename(self, api, group, status):
+        self._put_in(group, status)
+        answer = api.put(f'/groups/{group}', {'group': {'name': 'new', 'description': 'd'}})
+        assert answer.status == 202, answer.body
+        shown = api.get(f'/groups/{group}').json['group']
+        assert (shown['name'], shown['description'], shown['status']) == ('new', 'd', status)
+        # Its members are another matter: they are changed on storage.
+        api.put(f'/groups/{group}', {'group': {'add_volumes': group}}).fault(400)
+
+    @pytest.mark.parametrize('status', ['deleting', 'updating', 'error_deleting', 'deleted'])
+    def test_rename_no_more(self, api, group, status):
+        self._put_in(group, status)
+        assert status in api.put(f'/groups/{group}', {'group': {'name': 'new'}}).fault(400)
+
+    def test_a_volume_waits_for_it(self, api, group, add_volume):
+        ident = add_volume(group)
+        volume = volumes_db.get(ADMIN, ident)
+        assert (volume.status, volume.host, volume.group_id) == ('creating', None, group)
+        operation, = operations_db.unfinished_for(ADMIN, ident)
+        assert operation.arguments['group_id'] == group
+        assert 'resource_backend' not in operation.arguments
+
+    def test_a_failed_one_takes_no_volume(self, api, group, default_type):
+        self._put_in(group, 'error')
+        assert 'error' in api.post('/volumes', {'volume': {
+            'size': 1, 'volume_type': default_type.id, 'group_id': group}}).fault(400)
+
+    @pytest.mark.parametrize('status', ['creating', 'error'])
+    def test_delete_with_the_volumes_that_wait(self, api, group, add_volume, status):
+        ident = add_volume(group)
+        self._put_in(group, status)
+        assert _act(api, group, delete={'delete-volumes': True}).status == 202
+        api.get(f'/groups/{group}').fault(404)
+        api.get(f'/volumes/{ident}').fault(404)
+        assert api.get(f'/os-quota-sets/{PROJECT}?usage=true').json['quota_set']['volumes'][
+            'in_use'] == 0
+
+    def test_delete_a_failed_one(self, api, group):
+        self._put_in(group, 'error')
+        assert _act(api, group, delete={}).status == 202
+        api.get(f'/groups/{group}').fault(404)

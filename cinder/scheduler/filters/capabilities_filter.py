@@ -16,20 +16,24 @@ class CapabilitiesFilter(filters.BaseFilter):
     about_type = True
 
     def refuse(self, pool, spec) -> filters.Reason | None:
-        for key, wanted in filters.extra_specs(spec).items():
-            path = _path(key)
-            if path is None:
-                continue
-            found = _lookup(pool.capabilities, path)
-            if found is MISSING:
-                return _reason(f'{key} must be {wanted}, and it reports none')
-            if not _fits(path, found, wanted):
-                return _reason(f'{key} must be {wanted}, and it is {found}')
-        return None
+        return refusal(pool.capabilities, filters.extra_specs(spec), 'volume type')
 
 
-def _reason(detail: str) -> filters.Reason:
-    return filters.Reason('does not offer what the volume type asks for', detail)
+def refusal(capabilities: Mapping, specs: Mapping[str, str], asker: str) -> filters.Reason | None:
+    """Why capabilities do not fit specs, or None when they do.
+
+    :param asker: what has the specs.
+    """
+    for key, wanted in specs.items():
+        path = _path(key)
+        if path is None:
+            continue
+        found = _lookup(capabilities, path)
+        if found is MISSING or not _fits(path, found, wanted):
+            told = 'it reports none' if found is MISSING else f'it is {found}'
+            return filters.Reason(f'does not offer what the {asker} asks for',
+                                  f'{key} must be {wanted}, and {told}')
+    return None
 
 
 def _path(key: str) -> list[str] | None:

@@ -224,6 +224,9 @@ def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Vo
         # The scheduler may have placed it since it was loaded; now its row is ours.
         group = groups_db.get(ctxt, group.id)
         if group.host is None:
+            # So its volumes waited for it, and have no place either.
+            for volume in volumes:
+                volumes_db.destroy(ctxt, volume.id)
             groups_db.destroy(ctxt, group.id)
             return volumes
         operation = operations_db.create(ctxt, 'group.delete', group, **place_of(group))

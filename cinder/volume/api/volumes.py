@@ -40,7 +40,7 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     :raises ImageUnacceptable: no volume of this size can be made of the image.
     :raises InvalidInput: sizes, zones, encryption, or the group's types or back end do not fit.
     :raises InvalidVolumeType, KeyManagerUnavailable: there can be no key for the type.
-    :raises InvalidGroup: the group is not available.
+    :raises InvalidGroup: the group is neither available nor being made.
     :raises QuotaError: the project has no room.
     """
     size = _size(size, snapshot, source_volume, backup)
@@ -121,8 +121,11 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
             image: dict | None) -> tuple[objects.Volume, objects.Operation]:
     origin = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
+    if group is not None and group.status == 'creating':
+        # It has no back end yet, or its storage does not know it: the scheduler looks again.
+        arguments['group_id'] = group.id
     backends = {utils.backend_of(each.cluster_name or each.host)
-                for each in (origin, group) if each is not None}
+                for each in (origin, group) if each is not None and each.host}
     if len(backends) > 1:
         raise exception.InvalidInput(reason='the source and the group are on different back ends')
     if backends:

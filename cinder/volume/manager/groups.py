@@ -60,8 +60,9 @@ class GroupEndpoint:
                    group: objects.Group | None = None) -> None:
         """Fill the volumes of a group from the volumes or snapshots that their rows name."""
         with self._task(ctxt, operation, group) as work:
-            copies = [(volume, _source(ctxt, volume))
-                      for volume in _volumes(ctxt, work.resource) if volume.status == 'creating']
+            # One without a place is no copy: it waits in the scheduler until the group is there.
+            copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
+                      if volume.status == 'creating' and volume.host]
             with work.driver():
                 made = self._groups(ctxt).copy_group(work.resource, copies)
             common = {'launched_at': timeutils.utcnow(),

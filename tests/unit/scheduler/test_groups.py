@@ -2,12 +2,13 @@
 """Groups go where all the types that they take can be made."""
 import pytest
 
-from cinder import exception
+from cinder import exception, objects
 from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
 from cinder.scheduler.manager import SchedulerManager
 from tests.fakes import scheduler as fakes
 
@@ -18,7 +19,10 @@ class VolumeBus:
     """What the scheduler says to the volume services."""
 
     def __init__(self):
-        self.groups = []
+        self.groups, self.volumes = [], []
+
+    def create_volume(self, ctxt, volume, operation):
+        self.volumes.append((volume.host, operation.host, operation.stage))
 
     def create_group(self, ctxt, group, operation):
         self.groups.append((group.host, operation.host, operation.stage, operation.state))
@@ -30,10 +34,15 @@ def bus():
 
 
 @pytest.fixture
-def manager(bus):
+def later():
+    return fakes.Later()
+
+
+@pytest.fixture
+def manager(bus, later):
     """A scheduler of n1@b and n2@b; n2 has a fast and a big pool."""
     manager = SchedulerManager(
-        'sched', conf=fakes.options(), volume_api=bus, clock=fakes.Clock(),
+        'sched', conf=fakes.options(), volume_api=bus, clock=fakes.Clock(), later=later,
         list_services=fakes.Services(fakes.service('n1@b', availability_zone='az1'),
                                      fakes.service('n2@b', availability_zone='az2')))
     manager.host_manager.update('n1@b', fakes.report(volume_backend_name='one', disk='fast'))
@@ -66,8 +75,23 @@ def test_a_back_end_has_to_fit_all_types(place, bus):
     assert bus.groups == [(group.host, 'n2@b', 'execute', 'queued')]
 
 
-def test_a_back_end_has_to_fit_the_specs_of_the_group_type(place):
+def test_a_back_end_has_to_fit_the_specs_that_are_capabilities(place):
     assert place('fast', consistent_group_snapshot_enabled='<is> True').host == 'n2@b#fast'
+
+
+@pytest.mark.parametrize('specs', [
+    {'key': 'value'}, {'velero.io/x': 'y'}, {'consistent_group_snapshot_enabled': '<is> False'},
+    {'capabilities:disk': 'none'}, {'group_replication_enabled': 'maybe'}, {'disk': 'slow'}])
+def test_other_specs_of_a_group_type_are_nobodys_capabilities(place, specs):
+    assert place('fast', **specs).host is not None
+
+
+@pytest.mark.parametrize('key', objects.groups.CAPABILITIES[1:])
+def test_a_group_type_that_no_back_end_fits(ctxt, place, key):
+    group = place('fast', **{key: '<is> True'})
+    assert (group.status, group.host) == ('error', None)
+    message, = messages_db.list_rows(ctxt, filters={'resource_uuid': group.id}).rows
+    assert message['user_message'].endswith('does not offer what the group type asks for.')
 
 
 def test_the_zone_counts(place):
@@ -99,3 +123,57 @@ def test_a_group_that_was_deleted_meanwhile_goes_nowhere(ctxt, place, manager, b
     with pytest.raises(exception.GroupNotFound):
         place('fast')
     assert bus.groups == []
+
+
+class TestVolumesOfNewGroups:
+    @pytest.fixture
+    def group(self, ctxt):
+        kind = group_types_db.create(ctxt, {'name': 'kind', 'is_public': True}, {})
+        wanted = types_db.create(ctxt, {'name': 'fast'}, extra_specs={'disk': 'fast'}).id
+        return groups_db.create(ctxt, {'project_id': 'p1', 'status': 'creating'}, [wanted], kind)
+
+    @pytest.fixture
+    def ask(self, ctxt, manager, group):
+        """Ask for a volume of the group; its id."""
+        def ask(**arguments):
+            volume = volumes_db.create(ctxt, {
+                'project_id': 'p1', 'status': 'creating', 'size': 1, 'group_id': group.id,
+                'volume_type_id': group.volume_types[0]})
+            operation = operations_db.create(
+                ctxt, 'volume.create', volume, stage='schedule',
+                arguments={'group_id': group.id, 'scheduler_hints': {}, **arguments})
+            manager.runner.handlers['volume.create'](ctxt, operation)
+            return volume.id
+        return ask
+
+    def test_wait_until_the_group_is_there_and_go_where_it_is(self, ctxt, ask, group, later, bus):
+        ident = ask()
+        for _each in range(20):
+            later.run()
+        assert (bus.volumes, volumes_db.get(ctxt, ident).status) == ([], 'creating')
+        groups_db.update(ctxt, group.id, {'host': 'n1@b#n1@b'})
+        later.run()
+        assert bus.volumes == [], 'the storage does not know the group yet'
+        groups_db.update(ctxt, group.id, {'status': 'available'})
+        later.run()
+        (host, backend, stage), = bus.volumes
+        assert (host.partition('#')[0], backend, stage) == ('n1@b', 'n1@b', 'execute')
+        assert set(later.pauses) == {0.5}
+
+    @pytest.mark.parametrize(('values', 'arguments', 'words'), [
+        ({'status': 'error'}, {}, 'the group of the volume was not created'),
+        ({'status': 'available', 'host': 'n1@b#p'}, {'resource_backend': 'n2@b'},
+         'the source and the group of the volume are on different back ends')])
+    def test_fail_with_the_reason(self, ctxt, ask, group, later, bus, values, arguments, words):
+        ident = ask(**arguments)
+        groups_db.update(ctxt, group.id, values)
+        later.run()
+        assert (bus.volumes, volumes_db.get(ctxt, ident).status) == ([], 'error')
+        message, = messages_db.list_rows(ctxt, filters={'resource_uuid': ident}).rows
+        assert message['user_message'].endswith(f'can take the volume: {words}.')
+
+    def test_fail_where_the_group_is_gone(self, ctxt, ask, group, later):
+        ident = ask()
+        groups_db.destroy(ctxt, group.id)
+        later.run()
+        assert volumes_db.get(ctxt, ident).status == 'error'

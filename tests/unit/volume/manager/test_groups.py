@@ -16,6 +16,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.api import group_snapshots as group_snapshots_api
 from cinder.volume.api import groups as groups_api
+from cinder.volume.api import volumes as volumes_api
 from cinder.volume.drivers import file
 from tests.unit.volume.manager.conftest import POOL
 
@@ -167,6 +168,19 @@ def test_groups_are_made_from_groups_and_their_snapshots(ctxt, group, member, ru
         assert (made.status, groups_db.get(ctxt, copy.id).status) == ('available', 'available')
         assert made.launched_at is not None
         assert read(folder, made.name) == text
+
+
+def test_a_volume_that_waits_for_a_copy_is_none_of_its_copies(ctxt, group, member, run, sent):
+    member(b'one', group.id)
+    copy = groups_api.copy_group(ctxt, group)
+    message = sent[-1]
+    waiting = volumes_api.create(ctxt, size=1, volume_type=types_db.default(ctxt), group=copy)
+    sent.append(message)
+    assert run().state == 'done'
+    assert groups_db.get(ctxt, copy.id).status == 'available'
+    found = {volume.id: (volume.status, volume.host) for volume in members(ctxt, copy)}
+    assert found.pop(waiting.id) == ('creating', None)
+    assert list(found.values()) == [('available', POOL)]
 
 
 def test_a_group_snapshot_goes_with_its_snapshots(ctxt, group, member, run, folder):
