@@ -52,8 +52,10 @@ def base_url(req: wsgi.Request) -> str:
         return CONF.public_endpoint.rstrip('/').removesuffix('/v3')
     environ = req.environ
     host = environ.get('HTTP_HOST') or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
+    # Paste files of the original have oslo.middleware's filter, which leaves lists of proxies here.
+    scheme, host = (text.partition(',')[0].strip() for text in (environ['wsgi.url_scheme'], host))
     mount = environ.get('SCRIPT_NAME', '').removesuffix('/v3')
-    return f"{environ['wsgi.url_scheme']}://{host}{urllib.parse.quote(mount)}"
+    return f"{scheme}://{host}{urllib.parse.quote(mount)}"
 
 
 def _bases(req: wsgi.Request) -> tuple[str, str]:

@@ -149,6 +149,10 @@ def test_a_proxy_is_believed_where_the_option_says_so(service, certificates):
         'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'volume.example.org'})
     links = body['versions'][0]['links']
     assert {'rel': 'self', 'href': 'https://volume.example.org/v3/'} in links
+    _status, body, _headers = call(service, certificates, 'GET', '/', **{
+        'X-Forwarded-Proto': 'https, http', 'X-Forwarded-Host': 'a.example.org, inside'})
+    links = body['versions'][0]['links']
+    assert {'rel': 'self', 'href': 'https://a.example.org/v3/'} in links
 
 
 def events(service):

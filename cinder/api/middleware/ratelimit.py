@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cinder import exception
+from cinder.api.middleware import proxy
 from cinder.conf import CONF
 
 # Callers remembered at most; the one that was quiet longest is forgotten for a new one.
@@ -106,7 +107,7 @@ class AddressLimiter(Limiter):
     OPTIONS = ('api_address_rate', 'api_address_burst')
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        caller = network(environ.get('REMOTE_ADDR', ''))
+        caller = network(environ.get(proxy.NEAREST) or environ.get('REMOTE_ADDR', ''))
         anonymous = not environ.get('HTTP_X_AUTH_TOKEN')
         _refuse((self.buckets.take if anonymous else self.buckets.wait)(caller))
 
