@@ -2,7 +2,7 @@
 """The tree of paths."""
 import pytest
 
-from cinder.api import dispatch
+from cinder.api import dispatch, wsgi
 
 
 @pytest.fixture
@@ -43,3 +43,22 @@ def test_mistakes_in_the_table(tree):
         tree.add('/volumes/{other}/x', {})
     with pytest.raises(ValueError, match='twice'):
         tree.add('/volumes/detail', {})
+
+
+@pytest.mark.parametrize(('path', 'project'), [
+    ('/volumes', None), ('/volumes/detail', None), ('/openapi.json', None),
+    ('/mine/volumes', 'mine'), ('/mine', 'mine'), ('/mine/', 'mine'), ('/mine.json', 'mine'),
+    ('//mine//volumes', 'mine')])
+def test_a_resource_is_no_project(monkeypatch, path, project):
+    """Also where operators allow any name as a project's."""
+    seen = []
+    monkeypatch.setattr(dispatch.Application, '_check_project',
+                        staticmethod(lambda req: seen.append(req.url_project)))
+    monkeypatch.setattr(dispatch.versions, 'below_v3', lambda _req: wsgi.Response())
+
+    def handler(_req):
+        return None
+    routes = {name: {'GET': handler} for name in ('/volumes', '/volumes/detail', '/openapi')}
+    application = dispatch.Application(routes, r'[\w.-]+')
+    application({'REQUEST_METHOD': 'GET', 'PATH_INFO': path}, lambda *_args: None)
+    assert seen == [project]
