@@ -33,7 +33,7 @@ _MEANING = {
     409: 'The state of things does not allow it.',
     412: 'The thing has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
-    415: 'The body is no JSON.',
+    415: 'The body is no JSON, or Content-Type does not say so.',
     429: 'There were too many requests; Retry-After says how long to wait.',
     502: 'The service of the back end does not answer.',
     503: 'The database or another service cannot be reached.',

@@ -383,7 +383,7 @@ def test_import_of_a_record_with_more_in_it(api, service, nobody):
         'data_timestamp': '2020-01-02T03:04:05Z', 'host': 'theirs', 'deleted': False,
         'project_id': OTHER, 'status': 'available', 'volume_id': None}).status == 201
     shown = api.get('/backups/' + nobody).json['backup']
-    assert shown['data_timestamp'] == '2020-01-02T03:04:05'
+    assert shown['data_timestamp'] == '2020-01-02T03:04:05.000000'
     assert shown['os-backup-project-attr:project_id'] == PROJECT
 
 

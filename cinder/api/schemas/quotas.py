@@ -3,8 +3,10 @@
 before the values: an unknown name is called unknown, whatever its value is."""
 from cinder.api.schemas import base as s
 
-UPDATE = s.wrap('quota_set', {'type': 'object', 'minProperties': 1})
-UPDATE_CLASS = s.wrap('quota_class_set', s.OBJECT)
+_SET: s.Schema = {'type': 'object',
+                  'description': 'Limits by name, -1 for none; a set as it was read will do.'}
+UPDATE = s.wrap('quota_set', {**_SET, 'minProperties': 1})
+UPDATE_CLASS = s.wrap('quota_class_set', _SET)
 LIMIT = s.integer(-1)
 # With ?usage=true a set tells this of each quota; only the limit can be written.
 _USAGE = s.obj(['limit'], limit=LIMIT, in_use=s.ANYTHING, reserved=s.ANYTHING)
