@@ -146,16 +146,17 @@ class TestVolumesOfNewGroups:
             return volume.id
         return ask
 
-    def test_wait_until_the_group_is_there_and_go_where_it_is(self, ctxt, ask, group, later, bus):
+    def test_wait_until_the_group_is_there_and_go_where_it_is(self, ctxt, ask, group, later, bus,
+                                                              manager):
         ident = ask()
         for _each in range(20):
-            later.run()
+            later.run(manager.runner.wait)
         assert (bus.volumes, volumes_db.get(ctxt, ident).status) == ([], 'creating')
         groups_db.update(ctxt, group.id, {'host': 'n1@b#n1@b'})
-        later.run()
+        later.run(manager.runner.wait)
         assert bus.volumes == [], 'the storage does not know the group yet'
         groups_db.update(ctxt, group.id, {'status': 'available'})
-        later.run()
+        later.run(manager.runner.wait)
         (host, backend, stage), = bus.volumes
         assert (host.partition('#')[0], backend, stage) == ('n1@b', 'n1@b', 'execute')
         assert set(later.pauses) == {0.5}
@@ -164,16 +165,17 @@ class TestVolumesOfNewGroups:
         ({'status': 'error'}, {}, 'the group of the volume was not created'),
         ({'status': 'available', 'host': 'n1@b#p'}, {'resource_backend': 'n2@b'},
          'the source and the group of the volume are on different back ends')])
-    def test_fail_with_the_reason(self, ctxt, ask, group, later, bus, values, arguments, words):
+    def test_fail_with_the_reason(self, ctxt, ask, group, later, bus, manager, values, arguments,
+                                  words):
         ident = ask(**arguments)
         groups_db.update(ctxt, group.id, values)
-        later.run()
+        later.run(manager.runner.wait)
         assert (bus.volumes, volumes_db.get(ctxt, ident).status) == ([], 'error')
         message, = messages_db.list_rows(ctxt, filters={'resource_uuid': ident}).rows
         assert message['user_message'].endswith(f'can take the volume: {words}.')
 
-    def test_fail_where_the_group_is_gone(self, ctxt, ask, group, later):
+    def test_fail_where_the_group_is_gone(self, ctxt, ask, group, later, manager):
         ident = ask()
         groups_db.destroy(ctxt, group.id)
-        later.run()
+        later.run(manager.runner.wait)
         assert volumes_db.get(ctxt, ident).status == 'error'
