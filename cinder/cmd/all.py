@@ -7,6 +7,7 @@ import sys
 
 from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
+from oslo_service.service import ServiceBase
 
 from cinder import config_check, objects, service, utils
 from cinder.wsgi import middleware
@@ -21,24 +22,38 @@ LOG = logging.getLogger(__name__)
 def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
-        objects.register_all()
-        gmr_opts.set_defaults(CONF)
-        # Everything is on this machine; who wants callers from elsewhere says so.
-        CONF.set_default('osapi_volume_listen', '127.0.0.1')
-        middleware.set_defaults()
-        rpc.default_to_memory()
-        common.read_configuration(*config_check.PROGRAMS)
-        common.start_logging()
-        common.prepare_privileges()
-        common.install_guru_meditation()
-        rpc.init(CONF, services.minimum_versions, url='fake:/')
-        _prepare_state()
+        servers = prepare()
         launcher = service.SingleProcessLauncher()
-        _launch(launcher)
-        common.warn_of_configuration()
+        for server in servers:
+            launcher.launch_service(server)
     status = launcher.wait()
     rpc.cleanup()
     sys.exit(status)
+
+
+def prepare() -> list[ServiceBase]:
+    """Do everything that comes before the launch.
+
+    :returns: the services; they stop in the same order, so no request comes in to the end
+    """
+    objects.register_all()
+    gmr_opts.set_defaults(CONF)
+    # Everything is on this machine; who wants callers from elsewhere says so.
+    CONF.set_default('osapi_volume_listen', '127.0.0.1')
+    middleware.set_defaults()
+    rpc.default_to_memory()
+    common.read_configuration(*config_check.PROGRAMS)
+    common.start_logging()
+    common.prepare_privileges()
+    common.install_guru_meditation()
+    rpc.init(CONF, services.minimum_versions, url='fake:/')
+    _prepare_state()
+    backends = [volume.create_service(name) for name in CONF.enabled_backends]
+    volume._ensure_service_started(any(backends))
+    servers = [service.WSGIService('osapi_volume'),
+               service.Service.create(binary=scheduler.BINARY), *filter(None, backends)]
+    common.warn_of_configuration()
+    return servers
 
 
 def _prepare_state() -> None:
@@ -50,15 +65,6 @@ def _prepare_state() -> None:
     if url.startswith('sqlite:') and migration.db_version() != migration.head():
         LOG.info('Bringing the tables of %s to this release.', utils.masked(url))
         migration.db_sync()
-
-
-def _launch(launcher: service.SingleProcessLauncher) -> None:
-    """Start all services; they stop in the same order, so no request comes in to the end."""
-    backends = [volume.create_service(name) for name in CONF.enabled_backends]
-    volume._ensure_service_started(any(backends))
-    for server in (service.WSGIService('osapi_volume'),
-                   service.Service.create(binary=scheduler.BINARY), *filter(None, backends)):
-        launcher.launch_service(server)
 
 
 if __name__ == '__main__':

@@ -15,18 +15,25 @@ from cinder.rpc import base as rpc
 def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
-        objects.register_all()
-        gmr_opts.set_defaults(CONF)
-        middleware.set_defaults()
-        common.read_configuration(config_check.API)
-        common.start_logging()
-        common.install_guru_meditation()
-        rpc.init(CONF, services.minimum_versions)
+        server = prepare()
         launcher = service.process_launcher()
-        server = service.WSGIService('osapi_volume')
-        common.warn_of_configuration()
         launcher.launch_service(server, workers=server.workers)
     common.wait_for(launcher)
+
+
+def prepare() -> 'service.WSGIService':
+    """Do everything that comes before the launch; returns the service."""
+    objects.register_all()
+    gmr_opts.set_defaults(CONF)
+    middleware.set_defaults()
+    common.read_configuration(config_check.API)
+    common.start_logging()
+    common.install_guru_meditation()
+    rpc.init(CONF, services.minimum_versions)
+    rpc.check_broker()
+    server = service.WSGIService('osapi_volume')
+    common.warn_of_configuration()
+    return server
 
 
 if __name__ == '__main__':

@@ -18,16 +18,21 @@ BINARY = 'cinder-scheduler'
 def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
-        objects.register_all()
-        gmr_opts.set_defaults(CONF)
-        common.read_configuration(BINARY)
-        common.start_logging()
-        common.install_guru_meditation()
-        rpc.init(CONF, services.minimum_versions)
-        server = service.Service.create(binary=BINARY)
-        common.warn_of_configuration()
-        service.serve(server)
+        service.serve(prepare())
     sys.exit(service.wait())
+
+
+def prepare() -> 'service.Service':
+    """Do everything that comes before the launch; returns the service."""
+    objects.register_all()
+    gmr_opts.set_defaults(CONF)
+    common.read_configuration(BINARY)
+    common.start_logging()
+    common.install_guru_meditation()
+    rpc.init(CONF, services.minimum_versions)
+    server = service.Service.create(binary=BINARY)
+    common.warn_of_configuration()
+    return server
 
 
 if __name__ == '__main__':

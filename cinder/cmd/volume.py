@@ -13,6 +13,8 @@ from oslo_reports import opts as gmr_opts
 from cinder import exception, objects, service, utils
 from cinder.cmd import common
 from cinder.conf import CONF, backend
+from cinder.db import services
+from cinder.rpc import base as rpc
 from cinder.volume import configuration
 
 LOG = logging.getLogger(__name__)
@@ -27,15 +29,22 @@ BACKEND_NAME = cfg.StrOpt(
 def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
-        objects.register_all()
-        gmr_opts.set_defaults(CONF)
-        CONF.register_cli_opt(BACKEND_NAME)
-        common.read_configuration(BINARY)
-        common.start_logging()
-        common.prepare_privileges()
-        common.install_guru_meditation()
+        prepare()
         launch = _launch_services_win32 if os.name == 'nt' else _launch_services_posix
         launch()
+
+
+def prepare() -> None:
+    """Do everything that comes before the back ends."""
+    objects.register_all()
+    gmr_opts.set_defaults(CONF)
+    CONF.register_cli_opt(BACKEND_NAME)
+    common.read_configuration(BINARY)
+    common.start_logging()
+    common.prepare_privileges()
+    common.install_guru_meditation()
+    rpc.init(CONF, services.minimum_versions)
+    rpc.check_broker()
 
 
 def create_service(name: str) -> service.Service | None:

@@ -40,6 +40,8 @@ RECONNECT_SECONDS = 5
 # service needs some seconds to find that out and to make its queue again.
 ABSENCE_SECONDS = 15
 ABSENCE_PAUSE = 0.5
+# Seconds for a connection to a broker: of a service that waits for it, and of one that only looks.
+CONNECT_SECONDS, GLANCE_SECONDS = 5, 1
 # (ctxt, binary) -> (RPC version, object history version) of the oldest service, None: no limit.
 VersionsSource = Callable[[object, str], tuple[str | None, str | None]]
 
@@ -162,20 +164,26 @@ def get_server(target: messaging.Target, endpoints: Sequence[object],
     return server
 
 
-def wait_for_broker(pause: float = 0.5, longest: float = 15) -> None:
-    """Return once a broker of `transport_url` takes connections; at once for the in-memory bus.
+def wait_for_broker(pause: float = 0.5, longest: float = 15, topic: str | None = None,
+                    servers: Sequence[str] = (), ask: Callable | None = None) -> None:
+    """Return once a broker of `transport_url` serves us; at once for the in-memory bus.
 
     Without this the library would retry by itself, with an error in the log for each attempt.
 
     :param pause: seconds between the first two attempts, doubled each time up to `longest`.
+    :param topic: whose queues to declare, as get_server() will; None: none.
+    :param servers: names of the service that has them.
+    :param ask: takes the place of broker.ask().
+    :raises InvalidConfigurationValue: the broker refuses the login, the virtual host or a queue.
     """
-    url = messaging.TransportURL.parse(_state['conf'], _state['url'])
-    hosts = [(host.hostname, host.port or 5672) for host in url.hosts if host.hostname]
-    told = False
-    while hosts and not any(map(_reachable, hosts)):
+    url, told = _url(), False
+    while True:
+        trouble = _trouble(url, CONNECT_SECONDS, topic, servers, ask)
+        if trouble is None:
+            break
         if not told:
-            LOG.warning('The message broker (%s) does not answer: waiting for it.',
-                        ', '.join(f'{name}:{port}' for name, port in hosts))
+            LOG.warning('The message broker (%s) does not answer: waiting for it. %s',
+                        ', '.join(f'{name}:{port}' for name, port in _addresses(url)), trouble)
             told = True
         time.sleep(pause)
         pause = min(pause * 2, longest)
@@ -183,9 +191,47 @@ def wait_for_broker(pause: float = 0.5, longest: float = 15) -> None:
         LOG.info('The message broker answers.')
 
 
-def _reachable(address: tuple[str, int]) -> bool:
+def check_broker() -> None:
+    """Ask a broker that is there whether it lets us in; one that is away is not waited for.
+
+    :raises InvalidConfigurationValue: it refuses the login or the virtual host.
+    """
+    _trouble(_url(), GLANCE_SECONDS)
+
+
+def _url() -> messaging.TransportURL:
+    return messaging.TransportURL.parse(_state['conf'], _state['url'])
+
+
+def _addresses(url: messaging.TransportURL) -> list[tuple[str, int]]:
+    return [(host.hostname, host.port or 5672) for host in url.hosts if host.hostname]
+
+
+def _trouble(url: messaging.TransportURL, seconds: float, topic: str | None = None,
+             servers: Sequence[str] = (), ask: Callable | None = None) -> str | None:
+    """Why no broker serves us at this time; None: one does, or it is none that can be asked."""
+    addresses = _addresses(url)
+    if not addresses:
+        return None
+    if not any(_reachable(address, seconds) for address in addresses):
+        return 'No connection is accepted.'
+    if not url.transport.startswith('rabbit'):
+        return None
     try:
-        socket.create_connection(address, timeout=5).close()
+        (ask or _ask)(_state['conf'], url, topic, servers)
+    except OSError as exc:
+        return f'{utils.one_line(exc)}.'
+    return None
+
+
+def _ask(*arguments: object) -> None:
+    from cinder.rpc import broker  # other buses need not load it
+    broker.ask(*arguments)
+
+
+def _reachable(address: tuple[str, int], seconds: float) -> bool:
+    try:
+        socket.create_connection(address, timeout=seconds).close()
     except OSError:
         return False
     return True

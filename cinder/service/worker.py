@@ -113,7 +113,8 @@ class Service(service.ServiceBase):
         ctxt = context.get_admin_context()
         session.wait_for_database()
         added_to_cluster = self._register_patiently(ctxt)
-        rpc.wait_for_broker()
+        rpc.wait_for_broker(topic=self.topic,
+                            servers=list(filter(None, (self.host, self.cluster))))
         if self.coordination:
             coordination.COORDINATOR.start_patiently()
         self._initialised = self._init_manager(added_to_cluster)

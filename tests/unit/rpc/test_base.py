@@ -263,6 +263,29 @@ def test_a_broker_that_was_away_for_long_is_found_again_soon():
     assert CONF.oslo_messaging_rabbit.rabbit_interval_max == base.RECONNECT_SECONDS
 
 
+def test_a_broker_that_ends_connections_is_waited_for_and_a_refusal_is_not(caplog):
+    answers = [OSError('connection reset'), OSError('connection reset'), None]
+    asked = []
+
+    def ask(conf, url, topic, servers):
+        asked.append((topic, servers))
+        answer = answers.pop(0)
+        if answer:
+            raise answer
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        listener.listen()
+        CONF.set_override('transport_url',
+                          f'rabbit://u:p@127.0.0.1:{listener.getsockname()[1]}/')
+        base.init(CONF)
+        base.wait_for_broker(pause=0.01, topic='t', servers=['s'], ask=ask)
+        answers.append(exception.InvalidConfigurationValue('refused'))
+        with pytest.raises(exception.InvalidConfigurationValue):
+            base.wait_for_broker(ask=ask)
+    assert asked == [('t', ['s'])] * 3 + [(None, ())]
+    assert caplog.text.count('connection reset') == 1
+
+
 def test_waiting_for_a_broker_says_so_once(caplog):
     caplog.set_level('INFO')
     with socket.socket() as listener:
@@ -271,7 +294,7 @@ def test_waiting_for_a_broker_says_so_once(caplog):
         CONF.set_override('transport_url', f'rabbit://u:p@127.0.0.1:{port}/')
         base.init(CONF)
         threading.Timer(0.2, listener.listen).start()
-        base.wait_for_broker(pause=0.05, longest=0.05)
+        base.wait_for_broker(pause=0.05, longest=0.05, ask=lambda *_arguments: None)
     texts = [r.getMessage() for r in caplog.records if r.name == 'cinder.rpc.base']
     assert [text.split(':')[0] for text in texts][1:] == ['The message broker answers.']
     assert 'does not answer' in texts[0]
