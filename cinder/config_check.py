@@ -50,6 +50,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     values.check: PROGRAMS | {MANAGE},
     _leases: PROGRAMS,
     log_config.check: PROGRAMS,
+    log_config.check_formats: PROGRAMS,
     db_checks.check: PROGRAMS,
     rpc_checks.check: PROGRAMS,
     folders.check_state_path: frozenset((VOLUME,)),

@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the file of log_config_append can be what logging.config reads. What only loading it
-shows, such as a class that does not exist, ends the start as well, later."""
+"""Whether a line can be logged with the formats that are configured, and whether the file of
+log_config_append can be what logging.config reads. What only loading it shows, such as a class that
+does not exist, ends the start as well, later."""
 
 import configparser
+import logging
+import sys
 from collections.abc import Iterator
 
 from oslo_config import cfg
+from oslo_context import context
+from oslo_log import formatters
 
 from cinder import utils
 from cinder.conf.problem import Problem
@@ -19,6 +24,33 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     reason = _unusable(path) if path else None
     if reason:
         yield Problem(f'[DEFAULT] log_config_append = {path} cannot be used: {reason}')
+
+
+def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """A format with a name that no record has would be a traceback in place of each line."""
+    if 'logging_default_format_string' not in conf:
+        return
+    try:
+        raise ValueError
+    except ValueError:
+        failure = sys.exc_info()
+    for level, about, who, options in (
+            (logging.INFO, None, None, ('logging_default_format_string',)),
+            (logging.INFO, None, context.RequestContext(overwrite=False),
+             ('logging_context_format_string', 'logging_user_identity_format')),
+            (logging.DEBUG, None, None, ('logging_debug_format_suffix',)),
+            (logging.ERROR, failure, None, ('logging_exception_prefix',))):
+        record = logging.LogRecord('cinder', level, 'file', 1, 'text', None, about, 'function')
+        record.context = who
+        try:
+            formatters.ContextFormatter(
+                config=conf, project='cinder', version='',
+                datefmt=conf.log_date_format).format(record)
+        except (KeyError, ValueError, TypeError, IndexError) as exc:
+            yield Problem(f'[DEFAULT] {" or ".join(options)} cannot be used: '
+                          f'{utils.one_line(exc).rstrip(".")}; expected %(NAME)s with the names '
+                          'that records of the log have.')
+            return
 
 
 def _unusable(path: str) -> str | None:

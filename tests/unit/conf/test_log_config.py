@@ -25,3 +25,25 @@ def test_log_config(tmp_path, monkeypatch, content, words):
     assert len(found) == bool(words)
     if words:
         assert f'log_config_append = {path}' in found[0] and words in found[0]
+
+
+@pytest.mark.parametrize(('name', 'value', 'words'), [
+    (None, None, None), ('logging_default_format_string', '%(asctime)s %(message)s', None),
+    ('logging_default_format_string', '%(no)s', 'logging_default_format_string'),
+    ('logging_context_format_string', '%(message)s %(pigeon)d', 'logging_context_format_string'),
+    ('logging_user_identity_format', '%(user)d', 'logging_user_identity_format'),
+    ('logging_exception_prefix', '%(no)s', 'logging_exception_prefix'),
+    ('logging_debug_format_suffix', '%(no)s', 'logging_debug_format_suffix')])
+def test_formats(monkeypatch, name, value, words):
+    monkeypatch.setattr(CONF, '_args', None)
+    log.register_options(CONF)
+    if name:
+        CONF.set_override(name, value)
+    try:
+        found = [problem.text for problem in log_config.check_formats(CONF)]
+    finally:
+        if name:
+            CONF.clear_override(name)
+    assert len(found) == bool(words)
+    if words:
+        assert words in found[0] and '\n' not in found[0]
