@@ -20,9 +20,11 @@ _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, stat
           'group': (groups_db, states.GROUP),
           'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
 
-# Kind -> kind of its members, and what puts those in error that were under way with it.
+# Kind -> kind of its members, and what puts those in error that were under way with it. A volume is
+# under way with its snapshots when it is deleted with them.
 _MEMBERS = {'group': ('volume', groups_db.fail_volumes),
-            'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots)}
+            'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots),
+            'volume': ('snapshot', snapshots_db.fail_cascade)}
 
 WENT_AWAY = 'The operation was superseded by a later request; what it had done was kept.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
@@ -133,7 +135,8 @@ def _failed_with(ctxt: context.RequestContext, operation: objects.Operation,
     """(kind, resource) of all that is in error now: the resource, and members under way."""
     found = [(operation.resource_type, resource)]
     meanwhile = transition_of(operation).meanwhile
-    if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL:
+    alone = operation.resource_type == 'volume' and not operation.arguments.get('cascade')
+    if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL and not alone:
         kind, put_in_error = _MEMBERS[operation.resource_type]
         found += [(kind, member) for member in put_in_error(ctxt, resource.id, meanwhile)]
     return found

@@ -5,6 +5,7 @@ import pytest
 from cinder import exception, operations, utils
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
+from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import notices
@@ -74,6 +75,35 @@ def test_delete_of_a_volume_that_was_never_placed_needs_no_back_end(ctxt, manage
     volumes_api.delete(ctxt, made, force=True)
     assert sent == []
     assert operations_db.unfinished_for(ctxt, made.id) == []
+
+
+@pytest.mark.parametrize(('error', 'status'), [
+    (exception.VolumeBackendAPIException(data='broken'), 'error_deleting'),
+    (exception.VolumeIsBusy(volume_name='v', reason='open'), 'available')])
+def test_snapshots_of_a_cascade_that_fails_can_be_deleted_again(
+        ctxt, manager, sent, volume, monkeypatch, error, status):
+    made = []
+    for _time in range(3):
+        made.append(snapshots_api.create(ctxt, volumes_db.get(ctxt, volume.id)))
+        _run(ctxt, manager, sent)
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), cascade=True)
+    left = iter([None, error])
+
+    def broken(_snapshot):
+        trouble = next(left)
+        if trouble:
+            raise trouble
+    with monkeypatch.context() as patch:
+        patch.setattr(manager.backend.driver, 'delete_snapshot', broken)
+        assert _run(ctxt, manager, sent).state == 'failed'
+    assert volumes_db.get(ctxt, volume.id).status == status
+    rows = snapshots_db.for_volume(ctxt, volume.id)
+    assert [row.status for row in rows] == ['error', 'error']
+    told = {row['resource_uuid'] for row in messages_db.list_rows(ctxt).rows}
+    assert {volume.id, *(row.id for row in rows)} <= told
+    for row in rows:
+        snapshots_api.delete(ctxt, snapshots_db.get(ctxt, row.id))
+        assert _run(ctxt, manager, sent).state == 'done'
 
 
 def test_cascade_takes_the_snapshots_along(ctxt, manager, sent, volume, folder):
