@@ -7,6 +7,7 @@ import pytest
 from cinder import exception
 from cinder.cmd import common, volume
 from cinder.conf import CONF
+from cinder.rpc import base as rpc
 
 
 class Launcher:
@@ -58,6 +59,7 @@ def enable(monkeypatch, unparsed):
     yield setup
     for name in ('enabled_backends', 'backend_name', 'cluster'):
         CONF.clear_override(name)
+    rpc.cleanup()
 
 
 def names(services):
