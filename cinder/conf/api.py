@@ -25,37 +25,37 @@ OPTS = [
                 help='Port on which the API listens; 0 takes a free one.'),
     cfg.BoolOpt('osapi_volume_use_ssl', default=False,
                 help='Serve HTTPS, with the certificate and key of the [ssl] section.'),
-    cfg.IntOpt('osapi_volume_workers', max=1024,
-               help='Number of API processes; the number of CPUs when not set.'),
+    cfg.IntOpt('osapi_volume_workers', max=1024, sample_default=4,
+               help='Number of API processes. Not set: the number of CPUs.'),
     cfg.BoolOpt('tcp_keepalive', default=True,
                 help='Have the kernel probe idle connections of the API.'),
-    cfg.IntOpt('tcp_keepalive_interval', min=1, max=32767,
-               help='Seconds between two probes of an idle connection; the kernel decides '
-                    'when not set.'),
-    cfg.IntOpt('tcp_keepalive_count', min=1, max=127,
-               help='Unanswered probes after which a connection is dropped; the kernel '
-                    'decides when not set.'),
-    cfg.StrOpt('public_endpoint',
-               help='Base of the links in answers; taken from the request when not set.'),
+    cfg.IntOpt('tcp_keepalive_interval', min=1, max=32767, sample_default=75,
+               help='Seconds between two probes of an idle connection. Not set: the kernel '
+                    'decides.'),
+    cfg.IntOpt('tcp_keepalive_count', min=1, max=127, sample_default=9,
+               help='Number of unanswered probes after which a connection is dropped. Not set: '
+                    'the kernel decides.'),
+    cfg.StrOpt('public_endpoint', sample_default='https://volume.example.org',
+               help='Base of the links in answers. Not set: taken from the request.'),
     cfg.Opt('project_id_regex', type=kinds.Regex(), default=r'[0-9a-f\-]+',
             help='Regular expression for project ids in URLs.'),
     cfg.IntOpt('osapi_max_limit', default=1000, min=1, mutable=True,
-               help='Most entries in one page of a list, and the size of a page when the '
-                    'request names none.'),
+               help='Largest number of entries in one page of a list, and the number in a page '
+                    'when the request names none.'),
     cfg.StrOpt('resource_query_filters_file', default='/etc/cinder/resource_filters.json',
                help='JSON file with the list filters that callers who are not admin may use.'),
     cfg.IntOpt('az_cache_duration', default=3600, min=0,
                help='Seconds for which the API remembers the availability zones.'),
-    cfg.StrOpt('default_availability_zone',
-               help='Zone of new volumes whose request names none; storage_availability_zone '
-                    'when not set.'),
+    cfg.StrOpt('default_availability_zone', sample_default='nova',
+               help='Zone of new volumes whose request names none. Not set: '
+                    'storage_availability_zone.'),
     cfg.BoolOpt('allow_availability_zone_fallback', default=False,
                 help='Use the default zone, instead of refusing, when a request names a zone '
                      'that does not exist.'),
     cfg.StrOpt('default_volume_type', default='__DEFAULT__',
                help='Name of the type of new volumes whose request names none.'),
-    cfg.StrOpt('default_group_type',
-               help='Name of the group type that GET /group_types/default shows.'),
+    cfg.StrOpt('default_group_type', sample_default='default',
+               help='Name of the group type that GET /group_types/default shows. Not set: none.'),
     cfg.BoolOpt('cloned_volume_same_az', default=True,
                 help='Keep a volume made from a volume or snapshot in the zone of its source.'),
 ]

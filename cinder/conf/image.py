@@ -8,29 +8,35 @@ from cinder.conf import kinds
 
 GROUP = 'glance'
 OPTS = [
-    cfg.StrOpt('region_name', help='Region whose image service is asked.'),
+    cfg.StrOpt('region_name', sample_default='RegionOne',
+               help='Region whose image service is asked. Not set: the first in the catalog.'),
 ]
 DEFAULTS = [
-    kinds.NamesOpt('glance_api_servers',
-                   help='URLs of the image service, such as http://192.0.2.1:9292; the next one is '
-                        'asked when one does not answer. Without any, the catalog of the identity '
-                        'service that section [glance] names is asked.'),
+    kinds.NamesOpt('glance_api_servers', sample_default=['http://192.0.2.1:9292'],
+                   help='URLs of the image service; the next one is asked when one does not '
+                        'answer. Not set: the catalog of the identity service that section '
+                        '[glance] names is asked.'),
     cfg.StrOpt('glance_catalog_info', default='image:glance:publicURL',
                regex=r'^[^:]+:[^:]*:(public|internal|admin)(URL)?$',
                help='What to look for in that catalog: type, name and endpoint, of which the name '
                     'is not looked at.'),
     cfg.IntOpt('glance_num_retries', default=3, min=0,
-               help='How often a request to the image service, or the transfer of an image, is '
-                    'tried again.'),
-    cfg.IntOpt('glance_request_timeout', min=1,
-               help='Seconds without a sign of the image service until it is given up; 60 where '
-                    'this is not set.'),
+               help='Number of times that a request to the image service, or the transfer of an '
+                    'image, is tried again.'),
+    cfg.IntOpt('glance_request_timeout', min=1, sample_default=60,
+               help='Seconds without a sign of the image service until it is given up. Not set: '
+                    'timeout of section [glance], else 60.'),
     cfg.BoolOpt('glance_api_insecure', default=False,
                 help='Do not check the certificate of the image service.'),
     cfg.StrOpt('glance_ca_certificates_file',
-               help='Authorities that certificates of the image service are checked with.'),
-    cfg.StrOpt('glance_certfile', help='Certificate that this service shows the image service.'),
-    cfg.StrOpt('glance_keyfile', help='Key of glance_certfile.'),
+               sample_default='/etc/ssl/certs/ca-certificates.crt',
+               help='File with the authorities that certificates of the image service are '
+                    'checked with. Not set: cafile of section [glance], else the usual ones.'),
+    cfg.StrOpt('glance_certfile', sample_default='/etc/cinder/glance.crt',
+               help='File with the certificate that this service shows the image service. Not '
+                    'set: certfile of section [glance], else none.'),
+    cfg.StrOpt('glance_keyfile', sample_default='/etc/cinder/glance.key',
+               help='File with the key of glance_certfile. Not set: keyfile of section [glance].'),
     kinds.NamesOpt('glance_core_properties',
                    default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
                             'min_disk', 'min_ram', 'name', 'size'],

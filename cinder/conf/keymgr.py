@@ -9,7 +9,8 @@ GROUP = 'key_manager'
 FIXED_BACKEND = 'cinder.keymgr.conf_key_mgr.ConfKeyManager'
 FIXED_KEY_ID = '00000000-0000-0000-0000-000000000000'
 OPTS = [
-    cfg.StrOpt('fixed_key', secret=True,
+    cfg.StrOpt('fixed_key', secret=True, sample_default='0123456789abcdef' * 4,
                help='One key for all encrypted volumes, as hexadecimal digits; for trials. '
-                    'With another backend set, volumes that still have this key get one there.'),
+                    'With another backend set, volumes that still have this key get one there. '
+                    'Not set: without another backend, no volume can be encrypted.'),
 ]

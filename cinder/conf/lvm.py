@@ -12,13 +12,14 @@ OPTS = [
                                  'already, else thick')],
                help='Kind of logical volumes.'),
     cfg.IntOpt('lvm_mirrors', default=0, min=0,
-               help='Copies of each volume beside the first; the group needs as many more '
-                    'physical volumes.'),
+               help='Number of copies of each volume beside the first; the group needs as many '
+                    'more physical volumes.'),
     cfg.StrOpt('lvm_conf_file', default='/etc/cinder/lvm.conf',
                help='LVM configuration file for the commands of this back end; "none", or a '
                     'file that does not exist, leaves the one of the system.'),
-    cfg.FloatOpt('lvm_max_over_subscription_ratio', min=1.0,
-                 help='Goes before max_over_subscription_ratio for thin volumes in LVM.'),
+    cfg.FloatOpt('lvm_max_over_subscription_ratio', min=1.0, sample_default=20.0,
+                 help='Capacity promised to thin volumes in LVM, as a multiple of what is there. '
+                      'Not set: max_over_subscription_ratio.'),
     cfg.IntOpt('lvm_pool_soft_limit', default=80, min=1, max=100,
                help='Fill in percent, of the data or the metadata of the thin pool, from which '
                     'the log warns and the pool is extended if it may be.'),

@@ -6,7 +6,10 @@ from oslo_config import cfg
 
 GROUP = 'nova'
 OPTS = [
-    cfg.StrOpt('region_name', help='Region whose compute service is asked.'),
-    cfg.StrOpt('interface', default='public', choices=['public', 'admin', 'internal'],
+    cfg.StrOpt('region_name', sample_default='RegionOne',
+               help='Region whose compute service is asked. Not set: the first in the catalog.'),
+    cfg.StrOpt('interface', default='public',
+               choices=[(name, f'the {name} endpoint')
+                        for name in ('public', 'admin', 'internal')],
                help='Endpoint of the compute service, in the catalog, that is asked.'),
 ]

@@ -13,7 +13,7 @@ OPTS = [
     cfg.StrOpt('scheduler_host_manager', default='cinder.scheduler.host_manager.HostManager',
                help='Class that keeps what the back ends report.'),
     cfg.IntOpt('scheduler_max_attempts', default=3, min=1,
-               help='Back ends to try for one volume before it is put in error.'),
+               help='Number of back ends to try for one volume before it is put in error.'),
     cfg.IntOpt('scheduler_driver_init_wait_time', default=60, min=1,
                help='Longest wait, in seconds after start, for the first reports of the back '
                     'ends before a request can be refused for want of one.'),
@@ -23,6 +23,6 @@ OPTS = [
     kinds.NamesOpt('scheduler_default_weighers', default=['CapacityWeigher'],
                    help='Weighers that order the remaining pools, by entry-point name.'),
     cfg.FloatOpt('capacity_weight_multiplier', default=1.0,
-                 help='Weight of free capacity: positive spreads volumes over the pools, '
-                      'negative fills one pool after the other.'),
+                 help='Factor that the free capacity of a pool is multiplied with: positive '
+                      'spreads volumes over the pools, negative fills one pool after the other.'),
 ]

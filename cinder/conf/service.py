@@ -27,14 +27,17 @@ OPTS = [
     cfg.StrOpt('state_path', default='/var/lib/cinder',
                help='Folder for everything the service keeps on local disk. Other options '
                     'refer to it as $state_path.'),
-    cfg.HostAddressOpt('my_ip', default=_my_ip(), sample_default='<HOST_IP_ADDRESS>',
-                       help='Address of this host, the default wherever others must reach it.'),
-    cfg.StrOpt('host', default=socket.gethostname(), sample_default='localhost',
+    cfg.HostAddressOpt('my_ip', default=_my_ip(), sample_default='192.0.2.11',
+                       help='Address of this host, the default wherever others must reach it. '
+                            'Not set: the one from which it reaches others.'),
+    cfg.StrOpt('host', default=socket.gethostname(), sample_default='storage-1',
                help='Name under which the services of this host appear. Volumes are bound to '
-                    'it: keep it when the machine is renamed or replaced.'),
-    cfg.StrOpt('cluster',
+                    'it: keep it when the machine is renamed or replaced. Not set: the name of '
+                    'the machine.'),
+    cfg.StrOpt('cluster', sample_default='storage',
                help='Name of the cluster this host belongs to. Volume services of one cluster '
-                    'share their back ends and take over operations from each other.'),
+                    'share their back ends and take over operations from each other. Not set: '
+                    'none.'),
     cfg.StrOpt('storage_availability_zone', default='nova',
                help='Availability zone of the services of this host.'),
     cfg.IntOpt('report_interval', default=10, min=1,
@@ -65,7 +68,7 @@ OPTS = [
                help='Seconds for which a running operation belongs to its service without a '
                     'renewal. Each heartbeat renews it: keep it above report_interval.'),
     cfg.IntOpt('operation_max_attempts', default=3, min=1,
-               help='Attempts at one operation before its resource is put in error.'),
+               help='Number of attempts at one operation before its resource is put in error.'),
     kinds.NamesOpt('fault_points', default=[],
                    help='Named steps at which the service is to fail, for tests only.'),
 ]

@@ -25,11 +25,12 @@ OPTS = [
     cfg.PortOpt('target_port', default=3260,
                 help='Port on which volumes are exported.'),
     cfg.StrOpt('target_protocol', default='iscsi',
-               choices=['iscsi', 'nvmet_tcp', 'nvmet_rdma'],
-               help='Protocol of the exports: nvmet has nvmet_tcp and nvmet_rdma, all others '
-                    'iscsi.'),
+               choices=[('iscsi', 'every target_helper but nvmet'),
+                        ('nvmet_tcp', 'nvmet over TCP'), ('nvmet_rdma', 'nvmet over RDMA')],
+               help='Protocol of the exports.'),
     cfg.IntOpt('nvmeof_conn_info_version', default=1, min=1, max=2,
-               help='Form of the connection information of nvmet; 2 has all addresses.'),
+               help='Number of the form of the connection information of nvmet; 2 has all '
+                    'addresses.'),
     cfg.PortOpt('nvmet_port_id', default=1,
                 help='Number of the port of nvmet for target_ip_address; further addresses have '
                      'the numbers that follow.'),
@@ -38,7 +39,8 @@ OPTS = [
     cfg.StrOpt('target_prefix', default='iqn.2010-10.org.openstack:',
                help='Start of the name of each target; the name of the volume follows. For nvmet '
                     'iqn at its start becomes nqn.'),
-    cfg.StrOpt('iscsi_write_cache', default='on', choices=['on', 'off'],
+    cfg.StrOpt('iscsi_write_cache', default='on',
+               choices=[('on', 'it has one'), ('off', 'it has none')],
                help='Whether the exported unit has a write cache (tgtadm; lioadm for files).'),
     cfg.StrOpt('target_live_sessions', default='fence',
                choices=[('fence', 'its session is ended, and logged'),

@@ -10,9 +10,10 @@ from cinder.conf import kinds
 _NAME = r'^(?!-)[a-zA-Z0-9+_.-]*%s[a-zA-Z0-9+_.-]*$'
 
 OPTS = [
-    kinds.NamesOpt('enabled_backends',
+    kinds.NamesOpt('enabled_backends', sample_default=['lvm'],
                    help='Names of the sections that describe a back end each. One service '
-                        'process is started for each of them.'),
+                        'process is started for each of them. Not set: cinder-volume does not '
+                        'start.'),
     cfg.StrOpt('volume_name_template', default='volume-%s', regex=_NAME,
                help='Name of a volume on the storage; %s stands for its id. A change loses '
                     'sight of what exists.'),
