@@ -34,6 +34,11 @@ class CinderException(Exception):
         return self.args[0]
 
 
+def is_mistake(exc: BaseException) -> bool:
+    """Whether the caller has to mend it: for the operator a line, and no traceback."""
+    return isinstance(exc, CinderException) and exc.safe and exc.code < 500
+
+
 # ---------------------------------------------------------------- the caller asked wrongly: 400
 class Invalid(CinderException):
     message = _('Unacceptable parameters.')

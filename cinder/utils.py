@@ -105,6 +105,22 @@ def no_pass_phrase() -> str:
     raise ValueError('the key is encrypted; a daemon has nobody to ask for the pass phrase')
 
 
+_SECRET_IN_QUERY = re.compile(r'([?&][^=&\s]*(?:token|passw|secret|auth_key)[^=&\s]*=)[^&\s]*',
+                              re.IGNORECASE)
+
+
+def printable(text: str) -> str:
+    """A text of a stranger for the log, where nobody else may begin a line."""
+    if text.isprintable():
+        return text
+    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def loggable_url(text: str) -> str:
+    """Path and query of a request as it was sent, without the secrets in its query."""
+    return printable(_SECRET_IN_QUERY.sub(r'\1***', text))
+
+
 # What these say is meant for people; any other exception says little without its name and place.
 _SPEAKING = (OSError, ImportError, RuntimeError, ValueError, exception.CinderException)
 

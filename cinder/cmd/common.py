@@ -12,7 +12,7 @@ from oslo_reports import guru_meditation_report as gmr
 
 from cinder import conf as cinder_conf
 from cinder import config_check, operations, service, utils, version
-from cinder.conf import CONF
+from cinder.conf import CONF, logs
 
 LOG = log.getLogger(__name__)
 
@@ -54,9 +54,7 @@ def read_configuration(*programs: str) -> None:
     :raises SystemExit: with one line: an option, a value or a file is wrong.
     """
     log.register_options(CONF)
-    # oslo.db logs a traceback for each error that it hands on, also for those that we answer.
-    log.set_defaults(default_log_levels=[*log.get_default_log_levels(), 'alembic=WARN',
-                                         'oslo_db.sqlalchemy.exc_filters=CRITICAL'])
+    logs.set_defaults()
     cinder_conf.configure(sys.argv, version.version_string())
     # Until logging is set up it would print beside our line what it cannot load, which that tells.
     logging.getLogger('stevedore').setLevel(logging.CRITICAL)
@@ -70,7 +68,7 @@ def start_logging() -> None:
     """Log as the options say, Python warnings included. The log is the first file of many: from
     here on nothing that this process makes is for every user of the host."""
     os.umask(os.umask(0o077) | 0o027)
-    log.setup(CONF, 'cinder', version.version_string())
+    logs.setup(CONF, version.version_string())
     logging.captureWarnings(True)
     if hasattr(os, 'register_at_fork'):
         os.register_at_fork(after_in_child=_renew_log_locks)

@@ -34,23 +34,24 @@ def _exposure(text: str, grave: bool) -> Problem:
 def _writable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     for path in dict.fromkeys((*files.paths(conf), *_others(conf))):
         if _mode(path) & stat.S_IWOTH:
-            yield _exposure(f'EVERY USER OF THIS HOST CAN CHANGE {path}, and with it decide what '
-                           f'this service does and for whom: chmod o-w {path}', True)
+            yield _exposure(f'chmod o-w {path}: EVERY USER OF THIS HOST CAN CHANGE it, and with '
+                            'that decide what this service does and for whom.', True)
         folder = os.path.dirname(os.path.abspath(path))
         mode = _mode(folder)
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            yield _exposure(f'EVERY USER OF THIS HOST CAN REPLACE {path}: chmod o-w {folder}', True)
+            yield _exposure(f'chmod o-w {folder}: EVERY USER OF THIS HOST CAN REPLACE '
+                            f'{os.path.basename(path)} there.', True)
 
 
 def _readable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     for path in files.paths(conf):
         secrets = sorted(set(_secrets(path))) if _mode(path) & stat.S_IROTH else ()
         if secrets:
-            yield _exposure(f'every user of this host can read {path}, which holds '
-                           f'{", ".join(secrets)}: chmod o-rwx {path}', False)
+            yield _exposure(f'chmod o-rwx {path}: every user of this host can read it, and it '
+                            f'holds {", ".join(secrets)}.', False)
     key = conf.ssl.key_file if 'ssl' in conf and 'key_file' in conf.ssl else None
     if key and _mode(key) & stat.S_IROTH:
-        yield _exposure(f'every user of this host can read the key {key}: chmod o-rwx {key}', False)
+        yield _exposure(f'chmod o-rwx {key}: every user of this host can read this key.', False)
 
 
 def _others(conf: cfg.ConfigOpts) -> Iterator[str]:

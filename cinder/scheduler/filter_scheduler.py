@@ -90,9 +90,8 @@ class FilterScheduler:
         # Nothing between the look at the pools and this may wait, else two requests could be
         # given the same space.
         placement = _take(best, spec)
-        if LOG.isEnabledFor(logging.DEBUG):
-            LOG.debug('Volume %s goes to %s; %d pools fit. Refused: %s', spec.volume_id, best.name,
-                      len(fitting), '; '.join(map(str, refusals)) or 'none')
+        LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, best.name,
+                 len(fitting), len(fitting) + len(refusals), _details(refusals))
         return placement
 
     def decide_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
@@ -151,6 +150,13 @@ class FilterScheduler:
         return sorted((pool for pool in shown if _has(pool, wanted)), key=lambda pool: pool['name'])
 
 
+def _details(refusals: Sequence[Refusal]) -> str:
+    """What ends the line about a decision where somebody looks for details."""
+    if not (refusals and LOG.isEnabledFor(logging.DEBUG)):
+        return ''
+    return f' Refused: {"; ".join(map(str, refusals))}'
+
+
 def _first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,
                    spec: objects.RequestSpec) -> Refusal | None:
     for check in checks:
@@ -188,9 +194,19 @@ def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
 
 
 def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
-    """The error that tells the operator everything and, in kwargs['words'], the tenant
-    what he may know."""
+    """The error that tells the operator everything, in kwargs['short'] what a log has room for,
+    and in kwargs['words'] the tenant what he may know."""
     words = dict.fromkeys(refusal.reason.words for refusal in refusals)
     return exception.NoValidBackend(
         reason='; '.join(map(str, refusals)) or 'no back end has reported',
+        short=_short(refusals) or 'no back end has reported',
         words='; '.join(words) or 'no storage service has reported')
+
+
+def _short(refusals: Sequence[Refusal]) -> str:
+    """Each kind of refusal once: the first pool that it is about, and how many more."""
+    kinds: dict[tuple[str, str], list[Refusal]] = {}
+    for refusal in refusals:
+        kinds.setdefault((refusal.check, refusal.reason.words), []).append(refusal)
+    return '; '.join(f'{first}' + (f' and {len(more)} more' if more else '')
+                     for first, *more in kinds.values())

@@ -257,10 +257,8 @@ class SchedulerManager:
     # ------------------------------------------------------------- what is on a back end already
     def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
               volume: objects.Volume, spec: objects.RequestSpec) -> None:
-        try:
-            placement = self._decide(ctxt, operation, volume, spec)
-        except exception.NoValidBackend as error:
-            self._refuse(ctxt, operation, volume, error)
+        placement = self._decide_or_refuse(ctxt, operation, volume, spec)
+        if placement is None:
             return
         try:
             with utils.fault_points(f'{operation.verb}:schedule:commit'):
@@ -285,12 +283,21 @@ class SchedulerManager:
             resource = self._still_waiting(ctxt, operation, resource)
             if self._waits_for_group(ctxt, operation, resource):
                 return
-            try:
-                placement = self._decide(ctxt, operation, resource)
-            except exception.NoValidBackend as error:
-                self._refuse(ctxt, operation, resource, error)
-                return
-            self._hand_over(ctxt, operation, resource, placement)
+            placement = self._decide_or_refuse(ctxt, operation, resource)
+            if placement:
+                self._hand_over(ctxt, operation, resource, placement)
+
+    def _decide_or_refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
+                          resource: Placed, spec: objects.RequestSpec | None = None
+                          ) -> Placement | None:
+        """Its place; None where nothing takes it, and then that is told."""
+        try:
+            return self._decide(ctxt, operation, resource, spec)
+        except exception.NoValidBackend as exc:
+            error = exc
+        # Not in the handler: there a line of the log ends with all that the exception says.
+        self._refuse(ctxt, operation, resource, error)
+        return None
 
     def _waits_for_group(self, ctxt: context.RequestContext, operation: objects.Operation,
                          resource: Placed) -> bool:
@@ -299,9 +306,12 @@ class SchedulerManager:
         arguments = operation.arguments or {}
         if 'group_id' not in arguments:
             return False
+        backend, error = None, None
         try:
             backend = assignment.group_backend(ctxt, operation)
-        except exception.NoValidBackend as error:
+        except exception.NoValidBackend as exc:
+            error = exc
+        if error:
             self._fail(ctxt, operation, resource, error)
             return True
         if backend is None:
@@ -353,7 +363,9 @@ class SchedulerManager:
     def _fail(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, error: exception.NoValidBackend) -> None:
         kind = operation.resource_type
-        LOG.warning('%s %s cannot be placed. %s', kind, resource.id, error)
+        LOG.warning('%s %s cannot be placed: %s', kind.capitalize(), resource.id,
+                    error.kwargs.get('reason' if LOG.isEnabledFor(logging.DEBUG) else 'short',
+                                     error.kwargs['reason']))
         operations.fail(ctxt, operation, resource,
                         f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
                         step=f'{kind}.schedule', detail=operations.NO_BACKEND)

@@ -12,6 +12,7 @@ from typing import Any
 import eventlet.wsgi
 import orjson
 
+from cinder import utils
 from cinder.api.middleware import fault
 from cinder.i18n import _
 
@@ -58,7 +59,10 @@ class Protocol(eventlet.wsgi.HttpProtocol):
 
     def parse_request(self) -> bool:
         try:
-            return super().parse_request()
+            understood = super().parse_request()
+            # From here on it is for the log only.
+            self.requestline = utils.loggable_url(self.requestline)
+            return understood
         except eventlet.wsgi.HeaderLineTooLong:
             self.send_error(400, _('A header of the request is too long.'))
         except eventlet.wsgi.HeadersTooLarge:

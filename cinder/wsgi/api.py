@@ -10,7 +10,7 @@ from paste import deploy
 
 from cinder import conf as cinder_conf
 from cinder import config_check, objects, utils, version
-from cinder.conf import CONF
+from cinder.conf import CONF, logs
 from cinder.db import services
 from cinder.rpc import base as rpc
 from cinder.wsgi import acknowledge, middleware
@@ -34,12 +34,13 @@ def initialize_application():
     """
     objects.register_all()
     logging.register_options(CONF)
+    logs.set_defaults()
     middleware.set_defaults()
     cinder_conf.configure(['cinder-api', *_arguments()], version.version_string())
     fatal = config_check.first_fatal(CONF, config_check.API)
     if fatal:
         raise SystemExit(f'cinder-api: {utils.masked(fatal)}')
-    logging.setup(CONF, 'cinder', version.version_string())
+    logs.setup(CONF, version.version_string())
     utils.arm_fault_points(CONF.fault_points)
     config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)

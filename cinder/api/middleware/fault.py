@@ -5,13 +5,14 @@ Stands outside of whatever may raise; identity (auth.py) and handlers only raise
 """
 import http
 import traceback
+import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from oslo_context import context as oslo_context
 from oslo_log import log as logging
 
-from cinder import exception
+from cinder import exception, utils
 from cinder.api import wsgi
 
 LOG = logging.getLogger(__name__)
@@ -27,16 +28,14 @@ def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
     status, text, headers = _read(exc)
     if status == 503:
         # Each request fails so while somebody is away: who that is, not where we were.
-        LOG.warning('%s %s failed (%s): %s', environ.get('REQUEST_METHOD'), _path(environ),
-                    environ.get('openstack.request_id'), _one_line(': '.join(_causes(exc))))
+        LOG.warning('%s %s failed%s: %s', environ.get('REQUEST_METHOD'), _path(environ),
+                    _request_id(environ), utils.printable(': '.join(_causes(exc))))
     elif status >= 500:
-        # The request id is named: where no identity was found yet, the log's own may be another's.
-        LOG.error('%s %s failed (%s): %s', environ.get('REQUEST_METHOD'),
-                  _path(environ), environ.get('openstack.request_id'),
-                  ''.join(traceback.format_exception(exc)))
+        LOG.error('%s %s failed%s: %s', environ.get('REQUEST_METHOD'), _path(environ),
+                  _request_id(environ), ''.join(traceback.format_exception(exc)))
     else:
         LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), _path(environ), status,
-                 _one_line(text))
+                 utils.printable(text))
     if status == 412:
         return wsgi.Response(None, status, headers)
     body: dict[str, Any] = {'code': status, 'message': text}
@@ -51,16 +50,21 @@ def _causes(exc: BaseException | None) -> Iterator[str]:
         exc = exc.__cause__
 
 
-def _one_line(text: str) -> str:
-    """A text of the caller's for the log, where nobody else may begin a line."""
-    if text.isprintable():
-        return text
-    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+def _request_id(environ: dict[str, Any]) -> str:
+    """The id of the request, where the line would not have it: no identity was found yet."""
+    own, known = environ.get('openstack.request_id'), oslo_context.get_current()
+    return '' if known is not None and known.request_id == own else f' ({own})'
 
 
 def _path(environ: dict[str, Any]) -> str:
-    path = environ.get('PATH_INFO', '')
-    return _one_line(path.encode('latin-1', 'replace').decode('utf-8', 'replace'))
+    """Path and query as the client sent them; each server has another name for that."""
+    sent = environ.get('RAW_URI') or environ.get('REQUEST_URI')
+    if not sent:
+        path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
+        query = environ.get('QUERY_STRING')
+        sent = (environ.get('RAW_PATH_INFO') or urllib.parse.quote(path.encode('latin-1'))) + (
+            f'?{query}' if query else '')
+    return utils.loggable_url(sent)
 
 
 def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:

@@ -93,8 +93,10 @@ class AttachmentEndpoint:
         except (exception.DatabaseTrouble, exception.VolumeAttachmentNotFound):
             raise
         except Exception as exc:
-            LOG.error('Attachment %s of volume %s could not be connected: %s', attachment_id,
-                      volume.id, exc, exc_info=not isinstance(exc, exception.Invalid))
+            mistake = exception.is_mistake(exc)
+            LOG.log(logging.WARNING if mistake else logging.ERROR,
+                    'Attachment %s of volume %s could not be connected: %s', attachment_id,
+                    volume.id, exc, exc_info=not mistake)
             with session.writer(ctxt):
                 attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
                 operations.tell(ctxt, 'volume', volume, 'volume.attach',

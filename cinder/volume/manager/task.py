@@ -48,8 +48,10 @@ class Task:
 
     def fail(self, exc: Exception, **values: object) -> None:
         """Put the resource in its error status with a message that says why."""
-        LOG.error('%s of %s %s failed: %s', self.operation.verb, self.operation.resource_type,
-                  self.resource.id, exc, exc_info=exc)
+        mistake = exception.is_mistake(exc)
+        LOG.log(logging.WARNING if mistake else logging.ERROR, '%s of %s %s failed: %s',
+                self.operation.verb, self.operation.resource_type, self.resource.id, exc,
+                exc_info=None if mistake else exc)
         reason = operations.words_for_tenant(exc)
         if operations.fail(self.ctxt, self.operation, self.resource, reason,
                            detail=operations.DRIVER_FAILED, **values):

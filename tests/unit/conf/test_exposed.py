@@ -46,7 +46,7 @@ def test_a_file_with_secrets_is_not_for_everybody(ask):
     (text, _fatal, grave), = ask(SECRETS, 0o644)
     assert not grave and 'can read' in text and 'chmod o-rwx' in text
     assert '[DEFAULT] transport_url, [key_manager] fixed_key, ' \
-           '[keystone_authtoken] password, [one] chap_password:' in text
+           '[keystone_authtoken] password, [one] chap_password.' in text
     assert 'pw' not in text and '00ff' not in text
 
 
@@ -60,7 +60,7 @@ def test_a_safe_one_is_not_told(ask, text, mode):
 
 def test_what_everybody_can_change_is_an_error_and_comes_first(ask):
     (text, _, grave), (_reading, _, mild) = ask(SECRETS, 0o646)
-    assert grave and not mild and text.startswith('Not safe: EVERY USER OF THIS HOST CAN CHANGE')
+    assert grave and not mild and 'EVERY USER OF THIS HOST CAN CHANGE' in text
 
 
 @pytest.mark.parametrize('name', ['api-paste.ini', 'policy.yaml'])

@@ -194,3 +194,22 @@ def refused_spec(driver, spec):
     with pytest.raises(exception.NoValidBackend) as caught:
         driver.decide(CTXT, spec)
     return str(caught.value)
+
+
+def test_the_line_about_a_decision_is_short_but_for_who_looks_for_details(caplog):
+    driver = scheduler(fakes.report(free_capacity_gb=50), fakes.report(free_capacity_gb=1))
+    for level in ('INFO', 'DEBUG'):
+        caplog.set_level(level, 'cinder.scheduler')
+        chosen(driver, size=10)
+    short, whole = (record.getMessage() for record in caplog.records)
+    assert short.endswith(' goes to n1@b#lvm; 1 of 2 pools fit.')
+    assert whole.startswith(short) and 'Refused: n2@b#lvm: CapacityFilter' in whole
+
+
+def test_the_short_form_of_a_refusal_has_each_kind_once():
+    driver = scheduler(*(fakes.report(free_capacity_gb=1) for _number in range(5)))
+    with pytest.raises(exception.NoValidBackend) as caught:
+        driver.decide(CTXT, fakes.request(size=10))
+    assert str(caught.value).count('CapacityFilter') == 5
+    short = caught.value.kwargs['short']
+    assert short.count('CapacityFilter') == 1 and short.endswith(' and 4 more')

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cinder import exception
+from cinder import context, exception
 from cinder.api.middleware import fault
 
 ENVIRON = {'REQUEST_METHOD': 'GET', 'PATH_INFO': '/x'}
@@ -60,12 +60,26 @@ def test_what_is_away_is_logged_in_one_line(caplog):
     assert r'ConnectionError nobody\nlistens' in line
 
 
-def test_nobody_else_begins_a_line_of_the_log(caplog):
+@pytest.mark.parametrize(('environ', 'path'), [
+    ({'SCRIPT_NAME': '/v3', 'PATH_INFO': '/x\nERROR \xc3\xa9'}, '/v3/x%0AERROR%20%C3%A9'),
+    # eventlet; gunicorn; uWSGI and mod_wsgi
+    ({'RAW_PATH_INFO': '/v3/%41', 'PATH_INFO': '/A', 'QUERY_STRING': 'a=%0a'}, '/v3/%41?a=%0a'),
+    ({'RAW_URI': '/v3/%41?a=\n', 'QUERY_STRING': 'a=\n'}, r'/v3/%41?a=\n'),
+    ({'REQUEST_URI': '/v3/%41?a=1&auth_token=x&b'}, '/v3/%41?a=1&auth_token=***&b'),
+])
+def test_the_log_has_the_path_as_it_was_sent_and_nobody_else_begins_a_line(caplog, environ, path):
     caplog.set_level('INFO')
-    environ = {**ENVIRON, 'PATH_INFO': 'x\nERROR fake \xc3\xa9'}
-    fault.fault(exception.Invalid('no \r\n such'), environ)
+    fault.fault(exception.Invalid('no \r\n such'), {**ENVIRON, **environ})
     assert [record.getMessage() for record in caplog.records] == [
-        r'GET x\nERROR fake é: 400 no \r\n such']
+        rf'GET {path}: 400 no \r\n such']
+
+
+def test_a_line_names_the_request_where_the_log_does_not(caplog):
+    for known in ('the same', 'another'):
+        context.RequestContext(user_id='u', project_id='p', request_id=f'req-{known}')
+        fault.fault(exception.ServiceUnavailable(), {**ENVIRON,
+                                                     'openstack.request_id': 'req-the same'})
+    assert ['(req-the same)' in record.getMessage() for record in caplog.records] == [False, True]
 
 
 def test_twice_in_a_pipeline_the_filter_between_sees_answers():
