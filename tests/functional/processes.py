@@ -63,6 +63,7 @@ class Process:
         self.argv = argv
         self.log = log
         self.env = env
+        self.pass_fds: tuple[int, ...] = ()
         self._popen: subprocess.Popen | None = None
 
     @property
@@ -84,7 +85,7 @@ class Process:
         with self.log.open('ab') as log:
             self._popen = subprocess.Popen(
                 self.argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with_parent)
+                start_new_session=True, preexec_fn=_die_with_parent, pass_fds=self.pass_fds)
 
     def children(self) -> list[int]:
         """Return the ids of the living direct children (forked workers, back ends)."""

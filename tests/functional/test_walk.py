@@ -20,17 +20,17 @@ PROMISED = ('timeout 60 bash -c "until openstack volume show first -f value -c s
             'grep -x available; do sleep 1; done"\n')
 
 
-def blocks() -> list[str]:
-    """The commands of the page, a text for each block."""
-    walk = PAGE.read_text().split(f'{TITLE}\n{"-" * len(TITLE)}\n')[1]
-    walk = re.split(r'\n\S.*\n-{4,}\n', walk)[0]
-    found = re.findall(r'::\n\n((?:    .*\n|\n)+)', walk)
+def commands(page: pathlib.Path, title: str) -> list[str]:
+    """The commands of a section of a page, a text for each block."""
+    section = page.read_text().split(f'{title}\n{"-" * len(title)}\n')[1]
+    section = re.split(r'\n\S.*\n-{4,}\n', section)[0]
+    found = re.findall(r'::\n\n((?:    .*\n|\n)+)', section)
     return [re.sub('^    ', '', block, flags=re.MULTILINE) for block in found]
 
 
 @pytest.mark.timeout(900)
 def test_what_the_page_has_typed(tmp_path):
-    variables, install, *rest, end = blocks()
+    variables, install, *rest, end = commands(PAGE, TITLE)
     assert 'pip install . keystone' in install and end.startswith('kill ')
     here, ports = tmp_path / 'here', (free_port(), free_port())
     (here / 'venv').mkdir(parents=True)

@@ -11,6 +11,7 @@ import re
 
 import pytest
 
+from cinder import coordination
 from cinder.conf import options
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -65,6 +66,13 @@ def setup():
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(ROOT / 'setup.cfg')
     return parser
+
+
+@pytest.mark.parametrize(('extra', 'scheme'), [('etcd', 'etcd3+http'), ('redis', 'redis')])
+def test_the_extra_of_a_lock_service_is_the_client_that_is_missed_without_it(extra, scheme):
+    client = coordination._CLIENTS[scheme]
+    assert name_of(setup()['extras'][extra].strip()) == client
+    assert f"'.[postgresql,{extra}]'" in (ROOT / 'doc/source/install.rst').read_text()
 
 
 @pytest.mark.parametrize('group', [name for name in setup()['entry_points']])
