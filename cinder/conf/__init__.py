@@ -14,7 +14,9 @@ from oslo_config import cfg
 from cinder.conf import files, options
 
 CONF = cfg.CONF
-# What oslo.config says there.
+# OS_SECTION__OPTION, which oslo.config reads.
+_VARIABLE = re.compile(r'OS_[A-Z0-9_]+?__[A-Z0-9_]+')
+# What it prints of a value that may stand on the command line.
 _ARGUMENT = re.compile(r'argument --(\S+): Invalid (.*) value: (.*)', re.DOTALL)
 FOLDERS = ('~/.cinder', '/etc/cinder')
 
@@ -37,6 +39,7 @@ def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) ->
         checked by cinder.config_check.
     """
     prog = os.path.basename(argv[0])
+    _forget_empty_variables()
     try:
         with _told_by_us():
             conf(argv[1:], project='cinder', prog=prog, version=version,
@@ -45,6 +48,13 @@ def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) ->
         _require_folders(conf)
     except (cfg.Error, OSError) as exc:
         raise SystemExit(f'{prog}: {exc}') from exc
+
+
+def _forget_empty_variables() -> None:
+    """Take an option whose variable of the environment is empty as not set, as in a file."""
+    for name in [name for name, value in os.environ.items()
+                 if not value and _VARIABLE.fullmatch(name)]:
+        del os.environ[name]
 
 
 @contextlib.contextmanager

@@ -3,10 +3,11 @@
 makes from the libraries. An option that it lacks is looked for in the libraries themselves."""
 
 import functools
+import importlib.metadata
 import json
 import pathlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from oslo_config import cfg, types
@@ -59,7 +60,8 @@ def find(section: str, name: str) -> Option | None:
 
 
 def find_newer(section: str, name: str) -> Option | None:
-    """The same, asking the libraries themselves; slow."""
+    """The same, asking those of the libraries themselves that are not the ones of the table; slow
+    where there are any."""
     return _declared(section).get(name) if section in _table() else None
 
 
@@ -69,15 +71,26 @@ def find_credential(name: str) -> Option | None:
 
 
 @functools.cache
+def _content() -> dict[str, dict]:
+    return json.loads(_PATH.read_text())
+
+
 def _table() -> dict[str, dict[str, dict]]:
-    return json.loads(_PATH.read_text())['sections']
+    return _content()['sections']
+
+
+def _other_versions(libraries: Iterable[str]) -> list[str]:
+    made_with = _content()['made_with']
+    return [name for name in libraries if importlib.metadata.version(name) != made_with[name]]
 
 
 @functools.cache
 def _declared(section: str) -> dict[str, Option]:
     from cinder.conf import library_source
-    libraries = {row['library'] for row in _table()[section].values()}
-    found = {}
+    libraries = _other_versions({row['library'] for row in _table()[section].values()})
+    found: dict[str, Option] = {}
+    if not libraries:
+        return found
     for where, _library, opt in library_source.declared(libraries):
         if where == section:
             found[opt.dest] = of(opt)

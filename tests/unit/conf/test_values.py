@@ -55,6 +55,12 @@ def test_values_of_the_command_line_and_the_environment(parse, monkeypatch):
     assert '[DEFAULT] osapi_max_limit' in problem.text and 'many' in problem.text
 
 
+def test_an_empty_variable_of_the_environment_is_not_set(parse, monkeypatch):
+    monkeypatch.setenv('OS_DEFAULT__OSAPI_MAX_LIMIT', '')
+    conf = parse('[DEFAULT]\n')
+    assert list(values.check(conf)) == [] and conf.osapi_max_limit == 1000
+
+
 @pytest.mark.parametrize(('section', 'name', 'value'), [
     ('DEFAULT', 'state_path', '$nowhere/x'),
     ('DEFAULT', 'transport_url', 'rabbit://u:pa$ndora@h/'),
