@@ -51,7 +51,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     _leases: PROGRAMS,
     log_config.check: PROGRAMS,
     log_config.check_formats: PROGRAMS,
-    db_checks.check: PROGRAMS,
+    db_checks.check: PROGRAMS | {MANAGE},
     rpc_checks.check: PROGRAMS,
     folders.check_state_path: frozenset((VOLUME,)),
     folders.check_working_folders: frozenset((VOLUME,)),

@@ -15,7 +15,7 @@ from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, objects, utils, version
 from cinder.cmd import doctor, journal, recount, settings
 from cinder.conf import CONF
-from cinder.db import migration, purge, services
+from cinder.db import errors, migration, purge, services
 
 # Changes of rows that run while the services do: functions (ctxt, most rows) -> rows changed.
 ONLINE_MIGRATIONS: tuple[Callable[[context.RequestContext, int], int], ...] = ()
@@ -200,6 +200,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command.run(**{name: getattr(command, name) for name in command.dests}) or 0
     except exception.CinderException as exc:
         return _complain(exc, 1)
+    except Exception as exc:
+        if not errors.is_unavailable(exc):
+            raise
+        return _complain(f'cinder-manage: the database does not serve: {errors.reason(exc)}', 1)
 
 
 def _complain(text: object, status: int) -> int:

@@ -2,8 +2,10 @@
 """cinder-status upgrade check: what an operator should mend before a new release is started.
 Reads configuration and database, changes nothing."""
 
+import functools
 import logging
 import sys
+from collections.abc import Callable
 
 from oslo_log import log as oslo_log
 from oslo_upgradecheck import common_checks, upgradecheck
@@ -22,6 +24,17 @@ def _warning(text: str) -> upgradecheck.Result:
 
 def _failure(text: str) -> upgradecheck.Result:
     return upgradecheck.Result(upgradecheck.Code.FAILURE, text)
+
+
+def _reporting(check: Callable) -> Callable:
+    """The same check, which fails with the reason where it cannot be made: the others still run."""
+    @functools.wraps(check)
+    def report(*args: object, **kwargs: object) -> upgradecheck.Result:
+        try:
+            return check(*args, **kwargs)
+        except Exception as exc:  # of any library, for instance because a value is wrong
+            return _failure(f'This cannot be checked: {utils.one_line(exc)}')
+    return report
 
 
 class Checks(upgradecheck.UpgradeCommands):
@@ -60,11 +73,11 @@ class Checks(upgradecheck.UpgradeCommands):
         return SUCCESS
 
     _upgrade_checks = (
-        ('Database', database),
-        ('Default volume type', default_type),
-        ('Configuration', configuration),
-        ('Identity', identity),
-        ('Policy file', (common_checks.check_policy_json, {'conf': CONF})),
+        ('Database', _reporting(database)),
+        ('Default volume type', _reporting(default_type)),
+        ('Configuration', _reporting(configuration)),
+        ('Identity', _reporting(identity)),
+        ('Policy file', (_reporting(common_checks.check_policy_json), {'conf': CONF})),
     )
 
 

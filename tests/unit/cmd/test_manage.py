@@ -161,6 +161,16 @@ def test_a_wrong_value_stops_only_what_needs_values(tmp_path, words, status, pri
     assert printed in done.stdout + done.stderr
 
 
+def test_a_database_that_does_not_serve_is_told(tmp_path):
+    config = tmp_path / 'cinder.conf'
+    config.write_text(f'[database]\nconnection = sqlite:///{tmp_path}/none.sqlite\n')
+    code = 'import sys; from cinder.cmd import manage; sys.exit(manage.main())'
+    done = subprocess.run([sys.executable, '-c', code, '--config-file', str(config),
+                           'service', 'list'], capture_output=True, text=True)
+    assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr
+    assert 'no such table' in done.stderr
+
+
 def test_quota_check_prints_nothing_but_titles(database, ctxt, capsys):
     volumes.create(ctxt, {'project_id': 'p1', 'user_id': 'u1', 'size': 2, 'status': 'available'})
     assert run('quota', 'check') == 0

@@ -62,6 +62,18 @@ def test_configuration(checks, configured, files_only):
     assert checks.configuration().code == Code.SUCCESS, checks.configuration().details
 
 
+def test_what_cannot_be_checked_is_reported_and_the_others_run(checks, configured, database,
+                                                               files_only, monkeypatch, capsys):
+    def fail():
+        raise LookupError('no such\nengine')
+    monkeypatch.setattr(migration, 'db_version', fail)
+    configured('[DEFAULT]\nauth_strategy = trust\n')
+    assert checks.check() == Code.FAILURE
+    shown = capsys.readouterr().out
+    assert shown.count('This cannot be checked') == 2 and 'Valid values are' in shown
+    assert 'no such engine' in shown and 'Policy file' in shown
+
+
 def test_identity(checks, configured):
     configured('[DEFAULT]\nauth_strategy = noauth\n')
     assert checks.identity().code == Code.SUCCESS
