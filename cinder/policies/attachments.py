@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of attachments; reading them needs no more than to belong to their project."""
+"""Rules of attachments. The passwords of a connection are for those who may attach."""
 from oslo_policy import policy
 
-from cinder.policies.base import MEMBER, rule
+from cinder.policies.base import MEMBER, READER, rule
 
+GET_ALL = 'volume:attachment_get_all'
+GET = 'volume:attachment_get'
+SEE_SECRETS = 'volume:attachment_secrets'
 CREATE = 'volume:attachment_create'
 UPDATE = 'volume:attachment_update'
 DELETE = 'volume:attachment_delete'
@@ -13,6 +16,11 @@ MULTIATTACH_BOOTABLE = 'volume:multiattach_bootable_volume'
 _ATTACHMENT = '/attachments/{attachment_id}'
 
 RULES = [
+    rule(GET_ALL, READER, 'List attachments.',
+         [('GET', '/attachments'), ('GET', '/attachments/detail')]),
+    rule(GET, READER, 'Show an attachment.', [('GET', _ATTACHMENT)]),
+    rule(SEE_SECRETS, MEMBER, 'See the passwords in the connection information of attachments; '
+         'services see them too.', [('GET', _ATTACHMENT), ('GET', '/attachments/detail')]),
     rule(CREATE, MEMBER, 'Reserve or connect a volume for a server.', [('POST', '/attachments')]),
     rule(UPDATE, MEMBER, 'Connect a reserved volume.', [('PUT', _ATTACHMENT)]),
     rule(DELETE, MEMBER, 'Disconnect a volume.', [('DELETE', _ATTACHMENT)]),

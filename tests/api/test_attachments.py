@@ -3,6 +3,7 @@
 import pytest
 
 from cinder import exception
+from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from tests.fakes import daemons as fake_daemons
 from tests.fakes.daemons import ADMIN
@@ -153,8 +154,31 @@ def test_another_project_does_not_see_it(api, volume, attachment, nobody):
         for query in ('', '?all_tenants=1', f"?volume_id={volume['id']}",
                       f'?instance_id={SERVER}'):
             for path in ('/attachments', '/attachments/detail'):
-                assert stranger.get(path + query).json == {'attachments': []}
-        stranger.get(f"/attachments?marker={attachment['id']}").fault(404)
+                answer = stranger.get(path + query)
+                if roles in ('reader', 'member'):
+                    assert answer.json == {'attachments': []}
+                else:
+                    answer.fault(403)
+        stranger.get(f"/attachments?marker={attachment['id']}").fault(
+            404 if roles in ('reader', 'member') else 403)
+
+
+@pytest.mark.parametrize(('roles', 'service', 'seen'), [
+    ('reader', None, '***'), ('reader', 'service', 's3cret'), ('member,reader', None, 's3cret'),
+    ('foo', None, None), ('', None, None)])
+def test_passwords_are_for_those_who_may_attach(api, attachment, roles, service, seen):
+    attachments_db.update(ADMIN, attachment['id'], {'connection_info': {
+        'auth_username': 'u', 'auth_password': 's3cret', 'target_lun': 1}})
+    caller = api.as_roles(roles)
+    headers = {'X-Service-Roles': service} if service else {}
+    for path in ('/attachments/' + attachment['id'], '/attachments/detail'):
+        answer = caller.get(path, headers=headers)
+        if seen is None:
+            answer.fault(403)
+            continue
+        found = answer.json.get('attachment') or answer.json['attachments'][0]
+        assert found['connection_info'] == {'auth_username': 'u', 'auth_password': seen,
+                                            'target_lun': 1}
 
 
 # ----------------------------------------------------------------------------------------- lists

@@ -31,6 +31,7 @@ LIST = common.Listing(
 @wsgi.listing(LIST)
 @wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
     return view.SUMMARY.page(req, LIST.fetch(req, attachments_db.list_rows, detail=False))
 
 
@@ -38,13 +39,16 @@ def index(req: wsgi.Request) -> dict[str, Any]:
 @wsgi.listing(LIST)
 @wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
     return view.DETAIL.page(req, LIST.fetch(req, attachments_db.list_rows, detail=True))
 
 
 @wsgi.versions(mv.ATTACHMENTS)
 @wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
-    return view.DETAIL.one(req, attachments_db.get_row(req.context, attachment_id))
+    row = attachments_db.get_row(req.context, attachment_id)
+    req.context.authorize(policy.GET, row)
+    return view.DETAIL.one(req, row)
 
 
 @wsgi.versions(mv.ATTACHMENTS)

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from oslo_utils import strutils
+
 from cinder.api import wsgi
 from cinder.api.views.base import Field, View
+from cinder.policies import attachments as policy
 
 
 def _attached_at(_req: wsgi.Request, row: Mapping) -> object:
@@ -15,8 +18,11 @@ def _detached_at(_req: wsgi.Request, row: Mapping) -> object:
     return row['detach_time'] or ''
 
 
-def _connection_info(_req: wsgi.Request, row: Mapping) -> dict[str, Any]:
-    return row['connection_info'] or {}
+def _connection_info(req: wsgi.Request, row: Mapping) -> dict[str, Any]:
+    info = row['connection_info'] or {}
+    if info and not req.context.is_service and not req.context.can(policy.SEE_SECRETS, row):
+        return strutils.mask_dict_password(info)
+    return info
 
 
 _FIELDS = [
