@@ -168,6 +168,9 @@ def virtual_environment(folder: pathlib.Path, packages: Sequence[str],
                         'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
     if not _history():
         env.setdefault('PBR_VERSION', _version())
+    if not os.access(folder, os.W_OK):
+        raise Trouble(f'{folder} has to be brought up to date, and belongs to another user. Remove '
+                      'it and start again, or use a clone of your own.')
     run_logged([str(programs / 'python'), '-m', 'pip', 'install', '-e', '.', *packages],
                logs / 'pip.log', 'Installing Python packages', env)
     mark.touch()

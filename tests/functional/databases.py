@@ -19,6 +19,8 @@ import sqlalchemy as sa
 from tests.functional.processes import Process, free_port, listens, wait_until
 
 _BOOT_SECONDS = 60
+# Bytes that a server and its databases need.
+_ROOM = 500 * 2 ** 20
 
 
 class Server:
@@ -102,22 +104,26 @@ class PostgreSQL(Server):
         return os.path.dirname(found[-1]) if found else None
 
     def _initialise(self) -> Process:
-        programs, become = self.programs(), _user('postgres')
+        programs, words = self.programs(), become('postgres')
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._home = home('postgres') if become else self.directory
+        self._home = home('postgres') if words else self.directory
         data = self._home / 'data'
         if not data.exists():
-            subprocess.run([*become, f'{programs}/initdb', '--pgdata', str(data), '--username',
+            subprocess.run([*words, f'{programs}/initdb', '--pgdata', str(data), '--username',
                             self.user, '--auth', 'trust', '--encoding', 'UTF8', '--no-sync',
-                            '--locale', 'C.UTF-8'], check=True, stdout=subprocess.DEVNULL)
+                            '--locale', 'C.UTF-8'], check=True, stdout=subprocess.DEVNULL,
+                           cwd=self._home)
         settings = {'port': self.port, 'listen_addresses': '127.0.0.1',
+                    # In the data directory: not every machine has /dev/shm.
+                    'dynamic_shared_memory_type': 'mmap',
                     # A commit is written, though not to the disk: it survives the server's death.
                     'unix_socket_directories': '', 'fsync': 'off', 'full_page_writes': 'off',
                     'max_connections': 400, 'shared_buffers': '256MB'}
         return Process('postgresql', [
-            *become, f'{programs}/postgres', '-D', str(data),
+            *words, f'{programs}/postgres', '-D', str(data),
             *(word for name, value in settings.items() for word in ('-c', f'{name}={value}'))],
-            self.directory / 'postgresql.log')
+            # The user may not see the folder in which the tests were started.
+            self.directory / 'postgresql.log', cwd=self._home)
 
     def discard(self) -> None:
         if self._home != self.directory:
@@ -154,17 +160,29 @@ class MariaDB(Server):
         return super()._url(name) + '?charset=utf8mb4'
 
 
-def _user(name: str) -> list[str]:
+def become(name: str) -> list[str]:
     """The words that make root run a command as another user; nothing for everybody else."""
-    return ['runuser', '-u', name, '--'] if os.geteuid() == 0 else []
+    if os.geteuid():
+        return []
+    # Unlike runuser, it lets the server end with the tests when those are killed.
+    return ['setpriv', '--reuid', name, '--regid', str(pwd.getpwnam(name).pw_gid), '--init-groups',
+            '--pdeathsig', 'KILL', '--']
 
 
 def home(user: str) -> pathlib.Path:
-    """A new folder of the user's, in the one place that every user can reach."""
-    made = pathlib.Path(tempfile.mkdtemp(prefix=f'cinder-tests-{user}-', dir='/tmp'))
-    owner = pwd.getpwnam(user)
-    os.chown(made, owner.pw_uid, owner.pw_gid)
-    return made
+    """A new folder of the user's, in the first place with room that he can reach."""
+    places = dict.fromkeys((tempfile.gettempdir(), '/tmp', '/var/tmp'))
+    for place in places:
+        if shutil.disk_usage(place).free < _ROOM:
+            continue
+        made = pathlib.Path(tempfile.mkdtemp(prefix=f'cinder-tests-{user}-', dir=place))
+        owner = pwd.getpwnam(user)
+        os.chown(made, owner.pw_uid, owner.pw_gid)
+        if not subprocess.run([*become(user), 'test', '-w', made], check=False).returncode:
+            return made
+        made.rmdir()
+    raise RuntimeError(f'{user} can write to none of {", ".join(places)}, or there is less than '
+                       f'{_ROOM >> 20} MiB of room')
 
 
 def started(kind: Callable[[pathlib.Path], Server], directory: pathlib.Path):

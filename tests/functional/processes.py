@@ -58,11 +58,12 @@ class Process:
     """One server process in a process group of its own, its output in a file."""
 
     def __init__(self, name: str, argv: list[str], log: pathlib.Path,
-                 env: dict[str, str] | None = None):
+                 env: dict[str, str] | None = None, cwd: pathlib.Path | None = None):
         self.name = name
         self.argv = argv
         self.log = log
         self.env = env
+        self.cwd = cwd
         self.pass_fds: tuple[int, ...] = ()
         self._popen: subprocess.Popen | None = None
 
@@ -84,8 +85,9 @@ class Process:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open('ab') as log:
             self._popen = subprocess.Popen(
-                self.argv, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True, preexec_fn=_die_with_parent, pass_fds=self.pass_fds)
+                self.argv, env=self.env, cwd=self.cwd, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, start_new_session=True, preexec_fn=_die_with_parent,
+                pass_fds=self.pass_fds)
 
     def children(self) -> list[int]:
         """Return the ids of the living direct children (forked workers, back ends)."""

@@ -83,7 +83,8 @@ def test_a_folder_in_which_everybody_can_replace_the_file(ask, folder):
 
 def test_the_key_of_the_certificate(ask, folder):
     key = folder / 'key.pem'
-    key.touch(0o644)
+    key.touch()
+    key.chmod(0o644)
     (text, _fatal, _grave), = ask('[DEFAULT]\n', 0o640, key_file=str(key))
     assert str(key) in text
     key.chmod(0o600)

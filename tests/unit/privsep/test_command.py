@@ -82,7 +82,7 @@ def test_a_secret_is_not_in_the_error():
 def test_a_command_without_a_lane_is_killed_at_its_deadline(tmp_path):
     began = time.monotonic()
     with pytest.raises(command.CommandOverdue):
-        sh(f'sleep 0.3 && touch {tmp_path}/late', timeout=0.1)
+        sh(f'sleep 0.3 && touch "{tmp_path}/late"', timeout=0.1)
     assert time.monotonic() - began < 0.3
     time.sleep(0.4)
     assert not (tmp_path / 'late').exists()
@@ -90,12 +90,12 @@ def test_a_command_without_a_lane_is_killed_at_its_deadline(tmp_path):
 
 def test_a_command_in_a_lane_goes_on_and_the_next_waits_for_it(tmp_path):
     with pytest.raises(command.CommandOverdue, match='did not end within'):
-        sh(f'sleep 0.4; touch {tmp_path}/late', timeout=0.1, lane='group')
+        sh(f'sleep 0.4; touch "{tmp_path}/late"', timeout=0.1, lane='group')
     with pytest.raises(command.CommandOverdue, match='is still running'):
-        sh(f'touch {tmp_path}/second', timeout=0.1, lane='group')
+        sh(f'touch "{tmp_path}/second"', timeout=0.1, lane='group')
     assert not (tmp_path / 'second').exists()
     assert sh('echo other', timeout=1, lane='other') == ('other\n', '')
-    assert sh(f'ls {tmp_path}', timeout=5, lane='group') == ('late\n', '')
+    assert sh(f'ls "{tmp_path}"', timeout=5, lane='group') == ('late\n', '')
 
 
 def test_much_output_does_not_stop_a_command_that_is_overdue():

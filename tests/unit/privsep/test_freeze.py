@@ -13,7 +13,7 @@ pytestmark = pytest.mark.skipif(os.geteuid(), reason='needs root, to run command
 
 BOTH = ['suspend --noudevsync vg-a vg-b', 'resume --noudevsync vg-a', 'resume --noudevsync vg-b']
 DMSETUP = '''#!/bin/sh
-echo "$@" >>{log}
+echo "$@" >>"{log}"
 case "$*" in {fails}) echo "no $1" >&2; exit 1 ;; esac
 '''
 
