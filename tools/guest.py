@@ -14,7 +14,8 @@ KERNEL = 'linux.uml'
 DEVICE = '/dev/ubdb'
 # Program, or file -> the Debian package that has it.
 NEEDED = {KERNEL: 'user-mode-linux', 'gcc': 'gcc', '/usr/include/stdio.h': 'libc6-dev'}
-SHARED_MEMORY = '/dev/shm'  # nosec B108: what is there has no name
+# The file there has no name.
+SHARED_MEMORY = '/dev/shm'  # nosec B108
 OTHER_PROCESSOR = (f'a lab needs Linux on x86_64 or, as root, device mapper; this is '
                    f'{platform.system()} on {platform.machine()}')
 # MiB. The guest takes pages as it needs them, and keeps what it has read of files as long as it has

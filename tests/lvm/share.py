@@ -115,7 +115,7 @@ class Share:
             return False
         reason = str(exc).partition('\n')[0]
         if self._culprit:
-            why = f'{self._culprit} left something behind in the lab'
+            why = f'{self._culprit} failed and left the lab unfit for others'
         elif not self._begun and reason in told:
             why = told[reason]
         else:

@@ -176,7 +176,7 @@ def test_a_test_that_leaves_something_behind_ends_its_lab(run):
                   [*whole('test_b', 'test_c')])
     assert outside.outcomes() == {'test_a': ('failed', 'teardown'), 'test_b': ('passed', ''),
                                   'test_c': ('passed', '')}
-    assert 'test_a left something behind' in outside.lines[-2]
+    assert 'test_a failed and left the lab unfit' in outside.lines[-2]
 
 
 def test_the_name_of_who_left_something_behind_is_told_to_those_that_do_not_run(run):
@@ -185,7 +185,7 @@ def test_the_name_of_who_left_something_behind_is_told_to_those_that_do_not_run(
                   [*ran('test_b', 'failed', 'call'), *ran('test_c', 'failed', 'setup'),
                    {'soiled': 'test_b'}, DEAD])
     assert outside.outcomes()['test_d'] == ('skipped', 'setup')
-    assert 'test_b left something behind' in outside.reports[-1].longrepr[2]
+    assert 'test_b failed and left the lab unfit' in outside.reports[-1].longrepr[2]
 
 
 @pytest.mark.parametrize(('reports', 'culprits'), [
