@@ -30,9 +30,9 @@ class Known:
             self._spellings.setdefault(normal(setting.section), set()).add(setting.section)
         self._credentials = {normal(setting.value) for setting in settings
                              if setting.name == 'auth_section'}
-        self._backends = {normal(setting.section) for setting in settings
-                          if setting.name in _OURS[backend.GROUP]} | {
-            normal(name) for name in enabled(settings)}
+        self._enabled = {normal(name) for name in enabled(settings)}
+        self._backends = self._enabled | {normal(setting.section) for setting in settings
+                                          if setting.name in _OURS[backend.GROUP]}
 
     def find(self, section: str, name: str) -> Option | None:
         """The option of that exact name, or None."""
@@ -59,6 +59,12 @@ class Known:
         section = normal(section)
         return (section in self._fixed or section in self._credentials or section in self._backends
                 or bool(self._registered(section)))
+
+    def is_read(self, section: str) -> bool:
+        """Whether anything reads the section now: not if it describes a back end that is off."""
+        section = normal(section)
+        return section in self._fixed | self._credentials | self._enabled or bool(
+            self._registered(section))
 
     def is_fixed(self, section: str) -> bool:
         """Whether the section is one of ours or of a library, so no back end."""

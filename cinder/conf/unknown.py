@@ -45,10 +45,12 @@ def _option(setting: files.Setting, known: Known) -> str | None:
     if setting.section == DEFAULT and known.find(backend.GROUP, setting.name):
         return (f'{start} belongs into the section of a back end or into [{backend.GROUP}]: it has '
                 f'no effect.')
-    like = _nearest(setting.name.replace('-', '_').lower(), known.names(setting.section))
+    like = _nearest(setting.name.replace('-', '_'), known.names(setting.section))
     return f'{start} is not known: it has no effect.{like and f" Did you mean {like}?"}'
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    """The most similar name, or nothing."""
-    return next(iter(difflib.get_close_matches(name, names, 1, _LIKE)), '')
+    """The most similar name, or nothing; capitals make no difference."""
+    written = {each.lower(): each for each in names}
+    return next((written[each] for each in
+                 difflib.get_close_matches(name.lower(), written, 1, _LIKE)), '')

@@ -65,10 +65,11 @@ class Values:
                       for setting in self.settings}
 
     def faults(self, setting: files.Setting) -> Iterator[str]:
-        """What is wrong with one setting: nothing if no option is known by that name, or another
-        setting has taken its place."""
+        """What is wrong with one setting: nothing if no option is known by that name, another
+        setting has taken its place, or it belongs to a back end that is not enabled."""
         option = self.known.find(setting.section, setting.name)
-        if not option or not (option.multi or self._is_last(setting)):
+        if not option or not self.known.is_read(setting.section) or not (
+                option.multi or self._is_last(setting)):
             return
         try:
             _convert(option, self.expand(setting.value, setting.section, (setting,)))

@@ -45,7 +45,7 @@ def test_a_misspelt_option_is_named_with_the_real_one(told, section, name, neare
 @pytest.mark.parametrize(('section', 'option', 'nearest'), [
     ('databse', 'connection', 'database'), ('keystone_authtokn', 'username', 'keystone_authtoken'),
     ('privsep_entrypoint', 'helper_command', None), (' database ', 'connection', 'database'),
-    ('oslo_messaging_rabit', 'ssl', 'oslo_messaging_rabbit')])
+    ('oslo_messaging_rabit', 'ssl', 'oslo_messaging_rabbit'), ('default', 'host', 'DEFAULT')])
 def test_a_misspelt_section_is_named_once(told, section, option, nearest):
     text, = told(f'[{section}]\n{option} = 1\nother = 2\n')
     assert f'Section [{section}]' in text

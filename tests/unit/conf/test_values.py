@@ -45,7 +45,8 @@ def test_a_wrong_value_is_named_with_its_place(parse, tmp_path, section, name, v
 
 
 def test_what_another_file_replaces_or_nobody_reads_is_not_looked_at(parse):
-    assert list(values.check(parse('[DEFAULT]\nosapi_max_limit = x\n[ceph]\nrbd_pool = $x\n',
+    assert list(values.check(parse('[DEFAULT]\nosapi_max_limit = x\n[ceph]\nrbd_pool = $x\n'
+                                   '[off]\nvolume_clear = shred\nchap_password = $x\n',
                                    '[DEFAULT]\nosapi_max_limit = 5\n'))) == []
 
 
