@@ -2,12 +2,13 @@
 """Wrong values for every option, and a process that tries many: each in a forked child, which goes
 through what cinder-all does before its launch, and asks its API for something when it would serve.
 
-Run it as a program: `python -m tests.functional.configurations FOLDER FIRST STEP` tries every
+Run it as a program: `python -m tests.functional.configurations FOLDER FIRST STEP SEED` tries every
 STEPth case from FIRST on and prints the faults as JSON lines, then the number of cases.
 """
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import sys
@@ -17,6 +18,8 @@ from typing import NamedTuple
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROJECT = '0123456789abcdef0123456789abcdef'
+# The section whose options of a login are tried with all kinds of values.
+LOGIN = 'service_user'
 # A start takes two; the rest is for machines that have more to do.
 SECONDS = 20
 # What stands in place of a value, by what the option is.
@@ -40,10 +43,22 @@ class Case(NamedTuple):
         return f'[{self.section}] {self.name} = {self.value}'
 
 
-def cases() -> list[Case]:
-    """Every option of ours and of the libraries with each kind of value."""
-    return [Case(section, name, kind, value) for section, name, type_name in _options()
-            for kind, value in {**VALUES, 'garbage': NUMBERS.get(type_name, GARBAGE)}.items()]
+def cases(seed: int = 0) -> list[Case]:
+    """Every option of ours and of the libraries with each kind of value. Those of a back end, and
+    of a login at Keystone, are in several sections: all kinds in one, and one kind in each other.
+
+    :param seed: chooses the kinds
+    """
+    from cinder.conf import backend, library
+    chance, logins = random.Random(seed), set(library.names(LOGIN))
+    found = []
+    for section, name, type_name in _options():
+        values = {**VALUES, 'garbage': NUMBERS.get(type_name, GARBAGE)}
+        again = section == backend.GROUP or (
+            name in logins and section in library.sections() and section != LOGIN)
+        found += [Case(section, name, kind, values[kind])
+                  for kind in ([chance.choice(list(values))] if again else values)]
+    return found
 
 
 def _options() -> Iterator[tuple[str, str, str]]:
@@ -177,12 +192,12 @@ def _prepare_parent() -> None:
     cases()
 
 
-def main(folder: str, first: str, step: str) -> None:
+def main(folder: str, first: str, step: str, seed: str = '0') -> None:
     _prepare_parent()
     import eventlet.patcher
     waitpid = eventlet.patcher.original('os').waitpid
     place, number = pathlib.Path(folder), 0
-    for case in cases()[int(first)::int(step)]:
+    for case in cases(int(seed))[int(first)::int(step)]:
         number += 1
         found = _try(place / f'case{first}', place / 'cinder.sqlite', case, waitpid)
         if found:

@@ -41,14 +41,15 @@ def test_each_option_in_a_forked_child(template):
     """Two processes, each with half of the cases."""
     runs = [subprocess.Popen(
         [sys.executable, '-W', 'ignore', '-m', 'tests.functional.configurations', template,
-         str(first), '2'], cwd=ROOT, stdout=subprocess.PIPE, text=True) for first in range(2)]
+         str(first), '2', str(SEED)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        for first in range(2)]
     lines = [line for run in runs for line in run.communicate()[0].splitlines()]
     assert [run.returncode for run in runs] == [0, 0], lines[-5:]
     faults = [json.loads(line) for line in lines if line.startswith('{')]
     tried = sum(int(line) for line in lines if line.isdigit())
-    assert tried == len(configurations.cases()) >= 2000
-    assert not faults, '\n\n'.join(f'{fault["case"]}: {fault["fault"]}\n{fault["text"]}'
-                                   for fault in faults[:20])
+    assert tried == len(configurations.cases(SEED)) >= 2000
+    shown = [f'{fault["case"]}: {fault["fault"]}\n{fault["text"]}' for fault in faults[:20]]
+    assert not faults, '\n\n'.join([f'CONFIGURATION_SEED={SEED}', *shown])
 
 
 class Trial(Daemon):
@@ -110,7 +111,7 @@ def test_some_options_with_real_daemons(template, tmp_path, broker):
     """Other cases each time."""
     print('CONFIGURATION_SEED =', SEED)
     modules = [module for module, number in DAEMONS.items() for _ in range(number)]
-    chosen = random.Random(SEED).sample(configurations.cases(), len(modules))
+    chosen = random.Random(SEED).sample(configurations.cases(SEED), len(modules))
     transport = broker.url('configuration')
     trials = [Trial(tmp_path / str(number), template, module, case, transport)
               for number, (module, case) in enumerate(zip(modules, chosen, strict=True))]
