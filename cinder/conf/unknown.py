@@ -13,6 +13,23 @@ from cinder.conf.library import DEFAULT
 from cinder.conf.problem import Problem
 
 _LIKE = 0.75
+# What libraries once read and what they read instead: no name is like the old one.
+_REPLACED = {
+    '[database] idle_timeout': '[database] connection_recycle_time',
+    '[DEFAULT] sql_connection': '[database] connection',
+    '[DEFAULT] sql_idle_timeout': '[database] connection_recycle_time',
+    '[DEFAULT] rpc_backend': '[DEFAULT] transport_url',
+    **dict.fromkeys((f'[{section}] rabbit_{name}'
+                     for section in (DEFAULT, 'oslo_messaging_rabbit')
+                     for name in ('host', 'hosts', 'port', 'userid', 'password', 'virtual_host')),
+                    '[DEFAULT] transport_url'),
+    **dict.fromkeys((f'[keystone_authtoken] {name}' for name in (
+        'auth_host', 'auth_port', 'auth_protocol', 'identity_uri')),
+        '[keystone_authtoken] auth_url'),
+    '[keystone_authtoken] admin_user': '[keystone_authtoken] username',
+    '[keystone_authtoken] admin_password': '[keystone_authtoken] password',
+    '[keystone_authtoken] admin_tenant_name': '[keystone_authtoken] project_name',
+}
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
@@ -45,6 +62,8 @@ def _option(setting: files.Setting, known: Known) -> str | None:
     if setting.section == DEFAULT and known.find(backend.GROUP, setting.name):
         return (f'{start} belongs into the section of a back end or into [{backend.GROUP}]: it has '
                 f'no effect.')
+    if setting.option in _REPLACED:
+        return f'{start} is not read any more: it has no effect. Set {_REPLACED[setting.option]}.'
     like = _nearest(setting.name.replace('-', '_'), known.names(setting.section))
     return f'{start} is not known: it has no effect.{like and f" Did you mean {like}?"}'
 

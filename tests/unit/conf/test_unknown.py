@@ -24,9 +24,7 @@ def told(parse):
     ('DEFAULT', 'log-dir', 'log_dir'),
     ('keystone_authtoken', 'usernme', 'username'),
     ('keystone_authtoken', 'auth-url', 'auth_url'),
-    ('database', 'idle_timeout', None),
     ('database', 'conection', 'connection'),
-    ('oslo_messaging_rabbit', 'rabbit_host', None),
     ('oslo_messaging_rabbit', 'heartbeat_timeout_treshold', 'heartbeat_timeout_threshold'),
     ('coordination', 'backend', 'backend_url'),
     ('nova', 'project_nam', 'project_name'),
@@ -40,6 +38,15 @@ def test_a_misspelt_option_is_named_with_the_real_one(told, section, name, neare
     assert f'[{section}] {name} ' in text and 'no effect' in text
     if nearest:
         assert text.endswith(f'Did you mean {nearest}?')
+
+
+@pytest.mark.parametrize(('option', 'now'), unknown._REPLACED.items())
+def test_an_option_that_another_one_replaced(told, option, now):
+    section, _blank, name = option[1:].partition('] ')
+    text, = told(f'[{section}]\n{name} = 1\n')
+    assert text.endswith(f' Set {now}.')
+    section, _blank, name = now[1:].partition('] ')
+    assert told(f'[{section}]\n{name} = 1\n') == []
 
 
 @pytest.mark.parametrize(('section', 'option', 'nearest'), [
