@@ -84,6 +84,8 @@ def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Itera
 
 
 def _needed(programs: frozenset[str]) -> list[Check]:
+    # Until logging is set up it would print beside our line what it cannot load, which that tells.
+    logging.getLogger('stevedore').setLevel(logging.CRITICAL)
     return [check for check, who in CHECKS.items() if who & programs]
 
 

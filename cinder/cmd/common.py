@@ -56,8 +56,6 @@ def read_configuration(*programs: str) -> None:
     log.register_options(CONF)
     logs.set_defaults()
     cinder_conf.configure(sys.argv, version.version_string())
-    # Until logging is set up it would print beside our line what it cannot load, which that tells.
-    logging.getLogger('stevedore').setLevel(logging.CRITICAL)
     fatal = config_check.first_fatal(CONF, *programs)
     if fatal:
         stop_with(fatal)
