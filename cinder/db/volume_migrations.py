@@ -68,7 +68,7 @@ def exchange(ctxt, volume: objects.Volume, target: objects.Volume, *, copied: st
             'migration_status': 'success', **values})
         if refusal:
             raise exception.InvalidVolume(reason=refusal)
-        volumes_db.update(ctxt, target.id, {
+        volumes_db.overwrite(ctxt, target.id, {
             **_place_of(volume), 'name_id': volume.name_id or volume.id, 'status': 'deleting',
             'migration_status': 'deleting'})
 

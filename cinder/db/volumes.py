@@ -23,6 +23,7 @@ _T = models.Volume.__table__
 _TYPES = models.VolumeType.__table__
 _ENCRYPTION = models.Encryption.__table__
 _ATTACHMENTS = models.VolumeAttachment.__table__
+_OPERATIONS = models.Operation.__table__
 _SNAPSHOTS = models.Snapshot.__table__
 # Field of an object or row -> table of its keys and values.
 _SIDES = {'metadata': models.VolumeMetadata.__table__,
@@ -237,7 +238,41 @@ def create(ctxt, values: Mapping[str, object], metadata: Mapping[str, str] | Non
 
 @session.retry_on_deadlock
 def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is.
+    """Change columns whatever the status is, and never the status: that follows from operations and
+    attachments, see transition(), leave() and settle().
+
+    :raises VolumeNotFound: there is no such volume.
+    """
+    if 'status' in values:
+        raise ValueError('the status of a volume is not written by update()')
+    overwrite(ctxt, volume_id, values)
+
+
+@session.retry_on_deadlock
+def settle(ctxt, volume_id: str) -> None:
+    """Let the statuses of a volume follow its attachments and the operation under way; call it in
+    the transaction that changed one of them. A volume that is gone has none."""
+    with session.writer(ctxt) as conn:
+        # Whoever changes another attachment at the same time waits here, and sees ours then.
+        present = conn.execute(sa.select(_T.c.status).where(
+            _T.c.id == volume_id, _T.c.deleted == sa.false()).with_for_update()).scalar()
+        if present is None:
+            return
+        held = conn.execute(sa.select(_ATTACHMENTS.c.attach_status).where(
+            _ATTACHMENTS.c.volume_id == volume_id,
+            _ATTACHMENTS.c.deleted == sa.false())).scalars().all()
+        copied = conn.execute(sa.select(_OPERATIONS.c.id).where(
+            _OPERATIONS.c.resource_id == volume_id, _OPERATIONS.c.verb == 'volume.download',
+            _OPERATIONS.c.state.in_(('queued', 'running')))).first()
+        # It can be reserved while the image that it is made from is copied.
+        under_way = states.VOLUME['download'].meanwhile if copied else None
+        overwrite(ctxt, volume_id, states.settle(held, present, under_way))
+
+
+@session.retry_on_deadlock
+def overwrite(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
+    """Change columns, the status among them, whatever it is: for an administrator who says so, and
+    for volumes that nobody but their writer knows.
 
     :raises VolumeNotFound: there is no such volume.
     """
@@ -273,10 +308,13 @@ def leave(ctxt, volume_id: str, meanwhile: str | None, status: str | None,
           values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another.
 
-    :param status: None leaves it as it is.
+    :param status: None leaves it as it is; states.PREVIOUS is the one before the work, or what the
+        attachments made of it since, see settle().
     """
+    if status == states.PREVIOUS:
+        status = sa.func.coalesce(_T.c.previous_status, 'available')
     expected = {} if meanwhile is None else {'status': meanwhile}
-    written = {**values, 'status': status} if status else values
+    written = values if status is None else {**values, 'status': status}
     return changes.compare_and_swap(ctxt, _T, volume_id, expected, written)
 
 

@@ -38,6 +38,9 @@ TRANSITIONAL = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', '
                 'uploading', 'retyping', 'reverting', 'restoring-backup', 'backing-up',
                 'restoring', 'error_managing_deleting')
 
+# Statuses of a volume that no attachment decides.
+OWNED = (*TRANSITIONAL, 'maintenance', 'awaiting-transfer')
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Transition:
@@ -195,11 +198,23 @@ SNAPSHOT_STATUS_UPDATES = {
 }
 
 
-def settle(attach_statuses: Iterable[str]) -> dict[str, str]:
-    """The status and attach_status of a volume whose attachments have these statuses."""
+def settle(attach_statuses: Iterable[str], present: str = 'available',
+           under_way: str | None = None) -> dict[str, str]:
+    """What the statuses of a volume follow from.
+
+    :param attach_statuses: those of its attachments
+    :param present: its status now. One that belongs to an operation or an owner stays; what the
+        operation goes back to in the end follows the attachments then
+    :param under_way: status of an operation that lets the volume be reserved meanwhile
+    :returns: the columns to write, of status, attach_status and previous_status
+    """
     held = set(attach_statuses)
-    for attach_status, status in (('attached', 'in-use'), ('attaching', 'attaching'),
-                                  ('reserved', 'reserved')):
-        if attach_status in held:
-            return {'status': status, 'attach_status': attach_status}
-    return {'status': 'available', 'attach_status': 'detached'}
+    attach_status, status = next(
+        (pair for pair in (('attached', 'in-use'), ('attaching', 'attaching'),
+                           ('reserved', 'reserved')) if pair[0] in held),
+        ('detached', 'available'))
+    if present in OWNED:
+        return {'previous_status': status, 'attach_status': attach_status}
+    if status == 'available' and under_way:
+        status = under_way
+    return {'status': status, 'attach_status': attach_status}

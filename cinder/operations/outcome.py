@@ -124,7 +124,8 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, r
         if not moved:
             _write(ctxt, operation, resource, values)
         operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
-        failed = _failed_with(ctxt, operation, resource) if moved else []
+        failed = (_failed_with(ctxt, operation, resource) if moved
+                  else [(operation.resource_type, resource)])
         for kind, each in failed:
             tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
     return moved
@@ -142,17 +143,25 @@ def _failed_with(ctxt: context.RequestContext, operation: objects.Operation,
     return found
 
 
-def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str) -> None:
-    """End the operation without touching its resource, which others took over."""
-    operations_db.finish(ctxt, operation, error=reason)
+def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
+            resource=None, **values: object) -> None:
+    """End the operation without touching the status of its resource, which others took over.
+
+    :param resource: is told of it, if it is still there
+    :param values: columns of it to write, such as what no longer counts
+    """
+    with session.writer(ctxt):
+        operations_db.finish(ctxt, operation, error=reason)
+        if resource is not None:
+            _keep_facts(ctxt, operation, resource, values)
 
 
 def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
            values: dict) -> bool:
     meanwhile = transition_of(operation).meanwhile
-    if status == states.PREVIOUS:
+    if status == states.PREVIOUS and meanwhile is None:
         # Without a status of its own the work left the resource in the one that it has.
-        status = meanwhile and (resource.previous_status or 'available')
+        status = None
     return _KINDS[operation.resource_type][0].leave(ctxt, resource.id, meanwhile, status, values)
 
 

@@ -88,7 +88,7 @@ def test_create_needs_a_usable_volume(api, reader, volume, attachment, nobody):
     create(reader, volume).fault(403)
     create(api.as_roles('member,reader', project=OTHER), volume).fault(404)
     create(api, volume).fault(400)
-    volumes_db.update(ADMIN, volume['id'], {'status': 'error'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'error'})
     create(api, volume).fault(400)
 
 
@@ -98,7 +98,7 @@ def test_mode_from_3_54(api, volume):
 
 
 def test_bootable_multiattach_volumes_have_a_rule_of_their_own(api, member, volume):
-    volumes_db.update(ADMIN, volume['id'], {'multiattach': True, 'bootable': True,
+    volumes_db.overwrite(ADMIN, volume['id'], {'multiattach': True, 'bootable': True,
                                             'status': 'in-use'})
     assert create(member, volume).status == 200
 
@@ -114,7 +114,7 @@ def test_update_needs_a_connector(api, reader, attachment, nobody):
 
 
 def test_update_of_a_broken_volume_is_409(api, volume, attachment):
-    volumes_db.update(ADMIN, volume['id'], {'status': 'error'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'error'})
     api.put('/attachments/' + attachment['id'], {
         'attachment': {'connector': CONNECTOR}}).fault(409)
 

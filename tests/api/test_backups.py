@@ -117,7 +117,7 @@ def test_create_of_the_unknown_or_foreign(api, reader, volume, service, nobody):
 
 
 def test_create_needs_the_right_status(api, volume, service):
-    volumes_db.update(ADMIN, volume['id'], {'status': 'in-use'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'in-use'})
     create(api, volume).fault(400)
     assert create(api, volume, force='yes').status == 202
 
@@ -327,7 +327,7 @@ def test_restore_refusals(api, service, backup, volume, nobody):
     assert nobody in api.post(path, {'restore': {'volume_id': nobody}}).fault(404)
     small = fake_daemons.volume(PROJECT, size=1)
     api.post(path, {'restore': {'volume_id': small['id']}}).fault(400)
-    volumes_db.update(ADMIN, volume['id'], {'status': 'in-use'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'in-use'})
     api.post(path, {'restore': {'volume_id': volume['id']}}).fault(400)
     api.put('/os-quota-sets/' + PROJECT, {'quota_set': {'volumes': 2}})
     api.post(path, {'restore': {}}).fault(413)

@@ -36,7 +36,7 @@ def nova():
 def attached(volume):
     """Attach the volume: ids of volume and attachment."""
     def attach(server=SERVER):
-        volumes_db.update(ADMIN, volume['id'], {'status': 'in-use', 'attach_status': 'attached'})
+        volumes_db.overwrite(ADMIN, volume['id'], {'status': 'in-use', 'attach_status': 'attached'})
         made = attachments_db.create(ADMIN, {
             'volume_id': volume['id'], 'instance_uuid': server, 'attach_status': 'attached',
             'connector': CONNECTOR, 'attach_mode': 'rw'})

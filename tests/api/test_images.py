@@ -199,7 +199,7 @@ def reimage(api, bus, service):
         return api.post(f'/volumes/{volume["id"]}/action',
                         {'os-reimage': {'image_id': image, **values}}, mv=mv)
     ask.volume = volume['id']
-    ask.put_in = lambda status: volumes_db.update(
+    ask.put_in = lambda status: volumes_db.overwrite(
         fake_daemons.ADMIN, volume['id'], {'status': status})
     return ask
 

@@ -180,7 +180,7 @@ class TestUnmanage:
             member.post(f'/{kind}/{nobody}/action', {'os-unmanage': {}}).fault(404)
 
     def test_deleting_what_could_not_be_managed_forgets_it(self, api, volume, daemons):
-        fake_daemons.volumes_db.update(ADMIN, volume['id'], {'status': 'error_managing'})
+        fake_daemons.volumes_db.overwrite(ADMIN, volume['id'], {'status': 'error_managing'})
         assert api.get(f'/volumes/{volume["id"]}').json['volume']['status'] == 'error'
         daemons.busy = True
         assert api.delete(f'/volumes/{volume["id"]}').status == 202

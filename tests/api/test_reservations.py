@@ -52,7 +52,7 @@ class Volume:
         attachments_db.update(ADMIN, self.reserve(), {'attach_status': 'error_attaching'})
 
     def reset(self, status):
-        volumes_db.update(ADMIN, self.ident, {'status': status})
+        volumes_db.overwrite(ADMIN, self.ident, {'status': status})
 
     def reservations(self):
         return [each.id for each in attachments_db.for_volume(ADMIN, self.ident)

@@ -7,6 +7,7 @@ import pytest
 from cinder import context, exception
 from cinder.conf import CONF
 from cinder.db import clusters as clusters_db
+from cinder.db import models, session
 from cinder.db import services as services_db
 
 VOLUME = {'host': 'n1@lvm', 'binary': 'cinder-volume'}
@@ -57,11 +58,10 @@ class TestList:
             None, 'up', 'up']
 
     def test_down(self, api, services):
-        CONF.set_override('service_down_time', -1)
-        try:
-            assert {each['state'] for each in _listed(api)} == {'down'}
-        finally:
-            CONF.clear_override('service_down_time')
+        with session.writer(context.get_admin_context()) as conn:
+            conn.execute(models.Service.__table__.update().values(
+                updated_at=session.in_seconds(-CONF.service_down_time - 1)))
+        assert {each['state'] for each in _listed(api)} == {'down'}
 
     def test_filters(self, api, services):
         assert [each['host'] for each in _listed(api, '?host=n1')] == ['n1', 'n1@lvm']

@@ -60,7 +60,7 @@ def test_create_needs_a_volume(api, reader, volume, nobody):
 
 
 def test_volumes_in_use_need_force_below_3_66(api, volume):
-    volumes_db.update(ADMIN, volume['id'], {'status': 'in-use'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'in-use'})
     create(api, volume, mv='3.65').fault(400)
     create(api, volume, mv='3.65', force=False).fault(400)
     assert create(api, volume, mv='3.65', force='true').status == 202

@@ -78,7 +78,7 @@ class TestOffer:
 
     @pytest.mark.parametrize('status', ['in-use', 'error', 'creating', 'maintenance'])
     def test_only_of_available_volumes(self, api, volume, status):
-        volumes_db.update(ADMIN, volume['id'], {'status': status})
+        volumes_db.overwrite(ADMIN, volume['id'], {'status': status})
         assert status in api.post(NEW, {'transfer': {'volume_id': volume['id']}}).fault(400)
 
     def test_snapshots_must_be_at_rest_unless_they_stay(self, api, make, volume, snapshot):
@@ -133,7 +133,7 @@ class TestOffer:
 
     def test_withdraw_leaves_a_forced_status_alone(self, api, make, volume):
         made = make()
-        volumes_db.update(ADMIN, volume['id'], {'status': 'error'})
+        volumes_db.overwrite(ADMIN, volume['id'], {'status': 'error'})
         assert api.delete(f'{NEW}/{made["id"]}').status == 202
         assert _status(volume) == 'error'
 

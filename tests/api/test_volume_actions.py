@@ -44,7 +44,7 @@ def act(api, volume):
 
 
 def make(status, volume):
-    volumes_db.update(ADMIN, volume['id'], {'status': status})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': status})
 
 
 # ---------------------------------------------------------------------------------- all actions
@@ -166,7 +166,7 @@ def test_extend_in_use_from_3_42(act, volume):
 
 def test_extend_completion_needs_a_waiting_extend(act, volume):
     act('os-extend_volume_completion', {'error': False}).fault(400)
-    volumes_db.update(ADMIN, volume['id'], {'status': 'extending', 'previous_status': 'in-use'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'extending', 'previous_status': 'in-use'})
     act('os-extend_volume_completion', {'error': False}).fault(400)
     volumes_db.set_admin_metadata(ADMIN, volume['id'], {'extend_new_size': '4'})
     assert act('os-extend_volume_completion', {'error': None}, mv='3.0').status == 202
@@ -174,7 +174,7 @@ def test_extend_completion_needs_a_waiting_extend(act, volume):
 
 
 def test_failed_extend_completion(api, act, volume):
-    volumes_db.update(ADMIN, volume['id'], {'status': 'extending'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'extending'})
     volumes_db.set_admin_metadata(ADMIN, volume['id'], {'extend_new_size': '4'})
     assert act('os-extend_volume_completion', {'error': 'true'}).status == 202
     assert (act.volume()['status'], act.volume()['size']) == ('error_extending', 1)

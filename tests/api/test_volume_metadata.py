@@ -83,6 +83,6 @@ def test_states_and_roles(api, reader, volume, path):
     reader.post(path, {'metadata': {}}).fault(403)
     reader.put(path, {'metadata': {}}).fault(403)
     reader.delete(path + '/k').fault(403)
-    volumes_db.update(ADMIN, volume['id'], {'status': 'uploading'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'uploading'})
     assert 'uploading' in api.delete(path + '/k').fault(400)
     api.post(path, {'metadata': {}}).fault(400)

@@ -206,7 +206,7 @@ def test_shared_targets_may_be_null_from_3_69(api, volume):
     ('managing', 'creating'), ('error_managing', 'error'),
     ('error_managing_deleting', 'deleting'), ('in-use', 'in-use')])
 def test_states_of_a_take_over_are_shown_by_common_names(api, volume, status, shown):
-    volumes_db.update(ADMIN, volume['id'], {'status': status})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': status})
     assert api.get('/volumes/' + volume['id']).json['volume']['status'] == shown
 
 
@@ -403,7 +403,7 @@ def test_update_needs_something_from_3_53(api, volume):
 def test_update_is_refused_in_maintenance_and_to_readers(api, reader, volume):
     path = '/volumes/' + volume['id']
     reader.put(path, {'volume': {'name': 'x'}}).fault(403)
-    volumes_db.update(ADMIN, volume['id'], {'status': 'maintenance'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'maintenance'})
     assert 'maintenance' in api.put(path, {'volume': {'name': 'x'}}).fault(400)
 
 
@@ -429,7 +429,7 @@ def test_delete_with_snapshots_needs_cascade(api, volume, snapshot):
 
 def test_force_delete_counts_from_3_23_and_for_administrators(api, member, volume):
     path = f"/volumes/{volume['id']}?force=true"
-    volumes_db.update(ADMIN, volume['id'], {'status': 'creating'})
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'creating'})
     api.delete(path, mv='3.22').fault(400)
     assert 'volume:force_delete' in member.delete(path).fault(403)
     api.delete(f"/volumes/{volume['id']}?force=zz").fault(400)

@@ -199,7 +199,9 @@ class World:
 
     def put_in(self, request: Request, status: str) -> None:
         """Write the status of the subject of a request."""
-        STORES[request.kind].update(ADMIN, self.ids[request.subject], {'status': status})
+        store = STORES[request.kind]
+        write = getattr(store, 'overwrite', store.update)
+        write(ADMIN, self.ids[request.subject], {'status': status})
 
 
 def populate(api: Api) -> dict[str, str]:
@@ -236,7 +238,8 @@ def belongings(api: Api, site: dict[str, str]) -> dict[str, str]:
     ids['snapshot'] = fake.snapshot(project, ids['parent'])['id']
     ids['holding'] = _attach(ids['held'], 'in-use', 'attached')
     ids['attachment'] = _attach(ids['reserved'], 'reserved', 'reserved')
-    volumes_db.update(ADMIN, ids['growing'], {'status': 'extending', 'previous_status': 'in-use'})
+    volumes_db.overwrite(ADMIN, ids['growing'],
+                         {'status': 'extending', 'previous_status': 'in-use'})
     volumes_db.set_admin_metadata(ADMIN, ids['growing'], {'extend_new_size': '2'})
     ids['backup'] = backups_db.create(ADMIN, {
         'project_id': project, 'user_id': 'user', 'volume_id': ids['volume'], 'size': 1,
@@ -246,7 +249,7 @@ def belongings(api: Api, site: dict[str, str]) -> dict[str, str]:
 
 
 def _attach(volume_id: str, status: str, attach_status: str) -> str:
-    volumes_db.update(ADMIN, volume_id, {'status': status, 'attach_status': attach_status})
+    volumes_db.overwrite(ADMIN, volume_id, {'status': status, 'attach_status': attach_status})
     return attachments_db.create(ADMIN, {
         'volume_id': volume_id, 'instance_uuid': SERVER,
         'attach_status': attach_status, 'attach_mode': 'rw'}).id

@@ -60,7 +60,7 @@ class Daemons:
 
     # ------------------------------------------------------------------------------ messages
     def create_volume(self, ctxt, volume, operation) -> None:
-        volumes_db.update(ctxt, volume.id, {'status': 'available', 'host': HOST})
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'available', 'host': HOST})
 
     def delete_volume(self, ctxt, volume, operation) -> None:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
@@ -68,17 +68,17 @@ class Daemons:
         volumes_db.destroy(ctxt, volume.id)
 
     def extend_volume(self, ctxt, volume, operation) -> None:
-        volumes_db.update(ctxt, volume.id, {
+        volumes_db.overwrite(ctxt, volume.id, {
             'status': volume.previous_status, 'growth': 0,
             'size': operation.arguments['new_size']})
 
     def retype_volume(self, ctxt, volume, operation) -> None:
-        volumes_db.update(ctxt, volume.id, {
+        volumes_db.overwrite(ctxt, volume.id, {
             'status': volume.previous_status,
             'volume_type_id': operation.arguments['new_type_id']})
 
     def revert_volume(self, ctxt, volume, operation) -> None:
-        volumes_db.update(ctxt, volume.id, {'status': 'available'})
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
         snapshots_db.update(ctxt, operation.arguments['snapshot_id'], {'status': 'available'})
 
     def create_snapshot(self, ctxt, snapshot, operation) -> None:
@@ -98,7 +98,7 @@ class Daemons:
 
     def copy_group(self, ctxt, group, operation) -> None:
         for ident in groups_db.volume_ids(ctxt, group.id):
-            volumes_db.update(ctxt, ident, {'status': 'available'})
+            volumes_db.overwrite(ctxt, ident, {'status': 'available'})
         groups_db.update(ctxt, group.id, {'status': 'available'})
 
     def delete_group(self, ctxt, group, operation) -> None:
@@ -126,7 +126,7 @@ class Daemons:
         attachments_db.update(ctxt, attachment_id, {
             'connector': connector, 'connection_info': CONNECTION,
             'attach_status': 'attaching', 'attached_host': connector['host']})
-        volumes_db.update(ctxt, volume.id, {'status': 'attaching', 'attach_status': 'attaching'})
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'attaching', 'attach_status': 'attaching'})
         return CONNECTION
 
     def attachment_delete(self, ctxt, volume, attachment_id) -> None:

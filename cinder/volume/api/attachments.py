@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of attachments: reserve a volume for a server, connect it, and let it go.
 
-The statuses of a volume follow from its attachment rows: states.settle() derives them.
+The statuses of a volume follow from its attachment rows: volumes_db.settle() derives them.
 """
 from collections.abc import Iterable
 
@@ -42,19 +42,19 @@ def _reserve(ctxt, volume: objects.Volume, instance_uuid: str | None,
              mode: str) -> objects.VolumeAttachment:
     with session.writer(ctxt):
         _may_attach(ctxt, volume, instance_uuid)
-        return attachments_db.create(ctxt, {
+        made = attachments_db.create(ctxt, {
             'volume_id': volume.id, 'project_id': volume.project_id,
             'instance_uuid': instance_uuid, 'attach_status': 'reserved', 'attach_mode': mode,
         })
+        volumes_db.settle(ctxt, volume.id)
+        return made
 
 
 def _may_attach(ctxt, volume: objects.Volume, instance_uuid: str | None) -> None:
     """Put the volume in 'reserved', or say why not."""
     verb = 'attachment_create_multiattach' if volume.multiattach else 'attachment_create'
-    keeps = {'status': 'in-use'} if volume.multiattach and volume.status == 'in-use' else {}
     try:
-        volumes_db.transition(ctxt, volume, verb,
-                              **(keeps or {'attach_status': 'reserved'}))
+        volumes_db.transition(ctxt, volume, verb)
     except exception.InvalidVolume:
         # The same server may ask again, for instance to move a volume between its hosts.
         same = instance_uuid and any(
@@ -107,8 +107,7 @@ def complete(ctxt, attachment: objects.VolumeAttachment) -> None:
     with session.writer(ctxt):
         attachments_db.update(ctxt, attachment.id, {
             'attach_status': 'attached', 'attach_time': timeutils.utcnow()})
-        volumes_db.update(ctxt, attachment.volume_id,
-                          {'status': 'in-use', 'attach_status': 'attached'})
+        volumes_db.settle(ctxt, attachment.volume_id)
 
 
 def require_unused(ctxt, volume: objects.Volume,
@@ -137,7 +136,12 @@ def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAtt
     :raises ConflictNovaUsingAttachment: see require_unused().
     :raises ConflictingVolumeState: see forget().
     """
-    volume = volumes_db.get(ctxt, attachment.volume_id)
+    try:
+        volume = volumes_db.get(ctxt, attachment.volume_id)
+    except exception.VolumeNotFound:
+        # Left of a volume that is gone: nothing can be connected by it.
+        attachments_db.destroy(ctxt, attachment.id)
+        return []
     if not attachment.is_reservation:
         require_unused(ctxt, volume, [attachment])
     if attachment.connector and volume.host:
@@ -167,17 +171,5 @@ def forget(ctxt, volume: objects.Volume,
         unfinished = operations_db.unfinished_for(ctxt, volume.id)
         # A server that changes volumes drops the old one before the new one has its place.
         if volume.migration_status != 'migrating' or not any(map(waits_for_compute, unfinished)):
-            volumes_db.update(ctxt, volume.id, _settled(left, unfinished))
+            volumes_db.settle(ctxt, volume.id)
     return left
-
-
-def _settled(left: list[objects.VolumeAttachment],
-             unfinished: list[objects.Operation]) -> dict[str, str]:
-    """The statuses of a volume with these attachments and operations under way."""
-    found = states.settle(other.attach_status for other in left)
-    # It can be reserved while the image that it is made from is copied.
-    if found['status'] == 'available' and any(
-            operation.verb == 'volume.download' for operation in unfinished):
-        found['status'] = states.VOLUME['download'].meanwhile
-    return found
-

@@ -152,12 +152,7 @@ def _call_off(ctxt, backup: objects.Backup, reason: str) -> None:
 def _leave(ctxt, volume_id: str, verb: str) -> None:
     """Give a volume the status after a failure of `verb`."""
     row = states.VOLUME[verb]
-    try:
-        volume = volumes_db.get(ctxt.elevated(), volume_id)
-    except exception.VolumeNotFound:
-        return
-    status = volume.previous_status or 'available' if row.error == states.PREVIOUS else row.error
-    volumes_db.leave(ctxt, volume_id, row.meanwhile, status, {})
+    volumes_db.leave(ctxt, volume_id, row.meanwhile, row.error, {})
 
 
 def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,

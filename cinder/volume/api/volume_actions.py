@@ -141,7 +141,7 @@ def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment |
     if volume.host and attachment is not None and attachment.connector:
         volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
     if attachment is None:
-        volumes_db.update(ctxt, volume.id, states.settle([]))
+        volumes_db.settle(ctxt, volume.id)
     else:
         attachments.forget(ctxt, volume, attachment)
         if not attachment.connector:  # else the back end told

@@ -11,7 +11,6 @@ from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
-from cinder.objects import states
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments, volume_actions, volumes
@@ -110,8 +109,8 @@ def _call_off(ctxt, volume: objects.Volume, target: objects.Volume,
         operations.fail(ctxt, operation, volume, 'The compute service could not copy the volume.')
     for attachment in attachments_db.for_volume(ctxt, target.id):
         attachments_db.destroy(ctxt, attachment.id)
-    volumes_db.update(ctxt, target.id, {'status': 'deleting', 'migration_status': 'deleting',
-                                        'attach_status': 'detached'})
+    volumes_db.overwrite(ctxt, target.id, {'status': 'deleting', 'migration_status': 'deleting',
+                                           'attach_status': 'detached'})
 
 
 def _change_places(ctxt, volume: objects.Volume, target: objects.Volume, used: bool) -> None:
@@ -146,5 +145,4 @@ def _move_attachments(ctxt, volume: objects.Volume, target: objects.Volume) -> N
         for attachment in volume.attachments or []:
             attachments_db.update(ctxt, attachment.id, {'volume_id': target.id})
         for each in (volume, target):
-            volumes_db.update(ctxt, each.id, states.settle(
-                other.attach_status for other in attachments_db.for_volume(ctxt, each.id)))
+            volumes_db.settle(ctxt, each.id)

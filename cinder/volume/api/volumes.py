@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable
 
 from cinder import exception, objects, quota, utils
+from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import clusters as clusters_db
 from cinder.db import groups as groups_db
@@ -183,6 +184,7 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
         operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
         if force:
             transfers_db.forget_volume(ctxt, volume.id)
+        _end_reservations(ctxt, volume)
         if volume.host is None:
             # The scheduler may have placed it since it was loaded; now its row is ours.
             volume = volumes_db.get(ctxt, volume.id)
@@ -198,6 +200,21 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
     volume_api = volume_rpc.VolumeAPI()
     send = volume_api.delete_volume if ours else volume_api.forget_volume
     send(ctxt, volume, operation)
+
+
+def _end_reservations(ctxt, volume: objects.Volume) -> None:
+    """Let the attachments go with the volume that no host was told how to use.
+
+    :raises InvalidVolume: a host was.
+    """
+    present = attachments_db.for_volume(ctxt, volume.id)
+    connected = [each.id for each in present if not each.is_reservation]
+    if connected:
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is connected by attachment {", ".join(connected)}; '
+                   'detach it first, by force if need be')
+    for attachment in present:
+        attachments_db.destroy(ctxt, attachment.id)
 
 
 def place(volume: objects.Volume) -> dict[str, str | None]:
@@ -286,7 +303,7 @@ def reset_status(ctxt, volume: objects.Volume, status: str | None = None,
     values = {key: value for key, value in values.items() if value}
     if migration_status:
         values['migration_status'] = None if migration_status == 'none' else migration_status
-    volumes_db.update(ctxt, volume.id, values)
+    volumes_db.overwrite(ctxt, volume.id, values)
 
 
 def set_bootable(ctxt, volume: objects.Volume, bootable: bool) -> None:

@@ -10,7 +10,6 @@ from cinder import exception, objects, operations
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
-from cinder.objects import states
 from cinder.rpc import notices
 from cinder.volume.manager import backend as backends
 from cinder.volume.manager import calls, exporting
@@ -151,8 +150,7 @@ class AttachmentEndpoint:
                 'mountpoint': connector.get('mountpoint'),
                 'attach_status': 'attached' if present.attach_status == 'attached'
                 else 'attaching'})
-            volumes_db.update(ctxt, volume.id, states.settle(
-                other.attach_status for other in attachments_db.for_volume(ctxt, volume.id)))
+            volumes_db.settle(ctxt, volume.id)
             volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
 
     @calls.answers

@@ -93,7 +93,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             else f'operation-{operation.id}')
     with (_again_later(operation), _locked(operation, lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
-        work = Task(ctxt, operation, resource or load(ctxt, operation))
+        work = Task(ctxt, operation, resource or load(ctxt, operation, **on_failure))
         if operation.attempt > CONF.operation_max_attempts:
             undo()
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
@@ -138,15 +138,17 @@ def _again_later(operation: objects.Operation) -> Iterator[None]:
         raise exception.OperationLost(operation_id=operation.id) from exc
 
 
-def load(ctxt: context.RequestContext,
-         operation: objects.Operation) -> objects.base.CinderObject:
+def load(ctxt: context.RequestContext, operation: objects.Operation,
+         **on_failure: object) -> objects.base.CinderObject:
     """The resource of an operation that is resumed.
+
+    :param on_failure: columns to write when it is not the operation's any more.
 
     :raises OperationLost: it is gone or went another way.
     """
     found = operations.load(ctxt, operation)
     meanwhile = operations.transition_of(operation).meanwhile
     if found is None or meanwhile not in (None, found.status):
-        operations.abandon(ctxt, operation, operations.WENT_AWAY)
+        operations.abandon(ctxt, operation, operations.WENT_AWAY, found, **on_failure)
         raise exception.OperationLost(operation_id=operation.id)
     return found

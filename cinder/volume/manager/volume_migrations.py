@@ -265,8 +265,8 @@ def _abandon(ctxt, work: Task,
         with contextlib.suppress(exception.VolumeNotFound):
             target = volumes_db.get(ctxt, work.operation.arguments['target_id'])
             operations_db.cancel_queued(ctxt, target.id, 'The migration failed.')
-            volumes_db.update(ctxt, target.id,
-                              {'status': 'deleting', 'migration_status': 'deleting'})
+            volumes_db.overwrite(ctxt, target.id,
+                                 {'status': 'deleting', 'migration_status': 'deleting'})
             removal = operations_db.create(ctxt, 'volume.delete', target, **_where(target))
         work.fail(exc, migration_status='error')
     return target, removal

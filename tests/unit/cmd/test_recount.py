@@ -30,7 +30,7 @@ def test_both_ways_agree(rows, ctxt, monkeypatch):
 
 
 def test_a_volume_that_grows_counts_with_its_growth(rows, ctxt):
-    volumes.update(ctxt, rows[0].id, {'status': 'extending', 'growth': 4})
+    volumes.overwrite(ctxt, rows[0].id, {'status': 'extending', 'growth': 4})
     assert recount.differences(ctxt) == []
     assert recount._rows(ctxt, 'p1')['gigabytes'] == 11
 

@@ -19,7 +19,7 @@ def test_one_update_and_the_object_follows(make_volume, ctxt, statements):
 
 def test_refused_in_another_status_whatever_the_caller_believed(make_volume, ctxt):
     volume = make_volume()
-    volumes.update(ctxt, volume.id, {'status': 'deleting'})
+    volumes.overwrite(ctxt, volume.id, {'status': 'deleting'})
     with pytest.raises(exception.InvalidVolume, match="status 'deleting'.*available"):
         volumes.transition(ctxt, volume, 'extend')
     assert volume.status == 'available'

@@ -101,7 +101,7 @@ def _release(ctxt, volume):
 
 def test_a_key_stays_while_its_volume_does(ctxt, key_manager, volume):
     assert _release(ctxt, volume) and key_manager.kept
-    volumes_db.update(ctxt, volume.id, {'status': 'deleting'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'deleting'})
     assert _release(ctxt, volume) and not key_manager.kept
 
 

@@ -33,3 +33,18 @@ def test_a_failed_verb_leads_out_of_its_transitional_status():
     (['error_attaching'], 'available', 'detached')])
 def test_statuses_follow_from_attachments(held, status, attach_status):
     assert states.settle(held) == {'status': status, 'attach_status': attach_status}
+
+
+@pytest.mark.parametrize('present', states.OWNED)
+@pytest.mark.parametrize(('held', 'status', 'attach_status'), [
+    ([], 'available', 'detached'), (['reserved'], 'reserved', 'reserved'),
+    (['attached'], 'in-use', 'attached')])
+def test_what_is_under_way_keeps_its_status_and_returns_to_what_the_attachments_say(
+        present, held, status, attach_status):
+    assert states.settle(held, present) == {
+        'previous_status': status, 'attach_status': attach_status}
+
+
+def test_a_volume_that_is_filled_is_not_available_before():
+    assert states.settle([], 'reserved', 'downloading')['status'] == 'downloading'
+    assert states.settle(['attached'], 'reserved', 'downloading')['status'] == 'in-use'

@@ -156,7 +156,7 @@ def test_a_failure_is_told_to_the_tenant(ctxt, operation, volume):
 
 def test_what_was_done_is_kept_when_another_request_changed_the_status(ctxt, operation, volume):
     _runner().claim(ctxt, operation)
-    volumes_db.update(ctxt, volume.id, {'status': 'deleting'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'deleting'})
     assert not operations.succeed(ctxt, operation, volume, size=2, growth=0)
     done = volumes_db.get(ctxt, volume.id)
     assert (done.status, done.size, done.growth) == ('deleting', 2, 0)
@@ -167,7 +167,7 @@ def test_what_was_done_is_kept_when_another_request_changed_the_status(ctxt, ope
 
 def test_what_no_longer_counts_is_written_by_a_failure_too(ctxt, operation, volume):
     _runner().claim(ctxt, operation)
-    volumes_db.update(ctxt, volume.id, {'status': 'available', 'growth': 1})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available', 'growth': 1})
     assert not operations.fail(ctxt, operation, volume, 'No room.', growth=0)
     left = volumes_db.get(ctxt, volume.id)
     assert (left.status, left.growth) == ('available', 0)

@@ -66,7 +66,7 @@ def test_a_connector_without_a_host_is_refused(ctxt, make, sent, connector):
 def test_a_volume_in_error_is_a_conflict(ctxt, make):
     volume = make()
     attachment = attachments.create(ctxt, volume, SERVER)
-    volumes_db.update(ctxt, volume.id, {'status': 'error'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'error'})
     with pytest.raises(exception.ConflictingVolumeState):
         attachments.update(ctxt, attachment, {'host': 'h'})
 

@@ -92,7 +92,7 @@ def test_create_is_recorded_for_the_chosen_service(ctxt, bus, service, volume):
 
 @pytest.mark.parametrize('before', ['available', 'in-use'])
 def test_the_service_gives_the_volume_back(ctxt, volume, deliver, before):
-    volumes_db.update(ctxt, volume.id, {'status': before})
+    volumes_db.overwrite(ctxt, volume.id, {'status': before})
     backup = backups.create(ctxt, volume, force=True)
     assert deliver().state == 'done'
     assert backups_db.get(ctxt, backup.id).status == 'available'
@@ -107,14 +107,14 @@ def test_a_lost_message_is_found_in_the_journal(ctxt, bus, service, volume):
 
 
 def test_volumes_in_use_need_force(ctxt, bus, service, volume):
-    volumes_db.update(ctxt, volume.id, {'status': 'in-use'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'in-use'})
     with pytest.raises(exception.InvalidVolume, match='in-use'):
         backups.create(ctxt, volume)
     assert backups_db.list_rows(ctxt).rows == [] and bus.sent == []
 
 
 def test_of_a_snapshot(ctxt, volume, snapshot, deliver):
-    volumes_db.update(ctxt, volume.id, {'status': 'in-use'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'in-use'})
     backup = backups.create(ctxt, volume, snapshot=snapshot)
     assert (backup.size, backup.data_timestamp) == (1, snapshot.created_at)
     assert snapshots_db.get(ctxt, snapshot.id).status == 'backing-up'
@@ -263,7 +263,7 @@ def test_without_a_service_nothing_is_done_with_a_backup(ctxt, bus, make, act):
 
 def test_force_lets_go_of_the_volume_that_waits(ctxt, bus, service, volume):
     bus.answers['check_support_to_force_delete'] = True
-    volumes_db.update(ctxt, volume.id, {'status': 'in-use'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'in-use'})
     backup = backups.create(ctxt, volume, force=True)
     backups.delete(ctxt, backup, force=True)
     assert status(ctxt, volume) == 'in-use'
@@ -297,7 +297,7 @@ def test_restore_into_a_volume(ctxt, volume, make, deliver):
 def test_restore_refusals_change_nothing(ctxt, bus, service, volume, make):
     backup = make()
     for values, error in (({'status': 'in-use'}, 'in-use'), ({'size': 1}, 'needs 2')):
-        volumes_db.update(ctxt, volume.id, {'status': 'available', 'size': 2, **values})
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'available', 'size': 2, **values})
         with pytest.raises(exception.InvalidVolume, match=error):
             backups.restore(ctxt, backup, volumes_db.get(ctxt, volume.id))
     with pytest.raises(exception.InvalidBackup, match='error'):

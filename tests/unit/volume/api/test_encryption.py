@@ -47,14 +47,14 @@ def secret(make_type):
 def volume(ctxt, secret, key_manager):
     """An encrypted volume that is available."""
     made = volumes.create(ctxt, size=1, volume_type=secret)
-    volumes_db.update(ctxt, made.id, {'status': 'available', 'host': 'h@b#p'})
+    volumes_db.overwrite(ctxt, made.id, {'status': 'available', 'host': 'h@b#p'})
     return volumes_db.get(ctxt, made.id)
 
 
 def _snapshot(ctxt, volume):
     made = snapshots.create(ctxt, volume)
     snapshots_db.update(ctxt, made.id, {'status': 'available'})
-    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
     return snapshots_db.get(ctxt, made.id)
 
 
@@ -129,11 +129,11 @@ def test_copies_have_the_same_key_under_their_own_ids(ctxt, volume, key_manager)
 def test_the_fixed_key_is_shared_and_stays(ctxt, secret):
     fake.configure(fake.FIXED_KEY, None)
     volume = volumes.create(ctxt, size=1, volume_type=secret)
-    volumes_db.update(ctxt, volume.id, {'status': 'available', 'host': 'h@b#p'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available', 'host': 'h@b#p'})
     volume = volumes_db.get(ctxt, volume.id)
     assert volume.encryption_key_id == FIXED_KEY_ID and not volume.has_own_key
     assert volumes.create(ctxt, source_volume=volume).encryption_key_id == FIXED_KEY_ID
-    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
     volumes.delete(ctxt, volumes_db.get(ctxt, volume.id))
     assert keys.manager().get(ctxt, FIXED_KEY_ID)
     fake.clear()
@@ -218,7 +218,7 @@ def backup(ctxt, volume):
     backup_service.register(ctxt)
     made = backups.create(ctxt, volume)
     backups_db.update(ctxt, made.id, {'status': 'available'})
-    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
     return backups_db.get(ctxt, made.id)
 
 
@@ -255,7 +255,7 @@ def test_a_backup_goes_only_to_volumes_with_its_key(ctxt, volume, secret, backup
     other = volumes.create(ctxt, size=1, volume_type=secret)
     plain = volumes.create(ctxt, size=1)
     for target in (other, plain):
-        volumes_db.update(ctxt, target.id, {'status': 'available', 'host': 'h@b#p'})
+        volumes_db.overwrite(ctxt, target.id, {'status': 'available', 'host': 'h@b#p'})
         with pytest.raises(exception.InvalidVolume, match='not encrypted with the key'):
             backups.restore(ctxt, backup, volumes_db.get(ctxt, target.id))
     assert backups.restore(ctxt, backup, volume)[0] == volume.id

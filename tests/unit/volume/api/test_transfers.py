@@ -66,7 +66,7 @@ def test_a_refused_taker_changes_nothing(ctxt, volume, taker):
 
 def test_the_key_of_an_offer_that_was_cut_off_opens_nothing(ctxt, volume, taker):
     former = transfers.create(ctxt, volume)
-    volumes.update(ctxt, volume.id, {'status': 'available'})
+    volumes.overwrite(ctxt, volume.id, {'status': 'available'})
     transfers.create(ctxt, volumes.get(ctxt, volume.id))
     with pytest.raises(exception.TransferNotFound):
         transfers.accept(taker, former['id'], former['auth_key'])

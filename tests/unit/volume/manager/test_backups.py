@@ -76,7 +76,7 @@ def test_a_volume_that_went_away_meanwhile(ctxt, make, backup, monkeypatch):
     leave = volumes_db.leave
 
     def too_late(*args, **kwargs):
-        volumes_db.update(ctxt, args[1], {'status': 'deleting'})
+        volumes_db.overwrite(ctxt, args[1], {'status': 'deleting'})
         return leave(*args, **kwargs)
     monkeypatch.setattr(volumes_db, 'leave', too_late)
     volume, operation = make()

@@ -78,7 +78,7 @@ def test_one_that_was_detached_meanwhile_stays_gone(manager, ctxt, target, used,
     look = target.lost_exports
 
     def detached(listed):
-        volumes_db.update(ctxt, lost.id, {'status': 'available'})
+        volumes_db.overwrite(ctxt, lost.id, {'status': 'available'})
         return look(listed)
     monkeypatch.setattr(target, 'lost_exports', detached)
     manager.restore_exports(ctxt)
@@ -191,7 +191,7 @@ class TestAlways:
 
 def test_without_that_option_what_nobody_has_is_not_exported(manager, ctxt, target, used):
     volume = used()
-    volumes_db.update(ctxt, volume.id, {'status': 'available'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
     manager.restore_exports(ctxt)
     startup.export_again(ctxt, manager.backend)
     assert target.exported == {}

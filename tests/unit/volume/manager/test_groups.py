@@ -116,7 +116,7 @@ def test_a_group_goes_with_its_volumes(ctxt, manager, group, member, run, folder
 
 def test_a_volume_that_was_never_placed_goes_too(ctxt, group, member, run):
     volume = member(b'one', group.id)
-    volumes_db.update(ctxt, volume.id, {'host': None, 'status': 'creating'})
+    volumes_db.overwrite(ctxt, volume.id, {'host': None, 'status': 'creating'})
     groups_api.delete(ctxt, group, delete_volumes=True)
     assert run().state == 'done'
     assert volumes_db.list_rows(ctxt).rows == []

@@ -130,7 +130,7 @@ def test_an_image_that_is_not_what_it_was_said_to_be(ctxt, service, accepted, ru
 def test_a_volume_that_is_deleted_by_force_stops_its_copy(ctxt, service, accepted, sent, run):
     made = accepted(service.add(DATA))
     message = sent[-1]
-    volumes_db.update(ctxt, made, {'status': 'deleting'})
+    volumes_db.overwrite(ctxt, made, {'status': 'deleting'})
     sent.append(message)
     assert operations_db.get(ctxt, message[1]['operation'].id).state == 'queued'
     assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
@@ -138,7 +138,7 @@ def test_a_volume_that_is_deleted_by_force_stops_its_copy(ctxt, service, accepte
 
 def test_a_volume_that_a_server_waits_for_gets_its_image(ctxt, service, accepted, run, folder):
     made = accepted(service.add(DATA))
-    volumes_db.update(ctxt, made, {'status': 'reserved'})
+    volumes_db.overwrite(ctxt, made, {'status': 'reserved'})
     run()
     taken = volumes_db.get(ctxt, made)
     assert (taken.status, taken.bootable, content(folder, made)) == ('reserved', True, DATA)
@@ -210,7 +210,7 @@ def test_too_many_attempts_leave_no_image(ctxt, service, uploading, sent, run):
 
 def test_a_volume_that_is_deleted_by_force_has_no_image(ctxt, service, uploading, sent, run):
     made, ident = uploading()
-    volumes_db.update(ctxt, made, {'status': 'deleting'})
+    volumes_db.overwrite(ctxt, made, {'status': 'deleting'})
     assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
     assert ident not in service.images
 
@@ -229,7 +229,7 @@ def test_an_image_whose_volume_cannot_be_taken_is_not_begun(ctxt, service, uploa
 def test_a_volume_in_use_is_taken_with_force(ctxt, service, uploading, run, conf):
     made, _ident = uploading()
     run()
-    volumes_db.update(ctxt, made, {'status': 'in-use'})
+    volumes_db.overwrite(ctxt, made, {'status': 'in-use'})
     with pytest.raises(exception.InvalidVolume, match='in-use'):
         images_api.upload(ctxt, volumes_db.get(ctxt, made), name='mine', force=True)
     conf.set_override('enable_force_upload', True)
@@ -245,7 +245,7 @@ def overwriting(ctxt, service, accepted, sent, run, folder):
     def make(data=DATA, status='available', **values):
         made = accepted(service.add(b'old', old='yes'))
         run()
-        volumes_db.update(ctxt, made, {'status': status})
+        volumes_db.overwrite(ctxt, made, {'status': status})
         with (folder / f'volume-{made}').open('r+b') as file:
             file.write(b'x' * 9000)
             file.seek(-9, 2)

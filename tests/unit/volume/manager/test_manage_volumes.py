@@ -131,7 +131,7 @@ def test_what_was_let_go_keeps_its_name_and_can_be_taken_over_again(ctxt, manage
 
 def test_a_volume_that_is_on_no_back_end_is_forgotten_at_once(ctxt, manager, sent):
     volume = volumes_api.create(ctxt, size=1)
-    volumes_db.update(ctxt, volume.id, {'status': 'error'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'error'})
     sent.clear()
     manage_volumes.unmanage(ctxt, volumes_db.get(ctxt, volume.id))
     assert sent == []

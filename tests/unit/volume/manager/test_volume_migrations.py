@@ -483,7 +483,7 @@ def test_too_many_attempts_end_it(ctxt, bus, volume, path, tmp_path):
 
 def test_a_volume_in_use_stays(ctxt, bus, volume, path, tmp_path):
     attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
-    volumes_db.update(ctxt, volume.id, {'status': 'in-use', 'attach_status': 'attached'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'in-use', 'attach_status': 'attached'})
     present = volumes_db.get(ctxt, volume.id)
     stayed = _run(ctxt, bus, _migrate(ctxt, bus, present, lock_volume=True), present)
     assert stayed.status == 'in-use'
@@ -502,7 +502,7 @@ def nova(monkeypatch):
 def _in_use(ctxt, volume, **attachment):
     attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
                                  'instance_uuid': 'server', **attachment})
-    volumes_db.update(ctxt, volume.id, {'status': 'in-use', 'attach_status': 'attached'})
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'in-use', 'attach_status': 'attached'})
     return volumes_db.get(ctxt, volume.id)
 
 
@@ -566,7 +566,7 @@ def test_where_a_volume_cannot_go(ctxt, volume, host, cluster, error):
 @pytest.mark.parametrize('change', [
     {'status': 'error'}, {'migration_status': 'migrating'}, {'replication_status': 'enabled'}])
 def test_what_cannot_go(ctxt, volume, change):
-    volumes_db.update(ctxt, volume.id, change)
+    volumes_db.overwrite(ctxt, volume.id, change)
     with pytest.raises(exception.InvalidVolume):
         volume_migrations.migrate(ctxt, volumes_db.get(ctxt, volume.id), THERE, None)
 
@@ -610,7 +610,7 @@ class TestCompletion:
             'host': POOLS['east'], 'status': 'available', 'attach_status': 'detached',
             'migration_status': f'target:{volume.id}'})
         path(made).write_bytes(b'copied')
-        volumes_db.update(ctxt, volume.id, {'migration_status': 'migrating', 'status': 'in-use',
+        volumes_db.overwrite(ctxt, volume.id, {'migration_status': 'migrating', 'status': 'in-use',
                                             'attach_status': 'attached'})
         return volumes_db.get(ctxt, made.id)
 

@@ -55,7 +55,7 @@ def test_a_duplicate_message_changes_nothing(ctxt, manager, accepted, folder):
     made, operation = accepted()
     late = operations_db.get(ctxt, operation.id)
     manager.runner.handlers['volume.create'](ctxt, operation, made)
-    volumes_db.update(ctxt, made.id, {'status': 'in-use'})
+    volumes_db.overwrite(ctxt, made.id, {'status': 'in-use'})
     manager.runner.handlers['volume.create'](ctxt, late, made)
     assert volumes_db.get(ctxt, made.id).status == 'in-use'
 
