@@ -128,7 +128,8 @@ class Machine:
 
         :raises TimeoutError: it is not done after that many seconds
         """
-        (self.root / 'root/typed').write_text(script)
+        # What is typed stands in the log with its time; root's bash takes this from no environment.
+        (self.root / 'root/typed').write_text("PS4='\\t + '\n" + script)
         ours, theirs = socket.socketpair()
         # With its first process ends the namespace, and all that the script has left.
         self._process = Process('debian', [
@@ -154,7 +155,7 @@ class Machine:
         proxy = 'http://{}:{}'.format(*PROXY)
         return own | {
             'PATH': '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-            'HOME': '/root', 'PS4': r'\t + ', 'PYTHONPATH': str(ROOT),
+            'HOME': '/root', 'PYTHONPATH': str(ROOT),
             'PIP_CERT': str(CERTIFICATES), 'DEBIAN_FRONTEND': 'noninteractive',
             'http_proxy': proxy, 'https_proxy': proxy,
             'no_proxy': '127.0.0.1,localhost'}

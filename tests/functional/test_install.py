@@ -11,7 +11,8 @@ from tests.functional.test_walk import commands
 
 PAGE = ROOT / 'doc/source/install.rst'
 TITLE = 'Three daemons on one host'
-SECONDS = 420
+# Some 200 on a busy machine of two processors, most of them for packages.
+SECONDS = 600
 DAEMONS = ('cinder-api', 'cinder-scheduler', 'cinder-volume')
 # Between the last two blocks: what the page promises, for as long as a busy machine may take.
 PROMISED = ('timeout 60 bash -c "until openstack volume show first -f value -c status | '
