@@ -27,7 +27,8 @@ _REPLACED = {
         'auth_host', 'auth_port', 'auth_protocol', 'identity_uri')),
         '[keystone_authtoken] auth_url'),
     '[keystone_authtoken] admin_user': '[keystone_authtoken] username',
-    '[keystone_authtoken] admin_password': '[keystone_authtoken] password',
+    '[keystone_authtoken] admin_password':
+        '[keystone_authtoken] password',  # nosec B105 # a name
     '[keystone_authtoken] admin_tenant_name': '[keystone_authtoken] project_name',
 }
 
