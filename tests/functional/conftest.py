@@ -114,7 +114,7 @@ def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Gua
     own = identity_service.credentials() | {'username': keystone.ADMIN,
                                             'project_name': keystone.ADMIN}
     with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
-                      keystone=identity_service, faults=False,
+                      backends=('files', 'second'), keystone=identity_service, faults=False,
                       options={'DEFAULT': {'debug': True}, 'glance': own}) as suite:
         yield suite
 
