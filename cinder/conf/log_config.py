@@ -26,6 +26,13 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         yield Problem(f'[DEFAULT] log_config_append = {path} cannot be used: {reason}')
 
 
+class _Context(context.RequestContext):
+    """One that does not become the context of this thread."""
+
+    def update_store(self) -> None:
+        """The base class would."""
+
+
 def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """A format with a name that no record has would be a traceback in place of each line."""
     if 'logging_default_format_string' not in conf:
@@ -36,7 +43,7 @@ def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         failure = sys.exc_info()
     for level, about, who, options in (
             (logging.INFO, None, None, ('logging_default_format_string',)),
-            (logging.INFO, None, context.RequestContext(overwrite=False),
+            (logging.INFO, None, _Context(),
              ('logging_context_format_string', 'logging_user_identity_format')),
             (logging.DEBUG, None, None, ('logging_debug_format_suffix',)),
             (logging.ERROR, failure, None, ('logging_exception_prefix',))):

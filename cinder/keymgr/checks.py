@@ -2,6 +2,7 @@
 """Whether the key manager can be made, where the configuration says something about it: the first
 volume that needs a key would find that out otherwise."""
 
+import logging
 from collections.abc import Iterator
 
 from oslo_config import cfg
@@ -17,6 +18,9 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         return
     # castellan takes a while, and few installations have keys.
     from cinder.keymgr import keys
+    # It would warn beside our line, before there is a log, of a name that is none.
+    warnings, level = logging.getLogger('castellan'), logging.getLogger('castellan').level
+    warnings.setLevel(logging.CRITICAL)
     try:
         if keys.is_fixed() and not keys.is_set_up():
             return
@@ -25,3 +29,5 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     except Exception as exc:  # whatever a manager raises that cannot be made
         yield Problem(f'[{options.GROUP}] backend = {keys.backend()} cannot be used: '
                       f'{utils.one_line(exc)}')
+    finally:
+        warnings.setLevel(level)

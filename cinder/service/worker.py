@@ -45,7 +45,7 @@ class Service(service.ServiceBase):
         self.periodic_fuzzy_delay = periodic_fuzzy_delay
         self.coordination = coordination
         self.service_id: int | None = None
-        self._manager_class = utils.load_class('manager', manager)
+        self._manager_class = utils.load_class(f'{topic.removeprefix("cinder-")}_manager', manager)
         self._service_name = service_name
         self.manager = self._make_manager()
         self._started_in: int | None = None

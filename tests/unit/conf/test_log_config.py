@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file of log_config_append is looked at before it is loaded."""
+import threading
+
 import pytest
+from oslo_context import context
 from oslo_log import log
 
 from cinder.conf import CONF, log_config
@@ -36,6 +39,7 @@ def test_log_config(tmp_path, monkeypatch, content, words):
     ('logging_debug_format_suffix', '%(no)s', 'logging_debug_format_suffix')])
 def test_formats(monkeypatch, name, value, words):
     monkeypatch.setattr(CONF, '_args', None)
+    monkeypatch.setattr(context, '_request_store', threading.local())
     log.register_options(CONF)
     if name:
         CONF.set_override(name, value)
@@ -45,5 +49,6 @@ def test_formats(monkeypatch, name, value, words):
         if name:
             CONF.clear_override(name)
     assert len(found) == bool(words)
+    assert context.get_current() is None
     if words:
         assert words in found[0] and '\n' not in found[0]
