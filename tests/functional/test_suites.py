@@ -81,7 +81,7 @@ def test_cinderclient(programs):
 
 @pytest.mark.timeout(SECONDS * (1 + FULL) + 300)
 def test_openstackclient(programs):
-    programs['openstack'].outcome(SECONDS * (1 + FULL)).judge(18 if FULL else 6, {})
+    programs['openstack'].outcome(SECONDS * (1 + FULL)).judge(18 if FULL else 5, {})
 
 
 @pytest.mark.timeout(SECONDS * (2 + FULL) + 300)
