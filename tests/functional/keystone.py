@@ -76,7 +76,8 @@ class Keystone:
         (folder / 'keystone.conf').write_text(render({
             'database': {'connection': f'sqlite:///{self.directory}/keystone.sqlite'},
             'fernet_tokens': {'key_repository': self.directory / 'fernet'},
-            'token': {'expiration': expiration}, 'cache': {'enabled': False},
+            'token': {'expiration': expiration},
+            'cache': {'enabled': True, 'backend': 'dogpile.cache.memory'},
             # Fewer rounds than are safe: each request of a test would wait for them.
             'identity': {'password_hash_rounds': 4}}))
         # Keystone reads the command line of whoever loads it, so that has to be empty.
