@@ -144,7 +144,8 @@ ROWS: dict[tuple, list[dict]] = {
     ('PUT', '/attachments/{attachment_id}', None): [
         _row({'attachment': {'connector': _CONNECTOR}})],
     # A server uses it, so this is for services; see tests/api/test_detaching.py.
-    ('DELETE', '/attachments/{attachment_id}', None): [_row(**_NEVER)],
+    # A mere reservation.
+    ('DELETE', '/attachments/{attachment_id}', None): [_row()],
     ('POST', '/attachments/{attachment_id}/action', 'os-complete'): [_row({'os-complete': {}})],
     **_transfers('/volume-transfers'), **_transfers('/os-volume-transfer'),
     ('POST', '/types', None): [_row({'volume_type': {'name': 'new'}})],

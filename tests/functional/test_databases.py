@@ -146,11 +146,9 @@ def test_heartbeats(ctxt):
     services.heartbeat(ctxt, service.id)
     read = services.get(ctxt, service.id)
     assert (read.is_up, read.report_count) == (True, 1)
-    CONF.set_override('service_down_time', -1)
-    try:
-        assert not services.is_up(ctxt, service.id)
-    finally:
-        CONF.clear_override('service_down_time')
+    services.update(ctxt, service.id,
+                    {'updated_at': session.in_seconds(-CONF.service_down_time - 1)})
+    assert not services.is_up(ctxt, service.id)
 
 
 # -------------------------------------------------------------------------------------- lists

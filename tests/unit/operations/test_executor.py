@@ -26,11 +26,11 @@ class Line:
         with self._began:
             self.begun.append(ident)
             self._began.notify_all()
-        assert self._gates[ident].wait(10)
+        assert self._gates[ident].wait(60)
 
     def wait_for(self, number):
         with self._began:
-            assert self._began.wait_for(lambda: len(self.begun) >= number, 10), self.begun
+            assert self._began.wait_for(lambda: len(self.begun) >= number, 60), self.begun
 
     def end(self, *idents):
         for ident in idents:
@@ -125,7 +125,7 @@ def test_jobs_of_a_resource_run_one_after_the_other_and_hold_up_nobody():
     line.wait_for(4)
     assert line.begun[2:] == ['second', 'third']
     line.end('third', 'other')
-    assert line.executor.wait(10)
+    assert line.executor.wait(60)
 
 
 def test_a_job_that_is_known_is_not_taken_again(line):
@@ -163,7 +163,7 @@ def test_closed_it_takes_and_begins_nothing(line):
     assert not line.executor.put(Job('c', 'p', 'c', 'short', lambda: None))
     assert not line.executor.wait(0.01)
     line.end('a')
-    assert line.executor.wait(10)
+    assert line.executor.wait(60)
     assert line.begun == ['a']
 
 
@@ -171,7 +171,7 @@ def test_projects_that_have_nothing_here_are_forgotten(line):
     line.put('a', 'one')
     line.wait_for(1)
     line.end('a')
-    assert line.executor.wait(10)
+    assert line.executor.wait(60)
     assert line.executor._last_begun == {}
 
 
