@@ -73,10 +73,13 @@ class Running:
                      'PATH': f'{pathlib.Path(script("stestr")).parent}:{os.environ["PATH"]}'})
 
     def wait(self, seconds: float) -> None:
-        """Wait for its end; it is ended when it takes longer than this."""
+        """Wait for its end.
+
+        :raises subprocess.TimeoutExpired: it takes longer than this, and was ended
+        """
         try:
             self._process.wait(seconds)
-        except subprocess.TimeoutExpired:
+        finally:
             self.stop()
 
     def outcome(self, seconds: float) -> Outcome:

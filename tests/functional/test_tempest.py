@@ -2,8 +2,7 @@
 """The tests of volumes that Tempest and its plugin for Cinder have: the judgement of strangers, who
 know the original only.
 
-Keystone, Glance and the daemons are real; what needs a server of Nova is skipped by Tempest. Both
-runs go on at the same time, since Tempest looks once a second and sleeps in between.
+Keystone, Glance and the daemons are real; what needs a server of Nova is skipped by Tempest.
 """
 import json
 import os
@@ -102,37 +101,34 @@ def _accounts(identity: keystone.Keystone) -> list[dict]:
 
 
 @pytest.fixture(scope='module')
-def runs(guarded, guarded_images, tmp_path_factory):
-    """Both runs of Tempest, by name."""
+def cloud(guarded, guarded_images, tmp_path_factory):
+    """The file of accounts, and what starts a run of Tempest on this cloud."""
     guarded.ensure_running()
     identity = guarded.keystone
     image = guarded_images.add(os.urandom(MIB), name='tempest', visibility='public',
                                token=identity.token(keystone.ADMIN))['id']
     accounts = tmp_path_factory.mktemp('tempest') / 'accounts.yaml'
     accounts.write_text(json.dumps(_accounts(identity)))  # JSON is YAML
-    started = {}
-    try:
-        for name, auth, choose, workers, without in (
-                # Users of its own making would be a hundred writes into Keystone's SQLite.
-                ('volumes', {'use_dynamic_credentials': False, 'test_accounts_file': accounts},
-                 CHOICE, WORKERS, WITHOUT),
-                # One worker: two that write at once would find that file locked.
-                ('roles', {'use_dynamic_credentials': True}, ROLES, 1, {})):
-            folder = tmp_path_factory.mktemp(name)
-            (folder / 'tempest.conf').write_text(_options(identity, image, folder, auth))
-            started[name] = Running(folder, 'tempest.test_discover', choose, workers, without,
-                                    {'TEMPEST_CONFIG_DIR': str(folder)})
-        yield started
-    finally:
-        for run in started.values():
-            run.stop()
+
+    def run(auth, choose, workers, without) -> Running:
+        folder = tmp_path_factory.mktemp('run')
+        (folder / 'tempest.conf').write_text(_options(identity, image, folder, auth))
+        return Running(folder, 'tempest.test_discover', choose, workers, without,
+                       {'TEMPEST_CONFIG_DIR': str(folder)})
+    return accounts, run
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_volumes(runs):
-    runs['volumes'].outcome(SECONDS).judge(LEAST, SKIPS)
+def test_volumes(cloud):
+    accounts, run = cloud
+    # Users of its own making would be a hundred writes into Keystone's SQLite.
+    run({'use_dynamic_credentials': False, 'test_accounts_file': accounts},
+        CHOICE, WORKERS, WITHOUT).outcome(SECONDS).judge(LEAST, SKIPS)
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_roles(runs):
-    runs['roles'].outcome(SECONDS).judge(ROLE_LEAST, ROLE_SKIPS)
+def test_roles(cloud):
+    _accounts_file, run = cloud
+    # One worker, and no other run: two that write at once would find that file locked.
+    run({'use_dynamic_credentials': True}, ROLES, 1, {}).outcome(SECONDS).judge(
+        ROLE_LEAST, ROLE_SKIPS)
