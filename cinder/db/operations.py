@@ -90,7 +90,8 @@ def _take(ctxt, operation: objects.Operation, owner: str, lease: int,
 def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
             grace: int = 0, dead: Collection[str] = (), limit: int = 1000,
             **resource: str | None) -> list[objects.Operation]:
-    """Operations addressed to a service that nobody holds, oldest first.
+    """Operations addressed to a service that nobody holds: the oldest of each project, then the
+    next of each, so that a limit cuts off what those with the most of them wait for longest.
 
     :param grace: seconds that a queued one is left alone, as its message may be on the way; one
         that was given back has none.
@@ -105,9 +106,11 @@ def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: s
     if grace:
         where.append(sa.or_(_T.c.state == 'running', _T.c.attempt > 0,
                             _T.c.updated_at < session.in_seconds(-grace)))
+    turn = sa.func.row_number().over(partition_by=_T.c.project_id,
+                                     order_by=(_T.c.created_at, _T.c.id))
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(*_COLUMNS).where(*where).order_by(
-            _T.c.created_at, _T.c.id).limit(limit)).mappings().all()
+            turn, _T.c.created_at, _T.c.id).limit(limit)).mappings().all()
     return [_operation(row) for row in rows]
 
 

@@ -306,3 +306,14 @@ def test_a_stop_begins_nothing_and_gives_back_what_does_not_end(ctxt, operation,
     assert runner.wait(10)
     assert lost == [operation.id]
     assert volumes_db.get(ctxt, volume.id).size == 1
+
+
+def test_a_crowd_of_one_project_hides_nothing_of_another(ctxt, database):
+    for project, number in (('crowd', 5), ('other', 2)):
+        made = volumes_db.create(ctxt, {'project_id': project, 'size': 1, 'host': f'{HOST}#p'})
+        for size in range(number):
+            operations_db.create(ctxt, 'volume.extend', made, host=HOST,
+                                 arguments={'new_size': size})
+    found = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST, limit=4)
+    assert [(each.project_id, each.arguments['new_size']) for each in found] == [
+        ('crowd', 0), ('other', 0), ('crowd', 1), ('other', 1)]
