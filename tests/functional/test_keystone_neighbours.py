@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from tests.fakes import neighbour
+from tests.functional import storage
 from tests.functional.processes import Process, free_port, listens, running, wait_until
 from tests.functional.suite import ROOT, render, script
 
@@ -149,8 +150,10 @@ def test_the_compute_service_is_asked_as_the_service(api):
     volume, client = api.suite.client('member').ready_volume()['id'], api.client('member')
 
     def attach(server):
+        # Of a mere reservation, without connector, the compute service is not asked.
         return client.post('attachments', {'attachment': {
-            'volume_uuid': volume, 'instance_uuid': server}})['attachment']['id']
+            'volume_uuid': volume, 'instance_uuid': server,
+            'connector': storage.CONNECTOR}})['attachment']['id']
     used, gone = f'{neighbour.HAS_ALL}{str(uuid.uuid4())[8:]}', str(uuid.uuid4())
     attachment = attach(used)
     assert client.request('DELETE', f'attachments/{attachment}').status == 409
