@@ -155,12 +155,17 @@ class Keystone:
             'name': name, 'password': PASSWORD, 'domain_id': 'default'}})['user']['id']
         self.call('PUT', f'{where}/users/{user}/roles/{self._roles[role]}')
 
-    def add_endpoint(self, kind: str, url: str) -> None:
-        """Put a service of this type into the catalog."""
+    def add_endpoint(self, kind: str, url: str) -> str:
+        """Put a service of this type into the catalog; returns its id."""
         service = self.call('POST', '/services', {'service': {'type': kind, 'name': kind}})
         self.call('POST', '/endpoints', {'endpoint': {
             'service_id': service['service']['id'], 'interface': 'public', 'region_id': 'one',
             'url': url}})
+        return service['service']['id']
+
+    def remove_service(self, service_id: str) -> None:
+        """Take a service out of the catalog."""
+        self.call('DELETE', f'/services/{service_id}')
 
     # -------------------------------------------------------------------------------------- tokens
     def token(self, persona: str, url: str | None = None) -> str:

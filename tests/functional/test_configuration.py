@@ -37,6 +37,7 @@ def template(tmp_path_factory):
     return folder
 
 
+@pytest.mark.timeout(1500)
 def test_each_option_in_a_forked_child(template):
     """Two processes, each with half of the cases."""
     runs = [subprocess.Popen(
@@ -107,6 +108,7 @@ class Trial(Daemon):
         return found
 
 
+@pytest.mark.timeout(900)
 def test_some_options_with_real_daemons(template, tmp_path, broker):
     """Other cases each time."""
     print('CONFIGURATION_SEED =', SEED)

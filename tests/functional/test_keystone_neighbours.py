@@ -30,7 +30,7 @@ class Api:
             'neighbour', [sys.executable, '-m', 'tests.fakes.neighbour', str(port),
                           keystone.url.removesuffix('/v3'), self.records], folder / 'neighbour.log')
         self.asked = port
-        keystone.add_endpoint('compute', f'http://127.0.0.1:{port}/v2.1')
+        self.compute = keystone.add_endpoint('compute', f'http://127.0.0.1:{port}/v2.1')
         paste = folder / 'api-paste.ini'
         paste.write_text(PASTE.read_text().replace(
             ' keystonecontext ', ' keystonecontext audit faultwrap ').replace(
@@ -84,6 +84,8 @@ def started(guarded, tmp_path_factory):
     with running(made.neighbour, lambda: listens(made.asked)), running(
             made.process, lambda: listens(made.port)):
         yield made
+    # The clients of later tests would look for it.
+    guarded.keystone.remove_service(made.compute)
 
 
 @pytest.fixture
