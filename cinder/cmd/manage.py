@@ -109,9 +109,10 @@ def shell() -> None:
     code.interact(f'Names: {", ".join(names)}; import the rest from cinder.', local=names)
 
 
-def operations_list(as_json: bool = False, **wanted: str | None) -> None:
+def operations_list(as_json: bool = False, service: str | None = None,
+                    **wanted: str | None) -> None:
     """Print what is accepted and not done yet, oldest first, and how much of it there is."""
-    found = journal.rows(**wanted)
+    found = journal.rows(host=service, **wanted)
     if as_json:
         print(journal.as_json(found))
         return
@@ -152,7 +153,7 @@ COMMANDS = (
         ('--backend', {'help': 'only this one of enabled_backends'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
     Command('operations', 'list', operations_list, (
-        ('--host', {'help': "only of this service 'host@backend' or cluster"}),
+        ('--host', {'dest': 'service', 'help': "only of this service 'host@backend' or cluster"}),
         ('--project', {'dest': 'project_id', 'help': 'only of this project'}),
         ('--verb', {'help': "only these, such as 'volume.create'"}),
         ('--state', {'choices': ('queued', 'running'), 'help': 'only in this state'}),

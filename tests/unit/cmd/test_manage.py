@@ -207,6 +207,18 @@ def test_a_revision_that_is_not_there_is_one_line(capsys):
     assert capsys.readouterr().err == 'there is no revision tomorrow; there are: 0001\n'
 
 
+def test_no_argument_has_the_name_of_an_option():
+    """oslo.config gives what a command was called with only where nothing else has the name."""
+    parser = argparse.ArgumentParser()
+    manage.add_parsers(parser.add_subparsers(dest='command', required=True))
+    for row in manage.COMMANDS:
+        words = [row.category, row.action] if row.action else [row.category]
+        needed = ['1' for argument, keywords in row.arguments
+                  if not argument.startswith('-') and keywords.get('nargs') != '?']
+        dests = parser.parse_args([*words, *needed]).dests
+        assert [dest for dest in dests if dest in CONF] == [], words
+
+
 def test_every_command_has_a_sentence_of_help():
     for row in manage.COMMANDS:
         assert row.run.__doc__.splitlines()[0].endswith('.'), row.run
