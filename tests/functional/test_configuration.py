@@ -44,7 +44,11 @@ def test_each_option_in_a_forked_child(template):
         [sys.executable, '-W', 'ignore', '-m', 'tests.functional.configurations', template,
          str(first), '2', str(SEED)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
         for first in range(2)]
-    lines = [line for run in runs for line in run.communicate()[0].splitlines()]
+    try:
+        lines = [line for run in runs for line in run.communicate()[0].splitlines()]
+    finally:
+        for run in runs:
+            run.kill()
     assert [run.returncode for run in runs] == [0, 0], lines[-5:]
     faults = [json.loads(line) for line in lines if line.startswith('{')]
     tried = sum(int(line) for line in lines if line.isdigit())
