@@ -558,8 +558,12 @@ print(max(gaps))
 
 def test_green_threads_of_two_processes(url, ctxt):
     """Nobody fails, and nobody who waits for the database stops the others of the process."""
+    stops = []
     # The other tests of a busy machine can stop a process for a second, but not each time.
-    assert any(_longest_stop(url, ctxt) < 1 for _time in range(3))
+    while len(stops) < 3 and min(stops, default=1) >= 1:
+        stops.append(_longest_stop(url, ctxt))
+    assert min(stops) < 1
+    assert volumes.list_rows(ctxt, limit=0, with_count=True).count == 300 * len(stops)
 
 
 def _longest_stop(url, ctxt):
@@ -569,4 +573,3 @@ def _longest_stop(url, ctxt):
     outputs = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     return max(map(float, outputs))
-    assert volumes.list_rows(ctxt, limit=0, with_count=True).count == 300
