@@ -15,7 +15,7 @@ Rows = dict[str, list[tuple]]
 # One row per table that was written to.
 _NOTES = 'tests_written'
 _TRIGGER = """
-CREATE TRIGGER "{notes}_{name}_{verb}" AFTER {verb} ON "{name}"
+CREATE TRIGGER IF NOT EXISTS "{notes}_{name}_{verb}" AFTER {verb} ON "{name}"
 WHEN NOT EXISTS (SELECT 1 FROM {notes} WHERE name = '{name}')
 BEGIN INSERT INTO {notes} VALUES ('{name}'); END;
 """
@@ -33,10 +33,13 @@ class Database:
         self._conn = sqlite3.connect(path, isolation_level=None, cached_statements=512)
         # What a test leaves need not outlive the machine's power.
         self._conn.execute('PRAGMA synchronous = OFF')
-        names = self._conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        names = self._conn.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name != ?", (_NOTES,))
         self._tables = [name for name, in names]
         self._conn.executescript(
-            f'CREATE TABLE {_NOTES} (name TEXT PRIMARY KEY) WITHOUT ROWID;' + ''.join(
+            # The file may be a copy of one that has them.
+            f'CREATE TABLE IF NOT EXISTS {_NOTES} (name TEXT PRIMARY KEY) WITHOUT ROWID;'
+            f'DELETE FROM {_NOTES};' + ''.join(
                 _TRIGGER.format(notes=_NOTES, name=name, verb=verb)
                 for name in self._tables for verb in ('INSERT', 'UPDATE', 'DELETE')))
         self._at = self.rows()
