@@ -74,14 +74,16 @@ class Oracle:
         return conn.execute(sa.select(table).where(table.c.deleted.is_(sa.false()))).all()
 
     def _files(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
-        """Names on the disk against rows; an error may have left its resource unmade."""
+        """Names on the disk against rows; an error may have left its resource unmade, and what
+        could not be taken over has never been there under its name."""
         held = {f'volume-{row.name_id or row.id}': row.status for row in rows['volumes']}
         held |= {f'snapshot-{row.id}': row.status for row in rows['snapshots']}
         names = {name for folder in self._suite.folders() if folder.exists()
                  for name in os.listdir(folder)}
         yield from (f'on disk without a row: {name}' for name in sorted(names - held.keys()))
         yield from (f'row {name} ({held[name]}) without its file'
-                    for name in sorted(held.keys() - names) if held[name] != 'error')
+                    for name in sorted(held.keys() - names)
+                    if held[name] not in ('error', 'error_managing'))
 
     def _exports(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
         if self._suite.tgtd is None:
