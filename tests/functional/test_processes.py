@@ -50,7 +50,7 @@ import eventlet
 eventlet.monkey_patch()
 import logging, os, signal
 from cinder.cmd import common
-common.read_configuration('cinder-api')
+common.read_configuration()
 common.start_logging()
 child = os.fork()
 if not child:
