@@ -62,7 +62,7 @@ class Coordinator:
         with self._mutex:
             if self._pid == os.getpid():
                 return
-            self._local = {}
+            self._local, self._shared = {}, {}
             self._driver = _connect(self._url or CONF.coordination.backend_url)
             self._pid = os.getpid()
 

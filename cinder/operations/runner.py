@@ -197,7 +197,7 @@ class OperationRunner:
             self.handlers[operation.verb](ctxt, operation, resource if fresh else None)
         except exception.NotYet as exc:
             LOG.debug('%s', exc)
-            self._again_in(exc.seconds, ctxt, operation)
+            self._again_in(exc.seconds, ctxt, operation, self._dead.get(operation.id, ()))
         except Exception:
             utils.log_failure(LOG, '%s of %s %s broke off; it is tried again.', operation.verb,
                               operation.resource_type, operation.resource_id)
@@ -205,10 +205,10 @@ class OperationRunner:
             self._dead.pop(operation.id, None)
 
     def _again_in(self, seconds: float, ctxt: context.RequestContext,
-                  operation: objects.Operation) -> None:
+                  operation: objects.Operation, dead: tuple[str, ...]) -> None:
         """Look at an operation that was set aside as soon as it may be taken again; the poller
         would do so too, some seconds later."""
-        timer = threading.Timer(seconds + 0.1, self.submit, (ctxt, operation))
+        timer = threading.Timer(seconds + 0.1, self.submit, (ctxt, operation, None, dead))
         timer.daemon = True
         timer.start()
 

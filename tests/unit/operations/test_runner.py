@@ -239,7 +239,7 @@ def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation)
 
     runner = _runner({'volume.extend': handler})
     # Its time is over at once: no timer is waited for.
-    runner._again_in = lambda _seconds, ctxt, operation: None
+    runner._again_in = lambda *_args: None
     for _look in range(3):
         assert runner.poll() == (1 if len(seen) < 3 else 0)
         assert runner.wait(10)
@@ -317,3 +317,20 @@ def test_a_crowd_of_one_project_hides_nothing_of_another(ctxt, database):
     found = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST, limit=4)
     assert [(each.project_id, each.arguments['new_size']) for each in found] == [
         ('crowd', 0), ('other', 0), ('crowd', 1), ('other', 1)]
+
+
+def test_what_a_dead_host_ran_is_taken_at_once_also_after_it_waited(ctxt, operation):
+    """Its lease has not lapsed: only what the poller knows of the host lets it be claimed."""
+    operations_db.claim(ctxt, operation, f'{HOST}|former', 3600)
+    looks = []
+
+    def handler(ctxt, operation, _resource):
+        looks.append(operation.id)
+        if len(looks) == 1:
+            raise exception.NotYet(0, operation_id=operation.id, reason='a lock')
+        runner.claim(ctxt, operation)
+        claimed.set()
+
+    claimed, runner = threading.Event(), _runner({'volume.extend': handler})
+    assert runner.poll() == 1
+    assert claimed.wait(30)
