@@ -35,9 +35,11 @@ def export(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
     # Who has it decides who is let in.
     volume.attachments = attachments_db.for_volume(ctxt, volume.id)
     holders = volume.attachments
-    if holders and not (always(backend) or volume.provider_location
-                        or any(holder.connector for holder in holders)):
-        # Its last host was let go: it is in use only until the row of that attachment goes.
+    if not always(backend) and not (
+            any(holder.connector for holder in holders)
+            or holders and volume.provider_location):
+        # Its last host was let go: it is in use only until the row of that attachment goes, and
+        # the row may have gone after the status was read.
         return
     if volume.status == 'available' and not volume.provider_location:
         made = backend.driver.create_export(ctxt, volume, None)

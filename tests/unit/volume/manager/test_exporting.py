@@ -96,6 +96,22 @@ def test_one_whose_last_host_is_just_let_go_stays_gone(manager, ctxt, target, us
     assert not volumes_db.get(ctxt, gone.id).provider_location
 
 
+def test_one_whose_attachment_goes_while_it_is_looked_at_stays_gone(manager, ctxt, target, used,
+                                                                    monkeypatch):
+    """A status that was read before the last row went promises nothing."""
+    gone = used()
+    read = attachments_db.for_volume
+
+    def vanish(ctxt, volume_id):
+        for attachment in read(ctxt, volume_id):
+            attachments_db.destroy(ctxt, attachment.id)
+        return read(ctxt, volume_id)
+    monkeypatch.setattr(attachments_db, 'for_volume', vanish)
+    manager.restore_exports(ctxt)
+    assert target.exported == {}
+    assert not volumes_db.get(ctxt, gone.id).provider_location
+
+
 class TestAlways:
     """Volumes that nobody has, of a back end that exports them all the same."""
 

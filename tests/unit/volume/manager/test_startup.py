@@ -2,6 +2,7 @@
 """The order in which a back end comes up, and what a step that fails leaves behind."""
 import pytest
 
+from cinder.db import attachments as attachments_db
 from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
@@ -44,8 +45,18 @@ def make_volume(database, ctxt):
     return make
 
 
-def test_the_order(start, make_volume, sent):
-    used = make_volume(status='in-use')
+@pytest.fixture
+def make_used(make_volume, ctxt):
+    def make():
+        volume = make_volume(status='in-use')
+        attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
+                                     'connector': {'initiator': 'iqn.a'}})
+        return volume
+    return make
+
+
+def test_the_order(start, make_volume, make_used, sent):
+    used = make_used()
     make_volume()
     assert start().is_working()
     assert HesitantDriver.asked == [
@@ -56,8 +67,8 @@ def test_the_order(start, make_volume, sent):
     assert arguments['capabilities']['pools'][0]['allocated_capacity_gb'] == 4
 
 
-def test_what_the_driver_corrects_is_stored(start, make_volume, ctxt):
-    volume = make_volume(status='in-use')
+def test_what_the_driver_corrects_is_stored(start, make_used, ctxt):
+    volume = make_used()
     snapshot = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id})
     start()
     volume = volumes_db.get(ctxt, volume.id)
@@ -87,8 +98,8 @@ def test_a_driver_that_fails_leaves_the_back_end_down_until_it_works(start, ctxt
     assert manager.is_working() and sent[-1][0] == 'update_service_capabilities'
 
 
-def test_an_export_that_fails_costs_its_volume_alone(start, make_volume, ctxt):
-    bad, good = (make_volume(status='in-use') for _ in range(2))
+def test_an_export_that_fails_costs_its_volume_alone(start, make_used, ctxt):
+    bad, good = make_used(), make_used()
     HesitantDriver.failing.add(bad.id)
     assert start().is_working()
     assert [volumes_db.get(ctxt, each.id).status for each in (bad, good)] == ['error', 'in-use']
