@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages whose sender waits for the answer: how many are answered at a time, how long each may
-wait for a resource, and which errors are for the sender to read and no traceback in the log."""
+"""Messages whose sender waits for the answer: how many are answered at a time, how many of one
+project among them, how long each may wait for a resource, and which errors are for the sender to
+read and no traceback in the log."""
+import collections
 import contextlib
 import functools
 import threading
@@ -8,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import oslo_messaging as messaging
 
-from cinder import coordination, exception
+from cinder import context, coordination, exception
 from cinder.rpc import base as rpc
 
 # Half of the threads of the bus: the others take messages, however long calls wait here.
@@ -17,25 +19,61 @@ PLACES = 32
 # and for the way back.
 WAIT_SHARE = 0.4
 
-_places = threading.BoundedSemaphore(PLACES)
+# How many times as many places a project may take as are left free for the others: of 32 it gets
+# 24 when nobody else asks, however many of its calls wait for a resource that is held.
+SHARE = 3
+
 _expected = messaging.expected_exceptions(exception.Invalid, exception.Conflict,
                                           exception.ServiceUnavailable)
+
+
+class Places:
+    """What calls that are being answered take, each one of them.
+
+    :param number: of places
+    """
+
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._taken: collections.Counter[str | None] = collections.Counter()
+        self._guard = threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self, project: str | None) -> Iterator[None]:
+        """Have a place for the length of the block.
+
+        :param project: whose call it is
+        :raises TooManyCalls: none is free, or the project has its share
+        """
+        with self._guard:
+            if self._taken[project] >= SHARE * self._free:
+                raise exception.TooManyCalls()
+            self._free -= 1
+            self._taken[project] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._free += 1
+                self._taken[project] -= 1
+                if not self._taken[project]:
+                    del self._taken[project]
+
+
+_places = Places(PLACES)
 
 
 def answers(method: Callable) -> Callable:
     """Decorate the method of an endpoint whose caller waits.
 
-    :raises TooManyCalls: as many are answered as there are places
+    :raises TooManyCalls: as many are answered as there are places, or as its project may have
     """
     @_expected
     @functools.wraps(method)
-    def call(*args: object, **kwargs: object) -> object:
-        if not _places.acquire(blocking=False):
-            raise exception.TooManyCalls()
-        try:
-            return method(*args, **kwargs)
-        finally:
-            _places.release()
+    def call(endpoint: object, ctxt: context.RequestContext, *args: object,
+             **kwargs: object) -> object:
+        with _places.one(ctxt.project_id):
+            return method(endpoint, ctxt, *args, **kwargs)
     return call
 
 
