@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A crowd: slow copies that one project asks for and that wait on a back end, and how long short
+work of somebody else takes meanwhile."""
+
+import contextlib
+import dataclasses
+import datetime
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+
+from cinder.coordination import Coordinator
+from tests.functional.client import Client
+from tests.functional.processes import wait_until
+from tests.functional.suite import BACKEND, Suite
+from tools.initiator import CONNECTOR
+
+# The bytes of a copy, and what all copies together may move in a second: each second one copy more
+# is done, however many run, and none costs much CPU time.
+BYTES = 64 * 1024
+PERIOD = 3
+OPTIONS: Mapping[str, Mapping[str, object]] = {
+    # Down is who was not heard of for two heartbeats.
+    'DEFAULT': {'report_interval': 2, 'service_down_time': 6,
+                'backend_stats_polling_interval': PERIOD, 'periodic_interval': 1,
+                'quota_volumes': -1, 'quota_gigabytes': -1, 'quota_snapshots': -1},
+    BACKEND: {'file_reflink': 'never', 'volume_copy_bps_limit': BYTES,
+              'max_over_subscription_ratio': 10000}}
+SENDERS = 8
+
+
+def _table(name: str, *columns: str) -> sa.TableClause:
+    return sa.table(name, *map(sa.column, columns))
+
+
+_OPERATIONS = _table('operations', 'id', 'verb', 'project_id', 'stage', 'state', 'resource_id')
+
+
+class Crowd:
+    """Clones of one volume, for a project of their own.
+
+    :param suite: runs with OPTIONS
+    :param fields: more fields of each volume
+    """
+
+    def __init__(self, suite: Suite, **fields: object) -> None:
+        self.client = suite.client(project=uuid.uuid4().hex)
+        self.fields = fields
+        self._engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
+        self.source = self.client.ready_volume(**fields)
+
+    def ask(self, number: int) -> None:
+        """Ask for so many more; return when all of them have come to the back end."""
+        with ThreadPoolExecutor(SENDERS) as pool:
+            list(pool.map(lambda _index: self.client.create_volume(
+                source_volid=self.source['id'], **self.fields), range(number)))
+        wait_until(lambda: not self.count(stage='schedule'), 60, 'the clones to be placed')
+
+    def count(self, **wanted: str) -> int:
+        """How many of them are queued, and what else is wanted of their operations."""
+        where = {'project_id': self.client.project, 'state': 'queued', **wanted}
+        with self._engine.connect() as conn:
+            return conn.execute(sa.select(sa.func.count()).select_from(_OPERATIONS).where(
+                *(_OPERATIONS.c[name] == value for name, value in where.items()))).scalar_one()
+
+
+def write(suite: Suite, volume: dict, size: int = BYTES) -> None:
+    """Give a volume, which is a file, some bytes to copy."""
+    with (suite.volumes / f'volume-{volume["id"]}').open('r+b') as file:
+        file.write(b'x' * size)
+
+
+@dataclasses.dataclass
+class Times:
+    """Seconds that the short work of a project took, one of each for each round."""
+
+    create: list[float] = dataclasses.field(default_factory=list)
+    attach: list[float] = dataclasses.field(default_factory=list)
+    delete: list[float] = dataclasses.field(default_factory=list)
+
+
+@contextlib.contextmanager
+def _timed(seconds: list[float]) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    seconds.append(time.monotonic() - began)
+
+
+def short_work(client: Client, rounds: int, pause: float = 0, **fields: object) -> Times:
+    """Make an empty volume, attach it and delete it, some times.
+
+    :param pause: seconds between two rounds
+    """
+    times = Times()
+    for _round in range(rounds):
+        with _timed(times.create):
+            volume = client.ready_volume(**fields)
+        with _timed(times.attach):
+            attachment = client.post('attachments', {'attachment': {
+                'volume_uuid': volume['id'], 'connector': CONNECTOR}})['attachment']
+        client.delete(f'attachments/{attachment["id"]}')
+        with _timed(times.delete):
+            client.delete(f'volumes/{volume["id"]}', expect=202)
+            client.wait_gone('volume', volume['id'])
+        time.sleep(pause)
+    return times
+
+
+class Reports:
+    """Watches, for the length of a block, when back ends measure what they have.
+
+    :ivar gaps: seconds between two of the reports that came to the scheduler
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._seen: list[str] = []
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> 'Reports':
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while True:
+            for pool in self._client.get('scheduler-stats/get_pools?detail=true')['pools']:
+                stamp = pool['capabilities']['timestamp']
+                if stamp not in self._seen:
+                    self._seen.append(stamp)
+            if self._end.wait(1):
+                return
+
+    @property
+    def gaps(self) -> list[float]:
+        moments = [datetime.datetime.fromisoformat(stamp) for stamp in self._seen]
+        return [(later - one).total_seconds()
+                for one, later in zip(moments, moments[1:], strict=False)]
+
+
+@contextlib.contextmanager
+def blocked_calls(suite: Suite, client: Client, number: int) -> Iterator[list[int]]:
+    """Have so many calls wait, for the length of a block, for a volume that somebody holds; yields
+    the statuses of those that are answered."""
+    volume, statuses = client.ready_volume(), []
+    locks = Coordinator(f'file://{suite.state}/coordination')
+
+    def call() -> None:
+        statuses.append(client.request('POST', f'volumes/{volume["id"]}/action', {
+            'os-initialize_connection': {'connector': CONNECTOR}}).status)
+
+    callers = [threading.Thread(target=call, daemon=True) for _ in range(number)]
+    try:
+        with locks.lock(f'volume-{volume["id"]}', timeout=5):
+            for caller in callers:
+                caller.start()
+            yield statuses
+    finally:
+        for caller in callers:
+            caller.join()
+        locks.stop()
