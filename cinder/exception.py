@@ -394,13 +394,18 @@ class OperationLost(CinderException):
 
 
 class NotYet(CinderException):
-    """The operation waits for somebody else; it goes back to the journal for `seconds`."""
+    """The operation waits for somebody else: it goes back to the journal, which no attempt counts
+    and no failure is.
 
-    message = _('Operation %(operation_id)s waits for %(reason)s.')
+    :param seconds: before which nobody looks again
+    :param reason: what it waits for, after 'waits for'
+    """
 
-    def __init__(self, seconds: float, **kwargs: object) -> None:
-        super().__init__(**kwargs)
-        self.seconds = seconds
+    message = _('It waits for %(reason)s.')
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        super().__init__(reason=reason)
+        self.seconds, self.reason = seconds, reason
 
 
 class TooManyAttempts(CinderException):
@@ -565,3 +570,7 @@ class ImageServiceUnavailable(ServiceUnavailable):
 class NoRoomForConversion(CinderException):
     message = _('The volume service has too little room to convert the image.')
     safe = True
+
+
+# What ends the work on an operation without failing it: it goes on later, or elsewhere.
+UNFINISHED = (OperationLost, NotYet, BackendUnresponsive, DatabaseTrouble)

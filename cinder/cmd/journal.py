@@ -9,7 +9,7 @@ from cinder.db import operations
 from cinder.objects.verbs import SHORT, VERBS
 
 COLUMNS = ('id', 'verb', 'class', 'state', 'resource', 'project', 'service', 'attempt', 'age',
-           'progress')
+           'progress', 'waits_for')
 
 
 def rows(**wanted: str | None) -> list[dict]:
@@ -17,11 +17,12 @@ def rows(**wanted: str | None) -> list[dict]:
 
     :param wanted: host, project_id, verb, state, resource_id: values that they must have
     :returns: dictionaries with the keys COLUMNS; `age` in seconds, `progress` in percent or None;
-        the state of one that waits for somebody else is 'waiting'
+        the state of one that waits for somebody else is 'waiting', and `waits_for` tells for what
     """
     found = []
     for row in operations.unfinished(context.get_admin_context(), **wanted):
         total = row['progress_total']
+        waiting = json.loads(row['arguments'] or '{}').get(operations.WAITING) or {}
         verb = VERBS.get(row['verb'])
         found.append({
             'id': row['id'], 'verb': row['verb'], 'class': verb.kind if verb else None,
@@ -30,7 +31,8 @@ def rows(**wanted: str | None) -> list[dict]:
             'project': row['project_id'], 'attempt': row['attempt'],
             'service': (row['cluster'] or row['host']) if row['stage'] == 'execute'
             else 'scheduler', 'age': round(row['age'], 1),
-            'progress': row['progress_done'] * 100 // total if total else None})
+            'progress': row['progress_done'] * 100 // total if total else None,
+            'waits_for': waiting.get('for') if row['set_aside'] else None})
     return found
 
 

@@ -111,21 +111,29 @@ class Coordinator:
                 held.release()
 
     @contextlib.contextmanager
-    def shared(self, name: str) -> Iterator[None]:
+    def shared(self, name: str, timeout: float | None = None) -> Iterator[None]:
         """Hold the lock `name` together with the others of this process that share it; the first
         of them takes it, and the last one to go releases it.
 
+        :param timeout: seconds to wait for it; None waits for as long as it takes.
         :raises LockCreationFailed: the lock service failed.
+        :raises LockTimeout: the time is over.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         with self._sharing:
             entry = self._shared.setdefault(name, _Shared())
             entry.users += 1
         try:
-            with entry.guard:
+            # The others wait here for the first one.
+            if not entry.guard.acquire(timeout=-1 if timeout is None else timeout):
+                raise exception.LockTimeout(name=name)
+            try:
                 if entry.held is None:
                     held = contextlib.ExitStack()
-                    held.enter_context(self.lock(name))
+                    held.enter_context(self.lock(name, timeout=_left(deadline)))
                     entry.held = held
+            finally:
+                entry.guard.release()
             yield
         finally:
             with self._sharing:
@@ -157,7 +165,7 @@ class Coordinator:
 
     def _acquire(self, name: str, deadline: float | None):
         lock = self._driver.get_lock(_key(name).encode())
-        blocking = True if deadline is None else max(deadline - time.monotonic(), 0.001)
+        blocking = True if deadline is None else max(_left(deadline) or 0, 0.001)
         try:
             taken = lock.acquire(blocking=blocking)
         except Exception as exc:  # of the library that keeps it
@@ -165,6 +173,10 @@ class Coordinator:
         if not taken:
             raise exception.LockTimeout(name=name)
         return lock
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(deadline - time.monotonic(), 0)
 
 
 def _key(name: str) -> str:

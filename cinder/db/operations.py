@@ -4,6 +4,7 @@
 All moments are the database's. Each write after a claim carries the fence in its WHERE, so that
 a worker which lost its claim cannot overwrite its successor.
 """
+import datetime
 import json
 import uuid
 from collections.abc import Collection
@@ -15,6 +16,8 @@ from cinder.db import models, session
 
 _T = models.Operation.__table__
 _COLUMNS = tuple(_T.c)
+# Argument of one that waits for somebody else: what for, and since when.
+WAITING = 'waiting'
 
 
 def create(ctxt, verb: str, resource: objects.base.CinderObject, *, stage: str = 'execute',
@@ -136,6 +139,21 @@ def is_older(ctxt, operation_id: str, seconds: int) -> bool:
             _T.c.created_at < session.in_seconds(-seconds))).first() is not None
 
 
+def waited(ctxt, operation: objects.Operation, reason: str) -> float:
+    """For how many seconds the operation has waited for this by now; 0 where it waits for nothing,
+    or for something else."""
+    waiting = operation.arguments.get(WAITING) or {}
+    if waiting.get('for') != reason:
+        return 0.0
+    since = datetime.datetime.fromisoformat(waiting['since'])
+    return max((_now(ctxt) - since).total_seconds(), 0.0)
+
+
+def _now(ctxt) -> datetime.datetime:
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(session.utcnow())).scalar_one()
+
+
 def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     """The queued and running operations of one resource."""
     with session.reader(ctxt) as conn:
@@ -235,25 +253,39 @@ def hand_over(ctxt, operation: objects.Operation, *, stage: str, host: str | Non
     """
     if arguments is not None:
         operation.arguments = arguments
+    operation.arguments = {name: value for name, value in operation.arguments.items()
+                           if name != WAITING}
     _fenced(ctxt, operation, state='queued', stage=stage, host=host, cluster=cluster, owner=None,
             lease_until=None, attempt=0, arguments=json.dumps(operation.arguments))
     operation.state, operation.stage, operation.attempt = 'queued', stage, 0
     operation.host, operation.cluster, operation.owner = host, cluster, None
 
 
-def release(ctxt, operation: objects.Operation, seconds: float | None = None) -> None:
+def release(ctxt, operation: objects.Operation) -> None:
     """Give the operation back, to be tried again; its attempts stay counted.
 
-    :param seconds: set it aside for so long, as it waits for somebody else; no attempt then
     :raises OperationLost: the claim was lost, or it is done.
     """
-    if seconds is None:
-        _fenced(ctxt, operation, state='queued', owner=None, lease_until=None)
-    else:
-        operation.attempt -= 1
-        _fenced(ctxt, operation, state='queued', owner=None, attempt=operation.attempt,
-                lease_until=session.in_seconds(seconds))
+    _fenced(ctxt, operation, state='queued', owner=None, lease_until=None)
     operation.state, operation.owner = 'queued', None
+
+
+def set_aside(ctxt, operation: objects.Operation, seconds: float, reason: str) -> bool:
+    """Give the operation back, as it waits for somebody else; this was no attempt.
+
+    :param seconds: before which nobody takes it again.
+    :param reason: what it waits for.
+    :returns: whether it waits for this from now on only.
+    :raises OperationLost: the claim was lost, or it is done.
+    """
+    before, arguments = operation.arguments or {}, operation.arguments or {}
+    if (before.get(WAITING) or {}).get('for') != reason:
+        arguments = {**before, WAITING: {'for': reason, 'since': _now(ctxt).isoformat()}}
+    _fenced(ctxt, operation, state='queued', owner=None, attempt=operation.attempt - 1,
+            lease_until=session.in_seconds(seconds), arguments=json.dumps(arguments))
+    operation.attempt -= 1
+    operation.state, operation.owner, operation.arguments = 'queued', None, arguments
+    return arguments is not before
 
 
 def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None:
@@ -268,10 +300,12 @@ def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None
 
 
 def cancel_queued(ctxt, resource_id: str, reason: str) -> None:
-    """End what waits for a resource that another request took over (a forced delete)."""
+    """End what waits for a resource that another request took over (a forced delete); but a move
+    that a back end has begun finds that out, and removes what it made elsewhere."""
+    begun = sa.and_(_T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute')
     with session.writer(ctxt) as conn:
         conn.execute(_T.update().where(
-            _T.c.resource_id == resource_id, _T.c.state == 'queued').values(
+            _T.c.resource_id == resource_id, _T.c.state == 'queued', ~begun).values(
                 state='failed', error=reason, fence=_T.c.fence + 1,
                 finished_at=session.utcnow(), updated_at=session.utcnow()))
 

@@ -19,7 +19,9 @@ from cinder.operations.outcome import (
     words_for_tenant,
 )
 from cinder.operations.runner import Messages, OperationRunner, handlers_of, handles
+from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
-__all__ = ['DRIVER_FAILED', 'Messages', 'NO_BACKEND', 'OperationRunner', 'UNKNOWN_CAUSE',
-           'WENT_AWAY', 'abandon', 'fail', 'handlers_of', 'handles', 'load', 'report',
-           'request_context', 'succeed', 'tell', 'transition_of', 'words_for_tenant']
+__all__ = ['DRIVER_FAILED', 'LONGEST', 'Messages', 'NO_BACKEND', 'OperationRunner', 'SHORTEST',
+           'UNKNOWN_CAUSE', 'WENT_AWAY', 'abandon', 'fail', 'handlers_of', 'handles', 'load',
+           'report', 'request_context', 'succeed', 'tell', 'transition_of', 'wait',
+           'words_for_tenant']

@@ -18,6 +18,7 @@ from cinder import context, exception, objects, utils
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
+from cinder.operations.alarms import Alarms
 from cinder.operations.executor import Executor, Job
 from cinder.operations.outcome import request_context
 
@@ -27,6 +28,8 @@ LOG = logging.getLogger(__name__)
 Handler = Callable[..., None]
 # How long the resource that came with a message may wait and be used as it came.
 FRESH_SECONDS = 1
+# Seconds after the time before which an operation is not run: claims go by the database's clock.
+SLACK = 0.1
 # How many operations of a class run at a time, where nobody says otherwise.
 BOUNDS = {SHORT: 16, BULK: 8}
 
@@ -62,6 +65,7 @@ class OperationRunner:
         # What could not be given back while the database was away, by id.
         self._unreleased: dict[str, objects.Operation] = {}
         self._mutex = threading.Lock()
+        self._alarms = Alarms(f'{stage} {host}-alarms')
         self._former_life = True
         self._stopping = threading.Event()
         self._loop: threading.Thread | None = None
@@ -87,7 +91,7 @@ class OperationRunner:
             except exception.OperationLost:
                 raise
             except exception.NotYet as exc:
-                operations_db.release(ctxt, operation, exc.seconds)
+                self._set_aside(ctxt, operation, exc)
                 raise
             except Exception:
                 self._give_back(ctxt, operation)
@@ -98,15 +102,31 @@ class OperationRunner:
     @contextlib.contextmanager
     def _logged(self, ctxt: context.RequestContext,
                 operation: objects.Operation) -> Iterator[None]:
-        """Under the ids of the request, whichever thread this is."""
+        """Under the ids of the request, whichever thread this is. Of one that waits for somebody no
+        look is told, but the first and the one that it ends with."""
         what = operation.verb, operation.resource_type, operation.resource_id, self.stage
         began = time.monotonic()
-        LOG.info('%s of %s %s begins (%s, attempt %d).', *what, operation.attempt, context=ctxt)
+        if not _waits(operation):
+            LOG.info('%s of %s %s begins (%s, attempt %d).', *what, operation.attempt,
+                     context=ctxt)
         try:
             yield
-        finally:
-            LOG.info('%s of %s %s ends (%s, %.3f s).', *what, time.monotonic() - began,
-                     context=ctxt)
+        except exception.NotYet:
+            raise
+        except BaseException:
+            self._log_end(ctxt, what, began)
+            raise
+        self._log_end(ctxt, what, began)
+
+    @staticmethod
+    def _log_end(ctxt: context.RequestContext, what: tuple[str, ...], began: float) -> None:
+        LOG.info('%s of %s %s ends (%s, %.3f s).', *what, time.monotonic() - began, context=ctxt)
+
+    def _set_aside(self, ctxt: context.RequestContext, operation: objects.Operation,
+                   wait: exception.NotYet) -> None:
+        if operations_db.set_aside(ctxt, operation, wait.seconds, wait.reason):
+            LOG.info('%s of %s %s waits for %s.', operation.verb, operation.resource_type,
+                     operation.resource_id, wait.reason, context=ctxt)
 
     def _reserve(self, operation: objects.Operation) -> None:
         """Keep the other threads of this process off: to the journal they are the same holder."""
@@ -189,14 +209,15 @@ class OperationRunner:
         try:
             # The thread may have run another one before.
             ctxt.update_store()
-            if operation.attempt:
+            if operation.attempt and not _waits(operation):
                 LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb,
                          operation.resource_type, operation.resource_id, operation.attempt + 1)
             # What came with the message may be no more as it was.
             fresh = time.monotonic() - since <= FRESH_SECONDS
             self.handlers[operation.verb](ctxt, operation, resource if fresh else None)
         except exception.NotYet as exc:
-            LOG.debug('%s', exc)
+            LOG.debug('%s of %s %s: %s', operation.verb, operation.resource_type,
+                      operation.resource_id, exc)
             self._again_in(exc.seconds, ctxt, operation, self._dead.get(operation.id, ()))
         except Exception:
             utils.log_failure(LOG, '%s of %s %s broke off; it is tried again.', operation.verb,
@@ -208,9 +229,7 @@ class OperationRunner:
                   operation: objects.Operation, dead: tuple[str, ...]) -> None:
         """Look at an operation that was set aside as soon as it may be taken again; the poller
         would do so too, some seconds later."""
-        timer = threading.Timer(seconds + 0.1, self.submit, (ctxt, operation, None, dead))
-        timer.daemon = True
-        timer.start()
+        self._alarms.call_in(seconds + SLACK, self.submit, ctxt, operation, None, dead)
 
     # ------------------------------------------------------------------------------- the poller
     def start(self) -> None:
@@ -227,6 +246,7 @@ class OperationRunner:
     def stop(self) -> None:
         """Take nothing new and begin nothing that waits; what runs goes on."""
         self._stopping.set()
+        self._alarms.stop()
         self.executor.close()
 
     def give_up(self) -> None:
@@ -288,6 +308,10 @@ class Messages:
     def _submit(runner: OperationRunner, ctxt: context.RequestContext,
                 operation: objects.Operation, **resource: objects.base.CinderObject) -> None:
         runner.submit(ctxt, operation, resource.get(operation.resource_type))
+
+
+def _waits(operation: objects.Operation) -> bool:
+    return operations_db.WAITING in (operation.arguments or {})
 
 
 # ------------------------------------------------------------------------------------- handlers

@@ -28,6 +28,7 @@ class ImageService:
     :ivar data: id -> its bytes.
     :ivar troubles: what happens to the next requests instead: a status, or 'silence'.
     :ivar cut: how many more times the data of an image breaks off in the middle.
+    :ivar cut_status: that an image has then.
     :ivar seen: (method, host, path) of the requests.
     """
 
@@ -35,7 +36,7 @@ class ImageService:
         self.images: dict[str, dict[str, Any]] = {}
         self.data: dict[str, bytes] = {}
         self.troubles: list[int | str] = []
-        self.cut = 0
+        self.cut, self.cut_status = 0, 'queued'
         self.seen: list[tuple[str, str, str]] = []
         self.tokens: list[str | None] = []
 
@@ -104,7 +105,7 @@ class ImageService:
             self._keep(ident, b''.join(request.body))
             if self.cut:
                 self.cut -= 1
-                self.images[ident]['status'] = 'queued'
+                self.images[ident]['status'] = self.cut_status
                 context.status_code = 500
             return b''
         if file and self.cut:

@@ -84,6 +84,29 @@ def test_an_error_inside_releases_the_lock(coordinator):
         pass
 
 
+def test_those_who_share_a_lock_wait_for_it_no_longer_than_they_want(coordinator):
+    """The first one, and who waits behind it; then it is theirs together."""
+    refused, threads = [], []
+
+    def ask():
+        with pytest.raises(exception.LockTimeout), coordinator.shared('one', timeout=0.05):
+            pass
+        refused.append(1)
+
+    with coordinator.lock('one'):
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+    assert refused == [1] * 3 and coordinator._shared == {}
+    with (coordinator.shared('one', timeout=0.05), coordinator.shared('one', timeout=0.05),
+          pytest.raises(exception.LockTimeout), coordinator.lock('one', timeout=0.01)):
+        pass
+    with coordinator.lock('one', timeout=0.05):
+        pass
+
+
 # ------------------------------------------------------------------------- what is left of files
 def left(tmp_path) -> list[str]:
     return [path.name for path in tmp_path.iterdir() if path.name.startswith('cinder-')]

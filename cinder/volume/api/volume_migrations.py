@@ -11,9 +11,12 @@ from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
+from cinder.rpc import notices
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments, volume_actions, volumes
+
+_NOT_COPIED = 'The compute service could not copy the volume.'
 
 
 @session.retry_on_deadlock
@@ -81,7 +84,19 @@ def complete(ctxt, volume: objects.Volume, target: objects.Volume, error: bool =
         raise exception.InvalidVolume(
             reason=f'the migration of volume {volume.id} has ended') from exc
     volume_rpc.VolumeAPI().delete_volume(ctxt, volumes_db.get(ctxt, target.id), removal)
+    for operation in waiting:
+        _notify(ctxt, operation, volume, target, error)
     return target.id if error else volume.id
+
+
+def _notify(ctxt, operation: objects.Operation, volume: objects.Volume, target: objects.Volume,
+            error: bool) -> None:
+    """Tell how an operation ended that waited for this."""
+    if error:
+        notices.operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
+        return
+    notices.operation(ctxt, 'end', operation, volume, host=target.host,
+                      volume_type_id=target.volume_type_id, multiattach=target.multiattach)
 
 
 @session.retry_on_deadlock
@@ -106,7 +121,7 @@ def _call_off(ctxt, volume: objects.Volume, target: objects.Volume,
               waiting: list[objects.Operation]) -> None:
     volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
     for operation in waiting:
-        operations.fail(ctxt, operation, volume, 'The compute service could not copy the volume.')
+        operations.fail(ctxt, operation, volume, _NOT_COPIED)
     for attachment in attachments_db.for_volume(ctxt, target.id):
         attachments_db.destroy(ctxt, attachment.id)
     volumes_db.overwrite(ctxt, target.id, {'status': 'deleting', 'migration_status': 'deleting',

@@ -6,7 +6,7 @@ import uuid
 
 from oslo_log import log as logging
 
-from cinder import coordination, exception, objects, utils
+from cinder import exception, objects, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
@@ -17,7 +17,7 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import calls
+from cinder.volume.manager import calls, locks
 from cinder.volume.manager.task import Task
 
 LOG = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def remove_left(ctxt, backend: backends.Backend) -> None:
         if snapshot.use_quota or snapshot.id in wanted:
             continue
         try:
-            with coordination.lock(f'volume-{snapshot.volume_id}'):
+            with locks.held(f'volume-{snapshot.volume_id}'):
                 _remove(ctxt, backend.driver, snapshot.id)
         except exception.CinderException:
             LOG.exception('Snapshot %s, left of a backup, could not be removed.', snapshot.id)

@@ -3,11 +3,12 @@
 along, and its successor knows none. startup.py has its own step for them."""
 from oslo_log import log as logging
 
-from cinder import coordination, exception, objects, utils
+from cinder import exception, objects, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
+from cinder.volume.manager import locks
 
 LOG = logging.getLogger(__name__)
 
@@ -75,12 +76,14 @@ def restore(ctxt, backend: backends.Backend) -> None:
     for volume in lost:
         try:
             _restore_one(ctxt, backend, volume)
+        except exception.NotYet as exc:
+            LOG.debug('Volume %s is exported again at the next look: %s', volume.id, exc)
         except Exception:
             utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
 
 
 def _restore_one(ctxt, backend: backends.Backend, seen: objects.Volume) -> None:
-    with coordination.lock(f'volume-{seen.id}'):
+    with locks.held(f'volume-{seen.id}'):
         volume = volumes_db.get(ctxt, seen.id)
         # It may have been detached, or attached anew, since.
         if volume.status != seen.status or not backend.driver.lost_exports([volume]):

@@ -46,7 +46,7 @@ class GroupEndpoint:
                     made = self._groups(ctxt).update_group(
                         work.resource, [volumes_db.get(ctxt, ident) for ident in added],
                         [volumes_db.get(ctxt, ident) for ident in removed]) or {}
-            except exception.DatabaseTrouble:
+            except exception.UNFINISHED:
                 raise
             except Exception:
                 _let_go(ctxt, added)

@@ -14,6 +14,7 @@ from oslo_utils import timeutils
 from cinder import compute, exception, objects, operations, utils
 from cinder.brick import native
 from cinder.brick.local_dev import files
+from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -27,6 +28,8 @@ from cinder.volume.manager.task import Task, task
 LOG = logging.getLogger(__name__)
 # Seconds between two reports of progress.
 REPORTS = 2
+# Argument of an upload: how often its transfer broke off.
+FAILURES = 'failures'
 # A volume can be reserved for a server before its image is there.
 _TAKEN = ('reserved', 'attaching')
 
@@ -128,13 +131,40 @@ class ImageEndpoint:
 
     def _send(self, work: Task, image_id: str) -> None:
         volume, progress, images = work.resource, Progress(work), glance.for_service()
-        if sending.is_whole(images, image_id):
+        if self._is_whole(work, images, image_id):
             return  # by a former attempt, which did not come to tell
         progress.total = volume.size * facts.GIB
         disk_format = work.operation.arguments['disk_format']
         with sending.data(self.backend, volume, image_id, disk_format) as (path, size):
-            progress.total = size
-            sending.send(images, image_id, path, size, self.driver.pace, progress.report)
+            progress.total, whole = size, False
+            while not whole:
+                try:
+                    sending.send(images, image_id, path, size, self.driver.pace, progress.report)
+                except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
+                    self._count_failure(work, image_id, exc)
+                whole = self._is_whole(work, images, image_id)
+            sending.require_all(images, image_id, size)
+
+    def _count_failure(self, work: Task, image_id: str, exc: Exception) -> None:
+        """What breaks off is sent again from the start, some times."""
+        failures = work.operation.arguments.get(FAILURES, 0) + 1
+        if failures > CONF.glance_num_retries:
+            raise exc
+        LOG.warning('Image %s is sent again from its start: %s', image_id, exc)
+        operations_db.note(work.ctxt, work.operation, **{FAILURES: failures})
+
+    def _is_whole(self, work: Task, images: glance.Images, image_id: str) -> bool:
+        """Whether the image has its data, else it waits for it.
+
+        :raises NotYet: somebody sends, or died when he did.
+        """
+        whole = sending.is_whole(images, image_id)
+        if whole is None:
+            sent = work.operation.arguments.get(FAILURES, 0)
+            operations.wait(work.ctxt, work.operation,
+                            f'image {image_id} after {sent} broken transfers',
+                            within=sending.SETTLING, otherwise=sending.not_taking(image_id))
+        return whole
 
     def _copy(self, source: str, volume: objects.Volume, reads_zeros: bool, progress: 'Progress',
               before: int) -> None:

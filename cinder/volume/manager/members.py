@@ -6,8 +6,9 @@ Snapshots that are taken so are of different moments; manager/group_snapshots.py
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 
-from cinder import coordination, objects
+from cinder import objects
 from cinder.volume import driver as driver_api
+from cinder.volume.manager import locks
 
 Copy = tuple[objects.Volume, objects.Volume | objects.Snapshot]
 
@@ -33,7 +34,7 @@ class OneByOne(driver_api.Groups):
     def delete_group(self, group: objects.Group, volumes: list[objects.Volume]) -> None:
         for volume in volumes:
             # A creation that is still at work ends first; then there is something to remove.
-            with coordination.lock(f'volume-{volume.id}'):
+            with locks.held(f'volume-{volume.id}'):
                 self.driver.delete_volume(volume)
 
     def copy_group(self, group: objects.Group,
@@ -44,14 +45,14 @@ class OneByOne(driver_api.Groups):
                               snapshots: list[objects.Snapshot]) -> dict[str, driver_api.Fields]:
         made = {}
         for snapshot in snapshots:
-            with coordination.lock(f'volume-{snapshot.volume_id}'):
+            with locks.held(f'volume-{snapshot.volume_id}'):
                 made[snapshot.id] = self.driver.create_snapshot(snapshot)
         return made
 
     def delete_group_snapshot(self, group_snapshot: objects.GroupSnapshot,
                               snapshots: list[objects.Snapshot]) -> None:
         for snapshot in snapshots:
-            with coordination.lock(f'snapshot-{snapshot.id}'):
+            with locks.held(f'snapshot-{snapshot.id}'):
                 self.driver.delete_snapshot(snapshot)
 
 
@@ -62,7 +63,7 @@ def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str]) -> Iterato
     with contextlib.ExitStack() as stack:
         # In one order, so that two groups cannot wait for each other.
         for ident in sorted(volume_ids) if isinstance(driver, driver_api.Groups) else ():
-            stack.enter_context(coordination.lock(f'volume-{ident}'))
+            stack.enter_context(locks.held(f'volume-{ident}'))
         yield
 
 

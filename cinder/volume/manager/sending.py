@@ -3,7 +3,6 @@
 """
 import contextlib
 import os
-import time
 from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
@@ -11,15 +10,14 @@ from oslo_log import log as logging
 from cinder import exception, objects
 from cinder.brick import native
 from cinder.brick.local_dev.pace import Pace
-from cinder.conf import CONF
 from cinder.i18n import _
 from cinder.image import facts, glance, inspection
 from cinder.volume.manager import backend as backends
 from cinder.volume.manager import copying
 
 LOG = logging.getLogger(__name__)
-# Seconds in which the image service finds out that a transfer has broken off, and between looks.
-SETTLING, LOOK = 30, 0.5
+# Seconds in which the image service finds out that a transfer has broken off.
+SETTLING = 30
 
 
 @contextlib.contextmanager
@@ -54,37 +52,38 @@ def _forget(path: str) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def is_whole(images: glance.Images, image_id: str) -> bool:
-    """Whether an image has its data; False when it waits for it.
+def is_whole(images: glance.Images, image_id: str) -> bool | None:
+    """Whether an image has its data; False when it waits for it, None when somebody sends it, or
+    died when he did: then it waits for data again in a moment.
 
     :raises ImageUnacceptable: neither, and it does not get there.
     """
-    ends = time.monotonic() + SETTLING
-    while (status := images.show(image_id)['status']) == 'saving' and time.monotonic() < ends:
-        # Somebody sends, or died when he did; then it waits for data again in a moment.
-        time.sleep(LOOK)
+    status = images.show(image_id)['status']
+    if status == 'saving':
+        return None
     if status not in ('active', 'queued'):
-        raise exception.ImageUnacceptable(
-            image_id=image_id, reason=_("it takes no data in status '%s'") % status)
+        raise not_taking(image_id, status)
     return status == 'active'
+
+
+def not_taking(image_id: str, status: str = 'saving') -> exception.ImageUnacceptable:
+    """The error of an image that takes no data."""
+    return exception.ImageUnacceptable(
+        image_id=image_id, reason=_("it takes no data in status '%s'") % status)
 
 
 def send(images: glance.Images, image_id: str, path: str, size: int, pace: Pace,
          report: Callable[[int], None]) -> None:
-    """Give an image its data; what breaks off is sent again from the start.
+    """Give an image its data, once.
 
     :param report: is told from time to time how many bytes are sent.
-    :raises ImageServiceUnavailable, ImageConflict: the service does not take it.
+    :raises ImageServiceUnavailable, ImageConflict: the service does not take it, or not all.
     """
-    left = CONF.glance_num_retries
-    while not is_whole(images, image_id):
-        try:
-            images.upload(image_id, _read(path, size, pace, report))
-        except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
-            if not left:
-                raise
-            LOG.warning('Image %s is sent again from its start: %s', image_id, exc)
-        left -= 1
+    images.upload(image_id, _read(path, size, pace, report))
+
+
+def require_all(images: glance.Images, image_id: str, size: int) -> None:
+    """:raises ImageUnacceptable: the image has not so many bytes."""
     kept = images.show(image_id)['size']
     if kept != size:
         raise exception.ImageUnacceptable(

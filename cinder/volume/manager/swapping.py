@@ -2,13 +2,13 @@
 """Volumes in use that move: only the compute service, which sees what servers write, copies them.
 
 It is asked to, takes the new volume by an attachment, copies, and tells the API that it is done
-(volume/api/volume_migrations.py), which ends the operation. Until then somebody waits here.
+(volume/api/volume_migrations.py), which ends the operation. Until then that waits in the journal.
 """
-import time
+from typing import NoReturn
 
 from oslo_log import log as logging
 
-from cinder import compute, exception, objects
+from cinder import compute, exception, objects, operations
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -16,12 +16,15 @@ from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
 
-LOOK_PAUSE = 1
+# Seconds between two looks at most: they are for what is not told.
+LOOK_PAUSE = 5
 # Seconds without an attachment to the new volume after which the compute service has given up: it
 # makes one before it says yes, and keeps it until it tells how it ended.
 BEGIN_SECONDS = 60
 # Argument of the operation: the server that uses the volume.
 SERVER = 'server_id'
+# Argument of the operation: the compute service has taken the request.
+ASKED = 'asked'
 
 
 class UnderWay(exception.CinderException):
@@ -48,52 +51,49 @@ def server_of(ctxt, volume: objects.Volume) -> str:
     return servers.pop()
 
 
-def swap(ctxt, operation: objects.Operation, volume: objects.Volume,
-         target: objects.Volume) -> objects.Operation:
-    """Have the server copy the volume; returns the operation as it was ended meanwhile.
+def look(ctxt, operation: objects.Operation, volume: objects.Volume,
+         target: objects.Volume) -> NoReturn:
+    """Have the server copy the volume, and look how far it is. What has begun is not asked for
+    twice, and the API, which is told how it ended, ends the operation.
 
-    Run again, it goes on waiting: what has begun is not asked for twice.
-
+    :raises NotYet: it may still copy.
     :raises Invalid: the compute service refuses, or gave up.
     :raises UnderWay: it did not come to an end in time.
     """
-    if not has_begun(ctxt, operation):
-        _ask(ctxt, operation, volume, target)
-    seen = time.monotonic()
-    while (row := operations_db.get(ctxt, operation.id)).finished_at is None:
-        if row.fence != operation.fence:
-            raise exception.OperationLost(operation_id=operation.id)
-        begun = has_begun(ctxt, operation)
+    if ASKED not in operation.arguments:
+        if not has_begun(ctxt, operation):
+            _ask(ctxt, operation, volume, target)
+        operations_db.note(ctxt, operation, **{ASKED: True})
+    begun = has_begun(ctxt, operation)
+    if operations_db.is_older(ctxt, operation.id, CONF.migration_completion_timeout_secs):
         if begun:
-            seen = time.monotonic()
-        elif time.monotonic() - seen > BEGIN_SECONDS:
-            raise exception.InvalidVolume(reason=_('the compute service gave it up'))
-        if operations_db.is_older(ctxt, operation.id, CONF.migration_completion_timeout_secs):
-            if begun:
-                raise UnderWay(target_id=target.id)
-            raise exception.InvalidVolume(reason=_('the compute service did not copy it in time'))
-        time.sleep(LOOK_PAUSE)
-    return row
+            raise UnderWay(target_id=target.id)
+        raise exception.InvalidVolume(reason=_('the compute service did not copy it in time'))
+    if begun:
+        raise exception.NotYet(LOOK_PAUSE, 'the compute service to copy it')
+    operations.wait(
+        ctxt, operation, 'the compute service to begin or to tell how it ended',
+        within=BEGIN_SECONDS, longest=LOOK_PAUSE,
+        otherwise=exception.InvalidVolume(reason=_('the compute service gave it up')))
 
 
 def _ask(ctxt, operation: objects.Operation, volume: objects.Volume,
          target: objects.Volume) -> None:
-    """:raises Invalid: the compute service refuses, or gives no answer for long."""
-    ends = time.monotonic() + CONF.migration_create_volume_timeout_secs
-    while True:
-        try:
-            compute.swap(operation.arguments[SERVER], volume.id, target.id)
+    """:raises NotYet: the compute service gives no answer.
+    :raises Invalid: it refuses, or gives no answer for long.
+    """
+    try:
+        compute.swap(operation.arguments[SERVER], volume.id, target.id)
+    except (exception.ServiceUnavailable, exception.ComputeRefused) as exc:
+        # Without an answer, or after an earlier question, it may be about it.
+        if has_begun(ctxt, operation):
             return
-        except (exception.ServiceUnavailable, exception.ComputeRefused) as exc:
-            # Without an answer, or after an earlier question, it may be about it.
-            if has_begun(ctxt, operation):
-                return
-            if isinstance(exc, exception.ComputeRefused):
-                raise
-            if time.monotonic() > ends:
-                raise exception.InvalidVolume(
-                    reason=_('the compute service does not answer')) from exc
-        time.sleep(LOOK_PAUSE)
+        if isinstance(exc, exception.ComputeRefused):
+            raise
+        operations.wait(
+            ctxt, operation, 'an answer of the compute service',
+            within=CONF.migration_create_volume_timeout_secs, longest=LOOK_PAUSE,
+            otherwise=exception.InvalidVolume(reason=_('the compute service does not answer')))
 
 
 def has_begun(ctxt, operation: objects.Operation) -> bool:

@@ -5,16 +5,15 @@ from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import context, coordination, exception, objects, operations, utils
+from cinder import context, exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.db import operations as operations_db
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
 from cinder.rpc import notices
+from cinder.volume.manager import locks
 
 LOG = logging.getLogger(__name__)
-
-# How long a thread waits for the lock of a resource, and how long the operation is set aside then.
-LOCK_SECONDS, SET_ASIDE_SECONDS = 5, 5
 
 
 class Task:
@@ -91,7 +90,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     alone = VERBS[operation.verb].alone
     lock = (f'{operation.resource_type}-{operation.resource_id}' if alone
             else f'operation-{operation.id}')
-    with (_again_later(operation), _locked(operation, lock),
+    with (_again_later(operation), locks.held(lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation, **on_failure))
         if operation.attempt > CONF.operation_max_attempts:
@@ -99,33 +98,16 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
             work.tell()
             raise exception.OperationLost(operation_id=operation.id)
-        if operation.attempt == 1:
+        if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
             notices.operation(ctxt, 'start', operation, work.resource)
         try:
             yield work
-        except (exception.OperationLost, exception.BackendUnresponsive, exception.NotYet,
-                exception.DatabaseTrouble):
+        except exception.UNFINISHED:
             raise
         except Exception as exc:
             undo()
             work.fail(exc, **on_failure)
     work.tell()
-
-
-@contextlib.contextmanager
-def _locked(operation: objects.Operation, name: str) -> Iterator[None]:
-    """Hold the lock of the resource. A call holds it for a moment, a copy that reads it for long:
-    then the operation waits in the journal and no thread with it.
-
-    :raises NotYet: it is held.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(coordination.lock(name, timeout=LOCK_SECONDS))
-        except exception.LockTimeout as exc:
-            raise exception.NotYet(SET_ASIDE_SECONDS, operation_id=operation.id,
-                                   reason=f'lock {name}') from exc
-        yield
 
 
 @contextlib.contextmanager
@@ -147,8 +129,13 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
     :raises OperationLost: it is gone or went another way.
     """
     found = operations.load(ctxt, operation)
-    meanwhile = operations.transition_of(operation).meanwhile
-    if found is None or meanwhile not in (None, found.status):
+    if went_away(operation, found):
         operations.abandon(ctxt, operation, operations.WENT_AWAY, found, **on_failure)
         raise exception.OperationLost(operation_id=operation.id)
     return found
+
+
+def went_away(operation: objects.Operation, found: objects.base.CinderObject | None) -> bool:
+    """Whether the resource of an operation is gone, or has the status of another request."""
+    return found is None or operations.transition_of(operation).meanwhile not in (
+        None, found.status)

@@ -42,7 +42,7 @@ class VolumeEndpoint:
             try:
                 with work.driver():
                     made = sources.fill(self.driver, ctxt, volume)
-            except (exception.BackendUnresponsive, exception.DatabaseTrouble):
+            except exception.UNFINISHED:
                 # What may still be made here must not be made elsewhere too.
                 raise
             except Exception as exc:
@@ -140,6 +140,8 @@ class VolumeEndpoint:
                 with work.driver():
                     exporting.close(ctxt, self.backend, work.resource)
                     made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
+            except (exception.OperationLost, exception.NotYet, exception.DatabaseTrouble):
+                raise
             except Exception as exc:
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'error', {})
                 if isinstance(exc, exception.BackendUnresponsive):

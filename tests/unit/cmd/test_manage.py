@@ -246,7 +246,7 @@ def journal(database, ctxt):
     operations.progress(ctxt, running, 1, 4)
     waiting = operations.create(ctxt, 'volume.delete', made, host='h2@lvm')
     operations.claim(ctxt, waiting, 'h2@lvm|x', 60)
-    operations.release(ctxt, waiting, 60)
+    operations.set_aside(ctxt, waiting, 60, 'a lock')
     return copy, running, waiting
 
 
@@ -256,7 +256,7 @@ def test_operations_are_listed_with_their_totals(journal, capsys):
     assert [line.split()[1:4] for line in lines[1:4]] == [
         ['volume.retype', 'bulk', 'queued'], ['volume.extend', 'short', 'running'],
         ['volume.delete', 'short', 'waiting']]
-    assert lines[2].endswith(' 25')
+    assert lines[2].split()[-1] == '25' and lines[3].endswith(' a lock')
     assert [line.partition(',')[0] for line in lines[4:]] == ['h1@lvm', 'h1@lvm', 'h2@lvm']
     assert '0 queued, 1 running, 0 waiting' in lines[5]
 

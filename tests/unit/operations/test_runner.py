@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who holds an operation, for how long, and that a late holder can write nothing."""
+import contextlib
+import datetime
+import itertools
+import re
 import threading
 
 import pytest
@@ -219,7 +223,7 @@ def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):
 def test_what_waits_for_somebody_is_set_aside_and_counts_as_no_attempt(ctxt, operation):
     runner = _runner()
     with pytest.raises(exception.NotYet), runner.hold(ctxt, operation, 'test'):
-        raise exception.NotYet(60, operation_id=operation.id, reason='a copy')
+        raise exception.NotYet(60, 'a copy')
     row = operations_db.get(ctxt, operation.id)
     assert (row.state, row.attempt, row.owner) == ('queued', 0, None)
     where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST}
@@ -235,7 +239,7 @@ def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation)
         with runner.hold(ctxt, operation, 'test'):
             seen.append(operation.attempt)
             if len(seen) < 3:
-                raise exception.NotYet(-1, operation_id=operation.id, reason='a copy')
+                raise exception.NotYet(-1, 'a copy')
 
     runner = _runner({'volume.extend': handler})
     # Its time is over at once: no timer is waited for.
@@ -246,6 +250,62 @@ def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation)
         operations_db.get(ctxt, operation.id)
         runner._former_life = True
     assert seen == [1, 1, 1]
+
+
+def test_one_that_waits_is_told_of_when_it_begins_to_and_when_it_ends(ctxt, operation, caplog):
+    """However often it looks: neither the log nor the count of attempts grows."""
+    runner, looks = _runner(), 20
+    caplog.set_level('INFO')
+    for number in range(looks):
+        with pytest.raises(exception.NotYet), runner.hold(ctxt, operation, 'test'):
+            raise exception.NotYet(-1, 'a copy' if number else 'a lock')
+    assert operations_db.get(ctxt, operation.id).attempt == 0
+    with runner.hold(ctxt, operation, 'test'):
+        assert operation.attempt == 1
+    told = [re.search('begins|waits for .*|ends', line)[0] for line in caplog.messages]
+    assert told == ['begins', 'waits for a lock.', 'waits for a copy.', 'ends']
+
+
+def test_how_long_one_has_waited_is_known_whoever_looks(ctxt, operation, monkeypatch):
+    clock = itertools.count(100, 10)
+    monkeypatch.setattr(operations_db, '_now', lambda _ctxt: datetime.datetime.fromtimestamp(
+        next(clock), datetime.UTC).replace(tzinfo=None))
+    pauses, late = [], exception.InvalidVolume(reason='late')
+    with pytest.raises(exception.InvalidVolume):
+        while True:
+            found = operations_db.get(ctxt, operation.id)
+            with (contextlib.suppress(exception.NotYet),
+                  _runner().hold(ctxt, found, 'test')):
+                try:
+                    operations.wait(ctxt, found, 'a copy', within=35, otherwise=late, longest=25)
+                except exception.NotYet as exc:
+                    pauses.append(exc.seconds)
+                    raise exception.NotYet(-1, exc.reason) from exc
+    # The pauses grow with the time, and another reason begins anew.
+    assert pauses == [0.1, 10, 20, 25]
+    assert operations_db.waited(ctxt, operations_db.get(ctxt, operation.id), 'a lock') == 0
+
+
+def test_a_thousand_that_wait_need_one_thread(ctxt, operation, volume):
+    looked = threading.Event()
+
+    def handler(_ctxt, asked, _resource):
+        if asked.id == operation.id:
+            looked.set()
+            return
+        raise exception.NotYet(3600, 'somebody')
+
+    runner = _runner({'volume.extend': handler})
+    before = threading.active_count()
+    for number in range(1000):
+        fake = operations_db.get(ctxt, operation.id)
+        fake.id = str(number)
+        runner.submit(ctxt, fake)
+        runner.wait(10)
+    runner.submit(ctxt, operation)
+    assert looked.wait(10) and runner.wait(10)
+    assert threading.active_count() - before <= runner.executor.bounds['short'] + 1
+    runner.stop()
 
 
 def test_a_message_only_puts_the_operation_into_the_executor(ctxt, operation, volume):
@@ -327,7 +387,7 @@ def test_what_a_dead_host_ran_is_taken_at_once_also_after_it_waited(ctxt, operat
     def handler(ctxt, operation, _resource):
         looks.append(operation.id)
         if len(looks) == 1:
-            raise exception.NotYet(0, operation_id=operation.id, reason='a lock')
+            raise exception.NotYet(0, 'a lock')
         runner.claim(ctxt, operation)
         claimed.set()
 

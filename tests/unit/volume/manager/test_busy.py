@@ -122,8 +122,8 @@ def test_calls_that_cannot_be_answered_are_refused_and_leave_room_for_messages(
 
 def test_an_operation_whose_resource_is_held_waits_in_the_journal(served, ctxt, monkeypatch):
     manager, _heart = served
-    monkeypatch.setattr('cinder.volume.manager.task.LOCK_SECONDS', 0.01)
-    monkeypatch.setattr('cinder.volume.manager.task.SET_ASIDE_SECONDS', 0.2)
+    monkeypatch.setattr('cinder.volume.manager.locks.LOCK_SECONDS', 0.01)
+    monkeypatch.setattr('cinder.volume.manager.locks.SET_ASIDE_SECONDS', 0.2)
     made, operation = _creation(ctxt, 'p1')
     with coordination.lock(f'volume-{made.id}'):
         manager.runner.submit(ctxt, operation, made)

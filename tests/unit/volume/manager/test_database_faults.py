@@ -18,6 +18,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
+from tests.fakes.journal import wake
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
 GIB = 2 ** 30
@@ -227,3 +228,34 @@ def _resume(world, operation):
     assert left.state != 'running'
     if left.finished_at is None:
         world.run(left)
+
+
+@pytest.mark.parametrize('when', ['before', 'after'])
+@pytest.mark.parametrize('verb', ['create', 'clone', 'delete', 'cascade', 'extend',
+                                  'snapshot_create', 'snapshot_delete', 'revert'])
+def test_what_has_to_wait_at_the_storage_fails_nothing(world, monkeypatch, verb, when):
+    """No clean-up, message, status or attempt; and it is done when nobody is waited for."""
+    operation, resource, done = getattr(world, verb)()
+    statuses = _statuses(world)
+
+    def busy(name):
+        if name.endswith(f':driver:{when}'):
+            raise exception.NotYet(60, 'somebody')
+    with monkeypatch.context() as patch:
+        patch.setattr('cinder.utils.fault_point', busy)
+        for _look in range(2):
+            with pytest.raises(exception.NotYet):
+                world.run(operations_db.get(world.ctxt, operation.id))
+            row = operations_db.get(world.ctxt, operation.id)
+            assert (row.state, row.attempt, row.owner) == ('queued', 0, None)
+            wake(world.ctxt, operation)
+    # What was removed with it already is not there again.
+    assert set(_statuses(world)) <= set(statuses)
+    assert messages_db.list_rows(world.ctxt).rows == []
+    world.run(operations_db.get(world.ctxt, operation.id), resource)
+    check(world, operation, done)
+
+
+def _statuses(world):
+    return [(row['id'], row['status']) for table in (volumes_db, snapshots_db)
+            for row in table.list_rows(world.ctxt, detail=True).rows]

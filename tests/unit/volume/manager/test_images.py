@@ -4,6 +4,7 @@ tests/functional/test_images.py's."""
 import pytest
 
 from cinder import compute, exception, operations
+from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
@@ -13,6 +14,7 @@ from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.manager import sending
 from tests.fakes import image_service as fake
+from tests.fakes.journal import wake
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
 DATA = b'the bytes of a disk'
@@ -191,7 +193,7 @@ def test_an_upload_that_always_does_leaves_no_image(ctxt, service, uploading, ru
     ('active', 'done'), ('queued', 'done'), ('saving', 'failed'), ('killed', 'failed')])
 def test_an_interrupted_upload(ctxt, service, uploading, run, monkeypatch, status, state):
     """The image may have got all its data and nobody noted it, or part of it."""
-    monkeypatch.setattr(sending, 'SETTLING', 0)
+    monkeypatch.setattr(operations_db, 'waited', lambda *_args: sending.SETTLING + 1)
     made, ident = uploading()
     service.images[ident]['status'] = status
     service.data[ident] = b'of the former'
@@ -199,6 +201,40 @@ def test_an_interrupted_upload(ctxt, service, uploading, run, monkeypatch, statu
     assert volumes_db.get(ctxt, made).status == 'available'
     assert (ident in service.images) == (state == 'done')
     assert (service.data[ident] == b'of the former') == (status != 'queued')
+
+
+def test_an_image_that_somebody_else_still_sends_is_not_waited_for_here(
+        ctxt, service, uploading, run, sent):
+    made, ident = uploading()
+    service.images[ident]['status'] = 'saving'
+    with pytest.raises(exception.NotYet):
+        run()
+    row = operations_db.get(ctxt, sent[-1][1]['operation'].id)
+    assert (row.state, row.attempt, volumes_db.get(ctxt, made).status) == ('queued', 0, 'uploading')
+    service.images[ident]['status'] = 'queued'
+    wake(ctxt, row)
+    sent.append(('upload_volume', {'operation': row}))
+    assert (run().state, service.images[ident]['status']) == ('done', 'active')
+
+
+def test_broken_transfers_are_counted_although_it_waits_between_them(
+        ctxt, service, uploading, run, sent, conf):
+    """The image service finds out each time a moment later only."""
+    made, ident = uploading()
+    service.cut = 99
+    service.cut_status = 'saving'
+    for sends in range(1, 99):
+        try:
+            state = run().state
+            break
+        except exception.NotYet:
+            row = operations_db.get(ctxt, sent[-1][1]['operation'].id)
+            assert (row.arguments['failures'], row.attempt) == (sends, 0)
+            service.images[ident]['status'] = 'queued'
+            wake(ctxt, row)
+            sent.append(('upload_volume', {'operation': row}))
+    assert (state, sends) == ('failed', CONF.glance_num_retries + 1)
+    assert volumes_db.get(ctxt, made).status == 'available' and ident not in service.images
 
 
 def test_too_many_attempts_leave_no_image(ctxt, service, uploading, sent, run):

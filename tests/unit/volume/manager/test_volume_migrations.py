@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes that move between two back ends over real files, and what is left when they cannot."""
+import datetime
 import itertools
 import os
 import time
@@ -28,6 +29,7 @@ from cinder.volume.manager import volume_migrations as endpoint
 from cinder.volume.targets import fake, local
 from tests.fakes import compute as fake_compute
 from tests.fakes import volumes as volumes_fakes
+from tests.fakes.journal import wake
 
 GIB = 2 ** 30
 HERE, THERE = 'here@west', 'here@east'
@@ -341,14 +343,115 @@ def test_a_back_end_that_makes_no_room_leaves_the_volume_where_it_is(
     _check_stayed(ctxt, path, stayed, tmp_path, 'could not make room')
 
 
+def _look(ctxt, bus, operation):
+    """Run an operation whose time to wait is over; the seconds for which it waits again, or None
+    when it has ended."""
+    wake(ctxt, operation)
+    try:
+        bus.managers[HERE].runner.handlers[operation.verb](
+            ctxt, operations_db.get(ctxt, operation.id))
+    except exception.NotYet as exc:
+        row = operations_db.get(ctxt, operation.id)
+        assert (row.state, row.attempt, row.owner) == ('queued', 0, None)
+        return exc.seconds
+    return None
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The clock of the database for those who wait: a list whose last value is the seconds."""
+    seconds = [0]
+    monkeypatch.setattr(operations_db, '_now', lambda _ctxt: datetime.datetime(2020, 1, 1)
+                        + datetime.timedelta(seconds=seconds[-1]))
+    return seconds
+
+
+@pytest.fixture
+def unmade(monkeypatch):
+    """Creations that the other back end does not come to, of all but the projects named here."""
+    made, served = volume_rpc.VolumeAPI.create_volume, set()
+    monkeypatch.setattr(volume_rpc.VolumeAPI, 'create_volume', lambda self, ctxt, volume, *rest: (
+        made(self, ctxt, volume, *rest) if volume.project_id in served else None))
+    return served
+
+
 def test_a_back_end_that_does_not_answer_is_not_waited_for_for_ever(
-        ctxt, bus, volume, path, tmp_path, monkeypatch):
-    monkeypatch.setattr(volume_rpc.VolumeAPI, 'create_volume', lambda *_args: None)
-    passed = itertools.count(step=CONF.migration_create_volume_timeout_secs)
-    monkeypatch.setattr(endpoint, 'time', types.SimpleNamespace(
-        monotonic=lambda: next(passed), sleep=lambda _seconds: None))
+        ctxt, bus, volume, path, tmp_path, unmade, clock):
+    operation, pauses = _migrate(ctxt, bus, volume), []
+    for passed in (0, 0.5, 100, CONF.migration_create_volume_timeout_secs):
+        clock.append(passed)
+        pauses.append(_look(ctxt, bus, operation))
+    assert pauses == [operations.SHORTEST, 0.5, operations.LONGEST, operations.LONGEST]
+    clock.append(CONF.migration_create_volume_timeout_secs + 1)
+    assert _look(ctxt, bus, operation) is None
+    _check_stayed(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path, 'in time')
+
+
+def test_a_bus_that_does_not_answer_is_not_waited_for_for_ever(
+        ctxt, bus, volume, path, tmp_path, monkeypatch, clock):
+    def away(*_args):
+        raise exception.ServiceUnavailable()
+    monkeypatch.setattr(volume_rpc.VolumeAPI, 'device_of', away)
     operation = _migrate(ctxt, bus, volume)
-    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'in time')
+    assert _look(ctxt, bus, operation) == operations.SHORTEST
+    clock.append(CONF.migration_create_volume_timeout_secs + 1)
+    assert _look(ctxt, bus, operation) is None
+    _check_stayed(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path, 'unavailable')
+
+
+def test_one_that_waits_lets_others_have_its_place(ctxt, bus, volume, start, path, unmade, conf):
+    """With one place for bulk work, two migrations that wait and one that need not."""
+    CONF.set_override('max_bulk_operations', 1, 'backend_defaults')
+    try:
+        manager = start(HERE)
+    finally:
+        CONF.clear_override('max_bulk_operations', 'backend_defaults')
+    assert manager.runner.executor.bounds['bulk'] == 1
+    unmade.add('served')
+    waiting = [_migrate(ctxt, bus, volume), _migrate(ctxt, bus, _another(ctxt, path))]
+    served = _another(ctxt, path, project_id='served')
+    copied = _migrate(ctxt, bus, served)
+    for operation in (*waiting, copied):
+        manager.runner.submit(ctxt, operation)
+    deadline = time.monotonic() + 30
+    while (operations_db.get(ctxt, copied.id).state != 'done'
+           or not all(operations_db.get(ctxt, each.id).arguments.get('waiting')
+                      for each in waiting)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert volumes_db.get(ctxt, served.id).host == POOLS['east']
+    manager.stop()
+    assert manager.runner.wait(10)
+    for operation in waiting:
+        row = operations_db.get(ctxt, operation.id)
+        assert (row.state, row.attempt) == ('queued', 0)
+        assert row.arguments['waiting']['for'].endswith(POOLS['east'])
+
+
+def _another(ctxt, path, **values):
+    made = volumes_db.create(ctxt, {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 1, 'host': POOLS['west'],
+        'status': 'available', 'attach_status': 'detached', 'use_quota': True,
+        'availability_zone': 'west', 'volume_type_id': types_db.default(ctxt).id, **values})
+    with open(path(made), 'wb') as file:
+        os.truncate(file.fileno(), GIB)
+    return volumes_db.get(ctxt, made.id)
+
+
+def test_a_volume_that_goes_while_its_migration_waits_leaves_nothing(
+        ctxt, bus, volume, path, tmp_path, unmade):
+    """An administrator who ends it has the target removed too: its row waits for somebody."""
+    operation = _migrate(ctxt, bus, volume)
+    assert _look(ctxt, bus, operation) is not None
+    path(_target_of(ctxt, operation)).touch()
+    volumes_db.update(ctxt, volume.id, {'migration_status': None})
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+    assert operations_db.get(ctxt, operation.id).state == 'queued'
+    assert _look(ctxt, bus, operation) is None
+    assert operations_db.get(ctxt, operation.id).error == operations.WENT_AWAY
+    assert volumes_db.list_rows(ctxt, all_tenants=True).rows == []
+    for folder in ('east', 'west'):
+        assert list((tmp_path / folder).iterdir()) == []
 
 
 @pytest.fixture
@@ -491,12 +594,9 @@ def test_a_volume_in_use_stays(ctxt, bus, volume, path, tmp_path):
 
 
 @pytest.fixture
-def nova(monkeypatch):
-    monkeypatch.setattr(swapping, 'LOOK_PAUSE', 0.01)
-    CONF.set_override('migration_create_volume_timeout_secs', 1)
+def nova():
     with fake_compute.running() as service:
         yield service
-    CONF.clear_override('migration_create_volume_timeout_secs')
 
 
 def _in_use(ctxt, volume, **attachment):
@@ -539,14 +639,36 @@ def test_a_server_copies_a_volume_in_use(ctxt, bus, volume, path, tmp_path, nova
     assert operations_db.get(ctxt, operation.id).state == 'done'
 
 
-@pytest.mark.parametrize('answer', [409, 500])
+@pytest.mark.parametrize(('answer', 'looks'), [(409, 1), (500, 2)])
 def test_a_server_that_does_not_copy_keeps_its_volume(ctxt, bus, volume, path, tmp_path, nova,
-                                                      answer):
+                                                      answer, looks, clock):
+    """It refuses, or gives no answer for so long that nobody waits for it any more."""
     nova.answer = answer
     operation = _migrate(ctxt, bus, _in_use(ctxt, volume))
-    stayed = _run(ctxt, bus, operation, volume)
+    for look in range(1, looks + 1):
+        assert (_look(ctxt, bus, operation) is None) == (look == looks)
+        clock.append(CONF.migration_create_volume_timeout_secs + 1)
+    stayed = volumes_db.get(ctxt, volume.id)
     assert (stayed.status, len(stayed.attachments)) == ('in-use', 1)
     _check_stayed(ctxt, path, stayed, tmp_path, 'compute service')
+
+
+def test_a_server_is_asked_once_and_may_take_its_time(ctxt, bus, volume, path, tmp_path, nova,
+                                                      clock):
+    """As long as it has the new volume; without it, it has given up a minute later."""
+    operation = _migrate(ctxt, bus, _in_use(ctxt, volume))
+    assert _look(ctxt, bus, operation) == operations.SHORTEST
+    held = attachments_db.create(ctxt, {'volume_id': operation.arguments['target_id'],
+                                        'attach_status': 'attaching', 'instance_uuid': 'server'})
+    for passed in (100, 3600):
+        clock.append(passed)
+        assert _look(ctxt, bus, operation) == swapping.LOOK_PAUSE
+    attachments_db.destroy(ctxt, held.id)
+    assert _look(ctxt, bus, operation) == operations.SHORTEST
+    clock.append(3600 + swapping.BEGIN_SECONDS + 1)
+    assert _look(ctxt, bus, operation) is None
+    assert len(nova.swapped) == 1
+    _check_stayed(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path, 'gave it up')
 
 
 def test_a_volume_of_no_server_stays(ctxt, bus, volume, path, tmp_path, nova):
