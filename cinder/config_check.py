@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from cinder import coordination, utils
+from cinder import utils
 from cinder.api import checks as api_checks
 from cinder.conf import exposed, folders, lines, log_config, names, unknown, urls, values
 from cinder.conf.problem import Check, Problem
+from cinder.coordination import checks as coordination_checks
 from cinder.db import checks as db_checks
 from cinder.keymgr import checks as keymgr_checks
 from cinder.rpc import checks as rpc_checks
@@ -55,7 +56,8 @@ CHECKS: dict[Check, frozenset[str]] = {
     rpc_checks.check: PROGRAMS,
     folders.check_state_path: frozenset((VOLUME,)),
     folders.check_working_folders: frozenset((VOLUME,)),
-    coordination.check: frozenset((VOLUME,)),
+    coordination_checks.check: frozenset((VOLUME,)),
+    coordination_checks.check_cluster: frozenset((VOLUME,)),
     keymgr_checks.check: frozenset((API, VOLUME)),
     api_checks.check_paste_file: frozenset((API,)),
     api_checks.check_policy_file: frozenset((API,)),
@@ -66,6 +68,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     volume_checks.check_enabled: frozenset((VOLUME,)),
     volume_checks.check_names: frozenset((VOLUME,)),
     volume_checks.check_storage: frozenset((VOLUME,)),
+    volume_checks.check_cluster: frozenset((VOLUME,)),
     volume_checks.check_exports: frozenset((VOLUME,)),
     unknown.check: PROGRAMS,
     _down_time: PROGRAMS,

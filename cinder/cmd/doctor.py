@@ -34,7 +34,7 @@ def examine(backend: str | None = None, as_json: bool = False) -> int:
 def _findings(name: str) -> Iterator[dict[str, str]]:
     options = configuration.Configuration(config_group=name)
     host = f'{options.backend_host or CONF.host}@{name}'
-    cluster = CONF.cluster and f'{CONF.cluster}@{name}'
+    cluster = f'{CONF.cluster}@{name}' if CONF.cluster else None
     made = utils.load_class('volume_driver', options.volume_driver)(
         configuration=options, host=host, cluster_name=cluster)
     if not isinstance(made, driver.Audits):
@@ -42,7 +42,8 @@ def _findings(name: str) -> Iterator[dict[str, str]]:
     ctxt = context.get_admin_context()
     try:
         made.do_setup(ctxt)
-        found = audit.findings(ctxt, made, host, cluster)
+        sharing = None if made.only_one_host(options) else cluster
+        found = audit.findings(ctxt, made, host, sharing)
     except Exception as exc:  # a back end that is broken must not hide what is wrong with others
         found = [driver.Finding('unreadable', name, f'the storage cannot be read: {exc}',
                                 'the log of cinder-volume has more')]

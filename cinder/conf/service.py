@@ -36,8 +36,9 @@ OPTS = [
                     'the machine.'),
     cfg.StrOpt('cluster', sample_default='storage',
                help='Name of the cluster this host belongs to. Volume services of one cluster '
-                    'share their back ends and take over operations from each other. Not set: '
-                    'none.'),
+                    'share their back ends and take over operations from each other: the '
+                    'storage, and the locks of [coordination] backend_url, must be those of all '
+                    'its hosts. Not set: none.'),
     cfg.StrOpt('storage_availability_zone', default='nova',
                help='Availability zone of the services of this host.'),
     cfg.IntOpt('report_interval', default=10, min=1,

@@ -6,22 +6,21 @@ one statement: no lock is held to protect a row.
 """
 import contextlib
 import logging
+import math
 import os
 import re
 import threading
 import time
-import urllib.parse
-import uuid
 from collections.abc import Iterator
 
-from oslo_config import cfg
-
 from cinder import exception, utils
-from cinder.conf import CONF, folders
-from cinder.conf.problem import Problem
-from cinder.coordination import files
+from cinder.conf import CONF
+from cinder.coordination import files, services
 
 LOG = logging.getLogger(__name__)
+
+# Seconds between two attempts at a lock that another process holds.
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 
 
 class _Shared:
@@ -165,14 +164,19 @@ class Coordinator:
 
     def _acquire(self, name: str, deadline: float | None):
         lock = self._driver.get_lock(_key(name).encode())
-        blocking = True if deadline is None else max(_left(deadline) or 0, 0.001)
-        try:
-            taken = lock.acquire(blocking=blocking)
-        except Exception as exc:  # of the library that keeps it
-            raise exception.LockCreationFailed(name=name, reason=exc) from exc
-        if not taken:
-            raise exception.LockTimeout(name=name)
-        return lock
+        pause = SHORTEST_PAUSE
+        while True:
+            try:
+                # Some drivers of tooz wait where green threads cannot: here they never wait.
+                if lock.acquire(blocking=False):
+                    return lock
+            except Exception as exc:  # of the library that keeps it
+                raise exception.LockCreationFailed(name=name, reason=exc) from exc
+            left = math.inf if deadline is None else _left(deadline)
+            if left <= 0:
+                raise exception.LockTimeout(name=name)
+            time.sleep(min(pause, left))
+            pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _left(deadline: float | None) -> float | None:
@@ -184,61 +188,12 @@ def _key(name: str) -> str:
     return files.PREFIX + re.sub(r'[^A-Za-z0-9_.@-]', '_', name)
 
 
-# Scheme of a lock service -> the package that has its client.
-_CLIENTS = {
-    'etcd3+http': 'etcd3gw', 'etcd3+https': 'etcd3gw', 'redis': 'redis', 'zookeeper': 'kazoo',
-    'kazoo': 'kazoo', 'memcached': 'pymemcache', 'mysql': 'PyMySQL', 'ipc': 'sysv_ipc',
-    'postgresql': 'psycopg2-binary', 'kubernetes': 'sherlock',
-}
-_EXAMPLES = 'file:///FOLDER for one host, etcd3+http://HOST:2379 or redis://HOST:6379 for several'
-
-
-def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Whether [coordination] backend_url can be used, without connecting to a server."""
-    url = conf.coordination.backend_url
-    reason = _unusable(url or '')
-    if reason:
-        shown = utils.without_user(url or '')
-        yield Problem(f'[coordination] backend_url = {shown} cannot be used: {reason}')
-
-
-def _unusable(url: str) -> str | None:
-    scheme = url.partition(':')[0]
-    if not url.strip():
-        return f'it is empty; expected {_EXAMPLES}.'
-    if scheme != 'file' and scheme not in _CLIENTS:
-        return f'there is no lock service {scheme}; expected {_EXAMPLES}.'
-    try:
-        parsed = urllib.parse.urlsplit(url)
-        if parsed.port == 0 or scheme == 'file' and (parsed.netloc or not parsed.path):
-            return f'it is not of the form {_EXAMPLES}.'
-        if scheme == 'file':
-            reason = folders.unusable(parsed.path)
-            if reason:
-                return f'{reason}.'
-        _make(url)
-    except ImportError as exc:
-        return (f'the Python package {_CLIENTS.get(scheme, exc.name)} is not installed; run '
-                f'"pip install {_CLIENTS.get(scheme, exc.name)}" ({utils.one_line(exc)}).')
-    except Exception as exc:  # whatever a driver makes of parts that it does not know
-        return utils.one_line(exc) + '.'
-    return None
-
-
-def _make(url: str):
-    """A driver of tooz that is not connected yet."""
-    # tooz costs 20 MB and a tenth of a second, which processes without locks need not pay.
-    from tooz import coordination
-    return coordination.get_coordinator(url, uuid.uuid4().hex.encode())
-
-
 def _connect(url: str):
     try:
-        driver = (files.FileLocks(urllib.parse.urlsplit(url).path) if url.startswith('file:')
-                  else _make(url))
+        driver = services.make(url)
         driver.start(start_heart=True)
     except Exception as exc:  # of the library that keeps them
-        raise exception.LockCreationFailed(name=url.partition(':')[0],
+        raise exception.LockCreationFailed(name=services.scheme_of(url),
                                            reason=utils.masked(exc)) from exc
     LOG.debug('Locks are kept by %s', type(driver).__name__)
     return driver

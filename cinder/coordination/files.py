@@ -3,7 +3,6 @@
 which removes none; here nothing is left of a lock, whatever becomes of what it protects."""
 import contextlib
 import os
-import time
 
 import fasteners
 
@@ -25,22 +24,17 @@ class FileLock:
         self._path = path
         self._lock = fasteners.InterProcessLock(path)
 
-    def acquire(self, blocking: bool | float = True) -> bool:
-        """Take it; False when others hold it for too long.
+    def acquire(self, blocking: bool = False) -> bool:
+        """Take it; False when others hold it.
 
-        :param blocking: seconds to wait; True waits for as long as it takes, False not at all.
+        :param blocking: False; the caller tries again.
         :raises OSError: the file cannot be made.
         """
-        deadline = None if blocking is True else time.monotonic() + blocking
-        left = None
-        while True:
-            if deadline is not None:
-                left = max(deadline - time.monotonic(), 0)
-            if not self._lock.acquire(blocking=blocking is not False, timeout=left):
-                return False
+        while self._lock.acquire(blocking=False):
             if self._is_in_place():
                 return True
             self._lock.release()
+        return False
 
     def release(self) -> None:
         """Remove the file and let others have the lock."""

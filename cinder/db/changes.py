@@ -70,9 +70,21 @@ def include_in_cluster(ctxt, table: sa.Table, host: str, cluster: str) -> int:
     """
     place = sa.literal(cluster).concat(sa.func.substr(table.c.host, len(host) + 1))
     return swap(ctxt, table, [
-        table.c.deleted == sa.false(),
-        sa.or_(table.c.host == host, functions.begins(table.c.host, f'{host}#')),
+        table.c.deleted == sa.false(), _of_host(table, host),
         sa.func.coalesce(table.c.cluster_name, '') != place], {'cluster_name': place})
+
+
+def take_out_of_cluster(ctxt, table: sa.Table, host: str) -> int:
+    """Remove the cluster from the rows of a back end; how many had one.
+
+    :param host: 'host@backend'
+    """
+    return swap(ctxt, table, [table.c.deleted == sa.false(), _of_host(table, host),
+                              table.c.cluster_name.is_not(None)], {'cluster_name': None})
+
+
+def _of_host(table: sa.Table, host: str) -> Condition:
+    return sa.or_(table.c.host == host, functions.begins(table.c.host, f'{host}#'))
 
 
 def swap(ctxt, table: sa.Table, where: Sequence[Condition],

@@ -136,6 +136,11 @@ def include_in_cluster(ctxt, host: str, cluster: str) -> int:
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
+def take_out_of_cluster(ctxt, host: str) -> int:
+    """Have the groups of a host in no cluster any more; returns how many were in one."""
+    return changes.take_out_of_cluster(ctxt, _T, host)
+
+
 @session.retry_on_deadlock
 def transition(ctxt, group: objects.Group, verb: str, *,
                conditions: Sequence[Callable[[], transitions.Requirement]] = (),

@@ -205,6 +205,11 @@ def include_in_cluster(ctxt, host: str, cluster: str) -> int:
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
+def take_out_of_cluster(ctxt, host: str) -> int:
+    """Have the volumes of a host in no cluster any more; returns how many were in one."""
+    return changes.take_out_of_cluster(ctxt, _T, host)
+
+
 def summary(ctxt, all_tenants: bool = False) -> dict[str, object]:
     """total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
     where = query.scope_of(_LISTS[False], ctxt.is_admin and all_tenants, ctxt.is_admin)

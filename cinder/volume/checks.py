@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the back ends: that each enabled one has a section and a name that works, and that no
-two of them would have the same storage or get in each other's way on the network."""
+"""Checks of the back ends: that each enabled one has a section and a name that works, that no two
+of them would have the same storage or get in each other's way on the network, and that those of a
+cluster have storage which all of its hosts work on."""
 
 import collections
 import itertools
@@ -10,11 +11,13 @@ from typing import NamedTuple
 
 from oslo_config import cfg
 
+from cinder import exception, utils
 from cinder.conf import backend, names
 from cinder.conf.known import Known
 from cinder.conf.library import DEFAULT, normal
 from cinder.conf.problem import Problem
 from cinder.volume.configuration import Configuration
+from cinder.volume.driver import VolumeDriver
 
 _LVM, _FILE = 'cinder.volume.drivers.lvm.', 'cinder.volume.drivers.file.'
 _KINDS = {'tgtadm': 'tgtd', 'lioadm': 'LIO', 'nvmet': 'nvmet'}
@@ -92,6 +95,24 @@ def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         if len(sharing) > 1:
             yield Problem(f'Back ends {" and ".join(f"[{name}]" for name in sharing)} have the '
                           f'same {what}: each needs its own.')
+
+
+def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The back ends of a cluster have storage that all its hosts work on."""
+    if not conf.cluster:
+        return
+    for name, options in _backends(conf).items():
+        try:
+            driver = utils.load_class('volume_driver', options.volume_driver)
+        except exception.InvalidConfigurationValue:
+            driver = None
+        if not (isinstance(driver, type) and issubclass(driver, VolumeDriver)):
+            continue  # the back end is skipped at start, and the log says why
+        reason = driver.only_one_host(options)
+        if reason:
+            yield Problem(f'[DEFAULT] cluster = {conf.cluster} needs storage that all hosts of '
+                          f'the cluster work on, and for back end [{name}] {reason}. Otherwise '
+                          f'remove cluster.')
 
 
 class Listener(NamedTuple):

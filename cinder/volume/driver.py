@@ -26,6 +26,9 @@ class VolumeDriver(abc.ABC):
 
     # A driver that is not kept up is refused at start unless the operator insists.
     supported = True
+    # Whether several hosts may work on the same storage: each of them finds there what the others
+    # made, and goes on with what they began. Only such a back end can be in a cluster.
+    SUPPORTS_ACTIVE_ACTIVE = False
     # Whether copies to new volumes may skip blocks of zeros: only where those read zeros.
     sparse_copy = False
     # Verbs of the journal that move bytes on this storage, 'volume.clone' among them for a volume
@@ -40,6 +43,14 @@ class VolumeDriver(abc.ABC):
         self.executor = executor
         # Of all copies that the driver makes; the manager sets the limit when it is set up.
         self.pace = Pace()
+
+    @classmethod
+    def only_one_host(cls, configuration: Any) -> str | None:
+        """Why several hosts cannot work on the storage of a back end with these options; None: they
+        can. A driver for which that depends on options overrides it."""
+        if cls.SUPPORTS_ACTIVE_ACTIVE:
+            return None
+        return f'{cls.__name__} has storage of one host (its SUPPORTS_ACTIVE_ACTIVE is False)'
 
     @abc.abstractmethod
     def do_setup(self, ctxt: Any) -> None:

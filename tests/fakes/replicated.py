@@ -8,6 +8,10 @@ from cinder.volume.drivers import file
 class ReplicatedDriver(file.FileVolumeDriver, driver.Replicates):
     """:ivar used: the copies it was told to use, in order."""
 
+    @classmethod
+    def only_one_host(cls, configuration):
+        return None
+
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.used = []

@@ -91,6 +91,11 @@ class Suite:
         return Client(self.endpoint, **kwargs)
 
     # ---------------------------------------------------------------------------- configuration
+    @property
+    def clustered(self) -> bool:
+        """Whether the nodes are hosts of a cluster."""
+        return len(self.nodes) > 1 or 'cluster' in self.options.get('DEFAULT', {})
+
     def _process(self, name: str, node: Node) -> Process:
         config = self.directory / f'{node.host}.conf'
         config.write_text(render(self.configuration(node)))
@@ -114,19 +119,25 @@ class Suite:
             'periodic_interval': 5, 'operation_max_attempts': 5,
             'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
         }
-        if len(self.nodes) > 1:
+        if self.clustered:
             default['cluster'] = 'cluster'
         if self.faults:
             default['fault_points'] = ','.join(self._fault_points())
         groups = {
             'DEFAULT': default, **{name: self._backend(name) for name in self.backends},
             'database': {'connection': self.database},
-            'coordination': {'backend_url': f'file://{self.state}/coordination'},
+            'coordination': {'backend_url': self.locks(node)},
             'oslo_concurrency': {'lock_path': self.state / 'locks'},
         }
         for group, values in self.options.items():
             groups[group] = groups.get(group, {}) | values
         return groups
+
+    def locks(self, node: Node) -> str:
+        """Return the URL of the locks: files, or PostgreSQL between the hosts of a cluster."""
+        if not self.clustered:
+            return f'file://{self.state}/coordination'
+        return self.database.replace('+psycopg2', '')
 
     def _backend(self, name: str) -> dict[str, object]:
         options = {
@@ -134,7 +145,10 @@ class Suite:
             'volume_backend_name': name, 'target_helper': 'local',
             'file_volume_dir': self.folder(name),
         }
-        if self.tgtd:
+        if self.clustered:
+            # A target would export from one host only.
+            options['file_shared_storage'] = True
+        elif self.tgtd:
             options |= {'target_helper': 'tgtadm', 'target_ip_address': '127.0.0.1',
                         'target_port': self.tgtd.port, 'use_chap_auth': True}
         return options

@@ -86,10 +86,8 @@ def test_an_api_worker_stops_for_a_while(suite, client, oracle):
 class Machines(Suite):
     """Two nodes, each with locks of its own, as if the lock service had let go of who is paused."""
 
-    def configuration(self, node):
-        groups = super().configuration(node)
-        groups['coordination']['backend_url'] = f'file://{self.state}/coordination-{node.host}'
-        return groups
+    def locks(self, node):
+        return f'{super().locks(node)}_{node.host}'
 
     def _fault_points(self):
         return [f'{point}=stop@{self.flags / point}' for _name, point in CASES]
@@ -98,6 +96,8 @@ class Machines(Suite):
 @pytest.fixture(scope='module')
 def machines(installation, postgresql):
     nodes = [Node('node1'), Node('node2', ('scheduler', 'volume'))]
+    for node in nodes:
+        postgresql.url(f'paused_{node.host}')
     with installation('paused', postgresql.url('paused'), kind=Machines, nodes=nodes,
                       options={'DEFAULT': {'operation_lease': LEASE}}) as suite:
         yield suite

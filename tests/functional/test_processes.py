@@ -233,10 +233,24 @@ def refused(process: Daemon) -> str:
     ('api', {'debug': 'perhaps'}, '[DEFAULT] debug = perhaps'),
     ('scheduler', {'state_path': '/srv/$home'}, '$$'),
     ('all', {'enabled_backends': ''}, 'enabled_backends'),
+    ('volume', {'cluster': 'c'}, 'has locks of one host'),
+    ('all', {'cluster': 'c'}, 'has locks of one host'),
     ('all', {'osapi_volume_listen': '0.0.0.0'}, 'noauth_allow_remote'),
 ])
 def test_a_wrong_option_is_one_line_and_status_1(daemon, module, options, words):
     assert words in refused(daemon(module, **options))
+
+
+@pytest.mark.parametrize(('driver', 'words'), [
+    ('file.FileVolumeDriver', 'file_shared_storage = true'),
+    ('lvm.LVMVolumeDriver', 'LVMVolumeDriver has storage of one host')])
+def test_a_cluster_without_shared_storage_is_one_line_and_status_1(daemon, driver, words):
+    volume = daemon('volume', cluster='c')
+    volume.sections['coordination'] = {'backend_url': 'postgresql://127.0.0.1:9/locks'}
+    volume.sections['files']['volume_driver'] = f'cinder.volume.drivers.{driver}'
+    volume.write()
+    line = refused(volume)
+    assert words in line and 'cluster = c' in line and '[files]' in line
 
 
 def test_a_taken_port_is_one_line_and_status_1(daemon):

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Locks kept in files: between threads, between processes, with a time limit."""
+import contextlib
+import importlib.metadata
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ import pytest
 
 from cinder import coordination, exception
 from cinder.conf import CONF
+from cinder.coordination import checks, services
 
 HOLDER = '''
 import sys
@@ -182,8 +185,41 @@ def test_a_useless_lock_service_is_named(url):
 def test_a_wrong_url_is_one_line_at_start(url, words):
     CONF.set_override('backend_url', url, 'coordination')
     try:
-        (problem,) = coordination.check(CONF)
+        (problem,) = checks.check(CONF)
     finally:
         CONF.clear_override('backend_url', 'coordination')
     assert problem.fatal and '[coordination] backend_url' in problem.text
     assert words in problem.text and 's3cret' not in problem.text and '\n' not in problem.text
+
+
+@pytest.mark.parametrize(('url', 'refused'), [
+    ('file:///srv/locks', True), ('ipc://', True), ('etcd3+http://h:2379', False),
+    ('redis://u:s3cret@h', False), ('postgresql://h/x', False)])
+def test_a_cluster_needs_locks_between_hosts(url, refused):
+    CONF.set_override('backend_url', url, 'coordination')
+    try:
+        assert list(checks.check_cluster(CONF)) == []
+        CONF.set_override('cluster', 'c')
+        found = list(checks.check_cluster(CONF))
+    finally:
+        CONF.clear_override('backend_url', 'coordination')
+        CONF.clear_override('cluster')
+    assert len(found) == refused
+    for problem in found:
+        assert problem.fatal and '\n' not in problem.text
+        assert url in problem.text and 'cluster = c' in problem.text
+
+
+def test_the_table_says_what_tooz_says_of_its_drivers():
+    from tooz.coordination import Characteristics
+    told = {}
+    for entry in importlib.metadata.entry_points(group='tooz.backends'):
+        assert entry.name in services.SERVICES
+        with contextlib.suppress(ImportError):
+            told[entry.name] = (Characteristics.DISTRIBUTED_ACROSS_HOSTS
+                                in entry.load().CHARACTERISTICS)
+    assert told['file'] is False
+    for scheme, between_hosts in told.items():
+        # A server for many hosts, whose driver leaves that out.
+        if not scheme.startswith('etcd'):
+            assert services.SERVICES[scheme].between_hosts == between_hosts, scheme

@@ -11,8 +11,8 @@ import re
 
 import pytest
 
-from cinder import coordination
 from cinder.conf import options
+from cinder.coordination import services
 
 ROOT = pathlib.Path(__file__).parents[2]
 SOURCES = sorted((ROOT / 'cinder').rglob('*.py'))
@@ -70,7 +70,7 @@ def setup():
 
 @pytest.mark.parametrize(('extra', 'scheme'), [('etcd', 'etcd3+http'), ('redis', 'redis')])
 def test_the_extra_of_a_lock_service_is_the_client_that_is_missed_without_it(extra, scheme):
-    client = coordination._CLIENTS[scheme]
+    client = services.SERVICES[scheme].package
     assert name_of(setup()['extras'][extra].strip()) == client
     assert f"'.[postgresql,{extra}]'" in (ROOT / 'doc/source/install.rst').read_text()
 

@@ -36,6 +36,19 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     """Real storage for one machine, with nothing to set up."""
 
     sparse_copy = True
+    SUPPORTS_ACTIVE_ACTIVE = True
+
+    @classmethod
+    def only_one_host(cls, configuration: Any) -> str | None:
+        if not configuration.file_shared_storage:
+            return (f'file_volume_dir = {configuration.file_volume_dir} is a folder of one host; '
+                    'where it is the same folder on all of them, such as one of NFS, set '
+                    'file_shared_storage = true')
+        if exported.TARGETS[configuration.target_helper].OF_ONE_HOST:
+            # Another host could neither end the export nor make it again.
+            return (f'target_helper = {configuration.target_helper} exports volumes from one host; '
+                    'set target_helper = local')
+        return None
 
     @_typed
     def do_setup(self, ctxt: Any) -> None:

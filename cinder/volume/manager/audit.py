@@ -45,7 +45,7 @@ def heal(ctxt, backend: backends.Backend) -> None:
     if not isinstance(driver, driver_api.Audits):
         return
     try:
-        found = driver.audit(rows(ctxt, backend.host, backend.cluster), heal=True)
+        found = driver.audit(rows(ctxt, backend.host, backend.sharing), heal=True)
     except Exception:
         utils.log_failure(LOG, 'The rows of %s could not be compared with its storage.',
                           backend.host)

@@ -30,6 +30,11 @@ class Backend:
         self.driver = utils.load_class('volume_driver', self.configuration.volume_driver)(
             configuration=self.configuration, host=host,
             cluster_name=cluster)
+        only_one = self.driver.only_one_host(self.configuration)
+        # Why this back end cannot be in the cluster that it is in.
+        self.unshared = only_one if cluster else None
+        # Cluster whose volumes are all on the storage that this host has.
+        self.sharing = None if only_one else cluster
         self.runner: operations.OperationRunner | None = None
         self.service_uuid: str | None = None
         self.initialized = False

@@ -110,7 +110,7 @@ def remove_left(ctxt, backend: backends.Backend) -> None:
     if not isinstance(backend.driver, driver_api.ReadsSnapshots):
         return
     wanted = set(map(_temporary_id, operations_db.resources_under_way(ctxt)))
-    for snapshot in snapshots_db.on_backend(ctxt, backend.host, backend.cluster):
+    for snapshot in snapshots_db.on_backend(ctxt, backend.host, backend.sharing):
         if snapshot.use_quota or snapshot.id in wanted:
             continue
         try:

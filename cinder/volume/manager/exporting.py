@@ -25,7 +25,7 @@ def always(backend: backends.Backend) -> bool:
 def wanted(ctxt, backend: backends.Backend) -> list[objects.Volume]:
     """The volumes that are to be exported."""
     statuses = ('in-use', 'available') if always(backend) else ('in-use',)
-    found = volumes_db.on_backend(ctxt, backend.host, backend.cluster, statuses=statuses)
+    found = volumes_db.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
     # What a migration copies to may still be replaced as a whole.
     return [volume for volume in found
             if not (volume.migration_status or '').startswith('target:')]

@@ -30,8 +30,8 @@ class ManageSnapshotsEndpoint:
     def _entries(self, ctxt) -> list[dict]:
         manageable.require(self.driver, driver_api.ManagesSnapshots, 'snapshots')
         return self.driver.get_manageable_snapshots(
-            volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
-            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.cluster))
+            volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
+            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
 
     @operations.handles('snapshot.manage')
     def manage_snapshot(self, ctxt, operation: objects.Operation,

@@ -31,8 +31,8 @@ class ManageVolumesEndpoint:
     def _entries(self, ctxt) -> list[dict]:
         manageable.require(self.driver, driver_api.ManagesVolumes, 'volumes')
         return self.driver.get_manageable_volumes(
-            volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
-            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.cluster))
+            volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
+            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
 
     @operations.handles('volume.manage')
     def manage_volume(self, ctxt, operation: objects.Operation,

@@ -49,7 +49,7 @@ class ReplicationEndpoint:
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
         return self.driver.failover_host(
-            volumes_db.on_backend(ctxt, self.backend.host, self.backend.cluster),
+            volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
             operation.arguments['backend_id'])
 
     def _end(self, ctxt, operation: objects.Operation, fields: dict[str, dict],

@@ -60,6 +60,8 @@ def _run(ctxt, backend: backends.Backend) -> bool:
 
 
 def check_support(_ctxt, backend: backends.Backend) -> None:
+    if backend.unshared:
+        raise Refused(f'it is in cluster {backend.cluster}, and {backend.unshared}')
     if backend.driver.supported:
         return
     if not backend.configuration.enable_unsupported_driver:
@@ -72,12 +74,24 @@ def join_cluster(ctxt, backend: backends.Backend) -> None:
     """Take the resources of a host that joined a cluster into the cluster. Each start looks for
     them: the one at which the host was added may have ended before it came to this."""
     if backend.cluster is None:
+        _leave_cluster(ctxt, backend)
         return
     for table, things in ((volumes_db, 'volumes'), (groups_db, 'groups')):
         moved = table.include_in_cluster(ctxt, backend.host, backend.cluster)
         if moved:
             LOG.info('%d %s of %s were taken into cluster %s.', moved, things, backend.host,
                      backend.cluster)
+
+
+def _leave_cluster(ctxt, backend: backends.Backend) -> None:
+    """Take what this host has out of a cluster that it is in no more: nobody answers for that.
+    What other hosts reach too stays with them."""
+    if not backend.driver.only_one_host(backend.configuration):
+        return
+    for table, things in ((volumes_db, 'volumes'), (groups_db, 'groups')):
+        moved = table.take_out_of_cluster(ctxt, backend.host)
+        if moved:
+            LOG.info('%d %s of %s were taken out of their cluster.', moved, things, backend.host)
 
 
 def set_up_driver(ctxt, backend: backends.Backend) -> None:
@@ -93,8 +107,8 @@ def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
     """Let the driver correct what it stored in the rows of its volumes and snapshots."""
     if not isinstance(backend.driver, driver_api.CorrectsProviderInfo):
         return
-    volumes = volumes_db.on_backend(ctxt, backend.host, backend.cluster)
-    snapshots = snapshots_db.on_backend(ctxt, backend.host, backend.cluster)
+    volumes = volumes_db.on_backend(ctxt, backend.host, backend.sharing)
+    snapshots = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
     corrected = backend.driver.update_provider_info(volumes, snapshots)
     for table, changes in zip((volumes_db, snapshots_db), corrected, strict=True):
         for change in changes:
@@ -103,7 +117,7 @@ def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
 
 
 def count_allocated(ctxt, backend: backends.Backend) -> None:
-    backend.set_allocated(volumes_db.capacity_by_pool(ctxt, backend.host, backend.cluster))
+    backend.set_allocated(volumes_db.capacity_by_pool(ctxt, backend.host, backend.sharing))
 
 
 def export_again(ctxt, backend: backends.Backend) -> None:
@@ -145,7 +159,7 @@ def remove_temporary_files(_ctxt, backend: backends.Backend) -> None:
 
 def migrate_keys(ctxt, backend: backends.Backend) -> None:
     """In the background, as a key manager may be slow or away."""
-    migration.start(ctxt, backend.host, backend.cluster)
+    migration.start(ctxt, backend.host, backend.sharing)
 
 
 def publish_capabilities(ctxt, backend: backends.Backend) -> None:

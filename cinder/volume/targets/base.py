@@ -45,6 +45,8 @@ class Target(abc.ABC):
     PROTOCOL = ''
     # Whether an initiator sees a volume grow while it is connected.
     GROWS_ONLINE = False
+    # Whether the exports are of the host that made them, so that no other can end them.
+    OF_ONE_HOST = True
 
     def __init__(self, configuration: Any, execute: Callable) -> None:
         self.configuration = configuration

@@ -8,6 +8,7 @@ from cinder.volume.targets import base
 class LocalTarget(base.Target):
     PROTOCOL = 'local'
     GROWS_ONLINE = True
+    OF_ONE_HOST = False
 
     def create_export(self, volume: Any, path: str) -> base.Fields:
         return {}

@@ -6,7 +6,7 @@ import pytest
 from oslo_config import cfg
 
 from cinder import conf as cinder_conf
-from cinder.volume import checks
+from cinder.volume import checks, driver
 
 FILE = 'volume_driver = cinder.volume.drivers.file.FileVolumeDriver\n'
 
@@ -98,3 +98,30 @@ def test_exports_do_not_meet(parse, one, two, collide):
     found = list(checks.check_exports(conf))
     assert len(found) == collide
     assert all(problem.fatal and '[one] and [two]' in problem.text for problem in found)
+
+
+SHARED = FILE + 'file_shared_storage = true\n'
+
+
+@pytest.mark.parametrize(('section', 'words'), [
+    ('', 'LVMVolumeDriver has storage of one host'),
+    (FILE, 'is a folder of one host'),
+    (SHARED, 'target_helper = tgtadm exports volumes from one host'),
+    (SHARED + 'target_helper = lioadm\n', 'target_helper = lioadm exports'),
+    (SHARED + 'target_helper = local\n', None),
+    ('volume_driver = tests.unit.volume.test_checks.Remote\n', None),
+    ('volume_driver = no.such.Driver\n', None), ('volume_driver = os.path.join\n', None)])
+def test_storage_of_a_cluster_is_that_of_all_its_hosts(parse, section, words):
+    text = f'enabled_backends = one,two\n[one]\n{section}[two]\n{SHARED}target_helper = local\n'
+    assert list(checks.check_cluster(parse(f'[DEFAULT]\n{text}'))) == []
+    found = list(checks.check_cluster(parse(f'[DEFAULT]\ncluster = c\n{text}')))
+    assert len(found) == (words is not None)
+    for problem in found:
+        assert problem.fatal and '\n' not in problem.text
+        assert '[one]' in problem.text and words in problem.text and 'cluster = c' in problem.text
+
+
+class Remote(driver.VolumeDriver):
+    """Storage on the network, which each host reaches alike."""
+
+    SUPPORTS_ACTIVE_ACTIVE = True

@@ -10,6 +10,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
+from cinder.volume.manager import audit, backups, exporting, startup
 from tests.fakes.hesitant import HesitantDriver
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
@@ -29,11 +30,13 @@ def start(database, conf, sent):
         return manager
     conf.set_override('volume_driver', DRIVER, 'backend_defaults')
     conf.set_override('image_conversion_dir', conf.state_path)
+    conf.set_override('file_shared_storage', True, 'backend_defaults')
     yield start
     for manager in made:
         manager.stop()
     HesitantDriver.forget()
     conf.clear_override('image_conversion_dir')
+    conf.clear_override('file_shared_storage', 'backend_defaults')
     conf.clear_override('enable_unsupported_driver', 'backend_defaults')
 
 
@@ -47,8 +50,8 @@ def make_volume(database, ctxt):
 
 @pytest.fixture
 def make_used(make_volume, ctxt):
-    def make():
-        volume = make_volume(status='in-use')
+    def make(**values):
+        volume = make_volume(**{'status': 'in-use', **values})
         attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
                                      'connector': {'initiator': 'iqn.a'}})
         return volume
@@ -127,6 +130,59 @@ def test_a_start_that_was_refused_takes_them_at_the_next(start, make_volume, ctx
     HesitantDriver.supported = True
     start(cluster='c@files', added_to_cluster=False)
     assert volumes_db.get(ctxt, volume.id).cluster_name == 'c@files#files'
+
+
+ELSEWHERE = {'host': 'there@files#files', 'cluster_name': 'c@files#files', 'status': 'in-use'}
+
+
+def test_what_all_hosts_of_a_cluster_have_is_exported_again_by_each(start, make_used):
+    volume = make_used(**ELSEWHERE)
+    assert start(cluster='c@files').is_working()
+    assert f'ensure_export {volume.id}' in HesitantDriver.asked
+
+
+def test_storage_of_one_host_is_refused_in_a_cluster(start, make_used, conf, ctxt, caplog):
+    """And what another host has is left alone."""
+    conf.set_override('file_shared_storage', False, 'backend_defaults')
+    volume = make_used(**ELSEWHERE)
+    HesitantDriver.failing.add(volume.id)
+    assert not start(cluster='c@files').is_working()
+    assert HesitantDriver.asked == [] and 'file_shared_storage' in caplog.text
+    assert volumes_db.get(ctxt, volume.id).status == 'in-use'
+
+
+@pytest.mark.parametrize('step', [
+    startup.synchronize_provider_info, startup.count_allocated, startup.export_again, audit.heal,
+    backups.remove_left, exporting.restore], ids=lambda step: step.__name__)
+@pytest.mark.parametrize('shared', [True, False])
+def test_a_step_at_start_reads_the_rows_of_this_storage(start, conf, ctxt, monkeypatch, step,
+                                                        shared):
+    """Those of other hosts only where they are on the same storage."""
+    conf.set_override('file_shared_storage', shared, 'backend_defaults')
+    backend = start(cluster='c@files').backend
+    asked = []
+    for table, name in ((volumes_db, 'on_backend'), (snapshots_db, 'on_backend'),
+                        (volumes_db, 'capacity_by_pool')):
+        monkeypatch.setattr(table, name, lambda _ctxt, *place, statuses=(), empty={}: (
+            asked.append(place), empty)[1])
+    step(ctxt, backend)
+    assert set(asked) == {(BACKEND, 'c@files' if shared else None)}
+
+
+def test_a_host_that_left_its_cluster_has_its_own_volumes(start, make_volume, conf, ctxt):
+    """As when it had no storage for a cluster: the cluster's queue is read by nobody."""
+    conf.set_override('file_shared_storage', False, 'backend_defaults')
+    ours = make_volume(cluster_name='c@files#files')
+    theirs = make_volume(**ELSEWHERE)
+    assert start().is_working()
+    assert volumes_db.get(ctxt, ours.id).cluster_name is None
+    assert volumes_db.get(ctxt, theirs.id).cluster_name == 'c@files#files'
+
+
+def test_what_is_on_shared_storage_stays_in_its_cluster(start, make_volume, ctxt):
+    ours = make_volume(cluster_name='c@files#files')
+    assert start().is_working()
+    assert volumes_db.get(ctxt, ours.id).cluster_name == 'c@files#files'
 
 
 def test_left_over_image_files_of_this_back_end_go(start, conf, tmp_path):

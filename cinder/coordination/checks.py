@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of [coordination] backend_url: that it can be used, and that its locks reach as far as the
+storage does."""
+import urllib.parse
+from collections.abc import Iterator
+
+from oslo_config import cfg
+
+from cinder import utils
+from cinder.conf import folders
+from cinder.conf.problem import Problem
+from cinder.coordination import services
+from cinder.coordination.services import EXAMPLES, EXAMPLES_BETWEEN_HOSTS, SERVICES
+
+
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Whether the locks can be used, without connecting to a server."""
+    url = conf.coordination.backend_url
+    reason = _unusable(url or '')
+    if reason:
+        shown = utils.without_user(url or '')
+        yield Problem(f'[coordination] backend_url = {shown} cannot be used: {reason}')
+
+
+def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The hosts of a cluster see each other's locks."""
+    url = conf.coordination.backend_url or ''
+    service = SERVICES.get(services.scheme_of(url))
+    if conf.cluster and service and not service.between_hosts:
+        yield Problem(f'[coordination] backend_url = {utils.without_user(url)} has locks of one '
+                      f'host, and [DEFAULT] cluster = {conf.cluster} is for several, which would '
+                      f'change the same volume at a time: name a lock service that all of them '
+                      f'reach, such as {EXAMPLES_BETWEEN_HOSTS}, or remove cluster.')
+
+
+def _unusable(url: str) -> str | None:
+    scheme = services.scheme_of(url)
+    if not url.strip():
+        return f'it is empty; expected {EXAMPLES}.'
+    if scheme not in SERVICES:
+        return f'there is no lock service {scheme}; expected {EXAMPLES}.'
+    try:
+        parsed = urllib.parse.urlsplit(url)
+        if parsed.port == 0 or scheme == 'file' and (parsed.netloc or not parsed.path):
+            return f'it is not of the form {EXAMPLES}.'
+        if scheme == 'file':
+            reason = folders.unusable(parsed.path)
+            if reason:
+                return f'{reason}.'
+        services.make_by_tooz(url)
+    except ImportError as exc:
+        package = SERVICES[scheme].package or exc.name
+        return (f'the Python package {package} is not installed; run '
+                f'"pip install {package}" ({utils.one_line(exc)}).')
+    except Exception as exc:  # whatever a driver makes of parts that it does not know
+        return utils.one_line(exc) + '.'
+    return None
