@@ -118,6 +118,8 @@ class Coordinator:
         :raises LockCreationFailed: the lock service failed.
         :raises LockTimeout: the time is over.
         """
+        # It forgets what a former process shared.
+        self.start()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._sharing:
             entry = self._shared.setdefault(name, _Shared())

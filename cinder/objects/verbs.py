@@ -18,6 +18,8 @@ class Verb(NamedTuple):
     :param kind: SHORT or BULK, where the driver does not say otherwise
     :param since: RPC version of the service that understands the message
     :param alone: nothing else is done to the resource meanwhile
+    :param ends_bytes: it removes, replaces or resizes what new volumes are made of; so it waits
+        until nobody reads that
     """
 
     step: str
@@ -25,6 +27,7 @@ class Verb(NamedTuple):
     kind: str = SHORT
     since: str = '1.0'
     alone: bool = True
+    ends_bytes: bool = False
 
 
 VERBS: dict[str, Verb] = {
@@ -32,25 +35,26 @@ VERBS: dict[str, Verb] = {
     'volume.attach': Verb('002', 'attach volume'),
     'volume.upload': Verb('003', 'copy volume to image', BULK, '1.2', alone=False),
     'volume.download': Verb('005', 'copy image to volume', BULK, '1.2'),
-    'volume.extend': Verb('007', 'extend volume'),
+    'volume.extend': Verb('007', 'extend volume', ends_bytes=True),
     'volume.create': Verb('008', 'create volume from backend storage'),
     'snapshot.create': Verb('009', 'create snapshot'),
-    'snapshot.delete': Verb('010', 'delete snapshot'),
+    'snapshot.delete': Verb('010', 'delete snapshot', ends_bytes=True),
     'backup.create': Verb('013', 'create backup', BULK),
     'backup.delete': Verb('014', 'delete backup'),
-    'volume.delete': Verb('015', 'delete volume'),
-    'volume.revert': Verb('016', 'revert volume to snapshot'),
+    'volume.delete': Verb('015', 'delete volume', ends_bytes=True),
+    'volume.revert': Verb('016', 'revert volume to snapshot', ends_bytes=True),
     'volume.retype': Verb('017', 'retype volume', BULK),
     'volume.manage': Verb('018', 'manage volume'),
-    'volume.unmanage': Verb('019', 'unmanage volume'),
+    'volume.unmanage': Verb('019', 'unmanage volume', ends_bytes=True),
     'volume.forget': Verb('020', 'delete volume that could not be managed'),
     'volume.migrate': Verb('021', 'migrate volume', BULK),
     'snapshot.manage': Verb('022', 'manage snapshot'),
-    'snapshot.unmanage': Verb('023', 'unmanage snapshot'),
+    'snapshot.unmanage': Verb('023', 'unmanage snapshot', ends_bytes=True),
     'backup.restore': Verb('024', 'restore backup', BULK),
     'backup.import': Verb('025', 'import backup record'),
     'volume.export': Verb('026', 'export volume again'),
-    'volume.reimage': Verb('027', 'overwrite volume with image', BULK, '1.2'),
+    'volume.reimage': Verb('027', 'overwrite volume with image', BULK, '1.2',
+                           ends_bytes=True),
     'service.failover': Verb('028', 'fail over to another copy'),
     'group.schedule': Verb('030', 'schedule allocate group'),
     'group.create': Verb('031', 'create group'),

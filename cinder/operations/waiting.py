@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an operation waits for somebody else: it looks once, and goes back to the journal until it is
 time for another look. Meanwhile it holds no place, thread or lock."""
+import math
 from typing import NoReturn
 
 from cinder import context, exception, objects
@@ -11,7 +12,8 @@ SHORTEST, LONGEST = 0.1, 2
 
 
 def wait(ctxt: context.RequestContext, operation: objects.Operation, reason: str, *,
-         within: float, otherwise: Exception, longest: float = LONGEST) -> NoReturn:
+         within: float = math.inf, otherwise: Exception | None = None,
+         longest: float = LONGEST) -> NoReturn:
     """Look again later; call it in the body of a runner's hold().
 
     :param reason: what it waits for: another reason begins to wait anew.
@@ -21,6 +23,6 @@ def wait(ctxt: context.RequestContext, operation: objects.Operation, reason: str
     :raises NotYet: else.
     """
     waited = operations_db.waited(ctxt, operation, reason)
-    if waited > within:
+    if otherwise is not None and waited > within:
         raise otherwise
     raise exception.NotYet(min(max(waited, SHORTEST), longest), reason)

@@ -49,7 +49,7 @@ class GroupSnapshotEndpoint:
         """Remove all snapshots."""
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = _snapshots(ctxt, work.resource)
-            with work.driver():
+            with work.driver(), members.still(self.driver, unread=snapshots):
                 self._groups(ctxt).delete_group_snapshot(work.resource, snapshots)
             with session.writer(ctxt):
                 for snapshot in snapshots:

@@ -63,7 +63,8 @@ class GroupEndpoint:
             # One without a place is no copy: it waits in the scheduler until the group is there.
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
-            with work.driver():
+            origins = {source.id: source for _volume, source in copies}.values()
+            with work.driver(), members.still(self.driver, reading=origins):
                 made = self._groups(ctxt).copy_group(work.resource, copies)
             common = {'launched_at': timeutils.utcnow(),
                       'service_uuid': self.backend.service_uuid,
@@ -85,7 +86,7 @@ class GroupEndpoint:
             # One that the scheduler did not place yet has nothing on storage.
             placed = [volume for volume in volumes if volume.host]
             with (work.driver(),
-                  members.still(self.driver, [volume.id for volume in placed])):
+                  members.still(self.driver, [volume.id for volume in placed], unread=placed)):
                 for volume in placed:
                     self.driver.remove_export(ctxt, volume)
                 self._groups(ctxt).delete_group(work.resource, placed)

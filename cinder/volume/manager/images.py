@@ -22,7 +22,7 @@ from cinder.db import volumes as volumes_db
 from cinder.image import facts, glance
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import copying, fetching, sending
+from cinder.volume.manager import copying, fetching, locks, sending
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class ImageEndpoint:
         with task(self.backend.runner, ctxt, operation, volume,
                   undo=lambda: _discard(image_id)) as work:
             try:
-                with work.driver():
+                with locks.reading(work.resource), work.driver():
                     self._send(work, image_id)
                 if not work.done():
                     raise WentAway(operation_id=operation.id)

@@ -34,7 +34,7 @@ class OneByOne(driver_api.Groups):
     def delete_group(self, group: objects.Group, volumes: list[objects.Volume]) -> None:
         for volume in volumes:
             # A creation that is still at work ends first; then there is something to remove.
-            with locks.held(f'volume-{volume.id}'):
+            with locks.unread(volume), locks.held(f'volume-{volume.id}'):
                 self.driver.delete_volume(volume)
 
     def copy_group(self, group: objects.Group,
@@ -52,18 +52,30 @@ class OneByOne(driver_api.Groups):
     def delete_group_snapshot(self, group_snapshot: objects.GroupSnapshot,
                               snapshots: list[objects.Snapshot]) -> None:
         for snapshot in snapshots:
-            with locks.held(f'snapshot-{snapshot.id}'):
+            with locks.unread(snapshot), locks.held(f'snapshot-{snapshot.id}'):
                 self.driver.delete_snapshot(snapshot)
 
 
 @contextlib.contextmanager
-def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str]) -> Iterator[None]:
-    """Keep work on the volumes away while a driver's own way with groups is at it. The generic way
-    takes the same locks one by one."""
+def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
+          unread: Iterable[locks.Source] = (),
+          reading: Iterable[locks.Source] = ()) -> Iterator[None]:
+    """Keep others away while a driver's own way with groups is at work. The generic way takes the
+    same locks one by one.
+
+    :param volume_ids: on which nothing else is done.
+    :param unread: whose bytes nobody reads.
+    :param reading: whose bytes nobody ends.
+    :raises NotYet: somebody does.
+    """
     with contextlib.ExitStack() as stack:
-        # In one order, so that two groups cannot wait for each other.
-        for ident in sorted(volume_ids) if isinstance(driver, driver_api.Groups) else ():
-            stack.enter_context(locks.held(f'volume-{ident}'))
+        if isinstance(driver, driver_api.Groups):
+            # In one order, so that two groups cannot wait for each other.
+            for take, sources in ((locks.unread, unread), (locks.reading, reading)):
+                for source in sorted(sources, key=lambda each: each.id):
+                    stack.enter_context(take(source))
+            for ident in sorted(volume_ids):
+                stack.enter_context(locks.held(f'volume-{ident}'))
         yield
 
 

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ways to fill a new volume: empty, from a snapshot, from another volume; and the generic way,
 copying bytes, where a driver lacks its own. Any number of volumes are filled from one source at
-a time; what changes the source waits for them."""
+a time, while the source is attached and detached; what ends its bytes waits for them."""
+import contextlib
+from collections.abc import Iterator
+from types import ModuleType
+
 from cinder import exception, objects
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
@@ -23,8 +27,7 @@ def fill(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
 
 
 def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
-    with locks.shared(f'volume-{volume.source_volid}'):
-        source = volumes_db.get(ctxt, volume.source_volid)
+    with _reading(volumes_db, ctxt, volume.source_volid) as source:
         if not isinstance(driver, driver_api.ClonesVolumes):
             raise exception.VolumeBackendAPIException(
                 data=f'{type(driver).__name__} cannot clone volumes')
@@ -32,6 +35,12 @@ def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dic
 
 
 def _from_snapshot(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
-    with locks.shared(f'snapshot-{volume.snapshot_id}'):
-        snapshot = snapshots_db.get(ctxt, volume.snapshot_id)
+    with _reading(snapshots_db, ctxt, volume.snapshot_id) as snapshot:
         return driver.create_volume_from_snapshot(volume, snapshot) or {}
+
+
+@contextlib.contextmanager
+def _reading(table: ModuleType, ctxt, ident: str) -> Iterator[locks.Source]:
+    """The source as it is while nobody may remove or replace its bytes."""
+    with locks.reading(table.get(ctxt, ident)):
+        yield table.get(ctxt, ident)

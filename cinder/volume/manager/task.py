@@ -15,6 +15,8 @@ from cinder.volume.manager import locks
 
 LOG = logging.getLogger(__name__)
 
+# Seconds between two looks at most whether a source is still read.
+LONGEST_LOOK = 5
 
 class Task:
     """The operation in hand. `resource` is what it is about, as it stands now."""
@@ -101,13 +103,29 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
             notices.operation(ctxt, 'start', operation, work.resource)
         try:
-            yield work
+            with _unread(work):
+                yield work
         except exception.UNFINISHED:
             raise
         except Exception as exc:
             undo()
             work.fail(exc, **on_failure)
     work.tell()
+
+
+@contextlib.contextmanager
+def _unread(work: Task) -> Iterator[None]:
+    """Let nobody read the bytes that the verb ends.
+
+    :raises NotYet: somebody does, perhaps for hours.
+    """
+    with contextlib.ExitStack() as stack:
+        if VERBS[work.operation.verb].ends_bytes:
+            try:
+                stack.enter_context(locks.unread(work.resource))
+            except exception.NotYet as exc:
+                operations.wait(work.ctxt, work.operation, exc.reason, longest=LONGEST_LOOK)
+        yield
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import backups, exporting, images, sources
+from cinder.volume.manager import backups, exporting, images, locks, sources
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
@@ -107,7 +107,8 @@ class VolumeEndpoint:
 
     def _delete_snapshots(self, ctxt, volume: objects.Volume) -> None:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
-            self.driver.delete_snapshot(snapshot)
+            with locks.unread(snapshot):
+                self.driver.delete_snapshot(snapshot)
             snapshots_db.destroy(ctxt, snapshot.id)
 
     @operations.handles('volume.extend')

@@ -3,6 +3,7 @@
 another project goes on, and calls are refused in time rather than kept waiting."""
 import threading
 import time
+import types
 
 import oslo_messaging as messaging
 import pytest
@@ -15,7 +16,8 @@ from cinder.rpc import base as rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.service import pulse
 from cinder.volume import manager as manager_package
-from cinder.volume.manager import calls
+from cinder.volume.api import volumes as volumes_api
+from cinder.volume.manager import calls, locks
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
 CROWD = 100
@@ -133,26 +135,101 @@ def test_an_operation_whose_resource_is_held_waits_in_the_journal(served, ctxt, 
     _until(lambda: volumes_db.get(ctxt, made.id).status == 'available')
 
 
-def test_volumes_are_filled_from_one_source_side_by_side(served, ctxt, monkeypatch):
+@pytest.fixture
+def source(served, ctxt):
+    """A volume that others are made from."""
+    made = volumes_db.create(ctxt, {'project_id': 'p1', 'user_id': 'u', 'size': 1, 'host': POOL,
+                                    'status': 'available', 'attach_status': 'detached'})
+    served[0].backend.driver.create_volume(made)
+    return volumes_db.get(ctxt, made.id)
+
+
+@pytest.fixture
+def copies(served, ctxt, source, monkeypatch):
+    """As many clones of the source as there are places; they go on when the gate is opened."""
     manager, _heart = served
-    driver = manager.backend.driver
-    source = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available',
-                                      'host': POOL})
-    driver.create_volume(source)
-    together = threading.Barrier(3)
+    driver, gate = manager.backend.driver, threading.Event()
+    bound = manager.runner.executor.bounds['bulk']
+    together = threading.Barrier(bound + 1)
+    monkeypatch.setattr(driver, 'moves_bytes', frozenset(['volume.clone']))
     real = driver.create_cloned_volume
 
     def clone(volume, src_vref):
         together.wait(10)
+        assert gate.wait(30)
         return real(volume, src_vref)
     monkeypatch.setattr(driver, 'create_cloned_volume', clone)
-    clones = [_creation(ctxt, 'p1', has_source=True) for _ in range(3)]
-    for volume, operation in clones:
+    made = []
+    for _ in range(bound):
+        volume, operation = _creation(ctxt, 'p1', has_source=True)
         volumes_db.update(ctxt, volume.id, {'source_volid': source.id})
         manager.runner.submit(ctxt, operation)
-    assert manager.runner.wait(20)
-    assert {volumes_db.get(ctxt, volume.id).status for volume, _operation in clones} == {
-        'available'}
-    # The last one has given the source back.
-    with coordination.lock(f'volume-{source.id}', timeout=1):
-        pass
+        made.append(volume.id)
+    together.wait(10)
+    yield types.SimpleNamespace(ids=made, gate=gate, bound=bound)
+    gate.set()
+
+
+def _counts(manager):
+    return {kind: each['running'] for kind, each in manager.runner.executor.describe().items()}
+
+
+def test_a_source_is_attached_while_copies_of_it_are_made(served, ctxt, source, copies):
+    """All at a time, and nobody has to wait for them."""
+    manager, _heart = served
+    assert _counts(manager) == {'short': 0, 'bulk': copies.bound} and copies.bound == 8
+    began = time.monotonic()
+    api = volume_rpc.VolumeAPI()
+    assert api.initialize_connection(ctxt, source, {'host': 'h'})['data']
+    api.terminate_connection(ctxt, source, {'host': 'h'})
+    assert time.monotonic() - began < rpc.response_timeout() * calls.WAIT_SHARE / 4
+    assert _counts(manager)['bulk'] == copies.bound
+    copies.gate.set()
+    assert manager.runner.wait(30)
+    assert {volumes_db.get(ctxt, ident).status for ident in copies.ids} == {'available'}
+
+
+@pytest.mark.parametrize('verb', ['volume.delete', 'volume.extend'])
+def test_what_ends_the_bytes_of_a_source_waits_for_its_copies_in_the_journal(
+        served, ctxt, source, copies, folder, monkeypatch, verb):
+    """It holds no place: short work has all of them, and calls are answered."""
+    manager, _heart = served
+    monkeypatch.setattr('cinder.volume.manager.locks.LOCK_SECONDS', 0.01)
+    if verb == 'volume.delete':
+        volumes_api.delete(ctxt, source)
+    else:
+        volumes_api.extend(ctxt, source, 2)
+    operation, = operations_db.unfinished_for(ctxt, source.id)
+    _until(lambda: operations_db.get(ctxt, operation.id).arguments.get('waiting'))
+    _until(lambda: _counts(manager)['short'] == 0)
+    row = operations_db.get(ctxt, operation.id)
+    assert (row.attempt, row.arguments['waiting']['for']) == (0, f'lock bytes-{source.name}')
+    assert volume_rpc.VolumeAPI().initialize_connection(ctxt, source, {'host': 'h'})['data']
+    assert (folder / source.name).stat().st_size == 2 ** 30
+    copies.gate.set()
+    _until(lambda: operations_db.get(ctxt, operation.id).state == 'done')
+    assert manager.runner.wait(30)
+    assert {volumes_db.get(ctxt, ident).status for ident in copies.ids} == {'available'}
+    assert (folder / source.name).exists() == (verb == 'volume.extend')
+
+
+def test_a_copy_of_what_is_being_ended_waits_in_the_journal(served, ctxt, source, monkeypatch):
+    manager, _heart = served
+    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.01)
+    monkeypatch.setattr(locks, 'SET_ASIDE_SECONDS', 0.05)
+    volume, operation = _creation(ctxt, 'p1', has_source=True)
+    volumes_db.update(ctxt, volume.id, {'source_volid': source.id})
+    with locks.unread(source):
+        manager.runner.submit(ctxt, operation)
+        _until(lambda: operations_db.get(ctxt, operation.id).arguments.get('waiting'))
+        assert volumes_db.get(ctxt, volume.id).status == 'creating'
+    _until(lambda: volumes_db.get(ctxt, volume.id).status == 'available')
+
+
+def test_the_bytes_of_a_source_are_followed_to_another_row(source, monkeypatch):
+    """A migration gives them to the row that is deleted then, whose id is another."""
+    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.01)
+    with locks.reading(source):
+        left = objects.Volume(id='11111111-2222-4333-8444-555555555555', name_id=source.id)
+        with pytest.raises(exception.NotYet), locks.unread(left):
+            pass

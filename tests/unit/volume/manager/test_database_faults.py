@@ -18,6 +18,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
+from cinder.volume.manager import locks
 from tests.fakes.journal import wake
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
@@ -259,3 +260,19 @@ def test_what_has_to_wait_at_the_storage_fails_nothing(world, monkeypatch, verb,
 def _statuses(world):
     return [(row['id'], row['status']) for table in (volumes_db, snapshots_db)
             for row in table.list_rows(world.ctxt, detail=True).rows]
+
+
+@pytest.mark.parametrize('verb', ['delete', 'cascade', 'extend', 'snapshot_delete', 'revert'])
+def test_what_ends_bytes_waits_until_nobody_reads_them(world, monkeypatch, verb):
+    """Of the volume, or of a snapshot that goes with it."""
+    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.001)
+    operation, resource, done = getattr(world, verb)()
+    read = resource if verb != 'cascade' else snapshots_db.for_volume(world.ctxt, resource.id)[0]
+    with locks.reading(read), pytest.raises(exception.NotYet):
+        world.run(operation, resource)
+    assert world.size(read) == GIB
+    row = operations_db.get(world.ctxt, operation.id)
+    assert (row.state, row.attempt) == ('queued', 0)
+    wake(world.ctxt, operation)
+    world.run(row)
+    check(world, operation, done)

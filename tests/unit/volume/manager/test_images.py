@@ -12,7 +12,7 @@ from cinder.db import volumes as volumes_db
 from cinder.image import facts
 from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import sending
+from cinder.volume.manager import locks, sending
 from tests.fakes import image_service as fake
 from tests.fakes.journal import wake
 from tests.unit.volume.manager.conftest import BACKEND, POOL
@@ -215,6 +215,21 @@ def test_an_image_that_somebody_else_still_sends_is_not_waited_for_here(
     wake(ctxt, row)
     sent.append(('upload_volume', {'operation': row}))
     assert (run().state, service.images[ident]['status']) == ('done', 'active')
+
+
+def test_the_bytes_stay_while_they_are_sent(ctxt, service, uploading, run, monkeypatch):
+    """A forced deletion finds them read, and waits until the upload notices."""
+    made, _ident = uploading()
+    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.001)
+    seen, real = [], sending.send
+
+    def send(*args):
+        with pytest.raises(exception.NotYet) as caught, locks.unread(volumes_db.get(ctxt, made)):
+            pass
+        seen.append(caught.value.reason)
+        real(*args)
+    monkeypatch.setattr(sending, 'send', send)
+    assert run().state == 'done' and len(seen) == 1
 
 
 def test_broken_transfers_are_counted_although_it_waits_between_them(
