@@ -16,6 +16,7 @@ import pytest  # noqa: E402
 from cinder import context  # noqa: E402
 from cinder.conf import CONF  # noqa: E402
 from cinder.db import models, session, types  # noqa: E402
+from tests import forks  # noqa: E402
 from tests.database import Database  # noqa: E402
 from tests.failures import pytest_configure  # noqa: E402, F401
 
@@ -73,3 +74,11 @@ def key_manager():
     from tests.fakes import key_manager as fake
     yield fake.configure()
     fake.clear()
+
+
+@pytest.fixture(scope='session')
+def clean():
+    """A forks.Server: starts Python code in processes that have nothing of the tests."""
+    server = forks.Server()
+    yield server
+    server.close()

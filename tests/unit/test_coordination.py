@@ -2,8 +2,6 @@
 """Locks kept in files: between threads, between processes, with a time limit."""
 import contextlib
 import importlib.metadata
-import subprocess
-import sys
 import threading
 import time
 
@@ -66,16 +64,11 @@ def test_waiting_in_the_same_process_ends_in_time(coordinator):
         pass
 
 
-def test_another_process_holds_the_lock_until_it_dies(coordinator, url):
-    holder = subprocess.Popen([sys.executable, '-c', HOLDER, url], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
-    try:
-        assert holder.stdout.readline() == b'held\n'
+def test_another_process_holds_the_lock_until_it_dies(coordinator, url, clean):
+    with clean.start(HOLDER, url) as holder:
+        assert holder.stdout.readline() == 'held\n'
         with pytest.raises(exception.LockCreationFailed):
             coordinator.lock('a volume/with: odd name', timeout=0.1).__enter__()
-    finally:
-        holder.kill()
-        holder.communicate()
     with coordinator.lock('a volume/with: odd name', timeout=2):
         pass
 
@@ -123,11 +116,12 @@ def test_a_file_is_there_as_long_as_the_lock_is_held(coordinator, tmp_path):
     assert left(tmp_path) == []
 
 
-def test_who_waits_for_a_file_that_is_removed_does_not_hold_another(coordinator, url, tmp_path):
+def test_who_waits_for_a_file_that_is_removed_does_not_hold_another(url, tmp_path, clean):
     """Processes that take turns: each removes the file for which the others wait."""
-    program = [sys.executable, '-c', TURNS, url, str(tmp_path / 'inside')]
-    others = [subprocess.Popen(program, stdout=subprocess.PIPE) for _ in range(3)]
-    assert [other.communicate(timeout=60)[0] for other in others] == [b'30\n'] * 3
+    others = [clean.start(TURNS, url, str(tmp_path / 'inside')) for _ in range(3)]
+    for other in others:
+        with other:
+            assert other.stdout.read() == '30\n', other.stderr.read()
     assert left(tmp_path) == []
 
 
@@ -144,16 +138,13 @@ print(taken)
 '''
 
 
-def test_what_killed_processes_left_goes_at_the_next_start(url, tmp_path):
+def test_what_killed_processes_left_goes_at_the_next_start(url, tmp_path, clean):
     (tmp_path / 'cinder-volume-1').touch()
     (tmp_path / 'of-others').touch()
-    holder = subprocess.Popen([sys.executable, '-c', HOLDER, url], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE)
-    assert holder.stdout.readline() == b'held\n'
-    coordination.Coordinator(url).start()
-    assert left(tmp_path) == ['cinder-a_volume_with__odd_name']
-    holder.kill()
-    holder.communicate()
+    with clean.start(HOLDER, url) as holder:
+        assert holder.stdout.readline() == 'held\n'
+        coordination.Coordinator(url).start()
+        assert left(tmp_path) == ['cinder-a_volume_with__odd_name']
     coordination.Coordinator(url).start()
     assert left(tmp_path) == [] and (tmp_path / 'of-others').exists()
 

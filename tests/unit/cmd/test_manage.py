@@ -2,9 +2,8 @@
 """cinder-manage: each command on a real database, and the whole program once."""
 
 import argparse
+import functools
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -20,6 +19,13 @@ def run(*words):
     manage.add_parsers(parser.add_subparsers(dest='command', required=True))
     parsed = parser.parse_args(words)
     return parsed.run(**{name: getattr(parsed, name) for name in parsed.dests})
+
+
+@pytest.fixture
+def program(clean):
+    """Runs cinder-manage with these arguments in a process of its own."""
+    return functools.partial(
+        clean.run, 'import sys; from cinder.cmd import manage; sys.exit(manage.main())')
 
 
 @pytest.fixture
@@ -151,22 +157,18 @@ def test_config_check_tells_everything_and_whom_it_concerns(configured, capsys, 
     (('config', 'check'), 1, 'error: [DEFAULT] osapi_max_limit'),
     (('config', 'list'), 0, 'osapi_max_limit = x'),
     (('db', 'version'), 1, 'cinder-manage: [DEFAULT] osapi_max_limit')])
-def test_a_wrong_value_stops_only_what_needs_values(tmp_path, words, status, printed):
+def test_a_wrong_value_stops_only_what_needs_values(program, tmp_path, words, status, printed):
     config = tmp_path / 'cinder.conf'
     config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\nosapi_max_limit = x\n')
-    code = 'import sys; from cinder.cmd import manage; sys.exit(manage.main())'
-    done = subprocess.run([sys.executable, '-c', code, '--config-file', str(config), *words],
-                          capture_output=True, text=True)
+    done = program('--config-file', str(config), *words)
     assert done.returncode == status and 'Traceback' not in done.stderr, done.stderr
     assert printed in done.stdout + done.stderr
 
 
-def test_a_database_that_does_not_serve_is_told(tmp_path):
+def test_a_database_that_does_not_serve_is_told(program, tmp_path):
     config = tmp_path / 'cinder.conf'
     config.write_text(f'[database]\nconnection = sqlite:///{tmp_path}/none.sqlite\n')
-    code = 'import sys; from cinder.cmd import manage; sys.exit(manage.main())'
-    done = subprocess.run([sys.executable, '-c', code, '--config-file', str(config),
-                           'service', 'list'], capture_output=True, text=True)
+    done = program('--config-file', str(config), 'service', 'list')
     assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr
     assert 'no such table' in done.stderr
 
@@ -224,13 +226,11 @@ def test_every_command_has_a_sentence_of_help():
         assert row.run.__doc__.splitlines()[0].endswith('.'), row.run
 
 
-def test_the_program_makes_a_database(tmp_path):
+def test_the_program_makes_a_database(program, tmp_path):
     config = tmp_path / 'cinder.conf'
     config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\nlog_file = cinder.log\n'
                       f'log_dir = {tmp_path}\n')
-    code = 'import sys; from cinder.cmd import manage; sys.exit(manage.main())'
-    done = subprocess.run([sys.executable, '-c', code, '--config-file', str(config), 'db', 'sync'],
-                          capture_output=True, text=True)
+    done = program('--config-file', str(config), 'db', 'sync')
     assert (done.returncode, done.stdout) == (0, ''), done.stderr
     assert (tmp_path / 'cinder.sqlite').exists()
     assert not (tmp_path / 'cinder.log').exists()
