@@ -33,6 +33,13 @@ def pytest_collection_finish():
     gc.enable()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish():
+    """Look for garbage once more; pytest then looks five times through all that is still there."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope='session')
 def only_database(tmp_path_factory):
     """The Database of this process, with the type __DEFAULT__, and its rows."""
