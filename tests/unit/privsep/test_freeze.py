@@ -66,7 +66,7 @@ def test_nobody_waits_for_ever(dmsetup):
     told = dmsetup()
     began = time.monotonic()
     with (pytest.raises(processutils.ProcessExecutionError, match='too long'),
-          freeze.frozen(['vg-a', 'vg-b'], seconds=0.2)):
+          freeze.frozen(['vg-a', 'vg-b'], seconds=0.1)):
         while len(told()) < 3:
             assert time.monotonic() - began < 10
             time.sleep(0.02)
@@ -77,12 +77,15 @@ def test_suspending_that_does_not_end_is_given_up_and_resumed_in_the_end(
         dmsetup, tmp_path, monkeypatch):
     told = dmsetup()
     program = tmp_path / 'dmsetup'
-    program.write_text(program.read_text() + 'case "$1" in suspend) sleep 0.4 ;; esac\n')
+    ended = tmp_path / 'ended'
+    program.write_text(f'{program.read_text()}\n[ $1 = resume ] || '
+                       f'until [ -e "{ended}" ]; do sleep 0.01; done\n')
     monkeypatch.setattr(freeze, 'PATIENCE', 0.1)
     with (pytest.raises(processutils.ProcessExecutionError, match='not resumed yet'),
           freeze.frozen(['vg-a', 'vg-b'])):
         pytest.fail('not still')
     assert told() == BOTH[:1]
+    ended.touch()
     wait_for(told, BOTH)
 
 

@@ -21,7 +21,9 @@ def device(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid(), reason='needs root, to look at other processes without sudo')
-def test_processes_are_named(device):
+def test_processes_are_named(device, monkeypatch):
+    # It looks at all processes of a machine that may be busy.
+    monkeypatch.setattr(holders, 'PATIENCE', 120)
     code = f'import os; fd = os.open({device!r}, os.O_PATH); print(1, flush=True); input()'
     with subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
