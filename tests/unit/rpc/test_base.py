@@ -11,6 +11,7 @@ from cinder import context, exception, objects, utils
 from cinder.conf import CONF
 from cinder.objects import base as objects_base
 from cinder.rpc import base
+from tests.fakes import bus as fake_bus
 
 
 class PeerAPI(base.RPCAPI):
@@ -48,7 +49,8 @@ class Peer:
 
 
 @pytest.fixture(autouse=True)
-def conf():
+def conf(monkeypatch):
+    fake_bus.listen_closely(monkeypatch)
     messaging.get_rpc_transport(CONF, 'fake:/')
     CONF.set_override('transport_url', 'fake:/')
     yield CONF
@@ -293,8 +295,8 @@ def test_waiting_for_a_broker_says_so_once(caplog):
         port = listener.getsockname()[1]
         CONF.set_override('transport_url', f'rabbit://u:p@127.0.0.1:{port}/')
         base.init(CONF)
-        threading.Timer(0.2, listener.listen).start()
-        base.wait_for_broker(pause=0.05, longest=0.05, ask=lambda *_arguments: None)
+        threading.Timer(0.05, listener.listen).start()
+        base.wait_for_broker(pause=0.01, longest=0.01, ask=lambda *_arguments: None)
     texts = [r.getMessage() for r in caplog.records if r.name == 'cinder.rpc.base']
     assert [text.split(':')[0] for text in texts][1:] == ['The message broker answers.']
     assert 'does not answer' in texts[0]

@@ -6,6 +6,7 @@ import pytest
 from cinder import context
 from cinder.conf import CONF
 from cinder.rpc import base, tracing
+from tests.fakes import bus as fake_bus
 
 osprofiler = pytest.importorskip('osprofiler.profiler')
 
@@ -16,7 +17,8 @@ class Peer:
 
 
 @pytest.fixture
-def ask():
+def ask(monkeypatch):
+    fake_bus.listen_closely(monkeypatch)
     base.init(CONF, url='fake:/')
     server = base.get_server(messaging.Target(topic='traced', server='one'), [Peer()])
     server.start()

@@ -13,6 +13,7 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.scheduler import manager as scheduler_manager
 from cinder.scheduler.manager import PAUSES, SchedulerManager
 from tests.fakes import scheduler as fakes
 
@@ -251,7 +252,8 @@ class TestDeaf:
         assert manager.is_ready()
 
     def test_who_hears_again_waits_for_reports_and_heartbeats(
-            self, manager, services, began, bus, clock, later, ctxt):
+            self, manager, services, began, bus, clock, later, ctxt, monkeypatch):
+        monkeypatch.setattr(scheduler_manager, 'LOOK_AGAIN', 0.02)
         volume, operation = wanted(ctxt)
         manager.create_volume(ctxt, operation, volume)
         started = []

@@ -10,13 +10,15 @@ from cinder import exception, service
 from cinder.conf import CONF
 from cinder.db import clusters, services
 from cinder.rpc import base as rpc
+from tests.fakes import bus as fake_bus
 from tests.fakes import manager
 
 FAKE = 'tests.fakes.manager.Manager'
 
 
 @pytest.fixture(autouse=True)
-def bus(database):
+def bus(database, monkeypatch):
+    fake_bus.listen_closely(monkeypatch)
     rpc.init(CONF, services.minimum_versions, url='fake:/')
     yield
     rpc.cleanup()
@@ -157,7 +159,7 @@ def test_a_manager_that_failed_leaves_the_service_alive_and_down(make, ctxt, cap
 
 
 def test_a_manager_that_does_not_work_is_down_and_comes_back(make, ctxt):
-    server = make()
+    server = make(report_interval=0.1)
     server.manager.working = False
     server.start()
     server.report_state(ctxt)
@@ -170,7 +172,7 @@ def test_a_manager_that_does_not_work_is_down_and_comes_back(make, ctxt):
 @pytest.mark.parametrize('stopped', [
     lambda server: server._servers, lambda server: [server._liveness]], ids=['work', 'liveness'])
 def test_a_service_whose_messages_do_not_arrive_is_down(make, ctxt, stopped):
-    server = make(report_interval=0.2)
+    server = make(report_interval=0.1)
     server.start()
     until(lambda: row(ctxt).report_count)
     for queue in stopped(server):
