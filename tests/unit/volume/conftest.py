@@ -6,8 +6,16 @@ from cinder import objects
 from cinder.rpc import backup as backup_rpc
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
+from tests.fakes import storage
 
 objects.register_all()
+
+
+@pytest.fixture(scope='package', autouse=True)
+def _hurry():
+    with pytest.MonkeyPatch.context() as patch:
+        storage.hurry(patch)
+        yield
 
 
 @pytest.fixture

@@ -2,22 +2,23 @@
 """Sparse files: holes stay holes, names stand for whole files, a source that moves is noticed."""
 import errno
 import os
-import time
 
 import pytest
 
 from cinder.brick.local_dev import files
-from cinder.brick.local_dev.pace import Pace
+from cinder.brick.local_dev.pace import MIB, Pace
+from tests.fakes.storage import Clock
 
-MIB = 1024 ** 2
+# A source has 32 of these.
+UNIT = MIB // 4
 
 
 @pytest.fixture
 def source(tmp_path):
-    """32 MiB with data at the start, in the middle and at the very end."""
+    """A sparse file with data at the start, in the middle and at the very end."""
     path = tmp_path / 'source'
     with open(path, 'wb') as file:
-        for offset in (0, 15 * MIB, 32 * MIB - 5000):
+        for offset in (0, 15 * UNIT, 32 * UNIT - 5000):
             file.seek(offset)
             file.write(os.urandom(5000))
     return path
@@ -29,14 +30,14 @@ def allocated(path):
 
 @pytest.mark.parametrize('reflink', ['auto', 'never'])
 def test_a_copy_has_the_same_bytes_and_the_same_holes(source, tmp_path, reflink):
-    files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, reflink)
+    files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, reflink)
     assert (tmp_path / 'copy').read_bytes() == source.read_bytes()
     assert allocated(tmp_path / 'copy') <= allocated(source) < MIB
 
 
 def test_a_copy_may_be_bigger_and_reads_zeros_there(source, tmp_path):
-    files.copy(str(source), str(tmp_path / 'copy'), 40 * MIB)
-    assert (tmp_path / 'copy').read_bytes() == source.read_bytes() + bytes(8 * MIB)
+    files.copy(str(source), str(tmp_path / 'copy'), 40 * UNIT)
+    assert (tmp_path / 'copy').read_bytes() == source.read_bytes() + bytes(8 * UNIT)
 
 
 @pytest.mark.parametrize('content', [b'', bytes(MIB), b'x' * 3 * MIB])
@@ -55,20 +56,23 @@ def test_copies_of_nothing_of_holes_and_of_data_alone(tmp_path, content):
     lambda a, b, pace: files.copy(a, b, 8 * MIB, 'never', pace),
     lambda a, b, pace: files.replace(a, b, 8 * MIB, 'never', pace),
     lambda a, b, pace: (files.create(b, 8 * MIB), files.copy_range(a, b, 0, 8 * MIB, pace))])
-def test_a_limited_copy_takes_its_time_for_what_is_data(tmp_path, copy):
+def test_a_limited_copy_takes_its_time_for_what_is_data(tmp_path, monkeypatch, copy):
     path = tmp_path / 'source'
     with path.open('wb') as file:
         file.write(b'x' * 4 * MIB)
         file.truncate(8 * MIB)
-    began = time.monotonic()
-    copy(str(path), str(tmp_path / 'copy'), Pace(16 * MIB))
-    assert 4 / 16 <= time.monotonic() - began < 8 / 16
+    clock = Clock().pace_copies(monkeypatch)
+    # Not what is waited for the time stamps of the source.
+    monkeypatch.setattr(files, '_TICK', 0)
+    began = clock.now
+    copy(str(path), str(tmp_path / 'copy'), Pace(MIB // 2))
+    assert clock.now - began == pytest.approx(8)
     assert (tmp_path / 'copy').read_bytes() == path.read_bytes()
 
 
 def test_a_copy_that_would_cut_its_source_is_refused(source, tmp_path):
     with pytest.raises(files.WrongSize):
-        files.copy(str(source), str(tmp_path / 'copy'), 31 * MIB)
+        files.copy(str(source), str(tmp_path / 'copy'), 31 * UNIT)
     assert os.listdir(tmp_path) == ['source']
 
 
@@ -78,7 +82,7 @@ def test_a_failed_copy_leaves_nothing(source, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, 'sendfile', full)
     with pytest.raises(OSError, match='No space'):
-        files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'never')
+        files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, 'never')
     assert os.listdir(tmp_path) == ['source']
 
 
@@ -99,14 +103,14 @@ def writes_meanwhile(monkeypatch, path, times):
 
 def test_a_source_that_was_written_to_is_copied_again(source, tmp_path, monkeypatch):
     writes_meanwhile(monkeypatch, source, 2)
-    files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'never')
+    files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, 'never')
     assert (tmp_path / 'copy').read_bytes() == source.read_bytes()
 
 
 def test_a_source_that_is_always_written_to_is_no_source(source, tmp_path, monkeypatch):
     writes_meanwhile(monkeypatch, source, 100)
     with pytest.raises(files.SourceChanged, match='needs it to be idle'):
-        files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'never')
+        files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, 'never')
     assert os.listdir(tmp_path) == ['source']
 
 
@@ -141,7 +145,7 @@ def test_replacing_is_whole_or_not_at_all(source, tmp_path, monkeypatch):
     path = tmp_path / 'volume'
     path.write_bytes(b'old')
     (tmp_path / 'volume.new').write_bytes(b'left by an interrupted attempt')
-    files.replace(str(source), str(path), 32 * MIB)
+    files.replace(str(source), str(path), 32 * UNIT)
     assert path.read_bytes() == source.read_bytes()
     assert sorted(os.listdir(tmp_path)) == ['source', 'volume']
 
@@ -153,10 +157,10 @@ def test_reflinks_are_tried_without_leaving_anything(tmp_path):
 
 def test_insisting_on_a_reflink(source, tmp_path):
     if files.can_reflink(str(tmp_path)):
-        files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'always')
+        files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, 'always')
     else:
         with pytest.raises(OSError):
-            files.copy(str(source), str(tmp_path / 'copy'), 32 * MIB, 'always')
+            files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, 'always')
         assert os.listdir(tmp_path) == ['source']
 
 
@@ -172,10 +176,10 @@ def test_usage(tmp_path):
 def test_a_range_is_copied_with_its_holes_and_nothing_else(source, tmp_path, start, size):
     target = tmp_path / 'target'
     target.write_bytes(b'')
-    os.truncate(target, 32 * MIB)
-    files.copy_range(str(source), str(target), start * MIB, size * MIB)
+    os.truncate(target, 32 * UNIT)
+    files.copy_range(str(source), str(target), start * UNIT, size * UNIT)
     whole, copied = source.read_bytes(), target.read_bytes()
-    here = slice(start * MIB, (start + size) * MIB)
+    here = slice(start * UNIT, (start + size) * UNIT)
     assert copied[here] == whole[here]
     assert not any(copied[:here.start]) and not any(copied[here.stop:])
     assert allocated(target) <= allocated(source)
@@ -184,15 +188,15 @@ def test_a_range_is_copied_with_its_holes_and_nothing_else(source, tmp_path, sta
 def test_a_file_takes_another_name_and_size_and_keeps_its_bytes(source, tmp_path):
     content = source.read_bytes()
     for _attempt in range(2):
-        files.adopt(str(source), 'new', 33 * MIB)
-        assert (tmp_path / 'new').read_bytes() == content + bytes(MIB)
+        files.adopt(str(source), 'new', 33 * UNIT)
+        assert (tmp_path / 'new').read_bytes() == content + bytes(UNIT)
         assert os.listdir(tmp_path) == ['new']
     assert os.stat(tmp_path / 'new').st_mode & 0o077 == 0
 
 
 def test_a_longer_file_is_not_cut(source, tmp_path):
     with pytest.raises(files.WrongSize):
-        files.adopt(str(source), 'new', MIB)
+        files.adopt(str(source), 'new', UNIT)
     assert os.listdir(tmp_path) == ['source']
 
 
@@ -212,13 +216,13 @@ def test_the_listing_has_whole_files_only(source, tmp_path):
     (tmp_path / '.hidden').write_bytes(b'')
     (tmp_path / 'folder').mkdir()
     (tmp_path / 'link').symlink_to(source)
-    assert files.listing(str(tmp_path)) == {'source': 32 * MIB}
+    assert files.listing(str(tmp_path)) == {'source': 32 * UNIT}
 
 
 @pytest.mark.parametrize(('broken', 'act'), [
     ('os.link', lambda source, target: files.share(source, target)),
-    ('fcntl.ioctl', lambda source, target: files.copy(source, f'{target}-new', 32 * MIB)),
-    ('os.lseek', lambda source, target: files.copy(source, f'{target}-new', 32 * MIB, 'never'))])
+    ('fcntl.ioctl', lambda source, target: files.copy(source, f'{target}-new', 32 * UNIT)),
+    ('os.lseek', lambda source, target: files.copy(source, f'{target}-new', 32 * UNIT, 'never'))])
 def test_a_disk_that_fails_is_no_file_system_that_cannot(source, tmp_path, monkeypatch, broken,
                                                          act):
     def fail(*_args):

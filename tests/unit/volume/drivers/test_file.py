@@ -3,13 +3,13 @@
 import errno
 import os
 import struct
-import time
 
 import pytest
 
 from cinder import exception
 from cinder.brick.local_dev import files
 from cinder.volume.drivers import exported, file
+from tests.fakes import storage as fakes
 from tests.fakes import volumes
 from tests.unit.volume import driver_contract as contract
 
@@ -165,7 +165,7 @@ def test_over_subscription(option, provisioned, used, ratio):
     lambda driver, volume, snapshot: driver.create_volume_from_snapshot(volumes.volume(),
                                                                         snapshot),
     lambda driver, volume, snapshot: driver.revert_to_snapshot(volume, snapshot)])
-def test_every_copy_keeps_to_the_limit(tmp_path, copy):
+def test_every_copy_keeps_to_the_limit(tmp_path, monkeypatch, copy):
     storage = FileStorage(tmp_path / 'volumes', file_reflink='never')
     volume = volumes.volume()
     storage.driver.create_volume(volume)
@@ -173,9 +173,10 @@ def test_every_copy_keeps_to_the_limit(tmp_path, copy):
     snapshot = volumes.snapshot(volume)
     storage.driver.create_snapshot(snapshot)
     storage.driver.pace.limit = 20 * 2 ** 20
-    began = time.monotonic()
+    clock = fakes.Clock().pace_copies(monkeypatch)
+    began = clock.now
     copy(storage.driver, volume, snapshot)
-    assert time.monotonic() - began >= 1 / 20
+    assert clock.now - began == pytest.approx(1 / 20)
 
 
 def test_a_clone_is_bytes_whatever_they_look_like(tmp_path):

@@ -92,7 +92,7 @@ def test_a_crowd_of_copies_keeps_nobody_else_waiting(served, ctxt, monkeypatch):
 def test_calls_that_cannot_be_answered_are_refused_and_leave_room_for_messages(
         served, ctxt, monkeypatch):
     manager, heart = served
-    monkeypatch.setattr(calls, 'WAIT_SHARE', 0.01)
+    monkeypatch.setattr(calls, 'WAIT_SHARE', 0.004)
     volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available',
                                       'host': POOL})
     volume = volumes_db.get(ctxt, volume.id)

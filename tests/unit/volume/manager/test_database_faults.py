@@ -2,7 +2,6 @@
 """The database fails at every statement and every commit of every operation: what was asked for is
 done in the end, once, and nothing is put in error that storage did with success."""
 import contextlib
-import os
 
 import pytest
 import sqlalchemy as sa
@@ -78,7 +77,6 @@ KINDS = {
 @pytest.fixture
 def faults(database, manager, monkeypatch, request):
     monkeypatch.setattr(session.time, 'sleep', lambda seconds: None)
-    monkeypatch.setattr(os, 'fsync', lambda fd: None)
     made = KINDS[request.param]()
     engines = {session.current().reader, session.current().writer}
     for engine in engines:

@@ -28,6 +28,7 @@ from cinder.volume.manager import copying, swapping
 from cinder.volume.manager import volume_migrations as endpoint
 from cinder.volume.targets import fake, local
 from tests.fakes import compute as fake_compute
+from tests.fakes import storage
 from tests.fakes import volumes as volumes_fakes
 from tests.fakes.journal import wake
 
@@ -197,14 +198,15 @@ def test_a_volume_moves_with_its_bytes(ctxt, bus, volume, path, tmp_path, locked
     assert (done.state, done.progress_done, done.progress_total) == ('done', GIB, GIB)
 
 
-def test_a_limited_copy_takes_its_time(ctxt, bus, volume, path, tmp_path):
+def test_a_limited_copy_takes_its_time(ctxt, bus, volume, path, tmp_path, monkeypatch):
     with open(path(volume), 'r+b') as file:
         file.seek(4096)
         file.write(b'x' * 2 ** 19)
-    bus.managers[HERE].backend.driver.pace.limit = 4 * 2 ** 20
-    began = time.monotonic()
+    bus.managers[HERE].backend.driver.pace.limit = 2 ** 20
+    clock = storage.Clock().pace_copies(monkeypatch)
+    began = clock.now
     moved = _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
-    assert time.monotonic() - began >= 2 ** 19 / (4 * 2 ** 20)
+    assert clock.now - began >= 0.5
     _check_moved(ctxt, path, moved, tmp_path)
 
 
