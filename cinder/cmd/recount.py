@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cinder.conf import CONF
-from cinder.db import backups, quotas, session, snapshots, types, volumes
+from cinder.db import backups, operations, quotas, session, snapshots, types, volumes
 
 PAGE = 1000
 
@@ -58,6 +58,10 @@ def _rows(ctxt, project_id: str) -> collections.Counter[str]:
 
     for row in _pages(ctxt, volumes.list_rows, project_id, use_quota=True):
         add({'volumes': 1, 'gigabytes': row['size'] + _growth(ctxt, row)}, row['volume_type_id'])
+        becoming = _becoming(ctxt, row)
+        if becoming in names:
+            usage[f'volumes_{names[becoming]}'] += 1
+            usage[f'gigabytes_{names[becoming]}'] += row['size'] + _growth(ctxt, row)
     for row in _pages(ctxt, snapshots.list_rows, project_id, use_quota=True):
         size = 0 if CONF.no_snapshot_gb_quota else row['volume_size']
         add({'snapshots': 1, 'gigabytes': size}, row['volume_type_id'])
@@ -69,6 +73,13 @@ def _rows(ctxt, project_id: str) -> collections.Counter[str]:
 def _growth(ctxt, row: dict) -> int:
     """GiB that were granted to a volume which does not have them yet."""
     return volumes.get(ctxt, row['id']).growth if row['status'] == 'extending' else 0
+
+
+def _becoming(ctxt, row: dict) -> str | None:
+    """The id of the type that the volume is to have."""
+    return next((each.arguments.get('new_type_id')
+                 for each in operations.unfinished_for(ctxt, row['id'])
+                 if each.verb == 'volume.retype'), None)
 
 
 def _pages(ctxt, list_rows: Callable, project_id: str, **filters: object) -> Iterator[dict]:

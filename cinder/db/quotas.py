@@ -5,6 +5,7 @@ Which limit is in force, and what follows, is decided in cinder.quota.
 """
 import dataclasses
 import functools
+import json
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ _LIMITS = models.Quota.__table__
 _CLASSES = models.QuotaClass.__table__
 _LOCKS = models.QuotaLock.__table__
 _TYPES = models.VolumeType.__table__
+_OPERATIONS = models.Operation.__table__
 DEFAULT_CLASS = 'default'
 # Quotas that volume types have limits of their own for.
 PER_TYPE = ('volumes', 'gigabytes', 'snapshots')
@@ -55,13 +57,18 @@ def limits_and_usage(ctxt, project_id: str,
     counted = {row[1]: row for row in _COUNTED if _matters(row, names)}
     with session.reader(ctxt) as conn:
         rows = conn.execute(_decisive(tuple(counted)), {'project': project_id}).tuples().all()
+    becoming = []
     for kind, name, number, gib in rows:
         if kind == 'limit':
             state.project_limits[name] = number
         elif kind == 'class':
             state.class_limits[name] = number
-        else:
+        elif kind != 'retype':
             _add(state.usage, counted[kind], name, number, int(gib or 0))
+        elif gib is not None:
+            becoming.append((json.loads(name).get('new_type_id'), int(gib)))
+    if becoming:
+        _add_becoming(ctxt, state.usage, becoming)
     return state
 
 
@@ -73,7 +80,36 @@ def _decisive(counted: tuple[str, ...]) -> sa.CompoundSelect:
                  _LIMITS.c.project_id == project),
              _part('class', _CLASSES.c.resource, _CLASSES.c.hard_limit).where(
                  _CLASSES.c.class_name == DEFAULT_CLASS)]
+    if 'volumes' in counted:
+        parts.append(_retypes(project))
     return sa.union_all(*parts, *(_usage(row, project) for row in _COUNTED if row[1] in counted))
+
+
+def _retypes(project: sa.BindParameter) -> sa.Select:
+    """(arguments, GiB) of the changes of type under way; a volume that is not counted has no GiB.
+
+    A volume counts for both of its types from the acceptance to the end of the operation, whatever
+    becomes of its status, so that there is nothing to be taken back.
+    """
+    size = sa.select(_VOLUMES.c.size + _VOLUMES.c.growth).where(
+        _VOLUMES.c.id == _OPERATIONS.c.resource_id, _VOLUMES.c.project_id == project,
+        _VOLUMES.c.deleted == sa.false(),
+        _VOLUMES.c.use_quota == sa.true()).scalar_subquery()
+    # Few are open, whatever the project and the table hold.
+    return _part('retype', _OPERATIONS.c.arguments, sa.literal_column('1'), size).where(
+        _OPERATIONS.c.state.in_(('queued', 'running')), _OPERATIONS.c.verb == 'volume.retype',
+        _OPERATIONS.c.project_id == project)
+
+
+def _add_becoming(ctxt, usage: dict[str, int], becoming: Collection[tuple[str, int]]) -> None:
+    with session.reader(ctxt) as conn:
+        names = dict(conn.execute(sa.select(_TYPES.c.id, _TYPES.c.name).where(
+            _TYPES.c.id.in_({type_id for type_id, _gib in becoming}))).tuples().all())
+    for type_id, gib in becoming:
+        for quota, amount in (('volumes', 1), ('gigabytes', gib)):
+            if type_id in names:
+                key = f'{quota}_{names[type_id]}'
+                usage[key] = usage.get(key, 0) + amount
 
 
 def _part(kind: str, name: sa.ColumnElement, number: sa.ColumnElement,

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cinder.api.v3 import manage_volumes, volume_actions, volume_migrations
+from cinder.db import quotas as quotas_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -197,6 +198,19 @@ def test_retype(act):
     act('os-retype', {'new_type': 'gold', 'migration_policy': None}).fault(400)
     act('os-retype', {'new_type': '__DEFAULT__'}).fault(400)
     assert act('os-retype', {'new_type': gold.id}).status == 202
+
+
+def test_a_retype_takes_quota_when_it_is_accepted(act, api):
+    gold = types_db.create(ADMIN, {'name': 'gold', 'is_public': True})
+    quotas_db.set_limits(ADMIN, PROJECT, {'volumes_gold': 1})
+    other = api.post('/volumes', {'volume': {'size': 1}}).json['volume']
+    volumes_db.overwrite(ADMIN, other['id'], {'status': 'available'})
+    assert act('os-retype', {'new_type': gold.id}).status == 202
+    words = api.post(f'/volumes/{other["id"]}/action', {'os-retype': {
+        'new_type': gold.id}}).fault(413)
+    assert 'VolumeLimitExceeded' in words
+    shown = api.get(f'/os-quota-sets/{PROJECT}?usage=true').json['quota_set']
+    assert shown['volumes_gold']['in_use'] == 1
 
 
 def test_migration_needs_one_known_destination(act):

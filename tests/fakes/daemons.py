@@ -4,6 +4,7 @@ from cinder import context
 from cinder.db import attachments as attachments_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
+from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -76,6 +77,9 @@ class Daemons:
         volumes_db.overwrite(ctxt, volume.id, {
             'status': volume.previous_status,
             'volume_type_id': operation.arguments['new_type_id']})
+        # As long as it is unfinished, the volume counts for both types.
+        operations_db.claim(ctxt, operation, 'fake', 60)
+        operations_db.finish(ctxt, operation)
 
     def revert_volume(self, ctxt, volume, operation) -> None:
         volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})

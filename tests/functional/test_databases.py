@@ -367,6 +367,20 @@ def _create_within_quota(ctxt):
         return True
 
 
+def test_a_change_of_type_counts_while_it_is_under_way(database):
+    ctxt = _context(uuid.uuid4().hex)
+    kind = types.create(ctxt, {'name': ctxt.project_id})
+    volume = _volume(ctxt)
+    operation = operations.create(ctxt, 'volume.retype', volume, host='h@b', arguments={
+        'new_type_id': kind.id, 'note': 'é' * 300})
+    claimed = f'volumes_{kind.name}'
+    assert quotas.limits_and_usage(ctxt, ctxt.project_id).usage[claimed] == 1
+    operations.claim(ctxt, operation, 'h@b|x', 60)
+    assert quotas.limits_and_usage(ctxt, ctxt.project_id, [claimed]).usage[claimed] == 1
+    operations.finish(ctxt, operation)
+    assert claimed not in quotas.limits_and_usage(ctxt, ctxt.project_id).usage
+
+
 def test_upserts_meet(ctxt):
     volume = _volume(ctxt)
     host = uuid.uuid4().hex
