@@ -203,11 +203,15 @@ def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
         target = {'project_id': ctxt.project_id, 'user_id': ctxt.user_id}
     elif not hasattr(target, 'keys'):
         target = _Attributes(target)
-    if (ctxt.system_scope or ctxt.domain_id) and _enforces_scope():
-        scopes = engine.registered_rules[rule].scope_types
-        if scopes and ('system' if ctxt.system_scope else 'domain') not in scopes:
-            return False
+    scopes = engine.registered_rules[rule].scope_types
+    if scopes and _scope(ctxt) not in scopes and _enforces_scope():
+        return False
     return bool(_test_named(rule)(target, ctxt.to_policy_values()))
+
+
+def _scope(ctxt: 'RequestContext') -> str:
+    """What the token of the caller is for, as scope_types of rules call it."""
+    return 'system' if ctxt.system_scope else 'domain' if ctxt.domain_id else 'project'
 
 
 def _enforces_scope() -> bool:

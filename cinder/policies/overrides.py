@@ -107,11 +107,13 @@ def _can_be_filled(leaf: Any) -> bool:
 
 
 def _reached(engine: policy.Enforcer, name: str, found: set[str]) -> set[str]:
-    """The rules that a rule leads to."""
+    """The rules that a rule leads to; the default rule stands for those that nobody defines."""
     for leaf in _leaves(engine.rules[name]) if name in engine.rules else ():
-        if isinstance(leaf, policy.RuleCheck) and leaf.match not in found:
-            found.add(leaf.match)
-            _reached(engine, leaf.match, found)
+        if isinstance(leaf, policy.RuleCheck):
+            other = leaf.match if leaf.match in engine.rules else engine.rules.default_rule
+            if other not in found:
+                found.add(other)
+                _reached(engine, other, found)
     return found
 
 

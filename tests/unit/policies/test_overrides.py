@@ -17,6 +17,7 @@ BROKEN = {
     'no colon': '"volume:get": "reader"', 'format': '"volume:get": "project_id:%(project_id)"',
     'positional': '"volume:get": "project_id:%s %d"',
     'cycle': '"a": "rule:b"\n"b": "not rule:a"', 'itself': '"a": "role:x or rule:a"',
+    'default of itself': '"default": "role:x or rule:nobody"',
     'table': '"volume:get": {"role": "x"}'}
 
 
