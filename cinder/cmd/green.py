@@ -8,8 +8,8 @@ import socket
 
 # dnspython would cost 10 MB and a quarter of the start-up time; see _getaddrinfo.
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
-# Native threads for calls that wait for a disk, for copies and for name servers: brick.native
-# divides them.
+# Native threads for short calls that wait for a disk and for name servers: brick.native divides
+# them.
 os.environ.setdefault('EVENTLET_THREADPOOL_SIZE', '20')
 
 import eventlet  # noqa: E402

@@ -79,7 +79,7 @@ def _fetch(images: glance.Images, image: dict[str, Any], path: str,
             done += len(chunk)
             if done > total:
                 break
-            native.call(_keep, file.fileno(), chunk, digest)
+            native.piece(_keep, file.fileno(), chunk, digest)
             report(done)
         file.truncate(done)
     if done != total:

@@ -98,7 +98,8 @@ def _read(path: str, size: int, pace: Pace, report: Callable[[int], None]) -> It
         try:
             for start, piece in pace.pieces(size):
                 for place in range(start, start + piece, glance.CHUNK):
-                    yield native.call(os.pread, fd, min(glance.CHUNK, start + piece - place), place)
+                    length = min(glance.CHUNK, start + piece - place)
+                    yield native.piece(os.pread, fd, length, place)
                     report(place)
         finally:
             os.close(fd)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""native.call: direct in a plain process; beside the event loop in a green one."""
+"""Native calls: direct in a plain process; beside the event loop in a green one, and copies beside
+short calls."""
 import subprocess
 import sys
 import threading
@@ -11,7 +12,6 @@ from cinder.brick import native
 GREEN = '''
 import eventlet
 eventlet.monkey_patch()
-import time
 from eventlet import patcher
 from cinder.brick import native
 beats = []
@@ -20,21 +20,36 @@ def beat():
         beats.append(1)
         eventlet.sleep(0.01)
 eventlet.spawn(beat)
-assert native.call(lambda word: patcher.original('time').sleep(0.2) or word, 'done') == 'done'
-try:
-    native.call(open, '/no/such/file')
-except FileNotFoundError:
-    print('beats' if len(beats) > 8 else 'stopped')
+sleep = patcher.original('time').sleep
+for kind in (native.call, native.piece, native.copy):
+    assert kind(lambda word: sleep(0.1) or word, 'done') == 'done'
+    try:
+        kind(open, '/no/such/file')
+    except FileNotFoundError as exc:
+        print(exc.errno)
+print('beats' if len(beats) > 12 else 'stopped')
+
+gate, begun = patcher.original('threading').Event(), []
+copies = [eventlet.spawn(native.copy, lambda: begun.append(1) or gate.wait(20)) for _ in range(40)]
+pieces = [eventlet.spawn(native.piece, gate.wait, 20) for _ in range(40)]
+while len(begun) < 40:
+    eventlet.sleep(0.01)
+for _ in range(20):
+    native.call(len, '')
+print('at once')
+gate.set()
+print(all(thread.wait() for thread in copies + pieces))
 '''
 
 
-def test_a_plain_process_calls_directly():
-    assert native.call(threading.get_ident) == threading.get_ident()
+@pytest.mark.parametrize('kind', [native.call, native.piece, native.copy])
+def test_a_plain_process_calls_directly(kind):
+    assert kind(threading.get_ident) == threading.get_ident()
     with pytest.raises(ZeroDivisionError):
-        native.call(divmod, 1, 0)
+        kind(divmod, 1, 0)
 
 
-def test_a_green_process_goes_on_meanwhile():
+def test_a_green_process_goes_on_meanwhile_with_short_calls_too():
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', GREEN], capture_output=True,
-                          text=True, check=False)
-    assert done.stdout == 'beats\n', done.stderr
+                          text=True, check=False, timeout=60)
+    assert done.stdout.split('\n') == ['2'] * 3 + ['beats', 'at once', 'True', ''], done
