@@ -60,6 +60,14 @@ class Crowd:
                 source_volid=self.source['id'], **self.fields), range(number)))
         wait_until(lambda: not self.count(stage='schedule'), 60, 'the clones to be placed')
 
+    def seconds_to_begin(self, client: Client, source: dict) -> float:
+        """How long a copy that another project asks for waits until it runs."""
+        began = time.monotonic()
+        made = client.create_volume(source_volid=source['id'], **self.fields)['id']
+        wait_until(lambda: self.count(project_id=client.project, resource_id=made,
+                                      stage='execute', state='running'), 60, f'the copy {made}')
+        return time.monotonic() - began
+
     def count(self, **wanted: str) -> int:
         """How many of them are queued, and what else is wanted of their operations."""
         where = {'project_id': self.client.project, 'state': 'queued', **wanted}
@@ -90,12 +98,13 @@ def _timed(seconds: list[float]) -> Iterator[None]:
     seconds.append(time.monotonic() - began)
 
 
-def short_work(client: Client, rounds: int, pause: float = 0, **fields: object) -> Times:
+def short_work(client: Client, rounds: int, times: Times | None = None,
+               **fields: object) -> Times:
     """Make an empty volume, attach it and delete it, some times.
 
-    :param pause: seconds between two rounds
+    :param times: to add to
     """
-    times = Times()
+    times = times or Times()
     for _round in range(rounds):
         with _timed(times.create):
             volume = client.ready_volume(**fields)
@@ -106,7 +115,6 @@ def short_work(client: Client, rounds: int, pause: float = 0, **fields: object) 
         with _timed(times.delete):
             client.delete(f'volumes/{volume["id"]}', expect=202)
             client.wait_gone('volume', volume['id'])
-        time.sleep(pause)
     return times
 
 

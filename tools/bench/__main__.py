@@ -17,10 +17,20 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 from tests.functional import databases, rabbit  # noqa: E402 - found through the line above
 from tests.functional.suite import Node, Suite  # noqa: E402
-from tools.bench import api, creates, life, lists, reads, report, rights, sizes  # noqa: E402
+from tools.bench import (  # noqa: E402
+    api,
+    creates,
+    crowd,
+    life,
+    lists,
+    reads,
+    report,
+    rights,
+    sizes,
+)
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
-PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'reads', 'creates')
+PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'reads', 'creates', 'crowd')
 
 
 def arguments() -> argparse.Namespace:
@@ -32,7 +42,13 @@ def arguments() -> argparse.Namespace:
                         help='volumes of the large table (default: %(default)s)')
     parser.add_argument('--seconds', type=int, default=60, metavar='N',
                         help='how long to create at a steady rate (default: %(default)s)')
+    parser.add_argument('--beside', type=int, default=0, metavar='N',
+                        help='have so many copies run while it creates at a steady rate')
     return parser.parse_args()
+
+
+def _title(args: argparse.Namespace) -> str:
+    return f'{args.database}, one API worker, {report.machine()}'
 
 
 def main() -> int:
@@ -55,6 +71,11 @@ def main() -> int:
         broker.start()
         server = stack.enter_context(
             databases.started(SERVERS[args.database], folder / args.database))
+        if 'crowd' in parts:
+            figures += crowd.measure(server, broker, folder)
+        if parts == ['crowd']:
+            report.show(_title(args), figures, args.rst)
+            return 0
         # The intervals of production, and room for all that is created.
         suite = Suite(folder / 'suite', server.url('bench'), broker.url('bench'),
                       nodes=(Node('bench'),), faults=False, options={
@@ -62,15 +83,16 @@ def main() -> int:
                                       'operation_lease': 60, 'service_down_time': 60,
                                       'periodic_interval': 60, 'quota_volumes': -1,
                                       'quota_gigabytes': -1, 'quota_snapshots': -1},
-                          'files': {'max_over_subscription_ratio': 10000}})
+                          'files': {'max_over_subscription_ratio': 10000,
+                                    **creates.options(args.beside)}})
         stack.callback(suite.stop)
         suite.manage('db', 'sync')
         figures += life.measure(suite)
         if 'reads' in parts:
             figures += reads.measure(suite, server, folder, args.many)
         if 'creates' in parts:
-            figures += creates.measure(suite, server, args.seconds)
-    report.show(f'{args.database}, one API worker, {report.machine()}', figures, args.rst)
+            figures += creates.measure(suite, server, args.seconds, args.beside)
+    report.show(_title(args), figures, args.rst)
     return 0
 
 

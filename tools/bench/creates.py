@@ -2,14 +2,17 @@
 """Creating volumes: latency of one, cost of one in all daemons, a steady rate, and too many."""
 
 import collections
+import contextlib
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
 
-from tests.functional import databases
+from tests.functional import crowd, databases
 from tests.functional.client import Client
+from tests.functional.processes import wait_until
 from tests.functional.suite import Suite
 from tools.bench import measure as kernel
 from tools.bench.report import Figure
@@ -20,16 +23,49 @@ RATE = 20
 STORM_THREADS, STORM_SECONDS = 64, 15
 ACCEPTED_MS, AVAILABLE_MS, STEADY_P99_S = 30, 150, 2
 STATEMENTS, CPU_MS = 12, 40
+# Bytes of each copy that runs beside, and seconds after which one more is done.
+COPY_BYTES, COPY_SECONDS = 16 * 2 ** 20, 4
 
 
-def measure(suite: Suite, server: databases.Server, seconds: int) -> list[Figure]:
-    """Measure; the volumes stay."""
+def options(beside: int) -> dict[str, object]:
+    """Return the options of a back end that makes so many slow copies at a time."""
+    return {'max_bulk_operations': beside, 'file_reflink': 'never',
+            'volume_copy_bps_limit': COPY_BYTES // COPY_SECONDS} if beside else {}
+
+
+def measure(suite: Suite, server: databases.Server, seconds: int,
+            beside: int = 0) -> list[Figure]:
+    """Measure; the volumes stay.
+
+    :param beside: copies that run during the steady rate, on a back end with options()
+    """
     client = suite.client(project='c' * 32)
     for _ in range(20):
         client.ready_volume()
     print('Measuring single creates ...', flush=True)
-    return [*_single(suite, client), *_statements(suite, server, client),
-            *_steady(suite, client, seconds), *_storm(suite, client)]
+    figures = [*_single(suite, client), *_statements(suite, server, client)]
+    with _copies(suite, beside, seconds) as many:
+        figures += _steady(suite, client, seconds)
+        if many:
+            # As some still wait at the end, all places were taken all the time.
+            figures.append(Figure(f'steady: copies that waited behind {beside}, at its end',
+                                  many.count(), '', 1, True))
+    return [*figures, *_storm(suite, client)]
+
+
+@contextlib.contextmanager
+def _copies(suite: Suite, number: int, seconds: int) -> Iterator[crowd.Crowd | None]:
+    """Have so many copies run for so many seconds at least, and wait for their end."""
+    if not number:
+        yield None
+        return
+    many = crowd.Crowd(suite)
+    crowd.write(suite, many.source, COPY_BYTES)
+    many.ask(number + seconds // COPY_SECONDS + 5)
+    wait_until(lambda: many.count(state='running') == number, 10, f'{number} copies to run')
+    yield many
+    wait_until(lambda: not many.count() and not many.count(state='running'),
+               2 * number * COPY_SECONDS + 60, 'the copies to end')
 
 
 def _pids(suite: Suite) -> list[int]:
