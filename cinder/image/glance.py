@@ -6,11 +6,11 @@ import functools
 import html
 import itertools
 import re
-import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import tenacity
 from oslo_log import log as logging
 
 from cinder import context, exception, service_user
@@ -176,19 +176,14 @@ class Images:
     def _ask(self, method: str, image_id: str, what: str = '', *, tries: int | None = None,
              **kwargs: Any) -> Any:
         path = '/v2/images' + (f'/{urllib.parse.quote(image_id)}' if image_id else '') + what
-        left, pause = tries or CONF.glance_num_retries + 1, PAUSE
-        ends = time.monotonic() + PATIENCE
-        while True:
-            left -= 1
-            try:
-                return self._try(method, path, image_id, kwargs)
-            except exception.ImageServiceUnavailable as exc:
-                LOG.warning('%s %s of the image service failed: %s', method, path,
-                            exc.kwargs['reason'])
-                if not left or time.monotonic() > ends:
-                    raise
-            time.sleep(pause)
-            pause *= 2
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
+            stop=(tenacity.stop_after_attempt(tries or CONF.glance_num_retries + 1)
+                  | tenacity.stop_after_delay(PATIENCE)),
+            wait=tenacity.wait_exponential(PAUSE), reraise=True,
+            after=lambda state: LOG.warning('%s %s of the image service failed: %s', method, path,
+                                            state.outcome.exception().kwargs['reason']))
+        return retrying(self._try, method, path, image_id, kwargs)
 
     def _try(self, method: str, path: str, image_id: str, kwargs: dict[str, Any]) -> Any:
         from keystoneauth1 import exceptions

@@ -7,6 +7,8 @@ import stat
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 
+import tenacity
+
 from cinder import privsep
 
 LUN = 1
@@ -180,14 +182,10 @@ def _storage(rts, name, path, write_cache, discard, used):
     return made
 
 
+@tenacity.retry(retry=tenacity.retry_if_exception_message(match='.*already exists'),
+                stop=tenacity.stop_after_attempt(_TRIES), reraise=True)
 def _new_storage(rts, kind, name, values):
     """Numbers are given by the caller, and other services use the same kernel: look again for a
     free one until nobody was faster."""
-    for attempt in range(_TRIES):
-        rts.tcm.bs_cache.clear()
-        try:
-            return kind(name, **values)
-        except rts.RTSLibError as exc:
-            if attempt + 1 == _TRIES or 'already exists' not in str(exc):
-                raise
-    raise AssertionError('not reached')
+    rts.tcm.bs_cache.clear()
+    return kind(name, **values)

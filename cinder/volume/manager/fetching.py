@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import tenacity
 from oslo_concurrency import processutils
 from oslo_log import log as logging
 
@@ -55,16 +56,13 @@ def disk(images: glance.Images, image: dict[str, Any], host: str, largest: int,
 
 
 def _fetch_patiently(images, image, path, report) -> int | None:
-    left = CONF.glance_num_retries
-    while True:
-        try:
-            return _fetch(images, image, path, report)
-        except exception.ImageServiceUnavailable as exc:
-            if not left:
-                raise
-            LOG.warning('Image %s is fetched again from its start: %s', image['id'],
-                        exc.kwargs['reason'])
-        left -= 1
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
+        stop=tenacity.stop_after_attempt(CONF.glance_num_retries + 1), reraise=True,
+        before_sleep=lambda state: LOG.warning('Image %s is fetched again from its start: %s',
+                                               image['id'],
+                                               state.outcome.exception().kwargs['reason']))
+    return retrying(_fetch, images, image, path, report)
 
 
 def _fetch(images: glance.Images, image: dict[str, Any], path: str,

@@ -11,13 +11,15 @@ ROOT = pathlib.Path(__file__).parents[3] / 'cinder'
 PLACES = ('operations', 'volume/manager', 'volume/drivers', 'volume/targets', 'brick', 'image',
           'compute.py', 'coordination', 'privsep')
 # Name of a call -> the positional argument that limits it; None: it always waits.
-LIMITED = {'sleep': None, 'wait': 0, 'wait_for': 1, 'join': 0, 'acquire': 1, 'result': 0,
+# wait_* are tenacity's.
+LIMITED = {'sleep': None, 'wait_exponential': None, 'wait_fixed': None, 'wait_random': None,
+           'wait': 0, 'wait_for': 1, 'join': 0, 'acquire': 1, 'result': 0,
            'communicate': 1, 'lock': 1, 'shared': 1}
 LIMITS = {'timeout', 'blocking', 'seconds'}
 # Place -> why it may.
 ALLOWED = {
     'brick/local_dev/pace.py sleep': 'a copy is as slow as the operator wants it',
-    'image/glance.py sleep': 'between the tries of one request, for a minute at most',
+    'image/glance.py wait_exponential': 'between the tries of one request, for a minute at most',
     'coordination/__init__.py sleep': 'start-up of a process; no operation runs yet',
     'privsep/command.py communicate': 'of a process that was killed',
     'privsep/holders.py communicate': 'of a process that was killed',

@@ -30,7 +30,8 @@ KINDS = (*NAMES, 'is_admin', 'is_admin_project', 'project_domain_id', 'system', 
          'roles', 'service_roles', 'number', 'token.project.id', 'token.list.id', 'token.none.id',
          'token', 'user_id.id', 'roles.name', 'no-such', 'True', 'False', 'None', '7', "'p1'",
          "'None'", '"u1"', "'True'", "u'p1'", '[1,2]', '-1', '3.0', 'class', '1st', 'a..b', '.')
-FIXED = ('@', '!', 'rule:missing', 'old:u1', 'old:%(user_id)s', 'asked:1', 'asked:2', 'asked:3')
+FIXED = ('@', '!', 'rule:missing', 'rule:no-one', 'old:u1', 'old:%(user_id)s', 'asked:1', 'asked:2',
+         'asked:3')
 VALUES = (*IDS, *IDS, None, True, False, 1, 7, 1.0, 'reader', [1], ('p1',), b'p1')
 SCOPES = (None, None, ['project'], ['system'], ['domain'], ['system', 'project'])
 Thing = type('Thing', (types.SimpleNamespace,), {})
