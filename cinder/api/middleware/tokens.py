@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import cachetools
 from keystoneauth1 import exceptions
 from keystonemiddleware import auth_token
 from webob import exc as http_errors
@@ -32,26 +33,19 @@ class TokenCache:
     """
 
     def __init__(self, size: int = MOST_TOKENS, clock: Callable[[], float] = time.monotonic):
-        self._size = size
-        self._clock = clock
-        self._entries: dict[str, tuple[float, bytes]] = {}
+        # Hash -> (what was said, seconds for which it holds); the one not asked for longest goes.
+        self._entries = cachetools.TLRUCache(size, lambda _key, kept, now: now + kept[1], clock)
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
         """What was stored less than its time ago."""
-        until, value = self._entries.get(key, (0, None))
-        return value if self._clock() < until else None
+        with self._lock:
+            return self._entries.get(key, (None, 0))[0]
 
     def set(self, key: str, value: bytes, time: int) -> None:
         """Keep a value for `time` seconds; not at all when there are none."""
-        if time <= 0:
-            return
         with self._lock:
-            # At the end again: the entry that goes when it is full is the oldest.
-            self._entries.pop(key, None)
-            while len(self._entries) >= self._size:
-                del self._entries[next(iter(self._entries))]
-            self._entries[key] = self._clock() + time, value
+            self._entries[key] = value, time
 
 
 class TokenFilter(auth_token.AuthProtocol):
