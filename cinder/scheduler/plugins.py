@@ -4,26 +4,16 @@
 Knows nothing of what the classes do.
 """
 from collections.abc import Sequence
+from importlib import metadata
 
 from oslo_config import cfg
 from oslo_utils import importutils
-from stevedore import extension, named
+from stevedore import named
 
 from cinder import exception, utils
 
 FILTERS = 'cinder.scheduler.filters'
 WEIGHTS = 'cinder.scheduler.weights'
-# Ours, for a source tree whose entry points are not installed.
-BUILT_IN = {
-    FILTERS: {
-        'AvailabilityZoneFilter': FILTERS + '.availability_zone_filter.AvailabilityZoneFilter',
-        'CapacityFilter': FILTERS + '.capacity_filter.CapacityFilter',
-        'CapabilitiesFilter': FILTERS + '.capabilities_filter.CapabilitiesFilter',
-    },
-    WEIGHTS: {
-        'CapacityWeigher': WEIGHTS + '.capacity.CapacityWeigher',
-    },
-}
 
 
 def load(group: str, option: str, conf: cfg.ConfigOpts) -> list:
@@ -34,28 +24,30 @@ def load(group: str, option: str, conf: cfg.ConfigOpts) -> list:
     :param conf: handed to each class.
     :raises InvalidConfigurationValue: a name that is neither, or a class that cannot be made.
     """
-    names = conf[option]
-    installed = _installed(group, names)
-    return [_find(group, option, name, installed)(conf) for name in names]
+    installed = _installed(group, option, conf[option])
+    return [_find(group, option, name, installed)(conf) for name in conf[option]]
 
 
-def _installed(group: str, names: Sequence[str]) -> dict[str, type]:
+def _installed(group: str, option: str, names: Sequence[str]) -> dict[str, type]:
+    def refuse(_manager: object, point: metadata.EntryPoint, error: Exception) -> None:
+        raise _unusable(group, option, point.name, error)
     manager = named.NamedExtensionManager(
-        group, names=list(names), warn_on_missing_entrypoint=False)
+        group, names=list(names), warn_on_missing_entrypoint=False,
+        on_load_failure_callback=refuse)
     return {found.name: found.plugin for found in manager}
-
-
-def _names(group: str) -> str:
-    return ', '.join(sorted({*BUILT_IN[group], *extension.ExtensionManager(
-        group, on_load_failure_callback=lambda *_failure: None).names()}))
 
 
 def _find(group: str, option: str, name: str, installed: dict[str, type]) -> type:
     if name in installed:
         return installed[name]
     try:
-        return importutils.import_class(BUILT_IN[group].get(name, name))
+        return importutils.import_class(name)
     except Exception as error:  # a module can fail in any way
-        raise exception.InvalidConfigurationValue(
-            f'{option} names {name}, which cannot be loaded: {utils.one_line(error)}; there are '
-            f'{_names(group)}, and MODULE.CLASS names one of your own.') from error
+        raise _unusable(group, option, name, error) from error
+
+
+def _unusable(group: str, option: str, name: str, error: Exception) -> Exception:
+    names = sorted({point.name for point in metadata.entry_points(group=group)})
+    return exception.InvalidConfigurationValue(
+        f'{option} names {name}, which cannot be loaded: {utils.one_line(error)}; there are '
+        f'{", ".join(names)}, and MODULE.CLASS names one of your own.')

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters and weighers by the names that options give."""
+from importlib import metadata
+
 import pytest
+from stevedore import extension
 
 from cinder import exception
 from cinder.scheduler import filters, plugins
@@ -35,9 +38,17 @@ def test_class_paths_work_too():
 
 
 def test_built_in_names_are_classes():
-    for table in plugins.BUILT_IN.values():
-        for name, path in table.items():
-            assert path.endswith('.' + name)
+    for group in (plugins.FILTERS, plugins.WEIGHTS):
+        for point in metadata.entry_points(group=group):
+            assert point.value.endswith(':' + point.name)
+
+
+def test_a_plugin_that_cannot_be_loaded_is_told_with_the_reason(monkeypatch):
+    point = metadata.EntryPoint('Ours', 'no.such.module:Filter', plugins.FILTERS)
+    monkeypatch.setattr(extension.ExtensionManager, 'list_entry_points', lambda _self: [point])
+    with pytest.raises(exception.InvalidConfigurationValue) as caught:
+        loaded('Ours')
+    assert 'names Ours' in str(caught.value) and 'No module named' in str(caught.value)
 
 
 @pytest.mark.parametrize('name', ['NoSuchFilter', 'cinder.scheduler.filters.NoSuchFilter',
