@@ -26,6 +26,12 @@ _MEMBERS = {'group': ('volume', groups_db.fail_volumes),
             'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots),
             'volume': ('snapshot', snapshots_db.fail_cascade)}
 
+# Verb -> what else is under way with it: argument that has its id, kind, row of its state table.
+_ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
+          'backup.create': (('snapshot_id', 'snapshot', 'backup'),
+                            ('volume_id', 'volume', 'backup')),
+          'backup.restore': (('volume_id', 'volume', 'restore_backup'),)}
+
 WENT_AWAY = 'The operation was superseded by a later request; what it had done was kept.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
 
@@ -124,34 +130,49 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, r
         if not moved:
             _write(ctxt, operation, resource, values)
         operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
-        failed = (_failed_with(ctxt, operation, resource) if moved
-                  else [(operation.resource_type, resource)])
+        failed = [(operation.resource_type, resource), *let_go(ctxt, operation, idle=not moved)]
         for kind, each in failed:
             tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
     return moved
 
 
-def _failed_with(ctxt: context.RequestContext, operation: objects.Operation,
-                 resource) -> list[tuple[str, objects.base.CinderObject]]:
-    """(kind, resource) of all that is in error now: the resource, and members under way."""
-    found = [(operation.resource_type, resource)]
+def let_go(ctxt: context.RequestContext, operation: objects.Operation,
+           idle: bool = True) -> list[tuple[str, objects.base.CinderObject]]:
+    """End what is under way with the resource of an operation that comes to nothing; part of the
+    caller's transaction.
+
+    :param idle: leave out members that an operation of their own is about, as another request took
+        the resource over.
+    :returns: (kind, resource) of all that is in error now.
+    """
+    failed, arguments = [], operation.arguments or {}
+    for argument, kind, name in _ALONG.get(operation.verb, ()):
+        table, row = _KINDS[kind][0], _KINDS[kind][1][name]
+        ident = arguments.get(argument)
+        if ident and table.leave(ctxt, ident, row.meanwhile, row.error, {}) and (
+                row.error == 'error'):
+            failed.append((kind, table.get(ctxt.elevated(), ident)))
     meanwhile = transition_of(operation).meanwhile
-    alone = operation.resource_type == 'volume' and not operation.arguments.get('cascade')
+    alone = operation.resource_type == 'volume' and not arguments.get('cascade')
     if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL and not alone:
         kind, put_in_error = _MEMBERS[operation.resource_type]
-        found += [(kind, member) for member in put_in_error(ctxt, resource.id, meanwhile)]
-    return found
+        failed += [(kind, member) for member in
+                   put_in_error(ctxt, operation.resource_id, meanwhile, idle)]
+    return failed
 
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
             resource=None, **values: object) -> None:
-    """End the operation without touching the status of its resource, which others took over.
+    """End the operation without touching the status of its resource, which others took over; what
+    was under way with it is put in error, from which it can be deleted.
 
     :param resource: is told of it, if it is still there
     :param values: columns of it to write, such as what no longer counts
     """
     with session.writer(ctxt):
         operations_db.finish(ctxt, operation, error=reason)
+        for kind, each in let_go(ctxt, operation):
+            tell(ctxt, kind, each, operation.verb, reason, request_id=operation.request_id)
         if resource is not None:
             _keep_facts(ctxt, operation, resource, values)
 

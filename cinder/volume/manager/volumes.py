@@ -137,18 +137,9 @@ class VolumeEndpoint:
             if not isinstance(self.driver, driver_api.RevertsToSnapshot):
                 raise exception.VolumeBackendAPIException(
                     data=f'{type(self.driver).__name__} cannot revert volumes')
-            try:
-                with work.driver():
-                    exporting.close(ctxt, self.backend, work.resource)
-                    made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
-            except (exception.OperationLost, exception.NotYet, exception.DatabaseTrouble):
-                raise
-            except Exception as exc:
-                snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'error', {})
-                if isinstance(exc, exception.BackendUnresponsive):
-                    # The snapshot is given up, so the operation has to be too.
-                    raise exception.VolumeBackendAPIException(data=exc) from exc
-                raise
+            with work.driver():
+                exporting.close(ctxt, self.backend, work.resource)
+                made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
             with session.writer(ctxt):
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'available', {})
                 work.done(**made)
