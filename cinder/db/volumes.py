@@ -12,6 +12,7 @@ from cinder.db import (
     functions,
     groups,
     models,
+    operations,
     query,
     session,
     transitions,
@@ -25,6 +26,10 @@ _ENCRYPTION = models.Encryption.__table__
 _ATTACHMENTS = models.VolumeAttachment.__table__
 _OPERATIONS = models.Operation.__table__
 _SNAPSHOTS = models.Snapshot.__table__
+# What cannot be there without its volume -> the columns that tell that it ended.
+_HANGING_ON_IT: dict[sa.Table, dict[str, object]] = {
+    _ATTACHMENTS: {'attach_status': 'detached', 'detach_time': session.utcnow()},
+    _SNAPSHOTS: {'status': 'deleted'}, models.Transfer.__table__: {}}
 # Field of an object or row -> table of its keys and values.
 _SIDES = {'metadata': models.VolumeMetadata.__table__,
           'admin_metadata': models.VolumeAdminMetadata.__table__,
@@ -248,7 +253,8 @@ def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
 
     :raises VolumeNotFound: there is no such volume.
     """
-    changes.refuse_status(_T, values)
+    if 'status' in values:
+        raise ValueError('the status of a volume is not written by update()')
     overwrite(ctxt, volume_id, values)
 
 
@@ -258,8 +264,8 @@ def settle(ctxt, volume_id: str) -> None:
     the transaction that changed one of them. A volume that is gone has none."""
     with session.writer(ctxt) as conn:
         # Whoever changes another attachment at the same time waits here, and sees ours then.
-        present = conn.execute(sa.select(_T.c.status).where(
-            _T.c.id == volume_id, _T.c.deleted == sa.false()).with_for_update()).scalar()
+        present = conn.execute(sa.select(_T.c.status, _T.c.previous_status).where(
+            _T.c.id == volume_id, _T.c.deleted == sa.false()).with_for_update()).first()
         if present is None:
             return
         held = conn.execute(sa.select(_ATTACHMENTS.c.attach_status).where(
@@ -270,7 +276,7 @@ def settle(ctxt, volume_id: str) -> None:
             _OPERATIONS.c.state.in_(('queued', 'running')))).first()
         # It can be reserved while the image that it is made from is copied.
         under_way = states.VOLUME['download'].meanwhile if copied else None
-        overwrite(ctxt, volume_id, states.settle(held, present, under_way))
+        overwrite(ctxt, volume_id, states.settle(held, *present, under_way))
 
 
 @session.retry_on_deadlock
@@ -324,9 +330,30 @@ def leave(ctxt, volume_id: str, meanwhile: str | None, status: str | None,
 
 @session.retry_on_deadlock
 def destroy(ctxt, volume_id: str) -> None:
-    """Mark a volume as deleted; its rows stay until they are purged."""
-    changes.soft_delete(ctxt, _T, [_T.c.id == volume_id], status='deleted', growth=0,
-                      terminated_at=session.utcnow())
+    """Mark a volume as deleted, with all that hangs on it; the rows stay until they are purged."""
+    with session.writer(ctxt) as conn:
+        # In the most usual case nothing does: then one statement finds that out too.
+        if not _destroy(ctxt, volume_id, *(~sa.exists().where(
+                table.c.volume_id == _T.c.id, table.c.deleted == sa.false())
+                for table in _HANGING_ON_IT)):
+            _end_dependents(ctxt, conn, volume_id)
+            _destroy(ctxt, volume_id)
+
+
+def _destroy(ctxt, volume_id: str, *conditions: filters.Condition) -> bool:
+    return bool(changes.soft_delete(ctxt, _T, [_T.c.id == volume_id, *conditions],
+                                    status='deleted', growth=0, terminated_at=session.utcnow()))
+
+
+def _end_dependents(ctxt, conn: sa.Connection, volume_id: str) -> None:
+    """End the attachments, offers and snapshots of a volume that is gone from its storage, and what
+    is queued for those snapshots: a reset of its status may have let them be made meanwhile."""
+    here = sa.select(_SNAPSHOTS.c.id).where(_SNAPSHOTS.c.volume_id == volume_id,
+                                            _SNAPSHOTS.c.deleted == sa.false())
+    for snapshot_id in conn.execute(here).scalars().all():
+        operations.cancel_queued(ctxt, snapshot_id, 'The volume was deleted.')
+    for table, ended in _HANGING_ON_IT.items():
+        changes.soft_delete(ctxt, table, [table.c.volume_id == volume_id], **ended)
 
 
 @session.retry_on_deadlock

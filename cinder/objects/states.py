@@ -40,6 +40,11 @@ TRANSITIONAL = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', '
 
 # Statuses of a volume that no attachment decides.
 OWNED = (*TRANSITIONAL, 'maintenance', 'awaiting-transfer')
+# Its bytes may not be there, or not be whole: letting it go mends nothing. One that was in use when
+# its export failed is as good as it was.
+FAILED = ('error', 'error_deleting', 'error_managing', 'error_restoring')
+# What a failed step leaves an attachment: the reservation, or the server that goes on using it.
+_MEANS = {'error_attaching': 'reserved', 'error_detaching': 'attached'}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +89,8 @@ VOLUME = {
     'attach_multiattach': Transition(('attaching', 'available', 'in-use'), 'attaching', 'in-use'),
     'begin_detaching': Transition(('in-use',), 'detaching'),
     'roll_detaching': Transition(('detaching',), 'in-use'),
+    # Without an attachment: what os-reserve or os-begin_detaching announced is over.
+    'detach': Transition(('attaching', 'detaching', 'in-use', 'reserved')),
     'force_detach': Transition(_but_maintenance),
     'attachment_create': Transition(('available', 'downloading'), 'reserved'),
     'attachment_create_multiattach': Transition(('available', 'downloading', 'in-use'),
@@ -119,6 +126,10 @@ VOLUME = {
     'snapshot_create': Transition(('available',)),
     'snapshot_create_attached': Transition(('available', 'in-use')),
     'clone': Transition(('available', 'in-use')),
+    'snapshot_manage': Transition(tuple(
+        status for status in VOLUME_STATUSES if status not in (
+            'creating', 'deleting', 'managing', 'unmanaging', 'error_managing',
+            'error_managing_deleting'))),
     'join_group': Transition(('available', 'in-use')),
     'leave_group': Transition(('available', 'in-use', 'error', 'error_deleting')),
     'delete_with_group': Transition(None, 'deleting', None, 'error'),
@@ -199,21 +210,22 @@ SNAPSHOT_STATUS_UPDATES = {
 
 
 def settle(attach_statuses: Iterable[str], present: str = 'available',
-           under_way: str | None = None) -> dict[str, str]:
+           before: str | None = None, under_way: str | None = None) -> dict[str, str]:
     """What the statuses of a volume follow from.
 
     :param attach_statuses: those of its attachments
     :param present: its status now. One that belongs to an operation or an owner stays; what the
         operation goes back to in the end follows the attachments then
+    :param before: its previous status
     :param under_way: status of an operation that lets the volume be reserved meanwhile
     :returns: the columns to write, of status, attach_status and previous_status
     """
-    held = set(attach_statuses)
+    held = {_MEANS.get(each, each) for each in attach_statuses}
     attach_status, status = next(
         (pair for pair in (('attached', 'in-use'), ('attaching', 'attaching'),
                            ('reserved', 'reserved')) if pair[0] in held),
         ('detached', 'available'))
-    if present in OWNED:
+    if present in OWNED or present in FAILED and before != 'in-use':
         return {'previous_status': status, 'attach_status': attach_status}
     if status == 'available' and under_way:
         status = under_way

@@ -75,6 +75,7 @@ def force_detach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
 
 @wsgi.body(schema.INITIALIZE, key='os-initialize_connection')
 @wsgi.response(200, shapes.wrap('connection_info', shapes.OBJECT))
+@wsgi.errors(409)
 def initialize_connection(req: wsgi.Request, volume_id: str,
                           body: dict[str, Any]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.INITIALIZE)

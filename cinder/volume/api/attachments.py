@@ -144,9 +144,14 @@ def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAtt
         return []
     if not attachment.is_reservation:
         require_unused(ctxt, volume, [attachment])
-    if attachment.connector and volume.host:
-        volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
+    disconnect(ctxt, volume, attachment)
     return forget(ctxt, volume, attachment)
+
+
+def disconnect(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:
+    """Let the host of an attachment go, if there is one, or what a failed connection left."""
+    if volume.host and (attachment.connector or attachment.attach_status == 'error_attaching'):
+        volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
 
 
 def waits_for_compute(operation: objects.Operation) -> bool:

@@ -6,6 +6,7 @@ from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import manage_volumes, volumes
 
@@ -21,7 +22,7 @@ def manage(ctxt, volume: objects.Volume, *, reference: dict, name: str | None = 
     """Accept to take over a snapshot of a volume of ours.
 
     :param reference: how the driver knows it.
-    :raises InvalidVolume: the volume is on no back end.
+    :raises InvalidVolume: the volume is on no back end, or its status forbids it.
     :raises ManageExistingAlreadyManaged: it is a snapshot of ours.
     :raises QuotaError: the project has no room.
     """
@@ -45,6 +46,7 @@ def _record(ctxt, values: dict, volume: objects.Volume, metadata: dict,
             reference: dict) -> tuple[objects.Snapshot, objects.Operation]:
     with session.writer(ctxt):
         quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
+        volumes_db.transition(ctxt, volume, 'snapshot_manage')
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata)
         snapshot.volume = volume
         return snapshot, operations_db.create(

@@ -138,11 +138,10 @@ def _connected(attachment: objects.VolumeAttachment | None) -> list[objects.Volu
 
 
 def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment | None) -> None:
-    if volume.host and attachment is not None and attachment.connector:
-        volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
     if attachment is None:
-        volumes_db.settle(ctxt, volume.id)
+        _leave(ctxt, volume, 'detach')
     else:
+        attachments.disconnect(ctxt, volume, attachment)
         attachments.forget(ctxt, volume, attachment)
         if not attachment.connector:  # else the back end told
             notices.tell(ctxt, 'volume', 'volume.detach.end', volume)

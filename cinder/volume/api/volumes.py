@@ -215,6 +215,8 @@ def _end_reservations(ctxt, volume: objects.Volume) -> None:
                    'detach it first, by force if need be')
     for attachment in present:
         attachments_db.destroy(ctxt, attachment.id)
+    if present:
+        volumes_db.settle(ctxt, volume.id)
 
 
 def place(volume: objects.Volume) -> dict[str, str | None]:

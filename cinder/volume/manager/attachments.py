@@ -10,6 +10,7 @@ from cinder import exception, objects, operations
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
+from cinder.objects import states
 from cinder.rpc import notices
 from cinder.volume.manager import backend as backends
 from cinder.volume.manager import calls, exporting
@@ -89,17 +90,15 @@ class AttachmentEndpoint:
             # export for unused.
             with calls.lock('volume', volume.id):
                 connection = self._connect_attachment(ctxt, volume, attachment_id, connector, mode)
-        except (exception.DatabaseTrouble, exception.VolumeAttachmentNotFound):
+        except (exception.DatabaseTrouble, exception.VolumeAttachmentNotFound,
+                exception.ResourceBusy):
             raise
         except Exception as exc:
             mistake = exception.is_mistake(exc)
             LOG.log(logging.WARNING if mistake else logging.ERROR,
                     'Attachment %s of volume %s could not be connected: %s', attachment_id,
                     volume.id, exc, exc_info=not mistake)
-            with session.writer(ctxt):
-                attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
-                operations.tell(ctxt, 'volume', volume, 'volume.attach',
-                                operations.words_for_tenant(exc), operations.DRIVER_FAILED)
+            self._note_failure(ctxt, volume, attachment_id, exc)
             notices.tell(ctxt, 'volume', 'volume.attach.error', volume,
                          reason=operations.words_for_tenant(exc))
             raise
@@ -107,6 +106,16 @@ class AttachmentEndpoint:
         if notices.wanted():
             notices.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
         return connection
+
+    def _note_failure(self, ctxt, volume: objects.Volume, attachment_id: str,
+                      exc: Exception) -> None:
+        with session.writer(ctxt):
+            # Who is connected already stays so.
+            if attachments_db.get(ctxt, attachment_id).attach_status in states.UNCONNECTED:
+                attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
+                volumes_db.settle(ctxt, volume.id)
+            operations.tell(ctxt, 'volume', volume, 'volume.attach',
+                            operations.words_for_tenant(exc), operations.DRIVER_FAILED)
 
     def _connect_attachment(self, ctxt, volume: objects.Volume, attachment_id: str,
                             connector: dict, mode: str) -> dict:
@@ -160,6 +169,9 @@ class AttachmentEndpoint:
         with calls.lock('volume', volume.id):
             present = attachments_db.for_volume(ctxt, volume.id)
             mine = next((one for one in present if one.id == attachment_id), None)
+            if mine is not None and not mine.connector:
+                # A connection that failed may have left the export.
+                self._remove_unused(ctxt, volume)
             if mine is None or not mine.connector:
                 return
             notices.tell(ctxt, 'volume', 'volume.detach.start', volume)

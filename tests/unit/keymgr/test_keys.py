@@ -109,7 +109,7 @@ def test_a_key_stays_while_its_volume_does(ctxt, key_manager, volume):
 def test_a_key_stays_while_a_snapshot_or_backup_has_it(ctxt, key_manager, volume, table):
     row = table.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'status': 'error',
                               'encryption_key_id': volume.encryption_key_id})
-    volumes_db.destroy(ctxt, volume.id)
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'deleting'})
     assert _release(ctxt, volume) and key_manager.kept
     table.destroy(ctxt, row.id)
     assert _release(ctxt, volume) and not key_manager.kept

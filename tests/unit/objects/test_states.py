@@ -30,7 +30,8 @@ def test_a_failed_verb_leads_out_of_its_transitional_status():
     (['reserved'], 'reserved', 'reserved'),
     (['reserved', 'attaching'], 'attaching', 'attaching'),
     (['attaching', 'attached'], 'in-use', 'attached'),
-    (['error_attaching'], 'available', 'detached')])
+    (['error_attaching'], 'reserved', 'reserved'),
+    (['error_detaching', 'reserved'], 'in-use', 'attached')])
 def test_statuses_follow_from_attachments(held, status, attach_status):
     assert states.settle(held) == {'status': status, 'attach_status': attach_status}
 
@@ -46,5 +47,13 @@ def test_what_is_under_way_keeps_its_status_and_returns_to_what_the_attachments_
 
 
 def test_a_volume_that_is_filled_is_not_available_before():
-    assert states.settle([], 'reserved', 'downloading')['status'] == 'downloading'
-    assert states.settle(['attached'], 'reserved', 'downloading')['status'] == 'in-use'
+    assert states.settle([], 'reserved', under_way='downloading')['status'] == 'downloading'
+    assert states.settle(['attached'], 'reserved', under_way='downloading')['status'] == 'in-use'
+
+
+@pytest.mark.parametrize('present', states.FAILED)
+def test_letting_go_mends_no_error(present):
+    assert states.settle([], present, 'reserved') == {
+        'previous_status': 'available', 'attach_status': 'detached'}
+    # But one that was in use, whose export failed, is whole.
+    assert states.settle([], present, 'in-use')['status'] == 'available'
