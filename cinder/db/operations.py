@@ -210,6 +210,14 @@ def _fenced(ctxt, operation: objects.Operation, **values) -> None:
         raise exception.OperationLost(operation_id=operation.id)
 
 
+def confirm(ctxt, operation: objects.Operation) -> None:
+    """Go on in the caller's transaction only as the holder of the operation.
+
+    :raises OperationLost: the claim was lost.
+    """
+    _fenced(ctxt, operation)
+
+
 def progress(ctxt, operation: objects.Operation, done: int, total: int) -> None:
     """Tell how many bytes of how many are done.
 

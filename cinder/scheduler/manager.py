@@ -328,7 +328,7 @@ class SchedulerManager:
         resource = resource or operations.load(ctxt, operation)
         meanwhile = operations.transition_of(operation).meanwhile
         if resource is None or meanwhile not in (None, resource.status):
-            operations.abandon(ctxt, operation, operations.WENT_AWAY)
+            operations.abandon(ctxt, operation, operations.WENT_AWAY, resource)
             raise exception.OperationLost(operation_id=operation.id)
         if operation.attempt > self.conf.operation_max_attempts:
             self._fail(ctxt, operation, resource, exception.NoValidBackend(
@@ -421,7 +421,8 @@ class SchedulerManager:
             raise
         if not moved:
             placement.undo()
-            operations.abandon(ctxt, operation, operations.WENT_AWAY)
+            operations.abandon(ctxt, operation, operations.WENT_AWAY,
+                               operations.load(ctxt, operation))
             return
         with utils.fault_points(f'{step}:cast'):
             send = getattr(self.volume_api, message_of(operation.verb))

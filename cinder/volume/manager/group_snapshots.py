@@ -22,8 +22,9 @@ class GroupSnapshotEndpoint:
         self.driver = backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    def _groups(self, ctxt) -> driver_api.Groups:
-        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt))
+    def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
+        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt),
+                          functools.partial(operations.member_gone, ctxt, operation, 'snapshot'))
 
     @operations.handles('group_snapshot.create')
     def create_group_snapshot(self, ctxt, operation: objects.Operation,
@@ -34,7 +35,7 @@ class GroupSnapshotEndpoint:
                          if snapshot.status == 'creating']
             volumes = [snapshot.volume_id for snapshot in snapshots]
             with work.driver(), members.still(self.driver, volumes):
-                made = self._groups(ctxt).create_group_snapshot(work.resource, snapshots)
+                made = self._groups(ctxt, operation).create_group_snapshot(work.resource, snapshots)
             mark = {} if isinstance(self.driver, driver_api.Groups) else MARK
             with session.writer(ctxt):
                 for snapshot in snapshots:
@@ -50,7 +51,7 @@ class GroupSnapshotEndpoint:
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = _snapshots(ctxt, work.resource)
             with work.driver(), members.still(self.driver, unread=snapshots):
-                self._groups(ctxt).delete_group_snapshot(work.resource, snapshots)
+                self._groups(ctxt, operation).delete_group_snapshot(work.resource, snapshots)
             with session.writer(ctxt):
                 for snapshot in snapshots:
                     snapshots_db.destroy(ctxt, snapshot.id)

@@ -5,7 +5,7 @@ import functools
 
 from oslo_utils import timeutils
 
-from cinder import objects, operations
+from cinder import exception, objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -23,8 +23,9 @@ class GroupEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    def _groups(self, ctxt) -> driver_api.Groups:
-        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt))
+    def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
+        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt),
+                          functools.partial(operations.member_gone, ctxt, operation, 'volume'))
 
     @operations.handles('group.create')
     def create_group(self, ctxt, operation: objects.Operation,
@@ -32,7 +33,7 @@ class GroupEndpoint:
         """Make an empty group."""
         with self._task(ctxt, operation, group) as work:
             with work.driver():
-                made = self._groups(ctxt).create_group(work.resource) or {}
+                made = self._groups(ctxt, operation).create_group(work.resource) or {}
             work.done(**made)
 
     @operations.handles('group.update')
@@ -40,11 +41,17 @@ class GroupEndpoint:
                      group: objects.Group | None = None) -> None:
         """Take in and let go the volumes that the operation names."""
         added, removed = operation.arguments['add'], operation.arguments['remove']
-        with self._task(ctxt, operation, group, undo=lambda: _let_go(ctxt, added)) as work:
-            with work.driver():
-                made = self._groups(ctxt).update_group(
-                    work.resource, [volumes_db.get(ctxt, ident) for ident in added],
-                    [volumes_db.get(ctxt, ident) for ident in removed]) or {}
+        with self._task(ctxt, operation, group) as work:
+            try:
+                with work.driver():
+                    made = self._groups(ctxt, operation).update_group(
+                        work.resource, [volumes_db.get(ctxt, ident) for ident in added],
+                        [volumes_db.get(ctxt, ident) for ident in removed]) or {}
+            except exception.UNFINISHED:
+                raise
+            except Exception:
+                _let_go(ctxt, added)
+                raise
             with session.writer(ctxt):
                 _let_go(ctxt, removed)
                 work.done(**made)
@@ -59,7 +66,7 @@ class GroupEndpoint:
                       if volume.status == 'creating' and volume.host]
             origins = {source.id: source for _volume, source in copies}.values()
             with work.driver(), members.still(self.driver, reading=origins):
-                made = self._groups(ctxt).copy_group(work.resource, copies)
+                made = self._groups(ctxt, operation).copy_group(work.resource, copies)
             common = {'launched_at': timeutils.utcnow(),
                       'service_uuid': self.backend.service_uuid,
                       'shared_targets': getattr(self.driver, 'shared_targets', False)}
@@ -83,7 +90,7 @@ class GroupEndpoint:
                   members.still(self.driver, [volume.id for volume in placed], unread=placed)):
                 for volume in placed:
                     self.driver.remove_export(ctxt, volume)
-                self._groups(ctxt).delete_group(work.resource, placed)
+                self._groups(ctxt, operation).delete_group(work.resource, placed)
             with session.writer(ctxt):
                 for volume in volumes:
                     volumes_db.destroy(ctxt, volume.id)

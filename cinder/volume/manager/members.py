@@ -18,11 +18,13 @@ class OneByOne(driver_api.Groups):
 
     :param driver: makes and removes the members.
     :param fill: (volume) -> fields, makes one volume from the source that its row names.
+    :param gone: is told of each member that was removed, as the next one may fail.
     """
 
     def __init__(self, driver: driver_api.VolumeDriver,
-                 fill: Callable[[objects.Volume], driver_api.Fields]) -> None:
-        self.driver, self.fill = driver, fill
+                 fill: Callable[[objects.Volume], driver_api.Fields],
+                 gone: Callable[[objects.base.CinderObject], None]) -> None:
+        self.driver, self.fill, self.gone = driver, fill, gone
 
     def create_group(self, group: objects.Group) -> driver_api.Fields:
         """Nothing to make: membership is in our rows only."""
@@ -36,6 +38,7 @@ class OneByOne(driver_api.Groups):
             # A creation that is still at work ends first; then there is something to remove.
             with locks.unread(volume), locks.held(f'volume-{volume.id}'):
                 self.driver.delete_volume(volume)
+                self.gone(volume)
 
     def copy_group(self, group: objects.Group,
                    sources: list[Copy]) -> dict[str, driver_api.Fields]:
@@ -54,6 +57,7 @@ class OneByOne(driver_api.Groups):
         for snapshot in snapshots:
             with locks.unread(snapshot), locks.held(f'snapshot-{snapshot.id}'):
                 self.driver.delete_snapshot(snapshot)
+                self.gone(snapshot)
 
 
 @contextlib.contextmanager
@@ -79,7 +83,8 @@ def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
         yield
 
 
-def of(driver: driver_api.VolumeDriver,
-       fill: Callable[[objects.Volume], driver_api.Fields]) -> driver_api.Groups:
+def of(driver: driver_api.VolumeDriver, fill: Callable[[objects.Volume], driver_api.Fields],
+       gone: Callable[[objects.base.CinderObject], None] = lambda _member: None,
+       ) -> driver_api.Groups:
     """The driver's own way with groups, or the generic one."""
-    return driver if isinstance(driver, driver_api.Groups) else OneByOne(driver, fill)
+    return driver if isinstance(driver, driver_api.Groups) else OneByOne(driver, fill, gone)

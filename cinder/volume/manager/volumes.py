@@ -70,10 +70,10 @@ class VolumeEndpoint:
         self._discard(volume)
         arguments = {**operation.arguments, 'tried': tried}
         with session.writer(ctxt):
-            operations_db.hand_over(ctxt, operation, stage='schedule', arguments=arguments)
             if not volumes_db.leave(ctxt, volume.id, 'creating', 'creating',
                                     {'host': None, 'cluster_name': None}):
-                raise exception.OperationLost(operation_id=operation.id)
+                return False  # it went another way: then it ends here
+            operations_db.hand_over(ctxt, operation, stage='schedule', arguments=arguments)
         volume.host = volume.cluster_name = None
         scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
         return True
@@ -95,21 +95,21 @@ class VolumeEndpoint:
             try:
                 with work.driver():
                     if operation.arguments.get('cascade'):
-                        self._delete_snapshots(ctxt, volume)
+                        self._delete_snapshots(ctxt, operation, volume)
                     self.driver.remove_export(ctxt, volume)
                     self.driver.delete_volume(volume)
             except exception.VolumeIsBusy as exc:
-                # Without its key nobody can use it any more, but it can be deleted again.
-                work.fail(exc, status='error' if volume.has_own_key else 'available')
+                work.fail(exc, status=_status_of_busy(volume))
                 return
             work.done()
             self.backend.allocate(volume.host, -volume.size)
 
-    def _delete_snapshots(self, ctxt, volume: objects.Volume) -> None:
+    def _delete_snapshots(self, ctxt, operation: objects.Operation,
+                          volume: objects.Volume) -> None:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
             with locks.unread(snapshot):
                 self.driver.delete_snapshot(snapshot)
-            snapshots_db.destroy(ctxt, snapshot.id)
+            operations.member_gone(ctxt, operation, 'snapshot', snapshot)
 
     @operations.handles('volume.extend')
     def extend_volume(self, ctxt, operation: objects.Operation,
@@ -143,3 +143,11 @@ class VolumeEndpoint:
             with session.writer(ctxt):
                 snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'available', {})
                 work.done(**made)
+
+
+def _status_of_busy(volume: objects.Volume) -> str:
+    """The status of a volume that the storage does not let go: it can be deleted again."""
+    if volume.migration_status == 'deleting':
+        return 'error_deleting'  # what is left of a move is nobody's to use
+    # Without its key nobody can use it any more.
+    return 'error' if volume.has_own_key else 'available'
