@@ -1,0 +1,289 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What must hold when an operation and a request have come to an end: tables, files, exports and
+quota fit together, nothing is under way, errors are explained, and all of it can be deleted.
+
+It reads the tables itself, so that a mistake of the service's own queries cannot hide another.
+"""
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from cinder.cmd import recount
+from tests.functional.matrix.site import ADMIN, Site
+from tests.functional.matrix.table import LEGACY, OTHER_HOST, RESETS
+
+GIB = 2 ** 30
+# Statuses that only a daemon ends, of every kind of resource.
+MOVING = frozenset((
+    'creating', 'deleting', 'extending', 'managing', 'unmanaging', 'downloading', 'uploading',
+    'retyping', 'reverting', 'restoring-backup', 'backing-up', 'restoring', 'updating',
+    'maintenance', 'error_managing_deleting'))
+# Whose bytes may be missing or half written.
+UNSURE = frozenset(('error', 'error_managing', 'error_deleting'))
+TABLES = ('volumes', 'snapshots', 'groups', 'group_snapshots', 'volume_attachment', 'transfers')
+Row = dict[str, Any]
+
+
+class Judge:
+    """Looks at one pair.
+
+    :param requests: the names of what was asked for, in order
+    :param contents: name on storage -> what it held before
+    :param failed: the storage did nothing that it was asked for, for a while
+    """
+
+    def __init__(self, site: Site, requests: Iterable[str], contents: dict[str, bytes],
+                 image: bytes = b'', failed: bool = False) -> None:
+        self._site, self._requests, self._failed = site, set(requests), failed
+        self._contents, self._image = contents, image
+
+    def rows(self, table: str) -> list[Row]:
+        """Rows that are not deleted."""
+        cursor = self._site.database._conn.cursor()
+        cursor.row_factory = sqlite3.Row
+        return [dict(row) for row in cursor.execute(
+            f'SELECT * FROM "{table}" WHERE deleted = 0 ORDER BY created_at, id')]
+
+    def findings(self) -> Iterator[str]:
+        """All that does not fit together when nothing is under way."""
+        self._tables = {name: self.rows(name) for name in TABLES}
+        yield from self._moving()
+        yield from self._silent()
+        yield from self._facts()
+        yield from self._attachments()
+        yield from self._storage()
+        yield from self._exports()
+        for difference in recount.differences(ADMIN):
+            yield f'quota: {difference}'
+
+    # ----------------------------------------------------------------------------------- rows
+    def _moving(self) -> Iterator[str]:
+        for table in ('volumes', 'snapshots', 'groups', 'group_snapshots'):
+            for row in self._tables[table]:
+                if row['status'] in MOVING:
+                    yield f'{table} {row["id"]} is still {row["status"]}'
+        for row in self._tables['volumes']:
+            if row['growth']:
+                yield f'volume {row["id"]} still grows by {row["growth"]}'
+            # What is left of a move that failed may be left for long.
+            gone = row['migration_status'] == 'deleting' and row['status'] == 'error_deleting'
+            if row['migration_status'] not in (None, 'success', 'error') and not gone:
+                yield f'volume {row["id"]} has migration_status {row["migration_status"]}'
+            if row.get('becoming_type_id'):
+                yield f'volume {row["id"]} still becomes another type'
+
+    def _silent(self) -> Iterator[str]:
+        explained = {row['resource_uuid'] for row in self.rows('messages')}
+        reset = bool(self._requests & RESETS)
+        for table in ('volumes', 'snapshots', 'groups', 'group_snapshots'):
+            for row in self._tables[table]:
+                if 'error' in row['status'] and row['id'] not in explained and not reset:
+                    yield f'{table} {row["id"]} is {row["status"]} without a message'
+        here = {row['id'] for table in TABLES for row in self._tables[table]}
+        cursor = self._site.database._conn.cursor()
+        cursor.row_factory = sqlite3.Row
+        for row in cursor.execute("SELECT * FROM operations WHERE state = 'failed'"):
+            if not row['error']:
+                yield f'{row["verb"]} failed without a reason'
+            elif row['resource_id'] in here - explained:
+                yield f'{row["verb"]} failed without a message: {row["error"]}'
+
+    def _facts(self) -> Iterator[str]:
+        """Statuses of volumes follow from their attachments, unless an administrator wrote them."""
+        if self._requests & RESETS:
+            return
+        for row in self._tables['volumes']:
+            held = {each['attach_status'].replace('error_attaching', 'reserved')
+                    for each in self._tables['volume_attachment']
+                    if each['volume_id'] == row['id']}
+            attach, status = next(
+                (pair for pair in (('attached', 'in-use'), ('attaching', 'attaching'),
+                                   ('reserved', 'reserved')) if pair[0] in held),
+                ('detached', 'available'))
+            fine = {status}
+            if status == 'in-use':
+                fine.add('detaching')
+            if status == 'available':
+                fine |= {'awaiting-transfer'} & {
+                    'awaiting-transfer' for each in self._tables['transfers']
+                    if each['volume_id'] == row['id']}
+                if 'os-reserve' in self._requests:
+                    fine.add('attaching')
+            if row['attach_status'] != attach:
+                yield (f'volume {row["id"]} ({row["status"]}) is {row["attach_status"]}, its '
+                       f'attachments: {sorted(held)}')
+            if row['status'] not in fine and 'error' not in row['status'] and (
+                    row['status'] not in MOVING):
+                yield f'volume {row["id"]} is {row["status"]}, its attachments: {sorted(held)}'
+        offered = {each['volume_id'] for each in self._tables['transfers']}
+        for row in self._tables['volumes']:
+            if row['status'] == 'awaiting-transfer' and row['id'] not in offered:
+                yield f'volume {row["id"]} awaits a transfer that there is not'
+
+    def _attachments(self) -> Iterator[str]:
+        present = {row['id'] for row in self._tables['volumes']}
+        for table in ('volume_attachment', 'snapshots', 'transfers'):
+            for row in self._tables[table]:
+                if row['volume_id'] not in present:
+                    yield f'{table} {row["id"]} of a volume that is gone'
+        for table, column, owners in (('volumes', 'group_id', 'groups'),
+                                      ('snapshots', 'group_snapshot_id', 'group_snapshots'),
+                                      ('group_snapshots', 'group_id', 'groups')):
+            known = {row['id'] for row in self._tables[owners]}
+            for row in self._tables[table]:
+                if row[column] and row[column] not in known:
+                    yield f'{table} {row["id"]} of one of {owners} that is gone'
+
+    # -------------------------------------------------------------------------------- storage
+    def _storage(self) -> Iterator[str]:
+        files, wanted = self._site.files(), {}
+        volumes = {row['id']: row for row in self._tables['volumes']}
+        for row in volumes.values():
+            wanted[f'volume-{row["name_id"] or row["id"]}'] = row, row['size'], row['host']
+        for row in self._tables['snapshots']:
+            owner = volumes.get(row['volume_id'])
+            wanted[f'snapshot-{row["id"]}'] = row, row['volume_size'], owner and owner['host']
+        for (backend, name), (size, data) in files.items():
+            if name not in wanted:
+                if not self._was_let_go(name):
+                    yield f'on {backend} without a row: {name}'
+                continue
+            row, gib, host = wanted[name]
+            if host and host.partition('@')[2].partition('#')[0] != backend:
+                yield f'{name} is on {backend}, its row on {host}'
+            if size != gib * GIB:
+                yield f'{name} ({row["status"]}) has {size / GIB} GiB, its row {gib}'
+            if row['status'] not in UNSURE and data not in self._contents_of(row, volumes):
+                yield f'{name} ({row["status"]}) holds {data[:50]!r}'
+        there = {name for _backend, name in files}
+        for name, (row, _gib, _host) in wanted.items():
+            made = name in self._contents and row['status'] != 'error_deleting'
+            # An administrator may say of anything that it is there.
+            if name not in there and (made or not (row['status'] in UNSURE
+                                                   or self._requests & RESETS)):
+                yield f'{name} ({row["status"]}) is not on the storage'
+
+    def _was_let_go(self, name: str) -> bool:
+        ident = name.partition('-')[2]
+        cursor = self._site.database._conn.execute(
+            "SELECT 1 FROM operations WHERE state = 'done' AND verb LIKE '%.unmanage' AND "
+            '(resource_id = ? OR resource_id IN (SELECT id FROM volumes WHERE name_id = ?))',
+            (ident, ident))
+        return name == 'stray' or cursor.fetchone() is not None
+
+    def _contents_of(self, row: Row, volumes: dict[str, Row]) -> set[bytes]:
+        """What the bytes may be."""
+        name = f'{"snapshot" if "volume_size" in row else "volume"}-{row["id"]}'
+        if name in self._contents:
+            found = {self._contents[name]}
+            if 'revert' in self._requests:
+                found |= set(self._contents.values())
+            if 'reimage' in self._requests:
+                found.add(self._image)
+            return found
+        everything = {b'', self._image, *self._contents.values()}
+        if 'manage' in self._requests or 'snapshot manage' in self._requests:
+            return everything
+        if 'revert' in self._requests or 'reimage' in self._requests:
+            return everything
+        for column, prefix in (('snapshot_id', 'snapshot'), ('source_volid', 'volume'),
+                               ('volume_id', 'volume')):
+            source = row.get(column)
+            if source:
+                data = self._contents.get(f'{prefix}-{source}')
+                return everything if data is None else {data}
+        return {b'', self._image}
+
+    def _exports(self, last: bool = False) -> Iterator[str]:
+        connected = {row['volume_id'] for row in self._tables['volume_attachment']
+                     if row['connector']}
+        names = {f'volume-{row["name_id"] or row["id"]}': row for row in self._tables['volumes']}
+        everywhere: dict[str, str] = {}
+        for backend, (exported, _allowed) in self._site.exports().items():
+            for iqn in exported:
+                name = 'volume-' + iqn.partition('volume-')[2]
+                everywhere[name] = backend
+                row = names.get(name)
+                if row is None:
+                    yield f'{name} is exported on {backend}, and has no row'
+                elif row['id'] not in connected and (
+                        last or not (self._failed or self._requests & LEGACY)):
+                    yield f'{name} ({row["status"]}) is exported without an attachment'
+        for name, row in names.items():
+            if row['id'] in connected and name not in everywhere:
+                yield f'{name} ({row["status"]}) is attached and not exported'
+            known = bool(row['provider_location'])
+            if known != (name in everywhere):
+                yield f'{name}: its row says that it is {"" if known else "not "}exported'
+
+    # ----------------------------------------------------------------------------- the last word
+    def clear(self) -> Iterator[str]:
+        """Let clients end what they began, and delete everything, as they may."""
+        held = {row['volume_id'] for row in self.rows('volume_attachment')}
+        yield from self._let_go()
+        self._tables = {name: self.rows(name) for name in TABLES}
+        # What the storage did not take back when the last attachment went stays for a while.
+        if held or not self._failed:
+            yield from self._exports(last=True)
+        for row in self._tables['volumes']:
+            if not (row['status'] == 'available' or 'error' in row['status']):
+                yield f'volume {row["id"]} is {row["status"]} when everybody has let it go'
+        for table, delete in (('group_snapshots', self._delete_group_snapshot),
+                              ('snapshots', self._delete_snapshot),
+                              ('groups', self._delete_group), ('volumes', self._delete_volume)):
+            for row in self.rows(table):
+                yield from delete(row)
+            self._site.drain()
+        for table in TABLES:
+            for row in self.rows(table):
+                yield f'left of {table}: {row["id"]} ({row.get("status")})'
+        for backend, name in self._site.files():
+            if not self._was_let_go(name):
+                yield f'left on {backend}: {name}'
+        for backend, (exported, _allowed) in self._site.exports().items():
+            for name in exported:
+                yield f'left on {backend}: export {name}'
+
+    def _ask(self, method: str, path: str, body: Any = None,
+             fine: tuple[int, ...] = (200, 202)) -> Iterator[str]:
+        answer = self._site.send(method, path, body)
+        if answer.status not in fine:
+            yield f'{method} {path} {body or ""}: {answer.status} {answer.body.decode()}'
+
+    def _let_go(self) -> Iterator[str]:
+        for row in self.rows('volume_attachment'):
+            yield from self._ask('DELETE', f'/attachments/{row["id"]}')
+        for row in self.rows('transfers'):
+            yield from self._ask('DELETE', f'/volume-transfers/{row["id"]}')
+        for row in self.rows('volumes'):
+            act = f'/volumes/{row["id"]}/action'
+            if self._requests & LEGACY and row['host']:
+                yield from self._ask('POST', act, {'os-terminate_connection': {
+                    'connector': OTHER_HOST}})
+            if row['status'] == 'attaching':
+                yield from self._ask('POST', act, {'os-unreserve': None})
+            if row['status'] == 'detaching':
+                yield from self._ask('POST', act, {'os-roll_detaching': None})
+            if self._requests & RESETS and row['status'] not in ('available', 'error'):
+                yield from self._ask('POST', act, {'os-reset_status': {
+                    'status': 'error', 'attach_status': 'detached', 'migration_status': 'none'}})
+
+    def _delete_group_snapshot(self, row: Row) -> Iterator[str]:
+        yield from self._ask('DELETE', f'/group_snapshots/{row["id"]}')
+
+    def _delete_snapshot(self, row: Row) -> Iterator[str]:
+        if row['status'] in ('available', 'error'):
+            yield from self._ask('DELETE', f'/snapshots/{row["id"]}')
+        else:
+            yield from self._ask('POST', f'/snapshots/{row["id"]}/action',
+                                 {'os-force_delete': {}})
+
+    def _delete_group(self, row: Row) -> Iterator[str]:
+        yield from self._ask('POST', f'/groups/{row["id"]}/action',
+                             {'delete': {'delete-volumes': True}})
+
+    def _delete_volume(self, row: Row) -> Iterator[str]:
+        if row['status'] == 'error_deleting' or self._requests & RESETS:
+            yield from self._ask('POST', f'/volumes/{row["id"]}/action', {'os-force_delete': {}})
+        else:
+            yield from self._ask('DELETE', f'/volumes/{row["id"]}')

@@ -1,0 +1,381 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole installation in this process: the API's pipeline, a scheduler and two volume services
+with the file driver, over a bus without threads of its own. What it does can be held anywhere."""
+import contextlib
+import copy
+import os
+import pathlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from cinder import context, coordination, exception, objects, utils
+from cinder.conf import CONF
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.db import session
+from cinder.objects.base import CinderObjectSerializer
+from cinder.operations import runner as runner_module
+from cinder.rpc import base as rpc
+from cinder.scheduler import manager as scheduler_module
+from cinder.volume import configuration
+from cinder.volume import manager as manager_package
+from cinder.volume.manager import calls, locks, sending
+from tests.api.client import Answer, Api
+
+ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
+BACKENDS = ('one', 'two')
+# What a driver is asked for that changes storage or exports.
+DRIVER_CALLS = (
+    'create_volume', 'create_volume_from_snapshot', 'create_cloned_volume', 'delete_volume',
+    'extend_volume', 'create_snapshot', 'delete_snapshot', 'revert_to_snapshot', 'create_export',
+    'ensure_export', 'remove_export', 'initialize_connection', 'terminate_connection',
+    'manage_existing', 'manage_existing_snapshot', 'migrate_volume')
+OPTIONS = {
+    'backend_defaults': {'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
+                         'target_helper': 'fake'},
+    None: {'operation_max_attempts': 3, 'service_down_time': 10 ** 6, 'quota_volumes': -1,
+                'migration_create_volume_timeout_secs': 3, 'enable_force_upload': True,
+                'quota_snapshots': -1, 'quota_gigabytes': -1, 'quota_groups': -1}}
+# Seconds in which whatever was begun must have come to its next step.
+PATIENCE = 20
+
+
+class Stage:
+    """Every step of the work passes here: a step can be noted, held, or made to fail.
+
+    :ivar seen: (step, whether it may be held) of all that passed, in order.
+    """
+
+    def __init__(self) -> None:
+        self.reached, self._go = threading.Event(), threading.Event()
+        self._inside = threading.local()
+        self.clear()
+
+    def clear(self) -> None:
+        """Hold nothing, note everything."""
+        self.seen: list[tuple[str, bool]] = []
+        self._wanted: tuple[str, int] | None = None
+        self._error: Exception | None = None
+        self._rest: Exception | None = None
+        self._late: list[Callable[[], None]] = []
+        self.lost = False
+
+    def hold(self, step: str, number: int, error: Exception | None = None,
+             lost: bool = False) -> None:
+        """Hold what comes to a step for the `number`-th time.
+
+        :param error: raised there when it is let go.
+        :param lost: a message that is held is never delivered.
+        """
+        self.clear()
+        self.reached.clear()
+        self._go.clear()
+        self._wanted, self._error, self.lost = (step, number), error, lost
+
+    def release(self, rest: Exception | None = None) -> None:
+        """Let it go on.
+
+        :param rest: raised by each call of a driver that begins from now on.
+        """
+        self._rest = rest
+        self._go.set()
+        late, self._late = self._late, []
+        for deliver in late if not self.lost else ():
+            deliver()
+
+    def heal(self) -> None:
+        """Let the drivers work again."""
+        self._rest = None
+
+    @contextlib.contextmanager
+    def transaction(self, ctxt: object) -> Iterator[object]:
+        """Stands in for session.writer: what is inside cannot be held without holding all."""
+        depth = getattr(self._inside, 'depth', 0)
+        self._inside.depth = depth + 1
+        try:
+            with _WRITER(ctxt) as conn:
+                yield conn
+        finally:
+            self._inside.depth = depth
+
+    def _is_wanted(self, step: str) -> bool:
+        if self._wanted is None or self._wanted[0] != step:
+            return False
+        number = self._wanted[1] - 1
+        self._wanted = (step, number) if number else None
+        return not number
+
+    def passes(self, step: str) -> None:
+        """Called by the work itself, in its thread."""
+        if ':api:' in step:
+            return
+        self.seen.append((step, not getattr(self._inside, 'depth', 0)))
+        if self._is_wanted(step):
+            self.reached.set()
+            assert self._go.wait(PATIENCE), f'{step} is held for too long'
+            if self._error:
+                raise self._error
+        elif self._rest and step.startswith('driver.') and step.endswith(':before'):
+            raise self._rest
+
+    def sends(self, step: str, deliver: Callable[[], None]) -> None:
+        """A message: one that is held does not keep its sender."""
+        self.seen.append((step, True))
+        if self._is_wanted(step):
+            self._late.append(deliver)
+            self.reached.set()
+        else:
+            deliver()
+
+
+_WRITER = session.writer
+
+
+class Bus:
+    """Delivers messages at once, with what really crosses the bus."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.servers: dict[str, dict[str, list[object]]] = {}
+        self._serializer = CinderObjectSerializer()
+
+    def cctxt(self, api: rpc.RPCAPI, host: str | None = None, version: str | None = None,
+              fanout: bool = False, timeout: float | None = None) -> '_Sender':
+        hosts = self.servers[api.TOPIC]
+        name = utils.backend_of(host)
+        return _Sender(self, [hosts[name]] if name else list(hosts.values()))
+
+    def carry(self, ctxt: context.RequestContext, arguments: dict) -> tuple[object, dict]:
+        packed = self._serializer.serialize_entity(ctxt, arguments)
+        return (context.RequestContext.from_dict({**ctxt.to_dict(), 'overwrite': False}),
+                self._serializer.deserialize_entity(ctxt, packed))
+
+
+class _Sender:
+    def __init__(self, bus: Bus, servers: list[list[object]]) -> None:
+        self._bus, self._servers = bus, servers
+
+    def can_send_version(self) -> bool:
+        return True
+
+    def cast(self, ctxt: context.RequestContext, method: str, **arguments: object) -> None:
+        for endpoints in self._servers:
+            sent, words = self._bus.carry(ctxt, arguments)
+            self._bus.stage.sends(f'message.{method}', lambda here=endpoints, sent=sent,
+                                  words=words: _find(here, method)(sent, **words))
+
+    def call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
+        sent, words = self._bus.carry(ctxt, arguments)
+        try:
+            return _find(self._servers[0], method)(sent, **words)
+        except rpc.messaging.ExpectedException as exc:
+            raise exc.exc_info[1] from None
+
+
+def _find(endpoints: list[object], method: str) -> Callable:
+    return next(getattr(each, method) for each in endpoints if hasattr(each, method))
+
+
+class Site:
+    """The installation.
+
+    :ivar services: name of a back end -> its VolumeManager.
+    """
+
+    def __init__(self, application: Any, folder: pathlib.Path, database: Any) -> None:
+        self.api, self.folder, self.database = Api(application), folder, database
+        self.stage = Stage()
+        self.bus = Bus(self.stage)
+
+    def start(self) -> None:
+        """Bring it up; the patches and options are there already."""
+        objects.register_all()
+        for name in BACKENDS:
+            services_db.create(ADMIN, {
+                'host': f'here@{name}', 'binary': 'cinder-volume', 'topic': 'cinder-volume',
+                'availability_zone': 'nova'})
+        for service in services_db.list_all(ADMIN):
+            services_db.heartbeat(ADMIN, service.id)
+        self.scheduler = scheduler_module.SchedulerManager('here')
+        self.bus.servers = {
+            'cinder-scheduler': {'here': [*self.scheduler.additional_endpoints, self.scheduler]},
+            'cinder-volume': {}}
+        self.scheduler._ready.set()
+        self.services = {name: manager_package.VolumeManager(f'here@{name}') for name in BACKENDS}
+        for name, manager in self.services.items():
+            self.bus.servers['cinder-volume'][f'here@{name}'] = [*manager.additional_endpoints,
+                                                                 manager]
+            manager.init_host()
+            assert manager.is_working(), manager.backend.trouble
+            self._watch(manager.backend.driver)
+        self.report()
+
+    def _watch(self, driver: Any) -> None:
+        for name in DRIVER_CALLS:
+            setattr(driver, name, self._watched(name, getattr(driver, name)))
+
+    def _watched(self, name: str, method: Callable) -> Callable:
+        def call(*args: object, **kwargs: object) -> object:
+            self.stage.passes(f'driver.{name}:before')
+            made = method(*args, **kwargs)
+            self.stage.passes(f'driver.{name}:after')
+            return made
+        return call
+
+    @property
+    def runners(self) -> list[runner_module.OperationRunner]:
+        return [self.scheduler.runner, *(each.runner for each in self.services.values())]
+
+    def folder_of(self, name: str) -> pathlib.Path:
+        return self.folder / name
+
+    def report(self) -> None:
+        """Let the scheduler know of all the room that there is, again."""
+        for manager in self.services.values():
+            manager.backend.publish(ADMIN)
+
+    def stop(self) -> None:
+        for runner in self.runners:
+            runner.stop()
+
+    # ------------------------------------------------------------------------------- what it does
+    def send(self, method: str, path: str, body: object = None, mv: str = '3.71') -> Answer:
+        """A request of a service on behalf of an administrator of the project."""
+        return self.api.request(method, path, body, mv=mv,
+                                headers={'X-Service-Roles': 'service'})
+
+    def drain(self) -> None:
+        """Let time pass until nothing is left to be done.
+
+        :raises AssertionError: something is never done.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            for runner in self.runners:
+                assert runner.wait(PATIENCE), f'{runner.executor.describe()} does not end'
+            left = operations_db.unfinished(ADMIN)
+            if not left:
+                return
+            assert time.monotonic() < deadline, 'never done: ' + ', '.join(
+                f'{row["verb"]} ({row["state"]}, attempt {row["attempt"]})' for row in left)
+            self.pass_time()
+
+    def pass_time(self) -> None:
+        """What waits in the journal is looked at again."""
+        self.database._conn.execute('UPDATE operations SET lease_until = NULL '
+                                    "WHERE state = 'queued'")
+        for runner in self.runners:
+            runner.take_over(dead=())
+
+    def come_there(self, seconds: float = 3) -> bool:
+        """Wait until what is held is there; False when it does not come."""
+        deadline = time.monotonic() + seconds
+        while not self.stage.reached.wait(0.02):
+            if time.monotonic() > deadline:
+                return False
+            self.pass_time()
+        return True
+
+    def verbs(self) -> set[str]:
+        """The verbs of all operations that there were."""
+        return {verb for verb, in self.database._conn.execute('SELECT verb FROM operations')}
+
+    def send_image(self, images: Any, image_id: str, path: str, size: int, _pace: Any,
+                   report: Callable[[int], None]) -> None:
+        """Stands in for sending.send(): a GiB takes seconds."""
+        self.stage.passes('driver.send:before')
+        images.upload(image_id, iter([data_of(pathlib.Path(path)) or b'zeros']))
+        self.stage.passes('driver.send:after')
+        report(size)
+
+    # --------------------------------------------------------------------- what is on the storage
+    def files(self) -> dict[tuple[str, str], tuple[int, bytes]]:
+        """(back end, name) -> (bytes, what is in them but zeros)."""
+        return {(name, path.name): (path.stat().st_size, data_of(path))
+                for name in BACKENDS for path in self.folder_of(name).iterdir()}
+
+    def put_files(self, wanted: dict[tuple[str, str], tuple[int, bytes]]) -> None:
+        """Make these the only files."""
+        for name in BACKENDS:
+            for path in self.folder_of(name).iterdir():
+                path.unlink()
+        for (name, file), (size, data) in wanted.items():
+            path = self.folder_of(name) / file
+            with open(path, 'wb') as stream:
+                stream.truncate(size)
+                stream.write(data)
+            # What was written a moment ago is copied twice.
+            os.utime(path, (1, 1))
+
+    def exports(self) -> dict[str, tuple[dict, dict]]:
+        """Back end -> what its target exports and whom it lets in."""
+        return {name: copy.deepcopy((target.exported, target.allowed))
+                for name, target in self._targets()}
+
+    def put_exports(self, wanted: dict[str, tuple[dict, dict]]) -> None:
+        for name, target in self._targets():
+            target.exported, target.allowed = copy.deepcopy(wanted[name])
+
+    def _targets(self) -> list[tuple[str, Any]]:
+        return [(name, each.backend.driver.target) for name, each in self.services.items()]
+
+
+def data_of(path: pathlib.Path) -> bytes:
+    """What a file holds but zeros, in order."""
+    found = []
+    with open(path, 'rb', buffering=0) as file:
+        start, end = 0, file.seek(0, os.SEEK_END)
+        while start < end:
+            try:
+                start = os.lseek(file.fileno(), start, os.SEEK_DATA)
+            except OSError:
+                break
+            stop = os.lseek(file.fileno(), start, os.SEEK_HOLE)
+            found.append(os.pread(file.fileno(), stop - start, start).strip(b'\0'))
+            start = stop
+    return b''.join(found)
+
+
+@contextlib.contextmanager
+def running(application: Any, folder: pathlib.Path, database: Any, patch: Any) -> Iterator[Site]:
+    """The installation, with its volumes in `folder`."""
+    site = Site(application, folder, database)
+    options = {**OPTIONS, **{name: {'file_volume_dir': str(site.folder_of(name))}
+                             for name in BACKENDS}}
+    # So the scheduler takes the first one where it may choose.
+    options['two']['reserved_percentage'] = 50
+    options[None] = {**options[None], 'state_path': str(folder)}
+    options['oslo_concurrency'] = {'lock_path': str(folder)}
+    for name in BACKENDS:
+        configuration.Configuration(config_group=name)
+    for group, values in options.items():
+        for name, value in values.items():
+            CONF.set_override(name, value, group)
+    coordination.COORDINATOR.stop()
+    patch.setattr(rpc.RPCAPI, 'cctxt',
+                  lambda api, *args, **kwargs: site.bus.cctxt(api, *args, **kwargs))
+    patch.setattr(session, 'writer', site.stage.transaction)
+    patch.setattr(utils, 'fault_point', site.stage.passes)
+    # drain() lets the time pass.
+    patch.setattr(runner_module.OperationRunner, '_again_in', lambda *_args: None)
+    patch.setattr(sending, 'send', site.send_image)
+    patch.setattr(sending, 'require_all', lambda *_args: None)
+    patch.setattr(locks, 'LOCK_SECONDS', 0.02)
+    patch.setattr(calls, 'WAIT_SHARE', 0.0005)
+    patch.setattr(scheduler_module, 'PAUSES', (0.01,))
+    try:
+        site.start()
+        yield site
+    finally:
+        site.stop()
+        coordination.COORDINATOR.stop()
+        for group, values in options.items():
+            for name in values:
+                CONF.clear_override(name, group)
+
+
+def broken() -> Exception:
+    """What a storage that fails raises."""
+    return exception.VolumeBackendAPIException(data='the storage is broken')

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may be under way, and what is asked for meanwhile: tables of worlds, operations, requests.
+
+A name in angle brackets is an id of the world, or of what the operation makes.
+"""
+from typing import Any, NamedTuple
+
+HOST = {'host': 'node', 'ip': '127.0.0.1', 'initiator': 'iqn.1993-08.org.debian:01:node'}
+OTHER_HOST = {'host': 'other', 'ip': '127.0.0.1', 'initiator': 'iqn.1993-08.org.debian:01:other'}
+
+
+class Request(NamedTuple):
+    """What a client sends.
+
+    :ivar calls: it waits for the volume service, and so may hear of the storage's trouble.
+    """
+
+    method: str
+    path: str
+    body: Any = None
+    calls: bool = False
+
+
+def _act(kind: str, key: str, value: Any = None, calls: bool = False) -> Request:
+    return Request('POST', f'/{kind}s/<{kind}>/action', {key: value}, calls)
+
+
+def _volume(key: str, value: Any = None, calls: bool = False) -> Request:
+    return _act('volume', key, value, calls)
+
+
+def _new(**values: Any) -> Request:
+    return Request('POST', '/volumes', {'volume': values})
+
+
+REQUESTS: dict[str, Request] = {
+    'show': Request('GET', '/volumes/<volume>'),
+    'create': _new(size=1),
+    'create from image': _new(size=1, imageRef='<image>'),
+    'create in group': _new(size=1, volume_type='<default>', group_id='<group>'),
+    'clone': _new(source_volid='<volume>'),
+    'create from snapshot': _new(snapshot_id='<snapshot>'),
+    'update': Request('PUT', '/volumes/<volume>', {'volume': {'name': 'n'}}),
+    'metadata': Request('PUT', '/volumes/<volume>/metadata/k', {'meta': {'k': 'v'}}),
+    'bootable': _volume('os-set_bootable', {'bootable': True}),
+    'readonly': _volume('os-update_readonly_flag', {'readonly': True}),
+    'delete': Request('DELETE', '/volumes/<volume>'),
+    'force delete': _volume('os-force_delete', {}),
+    'cascade delete': Request('DELETE', '/volumes/<volume>?cascade=true'),
+    'cascade force delete': Request('DELETE', '/volumes/<volume>?cascade=true&force=true'),
+    'unmanage': _volume('os-unmanage', {}),
+    'extend': _volume('os-extend', {'new_size': 3}),
+    'extend again': _volume('os-extend', {'new_size': 4}),
+    'retype': _volume('os-retype', {'new_type': '<other>'}),
+    'retype and move': _volume('os-retype', {'new_type': '<elsewhere>',
+                                             'migration_policy': 'on-demand'}),
+    'migrate': _volume('os-migrate_volume', {'host': 'here@two#two'}),
+    'migrate locked': _volume('os-migrate_volume', {'host': 'here@two#two', 'lock_volume': True}),
+    'migrate by copying': _volume('os-migrate_volume', {'host': 'here@two#two',
+                                                        'force_host_copy': True}),
+    'revert': _volume('revert', {'snapshot_id': '<snapshot>'}),
+    'upload': _volume('os-volume_upload_image', {'image_name': 'n', 'force': True}),
+    'reimage': _volume('os-reimage', {'image_id': '<image>', 'reimage_reserved': True}),
+    'reset to available': _volume('os-reset_status', {'status': 'available'}),
+    'reset to error': _volume('os-reset_status', {'status': 'error'}),
+    'reset as detached': _volume('os-reset_status', {'status': 'available',
+                                                     'attach_status': 'detached',
+                                                     'migration_status': 'none'}),
+    'reset to in-use': _volume('os-reset_status', {'status': 'in-use',
+                                                   'attach_status': 'attached'}),
+    # ------------------------------------------------------------------------------ attachments
+    'reserve': Request('POST', '/attachments', {'attachment': {'volume_uuid': '<volume>'}}),
+    'connect': Request('POST', '/attachments', {'attachment': {
+        'volume_uuid': '<volume>', 'connector': OTHER_HOST}}, calls=True),
+    'attachment update': Request('PUT', '/attachments/<attachment>',
+                                 {'attachment': {'connector': HOST}}, calls=True),
+    'attachment complete': _act('attachment', 'os-complete'),
+    'attachment delete': Request('DELETE', '/attachments/<attachment>', calls=True),
+    'os-reserve': _volume('os-reserve'),
+    'os-unreserve': _volume('os-unreserve'),
+    'os-attach': _volume('os-attach', {'mountpoint': '/dev/vdb', 'host_name': 'h'}),
+    'os-detach': _volume('os-detach', {}, calls=True),
+    'os-begin_detaching': _volume('os-begin_detaching'),
+    'os-roll_detaching': _volume('os-roll_detaching'),
+    'os-force_detach': _volume('os-force_detach', {'connector': HOST}, calls=True),
+    'os-initialize_connection': _volume('os-initialize_connection', {'connector': HOST},
+                                        calls=True),
+    'os-terminate_connection': _volume('os-terminate_connection', {'connector': HOST},
+                                       calls=True),
+    # -------------------------------------------------------------------------------- transfers
+    'transfer create': Request('POST', '/volume-transfers', {'transfer': {
+        'volume_id': '<volume>'}}),
+    'transfer accept': Request('POST', '/volume-transfers/<transfer>/accept',
+                               {'accept': {'auth_key': '<auth_key>'}}),
+    'transfer delete': Request('DELETE', '/volume-transfers/<transfer>'),
+    # -------------------------------------------------------------------------------- snapshots
+    'snapshot': Request('POST', '/snapshots', {'snapshot': {'volume_id': '<volume>'}}),
+    'snapshot delete': Request('DELETE', '/snapshots/<snapshot>'),
+    'snapshot force delete': _act('snapshot', 'os-force_delete', {}),
+    'snapshot unmanage': _act('snapshot', 'os-unmanage', {}),
+    'snapshot reset to available': _act('snapshot', 'os-reset_status', {'status': 'available'}),
+    'snapshot reset to error': _act('snapshot', 'os-reset_status', {'status': 'error'}),
+    'snapshot update': Request('PUT', '/snapshots/<snapshot>', {'snapshot': {'name': 'n'}}),
+    # ----------------------------------------------------------------------------------- groups
+    'group create': Request('POST', '/groups', {'group': {
+        'group_type': '<kind>', 'volume_types': ['<default>']}}),
+    'group add': Request('PUT', '/groups/<group>', {'group': {'add_volumes': '<outsider>'}}),
+    'group remove': Request('PUT', '/groups/<group>', {'group': {'remove_volumes': '<volume>'}}),
+    'group delete': _act('group', 'delete', {'delete-volumes': True}),
+    'group snapshot': Request('POST', '/group_snapshots', {'group_snapshot': {
+        'group_id': '<group>'}}),
+    'group copy': Request('POST', '/groups/action', {'create-from-src': {
+        'name': 'n', 'source_group_id': '<group>'}}),
+    'group reset to available': _act('group', 'reset_status', {'status': 'available'}),
+    'group reset to error': _act('group', 'reset_status', {'status': 'error'}),
+    'group snapshot delete': Request('DELETE', '/group_snapshots/<group_snapshot>'),
+    'group snapshot copy': Request('POST', '/groups/action', {'create-from-src': {
+        'name': 'n', 'group_snapshot_id': '<group_snapshot>'}}),
+    'group snapshot reset to available': _act('group_snapshot', 'reset_status',
+                                              {'status': 'available'}),
+    'group snapshot reset to error': _act('group_snapshot', 'reset_status', {'status': 'error'}),
+    # ------------------------------------------------------------------- what exists on storage
+    'manage': Request('POST', '/manageable_volumes', {'volume': {
+        'host': 'here@one#one', 'ref': {'source-name': 'stray'}}}),
+    'snapshot manage': Request('POST', '/manageable_snapshots', {'snapshot': {
+        'volume_id': '<volume>', 'ref': {'source-name': 'stray'}}}),
+}
+
+# World -> the requests that make it; a request in brackets has its answer's id under another name.
+# Before each, what was begun is done.
+_PLAIN = ('create',)
+_HELD = (*_PLAIN, 'reserve', 'attachment update', 'attachment complete')
+_PARENT = (*_PLAIN, 'snapshot', 'snapshot')
+_GROUP = ('group create', 'create in group', 'create in group')
+WORLDS: dict[str, tuple[str, ...]] = {
+    'empty': (),
+    'plain': _PLAIN,
+    'reserved': (*_PLAIN, 'reserve'),
+    'connecting': (*_PLAIN, 'connect'),
+    'held': _HELD,
+    'held as ever': (*_PLAIN, 'os-reserve', 'os-initialize_connection', 'os-attach'),
+    'parent': _PARENT,
+    'held parent': (*_PARENT, 'reserve', 'attachment update', 'attachment complete'),
+    'offered': (*_PLAIN, 'transfer create'),
+    'group': _GROUP,
+    'group and outsider': ('create as outsider', *_GROUP),
+    'group snapshot': (*_GROUP, 'group snapshot'),
+    'strange': ('manage nothing',),
+}
+
+
+class Operation(NamedTuple):
+    """What is under way.
+
+    :ivar request: key of REQUESTS.
+    :ivar subject: 'old': what the world calls a volume; 'new': what the operation makes.
+    """
+
+    world: str
+    request: str
+    subject: str = 'old'
+
+    def __str__(self) -> str:
+        return f'{self.request} [{self.world}, {self.subject}]'
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation('empty', 'create', 'new'),
+    Operation('group', 'create in group', 'new'),
+    Operation('empty', 'create from image', 'new'),
+    Operation('plain', 'clone'), Operation('plain', 'clone', 'new'),
+    Operation('held', 'clone'),
+    Operation('parent', 'create from snapshot'), Operation('parent', 'create from snapshot', 'new'),
+    Operation('plain', 'delete'), Operation('plain', 'force delete'),
+    Operation('reserved', 'force delete'), Operation('offered', 'force delete'),
+    Operation('parent', 'cascade delete'),
+    Operation('parent', 'cascade force delete'),
+    Operation('plain', 'extend'), Operation('held', 'extend'), Operation('parent', 'extend'),
+    Operation('held as ever', 'extend'),
+    Operation('plain', 'retype'), Operation('held', 'retype'),
+    Operation('plain', 'retype and move'),
+    Operation('plain', 'migrate'), Operation('plain', 'migrate locked'),
+    Operation('plain', 'migrate by copying'),
+    Operation('parent', 'revert'),
+    Operation('plain', 'upload'), Operation('held', 'upload'),
+    Operation('plain', 'reimage'), Operation('reserved', 'reimage'),
+    Operation('empty', 'manage', 'new'), Operation('plain', 'unmanage'),
+    Operation('strange', 'delete'),
+    Operation('plain', 'snapshot'), Operation('held', 'snapshot'),
+    Operation('parent', 'snapshot delete'), Operation('held parent', 'snapshot delete'),
+    Operation('parent', 'snapshot force delete'),
+    Operation('plain', 'snapshot manage'), Operation('parent', 'snapshot unmanage'),
+    Operation('empty', 'group create', 'new'),
+    Operation('group and outsider', 'group add'), Operation('group', 'group remove'),
+    Operation('group', 'group delete'),
+    Operation('group', 'group copy'), Operation('group', 'group copy', 'new'),
+    Operation('group', 'group snapshot'),
+    Operation('group snapshot', 'group snapshot delete'),
+    Operation('group snapshot', 'group snapshot copy'),
+    # Calls: their sender waits.
+    Operation('plain', 'connect'), Operation('reserved', 'attachment update'),
+    Operation('held', 'attachment update'),
+    Operation('held', 'attachment delete'), Operation('connecting', 'attachment delete'),
+    Operation('plain', 'os-initialize_connection'),
+    Operation('held as ever', 'os-terminate_connection'),
+    Operation('held', 'os-force_detach'),
+)
+# Pairs that found a fault, which stay to be played each time: the operation as text, the step at
+# which it is held, the so-manieth time, the request, the trouble.
+FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
+    ('cascade delete [parent, old]', 'driver.delete_snapshot:before', 1, 'reset to error',
+     'breaks'),
+    ('cascade delete [parent, old]', 'driver.delete_snapshot:before', 2, 'reset to available',
+     'does not answer'),
+    ('group delete [group, old]', 'driver.delete_volume:before', 2, 'group copy', 'breaks'),
+    ('group snapshot delete [group snapshot, old]', 'driver.delete_snapshot:before', 2,
+     'group create', 'breaks'),
+    ('migrate [plain, old]', 'driver.delete_volume:before', 1, 'os-unreserve', 'is busy'),
+    ('force delete [reserved, old]', 'driver.delete_volume:before', 1, 'os-force_detach',
+     'breaks'),
+    ('attachment update [reserved, old]', 'driver.create_export:before', 1,
+     'os-roll_detaching', 'breaks'),
+    ('attachment update [held, old]', 'driver.initialize_connection:before', 1,
+     'os-roll_detaching', 'breaks'),
+    ('attachment update [reserved, old]', 'driver.create_export:before', 1, 'transfer create',
+     'rest breaks'),
+    ('revert [parent, old]', 'driver.revert_to_snapshot:before', 1, 'metadata', 'breaks'),
+    ('revert [parent, old]', 'driver.revert_to_snapshot:before', 1, 'snapshot update',
+     'does not answer'),
+    ('upload [held, old]', 'message.upload_volume', 1, 'reset to error', ''),
+    ('reimage [reserved, old]', 'message.reimage_volume', 1, 'reset as detached', ''),
+    ('create in group [group, new]', 'volume.create:schedule:commit:before', 1,
+     'reset to available', ''),
+    ('group create [empty, new]', 'group.create:schedule:commit:before', 1,
+     'group reset to available', ''),
+    ('create [empty, new]', 'driver.create_volume:before', 1, 'reset to error', 'breaks'),
+    ('delete [strange, old]', 'message.forget_volume', 1, 'snapshot manage', 'lost'),
+    ('delete [plain, old]', 'driver.delete_volume:before', 1, 'os-initialize_connection', ''),
+)
+RESETS = frozenset(name for name in REQUESTS if 'reset' in name)
+# Who was let in by these has no attachment; the client ends it.
+LEGACY = frozenset(('os-initialize_connection', 'os-attach', 'os-terminate_connection',
+                    'os-reserve'))
+
+
+def fill(request: Request, ids: dict[str, str]) -> tuple[str, str, Any]:
+    """Method, path and body with ids in place of names.
+
+    :raises KeyError: there is nothing of a name.
+    """
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: put(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [put(each) for each in value]
+        if not isinstance(value, str) or '<' not in value:
+            return value
+        before, _, rest = value.partition('<')
+        name, _, after = rest.partition('>')
+        return f'{before}{ids[name]}{after}'
+    return request.method, put(request.path), put(request.body)
