@@ -6,8 +6,9 @@ from oslo_config import cfg
 
 from cinder.conf import kinds
 
-# What LVM and file systems take for a name, see lvm(8), VALID NAMES.
-_NAME = r'^(?!-)[a-zA-Z0-9+_.-]*%s[a-zA-Z0-9+_.-]*$'
+# What LVM and file systems take for a name, see lvm(8), VALID NAMES; files that are hidden or parts
+# of others are no volumes, see cinder.brick.local_dev.files.
+_NAME = r'^(?![-.])[a-zA-Z0-9+_.-]*%s[a-zA-Z0-9+_.-]*(?<!\.part)$'
 
 OPTS = [
     kinds.NamesOpt('enabled_backends', sample_default=['lvm'],

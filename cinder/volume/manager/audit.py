@@ -31,12 +31,14 @@ def rows(ctxt, host: str, cluster: str | None = None) -> driver_api.Rows:
 
 def _place_of(ctxt, name: str) -> str | None:
     """See driver.Rows; LVM's own spelling of snapshots has an underscore in front."""
+    place = None
     for template, table in ((CONF.volume_name_template, volumes_db),
                             (CONF.snapshot_name_template, snapshots_db)):
         found = re.fullmatch('_?' + re.escape(template).replace('%s', _ID), name)
         if found:
-            return table.place_on_storage(ctxt, found[1]) or ''
-    return None
+            # Both templates may be the same: the ids differ.
+            place = place or table.place_on_storage(ctxt, found[1]) or ''
+    return place
 
 
 def heal(ctxt, backend: backends.Backend) -> None:

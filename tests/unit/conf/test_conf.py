@@ -53,7 +53,8 @@ def test_templates_may_make_any_name_that_lvm_takes(parse):
 
 
 @pytest.mark.parametrize('option', ['volume_name_template', 'snapshot_name_template'])
-@pytest.mark.parametrize('template', ['volume', '-%s', 'a b %s', 'a/%s', '%s-%d', '%s%s'])
+@pytest.mark.parametrize('template', ['volume', '-%s', 'a b %s', 'a/%s', '%s-%d', '%s%s', '.%s',
+                                      '%s.part'])
 def test_templates_that_make_no_names_are_refused(parse, option, template):
     problem, = values.check(parse(f'[DEFAULT]\n{option} = {template}\n'))
     assert option in problem.text

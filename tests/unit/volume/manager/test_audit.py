@@ -57,7 +57,7 @@ def stored(group, name, **values):
     return group.volumes[name]
 
 
-def test_what_the_database_says(database, ctxt):
+def test_what_the_database_says(database, ctxt, monkeypatch):
     mine = volume_row(ctxt)
     moved = volume_row(ctxt, name_id='11111111-2222-4333-8444-555555555555', host='there@lvm')
     snapshot = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': mine.id})
@@ -74,6 +74,10 @@ def test_what_the_database_says(database, ctxt):
     assert rows.place_of(f'volume-{moved.name_id}') == 'there@lvm'
     assert rows.place_of(f'volume-{moved.id}') == ''
     assert rows.place_of('home') is None and rows.place_of('volume-home') is None
+    monkeypatch.setattr(CONF, 'snapshot_name_template', 'volume-%s', raising=False)
+    assert rows.place_of(f'volume-{mine.id}') == f'{HOST}#lvm'
+    assert rows.place_of(f'volume-{snapshot.id}') == f'{HOST}#lvm'
+    assert rows.place_of(f'volume-{moved.id}') == ''
     operations_db.claim(ctxt, operation, 'me', 60)
     operations_db.finish(ctxt, operation)
     assert audit.rows(ctxt, HOST).busy == set()
