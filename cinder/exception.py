@@ -444,12 +444,22 @@ class DriverNotInitialized(ServiceUnavailable):
     message = _('The volume driver is not ready.')
 
 
-class LockCreationFailed(CinderException):
+class LockCreationFailed(ServiceUnavailable):
+    """It says nothing about the work at hand, which is to be done again."""
+
     message = _('Lock %(name)s could not be made: %(reason)s')
+    safe = False
 
 
 class LockTimeout(LockCreationFailed):
     message = _('Lock %(name)s was held by somebody else for too long.')
+
+
+class LockLost(OperationLost, ServiceUnavailable):
+    """What is done under the lock stops; an operation goes back to the journal."""
+
+    message = _('Lock %(name)s may be held by somebody else by now.')
+    safe = False
 
 
 class ServiceTooOld(CinderException):
@@ -572,5 +582,7 @@ class NoRoomForConversion(CinderException):
     safe = True
 
 
-# What ends the work on an operation without failing it: it goes on later, or elsewhere.
-UNFINISHED = (OperationLost, NotYet, BackendUnresponsive, DatabaseTrouble)
+# What ends the work on an operation without failing it, and says nothing of its storage.
+INTERRUPTED = (OperationLost, NotYet, LockCreationFailed, DatabaseTrouble)
+# The same with a storage that does not answer: the work goes on later, or elsewhere.
+UNFINISHED = (*INTERRUPTED, BackendUnresponsive)

@@ -4,11 +4,14 @@ system call would stop every other greenthread, heartbeats included.
 
 What is called must keep to system calls: locks and loggers of this process are green.
 """
+import contextvars
 import os
 from collections.abc import Callable
 from typing import TypeVar
 
 from eventlet import hubs, patcher, semaphore, tpool
+
+from cinder import holds
 
 T = TypeVar('T')
 _Thread = patcher.original('threading').Thread
@@ -33,15 +36,18 @@ def piece(function: Callable[..., T], *args: object) -> T:
 def copy(function: Callable[..., T], *args: object) -> T:
     """The same for what moves bytes and may take hours: in a thread of its own. How many copies
     there are at a time, the executor of the back end decides."""
+    holds.confirm()
     if not patcher.is_monkey_patched('thread'):
         return function(*args)
+    # The thread has to know what the work rests on.
+    context = contextvars.copy_context()
     results: list[T] = []
     errors: list[BaseException] = []
     ended, end = os.pipe()
 
     def run() -> None:
         try:
-            results.append(function(*args))
+            results.append(context.run(function, *args))
         except BaseException as exc:
             errors.append(exc)
         os.close(end)
@@ -59,7 +65,8 @@ def copy(function: Callable[..., T], *args: object) -> T:
 
 
 def _execute(places: semaphore.Semaphore, function: Callable[..., T], *args: object) -> T:
+    holds.confirm()
     if not patcher.is_monkey_patched('thread'):
         return function(*args)
     with places:
-        return tpool.execute(function, *args)
+        return tpool.execute(contextvars.copy_context().run, function, *args)

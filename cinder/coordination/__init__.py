@@ -6,21 +6,17 @@ one statement: no lock is held to protect a row.
 """
 import contextlib
 import logging
-import math
 import os
 import re
 import threading
 import time
 from collections.abc import Iterator
 
-from cinder import exception, utils
+from cinder import exception, holds, utils
 from cinder.conf import CONF
-from cinder.coordination import files, services
+from cinder.coordination import files, leases, services
 
 LOG = logging.getLogger(__name__)
-
-# Seconds between two attempts at a lock that another process holds.
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.01, 0.25
 
 
 class _Shared:
@@ -29,7 +25,8 @@ class _Shared:
     def __init__(self) -> None:
         self.users = 0
         self.guard = threading.Lock()
-        self.held: contextlib.ExitStack | None = None
+        self.stack = contextlib.ExitStack()
+        self.held: leases.Held | None = None
 
 
 class Coordinator:
@@ -41,32 +38,40 @@ class Coordinator:
     def __init__(self, backend_url: str | None = None) -> None:
         self._url = backend_url
         self._pid: int | None = None
+        self._leases: leases.Leases | None = None
+        self._connecting = threading.Lock()
+        self._users = 0
         self._mutex = threading.Lock()
-        self._driver = None
         self._local: dict[str, list] = {}
         self._sharing = threading.Lock()
         self._shared: dict[str, _Shared] = {}
 
     def start(self) -> None:
-        """Connect, once in each process.
+        """Connect, once in each process, and anew when the locks of a connection are lost.
 
         Call it from the main thread where threads are native ones: the first import of eventlet,
         which tooz brings, keeps a native thread from ever being joined.
 
         :raises LockCreationFailed: the lock service does not answer, or the URL is wrong.
         """
-        # A forked child must not share the parent's connection and locks.
-        if self._pid == os.getpid():
+        if self._is_connected():
             return
-        with self._mutex:
-            if self._pid == os.getpid():
+        with self._connecting:
+            if self._is_connected():
                 return
-            self._local, self._shared = {}, {}
-            self._driver = _connect(self._url or CONF.coordination.backend_url)
+            if self._pid != os.getpid():
+                self._local, self._shared, self._users = {}, {}, 0
+            self._leases = _connect(self._url or CONF.coordination.backend_url)
             self._pid = os.getpid()
+
+    def _is_connected(self) -> bool:
+        # A forked child must not share the parent's connection and locks.
+        return self._pid == os.getpid() and not self._leases.lost
 
     def start_patiently(self, pause: float = 0.5, longest: float = 15) -> None:
         """Connect; return once the lock service answers. The trouble is told once.
+
+        Call stop() as often: the services of a process share the connection.
 
         :param pause: seconds between the first two attempts, doubled each time up to `longest`.
         """
@@ -81,33 +86,44 @@ class Coordinator:
                     told = True
             time.sleep(pause)
             pause = min(pause * 2, longest)
+        self._users += 1
         if told:
             LOG.info('The lock service answers.')
 
     def stop(self) -> None:
-        """Disconnect; locks that are still held are released by the lock service."""
+        """Release what is still held, which stops what is done under it, and disconnect; nothing as
+        long as other services of the process go on."""
         if self._pid == os.getpid():
-            self._pid = None
-            self._driver.stop()
+            self._users -= 1
+            if self._users <= 0:
+                self._pid = None
+                self._leases.stop()
 
     @contextlib.contextmanager
     def lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
-        """Hold the lock `name`; nobody else in the deployment holds it meanwhile.
+        """Hold the lock `name`; nobody else in the deployment holds it meanwhile. Should that be
+        uncertain, holds.confirm() in the block raises LockLost.
 
         :param timeout: seconds to wait for it; None waits for as long as it takes.
         :raises LockCreationFailed: the lock service failed.
         :raises LockTimeout: the time is over.
         """
+        with self._held(name, timeout) as held, holds.resting_on(held):
+            yield
+
+    @contextlib.contextmanager
+    def _held(self, name: str, timeout: float | None) -> Iterator[leases.Held]:
         self.start()
         deadline = None if timeout is None else time.monotonic() + timeout
         # Threads of one process queue up here: cheaper, fairer and without the polling with
-        # which file locks are taken.
+        # which locks are taken.
         with self._in_process(name, timeout):
-            held = self._acquire(name, deadline)
+            connection = self._leases
+            held = connection.take(_key(name), deadline)
             try:
-                yield
+                yield held
             finally:
-                held.release()
+                connection.release(held)
 
     @contextlib.contextmanager
     def shared(self, name: str, timeout: float | None = None) -> Iterator[None]:
@@ -130,20 +146,19 @@ class Coordinator:
                 raise exception.LockTimeout(name=name)
             try:
                 if entry.held is None:
-                    held = contextlib.ExitStack()
-                    held.enter_context(self.lock(name, timeout=_left(deadline)))
-                    entry.held = held
+                    entry.held = entry.stack.enter_context(self._held(name, _left(deadline)))
             finally:
                 entry.guard.release()
-            yield
+            with holds.resting_on(entry.held):
+                yield
         finally:
             with self._sharing:
                 entry.users -= 1
                 last = not entry.users
                 if last:
                     del self._shared[name]
-            if last and entry.held is not None:
-                entry.held.close()
+            if last:
+                entry.stack.close()
 
     @contextlib.contextmanager
     def _in_process(self, name: str, timeout: float | None) -> Iterator[None]:
@@ -164,22 +179,6 @@ class Coordinator:
                 if not entry[1]:
                     del self._local[key]
 
-    def _acquire(self, name: str, deadline: float | None):
-        lock = self._driver.get_lock(_key(name).encode())
-        pause = SHORTEST_PAUSE
-        while True:
-            try:
-                # Some drivers of tooz wait where green threads cannot: here they never wait.
-                if lock.acquire(blocking=False):
-                    return lock
-            except Exception as exc:  # of the library that keeps it
-                raise exception.LockCreationFailed(name=name, reason=exc) from exc
-            left = math.inf if deadline is None else _left(deadline)
-            if left <= 0:
-                raise exception.LockTimeout(name=name)
-            time.sleep(min(pause, left))
-            pause = min(pause * 2, LONGEST_PAUSE)
-
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(deadline - time.monotonic(), 0)
@@ -190,15 +189,16 @@ def _key(name: str) -> str:
     return files.PREFIX + re.sub(r'[^A-Za-z0-9_.@-]', '_', name)
 
 
-def _connect(url: str):
+def _connect(url: str) -> leases.Leases:
     try:
         driver = services.make(url)
-        driver.start(start_heart=True)
+        made = leases.Leases(driver)
+        made.start()
     except Exception as exc:  # of the library that keeps them
         raise exception.LockCreationFailed(name=services.scheme_of(url),
                                            reason=utils.masked(exc)) from exc
     LOG.debug('Locks are kept by %s', type(driver).__name__)
-    return driver
+    return made
 
 
 COORDINATOR = Coordinator()

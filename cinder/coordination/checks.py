@@ -26,11 +26,18 @@ def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """The hosts of a cluster see each other's locks."""
     url = conf.coordination.backend_url or ''
     service = SERVICES.get(services.scheme_of(url))
-    if conf.cluster and service and not service.between_hosts:
-        yield Problem(f'[coordination] backend_url = {utils.without_user(url)} has locks of one '
-                      f'host, and [DEFAULT] cluster = {conf.cluster} is for several, which would '
-                      f'change the same volume at a time: name a lock service that all of them '
-                      f'reach, such as {EXAMPLES_BETWEEN_HOSTS}, or remove cluster.')
+    if not (conf.cluster and service):
+        return
+    shown = f'[coordination] backend_url = {utils.without_user(url)}'
+    if not service.tells_losses:
+        yield Problem(f'{shown} cannot tell a host of the cluster that it has lost a lock, for '
+                      f'instance with its connection: two hosts may then change the same volume. '
+                      f'Better name {EXAMPLES_BETWEEN_HOSTS}.', fatal=False)
+    if not service.between_hosts:
+        yield Problem(f'{shown} has locks of one host, and [DEFAULT] cluster = {conf.cluster} is '
+                      f'for several, which would change the same volume at a time: name a lock '
+                      f'service that all of them reach, such as {EXAMPLES_BETWEEN_HOSTS}, or '
+                      f'remove cluster.')
 
 
 def _unusable(url: str) -> str | None:

@@ -13,10 +13,14 @@ class LockService(NamedTuple):
 
     :param package: that has its client; None: this package has it
     :param between_hosts: whether a lock that one host holds keeps the other hosts off
+    :param tells_losses: whether the holder can know that its lock is lost: by the time of its
+        lease, or by asking for it. A lock of a database goes with its connection, which tooz does
+        not tell
     """
 
     package: str | None
     between_hosts: bool = True
+    tells_losses: bool = True
 
 
 # Scheme of the URL -> its service. Locks of files and of System V semaphores are the kernel's
@@ -28,7 +32,8 @@ SERVICES = {
     'etcd3+http': LockService('etcd3gw'), 'etcd3+https': LockService('etcd3gw'),
     'redis': LockService('redis'), 'zookeeper': LockService('kazoo'),
     'kazoo': LockService('kazoo'), 'memcached': LockService('pymemcache'),
-    'mysql': LockService('PyMySQL'), 'postgresql': LockService('psycopg2-binary'),
+    'mysql': LockService('PyMySQL', tells_losses=False),
+    'postgresql': LockService('psycopg2-binary', tells_losses=False),
     'kubernetes': LockService('sherlock'),
 }
 EXAMPLES_BETWEEN_HOSTS = 'etcd3+http://HOST:2379 or redis://HOST:6379'

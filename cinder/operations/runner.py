@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
-from cinder import context, exception, objects, utils
+from cinder import context, exception, holds, objects, utils
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
@@ -67,6 +67,7 @@ class OperationRunner:
         self._mutex = threading.Lock()
         self._alarms = Alarms(f'{stage} {host}-alarms')
         self._former_life = True
+        self.has_given_up = False
         self._stopping = threading.Event()
         self._loop: threading.Thread | None = None
 
@@ -86,8 +87,13 @@ class OperationRunner:
             with utils.fault_points(step):
                 self._claim_or_give_back(ctxt, operation)
             try:
-                with self._logged(ctxt, operation):
+                with self._logged(ctxt, operation), holds.resting_on(_Claim(self, operation)):
                     yield
+            except exception.LockLost as exc:
+                LOG.warning('%s of %s %s stops and is given back: %s', operation.verb,
+                            operation.resource_type, operation.resource_id, exc)
+                self._give_back(ctxt, operation)
+                raise
             except exception.OperationLost:
                 raise
             except exception.NotYet as exc:
@@ -251,6 +257,8 @@ class OperationRunner:
 
     def give_up(self) -> None:
         """Give back what still runs, so that others go on with it at once; the process ends now."""
+        # What runs stops before its next change: others may make it.
+        self.has_given_up = True
         with self._mutex:
             left = list(self._held.values())
         for operation in left:
@@ -293,6 +301,18 @@ class OperationRunner:
             dead=dead, **where)
         return sum(self.submit(request_context(operation), operation, dead=dead)
                    for operation in found)
+
+
+class _Claim:
+    """The claim of an operation that a thread works on; one of cinder.holds."""
+
+    def __init__(self, runner: OperationRunner, operation: objects.Operation) -> None:
+        self._runner, self._operation = runner, operation
+
+    def confirm(self) -> None:
+        """:raises OperationLost: this service stops, and has given the operation back."""
+        if self._runner.has_given_up:
+            raise exception.OperationLost(operation_id=self._operation.id)
 
 
 class Messages:

@@ -21,7 +21,7 @@ from oslo_privsep import capabilities as caps
 from oslo_privsep import priv_context
 from oslo_utils import strutils
 
-from cinder import privsep
+from cinder import holds, privsep
 
 LOG = logging.getLogger(__name__)
 
@@ -111,7 +111,9 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
     :raises CommandOverdue: not done within `timeout`, or an earlier one of the lane is not
     :raises ProcessExecutionError: another exit code (128 + number for a signal), or no such
         program
+    :raises OperationLost: what the work rests on is lost; nothing was run
     """
+    holds.confirm()
     words = [str(word) for word in argv]
     env = dict(env_variables or {})
     line = strutils.mask_password(shlex.join(words))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.functional import databases, glance, keystone, rabbit, tgt
+from tests.functional import databases, etcd, glance, keystone, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
@@ -50,6 +50,19 @@ def mariadb(workspace) -> Iterator[databases.Server]:
         pytest.skip('mariadb-server is not installed')
     with databases.started(databases.MariaDB, workspace / 'databases-mariadb') as server:
         yield server
+
+
+@pytest.fixture(scope='session')
+def lock_service(workspace) -> Iterator[etcd.Etcd]:
+    """Locks between hosts."""
+    if not etcd.Etcd.is_installed():
+        pytest.skip('etcd-server is not installed')
+    server = etcd.Etcd(workspace / 'etcd')
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope='session')

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cinder import holds
 from cinder.brick.local_dev import blocks, commands, moment, pools, reports
 from cinder.privsep import command, freeze
 
@@ -187,7 +188,8 @@ class LVM(commands.Commands):
             try:
                 self._extend(name, size)
             finally:
-                self.activate(name)
+                with holds.regardless():
+                    self.activate(name)
 
     def extend_pool(self, option: str, size: int) -> None:
         """Give the thin pool `size` bytes more: '-L' of data, '--poolmetadatasize' of metadata."""

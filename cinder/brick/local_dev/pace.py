@@ -5,7 +5,11 @@ from collections.abc import Callable, Iterator
 
 from eventlet import patcher
 
+from cinder import holds
+
 MIB = 1024 ** 2
+# Bytes of a piece where there is no limit: a copy that must stop has some seconds' work left.
+LARGEST = 1024 * MIB
 # Copies run in native threads and in green ones; nobody waits while holding it.
 _Lock = patcher.original('threading').Lock
 
@@ -28,11 +32,14 @@ class Pace:
         last one has taken its time, too, when the iteration ends.
 
         :param sleep: a native thread has to give the original one.
+        :raises OperationLost: what the work rests on is lost; the next piece is not for us
         """
         start = 0
         while start < size:
             # About a second's worth: even enough for others, and few processes of dd.
-            piece = min(size - start, max(MIB, self.limit // MIB * MIB) if self.limit else size)
+            piece = min(size - start,
+                        max(MIB, self.limit // MIB * MIB) if self.limit else LARGEST)
+            holds.confirm()
             ends = self._reserve(piece)
             yield start, piece
             sleep(max(0.0, ends - time.monotonic()))

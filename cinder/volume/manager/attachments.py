@@ -90,7 +90,7 @@ class AttachmentEndpoint:
             # export for unused.
             with calls.lock('volume', volume.id):
                 connection = self._connect_attachment(ctxt, volume, attachment_id, connector, mode)
-        except (exception.DatabaseTrouble, exception.VolumeAttachmentNotFound,
+        except (*exception.INTERRUPTED, exception.VolumeAttachmentNotFound,
                 exception.ResourceBusy):
             raise
         except Exception as exc:

@@ -31,7 +31,7 @@ class ReplicationEndpoint:
         with self.backend.runner.hold(ctxt, operation, 'service.failover:execute:claim'):
             try:
                 active, fields = self._go(ctxt, operation)
-            except exception.DatabaseTrouble:
+            except exception.INTERRUPTED:
                 raise
             except Exception as exc:
                 LOG.exception('Back end %s could not fail over.', self.backend.host)

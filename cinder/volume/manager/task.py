@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import context, exception, objects, operations, utils
+from cinder import context, exception, holds, objects, operations, utils
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects import states
@@ -31,6 +31,7 @@ class Task:
     def driver(self) -> Iterator[None]:
         """Around the driver's work: where a fault may strike."""
         with utils.fault_points(f'{self.operation.verb}:driver'):
+            holds.confirm()
             yield
 
     def done(self, status: str | None = None, **values: object) -> bool:
@@ -38,8 +39,10 @@ class Task:
 
         :param status: another status than the table's.
         :returns: False when the resource went another way meanwhile; then it is left alone.
+        :raises OperationLost: what the work rests on is lost; nothing is written.
         """
         with utils.fault_points(f'{self.operation.verb}:finish'):
+            holds.confirm()
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
                                        **values)
         row = operations.transition_of(self.operation)
@@ -108,6 +111,8 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         except exception.UNFINISHED:
             raise
         except Exception as exc:
+            # Whoever has the lock by now may be the cause.
+            holds.confirm()
             undo()
             work.fail(exc, **on_failure)
     work.tell()

@@ -51,7 +51,7 @@ class MigrationEndpoint:
                     self._let_go(work)
                     raise exception.TooManyAttempts(attempts=operation.attempt - 1)
                 self._move(work)
-            except (exception.OperationLost, exception.NotYet, exception.DatabaseTrouble):
+            except exception.INTERRUPTED:
                 raise
             except Exception as exc:
                 self._give_up(work, exc)

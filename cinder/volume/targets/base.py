@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from cinder import exception
+from cinder import exception, holds
 from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +25,9 @@ def kernel(kind: str, name: str) -> Iterator[None]:
 
     :param kind: what the targets of the kernel are called
     :raises KernelError: it refuses
+    :raises OperationLost: what the work rests on is lost; nothing was asked
     """
+    holds.confirm()
     try:
         yield
     except OSError as exc:

@@ -183,22 +183,26 @@ def test_a_wrong_url_is_one_line_at_start(url, words):
     assert words in problem.text and 's3cret' not in problem.text and '\n' not in problem.text
 
 
-@pytest.mark.parametrize(('url', 'refused'), [
-    ('file:///srv/locks', True), ('ipc://', True), ('etcd3+http://h:2379', False),
-    ('redis://u:s3cret@h', False), ('postgresql://h/x', False)])
-def test_a_cluster_needs_locks_between_hosts(url, refused):
+@pytest.mark.parametrize(('url', 'words'), [
+    ('file:///srv/locks', 'has locks of one host'), ('ipc://', 'has locks of one host'),
+    ('etcd3+http://h:2379', None), ('redis://u:s3cret@h', None)])
+def test_a_cluster_needs_locks_between_hosts(url, words):
     CONF.set_override('backend_url', url, 'coordination')
     try:
         assert list(checks.check_cluster(CONF)) == []
         CONF.set_override('cluster', 'c')
         found = list(checks.check_cluster(CONF))
+        CONF.set_override('backend_url', 'postgresql://u:s3cret@h/x', 'coordination')
+        warning, = checks.check_cluster(CONF)
     finally:
         CONF.clear_override('backend_url', 'coordination')
         CONF.clear_override('cluster')
-    assert len(found) == refused
+    assert len(found) == (words is not None)
     for problem in found:
-        assert problem.fatal and '\n' not in problem.text
+        assert problem.fatal and '\n' not in problem.text and words in problem.text
         assert url in problem.text and 'cluster = c' in problem.text
+    assert not warning.fatal and 's3cret' not in warning.text
+    assert 'has lost a lock' in warning.text
 
 
 def test_the_table_says_what_tooz_says_of_its_drivers():

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The locks that a process holds of a lock service, and whether they are still its own: a service
+that was not heard of for the time of a lease may have given them to others.
+
+It judges by the clock: no service tells who lost a lock, and a process that was stopped has to know
+before it asks. A lease that was asked for at a moment lasts at least its time from that moment on.
+"""
+import contextlib
+import functools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from cinder import exception, utils
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two attempts at a lock that another process holds, and at heartbeats that fail.
+SHORTEST_PAUSE, LONGEST_PAUSE, RETRY_PAUSE = 0.01, 0.25, 1
+# Heartbeats in the time of a lease.
+BEATS = 3
+
+
+# Seconds that also count while the machine is suspended, where the system can tell.
+_now = (functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        if hasattr(time, 'CLOCK_BOOTTIME') else time.monotonic)
+
+
+class Held:
+    """A lock that this process holds; one of cinder.holds.
+
+    :ivar lost: it may be somebody else's; once so, for ever.
+    """
+
+    def __init__(self, name: str, lock: Any, since: float, until: float | None,
+                 clock: Callable[[], float]) -> None:
+        self.name, self.lock, self.lost = name, lock, False
+        self.since, self._until, self._clock = since, until, clock
+
+    def is_lost(self) -> bool:
+        """Whether it may be somebody else's by now."""
+        if self._until is not None and self._clock() >= self._until:
+            self.lost = True
+        return self.lost
+
+    def confirm(self) -> None:
+        """:raises LockLost: it may be somebody else's by now."""
+        if self.is_lost():
+            raise exception.LockLost(name=self.name)
+
+    def prolong(self, began: float, seconds: float) -> None:
+        """A heartbeat of this lock has ended, which began at `began`. Had the lease run out before
+        its end, it may have come too late."""
+        if self.since <= began and not self.is_lost():
+            self._until = began + seconds
+
+
+class Leases:
+    """The connection with a lock service.
+
+    :param driver: of tooz, or with the same methods; not started yet
+    :param clock: seconds that never go back
+    :ivar lost: all locks of it are; others need another connection
+    """
+
+    def __init__(self, driver: Any, clock: Callable[[], float] = _now) -> None:
+        self.lost = False
+        self._driver, self._clock = driver, clock
+        # Seconds for which a lease lasts without a heartbeat; None: as long as the connection.
+        self._seconds: float | None = None
+        self._mutex = threading.Lock()
+        self._held: set[Held] = set()
+        # Locks that could not be released: a heartbeat would keep them for ever.
+        self._unreleased: list[Any] = []
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Connect, and keep what is taken from now on.
+
+        :raises Exception: of the library: the service does not answer
+        """
+        self._driver.start()
+        if getattr(self._driver, 'requires_beating', False):
+            self._seconds = self._driver.heartbeat()
+            threading.Thread(target=self._keep, name='lock-leases', daemon=True).start()
+
+    def stop(self) -> None:
+        """Release everything and disconnect; work that goes on has lost its locks."""
+        self._stopping.set()
+        self.lose()
+        for held in self._snapshot():
+            self.release(held)
+        self._disconnect()
+
+    # ------------------------------------------------------------------------------- one lock
+    def take(self, name: str, deadline: float | None) -> Held:
+        """Take a lock.
+
+        :param deadline: by time.monotonic(); None: wait for as long as it takes
+        :raises LockTimeout: others hold it
+        :raises LockCreationFailed: the service failed
+        """
+        pause = SHORTEST_PAUSE
+        try:
+            lock = self._driver.get_lock(name.encode())
+            while True:
+                asked = self._clock()
+                # Some drivers of tooz wait where green threads cannot: here they never wait.
+                if lock.acquire(blocking=False):
+                    return self._taken(name, lock, asked)
+                left = pause if deadline is None else deadline - time.monotonic()
+                if left <= 0:
+                    break
+                time.sleep(min(pause, left))
+                pause = min(pause * 2, LONGEST_PAUSE)
+        except Exception as exc:  # of the library that keeps it
+            raise exception.LockCreationFailed(name=name, reason=utils.one_line(exc)) from exc
+        raise exception.LockTimeout(name=name)
+
+    def _taken(self, name: str, lock: Any, asked: float) -> Held:
+        until = None if self._seconds is None else asked + self._seconds
+        held = Held(name, lock, self._clock(), until, self._clock)
+        with self._mutex:
+            # Taken of a connection that is given up meanwhile: nobody would keep it.
+            held.lost = self.lost
+            self._held.add(held)
+        return held
+
+    def release(self, held: Held) -> None:
+        """Let others have the lock, as soon as the service can be told."""
+        with self._mutex:
+            self._held.discard(held)
+        try:
+            held.lock.release()
+        except Exception as exc:  # of the library that keeps it
+            if held.is_lost():
+                LOG.debug('Lock %s, which was lost, was not released: %s', held.name, exc)
+            else:
+                LOG.warning('Lock %s cannot be released yet: %s', held.name, utils.one_line(exc))
+                self._unreleased.append(held.lock)
+        if self.lost and not self._snapshot() and not self._stopping.is_set():
+            self._disconnect()
+
+    def _snapshot(self) -> list[Held]:
+        with self._mutex:
+            return list(self._held)
+
+    def _disconnect(self) -> None:
+        with contextlib.suppress(Exception):  # of the library; nothing is left that needs it
+            self._driver.stop()
+
+    # ------------------------------------------------------------------------------ heartbeats
+    def _keep(self) -> None:
+        failing = False
+        pause = self._seconds / BEATS
+        while not self.lost and not self._stopping.wait(RETRY_PAUSE if failing else pause):
+            try:
+                self.beat()
+                failing = False
+            except Exception as exc:  # of the library
+                if not failing:
+                    LOG.warning('The lock service does not answer; locks last for %s s without '
+                                'it: %s', self._seconds, utils.masked(exc))
+                failing = True
+
+    def beat(self) -> None:
+        """One heartbeat for all locks; finds out whether one is lost.
+
+        :raises Exception: of the library: the service does not answer
+        """
+        try:
+            for lock in list(self._unreleased):
+                lock.release()
+                self._unreleased.remove(lock)
+            began = self._clock()
+            self._driver.heartbeat()
+            for held in self._snapshot():
+                self._ask(held)
+                held.prolong(began, self._seconds)
+        finally:
+            if any(held.is_lost() for held in self._snapshot()):
+                self.lose()
+                LOG.error('The locks of this process are lost: the lock service did not hear of '
+                          'it for %s s, or forgot them. What is being done under them stops '
+                          'before its next change, and is done again by who has them.',
+                          self._seconds)
+
+    def _ask(self, held: Held) -> None:
+        """Ask a service that can tell, and that may have forgotten the lock."""
+        import tooz
+        with contextlib.suppress(tooz.NotImplemented):
+            if not held.lock.is_still_owner():
+                held.lost = True
+
+    def lose(self) -> None:
+        """Count all locks as lost, and take none of this connection any more."""
+        with self._mutex:
+            self.lost = True
+            for held in self._held:
+                held.lost = True
