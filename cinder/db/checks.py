@@ -8,7 +8,7 @@ import re
 import sqlite3
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from oslo_config import cfg
@@ -110,7 +110,7 @@ def _refused(url: sa.URL, driver: _Driver, conf) -> str | None:
     """What the driver says about the parts of the URL, without connecting."""
     try:
         url, arguments = engines.connect_arguments(url, conf)
-        dialect = url.get_dialect()
+        dialect: Any = url.get_dialect()
         module = dialect.import_dbapi()
         with warnings.catch_warnings():
             warnings.simplefilter('error', sa.exc.SAWarning)

@@ -276,7 +276,8 @@ def settle(ctxt, volume_id: str) -> None:
             _OPERATIONS.c.state.in_(('queued', 'running')))).first()
         # It can be reserved while the image that it is made from is copied.
         under_way = states.VOLUME['download'].meanwhile if copied else None
-        overwrite(ctxt, volume_id, states.settle(held, *present, under_way))
+        overwrite(ctxt, volume_id, states.settle(held, present.status,
+                                                   present.previous_status, under_way))
 
 
 @session.retry_on_deadlock

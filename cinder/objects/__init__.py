@@ -1,6 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Versioned objects: what crosses the bus and what changes state."""
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cinder.objects import base as base
+    from cinder.objects.attachments import VolumeAttachment as VolumeAttachment
+    from cinder.objects.backups import Backup as Backup
+    from cinder.objects.groups import Group as Group
+    from cinder.objects.groups import GroupSnapshot as GroupSnapshot
+    from cinder.objects.groups import GroupType as GroupType
+    from cinder.objects.operations import Operation as Operation
+    from cinder.objects.operations import RequestSpec as RequestSpec
+    from cinder.objects.services import Cluster as Cluster
+    from cinder.objects.services import Service as Service
+    from cinder.objects.snapshots import Snapshot as Snapshot
+    from cinder.objects.types import VolumeType as VolumeType
+    from cinder.objects.volumes import Volume as Volume
 
 _MODULES = ('attachments', 'backups', 'groups', 'operations', 'services', 'snapshots', 'types',
             'volumes')
@@ -19,7 +35,8 @@ def register_all() -> None:
         importlib.import_module(f'cinder.objects.{name}')
 
 
-def __getattr__(name: str) -> type:
-    if name in _CLASSES:
-        return getattr(importlib.import_module(f'cinder.objects.{_CLASSES[name]}'), name)
-    raise AttributeError(name)
+if not TYPE_CHECKING:  # a checker knows the classes from above, and no others
+    def __getattr__(name: str) -> type:
+        if name in _CLASSES:
+            return getattr(importlib.import_module(f'cinder.objects.{_CLASSES[name]}'), name)
+        raise AttributeError(name)

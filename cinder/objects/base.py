@@ -4,6 +4,7 @@
 Objects are plain data: they cross the bus or change state. They never query.
 """
 from collections.abc import Mapping
+from typing import Self
 
 from oslo_versionedobjects import base
 from oslo_versionedobjects import exception as ovo_exception
@@ -55,7 +56,7 @@ class CinderObject(base.VersionedObject):
     VERSION = '1.0'
 
     @classmethod
-    def from_row(cls, row: Mapping, **extra: object) -> 'CinderObject':
+    def from_row(cls, row: Mapping[str, object], **extra: object) -> Self:
         """An object with the values of a database row.
 
         :param row: column name -> value; columns that are no fields are left out.

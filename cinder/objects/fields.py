@@ -3,7 +3,7 @@
 from oslo_versionedobjects import fields
 
 
-class JSONField(fields.AutoTypedField):
+class JSONField(fields.AutoTypedField):  # type: ignore[type-arg] # older ones take none
     """A value made of dictionaries, lists and scalars, sent as it is."""
 
     AUTO_TYPE = fields.FieldType()

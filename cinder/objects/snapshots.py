@@ -34,9 +34,9 @@ class Snapshot(base.CinderObject):
     @property
     def name(self) -> str:
         """Name of the snapshot on the storage."""
-        return CONF.snapshot_name_template % self.id
+        return str(CONF.snapshot_name_template % self.id)
 
     @property
     def volume_name(self) -> str:
         """Name on the storage of the volume that it was taken of."""
-        return self.volume.name
+        return str(self.volume.name)

@@ -57,7 +57,7 @@ class Volume(base.CinderObject):
     @property
     def name(self) -> str:
         """Name of the logical volume or file; survives a migration through name_id."""
-        return CONF.volume_name_template % (self.name_id or self.id)
+        return str(CONF.volume_name_template % (self.name_id or self.id))
 
     @property
     def is_attached(self) -> bool:

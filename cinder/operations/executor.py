@@ -138,7 +138,7 @@ class Executor:
     def _make_room(self, job: Job) -> bool:
         """Whether there is room for the job; the newest of the project with the most waiting jobs
         gives way to a project that has fewer."""
-        waiting: collections.Counter = collections.Counter()
+        waiting: collections.Counter[str | None] = collections.Counter()
         for projects in self._waiting.values():
             waiting.update({project: len(jobs) for project, jobs in projects.items()})
         if waiting.total() < self._most_waiting:

@@ -4,6 +4,17 @@
 What a service does is its manager's business; in which order a program is set up, cinder.cmd's.
 """
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cinder.service.launch import ProcessLauncher as ProcessLauncher
+    from cinder.service.launch import SingleProcessLauncher as SingleProcessLauncher
+    from cinder.service.launch import process_launcher as process_launcher
+    from cinder.service.launch import serve as serve
+    from cinder.service.launch import wait as wait
+    from cinder.service.profiler import setup_profiler as setup_profiler
+    from cinder.service.web import WSGIService as WSGIService
+    from cinder.service.worker import Service as Service
 
 # Each program imports only the part it runs: the others cost megabytes.
 _WHERE = {
@@ -13,7 +24,8 @@ _WHERE = {
 }
 
 
-def __getattr__(name: str) -> object:
-    if name in _WHERE:
-        return getattr(importlib.import_module(f'cinder.service.{_WHERE[name]}'), name)
-    raise AttributeError(name)
+if not TYPE_CHECKING:  # a checker knows the names from above, and no others
+    def __getattr__(name: str) -> object:
+        if name in _WHERE:
+            return getattr(importlib.import_module(f'cinder.service.{_WHERE[name]}'), name)
+        raise AttributeError(name)

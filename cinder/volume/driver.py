@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a driver must offer (VolumeDriver) and what it may: one small abstract class per capability,
 asked for with isinstance(). It holds no way to do any of it; drivers do, and manager/sources.py."""
+from __future__ import annotations
+
 import abc
 import dataclasses
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder.brick.local_dev.pace import Pace
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
+    from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
+    from cinder.volume.configuration import Configuration
 
 Fields = dict[str, Any] | None
 
@@ -35,7 +42,7 @@ class VolumeDriver(abc.ABC):
     # with a source: they run as bulk work. Known when setup has been checked.
     moves_bytes: frozenset[str] = frozenset()
 
-    def __init__(self, configuration: Any, executor: Callable | None = None,
+    def __init__(self, configuration: Configuration, executor: Callable[..., Any] | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:
         self.configuration = configuration
         self.host = host
@@ -45,7 +52,7 @@ class VolumeDriver(abc.ABC):
         self.pace = Pace()
 
     @classmethod
-    def only_one_host(cls, configuration: Any) -> str | None:
+    def only_one_host(cls, configuration: Configuration) -> str | None:
         """Why several hosts cannot work on the storage of a back end with these options; None: they
         can. A driver for which that depends on options overrides it."""
         if cls.SUPPORTS_ACTIVE_ACTIVE:
@@ -53,7 +60,7 @@ class VolumeDriver(abc.ABC):
         return f'{cls.__name__} has storage of one host (its SUPPORTS_ACTIVE_ACTIVE is False)'
 
     @abc.abstractmethod
-    def do_setup(self, ctxt: Any) -> None:
+    def do_setup(self, ctxt: RequestContext) -> None:
         """Get ready; runs once, before anything else."""
 
     @abc.abstractmethod
@@ -70,64 +77,65 @@ class VolumeDriver(abc.ABC):
         """
 
     @abc.abstractmethod
-    def create_volume(self, volume: Any) -> Fields:
+    def create_volume(self, volume: Volume) -> Fields:
         """Make an empty volume that reads zeros."""
 
     @abc.abstractmethod
-    def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> Fields:
+    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         """Make a volume with the bytes of a snapshot; it may be bigger."""
 
     @abc.abstractmethod
-    def delete_volume(self, volume: Any) -> Fields:
+    def delete_volume(self, volume: Volume) -> Fields:
         """:raises VolumeIsBusy: something holds it"""
 
     @abc.abstractmethod
-    def extend_volume(self, volume: Any, new_size: int) -> Fields:
+    def extend_volume(self, volume: Volume, new_size: int) -> Fields:
         """Grow a volume to `new_size` GiB; the new part reads zeros."""
 
     @abc.abstractmethod
-    def create_snapshot(self, snapshot: Any) -> Fields:
+    def create_snapshot(self, snapshot: Snapshot) -> Fields:
         """Keep the bytes that `snapshot.volume` has now."""
 
     @abc.abstractmethod
-    def delete_snapshot(self, snapshot: Any) -> Fields:
+    def delete_snapshot(self, snapshot: Snapshot) -> Fields:
         """:raises SnapshotIsBusy: something holds it"""
 
     @abc.abstractmethod
-    def local_path(self, volume: Any) -> str:
+    def local_path(self, volume: Volume) -> str:
         """Path of the volume's device or file on this host."""
 
     @abc.abstractmethod
-    def create_export(self, ctxt: Any, volume: Any, connector: dict[str, Any] | None) -> Fields:
+    def create_export(self, ctxt: RequestContext, volume: Volume,
+                      connector: dict[str, Any] | None) -> Fields:
         """Make the volume reachable for initiators."""
 
     @abc.abstractmethod
-    def ensure_export(self, ctxt: Any, volume: Any) -> Fields:
+    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
         """Make it reachable again, the same way, after a restart of this host or of the target."""
 
     @abc.abstractmethod
-    def remove_export(self, ctxt: Any, volume: Any) -> Fields:
+    def remove_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
         """End what create_export began; sessions that are left end too."""
 
     @abc.abstractmethod
-    def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
+    def initialize_connection(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
         """What the connector needs to know: {'driver_volume_type': ..., 'data': {...}}."""
 
     @abc.abstractmethod
-    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
         """Take back what initialize_connection allowed this connector."""
 
 
 class ClonesVolumes(abc.ABC):
     @abc.abstractmethod
-    def create_cloned_volume(self, volume: Any, src_vref: Any) -> Fields:
+    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
         """Make a volume with the bytes that `src_vref` has now; it may be bigger."""
 
 
 class RevertsToSnapshot(abc.ABC):
     @abc.abstractmethod
-    def revert_to_snapshot(self, volume: Any, snapshot: Any) -> Fields:
+    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         """Put the volume back to what its snapshot holds; the snapshot stays."""
 
 
@@ -144,7 +152,7 @@ class CorrectsProviderInfo(abc.ABC):
     """What rows say of exports and ids may not be so any more when a service starts."""
 
     @abc.abstractmethod
-    def update_provider_info(self, volumes: list[Any], snapshots: list[Any],
+    def update_provider_info(self, volumes: list[Volume], snapshots: list[Snapshot],
                              ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Correct the rows of a back end that is set up and has no work yet.
 
@@ -156,7 +164,7 @@ class LosesExports(abc.ABC):
     """Exports that are gone when what makes them has died, such as a target daemon."""
 
     @abc.abstractmethod
-    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+    def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
         """Those of the volumes whose export is not there, all having one by their rows."""
 
 
@@ -164,18 +172,18 @@ class ReadsSnapshots(abc.ABC):
     """The bytes of a snapshot can be read where they are: a backup needs no volume made of it."""
 
     @abc.abstractmethod
-    def open_snapshot(self, snapshot: Any) -> str:
+    def open_snapshot(self, snapshot: Snapshot) -> str:
         """Path of a device on this host that holds the snapshot and cannot be written, until
         close_snapshot."""
 
     @abc.abstractmethod
-    def close_snapshot(self, snapshot: Any) -> None:
+    def close_snapshot(self, snapshot: Snapshot) -> None:
         """Take the device back, also when the snapshot is gone."""
 
 
 class Migrates(abc.ABC):
     @abc.abstractmethod
-    def migrate_volume(self, volume: Any, path: str) -> bool:
+    def migrate_volume(self, volume: Volume, path: str) -> bool:
         """Let `path` hold the bytes of the volume without copying them all; False: it cannot.
 
         :param path: device or file on this machine of an empty volume of the same size, which
@@ -192,8 +200,8 @@ class ManagesVolumes(abc.ABC):
     """
 
     @abc.abstractmethod
-    def get_manageable_volumes(self, volumes: list[Any],
-                               snapshots: list[Any]) -> list[dict[str, Any]]:
+    def get_manageable_volumes(self, volumes: list[Volume],
+                               snapshots: list[Snapshot]) -> list[dict[str, Any]]:
         """Everything on the storage that is a volume or could be one, in any order.
 
         :param volumes: those of this back end that are managed already
@@ -201,7 +209,7 @@ class ManagesVolumes(abc.ABC):
         """
 
     @abc.abstractmethod
-    def manage_existing(self, volume: Any, reference: dict[str, Any]) -> Fields:
+    def manage_existing(self, volume: Volume, reference: dict[str, Any]) -> Fields:
         """Make what the reference means the storage of `volume`; its bytes stay, and it grows
         to the whole GiB of volume.size. On failure it stays what it was.
 
@@ -213,12 +221,12 @@ class ManagesSnapshots(abc.ABC):
     """Snapshots likewise; an entry also has 'source_reference', that of the volume it is of."""
 
     @abc.abstractmethod
-    def get_manageable_snapshots(self, volumes: list[Any],
-                                 snapshots: list[Any]) -> list[dict[str, Any]]:
+    def get_manageable_snapshots(self, volumes: list[Volume],
+                                 snapshots: list[Snapshot]) -> list[dict[str, Any]]:
         """As ManagesVolumes.get_manageable_volumes."""
 
     @abc.abstractmethod
-    def manage_existing_snapshot(self, snapshot: Any, reference: dict[str, Any]) -> Fields:
+    def manage_existing_snapshot(self, snapshot: Snapshot, reference: dict[str, Any]) -> Fields:
         """Make what the reference means the storage of `snapshot`.
 
         :raises ManageExistingInvalidReference: there is no such thing, or it is a snapshot of
@@ -235,7 +243,7 @@ class Replicates(abc.ABC):
         again when another host of the cluster has failed over."""
 
     @abc.abstractmethod
-    def failover_host(self, volumes: list[Any], backend_id: str | None,
+    def failover_host(self, volumes: list[Volume], backend_id: str | None,
                       ) -> tuple[str | None, dict[str, dict[str, Any]]]:
         """Go over to another copy.
 
@@ -249,19 +257,20 @@ class Groups(abc.ABC):
     """Groups kept by the storage itself, so that a snapshot has all volumes at one moment."""
 
     @abc.abstractmethod
-    def create_group(self, group: Any) -> Fields:
+    def create_group(self, group: Group) -> Fields:
         """Make an empty group; the fields are the group's."""
 
     @abc.abstractmethod
-    def update_group(self, group: Any, added: list[Any], removed: list[Any]) -> Fields:
+    def update_group(self, group: Group, added: list[Volume], removed: list[Volume]) -> Fields:
         """Take volumes in and let others go; they stay as they are."""
 
     @abc.abstractmethod
-    def delete_group(self, group: Any, volumes: list[Any]) -> None:
+    def delete_group(self, group: Group, volumes: list[Volume]) -> None:
         """Remove a group with its volumes, whose exports are gone already."""
 
     @abc.abstractmethod
-    def copy_group(self, group: Any, sources: list[tuple[Any, Any]]) -> dict[str, Fields]:
+    def copy_group(self, group: Group,
+                   sources: list[tuple[Volume, Snapshot | Volume]]) -> dict[str, Fields]:
         """Make a group whose volumes have the bytes of others.
 
         :param sources: (new volume, snapshot or volume that it is made from)
@@ -269,12 +278,13 @@ class Groups(abc.ABC):
         """
 
     @abc.abstractmethod
-    def create_group_snapshot(self, group_snapshot: Any,
-                              snapshots: list[Any]) -> dict[str, Fields]:
+    def create_group_snapshot(self, group_snapshot: GroupSnapshot,
+                              snapshots: list[Snapshot]) -> dict[str, Fields]:
         """Keep the bytes that all volumes have at one moment: id of the snapshot -> its fields."""
 
     @abc.abstractmethod
-    def delete_group_snapshot(self, group_snapshot: Any, snapshots: list[Any]) -> None:
+    def delete_group_snapshot(self, group_snapshot: GroupSnapshot,
+                              snapshots: list[Snapshot]) -> None:
         """Remove all of these snapshots."""
 
 
@@ -288,8 +298,8 @@ class Rows:
         none any more, None when the name is not made from our templates
     """
 
-    volumes: list[Any]
-    snapshots: list[Any]
+    volumes: list[Volume]
+    snapshots: list[Snapshot]
     busy: Collection[str]
     connected: Collection[str]
     place_of: Callable[[str], str | None]
@@ -315,7 +325,7 @@ class Finding:
     volume_id: str = ''
     fields: Fields = dataclasses.field(default=None, compare=False)
 
-    def but(self, **changes: Any) -> 'Finding':
+    def but(self, **changes: Any) -> Finding:
         """The same with some values changed."""
         return dataclasses.replace(self, **changes)
 

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every target offers to the drivers. How initiators are told apart and what runs on this host
 is for the kinds of targets to know."""
+from __future__ import annotations
+
 import abc
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception, holds
 from cinder.i18n import _
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
+    from cinder.volume.configuration import Configuration
 
 LOG = logging.getLogger(__name__)
 
@@ -50,23 +56,23 @@ class Target(abc.ABC):
     # Whether the exports are of the host that made them, so that no other can end them.
     OF_ONE_HOST = True
 
-    def __init__(self, configuration: Any, execute: Callable) -> None:
+    def __init__(self, configuration: Configuration, execute: Callable[..., Any]) -> None:
         self.configuration = configuration
         self._execute = execute
 
     @abc.abstractmethod
-    def create_export(self, volume: Any, path: str) -> Fields:
+    def create_export(self, volume: Volume, path: str) -> Fields:
         """Export `path`; returns provider_location and provider_auth to store."""
 
     @abc.abstractmethod
-    def ensure_export(self, volume: Any, path: str) -> Fields:
+    def ensure_export(self, volume: Volume, path: str) -> Fields:
         """Export it again with what is stored in the volume; returns what changed."""
 
     @abc.abstractmethod
-    def remove_export(self, volume: Any) -> Fields:
+    def remove_export(self, volume: Volume) -> Fields:
         """End the export, and sessions that are left."""
 
-    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+    def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
         """Those of the volumes that are not exported any more, though nobody ended it."""
         present = self._present()
         return [] if present is None else [
@@ -77,7 +83,7 @@ class Target(abc.ABC):
         return self.exports()
 
     @abc.abstractmethod
-    def initialize_connection(self, volume: Any, path: str,
+    def initialize_connection(self, volume: Volume, path: str,
                               connector: dict[str, Any]) -> dict[str, Any]:
         """Let the connector in, to read only where its 'mode' is 'ro'.
 
@@ -85,7 +91,7 @@ class Target(abc.ABC):
         """
 
     @abc.abstractmethod
-    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
         """Let the connector in no more.
 
@@ -95,7 +101,7 @@ class Target(abc.ABC):
         :raises ConflictingVolumeState: a session of it is alive and must not be ended
         """
 
-    def export_name(self, volume: Any) -> str:
+    def export_name(self, volume: Volume) -> str:
         """What the export of a volume is called in exports()."""
         return volume.name
 
@@ -108,14 +114,14 @@ class Target(abc.ABC):
         return export
 
     @abc.abstractmethod
-    def extend(self, volume: Any, path: str) -> None:
+    def extend(self, volume: Volume, path: str) -> None:
         """Tell the target that the volume has grown."""
 
     @abc.abstractmethod
     def validate_connector(self, connector: dict[str, Any]) -> None:
         """:raises InvalidInput: the connector lacks what this protocol needs"""
 
-    def _data(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
+    def _data(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
         """What connection data of all protocols has."""
         read_only = connector.get('mode') == 'ro' or is_read_only(volume)
         return {'volume_id': volume.id, 'access_mode': 'ro' if read_only else 'rw',
@@ -137,12 +143,12 @@ class Target(abc.ABC):
                     name)
 
 
-def is_read_only(volume: Any) -> bool:
+def is_read_only(volume: Volume) -> bool:
     """Whether nobody may write the volume."""
     return (getattr(volume, 'admin_metadata', None) or {}).get('readonly') == 'True'
 
 
-def attached(volume: Any, key: str) -> dict[str, bool] | None:
+def attached(volume: Volume, key: str) -> dict[str, bool] | None:
     """Who has the volume, by its rows of attachments: {name: whether it may only read}.
 
     :param key: what connectors of the protocol name themselves by
