@@ -94,11 +94,28 @@ def swap(ctxt, table: sa.Table, where: Sequence[Condition],
     The values are assigned in the given order, which MySQL goes by: a value may refer to a
     column that a later one changes.
     """
-    ordered = [(table.c[name], value) for name, value in values.items()]
-    if 'updated_at' not in values:
-        ordered.append((table.c.updated_at, session.utcnow()))
+    computed = {name: value for name, value in values.items()
+                if isinstance(value, sa.ClauseElement)}
+    given = {f'set_{name}': value for name, value in values.items() if name not in computed}
+    if all(isinstance(value, sa.Column) for value in computed.values()):
+        statement = _update(table, tuple((name, computed.get(name)) for name in values))
+    else:
+        statement = _update.__wrapped__(table, tuple(
+            (name, computed.get(name)) for name in values))
     with session.writer(ctxt) as conn:
-        return conn.execute(table.update().where(*where).ordered_values(*ordered)).rowcount
+        return conn.execute(statement.where(*where), given).rowcount
+
+
+@functools.lru_cache(512)
+def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], ...],
+            ) -> sa.Update:
+    """UPDATE of columns to something computed or, where that is None, to the parameter :set_NAME;
+    it costs as much to make as to execute, and there are few."""
+    ordered = [(table.c[name], sa.bindparam(f'set_{name}', type_=table.c[name].type)
+                if value is None else value) for name, value in values]
+    if 'updated_at' not in dict(values):
+        ordered.append((table.c.updated_at, session.utcnow()))
+    return table.update().ordered_values(*ordered)
 
 
 def soft_delete(ctxt, table: sa.Table, where: Sequence[Condition], **values: object) -> int:

@@ -12,10 +12,11 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from cinder import exception, objects
-from cinder.db import models, session
+from cinder.db import changes, models, session
 
 _T = models.Operation.__table__
 _COLUMNS = tuple(_T.c)
+_INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utcnow())
 # Argument of one that waits for somebody else: what for, and since when.
 WAITING = 'waiting'
 
@@ -38,9 +39,7 @@ def create(ctxt, verb: str, resource: objects.base.CinderObject, *, stage: str =
         'host': host, 'cluster': cluster, 'state': 'queued', 'fence': 0, 'attempt': 0,
     }
     with session.writer(ctxt) as conn:
-        conn.execute(_T.insert().values(
-            {**values, 'arguments': json.dumps(values['arguments']),
-             'created_at': session.utcnow(), 'updated_at': session.utcnow()}))
+        conn.execute(_INSERT, {**values, 'arguments': json.dumps(values['arguments'])})
     return objects.Operation(**values)
 
 
@@ -201,12 +200,9 @@ def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
 
 @session.retry_on_deadlock
 def _fenced(ctxt, operation: objects.Operation, **values) -> None:
-    with session.writer(ctxt) as conn:
-        done = conn.execute(_T.update().where(
+    if not changes.swap(ctxt, _T, [
             _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _T.c.owner == operation.owner, _T.c.state == 'running').values(
-                updated_at=session.utcnow(), **values))
-    if not done.rowcount:
+            _T.c.owner == operation.owner, _T.c.state == 'running'], values):
         raise exception.OperationLost(operation_id=operation.id)
 
 
