@@ -45,6 +45,25 @@ def test_workers_share_a_free_port_and_dead_ones_are_replaced(daemon):
     assert 'Deprecat' not in api.text() and 'deprecat' not in api.text()
 
 
+def test_workers_count_the_requests_of_a_project_together(daemon):
+    api = daemon('api', api_project_rate='0.001', api_project_burst=4).begin()
+    ask = f'/v3/{PROJECT}/extensions'
+    one, other = api.children()
+    for silent in one, other:
+        os.kill(silent, signal.SIGSTOP)
+        assert [api.ask(ask)[0] for _ in range(2)] == [200, 200]
+        os.kill(silent, signal.SIGCONT)
+    for silent in one, other:
+        os.kill(silent, signal.SIGSTOP)
+        assert api.ask(ask)[0] == 429
+        os.kill(silent, signal.SIGCONT)
+        # The worker that takes its place does not begin with full buckets.
+        os.kill(silent, signal.SIGKILL)
+    wait_until(lambda: len(api.children()) == 2 and not {one, other} & set(api.children()), SECONDS,
+               'other workers')
+    assert {api.ask(ask)[0] for _ in range(4)} == {429}
+
+
 KILLED_WHILE_LOGGING = '''
 import eventlet
 eventlet.monkey_patch()

@@ -1,44 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast one project, or one address without a token, may call: a token bucket for each, in
-the memory of this worker. Off, and not in the way at all, unless the options give a rate.
+memory that all workers of a cinder-api share. Off, and not in the way at all, unless the options
+give a rate.
 
-Libraries for this (limits, token-bucket) grow with the number of callers or keep a thread of their
-own that removes old ones; what is needed here is thirty lines.
+Libraries for this (limits, token-bucket) count for one process, or ask a server of a store for each
+request; forked workers need neither.
 """
-import collections
+import contextlib
+import fcntl
 import ipaddress
 import math
+import mmap
+import os
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cinder import exception
 from cinder.api.middleware import proxy
 from cinder.conf import CONF
 
-# Callers remembered at most; the one that was quiet longest is forgotten for a new one.
+# Callers remembered at most. Each belongs to a set of _WAYS slots, by its number; where the set is
+# full, the one of them that was quiet longest is forgotten.
 MOST = 10_000
+_WAYS = 8
+# Of a caller: its number, tokens, when they were counted.
+_CALLER = struct.Struct('Qdd')
 
 
 class Buckets:
     """Buckets of tokens, one for each caller: each request takes one, time puts them back.
 
+    They are shared with the processes that are forked after they were made.
+
     :param rate: tokens put back per second
     :param burst: tokens in a full bucket
-    :param clock: seconds that never go back
+    :param clock: seconds that never go back, the same for all processes
+    :param most: callers remembered
     """
 
-    def __init__(self, rate: float, burst: int,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic,
+                 most: int = MOST) -> None:
         self.rate, self.burst, self._clock = rate, burst, clock
-        # Caller -> (tokens, when they were counted), the quietest first.
-        self._filled: collections.OrderedDict[str, tuple[float, float]] = \
-            collections.OrderedDict()
+        ways = min(_WAYS, most)
+        self._set = struct.Struct('Qdd' * ways)
+        self._sets = most // ways
+        self._file = os.memfd_create('cinder-rate-limit')
+        os.ftruncate(self._file, self._sets * self._set.size)
+        self._memory = mmap.mmap(self._file, 0)
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        return len(self._filled)
+        return sum(number != 0 for number, *_rest in _CALLER.iter_unpack(self._memory))
 
     def take(self, caller: str) -> float:
         """Take a token; returns 0, or, where there is none, the seconds until there is one."""
@@ -49,18 +64,37 @@ class Buckets:
         return self._change(caller, 0)
 
     def _change(self, caller: str, tokens: int) -> float:
-        now = self._clock()
-        with self._lock:
-            left, counted = self._filled.get(caller, (self.burst, now))
+        # The seed of hash() is random, and forked processes have the same.
+        number = hash(caller) % 2 ** 64 or 1
+        with self._locked():
+            now = self._clock()
+            slot, left, counted = self._find(number, now)
             left = min(self.burst, left + (now - counted) * self.rate)
             if left < 1:
                 return (1 - left) / self.rate
             if tokens:
-                self._filled[caller] = left - tokens, now
-                self._filled.move_to_end(caller)
-                if len(self._filled) > MOST:
-                    self._filled.popitem(last=False)
+                _CALLER.pack_into(self._memory, slot, number, left - tokens, now)
         return 0
+
+    def _find(self, number: int, now: float) -> tuple[int, float, float]:
+        """The offset of the slot that a caller has or may have, its tokens, when counted."""
+        start = number % self._sets * self._set.size
+        slots = self._set.unpack_from(self._memory, start)
+        numbers, counted = slots[::3], slots[2::3]
+        if number in numbers:
+            index = numbers.index(number)
+            return start + index * _CALLER.size, slots[3 * index + 1], counted[index]
+        return start + counted.index(min(counted)) * _CALLER.size, self.burst, now
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        # The kernel takes the second lock away from a process that is killed meanwhile.
+        with self._lock:
+            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._file, fcntl.LOCK_UN)
 
 
 class Limiter:

@@ -54,8 +54,8 @@ def test_looking_takes_nothing(buckets):
     assert buckets.wait('p') == 0.5
 
 
-def test_memory_is_bounded_and_the_quietest_is_forgotten(buckets, monkeypatch):
-    monkeypatch.setattr(ratelimit, 'MOST', 5)
+def test_memory_is_bounded_and_the_quietest_is_forgotten(clock):
+    buckets = ratelimit.Buckets(2, 3, clock, most=5)
     takes(buckets, 'busy', 3)
     for number in range(4):
         buckets.take(f'one {number}')
@@ -63,6 +63,16 @@ def test_memory_is_bounded_and_the_quietest_is_forgotten(buckets, monkeypatch):
     buckets.take('one 5')
     assert len(buckets) == 5
     assert buckets.take('busy') == 0, 'busy was the quietest and starts anew'
+
+
+def test_thousands_of_callers_have_their_own(clock):
+    buckets = ratelimit.Buckets(2, 3, clock)
+    for number in range(2000):
+        assert takes(buckets, f'p{number}', 4) == [0, 0, 0, 0.5]
+    clock.now += 0.5
+    for number in range(2000):
+        assert takes(buckets, f'p{number}', 2) == [0, 0.5]
+    assert len(buckets) == 2000
 
 
 @pytest.mark.parametrize(('address', 'caller'), [
