@@ -7,6 +7,7 @@ The same request of a client that never waits tells what is work and what is wai
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -181,8 +183,24 @@ def _bin() -> str:
     return os.path.dirname(sys.executable)
 
 
-def _uwsgi() -> str | None:
-    return shutil.which('uwsgi', path=f'{_bin()}{os.pathsep}{os.environ.get("PATH", "")}')
+@functools.cache
+def _uwsgi() -> list[str] | None:
+    """Return the beginning of a command for uWSGI, None where there is none for this Python: pip
+    has built it in this environment, or Debian's takes what is installed in this environment.
+
+    Debian's has a Python of its own, which may differ in its last number: it is not told of the
+    environment, whose standard library would not fit.
+    """
+    ours, theirs = shutil.which('uwsgi', path=_bin()), shutil.which('uwsgi')
+    if ours:
+        return [ours, '--virtualenv', sys.prefix]
+    if theirs:
+        words = [theirs, '--plugin', 'python3']
+        told = subprocess.run([*words, '--python-version'], capture_output=True, text=True,
+                              check=False).stdout
+        if told.startswith('{}.{}.'.format(*sys.version_info)):
+            return [*words, '--pythonpath', sysconfig.get_path('purelib')]
+    return None
 
 
 class Installation:
@@ -235,9 +253,8 @@ def _gunicorn(port: int, _path: pathlib.Path) -> list[str]:
 
 
 def _uwsgi_command(port: int, _path: pathlib.Path) -> list[str]:
-    return [_uwsgi(), '--http11-socket', f'127.0.0.1:{port}', '--module', 'cinder.wsgi.api',
-            '--virtualenv', sys.prefix, '--master', '--enable-threads', '--threads', '4',
-            '--need-app', '--die-on-term']
+    return [*_uwsgi(), '--http11-socket', f'127.0.0.1:{port}', '--module', 'cinder.wsgi.api',
+            '--master', '--enable-threads', '--threads', '4', '--need-app', '--die-on-term']
 
 
 _COMMANDS: dict[str, Callable[[int, pathlib.Path], list[str]]] = {

@@ -17,7 +17,7 @@ def installation(workspace):
 @pytest.fixture(scope='module', params=latency.SERVERS)
 def server(request, installation):
     if not latency.installed(request.param):
-        pytest.skip(f'{request.param} is not installed')
+        pytest.skip(f'{request.param} is not installed for this Python')
     with installation.served(request.param) as server:
         yield server
 
