@@ -66,6 +66,19 @@ def connected_volumes(ctxt) -> set[str]:
             _T.c.deleted == sa.false(), _T.c.connector.is_not(None))).scalars())
 
 
+def of_gone_volumes(ctxt, volume_ids: sa.Select) -> list[tuple[str, str]]:
+    """(id, volume id) of the attachments whose volume is deleted.
+
+    :param volume_ids: selects the volumes that are meant, deleted ones too.
+    """
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(_T.c.id, _T.c.volume_id).join(
+            _VOLUMES, _VOLUMES.c.id == _T.c.volume_id).where(
+                _T.c.deleted == sa.false(), _VOLUMES.c.deleted == sa.true(),
+                _T.c.volume_id.in_(volume_ids)).order_by(_T.c.id)).all()
+    return [(row.id, row.volume_id) for row in rows]
+
+
 def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
     """for_volume() for a caller that is reading already."""
     rows = query.as_dicts(conn.execute(_ON_VOLUME, {'volume_id': volume_id}))

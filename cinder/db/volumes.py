@@ -179,6 +179,28 @@ def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
     return [objects.Volume.from_row(row) for row in rows]
 
 
+def _not_extended() -> list[filters.Condition]:
+    """Volumes that keep room for a growth which no operation is about."""
+    return [_T.c.deleted == sa.false(), _T.c.growth != 0, ~sa.exists().where(
+        _OPERATIONS.c.resource_id == _T.c.id, _OPERATIONS.c.verb == 'volume.extend',
+        _OPERATIONS.c.state.in_(('queued', 'running')))]
+
+
+def growing_alone(ctxt, host: str | None, cluster: str | None) -> dict[str, int]:
+    """Id -> GiB that a volume of a back end keeps for a growth which no operation is about."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(_T.c.id, _T.c.growth).where(
+            *_not_extended(), _of_backend(host, cluster)).order_by(_T.c.id)).all()
+    return {row.id: row.growth for row in rows}
+
+
+@session.retry_on_deadlock
+def stop_growth(ctxt, volume_id: str) -> bool:
+    """Give back what a volume keeps for a growth, unless an operation is about it; whether it did.
+    """
+    return bool(changes.swap(ctxt, _T, [_T.c.id == volume_id, *_not_extended()], {'growth': 0}))
+
+
 def _of_backend(host: str | None, cluster: str | None) -> filters.Condition:
     places = ((_T.c.host, host), (_T.c.cluster_name, cluster))
     return sa.or_(sa.false(), *(_at(column, name) for column, name in places if name))

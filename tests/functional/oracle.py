@@ -5,7 +5,6 @@ It runs after every fault, at a quiet point. It reads the tables itself, with it
 few columns it needs, so that a mistake of the service's own queries cannot hide another.
 """
 
-import os
 import subprocess
 import time
 from collections import Counter
@@ -28,7 +27,9 @@ def _table(name: str, *columns: str) -> sa.TableClause:
 
 _VOLUMES = _table('volumes', 'id', 'name_id', 'project_id', 'status', 'size', 'growth',
                   'use_quota')
-_SNAPSHOTS = _table('snapshots', 'id', 'project_id', 'status', 'volume_size', 'use_quota')
+_SNAPSHOTS = _table('snapshots', 'id', 'project_id', 'volume_id', 'status', 'volume_size',
+                    'use_quota')
+_TRANSFERS = _table('transfers', 'id', 'volume_id')
 _ATTACHMENTS = _table('volume_attachment', 'id', 'volume_id', 'attach_status', 'connection_info')
 _MESSAGES = _table('messages', 'resource_uuid')
 _OPERATIONS = sa.table('operations', *(sa.column(name) for name in (
@@ -61,11 +62,12 @@ class Oracle:
         """Return all that does not fit at this moment, one line each."""
         with self._engine.connect() as conn:
             rows = {table.name: self._rows(conn, table)
-                    for table in (_VOLUMES, _SNAPSHOTS, _ATTACHMENTS, _MESSAGES)}
+                    for table in (_VOLUMES, _SNAPSHOTS, _TRANSFERS, _ATTACHMENTS, _MESSAGES)}
             operations = conn.execute(sa.select(_OPERATIONS)).all()
         try:
-            return [*_moving(rows), *_unfinished(operations), *_silent(rows, operations),
-                    *self._files(rows), *self._exports(rows), *self._quota(rows)]
+            return [*_moving(rows), *_growing(rows, operations), *_left(rows),
+                    *_unfinished(operations), *_silent(rows, operations), *self._files(rows),
+                    *self._exports(rows), *self._quota(rows)]
         except CUT_OFF as exc:
             return [f'the API does not answer: {exc!r}']
 
@@ -74,16 +76,20 @@ class Oracle:
         return conn.execute(sa.select(table).where(table.c.deleted.is_(sa.false()))).all()
 
     def _files(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
-        """Names on the disk against rows; an error may have left its resource unmade, and what
-        could not be taken over has never been there under its name."""
-        held = {f'volume-{row.name_id or row.id}': row.status for row in rows['volumes']}
-        held |= {f'snapshot-{row.id}': row.status for row in rows['snapshots']}
-        names = {name for folder in self._suite.folders() if folder.exists()
-                 for name in os.listdir(folder)}
-        yield from (f'on disk without a row: {name}' for name in sorted(names - held.keys()))
-        yield from (f'row {name} ({held[name]}) without its file'
-                    for name in sorted(held.keys() - names)
-                    if held[name] not in ('error', 'error_managing'))
+        """Names and sizes on the disk against rows; an error may have left its resource unmade, and
+        what could not be taken over has never been there under its name."""
+        held = {f'volume-{row.name_id or row.id}': (row.status, row.size)
+                for row in rows['volumes']}
+        held |= {f'snapshot-{row.id}': (row.status, row.volume_size) for row in rows['snapshots']}
+        sizes = {path.name: path.stat().st_size for folder in self._suite.folders()
+                 if folder.exists() for path in folder.iterdir()}
+        yield from (f'on disk without a row: {name}' for name in sorted(sizes.keys() - held.keys()))
+        for name, (status, gib) in sorted(held.items()):
+            if name not in sizes:
+                if status not in ('error', 'error_managing'):
+                    yield f'row {name} ({status}) without its file'
+            elif sizes[name] != gib * 2 ** 30:
+                yield f'{name} ({status}) has {sizes[name] / 2 ** 30} GiB on disk, its row {gib}'
 
     def _exports(self, rows: dict[str, list[sa.Row]]) -> Iterator[str]:
         if self._suite.tgtd is None:
@@ -125,6 +131,24 @@ def _moving(rows: dict[str, list[sa.Row]]) -> Iterator[str]:
         for row in rows[kind]:
             if getattr(row, column) in _MOVING:
                 yield f'{kind} {row.id} is still {getattr(row, column)}'
+
+
+def _growing(rows: dict[str, list[sa.Row]], operations: list[sa.Row]) -> Iterator[str]:
+    """Room that is kept for a growth which nobody is about."""
+    growing = {row.resource_id for row in operations
+               if row.verb == 'volume.extend' and row.state in ('queued', 'running')}
+    for row in rows['volumes']:
+        if row.growth and row.id not in growing:
+            yield f'volume {row.id} grows by {row.growth} GiB without an operation'
+
+
+def _left(rows: dict[str, list[sa.Row]]) -> Iterator[str]:
+    """What hangs on volumes that are gone."""
+    present = {row.id for row in rows['volumes']}
+    for kind in ('volume_attachment', 'snapshots', 'transfers'):
+        for row in rows[kind]:
+            if row.volume_id not in present:
+                yield f'{kind} {row.id} of volume {row.volume_id}, which is gone'
 
 
 def _unfinished(operations: list[sa.Row]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from cinder.volume.driver import Finding, Rows
 from cinder.volume.drivers.exported import GIB
 
 # Statuses in which a row says that its bytes are there; in all others they may be, or not.
-_STORED = frozenset((
+STORED = frozenset((
     'available', 'in-use', 'reserved', 'attaching', 'detaching', 'maintenance', 'extending',
     'error_extending', 'retyping', 'uploading', 'backing-up', 'awaiting-transfer'))
 
@@ -87,16 +87,14 @@ class Audit:
              size: int) -> Iterator[Finding]:
         full = self._lvm.full(name)
         if found is None:
-            if row.status in _STORED:
+            if row.status in STORED:
                 yield Finding(
                     'missing', name, f'{kind} {row.id} is {row.status}, and there is no {full}',
                     f'look for it in `lvs -a` and in /etc/lvm/archive; restore it from a backup, '
                     f'or delete the {kind}')
             return
-        if kind == 'volume' and found.size < size * GIB and row.status in _STORED:
-            yield Finding('size', name,
-                          f'{full} has {found.size} bytes, volume {row.id} {size} GiB',
-                          f'lvextend -L {size}g {full}')
+        if kind == 'volume' and row.status in STORED:
+            yield from sizes(name, full, found.size, row.id, size, f'lvextend -L {size}g {full}')
         if found.attr[4] in 'sSdi':
             # Left so by whoever died between suspending and resuming.
             yield self._mend(
@@ -161,6 +159,22 @@ class Audit:
                           f'{self._lvm.full(named[number])} is device {number} of its pool, which '
                           'has none of that number', 'its bytes are lost: restore it from a backup '
                           'and delete it')
+
+
+def sizes(name: str, where: str, found: int, volume_id: str, gib: int,
+          grow: str) -> Iterator[Finding]:
+    """A volume whose storage is not of the size that its row says.
+
+    :param where: what an operator calls it on the storage
+    :param found: bytes of it; storage that gives room in larger units has some more
+    :param grow: the command that lets it have the size of the row
+    """
+    larger = found // GIB
+    if found < gib * GIB or larger > gib:
+        yield Finding('size', name, f'{where} has {found} bytes, volume {volume_id} {gib} GiB',
+                      grow if found < gib * GIB else
+                      f'openstack volume set --size {larger} {volume_id}: then the row and the '
+                      'quota count what is there')
 
 
 def exports(target: Any, rows: Rows, heal: bool, remove: Any) -> Iterator[Finding]:

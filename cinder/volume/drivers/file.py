@@ -12,7 +12,7 @@ from cinder.brick import native
 from cinder.brick.local_dev import files
 from cinder.i18n import _
 from cinder.volume import driver
-from cinder.volume.drivers import exported, manageable
+from cinder.volume.drivers import audit, exported, file_audit, manageable
 from cinder.volume.drivers.exported import GIB
 
 # What copies where the file system cannot share blocks.
@@ -22,9 +22,9 @@ COPIES = frozenset(('volume.clone', 'volume.revert', 'snapshot.create', 'group_s
 def _typed(method):
     """Errors of the file system, a full one among them, as errors of the back end."""
     @functools.wraps(method)
-    def wrapper(*args):
+    def wrapper(*args, **kwargs):
         try:
-            return method(*args)
+            return method(*args, **kwargs)
         except OSError as exc:
             raise exception.VolumeBackendAPIException(data=f'{method.__name__}: {exc}') from exc
     return wrapper
@@ -32,7 +32,7 @@ def _typed(method):
 
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                        driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
-                       driver.ReadsSnapshots):
+                       driver.Audits, driver.ReadsSnapshots):
     """Real storage for one machine, with nothing to set up."""
 
     sparse_copy = True
@@ -127,6 +127,12 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def migrate_volume(self, volume: Any, path: str) -> bool:
         """In the same file system the file gets a second name."""
         return native.call(files.share, self._path(volume.name), path)
+
+    @_typed
+    def audit(self, rows: driver.Rows, heal: bool = False) -> list[driver.Finding]:
+        return [*file_audit.findings(self.folder, native.call(files.listing, self.folder), rows),
+                *audit.exports(self.target, rows, heal,
+                               lambda volume: self.remove_export(None, volume))]
 
     # ------------------------------------------------------------------ what others made
     @_typed

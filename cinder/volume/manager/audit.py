@@ -2,6 +2,7 @@
 """Puts the rows of a back end next to its storage: at each start, where what is safe is healed, and
 for `cinder-manage volume doctor`, which changes nothing. The driver does the comparing."""
 import re
+from collections.abc import Iterator
 
 from oslo_log import log as logging
 
@@ -41,13 +42,34 @@ def _place_of(ctxt, name: str) -> str | None:
     return place
 
 
+def _among_rows(ctxt, host: str, cluster: str | None,
+                heal: bool = False) -> Iterator[driver_api.Finding]:
+    """What does not fit together in the rows alone, whatever the storage is."""
+    for volume_id, gib in volumes_db.growing_alone(ctxt, host, cluster).items():
+        yield driver_api.Finding(
+            'growth', volume_id, f'volume {volume_id} counts {gib} GiB for a growth that no '
+            'operation is about', 'restart cinder-volume: it gives them back',
+            healed=heal and volumes_db.stop_growth(ctxt, volume_id))
+    for ident, volume_id in attachments_db.of_gone_volumes(
+            ctxt, volumes_db.ids_on_backend(host, cluster)):
+        yield driver_api.Finding(
+            'attachment', ident, f'attachment {ident} is of volume {volume_id}, which is deleted',
+            'restart cinder-volume: it ends it',
+            healed=heal and attachments_db.destroy(ctxt, ident))
+
+
+def _found(ctxt, driver: driver_api.VolumeDriver, host: str, cluster: str | None,
+           heal: bool = False) -> list[driver_api.Finding]:
+    found = list(_among_rows(ctxt, host, cluster, heal))
+    if isinstance(driver, driver_api.Audits):
+        found += driver.audit(rows(ctxt, host, cluster), heal=heal)
+    return found
+
+
 def heal(ctxt, backend: backends.Backend) -> None:
     """The step at start: heal and log. Trouble with looking is no reason to stay down."""
-    driver = backend.driver
-    if not isinstance(driver, driver_api.Audits):
-        return
     try:
-        found = driver.audit(rows(ctxt, backend.host, backend.sharing), heal=True)
+        found = _found(ctxt, backend.driver, backend.host, backend.sharing, heal=True)
     except Exception:
         utils.log_failure(LOG, 'The rows of %s could not be compared with its storage.',
                           backend.host)
@@ -62,9 +84,9 @@ def heal(ctxt, backend: backends.Backend) -> None:
                       finding.kind, finding.what, finding.advice)
 
 
-def findings(ctxt, driver: driver_api.Audits, host: str,
+def findings(ctxt, driver: driver_api.VolumeDriver, host: str,
              cluster: str | None = None) -> list[driver_api.Finding]:
     """What is found twice, as a running service changes rows and storage one after the other."""
-    first = driver.audit(rows(ctxt, host, cluster))
-    again = driver.audit(rows(ctxt, host, cluster)) if first else []
+    first = _found(ctxt, driver, host, cluster)
+    again = _found(ctxt, driver, host, cluster) if first else []
     return [finding for finding in first if finding in again]

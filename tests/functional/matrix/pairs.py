@@ -11,7 +11,14 @@ from cinder.db import types as types_db
 from tests.api.client import Answer
 from tests.functional.matrix import site as sites
 from tests.functional.matrix.judge import GIB, Judge
-from tests.functional.matrix.table import REQUESTS, WORLDS, Operation, Request, fill
+from tests.functional.matrix.table import (
+    REQUESTS,
+    WORLDS,
+    Operation,
+    Request,
+    fill,
+    names_in,
+)
 
 IMAGE = b'an image'
 STRAY = ('one', 'stray'), (GIB, b'a stray')
@@ -23,6 +30,8 @@ _HELD = re.compile(r'^message\.(?!update_service)|^driver\.|:claim:after|schedul
 TROUBLES = {
     '': (None, None),
     'breaks': (sites.broken, None),
+    # The same, and the request comes when that has ended.
+    'broke': (sites.broken, None),
     'rest breaks': (None, sites.broken),
     'is busy': (lambda: exception.VolumeIsBusy(volume_name='v', reason='it is open'), None),
     'does not answer': (lambda: exception.BackendUnresponsive(data='it hangs'), None),
@@ -152,13 +161,14 @@ class Player:
                     yield Pair(operation, step, number, request, trouble)
 
     def _fits(self, operation: Operation, request: str) -> bool:
+        """Whether a request is about something of the operation's world."""
         ids = dict(self.world(operation.world).ids)
         ids |= dict.fromkeys(self._makes[operation], '-')
         try:
             fill(REQUESTS[request], ids)
         except KeyError:
             return False
-        return True
+        return bool(names_in(REQUESTS[request]) - self._common.keys())
 
     def play(self, pair: Pair) -> list[str]:
         """All that was found."""
@@ -185,6 +195,9 @@ class Player:
             # How often it looks for another one, and so comes somewhere again, varies.
             if not site.come_there() and pair.number == 1:
                 findings.append('it did not come there')
+            if pair.trouble == 'broke':
+                site.stage.release()
+                site.drain()
             try:
                 filled = fill(REQUESTS[pair.request], ids)
             except KeyError:
@@ -212,11 +225,12 @@ def _troubles(operation: Operation, step: str) -> Iterator[str]:
         yield 'lost'
     if step.startswith('driver.') and step.endswith(':before'):
         yield 'breaks'
+        yield 'broke'
         yield 'rest breaks'
         if step.startswith('driver.delete_'):
             yield 'is busy'
-        if not REQUESTS[operation.request].calls:
-            yield 'does not answer'
+    if step.startswith('driver.') and not REQUESTS[operation.request].calls:
+        yield 'does not answer'
 
 
 def _made(answer: Answer, alias: str = '') -> dict[str, str]:

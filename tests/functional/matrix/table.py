@@ -3,6 +3,8 @@
 
 A name in angle brackets is an id of the world, or of what the operation makes.
 """
+import json
+import re
 from typing import Any, NamedTuple
 
 HOST = {'host': 'node', 'ip': '127.0.0.1', 'initiator': 'iqn.1993-08.org.debian:01:node'}
@@ -259,3 +261,8 @@ def fill(request: Request, ids: dict[str, str]) -> tuple[str, str, Any]:
         name, _, after = rest.partition('>')
         return f'{before}{ids[name]}{after}'
     return request.method, put(request.path), put(request.body)
+
+
+def names_in(request: Request) -> set[str]:
+    """The names that fill() replaces."""
+    return set(re.findall(r'<(\w+)>', json.dumps([request.path, request.body])))

@@ -113,6 +113,16 @@ def test_a_volume_that_is_too_small_is_told(driver, group, row):
     assert driver.audit(rows(row, busy=[row.id])) == []
 
 
+def test_a_volume_that_is_too_large_is_told(driver, group, row):
+    group.volumes[row.name].size += 4 * 2 ** 20
+    assert driver.audit(rows(row)) == []  # LVM gives whole extents
+    group.volumes[row.name].size = 3 * GIB
+    found, = driver.audit(rows(row), heal=True)
+    assert kinds([found]) == [('size', row.name, False)]
+    assert f'--size 3 {row.id}' in found.advice
+    assert driver.audit(rows(row, busy=[row.id])) == []
+
+
 @pytest.mark.parametrize('interrupted_late', [False, True])
 def test_a_half_reverted_volume_is_put_right(driver, group, row, interrupted_late):
     fresh = f'revert-{row.name}'

@@ -178,3 +178,29 @@ def test_what_was_only_on_its_way_is_not_told(examine, group, ctxt):
             stored(group, row.name)
     group.before = appear
     assert examine() == (0, '0 findings\n')
+
+
+@pytest.fixture
+def odd(ctxt):
+    """Rows that do not fit together: (volume that grows, attachment of a volume that is gone)."""
+    growing = volume_row(ctxt, growth=2, status='error')
+    gone = volume_row(ctxt, status='error')
+    left = attachments_db.create(ctxt, {'volume_id': gone.id, 'attach_status': 'reserved'})
+    volumes_db.overwrite(ctxt, gone.id, {'deleted': True})
+    return growing, left
+
+
+def test_growth_without_an_operation_and_attachments_of_what_is_gone_are_healed(
+        manager, ctxt, odd, caplog):
+    growing, left = odd
+    busy = volume_row(ctxt, growth=1, status='extending')
+    operations_db.create(ctxt, 'volume.extend', busy, host=HOST)
+    assert {finding.kind for finding in audit.findings(ctxt, manager.backend.driver, HOST)} == {
+        'growth', 'attachment'}
+    manager.init_host()
+    assert volumes_db.get(ctxt, growing.id).growth == 0
+    assert volumes_db.get(ctxt, busy.id).growth == 1
+    with pytest.raises(exception.VolumeAttachmentNotFound):
+        attachments_db.get(ctxt, left.id)
+    assert caplog.text.count('Healed on') == 2
+    assert audit.findings(ctxt, manager.backend.driver, HOST) == []

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares rows with the files of a folder. It changes nothing: a file may be all that is left of
+what a tenant wrote."""
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cinder.volume.driver import Finding, Rows
+from cinder.volume.drivers import audit
+
+
+def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Finding]:
+    """What does not fit together.
+
+    :param files: name -> bytes, of all files in the folder
+    """
+    wanted: dict[str, tuple[str, Any]] = {row.name: ('volume', row) for row in rows.volumes}
+    wanted |= {row.name: ('snapshot', row) for row in rows.snapshots}
+    for name, (kind, row) in wanted.items():
+        # Names are made of ids, but of a migrated volume's former one.
+        if row.id in rows.busy or row.status not in audit.STORED:
+            continue
+        path = f'{folder}/{name}'
+        if name not in files:
+            yield Finding('missing', name, f'{kind} {row.id} is {row.status}, and there is no '
+                          f'{path}', f'restore it from a backup, or delete the {kind}')
+        elif kind == 'volume':
+            yield from audit.sizes(name, path, files[name], row.id, row.size,
+                                   f'truncate -s {row.size}G {path}')
+    for name in sorted(files.keys() - wanted.keys()):
+        yield from _orphan(f'{folder}/{name}', name, rows)
+
+
+def _orphan(path: str, name: str, rows: Rows) -> Iterator[Finding]:
+    place = rows.place_of(name)
+    if place is None or any(ident in name for ident in rows.busy):
+        return
+    if place:
+        yield Finding('elsewhere', name, f'{path} belongs to a row of {place}',
+                      'cinder-manage service list; if that host was renamed, give it its name '
+                      'back (host, enabled_backends)')
+    else:
+        yield Finding('orphan', name, f'{path} has no row', f'rm {path}, when nobody misses it; '
+                      'it holds what a tenant wrote')
