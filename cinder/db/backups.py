@@ -143,7 +143,17 @@ def take_in(ctxt, values: Mapping[str, object],
 
 @session.retry_on_deadlock
 def update(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is.
+    """Change columns whatever the status is, and never the status; see volumes.update.
+
+    :raises BackupNotFound: there is no such backup.
+    """
+    changes.refuse_status(_T, values)
+    overwrite(ctxt, backup_id, values)
+
+
+@session.retry_on_deadlock
+def overwrite(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
+    """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises BackupNotFound: there is no such backup.
     """

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from cinder.db import functions, session
+from cinder.db import functions, models, session
 from cinder.db.filters import Condition
+
+_OPERATIONS = models.Operation.__table__
 
 
 def with_id(values: Mapping[str, object]) -> dict[str, object]:
@@ -116,6 +118,32 @@ def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], 
     if 'updated_at' not in dict(values):
         ordered.append((table.c.updated_at, session.utcnow()))
     return table.update().ordered_values(*ordered)
+
+
+def refuse_status(table: sa.Table, values: Mapping[str, object]) -> None:
+    """For update(): a status follows from operations, see transition() and leave().
+
+    :raises ValueError: there is one among the values.
+    """
+    if 'status' in values:
+        raise ValueError(f'the status of {table.name} is not written by update()')
+
+
+def fail(ctxt, table: sa.Table, members: Condition, meanwhile: str, idle: bool) -> list[dict]:
+    """Put the rows of the status `meanwhile` among `members` in error; returns them as they were.
+
+    :param idle: leave out those that an operation of their own is about.
+    """
+    where = [members, table.c.deleted == sa.false(), table.c.status == meanwhile]
+    if idle:
+        where.append(~sa.exists().where(_OPERATIONS.c.resource_id == table.c.id,
+                                        _OPERATIONS.c.state.in_(('queued', 'running'))))
+    with session.writer(ctxt) as conn:
+        rows = [dict(row) for row in conn.execute(
+            sa.select(*table.c).where(*where)).mappings()]
+        if rows:
+            swap(ctxt, table, [table.c.id.in_([row['id'] for row in rows])], {'status': 'error'})
+    return rows
 
 
 def soft_delete(ctxt, table: sa.Table, where: Sequence[Condition], **values: object) -> int:

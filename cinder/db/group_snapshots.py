@@ -67,7 +67,17 @@ def create(ctxt, values: Mapping[str, object], group: objects.Group) -> objects.
 
 @session.retry_on_deadlock
 def update(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is.
+    """Change columns whatever the status is, and never the status; see volumes.update.
+
+    :raises GroupSnapshotNotFound: there is no such group snapshot.
+    """
+    changes.refuse_status(_T, values)
+    overwrite(ctxt, group_snapshot_id, values)
+
+
+@session.retry_on_deadlock
+def overwrite(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> None:
+    """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises GroupSnapshotNotFound: there is no such group snapshot.
     """
@@ -105,14 +115,14 @@ def leave(ctxt, group_snapshot_id: str, meanwhile: str | None, status: str,
                                     {**values, 'status': status})
 
 
-def fail_snapshots(ctxt, group_snapshot_id: str, meanwhile: str) -> list[objects.Snapshot]:
-    """Put its snapshots of the status `meanwhile` in error; returns them."""
-    where = [_SNAPSHOTS.c.group_snapshot_id == group_snapshot_id,
-             _SNAPSHOTS.c.deleted == sa.false(), _SNAPSHOTS.c.status == meanwhile]
-    with session.writer(ctxt) as conn:
-        rows = conn.execute(sa.select(*_SNAPSHOTS.c).where(*where)).mappings().all()
-        changes.swap(ctxt, _SNAPSHOTS, where, {'status': 'error'})
-    return [objects.Snapshot.from_row(row) for row in rows]
+def fail_snapshots(ctxt, group_snapshot_id: str, meanwhile: str,
+                   idle: bool) -> list[objects.Snapshot]:
+    """Put its snapshots of the status `meanwhile` in error; returns them.
+
+    :param idle: leave out those that an operation of their own is about.
+    """
+    return [objects.Snapshot.from_row(row) for row in changes.fail(
+        ctxt, _SNAPSHOTS, _SNAPSHOTS.c.group_snapshot_id == group_snapshot_id, meanwhile, idle)]
 
 
 @session.retry_on_deadlock

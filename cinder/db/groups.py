@@ -122,7 +122,17 @@ def create(ctxt, values: Mapping[str, object], volume_types: Sequence[str],
 
 @session.retry_on_deadlock
 def update(ctxt, group_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is.
+    """Change columns whatever the status is, and never the status; see volumes.update.
+
+    :raises GroupNotFound: there is no such group.
+    """
+    changes.refuse_status(_T, values)
+    overwrite(ctxt, group_id, values)
+
+
+@session.retry_on_deadlock
+def overwrite(ctxt, group_id: str, values: Mapping[str, object]) -> None:
+    """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises GroupNotFound: there is no such group.
     """
@@ -169,14 +179,13 @@ def leave(ctxt, group_id: str, meanwhile: str | None, status: str,
     return changes.compare_and_swap(ctxt, _T, group_id, expected, {**values, 'status': status})
 
 
-def fail_volumes(ctxt, group_id: str, meanwhile: str) -> list[objects.Volume]:
-    """Put the group's volumes of the status `meanwhile` in error; returns them."""
-    where = [_VOLUMES.c.group_id == group_id, _VOLUMES.c.deleted == sa.false(),
-             _VOLUMES.c.status == meanwhile]
-    with session.writer(ctxt) as conn:
-        rows = conn.execute(sa.select(*_VOLUMES.c).where(*where)).mappings().all()
-        changes.swap(ctxt, _VOLUMES, where, {'status': 'error'})
-    return [objects.Volume.from_row(row) for row in rows]
+def fail_volumes(ctxt, group_id: str, meanwhile: str, idle: bool) -> list[objects.Volume]:
+    """Put the group's volumes of the status `meanwhile` in error; returns them.
+
+    :param idle: leave out those that an operation of their own is about.
+    """
+    return [objects.Volume.from_row(row) for row in changes.fail(
+        ctxt, _VOLUMES, _VOLUMES.c.group_id == group_id, meanwhile, idle)]
 
 
 @session.retry_on_deadlock

@@ -12,7 +12,6 @@ from cinder.objects import states
 _T = models.Snapshot.__table__
 _SIDE = models.SnapshotMetadata.__table__
 _VOLUMES = models.Volume.__table__
-_OPERATIONS = models.Operation.__table__
 _COLUMNS = tuple(_T.c[name] for name in (
     'id', 'project_id', 'user_id', 'volume_id', 'volume_size', 'status', 'progress',
     'display_name', 'display_description', 'group_snapshot_id', 'encryption_key_id',
@@ -141,7 +140,17 @@ def create(ctxt, values: Mapping[str, object],
 
 @session.retry_on_deadlock
 def update(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is.
+    """Change columns whatever the status is, and never the status; see volumes.update.
+
+    :raises SnapshotNotFound: there is no such snapshot.
+    """
+    changes.refuse_status(_T, values)
+    overwrite(ctxt, snapshot_id, values)
+
+
+@session.retry_on_deadlock
+def overwrite(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
+    """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises SnapshotNotFound: there is no such snapshot.
     """
@@ -179,26 +188,11 @@ def leave(ctxt, snapshot_id: str, meanwhile: str | None, status: str,
     return changes.compare_and_swap(ctxt, _T, snapshot_id, expected, {**values, 'status': status})
 
 
-def fail_cascade(ctxt, volume_id: str, meanwhile: str) -> list[objects.Snapshot]:
+def fail_cascade(ctxt, volume_id: str, meanwhile: str, _idle: bool) -> list[objects.Snapshot]:
     """Put the volume's snapshots of the status `meanwhile` that have no operation of their own in
     error, from which they can be deleted again; returns them."""
-    own = sa.exists().where(_OPERATIONS.c.resource_id == _T.c.id,
-                            _OPERATIONS.c.state.in_(('queued', 'running')))
-    where = [_T.c.volume_id == volume_id, _T.c.deleted == sa.false(), _T.c.status == meanwhile,
-             ~own]
-    with session.writer(ctxt) as conn:
-        rows = conn.execute(sa.select(*_T.c).where(*where)).mappings().all()
-        changes.swap(ctxt, _T, [_T.c.id.in_([row['id'] for row in rows])], {'status': 'error'})
-    return [objects.Snapshot.from_row(row) for row in rows]
-
-
-def fail_revert(ctxt, snapshot_id: str) -> list[objects.Snapshot]:
-    """Put the snapshot of a revert in error if that has not ended; returns it in a list."""
-    with session.writer(ctxt):
-        if not leave(ctxt, snapshot_id, states.SNAPSHOT['revert'].meanwhile,
-                     states.SNAPSHOT['revert'].error, {}):
-            return []
-        return _objects(ctxt, _T.c.id == snapshot_id)
+    return [objects.Snapshot.from_row(row) for row in changes.fail(
+        ctxt, _T, _T.c.volume_id == volume_id, meanwhile, idle=True)]
 
 
 @session.retry_on_deadlock

@@ -275,8 +275,7 @@ def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
 
     :raises VolumeNotFound: there is no such volume.
     """
-    if 'status' in values:
-        raise ValueError('the status of a volume is not written by update()')
+    changes.refuse_status(_T, values)
     overwrite(ctxt, volume_id, values)
 
 

@@ -20,6 +20,18 @@ _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, stat
           'group': (groups_db, states.GROUP),
           'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
 
+# Kind -> kind of its members, and what puts those in error that were under way with it. A volume is
+# under way with its snapshots when it is deleted with them.
+_MEMBERS = {'group': ('volume', groups_db.fail_volumes),
+            'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots),
+            'volume': ('snapshot', snapshots_db.fail_cascade)}
+
+# Verb -> what else is under way with it: argument that has its id, kind, row of its state table.
+_ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
+          'backup.create': (('snapshot_id', 'snapshot', 'backup'),
+                            ('volume_id', 'volume', 'backup')),
+          'backup.restore': (('volume_id', 'volume', 'restore_backup'),)}
+
 WENT_AWAY = 'The operation was superseded by a later request; what it had done was kept.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
 
@@ -118,29 +130,35 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, r
         if not moved:
             _write(ctxt, operation, resource, values)
         operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
-        for kind, each in [(operation.resource_type, resource),
-                           *_fail_members(ctxt, operation, resource)]:
+        failed = [(operation.resource_type, resource), *let_go(ctxt, operation, idle=not moved)]
+        for kind, each in failed:
             tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
     return moved
 
 
-def _fail_members(ctxt: context.RequestContext, operation: objects.Operation,
-                  resource) -> list[tuple[str, objects.base.CinderObject]]:
-    """Put in error what was under way with the resource, whatever became of that; (kind, member)
-    of each."""
+def let_go(ctxt: context.RequestContext, operation: objects.Operation,
+           idle: bool = True) -> list[tuple[str, objects.base.CinderObject]]:
+    """End what is under way with the resource of an operation that comes to nothing; part of the
+    caller's transaction.
+
+    :param idle: leave out members that an operation of their own is about, as another request took
+        the resource over.
+    :returns: (kind, resource) of all that is in error now.
+    """
+    failed, arguments = [], operation.arguments or {}
+    for argument, kind, name in _ALONG.get(operation.verb, ()):
+        table, row = _KINDS[kind][0], _KINDS[kind][1][name]
+        ident = arguments.get(argument)
+        if ident and table.leave(ctxt, ident, row.meanwhile, row.error, {}) and (
+                row.error == 'error'):
+            failed.append((kind, table.get(ctxt.elevated(), ident)))
     meanwhile = transition_of(operation).meanwhile
-    if operation.resource_type == 'group' and meanwhile in states.TRANSITIONAL:
-        return [('volume', each) for each in groups_db.fail_volumes(ctxt, resource.id, meanwhile)]
-    if operation.resource_type == 'group_snapshot':
-        return [('snapshot', each) for each in group_snapshots_db.fail_snapshots(
-            ctxt, resource.id, meanwhile)]
-    if operation.verb == 'volume.revert':
-        found = snapshots_db.fail_revert(ctxt, operation.arguments['snapshot_id'])
-    elif operation.verb == 'volume.delete' and operation.arguments.get('cascade'):
-        found = snapshots_db.fail_cascade(ctxt, resource.id, meanwhile)
-    else:
-        found = []
-    return [('snapshot', each) for each in found]
+    alone = operation.resource_type == 'volume' and not arguments.get('cascade')
+    if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL and not alone:
+        kind, put_in_error = _MEMBERS[operation.resource_type]
+        failed += [(kind, member) for member in
+                   put_in_error(ctxt, operation.resource_id, meanwhile, idle)]
+    return failed
 
 
 @session.retry_on_deadlock
@@ -158,18 +176,18 @@ def member_gone(ctxt: context.RequestContext, operation: objects.Operation, kind
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
             resource=None, **values: object) -> None:
-    """End the operation without touching the status of its resource, which others took over.
-    What was under way with it ends in error.
+    """End the operation without touching the status of its resource, which others took over; what
+    was under way with it is put in error, from which it can be deleted.
 
     :param resource: None: it is gone, and nobody is told
     :param values: columns of it to write, such as what no longer counts
     """
     with session.writer(ctxt):
         operations_db.finish(ctxt, operation, error=reason)
+        for kind, each in let_go(ctxt, operation):
+            tell(ctxt, kind, each, operation.verb, reason, request_id=operation.request_id)
         if resource is not None:
             _keep_facts(ctxt, operation, resource, values)
-            for kind, member in _fail_members(ctxt, operation, resource):
-                tell(ctxt, kind, member, operation.verb, reason, request_id=operation.request_id)
 
 
 def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,

@@ -131,7 +131,7 @@ def test_create_from_a_snapshot(api, volume, service):
     assert (shown['snapshot_id'], shown['size']) == (snapshot['id'], 1)
     assert shown['data_timestamp'] == api.get(
         '/snapshots/' + snapshot['id']).json['snapshot']['created_at']
-    snapshots_db.update(ADMIN, snapshot['id'], {'status': 'error'})
+    snapshots_db.overwrite(ADMIN, snapshot['id'], {'status': 'error'})
     create(api, volume, snapshot_id=snapshot['id']).fault(400)
 
 
@@ -432,7 +432,7 @@ def test_a_volume_from_a_backup(member, service, backup, volume, bus, nobody):
     ask(source_volid=volume['id']).fault(400)
     assert nobody in ask(backup_id=nobody).fault(404)
     ask(mv='3.46').fault(400)
-    backups_db.update(ADMIN, backup['id'], {'status': 'restoring'})
+    backups_db.overwrite(ADMIN, backup['id'], {'status': 'restoring'})
     assert 'restoring' in ask().fault(400)
     stranger = member.as_roles('member,reader', project=OTHER)
     stranger.post('/volumes', {'volume': {'backup_id': backup['id']}}).fault(404)

@@ -358,7 +358,7 @@ class TestBeforeItIsMade:
         return make()
 
     def _put_in(self, group, status):
-        groups_db.update(ADMIN, group, {'status': status})
+        groups_db.overwrite(ADMIN, group, {'status': status})
 
     @pytest.mark.parametrize('status', ['creating', 'error'])
     def test_rename(self, api, group, status):

@@ -216,7 +216,7 @@ BEFORE = [
     ('thaw', _frozen),
     ('migrate_volume_completion', _migrating),
     ('record-import', _exported),
-    ('snapshot-status-update', lambda world: snapshots_db.update(
+    ('snapshot-status-update', lambda world: snapshots_db.overwrite(
         ADMIN, world.ids['snapshot'], {'status': 'creating'})),
     ('image-metadata-unset', lambda world: volumes_db.set_glance_metadata(
         ADMIN, world.ids['volume'], {'ramdisk_id': 'x'})),

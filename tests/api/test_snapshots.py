@@ -170,7 +170,7 @@ def test_progress_from_outside(api, snapshot):
         return api.post(path + '/action', {'os-update_snapshot_status': value})
 
     report(status='error').fault(400)
-    snapshots_db.update(ADMIN, snapshot['id'], {'status': 'creating'})
+    snapshots_db.overwrite(ADMIN, snapshot['id'], {'status': 'creating'})
     for progress in ('101%', '5', 'x%', '-1%', 5, '%', '5%\n'):
         report(status='error', progress=progress).fault(400)
     report(status='deleting').fault(400)
@@ -183,7 +183,7 @@ def test_progress_from_outside(api, snapshot):
 
 def test_force_delete(api, member, snapshot, nobody):
     path = f"/snapshots/{snapshot['id']}"
-    snapshots_db.update(ADMIN, snapshot['id'], {'status': 'creating'})
+    snapshots_db.overwrite(ADMIN, snapshot['id'], {'status': 'creating'})
     member.post(path + '/action', {'os-force_delete': {}}).fault(403)
     assert api.post(path + '/action', {'os-force_delete': {}}).status == 202
     api.get(path).fault(404)

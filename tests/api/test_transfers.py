@@ -83,7 +83,7 @@ class TestOffer:
 
     def test_snapshots_must_be_at_rest_unless_they_stay(self, api, make, volume, snapshot):
         """3.55"""
-        snapshots_db.update(ADMIN, snapshot['id'], {'status': 'deleting'})
+        snapshots_db.overwrite(ADMIN, snapshot['id'], {'status': 'deleting'})
         for url in (NEW, OLD):
             assert snapshot['id'] in api.post(
                 url, {'transfer': {'volume_id': volume['id']}}).fault(400)
@@ -214,7 +214,7 @@ class TestAccept:
 
     def test_a_snapshot_that_is_deleted_meanwhile_is_waited_for(self, make, snapshot, other):
         made = make()
-        snapshots_db.update(ADMIN, snapshot['id'], {'status': 'deleting'})
+        snapshots_db.overwrite(ADMIN, snapshot['id'], {'status': 'deleting'})
         assert snapshot['id'] in _accept(other, made).fault(400)
 
 

@@ -83,27 +83,27 @@ class Daemons:
 
     def revert_volume(self, ctxt, volume, operation) -> None:
         volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
-        snapshots_db.update(ctxt, operation.arguments['snapshot_id'], {'status': 'available'})
+        snapshots_db.overwrite(ctxt, operation.arguments['snapshot_id'], {'status': 'available'})
 
     def create_snapshot(self, ctxt, snapshot, operation) -> None:
-        snapshots_db.update(ctxt, snapshot.id, {'status': 'available', 'progress': '100%'})
+        snapshots_db.overwrite(ctxt, snapshot.id, {'status': 'available', 'progress': '100%'})
 
     def delete_snapshot(self, ctxt, snapshot, operation) -> None:
         snapshots_db.destroy(ctxt, snapshot.id)
 
     def create_group(self, ctxt, group, operation) -> None:
-        groups_db.update(ctxt, group.id, {'status': 'available', 'host': HOST,
+        groups_db.overwrite(ctxt, group.id, {'status': 'available', 'host': HOST,
                                           'availability_zone': 'nova'})
 
     def update_group(self, ctxt, group, operation) -> None:
         for ident in operation.arguments['remove']:
             volumes_db.update(ctxt, ident, {'group_id': None})
-        groups_db.update(ctxt, group.id, {'status': 'available'})
+        groups_db.overwrite(ctxt, group.id, {'status': 'available'})
 
     def copy_group(self, ctxt, group, operation) -> None:
         for ident in groups_db.volume_ids(ctxt, group.id):
             volumes_db.overwrite(ctxt, ident, {'status': 'available'})
-        groups_db.update(ctxt, group.id, {'status': 'available'})
+        groups_db.overwrite(ctxt, group.id, {'status': 'available'})
 
     def delete_group(self, ctxt, group, operation) -> None:
         for ident in groups_db.volume_ids(ctxt, group.id):
@@ -112,8 +112,8 @@ class Daemons:
 
     def create_group_snapshot(self, ctxt, group_snapshot, operation) -> None:
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
-            snapshots_db.update(ctxt, ident, {'status': 'available', 'progress': '100%'})
-        group_snapshots_db.update(ctxt, group_snapshot.id, {'status': 'available'})
+            snapshots_db.overwrite(ctxt, ident, {'status': 'available', 'progress': '100%'})
+        group_snapshots_db.overwrite(ctxt, group_snapshot.id, {'status': 'available'})
 
     def delete_group_snapshot(self, ctxt, group_snapshot, operation) -> None:
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):

@@ -3,7 +3,7 @@
 
 The work is done by a backup service; one is chosen here and the operation addressed to it.
 """
-from cinder import exception, objects, quota, utils
+from cinder import exception, objects, operations, quota, utils
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
@@ -61,7 +61,9 @@ def create(ctxt, volume: objects.Volume, *, snapshot: objects.Snapshot | None = 
             values['parent_id'] = _parent(ctxt, volume, snapshot).id
         values |= _place_of_new(ctxt, volume, availability_zone or volume.availability_zone)
         backup = backups_db.create(ctxt, values, metadata=metadata)
-        operation = operations_db.create(ctxt, 'backup.create', backup, host=backup.host)
+        operation = operations_db.create(
+            ctxt, 'backup.create', backup, host=backup.host,
+            arguments={'snapshot_id': snapshot.id} if snapshot else {'volume_id': volume.id})
     backup_rpc.BackupAPI().create_backup(ctxt, backup, operation)
     return backup
 
@@ -137,22 +139,11 @@ def _record_delete(ctxt, backup: objects.Backup, verb: str, host: str) -> object
 def _call_off(ctxt, backup: objects.Backup, reason: str) -> None:
     """End what waits to be done with a backup, and let go of the volumes that wait with it."""
     for operation in operations_db.unfinished_for(ctxt, backup.id):
-        if operation.state != 'queued':
-            continue  # its holder lets go when it finds the backup changed
-        if operation.verb == 'backup.restore':
-            _leave(ctxt, operation.arguments['volume_id'], 'restore_backup')
-        elif operation.verb == 'backup.create' and backup.snapshot_id:
-            row = states.SNAPSHOT['backup']
-            snapshots_db.leave(ctxt, backup.snapshot_id, row.meanwhile, row.error, {})
-        elif operation.verb == 'backup.create':
-            _leave(ctxt, backup.volume_id, 'backup')
+        # Who holds one lets go when he finds the backup changed.
+        if operation.state == 'queued':
+            for kind, each in operations.let_go(ctxt, operation):
+                operations.tell(ctxt, kind, each, operation.verb, reason)
     operations_db.cancel_queued(ctxt, backup.id, reason)
-
-
-def _leave(ctxt, volume_id: str, verb: str) -> None:
-    """Give a volume the status after a failure of `verb`."""
-    row = states.VOLUME[verb]
-    volumes_db.leave(ctxt, volume_id, row.meanwhile, row.error, {})
 
 
 def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
@@ -208,7 +199,7 @@ def update(ctxt, backup: objects.Backup, values: dict,
 def reset_status(ctxt, backup: objects.Backup, status: str) -> None:
     """Write the status as an administrator says; what waits to be done is called off."""
     with session.writer(ctxt):
-        backups_db.update(ctxt, backup.id, {'status': status})
+        backups_db.overwrite(ctxt, backup.id, {'status': status})
         _call_off(ctxt, backup, 'The status of the backup was reset.')
 
 

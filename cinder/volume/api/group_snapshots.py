@@ -74,4 +74,4 @@ def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
 
 def reset_status(ctxt, group_snapshot: objects.GroupSnapshot, status: str) -> None:
     """Write the status as an administrator says."""
-    group_snapshots_db.update(ctxt, group_snapshot.id, {'status': status})
+    group_snapshots_db.overwrite(ctxt, group_snapshot.id, {'status': status})

@@ -236,7 +236,7 @@ def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Vo
 
 def reset_status(ctxt, group: objects.Group, status: str) -> None:
     """Write the status as an administrator says."""
-    groups_db.update(ctxt, group.id, {'status': status})
+    groups_db.overwrite(ctxt, group.id, {'status': status})
 
 
 def replicate(_ctxt, group: objects.Group, verb: str) -> None:

@@ -70,7 +70,7 @@ def update(ctxt, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:
 
 def reset_status(ctxt, snapshot: objects.Snapshot, status: str) -> None:
     """Write the status as an administrator says."""
-    snapshots_db.update(ctxt, snapshot.id, {'status': status})
+    snapshots_db.overwrite(ctxt, snapshot.id, {'status': status})
 
 
 def update_status(ctxt, snapshot: objects.Snapshot, status: str,

@@ -74,7 +74,7 @@ class BackupSourceEndpoint:
             snapshot = snapshots_db.get(ctxt, ident)
         if snapshot.status == 'creating':
             made = self.driver.create_snapshot(snapshot) or {}
-            snapshots_db.update(ctxt, ident, {**made, 'status': 'backing-up', 'progress': '100%'})
+            snapshots_db.leave(ctxt, ident, 'creating', 'backing-up', {**made, 'progress': '100%'})
             snapshot = snapshots_db.get(ctxt, ident)
         return snapshot
 

@@ -5,7 +5,7 @@ import functools
 
 from oslo_utils import timeutils
 
-from cinder import exception, objects, operations
+from cinder import objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -41,17 +41,11 @@ class GroupEndpoint:
                      group: objects.Group | None = None) -> None:
         """Take in and let go the volumes that the operation names."""
         added, removed = operation.arguments['add'], operation.arguments['remove']
-        with self._task(ctxt, operation, group) as work:
-            try:
-                with work.driver():
-                    made = self._groups(ctxt, operation).update_group(
-                        work.resource, [volumes_db.get(ctxt, ident) for ident in added],
-                        [volumes_db.get(ctxt, ident) for ident in removed]) or {}
-            except exception.UNFINISHED:
-                raise
-            except Exception:
-                _let_go(ctxt, added)
-                raise
+        with self._task(ctxt, operation, group, undo=lambda: _let_go(ctxt, added)) as work:
+            with work.driver():
+                made = self._groups(ctxt, operation).update_group(
+                    work.resource, [volumes_db.get(ctxt, ident) for ident in added],
+                    [volumes_db.get(ctxt, ident) for ident in removed]) or {}
             with session.writer(ctxt):
                 _let_go(ctxt, removed)
                 work.done(**made)

@@ -97,7 +97,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             else f'operation-{operation.id}')
     with (_again_later(operation), locks.held(lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
-        work = Task(ctxt, operation, resource or load(ctxt, operation, **on_failure))
+        work = Task(ctxt, operation, resource or load(ctxt, operation, undo, **on_failure))
         if operation.attempt > CONF.operation_max_attempts:
             undo()
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
@@ -144,15 +144,18 @@ def _again_later(operation: objects.Operation) -> Iterator[None]:
 
 
 def load(ctxt: context.RequestContext, operation: objects.Operation,
+         undo: Callable[[], None] = lambda: None,
          **on_failure: object) -> objects.base.CinderObject:
     """The resource of an operation that is resumed.
 
-    :param on_failure: columns to write when it is not the operation's any more.
+    :param undo: what to do when it is not the operation's any more.
+    :param on_failure: columns to write then.
 
     :raises OperationLost: it is gone or went another way.
     """
     found = operations.load(ctxt, operation)
     if went_away(operation, found):
+        undo()
         operations.abandon(ctxt, operation, operations.WENT_AWAY, found, **on_failure)
         raise exception.OperationLost(operation_id=operation.id)
     return found

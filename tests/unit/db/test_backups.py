@@ -53,7 +53,7 @@ def test_not_found(make, ctxt, stranger, read):
             backups.destroy(ctxt, backup.id)
         with pytest.raises(exception.BackupNotFound):
             read(asker, backup.id)
-    for change in (lambda: backups.update(ctxt, backup.id, {'status': 'error'}),
+    for change in (lambda: backups.overwrite(ctxt, backup.id, {'status': 'error'}),
                    lambda: backups.transition(ctxt, backup, 'delete')):
         with pytest.raises(exception.BackupNotFound):
             change()

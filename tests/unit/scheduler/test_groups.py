@@ -155,7 +155,7 @@ class TestVolumesOfNewGroups:
         groups_db.update(ctxt, group.id, {'host': 'n1@b#n1@b'})
         later.run(manager.runner.wait)
         assert bus.volumes == [], 'the storage does not know the group yet'
-        groups_db.update(ctxt, group.id, {'status': 'available'})
+        groups_db.overwrite(ctxt, group.id, {'status': 'available'})
         later.run(manager.runner.wait)
         (host, backend, stage), = bus.volumes
         assert (host.partition('#')[0], backend, stage) == ('n1@b', 'n1@b', 'execute')
@@ -168,7 +168,7 @@ class TestVolumesOfNewGroups:
     def test_fail_with_the_reason(self, ctxt, ask, group, later, bus, manager, values, arguments,
                                   words):
         ident = ask(**arguments)
-        groups_db.update(ctxt, group.id, values)
+        groups_db.overwrite(ctxt, group.id, values)
         later.run(manager.runner.wait)
         assert (bus.volumes, volumes_db.get(ctxt, ident).status) == ([], 'error')
         message, = messages_db.list_rows(ctxt, filters={'resource_uuid': ident}).rows

@@ -128,7 +128,7 @@ def test_snapshots_that_do_not_fit(ctxt, bus, service, volume, snapshot):
     with pytest.raises(exception.InvalidSnapshot, match='not one of volume'):
         backups.create(ctxt, volume, snapshot=snapshot)
     snapshot.volume_id = volume.id
-    snapshots_db.update(ctxt, snapshot.id, {'status': 'error'})
+    snapshots_db.overwrite(ctxt, snapshot.id, {'status': 'error'})
     with pytest.raises(exception.InvalidSnapshot, match='error'):
         backups.create(ctxt, volume, snapshot=snapshot)
 

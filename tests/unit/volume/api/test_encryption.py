@@ -53,7 +53,7 @@ def volume(ctxt, secret, key_manager):
 
 def _snapshot(ctxt, volume):
     made = snapshots.create(ctxt, volume)
-    snapshots_db.update(ctxt, made.id, {'status': 'available'})
+    snapshots_db.overwrite(ctxt, made.id, {'status': 'available'})
     volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
     return snapshots_db.get(ctxt, made.id)
 
@@ -217,7 +217,7 @@ def test_the_keys_go_with_the_volumes_of_a_group(ctxt, group, key_manager):
 def backup(ctxt, volume):
     backup_service.register(ctxt)
     made = backups.create(ctxt, volume)
-    backups_db.update(ctxt, made.id, {'status': 'available'})
+    backups_db.overwrite(ctxt, made.id, {'status': 'available'})
     volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
     return backups_db.get(ctxt, made.id)
 

@@ -207,7 +207,7 @@ def test_volumes_keep_a_group_unless_they_go_too(ctxt, make, member, sent):
     volume = member(group, status='error')
     with pytest.raises(exception.InvalidGroup, match='updating'):
         groups.delete(ctxt, group)
-    groups_db.update(ctxt, group.id, {'status': 'available'})
+    groups_db.overwrite(ctxt, group.id, {'status': 'available'})
     with pytest.raises(exception.InvalidGroup, match=volume.id):
         groups.delete(ctxt, group)
     groups.delete(ctxt, group, delete_volumes=True)
@@ -231,7 +231,7 @@ def test_snapshots_and_copies_keep_a_group(ctxt, make, member, sent):
     copy = groups.copy_group(ctxt, group)
     with pytest.raises(exception.InvalidGroup, match=copy.id):
         groups.delete(ctxt, group, delete_volumes=True)
-    groups_db.update(ctxt, copy.id, {'status': 'available'})
+    groups_db.overwrite(ctxt, copy.id, {'status': 'available'})
     taken = group_snapshots.create(ctxt, group)
     with pytest.raises(exception.InvalidGroup, match=taken.id):
         groups.delete(ctxt, group, delete_volumes=True)
@@ -273,9 +273,9 @@ def test_a_copy_of_a_snapshot_comes_from_its_snapshots(ctxt, make, member, sent)
     taken = group_snapshots.create(ctxt, group)
     with pytest.raises(exception.InvalidGroupSnapshot, match='creating'):
         groups.copy_group_snapshot(ctxt, taken)
-    group_snapshots_db.update(ctxt, taken.id, {'status': 'available'})
+    group_snapshots_db.overwrite(ctxt, taken.id, {'status': 'available'})
     snapshot, = snapshots_db.for_volume(ctxt, volume.id)
-    snapshots_db.update(ctxt, snapshot.id, {'status': 'available'})
+    snapshots_db.overwrite(ctxt, snapshot.id, {'status': 'available'})
     copy = groups.copy_group_snapshot(ctxt, group_snapshots_db.get(ctxt, taken.id))
     made, = groups_db.volume_ids(ctxt, copy.id)
     assert volumes_db.get(ctxt, made).snapshot_id == snapshot.id

@@ -65,7 +65,7 @@ def test_without_a_service_the_volume_is_in_error_with_the_reason(ctxt, make, ba
 
 def test_a_backup_that_is_busy_by_now(ctxt, make, backup):
     backup_service.register(ctxt)
-    volume, operation = make(lambda: backups_db.update(ctxt, backup.id, {'status': 'deleting'}))
+    volume, operation = make(lambda: backups_db.overwrite(ctxt, backup.id, {'status': 'deleting'}))
     assert (volume.status, operation.state) == ('error', 'failed')
     assert 'deleting' in operation.error
     assert operations_db.unfinished_for(ctxt, backup.id) == []

@@ -86,7 +86,7 @@ def break_driver(monkeypatch, manager, method, at):
 
 
 def test_a_placed_group_becomes_available(ctxt, manager, group, sent, run):
-    groups_db.update(ctxt, group.id, {'status': 'creating'})
+    groups_db.overwrite(ctxt, group.id, {'status': 'creating'})
     operation = operations_db.create(ctxt, 'group.create', groups_db.get(ctxt, group.id),
                                      host=manager.host)
     sent.append(('create_group', {'operation': operation}))
