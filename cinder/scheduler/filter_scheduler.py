@@ -4,6 +4,8 @@
 Pure computing on what cinder.scheduler.host_manager knows; messages and the operation's row are
 for cinder.scheduler.manager.
 """
+import contextlib
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,10 +46,12 @@ class Placement:
     space: capacity.Capacity
     size: int
     thick: bool
+    guard: contextlib.AbstractContextManager = dataclasses.field(compare=False, repr=False)
 
     def undo(self) -> None:
         """Give the space back: the volume does not go there after all."""
-        self.space.take(-self.size, self.thick)
+        with self.guard:
+            self.space.take(-self.size, self.thick)
 
 
 class FilterScheduler:
@@ -75,6 +79,12 @@ class FilterScheduler:
         tried = spec.get('tried') or []
         if len(tried) >= self.max_attempts:
             raise no_valid_backend([_tried(entry) for entry in tried])
+        self.host_manager.refresh_services(ctxt)
+        with self.host_manager.guard:
+            return self._choose(ctxt, spec, tried)
+
+    def _choose(self, ctxt: context.RequestContext, spec: objects.RequestSpec,
+                tried: Sequence[Mapping]) -> Placement:
         pools, unusable = self.host_manager.pools(ctxt)
         refusals = [_unusable(entry) for entry in unusable]
         fitting = []
@@ -87,9 +97,7 @@ class FilterScheduler:
         if not fitting:
             raise no_valid_backend(refusals)
         best = self.weights.order(fitting, spec)[0]
-        # Nothing between the look at the pools and this may wait, else two requests could be
-        # given the same space.
-        placement = _take(best, spec)
+        placement = self._take(best, spec)
         LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, best.name,
                  len(fitting), len(fitting) + len(refusals), _details(refusals))
         return placement
@@ -103,6 +111,12 @@ class FilterScheduler:
         :param wanted: the specs of the group's own type that a back end has to offer.
         :raises NoValidBackend: there is none; see decide().
         """
+        self.host_manager.refresh_services(ctxt)
+        with self.host_manager.guard:
+            return self._choose_for_group(ctxt, specs, wanted)
+
+    def _choose_for_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
+                          wanted: Mapping[str, str]) -> Placement:
         pools, unusable = self.host_manager.pools(ctxt)
         refusals = [_unusable(entry) for entry in unusable]
         backends: dict[str, list[Pool]] = {}
@@ -119,7 +133,13 @@ class FilterScheduler:
                 fitting += [pool for pool in members if answers[0][pool.name] is None]
         if not fitting:
             raise no_valid_backend(refusals)
-        return _take(self.weights.order(fitting, specs[0])[0], specs[0])
+        return self._take(self.weights.order(fitting, specs[0])[0], specs[0])
+
+    def _take(self, pool: Pool, spec: objects.RequestSpec) -> Placement:
+        thick = capacity.wants_thick(filters.extra_specs(spec))
+        pool.capacity.take(spec.size, thick)
+        return Placement(pool.name, pool.cluster_name, pool.availability_zone, pool.capacity,
+                         spec.size, thick, self.host_manager.guard)
 
     def _refuse(self, pool: Pool, spec: objects.RequestSpec,
                 tried: Sequence[Mapping]) -> Refusal | None:
@@ -169,13 +189,6 @@ def _first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,
 def _group_refusal(pool: Pool, wanted: Mapping[str, str]) -> Refusal | None:
     reason = capabilities_filter.refusal(pool.capabilities, wanted, 'group type')
     return reason and Refusal(pool.name, 'group type', reason)
-
-
-def _take(pool: Pool, spec: objects.RequestSpec) -> Placement:
-    thick = capacity.wants_thick(filters.extra_specs(spec))
-    pool.capacity.take(spec.size, thick)
-    return Placement(pool.name, pool.cluster_name, pool.availability_zone, pool.capacity,
-                     spec.size, thick)
 
 
 def _tried(entry: Mapping) -> Refusal:

@@ -103,6 +103,9 @@ class HostManager:
         self._services_read_at, self._ttl = float('-inf'), SERVICES_TTL
         self._listening_since = float('-inf')
         self._heard = threading.Condition()
+        # Held while space is taken from a pool that was chosen, and while a report replaces pools:
+        # else two requests could be given the same space.
+        self.guard = threading.RLock()
 
     # ------------------------------------------------------------------------------ the reports
     def update(self, host: str, capabilities: Mapping, timestamp: object = None,
@@ -112,16 +115,18 @@ class HostManager:
         :param timestamp: when it was measured, by the reporter's clock.
         """
         measured = _moment(timestamp)
-        backend = self._backends.setdefault(cluster_name or host, Backend())
-        if self._is_late(backend, host, measured):
-            LOG.debug('Ignoring a late report of %s, measured at %s.', host, measured)
-            return
-        if cluster_name:
-            self._backends.pop(host, None)
-        backend.hosts.pop(host, None)
-        backend.hosts[host] = (measured, self._clock())
-        backend.state = str(capabilities.get('backend_state') or 'up')
-        backend.pools = self._pools(host, cluster_name, capabilities, timestamp)
+        pools = self._pools(host, cluster_name, capabilities, timestamp)
+        with self.guard:
+            backend = self._backends.setdefault(cluster_name or host, Backend())
+            if self._is_late(backend, host, measured):
+                LOG.debug('Ignoring a late report of %s, measured at %s.', host, measured)
+                return
+            if cluster_name:
+                self._backends.pop(host, None)
+            backend.hosts.pop(host, None)
+            backend.hosts[host] = (measured, self._clock())
+            backend.state = str(capabilities.get('backend_state') or 'up')
+            backend.pools = pools
         with self._heard:
             self._heard.notify_all()
 
@@ -152,7 +157,8 @@ class HostManager:
             self._heard.wait(seconds)
 
     # ----------------------------------------------------------------------------- the services
-    def _refresh_services(self, ctxt: context.RequestContext) -> None:
+    def refresh_services(self, ctxt: context.RequestContext) -> None:
+        """Read the services table if that was long ago; the database may take a while."""
         if self._clock() - self._services_read_at < self._ttl:
             return
         self._services = {service.host: service for service in self._list_services(ctxt)}
@@ -164,7 +170,7 @@ class HostManager:
 
         :param up_only: leave out those whose heartbeat is missing.
         """
-        self._refresh_services(ctxt)
+        self.refresh_services(ctxt)
         heard = self._heard_since(self._listening_since)
         return [host for host, service in self._services.items()
                 if host not in heard and not service.disabled and not service.frozen
@@ -176,19 +182,20 @@ class HostManager:
         They start, are started anew, or could not reach the database for a while: each reports
         before its heartbeat is seen, and may be up in a moment.
         """
-        self._refresh_services(ctxt)
+        self.refresh_services(ctxt)
         heard = self._heard_since(self._clock() - self._down_time)
         return [host for host in self.down(ctxt) if host in heard]
 
     def down(self, ctxt: context.RequestContext) -> list[str]:
         """Services that are wanted and whose heartbeat is missing."""
-        self._refresh_services(ctxt)
+        self.refresh_services(ctxt)
         return [host for host, service in self._services.items()
                 if _hindrance(service) == DOWN]
 
     def _heard_since(self, moment: float) -> set[str]:
-        return {host for backend in self._backends.values()
-                for host, (_measured, heard_at) in backend.hosts.items() if heard_at > moment}
+        with self.guard:
+            return {host for backend in self._backends.values()
+                    for host, (_measured, heard_at) in backend.hosts.items() if heard_at > moment}
 
     def listen_anew(self) -> None:
         """Messages arrive again: what was reported before stays known, but each service is to
@@ -213,7 +220,7 @@ class HostManager:
 
         A pool of a cluster is named after the host that reported last among those that can serve.
         """
-        self._refresh_services(ctxt)
+        self.refresh_services(ctxt)
         usable: list[Pool] = []
         unusable = [Unusable(host, 'it has not reported its capabilities yet')
                     for host in self.silent(ctxt)

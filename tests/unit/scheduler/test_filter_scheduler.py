@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The decision, for chosen cases and for a few hundred random ones."""
+import contextlib
 import random
+import threading
 
 import pytest
 
@@ -46,6 +48,29 @@ def test_space_of_a_placement_that_failed_is_given_back():
     driver = scheduler(fakes.report(free_capacity_gb=50))
     driver.decide(CTXT, fakes.request(size=50)).undo()
     assert chosen(driver, size=50) == 'n1@b#lvm'
+
+
+def test_threads_are_never_given_the_same_space(monkeypatch):
+    """Both are about to take the space of the pool that they have chosen, if both can be there."""
+    driver = scheduler(fakes.report(free_capacity_gb=50))
+    both, order, given = threading.Barrier(2), driver.weights.order, []
+
+    def slow(pools, spec):
+        found = order(pools, spec)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            both.wait(0.05)
+        return found
+    monkeypatch.setattr(driver.weights, 'order', slow)
+
+    def ask():
+        with contextlib.suppress(exception.NoValidBackend):
+            given.append(chosen(driver, size=50))
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert given == ['n1@b#lvm']
 
 
 def test_placement_names_cluster_and_zone():
