@@ -3,7 +3,7 @@
 was done on storage is in the row, quota counts what is there, and nothing stays under way."""
 import pytest
 
-from cinder import exception
+from cinder import exception, operations
 from cinder.cmd import recount
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
@@ -12,7 +12,9 @@ from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.api import attachments as attachments_api
 from cinder.volume.api import snapshots as snapshots_api
+from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
+from tests.unit.volume.manager.conftest import BACKEND
 from tests.unit.volume.manager.test_volumes import _run, accepted, volume  # noqa: F401
 
 GIB = 2 ** 30
@@ -98,6 +100,25 @@ def test_an_extension_that_is_resumed_after_a_reset_counts_no_more(
     assert (end.status, end.size, end.growth) == ('available', 1, 0)
     assert recount.differences(ctxt) == []
     assert 'superseded' in messages_db.list_rows(ctxt).rows[0]['user_message']
+
+
+@pytest.mark.parametrize('change', CHANGES)
+def test_a_retype_and_what_happens_before_it_is_done(
+        ctxt, manager, sent, volume, held, change):  # noqa: F811
+    gold = types_db.create(ctxt, {'name': 'gold', 'is_public': True})
+    volume_actions.retype(ctxt, _now(ctxt, volume), types_db.get(ctxt, gold.id))
+    operation = sent[-1][1]['operation']
+    status = change(ctxt, volume, held)
+    scheduler = operations.OperationRunner('s', 'schedule', {})
+    scheduler.claim(ctxt, operation)
+    operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+    before = _now(ctxt, volume)
+    manager.runner.handlers['volume.retype'](ctxt, operation, before)
+    end = _now(ctxt, volume)
+    # The type is changed, or the tenant is told why it is not.
+    assert (end.volume_type.name, end.status) == ('gold', status)
+    assert bool(messages_db.list_rows(ctxt).rows) == (change is _reset)
+    assert recount.differences(ctxt) == []
 
 
 def test_a_forced_delete_takes_reservations_along(ctxt, manager, sent, volume, folder):  # noqa: F811
