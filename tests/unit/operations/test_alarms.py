@@ -27,7 +27,15 @@ def test_one_that_fails_hinders_no_other():
 
 def test_nothing_is_called_after_the_stop():
     made, called = alarms.Alarms('test'), []
-    made.call_in(0.01, called.append, 1)
+    came, goes_on = threading.Event(), threading.Event()
+
+    def hold():
+        came.set()
+        assert goes_on.wait(60)
+    made.call_in(0, hold)
+    assert came.wait(60)
+    made.call_in(0, called.append, 1)
     made.stop()
-    made._thread.join(10)
+    goes_on.set()
+    made._thread.join(60)
     assert not made._thread.is_alive() and called == []
