@@ -3,6 +3,7 @@
 
 Services do so by themselves after a while; this is for an operator who does not want to wait.
 """
+import random
 from collections.abc import Callable, Sequence
 
 import oslo_messaging as messaging
@@ -31,14 +32,6 @@ class TakeOver:
         self._take_over(dead, resource_type=resource_type, resource_id=resource_id)
 
 
-def ask_cluster(ctxt, cluster: str, dead: Sequence[str]) -> None:
-    """Have any volume service of a cluster 'name@backend' start what hosts of it have left.
-
-    :param dead: hosts whose services run nothing any more, whatever their leases say.
-    """
-    volume.VolumeAPI().cctxt(host=cluster, version='1.0').cast(ctxt, 'take_over', dead=list(dead))
-
-
 def ask(ctxt, service: objects.Service, dead: Sequence[str], resource_type: str | None = None,
         resource_id: str | None = None) -> None:
     """Have a service start at once what is addressed to it and nobody runs.
@@ -48,3 +41,16 @@ def ask(ctxt, service: objects.Service, dead: Sequence[str], resource_type: str 
     """
     _CLIENTS[service.binary]().cctxt(host=service.host, version='1.0').cast(
         ctxt, 'take_over', dead=list(dead), resource_type=resource_type, resource_id=resource_id)
+
+
+def ask_another(ctxt, candidates: Sequence[objects.Service], host: str,
+                dead: Sequence[str]) -> None:
+    """Have one of several services that do the same work start at once what nobody runs.
+
+    :param candidates: those that are up
+    :param host: of the one that asks, and is about to go
+    :param dead: as in ask()
+    """
+    others = [service for service in candidates if service.host != host]
+    if others:
+        ask(ctxt, random.choice(others), dead)  # nosec B311 # one is as good as another

@@ -18,9 +18,11 @@ from cinder.conf import CONF
 from cinder.db import clusters as clusters_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
+from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.objects.verbs import SHORT, message_of
 from cinder.rpc import cleanup, notices
+from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import assignment
 from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
@@ -135,8 +137,16 @@ class SchedulerManager:
         self.runner.wait()
 
     def give_up(self) -> None:
-        """Let other schedulers go on at once with what does not end in time."""
+        """Give back what does not end in time; this process is about to."""
         self.runner.give_up()
+
+    def hand_on(self) -> None:
+        """Have another scheduler place at once what is placed here no more."""
+        ctxt = context.get_admin_context()
+        schedulers = services_db.list_all(ctxt, binary=scheduler_rpc.SchedulerAPI.BINARY,
+                                          is_up=True)
+        cleanup.ask_another(ctxt, schedulers, self.host,
+                            [self.host] if self.runner.has_given_up else [])
 
     def _listen_anew(self) -> None:
         """Place nothing until messages arrive again and the back ends have reported."""

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from oslo_config import cfg
 from oslo_service import _options, service
@@ -142,6 +142,15 @@ def within(seconds: float | None, work: Callable[[], None]) -> bool:
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
+
+
+def at_once(calls: Iterable[Callable[[], None]]) -> None:
+    """Make all calls at the same time; return when all have ended."""
+    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:

@@ -23,6 +23,9 @@ from cinder.service import launch, profiler, pulse
 LOG = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15
+# Seconds for which a stop waits for its liveness queue, and for the database and the bus while it
+# asks others to go on.
+LONGEST_FAREWELL, LONGEST_ASKING = 0.5, 2
 
 
 class Service(service.ServiceBase):
@@ -259,29 +262,40 @@ class Service(service.ServiceBase):
             return
         self._draining = True
         self.manager.stop()
+        launch.within(LONGEST_ASKING, self._hand_on)
         finished = launch.within(launch.drain_time(), self._drain)
         if not finished:
             LOG.warning('%s on %s stops with work unfinished: it is resumed at the next start.',
                         self.binary, self.host)
         self._stopping.set()
         self.manager.give_up()
+        if self.coordination:
+            # Before others are asked, who need the locks.
+            coordination.COORDINATOR.stop()
+        launch.within(LONGEST_ASKING, self._hand_on)
         if self._liveness:  # else the start still waited for the broker
-            self._liveness.stop()
+            launch.within(LONGEST_FAREWELL, self._liveness.stop)
         rpc.flush()
         if self.service_id is not None:
             with contextlib.suppress(Exception):  # the database may be away; rows lapse anyway
                 services.update(context.get_admin_context(), self.service_id,
                                 {'updated_at': _lapsed()})
-        if self.coordination:
-            coordination.COORDINATOR.stop()
         LOG.info('%s on %s has stopped.', self.binary, self.host)
 
     def _drain(self) -> None:
-        for server in self._servers:
-            server.stop()
+        # One that hears nothing takes seconds to notice that it is to stop.
+        launch.at_once(server.stop for server in self._servers)
         for server in self._servers:
             server.wait()
         self.manager.wait()
+
+    def _hand_on(self) -> None:
+        """Others begin at once what waits; else they find it by themselves after a while."""
+        try:
+            self.manager.hand_on()
+        except Exception:
+            utils.log_failure(LOG, 'Nobody could be asked to go on for %s on %s.', self.binary,
+                              self.host)
 
     def wait(self) -> None:
         """Everything is done by stop()."""

@@ -55,6 +55,9 @@ class BackupManager:
     def run_periodic_tasks(self, ctxt) -> None:
         """There are none."""
 
+    def hand_on(self) -> None:
+        """There is no other."""
+
     def reset(self) -> None:
         """Nothing was read from the configuration."""
 

@@ -45,6 +45,9 @@ class Manager:
     def give_up(self):
         self.asked.append('give_up')
 
+    def hand_on(self):
+        self.asked.append('hand_on')
+
 
 class BrokenManager(Manager):
     """Cannot be initialised."""

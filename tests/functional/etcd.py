@@ -10,8 +10,6 @@ import urllib.request
 from tests.functional.processes import Process, free_port, wait_until
 from tests.functional.suite import Node, Suite
 
-# Seconds that a lock lasts without a heartbeat; etcd counts in whole ones.
-LEASE = 4
 HOSTS = (Node('node1'), Node('node2', ('scheduler', 'volume')))
 
 
@@ -32,11 +30,13 @@ class Etcd:
     def is_installed() -> bool:
         return shutil.which('etcd') is not None
 
-    @property
-    def url(self) -> str:
-        """What [coordination] backend_url says."""
-        return (f'etcd3+http://127.0.0.1:{self.port}?lock_timeout={LEASE}'
-                f'&membership_timeout={LEASE}&timeout={LEASE}')
+    def locks(self, lease: int) -> str:
+        """Return what [coordination] backend_url says.
+
+        :param lease: seconds that a lock lasts without a heartbeat; etcd counts in whole ones
+        """
+        return (f'etcd3+http://127.0.0.1:{self.port}?lock_timeout={lease}'
+                f'&membership_timeout={lease}&timeout={lease}')
 
     def start(self) -> None:
         self._process.start()
@@ -67,7 +67,8 @@ class Cluster(Suite):
     :param etcd: keeps the locks
     """
 
-    # Bytes per second of all copies of a host.
+    # Seconds; and bytes per second of all copies of a host.
+    LEASE = 4
     PACE = 2 * 2 ** 20
 
     def __init__(self, *args, etcd: Etcd, **kwargs):
@@ -75,7 +76,7 @@ class Cluster(Suite):
         super().__init__(*args, **kwargs)
 
     def locks(self, node):
-        return self.etcd.url
+        return self.etcd.locks(self.LEASE)
 
     def _backend(self, name):
         return super()._backend(name) | {'file_reflink': 'never',

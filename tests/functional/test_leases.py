@@ -42,7 +42,7 @@ def test_a_copy_stops_when_the_lock_service_was_silent_for_a_lease(cluster, lock
     lock_service.pause()
     try:
         silent = time.monotonic()
-        wait_until(lambda: cluster.said(STOPS), etcd.LEASE + 5, cluster.tails)
+        wait_until(lambda: cluster.said(STOPS), cluster.LEASE + 5, cluster.tails)
         stopped = time.monotonic() - silent
         # It is not failed, and nothing is left of it; what needs a lock is told to come again.
         assert client.get(f'volumes/{copy["id"]}')['volume']['status'] == 'creating'
@@ -53,7 +53,7 @@ def test_a_copy_stops_when_the_lock_service_was_silent_for_a_lease(cluster, lock
     finally:
         lock_service.resume()
     # Not before the lease was over: a short silence costs nothing.
-    assert stopped > etcd.LEASE / 2
+    assert stopped > cluster.LEASE / 2
     client.wait_for_status('volume', copy['id'], 'available', seconds=60)
     with storage.attached(client, copy['id']) as device:
         assert device.read(MIB) == content

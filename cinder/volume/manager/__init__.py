@@ -6,6 +6,7 @@ from oslo_service import periodic_task
 
 from cinder import context, operations
 from cinder.conf import CONF
+from cinder.db import services as services_db
 from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.manager import (
@@ -117,10 +118,17 @@ class VolumeManager(periodic_task.PeriodicTasks):
         self.runner.wait()
 
     def give_up(self) -> None:
-        """Let others go on at once with what does not end in time; this process is about to."""
+        """Give back what does not end in time; this process is about to."""
         self.runner.give_up()
+
+    def hand_on(self) -> None:
+        """Have another host of the cluster begin at once what begins here no more."""
         if self.cluster:
-            cleanup.ask_cluster(context.get_admin_context(), self.cluster, dead=[self.host])
+            ctxt = context.get_admin_context()
+            members = services_db.list_all(ctxt, binary=volume_rpc.VolumeAPI.BINARY,
+                                           cluster_name=self.cluster, is_up=True)
+            dead = [self.host] if self.runner.has_given_up else []
+            cleanup.ask_another(ctxt, members, self.host, dead)
 
     # ---------------------------------------------------------------------------- periodic tasks
     @periodic_task.periodic_task(spacing=CONF.backend_stats_polling_interval)

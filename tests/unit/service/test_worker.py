@@ -234,6 +234,27 @@ def test_stop_reports_down_at_once_and_only_once(make, ctxt):
     assert server.manager.asked.count('stop') == 1
 
 
+def test_others_are_asked_as_soon_as_nothing_begins_and_for_what_is_given_back(make):
+    server = make()
+    server.start()
+    for each in server._servers:
+        stop = each.stop
+        each.stop = lambda stop=stop: (server.manager.asked.append('deaf'), stop())
+    server.stop()
+    asked = [word for word in server.manager.asked if word != 'heartbeat']
+    assert asked[asked.index('stop'):] == ['stop', 'hand_on', 'deaf', 'give_up', 'hand_on']
+
+
+def test_a_stop_comes_to_its_end_when_nobody_can_be_asked(make, ctxt, monkeypatch, caplog):
+    server = make()
+    server.start()
+    until(lambda: row(ctxt).is_up)
+    monkeypatch.setattr(server.manager, 'hand_on', lambda: 1 / 0)
+    server.stop()
+    assert not row(ctxt).is_up and server.manager.asked[-1] == 'give_up'
+    assert caplog.text.count('Nobody could be asked to go on') == 2
+
+
 def test_stop_waits_for_work_at_hand_but_not_for_ever(make, monkeypatch, caplog):
     server = make()
     server.start()
