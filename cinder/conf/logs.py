@@ -40,7 +40,7 @@ class Formatter(formatters.ContextFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
-        summary = record.error_summary
+        summary = record.error_summary  # type: ignore[attr-defined] # oslo.log's
         if summary in ('', '-'):
             return text
         shown = _one_line(utils.masked(summary))

@@ -4,6 +4,7 @@
 import functools
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -169,7 +170,7 @@ def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, obj
         update = {name: statement.inserted[name] for name in changed}
         conn.execute(statement.on_duplicate_key_update({**update, 'updated_at': now}))
         return
-    make = {'postgresql': postgresql.insert, 'sqlite': sqlite.insert}[conn.dialect.name]
+    make: Any = {'postgresql': postgresql.insert, 'sqlite': sqlite.insert}[conn.dialect.name]
     statement = make(table).values(rows)
     update = {name: statement.excluded[name] for name in changed}
     conn.execute(statement.on_conflict_do_update(

@@ -67,6 +67,8 @@ def _listing() -> tuple[sa.Index, ...]:
 class _Table:
     """Turns the columns of a subclass into its `__table__`."""
 
+    table: str
+    __table__: sa.Table
     soft_deleted = False
     extra: tuple = ()
 

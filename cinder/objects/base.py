@@ -4,7 +4,7 @@
 Objects are plain data: they cross the bus or change state. They never query.
 """
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Self
 
 from oslo_versionedobjects import base
 from oslo_versionedobjects import exception as ovo_exception
@@ -72,7 +72,7 @@ class CinderObject(base.VersionedObject):
     def __getitem__(self, name: str) -> object:
         return getattr(self, name)
 
-    def get(self, name: str, default: object = None) -> object:
+    def get(self, name: str, default: object = None) -> Any:
         """The value of a field or property, `default` where it is not set."""
         try:
             return getattr(self, name)

@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How an operation ends: the last status of its resource, the message for the tenant, the row."""
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from cinder import context, exception, objects
 from cinder.db import backups as backups_db
@@ -14,6 +18,10 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
 
+if TYPE_CHECKING:
+    Resource = (objects.Volume | objects.Snapshot | objects.Backup | objects.Group
+                | objects.GroupSnapshot)
+
 # Kind of resource -> where its rows are and which transitions it knows.
 _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
           'backup': (backups_db, states.BACKUP),
@@ -22,9 +30,10 @@ _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, stat
 
 # Kind -> kind of its members, and what puts those in error that were under way with it. A volume is
 # under way with its snapshots when it is deleted with them.
-_MEMBERS = {'group': ('volume', groups_db.fail_volumes),
-            'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots),
-            'volume': ('snapshot', snapshots_db.fail_cascade)}
+_MEMBERS: dict[str, tuple[str, Callable[..., list[Any]]]] = {
+    'group': ('volume', groups_db.fail_volumes),
+    'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots),
+    'volume': ('snapshot', snapshots_db.fail_cascade)}
 
 # Verb -> what else is under way with it: argument that has its id, kind, row of its state table.
 _ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
@@ -44,7 +53,7 @@ def request_context(operation: objects.Operation) -> context.RequestContext:
 
 
 # -------------------------------------------------------------------------------- how it ends
-def load(ctxt: context.RequestContext, operation: objects.Operation):
+def load(ctxt: context.RequestContext, operation: objects.Operation) -> Any:
     """The resource of the operation, or None when it is gone."""
     try:
         return _KINDS[operation.resource_type][0].get(ctxt, operation.resource_id)
@@ -69,7 +78,7 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
 
 
 @session.known_by(_ended)
-def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource, *,
+def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource, *,
             status: str | None = None, **values: object) -> bool:
     """End the operation and give the resource its last status, in one transaction.
 
@@ -93,8 +102,8 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
     return moved
 
 
-def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, resource,
-                values: dict) -> None:
+def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+                values: dict[str, Any]) -> None:
     """Write what was done although the status is not the operation's any more, and tell of it."""
     _write(ctxt, operation, resource, values)
     if operation.verb in VERBS:
@@ -102,8 +111,8 @@ def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, reso
              request_id=operation.request_id)
 
 
-def _write(ctxt: context.RequestContext, operation: objects.Operation, resource,
-           values: dict) -> None:
+def _write(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+           values: dict[str, Any]) -> None:
     """Change columns of the resource, whatever its status is and if it is still there."""
     if values:
         with contextlib.suppress(exception.NotFound):
@@ -111,9 +120,9 @@ def _write(ctxt: context.RequestContext, operation: objects.Operation, resource,
 
 
 @session.known_by(_ended)
-def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, reason: str, *,
-         step: str | None = None, detail: str = UNKNOWN_CAUSE, status: str | None = None,
-         **values: object) -> bool:
+def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+         reason: str, *, step: str | None = None, detail: str = UNKNOWN_CAUSE,
+         status: str | None = None, **values: object) -> bool:
     """Put the resource in its error status, say why in a user message, end the operation.
 
     :param reason: words that a tenant may read.
@@ -137,7 +146,7 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource, r
 
 
 def let_go(ctxt: context.RequestContext, operation: objects.Operation,
-           idle: bool = True) -> list[tuple[str, objects.base.CinderObject]]:
+           idle: bool = True) -> list[tuple[str, Resource]]:
     """End what is under way with the resource of an operation that comes to nothing; part of the
     caller's transaction.
 
@@ -163,7 +172,7 @@ def let_go(ctxt: context.RequestContext, operation: objects.Operation,
 
 @session.retry_on_deadlock
 def member_gone(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
-                member: objects.base.CinderObject) -> None:
+                member: Resource) -> None:
     """Note that a member of what is being removed is gone: that stays so if the rest fails.
 
     :param kind: of the member: 'volume' or 'snapshot'.
@@ -175,7 +184,7 @@ def member_gone(ctxt: context.RequestContext, operation: objects.Operation, kind
 
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
-            resource=None, **values: object) -> None:
+            resource: Resource | None = None, **values: object) -> None:
     """End the operation without touching the status of its resource, which others took over; what
     was under way with it is put in error, from which it can be deleted.
 
@@ -190,17 +199,19 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
             _keep_facts(ctxt, operation, resource, values)
 
 
-def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource, status: str,
-           values: dict) -> bool:
+def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+           status: str | None, values: dict[str, Any]) -> bool:
     meanwhile = transition_of(operation).meanwhile
     if status == states.PREVIOUS and meanwhile is None:
         # Without a status of its own the work left the resource in the one that it has.
         status = None
-    return _KINDS[operation.resource_type][0].leave(ctxt, resource.id, meanwhile, status, values)
+    moved: bool = _KINDS[operation.resource_type][0].leave(ctxt, resource.id, meanwhile, status,
+                                                           values)
+    return moved
 
 
-def tell(ctxt: context.RequestContext, resource_type: str, resource, step: str, reason: str,
-         detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
+def tell(ctxt: context.RequestContext, resource_type: str, resource: Resource, step: str,
+         reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
     """Leave a user message: which step failed, why, under which request id."""
     number, words = VERBS[step][:2]
     kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 import oslo_messaging as messaging
 from oslo_log import log as logging
@@ -294,7 +295,7 @@ class OperationRunner:
         """
         return self._resume(dead=tuple(dead), **resource) if self.ready() else 0
 
-    def _resume(self, dead: tuple[str, ...], **where: object) -> int:
+    def _resume(self, dead: tuple[str, ...], **where: Any) -> int:
         found = operations_db.pending(
             context.get_admin_context(), stage=self.stage, owner=self.owner,
             host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
@@ -335,20 +336,19 @@ def _waits(operation: objects.Operation) -> bool:
 
 
 # ------------------------------------------------------------------------------------- handlers
-def handles(verb: str) -> Callable[[Callable], Callable]:
+def handles(verb: str) -> Callable[[Handler], Handler]:
     """Decorate the method that does the work of a verb: (ctxt, operation, resource=None) -> None.
 
     An operation that others hold is no error: there is nothing to do.
     """
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: Handler) -> Handler:
         @functools.wraps(function)
-        def handler(*args: object, **kwargs: object) -> object:
+        def handler(*args: object, **kwargs: object) -> None:
             try:
-                return function(*args, **kwargs)
+                function(*args, **kwargs)
             except exception.OperationLost as exc:
                 LOG.debug('%s: %s', verb, exc)
-                return None
-        handler.verb = verb
+        handler.verb = verb  # type: ignore[attr-defined]
         return handler
     return decorate
 

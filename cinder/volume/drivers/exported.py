@@ -8,11 +8,12 @@ from typing import Any
 from cinder import exception
 from cinder.privsep import command
 from cinder.volume import driver
-from cinder.volume.targets import fake, lio, local, nvmet, tgt
+from cinder.volume.targets import base, fake, lio, local, nvmet, tgt
 
 GIB = 1024 ** 3
-TARGETS = {'tgtadm': tgt.TgtAdm, 'lioadm': lio.LioAdm, 'nvmet': nvmet.NVMET,
-           'local': local.LocalTarget, 'fake': fake.FakeTarget}
+TARGETS: dict[str, type[base.Target]] = {
+    'tgtadm': tgt.TgtAdm, 'lioadm': lio.LioAdm, 'nvmet': nvmet.NVMET,
+    'local': local.LocalTarget, 'fake': fake.FakeTarget}
 
 
 class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsProviderInfo):
