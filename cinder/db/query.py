@@ -4,15 +4,24 @@
 A resource describes its list as a `Listing` (filters.py); changes are in changes.py. Statements
 depend on the shape of a request only and are kept, so that asking again builds nothing.
 """
+from __future__ import annotations
+
 import datetime
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from cinder import exception
 from cinder.db import session
 from cinder.db.filters import Condition, Listing, NoMatch, as_pairs, conditions_of
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
+
+# (name, 'asc' or 'desc') of each sort key.
+Sort = tuple[tuple[str, str], ...]
 
 __all__ = ['NoMatch', 'Page', 'as_pairs', 'fetch', 'one']
 
@@ -32,8 +41,8 @@ class Page:
     field -> (id -> value, what makes an empty one). `count` is of all matches, where asked for.
     """
 
-    def __init__(self, rows: list[dict] | None = None, count: int | None = None, *,
-                 names: Sequence[str] = (), records: Sequence[tuple] = ()) -> None:
+    def __init__(self, rows: list[dict[str, Any]] | None = None, count: int | None = None, *,
+                 names: Sequence[str] = (), records: Sequence[Sequence[Any]] = ()) -> None:
         self._rows = rows
         self.count = count
         self.names = tuple(names)
@@ -50,7 +59,7 @@ class Page:
         return [record[where] for record in self.records]
 
     @property
-    def rows(self) -> list[dict]:
+    def rows(self) -> list[dict[str, Any]]:
         if self._rows is None:
             names = self.names
             self._rows = [dict(zip(names, record, strict=False)) for record in self.records]
@@ -61,7 +70,7 @@ class Page:
         return self._rows
 
 
-def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None,
+def fetch(ctxt: RequestContext, listing: Listing, *, filters: Mapping[str, object] | None = None,
           limit: int | None = None, marker: str | None = None, offset: int = 0,
           sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
           with_count: bool = False) -> Page:
@@ -97,20 +106,20 @@ def fetch(ctxt, listing: Listing, *, filters: Mapping[str, object] | None = None
                           marker is not None and not _finds(listing, filters))
         result = conn.execute(statement.where(*wanted) if wanted else statement, values,
                               execution_options=None if keep else {'compiled_cache': None})
-        page = Page(count=count, names=result.keys(), records=result.all())
+        page = Page(count=count, names=tuple(result.keys()), records=result.all())
         if marker is not None and not page.records and not conn.execute(
                 _marker(listing, scope[0]), values).first():
             raise exception.MarkerNotFound(marker=marker)
     return page
 
 
-def one(ctxt, conn: sa.Connection, listing: Listing, row_id: str | None) -> Page:
+def one(ctxt: RequestContext, conn: sa.Connection, listing: Listing, row_id: str | None) -> Page:
     """A page with the row of an id, an empty one where the caller sees no such row."""
     if row_id is None or '\0' in row_id:
         return Page([])
     result = conn.execute(_one(listing, ctxt.is_admin),
                           {'id': row_id, 'project_id': ctxt.project_id})
-    return Page(names=result.keys(), records=result.all())
+    return Page(names=tuple(result.keys()), records=result.all())
 
 
 def by_owner(triples: Iterable[tuple[str, str, object]]) -> dict[str, dict[str, object]]:
@@ -124,7 +133,7 @@ def by_owner(triples: Iterable[tuple[str, str, object]]) -> dict[str, dict[str, 
     return found
 
 
-def as_dicts(result: sa.CursorResult) -> list[dict]:
+def as_dicts(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:
     """Rows as dictionaries: cheaper than mappings when each field is read once."""
     keys = tuple(result.keys())
     return [dict(zip(keys, row, strict=False)) for row in result.all()]
@@ -145,20 +154,20 @@ def scope_of(listing: Listing, everything: bool, is_admin: bool) -> list[Conditi
 
 
 @functools.lru_cache(_SHAPES)
-def _one(listing: Listing, is_admin: bool) -> sa.Select:
+def _one(listing: Listing, is_admin: bool) -> sa.Select[Any]:
     where = [listing.table.c.id == sa.bindparam('id'), listing.table.c.deleted == sa.false()]
     return listing.select.where(*where, *(() if is_admin else [listing.tenant]))
 
 
 @functools.lru_cache(_SHAPES)
-def _count(listing: Listing, everything: bool, is_admin: bool) -> sa.Select:
+def _count(listing: Listing, everything: bool, is_admin: bool) -> sa.Select[Any]:
     return sa.select(sa.func.count()).select_from(listing.table).where(
         *scope_of(listing, everything, is_admin))
 
 
 @functools.lru_cache(_SHAPES)
-def _page(listing: Listing, everything: bool, is_admin: bool, sort: tuple, marker: bool,
-          limit: bool, offset: bool, row_values: bool, walk: bool) -> sa.Select:
+def _page(listing: Listing, everything: bool, is_admin: bool, sort: Sort, marker: bool,
+          limit: bool, offset: bool, row_values: bool, walk: bool) -> sa.Select[Any]:
     order = _order(listing, sort)
     statement = listing.select.where(*scope_of(listing, everything, is_admin))
     if marker:
@@ -180,9 +189,9 @@ def _finds(listing: Listing, filters: Mapping[str, object] | None) -> bool:
     return any(listing.aliases.get(name, name) in {'id', *first} for name in filters or ())
 
 
-def _walking(statement: sa.Select, listing: Listing, everything: bool) -> sa.Select:
+def _walking(statement: sa.Select[Any], listing: Listing, everything: bool) -> sa.Select[Any]:
     """Have MySQL begin at the marker: left alone, it reads the index from its end up to there."""
-    columns = ('deleted', 'created_at', 'id')
+    columns: tuple[str, ...] = ('deleted', 'created_at', 'id')
     if not everything and listing.visible is None:
         columns = ('project_id', *columns)
     for index in listing.table.indexes:
@@ -193,10 +202,10 @@ def _walking(statement: sa.Select, listing: Listing, everything: bool) -> sa.Sel
     return statement
 
 
-def _order(listing: Listing, sort: tuple) -> list[tuple[sa.ColumnElement, bool]]:
+def _order(listing: Listing, sort: Sort) -> list[tuple[sa.ColumnElement[Any], bool]]:
     """(expression, descending), together unique and never NULL: NULL counts as the smallest on
     all engines, and the id decides last."""
-    order: list[tuple[sa.ColumnElement, bool]] = []
+    order: list[tuple[sa.ColumnElement[Any], bool]] = []
     for name, direction in sort:
         try:
             column = listing.column(name)
@@ -215,13 +224,13 @@ def _order(listing: Listing, sort: tuple) -> list[tuple[sa.ColumnElement, bool]]
     return order
 
 
-def _smallest(column: sa.Column) -> sa.ColumnElement:
+def _smallest(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
     """Any value of the column's type: what NULL is taken for after NULLs are told apart."""
     values = {str: '', int: 0, bool: False, datetime.datetime: datetime.datetime(1970, 1, 1)}
     return sa.literal(values[column.type.python_type], column.type)
 
 
-def _after(listing: Listing, order: list[tuple[sa.ColumnElement, bool]], everything: bool,
+def _after(listing: Listing, order: list[tuple[sa.ColumnElement[Any], bool]], everything: bool,
            row_values: bool) -> Condition:
     """Rows behind :marker in that order; the marker's values are read in the same statement.
 
@@ -231,7 +240,8 @@ def _after(listing: Listing, order: list[tuple[sa.ColumnElement, bool]], everyth
     other = listing.table.alias('marker_row')
     adapt = sa.sql.util.ClauseAdapter(other).traverse
     here = [adapt(condition) for condition in _is_marker(listing, everything)]
-    bounds = [sa.select(adapt(key)).where(*here).scalar_subquery() for key, _ in order]
+    bounds: list[sa.ColumnElement[Any]] = [
+        sa.select(adapt(key)).where(*here).scalar_subquery() for key, _ in order]
     if len(order) > 1 and order[-1][0] is listing.table.c.id:
         # Compared with a plain value, SQLite's index serves for the id too.
         bounds[-1] = sa.bindparam('marker')
@@ -239,7 +249,7 @@ def _after(listing: Listing, order: list[tuple[sa.ColumnElement, bool]], everyth
     if len(directions) == 1 and row_values:
         left, right = sa.tuple_(*(key for key, _ in order)), sa.tuple_(*bounds)
         return left < right if directions.pop() else left > right
-    steps = []
+    steps: list[Condition] = []
     for (key, descending), bound in zip(order, bounds, strict=True):
         same = [earlier == other_bound for (earlier, _), other_bound
                 in zip(order[:len(steps)], bounds, strict=False)]
@@ -257,5 +267,5 @@ def _is_marker(listing: Listing, everything: bool) -> list[Condition]:
 
 
 @functools.lru_cache(_SHAPES)
-def _marker(listing: Listing, everything: bool) -> sa.Select:
+def _marker(listing: Listing, everything: bool) -> sa.Select[Any]:
     return sa.select(listing.table.c.id).where(*_is_marker(listing, everything))
