@@ -20,6 +20,8 @@ class Verb(NamedTuple):
     :param alone: nothing else is done to the resource meanwhile
     :param ends_bytes: it removes, replaces or resizes what new volumes are made of; so it waits
         until nobody reads that
+    :param goes_on: once begun it is done whatever becomes of the status, as what it made on storage
+        has to be in the row
     """
 
     step: str
@@ -28,6 +30,7 @@ class Verb(NamedTuple):
     since: str = '1.0'
     alone: bool = True
     ends_bytes: bool = False
+    goes_on: bool = False
 
 
 VERBS: dict[str, Verb] = {
@@ -35,9 +38,9 @@ VERBS: dict[str, Verb] = {
     'volume.attach': Verb('002', 'attach volume'),
     'volume.upload': Verb('003', 'copy volume to image', BULK, '1.2', alone=False),
     'volume.download': Verb('005', 'copy image to volume', BULK, '1.2'),
-    'volume.extend': Verb('007', 'extend volume', ends_bytes=True),
-    'volume.create': Verb('008', 'create volume from backend storage'),
-    'snapshot.create': Verb('009', 'create snapshot'),
+    'volume.extend': Verb('007', 'extend volume', ends_bytes=True, goes_on=True),
+    'volume.create': Verb('008', 'create volume from backend storage', goes_on=True),
+    'snapshot.create': Verb('009', 'create snapshot', goes_on=True),
     'snapshot.delete': Verb('010', 'delete snapshot', ends_bytes=True),
     'backup.create': Verb('013', 'create backup', BULK),
     'backup.delete': Verb('014', 'delete backup'),

@@ -154,7 +154,9 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
     :raises OperationLost: it is gone or went another way.
     """
     found = operations.load(ctxt, operation)
-    if went_away(operation, found):
+    # The first attempt may have done its work and come to no end.
+    begun = operation.attempt > 1 and VERBS[operation.verb].goes_on
+    if found is None or went_away(operation, found) and not begun:
         undo()
         operations.abandon(ctxt, operation, operations.WENT_AWAY, found, **on_failure)
         raise exception.OperationLost(operation_id=operation.id)

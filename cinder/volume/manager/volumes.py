@@ -120,6 +120,8 @@ class VolumeEndpoint:
             volume = work.resource
             with work.driver():
                 exporting.close(ctxt, self.backend, volume)
+                # Another one may have overtaken it where it broke off.
+                new_size = max(new_size, volume.size)
                 self.driver.extend_volume(volume, new_size)
             grown = work.done(size=new_size, growth=0)
             self.backend.allocate(volume.host, new_size - volume.size)

@@ -171,7 +171,8 @@ class World:
 ASKED = ['extend', 'cascade', 'revert', 'delete', 'snapshot_create', 'snapshot_delete',
          'group_update', 'group_delete', 'group_copy', 'group_snapshot_create',
          'group_snapshot_delete', 'backup_create', 'backup_create_of_snapshot', 'backup_restore']
-WHEN = ['before it is loaded', 'after it was loaded', 'at the storage', 'and the storage fails']
+WHEN = ['before it is loaded', 'after it was loaded', 'at the storage', 'and the storage fails',
+        'when it broke off']
 
 
 @pytest.fixture
@@ -204,6 +205,10 @@ def test_a_reset_leaks_nothing(ctxt, world, sent, folder, monkeypatch, asked, wh
         if when.startswith('before'):
             message = {'operation': message['operation']}
         world.run(message)
+    elif 'broke off' in when:
+        _break_off(monkeypatch, world, message, point)
+        world.reset(kind, resource, status)
+        world.run({'operation': operations_db.get(ctxt, message['operation'].id)})
     else:
         with monkeypatch.context() as patch:
             patch.setattr('cinder.utils.fault_point', reset)
@@ -212,6 +217,34 @@ def test_a_reset_leaks_nothing(ctxt, world, sent, folder, monkeypatch, asked, wh
     _check(ctxt, world)
     world.clean()
     assert world.all() == [] and list(folder.iterdir()) == []
+
+
+def _break_off(monkeypatch, world, message, point):
+    """The work is done on storage, which does not say so."""
+    def silent(name):
+        if name.endswith(point.replace('driver:before', 'driver:after')):
+            raise exception.BackendUnresponsive(data='silent')
+    with monkeypatch.context() as patch:
+        patch.setattr('cinder.utils.fault_point', silent)
+        world.run(message)
+
+
+@pytest.mark.parametrize(('overtaken', 'size'), [(False, 2), (True, 3)])
+def test_what_a_broken_off_extension_did_is_in_the_row(ctxt, world, sent, folder, monkeypatch,
+                                                       overtaken, size):
+    """Whatever the status is by now, and if another one was faster."""
+    kind, volume = world.extend()
+    first = dict(sent[-1][1])
+    _break_off(monkeypatch, world, first, ':driver:before')
+    world.reset(kind, volume, 'available')
+    if overtaken:
+        volumes_api.extend(ctxt, volumes_db.get(ctxt, volume.id), 3)
+        world.run(sent[-1][1])
+    world.run({'operation': operations_db.get(ctxt, first['operation'].id)})
+    end = volumes_db.get(ctxt, volume.id)
+    assert (end.size, end.growth, end.status) == (size, 0, 'available')
+    assert (folder / volume.name).stat().st_size == size * 2 ** 30
+    _check(ctxt, world)
 
 
 def _check(ctxt, world):
