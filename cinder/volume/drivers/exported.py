@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What drivers of this host's own storage share: exports by the target that the option
 target_helper names, and a capacity report. Data is for the drivers proper."""
+from __future__ import annotations
+
 import abc
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.privsep import command
 from cinder.volume import driver
 from cinder.volume.targets import base, fake, lio, local, nvmet, tgt
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
+    from cinder.objects import Snapshot, Volume
+    from cinder.volume.configuration import Configuration
 
 GIB = 1024 ** 3
 TARGETS: dict[str, type[base.Target]] = {
@@ -22,7 +29,7 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
     VENDOR = 'Open Source'
     VERSION = '1.0.0'
 
-    def __init__(self, configuration: Any, executor: Callable | None = None,
+    def __init__(self, configuration: Configuration, executor: Callable[..., Any] | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:
         super().__init__(configuration, executor, host, cluster_name)
         helper = configuration.target_helper
@@ -34,22 +41,22 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
                              or type(self).__name__)
         self._stats: dict[str, Any] = {}
 
-    def create_export(self, ctxt: Any, volume: Any,
+    def create_export(self, ctxt: RequestContext, volume: Volume,
                       connector: dict[str, Any] | None) -> driver.Fields:
         if connector is not None:
             self.target.validate_connector(connector)
         return self.target.create_export(volume, self.local_path(volume))
 
-    def ensure_export(self, ctxt: Any, volume: Any) -> driver.Fields:
+    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> driver.Fields:
         return self.target.ensure_export(volume, self.local_path(volume))
 
-    def remove_export(self, ctxt: Any, volume: Any) -> driver.Fields:
+    def remove_export(self, ctxt: RequestContext, volume: Volume) -> driver.Fields:
         return self.target.remove_export(volume)
 
-    def lost_exports(self, volumes: list[Any]) -> list[Any]:
+    def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
         return self.target.lost_exports(volumes)
 
-    def update_provider_info(self, volumes: list[Any], snapshots: list[Any],
+    def update_provider_info(self, volumes: list[Volume], snapshots: list[Snapshot],
                              ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """A volume that nobody has, and whose export is gone, forgets its address and secret."""
         left = [volume for volume in volumes
@@ -57,11 +64,11 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
         gone = {'provider_location': None, 'provider_auth': None}
         return [{'id': volume.id, **gone} for volume in self.lost_exports(left)], []
 
-    def initialize_connection(self, volume: Any, connector: dict[str, Any]) -> dict[str, Any]:
+    def initialize_connection(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
         self.target.validate_connector(connector)
         return self.target.initialize_connection(volume, self.local_path(volume), connector)
 
-    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
         """Let the connector in no more; the export itself ends when the last attachment does."""
         self.target.terminate_connection(volume, connector, force)

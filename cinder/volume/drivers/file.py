@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as sparse raw files in one folder; a snapshot or clone is a file of its own, which shares
 blocks with its source where the file system can. Bytes are moved by brick.local_dev.files."""
+from __future__ import annotations
+
 import contextlib
 import functools
 import os
 import stat
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.brick import native
@@ -14,6 +16,11 @@ from cinder.i18n import _
 from cinder.volume import driver
 from cinder.volume.drivers import audit, exported, file_audit, manageable
 from cinder.volume.drivers.exported import GIB
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
+    from cinder.objects import Snapshot, Volume
+    from cinder.volume.configuration import Configuration
 
 # What copies where the file system cannot share blocks.
 COPIES = frozenset(('volume.clone', 'volume.revert', 'snapshot.create', 'group_snapshot.create'))
@@ -39,7 +46,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     SUPPORTS_ACTIVE_ACTIVE = True
 
     @classmethod
-    def only_one_host(cls, configuration: Any) -> str | None:
+    def only_one_host(cls, configuration: Configuration) -> str | None:
         if not configuration.file_shared_storage:
             return (f'file_volume_dir = {configuration.file_volume_dir} is a folder of one host; '
                     'where it is the same folder on all of them, such as one of NFS, set '
@@ -51,7 +58,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         return None
 
     @_typed
-    def do_setup(self, ctxt: Any) -> None:
+    def do_setup(self, ctxt: RequestContext) -> None:
         self.folder = os.path.abspath(self.configuration.file_volume_dir)
         os.makedirs(self.folder, mode=0o700, exist_ok=True)
 
@@ -74,19 +81,19 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                           thin=True)
 
     @_typed
-    def create_volume(self, volume: Any) -> driver.Fields:
+    def create_volume(self, volume: Volume) -> driver.Fields:
         native.call(files.create, self._path(volume.name), volume.size * GIB)
 
     @_typed
-    def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
         self._copy(snapshot.name, volume.name, volume.size)
 
     @_typed
-    def create_cloned_volume(self, volume: Any, src_vref: Any) -> driver.Fields:
+    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> driver.Fields:
         self._copy(src_vref.name, volume.name, volume.size)
 
     @_typed
-    def create_snapshot(self, snapshot: Any) -> driver.Fields:
+    def create_snapshot(self, snapshot: Snapshot) -> driver.Fields:
         self._copy(snapshot.volume.name, snapshot.name, snapshot.volume_size)
 
     def _copy(self, source, name, size):
@@ -94,37 +101,37 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                     self.pace)
 
     @_typed
-    def open_snapshot(self, snapshot: Any) -> str:
+    def open_snapshot(self, snapshot: Snapshot) -> str:
         path = self._path(snapshot.name)
         os.chmod(path, stat.S_IRUSR)
         return path
 
     @_typed
-    def close_snapshot(self, snapshot: Any) -> None:
+    def close_snapshot(self, snapshot: Snapshot) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
 
     @_typed
-    def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
         native.copy(files.replace, self._path(snapshot.name), self._path(volume.name),
                     volume.size * GIB, self.reflink, self.pace)
 
     @_typed
-    def delete_volume(self, volume: Any) -> driver.Fields:
+    def delete_volume(self, volume: Volume) -> driver.Fields:
         native.call(files.remove, self._path(volume.name))
 
     @_typed
-    def delete_snapshot(self, snapshot: Any) -> driver.Fields:
+    def delete_snapshot(self, snapshot: Snapshot) -> driver.Fields:
         native.call(files.remove, self._path(snapshot.name))
 
     @_typed
-    def extend_volume(self, volume: Any, new_size: int) -> driver.Fields:
+    def extend_volume(self, volume: Volume, new_size: int) -> driver.Fields:
         path = self._path(volume.name)
         native.call(files.extend, path, new_size * GIB)
         self.target.extend(volume, path)
 
     @_typed
-    def migrate_volume(self, volume: Any, path: str) -> bool:
+    def migrate_volume(self, volume: Volume, path: str) -> bool:
         """In the same file system the file gets a second name."""
         return native.call(files.share, self._path(volume.name), path)
 
@@ -136,8 +143,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     # ------------------------------------------------------------------ what others made
     @_typed
-    def get_manageable_volumes(self, volumes: list[Any],
-                               snapshots: list[Any]) -> list[dict[str, Any]]:
+    def get_manageable_volumes(self, volumes: list[Volume],
+                               snapshots: list[Snapshot]) -> list[dict[str, Any]]:
         """Every file that is no snapshot."""
         owners, taken = manageable.by_name(volumes), manageable.by_name(snapshots)
         return [manageable.entry(name, size, owners.get(name))
@@ -145,8 +152,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                 if name not in taken]
 
     @_typed
-    def get_manageable_snapshots(self, volumes: list[Any],
-                                 snapshots: list[Any]) -> list[dict[str, Any]]:
+    def get_manageable_snapshots(self, volumes: list[Volume],
+                                 snapshots: list[Snapshot]) -> list[dict[str, Any]]:
         """Every file that is no volume: a file does not tell what it is a copy of."""
         taken, owners = manageable.by_name(volumes), manageable.by_name(snapshots)
         names = {volume.id: volume.name for volume in volumes}
@@ -160,11 +167,12 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                 if name not in taken]
 
     @_typed
-    def manage_existing(self, volume: Any, reference: dict[str, Any]) -> driver.Fields:
+    def manage_existing(self, volume: Volume, reference: dict[str, Any]) -> driver.Fields:
         self._adopt(reference, volume.name, volume.size)
 
     @_typed
-    def manage_existing_snapshot(self, snapshot: Any, reference: dict[str, Any]) -> driver.Fields:
+    def manage_existing_snapshot(self, snapshot: Snapshot,
+                                 reference: dict[str, Any]) -> driver.Fields:
         self._adopt(reference, snapshot.name, snapshot.volume_size)
 
     def _adopt(self, reference, name, size):
@@ -176,7 +184,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         except FileNotFoundError:
             raise manageable.refused(reference, _('there is no such file')) from None
 
-    def local_path(self, volume: Any) -> str:
+    def local_path(self, volume: Volume) -> str:
         return self._path(volume.name)
 
     def _path(self, name):

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as logical volumes: what is called how, and how big. The group is volume_group.py's, the
 commands are brick.local_dev.lvm's, the bytes brick.local_dev.blocks', the exports the target's."""
+from __future__ import annotations
+
 import contextlib
 import logging
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.brick.local_dev import reports
@@ -15,6 +17,10 @@ from cinder.privsep import holders, zeros
 from cinder.volume import driver
 from cinder.volume.drivers import audit, manageable, volume_group
 from cinder.volume.drivers.exported import GIB
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
+    from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
 
 LOG = logging.getLogger(__name__)
 
@@ -33,12 +39,12 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     holders = staticmethod(holders.of)
 
     # ----------------------------------------------------------------------- volumes
-    def create_volume(self, volume: Any) -> driver.Fields:
+    def create_volume(self, volume: Volume) -> driver.Fields:
         self._require_room()
         is_new = self.vg.create_volume(volume.name, volume.size * GIB)
         self._prove_zeros(volume, is_new)
 
-    def _prove_zeros(self, volume: Any, is_new: bool) -> None:
+    def _prove_zeros(self, volume: Volume, is_new: bool) -> None:
         """:raises VolumeBackendAPIException: a new volume shows bytes of somebody else's"""
         path, size = self.local_path(volume), volume.size * GIB
         try:
@@ -62,31 +68,31 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         LOG.warning('New volume %s is not empty at byte %d; it is cleared', path, offset)
         self.vg.mover.clear(path, size)
 
-    def create_volume_from_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
         self._require_room()
         self.vg.clone(volume.name, _lv_name(snapshot), volume.size * GIB,
                       snapshot.volume_size * GIB)
 
-    def create_cloned_volume(self, volume: Any, src_vref: Any) -> driver.Fields:
+    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> driver.Fields:
         self._require_room()
         self.vg.clone(volume.name, src_vref.name, volume.size * GIB, src_vref.size * GIB,
                       live=True)
 
-    def delete_volume(self, volume: Any) -> driver.Fields:
+    def delete_volume(self, volume: Volume) -> driver.Fields:
         with self._volume_free(volume):
             self.vg.delete(volume.name)
 
-    def extend_volume(self, volume: Any, new_size: int) -> driver.Fields:
+    def extend_volume(self, volume: Volume, new_size: int) -> driver.Fields:
         with self._volume_free(volume):
             self.vg.extend(volume.name, new_size * GIB)
         self.target.extend(volume, self.local_path(volume))
 
-    def migrate_volume(self, volume: Any, path: str) -> bool:
+    def migrate_volume(self, volume: Volume, path: str) -> bool:
         """For another back end with the same pool, which exports in another way, for instance."""
         name = os.path.basename(path)
         return path == self.vg.device(name) and self.vg.share(name, volume.name)
 
-    def local_path(self, volume: Any) -> str:
+    def local_path(self, volume: Volume) -> str:
         return self.vg.device(volume.name)
 
     def _volume_free(self, volume):
@@ -108,20 +114,20 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                         **names) from exc
 
     # --------------------------------------------------------------------- snapshots
-    def create_snapshot(self, snapshot: Any) -> driver.Fields:
+    def create_snapshot(self, snapshot: Snapshot) -> driver.Fields:
         self._require_room()
         self.vg.create_snapshot(_lv_name(snapshot), snapshot.volume.name)
 
-    def delete_snapshot(self, snapshot: Any) -> driver.Fields:
+    def delete_snapshot(self, snapshot: Snapshot) -> driver.Fields:
         with self._snapshot_free(snapshot):
             self.vg.delete(_lv_name(snapshot))
 
-    def open_snapshot(self, snapshot: Any) -> str:
+    def open_snapshot(self, snapshot: Snapshot) -> str:
         name = _lv_name(snapshot)
         self.vg.activate(name)
         return self.vg.protect(name)
 
-    def close_snapshot(self, snapshot: Any) -> None:
+    def close_snapshot(self, snapshot: Snapshot) -> None:
         name = _lv_name(snapshot)
         if self.sparse_copy:
             with self._snapshot_free(snapshot), contextlib.suppress(reports.LVNotFound):
@@ -130,7 +136,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             # A thick one is active as long as its volume is.
             self.vg.protect(name, False)
 
-    def revert_to_snapshot(self, volume: Any, snapshot: Any) -> driver.Fields:
+    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
         with self._volume_free(volume):
             self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
 
@@ -143,17 +149,19 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                                lambda volume: self.remove_export(None, volume))]
 
     # ------------------------------------------------------------------------ groups
-    def create_group(self, group: Any) -> driver.Fields:
+    def create_group(self, group: Group) -> driver.Fields:
         """Nothing: a volume does not know what groups it is in."""
 
-    def update_group(self, group: Any, added: list[Any], removed: list[Any]) -> driver.Fields:
+    def update_group(self, group: Group, added: list[Volume],
+                     removed: list[Volume]) -> driver.Fields:
         """Nothing, likewise."""
 
-    def delete_group(self, group: Any, volumes: list[Any]) -> None:
+    def delete_group(self, group: Group, volumes: list[Volume]) -> None:
         for volume in volumes:
             self.delete_volume(volume)
 
-    def copy_group(self, group: Any, sources: list[tuple[Any, Any]]) -> dict[str, driver.Fields]:
+    def copy_group(self, group: Group, sources: list[tuple[Volume, Snapshot | Volume]],
+                   ) -> dict[str, driver.Fields]:
         self._require_room()
         live = [(volume, source) for volume, source in sources if not volume.snapshot_id]
         self.vg.hold_together({volume.name: source.name for volume, source in live})
@@ -164,20 +172,21 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                 self.create_volume_from_snapshot(volume, source)
         return {}
 
-    def create_group_snapshot(self, group_snapshot: Any,
-                              snapshots: list[Any]) -> dict[str, driver.Fields]:
+    def create_group_snapshot(self, group_snapshot: GroupSnapshot,
+                              snapshots: list[Snapshot]) -> dict[str, driver.Fields]:
         self._require_room()
         self.vg.snapshot_together({_lv_name(snapshot): snapshot.volume.name
                                    for snapshot in snapshots})
         return {}
 
-    def delete_group_snapshot(self, group_snapshot: Any, snapshots: list[Any]) -> None:
+    def delete_group_snapshot(self, group_snapshot: GroupSnapshot,
+                              snapshots: list[Snapshot]) -> None:
         for snapshot in snapshots:
             self.delete_snapshot(snapshot)
 
     # ------------------------------------------------------------------ what others made
-    def get_manageable_volumes(self, volumes: list[Any],
-                               snapshots: list[Any]) -> list[dict[str, Any]]:
+    def get_manageable_volumes(self, volumes: list[Volume],
+                               snapshots: list[Snapshot]) -> list[dict[str, Any]]:
         """The logical volumes that are no snapshots; a thin one may be both, unless it is ours."""
         owners = manageable.by_name(volumes)
         taken = {_lv_name(snapshot) for snapshot in snapshots}
@@ -186,8 +195,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                 for found in self._found() if found.name not in taken
                 and not found.is_thick_snapshot]
 
-    def get_manageable_snapshots(self, volumes: list[Any],
-                                 snapshots: list[Any]) -> list[dict[str, Any]]:
+    def get_manageable_snapshots(self, volumes: list[Volume],
+                                 snapshots: list[Snapshot]) -> list[dict[str, Any]]:
         """The logical volumes that have an origin and are no volumes of ours."""
         taken = manageable.by_name(volumes)
         owners = {_lv_name(snapshot): snapshot for snapshot in snapshots}
@@ -212,7 +221,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         origin = self.vg.group().volumes.get(found.origin)
         return origin.size if origin and found.is_thick_snapshot else found.size
 
-    def manage_existing(self, volume: Any, reference: dict[str, Any]) -> driver.Fields:
+    def manage_existing(self, volume: Volume, reference: dict[str, Any]) -> driver.Fields:
         found = self._named(reference, volume.name)
         if found.name != volume.name:
             self.vg.extend(found.name, volume.size * GIB)
@@ -220,7 +229,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         # Also one that was made as a snapshot, which activation skips.
         self.vg.activate(volume.name)
 
-    def manage_existing_snapshot(self, snapshot: Any, reference: dict[str, Any]) -> driver.Fields:
+    def manage_existing_snapshot(self, snapshot: Snapshot,
+                                 reference: dict[str, Any]) -> driver.Fields:
         found, name = self._named(reference, _lv_name(snapshot)), _lv_name(snapshot)
         # What reverting put in the place of a thin volume is no origin of its snapshots.
         if found.origin != snapshot.volume.name and (found.origin or not found.pool):
@@ -239,12 +249,12 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         return there
 
     # ----------------------------------------------------------------------- exports
-    def ensure_export(self, ctxt: Any, volume: Any) -> driver.Fields:
+    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> driver.Fields:
         # After a boot a volume that was made as a snapshot may not be active.
         if not os.path.exists(self.local_path(volume)):
             self.vg.activate(volume.name)
         return super().ensure_export(ctxt, volume)
 
 
-def _lv_name(snapshot: Any) -> str:
+def _lv_name(snapshot: Snapshot) -> str:
     return f'_{snapshot.name}' if snapshot.name.startswith(_RESERVED) else snapshot.name

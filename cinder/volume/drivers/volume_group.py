@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The volume group behind a driver: what the options make of it, thin or thick, what it has room
 for and whether it takes anything new. Volumes in it are for lvm.py."""
+from __future__ import annotations
+
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.brick.local_dev import blocks, guard, lvm, reports
 from cinder.privsep import command, freeze
 from cinder.volume import driver
 from cinder.volume.drivers import exported
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
 
 
 class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
@@ -18,7 +23,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
 
     vg: lvm.LVM | None = None
 
-    def do_setup(self, ctxt: Any) -> None:
+    def do_setup(self, ctxt: RequestContext) -> None:
         """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
 
     def check_for_setup_error(self) -> None:

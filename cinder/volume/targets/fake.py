@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A target in memory, for tests: answers as an iSCSI target does and exports nothing."""
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from cinder.volume.targets import iscsi
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
 
 
 class FakeTarget(iscsi.ISCSITarget):
@@ -37,5 +42,5 @@ class FakeTarget(iscsi.ISCSITarget):
     def _sessions(self, iqn: str) -> set[str]:
         return self.sessions.setdefault(iqn, set())
 
-    def extend(self, volume: Any, path: str) -> None:
+    def extend(self, volume: Volume, path: str) -> None:
         """Nothing to tell."""

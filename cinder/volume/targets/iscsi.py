@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """iSCSI: names, portals, CHAP secrets, and the connection data that initiators get. What makes the
 export is a subclass with a few methods."""
+from __future__ import annotations
+
 import abc
 import dataclasses
 import re
 import secrets
 import string
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.volume.targets import base
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
 
 LUN = 1
 _LETTERS = string.ascii_letters + string.digits
@@ -26,7 +31,7 @@ class Chap:
     secret: str = dataclasses.field(repr=False)
 
     @classmethod
-    def parse(cls, provider_auth: str | None) -> 'Chap | None':
+    def parse(cls, provider_auth: str | None) -> Chap | None:
         words = (provider_auth or '').split()
         return cls(words[1], words[2]) if len(words) == 3 and words[0] == 'CHAP' else None
 
@@ -68,21 +73,21 @@ class ISCSITarget(base.Target):
     def _remove(self, iqn: str, chap: Chap | None) -> None:
         """Remove the target, if there is one."""
 
-    def iqn(self, volume: Any) -> str:
+    def iqn(self, volume: Volume) -> str:
         return f'{self.configuration.target_prefix}{volume.name}'
 
-    def export_name(self, volume: Any) -> str:
+    def export_name(self, volume: Volume) -> str:
         return self.iqn(volume)
 
     def name_in(self, export: str) -> str:
         prefix = self.configuration.target_prefix
         return export[len(prefix):] if export.startswith(prefix) else ''
 
-    def create_export(self, volume: Any, path: str) -> base.Fields:
+    def create_export(self, volume: Volume, path: str) -> base.Fields:
         chap = Chap.parse(volume.provider_auth) or self._new_chap()
         return self._exported(volume, path, chap, {})
 
-    def ensure_export(self, volume: Any, path: str) -> base.Fields:
+    def ensure_export(self, volume: Volume, path: str) -> base.Fields:
         chap = Chap.parse(volume.provider_auth)
         return self._exported(volume, path, chap, base.attached(volume, 'initiator'))
 
@@ -105,7 +110,7 @@ class ISCSITarget(base.Target):
         return Chap(config.chap_username or _random(_NAME_LENGTH),
                     config.chap_password or _random(_SECRET_LENGTH))
 
-    def remove_export(self, volume: Any) -> base.Fields:
+    def remove_export(self, volume: Volume) -> base.Fields:
         self._remove(self.iqn(volume), Chap.parse(volume.provider_auth))
         return {'provider_location': None, 'provider_auth': None}
 
@@ -119,7 +124,7 @@ class ISCSITarget(base.Target):
                 reason='the "initiator" of the connector is no iSCSI name, such as '
                        'iqn.2001-04.com.example:host')
 
-    def initialize_connection(self, volume: Any, path: str,
+    def initialize_connection(self, volume: Volume, path: str,
                               connector: dict[str, Any]) -> dict[str, Any]:
         """:raises VolumeBackendAPIException: the volume is not exported"""
         try:
@@ -139,7 +144,7 @@ class ISCSITarget(base.Target):
             data.update(auth_method='CHAP', auth_username=chap.name, auth_password=chap.secret)
         return {'driver_volume_type': 'iscsi', 'data': data}
 
-    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
         iqn, name = self.iqn(volume), (connector or {}).get('initiator')
         alive = self._sessions(iqn)

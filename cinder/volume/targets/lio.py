@@ -2,13 +2,19 @@
 """LIO, the target of the kernel. Each volume has a target of its own, and each initiator an entry
 in it, with the secret and whether it may write. The kernel keeps nothing over a boot: what is to
 be exported is in the database and comes back through ensure_export, one volume at a time."""
+from __future__ import annotations
+
 import functools
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder.privsep import lio
 from cinder.volume.targets import base, iscsi
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
+    from cinder.volume.configuration import Configuration
 
 # The number of the only group of portals of a target.
 _GROUP = 1
@@ -20,7 +26,7 @@ class LioAdm(iscsi.ISCSITarget):
 
     GROWS_ONLINE = True
 
-    def __init__(self, configuration: Any, execute: Callable,
+    def __init__(self, configuration: Configuration, execute: Callable[..., Any],
                  kernel: ModuleType | Any = lio) -> None:
         super().__init__(configuration, execute)
         self._kernel = kernel
@@ -62,6 +68,6 @@ class LioAdm(iscsi.ISCSITarget):
         with _asking(iqn):
             self._kernel.remove(iqn)
 
-    def extend(self, volume: Any, path: str) -> None:
+    def extend(self, volume: Volume, path: str) -> None:
         """Nothing to tell of a device: the kernel asks it for its size each time an initiator
         wants to know. Of a file it keeps the size that it had."""

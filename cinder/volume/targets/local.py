@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """No export at all: the initiator is this host and opens the device or file itself."""
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from cinder.volume.targets import base
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
 
 
 class LocalTarget(base.Target):
@@ -10,26 +15,26 @@ class LocalTarget(base.Target):
     GROWS_ONLINE = True
     OF_ONE_HOST = False
 
-    def create_export(self, volume: Any, path: str) -> base.Fields:
+    def create_export(self, volume: Volume, path: str) -> base.Fields:
         return {}
 
-    def ensure_export(self, volume: Any, path: str) -> base.Fields:
+    def ensure_export(self, volume: Volume, path: str) -> base.Fields:
         return {}
 
-    def remove_export(self, volume: Any) -> base.Fields:
+    def remove_export(self, volume: Volume) -> base.Fields:
         return {}
 
-    def extend(self, volume: Any, path: str) -> None:
+    def extend(self, volume: Volume, path: str) -> None:
         """Nothing: whoever has the file or device open sees its size."""
 
     def validate_connector(self, connector: dict[str, Any]) -> None:
         """Nothing is needed to open a path."""
 
-    def initialize_connection(self, volume: Any, path: str,
+    def initialize_connection(self, volume: Volume, path: str,
                               connector: dict[str, Any]) -> dict[str, Any]:
         return {'driver_volume_type': 'local',
                 'data': {**self._data(volume, connector), 'device_path': path}}
 
-    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
         """Nobody was let in: who may open the path is for its permissions to say."""

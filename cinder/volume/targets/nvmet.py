@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The NVMe target of the kernel: each volume is a subsystem with one namespace, over TCP or RDMA.
 The kernel keeps nothing over a boot; ensure_export brings exports back one volume at a time."""
+from __future__ import annotations
+
 import functools
 import re
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.privsep import nvmet
 from cinder.volume.targets import base
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
+    from cinder.volume.configuration import Configuration
 
 _TRANSPORTS = {'nvmet_tcp': 'tcp', 'nvmet_rdma': 'rdma'}
 # It becomes the name of a folder; the standard allows 223 bytes.
@@ -25,7 +31,7 @@ class NVMET(base.Target):
     PROTOCOL = 'NVMe-oF'
     GROWS_ONLINE = True
 
-    def __init__(self, configuration: Any, execute: Callable,
+    def __init__(self, configuration: Configuration, execute: Callable[..., Any],
                  kernel: ModuleType | Any = nvmet) -> None:
         super().__init__(configuration, execute)
         if configuration.target_protocol not in _TRANSPORTS:
@@ -34,10 +40,10 @@ class NVMET(base.Target):
         self._transport = _TRANSPORTS[configuration.target_protocol]
         self._kernel = kernel
 
-    def nqn(self, volume: Any) -> str:
+    def nqn(self, volume: Volume) -> str:
         return f'{re.sub("^iqn", "nqn", self.configuration.target_prefix)}{volume.name}'
 
-    def create_export(self, volume: Any, path: str) -> base.Fields:
+    def create_export(self, volume: Volume, path: str) -> base.Fields:
         config, nqn = self.configuration, self.nqn(volume)
         ports = [(config.nvmet_port_id + place, self._transport,
                   'ipv6' if ':' in address else 'ipv4', address, config.target_port)
@@ -52,25 +58,25 @@ class NVMET(base.Target):
         config = self.configuration
         return [config.target_ip_address, *config.target_secondary_ip_addresses]
 
-    def ensure_export(self, volume: Any, path: str) -> base.Fields:
+    def ensure_export(self, volume: Volume, path: str) -> base.Fields:
         fields = self.create_export(volume, path)
         hosts = base.attached(volume, 'nqn')
         with _asking(self.nqn(volume)):
             self._kernel.allow(self.nqn(volume), None if hosts is None else list(hosts))
         return fields
 
-    def remove_export(self, volume: Any) -> base.Fields:
+    def remove_export(self, volume: Volume) -> base.Fields:
         with _asking(self.nqn(volume)):
             self._kernel.remove(self.nqn(volume))
         return {'provider_location': None, 'provider_auth': None}
 
-    def export_name(self, volume: Any) -> str:
+    def export_name(self, volume: Volume) -> str:
         return self.nqn(volume)
 
     def _present(self) -> set[str]:
         return set(self._kernel.subsystems())
 
-    def extend(self, volume: Any, path: str) -> None:
+    def extend(self, volume: Volume, path: str) -> None:
         if volume.provider_location:
             with _asking(self.nqn(volume)):
                 self._kernel.resize(self.nqn(volume), self.configuration.nvmet_ns_id)
@@ -82,7 +88,7 @@ class NVMET(base.Target):
                 reason='an NVMe connection needs the "nqn" of the connector, such as '
                        'nqn.2014-08.org.nvmexpress:uuid:...; is nvme-cli installed there?')
 
-    def initialize_connection(self, volume: Any, path: str,
+    def initialize_connection(self, volume: Volume, path: str,
                               connector: dict[str, Any]) -> dict[str, Any]:
         """:raises VolumeBackendAPIException: the volume is not exported"""
         try:
@@ -101,7 +107,7 @@ class NVMET(base.Target):
                     'transport_type': transport, 'ns_id': int(namespace)}
         return {'driver_volume_type': 'nvmeof', 'data': {**self._data(volume, connector), **data}}
 
-    def terminate_connection(self, volume: Any, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
                              force: bool = False) -> None:
         """The kernel does not tell who is connected, so there is nothing to wait for."""
         name = (connector or {}).get('nqn')

@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """tgt, the target daemon in user space, told what to do by tgtadm(8). tgtd forgets everything when
 it stops; what is to be exported is in the database and comes back through ensure_export."""
+from __future__ import annotations
+
 import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception
 from cinder.i18n import _
 from cinder.privsep import command
 from cinder.privsep import tgt as tgt_socket
 from cinder.volume.targets import iscsi, tgt_report
+
+if TYPE_CHECKING:
+    from cinder.objects import Volume
+    from cinder.volume.configuration import Configuration
 
 LOG = logging.getLogger(__name__)
 
@@ -52,7 +58,7 @@ _ERRORS = (('already exists', Exists), ("can't find", Missing), ('does not exist
 class TgtAdm(iscsi.ISCSITarget):
     """:param create_account: makes a CHAP account known to tgtd (name, secret)"""
 
-    def __init__(self, configuration: Any, execute: Callable,
+    def __init__(self, configuration: Configuration, execute: Callable[..., Any],
                  create_account: Callable[[str, str], None] = tgt_socket.create_account) -> None:
         super().__init__(configuration, execute)
         self._create_account = create_account
@@ -141,7 +147,7 @@ class TgtAdm(iscsi.ISCSITarget):
         except NotRunning:
             return {}
 
-    def extend(self, volume: Any, path: str) -> None:
+    def extend(self, volume: Volume, path: str) -> None:
         """tgtd looks at the size when it opens the file: open it again, unless that would cut
         a session; then the new size shows with the next attachment."""
         shown = self._show().get(self.iqn(volume)) if volume.provider_location else None
