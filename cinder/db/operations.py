@@ -304,9 +304,11 @@ def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None
 
 
 def cancel_queued(ctxt, resource_id: str, reason: str) -> None:
-    """End what waits for a resource that another request took over (a forced delete); but a move
-    that a back end has begun finds that out, and removes what it made elsewhere."""
-    begun = sa.and_(_T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute')
+    """End what waits for a resource that another request took over (a forced delete); but what has
+    something elsewhere, a move that a back end has begun and an image that waits for its data,
+    finds that out and removes it."""
+    begun = sa.or_(_T.c.verb == 'volume.upload', sa.and_(
+        _T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute'))
     with session.writer(ctxt) as conn:
         conn.execute(_T.update().where(
             _T.c.resource_id == resource_id, _T.c.state == 'queued', ~begun).values(

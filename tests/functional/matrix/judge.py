@@ -30,11 +30,13 @@ class Judge:
     :param requests: the names of what was asked for, in order
     :param contents: name on storage -> what it held before
     :param failed: the storage did nothing that it was asked for, for a while
+    :param interrupted: work broke off before what was done could be written down
     """
 
     def __init__(self, site: Site, requests: Iterable[str], contents: dict[str, bytes],
-                 image: bytes = b'', failed: bool = False) -> None:
-        self._site, self._requests, self._failed = site, set(requests), failed
+                 image: bytes = b'', failed: bool = False, interrupted: bool = False) -> None:
+        self._site, self._requests = site, set(requests)
+        self._failed, self._interrupted = failed, interrupted
         self._contents, self._image = contents, image
 
     def rows(self, table: str) -> list[Row]:
@@ -53,6 +55,7 @@ class Judge:
         yield from self._attachments()
         yield from self._storage()
         yield from self._exports()
+        yield from self._site.left()
         for difference in recount.differences(ADMIN):
             yield f'quota: {difference}'
 
@@ -137,6 +140,9 @@ class Judge:
     # -------------------------------------------------------------------------------- storage
     def _storage(self) -> Iterator[str]:
         files, wanted = self._site.files(), {}
+        # What had been done is known to nobody when an administrator ends the operation; the doctor
+        # finds it.
+        doubtful = self._interrupted and self._requests & RESETS
         volumes = {row['id']: row for row in self._tables['volumes']}
         for row in volumes.values():
             wanted[f'volume-{row["name_id"] or row["id"]}'] = row, row['size'], row['host']
@@ -151,13 +157,13 @@ class Judge:
             row, gib, host = wanted[name]
             if host and host.partition('@')[2].partition('#')[0] != backend:
                 yield f'{name} is on {backend}, its row on {host}'
-            if size != gib * GIB:
+            if size != gib * GIB and not doubtful:
                 yield f'{name} ({row["status"]}) has {size / GIB} GiB, its row {gib}'
             if row['status'] not in UNSURE and data not in self._contents_of(row, volumes):
                 yield f'{name} ({row["status"]}) holds {data[:50]!r}'
         there = {name for _backend, name in files}
         for name, (row, _gib, _host) in wanted.items():
-            made = name in self._contents and row['status'] != 'error_deleting'
+            made = name in self._contents and not (row['status'] == 'error_deleting' or doubtful)
             # An administrator may say of anything that it is there.
             if name not in there and (made or not (row['status'] in UNSURE
                                                    or self._requests & RESETS)):

@@ -71,8 +71,8 @@ class Pair:
 class Player:
     """Plays on one site, and remembers the worlds."""
 
-    def __init__(self, site: sites.Site, images: Any, database: Any, rows: dict) -> None:
-        self.site, self.images = site, images
+    def __init__(self, site: sites.Site, database: Any, rows: dict) -> None:
+        self.site, self.images = site, site.images
         self._database, self._first = database, rows
         self._worlds: dict[str, World] = {}
         self._common: dict[str, str] = {}
@@ -90,6 +90,8 @@ class Player:
         self._common = {
             'kind': kind, 'elsewhere': elsewhere, 'default': types_db.default(sites.ADMIN).id,
             'other': types_db.create(sites.ADMIN, {'name': 'other', 'is_public': True}).id,
+            'shared': types_db.create(sites.ADMIN, {'name': 'shared', 'is_public': True},
+                                      {'multiattach': '<is> True'}).id,
             'image': self.images.add(IMAGE)}
         self._pictures = dict(self.images.images)
         self._empty = World({}, self._database.rows(), dict([STRAY]), self.site.exports(),
@@ -131,7 +133,7 @@ class Player:
         self.site.report()
 
     def _send(self, request: Request, ids: dict[str, str]) -> Answer:
-        return self.site.send(*fill(request, ids))
+        return self.site.send(*fill(request, ids), stranger=request.stranger)
 
     # ---------------------------------------------------------------------------------- pairs
     def steps(self, operation: Operation) -> list[tuple[str, int]]:
@@ -198,14 +200,9 @@ class Player:
             if pair.trouble == 'broke':
                 site.stage.release()
                 site.drain()
-            try:
-                filled = fill(REQUESTS[pair.request], ids)
-            except KeyError:
-                filled = None
-            if filled:
-                answer = site.send(*filled)
-                if answer.status >= 500 and answer.status != 503:
-                    findings.append(f'answered {answer.status} {answer.body}')
+            answer = self._send(REQUESTS[pair.request], ids)
+            if answer.status >= 500 and answer.status != 503:
+                findings.append(f'answered {answer.status} {answer.body}')
         finally:
             site.stage.release(rest and rest())
             for thread in threads:
@@ -213,7 +210,8 @@ class Player:
         site.drain()
         site.stage.heal()
         judge = Judge(site, (operation.request, pair.request, *WORLDS[operation.world]),
-                      world.contents, IMAGE, pair.trouble == 'rest breaks')
+                      world.contents, IMAGE, failed=pair.trouble == 'rest breaks',
+                      interrupted=pair.trouble == 'does not answer')
         findings += judge.findings()
         findings += [f'at the end: {each}' for each in judge.clear()]
         return findings

@@ -15,12 +15,14 @@ class Request(NamedTuple):
     """What a client sends.
 
     :ivar calls: it waits for the volume service, and so may hear of the storage's trouble.
+    :ivar stranger: it comes from another project.
     """
 
     method: str
     path: str
     body: Any = None
     calls: bool = False
+    stranger: bool = False
 
 
 def _act(kind: str, key: str, value: Any = None, calls: bool = False) -> Request:
@@ -38,6 +40,7 @@ def _new(**values: Any) -> Request:
 REQUESTS: dict[str, Request] = {
     'show': Request('GET', '/volumes/<volume>'),
     'create': _new(size=1),
+    'create shared': _new(size=1, volume_type='<shared>'),
     'create from image': _new(size=1, imageRef='<image>'),
     'create in group': _new(size=1, volume_type='<default>', group_id='<group>'),
     'clone': _new(source_volid='<volume>'),
@@ -93,7 +96,7 @@ REQUESTS: dict[str, Request] = {
     'transfer create': Request('POST', '/volume-transfers', {'transfer': {
         'volume_id': '<volume>'}}),
     'transfer accept': Request('POST', '/volume-transfers/<transfer>/accept',
-                               {'accept': {'auth_key': '<auth_key>'}}),
+                               {'accept': {'auth_key': '<auth_key>'}}, stranger=True),
     'transfer delete': Request('DELETE', '/volume-transfers/<transfer>'),
     # -------------------------------------------------------------------------------- snapshots
     'snapshot': Request('POST', '/snapshots', {'snapshot': {'volume_id': '<volume>'}}),
@@ -143,7 +146,9 @@ WORLDS: dict[str, tuple[str, ...]] = {
     'held as ever': (*_PLAIN, 'os-reserve', 'os-initialize_connection', 'os-attach'),
     'parent': _PARENT,
     'held parent': (*_PARENT, 'reserve', 'attachment update', 'attachment complete'),
+    'shared': ('create shared', 'connect', 'attachment complete', 'connect as another'),
     'offered': (*_PLAIN, 'transfer create'),
+    'offered parent': (*_PARENT, 'transfer create'),
     'group': _GROUP,
     'group and outsider': ('create as outsider', *_GROUP),
     'group snapshot': (*_GROUP, 'group snapshot'),
@@ -179,6 +184,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation('parent', 'cascade force delete'),
     Operation('plain', 'extend'), Operation('held', 'extend'), Operation('parent', 'extend'),
     Operation('held as ever', 'extend'),
+    Operation('shared', 'extend'),
     Operation('plain', 'retype'), Operation('held', 'retype'),
     Operation('plain', 'retype and move'),
     Operation('plain', 'migrate'), Operation('plain', 'migrate locked'),
@@ -190,7 +196,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation('strange', 'delete'),
     Operation('plain', 'snapshot'), Operation('held', 'snapshot'),
     Operation('parent', 'snapshot delete'), Operation('held parent', 'snapshot delete'),
-    Operation('parent', 'snapshot force delete'),
+    Operation('parent', 'snapshot force delete'), Operation('offered parent', 'snapshot delete'),
     Operation('plain', 'snapshot manage'), Operation('parent', 'snapshot unmanage'),
     Operation('empty', 'group create', 'new'),
     Operation('group and outsider', 'group add'), Operation('group', 'group remove'),
@@ -203,6 +209,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation('plain', 'connect'), Operation('reserved', 'attachment update'),
     Operation('held', 'attachment update'),
     Operation('held', 'attachment delete'), Operation('connecting', 'attachment delete'),
+    Operation('shared', 'attachment delete'), Operation('shared', 'connect'),
     Operation('plain', 'os-initialize_connection'),
     Operation('held as ever', 'os-terminate_connection'),
     Operation('held', 'os-force_detach'),
@@ -230,6 +237,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('revert [parent, old]', 'driver.revert_to_snapshot:before', 1, 'snapshot update',
      'does not answer'),
     ('upload [held, old]', 'message.upload_volume', 1, 'reset to error', ''),
+    ('upload [plain, old]', 'message.upload_volume', 1, 'force delete', ''),
+    ('upload [plain, old]', 'message.upload_volume', 1, 'cascade force delete', 'lost'),
     ('reimage [reserved, old]', 'message.reimage_volume', 1, 'reset as detached', ''),
     ('create in group [group, new]', 'volume.create:schedule:commit:before', 1,
      'reset to available', ''),

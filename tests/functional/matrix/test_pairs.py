@@ -38,8 +38,8 @@ def player(only_database):
         application = deploy.loadapp(f'config:{PASTE}', name='osapi_volume')
         memory = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
         with tempfile.TemporaryDirectory(dir=memory) as folder, sites.running(
-                application, pathlib.Path(folder), database, patch) as site:
-            made = Player(site, images, database, rows)
+                application, pathlib.Path(folder), database, images, patch) as site:
+            made = Player(site, database, rows)
             made.prepare()
             yield made
         CONF.clear_default('auth_strategy')
