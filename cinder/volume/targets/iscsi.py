@@ -91,19 +91,20 @@ class ISCSITarget(base.Target):
         chap = Chap.parse(volume.provider_auth)
         return self._exported(volume, path, chap, base.attached(volume, 'initiator'))
 
-    def _exported(self, volume, path, chap, initiators):
+    def _exported(self, volume: Volume, path: str, chap: Chap | None,
+                  initiators: dict[str, bool] | None) -> base.Fields:
         number = self._export(self.iqn(volume), path, chap, initiators)
         portals = ';'.join(self._portals())
         return {'provider_location': f'{portals},{number} {self.iqn(volume)} {LUN}',
                 'provider_auth': str(chap) if chap else None}
 
-    def _portals(self):
+    def _portals(self) -> list[str]:
         config = self.configuration
         addresses = [config.target_ip_address, *config.target_secondary_ip_addresses]
         return [f'[{ip}]:{config.target_port}' if ':' in ip else f'{ip}:{config.target_port}'
                 for ip in addresses]
 
-    def _new_chap(self):
+    def _new_chap(self) -> Chap | None:
         config = self.configuration
         if not config.use_chap_auth:
             return None
@@ -128,11 +129,11 @@ class ISCSITarget(base.Target):
                               connector: dict[str, Any]) -> dict[str, Any]:
         """:raises VolumeBackendAPIException: the volume is not exported"""
         try:
-            portals, iqn, lun = volume.provider_location.split()
+            places, iqn, lun = volume.provider_location.split()
         except (AttributeError, ValueError):
             raise exception.VolumeBackendAPIException(
                 data=f'volume {volume.id} is not exported') from None
-        portals = portals.rpartition(',')[0].split(';')
+        portals = places.rpartition(',')[0].split(';')
         data = {**self._data(volume, connector), 'target_discovered': False,
                 'target_portal': portals[0], 'target_iqn': iqn, 'target_lun': int(lun)}
         if len(portals) > 1:

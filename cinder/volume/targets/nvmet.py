@@ -54,7 +54,7 @@ class NVMET(base.Target):
                                      f'{self._transport} {nqn} {config.nvmet_ns_id}',
                 'provider_auth': None}
 
-    def _addresses(self):
+    def _addresses(self) -> list[str]:
         config = self.configuration
         return [config.target_ip_address, *config.target_secondary_ip_addresses]
 

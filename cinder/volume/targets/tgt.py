@@ -89,7 +89,7 @@ class TgtAdm(iscsi.ISCSITarget):
     def _let_in(self, shown: tgt_report.Shown, initiators: dict[str, bool] | None) -> None:
         # tgt knows this of the unit, not of an initiator: it is so when nobody may write.
         others = set(shown.allowed) - set(initiators or ())
-        read_only = bool(initiators) and all(initiators.values()) and (
+        read_only = bool(initiators and all(initiators.values())) and (
             not others or shown.read_only)
         if read_only != shown.read_only:
             self._unit('update', shown.tid, '--params', f'readonly={int(read_only)}')
@@ -113,7 +113,7 @@ class TgtAdm(iscsi.ISCSITarget):
                 self._quietly(Missing, 'conn', 'delete', '--tid', shown.tid, '--sid', session,
                               '--cid', connection)
 
-    def _present(self) -> dict:
+    def _present(self) -> dict[str, tgt_report.Shown]:
         # Unlike exports(): what tgtd has lost nobody can bring back before it runs.
         return self._show()
 
@@ -121,7 +121,7 @@ class TgtAdm(iscsi.ISCSITarget):
         shown = self._shown(iqn)
         return shown.initiators if shown else set()
 
-    def _shown(self, iqn):
+    def _shown(self, iqn: str) -> tgt_report.Shown | None:
         """The target, or None: it is not there, or tgtd is not running and exports nothing."""
         try:
             return self._show().get(iqn)
@@ -237,4 +237,4 @@ class TgtAdm(iscsi.ISCSITarget):
             error = NotRunning if exc.exit_code == _NOT_RUNNING else next(
                 (error for words, error in _ERRORS if words in text), TgtError)
             raise error(data=f'{mode} {op}: exit code {exc.exit_code}: {text}') from exc
-        return out
+        return str(out)

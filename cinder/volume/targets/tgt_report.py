@@ -40,15 +40,18 @@ _LINES = re.compile(
 def parse(text: str) -> dict[str, Shown]:
     """The targets in the output of `tgtadm --mode target --op show`, by name."""
     targets: dict[str, Shown] = {}
-    shown, lun, section, session, initiator = None, None, None, None, None
+    # Of the target at hand; before the first one there is nothing.
+    shown, section, session, initiator = Shown(0, ''), '', '', ''
+    lun = None
     for line in text.splitlines():
         found = _LINES.match(line)
         if not found:
             continue
-        kind, value = found.lastgroup, found[found.lastgroup]
+        kind = str(found.lastgroup)
+        value = found[kind]
         if kind == 'iqn':
             shown = targets[value] = Shown(int(found['tid']), value)
-            section = None
+            section = ''
         elif kind == 'session':
             session = value
         elif kind == 'initiator':
