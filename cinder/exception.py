@@ -4,8 +4,6 @@
 Raised where the trouble is found; turned into an answer in one place only,
 cinder.api.middleware.fault.
 """
-from typing import ClassVar
-
 from oslo_concurrency import processutils
 
 from cinder.i18n import _
@@ -23,7 +21,7 @@ class CinderException(Exception):
     message = _('An unexpected error occurred.')
     code = 500
     safe = False
-    headers: ClassVar[dict[str, str]] = {}
+    headers: dict[str, str] = {}
 
     def __init__(self, message: object = None, **kwargs: object) -> None:
         self.kwargs = kwargs
@@ -31,7 +29,7 @@ class CinderException(Exception):
 
     @property
     def msg(self) -> str:
-        return self.args[0]
+        return str(self.args[0])
 
 
 def is_mistake(exc: BaseException) -> bool:
@@ -318,7 +316,7 @@ class QuotaError(CinderException):
     message = _('Quota exceeded.')
     code = 413
     safe = True
-    headers: ClassVar[dict[str, str]] = {'Retry-After': '0'}
+    headers: dict[str, str] = {'Retry-After': '0'}
 
 
 class VolumeLimitExceeded(QuotaError):
@@ -363,7 +361,7 @@ class ServiceUnavailable(CinderException):
     message = _('Service is unavailable at this time.')
     code = 503
     safe = True
-    headers: ClassVar[dict[str, str]] = {'Retry-After': '5'}
+    headers: dict[str, str] = {'Retry-After': '5'}
 
 
 class PolicyUndecided(ServiceUnavailable):

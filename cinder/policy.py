@@ -134,7 +134,7 @@ def _foreign_test(check: Any, asked: str) -> Test:
     def test(target: Any, creds: Mapping[str, Any]) -> bool:
         plain = target.plain() if isinstance(target, _Attributes) else target
         try:
-            return check(plain, creds, enforcer(), *extra)
+            return bool(check(plain, creds, enforcer(), *extra))
         except Exception as exc:
             # Neither yes nor no: behind a `not`, a no would let everybody pass.
             raise exception.PolicyUndecided(action=asked) from exc
@@ -149,7 +149,7 @@ def _attribute_test(name: str, match: str, check: Any) -> Test:
     def test(target: Any, creds: Mapping[str, Any]) -> bool:
         value = creds.get(name)
         if type(value) is not str and type(value) is not bool:
-            return check(target, creds, enforcer(), None)
+            return bool(check(target, creds, enforcer(), None))
         try:
             wanted = match % target if field is None else target[field]
         except KeyError:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from cinder import exception, objects
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import quotas as quotas_db
 
 # Quota name -> option with its default limit.
@@ -34,29 +35,30 @@ def _deltas(volume_type: objects.VolumeType | None, **changes: int) -> dict[str,
     return deltas
 
 
-def take_volume(ctxt, size: int, volume_type: objects.VolumeType | None) -> None:
+def take_volume(ctxt: RequestContext, size: int, volume_type: objects.VolumeType | None) -> None:
     """Let one more volume of `size` GiB in, or raise a QuotaError."""
     consume(ctxt, ctxt.project_id, _deltas(volume_type, volumes=1, gigabytes=size), size)
 
 
-def take_snapshot(ctxt, project_id: str, size: int,
+def take_snapshot(ctxt: RequestContext, project_id: str, size: int,
                   volume_type: objects.VolumeType | None) -> None:
     """Let one more snapshot of `size` GiB in, or raise a QuotaError."""
     gigabytes = 0 if CONF.no_snapshot_gb_quota else size
     consume(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
 
 
-def take_backup(ctxt, size: int) -> None:
+def take_backup(ctxt: RequestContext, size: int) -> None:
     """Let one more backup of `size` GiB in, or raise a QuotaError."""
     consume(ctxt, ctxt.project_id, {'backups': 1, 'backup_gigabytes': size})
 
 
-def take_group(ctxt, volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
+def take_group(ctxt: RequestContext,
+               volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
     """Let one more group in, with volumes of these (GiB, type), or raise a QuotaError."""
     consume(ctxt, ctxt.project_id, collections.Counter(groups=1) + _total(volumes, 'volumes'))
 
 
-def take_snapshots(ctxt, project_id: str,
+def take_snapshots(ctxt: RequestContext, project_id: str,
                    snapshots: Iterable[tuple[int, objects.VolumeType | None]]) -> None:
     """Let snapshots of these (GiB, type) in, all or none, or raise a QuotaError."""
     consume(ctxt, project_id, _total(snapshots, 'snapshots'))
@@ -71,13 +73,13 @@ def _total(rows: Iterable[tuple[int, objects.VolumeType | None]],
     return total
 
 
-def grow_volume(ctxt, project_id: str, old: int, new: int,
+def grow_volume(ctxt: RequestContext, project_id: str, old: int, new: int,
                 volume_type: objects.VolumeType | None) -> None:
     """Let a volume grow from `old` to `new` GiB, or raise a QuotaError."""
     consume(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
 
 
-def receive_volume(ctxt, project_id: str, volume: objects.Volume,
+def receive_volume(ctxt: RequestContext, project_id: str, volume: objects.Volume,
                    snapshots: Sequence[objects.Snapshot]) -> None:
     """Let in a volume and snapshots of it that come from another project, or raise a QuotaError.
 
@@ -92,13 +94,14 @@ def receive_volume(ctxt, project_id: str, volume: objects.Volume,
         gigabytes=size + gigabytes), size)
 
 
-def change_type(ctxt, volume: objects.Volume, new_type: objects.VolumeType) -> None:
+def change_type(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType) -> None:
     """Let a volume count for another type, or raise a QuotaError."""
     consume(ctxt, volume.project_id, {f'volumes_{new_type.name}': 1,
                                       f'gigabytes_{new_type.name}': volume.size})
 
 
-def consume(ctxt, project_id: str, deltas: dict[str, int], volume_size: int = 0) -> None:
+def consume(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
+            volume_size: int = 0) -> None:
     """Check that the project has room; to be called inside the writing transaction.
 
     :param deltas: quota name -> amount to add.

@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from oslo_utils import importutils, strutils
 
@@ -22,7 +23,7 @@ _FAULTS: dict[str, tuple[str, str, str]] = {}
 _SIGNALS = {'kill': signal.SIGKILL, 'stop': signal.SIGSTOP}
 
 
-def literal_dict(text: str) -> dict | None:
+def literal_dict(text: str) -> dict[Any, Any] | None:
     """The dictionary that a client wrote as a Python literal, or None when it is none."""
     try:
         value = ast.literal_eval(text)
@@ -90,7 +91,7 @@ _PASSWORD_IN_URL = re.compile(r'(?<=//)([^/\s:@]*):[^/\s]+@')
 
 def masked(text: object) -> str:
     """A text of a library for people, without the passwords in it and in its URLs."""
-    return strutils.mask_password(_PASSWORD_IN_URL.sub(r'\1:***@', str(text)))
+    return str(strutils.mask_password(_PASSWORD_IN_URL.sub(r'\1:***@', str(text))))
 
 
 def without_user(url: str) -> str:
@@ -156,7 +157,8 @@ def load_class(option: str, path: str) -> type:
     :raises InvalidConfigurationValue: there is none of that name, or its module is broken.
     """
     try:
-        return importutils.import_class(path)
+        found: type = importutils.import_class(path)
+        return found
     except Exception as exc:  # a module can fail in any way
         raise exception.InvalidConfigurationValue(
             f'{option} = {path} cannot be loaded: {one_line(exc)}; expected MODULE.CLASS') from exc

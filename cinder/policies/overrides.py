@@ -117,7 +117,7 @@ def _reached(engine: policy.Enforcer, name: str, found: set[str]) -> set[str]:
     return found
 
 
-class _Anything(dict):
+class _Anything(dict[str, str]):
     """A target that has whatever it is asked for."""
 
     def __missing__(self, name: str) -> str:
