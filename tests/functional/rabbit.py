@@ -94,6 +94,10 @@ class Rabbit:
         self._control('delete_vhost', vhost)
         self._make_vhost(vhost)
 
+    def trace(self, vhost: str, on: bool = True) -> None:
+        """Publish a copy of each message of a virtual host on its exchange amq.rabbitmq.trace."""
+        self._control('trace_on' if on else 'trace_off', '-p', vhost)
+
     def tail(self) -> str:
         """Return the last lines of the broker's log."""
         return self._node.tail()

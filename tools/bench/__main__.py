@@ -21,6 +21,7 @@ from tools.bench import (  # noqa: E402
     api,
     creates,
     crowd,
+    idle,
     life,
     lists,
     reads,
@@ -30,7 +31,7 @@ from tools.bench import (  # noqa: E402
 )
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
-PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'reads', 'creates', 'crowd')
+PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd')
 
 
 def arguments() -> argparse.Namespace:
@@ -44,6 +45,8 @@ def arguments() -> argparse.Namespace:
                         help='how long to create at a steady rate (default: %(default)s)')
     parser.add_argument('--beside', type=int, default=0, metavar='N',
                         help='have so many copies run while it creates at a steady rate')
+    parser.add_argument('--idle', type=int, default=120, metavar='N',
+                        help='seconds to watch the daemons do nothing (default: %(default)s)')
     return parser.parse_args()
 
 
@@ -88,6 +91,8 @@ def main() -> int:
         stack.callback(suite.stop)
         suite.manage('db', 'sync')
         figures += life.measure(suite)
+        if 'idle' in parts:
+            figures += idle.measure(suite, server, broker, args.idle)
         if 'reads' in parts:
             figures += reads.measure(suite, server, folder, args.many)
         if 'creates' in parts:

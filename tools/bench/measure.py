@@ -23,22 +23,44 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """Return user and system time of processes, ended threads included (proc(5), stat)."""
+def cpu_seconds(pids: Iterable[int], reaped: bool = False) -> float:
+    """Return user and system time of processes, ended threads included (proc(5), stat).
+
+    :param reaped: count the children that have ended, too
+    """
     ticks = 0
     for pid in pids:
         # The name in parentheses may hold blanks, so count from behind it.
         fields = pathlib.Path(f'/proc/{pid}/stat').read_text().rpartition(')')[2].split()
-        ticks += int(fields[11]) + int(fields[12])
+        ticks += sum(map(int, fields[11:15 if reaped else 13]))
     return ticks / TICKS
 
 
-def pss_mebibytes(pid: int) -> float:
-    """Return the proportional set size of a process (proc(5), smaps_rollup)."""
+def pss_mebibytes(pid: int, kind: str = 'Pss') -> float:
+    """Return the proportional set size of a process (proc(5), smaps_rollup).
+
+    :param kind: 'Pss_Anon' is the part of it that no file is behind
+    """
     for line in pathlib.Path(f'/proc/{pid}/smaps_rollup').read_text().splitlines():
-        if line.startswith('Pss:'):
+        if line.startswith(f'{kind}:'):
             return int(line.split()[1]) / 1024
-    raise ValueError(f'process {pid} tells no Pss')
+    raise ValueError(f'process {pid} tells no {kind}')
+
+
+def memory_alone(pids: Iterable[int]) -> float:
+    """Return the MiB that processes hold together, whatever other programs run: their PSS if pages
+    of files that those have mapped as well were shared with nobody else (proc(5), smaps)."""
+    pids, files = list(pids), collections.Counter()
+    for pid in pids:
+        for line in pathlib.Path(f'/proc/{pid}/smaps').read_text().splitlines():
+            name, *words = line.split()
+            if not name.endswith(':'):
+                place = words[1:4]  # offset, device, inode
+            elif name == 'Rss:':
+                resident = int(words[0])
+            elif name == 'Anonymous:' and place[2] != '0':
+                files[tuple(place)] = max(files[tuple(place)], resident - int(words[0]))
+    return sum(pss_mebibytes(pid, 'Pss_Anon') for pid in pids) + files.total() / 1024
 
 
 def percentile(values: list[float], percent: int) -> float:
