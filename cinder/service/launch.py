@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+from eventlet.green import select
 from oslo_config import cfg
 from oslo_service import _options, service
 
@@ -22,6 +23,10 @@ CONF.register_opts(_options.service_opts)
 # The part of graceful_shutdown_timeout, at whose end the launcher kills the process, that a
 # service may use to finish what it does.
 DRAIN_SHARE = 0.8
+
+# Seconds between two looks for ended workers: of a parent that runs, to which a signal tells of
+# them, and of one that stops, to which none does.
+LOOK, LOOK_AT_STOP = 5, 0.02
 
 # What trying again does not mend: a value, or something that a value names, is wrong.
 _PERMANENT = (cfg.Error, exception.InvalidConfigurationValue, exception.InvalidPolicyFile,
@@ -51,18 +56,32 @@ def starting(what: str) -> Iterator[None]:
 
 class ProcessLauncher(service.ProcessLauncher):
     """Forks, watches and replaces workers, and reloads options on SIGHUP. It does not replace a
-    worker that ended with os.EX_CONFIG, and ends when none is left."""
+    worker that ended with os.EX_CONFIG, and ends when none is left. It sleeps until a signal
+    arrives, where the base class looks a hundred times a second."""
 
     def __init__(self) -> None:
         self.hopeless = False
-        super().__init__(_survive_bad_reload(CONF), restart_method='mutate')
+        # Read by nobody else, so that the hub of eventlet polls and does not sleep, which no signal
+        # would interrupt.
+        self._awake, self._wake = os.pipe()
+        super().__init__(_survive_bad_reload(CONF), wait_interval=0, restart_method='mutate')
+
+    def handle_signal(self) -> None:
+        super().handle_signal()
+        for name in ('SIGCHLD', 'SIGTERM', 'SIGHUP'):
+            self.signal_handler.add_handler(name, self._note_signal)
+
+    def _note_signal(self, *_args: object) -> None:
+        os.write(self._wake, b'.')
 
     def _wait_child(self) -> object:
         # The status has to be seen before the base class reaps the child and forgets it.
-        try:
-            ended = os.waitid(os.P_PGID, os.getpgrp(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            ended = None
+        ended = _ended_child()
+        if not ended:
+            seconds = LOOK if self.running else LOOK_AT_STOP
+            if select.select([self._awake], [], [], seconds)[0]:
+                os.read(self._awake, 1000)
+            ended = _ended_child()
         wrap = super()._wait_child()
         if wrap and ended and ended.si_pid not in self.children and (
                 ended.si_code, ended.si_status) == (os.CLD_EXITED, os.EX_CONFIG):
@@ -78,6 +97,12 @@ class ProcessLauncher(service.ProcessLauncher):
         """
         super().wait()
         return int(self.hopeless)
+
+
+def _ended_child() -> object:
+    with contextlib.suppress(ChildProcessError):
+        return os.waitid(os.P_PGID, os.getpgrp(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return None
 
 
 def process_launcher() -> ProcessLauncher:
