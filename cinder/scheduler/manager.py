@@ -72,10 +72,8 @@ class SchedulerManager:
         self.additional_endpoints: list[object] = [
             operations.Messages(self.runner, self.target),
             cleanup.TakeOver(self.runner.take_over)]
-        # Set by the service: whether a message arrived here in the last so many seconds.
-        self.heard_within: Callable[[float], bool] = lambda _seconds: True
-        # Heard before the heartbeats of those whom the same broker fails count as missing.
-        self._deaf_after = max(conf.service_down_time / 2, conf.report_interval * 1.5)
+        # Set by the service: whether messages arrive here now.
+        self.hears: Callable[[context.RequestContext], bool] = lambda _ctxt: True
         self._clock, self._later = clock, later
         self._purge_at = clock()
         self._settled_at = clock() + conf.scheduler_driver_init_wait_time
@@ -159,13 +157,10 @@ class SchedulerManager:
                     'to be placed waits in the journal.')
         self.init_host_with_rpc()
 
-    def _hears(self) -> bool:
-        return self.heard_within(self._deaf_after)
-
     def _begin(self) -> None:
-        while not self._hears() and not self._stopping.wait(LOOK_AGAIN):
-            self._settled_at = self._clock() + self.conf.scheduler_driver_init_wait_time
         ctxt = context.get_admin_context()
+        while not self.hears(ctxt) and not self._stopping.wait(LOOK_AGAIN):
+            self._settled_at = self._clock() + self.conf.scheduler_driver_init_wait_time
         ask_at = self._clock()
         while not self._stopping.is_set():
             try:
@@ -388,7 +383,8 @@ class SchedulerManager:
         """Let it wait where the refusal may be none later; False: it is final."""
         waits = (operation.arguments or {}).get('waits', 0)
         kind = operation.resource_type
-        if not self._hears() and self.host_manager.down(ctxt):
+        # Who hears nothing takes for down whoever hears nothing either.
+        if self.host_manager.down(ctxt) and not self.hears(ctxt):
             LOG.info('%s %s waits for the message bus. %s', kind, resource.id, refusal)
             self._put_back(ctxt, operation, waits=0)
             self._listen_anew()

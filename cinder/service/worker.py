@@ -179,8 +179,9 @@ class Service(service.ServiceBase):
         return True
 
     def _start_servers(self) -> None:
-        self.pulse = pulse.Pulse(self.topic, self.host, CONF.service_down_time)
-        self.manager.heard_within = self.pulse.heard_within
+        self.pulse = pulse.Pulse(self.topic, self.host, self.report_interval,
+                                 CONF.service_down_time)
+        self.manager.hears = self.pulse.hears
         self._liveness = rpc.get_server(self.pulse.address, [self.pulse])
         self._liveness.start()
         endpoints = [self.pulse, logs.LogLevels(), *self.manager.additional_endpoints,
@@ -215,7 +216,11 @@ class Service(service.ServiceBase):
                 # Now, not when the last heartbeat is old: nothing new is to come here.
                 services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
             self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
-        elif not self.pulse.check(ctxt, self.report_interval / 2):
+        elif not self.pulse.check(ctxt):
+            if self._up:
+                # As old as it would be had nothing been reported since messages arrived last.
+                age = min(self.pulse.unproved(), CONF.service_down_time + 1)
+                services.update(ctxt, self.service_id, {'updated_at': session.in_seconds(-age)})
             self._explain(ctxt, 'it receives no messages')
         elif not self._draining:
             self._touch(ctxt)

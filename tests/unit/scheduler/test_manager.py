@@ -219,7 +219,7 @@ class TestDeaf:
         """How often the scheduler set out to listen anew; it cannot hear meanwhile."""
         began = []
         monkeypatch.setattr(manager, 'init_host_with_rpc', lambda: began.append(clock.now))
-        manager.heard_within = lambda seconds: False
+        manager.hears = lambda ctxt: False
         clock.now += 60
         services.rows[0].is_up = False
         return began
@@ -263,7 +263,7 @@ class TestDeaf:
         thread.join(0.05)
         assert thread.is_alive() and bus.asked == 0
         clock.now += 1
-        manager.heard_within = lambda seconds: True
+        manager.hears = lambda ctxt: True
         while thread.is_alive():
             tell(manager)
             thread.join(0.05)
@@ -278,7 +278,7 @@ class TestDeaf:
             self, manager, services, began, clock, later, ctxt):
         volume, operation = wanted(ctxt)
         manager.create_volume(ctxt, operation, volume)
-        manager.heard_within = lambda seconds: True
+        manager.hears = lambda ctxt: True
         manager._settled_at = clock.now + 60
         manager._ready.set()
         manager.create_volume(ctxt, row(ctxt, operation))

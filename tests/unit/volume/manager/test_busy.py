@@ -30,7 +30,7 @@ def served(database, conf):
     rpc.init(CONF, url='fake:/')
     manager = manager_package.VolumeManager(BACKEND)
     manager.init_host()
-    heart = pulse.Pulse('cinder-volume', BACKEND, deaf_after=5)
+    heart = pulse.Pulse('cinder-volume', BACKEND, interval=5, deaf_after=5)
     servers = [rpc.get_server(target, endpoints) for target, endpoints in (
         (messaging.Target(topic='cinder-volume', server=BACKEND),
          [heart, *manager.additional_endpoints, manager]),
@@ -79,7 +79,7 @@ def test_a_crowd_of_copies_keeps_nobody_else_waiting(served, ctxt, monkeypatch):
             api.create_volume(ctxt, volume, operation)
         executor = manager.runner.executor
         _until(lambda: executor.describe()['bulk']['waiting'] == CROWD - executor.bounds['bulk'])
-        assert heart.check(context.get_admin_context(), 5)
+        assert heart.check(context.get_admin_context())
         volume, operation = _creation(ctxt, 'other')
         api.create_volume(ctxt, volume, operation)
         _until(lambda: volumes_db.get(ctxt, volume.id).status == 'available')
@@ -108,7 +108,7 @@ def test_calls_that_cannot_be_answered_are_refused_and_leave_room_for_messages(
         callers = [threading.Thread(target=ask) for _ in range(70)]
         for caller in callers:
             caller.start()
-        assert heart.check(context.get_admin_context(), 5)
+        assert heart.check(context.get_admin_context())
         made, operation = _creation(ctxt, 'other')
         volume_rpc.VolumeAPI().create_volume(ctxt, made, operation)
         _until(lambda: volumes_db.get(ctxt, made.id).status == 'available')
