@@ -4,15 +4,20 @@
 What the caller may do is asked here and decided in cinder.policy.
 """
 import datetime
+import types
 
 from oslo_context import context
 from oslo_utils import timeutils
 
-from cinder import policy
 from cinder.conf import CONF
 
 # What keystonemiddleware has service_token_roles for by default.
 SERVICE_ROLES = ('service',)
+
+
+def _policy() -> types.ModuleType:
+    from cinder import policy  # daemons that decide nothing need not load it
+    return policy
 
 
 class RequestContext(context.RequestContext):
@@ -43,7 +48,7 @@ class RequestContext(context.RequestContext):
         # Credentials in the form the policy engine reads; made at most once per request.
         self._policy_values = None
         if is_admin is None:
-            self.is_admin = policy.check_is_admin(self)
+            self.is_admin = _policy().check_is_admin(self)
             self._policy_values['is_admin'] = self.is_admin
 
     def elevated(self) -> 'RequestContext':
@@ -69,11 +74,11 @@ class RequestContext(context.RequestContext):
         :param target: an object, row or dictionary with project_id (and user_id); None means
             the caller's own project.
         """
-        policy.authorize(self, rule, target)
+        _policy().authorize(self, rule, target)
 
     def can(self, rule: str, target: object = None) -> bool:
         """Whether authorize() would pass."""
-        return policy.check(self, rule, target)
+        return _policy().check(self, rule, target)
 
     def to_policy_values(self) -> dict:
         if self._policy_values is None:

@@ -16,6 +16,7 @@ def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
         server = prepare()
+        common.prepare_workers()
         launcher = service.process_launcher()
         launcher.launch_service(server, workers=server.workers)
     common.wait_for(launcher)

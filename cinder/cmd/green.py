@@ -5,6 +5,7 @@ The only place that patches anything; what is imported later sees the patched mo
 """
 import os
 import socket
+import sys
 
 # dnspython would cost 10 MB and a quarter of the start-up time; see _getaddrinfo.
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
@@ -12,10 +13,18 @@ os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
 # them.
 os.environ.setdefault('EVENTLET_THREADPOOL_SIZE', '20')
 
+# eventlet would load pyOpenSSL where it is installed, 8 MB, for the name of an exception. TLS is
+# that of the standard library.
+_absent = 'OpenSSL' not in sys.modules
+if _absent:
+    sys.modules['OpenSSL'] = None
+
 import eventlet  # noqa: E402
 import eventlet.green.socket  # noqa: E402
 import eventlet.tpool  # noqa: E402
 
+if _absent:
+    del sys.modules['OpenSSL']
 eventlet.monkey_patch()
 
 _lookup = socket.getaddrinfo

@@ -79,6 +79,7 @@ def _ensure_service_started(started: bool) -> None:
 
 
 def _launch_services_posix() -> None:
+    common.prepare_workers()
     launcher = service.process_launcher()
     started = [_launch_service(launcher, name) for name in CONF.enabled_backends]
     _ensure_service_started(any(started))

@@ -2,7 +2,6 @@
 """Finds what the configuration files set and nothing reads, so that an operator learns at start
 which lines of an inherited file do nothing, and what a misspelt one was to be."""
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
@@ -71,6 +70,7 @@ def _option(setting: files.Setting, known: Known) -> str | None:
 
 def _nearest(name: str, names: Iterable[str]) -> str:
     """The most similar name, or nothing; capitals make no difference."""
+    import difflib  # most files need none of it
     written = {each.lower(): each for each in names}
     return next((written[each] for each in
                  difflib.get_close_matches(name.lower(), written, 1, _LIKE)), '')

@@ -54,6 +54,8 @@ def _unusable(url: str) -> str | None:
             reason = folders.unusable(parsed.path)
             if reason:
                 return f'{reason}.'
+            if not parsed.query:
+                return None  # these locks are our own, and need no tooz
         services.make_by_tooz(url)
     except ImportError as exc:
         package = SERVICES[scheme].package or exc.name

@@ -2,12 +2,12 @@
 """How rows are made and changed: insert, compare-and-swap, soft delete, upsert, keys and values.
 """
 import functools
+import importlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from cinder.db import functions, models, session
 from cinder.db.filters import Condition
@@ -153,6 +153,13 @@ def soft_delete(ctxt, table: sa.Table, where: Sequence[Condition], **values: obj
                 {**values, 'deleted': True, 'deleted_at': session.utcnow()})
 
 
+@functools.cache
+def _insert_of(dialect: str) -> Callable[[sa.Table], Any]:
+    """The INSERT of a dialect; each is megabytes, and a process needs one."""
+    name = {'mariadb': 'mysql'}.get(dialect, dialect)
+    return importlib.import_module(f'sqlalchemy.dialects.{name}').insert
+
+
 def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]],
            key: Sequence[str], keep: Sequence[str] = ()) -> None:
     """Insert rows, or change those whose key is there already, in one statement.
@@ -165,13 +172,11 @@ def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, obj
     changed = [name for name in rows[0] if name not in (*key, *keep)]
     now = session.utcnow()
     rows = [{**row, 'created_at': now} for row in rows]
-    if conn.dialect.name in ('mysql', 'mariadb'):
-        statement = mysql.insert(table).values(rows)
+    statement = _insert_of(conn.dialect.name)(table).values(rows)
+    if hasattr(statement, 'on_duplicate_key_update'):
         update = {name: statement.inserted[name] for name in changed}
         conn.execute(statement.on_duplicate_key_update({**update, 'updated_at': now}))
         return
-    make: Any = {'postgresql': postgresql.insert, 'sqlite': sqlite.insert}[conn.dialect.name]
-    statement = make(table).values(rows)
     update = {name: statement.excluded[name] for name in changed}
     conn.execute(statement.on_conflict_do_update(
         index_elements=list(key), set_={**update, 'updated_at': now}))

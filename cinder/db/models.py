@@ -1,26 +1,42 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables, their columns and indexes; nothing else.
+"""The tables, their columns and indexes; nothing else. How an engine is to keep them is told where
+they are made, in the migrations: a word of a dialect here would load it, a megabyte, everywhere.
 
 Classes only name tables (`Volume.__table__`): rows become objects in the resource modules. They
 are built without SQLAlchemy's ORM, whose import costs each process 6 MB and a tenth of a second.
 """
 import sqlalchemy as sa
-from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
 
 _NAMES = {
     'ix': 'ix_%(table_name)s_%(column_0_N_name)s', 'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
     'fk': 'fk_%(table_name)s_%(column_0_name)s', 'pk': 'pk_%(table_name)s',
 }
-# Names and metadata keys that differ in case only are different on all engines.
-_MYSQL = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
 
 metadata = sa.MetaData(naming_convention=_NAMES)
 
 
+class _Moment(sa.DateTime):
+    """Microseconds, which MySQL keeps only when told to."""
+
+
+class _Long(sa.Text):
+    """More than the 64 KiB of MySQL's TEXT."""
+
+
+@compiles(_Moment, 'mysql', 'mariadb')
+def _moment(_type, _compiler, **_kwargs) -> str:
+    return 'DATETIME(6)'
+
+
+@compiles(_Long, 'mysql', 'mariadb')
+def _medium(_type, _compiler, **_kwargs) -> str:
+    return 'MEDIUMTEXT'
+
+
 def _time(**kwargs) -> sa.Column:
-    """Naive UTC with microseconds, which MySQL keeps only when told to."""
-    return sa.Column(sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb'),
-                     **kwargs)
+    """Naive UTC with microseconds."""
+    return sa.Column(_Moment(), **kwargs)
 
 
 def _id() -> sa.Column:
@@ -40,7 +56,7 @@ def _text(length: int = 255, **kwargs) -> sa.Column:
 
 
 def _long() -> sa.Column:
-    return sa.Column(sa.Text().with_variant(mysql.MEDIUMTEXT(), 'mysql', 'mariadb'))
+    return sa.Column(_Long())
 
 
 def _flag(default: bool | None = False, **kwargs) -> sa.Column:
@@ -81,7 +97,7 @@ class _Table:
             columns |= {'deleted': _flag(), 'deleted_at': _time()}
         for name, column in columns.items():
             column.name = column.key = name
-        cls.__table__ = sa.Table(cls.table, metadata, *columns.values(), *cls.extra, **_MYSQL)
+        cls.__table__ = sa.Table(cls.table, metadata, *columns.values(), *cls.extra)
         if cls.soft_deleted:
             # purge walks this one.
             sa.Index(None, cls.__table__.c.deleted_at)
@@ -196,12 +212,9 @@ class Volume(_Table):
         # Covers the counts and sums that quotas are decided on.
         sa.Index('ix_volumes_quota', 'project_id', 'deleted', 'use_quota', 'volume_type_id',
                  'size', 'growth'),
-        # The operator class lets PostgreSQL use it for LIKE 'host@backend#%'. No status in here:
-        # a change of status then rewrites no index.
-        sa.Index('ix_volumes_host', 'host', 'deleted',
-                 postgresql_ops={'host': 'varchar_pattern_ops'}),
-        sa.Index('ix_volumes_cluster_name', 'cluster_name', 'deleted',
-                 postgresql_ops={'cluster_name': 'varchar_pattern_ops'}),
+        # No status in here: a change of status then rewrites no index.
+        sa.Index('ix_volumes_host', 'host', 'deleted'),
+        sa.Index('ix_volumes_cluster_name', 'cluster_name', 'deleted'),
         sa.Index('ix_volumes_type', 'volume_type_id', 'deleted'),
         sa.Index('ix_volumes_group', 'group_id', 'deleted'),
         sa.Index('ix_volumes_source', 'source_volid', 'deleted'),

@@ -5,17 +5,21 @@ import contextlib
 import errno
 import os
 import secrets
+import types
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from oslo_concurrency import processutils
 from oslo_log import log as logging
-from oslo_utils.imageutils import format_inspector
 
 from cinder import exception
 from cinder.conf import CONF
 from cinder.i18n import _
 from cinder.image import facts
 from cinder.privsep import command
+
+if TYPE_CHECKING:
+    from oslo_utils.imageutils import format_inspector
 
 LOG = logging.getLogger(__name__)
 # What a file of a plain disk may look like: a partition table, a file system of a CD, both.
@@ -46,12 +50,18 @@ def temporary(image_id: str, host: str) -> Iterator[str]:
             os.unlink(path)
 
 
-def inspected(data: Iterator[bytes]) -> format_inspector.InspectWrapper:
+def _library() -> types.ModuleType:
+    # It takes 10 MB, of cryptography, which back ends without images need not pay.
+    from oslo_utils.imageutils import format_inspector
+    return format_inspector
+
+
+def inspected(data: Iterator[bytes]) -> 'format_inspector.InspectWrapper':
     """The same data, looked at on its way; when it has ended, require_safe() can tell."""
-    return format_inspector.InspectWrapper(data)
+    return _library().InspectWrapper(data)
 
 
-def require_safe(seen: format_inspector.InspectWrapper, image_id: str, disk_format: str,
+def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_format: str,
                  ) -> int | None:
     """Refuse data that is not what its image says, or that refers to other files.
 
@@ -69,13 +79,13 @@ def require_safe(seen: format_inspector.InspectWrapper, image_id: str, disk_form
                 % {'told': disk_format, 'found': ', '.join(sorted(names))})
         found[0].safety_check()
         return found[0].virtual_size
-    except format_inspector.SafetyCheckFailed as exc:
+    except _library().SafetyCheckFailed as exc:
         LOG.warning('Image %s is not safe: %s', image_id, exc)
         raise exception.ImageUnacceptable(
             image_id=image_id,
             reason=_('it refers to other files, or has features that could (%s)')
             % ', '.join(sorted(exc.failures))) from exc
-    except format_inspector.ImageFormatError as exc:
+    except _library().ImageFormatError as exc:
         raise exception.ImageUnacceptable(image_id=image_id, reason=exc) from exc
 
 

@@ -30,6 +30,30 @@ def gone(pid: int) -> bool:
         return True
 
 
+def sleeps(pid: int) -> int:
+    """How often the process went to sleep until now (proc(5), status)."""
+    return int(re.search(r'^voluntary_ctxt_switches:\s+(\d+)', pathlib.Path(
+        f'/proc/{pid}/status').read_text(), re.MULTILINE)[1])
+
+
+# What each daemon would load for nothing: megabytes in each of its processes.
+UNUSED = {
+    'api': {'tooz', 'oslo_privsep.capabilities'}, 'scheduler': {'cinder.policy', 'requests'},
+    'volume': {'cinder.policy', 'requests', 'oslo_utils.imageutils.format_inspector'},
+}
+UNUSED_BY_ALL = {'OpenSSL', 'cryptography', 'sqlalchemy.orm', 'sqlalchemy.dialects.mysql',
+                 'oslo_reports.guru_meditation_report', 'dns'}
+
+
+@pytest.mark.parametrize('name', UNUSED)
+def test_daemons_load_only_what_they_use(name):
+    manager = ', cinder.volume.manager' if name == 'volume' else ''
+    code = f'import sys, cinder.cmd.{name}{manager}; print(*sys.modules)'
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
+                          text=True, check=True, timeout=SECONDS, cwd=ROOT)
+    assert set(done.stdout.split()) & (UNUSED[name] | UNUSED_BY_ALL) == set()
+
+
 # ----------------------------------------------------------------------------------- cinder-api
 def test_workers_share_a_free_port_and_dead_ones_are_replaced(daemon):
     api = daemon('api').begin()
@@ -39,6 +63,9 @@ def test_workers_share_a_free_port_and_dead_ones_are_replaced(daemon):
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(api.children()) == 2 and victim not in api.children(), SECONDS,
                'another worker')
+    before = sleeps(api.pid)
+    time.sleep(1)
+    assert sleeps(api.pid) - before < 20, 'the parent looks for dead workers all the time'
     assert all(api.answers() for _ in range(10))
     assert api.end() == 0
     assert 'Traceback' not in api.text()

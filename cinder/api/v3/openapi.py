@@ -2,16 +2,21 @@
 """The API's description of itself. What it says is cinder.api.openapi's business."""
 import functools
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from cinder.api import common, openapi, wsgi
+from cinder.api import common, wsgi
 from cinder.api.views import shapes
 
+if TYPE_CHECKING:
+    from cinder.api import openapi
 
-def show_of(routes: openapi.Routes) -> Callable:
+
+def show_of(routes: 'openapi.Routes') -> Callable:
     """The handler that describes a table of routes."""
     # The base of the URLs is the caller's word, so not many of them are remembered.
     @functools.lru_cache(maxsize=8)
     def rendered(version: int | None, base: str) -> bytes:
+        from cinder.api import openapi  # hardly anybody asks
         return wsgi.dumps(openapi.document(routes, version, base))
 
     @wsgi.response(200, shapes.OBJECT)

@@ -15,6 +15,7 @@ _UUID = sa.String(36)
 _NAME = sa.String(255)
 _TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')
 _LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), 'mysql', 'mariadb')
+# Names and metadata keys that differ in case only are different on all engines.
 _MYSQL = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
 
 _metadata = sa.MetaData(naming_convention={
@@ -144,6 +145,7 @@ _table('volumes', _('id', _UUID, primary_key=True), _('name_id', _UUID), _('proj
        _('replication_driver_data', sa.Text), _('shared_targets', sa.Boolean),
        _('growth', sa.Integer, nullable=False), _('use_quota', sa.Boolean, nullable=False),
        _('scheduled_at', _TIME), _('launched_at', _TIME), _('terminated_at', _TIME),
+       # The operator class lets PostgreSQL use them for LIKE 'host@backend#%'.
        sa.Index('ix_volumes_cluster_name', 'cluster_name', 'deleted',
                 postgresql_ops={'cluster_name': 'varchar_pattern_ops'}),
        sa.Index(None, 'deleted', 'created_at', 'id'),
