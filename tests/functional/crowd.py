@@ -37,7 +37,8 @@ def _table(name: str, *columns: str) -> sa.TableClause:
     return sa.table(name, *map(sa.column, columns))
 
 
-_OPERATIONS = _table('operations', 'id', 'verb', 'project_id', 'stage', 'state', 'resource_id')
+_OPERATIONS = _table('operations', 'id', 'verb', 'project_id', 'stage', 'state', 'resource_id',
+                     'arguments')
 
 
 class Crowd:
@@ -75,6 +76,12 @@ class Crowd:
             return conn.execute(sa.select(sa.func.count()).select_from(_OPERATIONS).where(
                 *(_OPERATIONS.c[name] == value for name, value in where.items()))).scalar_one()
 
+    def arguments(self, **wanted: str) -> str:
+        """The arguments of an operation, as they are kept."""
+        with self._engine.connect() as conn:
+            return conn.execute(sa.select(_OPERATIONS.c.arguments).where(
+                *(_OPERATIONS.c[name] == value for name, value in wanted.items()))).scalar_one()
+
 
 def write(suite: Suite, volume: dict, size: int = BYTES) -> None:
     """Give a volume, which is a file, some bytes to copy."""
@@ -92,7 +99,8 @@ class Times:
 
 
 @contextlib.contextmanager
-def _timed(seconds: list[float]) -> Iterator[None]:
+def timed(seconds: list[float]) -> Iterator[None]:
+    """Add how long a block takes."""
     began = time.monotonic()
     yield
     seconds.append(time.monotonic() - began)
@@ -106,13 +114,13 @@ def short_work(client: Client, rounds: int, times: Times | None = None,
     """
     times = times or Times()
     for _round in range(rounds):
-        with _timed(times.create):
+        with timed(times.create):
             volume = client.ready_volume(**fields)
-        with _timed(times.attach):
+        with timed(times.attach):
             attachment = client.post('attachments', {'attachment': {
                 'volume_uuid': volume['id'], 'connector': CONNECTOR}})['attachment']
         client.delete(f'attachments/{attachment["id"]}')
-        with _timed(times.delete):
+        with timed(times.delete):
             client.delete(f'volumes/{volume["id"]}', expect=202)
             client.wait_gone('volume', volume['id'])
     return times

@@ -11,6 +11,7 @@ import pytest
 from tests.functional import crowd
 from tests.functional.processes import wait_until
 from tools.bench import measure as kernel
+from tools.initiator import CONNECTOR
 
 CROWD, CALLS, ROUNDS = 500, 64, 8
 CREATE_SECONDS, ATTACH_SECONDS, GROWN_MIB = 2, 1, 20
@@ -86,3 +87,28 @@ def test_a_crowd_keeps_nobody_waiting(suite, many, other, alone):
     assert many.count() > CROWD * 0.8
     check(suite, reports, crowd.short_work(other, 1), alone)
     assert sum(map(kernel.pss_mebibytes, workers)) - before < GROWN_MIB
+
+
+def test_the_source_of_the_copies_is_used_meanwhile(suite, many, other):
+    """It is attached at once. What would replace its bytes waits in the journal, holds no place,
+    and keeps no attachment waiting."""
+    if many.count() < 2 * BULK:
+        many.ask(4 * BULK)
+    wait_until(lambda: many.count(state='running') == BULK, 10, 'eight copies to run')
+    source = many.source['id']
+
+    def attach():
+        seconds = []
+        with crowd.timed(seconds):
+            made = many.client.post('attachments', {'attachment': {
+                'volume_uuid': source, 'connector': CONNECTOR}})['attachment']
+        many.client.delete(f'attachments/{made["id"]}')
+        assert seconds[0] < ATTACH_SECONDS
+    attach()
+    many.client.action(source, 'os-extend', {'new_size': 2}, expect=202)
+    waiting = {'verb': 'volume.extend', 'resource_id': source}
+    wait_until(lambda: 'bytes-' in many.arguments(**waiting), 10, 'the extension to wait')
+    times = crowd.short_work(other, 2)
+    assert max(times.create) < CREATE_SECONDS and max(times.attach) < ATTACH_SECONDS, times
+    assert many.client.show('volume', source)['status'] == 'extending'
+    assert many.count(state='running', verb='volume.create') == BULK

@@ -14,6 +14,8 @@ Source = objects.Volume | objects.Snapshot
 
 # How long a thread waits for a lock, and how long the operation is set aside then.
 LOCK_SECONDS, SET_ASIDE_SECONDS = 0.5, 1
+# The same until nobody reads bytes: a copy takes a moment, where blocks are shared, or for long.
+READ_SECONDS = 0.05
 
 
 def held(name: str) -> contextlib.AbstractContextManager[None]:
@@ -21,7 +23,7 @@ def held(name: str) -> contextlib.AbstractContextManager[None]:
 
     :raises NotYet: others hold it.
     """
-    return _waiting(coordination.lock, name)
+    return _waiting(coordination.lock, name, LOCK_SECONDS)
 
 
 def reading(source: Source) -> contextlib.AbstractContextManager[None]:
@@ -29,7 +31,7 @@ def reading(source: Source) -> contextlib.AbstractContextManager[None]:
 
     :raises NotYet: they are being removed, replaced or resized.
     """
-    return _waiting(coordination.shared, _bytes_of(source))
+    return _waiting(coordination.shared, _bytes_of(source), LOCK_SECONDS)
 
 
 def unread(source: Source) -> contextlib.AbstractContextManager[None]:
@@ -37,7 +39,7 @@ def unread(source: Source) -> contextlib.AbstractContextManager[None]:
 
     :raises NotYet: somebody does.
     """
-    return _waiting(coordination.lock, _bytes_of(source))
+    return _waiting(coordination.lock, _bytes_of(source), READ_SECONDS)
 
 
 def _bytes_of(source: Source) -> str:
@@ -46,10 +48,10 @@ def _bytes_of(source: Source) -> str:
 
 
 @contextlib.contextmanager
-def _waiting(take: Callable, name: str) -> Iterator[None]:
+def _waiting(take: Callable, name: str, seconds: float) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(take(name, timeout=LOCK_SECONDS))
+            stack.enter_context(take(name, timeout=seconds))
         except exception.LockTimeout as exc:
             raise exception.NotYet(SET_ASIDE_SECONDS, f'lock {name}') from exc
         yield

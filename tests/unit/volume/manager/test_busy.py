@@ -194,7 +194,7 @@ def test_what_ends_the_bytes_of_a_source_waits_for_its_copies_in_the_journal(
         served, ctxt, source, copies, folder, monkeypatch, verb):
     """It holds no place: short work has all of them, and calls are answered."""
     manager, _heart = served
-    monkeypatch.setattr('cinder.volume.manager.locks.LOCK_SECONDS', 0.01)
+    monkeypatch.setattr(locks, 'READ_SECONDS', 0.01)
     if verb == 'volume.delete':
         volumes_api.delete(ctxt, source)
     else:
@@ -228,7 +228,7 @@ def test_a_copy_of_what_is_being_ended_waits_in_the_journal(served, ctxt, source
 
 def test_the_bytes_of_a_source_are_followed_to_another_row(source, monkeypatch):
     """A migration gives them to the row that is deleted then, whose id is another."""
-    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.01)
+    monkeypatch.setattr(locks, 'READ_SECONDS', 0.01)
     with locks.reading(source):
         left = objects.Volume(id='11111111-2222-4333-8444-555555555555', name_id=source.id)
         with pytest.raises(exception.NotYet), locks.unread(left):

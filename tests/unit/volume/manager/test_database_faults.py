@@ -263,7 +263,7 @@ def _statuses(world):
 @pytest.mark.parametrize('verb', ['delete', 'cascade', 'extend', 'snapshot_delete', 'revert'])
 def test_what_ends_bytes_waits_until_nobody_reads_them(world, monkeypatch, verb):
     """Of the volume, or of a snapshot that goes with it."""
-    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.001)
+    monkeypatch.setattr(locks, 'READ_SECONDS', 0.001)
     operation, resource, done = getattr(world, verb)()
     read = resource if verb != 'cascade' else snapshots_db.for_volume(world.ctxt, resource.id)[0]
     with locks.reading(read), pytest.raises(exception.NotYet):

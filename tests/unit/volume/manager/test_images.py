@@ -220,7 +220,7 @@ def test_an_image_that_somebody_else_still_sends_is_not_waited_for_here(
 def test_the_bytes_stay_while_they_are_sent(ctxt, service, uploading, run, monkeypatch):
     """A forced deletion finds them read, and waits until the upload notices."""
     made, _ident = uploading()
-    monkeypatch.setattr(locks, 'LOCK_SECONDS', 0.001)
+    monkeypatch.setattr(locks, 'READ_SECONDS', 0.001)
     seen, real = [], sending.send
 
     def send(*args):
