@@ -7,6 +7,7 @@ runs: none has what the tests have registered, patched or left. Run as a module,
 import contextlib
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -24,7 +25,8 @@ class Server:
     def __init__(self) -> None:
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            self._process = subprocess.Popen([sys.executable, '-m', __name__], stdin=theirs)
+            self._process = subprocess.Popen([sys.executable, '-m', __name__], stdin=theirs,
+                                             cwd=pathlib.Path(__file__).parents[1])
 
     def start(self, code: str, *argv: str) -> 'Process':
         """Start Python code with these arguments."""
