@@ -67,8 +67,11 @@ class ManageVolumesEndpoint:
     @operations.handles('volume.forget')
     def forget_volume(self, ctxt, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Drop the row of a volume that could not be taken over; nothing was made for it."""
+        """Drop the row of a volume that could not be taken over; nothing was made for it, but an
+        export where somebody asked for one."""
         with self._task(ctxt, operation, volume) as work:
+            with work.driver():
+                self.driver.remove_export(ctxt, work.resource)
             work.done()
 
 

@@ -140,8 +140,8 @@ class Judge:
     # -------------------------------------------------------------------------------- storage
     def _storage(self) -> Iterator[str]:
         files, wanted = self._site.files(), {}
-        # What had been done is known to nobody when an administrator ends the operation; the doctor
-        # finds it.
+        # A deletion that broke off may have been done; when an administrator ends it, nobody looks
+        # again but the doctor.
         doubtful = self._interrupted and self._requests & RESETS
         volumes = {row['id']: row for row in self._tables['volumes']}
         for row in volumes.values():
@@ -157,7 +157,7 @@ class Judge:
             row, gib, host = wanted[name]
             if host and host.partition('@')[2].partition('#')[0] != backend:
                 yield f'{name} is on {backend}, its row on {host}'
-            if size != gib * GIB and not doubtful:
+            if size != gib * GIB:
                 yield f'{name} ({row["status"]}) has {size / GIB} GiB, its row {gib}'
             if row['status'] not in UNSURE and data not in self._contents_of(row, volumes):
                 yield f'{name} ({row["status"]}) holds {data[:50]!r}'

@@ -246,6 +246,7 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
      'group reset to available', ''),
     ('create [empty, new]', 'driver.create_volume:before', 1, 'reset to error', 'breaks'),
     ('delete [strange, old]', 'message.forget_volume', 1, 'snapshot manage', 'lost'),
+    ('delete [strange, old]', 'message.forget_volume', 1, 'os-initialize_connection', ''),
     ('delete [plain, old]', 'driver.delete_volume:before', 1, 'os-initialize_connection', ''),
 )
 RESETS = frozenset(name for name in REQUESTS if 'reset' in name)
