@@ -29,6 +29,7 @@ class ImageService:
     :ivar troubles: what happens to the next requests instead: a status, or 'silence'.
     :ivar cut: how many more times the data of an image breaks off in the middle.
     :ivar cut_status: that an image has then.
+    :ivar cut_answer: what is told of it.
     :ivar seen: (method, host, path) of the requests.
     """
 
@@ -36,7 +37,7 @@ class ImageService:
         self.images: dict[str, dict[str, Any]] = {}
         self.data: dict[str, bytes] = {}
         self.troubles: list[int | str] = []
-        self.cut, self.cut_status = 0, 'queued'
+        self.cut, self.cut_status, self.cut_answer = 0, 'queued', 500
         self.seen: list[tuple[str, str, str]] = []
         self.tokens: list[str | None] = []
 
@@ -106,7 +107,7 @@ class ImageService:
             if self.cut:
                 self.cut -= 1
                 self.images[ident]['status'] = self.cut_status
-                context.status_code = 500
+                context.status_code = self.cut_answer
             return b''
         if file and self.cut:
             self.cut -= 1

@@ -140,9 +140,12 @@ class ImageEndpoint:
             while not whole:
                 try:
                     sending.send(images, image_id, path, size, self.driver.pace, progress.report)
+                    whole = self._is_whole(work, images, image_id)
+                    if not whole:
+                        raise exception.ImageServiceUnavailable(reason='it kept no data')
                 except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
                     self._count_failure(work, image_id, exc)
-                whole = self._is_whole(work, images, image_id)
+                    whole = self._is_whole(work, images, image_id)
             sending.require_all(images, image_id, size)
 
     def _count_failure(self, work: Task, image_id: str, exc: Exception) -> None:

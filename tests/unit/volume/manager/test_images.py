@@ -181,9 +181,11 @@ def test_an_upload_that_breaks_off_is_tried_again(service, uploading, run):
     assert (run().state, service.images[ident]['status']) == ('done', 'active')
 
 
-def test_an_upload_that_always_does_leaves_no_image(ctxt, service, uploading, run):
+@pytest.mark.parametrize('answer', [500, 204])
+def test_an_upload_that_always_does_leaves_no_image(ctxt, service, uploading, run, answer):
+    """Also where the image service says that it has all the data."""
     made, ident = uploading(protected=True)
-    service.cut = 99
+    service.cut, service.cut_answer = 99, answer
     assert run().state == 'failed'
     assert volumes_db.get(ctxt, made).status == 'available' and ident not in service.images
     assert told(ctxt, made).startswith('copy volume to image:The image service')
