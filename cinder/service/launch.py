@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+from eventlet import patcher
 from eventlet.green import select
 from oslo_config import cfg
 from oslo_service import _options, service
@@ -23,6 +24,9 @@ CONF.register_opts(_options.service_opts)
 # The part of graceful_shutdown_timeout, at whose end the launcher kills the process, that a
 # service may use to finish what it does.
 DRAIN_SHARE = 0.8
+
+# Whose write() lets no other thread run: it is called for each signal, also while one is handled.
+_native_os = patcher.original('os')
 
 # Seconds between two looks for ended workers: of a parent that runs, to which a signal tells of
 # them, and of one that stops, to which none does.
@@ -64,6 +68,8 @@ class ProcessLauncher(service.ProcessLauncher):
         # Read by nobody else, so that the hub of eventlet polls and does not sleep, which no signal
         # would interrupt.
         self._awake, self._wake = os.pipe()
+        for end in (self._awake, self._wake):
+            os.set_blocking(end, False)
         super().__init__(_survive_bad_reload(CONF), wait_interval=0, restart_method='mutate')
 
     def handle_signal(self) -> None:
@@ -72,7 +78,8 @@ class ProcessLauncher(service.ProcessLauncher):
             self.signal_handler.add_handler(name, self._note_signal)
 
     def _note_signal(self, *_args: object) -> None:
-        os.write(self._wake, b'.')
+        with contextlib.suppress(BlockingIOError):  # it is full, and wakes us as well
+            _native_os.write(self._wake, b'.')
 
     def _wait_child(self) -> object:
         # The status has to be seen before the base class reaps the child and forgets it.
@@ -80,7 +87,7 @@ class ProcessLauncher(service.ProcessLauncher):
         if not ended:
             seconds = LOOK if self.running else LOOK_AT_STOP
             if select.select([self._awake], [], [], seconds)[0]:
-                os.read(self._awake, 1000)
+                _native_os.read(self._awake, 1000)
             ended = _ended_child()
         wrap = super()._wait_child()
         if wrap and ended and ended.si_pid not in self.children and (
