@@ -10,6 +10,7 @@ from cinder.cmd import common
 from cinder.conf import CONF
 from cinder.db import services
 from cinder.rpc import base as rpc
+from cinder.rpc import reachability
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def prepare() -> 'service.WSGIService':
     common.start_logging()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)
-    rpc.check_broker()
+    reachability.check_broker()
     server = service.WSGIService('osapi_volume')
     common.warn_of_configuration()
     return server

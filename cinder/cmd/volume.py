@@ -15,6 +15,7 @@ from cinder.cmd import common
 from cinder.conf import CONF, backend
 from cinder.db import services
 from cinder.rpc import base as rpc
+from cinder.rpc import reachability
 from cinder.volume import configuration
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def prepare() -> None:
     common.prepare_privileges()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)
-    rpc.check_broker()
+    reachability.check_broker()
 
 
 def create_service(name: str) -> service.Service | None:

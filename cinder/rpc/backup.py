@@ -4,10 +4,10 @@
 A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
 """
 from cinder import objects
-from cinder.rpc import base
+from cinder.rpc import client
 
 
-class BackupAPI(base.RPCAPI):
+class BackupAPI(client.RPCAPI):
     """Client of cinder-backup.
 
     Casts carry the backup and an operation addressed to one host. Arguments of the operations:

@@ -8,7 +8,7 @@ import logging
 import oslo_messaging as messaging
 
 from cinder import objects
-from cinder.rpc import backup, base, scheduler, volume
+from cinder.rpc import backup, client, scheduler, volume
 
 _CLIENTS = {api.BINARY: api
             for api in (backup.BackupAPI, scheduler.SchedulerAPI, volume.VolumeAPI)}
@@ -48,7 +48,7 @@ class LogLevels:
         set_levels(prefix, level)
 
 
-def _sender(service: objects.Service) -> base.Sender:
+def _sender(service: objects.Service) -> client.Sender:
     return _CLIENTS[service.binary]().cctxt(host=service.host, version='1.0', timeout=PATIENCE)
 
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every message that the scheduler understands, as its callers see it."""
 from cinder import objects
-from cinder.rpc import base
+from cinder.rpc import client
 
 
-class SchedulerAPI(base.RPCAPI):
+class SchedulerAPI(client.RPCAPI):
     """Client of cinder-scheduler.
 
     Version history: 1.0 first version.

@@ -5,10 +5,10 @@ A cast is a nudge: the operation row makes sure that the work is done even when 
 """
 from cinder import objects
 from cinder.objects.verbs import VERBS, message_of
-from cinder.rpc import base
+from cinder.rpc import client
 
 
-class VolumeAPI(base.RPCAPI):
+class VolumeAPI(client.RPCAPI):
     """Client of cinder-volume.
 
     Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source;
@@ -19,7 +19,7 @@ class VolumeAPI(base.RPCAPI):
     BINARY = 'cinder-volume'
     RPC_API_VERSION = '1.2'
 
-    def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> base.Sender:
+    def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> client.Sender:
         """A sender that reaches the back end, or any host of its cluster."""
         return self.cctxt(host=cluster or host, version=version)
 

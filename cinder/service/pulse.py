@@ -13,6 +13,7 @@ import oslo_messaging as messaging
 
 from cinder import context
 from cinder.rpc import base as rpc
+from cinder.rpc import client
 
 
 class Pulse:
@@ -122,8 +123,8 @@ class Pulse:
 
     def _send(self, ctxt: context.RequestContext, to: messaging.Target, method: str,
               **arguments: int) -> None:
-        client = rpc.get_client(to(namespace='service', version='1.0'))
-        rpc.Sender(lambda: (client, {})).cast(ctxt, method, life=self._life, **arguments)
+        made = rpc.get_client(to(namespace='service', version='1.0'))
+        client.Sender(lambda: (made, {})).cast(ctxt, method, life=self._life, **arguments)
 
     def _wait(self, arrived: Callable[[], bool], seconds: float) -> bool:
         with self._arrived:

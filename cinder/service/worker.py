@@ -17,7 +17,7 @@ from cinder.conf import CONF
 from cinder.db import clusters, services, session
 from cinder.objects import base as objects_base
 from cinder.rpc import base as rpc
-from cinder.rpc import logs
+from cinder.rpc import logs, reachability
 from cinder.service import launch, profiler, pulse
 
 LOG = logging.getLogger(__name__)
@@ -116,7 +116,7 @@ class Service(service.ServiceBase):
         ctxt = context.get_admin_context()
         session.wait_for_database()
         added_to_cluster = self._register_patiently(ctxt)
-        rpc.wait_for_broker(topic=self.topic,
+        reachability.wait_for_broker(topic=self.topic,
                             servers=list(filter(None, (self.host, self.cluster))))
         if self.coordination:
             coordination.COORDINATOR.start_patiently()

@@ -5,7 +5,7 @@ import time
 import types
 from typing import Any, NamedTuple
 
-from cinder.rpc import base
+from cinder.rpc import client
 
 
 class Message(NamedTuple):
@@ -30,7 +30,7 @@ class Bus:
 
     def install(self, monkeypatch) -> 'Bus':
         """Let every client of this process talk to this bus."""
-        monkeypatch.setattr(base.RPCAPI, 'cctxt', self._cctxt)
+        monkeypatch.setattr(client.RPCAPI, 'cctxt', self._cctxt)
         return self
 
     def methods(self, kind: str | None = None) -> list[str]:
@@ -38,7 +38,7 @@ class Bus:
 
     @property
     def _cctxt(self):
-        def cctxt(api: base.RPCAPI, host: str | None = None, version: str | None = None,
+        def cctxt(api: client.RPCAPI, host: str | None = None, version: str | None = None,
                   fanout: bool = False, timeout: float | None = None) -> '_Sender':
             return _Sender(self, api.TOPIC, host)
         return cctxt

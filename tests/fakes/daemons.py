@@ -8,7 +8,7 @@ from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.rpc import base
+from cinder.rpc import client
 
 ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 HOST = 'node@fake#pool'
@@ -47,7 +47,7 @@ class Daemons:
         self.busy = False
 
     def install(self, monkeypatch) -> 'Daemons':
-        monkeypatch.setattr(base.RPCAPI, 'cctxt', lambda *_args, **_kwargs: self)
+        monkeypatch.setattr(client.RPCAPI, 'cctxt', lambda *_args, **_kwargs: self)
         return self
 
     def cast(self, ctxt, method: str, **arguments: object) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from cinder import context, exception
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
+from cinder.rpc import client as client_module
 from tests.functional import scenarios
 from tests.functional.client import WrongState
 from tests.functional.oracle import Oracle
@@ -144,7 +145,7 @@ def test_an_error_that_cannot_be_sent_keeps_nobody_waiting(broker):
     server.start()
     try:
         client = rpc.get_client(messaging.Target(topic='unspeakable', server='one'))
-        sender = rpc.Sender(lambda: (client, {'timeout': 20}))
+        sender = client_module.Sender(lambda: (client, {'timeout': 20}))
         asked = time.monotonic()
         with pytest.raises(exception.PeerFailed, match='ValueError'):
             sender.call(context.get_admin_context(), 'fail')

@@ -17,7 +17,7 @@ from cinder.db import services as services_db
 from cinder.db import session
 from cinder.objects.base import CinderObjectSerializer
 from cinder.operations import runner as runner_module
-from cinder.rpc import base as rpc
+from cinder.rpc import client as rpc_client
 from cinder.scheduler import manager as scheduler_module
 from cinder.volume import configuration
 from cinder.volume import manager as manager_package
@@ -141,7 +141,7 @@ class Bus:
         self.servers: dict[str, dict[str, list[object]]] = {}
         self._serializer = CinderObjectSerializer()
 
-    def cctxt(self, api: rpc.RPCAPI, host: str | None = None, version: str | None = None,
+    def cctxt(self, api: rpc_client.RPCAPI, host: str | None = None, version: str | None = None,
               fanout: bool = False, timeout: float | None = None) -> '_Sender':
         hosts = self.servers[api.TOPIC]
         name = utils.backend_of(host)
@@ -170,7 +170,7 @@ class _Sender:
         sent, words = self._bus.carry(ctxt, arguments)
         try:
             return _find(self._servers[0], method)(sent, **words)
-        except rpc.messaging.ExpectedException as exc:
+        except rpc_client.messaging.ExpectedException as exc:
             raise exc.exc_info[1] from None
 
 
@@ -368,7 +368,7 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
         for name, value in values.items():
             CONF.set_override(name, value, group)
     coordination.COORDINATOR.stop()
-    patch.setattr(rpc.RPCAPI, 'cctxt',
+    patch.setattr(rpc_client.RPCAPI, 'cctxt',
                   lambda api, *args, **kwargs: site.bus.cctxt(api, *args, **kwargs))
     patch.setattr(session, 'writer', site.stage.transaction)
     patch.setattr(utils, 'fault_point', site.stage.passes)

@@ -10,11 +10,12 @@ import pytest
 from cinder import context, exception, objects, utils
 from cinder.conf import CONF
 from cinder.objects import base as objects_base
-from cinder.rpc import base
+from cinder.rpc import base, client, reachability
+from cinder.rpc import outbox as outboxes
 from tests.fakes import bus as fake_bus
 
 
-class PeerAPI(base.RPCAPI):
+class PeerAPI(client.RPCAPI):
     TOPIC = 'peer'
     BINARY = 'cinder-peer'
     RPC_API_VERSION = '1.5'
@@ -142,7 +143,7 @@ def test_an_error_that_crossed_a_broker_loses_the_remote_traceback():
                    '__module__': 'cinder.exception_Remote'})
     error = exception.InvalidVolume(reason='it is red')
     error.__class__ = remote
-    local = base._local(error)
+    local = client._local(error)
     assert type(local) is exception.InvalidVolume
     assert str(local) == 'Invalid volume: it is red'
 
@@ -176,9 +177,9 @@ class Absent:
 
 @pytest.mark.parametrize(('attempts', 'seconds', 'fine'), [(3, 1, True), (10 ** 9, 0.1, False)])
 def test_call_waits_a_while_for_a_receiver(ctxt, monkeypatch, attempts, seconds, fine):
-    monkeypatch.setattr(base, 'ABSENCE_SECONDS', seconds)
-    monkeypatch.setattr(base, 'ABSENCE_PAUSE', 0.01)
-    sender = base.Sender(lambda: (Absent(attempts), {}))
+    monkeypatch.setattr(client, 'ABSENCE_SECONDS', seconds)
+    monkeypatch.setattr(client, 'ABSENCE_PAUSE', 0.01)
+    sender = client.Sender(lambda: (Absent(attempts), {}))
     if fine:
         assert sender.call(ctxt, 'ask') == 'ask'
     else:
@@ -231,7 +232,7 @@ def test_versions_are_read_again_while_there_is_no_service(versions):
 
 
 def test_a_failed_cast_is_dropped_and_the_next_do_not_wait(caplog):
-    outbox, sent = base._Outbox(), []
+    outbox, sent = outboxes.Outbox(), []
 
     def fail():
         raise messaging.MessageDeliveryFailure('no broker')
@@ -280,10 +281,10 @@ def test_a_broker_that_ends_connections_is_waited_for_and_a_refusal_is_not(caplo
         CONF.set_override('transport_url',
                           f'rabbit://u:p@127.0.0.1:{listener.getsockname()[1]}/')
         base.init(CONF)
-        base.wait_for_broker(pause=0.01, topic='t', servers=['s'], ask=ask)
+        reachability.wait_for_broker(pause=0.01, topic='t', servers=['s'], ask=ask)
         answers.append(exception.InvalidConfigurationValue('refused'))
         with pytest.raises(exception.InvalidConfigurationValue):
-            base.wait_for_broker(ask=ask)
+            reachability.wait_for_broker(ask=ask)
     assert asked == [('t', ['s'])] * 3 + [(None, ())]
     assert caplog.text.count('connection reset') == 1
 
@@ -296,7 +297,7 @@ def test_waiting_for_a_broker_says_so_once(caplog):
         CONF.set_override('transport_url', f'rabbit://u:p@127.0.0.1:{port}/')
         base.init(CONF)
         threading.Timer(0.05, listener.listen).start()
-        base.wait_for_broker(pause=0.01, longest=0.01, ask=lambda *_arguments: None)
-    texts = [r.getMessage() for r in caplog.records if r.name == 'cinder.rpc.base']
+        reachability.wait_for_broker(pause=0.01, longest=0.01, ask=lambda *_arguments: None)
+    texts = [r.getMessage() for r in caplog.records if r.name == 'cinder.rpc.reachability']
     assert [text.split(':')[0] for text in texts][1:] == ['The message broker answers.']
     assert 'does not answer' in texts[0]

@@ -9,7 +9,7 @@ import pytest
 
 from cinder import context, objects
 from cinder.conf import CONF
-from cinder.rpc import base, notices
+from cinder.rpc import base, notices, outbox
 
 LOGGER = 'oslo.messaging.notification'
 
@@ -123,12 +123,12 @@ def test_a_broker_that_is_away_holds_up_neither_work_nor_messages(ctxt, volume, 
             came.set()
             goes_on.wait(60)
     monkeypatch.setattr(notices, '_notifier', Stuck)
-    monkeypatch.setattr(base, 'OUTBOX_SIZE', 20)
+    monkeypatch.setattr(outbox, 'OUTBOX_SIZE', 20)
     timer = threading.Timer(30, goes_on.set)
     timer.start()
     notices.tell(ctxt, 'volume', 'volume.update.end', volume)
     assert came.wait(30)
-    for _ in range(base.OUTBOX_SIZE + 10):
+    for _ in range(outbox.OUTBOX_SIZE + 10):
         notices.tell(ctxt, 'volume', 'volume.update.end', volume)
     base._state['outbox'].put(sent.set, 'message')
     assert sent.wait(30)

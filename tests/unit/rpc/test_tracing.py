@@ -6,6 +6,7 @@ import pytest
 from cinder import context
 from cinder.conf import CONF
 from cinder.rpc import base, tracing
+from cinder.rpc import client as senders
 from tests.fakes import bus as fake_bus
 
 osprofiler = pytest.importorskip('osprofiler.profiler')
@@ -24,7 +25,7 @@ def ask(monkeypatch):
     server.start()
     client = base.get_client(messaging.Target(topic='traced', server='one'))
     ctxt = context.get_admin_context()
-    yield lambda: base.Sender(lambda: (client, {'timeout': 3})).call(ctxt, 'where')
+    yield lambda: senders.Sender(lambda: (client, {'timeout': 3})).call(ctxt, 'where')
     server.stop()
     base.cleanup()
 

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where messages wait to be sent, so that nobody who sends one waits for the broker."""
+import logging
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+LOG = logging.getLogger(__name__)
+
+# While the broker is away, messages are dropped for this many seconds after each failure
+# instead of queueing up behind connection attempts; the operation rows keep the work.
+OUTAGE_PAUSE = 5
+OUTBOX_SIZE = 1000
+
+
+class Outbox:
+    """One thread that sends casts in order, so that no request waits for a slow broker.
+
+    :param consolation: what is told with each message that is dropped.
+    """
+
+    def __init__(self, consolation: str = '') -> None:
+        self._consolation = consolation
+        self._starting = threading.Lock()
+        self._pid: int | None = None
+        self._resume_at = 0.0
+        self._lost = 0
+
+    def put(self, send: Callable[[], None], method: str) -> None:
+        with self._starting:
+            if self._pid != os.getpid():
+                self._start()
+        try:
+            self._queue.put_nowait((send, method))
+        except queue.Full:
+            self._drop(method, 'too many messages wait to be sent')
+
+    def _start(self) -> None:
+        # A forked worker has the queue of its parent but not the thread.
+        self._queue: queue.Queue = queue.Queue(OUTBOX_SIZE)
+        self._pid = os.getpid()
+        threading.Thread(target=self._run, args=(self._queue,), daemon=True,
+                         name='rpc-outbox').start()
+
+    def flush(self, seconds: float) -> None:
+        """Wait until everything was sent, for so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while (self._pid == os.getpid() and self._queue.unfinished_tasks
+               and time.monotonic() < deadline):
+            time.sleep(0.01)
+
+    def _run(self, waiting: queue.Queue) -> None:
+        while True:
+            self._send(*waiting.get())
+            waiting.task_done()
+
+    def _send(self, send: Callable[[], None], method: str) -> None:
+        if time.monotonic() < self._resume_at:
+            self._drop(method, 'the broker is away')
+            return
+        try:
+            send()
+        except Exception as exc:  # whatever one message meets, the next ones must go out
+            self._resume_at = time.monotonic() + OUTAGE_PAUSE
+            self._drop(method, exc)
+            return
+        if self._lost:
+            LOG.info('Messages can be sent again; %d were dropped.', self._lost)
+            self._lost = 0
+
+    def _drop(self, method: str, reason: object) -> None:
+        level = logging.DEBUG if self._lost else logging.WARNING
+        LOG.log(level, 'Message %s was not sent: %s. %s', method, reason, self._consolation)
+        self._lost += 1
