@@ -7,6 +7,7 @@ oslo.policy. Everybody asks through RequestContext.authorize() and can().
 import functools
 import inspect
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -34,10 +35,11 @@ _ONE_VALUE = re.compile(r'%\((\w+)\)s')
 
 Test = Callable[[Any, Mapping[str, Any]], bool]
 
-_engine: policy.Enforcer | None = None
-_tests: dict[str, Test] = {}
+# The engine, and the tests that were made of its rules; both are replaced together.
+_engine: tuple[policy.Enforcer, dict[str, Test]] | None = None
 _files: overrides.Files = ()
 _checked = 0.0
+_loading = threading.RLock()
 
 
 # ------------------------------------------------------------------------------- the engine
@@ -48,22 +50,29 @@ def enforcer() -> policy.Enforcer:
 
     :raises InvalidPolicyFile: it was broken from the start.
     """
+    return _current()[0]
+
+
+def _current() -> tuple[policy.Enforcer, dict[str, Test]]:
     global _engine, _files, _checked
-    now = time.monotonic()
-    if _engine is not None and now - _checked < _REFRESH:
+    known = _engine
+    if known is not None and time.monotonic() - _checked < _REFRESH:
+        return known
+    with _loading:
+        now = time.monotonic()
+        if _engine is not None and now - _checked < _REFRESH:
+            return _engine
+        opts.set_defaults(CONF)
+        files = overrides.find()
+        if _engine is None or files != _files:
+            try:
+                _engine = _load(), {}
+            except exception.InvalidPolicyFile as exc:
+                if _engine is None:
+                    raise
+                LOG.error('%s The rules before it are kept.', exc)
+        _files, _checked = files, now
         return _engine
-    opts.set_defaults(CONF)
-    files = overrides.find()
-    if _engine is None or files != _files:
-        try:
-            _engine = _load()
-            _tests.clear()
-        except exception.InvalidPolicyFile as exc:
-            if _engine is None:
-                raise
-            LOG.error('%s The rules before it are kept.', exc)
-    _files, _checked = files, now
-    return _engine
 
 
 def reset() -> None:
@@ -159,9 +168,11 @@ def _attribute_test(name: str, match: str, check: Any) -> Test:
 
 
 def _test_named(rule: str) -> Test:
-    test = _tests.get(rule)
+    # A test that another thread makes of the rules before a change goes with these.
+    _engine, tests = _current()
+    test = tests.get(rule)
     if test is None:
-        test = _tests[rule] = _test_of(_rule(rule), rule)
+        test = tests[rule] = _test_of(_rule(rule), rule)
     return test
 
 

@@ -36,6 +36,7 @@ TELL_AGAIN, MOST_REASONS = 60, 50
 _engines: engines.Engines | None = None
 _setup = threading.Lock()
 _told: dict[str, float] = {}
+_telling = threading.Lock()
 
 
 def current() -> engines.Engines:
@@ -150,10 +151,13 @@ def _own_errors() -> Iterator[None]:
 def _tell(exc: Exception) -> None:
     """Log why the database does not serve us, each reason once a minute: all requests meet it."""
     text, now = errors.reason(exc), time.monotonic()
-    if len(_told) > MOST_REASONS:
-        _told.clear()
-    if now - _told.get(text, -TELL_AGAIN) >= TELL_AGAIN:
-        _told[text] = now
+    with _telling:
+        if len(_told) > MOST_REASONS:
+            _told.clear()
+        told = now - _told.get(text, -TELL_AGAIN) < TELL_AGAIN
+        if not told:
+            _told[text] = now
+    if not told:
         LOG.warning('The database refuses requests, which are answered with 503 until it serves '
                     'again: %s', text)
 

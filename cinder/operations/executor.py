@@ -99,7 +99,8 @@ class Executor:
 
     def knows(self, ident: str) -> bool:
         """Whether the job waits or runs here."""
-        return ident in self._idents
+        with self._changed:
+            return ident in self._idents
 
     def close(self) -> None:
         """Take nothing new and begin nothing that waits."""

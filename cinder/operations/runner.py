@@ -59,9 +59,10 @@ class OperationRunner:
         self.owner = f'{host}|{uuid.uuid4()}'
         self.executor = Executor(f'{stage} {host}', bounds or BOUNDS)
         self._kind_of = kind_of or (lambda operation: VERBS[operation.verb].kind)
-        # Operation that runs or waits to -> the hosts that were dead when it was found.
+        # Operation that runs or waits to -> the hosts that were dead when it was found. An entry is
+        # written and read at once, by whoever has the operation.
         self._dead: dict[str, tuple[str, ...]] = {}
-        # Operations that this service holds, by id.
+        # Operations that this service holds, by id; under the mutex, as what follows.
         self._held: dict[str, objects.Operation] = {}
         # What could not be given back while the database was away, by id.
         self._unreleased: dict[str, objects.Operation] = {}
@@ -104,7 +105,8 @@ class OperationRunner:
                 self._give_back(ctxt, operation)
                 raise
         finally:
-            self._held.pop(operation.id, None)
+            with self._mutex:
+                self._held.pop(operation.id, None)
 
     @contextlib.contextmanager
     def _logged(self, ctxt: context.RequestContext,
@@ -153,19 +155,23 @@ class OperationRunner:
             raise
 
     def _give_back(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
-        self._unreleased[operation.id] = operation
+        with self._mutex:
+            self._unreleased[operation.id] = operation
         with contextlib.suppress(exception.CinderException):  # else the poller does it
             self._release(ctxt)
 
     def _release(self, ctxt: context.RequestContext) -> None:
         """Give back what this service does not run any more."""
         with self._mutex:
-            for operation in list(self._unreleased.values()):
-                try:
-                    operations_db.release(ctxt, operation)
-                except exception.OperationLost as exc:
-                    LOG.debug('Nothing to give back: %s', exc)
-                del self._unreleased[operation.id]
+            left = list(self._unreleased.values())
+        for operation in left:
+            try:
+                operations_db.release(ctxt, operation)
+            except exception.OperationLost as exc:  # another thread was faster, perhaps
+                LOG.debug('Nothing to give back: %s', exc)
+            with self._mutex:
+                if self._unreleased.get(operation.id) is operation:
+                    del self._unreleased[operation.id]
 
     def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
         """Take the operation, or raise OperationLost.
@@ -198,7 +204,9 @@ class OperationRunner:
         :param dead: hosts whose former processes hold nothing any more
         :returns: whether it was taken
         """
-        if operation.id in self._held or self.executor.knows(operation.id):
+        with self._mutex:
+            held = operation.id in self._held
+        if held or self.executor.knows(operation.id):
             # A lease of ours that lapsed while the database was away is renewed, not taken over.
             return False
         key = (f'{operation.resource_type}-{operation.resource_id}'

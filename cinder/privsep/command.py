@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The only place that starts a process. It owns the list of programs, the C locale, deadlines
 and the fate of a command that misses its own; what a failure means is for the caller to say."""
-import collections
 import contextlib
 import itertools
 import logging
@@ -80,7 +79,7 @@ _TimeoutExpired = (subprocess.TimeoutExpired, patcher.original('subprocess').Tim
 
 Process = subprocess.Popen
 
-_turns: dict[str, threading.Lock] = collections.defaultdict(threading.Lock)
+_turns: dict[str, threading.Lock] = {}
 _overdue: dict[str, tuple[str, subprocess.Popen]] = {}
 
 
@@ -135,7 +134,7 @@ def _turn(lane: str | None, timeout: float | None, line: str) -> Iterator[None]:
     if lane is None:
         yield
         return
-    turn = _turns[lane]
+    turn = _turns.setdefault(lane, threading.Lock())
     if not turn.acquire(timeout=-1 if timeout is None else timeout):
         why = f'no turn within {timeout:.1f} s: other commands on {lane} are still running'
         raise CommandOverdue('', why, -1, line, why)

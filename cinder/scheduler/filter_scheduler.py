@@ -81,11 +81,15 @@ class FilterScheduler:
             raise no_valid_backend([_tried(entry) for entry in tried])
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
-            return self._choose(ctxt, spec, tried)
+            placement, fitting, refusals = self._choose(spec, tried)
+        LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, placement.host,
+                 fitting, fitting + len(refusals), _details(refusals))
+        return placement
 
-    def _choose(self, ctxt: context.RequestContext, spec: objects.RequestSpec,
-                tried: Sequence[Mapping]) -> Placement:
-        pools, unusable = self.host_manager.pools(ctxt)
+    def _choose(self, spec: objects.RequestSpec,
+                tried: Sequence[Mapping]) -> tuple[Placement, int, list[Refusal]]:
+        """The place, how many pools fit, and why the others do not."""
+        pools, unusable = self.host_manager.known_pools()
         refusals = [_unusable(entry) for entry in unusable]
         fitting = []
         for pool in pools:
@@ -97,10 +101,7 @@ class FilterScheduler:
         if not fitting:
             raise no_valid_backend(refusals)
         best = self.weights.order(fitting, spec)[0]
-        placement = self._take(best, spec)
-        LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, best.name,
-                 len(fitting), len(fitting) + len(refusals), _details(refusals))
-        return placement
+        return self._take(best, spec), len(fitting), refusals
 
     def decide_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
                      wanted: Mapping[str, str]) -> Placement:
@@ -113,11 +114,11 @@ class FilterScheduler:
         """
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
-            return self._choose_for_group(ctxt, specs, wanted)
+            return self._choose_for_group(specs, wanted)
 
-    def _choose_for_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
+    def _choose_for_group(self, specs: Sequence[objects.RequestSpec],
                           wanted: Mapping[str, str]) -> Placement:
-        pools, unusable = self.host_manager.pools(ctxt)
+        pools, unusable = self.host_manager.known_pools()
         refusals = [_unusable(entry) for entry in unusable]
         backends: dict[str, list[Pool]] = {}
         for pool in pools:

@@ -101,6 +101,7 @@ class HostManager:
         self._backends: dict[str, Backend] = {}
         self._services: dict[str, objects.Service] = {}
         self._services_read_at, self._ttl = float('-inf'), SERVICES_TTL
+        self._asked_again = object()
         self._listening_since = float('-inf')
         self._heard = threading.Condition()
         # Held while space is taken from a pool that was chosen, and while a report replaces pools:
@@ -161,8 +162,10 @@ class HostManager:
         """Read the services table if that was long ago; the database may take a while."""
         if self._clock() - self._services_read_at < self._ttl:
             return
+        asked = self._asked_again
         self._services = {service.host: service for service in self._list_services(ctxt)}
-        self._services_read_at = self._clock()
+        if asked == self._asked_again:
+            self._services_read_at = self._clock()
         self._ttl = DOWN_TTL if DOWN in map(_hindrance, self._services.values()) else SERVICES_TTL
 
     def silent(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
@@ -171,6 +174,9 @@ class HostManager:
         :param up_only: leave out those whose heartbeat is missing.
         """
         self.refresh_services(ctxt)
+        return self._silent(up_only)
+
+    def _silent(self, up_only: bool = True) -> list[str]:
         heard = self._heard_since(self._listening_since)
         return [host for host, service in self._services.items()
                 if host not in heard and not service.disabled and not service.frozen
@@ -205,6 +211,8 @@ class HostManager:
 
     def read_services_again(self) -> None:
         """Believe the services table no longer: the next question reads it."""
+        # What another thread reads at this moment counts for nothing either.
+        self._asked_again = object()
         self._services_read_at = float('-inf')
 
     def has_reports(self) -> bool:
@@ -221,11 +229,15 @@ class HostManager:
         A pool of a cluster is named after the host that reported last among those that can serve.
         """
         self.refresh_services(ctxt)
+        with self.guard:
+            return self.known_pools(also_down)
+
+    def known_pools(self, also_down: bool = False) -> tuple[list[Pool], list[Unusable]]:
+        """The same as far as it is known, for who holds the guard: the database is not asked."""
         usable: list[Pool] = []
         unusable = [Unusable(host, 'it has not reported its capabilities yet')
-                    for host in self.silent(ctxt)
-                    if host not in self._heard_since(float('-inf'))]
-        for key, backend in list(self._backends.items()):
+                    for host in self._silent() if host not in self._heard_since(float('-inf'))]
+        for key, backend in self._backends.items():
             service, why = self._service_of(backend)
             if service and backend.state == 'down' and not also_down:
                 service, why = None, backend.what_is_wrong()
