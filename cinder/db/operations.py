@@ -16,6 +16,7 @@ from cinder.db import changes, models, session
 
 _T = models.Operation.__table__
 _COLUMNS = tuple(_T.c)
+_SELECT = sa.select(*_COLUMNS)
 _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utcnow())
 # Argument of one that waits for somebody else: what for, and since when.
 WAITING = 'waiting'
@@ -111,7 +112,7 @@ def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: s
     turn = sa.func.row_number().over(partition_by=_T.c.project_id,
                                      order_by=(_T.c.created_at, _T.c.id))
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.select(*_COLUMNS).where(*where).order_by(
+        rows = conn.execute(_SELECT.where(*where).order_by(
             turn, _T.c.created_at, _T.c.id).limit(limit)).mappings().all()
     return [_operation(row) for row in rows]
 
@@ -123,8 +124,7 @@ def _operation(row) -> objects.Operation:
 def get(ctxt, operation_id: str) -> objects.Operation:
     """:raises OperationNotFound: no such row."""
     with session.reader(ctxt) as conn:
-        row = conn.execute(sa.select(*_COLUMNS).where(
-            _T.c.id == operation_id)).mappings().first()
+        row = conn.execute(_SELECT.where(_T.c.id == operation_id)).mappings().first()
     if row is None:
         raise exception.OperationNotFound(operation_id=operation_id)
     return _operation(row)
@@ -156,7 +156,7 @@ def _now(ctxt) -> datetime.datetime:
 def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     """The queued and running operations of one resource."""
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.select(*_COLUMNS).where(
+        rows = conn.execute(_SELECT.where(
             _T.c.resource_id == resource_id,
             _T.c.state.in_(('queued', 'running')))).mappings().all()
     return [_operation(row) for row in rows]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of services: who is there, who reported lately by the database's clock."""
+import functools
 import random
 import uuid
 from collections.abc import Mapping, Sequence
@@ -22,8 +23,13 @@ def reported_lately() -> filters.Condition:
 
 
 def _select(*where: filters.Condition) -> sa.Select:
+    return _all(CONF.service_down_time).where(*where)
+
+
+@functools.lru_cache(1)
+def _all(_service_down_time: int) -> sa.Select:
     return sa.select(*_T.c, reported_lately().label('is_up')).where(
-        _T.c.deleted == sa.false(), *where).order_by(_T.c.id)
+        _T.c.deleted == sa.false()).order_by(_T.c.id)
 
 
 def list_rows(ctxt, *, host: str | None = None, binary: str | None = None,

@@ -30,6 +30,7 @@ _LIST = filters.Listing(
     metadata={'metadata': (_SIDE, _SIDE.c.snapshot_id)},
     special={'availability_zone': _in_zone})
 _WHOLE = filters.Listing(_T, tuple(_T.c))
+_ALIVE = sa.select(*_T.c).where(_T.c.deleted == sa.false()).order_by(_T.c.created_at, _T.c.id)
 _METADATA = sa.select(_SIDE.c.snapshot_id, _SIDE.c.key, _SIDE.c.value).where(
     functions.among(_SIDE.c.snapshot_id, sa.bindparam('ids')))
 
@@ -114,8 +115,7 @@ def on_backend(ctxt, host: str | None = None,
 
 def _objects(ctxt, condition: filters.Condition) -> list[objects.Snapshot]:
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.select(*_T.c).where(condition, _T.c.deleted == sa.false())
-                            .order_by(_T.c.created_at, _T.c.id)).mappings().all()
+        rows = conn.execute(_ALIVE.where(condition)).mappings().all()
     return [objects.Snapshot.from_row(row) for row in rows]
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of volumes: rows to render, objects to work with, and their changes of state."""
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
@@ -69,6 +70,7 @@ _FILTERS = {
     # The target of a migration is the service's own business.
     'hidden': sa.func.coalesce(_T.c.migration_status, '').like('target:%'),
 }
+_ALIVE = sa.select(*_T.c).where(_T.c.deleted == sa.false())
 _LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
           True: filters.Listing(_T, _DETAIL, _WITH_TYPE, **_FILTERS)}
 _WHOLE = filters.Listing(_T, (*_T.c, _CONSISTENCY_GROUP, *types.JOINED),
@@ -171,11 +173,11 @@ def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
     :param host: 'host@backend', with all its pools.
     :param cluster: cluster of the back end; then those of all its hosts.
     """
-    where = [_T.c.deleted == sa.false(), _of_backend(host, cluster)]
+    statement = _ALIVE.where(_of_backend(host, cluster))
     if statuses is not None:
-        where.append(_T.c.status.in_(tuple(statuses)))
+        statement = statement.where(_T.c.status.in_(tuple(statuses)))
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.select(*_T.c).where(*where)).mappings().all()
+        rows = conn.execute(statement).mappings().all()
     return [objects.Volume.from_row(row) for row in rows]
 
 
@@ -201,6 +203,7 @@ def stop_growth(ctxt, volume_id: str) -> bool:
     return bool(changes.swap(ctxt, _T, [_T.c.id == volume_id, *_not_extended()], {'growth': 0}))
 
 
+@functools.lru_cache(64)
 def _of_backend(host: str | None, cluster: str | None) -> filters.Condition:
     places = ((_T.c.host, host), (_T.c.cluster_name, cluster))
     return sa.or_(sa.false(), *(_at(column, name) for column, name in places if name))
