@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Creating volumes: latency of one, cost of one in all daemons, a steady rate, and too many."""
+"""Creating volumes: latency of one, cost of one in all daemons, a steady rate, and too many; and
+what deleting one costs."""
 
 import collections
 import contextlib
@@ -17,7 +18,7 @@ from tests.functional.suite import Suite
 from tools.bench import measure as kernel
 from tools.bench.report import Figure
 
-SINGLE = 100
+SINGLE, ONE_SECONDS = 100, 0.25
 IDLE_SECONDS = 10
 RATE = 20
 STORM_THREADS, STORM_SECONDS = 64, 15
@@ -83,10 +84,15 @@ def _single(suite: Suite, client: Client) -> list[Figure]:
         made.append(client.create_volume(1)['id'])
         accepted.append(time.monotonic() - began)
         # One at a time: the next comes when this one must long be there.
-        time.sleep(0.25)
+        time.sleep(ONE_SECONDS)
     # Heartbeats and polls go on without any request.
     spent = kernel.cpu_seconds(pids) - before - idle * (time.monotonic() - busy_from)
     ready = _seconds_to_available(suite, made)
+    before, busy_from = kernel.cpu_seconds(pids), time.monotonic()
+    for volume_id in made:
+        client.delete(f'volumes/{volume_id}', expect=202)
+        time.sleep(ONE_SECONDS)
+    deleting = kernel.cpu_seconds(pids) - before - idle * (time.monotonic() - busy_from)
     return [
         Figure('create: 202 after, p50', 1000 * kernel.percentile(accepted, 50), 'ms',
                ACCEPTED_MS),
@@ -94,6 +100,7 @@ def _single(suite: Suite, client: Client) -> list[Figure]:
                AVAILABLE_MS),
         Figure('create: available after, p99', 1000 * kernel.percentile(ready, 99), 'ms'),
         Figure('create: CPU in all daemons', 1000 * spent / SINGLE, 'ms', CPU_MS),
+        Figure('delete: CPU in all daemons', 1000 * deleting / SINGLE, 'ms'),
         Figure('idle: CPU in all daemons, per second', 1000 * idle, 'ms')]
 
 
@@ -114,18 +121,26 @@ def _seconds_to_available(suite: Suite, ids: list[str]) -> list[float]:
 
 
 def _statements(suite: Suite, server: databases.Server, client: Client) -> list[Figure]:
-    number = 20
+    number, made = 20, []
 
-    def run() -> None:
+    def create() -> None:
         for _ in range(number):
-            client.create_volume(1)
-            time.sleep(0.5)
+            made.append(client.create_volume(1)['id'])
+            time.sleep(2 * ONE_SECONDS)
 
-    count = kernel.Statements(server).per_request(run, number)
-    print('Statements of one create:')
-    for text, times in count.items():
-        print(f'  {times}  {text}')
-    return [Figure('create: SQL statements', count.total(), '', STATEMENTS)]
+    def delete() -> None:
+        for volume_id in made:
+            client.delete(f'volumes/{volume_id}', expect=202)
+            time.sleep(2 * ONE_SECONDS)
+
+    figures = []
+    for what, run, bound in (('create', create, STATEMENTS), ('delete', delete, None)):
+        count = kernel.Statements(server).per_request(run, number)
+        print(f'Statements of one {what}:')
+        for text, times in count.items():
+            print(f'  {times}  {text}')
+        figures.append(Figure(f'{what}: SQL statements', count.total(), '', bound))
+    return figures
 
 
 def _steady(suite: Suite, client: Client, seconds: int) -> list[Figure]:
