@@ -5,6 +5,7 @@ beforehand. One process with SQLite; the pipeline is Keystone's without the filt
 Needs no servers: `.venv/bin/python tools/bench/rights.py`.
 """
 
+import io
 import pathlib
 import sys
 import tempfile
@@ -110,7 +111,8 @@ def _call(application: Callable, environ: dict) -> int:
 def _environ(path: str) -> dict:
     return {'REQUEST_METHOD': 'GET', 'PATH_INFO': path, 'SCRIPT_NAME': '', 'QUERY_STRING': '',
             'SERVER_NAME': 'localhost', 'SERVER_PORT': '80', 'HTTP_HOST': 'localhost',
-            'wsgi.url_scheme': 'http', 'HTTP_OPENSTACK_API_VERSION': 'volume 3.71',
+            'wsgi.url_scheme': 'http', 'wsgi.input': io.BytesIO(),
+            'HTTP_OPENSTACK_API_VERSION': 'volume 3.71',
             'HTTP_X_IDENTITY_STATUS': 'Confirmed', 'HTTP_X_USER_ID': 'u' * 32,
             'HTTP_X_PROJECT_ID': PROJECT, 'HTTP_X_ROLES': 'member,reader'}
 
