@@ -3,6 +3,7 @@
 
 The statuses of a volume follow from its attachment rows: volumes_db.settle() derives them.
 """
+import contextlib
 from collections.abc import Iterable
 
 from oslo_utils import timeutils
@@ -149,9 +150,15 @@ def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAtt
 
 
 def disconnect(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:
-    """Let the host of an attachment go, if there is one, or what a failed connection left."""
-    if volume.host and (attachment.connector or attachment.attach_status == 'error_attaching'):
+    """Let the host of an attachment go, if there is one, or the export that a failed connection
+    left: that one may stay while the back end is down, and is found when it starts."""
+    if not volume.host:
+        return
+    if attachment.connector:
         volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
+    elif attachment.attach_status == 'error_attaching' and volume.provider_location:
+        with contextlib.suppress(exception.ServiceUnavailable):
+            volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
 
 
 def waits_for_compute(operation: objects.Operation) -> bool:

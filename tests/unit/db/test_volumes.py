@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from cinder import exception
-from cinder.db import attachments, snapshots, types, volumes
+from cinder.db import attachments, operations, snapshots, transfers, types, volumes
 
 
 def test_created_as_read_back(make_volume, ctxt):
@@ -160,3 +160,31 @@ def test_snapshots_go_to_the_refusal(make_volume, ctxt):
         volumes.transition(ctxt, volume, 'delete', conditions=(volumes.no_snapshots,))
     snapshots.destroy(ctxt, snapshot.id)
     volumes.transition(ctxt, volume, 'delete', conditions=(volumes.no_snapshots,))
+
+
+def test_what_hangs_on_a_volume_ends_with_it(make_volume, ctxt):
+    gone, other = make_volume(), make_volume()
+    made = {}
+    for volume in (gone, other):
+        snapshot = snapshots.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
+                                           'status': 'creating'})
+        made[volume] = (
+            snapshot, operations.create(ctxt, 'snapshot.create', snapshot),
+            attachments.create(ctxt, {'volume_id': volume.id, 'attach_status': 'reserved'}),
+            transfers.create(ctxt, {'volume_id': volume.id, 'source_project_id': 'p1',
+                                    'salt': 's', 'crypt_hash': 'h'}))
+    volumes.destroy(ctxt, gone.id)
+    for volume, (snapshot, operation, attachment, transfer) in made.items():
+        there = volume is other
+        assert bool(snapshots.for_volume(ctxt, volume.id)) == there, snapshot.id
+        assert operations.get(ctxt, operation.id).state == ('queued' if there else 'failed')
+        assert bool(attachments.for_volume(ctxt, volume.id)) == there, attachment.id
+        found = {row['id'] for row in transfers.list_rows(ctxt).rows}
+        assert (transfer['id'] in found) == there
+
+
+def test_a_volume_on_which_nothing_hangs_ends_in_one_statement(make_volume, ctxt, statements):
+    made = make_volume()
+    statements.clear()
+    volumes.destroy(ctxt, made.id)
+    assert len(statements) == 1

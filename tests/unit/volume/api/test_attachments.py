@@ -5,7 +5,7 @@ import pytest
 from cinder import exception
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
-from cinder.volume.api import attachments
+from cinder.volume.api import attachments, volume_actions
 
 SERVER = '11111111-1111-1111-1111-111111111111'
 OTHER = '22222222-2222-2222-2222-222222222222'
@@ -104,3 +104,27 @@ def test_a_refused_connector_leaves_no_reservation(ctxt, make):
     with pytest.raises(exception.InvalidInput, match='host'):
         attachments.create(ctxt, volume, SERVER, connector={'ip': '192.0.2.1'})
     assert _statuses(ctxt, volume) == ('available', 'detached')
+
+
+@pytest.mark.parametrize('left', [None, 'an export'])
+def test_of_a_failed_connection_the_back_end_is_told_only_where_it_left_an_export(
+        ctxt, make, sent, left):
+    volume = make(provider_location=left)
+    attachment = attachments.create(ctxt, volume, SERVER)
+    attachments_db.update(ctxt, attachment.id, {'attach_status': 'error_attaching'})
+    volumes_db.settle(ctxt, volume.id)
+    assert _statuses(ctxt, volume) == ('reserved', 'reserved')
+    attachments.delete(ctxt, attachments_db.get(ctxt, attachment.id))
+    assert [method for method, _arguments in sent] == (['attachment_delete'] if left else [])
+    assert _statuses(ctxt, volume) == ('available', 'detached')
+
+
+@pytest.mark.parametrize(('status', 'after'), [
+    ('available', 'available'), ('attaching', 'available'), ('detaching', 'available'),
+    ('error', 'error'), ('error_deleting', 'error_deleting'), ('deleting', 'deleting'),
+    ('error_managing', 'error_managing')])
+def test_detaching_what_nobody_has_ends_what_was_announced_and_mends_nothing(
+        ctxt, make, status, after):
+    volume = make(status=status)
+    volume_actions.detach(ctxt, volume)
+    assert _statuses(ctxt, volume)[0] == after
