@@ -23,9 +23,9 @@ from cinder.service import launch, profiler, pulse
 LOG = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15
-# Seconds for which a stop waits for its liveness queue, and for the database and the bus while it
-# asks others to go on.
-LONGEST_FAREWELL, LONGEST_ASKING = 0.5, 2
+# Seconds for which a stop waits for its liveness queue, and for the database and the bus when it
+# asks others to go on for the last time; and between two such questions.
+LONGEST_FAREWELL, LONGEST_ASKING, HAND_ON_SECONDS = 0.5, 2, 1
 
 
 class Service(service.ServiceBase):
@@ -267,7 +267,7 @@ class Service(service.ServiceBase):
             return
         self._draining = True
         self.manager.stop()
-        launch.within(LONGEST_ASKING, self._hand_on)
+        self._in_background(self._hand_on_meanwhile, 'hand-on')
         finished = launch.within(launch.drain_time(), self._drain)
         if not finished:
             LOG.warning('%s on %s stops with work unfinished: it is resumed at the next start.',
@@ -293,6 +293,13 @@ class Service(service.ServiceBase):
         for server in self._servers:
             server.wait()
         self.manager.wait()
+
+    def _hand_on_meanwhile(self) -> None:
+        """What waits, and what comes until the queues notice that they are to stop, is for others:
+        the broker gives it to them when our connections are closed, which is late."""
+        while not self._stopping.is_set():
+            self._hand_on()
+            self._stopping.wait(HAND_ON_SECONDS)
 
     def _hand_on(self) -> None:
         """Others begin at once what waits; else they find it by themselves after a while."""
