@@ -5,6 +5,7 @@ All moments are the database's. Each write after a claim carries the fence in it
 a worker which lost its claim cannot overwrite its successor.
 """
 import datetime
+import functools
 import json
 import uuid
 from collections.abc import Collection
@@ -49,6 +50,11 @@ def _claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
 
     The lease of a queued operation is the time before which nobody takes it.
     """
+    return _unheld(owner if dead else '', tuple(sorted(dead)))
+
+
+@functools.lru_cache(64)
+def _unheld(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
     return sa.or_(
         sa.and_(_T.c.state == 'queued', sa.or_(_T.c.lease_until.is_(None),
                                                _T.c.lease_until < session.utcnow())),
@@ -83,11 +89,17 @@ def _taken(ctxt, operation: objects.Operation, owner: str, *_args: object) -> bo
 def _take(ctxt, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str]) -> bool:
     with session.writer(ctxt) as conn:
-        return bool(conn.execute(_T.update().where(
+        return bool(conn.execute(_begin(lease).where(
             _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _claimable(owner, dead)).values(
-                state='running', owner=owner, fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
-                lease_until=session.in_seconds(lease), updated_at=session.utcnow())).rowcount)
+            _claimable(owner, dead)), {'by': owner}).rowcount)
+
+
+@functools.lru_cache(8)
+def _begin(lease: int) -> sa.Update:
+    """UPDATE that lets the owner :by run an operation for a lease of so many seconds."""
+    return _T.update().values(
+        state='running', owner=sa.bindparam('by'), fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
+        lease_until=session.in_seconds(lease), updated_at=session.utcnow())
 
 
 def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
