@@ -58,19 +58,19 @@ def base_url(req: wsgi.Request) -> str:
     return f"{scheme}://{host}{urllib.parse.quote(mount)}"
 
 
-def _bases(req: wsgi.Request) -> tuple[str, str]:
-    if req._bases is None:
-        base = base_url(req)
+def _links(req: wsgi.Request, collection: str) -> tuple[str, str]:
+    """What is before the id in both links, once for each request."""
+    if collection not in req.links:
+        base, path = base_url(req), req.router.members[collection]
         project = f'/{req.url_project}' if req.url_project else ''
-        req._bases = (f'{base}/v3{project}/', f'{base}{project}/')
-    return req._bases
+        req.links[collection] = f'{base}/v3{project}{path}', f'{base}{project}{path}'
+    return req.links[collection]
 
 
 def links(req: wsgi.Request, collection: str, ident: str) -> list[dict[str, str]]:
     """The self and bookmark links of a resource."""
-    own, bookmark = _bases(req)
-    return [{'rel': 'self', 'href': f'{own}{collection}/{ident}'},
-            {'rel': 'bookmark', 'href': f'{bookmark}{collection}/{ident}'}]
+    own, bookmark = req.links.get(collection) or _links(req, collection)
+    return [{'rel': 'self', 'href': own + ident}, {'rel': 'bookmark', 'href': bookmark + ident}]
 
 
 def next_link(req: wsgi.Request, marker: str) -> str:

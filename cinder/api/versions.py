@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The version documents: GET / without a token, GET /v3/ and GET /v3/{project_id}/ with one."""
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+import webob
 
 from cinder.api import common, wsgi
 from cinder.api import microversions as mv
@@ -24,10 +26,10 @@ def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
     }]}
 
 
-def below_v3(req: wsgi.Request) -> wsgi.Response:
+def below_v3(req: wsgi.Request) -> webob.Response:
     """GET /v3 and GET /v3/{project_id}, the endpoint of most catalogs, with and without a slash
     behind. Whoever asks here may not know yet which versions there are, so none is refused."""
-    return wsgi.Response(document(req))
+    return wsgi.respond(req.environ, document(req))
 
 
 class Versions:
@@ -37,9 +39,9 @@ class Versions:
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'Versions':
         return cls()
 
-    def __call__(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
+    def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         if not environ.get('PATH_INFO', '').strip('/'):
-            response = wsgi.Response(document(wsgi.Request(environ)), 300)
+            response = wsgi.respond(environ, document(wsgi.Request(environ)), 300)
         else:
             response = wsgi.unrouted(environ)
-        return response.send(environ, start_response)
+        return response(environ, start_response)

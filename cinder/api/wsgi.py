@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request, a response, and how one request runs through one handler.
+"""The request, the answers, and how one request runs through one handler.
 
 The decorators only note facts on a handler; `call` and `Actions` read them, so that the order of
 checks is written once. Which path leads to which handler is cinder.api.v3.router's business.
 """
 import dataclasses
 import datetime
-import http
 import types
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import orjson
+import webob
 
 from cinder import exception
 from cinder.api import microversions as mv
@@ -23,8 +23,8 @@ JSON = 'application/json'
 VENDOR_JSON = 'application/vnd.openstack.volume+json'
 HTML = 'text/html; charset=UTF-8'
 VERSION_HEADER = 'OpenStack-API-Version'
-STATUS_LINES = {status.value: f'{status.value} {status.phrase}' for status in http.HTTPStatus}
 TRIMMED = ('name', 'description', 'display_name', 'display_description')
+_UNREAD = object()
 
 
 def _plain(value: object) -> object:
@@ -44,30 +44,30 @@ def dumps(data: object) -> bytes:
     return orjson.dumps(data, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
-class Request:
-    """One API request. Everything is read from the environment when it is first asked for.
+class Request(webob.Request):
+    """One API request. What WebOb reads differently from what clients rely on is read here.
 
     :ivar context: who asks (RequestContext).
     :ivar api_version: number after the dot, compare it with the constants of microversions.
     :ivar url_project: project id of the URL, or None where the URL had none.
     :ivar params: query parameters that `@wsgi.query` made typed.
+    :ivar router: the dispatch.Router that found the handler, by which links are made.
+    :ivar links: collection -> what its links begin with, once they were asked for.
     """
 
-    __slots__ = ('_bases', '_json', '_query', '_raw', 'api_version', 'context', 'environ', 'method',
-                 'params', 'url_project')
+    # WebOb keeps attributes that it does not know in the environment.
+    __setattr__ = object.__setattr__
+    params: Mapping[str, Any] = types.MappingProxyType({})
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        self.environ = environ
-        self.method = environ['REQUEST_METHOD']
+        super().__init__(environ)
         self.context = environ.get('cinder.context')
         self.api_version = mv.MIN
-        self.url_project = None
-        self.params: dict[str, Any] = {}
-        self._query = self._bases = self._raw = None
+        self.url_project: str | None = None
+        self.router: Any = None
+        self.links: dict[str, tuple[str, str]] = {}
+        self._query = self._body = None
         self._json = _UNREAD
-
-    def header(self, name: str) -> str | None:
-        return self.environ.get('HTTP_' + name.upper().replace('-', '_'))
 
     @property
     def query(self) -> dict[str, str]:
@@ -76,88 +76,70 @@ class Request:
         :raises Invalid: bytes that are no UTF-8, or NUL.
         """
         if self._query is None:
-            self._query = parsing.query(self.environ.get('QUERY_STRING', ''))
+            self._query = parsing.query(self.query_string)
         return self._query
 
     @property
     def has_body(self) -> bool:
         """A body is there; one that came in chunks is read to know it."""
-        environ = self.environ
-        if 'chunked' in environ.get('HTTP_TRANSFER_ENCODING', ''):
-            return bool(self._read())
-        return environ.get('CONTENT_LENGTH', '0') not in ('', '0')
+        if 'chunked' in self.environ.get('HTTP_TRANSFER_ENCODING', ''):
+            return bool(self.body)
+        return self.environ.get('CONTENT_LENGTH', '0') not in ('', '0')
 
-    def check_content_type(self) -> None:
-        """:raises InvalidContentType: there is a body and it is no JSON, or nothing says so."""
-        if self.has_body:
-            sent = self.environ.get('CONTENT_TYPE', '')
-            kind = sent.partition(';')[0].strip().lower()
-            if not kind:
-                raise exception.MissingContentType()
-            if kind not in (JSON, VENDOR_JSON):
-                raise exception.InvalidContentType(content_type=kind[:255])
+    @property
+    def body(self) -> bytes:
+        """The body. WebOb's own is empty for chunks of which the server does not say that they end,
+        and copies what is longer than 10 KiB to a file."""
+        if self._body is None:
+            length = self.environ.get('CONTENT_LENGTH')
+            self._body = self.body_file_raw.read(*[int(length)] if length else [])
+        return self._body
 
+    @property
     def json(self) -> Any:
         """The parsed body; None when there is none.
 
         :raises Invalid: malformed or too deep JSON, NUL characters, broken UTF-8.
         """
         if self._json is _UNREAD:
-            self._json = parsing.json(self._read()) if self.has_body else None
+            self._json = parsing.json(self.body) if self.has_body else None
         return self._json
 
-    def _read(self) -> bytes:
-        if self._raw is None:
-            stream = self.environ['wsgi.input']
-            length = self.environ.get('CONTENT_LENGTH')
-            self._raw = stream.read(int(length)) if length else stream.read()
-        return self._raw
+    json_body = json
+
+    def check_content_type(self) -> None:
+        """:raises InvalidContentType: there is a body and it is no JSON, or nothing says so."""
+        if self.has_body:
+            kind = self.content_type.strip().lower()
+            if not kind:
+                raise exception.MissingContentType()
+            if kind not in (JSON, VENDOR_JSON):
+                raise exception.InvalidContentType(content_type=kind[:255])
 
 
-_UNREAD = object()
+def respond(environ: Mapping[str, Any], data: object = None, status: int = 200,
+            headers: Iterable[tuple[str, str]] = ()) -> webob.Response:
+    """An answer in JSON, of the kind that the request accepts.
 
-
-class Response:
-    """An answer.
-
-    :param data: rendered as JSON; None is an empty body; bytes are sent as they are.
+    :param environ: of the request.
+    :param data: what is rendered; None is an empty body.
     :param headers: (name, value) pairs besides content type and length.
     """
-
-    __slots__ = ('content_type', 'data', 'headers', 'status')
-
-    def __init__(self, data: object = None, status: int = 200,
-                 headers: Iterable[tuple[str, str]] = (), content_type: str | None = None) -> None:
-        self.data = data
-        self.status = status
-        self.headers = list(headers)
-        self.content_type = content_type
-
-    def send(self, environ: dict[str, Any], start_response: Callable) -> list[bytes]:
-        """Answer in WSGI's way."""
-        data = self.data
-        body = b'' if data is None else data if type(data) is bytes else dumps(data)
-        kind = self.content_type
-        if kind is None:
-            wants_vendor = VENDOR_JSON in environ.get('HTTP_ACCEPT', '')
-            kind = HTML if data is None else VENDOR_JSON if wants_vendor else JSON
-        headers = [('Content-Type', kind), ('Content-Length', str(len(body))), *self.headers]
-        start_response(STATUS_LINES[self.status], headers)
-        return [] if environ.get('REQUEST_METHOD') == 'HEAD' else [body]
+    if data is None:
+        return webob.Response(b'', status, [
+            ('Content-Type', HTML), ('Content-Length', '0'), *headers])
+    kind = VENDOR_JSON if VENDOR_JSON in environ.get('HTTP_ACCEPT', '') else JSON
+    return webob.Response(dumps(data), status, [('Content-Type', kind), *headers])
 
 
-def ok(data: object = None, **kwargs: Any) -> Response:
-    return Response(data, 200, **kwargs)
-
-
-def unrouted(environ: Mapping[str, Any]) -> Response:
+def unrouted(environ: Mapping[str, Any]) -> webob.Response:
     """The 404 of a path that nobody knows: a page or a line of text, never a JSON fault."""
     if 'text/html' in environ.get('HTTP_ACCEPT', ''):
-        page = b'<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>' \
-               b'<p>The resource could not be found.</p></body></html>'
-        return Response(page, 404, content_type=HTML)
-    return Response(b'404 Not Found\n\nThe resource could not be found.\n', 404,
-                         content_type='text/plain; charset=UTF-8')
+        page = '<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>' \
+               '<p>The resource could not be found.</p></body></html>'
+        return webob.Response(page, 404)
+    return webob.Response('404 Not Found\n\nThe resource could not be found.\n', 404,
+                          content_type='text/plain')
 
 
 # ------------------------------------------------------------------ what handlers say of themselves
@@ -259,7 +241,7 @@ class Schema:
 
 
 # -------------------------------------------------------------------------------- running a handler
-def call(req: Request, handler: Callable, args: dict[str, str]) -> Response:
+def call(req: Request, handler: Callable, args: dict[str, str]) -> webob.Response:
     """Run a handler: version window, query, body schema, then the handler itself.
 
     :param args: values of the path's placeholders.
@@ -276,11 +258,13 @@ def call(req: Request, handler: Callable, args: dict[str, str]) -> Response:
     if spec.schemas:
         args = {**args, 'body': _checked_body(req, spec)}
     result = handler(req, **args)
-    return result if type(result) is Response else Response(result, spec.status)
+    if isinstance(result, webob.Response):
+        return result
+    return respond(req.environ, result, spec.status)
 
 
 def _checked_body(req: Request, spec: Spec) -> Any:
-    data = req.json()
+    data = req.json
     if data is None and spec.optional:
         return {}
     if not isinstance(data, dict):
@@ -311,7 +295,7 @@ class Actions:
 
     def handler(self, req: Request) -> Callable:
         """:raises Invalid: no body, no object, not exactly one key, or an unknown key."""
-        data = req.json()
+        data = req.json
         if not isinstance(data, dict) or len(data) != 1:
             raise exception.Invalid(_('The body of an action is an object with exactly one key.'))
         key = next(iter(data))

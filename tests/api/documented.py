@@ -15,24 +15,23 @@ BEFORE = {400, 401, 404, 406, 412, 413, 415}
 
 
 @functools.cache
-def _tree():
+def _routed():
     application = dispatch.Application(router.ROUTES, r'[0-9a-f\-]+')
     table = {(each.method, each.path, each.action): each
              for each in openapi.operations(router.ROUTES)}
-    paths = {id(methods): path for path, methods in router.ROUTES.items()}
-    return application, table, paths
+    return application, table
 
 
 def operation(method: str, path: str, body: bytes) -> openapi.Operation | None:
     """The operation behind a URL below /v3, with or without its project."""
-    application, table, paths = _tree()
-    segments = urllib.parse.unquote(path.partition('?')[0]).lstrip('/').split('/')
-    if len(segments) > 1 and application.project.fullmatch(segments[0]):
-        segments.pop(0)
-    node, _args = application.root.find(segments)
-    if node is None:
+    application, table = _routed()
+    path = urllib.parse.unquote(path.partition('?')[0]).lstrip('/')
+    first, _slash, rest = path.partition('/')
+    row, _args = application.router.find(
+        rest if rest and application.project.fullmatch(first) else path)
+    if row is None:
         return None
-    place = method, paths[id(node.methods)]
+    place = method, row
     if (*place, None) in table:
         return table[(*place, None)]
     try:

@@ -64,7 +64,7 @@ class ContextMiddleware(abc.ABC):
         ctxt = self.context(environ)
         if ctxt is None:
             body = {'unauthorized': {'code': 401, 'message': _('The request needs a token.')}}
-            return wsgi.Response(body, 401).send(environ, start_response)
+            return wsgi.respond(environ, body, 401)(environ, start_response)
         environ['cinder.context'] = ctxt
         return self.application(environ, start_response)
 

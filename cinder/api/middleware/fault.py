@@ -9,8 +9,10 @@ import urllib.parse
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import webob
 from oslo_context import context as oslo_context
 from oslo_log import log as logging
+from webob.util import status_reasons
 
 from cinder import exception, utils
 from cinder.api import wsgi
@@ -23,7 +25,8 @@ FAULT_NAMES = {
     429: 'overLimit', 501: 'notImplemented', 503: 'serviceUnavailable',
 }
 
-def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
+
+def fault(exc: Exception, environ: dict[str, Any]) -> webob.Response:
     """The answer for an exception; also logs what an operator has to know."""
     status, text, headers = _read(exc)
     if status == 503:
@@ -37,11 +40,11 @@ def fault(exc: Exception, environ: dict[str, Any]) -> wsgi.Response:
         LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), _path(environ), status,
                  utils.printable(text))
     if status == 412:
-        return wsgi.Response(None, status, headers)
+        return wsgi.respond(environ, None, status, headers)
     body: dict[str, Any] = {'code': status, 'message': text}
     if status in (413, 429) and 'Retry-After' in dict(headers):
         body['retryAfter'] = dict(headers)['Retry-After']
-    return wsgi.Response({FAULT_NAMES.get(status, 'computeFault'): body}, status, headers)
+    return wsgi.respond(environ, {FAULT_NAMES.get(status, 'computeFault'): body}, status, headers)
 
 
 def _causes(exc: BaseException | None) -> Iterator[str]:
@@ -70,7 +73,7 @@ def _path(environ: dict[str, Any]) -> str:
 def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:
     """Status, text for the caller and headers of an exception."""
     if isinstance(exc, exception.CinderException):
-        status = exc.code if exc.code in wsgi.STATUS_LINES else 500
+        status = exc.code if exc.code in status_reasons else 500
         text = str(exc) if exc.safe else http.HTTPStatus(status).description
         return status, text or http.HTTPStatus(status).phrase, list(exc.headers.items())
     return 500, 'The server has encountered an unexpected error.', []
@@ -110,5 +113,5 @@ class FaultWrapper:
             return self.application(environ, start)
         except Exception as exc:
             response = fault(exc, environ)
-            response.headers += environ.get('cinder.version_headers', ())
-            return response.send(environ, start)
+            response.headerlist.extend(environ.get('cinder.version_headers', ()))
+            return response(environ, start)

@@ -7,10 +7,10 @@ The option is oslo.middleware's (max_request_body_size), so that operators find 
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import webob
 from oslo_middleware import sizelimit
 
 from cinder import exception
-from cinder.api import wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -76,5 +76,4 @@ class RequestBodySizeLimiter:
     def _refuse(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         text = f'413 Request Entity Too Large\n\nThe request body is larger than ' \
                f'{CONF.oslo_middleware.max_request_body_size} bytes.\n'
-        return wsgi.Response(text.encode(), 413, content_type='text/plain; charset=UTF-8').send(
-            environ, start_response)
+        return webob.Response(text, 413, content_type='text/plain')(environ, start_response)

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import webob
+
 from cinder.api import common, wsgi
 from cinder.api.views import shapes
 
@@ -20,8 +22,8 @@ def show_of(routes: 'openapi.Routes') -> Callable:
         return wsgi.dumps(openapi.document(routes, version, base))
 
     @wsgi.response(200, shapes.OBJECT)
-    def show(req: wsgi.Request) -> wsgi.Response:
+    def show(req: wsgi.Request) -> webob.Response:
         """With a version header what holds there, without one all versions."""
-        version = req.api_version if req.header(wsgi.VERSION_HEADER) else None
-        return wsgi.Response(rendered(version, common.base_url(req)), content_type=wsgi.JSON)
+        version = req.api_version if req.headers.get(wsgi.VERSION_HEADER) else None
+        return webob.Response(rendered(version, common.base_url(req)), content_type=wsgi.JSON)
     return show

@@ -2,6 +2,8 @@
 """How a volume is encrypted: what the compute service needs to open it."""
 from typing import Any
 
+import webob
+
 from cinder import exception
 from cinder.api import wsgi
 from cinder.api.views import shapes
@@ -23,9 +25,9 @@ def index(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
 
 
 @wsgi.response(200, shapes.ANYTHING)
-def show(req: wsgi.Request, volume_id: str, key: str) -> wsgi.Response:
+def show(req: wsgi.Request, volume_id: str, key: str) -> webob.Response:
     facts = index(req, volume_id)
     if key not in facts:
         raise exception.NotFound(_('Volume %(id)s has no encryption fact %(key)s.')
                                  % {'id': volume_id, 'key': key})
-    return wsgi.Response(wsgi.dumps(facts[key]), content_type=wsgi.JSON)
+    return webob.Response(wsgi.dumps(facts[key]), content_type=wsgi.JSON)

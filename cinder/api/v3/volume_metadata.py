@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
+import webob
+
 from cinder import exception, objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
@@ -27,13 +29,13 @@ def _etag(body: bytes) -> str:
 
 
 @wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS), media=wsgi.HTML)
-def index(req: wsgi.Request, volume_id: str) -> wsgi.Response:
+def index(req: wsgi.Request, volume_id: str) -> webob.Response:
     row = volumes_db.get_row(req.context, volume_id)
     req.context.authorize(policy.GET, row)
     body = _body(row['metadata'])
     if req.api_version < mv.METADATA_ETAG:
-        return wsgi.ok(body, content_type=wsgi.JSON)
-    return wsgi.ok(body, content_type=wsgi.HTML, headers=[('Etag', _etag(body))])
+        return webob.Response(body, content_type=wsgi.JSON)
+    return webob.Response(body, headerlist=[('Content-Type', wsgi.HTML), ('Etag', _etag(body))])
 
 
 @wsgi.response(200, shapes.wrap('meta', shapes.TEXTS))
@@ -85,7 +87,7 @@ def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
 
 def _if_match(req: wsgi.Request) -> Callable[[dict], bool] | None:
     """Tells whether metadata has an etag of If-Match; None where the request names none."""
-    wanted = req.header('If-Match')
+    wanted = req.headers.get('If-Match')
     if wanted is None or req.api_version < mv.METADATA_ETAG:
         return None
     tags = {tag.strip().removeprefix('W/').strip('"') for tag in wanted.split(',')}

@@ -141,7 +141,7 @@ def _either(body: dict[str, Any], key: str) -> str | None:
 
 
 def _hints(req: wsgi.Request) -> dict[str, Any] | None:
-    found = (req.json().get(key) for key in schema.HINT_KEYS)
+    found = (req.json.get(key) for key in schema.HINT_KEYS)
     return next((hints for hints in found if hints), None)
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cinder import context, exception
-from cinder.api import common, filters, wsgi
+from cinder.api import common, dispatch, filters, wsgi
 from cinder.conf import CONF
 
 LIST = common.Listing('volume', sorts={'id': 'id', 'name': 'display_name'}, counts=True,
@@ -13,11 +13,14 @@ LIST = common.Listing('volume', sorts={'id': 'id', 'name': 'display_name'}, coun
                                'group_id': common.Filter(since=10),
                                'kind': common.Filter(column='sort_of')})
 
+ROUTER = dispatch.Router(['/volumes/{volume_id}'])
+
 
 def request(query='', version=71, admin=False, **environ):
     req = wsgi.Request({
         'REQUEST_METHOD': 'GET', 'QUERY_STRING': query, 'wsgi.url_scheme': 'http',
         'HTTP_HOST': 'h:1', 'SCRIPT_NAME': '/v3', 'PATH_INFO': '/p1/volumes', **environ})
+    req.router = ROUTER
     req.api_version = version
     req.url_project = 'p1'
     req.context = context.RequestContext(is_admin=admin, project_id='p1', overwrite=False)

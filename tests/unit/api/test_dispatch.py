@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tree of paths."""
+"""From paths to rows of the table, and back."""
 import pytest
+import webob
 
-from cinder.api import dispatch, wsgi
+from cinder.api import dispatch
+
+PATHS = ('/volumes', '/volumes/detail', '/volumes/{volume_id}',
+         '/volumes/{volume_id}/metadata/{key}', '/clusters/detail', '/clusters/{cluster_name}')
 
 
-@pytest.fixture
-def tree():
-    root = dispatch.Node()
-    for path in ('/volumes', '/volumes/detail', '/volumes/{volume_id}',
-                 '/volumes/{volume_id}/metadata/{key}'):
-        root.add(path, {'GET': path})
-    return root
+@pytest.fixture(scope='module')
+def router():
+    return dispatch.Router(PATHS)
 
 
 @pytest.mark.parametrize(('path', 'found', 'args'), [
@@ -21,6 +21,15 @@ def tree():
     ('volumes/1/metadata/k', '/volumes/{volume_id}/metadata/{key}',
      {'volume_id': '1', 'key': 'k'}),
     ('volumes/1/metadata', None, None), ('zz', None, None), ('', None, None),
+    # A word is no id and no name, also where the path goes on.
+    ('volumes/detail/metadata/k', None, None), ('clusters/detail/x', None, None),
+    ('clusters/detail.json', '/clusters/detail', {}),
+    ('clusters//detail', '/clusters/{cluster_name}', {'cluster_name': '/detail'}),
+    ('clusters/details', '/clusters/{cluster_name}', {'cluster_name': 'details'}),
+    # A line feed ends no path.
+    ('volumes\n', None, None), ('volumes/1/x\n', None, None), ('volumes/detail\n',
+     '/volumes/{volume_id}', {'volume_id': 'detail\n'}),
+    ('volumes/1\n', '/volumes/{volume_id}', {'volume_id': '1\n'}),
     ('volumes/', None, None), ('volumes/1/x', None, None), ('volumes/1/metadata/', None, None),
     ('volumes.json', '/volumes', {}),
     ('volumes/1.json', '/volumes/{volume_id}', {'volume_id': '1'}),
@@ -29,20 +38,25 @@ def tree():
      {'volume_id': '1', 'key': 'k'}),
     *((f'volumes/1/metadata/{key}', '/volumes/{volume_id}/metadata/{key}',
        {'volume_id': '1', 'key': key})
-      for key in ('k/l', 'k/', '/k', '//', 'k//l', 'http://k', 'k.json', 'detail', 'a/b/c/d'))])
-def test_find(tree, path, found, args):
-    node, values = tree.find(path.split('/'))
+      for key in ('k/l', 'k/', '/k', '//', 'k//l', 'http://k', 'k.json', 'detail', 'a/b/c/d',
+                  'k\n', 'k\nl'))])
+def test_find(router, path, found, args):
+    row, values = router.find(path)
     if found is None:
-        assert node is None
+        assert row is None
     else:
-        assert (node.methods, values) == ({'GET': found}, args)
+        assert (row, values) == (found, args)
 
 
-def test_mistakes_in_the_table(tree):
+def test_mistakes_in_the_table():
     with pytest.raises(ValueError, match='placeholder'):
-        tree.add('/volumes/{other}/x', {})
+        dispatch.Router([*PATHS, '/volumes/{other}/x'])
     with pytest.raises(ValueError, match='twice'):
-        tree.add('/volumes/detail', {})
+        dispatch.Router([*PATHS, '/volumes/detail'])
+
+
+def test_url_of_a_member(router):
+    assert router.members == {'volumes': '/volumes/', 'clusters': '/clusters/'}
 
 
 @pytest.mark.parametrize(('path', 'project'), [
@@ -54,7 +68,7 @@ def test_a_resource_is_no_project(monkeypatch, path, project):
     seen = []
     monkeypatch.setattr(dispatch.Application, '_check_project',
                         staticmethod(lambda req: seen.append(req.url_project)))
-    monkeypatch.setattr(dispatch.versions, 'below_v3', lambda _req: wsgi.Response())
+    monkeypatch.setattr(dispatch.versions, 'below_v3', lambda _req: webob.Response())
 
     def handler(_req):
         return None

@@ -23,22 +23,22 @@ ENVIRON = {'REQUEST_METHOD': 'GET', 'PATH_INFO': '/x'}
     (ValueError('secret'), 500, 'computeFault', '')])
 def test_faults(exc, status, name, shown):
     response = fault.fault(exc, ENVIRON)
-    assert response.status == status
-    inner = response.data[name]
+    assert response.status_int == status
+    inner = response.json[name]
     assert inner['code'] == status
     assert inner['message'] and shown in inner['message']
-    assert 'secret' not in json.dumps(response.data)
+    assert 'secret' not in json.dumps(response.json)
 
 
 def test_quota_faults_say_when_to_come_back():
     response = fault.fault(exception.SnapshotLimitExceeded(allowed=3), ENVIRON)
-    assert response.data['overLimit']['retryAfter'] == '0'
-    assert ('Retry-After', '0') in response.headers
+    assert response.json['overLimit']['retryAfter'] == '0'
+    assert ('Retry-After', '0') in response.headerlist
 
 
 def test_a_failed_precondition_has_no_body():
     response = fault.fault(exception.PreconditionFailed(), ENVIRON)
-    assert (response.status, response.data) == (412, None)
+    assert (response.status_int, response.body) == (412, b'')
 
 
 def test_server_errors_are_logged_with_their_cause(caplog):

@@ -19,7 +19,7 @@ def app(environ, start_response):
 def send(size, **environ):
     status = []
     body = sizelimit.RequestBodySizeLimiter(app)(
-        {'wsgi.input': io.BytesIO(b'x' * size), **environ},
+        {'REQUEST_METHOD': 'POST', 'wsgi.input': io.BytesIO(b'x' * size), **environ},
         lambda line, *_rest: status.append(int(line[:3])))
     return status[-1], len(body[0])
 
@@ -40,7 +40,7 @@ def test_chunked():
         return [body]
     status = []
     sizelimit.RequestBodySizeLimiter(reading_first)(
-        {'wsgi.input': io.BytesIO(b'x' * (LIMIT + 1)), **chunked},
+        {'REQUEST_METHOD': 'POST', 'wsgi.input': io.BytesIO(b'x' * (LIMIT + 1)), **chunked},
         lambda line, *_rest: status.append(line[:3]))
     assert status == ['413']
 

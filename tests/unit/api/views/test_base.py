@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cinder import context
-from cinder.api import common, wsgi
+from cinder.api import common, dispatch, wsgi
 from cinder.api.views.base import OMIT, Field, View, links
 
 VIEW = View('thing', 'things', [
@@ -19,6 +19,7 @@ ROW = {'id': '1', 'display_name': 'n', 'size': 5, 'host': 'h'}
 def request(version=10, admin=True):
     req = wsgi.Request({'REQUEST_METHOD': 'GET', 'wsgi.url_scheme': 'http', 'HTTP_HOST': 'h',
                         'SCRIPT_NAME': '/v3', 'PATH_INFO': '/things', 'QUERY_STRING': ''})
+    req.router = dispatch.Router(['/things/{thing_id}'])
     req.api_version = version
     req.context = context.RequestContext(is_admin=admin, project_id='p', overwrite=False)
     return req
