@@ -416,10 +416,10 @@ def delete_metadata(ctxt, volume_id: str, key: str) -> None:
 
 
 @session.retry_on_deadlock
-def delete_admin_metadata(ctxt, volume_id: str, key: str) -> None:
-    """Remove a key; nothing happens where it is not there."""
+def delete_admin_metadata(ctxt, volume_id: str, key: str) -> bool:
+    """Remove a key; whether it was there."""
     side = _SIDES['admin_metadata']
-    changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key)
+    return changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key)
 
 
 @session.retry_on_deadlock

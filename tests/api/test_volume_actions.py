@@ -174,6 +174,20 @@ def test_extend_completion_needs_a_waiting_extend(act, volume):
     assert (act.volume()['status'], act.volume()['size']) == ('in-use', 4)
 
 
+def test_one_of_two_completions_of_an_extend_is_refused(act, volume, monkeypatch):
+    """Both read the volume before one of them changed it, and the next growth has begun."""
+    volumes_db.overwrite(ADMIN, volume['id'], {'status': 'extending', 'previous_status': 'in-use'})
+    volumes_db.set_admin_metadata(ADMIN, volume['id'], {'extend_new_size': '4'})
+    transition = volumes_db.transition
+
+    def late(ctxt, row, *args, **kwargs):
+        volumes_db.delete_admin_metadata(ctxt, volume['id'], 'extend_new_size')
+        transition(ctxt, row, *args, **kwargs)
+    monkeypatch.setattr(volumes_db, 'transition', late)
+    act('os-extend_volume_completion', {'error': False}).fault(400)
+    assert (act.volume()['status'], act.volume()['size']) == ('extending', 1)
+
+
 def test_failed_extend_completion(api, act, volume):
     volumes_db.overwrite(ADMIN, volume['id'], {'status': 'extending'})
     volumes_db.set_admin_metadata(ADMIN, volume['id'], {'extend_new_size': '4'})

@@ -75,6 +75,19 @@ def test_the_extra_of_a_lock_service_is_the_client_that_is_missed_without_it(ext
     assert f"'.[postgresql,{extra}]'" in (ROOT / 'doc/source/install.rst').read_text()
 
 
+# Where the clock of the host is read -> what for; what is kept in a row is the database's moment.
+HOST_CLOCK = {'context.py': 'when a request came, for the log',
+              'volume/manager/backend.py': 'when a report was made, for the scheduler',
+              'db/engines.py': 'the clock of SQLite, which runs in this process',
+              'db/migrations/versions/0001_initial.py': 'when the first rows were made'}
+
+
+def test_rows_have_the_time_of_the_database():
+    found = {str(path.relative_to(ROOT / 'cinder')) for path in (ROOT / 'cinder').rglob('*.py')
+             if re.search(r'timeutils\.utcnow|datetime\.(utc)?now\(', path.read_text())}
+    assert found == set(HOST_CLOCK)
+
+
 @pytest.mark.parametrize('group', [name for name in setup()['entry_points']])
 def test_entry_points_exist(group):
     for line in setup()['entry_points'][group].split('\n'):

@@ -6,8 +6,6 @@ The statuses of a volume follow from its attachment rows: volumes_db.settle() de
 import contextlib
 from collections.abc import Iterable
 
-from oslo_utils import timeutils
-
 from cinder import compute, exception, objects
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -107,7 +105,7 @@ def complete(ctxt, attachment: objects.VolumeAttachment) -> None:
     """Record that the server has the volume."""
     with session.writer(ctxt):
         attachments_db.update(ctxt, attachment.id, {
-            'attach_status': 'attached', 'attach_time': timeutils.utcnow()})
+            'attach_status': 'attached', 'attach_time': session.utcnow()})
         volumes_db.settle(ctxt, attachment.volume_id)
 
 

@@ -3,8 +3,6 @@
 import contextlib
 import uuid
 
-from oslo_utils import timeutils
-
 from cinder import exception, objects, operations, quota, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -102,7 +100,7 @@ def attach(ctxt, volume: objects.Volume, instance_uuid: str | None, host_name: s
             'volume_id': volume.id, 'project_id': volume.project_id,
             'instance_uuid': instance_uuid, 'attached_host': host_name,
             'mountpoint': mountpoint, 'attach_mode': mode, 'attach_status': 'attached',
-            'attach_time': timeutils.utcnow()})
+            'attach_time': session.utcnow()})
         volumes_db.set_admin_metadata(
             ctxt, volume.id, {'readonly': str(readonly), 'attached_mode': mode})
     if notices.wanted():
@@ -266,7 +264,9 @@ def extend_completion(ctxt, volume: objects.Volume, error: bool) -> None:
         'status': volume.previous_status or 'in-use', 'size': new_size}
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'extend_completion', growth=0, **values)
-        volumes_db.delete_admin_metadata(ctxt, volume.id, 'extend_new_size')
+        # Another request may have completed it, and a new growth have begun.
+        if not volumes_db.delete_admin_metadata(ctxt, volume.id, 'extend_new_size'):
+            raise exception.InvalidVolume(reason=f'volume {volume.id} is not waiting for an extend')
         if error:
             operations.tell(ctxt, 'volume', volume, 'volume.extend',
                             'The compute service could not use the new size.')

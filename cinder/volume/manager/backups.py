@@ -109,12 +109,16 @@ def remove_left(ctxt, backend: backends.Backend) -> None:
     those are over."""
     if not isinstance(backend.driver, driver_api.ReadsSnapshots):
         return
+    # Listed first: the backup of one that is made while this runs is under way by then.
+    found = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
     wanted = set(map(_temporary_id, operations_db.resources_under_way(ctxt)))
-    for snapshot in snapshots_db.on_backend(ctxt, backend.host, backend.sharing):
+    for snapshot in found:
         if snapshot.use_quota or snapshot.id in wanted:
             continue
         try:
-            with locks.held(f'volume-{snapshot.volume_id}'):
+            # Its backup may close it at the same time.
+            with (locks.held(f'volume-{snapshot.volume_id}'),
+                  contextlib.suppress(exception.SnapshotNotFound)):
                 _remove(ctxt, backend.driver, snapshot.id)
         except exception.CinderException:
             LOG.exception('Snapshot %s, left of a backup, could not be removed.', snapshot.id)

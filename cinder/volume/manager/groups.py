@@ -3,8 +3,6 @@
 their rows in one transaction; a failure puts those in error that were under way with it."""
 import functools
 
-from oslo_utils import timeutils
-
 from cinder import objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import session
@@ -61,7 +59,7 @@ class GroupEndpoint:
             origins = {source.id: source for _volume, source in copies}.values()
             with work.driver(), members.still(self.driver, reading=origins):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
-            common = {'launched_at': timeutils.utcnow(),
+            common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
                       'shared_targets': getattr(self.driver, 'shared_targets', False)}
             with session.writer(ctxt):

@@ -9,7 +9,6 @@ from collections.abc import Collection
 from typing import Any
 
 from oslo_log import log as logging
-from oslo_utils import timeutils
 
 from cinder import compute, exception, objects, operations, utils
 from cinder.brick import native
@@ -73,7 +72,7 @@ class ImageEndpoint:
         """Write an image to a volume that was made for it."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
             image = self._write(work, new=True)
-            _finish(ctxt, work, image, launched_at=timeutils.utcnow())
+            _finish(ctxt, work, image, launched_at=session.utcnow())
 
     @operations.handles('volume.reimage')
     def reimage_volume(self, ctxt, operation: objects.Operation,

@@ -2,8 +2,6 @@
 """The endpoint of volumes that were made without this service: list, take over, let go."""
 import functools
 
-from oslo_utils import timeutils
-
 from cinder import objects, operations, quota
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -46,7 +44,7 @@ class ManageVolumesEndpoint:
                 _charge(ctxt, volume, found['size'])
             with work.driver():
                 made = self.driver.manage_existing(volume, reference) or {}
-            work.done(**made, launched_at=timeutils.utcnow(),
+            work.done(**made, launched_at=session.utcnow(),
                       service_uuid=self.backend.service_uuid,
                       availability_zone=volume.availability_zone
                       or self.backend.availability_zone,

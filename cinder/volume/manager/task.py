@@ -73,6 +73,10 @@ class Task:
         """Notify of how it ended."""
         if self.outcome:
             phase, changed = self.outcome
+            if 'launched_at' in changed and notices.wanted():
+                # By the clock of the database, so only the row has it.
+                found = operations.load(self.ctxt, self.operation)
+                changed['launched_at'] = found and found.launched_at
             notices.operation(self.ctxt, phase, self.operation, self.resource, **changed)
 
 

@@ -3,7 +3,6 @@
 import functools
 
 from oslo_log import log as logging
-from oslo_utils import timeutils
 
 from cinder import compute, exception, objects, operations
 from cinder.conf import CONF
@@ -52,7 +51,7 @@ class VolumeEndpoint:
             finish = next((functools.partial(giver.give_away, ctxt, work)
                            for key, giver in _FILLED_BY.items() if key in operation.arguments),
                           work.done)
-            finish(**made, launched_at=timeutils.utcnow(),
+            finish(**made, launched_at=session.utcnow(),
                    service_uuid=self.backend.service_uuid,
                    availability_zone=volume.availability_zone or self.backend.availability_zone,
                    shared_targets=getattr(self.driver, 'shared_targets', False))

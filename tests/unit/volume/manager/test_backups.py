@@ -248,3 +248,25 @@ def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, mon
     assert 'while nobody has it' in str(caught.value.exc_info[1])
     assert snapshots_db.for_volume(ctxt, volume.id) == []
     endpoint.close_backup_source(ctxt, volume, backup)
+
+
+def test_a_backup_that_begins_while_what_is_left_is_looked_for_keeps_its_snapshot(
+        ctxt, manager, monkeypatch):
+    """The step also runs while the service works, when its storage answers again."""
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
+    manager.backend.driver.create_volume(volumes_db.get(ctxt, volume.id))
+    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
+    endpoint = backups.BackupSourceEndpoint(manager.backend)
+
+    def begin():
+        backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
+        operations_db.create(ctxt, 'backup.create', backup, host='keeper')
+        endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
+                                    utils.machine())
+
+    for module, name in ((snapshots_db, 'on_backend'), (operations_db, 'resources_under_way')):
+        with monkeypatch.context() as patch:
+            read = getattr(module, name)
+            patch.setattr(module, name, lambda *args, read=read: (read(*args), begin())[0])
+            backups.remove_left(ctxt, manager.backend)
+    assert len(snapshots_db.for_volume(ctxt, volume.id)) == 2
