@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of groups: rows to render, objects to work with, and their changes of state."""
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -177,6 +177,15 @@ def leave(ctxt, group_id: str, meanwhile: str | None, status: str,
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, group_id, expected, {**values, 'status': status})
+
+
+@session.retry_on_deadlock
+def let_go(ctxt, group_id: str, volume_ids: Collection[str]) -> None:
+    """Take volumes out of a group, but those that are being deleted with it."""
+    together = states.VOLUME['delete_with_group'].meanwhile
+    changes.swap(ctxt, _VOLUMES, [
+        _VOLUMES.c.id.in_(volume_ids), _VOLUMES.c.group_id == group_id,
+        _VOLUMES.c.deleted == sa.false(), _VOLUMES.c.status != together], {'group_id': None})
 
 
 def fail_volumes(ctxt, group_id: str, meanwhile: str, idle: bool) -> list[objects.Volume]:

@@ -39,13 +39,14 @@ class GroupEndpoint:
                      group: objects.Group | None = None) -> None:
         """Take in and let go the volumes that the operation names."""
         added, removed = operation.arguments['add'], operation.arguments['remove']
-        with self._task(ctxt, operation, group, undo=lambda: _let_go(ctxt, added)) as work:
+        with self._task(ctxt, operation, group, undo=lambda: groups_db.let_go(
+                ctxt, operation.resource_id, added)) as work:
             with work.driver():
                 made = self._groups(ctxt, operation).update_group(
                     work.resource, [volumes_db.get(ctxt, ident) for ident in added],
                     [volumes_db.get(ctxt, ident) for ident in removed]) or {}
             with session.writer(ctxt):
-                _let_go(ctxt, removed)
+                groups_db.let_go(ctxt, work.resource.id, removed)
                 work.done(**made)
 
     @operations.handles('group.copy')
@@ -99,10 +100,3 @@ def _source(ctxt, volume: objects.Volume) -> objects.Volume | objects.Snapshot:
     if volume.snapshot_id:
         return snapshots_db.get(ctxt, volume.snapshot_id)
     return volumes_db.get(ctxt, volume.source_volid)
-
-
-@session.retry_on_deadlock
-def _let_go(ctxt, volume_ids: list[str]) -> None:
-    with session.writer(ctxt):
-        for ident in volume_ids:
-            volumes_db.update(ctxt, ident, {'group_id': None})

@@ -200,6 +200,8 @@ class Player:
             if pair.trouble == 'broke':
                 site.stage.release()
                 site.drain()
+            # Who waits for the answer of a call does not know yet what it makes.
+            ids.setdefault('attachment', site.newest_attachment())
             answer = self._send(REQUESTS[pair.request], ids)
             if answer.status >= 500 and answer.status != 503:
                 findings.append(f'answered {answer.status} {answer.body}')

@@ -286,6 +286,12 @@ class Site:
         """The verbs of all operations that there were."""
         return {verb for verb, in self.database._conn.execute('SELECT verb FROM operations')}
 
+    def newest_attachment(self) -> str:
+        """Its id; '' where there is none."""
+        found = self.database._conn.execute(
+            'SELECT id FROM volume_attachment ORDER BY created_at DESC LIMIT 1').fetchone()
+        return found[0] if found else ''
+
     def left(self) -> Iterator[str]:
         """Locks that nobody needs, and images that wait for data which never comes."""
         for name in (*coordination.COORDINATOR._local, *coordination.COORDINATOR._shared):

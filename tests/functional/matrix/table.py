@@ -222,6 +222,7 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('cascade delete [parent, old]', 'driver.delete_snapshot:before', 2, 'reset to available',
      'does not answer'),
     ('group delete [group, old]', 'driver.delete_volume:before', 2, 'group copy', 'breaks'),
+    ('group remove [group, old]', 'group.update:execute:claim:after', 1, 'group delete', ''),
     ('group snapshot delete [group snapshot, old]', 'driver.delete_snapshot:before', 2,
      'group create', 'breaks'),
     ('migrate [plain, old]', 'driver.delete_volume:before', 1, 'os-unreserve', 'is busy'),
