@@ -456,6 +456,14 @@ def not_attached() -> transitions.Requirement:
         sa.select(_ATTACHMENTS.c.id).join_from(_ATTACHMENTS, _T, sa.and_(*here)))
 
 
+def no_attachments() -> transitions.Requirement:
+    """Nobody has the volume, or has reserved it."""
+    here = [_ATTACHMENTS.c.volume_id == _T.c.id, _ATTACHMENTS.c.deleted == sa.false()]
+    return transitions.Requirement(
+        ~sa.exists().where(*here), 'has attachments:',
+        sa.select(_ATTACHMENTS.c.id).join_from(_ATTACHMENTS, _T, sa.and_(*here)))
+
+
 def is_attached() -> transitions.Requirement:
     """A server or host has the volume."""
     return transitions.Requirement(_T.c.attach_status == 'attached', 'is not attached')

@@ -4,11 +4,13 @@ import itertools
 
 import pytest
 
+from cinder import exception
 from cinder.db import attachments as attachments_db
 from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.volume.api import volumes as volumes_api
 from tests.fakes import daemons as fake_daemons
 from tests.fakes.daemons import ADMIN
 
@@ -415,6 +417,26 @@ def test_delete(api, volume, daemons):
     assert (answer.status, answer.body) == (202, b'')
     assert api.get(path).json['volume']['status'] == 'deleting'
     api.delete(path).fault(400)
+
+
+def test_delete_costs_few_statements(api, volume, daemons, statements):
+    daemons.busy = True
+    assert api.delete('/volumes/' + volume['id']).status == 202
+    asked = [text for text in statements if 'volume_attachment' in text.partition('WHERE')[0]]
+    assert len(asked) == 1, asked
+    assert len(statements) <= 6, statements
+
+
+def test_delete_ends_reservations_that_it_knows_of(api, volume):
+    attachment = attachments_db.create(
+        ADMIN, {'volume_id': volume['id'], 'attach_status': 'reserved'})
+    loaded = volumes_db.get(ADMIN, volume['id'])
+    assert loaded.attachments
+    loaded.attachments = []
+    with pytest.raises(exception.InvalidVolume, match=f'has attachments: {attachment.id}'):
+        volumes_api.delete(ADMIN, loaded)
+    assert api.delete('/volumes/' + volume['id']).status == 202
+    assert attachments_db.for_volume(ADMIN, volume['id']) == []
 
 
 def test_delete_with_snapshots_needs_cascade(api, volume, snapshot):

@@ -176,6 +176,10 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
                   clusters_db.thawed(volume)]
     if not cascade:
         conditions.append(volumes_db.no_snapshots)
+    # With force it is taken in whatever status it is, so one may come until its row is ours.
+    may_be_reserved = force or bool(volume.attachments)
+    if not may_be_reserved:
+        conditions.append(volumes_db.no_attachments)
     # What could not be taken over was never ours: its data stays.
     ours = volume.status != 'error_managing'
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
@@ -184,7 +188,8 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
         operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
         if force:
             transfers_db.forget_volume(ctxt, volume.id)
-        _end_reservations(ctxt, volume)
+        if may_be_reserved:
+            _end_reservations(ctxt, volume)
         if volume.host is None:
             # The scheduler may have placed it since it was loaded; now its row is ours.
             volume = volumes_db.get(ctxt, volume.id)
