@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import oslo_messaging as messaging
 
-from cinder import context, exception, utils
+from cinder import context, exception, objects, utils
 from cinder.objects import base as objects_base
+from cinder.objects.verbs import VERBS, message_of
 from cinder.rpc import base, tracing
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +57,20 @@ class RPCAPI:
             cap, found = self._client()
             return found, {**to, 'version': version or _older(cap, self.RPC_API_VERSION)}
         return Sender(client)
+
+    def start(self, ctxt: context.RequestContext, operation: objects.Operation,
+              resource: objects_base.CinderObject | None = None) -> None:
+        """Nudge the service that an operation is addressed to; the message is that of its verb.
+
+        :param resource: what the operation is about, as it is now; None: that is the service
+        """
+        about = {} if resource is None else {operation.resource_type: resource}
+        self.cctxt(host=self._address(operation), version=VERBS[operation.verb].since).cast(
+            ctxt, message_of(operation.verb), operation=operation, **about)
+
+    def _address(self, operation: objects.Operation) -> str | None:
+        """The host, or any host of the cluster, that has the operation to do."""
+        return operation.cluster or operation.host
 
     def _client(self) -> tuple[str | None, messaging.RPCClient]:
         known = base.peers()

@@ -14,25 +14,9 @@ class SchedulerAPI(client.RPCAPI):
     BINARY = 'cinder-scheduler'
     RPC_API_VERSION = '1.0'
 
-    def create_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        """Nudge a scheduler to place the volume."""
-        self.cctxt(version='1.0').cast(ctxt, 'create_volume', volume=volume, operation=operation)
-
-    def create_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
-        """Nudge a scheduler to place the group."""
-        self.cctxt(version='1.0').cast(ctxt, 'create_group', group=group, operation=operation)
-
-    def manage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        """Nudge a scheduler to see which pool of the back end the volume is to be in."""
-        self.cctxt(version='1.0').cast(ctxt, 'manage_volume', volume=volume, operation=operation)
-
-    def migrate_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        """Nudge a scheduler to find the pool that the volume is to move to."""
-        self.cctxt(version='1.0').cast(ctxt, 'migrate_volume', volume=volume, operation=operation)
-
-    def retype_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        """Nudge a scheduler to see whether the volume may stay where it is with its new type."""
-        self.cctxt(version='1.0').cast(ctxt, 'retype_volume', volume=volume, operation=operation)
+    def _address(self, operation: objects.Operation) -> str | None:
+        """Any scheduler."""
+        return None
 
     def update_service_capabilities(self, ctxt, service_name: str, host: str, capabilities: dict,
                                     timestamp: str, cluster_name: str | None = None) -> None:

@@ -4,7 +4,6 @@
 A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
 """
 from cinder import objects
-from cinder.objects.verbs import VERBS, message_of
 from cinder.rpc import client
 
 
@@ -23,90 +22,10 @@ class VolumeAPI(client.RPCAPI):
         """A sender that reaches the back end, or any host of its cluster."""
         return self.cctxt(host=cluster or host, version=version)
 
-    def _nudge(self, ctxt, operation: objects.Operation, **resource: object) -> None:
-        verb = operation.verb
-        self._to(operation.host, operation.cluster, VERBS[verb].since).cast(
-            ctxt, message_of(verb), operation=operation, **resource)
-
     def _ask(self, ctxt, method: str, volume: objects.Volume, *, version: str = '1.0',
              **arguments: object) -> object:
         return self._to(volume.host, volume.cluster_name, version).call(
             ctxt, method, volume=volume, **arguments)
-
-    def create_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def delete_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def extend_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def retype_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def revert_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def migrate_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def download_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def reimage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def upload_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def manage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def unmanage_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def forget_volume(self, ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, volume=volume)
-
-    def manage_snapshot(self, ctxt, snapshot: objects.Snapshot,
-                        operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, snapshot=snapshot)
-
-    def unmanage_snapshot(self, ctxt, snapshot: objects.Snapshot,
-                          operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, snapshot=snapshot)
-
-    def create_snapshot(self, ctxt, snapshot: objects.Snapshot,
-                        operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, snapshot=snapshot)
-
-    def delete_snapshot(self, ctxt, snapshot: objects.Snapshot,
-                        operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, snapshot=snapshot)
-
-    def create_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, group=group)
-
-    def update_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, group=group)
-
-    def copy_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, group=group)
-
-    def delete_group(self, ctxt, group: objects.Group, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, group=group)
-
-    def create_group_snapshot(self, ctxt, group_snapshot: objects.GroupSnapshot,
-                              operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, group_snapshot=group_snapshot)
-
-    def delete_group_snapshot(self, ctxt, group_snapshot: objects.GroupSnapshot,
-                              operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation, group_snapshot=group_snapshot)
-
-    def failover_service(self, ctxt, operation: objects.Operation) -> None:
-        self._nudge(ctxt, operation)
 
     def use_backend(self, ctxt, host: str, backend_id: str | None) -> None:
         """Tell a host of a cluster which copy of its data the cluster uses."""

@@ -279,7 +279,7 @@ class SchedulerManager:
                                 host=utils.backend_of(volume.host),
                                 cluster=utils.backend_of(volume.cluster_name),
                                 arguments={**operation.arguments, **arguments})
-        getattr(self.volume_api, message_of(operation.verb))(ctxt, volume, operation)
+        self.volume_api.start(ctxt, operation, volume)
 
     # ---------------------------------------------------------------------------- one placement
     def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -431,8 +431,7 @@ class SchedulerManager:
                                operations.load(ctxt, operation))
             return
         with utils.fault_points(f'{step}:cast'):
-            send = getattr(self.volume_api, message_of(operation.verb))
-            send(ctxt, resource, operation)
+            self.volume_api.start(ctxt, operation, resource)
 
 
 def _volume_services(ctxt: context.RequestContext) -> list[objects.Service]:

@@ -64,7 +64,7 @@ def create(ctxt, volume: objects.Volume, *, snapshot: objects.Snapshot | None = 
         operation = operations_db.create(
             ctxt, 'backup.create', backup, host=backup.host,
             arguments={'snapshot_id': snapshot.id} if snapshot else {'volume_id': volume.id})
-    backup_rpc.BackupAPI().create_backup(ctxt, backup, operation)
+    backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return backup
 
 
@@ -119,7 +119,7 @@ def delete(ctxt, backup: objects.Backup, force: bool = False) -> None:
     if force and not backup_rpc.BackupAPI().check_support_to_force_delete(ctxt, host):
         raise exception.ForcedDeletionUnsupported()
     operation = _record_delete(ctxt, backup, verb, host)
-    backup_rpc.BackupAPI().delete_backup(ctxt, backup, operation)
+    backup_rpc.BackupAPI().start(ctxt, operation, backup)
     encryption.drop_key(ctxt, backup)
 
 
@@ -167,7 +167,7 @@ def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
             reason=f'volume {volume.id} has {volume.size} GiB, the backup needs {backup.size}')
     encryption.require_same_key(ctxt, backup, volume)
     operation = _record_restore(ctxt, backup, volume)
-    backup_rpc.BackupAPI().restore_backup(ctxt, backup, operation)
+    backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return volume.id, volume.display_name
 
 
@@ -238,7 +238,7 @@ def import_record(ctxt, record: dict, backup_service: str,
             ctxt, 'backup.import', backup, host=backup.host,
             arguments={'backup_service': backup_service, 'driver_info': driver_info or {},
                        'hosts': [service.host for service in others]})
-    backup_rpc.BackupAPI().import_backup(ctxt, backup, operation)
+    backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return backup
 
 

@@ -40,7 +40,7 @@ def create(ctxt, group: objects.Group, name: str | None = None,
                 functools.partial(volumes_db.in_group, group.id),))
             snapshots_db.create(ctxt, _snapshot_of(ctxt, volume, made))
         operation = operations_db.create(ctxt, 'group_snapshot.create', made, **place_of(group))
-    volume_rpc.VolumeAPI().create_group_snapshot(ctxt, made, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, made)
     return made
 
 
@@ -69,7 +69,7 @@ def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
                                     'delete_with_group_snapshot')
         operation = operations_db.create(ctxt, 'group_snapshot.delete', group_snapshot,
                                          **place_of(group_snapshot.group))
-    volume_rpc.VolumeAPI().delete_group_snapshot(ctxt, group_snapshot, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, group_snapshot)
 
 
 def reset_status(ctxt, group_snapshot: objects.GroupSnapshot, status: str) -> None:

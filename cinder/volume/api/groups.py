@@ -46,7 +46,7 @@ def create(ctxt, group_type: objects.GroupType, volume_types: Sequence[objects.V
         quota.take_group(ctxt)
         group = groups_db.create(ctxt, values, type_ids, group_type)
         operation = operations_db.create(ctxt, 'group.create', group, stage='schedule')
-    scheduler_rpc.SchedulerAPI().create_group(ctxt, group, operation)
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, group)
     return group
 
 
@@ -71,7 +71,7 @@ def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
             volumes_db.transition(ctxt, volume, 'clone')
         group, operation = _record_copy(ctxt, source, sources, _merge(copies, keys), name=name,
                                         description=description, source_group_id=source.id)
-    volume_rpc.VolumeAPI().copy_group(ctxt, group, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return group
 
 
@@ -100,7 +100,7 @@ def copy_group_snapshot(ctxt, source: objects.GroupSnapshot, *, name: str | None
         group, operation = _record_copy(
             ctxt, source.group, [snapshot.volume for snapshot in sources], _merge(copies, keys),
             name=name, description=description, group_snapshot_id=source.id)
-    volume_rpc.VolumeAPI().copy_group(ctxt, group, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return group
 
 
@@ -167,7 +167,7 @@ def update(ctxt, group: objects.Group, values: dict, add: Sequence[str] = (),
         operation = operations_db.create(
             ctxt, 'group.update', group, arguments={'add': list(add), 'remove': list(remove)},
             **place_of(group))
-    volume_rpc.VolumeAPI().update_group(ctxt, group, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, group)
 
 
 def _volume(ctxt, ident: str) -> objects.Volume:
@@ -230,7 +230,7 @@ def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Vo
             groups_db.destroy(ctxt, group.id)
             return volumes
         operation = operations_db.create(ctxt, 'group.delete', group, **place_of(group))
-    volume_rpc.VolumeAPI().delete_group(ctxt, group, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return volumes
 
 

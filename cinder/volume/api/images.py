@@ -109,7 +109,7 @@ def upload(ctxt, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
     except Exception:
         with excutils.save_and_reraise_exception():
             images.delete(image_id)
-    volume_rpc.VolumeAPI().upload_volume(ctxt, volume, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, volume)
     return image
 
 
@@ -133,7 +133,7 @@ def reimage(ctxt, volume: objects.Volume, image_id: str, reserved_ok: bool = Fal
     image = glance.for_caller(ctxt).show(image_id)
     facts.require_usable(image, volume.size)
     operation = _record(ctxt, volume, 'volume.reimage', verb, image_id=image['id'])
-    volume_rpc.VolumeAPI().reimage_volume(ctxt, volume, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
 def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,

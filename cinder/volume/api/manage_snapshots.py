@@ -37,7 +37,7 @@ def manage(ctxt, volume: objects.Volume, *, reference: dict, name: str | None = 
         'status': 'creating', 'progress': '0%', 'display_name': name,
         'display_description': description, 'use_quota': True}
     snapshot, operation = _record(ctxt, values, volume, metadata or {}, reference)
-    volume_rpc.VolumeAPI().manage_snapshot(ctxt, snapshot, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
     return snapshot
 
 
@@ -65,4 +65,4 @@ def unmanage(ctxt, snapshot: objects.Snapshot) -> None:
                                 conditions=(snapshots_db.no_group_snapshot,))
         operation = operations_db.create(ctxt, 'snapshot.unmanage', snapshot,
                                          **volumes.place(snapshot.volume))
-    volume_rpc.VolumeAPI().unmanage_snapshot(ctxt, snapshot, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)

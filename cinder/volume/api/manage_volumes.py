@@ -63,7 +63,7 @@ def manage(ctxt, *, reference: dict, host: str | None = None, cluster: str | Non
         'multiattach': volume_type.is_('multiattach'), 'use_quota': True, 'bootable': bootable}
     arguments = {'reference': reference, 'resource_backend': host or cluster}
     volume, operation = _record(ctxt, values, volume_type, metadata or {}, arguments)
-    scheduler_rpc.SchedulerAPI().manage_volume(ctxt, volume, operation)
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
     return volume
 
 
@@ -112,4 +112,4 @@ def unmanage(ctxt, volume: objects.Volume) -> None:
             return
         operation = operations_db.create(ctxt, 'volume.unmanage', volume,
                                          **volumes.place(volume))
-    volume_rpc.VolumeAPI().unmanage_volume(ctxt, volume, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, volume)

@@ -36,4 +36,4 @@ def failover(ctxt, services: list[objects.Service], cluster: str | None,
         operation = operations_db.create(
             ctxt, 'service.failover', _Subject(service.uuid, ctxt.project_id), host=service.host,
             cluster=cluster, arguments={'backend_id': backend_id})
-    volume_rpc.VolumeAPI().failover_service(ctxt, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation)

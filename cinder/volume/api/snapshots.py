@@ -35,7 +35,7 @@ def create(ctxt, volume: objects.Volume, name: str | None = None, description: s
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
         snapshot.volume = volume
         operation = operations_db.create(ctxt, 'snapshot.create', snapshot, **_place(volume))
-    volume_rpc.VolumeAPI().create_snapshot(ctxt, snapshot, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
     return snapshot
 
 
@@ -59,7 +59,7 @@ def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
                                             clusters_db.thawed(volume)))
         operations_db.cancel_queued(ctxt, snapshot.id, 'The snapshot was deleted.')
         operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
-    volume_rpc.VolumeAPI().delete_snapshot(ctxt, snapshot, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
 
 
 def update(ctxt, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:

@@ -206,7 +206,7 @@ def revert(ctxt, volume: objects.Volume, snapshot_id: str) -> None:
         operation = operations_db.create(
             ctxt, 'volume.revert', volume, arguments={'snapshot_id': newest.id},
             host=utils.backend_of(volume.host), cluster=utils.backend_of(volume.cluster_name))
-    volume_rpc.VolumeAPI().revert_volume(ctxt, volume, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
 @session.retry_on_deadlock
@@ -234,7 +234,7 @@ def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
             ctxt, 'volume.retype', volume, stage='schedule',
             arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy,
                        'target_id': str(uuid.uuid4())})
-    scheduler_rpc.SchedulerAPI().retype_volume(ctxt, volume, operation)
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
 
 
 def check_destination(ctxt, host: str | None, cluster: str | None) -> None:

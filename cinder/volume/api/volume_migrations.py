@@ -48,7 +48,7 @@ def migrate(ctxt, volume: objects.Volume, host: str | None, cluster: str | None,
                 volumes_db.not_replicated), migration_status='starting', **values)
         operation = operations_db.create(ctxt, 'volume.migrate', volume, stage='schedule',
                                          arguments=arguments)
-    scheduler_rpc.SchedulerAPI().migrate_volume(ctxt, volume, operation)
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
 
 
 def _is_there(volume: objects.Volume, host: str | None, cluster: str | None) -> bool:
@@ -83,7 +83,7 @@ def complete(ctxt, volume: objects.Volume, target: objects.Volume, error: bool =
     except exception.OperationLost as exc:
         raise exception.InvalidVolume(
             reason=f'the migration of volume {volume.id} has ended') from exc
-    volume_rpc.VolumeAPI().delete_volume(ctxt, volumes_db.get(ctxt, target.id), removal)
+    volume_rpc.VolumeAPI().start(ctxt, removal, volumes_db.get(ctxt, target.id))
     for operation in waiting:
         _notify(ctxt, operation, volume, target, error)
     return target.id if error else volume.id

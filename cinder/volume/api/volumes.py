@@ -67,7 +67,7 @@ def create(ctxt, *, size: int | None = None, name: str | None = None,
     with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
         volume, operation = _record(ctxt, values | key, volume_type, snapshot, source_volume,
                                     metadata or {}, scheduler_hints, group, backup, image)
-    scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
     return volume
 
 
@@ -202,9 +202,7 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
         operation = operations_db.create(
             ctxt, 'volume.delete' if ours else 'volume.forget', volume,
             arguments={'cascade': cascade}, **place(volume))
-    volume_api = volume_rpc.VolumeAPI()
-    send = volume_api.delete_volume if ours else volume_api.forget_volume
-    send(ctxt, volume, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
 def _end_reservations(ctxt, volume: objects.Volume) -> None:
@@ -250,7 +248,7 @@ def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = Fals
             conditions=(clusters_db.thawed(volume), volumes_db.size_is(volume.size)))
         operation = operations_db.create(
             ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **place(volume))
-    volume_rpc.VolumeAPI().extend_volume(ctxt, volume, operation)
+    volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
 @session.retry_on_deadlock

@@ -138,7 +138,7 @@ def give_away(ctxt, work: Task, **values: object) -> None:
         raise exception.BackupServiceNotFound()
     operation = _hand_over(ctxt, work, backup, service.host, values)
     if operation is not None:
-        backup_rpc.BackupAPI().restore_backup(ctxt, backup, operation)
+        backup_rpc.BackupAPI().start(ctxt, operation, backup)
 
 
 @session.retry_on_deadlock

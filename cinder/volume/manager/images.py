@@ -44,7 +44,7 @@ def give_away(ctxt, work: Task, **values: object) -> None:
     """
     operation = _hand_over(ctxt, work, values)
     if operation is not None:
-        volume_rpc.VolumeAPI().download_volume(ctxt, work.resource, operation)
+        volume_rpc.VolumeAPI().start(ctxt, operation, work.resource)
 
 
 @session.retry_on_deadlock

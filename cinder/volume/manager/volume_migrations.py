@@ -98,7 +98,7 @@ class MigrationEndpoint:
         except exception.VolumeNotFound:
             target, creation = moving.add_target(work.ctxt, work.operation, work.resource,
                                                  target_id)
-        self.volume_api.create_volume(work.ctxt, target, creation)
+        self.volume_api.start(work.ctxt, creation, target)
         return volumes_db.get(work.ctxt, target_id)
 
     def _made(self, work: Task, target: objects.Volume) -> objects.Volume:
@@ -189,7 +189,7 @@ class MigrationEndpoint:
             LOG.exception('A connection of operation %s may be left here.', work.operation.id)
 
     def _remove(self, ctxt, target: objects.Volume, operation: objects.Operation) -> None:
-        self.volume_api.delete_volume(ctxt, volumes_db.get(ctxt, target.id), operation)
+        self.volume_api.start(ctxt, operation, volumes_db.get(ctxt, target.id))
 
 
 def _require_movable(ctxt, volume: objects.Volume, operation: objects.Operation) -> None:

@@ -74,7 +74,7 @@ class VolumeEndpoint:
                 return False  # it went another way: then it ends here
             operations_db.hand_over(ctxt, operation, stage='schedule', arguments=arguments)
         volume.host = volume.cluster_name = None
-        scheduler_rpc.SchedulerAPI().create_volume(ctxt, volume, operation)
+        scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
         return True
 
     def _discard(self, volume: objects.Volume) -> None:

@@ -14,9 +14,9 @@ objects.register_all()
 def test_operations_go_to_their_host(monkeypatch, verb):
     bus = fake_bus.Bus().install(monkeypatch)
     backup = objects.Backup(id='b')
-    operation = objects.Operation(id='o', verb=f'backup.{verb}', host='keeper')
-    send = getattr(backup_rpc.BackupAPI(), f'{verb}_backup')
-    send(None, backup, operation)
+    operation = objects.Operation(id='o', verb=f'backup.{verb}', resource_type='backup',
+                                  host='keeper', cluster=None)
+    backup_rpc.BackupAPI().start(None, operation, backup)
     assert bus.sent == [('cast', 'cinder-backup', 'keeper', f'{verb}_backup',
                          {'backup': backup, 'operation': operation})]
 

@@ -21,11 +21,12 @@ class VolumeBus:
     def __init__(self):
         self.groups, self.volumes = [], []
 
-    def create_volume(self, ctxt, volume, operation):
-        self.volumes.append((volume.host, operation.host, operation.stage))
-
-    def create_group(self, ctxt, group, operation):
-        self.groups.append((group.host, operation.host, operation.stage, operation.state))
+    def start(self, ctxt, operation, resource):
+        place = resource.host, operation.host, operation.stage
+        if operation.resource_type == 'group':
+            self.groups.append((*place, operation.state))
+        else:
+            self.volumes.append(place)
 
 
 @pytest.fixture

@@ -26,11 +26,11 @@ class VolumeBus:
     def __init__(self):
         self.created, self.retyped, self.asked = [], [], 0
 
-    def create_volume(self, ctxt, volume, operation):
-        self.created.append((volume.host, operation.host, operation.stage, operation.state))
-
-    def retype_volume(self, ctxt, volume, operation):
-        self.retyped.append((volume.id, operation.host, operation.stage))
+    def start(self, ctxt, operation, volume):
+        if operation.verb == 'volume.retype':
+            self.retyped.append((volume.id, operation.host, operation.stage))
+        else:
+            self.created.append((volume.host, operation.host, operation.stage, operation.state))
 
     def publish_service_capabilities(self, ctxt):
         self.asked += 1

@@ -8,6 +8,7 @@ from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.objects.verbs import message_of
 from cinder.scheduler.manager import SchedulerManager
 from tests.fakes import scheduler as fakes
 
@@ -21,8 +22,8 @@ class VolumeBus:
     def __init__(self):
         self.sent = []
 
-    def __getattr__(self, method):
-        return lambda ctxt, volume, operation: self.sent.append((method, operation.host))
+    def start(self, ctxt, operation, volume):
+        self.sent.append((message_of(operation.verb), operation.host))
 
 
 @pytest.fixture

@@ -76,12 +76,12 @@ def test_a_crowd_of_copies_keeps_nobody_else_waiting(served, ctxt, monkeypatch):
     crowd = [_creation(ctxt, 'crowd', has_source=True) for _ in range(CROWD)]
     try:
         for volume, operation in crowd:
-            api.create_volume(ctxt, volume, operation)
+            api.start(ctxt, operation, volume)
         executor = manager.runner.executor
         _until(lambda: executor.describe()['bulk']['waiting'] == CROWD - executor.bounds['bulk'])
         assert heart.check(context.get_admin_context())
         volume, operation = _creation(ctxt, 'other')
-        api.create_volume(ctxt, volume, operation)
+        api.start(ctxt, operation, volume)
         _until(lambda: volumes_db.get(ctxt, volume.id).status == 'available')
     finally:
         gate.set()
@@ -110,7 +110,7 @@ def test_calls_that_cannot_be_answered_are_refused_and_leave_room_for_messages(
             caller.start()
         assert heart.check(context.get_admin_context())
         made, operation = _creation(ctxt, 'other')
-        volume_rpc.VolumeAPI().create_volume(ctxt, made, operation)
+        volume_rpc.VolumeAPI().start(ctxt, operation, made)
         _until(lambda: volumes_db.get(ctxt, made.id).status == 'available')
         for caller in callers:
             caller.join()

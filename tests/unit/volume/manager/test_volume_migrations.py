@@ -371,9 +371,12 @@ def clock(monkeypatch):
 @pytest.fixture
 def unmade(monkeypatch):
     """Creations that the other back end does not come to, of all but the projects named here."""
-    made, served = volume_rpc.VolumeAPI.create_volume, set()
-    monkeypatch.setattr(volume_rpc.VolumeAPI, 'create_volume', lambda self, ctxt, volume, *rest: (
-        made(self, ctxt, volume, *rest) if volume.project_id in served else None))
+    real, served = volume_rpc.VolumeAPI.start, set()
+
+    def start(self, ctxt, operation, resource=None):
+        if operation.verb != 'volume.create' or resource.project_id in served:
+            real(self, ctxt, operation, resource)
+    monkeypatch.setattr(volume_rpc.VolumeAPI, 'start', start)
     return served
 
 
