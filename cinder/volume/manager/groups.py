@@ -10,7 +10,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import members, sources
+from cinder.volume.manager import exporting, members, sources
 from cinder.volume.manager.task import task
 
 
@@ -82,7 +82,7 @@ class GroupEndpoint:
             with (work.driver(),
                   members.still(self.driver, [volume.id for volume in placed], unread=placed)):
                 for volume in placed:
-                    self.driver.remove_export(ctxt, volume)
+                    exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
                 self._groups(ctxt, operation).delete_group(work.resource, placed)
             with session.writer(ctxt):
                 for volume in volumes:

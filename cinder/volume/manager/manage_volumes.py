@@ -58,7 +58,7 @@ class ManageVolumesEndpoint:
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             with work.driver():
-                self.driver.remove_export(ctxt, volume)
+                work.on_failure |= self.driver.remove_export(ctxt, volume) or {}
             work.done()
             self.backend.allocate(volume.host, -volume.size)
 

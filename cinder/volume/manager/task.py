@@ -26,6 +26,8 @@ class Task:
         self.ctxt, self.operation, self.resource = ctxt, operation, resource
         # How it ended, and what was written then: told when the transaction is committed.
         self.outcome: tuple[str, dict] | None = None
+        # Columns to write together with an error status: what was done before it failed.
+        self.on_failure: dict[str, object] = {}
 
     @contextlib.contextmanager
     def driver(self) -> Iterator[None]:
@@ -52,6 +54,7 @@ class Task:
 
     def fail(self, exc: Exception, **values: object) -> None:
         """Put the resource in its error status with a message that says why."""
+        values = {**self.on_failure, **values}
         mistake = exception.is_mistake(exc)
         LOG.log(logging.WARNING if mistake else logging.ERROR, '%s of %s %s failed: %s',
                 self.operation.verb, self.operation.resource_type, self.resource.id, exc,
@@ -102,9 +105,10 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     with (_again_later(operation), locks.held(lock),
           runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation, undo, **on_failure))
+        work.on_failure.update(on_failure)
         if operation.attempt > CONF.operation_max_attempts:
             undo()
-            work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1), **on_failure)
+            work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1))
             work.tell()
             raise exception.OperationLost(operation_id=operation.id)
         if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
@@ -118,7 +122,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             # Whoever has the lock by now may be the cause.
             holds.confirm()
             undo()
-            work.fail(exc, **on_failure)
+            work.fail(exc)
     work.tell()
 
 

@@ -95,7 +95,7 @@ class VolumeEndpoint:
                 with work.driver():
                     if operation.arguments.get('cascade'):
                         self._delete_snapshots(ctxt, operation, volume)
-                    self.driver.remove_export(ctxt, volume)
+                    work.on_failure |= self.driver.remove_export(ctxt, volume) or {}
                     self.driver.delete_volume(volume)
             except exception.VolumeIsBusy as exc:
                 work.fail(exc, status=_status_of_busy(volume))
