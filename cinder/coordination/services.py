@@ -36,6 +36,8 @@ SERVICES = {
     'postgresql': LockService('psycopg2-binary', tells_losses=False),
     'kubernetes': LockService('sherlock'),
 }
+# That are kept open over HTTP: as many as there are locks asked for at a time.
+CONNECTIONS = 100
 EXAMPLES_BETWEEN_HOSTS = 'etcd3+http://HOST:2379 or redis://HOST:6379'
 EXAMPLES = f'file:///FOLDER for one host, {EXAMPLES_BETWEEN_HOSTS} for several'
 
@@ -59,4 +61,10 @@ def make_by_tooz(url: str):
     """The same, also for files of one host: tooz knows which parameters such a URL may have."""
     # It costs 20 MB and a tenth of a second, which processes without locks need not pay.
     from tooz import coordination
-    return coordination.get_coordinator(url, uuid.uuid4().hex.encode())
+    driver = coordination.get_coordinator(url, uuid.uuid4().hex.encode())
+    session = getattr(getattr(driver, 'client', None), 'session', None)
+    if session is not None:
+        # etcd's, of the library requests: it would keep ten connections, and warn of each other.
+        for start in ('http://', 'https://'):
+            session.mount(start, type(session.get_adapter(start))(pool_maxsize=CONNECTIONS))
+    return driver

@@ -205,6 +205,13 @@ def test_a_cluster_needs_locks_between_hosts(url, words):
     assert 'has lost a lock' in warning.text
 
 
+def test_a_service_over_http_keeps_its_connections():
+    pytest.importorskip('etcd3gw')
+    session = services.make('etcd3+http://h').client.session
+    assert {session.get_adapter(start).poolmanager.connection_pool_kw['maxsize']
+            for start in ('http://', 'https://')} == {services.CONNECTIONS}
+
+
 def test_the_table_says_what_tooz_says_of_its_drivers():
     from tooz.coordination import Characteristics
     told = {}
