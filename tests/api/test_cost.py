@@ -11,7 +11,7 @@ import pytest
 
 from cinder.api import openapi
 from cinder.api.v3 import router
-from cinder.db import filters, query
+from cinder.db import filters, query, session
 
 NUMBER = 2000 if os.environ.get('REQUEST_COST_FULL') else 150
 MOST_BYTES = 8192
@@ -19,6 +19,8 @@ MOST_BYTES = 8192
 SECONDS_PER_KIB = 0.05
 # For all of the shapes below together.
 LEFT_BEHIND = 2 ** 20
+# Of one shape that clients may use; the caches hold some hundreds.
+KEPT_SHAPE = 100 * 2 ** 10
 LISTS = sorted({each.path for each in openapi.operations(router.ROUTES)
                 if each.method == 'GET' and '{' not in each.path
                 and getattr(each.spec.shape, '__name__', '') == 'page'})
@@ -101,6 +103,23 @@ def test_shapes_that_clients_do_not_use_leave_nothing_behind(member, volume):
     tracemalloc.stop()
     assert query._page.cache_info().currsize == kept
     assert left < LEFT_BEHIND
+
+
+def test_a_shape_that_is_kept_is_small_and_not_many_are(member, volume):
+    queries = [f'sort={one}:{way},{other}' for one in SORTS for other in SORTS if one != other
+               for way in ('asc', 'desc')][:30]
+    member.get('/volumes/detail?' + queries[0])
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for each in queries:
+        member.get(f'/volumes/detail?{each}')
+    left = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    # The statement here, and what SQLAlchemy makes of it.
+    assert left / len(queries) < KEPT_SHAPE
+    kept = [each.cache_info() for each in vars(query).values() if hasattr(each, 'cache_info')]
+    assert len(kept) == 4 and all(info.maxsize <= 512 for info in kept)
+    assert session.current().reader._compiled_cache.capacity <= 500
 
 
 @pytest.mark.parametrize(('url', 'words'), [
