@@ -149,12 +149,13 @@ def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAtt
 
 def disconnect(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:
     """Let the host of an attachment go, if there is one, or the export that a failed connection
-    left: that one may stay while the back end is down, and is found when it starts."""
+    left, even if the attachment was completed meanwhile: that one may stay while the back end is
+    down, and is found when it starts."""
     if not volume.host:
         return
     if attachment.connector:
         volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
-    elif attachment.attach_status == 'error_attaching' and volume.provider_location:
+    elif attachment.attach_status != 'reserved' and volume.provider_location:
         with contextlib.suppress(exception.ServiceUnavailable):
             volume_rpc.VolumeAPI().attachment_delete(ctxt, volume, attachment.id)
 

@@ -39,12 +39,13 @@ class AttachmentEndpoint:
         except Exception:
             # Of an export that nobody uses no detachment would ever be told.
             with excutils.save_and_reraise_exception():
-                self._remove_unused(ctxt, volume)
+                self._remove_unused(ctxt, volume, attachments_db.for_volume(ctxt, volume.id))
         return self._complete(volume, info)
 
-    def _remove_unused(self, ctxt, volume: objects.Volume) -> None:
-        if not any(other.connector or other.attach_status == 'attached'
-                   for other in attachments_db.for_volume(ctxt, volume.id)):
+    def _remove_unused(self, ctxt, volume: objects.Volume,
+                       attachments: list[objects.VolumeAttachment]) -> None:
+        """End an export that none of these needs."""
+        if not any(each.connector or each.attach_status == 'attached' for each in attachments):
             self._remove_export(ctxt, volume)
 
     def _complete(self, volume: objects.Volume, info: dict) -> dict:
@@ -169,14 +170,14 @@ class AttachmentEndpoint:
         with calls.lock('volume', volume.id):
             present = attachments_db.for_volume(ctxt, volume.id)
             mine = next((one for one in present if one.id == attachment_id), None)
+            others = [one for one in present if one.id != attachment_id]
             if mine is not None and not mine.connector:
                 # A connection that failed may have left the export.
-                self._remove_unused(ctxt, volume)
+                self._remove_unused(ctxt, volume, others)
             if mine is None or not mine.connector:
                 return
             notices.tell(ctxt, 'volume', 'volume.detach.start', volume)
-            self._disconnect(ctxt, volume, mine.connector,
-                             [one for one in present if one.id != attachment_id])
+            self._disconnect(ctxt, volume, mine.connector, others)
             # Its row goes later: until then it must not pass for one that needs the export.
             attachments_db.update(ctxt, attachment_id,
                                   {'connector': None, 'connection_info': None})

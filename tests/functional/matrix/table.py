@@ -234,6 +234,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
      'breaks'),
     ('attachment update [reserved, old]', 'driver.create_export:before', 1,
      'os-roll_detaching', 'breaks'),
+    ('connect [plain, old]', 'driver.create_export:before', 1, 'attachment complete',
+     'rest breaks'),
     ('attachment update [held, old]', 'driver.initialize_connection:before', 1,
      'os-roll_detaching', 'breaks'),
     ('attachment update [reserved, old]', 'driver.create_export:before', 1, 'transfer create',
