@@ -16,8 +16,9 @@ from tools.initiator import CONNECTOR
 CROWD, CALLS, ROUNDS = 500, 64, 8
 CREATE_SECONDS, ATTACH_SECONDS, GROWN_MIB = 2, 1, 20
 BULK = 8
-# What a busy machine may add to the median of short work, in times, and to a report, in seconds.
-NOISE, LATE = 3, 2
+# What a busy machine may add to the median of short work, in times but no less than so many seconds
+# in all (what else runs may have begun since it was measured alone), and to a report, in seconds.
+NOISE, QUICK, LATE = 3, 0.4, 2
 
 
 @pytest.fixture(scope='module')
@@ -52,8 +53,8 @@ def alone(many, other):
 def check(suite, reports, times, alone):
     """Everything kept its time, and the service is up."""
     for kind, seconds in vars(times).items():
-        assert statistics.median(seconds) < NOISE * statistics.median(getattr(alone, kind)), (
-            kind, times, alone)
+        bound = max(NOISE * statistics.median(getattr(alone, kind)), QUICK)
+        assert statistics.median(seconds) < bound, (kind, times, alone)
     assert max(times.create) < CREATE_SECONDS and max(times.attach) < ATTACH_SECONDS, times
     assert reports.gaps and max(reports.gaps) < crowd.PERIOD + LATE, reports.gaps
     assert ('cinder-volume', 'node1@files') in suite.up()
