@@ -7,6 +7,10 @@ import os
 import socket
 import sys
 
+from cinder import lazy
+
+# A profiler, which the backdoor of oslo.service offers.
+lazy.load_when_used('yappi')
 # dnspython would cost 10 MB and a quarter of the start-up time; see _getaddrinfo.
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
 # Native threads for short calls that wait for a disk and for name servers: brick.native divides

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Defaults that the middleware of the API needs before it is loaded; operators may change them."""
-from oslo_middleware import cors
+from cinder import lazy
 
-from cinder.conf import CONF, server
+# 4 MB that oslo.middleware needs only for the page of a detailed /healthcheck.
+lazy.load_when_used('jinja2')
+
+from oslo_middleware import cors  # noqa: E402
+
+from cinder.conf import CONF, server  # noqa: E402
 
 
 def set_defaults() -> None:

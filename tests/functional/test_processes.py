@@ -38,11 +38,12 @@ def sleeps(pid: int) -> int:
 
 # What each daemon would load for nothing: megabytes in each of its processes.
 UNUSED = {
-    'api': {'tooz', 'oslo_privsep.capabilities'}, 'scheduler': {'cinder.policy', 'requests'},
+    'api': {'tooz', 'oslo_privsep.capabilities', 'jinja2.environment'},
+    'scheduler': {'cinder.policy', 'requests'},
     'volume': {'cinder.policy', 'requests', 'oslo_utils.imageutils.format_inspector'},
 }
 UNUSED_BY_ALL = {'OpenSSL', 'cryptography', 'sqlalchemy.orm', 'sqlalchemy.dialects.mysql',
-                 'oslo_reports.guru_meditation_report', 'dns'}
+                 'oslo_reports.guru_meditation_report', 'dns', '_yappi'}
 
 
 @pytest.mark.parametrize('name', UNUSED)
