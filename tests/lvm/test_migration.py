@@ -14,8 +14,7 @@ from cinder.conf import CONF
 from cinder.db import volumes as volumes_db
 from cinder.volume import configuration
 from cinder.volume.drivers import file
-from cinder.volume.manager import connecting, copying
-from cinder.volume.manager import volume_migrations as endpoint
+from cinder.volume.manager import connecting, copying, moving
 from tests.functional.processes import free_port
 from tests.lvm import group, initiator
 from tests.lvm.test_lio import kernel  # noqa: F401 - a fixture
@@ -36,7 +35,7 @@ def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
     """The second back end is a thin pool that LIO exports."""
     group.make()
     group.scale_down(monkeypatch)
-    for module in (unit, endpoint, file):
+    for module in (unit, moving, file):
         monkeypatch.setattr(module, 'GIB', group.UNIT)
     monkeypatch.setattr(copying, 'PIECE', group.UNIT // 4)
     names = itertools.cycle(('one', 'other'))
