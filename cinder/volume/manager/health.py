@@ -26,19 +26,23 @@ class Watch:
         self._looking: threading.Thread | None = None
 
     def tick(self) -> None:
-        """Part of the heartbeat: start a look, and do not wait for it."""
-        if not isinstance(self._backend.driver, driver_api.ChecksHealth):
-            return
+        """Part of the heartbeat: start a look, and do not wait for it. Without a driver that can be
+        asked there is nothing to see while the back end is up."""
         self._was_up |= self._backend.initialized
-        if self._was_up and (self._looking is None or not self._looking.is_alive()):
+        needed = self._checks() or not self._backend.initialized
+        if self._was_up and needed and (self._looking is None or not self._looking.is_alive()):
             self._looking = threading.Thread(target=self.look, name='health', daemon=True)
             self._looking.start()
+
+    def _checks(self) -> bool:
+        return isinstance(self._backend.driver, driver_api.ChecksHealth)
 
     def look(self) -> None:
         """Ask the storage; lose the back end, or bring it up again."""
         backend = self._backend
         try:
-            backend.driver.check_health(PATIENCE)
+            if self._checks():
+                backend.driver.check_health(PATIENCE)
         except Exception as exc:
             if not (isinstance(exc, exception.BackendUnresponsive) and exc.busy):
                 backend.lose(exc)

@@ -62,6 +62,25 @@ def create(ctxt, manager, sent):
     return make
 
 
+def test_one_whose_driver_cannot_be_asked_is_up_again_with_the_next_heartbeat(watch, manager,
+                                                                              monkeypatch):
+    """A report that failed, for want of file descriptors for instance, costs no whole period."""
+    monkeypatch.setattr(health.Watch, '_checks', lambda self: False)
+    started = []
+
+    def start(_ctxt, backend):
+        started.append(backend)
+        backend.initialized = True
+        return True
+    monkeypatch.setattr(startup, 'run', start)
+    watch.tick()
+    assert watch._looking is None
+    manager.backend.lose(OSError('too many open files'))
+    watch.tick()
+    watch._looking.join(10)
+    assert manager.is_working() and started == [manager.backend]
+
+
 @pytest.mark.parametrize(('failure', 'reason'), [
     ({'exit_code': None, 'stderr': 'lvs (process 7) did not end within 8.0 s'},
      'lvs (process 7) did not end'),
