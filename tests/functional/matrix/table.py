@@ -247,6 +247,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('upload [plain, old]', 'message.upload_volume', 1, 'force delete', ''),
     ('upload [plain, old]', 'message.upload_volume', 1, 'cascade force delete', 'lost'),
     ('reimage [reserved, old]', 'message.reimage_volume', 1, 'reset as detached', ''),
+    ('manage [empty, new]', 'driver.manage_existing:after', 1, 'reset to available',
+     'does not answer'),
     ('create in group [group, new]', 'volume.create:schedule:commit:before', 1,
      'reset to available', ''),
     ('group create [empty, new]', 'group.create:schedule:commit:before', 1,
