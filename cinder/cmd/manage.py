@@ -116,7 +116,7 @@ def operations_list(as_json: bool = False, service: str | None = None,
     if as_json:
         print(journal.as_json(found))
         return
-    _table([name.title() for name in journal.COLUMNS],
+    _table([name.replace('_', ' ').capitalize() for name in journal.COLUMNS],
            ([row[name] for name in journal.COLUMNS] for row in found))
     for total in journal.totals(found):
         print('{service}, {class}: {queued} queued, {running} running, {waiting} waiting, the '

@@ -253,6 +253,7 @@ def journal(database, ctxt):
 def test_operations_are_listed_with_their_totals(journal, capsys):
     run('operations', 'list')
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith('  Progress  Waits for')
     assert [line.split()[1:4] for line in lines[1:4]] == [
         ['volume.retype', 'bulk', 'queued'], ['volume.extend', 'short', 'running'],
         ['volume.delete', 'short', 'waiting']]
