@@ -28,9 +28,12 @@ def ready(openstack, client):
 def test_volumes(openstack, client, ready):
     volume = ready('volume', 'volume create --size 1 --property a=b --description text one')
     assert openstack('volume show one')['properties'] == {'a': 'b'}
-    openstack('volume set --size 2 --name first --description more --property c=d --bootable '
+    # In one command with the size the access mode is refused while the volume is still extending.
+    openstack('volume set --size 2 one')
+    client.wait_for_status('volume', volume['id'], 'available')
+    openstack('volume set --name first --description more --property c=d --bootable '
               '--image-property os=plan9 --read-only one')
-    shown = client.wait_for_status('volume', volume['id'], 'available')
+    shown = client.show('volume', volume['id'])
     assert (shown['name'], shown['size'], shown['description']) == ('first', 2, 'more')
     assert shown['metadata'] == {'a': 'b', 'c': 'd', 'readonly': 'True'}
     assert shown['volume_image_metadata'] == {'os': 'plan9'}
