@@ -315,17 +315,24 @@ def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None
     operation.state = 'failed' if error else 'done'
 
 
-def cancel_queued(ctxt, resource_id: str, reason: str) -> None:
+def cancel_queued(ctxt, resource_id: str, reason: str) -> list[objects.Operation]:
     """End what waits for a resource that another request took over (a forced delete); but what has
     something elsewhere, a move that a back end has begun and an image that waits for its data,
-    finds that out and removes it."""
+    finds that out and removes it.
+
+    :returns: what was ended.
+    """
     begun = sa.or_(_T.c.verb == 'volume.upload', sa.and_(
         _T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute'))
+    here = [_T.c.resource_id == resource_id, _T.c.state == 'queued', ~begun]
     with session.writer(ctxt) as conn:
-        conn.execute(_T.update().where(
-            _T.c.resource_id == resource_id, _T.c.state == 'queued', ~begun).values(
+        # Mostly nothing waits, and one statement finds that out.
+        rows = conn.execute(_SELECT.where(*here).with_for_update()).mappings().all()
+        if rows:
+            conn.execute(_T.update().where(_T.c.id.in_([row['id'] for row in rows])).values(
                 state='failed', error=reason, fence=_T.c.fence + 1,
                 finished_at=session.utcnow(), updated_at=session.utcnow()))
+    return [_operation(row) for row in rows]
 
 
 def purge_finished(ctxt, seconds: int, limit: int = 1000) -> int:

@@ -56,7 +56,7 @@ class Transition:
     :param after: status after success; None means the row is gone or unchanged.
     :param error: status after failure.
     :param http: 400 or 409, what a caller gets in any other status.
-    :param failed: columns to set after failure besides the status.
+    :param failed: columns to write when it fails or comes to nothing, whatever the status is then.
     """
 
     allowed: tuple[str, ...] | None
@@ -64,10 +64,11 @@ class Transition:
     after: str | None = None
     error: str | None = None
     http: int = 400
-    failed: tuple[tuple[str, str], ...] = ()
+    failed: tuple[tuple[str, object], ...] = ()
 
 
 _MIGRATION = (('migration_status', 'error'),)
+_GROWTH = (('growth', 0),)
 _but_maintenance = tuple(s for s in VOLUME_STATUSES if s != 'maintenance')
 
 VOLUME = {
@@ -78,9 +79,9 @@ VOLUME = {
     'delete': Transition(('available', 'error', 'error_restoring', 'error_extending',
                           'error_managing'), 'deleting', None, 'error_deleting'),
     'force_delete': Transition(None, 'deleting', None, 'error_deleting'),
-    'extend': Transition(('available',), 'extending', PREVIOUS, 'error_extending'),
+    'extend': Transition(('available',), 'extending', PREVIOUS, 'error_extending', failed=_GROWTH),
     'extend_attached': Transition(('available', 'in-use'), 'extending', PREVIOUS,
-                                  'error_extending'),
+                                  'error_extending', failed=_GROWTH),
     'extend_completion': Transition(('extending',), None, PREVIOUS, 'error_extending'),
     'reserve': Transition(('available',), 'attaching'),
     'reserve_multiattach': Transition(('available', 'in-use'), 'attaching'),

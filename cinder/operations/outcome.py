@@ -128,14 +128,14 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: R
     :param reason: words that a tenant may read.
     :param step: key of the step table; the operation's verb by default.
     :param status: another status than the table's.
-    :param values: columns to write whatever the status is by now, such as what no longer counts.
+    :param values: columns to write whatever the status is by now, besides the table's.
     :returns: False when another request gave the resource another status meanwhile; it stays.
     :raises OperationLost: the claim was lost; nothing is written.
     """
     row = transition_of(operation)
+    values = {**dict(row.failed), **values}
     with session.writer(ctxt):
-        moved = _leave(ctxt, operation, resource, status or row.error,
-                       {**dict(row.failed), **values})
+        moved = _leave(ctxt, operation, resource, status or row.error, values)
         if not moved:
             _write(ctxt, operation, resource, values)
         operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
@@ -154,19 +154,26 @@ def let_go(ctxt: context.RequestContext, operation: objects.Operation,
         the resource over.
     :returns: (kind, resource) of all that is in error now.
     """
-    failed, arguments = [], operation.arguments or {}
-    for argument, kind, name in _ALONG.get(operation.verb, ()):
-        table, row = _KINDS[kind][0], _KINDS[kind][1][name]
-        ident = arguments.get(argument)
-        if ident and table.leave(ctxt, ident, row.meanwhile, row.error, {}) and (
-                row.error == 'error'):
-            failed.append((kind, table.get(ctxt.elevated(), ident)))
+    failed = _let_go_along(ctxt, operation)
     meanwhile = transition_of(operation).meanwhile
-    alone = operation.resource_type == 'volume' and not arguments.get('cascade')
+    alone = operation.resource_type == 'volume' and not operation.arguments.get('cascade')
     if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL and not alone:
         kind, put_in_error = _MEMBERS[operation.resource_type]
         failed += [(kind, member) for member in
                    put_in_error(ctxt, operation.resource_id, meanwhile, idle)]
+    return failed
+
+
+def _let_go_along(ctxt: context.RequestContext,
+                  operation: objects.Operation) -> list[tuple[str, Resource]]:
+    """The same of what is no member of the resource."""
+    failed: list[tuple[str, Resource]] = []
+    for argument, kind, name in _ALONG.get(operation.verb, ()):
+        table, row = _KINDS[kind][0], _KINDS[kind][1][name]
+        ident = operation.arguments.get(argument)
+        if ident and table.leave(ctxt, ident, row.meanwhile, row.error, {}) and (
+                row.error == 'error'):
+            failed.append((kind, table.get(ctxt.elevated(), ident)))
     return failed
 
 
@@ -189,14 +196,24 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
     was under way with it is put in error, from which it can be deleted.
 
     :param resource: None: it is gone, and nobody is told
-    :param values: columns of it to write, such as what no longer counts
+    :param values: columns of it to write, besides those of a failure
     """
+    values = {**dict(transition_of(operation).failed), **values}
     with session.writer(ctxt):
         operations_db.finish(ctxt, operation, error=reason)
         for kind, each in let_go(ctxt, operation):
             tell(ctxt, kind, each, operation.verb, reason, request_id=operation.request_id)
         if resource is not None:
             _keep_facts(ctxt, operation, resource, values)
+
+
+def call_off(ctxt: context.RequestContext, resource: Resource, reason: str) -> None:
+    """End what is queued for a resource that a forced deletion takes over with its members; part of
+    the caller's transaction. What else was under way with it is let go."""
+    for operation in operations_db.cancel_queued(ctxt, resource.id, reason):
+        for kind, each in _let_go_along(ctxt, operation):
+            tell(ctxt, kind, each, operation.verb, reason, request_id=operation.request_id)
+        _write(ctxt, operation, resource, dict(transition_of(operation).failed))
 
 
 def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,

@@ -132,18 +132,8 @@ def _record_delete(ctxt, backup: objects.Backup, verb: str, host: str) -> object
         if children:
             raise exception.InvalidBackup(
                 reason=f'other backups build on {backup.id}: {", ".join(children)}')
-        _call_off(ctxt, backup, 'The backup was deleted.')
+        operations.call_off(ctxt, backup, 'The backup was deleted.')
         return operations_db.create(ctxt, 'backup.delete', backup, host=host)
-
-
-def _call_off(ctxt, backup: objects.Backup, reason: str) -> None:
-    """End what waits to be done with a backup, and let go of the volumes that wait with it."""
-    for operation in operations_db.unfinished_for(ctxt, backup.id):
-        # Who holds one lets go when he finds the backup changed.
-        if operation.state == 'queued':
-            for kind, each in operations.let_go(ctxt, operation):
-                operations.tell(ctxt, kind, each, operation.verb, reason)
-    operations_db.cancel_queued(ctxt, backup.id, reason)
 
 
 def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
@@ -200,7 +190,7 @@ def reset_status(ctxt, backup: objects.Backup, status: str) -> None:
     """Write the status as an administrator says; what waits to be done is called off."""
     with session.writer(ctxt):
         backups_db.overwrite(ctxt, backup.id, {'status': status})
-        _call_off(ctxt, backup, 'The status of the backup was reset.')
+        operations.call_off(ctxt, backup, 'The status of the backup was reset.')
 
 
 # ---------------------------------------------------------------------------------- records

@@ -3,7 +3,7 @@
 together."""
 import functools
 
-from cinder import exception, objects, quota, utils
+from cinder import exception, objects, operations, quota, utils
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
@@ -63,7 +63,7 @@ def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
         group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
                                       conditions=(group_snapshots_db.not_being_copied,
                                                   clusters_db.thawed(group_snapshot.group)))
-        operations_db.cancel_queued(ctxt, group_snapshot.id, 'The group snapshot was deleted.')
+        operations.call_off(ctxt, group_snapshot, 'The group snapshot was deleted.')
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
             snapshots_db.transition(ctxt, snapshots_db.get(ctxt, ident),
                                     'delete_with_group_snapshot')

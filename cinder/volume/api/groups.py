@@ -4,7 +4,7 @@ of one reserved type; there is nothing else to it here."""
 import functools
 from collections.abc import Sequence
 
-from cinder import exception, objects, quota, utils
+from cinder import exception, objects, operations, quota, utils
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
@@ -214,13 +214,13 @@ def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Vo
     verb = 'delete_with_volumes' if delete_volumes else 'delete'
     with utils.fault_points('group.delete:api:commit'), session.writer(ctxt):
         groups_db.transition(ctxt, group, verb, conditions=tuple(conditions))
-        operations_db.cancel_queued(ctxt, group.id, 'The group was deleted.')
+        operations.call_off(ctxt, group, 'The group was deleted.')
         for ident in groups_db.volume_ids(ctxt, group.id):
             volumes.append(volumes_db.get(ctxt.elevated(), ident))
             volumes_db.transition(
                 ctxt, volumes[-1], 'delete_with_group', conditions=(
                     volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_snapshots))
-            operations_db.cancel_queued(ctxt, ident, 'The group of the volume was deleted.')
+            operations.call_off(ctxt, volumes[-1], 'The group of the volume was deleted.')
         # The scheduler may have placed it since it was loaded; now its row is ours.
         group = groups_db.get(ctxt, group.id)
         if group.host is None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of snapshots."""
-from cinder import exception, objects, quota, utils
+from cinder import exception, objects, operations, quota, utils
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -57,7 +57,7 @@ def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
         snapshots_db.transition(ctxt, snapshot, verb,
                                 conditions=(snapshots_db.no_group_snapshot,
                                             clusters_db.thawed(volume)))
-        operations_db.cancel_queued(ctxt, snapshot.id, 'The snapshot was deleted.')
+        operations.call_off(ctxt, snapshot, 'The snapshot was deleted.')
         operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
 

@@ -7,7 +7,7 @@ operation in the same transaction; the message after the commit is only a nudge.
 import contextlib
 from collections.abc import Callable
 
-from cinder import exception, objects, quota, utils
+from cinder import exception, objects, operations, quota, utils
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import clusters as clusters_db
@@ -185,7 +185,7 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
     with utils.fault_points('volume.delete:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
-        operations_db.cancel_queued(ctxt, volume.id, 'The volume was deleted.')
+        operations.call_off(ctxt, volume, 'The volume was deleted.')
         if force:
             transfers_db.forget_volume(ctxt, volume.id)
         if may_be_reserved:

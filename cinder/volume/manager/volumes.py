@@ -115,7 +115,7 @@ class VolumeEndpoint:
                       volume: objects.Volume | None = None) -> None:
         """Grow the volume to the `new_size` (GiB) of the operation."""
         new_size, grown = operation.arguments['new_size'], False
-        with self._task(ctxt, operation, volume, growth=0) as work:
+        with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             with work.driver():
                 exporting.close(ctxt, self.backend, volume)

@@ -257,6 +257,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('delete [strange, old]', 'message.forget_volume', 1, 'snapshot manage', 'lost'),
     ('delete [strange, old]', 'message.forget_volume', 1, 'os-initialize_connection', ''),
     ('delete [plain, old]', 'driver.delete_volume:before', 1, 'os-initialize_connection', ''),
+    ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to available', 'lost'),
+    ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to error', 'lost'),
 )
 RESETS = frozenset(name for name in REQUESTS if 'reset' in name)
 # Who was let in by these has no attachment; the client ends it.
