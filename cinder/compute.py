@@ -15,7 +15,7 @@ from cinder.conf import CONF, nova
 
 LOG = logging.getLogger(__name__)
 # Seconds to wait for the compute service before the caller is told to come back.
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 # From this version the answer tells which attachment it is.
 _MICROVERSION = '2.89'
 
@@ -61,7 +61,7 @@ def swap(server_id: str, volume_id: str, target_id: str) -> None:
     try:
         answer = _client().put(
             f'/servers/{server_id}/os-volume_attachments/{volume_id}', raise_exc=False,
-            timeout=PATIENCE, json={'volumeAttachment': {'volumeId': target_id}})
+            timeout=TIMEOUT_SECONDS, json={'volumeAttachment': {'volumeId': target_id}})
     except exceptions.ClientException as exc:
         LOG.warning('The compute service cannot be asked to copy volume %s: %s', volume_id, exc)
         raise exception.ServiceUnavailable() from exc
@@ -101,7 +101,7 @@ def _tell(server_ids: Iterable[str], volume_id: str, name: str, microversion: st
     from keystoneauth1 import exceptions
     try:
         answer = client.post('/os-server-external-events', json={'events': events},
-                             microversion=microversion, raise_exc=False, timeout=PATIENCE)
+                             microversion=microversion, raise_exc=False, timeout=TIMEOUT_SECONDS)
         trouble: object = answer.status_code if answer.status_code >= 300 else None
     except exceptions.ClientException as exc:
         trouble = exc
@@ -111,8 +111,8 @@ def _tell(server_ids: Iterable[str], volume_id: str, name: str, microversion: st
 
 
 def _ask(client: Any, path: str) -> Any:
-    answer = client.get(path, microversion=_MICROVERSION, raise_exc=False, timeout=PATIENCE)
-    return client.get(path, raise_exc=False, timeout=PATIENCE) if answer.status_code == 406 \
+    answer = client.get(path, microversion=_MICROVERSION, raise_exc=False, timeout=TIMEOUT_SECONDS)
+    return client.get(path, raise_exc=False, timeout=TIMEOUT_SECONDS) if answer.status_code == 406 \
         else answer
 
 

@@ -15,7 +15,7 @@ from cinder.conf import CONF
 LOG = logging.getLogger(__name__)
 _SECTION = 'keystone_authtoken'
 # Seconds to wait for the identity service before the caller is told to come back.
-PATIENCE = 30
+TIMEOUT_SECONDS = 30
 
 
 def require_project(ctxt, project_id: str) -> None:
@@ -44,7 +44,7 @@ def require_project(ctxt, project_id: str) -> None:
     session = loading.load_session_from_conf_options(CONF, _SECTION)
     try:
         answer = session.get(url, auth=service_user.auth(ctxt, url), raise_exc=False,
-                             timeout=PATIENCE)
+                             timeout=TIMEOUT_SECONDS)
     except exceptions.ClientException as exc:
         LOG.warning('The identity service cannot be asked about project %s: %s', project_id, exc)
         raise exception.ServiceUnavailable() from None

@@ -125,8 +125,8 @@ def create(ctxt, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def take_in(ctxt, values: Mapping[str, object],
-            metadata: Mapping[str, str] | None = None) -> objects.Backup:
+def import_row(ctxt, values: Mapping[str, object],
+               metadata: Mapping[str, str] | None = None) -> objects.Backup:
     """Insert a backup under the id it had before, in place of a deleted row of that id.
 
     :raises InvalidBackup: a backup with that id exists.
@@ -157,7 +157,7 @@ def overwrite(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
 
     :raises BackupNotFound: there is no such backup.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == backup_id, _T.c.deleted == sa.false()], values):
+    if not changes.compare_and_swap(ctxt, _T, backup_id, {}, values):
         raise exception.BackupNotFound(backup_id=backup_id)
 
 
@@ -179,8 +179,8 @@ def transition(ctxt, backup: objects.Backup, verb: str, **values: object) -> Non
 
 
 @session.retry_on_deadlock
-def leave(ctxt, backup_id: str, meanwhile: str | None, status: str,
-          values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt, backup_id: str, meanwhile: str | None, status: str,
+                      values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, backup_id, expected, {**values, 'status': status})

@@ -61,7 +61,7 @@ def compare_and_swap(ctxt, table: sa.Table, row_id: object, expected: Mapping[st
                      column.is_(None) if value is None else column == value)
     if 'deleted' in table.c:
         where.append(table.c.deleted == sa.false())
-    return swap(ctxt, table, where, values) == 1
+    return update_where(ctxt, table, where, values) == 1
 
 
 def include_in_cluster(ctxt, table: sa.Table, host: str, cluster: str) -> int:
@@ -72,7 +72,7 @@ def include_in_cluster(ctxt, table: sa.Table, host: str, cluster: str) -> int:
     :param cluster: 'cluster@backend'
     """
     place = sa.literal(cluster).concat(sa.func.substr(table.c.host, len(host) + 1))
-    return swap(ctxt, table, [
+    return update_where(ctxt, table, [
         table.c.deleted == sa.false(), _of_host(table, host),
         sa.func.coalesce(table.c.cluster_name, '') != place], {'cluster_name': place})
 
@@ -82,16 +82,16 @@ def take_out_of_cluster(ctxt, table: sa.Table, host: str) -> int:
 
     :param host: 'host@backend'
     """
-    return swap(ctxt, table, [table.c.deleted == sa.false(), _of_host(table, host),
-                              table.c.cluster_name.is_not(None)], {'cluster_name': None})
+    return update_where(ctxt, table, [table.c.deleted == sa.false(), _of_host(table, host),
+                                      table.c.cluster_name.is_not(None)], {'cluster_name': None})
 
 
 def _of_host(table: sa.Table, host: str) -> Condition:
     return sa.or_(table.c.host == host, functions.begins(table.c.host, f'{host}#'))
 
 
-def swap(ctxt, table: sa.Table, where: Sequence[Condition],
-         values: Mapping[str, object]) -> int:
+def update_where(ctxt, table: sa.Table, where: Sequence[Condition],
+                 values: Mapping[str, object]) -> int:
     """UPDATE the rows that fulfil all conditions; how many there were.
 
     The values are assigned in the given order, which MySQL goes by: a value may refer to a
@@ -122,7 +122,7 @@ def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], 
 
 
 def refuse_status(table: sa.Table, values: Mapping[str, object]) -> None:
-    """For update(): a status follows from operations, see transition() and leave().
+    """For update(): a status follows from operations, see transition() and finish_transition().
 
     :raises ValueError: there is one among the values.
     """
@@ -143,14 +143,15 @@ def fail(ctxt, table: sa.Table, members: Condition, meanwhile: str, idle: bool) 
         rows = [dict(row) for row in conn.execute(
             sa.select(*table.c).where(*where)).mappings()]
         if rows:
-            swap(ctxt, table, [table.c.id.in_([row['id'] for row in rows])], {'status': 'error'})
+            update_where(ctxt, table, [table.c.id.in_([row['id'] for row in rows])],
+                         {'status': 'error'})
     return rows
 
 
 def soft_delete(ctxt, table: sa.Table, where: Sequence[Condition], **values: object) -> int:
     """Mark rows as deleted; how many there were."""
-    return swap(ctxt, table, [table.c.deleted == sa.false(), *where],
-                {**values, 'deleted': True, 'deleted_at': session.utcnow()})
+    return update_where(ctxt, table, [table.c.deleted == sa.false(), *where],
+                        {**values, 'deleted': True, 'deleted_at': session.utcnow()})
 
 
 @functools.cache

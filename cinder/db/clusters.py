@@ -64,7 +64,7 @@ def create(ctxt, values: Mapping[str, object]) -> objects.Cluster:
 @session.retry_on_deadlock
 def update(ctxt, cluster_id: int, values: Mapping[str, object]) -> None:
     """:raises ClusterNotFound: there is no such cluster."""
-    if not changes.swap(ctxt, _T, [_T.c.id == cluster_id, _T.c.deleted == sa.false()], values):
+    if not changes.compare_and_swap(ctxt, _T, cluster_id, {}, values):
         raise exception.ClusterNotFound(id=cluster_id)
 
 
@@ -75,7 +75,7 @@ def set_frozen(ctxt, cluster_id: int, frozen: bool) -> bool:
                                     {'frozen': frozen})
 
 
-def thawed(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
+def not_frozen(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
     """For a transition: the back end of the volume is not frozen."""
     mine = [_SERVICES.c.host == utils.backend_of(volume.host)]
     holds = []

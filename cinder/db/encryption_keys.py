@@ -67,7 +67,7 @@ def replace(ctxt, holder: Holder, old: str, new: str) -> bool:
             return False
         if holder.kind == 'volume':
             table = _TABLES['snapshot']
-            changes.swap(ctxt, table, [
+            changes.update_where(ctxt, table, [
                 table.c.volume_id == holder.id, table.c.encryption_key_id == old,
                 table.c.deleted == sa.false()], {'encryption_key_id': new})
     return True

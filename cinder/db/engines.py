@@ -30,7 +30,7 @@ db_options.set_defaults(CONF, connection='sqlite:///$state_path/cinder.sqlite',
 IDLE = 2
 
 
-class Turn:
+class WriteLock:
     """SQLite has one writer at a time: waiting here lets other green threads run, while waiting
     inside SQLite's C code would freeze them all."""
 
@@ -39,10 +39,10 @@ class Turn:
         self._holder: int | None = None
 
     @contextlib.contextmanager
-    def __call__(self, patience: float) -> Iterator[None]:
+    def __call__(self, seconds: float) -> Iterator[None]:
         if self._holder == threading.get_ident():
             raise RuntimeError('a writer inside the writer of another context waits for itself')
-        if not self._lock.acquire(timeout=patience):
+        if not self._lock.acquire(timeout=seconds):
             raise exception.DatabaseBusy()
         self._holder = threading.get_ident()
         try:
@@ -54,17 +54,17 @@ class Turn:
 
 @dataclasses.dataclass
 class Engines:
-    """The two engines of one database and, for SQLite, whose turn it is to write."""
+    """The two engines of one database and, for SQLite, the lock of its one writer."""
 
     reader: sa.Engine
     writer: sa.Engine
-    turn: Callable[[float], contextlib.AbstractContextManager]
+    write_lock: Callable[[float], contextlib.AbstractContextManager]
 
     def dispose(self, close: bool) -> None:
         self.reader.dispose(close)
         self.writer.dispose(close)
-        if isinstance(self.turn, Turn):
-            self.turn = Turn()
+        if isinstance(self.write_lock, WriteLock):
+            self.write_lock = WriteLock()
 
 
 def create(conf) -> Engines:
@@ -99,7 +99,7 @@ def _server(url: sa.URL, conf, connect_args: dict) -> Engines:
     for engine in made:
         event.listen(engine, 'checkin', _parked)
         event.listen(engine, 'checkout', _alive)
-    return Engines(made[0], made[1], lambda patience: contextlib.nullcontext())
+    return Engines(made[0], made[1], lambda seconds: contextlib.nullcontext())
 
 
 def _parked(dbapi_connection, record) -> None:
@@ -171,7 +171,7 @@ def _sqlite(url: sa.URL, conf) -> Engines:
     for engine in made:
         event.listen(engine, 'connect', prepare)
     event.listen(made[1], 'begin', _begin_immediate)
-    return Engines(made[0], made[1], Turn())
+    return Engines(made[0], made[1], WriteLock())
 
 
 def _utc_in(seconds: float) -> str:

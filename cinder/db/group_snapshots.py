@@ -81,8 +81,7 @@ def overwrite(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> Non
 
     :raises GroupSnapshotNotFound: there is no such group snapshot.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == group_snapshot_id, _T.c.deleted == sa.false()],
-                        values):
+    if not changes.compare_and_swap(ctxt, _T, group_snapshot_id, {}, values):
         raise exception.GroupSnapshotNotFound(group_snapshot_id=group_snapshot_id)
 
 
@@ -107,8 +106,8 @@ def transition(ctxt, group_snapshot: objects.GroupSnapshot, verb: str, *,
 
 
 @session.retry_on_deadlock
-def leave(ctxt, group_snapshot_id: str, meanwhile: str | None, status: str,
-          values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt, group_snapshot_id: str, meanwhile: str | None, status: str,
+                      values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, group_snapshot_id, expected,

@@ -139,7 +139,7 @@ def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
     if 'name' in values:
         values = {**values, 'live_name': values['name']}
     try:
-        done = changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], values)
+        done = changes.compare_and_swap(ctxt, _T, type_id, {}, values)
     except db_exc.DBDuplicateEntry:
         raise exception.GroupTypeExists(id=values['name']) from None
     if not done:
@@ -164,12 +164,12 @@ def destroy(ctxt, type_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def hold(ctxt, type_id: str) -> None:
+def lock(ctxt, type_id: str) -> None:
     """Lock the type's row in the open transaction, so that it is not deleted meanwhile.
 
     :raises GroupTypeNotFound: it is gone.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
+    if not changes.update_where(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
         raise exception.GroupTypeNotFound(group_type_id=type_id)
 
 
@@ -180,7 +180,7 @@ def set_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
     :raises GroupTypeNotFound: there is no such type.
     """
     with session.writer(ctxt):
-        hold(ctxt, type_id)
+        lock(ctxt, type_id)
         return changes.set_pairs(ctxt, _SPECS, _SPECS.c.group_type_id, type_id, specs)
 
 
@@ -188,6 +188,6 @@ def set_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
 def delete_spec(ctxt, type_id: str, key: str) -> None:
     """:raises GroupTypeSpecsNotFound: there is no such key."""
     with session.writer(ctxt):
-        hold(ctxt, type_id)
+        lock(ctxt, type_id)
         if not changes.delete_pair(ctxt, _SPECS, _SPECS.c.group_type_id, type_id, key):
             raise exception.GroupTypeSpecsNotFound(group_type_id=type_id, group_specs_key=key)

@@ -112,7 +112,7 @@ def create(ctxt, values: Mapping[str, object], volume_types: Sequence[str],
     :raises GroupTypeNotFound: the type was deleted meanwhile.
     """
     with session.writer(ctxt) as conn:
-        group_types.hold(ctxt, group_type.id)
+        group_types.lock(ctxt, group_type.id)
         row = changes.insert(conn, _T, changes.with_id({**values, 'group_type_id': group_type.id}))
         conn.execute(_ALLOWED.insert().values([
             {'group_id': row['id'], 'volume_type_id': type_id, 'created_at': session.utcnow()}
@@ -136,7 +136,7 @@ def overwrite(ctxt, group_id: str, values: Mapping[str, object]) -> None:
 
     :raises GroupNotFound: there is no such group.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == group_id, _T.c.deleted == sa.false()], values):
+    if not changes.compare_and_swap(ctxt, _T, group_id, {}, values):
         raise exception.GroupNotFound(group_id=group_id)
 
 
@@ -172,8 +172,8 @@ def transition(ctxt, group: objects.Group, verb: str, *,
 
 
 @session.retry_on_deadlock
-def leave(ctxt, group_id: str, meanwhile: str | None, status: str,
-          values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt, group_id: str, meanwhile: str | None, status: str,
+                      values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, group_id, expected, {**values, 'status': status})
@@ -183,7 +183,7 @@ def leave(ctxt, group_id: str, meanwhile: str | None, status: str,
 def let_go(ctxt, group_id: str, volume_ids: Collection[str]) -> None:
     """Take volumes out of a group, but those that are being deleted with it."""
     together = states.VOLUME['delete_with_group'].meanwhile
-    changes.swap(ctxt, _VOLUMES, [
+    changes.update_where(ctxt, _VOLUMES, [
         _VOLUMES.c.id.in_(volume_ids), _VOLUMES.c.group_id == group_id,
         _VOLUMES.c.deleted == sa.false(), _VOLUMES.c.status != together], {'group_id': None})
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of the operations journal: record, claim, renew, hand over, finish.
+"""The SQL of the operations journal: record, claim, renew, requeue, finish.
 
 All moments are the database's. Each write after a claim carries the fence in its WHERE, so that
 a worker which lost its claim cannot overwrite its successor.
@@ -85,7 +85,7 @@ def _taken(ctxt, operation: objects.Operation, owner: str, *_args: object) -> bo
     return (row.state, row.owner, row.fence) == ('running', owner, operation.fence + 1) or None
 
 
-@session.known_by(_taken)
+@session.retry_with_lookup(_taken)
 def _take(ctxt, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str]) -> bool:
     with session.writer(ctxt) as conn:
@@ -212,7 +212,7 @@ def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
 
 @session.retry_on_deadlock
 def _fenced(ctxt, operation: objects.Operation, **values) -> None:
-    if not changes.swap(ctxt, _T, [
+    if not changes.update_where(ctxt, _T, [
             _T.c.id == operation.id, _T.c.fence == operation.fence,
             _T.c.owner == operation.owner, _T.c.state == 'running'], values):
         raise exception.OperationLost(operation_id=operation.id)
@@ -244,13 +244,13 @@ def note(ctxt, operation: objects.Operation, **arguments: object) -> None:
     operation.arguments = arguments
 
 
-def seize(ctxt, operation: objects.Operation) -> None:
-    """Take the operation from whoever holds it; call it in the transaction that ends it, as what it
-    waited for has come about.
+def force_claim(ctxt, operation: objects.Operation) -> None:
+    """Claim the operation although another worker may hold it; call it in the transaction that
+    ends it, because what it waited for has happened.
 
     :raises OperationLost: it has ended.
     """
-    owner = f'seized|{ctxt.request_id}'
+    owner = f'claimed by force|{ctxt.request_id}'
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.update().where(
             _T.c.id == operation.id, _T.c.fence == operation.fence,
@@ -261,9 +261,9 @@ def seize(ctxt, operation: objects.Operation) -> None:
     operation.fence, operation.owner = operation.fence + 1, owner
 
 
-def hand_over(ctxt, operation: objects.Operation, *, stage: str, host: str | None = None,
-              cluster: str | None = None, arguments: dict | None = None) -> None:
-    """Queue the operation for somebody else: the host that was chosen, or the scheduler again.
+def requeue(ctxt, operation: objects.Operation, *, stage: str, host: str | None = None,
+            cluster: str | None = None, arguments: dict | None = None) -> None:
+    """Queue the operation again, for the host that was chosen or for the scheduler.
 
     :raises OperationLost: the claim was lost.
     """

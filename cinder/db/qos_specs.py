@@ -139,7 +139,7 @@ def associate(ctxt, qos_id: str, type_id: str) -> None:
     free = sa.or_(_TYPES.c.qos_specs_id.is_(None), _TYPES.c.qos_specs_id == qos_id)
     with session.writer(ctxt) as conn:
         _touch(ctxt, qos_id)
-        if changes.swap(ctxt, _TYPES, [*_type(type_id), free], {'qos_specs_id': qos_id}):
+        if changes.update_where(ctxt, _TYPES, [*_type(type_id), free], {'qos_specs_id': qos_id}):
             return
         other = conn.execute(sa.select(_TYPES.c.qos_specs_id).where(*_type(type_id))).first()
     if other is None:
@@ -177,11 +177,11 @@ def _type(type_id: str) -> list[filters.Condition]:
 
 
 def _untie(ctxt, qos_id: str, *where: filters.Condition) -> int:
-    return changes.swap(ctxt, _TYPES, [_TYPES.c.qos_specs_id == qos_id, *where],
-                        {'qos_specs_id': None})
+    return changes.update_where(ctxt, _TYPES, [_TYPES.c.qos_specs_id == qos_id, *where],
+                                {'qos_specs_id': None})
 
 
 def _touch(ctxt, qos_id: str, **values: object) -> None:
     """Lock the row of a set, so that it is not deleted meanwhile."""
-    if not changes.swap(ctxt, _T, [_T.c.id == qos_id, _T.c.deleted == sa.false()], values):
+    if not changes.update_where(ctxt, _T, [_T.c.id == qos_id, _T.c.deleted == sa.false()], values):
         raise exception.QoSSpecsNotFound(specs_id=qos_id)

@@ -26,7 +26,7 @@ def active(ctxt, host: str) -> str | None:
 def begin(ctxt, host: str, cluster: str | None) -> bool:
     """Let a back end begin to fail over; False where its replication status forbids it."""
     row = states.SERVICE['failover']
-    return changes.swap(
+    return changes.update_where(
         ctxt, _T, [*_of(host, cluster), _T.c.replication_status.in_(row.allowed)],
         {'replication_status': row.meanwhile, 'updated_at': _T.c.updated_at}) > 0
 
@@ -36,7 +36,7 @@ def enable(ctxt, host: str) -> None:
     """Note that a back end replicates, unless that is known."""
     unknown = sa.func.coalesce(_T.c.replication_status, 'disabled') == 'disabled'
     backend_id = active(ctxt, host)
-    changes.swap(ctxt, _T, [*_of(host, None), unknown], {
+    changes.update_where(ctxt, _T, [*_of(host, None), unknown], {
         'replication_status': 'failed-over' if backend_id else 'enabled',
         'active_backend_id': backend_id, 'updated_at': _T.c.updated_at})
 
@@ -45,7 +45,8 @@ def enable(ctxt, host: str) -> None:
 def mark(ctxt, host: str, cluster: str | None, **values: object) -> None:
     """Write columns of all services of a back end, and of their cluster."""
     with session.writer(ctxt):
-        changes.swap(ctxt, _T, _of(host, cluster), {**values, 'updated_at': _T.c.updated_at})
+        changes.update_where(ctxt, _T, _of(host, cluster),
+                             {**values, 'updated_at': _T.c.updated_at})
         if cluster:
             found = clusters.get(ctxt, cluster, 'cinder-volume')
-            changes.swap(ctxt, _CLUSTERS, [_CLUSTERS.c.id == found.id], values)
+            changes.update_where(ctxt, _CLUSTERS, [_CLUSTERS.c.id == found.id], values)

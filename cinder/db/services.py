@@ -118,7 +118,7 @@ def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
 
     :raises ServiceNotFound: there is no such service.
     """
-    done = changes.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
+    done = changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
                       {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
     if not done:
         raise exception.ServiceNotFound(service_id=service_id)
@@ -129,7 +129,7 @@ def explain(ctxt, service_id: int, reason: str | None) -> None:
     """Say why an enabled service does not work; None: it does. Why an operator disabled one is
     his to say."""
     reason = reason and reason[:_REASON]
-    changes.swap(ctxt, _T, [
+    changes.update_where(ctxt, _T, [
         _T.c.id == service_id, _T.c.deleted == sa.false(), _T.c.disabled == sa.false(),
         _T.c.disabled_reason.is_distinct_from(reason)],
         {'updated_at': _T.c.updated_at, 'disabled_reason': reason})
@@ -149,7 +149,7 @@ def heartbeat(ctxt, service_id: int) -> None:
 
     :raises ServiceNotFound: somebody removed the service.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
+    if not changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
                       {'report_count': _T.c.report_count + 1}):
         raise exception.ServiceNotFound(service_id=service_id)
 

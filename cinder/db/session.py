@@ -28,8 +28,8 @@ LOG = logging.getLogger(__name__)
 _NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
 # How often a transaction is tried that the database gave up or lost before its commit.
 ATTEMPTS = 6
-# Seconds that a writer waits for its turn on SQLite before the client is told to come back.
-PATIENCE = 60
+# Seconds that a writer waits for SQLite's write lock before the client is told to come back.
+TIMEOUT_SECONDS = 60
 # Seconds after which a reason that the database gives is logged again, and how many are remembered.
 TELL_AGAIN, MOST_REASONS = 60, 50
 
@@ -89,14 +89,14 @@ def writer(ctxt) -> Iterator[sa.Connection]:
     """A transaction: committed at the end, rolled back by an exception; a nested one joins.
 
     :raises DatabaseUnavailable: no connection, or it was lost: nothing was written.
-    :raises DatabaseBusy: deadlock, or no turn in time: nothing was written.
+    :raises DatabaseBusy: deadlock, or the write lock not in time: nothing was written.
     :raises CommitUnknown: the connection was lost while committing.
     """
     joined = _open_transaction(ctxt)
     if joined is not None:
         yield joined
         return
-    with _own_errors(), current().turn(PATIENCE), current().writer.connect() as conn:
+    with _own_errors(), current().write_lock(TIMEOUT_SECONDS), current().writer.connect() as conn:
         transaction = conn.begin()
         ctxt.connection = (threading.get_ident(), conn)
         try:
@@ -186,7 +186,7 @@ def retry_on_deadlock(function: Callable) -> Callable:
     return wrapper
 
 
-def known_by(look: Callable) -> Callable:
+def retry_with_lookup(look: Callable) -> Callable:
     """Decorate a function (ctxt, ...) as retry_on_deadlock does; when it is not known whether it
     was committed, `look`, with the same arguments, is asked before it is run again.
 

@@ -154,7 +154,7 @@ def overwrite(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
 
     :raises SnapshotNotFound: there is no such snapshot.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == snapshot_id, _T.c.deleted == sa.false()], values):
+    if not changes.compare_and_swap(ctxt, _T, snapshot_id, {}, values):
         raise exception.SnapshotNotFound(snapshot_id=snapshot_id)
 
 
@@ -181,8 +181,8 @@ def transition(ctxt, snapshot: objects.Snapshot, verb: str, *,
 
 
 @session.retry_on_deadlock
-def leave(ctxt, snapshot_id: str, meanwhile: str | None, status: str,
-          values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt, snapshot_id: str, meanwhile: str | None, status: str,
+                      values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, snapshot_id, expected, {**values, 'status': status})
@@ -196,10 +196,10 @@ def fail_cascade(ctxt, volume_id: str, meanwhile: str, _idle: bool) -> list[obje
 
 
 @session.retry_on_deadlock
-def give(ctxt, volume_id: str, project_id: str, user_id: str | None) -> None:
+def change_owner(ctxt, volume_id: str, project_id: str, user_id: str | None) -> None:
     """Let another project have the snapshots of a volume."""
-    changes.swap(ctxt, _T, [_T.c.volume_id == volume_id, _T.c.deleted == sa.false()],
-                 {'project_id': project_id, 'user_id': user_id})
+    changes.update_where(ctxt, _T, [_T.c.volume_id == volume_id, _T.c.deleted == sa.false()],
+                         {'project_id': project_id, 'user_id': user_id})
 
 
 @session.retry_on_deadlock

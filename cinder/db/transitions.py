@@ -51,7 +51,7 @@ def apply(ctxt, table: sa.Table, rule: states.Transition, row_id: str,
             # An UPDATE that waited for the lock of its row still sees other tables as they were
             # before it waited; one that begins with the lock in hand sees what was added.
             conn.execute(sa.select(table.c.id).where(table.c.id == row_id).with_for_update())
-        if changes.swap(ctxt, table, where, columns):
+        if changes.update_where(ctxt, table, where, columns):
             return None
         return _refusal(conn, table, rule, row_id, requirements)
 

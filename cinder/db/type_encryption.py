@@ -32,7 +32,7 @@ def create(ctxt, type_id: str, values: Mapping[str, object]) -> dict:
 @session.retry_on_deadlock
 def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
     """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
-    if not changes.swap(ctxt, _T, [_T.c.volume_type_id == type_id], values):
+    if not changes.update_where(ctxt, _T, [_T.c.volume_type_id == type_id], values):
         raise exception.VolumeTypeEncryptionNotFound(type_id=type_id)
 
 

@@ -242,7 +242,7 @@ def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
             values = {**values, 'live_name': name}
             quotas.rename_type(conn, before, name)
         try:
-            changes.swap(ctxt, _T, [_T.c.id == type_id], values)
+            changes.update_where(ctxt, _T, [_T.c.id == type_id], values)
         except db_exc.DBDuplicateEntry:
             raise exception.VolumeTypeExists(id=name) from None
 
@@ -290,7 +290,7 @@ def touch(ctxt, type_id: str) -> None:
 
     :raises VolumeTypeNotFound: there is no such type.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
+    if not changes.update_where(ctxt, _T, [_T.c.id == type_id, _T.c.deleted == sa.false()], {}):
         raise exception.VolumeTypeNotFound(volume_type_id=type_id)
 
 

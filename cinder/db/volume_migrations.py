@@ -36,8 +36,9 @@ def add_target(ctxt, volume: objects.Volume, target_id: str,
     allowed = sa.or_(volumes_db.not_migrating().holds, _T.c.migration_status == 'starting')
     values = {name: volume.get(name) for name in _COPIED}
     with session.writer(ctxt):
-        if not changes.swap(ctxt, _T, [_T.c.id == volume.id, _T.c.deleted == sa.false(), allowed],
-                            {'migration_status': 'migrating'}):
+        if not changes.update_where(ctxt, _T, [
+                _T.c.id == volume.id, _T.c.deleted == sa.false(), allowed],
+                {'migration_status': 'migrating'}):
             raise exception.InvalidVolume(reason=f'volume {volume.id} is not to be migrated')
         return volumes_db.create(ctxt, {
             **values, **place, 'id': target_id, 'status': 'creating', 'use_quota': False,

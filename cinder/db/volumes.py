@@ -200,7 +200,8 @@ def growing_alone(ctxt, host: str | None, cluster: str | None) -> dict[str, int]
 def stop_growth(ctxt, volume_id: str) -> bool:
     """Give back what a volume keeps for a growth, unless an operation is about it; whether it did.
     """
-    return bool(changes.swap(ctxt, _T, [_T.c.id == volume_id, *_not_extended()], {'growth': 0}))
+    return bool(changes.update_where(ctxt, _T, [_T.c.id == volume_id, *_not_extended()],
+                                     {'growth': 0}))
 
 
 @functools.lru_cache(64)
@@ -274,7 +275,7 @@ def create(ctxt, values: Mapping[str, object], metadata: Mapping[str, str] | Non
 @session.retry_on_deadlock
 def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
     """Change columns whatever the status is, and never the status: that follows from operations and
-    attachments, see transition(), leave() and settle().
+    attachments, see transition(), finish_transition() and settle().
 
     :raises VolumeNotFound: there is no such volume.
     """
@@ -311,7 +312,7 @@ def overwrite(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
 
     :raises VolumeNotFound: there is no such volume.
     """
-    if not changes.swap(ctxt, _T, [_T.c.id == volume_id, _T.c.deleted == sa.false()], values):
+    if not changes.compare_and_swap(ctxt, _T, volume_id, {}, values):
         raise exception.VolumeNotFound(volume_id=volume_id)
 
 
@@ -339,8 +340,8 @@ def transition(ctxt, volume: objects.Volume, verb: str, *,
 
 
 @session.retry_on_deadlock
-def leave(ctxt, volume_id: str, meanwhile: str | None, status: str | None,
-          values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt, volume_id: str, meanwhile: str | None, status: str | None,
+                      values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another.
 
     :param status: None leaves it as it is; states.PREVIOUS is the one before the work, or what the

@@ -20,7 +20,7 @@ from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
 # Seconds without a sign of the service, unless an option says otherwise.
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 # Bytes that are read or sent at a time.
 CHUNK = 1024 ** 2
 # Images of one name that are looked at.
@@ -73,7 +73,7 @@ def _session() -> Any:
     loading.register_auth_conf_options(CONF, GROUP)
     older = {'cacert': CONF.glance_ca_certificates_file, 'cert': CONF.glance_certfile,
              'key': CONF.glance_keyfile, 'insecure': CONF.glance_api_insecure,
-             'timeout': CONF.glance_request_timeout or CONF[GROUP].timeout or PATIENCE}
+             'timeout': CONF.glance_request_timeout or CONF[GROUP].timeout or TIMEOUT_SECONDS}
     return loading.load_session_from_conf_options(
         CONF, GROUP, auth=loading.load_auth_from_conf_options(CONF, GROUP),
         **{name: value for name, value in older.items() if value})
@@ -179,7 +179,7 @@ class Images:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
             stop=(tenacity.stop_after_attempt(tries or CONF.glance_num_retries + 1)
-                  | tenacity.stop_after_delay(PATIENCE)),
+                  | tenacity.stop_after_delay(TIMEOUT_SECONDS)),
             wait=tenacity.wait_exponential(PAUSE), reraise=True,
             after=lambda state: LOG.warning('%s %s of the image service failed: %s', method, path,
                                             state.outcome.exception().kwargs['reason']))

@@ -7,8 +7,8 @@ from cinder.operations.executor import report
 from cinder.operations.outcome import (
     DRIVER_FAILED,
     NO_BACKEND,
+    SUPERSEDED,
     UNKNOWN_CAUSE,
-    WENT_AWAY,
     abandon,
     call_off,
     fail,
@@ -24,6 +24,6 @@ from cinder.operations.runner import Messages, OperationRunner, handlers_of, han
 from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
 __all__ = ['DRIVER_FAILED', 'LONGEST', 'Messages', 'NO_BACKEND', 'OperationRunner', 'SHORTEST',
-           'UNKNOWN_CAUSE', 'WENT_AWAY', 'abandon', 'call_off', 'fail', 'handlers_of', 'handles',
+           'UNKNOWN_CAUSE', 'SUPERSEDED', 'abandon', 'call_off', 'fail', 'handlers_of', 'handles',
            'load', 'member_gone', 'report', 'request_context', 'succeed', 'tell',
            'transition_of', 'wait', 'words_for_tenant']

@@ -41,7 +41,7 @@ _ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
                             ('volume_id', 'volume', 'backup')),
           'backup.restore': (('volume_id', 'volume', 'restore_backup'),)}
 
-WENT_AWAY = 'The operation was superseded by a later request; what it had done was kept.'
+SUPERSEDED = 'The operation was superseded by a later request; what it had done was kept.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
 
 
@@ -74,10 +74,10 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
     row = operations_db.get(ctxt, operation.id)
     if row.fence != operation.fence or row.finished_at is None:
         return None
-    return row.error != WENT_AWAY
+    return row.error != SUPERSEDED
 
 
-@session.known_by(_ended)
+@session.retry_with_lookup(_ended)
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource, *,
             status: str | None = None, **values: object) -> bool:
     """End the operation and give the resource its last status, in one transaction.
@@ -95,8 +95,8 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
             _KINDS[operation.resource_type][0].destroy(ctxt, resource.id)
             moved = True
         else:
-            moved = _leave(ctxt, operation, resource, status or row.after, values)
-        operations_db.finish(ctxt, operation, error=None if moved else WENT_AWAY)
+            moved = _finish(ctxt, operation, resource, status or row.after, values)
+        operations_db.finish(ctxt, operation, error=None if moved else SUPERSEDED)
         if not moved:
             _keep_facts(ctxt, operation, resource, values)
     return moved
@@ -107,7 +107,7 @@ def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, reso
     """Write what was done although the status is not the operation's any more, and tell of it."""
     _write(ctxt, operation, resource, values)
     if operation.verb in VERBS:
-        tell(ctxt, operation.resource_type, resource, operation.verb, WENT_AWAY,
+        tell(ctxt, operation.resource_type, resource, operation.verb, SUPERSEDED,
              request_id=operation.request_id)
 
 
@@ -119,7 +119,7 @@ def _write(ctxt: context.RequestContext, operation: objects.Operation, resource:
             _KINDS[operation.resource_type][0].update(ctxt, resource.id, values)
 
 
-@session.known_by(_ended)
+@session.retry_with_lookup(_ended)
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
          reason: str, *, step: str | None = None, detail: str = UNKNOWN_CAUSE,
          status: str | None = None, **values: object) -> bool:
@@ -135,10 +135,10 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: R
     row = transition_of(operation)
     values = {**dict(row.failed), **values}
     with session.writer(ctxt):
-        moved = _leave(ctxt, operation, resource, status or row.error, values)
+        moved = _finish(ctxt, operation, resource, status or row.error, values)
         if not moved:
             _write(ctxt, operation, resource, values)
-        operations_db.finish(ctxt, operation, error=reason if moved else WENT_AWAY)
+        operations_db.finish(ctxt, operation, error=reason if moved else SUPERSEDED)
         failed = [(operation.resource_type, resource), *let_go(ctxt, operation, idle=not moved)]
         for kind, each in failed:
             tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
@@ -171,7 +171,7 @@ def _let_go_along(ctxt: context.RequestContext,
     for argument, kind, name in _ALONG.get(operation.verb, ()):
         table, row = _KINDS[kind][0], _KINDS[kind][1][name]
         ident = operation.arguments.get(argument)
-        if ident and table.leave(ctxt, ident, row.meanwhile, row.error, {}) and (
+        if ident and table.finish_transition(ctxt, ident, row.meanwhile, row.error, {}) and (
                 row.error == 'error'):
             failed.append((kind, table.get(ctxt.elevated(), ident)))
     return failed
@@ -216,14 +216,14 @@ def call_off(ctxt: context.RequestContext, resource: Resource, reason: str) -> N
         _write(ctxt, operation, resource, dict(transition_of(operation).failed))
 
 
-def _leave(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
-           status: str | None, values: dict[str, Any]) -> bool:
+def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+            status: str | None, values: dict[str, Any]) -> bool:
     meanwhile = transition_of(operation).meanwhile
     if status == states.PREVIOUS and meanwhile is None:
         # Without a status of its own the work left the resource in the one that it has.
         status = None
-    moved: bool = _KINDS[operation.resource_type][0].leave(ctxt, resource.id, meanwhile, status,
-                                                           values)
+    moved: bool = _KINDS[operation.resource_type][0].finish_transition(
+        ctxt, resource.id, meanwhile, status, values)
     return moved
 
 

@@ -75,8 +75,8 @@ class OperationRunner:
 
     # ---------------------------------------------------------------------------- one operation
     @contextlib.contextmanager
-    def hold(self, ctxt: context.RequestContext, operation: objects.Operation,
-             step: str) -> Iterator[None]:
+    def claimed(self, ctxt: context.RequestContext, operation: objects.Operation,
+                step: str) -> Iterator[None]:
         """Hold the operation while the body runs; the heartbeat keeps the lease meanwhile.
 
         A body that raises gives the operation back to the journal, where it is found again.

@@ -15,7 +15,7 @@ from cinder.privsep import command
 
 LONGEST = 30  # seconds that anybody's writes may wait
 # Suspending waits for writes under way, which a full pool holds up for a minute.
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 
 # One process does all three steps, so that nothing can be suspended after it was to be resumed.
 # It outlives signals to our process group, and waits on a pipe whose other end no child of ours
@@ -80,7 +80,7 @@ def _suspend(key, names, seconds):
     _keepers[key] = keeper
     try:
         # The keeper alone has the other end now: its end is told by an empty read.
-        if select.select([ready], [], [], PATIENCE)[0] and os.read(ready, 16):
+        if select.select([ready], [], [], TIMEOUT_SECONDS)[0] and os.read(ready, 16):
             return ''
     finally:
         os.close(ready)
@@ -95,7 +95,7 @@ def _resume(key):
 
 
 def _resume_here(key):
-    done = command.finish(_keepers.pop(key), None, PATIENCE)
+    done = command.finish(_keepers.pop(key), None, TIMEOUT_SECONDS)
     if done is None:
         return -1, 'the devices are not resumed yet'
     code, _out, err = done

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from cinder import privsep
 from cinder.privsep import command
 
-PATIENCE = 5.0  # seconds
+TIMEOUT_SECONDS = 5.0  # seconds
 _SCRIPT = '''
 printf '%s\\0' /proc/[0-9]*/fd/* | xargs -0 stat -L -c '%F:%t:%T:%n' 2>/dev/null |
     grep "^block special file:$1:$2:"
@@ -61,7 +61,7 @@ def _processes(major, minor):
     """Numbers of the processes that have it open; the kernel shows them to root only."""
     process = command.start_script(_SCRIPT, 'holders', f'{int(major):x}', f'{int(minor):x}',
                                    programs=['stat'], output=subprocess.PIPE)
-    done = command.finish(process, None, PATIENCE)
+    done = command.finish(process, None, TIMEOUT_SECONDS)
     if done is None:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()

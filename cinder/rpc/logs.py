@@ -13,7 +13,7 @@ from cinder.rpc import backup, client, scheduler, volume
 _CLIENTS = {api.BINARY: api
             for api in (backup.BackupAPI, scheduler.SchedulerAPI, volume.VolumeAPI)}
 # Seconds to wait for one service: a dead one must not hold up the answer about the others.
-PATIENCE = 5
+TIMEOUT_SECONDS = 5
 OURS = 'cinder'
 
 
@@ -49,7 +49,8 @@ class LogLevels:
 
 
 def _sender(service: objects.Service) -> client.Sender:
-    return _CLIENTS[service.binary]().cctxt(host=service.host, version='1.0', timeout=PATIENCE)
+    return _CLIENTS[service.binary]().cctxt(host=service.host, version='1.0',
+                                            timeout=TIMEOUT_SECONDS)
 
 
 def ask(ctxt, service: objects.Service, prefix: str) -> dict[str, str]:

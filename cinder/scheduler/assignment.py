@@ -85,8 +85,8 @@ def assign(ctxt: context.RequestContext, operation: objects.Operation,
     with session.writer(ctxt):
         if not _write(ctxt, operation, resource, creating, place):
             return False
-        operations_db.hand_over(ctxt, operation, stage='execute', cluster=placement.cluster,
-                                host=utils.backend_of(placement.host))
+        operations_db.requeue(ctxt, operation, stage='execute', cluster=placement.cluster,
+                              host=utils.backend_of(placement.host))
     for name, value in place.items():
         setattr(resource, name, value)
     return True
@@ -95,6 +95,6 @@ def assign(ctxt: context.RequestContext, operation: objects.Operation,
 def _write(ctxt: context.RequestContext, operation: objects.Operation,
            resource: objects.Volume | objects.Group, creating: str, place: dict) -> bool:
     if operation.resource_type == 'group':
-        return groups_db.leave(ctxt, resource.id, creating, creating, place)
-    return volumes_db.leave(ctxt, resource.id, creating, creating,
-                            {**place, 'scheduled_at': session.utcnow()})
+        return groups_db.finish_transition(ctxt, resource.id, creating, creating, place)
+    return volumes_db.finish_transition(ctxt, resource.id, creating, creating,
+                                        {**place, 'scheduled_at': session.utcnow()})

@@ -233,7 +233,7 @@ class SchedulerManager:
                       volume: objects.Volume | None = None) -> None:
         """Let the volume's own back end give it the new type if that has what it asks for, else
         find another one where the request allows that."""
-        with self.runner.hold(ctxt, operation, 'volume.retype:schedule:claim'):
+        with self.runner.claimed(ctxt, operation, 'volume.retype:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
             try:
                 wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
@@ -254,7 +254,7 @@ class SchedulerManager:
     def migrate_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Find the pool that the volume is to move to; its own back end does the moving."""
-        with self.runner.hold(ctxt, operation, 'volume.migrate:schedule:claim'):
+        with self.runner.claimed(ctxt, operation, 'volume.migrate:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
             self._move(ctxt, operation, volume, assignment.move_spec(
                 volume, operation, volume.volume_type))
@@ -275,16 +275,16 @@ class SchedulerManager:
 
     def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
                         volume: objects.Volume, **arguments: object) -> None:
-        operations_db.hand_over(ctxt, operation, stage='execute',
-                                host=utils.backend_of(volume.host),
-                                cluster=utils.backend_of(volume.cluster_name),
-                                arguments={**operation.arguments, **arguments})
+        operations_db.requeue(ctxt, operation, stage='execute',
+                              host=utils.backend_of(volume.host),
+                              cluster=utils.backend_of(volume.cluster_name),
+                              arguments={**operation.arguments, **arguments})
         self.volume_api.start(ctxt, operation, volume)
 
     # ---------------------------------------------------------------------------- one placement
     def _place(self, ctxt: context.RequestContext, operation: objects.Operation,
                resource: Placed | None) -> None:
-        with self.runner.hold(ctxt, operation, f'{operation.verb}:schedule:claim'):
+        with self.runner.claimed(ctxt, operation, f'{operation.verb}:schedule:claim'):
             resource = self._still_waiting(ctxt, operation, resource)
             if self._waits_for_group(ctxt, operation, resource):
                 return
@@ -333,7 +333,7 @@ class SchedulerManager:
         resource = resource or operations.load(ctxt, operation)
         meanwhile = operations.transition_of(operation).meanwhile
         if resource is None or meanwhile not in (None, resource.status):
-            operations.abandon(ctxt, operation, operations.WENT_AWAY, resource)
+            operations.abandon(ctxt, operation, operations.SUPERSEDED, resource)
             raise exception.OperationLost(operation_id=operation.id)
         if operation.attempt > self.conf.operation_max_attempts:
             self._fail(ctxt, operation, resource, exception.NoValidBackend(
@@ -413,8 +413,8 @@ class SchedulerManager:
 
     def _put_back(self, ctxt: context.RequestContext, operation: objects.Operation,
                   waits: int) -> None:
-        operations_db.hand_over(ctxt, operation, stage='schedule',
-                                arguments={**(operation.arguments or {}), 'waits': waits})
+        operations_db.requeue(ctxt, operation, stage='schedule',
+                              arguments={**(operation.arguments or {}), 'waits': waits})
 
     def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
                    resource: Placed, placement: Placement) -> None:
@@ -427,7 +427,7 @@ class SchedulerManager:
             raise
         if not moved:
             placement.undo()
-            operations.abandon(ctxt, operation, operations.WENT_AWAY,
+            operations.abandon(ctxt, operation, operations.SUPERSEDED,
                                operations.load(ctxt, operation))
             return
         with utils.fault_points(f'{step}:cast'):

@@ -72,13 +72,13 @@ def before_writing(database, monkeypatch):
     """A list: what is put there is done when the next transaction is about to begin."""
     waiting = []
     engines = database.current()
-    turn = engines.turn
+    write_lock = engines.write_lock
 
-    def interrupted(patience):
+    def interrupted(seconds):
         if waiting:
             waiting.pop()()
-        return turn(patience)
-    monkeypatch.setattr(engines, 'turn', interrupted)
+        return write_lock(seconds)
+    monkeypatch.setattr(engines, 'write_lock', interrupted)
     return waiting
 
 

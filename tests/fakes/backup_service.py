@@ -68,17 +68,19 @@ class BackupManager:
             backup = work.resource
             work.done(service=DRIVER, object_count=1)
             if backup.snapshot_id:
-                snapshots_db.leave(ctxt, backup.snapshot_id, 'backing-up', 'available', {})
+                snapshots_db.finish_transition(ctxt, backup.snapshot_id, 'backing-up',
+                                               'available', {})
             else:
                 volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
-                volumes_db.leave(ctxt, volume.id, 'backing-up', volume.previous_status, {})
+                volumes_db.finish_transition(ctxt, volume.id, 'backing-up',
+                                             volume.previous_status, {})
 
     @operations.handles('backup.restore')
     def restore_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work, session.writer(ctxt):
             work.done()
-            volumes_db.leave(ctxt, operation.arguments['volume_id'], 'restoring-backup',
-                             'available', {})
+            volumes_db.finish_transition(ctxt, operation.arguments['volume_id'], 'restoring-backup',
+                                         'available', {})
 
     @operations.handles('backup.delete')
     def delete_backup(self, ctxt, operation, backup=None) -> None:

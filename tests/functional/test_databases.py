@@ -485,9 +485,9 @@ def test_backups_know_what_builds_on_them(ctxt):
     assert backups.newest_available(ctxt, ctxt.project_id, volume.id).id == child.id
     values = {'id': base.id, 'project_id': ctxt.project_id, 'size': 2, 'status': 'creating'}
     with pytest.raises(exception.InvalidBackup):
-        backups.take_in(ctxt, values)
+        backups.import_row(ctxt, values)
     backups.destroy(ctxt, base.id)
-    assert backups.take_in(ctxt, values, {'k': 'v'}).size == 2
+    assert backups.import_row(ctxt, values, {'k': 'v'}).size == 2
     assert backups.get(ctxt, base.id).metadata == {'k': 'v'}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from tests.functional.client import Client
 from tests.lvm import group, initiator, service
-from tests.lvm.service import GIB, MIB, PATIENCE, THICK, digest
+from tests.lvm.service import GIB, MIB, THICK, TIMEOUT_SECONDS, digest
 
 OTHER = {group.NAME: THICK, THICK: group.NAME}
 
@@ -33,7 +33,7 @@ class Case:
         """The only one of that name, when it is there; a second would be the request done twice.
         """
         found, = self.client.find(kind, self.name)
-        return self.client.wait_for_status(kind, found['id'], 'available', PATIENCE)
+        return self.client.wait_for_status(kind, found['id'], 'available', TIMEOUT_SECONDS)
 
     def intact(self, volume, vg=None, data=None):
         assert service.stored(volume, vg=vg or self.vg) == digest(self.data if data is None
@@ -67,14 +67,15 @@ class Case:
         yield
         self.client.delete(f'volumes/{volume}', expect=202)
         yield
-        self.client.wait_gone('volume', volume, PATIENCE)
+        self.client.wait_gone('volume', volume, TIMEOUT_SECONDS)
 
     def extend(self):
         volume = self.volume()
         yield
         self.client.action(volume, 'os-extend', {'new_size': 2}, expect=202)
         yield
-        assert self.client.wait_for_status('volume', volume, 'available', PATIENCE)['size'] == 2
+        assert self.client.wait_for_status('volume', volume, 'available',
+                                           TIMEOUT_SECONDS)['size'] == 2
         assert service.size_of(service.device(volume, self.vg)) == 2 * GIB
         self.intact(volume)
 
@@ -84,8 +85,8 @@ class Case:
         yield
         self.client.action(volume, 'revert', {'snapshot_id': snapshot}, expect=202)
         yield
-        self.client.wait_for_status('volume', volume, 'available', PATIENCE)
-        self.client.wait_for_status('snapshot', snapshot, 'available', PATIENCE)
+        self.client.wait_for_status('volume', volume, 'available', TIMEOUT_SECONDS)
+        self.client.wait_for_status('snapshot', snapshot, 'available', TIMEOUT_SECONDS)
         self.intact(volume)
 
     def migrate(self):
@@ -94,7 +95,7 @@ class Case:
         self.client.post('types', {'volume_type': {'name': self.name}})
         self.client.action(volume, 'os-retype', {
             'new_type': self.name, 'migration_policy': 'never'}, expect=202)
-        self.client.wait_for_status('volume', volume, 'available', PATIENCE)
+        self.client.wait_for_status('volume', volume, 'available', TIMEOUT_SECONDS)
         yield
         self.client.action(volume, 'os-migrate_volume', {
             'host': f'node1@{OTHER[self.vg]}#{OTHER[self.vg]}'}, expect=202)
@@ -133,7 +134,7 @@ class Case:
         yield
         self.client.action(volume, 'os-unmanage', {}, expect=202)
         yield
-        self.client.wait_gone('volume', volume, PATIENCE)
+        self.client.wait_gone('volume', volume, TIMEOUT_SECONDS)
         self.intact(volume)
         group.run('lvremove', '-qq', '-f', f'{self.vg}/volume-{volume}')
 
@@ -149,7 +150,7 @@ class Case:
         """What the snapshot holds is what the volume held."""
         initiator.write(service.device(volume, self.vg), bytes(MIB))
         self.client.action(volume, 'revert', {'snapshot_id': snapshot}, expect=202)
-        self.client.wait_for_status('volume', volume, 'available', PATIENCE)
+        self.client.wait_for_status('volume', volume, 'available', TIMEOUT_SECONDS)
         self.intact(volume)
 
     def snapshot_delete(self):
@@ -157,13 +158,13 @@ class Case:
         yield
         self.client.delete(f'snapshots/{snapshot}', expect=202)
         yield
-        self.client.wait_gone('snapshot', snapshot, PATIENCE)
+        self.client.wait_gone('snapshot', snapshot, TIMEOUT_SECONDS)
         self.intact(volume)
 
     def snapshot_manage(self):
         volume, snapshot = self.volume_with_snapshot()
         self.client.post(f'snapshots/{snapshot}/action', {'os-unmanage': None}, expect=202)
-        self.client.wait_gone('snapshot', snapshot, PATIENCE)
+        self.client.wait_gone('snapshot', snapshot, TIMEOUT_SECONDS)
         yield
         self.client.post('os-snapshot-manage', {'snapshot': {
             'volume_id': volume, 'ref': {'source-name': f'_snapshot-{snapshot}'},
@@ -176,7 +177,7 @@ class Case:
         yield
         self.client.post(f'snapshots/{snapshot}/action', {'os-unmanage': None}, expect=202)
         yield
-        self.client.wait_gone('snapshot', snapshot, PATIENCE)
+        self.client.wait_gone('snapshot', snapshot, TIMEOUT_SECONDS)
         group.run('lvremove', '-qq', '-f', f'{self.vg}/_snapshot-{snapshot}')
 
     # ------------------------------------------------------------------------------ groups
@@ -184,7 +185,7 @@ class Case:
         made = self.client.post('groups', {'group': {
             'group_type': 'consistent', 'volume_types': [self.vg], 'name': f'of {self.name}'}},
             expect=202)['group']['id']
-        self.client.wait_for_status('group', made, 'available', PATIENCE)
+        self.client.wait_for_status('group', made, 'available', TIMEOUT_SECONDS)
         return made, [service.filled(self.client, self.data, self.vg, group_id=made)
                       for _number in range(2)]
 
@@ -198,7 +199,7 @@ class Case:
         self.group_snapshot(group_id, name=self.name)
         yield
         found, = self.client.get('group_snapshots/detail')['group_snapshots']
-        self.client.wait_for_status('group_snapshot', found['id'], 'available', PATIENCE)
+        self.client.wait_for_status('group_snapshot', found['id'], 'available', TIMEOUT_SECONDS)
         snapshots = self.client.get('snapshots/detail')['snapshots']
         assert {each['volume_id'] for each in snapshots} == set(volumes)
         for each in snapshots:
@@ -207,11 +208,11 @@ class Case:
     def group_snapshot_delete(self):
         group_id, _volumes = self.group_of_two()
         made = self.group_snapshot(group_id)
-        self.client.wait_for_status('group_snapshot', made, 'available', PATIENCE)
+        self.client.wait_for_status('group_snapshot', made, 'available', TIMEOUT_SECONDS)
         yield
         self.client.delete(f'group_snapshots/{made}', expect=202)
         yield
-        self.client.wait_gone('group_snapshot', made, PATIENCE)
+        self.client.wait_gone('group_snapshot', made, TIMEOUT_SECONDS)
 
     def group_copy(self):
         group_id, _volumes = self.group_of_two()
@@ -231,9 +232,9 @@ class Case:
         self.client.post(f'groups/{group_id}/action', {'delete': {'delete-volumes': True}},
                          expect=202)
         yield
-        self.client.wait_gone('group', group_id, PATIENCE)
+        self.client.wait_gone('group', group_id, TIMEOUT_SECONDS)
         for volume in volumes:
-            self.client.wait_gone('volume', volume, PATIENCE)
+            self.client.wait_gone('volume', volume, TIMEOUT_SECONDS)
 
 
 WORK = ('execute:claim', 'driver', 'finish')

@@ -21,7 +21,7 @@ from tests.lvm import group, initiator, kernel_target
 MIB = 1024 ** 2
 GIB = 1024 ** 3
 # The processor of a guest is slow, and shared.
-PATIENCE = 240
+TIMEOUT_SECONDS = 240
 # The second group is small, so that it can be filled, with room to extend its pool.
 SECOND, SECOND_MIB, SECOND_POOL, SECOND_POOL_MIB = 'lab2', 1024, 'lab2-pool', 384
 THICK, THICK_MIB = 'thick', 8 * 1024
@@ -36,7 +36,7 @@ class LVMSuite(Suite):
 
     def client(self, **kwargs) -> Client:
         """One that is patient, and leaves the processor of a guest to what it waits for."""
-        return super().client(**{'timeout': PATIENCE, 'pause': 0.3} | kwargs)
+        return super().client(**{'timeout': TIMEOUT_SECONDS, 'pause': 0.3} | kwargs)
 
     def _backend(self, name):
         options = super()._backend(name) | BACKENDS[name] | {
@@ -113,7 +113,7 @@ def running(folder: pathlib.Path, faults: Iterable[str] = (),
         group.run('lvcreate', '-qq', '-T', '-L', f'{SECOND_POOL_MIB}m', '--poolmetadatasize',
                   '2m', '-n', SECOND_POOL, SECOND)
         stack.enter_context(initiator.running(folder))
-        broker = rabbit.Rabbit(folder / 'rabbitmq', PATIENCE)
+        broker = rabbit.Rabbit(folder / 'rabbitmq', TIMEOUT_SECONDS)
         stack.callback(broker.stop)
         broker.start()
         tgtd = Tgtd(folder / 'tgt')
@@ -129,7 +129,7 @@ def running(folder: pathlib.Path, faults: Iterable[str] = (),
         suite.manage('db', 'sync')
         for process in suite.processes.values():
             process.start()
-        suite.wait_ready(PATIENCE)
+        suite.wait_ready(TIMEOUT_SECONDS)
         for name in suite.backends:
             suite.client().post('types', {'volume_type': {'name': name, 'extra_specs': {
                 'volume_backend_name': name}}})
@@ -190,7 +190,7 @@ def size_of(path: str) -> int:
 def ready(client: Client, size: int = 1, **fields) -> str:
     """A new volume, in `lab` unless its type says otherwise."""
     fields.setdefault('volume_type', group.NAME)
-    return client.ready_volume(size, seconds=PATIENCE, **fields)['id']
+    return client.ready_volume(size, seconds=TIMEOUT_SECONDS, **fields)['id']
 
 
 def filled(client: Client, data: bytes, vg: str = group.NAME, **fields) -> str:
@@ -202,7 +202,7 @@ def filled(client: Client, data: bytes, vg: str = group.NAME, **fields) -> str:
 
 def snapshot(client: Client, volume_id: str, **fields) -> str:
     made = client.create_snapshot(volume_id, **fields)['id']
-    client.wait_for_status('snapshot', made, 'available', PATIENCE)
+    client.wait_for_status('snapshot', made, 'available', TIMEOUT_SECONDS)
     return made
 
 
@@ -216,10 +216,10 @@ def moved(client: Client, volume_id: str, vg: str, former: str | None = None) ->
         assert 'error' not in (shown['status'], shown['migration_status']), (
             shown, client.messages(volume_id))
         return shown['os-vol-host-attr:host'].endswith(f'@{vg}#{vg}')
-    wait_until(arrived, PATIENCE, f'volume {volume_id} in {vg}', pause=0.2)
-    wait_until(lambda: f'volume-{former or volume_id}' not in logical_volumes(), PATIENCE,
+    wait_until(arrived, TIMEOUT_SECONDS, f'volume {volume_id} in {vg}', pause=0.2)
+    wait_until(lambda: f'volume-{former or volume_id}' not in logical_volumes(), TIMEOUT_SECONDS,
                'its former place to be empty', pause=0.2)
-    return client.wait_for_status('volume', volume_id, 'available', PATIENCE)
+    return client.wait_for_status('volume', volume_id, 'available', TIMEOUT_SECONDS)
 
 
 def name_id(shown: dict) -> str:
@@ -231,7 +231,7 @@ def delete(client: Client, kind: str, *identities: str) -> None:
     for identity in identities:
         client.delete(f'{kind}s/{identity}', expect=202)
     for identity in identities:
-        client.wait_gone(kind, identity, PATIENCE)
+        client.wait_gone(kind, identity, TIMEOUT_SECONDS)
 
 
 def exports(suite: LVMSuite) -> set[str]:

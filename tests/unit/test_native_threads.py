@@ -98,7 +98,7 @@ def test_an_operation_is_held_by_one_thread_and_given_back_once(hurry, monkeypat
             id=str(number), verb='volume.create', resource_type='volume', resource_id='v',
             project_id='p', state='queued', fence=0, attempt=0, arguments={})
         try:
-            with made.hold(CTXT, operation, 'volume.create:execute:claim'):
+            with made.claimed(CTXT, operation, 'volume.create:execute:claim'):
                 assert holders.setdefault(operation.id, operation) is operation, 'held twice'
                 made.renew()
                 del holders[operation.id]

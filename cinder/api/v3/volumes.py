@@ -95,8 +95,9 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     volume_type = _type(req, body, source.get('image'))
     group = _group(req, body)
     ctxt.authorize(policy.CREATE)
-    origin = source.get('source_volume')
-    if (volume_type and volume_type.is_('multiattach')) or (origin and origin.multiattach):
+    source_volume = source.get('source_volume')
+    if (volume_type and volume_type.is_('multiattach')) or (
+            source_volume and source_volume.multiattach):
         ctxt.authorize(policy.MULTIATTACH)
     size = body.get('size')
     volume = volumes.create(

@@ -221,7 +221,7 @@ def import_record(ctxt, record: dict, backup_service: str,
                'project_id': ctxt.project_id, 'user_id': ctxt.user_id}
     with session.writer(ctxt):
         first, *others = _all_hosts(ctxt)
-        backup = backups_db.take_in(ctxt, {
+        backup = backups_db.import_row(ctxt, {
             **values, 'host': first.host, 'availability_zone': first.availability_zone},
             metadata=record.get('metadata'))
         operation = operations_db.create(

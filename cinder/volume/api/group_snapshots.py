@@ -31,7 +31,7 @@ def create(ctxt, group: objects.Group, name: str | None = None,
         quota.take_snapshots(ctxt, group.project_id,
                              [(volume.size, volume.volume_type) for volume in volumes])
         groups_db.transition(ctxt, group, 'snapshot_create', conditions=(
-            clusters_db.thawed(group),))
+            clusters_db.not_frozen(group),))
         made = group_snapshots_db.create(ctxt, {
             'project_id': group.project_id, 'user_id': ctxt.user_id, 'name': name,
             'description': description, 'status': 'creating'}, group)
@@ -62,7 +62,7 @@ def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
     with utils.fault_points('group_snapshot.delete:api:commit'), session.writer(ctxt):
         group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
                                       conditions=(group_snapshots_db.not_being_copied,
-                                                  clusters_db.thawed(group_snapshot.group)))
+                                                  clusters_db.not_frozen(group_snapshot.group)))
         operations.call_off(ctxt, group_snapshot, 'The group snapshot was deleted.')
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
             snapshots_db.transition(ctxt, snapshots_db.get(ctxt, ident),

@@ -66,7 +66,8 @@ def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
     copies = [{**_copy_of(volume), 'source_volid': volume.id} for volume in sources]
     with (encryption.copied_keys(ctxt, sources) as keys,
           utils.fault_points('group.copy:api:commit'), session.writer(ctxt)):
-        groups_db.transition(ctxt, source, 'be_copied', conditions=(clusters_db.thawed(source),))
+        groups_db.transition(ctxt, source, 'be_copied',
+                             conditions=(clusters_db.not_frozen(source),))
         for volume in sources:
             volumes_db.transition(ctxt, volume, 'clone')
         group, operation = _record_copy(ctxt, source, sources, _merge(copies, keys), name=name,
@@ -94,7 +95,7 @@ def copy_group_snapshot(ctxt, source: objects.GroupSnapshot, *, name: str | None
     with (encryption.copied_keys(ctxt, sources) as keys,
           utils.fault_points('group.copy:api:commit'), session.writer(ctxt)):
         group_snapshots_db.transition(ctxt, source, 'group_create', conditions=(
-            clusters_db.thawed(source.group),))
+            clusters_db.not_frozen(source.group),))
         for snapshot in sources:
             snapshots_db.transition(ctxt, snapshot, 'volume_create')
         group, operation = _record_copy(
@@ -116,22 +117,22 @@ def _merge(copies: Sequence[dict], keys: Sequence[dict]) -> list[dict]:
     return [copy | key for copy, key in zip(copies, keys, strict=True)]
 
 
-def _record_copy(ctxt, source: objects.Group, origins: Sequence[objects.Volume],
+def _record_copy(ctxt, source: objects.Group, source_volumes: Sequence[objects.Volume],
                  copies: Sequence[dict], **values: object,
                  ) -> tuple[objects.Group, objects.Operation]:
     """Write the new group, its volumes and the operation; part of the caller's transaction."""
-    quota.take_group(ctxt, [(copy['size'], origin.volume_type)
-                            for copy, origin in zip(copies, origins, strict=True)])
+    quota.take_group(ctxt, [(copy['size'], source_volume.volume_type)
+                            for copy, source_volume in zip(copies, source_volumes, strict=True)])
     group = groups_db.create(ctxt, {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
         'replication_status': 'disabled', 'availability_zone': source.availability_zone,
         'host': source.host, 'cluster_name': source.cluster_name, **values,
     }, source.volume_types, source.group_type)
-    for copy, origin in zip(copies, origins, strict=True):
+    for copy, source_volume in zip(copies, source_volumes, strict=True):
         volumes_db.create(ctxt, {
             **copy, 'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
             'attach_status': 'detached', 'use_quota': True, 'group_id': group.id},
-            glance_metadata=dict(origin.glance_metadata or {}))
+            glance_metadata=dict(source_volume.glance_metadata or {}))
     return group, operations_db.create(ctxt, 'group.copy', group, **place_of(group))
 
 
@@ -154,7 +155,7 @@ def update(ctxt, group: objects.Group, values: dict, add: Sequence[str] = (),
         groups_db.transition(ctxt, group, 'rename', **values)
         return
     with utils.fault_points('group.update:api:commit'), session.writer(ctxt):
-        groups_db.transition(ctxt, group, 'update', conditions=(clusters_db.thawed(group),),
+        groups_db.transition(ctxt, group, 'update', conditions=(clusters_db.not_frozen(group),),
                              **values)
         for ident in add:
             volume = _volume(ctxt, ident)
@@ -208,7 +209,7 @@ def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Vo
     """Returns the volumes that go along."""
     volumes = []
     conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied,
-                  clusters_db.thawed(group)]
+                  clusters_db.not_frozen(group)]
     if not delete_volumes:
         conditions.append(groups_db.no_volumes)
     verb = 'delete_with_volumes' if delete_volumes else 'delete'

@@ -31,7 +31,7 @@ def create(ctxt, volume: objects.Volume, name: str | None = None, description: s
     verb = 'snapshot_create_attached' if force or in_use_ok else 'snapshot_create'
     with utils.fault_points('snapshot.create:api:commit'), session.writer(ctxt):
         quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
-        volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.thawed(volume),))
+        volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.not_frozen(volume),))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
         snapshot.volume = volume
         operation = operations_db.create(ctxt, 'snapshot.create', snapshot, **_place(volume))
@@ -56,7 +56,7 @@ def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
     with utils.fault_points('snapshot.delete:api:commit'), session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, verb,
                                 conditions=(snapshots_db.no_group_snapshot,
-                                            clusters_db.thawed(volume)))
+                                            clusters_db.not_frozen(volume)))
         operations.call_off(ctxt, snapshot, 'The snapshot was deleted.')
         operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)

@@ -85,7 +85,7 @@ def _move(ctxt, transfer: dict, volume: objects.Volume) -> None:
             quota.receive_volume(ctxt, destination, volume, snapshots)
         volumes_db.transition(ctxt, volume, 'transfer_accept', conditions=conditions, **owner)
         if snapshots:
-            snapshots_db.give(ctxt, volume.id, **owner)
+            snapshots_db.change_owner(ctxt, volume.id, **owner)
 
 
 @session.retry_on_deadlock
@@ -98,7 +98,7 @@ def delete(ctxt, transfer: dict) -> None:
     with session.writer(ctxt):
         transfers_db.destroy(ctxt, transfer['id'])
         # One that an administrator gave another status keeps it.
-        volumes_db.leave(ctxt, transfer['volume_id'], row.allowed[0], row.meanwhile, {})
+        volumes_db.finish_transition(ctxt, transfer['volume_id'], row.allowed[0], row.meanwhile, {})
 
 
 def _word(length: int) -> str:

@@ -105,7 +105,7 @@ def _finish(ctxt, volume: objects.Volume, target: objects.Volume, error: bool,
     """End the migration in one transaction; returns the operation that removes what is left."""
     with session.writer(ctxt):
         for operation in waiting:
-            operations_db.seize(ctxt, operation)
+            operations_db.force_claim(ctxt, operation)
         if error:
             _call_off(ctxt, volume, target, waiting)
         else:

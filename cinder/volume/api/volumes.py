@@ -120,30 +120,31 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
             hints: dict | None, group: objects.Group | None,
             backup: objects.Backup | None,
             image: dict | None) -> tuple[objects.Volume, objects.Operation]:
-    origin = source or (snapshot and snapshot.volume)
+    source_volume = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
     if group is not None and group.status == 'creating':
         # It has no back end yet, or its storage does not know it: the scheduler looks again.
         arguments['group_id'] = group.id
     backends = {utils.backend_of(each.cluster_name or each.host)
-                for each in (origin, group) if each is not None and each.host}
+                for each in (source_volume, group) if each is not None and each.host}
     if len(backends) > 1:
         raise exception.InvalidInput(reason='the source and the group are on different back ends')
     if backends:
         arguments['resource_backend'] = backends.pop()
-    if origin is not None:
+    if source_volume is not None:
         arguments['has_source'] = True
     if backup is not None:
         arguments['backup_id'] = backup.id
     if image is not None:
         arguments['image_id'] = image['id']
-    image_metadata = dict(origin.glance_metadata or {}) if origin is not None else {}
+    image_metadata = dict(source_volume.glance_metadata or {}) if source_volume is not None else {}
     with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:
-            volumes_db.transition(ctxt, source, 'clone', conditions=(clusters_db.thawed(source),))
+            volumes_db.transition(ctxt, source, 'clone',
+                                  conditions=(clusters_db.not_frozen(source),))
         if snapshot is not None:
             snapshots_db.transition(ctxt, snapshot, 'volume_create',
-                                    conditions=(clusters_db.thawed(snapshot.volume),))
+                                    conditions=(clusters_db.not_frozen(snapshot.volume),))
         if group is not None:
             groups_db.transition(ctxt, group, 'volume_create')
         if backup is not None:
@@ -173,7 +174,7 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
 @session.retry_on_deadlock
 def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
     conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
-                  clusters_db.thawed(volume)]
+                  clusters_db.not_frozen(volume)]
     if not cascade:
         conditions.append(volumes_db.no_snapshots)
     # With force it is taken in whatever status it is, so one may come until its row is ours.
@@ -245,7 +246,7 @@ def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = Fals
         quota.grow_volume(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
         volumes_db.transition(
             ctxt, volume, verb, growth=new_size - volume.size,
-            conditions=(clusters_db.thawed(volume), volumes_db.size_is(volume.size)))
+            conditions=(clusters_db.not_frozen(volume), volumes_db.size_is(volume.size)))
         operation = operations_db.create(
             ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **place(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)

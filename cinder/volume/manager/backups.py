@@ -74,7 +74,8 @@ class BackupSourceEndpoint:
             snapshot = snapshots_db.get(ctxt, ident)
         if snapshot.status == 'creating':
             made = self.driver.create_snapshot(snapshot) or {}
-            snapshots_db.leave(ctxt, ident, 'creating', 'backing-up', {**made, 'progress': '100%'})
+            snapshots_db.finish_transition(ctxt, ident, 'creating', 'backing-up',
+                                           {**made, 'progress': '100%'})
             snapshot = snapshots_db.get(ctxt, ident)
         return snapshot
 

@@ -40,8 +40,9 @@ class GroupSnapshotEndpoint:
             with session.writer(ctxt):
                 for snapshot in snapshots:
                     snapshots_db.set_metadata(ctxt, snapshot.id, mark)
-                    snapshots_db.leave(ctxt, snapshot.id, 'creating', 'available',
-                                       {'progress': '100%', **(made.get(snapshot.id) or {})})
+                    snapshots_db.finish_transition(
+                        ctxt, snapshot.id, 'creating', 'available',
+                        {'progress': '100%', **(made.get(snapshot.id) or {})})
                 work.done()
 
     @operations.handles('group_snapshot.delete')

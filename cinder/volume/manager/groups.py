@@ -57,16 +57,16 @@ class GroupEndpoint:
             # One without a place is no copy: it waits in the scheduler until the group is there.
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
-            origins = {source.id: source for _volume, source in copies}.values()
-            with work.driver(), members.still(self.driver, reading=origins):
+            sources = {source.id: source for _volume, source in copies}.values()
+            with work.driver(), members.still(self.driver, reading=sources):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
             common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
                       'shared_targets': getattr(self.driver, 'shared_targets', False)}
             with session.writer(ctxt):
                 for volume, _ in copies:
-                    volumes_db.leave(ctxt, volume.id, 'creating', 'available',
-                                     {**common, **(made.get(volume.id) or {})})
+                    volumes_db.finish_transition(ctxt, volume.id, 'creating', 'available',
+                                                 {**common, **(made.get(volume.id) or {})})
                 work.done()
             for volume, _ in copies:
                 self.backend.allocate(volume.host, volume.size)

@@ -13,7 +13,7 @@ from cinder.volume.manager import startup
 LOG = logging.getLogger(__name__)
 
 # With the default heartbeat of 10 s, a storage that hangs is noticed and reported within 25 s.
-PATIENCE = 9.0  # seconds
+TIMEOUT_SECONDS = 9.0  # seconds
 
 
 class Watch:
@@ -42,7 +42,7 @@ class Watch:
         backend = self._backend
         try:
             if self._checks():
-                backend.driver.check_health(PATIENCE)
+                backend.driver.check_health(TIMEOUT_SECONDS)
         except Exception as exc:
             if not (isinstance(exc, exception.BackendUnresponsive) and exc.busy):
                 backend.lose(exc)

@@ -212,7 +212,7 @@ class Progress:
         operations_db.progress(ctxt, operation, done, self.total)
         found = operations.load(ctxt, operation)
         if found is None or found.status not in self._fine:
-            operations.abandon(ctxt, operation, operations.WENT_AWAY, found)
+            operations.abandon(ctxt, operation, operations.SUPERSEDED, found)
             raise WentAway(operation_id=operation.id)
 
 

@@ -75,7 +75,7 @@ def withdraw(ctxt, operation: objects.Operation, volume: objects.Volume | None) 
         copied: Copied = (None, None)
         if not swapping.has_begun(ctxt, operation):
             copied = _discard(ctxt, operation)
-        operations.abandon(ctxt, operation, operations.WENT_AWAY, volume,
+        operations.abandon(ctxt, operation, operations.SUPERSEDED, volume,
                            migration_status='error')
     return copied
 

@@ -28,7 +28,7 @@ class ReplicationEndpoint:
     def failover_service(self, ctxt, operation: objects.Operation,
                          _resource: None = None) -> None:
         """Go over to the `backend_id` of the operation."""
-        with self.backend.runner.hold(ctxt, operation, 'service.failover:execute:claim'):
+        with self.backend.runner.claimed(ctxt, operation, 'service.failover:execute:claim'):
             try:
                 active, fields = self._go(ctxt, operation)
             except exception.INTERRUPTED:

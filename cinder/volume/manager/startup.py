@@ -133,7 +133,8 @@ def export_again(ctxt, backend: backends.Backend) -> None:
 def _put_in_error(ctxt, volume, reason: str) -> None:
     with session.writer(ctxt):
         # One that was detached meanwhile needs no export.
-        if volumes_db.leave(ctxt, volume.id, 'in-use', 'error', {'previous_status': 'in-use'}):
+        if volumes_db.finish_transition(ctxt, volume.id, 'in-use', 'error',
+                                        {'previous_status': 'in-use'}):
             operations.tell(ctxt, 'volume', volume, 'volume.export', reason,
                             operations.DRIVER_FAILED)
 

@@ -103,7 +103,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     lock = (f'{operation.resource_type}-{operation.resource_id}' if alone
             else f'operation-{operation.id}')
     with (_again_later(operation), locks.held(lock),
-          runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
+          runner.claimed(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation, undo, **on_failure))
         work.on_failure.update(on_failure)
         if operation.attempt > CONF.operation_max_attempts:
@@ -166,7 +166,7 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
     begun = operation.attempt > 1 and VERBS[operation.verb].goes_on
     if found is None or went_away(operation, found) and not begun:
         undo()
-        operations.abandon(ctxt, operation, operations.WENT_AWAY, found, **on_failure)
+        operations.abandon(ctxt, operation, operations.SUPERSEDED, found, **on_failure)
         raise exception.OperationLost(operation_id=operation.id)
     return found
 

@@ -42,7 +42,7 @@ class MigrationEndpoint:
         operation is: one who was only stopped must not write when his successor is done.
         """
         with (locks.held(f'migration-{operation.id}'),
-              self.backend.runner.hold(ctxt, operation, f'{operation.verb}:execute:claim')):
+              self.backend.runner.claimed(ctxt, operation, f'{operation.verb}:execute:claim')):
             work = Task(ctxt, operation, volume or self._load(ctxt, operation))
             try:
                 # Waiting for the compute service may be interrupted as often as one likes.

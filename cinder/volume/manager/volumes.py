@@ -69,10 +69,10 @@ class VolumeEndpoint:
         self._discard(volume)
         arguments = {**operation.arguments, 'tried': tried}
         with session.writer(ctxt):
-            if not volumes_db.leave(ctxt, volume.id, 'creating', 'creating',
-                                    {'host': None, 'cluster_name': None}):
+            if not volumes_db.finish_transition(ctxt, volume.id, 'creating', 'creating',
+                                                {'host': None, 'cluster_name': None}):
                 return False  # it went another way: then it ends here
-            operations_db.hand_over(ctxt, operation, stage='schedule', arguments=arguments)
+            operations_db.requeue(ctxt, operation, stage='schedule', arguments=arguments)
         volume.host = volume.cluster_name = None
         scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
         return True
@@ -142,7 +142,7 @@ class VolumeEndpoint:
                 exporting.close(ctxt, self.backend, work.resource)
                 made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
             with session.writer(ctxt):
-                snapshots_db.leave(ctxt, snapshot.id, 'restoring', 'available', {})
+                snapshots_db.finish_transition(ctxt, snapshot.id, 'restoring', 'available', {})
                 work.done(**made)
 
 

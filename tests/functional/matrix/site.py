@@ -39,7 +39,7 @@ OPTIONS = {
                 'migration_create_volume_timeout_secs': 3, 'enable_force_upload': True,
                 'quota_snapshots': -1, 'quota_gigabytes': -1, 'quota_groups': -1}}
 # Seconds in which whatever was begun must have come to its next step.
-PATIENCE = 20
+TIMEOUT_SECONDS = 20
 
 
 class Stage:
@@ -114,7 +114,7 @@ class Stage:
         self.seen.append((step, not getattr(self._inside, 'depth', 0)))
         if self._is_wanted(step):
             self.reached.set()
-            assert self._go.wait(PATIENCE), f'{step} is held for too long'
+            assert self._go.wait(TIMEOUT_SECONDS), f'{step} is held for too long'
             if self._error:
                 raise self._error
         elif self._rest and step.startswith('driver.') and step.endswith(':before'):
@@ -255,10 +255,10 @@ class Site:
 
         :raises AssertionError: something is never done.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             for runner in self.runners:
-                assert runner.wait(PATIENCE), f'{runner.executor.describe()} does not end'
+                assert runner.wait(TIMEOUT_SECONDS), f'{runner.executor.describe()} does not end'
             left = operations_db.unfinished(ADMIN)
             if not left:
                 return

@@ -7,7 +7,7 @@ import pytest
 
 from tests.functional.suite import add_tails
 from tests.lvm import group, initiator, operations, service
-from tests.lvm.service import MIB, PATIENCE, attached, delete, digest, ready
+from tests.lvm.service import MIB, TIMEOUT_SECONDS, attached, delete, digest, ready
 
 
 @pytest.hookimpl(wrapper=True)
@@ -34,10 +34,10 @@ def client(suite):
 @pytest.fixture(autouse=True)
 def at_peace(suite, witness):
     """After each test all daemons work, rows and storage agree, and nothing is left of it."""
-    suite.wait_ready(PATIENCE)
+    suite.wait_ready(TIMEOUT_SECONDS)
     before = service.logical_volumes()
     yield
-    service.Oracle(suite).check(PATIENCE)
+    service.Oracle(suite).check(TIMEOUT_SECONDS)
     assert service.logical_volumes() == before
     witness.check()
 

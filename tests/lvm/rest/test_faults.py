@@ -9,8 +9,8 @@ from tests.functional.processes import wait_until
 from tests.lvm import group, initiator, service
 from tests.lvm.service import (
     MIB,
-    PATIENCE,
     SECOND,
+    TIMEOUT_SECONDS,
     attached,
     delete,
     digest,
@@ -64,7 +64,7 @@ def test_a_group_that_is_away_and_comes_back(suite, client):
                 f'Back end node1@{SECOND} is down:')[2].partition('\n')[0]
             # Nothing else fits the type, and whoever asked is told.
             refused = client.create_volume(1, volume_type=SECOND)['id']
-            wait_until(lambda: client.show('volume', refused)['status'] == 'error', PATIENCE,
+            wait_until(lambda: client.show('volume', refused)['status'] == 'error', TIMEOUT_SECONDS,
                        'the request to be refused', pause=0.2)
             said = client.messages(refused)[0]['user_message']
             assert 'No storage back end can take the volume' in said
@@ -72,7 +72,7 @@ def test_a_group_that_is_away_and_comes_back(suite, client):
             snapshot = client.create_snapshot(volume, force=True)['id']
             initiator.write(device, sample[::-1])
         wait_until(lambda: backend in suite.up(), 60, 'the back end to be up', pause=0.5)
-        client.wait_for_status('snapshot', snapshot, 'available', PATIENCE)
+        client.wait_for_status('snapshot', snapshot, 'available', TIMEOUT_SECONDS)
         assert digest(initiator.read(device, MIB)) == digest(sample[::-1])
     assert service.stored_snapshot(snapshot, SECOND) == digest(sample[::-1])
     delete(client, 'snapshot', snapshot)
@@ -97,8 +97,8 @@ def test_a_device_that_is_held_open_is_refused_and_goes_after_its_release(client
     volume = filled(client, data)
     with open(service.device(volume), 'rb'):
         client.delete(f'volumes/{volume}', expect=202)
-        wait_until(lambda: client.messages(volume), PATIENCE, 'a message', pause=0.5)
-        client.wait_for_status('volume', volume, 'available', PATIENCE)
+        wait_until(lambda: client.messages(volume), TIMEOUT_SECONDS, 'a message', pause=0.5)
+        client.wait_for_status('volume', volume, 'available', TIMEOUT_SECONDS)
         assert 'busy' in client.messages(volume)[0]['user_message']
     assert service.stored(volume) == digest(data)
     delete(client, 'volume', volume)
@@ -115,7 +115,7 @@ def test_many_at_once(client):
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         made = list(pool.map(lambda _number: client.create_volume(
             1, volume_type=group.NAME, name='one of many')['id'], range(AT_ONCE)))
-        wait_until(lambda: settled('available'), PATIENCE, 'all to be made', pause=1)
+        wait_until(lambda: settled('available'), TIMEOUT_SECONDS, 'all to be made', pause=1)
         assert service.logical_volumes() >= {f'volume-{volume}' for volume in made}
         list(pool.map(lambda volume: client.delete(f'volumes/{volume}', expect=202), made))
-        wait_until(lambda: settled(None), PATIENCE, 'all to be gone', pause=1)
+        wait_until(lambda: settled(None), TIMEOUT_SECONDS, 'all to be gone', pause=1)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.functional.client import CUT_OFF
 from tests.lvm import operations, service
-from tests.lvm.service import PATIENCE, delete
+from tests.lvm.service import TIMEOUT_SECONDS, delete
 
 CASES = operations.ALL if 'LVM_LAB_FULL' in os.environ else operations.SOME
 
@@ -20,12 +20,12 @@ CASES = operations.ALL if 'LVM_LAB_FULL' in os.environ else operations.SOME
 def test_killed_at(suite, client, witness, vg, operation, point):
     steps = operations.run(client, vg, operation)
     next(steps)
-    with suite.killed_at(point, PATIENCE), contextlib.suppress(*CUT_OFF):
+    with suite.killed_at(point, TIMEOUT_SECONDS), contextlib.suppress(*CUT_OFF):
         next(steps)
     # The target daemon is not ours: with our service dead, bytes still come and go.
     witness.check()
     assert next(steps, None) is None
-    service.Oracle(suite).check(PATIENCE)
+    service.Oracle(suite).check(TIMEOUT_SECONDS)
     clean(client, witness.volume)
 
 
@@ -36,7 +36,7 @@ def clean(client, kept):
     for each in client.get('groups')['groups']:
         client.post(f'groups/{each["id"]}/action', {'delete': {'delete-volumes': True}},
                     expect=202)
-        client.wait_gone('group', each['id'], PATIENCE)
+        client.wait_gone('group', each['id'], TIMEOUT_SECONDS)
     delete(client, 'snapshot', *(each['id'] for each in client.get('snapshots')['snapshots']))
     delete(client, 'volume', *(each['id'] for each in client.get('volumes')['volumes']
                                if each['id'] != kept))

@@ -10,9 +10,9 @@ from tests.lvm import group, initiator, kernel_target, service
 from tests.lvm.service import (
     GIB,
     MIB,
-    PATIENCE,
     SECOND,
     THICK,
+    TIMEOUT_SECONDS,
     attached,
     content,
     delete,
@@ -42,14 +42,14 @@ def test_the_life_of_volumes(client, kind):
         assert size_of(device) == 2 * GIB
         assert digest(initiator.read(device, MIB)) == digest(one)
     client.action(volume, 'revert', {'snapshot_id': snapshot}, expect=202)
-    client.wait_for_status('volume', volume, 'available', PATIENCE)
-    client.wait_for_status('snapshot', snapshot, 'available', PATIENCE)
+    client.wait_for_status('volume', volume, 'available', TIMEOUT_SECONDS)
+    client.wait_for_status('snapshot', snapshot, 'available', TIMEOUT_SECONDS)
     assert content(client, volume) == digest(one)
     # The snapshot can be used again.
     initiator.write(service.device(volume, kind), two)
     assert service.stored_snapshot(snapshot, kind) == digest(one)
     client.action(volume, 'os-extend', {'new_size': 2}, expect=202)
-    assert client.wait_for_status('volume', volume, 'available', PATIENCE)['size'] == 2
+    assert client.wait_for_status('volume', volume, 'available', TIMEOUT_SECONDS)['size'] == 2
     assert service.stored(volume, vg=kind) == digest(two)
     assert service.stored_snapshot(snapshot, kind) == digest(one)
     delete(client, 'snapshot', snapshot)
@@ -63,7 +63,7 @@ def test_the_life_of_volumes(client, kind):
 def extend(client, volume, size):
     """While it is attached."""
     client.action(volume, 'os-extend', {'new_size': size}, expect=202)
-    assert client.wait_for_status('volume', volume, 'in-use', PATIENCE)['size'] == size
+    assert client.wait_for_status('volume', volume, 'in-use', TIMEOUT_SECONDS)['size'] == size
 
 
 @KINDS

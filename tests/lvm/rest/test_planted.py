@@ -11,7 +11,17 @@ import pytest
 
 from tests.functional.processes import wait_until
 from tests.lvm import group, initiator, service
-from tests.lvm.service import GIB, MIB, PATIENCE, THICK, attached, delete, digest, filled, ready
+from tests.lvm.service import (
+    GIB,
+    MIB,
+    THICK,
+    TIMEOUT_SECONDS,
+    attached,
+    delete,
+    digest,
+    filled,
+    ready,
+)
 
 SECRET = os.urandom(512)
 
@@ -31,7 +41,7 @@ def restarting(suite):
     yield
     wait_until(lambda: all(f'{suite.nodes[0].host}@{name} is up.' in
                            log.read_bytes()[before:].decode(errors='replace')
-                           for name in suite.backends), PATIENCE, 'all back ends to start')
+                           for name in suite.backends), TIMEOUT_SECONDS, 'all back ends to start')
 
 
 def test_the_doctor_finds_what_is_planted_and_a_start_heals_only_what_is_safe(

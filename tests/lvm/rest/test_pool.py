@@ -11,10 +11,10 @@ from tests.functional.processes import wait_until
 from tests.lvm import group, service
 from tests.lvm.service import (
     MIB,
-    PATIENCE,
     SECOND,
     SECOND_POOL,
     SECOND_POOL_MIB,
+    TIMEOUT_SECONDS,
     delete,
     digest,
     filled,
@@ -50,7 +50,7 @@ def reports(client, words):
 def refused(client, volume, words):
     """A snapshot, for which no other back end could be asked, says why it is not there."""
     snapshot = client.create_snapshot(volume)['id']
-    wait_until(lambda: client.show('snapshot', snapshot)['status'] == 'error', PATIENCE,
+    wait_until(lambda: client.show('snapshot', snapshot)['status'] == 'error', TIMEOUT_SECONDS,
                'the snapshot to be refused', pause=0.2)
     said = client.messages(snapshot)[0]['user_message']
     assert words in said, said

@@ -78,17 +78,17 @@ def test_an_id_comes_back_when_its_row_was_deleted(make, ctxt):
     backup = make(metadata={'old': '1'}, display_name='old')
     again = {'id': backup.id, 'project_id': 'p2', 'size': 3, 'status': 'creating'}
     with pytest.raises(exception.InvalidBackup):
-        backups.take_in(ctxt, again)
+        backups.import_row(ctxt, again)
     assert backups.get(ctxt, backup.id).display_name == 'old'
     backups.destroy(ctxt, backup.id)
     with session.writer(ctxt):
-        backups.take_in(ctxt, again, {'new': '1'})
+        backups.import_row(ctxt, again, {'new': '1'})
     read = backups.get(ctxt, backup.id)
     assert (read.size, read.display_name, read.metadata) == (3, None, {'new': '1'})
 
 
 def test_leave_expects_the_status(make, ctxt):
     backup = make(status='creating')
-    assert backups.leave(ctxt, backup.id, 'creating', 'available', {'object_count': 4})
-    assert not backups.leave(ctxt, backup.id, 'creating', 'error', {})
+    assert backups.finish_transition(ctxt, backup.id, 'creating', 'available', {'object_count': 4})
+    assert not backups.finish_transition(ctxt, backup.id, 'creating', 'error', {})
     assert backups.get(ctxt, backup.id).object_count == 4

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""swap(): one statement for each set of columns, whatever is written, and in which order."""
+"""update_where(): one statement for each set of columns, whatever is written, and in which order.
+"""
 from cinder.db import changes, models, session, volumes
 
 T = models.Volume.__table__
@@ -9,24 +10,25 @@ def test_an_update_is_made_once_for_its_columns(database, ctxt):
     volume = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'display_name': 'one'})
     changes._update.cache_clear()
     for size, name in ((2, None), (3, 'three')):
-        assert changes.swap(ctxt, T, [T.c.id == volume.id],
-                            {'size': size, 'display_name': name}) == 1
+        assert changes.update_where(ctxt, T, [T.c.id == volume.id],
+                                    {'size': size, 'display_name': name}) == 1
         seen = volumes.get(ctxt, volume.id)
         assert (seen.size, seen.display_name) == (size, name)
     assert seen.updated_at is not None
     assert changes._update.cache_info().currsize == 1
     # What is computed from a parameter is not kept: there would be one for each value.
-    assert changes.swap(ctxt, T, [T.c.id == volume.id], {'size': T.c.size + 4}) == 1
+    assert changes.update_where(ctxt, T, [T.c.id == volume.id], {'size': T.c.size + 4}) == 1
     assert volumes.get(ctxt, volume.id).size == 7
     assert changes._update.cache_info().currsize == 1
-    assert changes.swap(ctxt, T, [T.c.id == 'another'], {'size': 5, 'display_name': ''}) == 0
+    assert changes.update_where(ctxt, T, [T.c.id == 'another'],
+                                {'size': 5, 'display_name': ''}) == 0
 
 
 def test_values_are_assigned_in_the_order_in_which_they_are_given(database, ctxt, statements):
     volume = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'creating'})
     for values in ({'previous_status': T.c.status, 'status': 'error'},
                    {'status': 'error', 'updated_at': session.utcnow(), 'migration_status': None}):
-        changes.swap(ctxt, T, [T.c.id == volume.id], values)
+        changes.update_where(ctxt, T, [T.c.id == volume.id], values)
         assignments = statements[-1].partition(' SET ')[2].partition(' WHERE ')[0]
         names = [each.partition('=')[0].strip() for each in assignments.split(', ')]
         assert list(dict.fromkeys(names))[:len(values)] == list(values)

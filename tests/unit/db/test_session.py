@@ -104,7 +104,7 @@ def test_writers_take_turns(database):
 
 
 def test_no_turn_in_time(database, ctxt, monkeypatch):
-    monkeypatch.setattr(session, 'PATIENCE', 0.01)
+    monkeypatch.setattr(session, 'TIMEOUT_SECONDS', 0.01)
     release = threading.Event()
     entered = threading.Event()
 

@@ -63,8 +63,9 @@ def test_of_a_volume_and_of_a_back_end(make, ctxt):
 
 def test_changes(make, ctxt):
     snapshot = make(metadata={'a': '1'}, status='creating')
-    assert snapshots.leave(ctxt, snapshot.id, 'creating', 'available', {'progress': '100%'})
-    assert not snapshots.leave(ctxt, snapshot.id, 'creating', 'available', {})
+    assert snapshots.finish_transition(ctxt, snapshot.id, 'creating', 'available',
+                                       {'progress': '100%'})
+    assert not snapshots.finish_transition(ctxt, snapshot.id, 'creating', 'available', {})
     assert snapshots.set_metadata(ctxt, snapshot.id, {'b': '2'}) == {'a': '1', 'b': '2'}
     snapshots.delete_metadata(ctxt, snapshot.id, 'a')
     with pytest.raises(exception.SnapshotMetadataNotFound):

@@ -147,9 +147,9 @@ def test_a_host_joins_a_cluster(make_volume, ctxt):
 
 def test_leave_is_a_compare_and_swap(make_volume, ctxt):
     volume = make_volume(status='extending')
-    assert volumes.leave(ctxt, volume.id, 'extending', 'available', {'size': 9})
-    assert not volumes.leave(ctxt, volume.id, 'extending', 'error', {})
-    assert volumes.leave(ctxt, volume.id, None, 'error', {})
+    assert volumes.finish_transition(ctxt, volume.id, 'extending', 'available', {'size': 9})
+    assert not volumes.finish_transition(ctxt, volume.id, 'extending', 'error', {})
+    assert volumes.finish_transition(ctxt, volume.id, None, 'error', {})
     assert volumes.get(ctxt, volume.id).size == 9
 
 

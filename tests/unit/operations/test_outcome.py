@@ -45,7 +45,7 @@ def _fail_after_a_reset(ctxt, volume, operation):
 def _abandon(ctxt, volume, operation):
     volumes_db.overwrite(ctxt, volume.id, {'status': 'error'})
     _claim(ctxt, operation)
-    operations.abandon(ctxt, operation, operations.WENT_AWAY, volume)
+    operations.abandon(ctxt, operation, operations.SUPERSEDED, volume)
 
 
 def _call_off(ctxt, volume, operation):

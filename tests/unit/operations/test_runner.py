@@ -59,7 +59,7 @@ def test_a_renewed_lease_is_not_taken(ctxt, operation):
     runner = _runner()
     CONF.set_override('operation_lease', 5)
     try:
-        with runner.hold(ctxt, operation, 'test'):
+        with runner.claimed(ctxt, operation, 'test'):
             operations_db.renew(ctxt, runner.owner, -1, [operation.id])
             runner.renew()
             assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
@@ -69,7 +69,7 @@ def test_a_renewed_lease_is_not_taken(ctxt, operation):
 
 def test_what_a_broken_handler_held_is_found_again(ctxt, operation):
     runner = _runner()
-    with pytest.raises(ZeroDivisionError), runner.hold(ctxt, operation, 'test'):
+    with pytest.raises(ZeroDivisionError), runner.claimed(ctxt, operation, 'test'):
         _ = 1 / 0
     found, = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
     assert (found.state, found.attempt) == ('queued', 1)
@@ -78,8 +78,8 @@ def test_what_a_broken_handler_held_is_found_again(ctxt, operation):
 def test_another_thread_of_the_holder_gets_nothing(ctxt, operation):
     """To the journal both are one: a claim whose commit is in doubt must be the asker's own."""
     runner, late = _runner(), operations_db.get(ctxt, operation.id)
-    with (runner.hold(ctxt, operation, 'test'), pytest.raises(exception.OperationLost),
-          runner.hold(ctxt, late, 'test')):
+    with (runner.claimed(ctxt, operation, 'test'), pytest.raises(exception.OperationLost),
+          runner.claimed(ctxt, late, 'test')):
         pytest.fail('held twice')
     assert operations_db.get(ctxt, operation.id).fence == 1
 
@@ -164,9 +164,9 @@ def test_what_was_done_is_kept_when_another_request_changed_the_status(ctxt, ope
     assert not operations.succeed(ctxt, operation, volume, size=2, growth=0)
     done = volumes_db.get(ctxt, volume.id)
     assert (done.status, done.size, done.growth) == ('deleting', 2, 0)
-    assert operations_db.get(ctxt, operation.id).error == operations.WENT_AWAY
+    assert operations_db.get(ctxt, operation.id).error == operations.SUPERSEDED
     message, = messages_db.list_rows(ctxt).rows
-    assert operations.WENT_AWAY in message['user_message']
+    assert operations.SUPERSEDED in message['user_message']
 
 
 def test_what_no_longer_counts_is_written_by_a_failure_too(ctxt, operation, volume):
@@ -222,7 +222,7 @@ def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):
 
 def test_what_waits_for_somebody_is_set_aside_and_counts_as_no_attempt(ctxt, operation):
     runner = _runner()
-    with pytest.raises(exception.NotYet), runner.hold(ctxt, operation, 'test'):
+    with pytest.raises(exception.NotYet), runner.claimed(ctxt, operation, 'test'):
         raise exception.NotYet(60, 'a copy')
     row = operations_db.get(ctxt, operation.id)
     assert (row.state, row.attempt, row.owner) == ('queued', 0, None)
@@ -236,7 +236,7 @@ def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation)
     seen = []
 
     def handler(ctxt, operation, _resource):
-        with runner.hold(ctxt, operation, 'test'):
+        with runner.claimed(ctxt, operation, 'test'):
             seen.append(operation.attempt)
             if len(seen) < 3:
                 raise exception.NotYet(-1, 'a copy')
@@ -257,10 +257,10 @@ def test_one_that_waits_is_told_of_when_it_begins_to_and_when_it_ends(ctxt, oper
     runner, looks = _runner(), 20
     caplog.set_level('INFO')
     for number in range(looks):
-        with pytest.raises(exception.NotYet), runner.hold(ctxt, operation, 'test'):
+        with pytest.raises(exception.NotYet), runner.claimed(ctxt, operation, 'test'):
             raise exception.NotYet(-1, 'a copy' if number else 'a lock')
     assert operations_db.get(ctxt, operation.id).attempt == 0
-    with runner.hold(ctxt, operation, 'test'):
+    with runner.claimed(ctxt, operation, 'test'):
         assert operation.attempt == 1
     told = [re.search('begins|waits for .*|ends', line)[0] for line in caplog.messages]
     assert told == ['begins', 'waits for a lock.', 'waits for a copy.', 'ends']
@@ -275,7 +275,7 @@ def test_how_long_one_has_waited_is_known_whoever_looks(ctxt, operation, monkeyp
         while True:
             found = operations_db.get(ctxt, operation.id)
             with (contextlib.suppress(exception.NotYet),
-                  _runner().hold(ctxt, found, 'test')):
+                  _runner().claimed(ctxt, found, 'test')):
                 try:
                     operations.wait(ctxt, found, 'a copy', within=35, otherwise=late, longest=25)
                 except exception.NotYet as exc:
@@ -342,7 +342,7 @@ def test_a_stop_begins_nothing_and_gives_back_what_does_not_end(ctxt, operation,
     began, gate, lost = threading.Event(), threading.Event(), []
 
     def handler(ctxt, operation, _resource):
-        with runner.hold(ctxt, operation, 'test'):
+        with runner.claimed(ctxt, operation, 'test'):
             began.set()
             assert gate.wait(10)
             try:

@@ -80,7 +80,7 @@ def test_suspending_that_does_not_end_is_given_up_and_resumed_in_the_end(
     ended = tmp_path / 'ended'
     program.write_text(f'{program.read_text()}\n[ $1 = resume ] || '
                        f'until [ -e "{ended}" ]; do sleep 0.01; done\n')
-    monkeypatch.setattr(freeze, 'PATIENCE', 0.1)
+    monkeypatch.setattr(freeze, 'TIMEOUT_SECONDS', 0.1)
     with (pytest.raises(processutils.ProcessExecutionError, match='not resumed yet'),
           freeze.frozen(['vg-a', 'vg-b'])):
         pytest.fail('not still')

@@ -23,7 +23,7 @@ def device(tmp_path):
 @pytest.mark.skipif(os.geteuid(), reason='needs root, to look at other processes without sudo')
 def test_processes_are_named(device, monkeypatch):
     # It looks at all processes of a machine that may be busy.
-    monkeypatch.setattr(holders, 'PATIENCE', 120)
+    monkeypatch.setattr(holders, 'TIMEOUT_SECONDS', 120)
     code = f'import os; fd = os.open({device!r}, os.O_PATH); print(1, flush=True); input()'
     with subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
@@ -36,7 +36,7 @@ def test_processes_are_named(device, monkeypatch):
 
 @pytest.mark.skipif(os.geteuid(), reason='needs root, to run commands without sudo')
 def test_a_look_that_takes_too_long_finds_nobody(device, monkeypatch):
-    monkeypatch.setattr(holders, 'PATIENCE', 0)
+    monkeypatch.setattr(holders, 'TIMEOUT_SECONDS', 0)
     started = []
     start = command.start_script
     monkeypatch.setattr(command, 'start_script',

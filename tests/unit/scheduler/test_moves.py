@@ -153,11 +153,11 @@ class TestRetype:
         assert (volume.status, operation.state, bus.sent) == ('in-use', 'failed', [])
 
 
-def test_a_failed_hand_over_gives_the_space_back(ask, manager, ctxt, monkeypatch):
+def test_a_failed_requeue_gives_the_space_back(ask, manager, ctxt, monkeypatch):
     def broken(*_args, **_kwargs):
         raise exception.DatabaseUnavailable()
 
-    monkeypatch.setattr(operations_db, 'hand_over', broken)
+    monkeypatch.setattr(operations_db, 'requeue', broken)
     with pytest.raises(exception.DatabaseUnavailable):
         ask('migrate', 'available', {'resource_backend': THERE})
     pool, = manager.driver.get_pools(ctxt, name=f'{THERE}#fast')

@@ -37,15 +37,15 @@ def test_the_key_is_stored_as_a_salted_hash_only(ctxt, volume):
 def test_a_transaction_that_is_run_again_checks_the_quota_again(ctxt, volume, taker, monkeypatch):
     made = transfers.create(ctxt, volume)
     asked, fails = [], [exception.DatabaseBusy()]
-    receive, give = transfers.quota.receive_volume, snapshots.give
+    receive, change_owner = transfers.quota.receive_volume, snapshots.change_owner
     monkeypatch.setattr(transfers.quota, 'receive_volume',
                         lambda *args: (asked.append(args[1]), receive(*args)))
 
     def break_once(*args, **kwargs):
         if fails:
             raise fails.pop()
-        give(*args, **kwargs)
-    monkeypatch.setattr(snapshots, 'give', break_once)
+        change_owner(*args, **kwargs)
+    monkeypatch.setattr(snapshots, 'change_owner', break_once)
     transfers.accept(taker, made['id'], made['auth_key'])
     assert asked == ['p2', 'p2']
     assert {row.project_id for row in snapshots.for_volume(ctxt, volume.id)} == {'p2'}

@@ -34,7 +34,7 @@ def make(ctxt, manager, sent, backup):
         operation = sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
         volumes_db.update(ctxt, volume.id, {'host': POOL})
-        operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+        operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
         before()
         manager.runner.handlers['volume.create'](ctxt, operation)
         return volumes_db.get(ctxt, volume.id), operations_db.get(ctxt, operation.id)
@@ -73,14 +73,14 @@ def test_a_backup_that_is_busy_by_now(ctxt, make, backup):
 
 def test_a_volume_that_went_away_meanwhile(ctxt, make, backup, monkeypatch):
     backup_service.register(ctxt)
-    leave = volumes_db.leave
+    finish_transition = volumes_db.finish_transition
 
     def too_late(*args, **kwargs):
         volumes_db.overwrite(ctxt, args[1], {'status': 'deleting'})
-        return leave(*args, **kwargs)
-    monkeypatch.setattr(volumes_db, 'leave', too_late)
+        return finish_transition(*args, **kwargs)
+    monkeypatch.setattr(volumes_db, 'finish_transition', too_late)
     volume, operation = make()
-    assert (volume.status, operation.error) == ('deleting', operations.WENT_AWAY)
+    assert (volume.status, operation.error) == ('deleting', operations.SUPERSEDED)
     assert backups_db.get(ctxt, backup.id).status == 'available'
     assert operations_db.unfinished_for(ctxt, backup.id) == []
 

@@ -104,7 +104,7 @@ class World:
         operation = self.sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(self.ctxt, operation)
         volumes_db.update(self.ctxt, volume.id, {'host': POOL})
-        operations_db.hand_over(self.ctxt, operation, stage='execute', host=BACKEND)
+        operations_db.requeue(self.ctxt, operation, stage='execute', host=BACKEND)
         return volumes_db.get(self.ctxt, volume.id), operation
 
     def volume(self):

@@ -43,7 +43,7 @@ def manager(database, conf, sent, group):
 @pytest.fixture
 def watch(manager, monkeypatch):
     # No answer is fresh enough: each look asks.
-    monkeypatch.setattr(health, 'PATIENCE', 0.0)
+    monkeypatch.setattr(health, 'TIMEOUT_SECONDS', 0.0)
     return health.Watch(manager.backend)
 
 
@@ -55,7 +55,7 @@ def create(ctxt, manager, sent):
         operation = sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
         volumes_db.update(ctxt, volume.id, {'host': f'{HOST}#lvm'})
-        operations_db.hand_over(ctxt, operation, stage='execute', host=HOST)
+        operations_db.requeue(ctxt, operation, stage='execute', host=HOST)
         manager.runner.handlers['volume.create'](
             ctxt, operation, volumes_db.get(ctxt, volume.id))
         return volume.id

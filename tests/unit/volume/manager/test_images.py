@@ -47,7 +47,7 @@ def accepted(ctxt, service, manager, sent, run):
         operation = sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
         volumes_db.update(ctxt, volume.id, {'host': POOL})
-        operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+        operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
         sent.append(('create_volume', {'operation': operation,
                                        'volume': volumes_db.get(ctxt, volume.id)}))
         assert run().state == 'done'
@@ -135,7 +135,7 @@ def test_a_volume_that_is_deleted_by_force_stops_its_copy(ctxt, service, accepte
     volumes_db.overwrite(ctxt, made, {'status': 'deleting'})
     sent.append(message)
     assert operations_db.get(ctxt, message[1]['operation'].id).state == 'queued'
-    assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
+    assert (run().error, volumes_db.get(ctxt, made).status) == (operations.SUPERSEDED, 'deleting')
 
 
 def test_a_volume_that_a_server_waits_for_gets_its_image(ctxt, service, accepted, run, folder):
@@ -264,7 +264,7 @@ def test_too_many_attempts_leave_no_image(ctxt, service, uploading, sent, run):
 def test_a_volume_that_is_deleted_by_force_has_no_image(ctxt, service, uploading, sent, run):
     made, ident = uploading()
     volumes_db.overwrite(ctxt, made, {'status': 'deleting'})
-    assert (run().error, volumes_db.get(ctxt, made).status) == (operations.WENT_AWAY, 'deleting')
+    assert (run().error, volumes_db.get(ctxt, made).status) == (operations.SUPERSEDED, 'deleting')
     assert ident not in service.images
 
 

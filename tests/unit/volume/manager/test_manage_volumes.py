@@ -38,7 +38,7 @@ def accept(ctxt, manager, sent):
         operation = sent[-1][1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
         volumes_db.update(ctxt, volume.id, {'host': POOL})
-        operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+        operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
         return volumes_db.get(ctxt, volume.id), operation
     return make
 

@@ -47,7 +47,7 @@ class Retype:
     def place(self):
         """What the scheduler does where the type fits."""
         operations.OperationRunner('s', 'schedule', {}).claim(self.ctxt, self.operation)
-        operations_db.hand_over(self.ctxt, self.operation, stage='execute', host=BACKEND)
+        operations_db.requeue(self.ctxt, self.operation, stage='execute', host=BACKEND)
 
     def run(self, resource=None):
         """The back end comes to it; by itself it loads the volume."""
@@ -93,7 +93,7 @@ class Retype:
     def deleted_by_force_while_it_waits(self):
         self.place()
         with (pytest.raises(exception.NotYet),
-              self.manager.runner.hold(self.ctxt, self.operation, 'test')):
+              self.manager.runner.claimed(self.ctxt, self.operation, 'test')):
             raise exception.NotYet(60, 'somebody')
         self.deleted_by_force_in_the_scheduler()
         wake(self.ctxt, self.operation)

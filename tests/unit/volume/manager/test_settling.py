@@ -111,7 +111,7 @@ def test_a_retype_and_what_happens_before_it_is_done(
     status = change(ctxt, volume, held)
     scheduler = operations.OperationRunner('s', 'schedule', {})
     scheduler.claim(ctxt, operation)
-    operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+    operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
     before = _now(ctxt, volume)
     manager.runner.handlers['volume.retype'](ctxt, operation, before)
     end = _now(ctxt, volume)

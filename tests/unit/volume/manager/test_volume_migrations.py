@@ -148,8 +148,8 @@ def _placed(ctxt, bus, pool='east'):
     operation = arguments['operation']
     operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
     place = {'host': POOLS[pool], 'cluster_name': None, 'availability_zone': pool}
-    operations_db.hand_over(ctxt, operation, stage='execute', host=HERE,
-                            arguments={**operation.arguments, 'destination': place})
+    operations_db.requeue(ctxt, operation, stage='execute', host=HERE,
+                          arguments={**operation.arguments, 'destination': place})
     return method, operation
 
 
@@ -453,7 +453,7 @@ def test_a_volume_that_goes_while_its_migration_waits_leaves_nothing(
     volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
     assert operations_db.get(ctxt, operation.id).state == 'queued'
     assert _look(ctxt, bus, operation) is None
-    assert operations_db.get(ctxt, operation.id).error == operations.WENT_AWAY
+    assert operations_db.get(ctxt, operation.id).error == operations.SUPERSEDED
     assert volumes_db.list_rows(ctxt, all_tenants=True).rows == []
     for folder in ('east', 'west'):
         assert list((tmp_path / folder).iterdir()) == []
@@ -715,7 +715,7 @@ class TestRetype:
         volume_actions.retype(ctxt, volume, fast, 'never')
         operation = bus.scheduled.pop()[1]['operation']
         operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
-        operations_db.hand_over(ctxt, operation, stage='execute', host=HERE)
+        operations_db.requeue(ctxt, operation, stage='execute', host=HERE)
         made = _run(ctxt, bus, operation, volume)
         assert (made.status, made.volume_type_id) == ('available', fast.id)
         assert (made.host, made.migration_status) == (POOLS['west'], None)

@@ -25,7 +25,7 @@ def accepted(ctxt, manager, sent):
         scheduler = operations.OperationRunner('s', 'schedule', {})
         scheduler.claim(ctxt, operation)
         volumes_db.update(ctxt, volume.id, {'host': POOL})
-        operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+        operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
         return volumes_db.get(ctxt, volume.id), operation
     return make
 
@@ -193,7 +193,7 @@ def test_retype_counts_for_the_new_type(ctxt, manager, sent, volume):
     volume_actions.retype(ctxt, volume, types_db.get(ctxt, other.id))
     operation = sent[-1][1]['operation']
     operations.OperationRunner('s', 'schedule', {}).claim(ctxt, operation)
-    operations_db.hand_over(ctxt, operation, stage='execute', host=BACKEND)
+    operations_db.requeue(ctxt, operation, stage='execute', host=BACKEND)
     _run(ctxt, manager, sent)
     retyped = volumes_db.get(ctxt, volume.id)
     assert (retyped.volume_type_id, retyped.status) == (other.id, 'available')
