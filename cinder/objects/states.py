@@ -38,6 +38,8 @@ TRANSITIONAL = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', '
                 'uploading', 'retyping', 'reverting', 'restoring-backup', 'backing-up',
                 'restoring', 'error_managing_deleting')
 
+# In one of these a volume is about to be nobody's; no host is told any more how to use it.
+LEAVING = ('deleting', 'unmanaging', 'error_managing_deleting')
 # Statuses of a volume that no attachment decides.
 OWNED = (*TRANSITIONAL, 'maintenance', 'awaiting-transfer')
 # Its bytes may not be there, or not be whole: letting it go mends nothing. One that was in use when

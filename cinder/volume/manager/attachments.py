@@ -33,6 +33,7 @@ class AttachmentEndpoint:
             return self._connect(ctxt, volume, connector)
 
     def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+        volume = _as_it_is(ctxt, volume)
         exporting.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
         try:
             info = self.driver.initialize_connection(volume, connector)
@@ -183,6 +184,22 @@ class AttachmentEndpoint:
                                   {'connector': None, 'connection_info': None})
         LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
         notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
+
+
+def _as_it_is(ctxt, volume: objects.Volume) -> objects.Volume:
+    """The volume as its row is now, as a call may wait for what is done to it.
+
+    :raises InvalidVolume: there is nothing to connect to any more, or not here.
+    """
+    try:
+        found = volumes_db.get(ctxt.elevated(), volume.id)
+    except exception.VolumeNotFound:
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is gone') from None
+    if found.status in states.LEAVING:
+        raise exception.InvalidVolume(reason=f"volume {volume.id} is in status '{found.status}'")
+    if (found.host, found.name_id) != (volume.host, volume.name_id):
+        raise exception.InvalidVolume(reason=f'volume {volume.id} has moved to {found.host}')
+    return found
 
 
 def _is_read_only(volume: objects.Volume) -> bool:

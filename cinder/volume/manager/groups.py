@@ -23,7 +23,11 @@ class GroupEndpoint:
 
     def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
         return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt),
-                          functools.partial(operations.member_gone, ctxt, operation, 'volume'))
+                          functools.partial(operations.member_gone, ctxt, operation, 'volume'),
+                          functools.partial(self._close, ctxt))
+
+    def _close(self, ctxt, volume: objects.Volume) -> None:
+        exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
     @operations.handles('group.create')
     def create_group(self, ctxt, operation: objects.Operation,
@@ -81,9 +85,12 @@ class GroupEndpoint:
             placed = [volume for volume in volumes if volume.host]
             with (work.driver(),
                   members.still(self.driver, [volume.id for volume in placed], unread=placed)):
-                for volume in placed:
-                    exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
-                self._groups(ctxt, operation).delete_group(work.resource, placed)
+                groups = self._groups(ctxt, operation)
+                if groups is self.driver:
+                    # The generic way ends each export under the lock of its volume.
+                    for volume in placed:
+                        self._close(ctxt, volume)
+                groups.delete_group(work.resource, placed)
             with session.writer(ctxt):
                 for volume in volumes:
                     volumes_db.destroy(ctxt, volume.id)

@@ -19,12 +19,14 @@ class OneByOne(driver_api.Groups):
     :param driver: makes and removes the members.
     :param fill: (volume) -> fields, makes one volume from the source that its row names.
     :param gone: is told of each member that was removed, as the next one may fail.
+    :param close: ends the export of a volume that is to be removed.
     """
 
     def __init__(self, driver: driver_api.VolumeDriver,
                  fill: Callable[[objects.Volume], driver_api.Fields],
-                 gone: Callable[[objects.base.CinderObject], None]) -> None:
-        self.driver, self.fill, self.gone = driver, fill, gone
+                 gone: Callable[[objects.base.CinderObject], None],
+                 close: Callable[[objects.Volume], None]) -> None:
+        self.driver, self.fill, self.gone, self.close = driver, fill, gone, close
 
     def create_group(self, group: objects.Group) -> driver_api.Fields:
         """Nothing to make: membership is in our rows only."""
@@ -37,6 +39,7 @@ class OneByOne(driver_api.Groups):
         for volume in volumes:
             # A creation that is still at work ends first; then there is something to remove.
             with locks.unread(volume), locks.held(f'volume-{volume.id}'):
+                self.close(volume)
                 self.driver.delete_volume(volume)
                 self.gone(volume)
 
@@ -85,6 +88,6 @@ def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
 
 def of(driver: driver_api.VolumeDriver, fill: Callable[[objects.Volume], driver_api.Fields],
        gone: Callable[[objects.base.CinderObject], None] = lambda _member: None,
-       ) -> driver_api.Groups:
+       close: Callable[[objects.Volume], None] = lambda _volume: None) -> driver_api.Groups:
     """The driver's own way with groups, or the generic one."""
-    return driver if isinstance(driver, driver_api.Groups) else OneByOne(driver, fill, gone)
+    return driver if isinstance(driver, driver_api.Groups) else OneByOne(driver, fill, gone, close)

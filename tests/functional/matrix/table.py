@@ -259,6 +259,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('delete [plain, old]', 'driver.delete_volume:before', 1, 'os-initialize_connection', ''),
     ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to available', 'lost'),
     ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to error', 'lost'),
+    ('group delete [group, old]', 'driver.delete_volume:after', 1, 'os-initialize_connection', ''),
+    ('group delete [group, old]', 'driver.remove_export:after', 2, 'os-initialize_connection', ''),
 )
 RESETS = frozenset(name for name in REQUESTS if 'reset' in name)
 # Who was let in by these has no attachment; the client ends it.

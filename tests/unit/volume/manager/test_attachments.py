@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an initiator is told about a volume."""
+import functools
 import threading
 
+import oslo_messaging as messaging
 import pytest
 
 from cinder import exception
 from cinder.db import attachments as attachments_db
 from cinder.db import qos_specs, types, volumes
+from cinder.objects import states
 from cinder.volume.manager import attachments
 from tests.unit.volume.manager.conftest import POOL
 
@@ -59,6 +62,37 @@ def test_the_hypervisor_is_told_what_it_has_to_enforce(manager, ctxt, consumer, 
     endpoint = _endpoint(manager)
     info = endpoint.initialize_connection(ctxt, volume, CONNECTOR)
     assert info['data']['qos_specs'] == told
+
+
+@pytest.mark.parametrize(('change', 'words'), [
+    (volumes.destroy, 'is gone'),
+    *((functools.partial(volumes.overwrite, values={'status': status}), f"status '{status}'")
+      for status in states.LEAVING),
+    (functools.partial(volumes.update, values={'host': 'there@lvm#p'}), 'has moved to there@lvm#p'),
+    (functools.partial(volumes.update, values={'name_id': 'other'}), 'has moved')],
+    ids=['gone', *states.LEAVING, 'moved', 'moved here'])
+def test_nobody_is_connected_to_what_went_while_the_call_waited(
+        manager, ctxt, shared, monkeypatch, change, words):
+    endpoint, exported = _endpoint(manager), []
+    monkeypatch.setattr(manager.backend.driver, 'create_export',
+                        lambda _ctxt, volume, _connector: exported.append(volume))
+    change(ctxt, shared.id)
+    with pytest.raises(messaging.ExpectedException) as raised:
+        endpoint.initialize_connection(ctxt, shared, CONNECTOR)
+    assert isinstance(raised.value.exc_info[1], exception.InvalidVolume)
+    assert words in str(raised.value.exc_info[1])
+    assert exported == []
+
+
+def test_an_attachment_to_what_is_being_removed_fails(manager, ctxt, shared):
+    """Of a group, say, whose deletion takes reservations along."""
+    attachment = _attachment(ctxt, shared)
+    volumes.overwrite(ctxt, shared.id, {'status': 'deleting'})
+    with pytest.raises(messaging.ExpectedException):
+        _endpoint(manager).attachment_update(ctxt, shared, CONNECTOR, attachment.id)
+    found = attachments_db.get(ctxt, attachment.id)
+    assert (found.attach_status, found.connector) == ('error_attaching', None)
+    assert volumes.get(ctxt, shared.id).status == 'deleting'
 
 
 def test_the_export_goes_with_the_last_of_those_that_go_at_once(manager, ctxt, shared, exports):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume service with far more to do than it can at a time: it hears every message, short work of
 another project goes on, and calls are refused in time rather than kept waiting."""
+import functools
 import threading
 import time
 import types
@@ -204,7 +205,13 @@ def test_what_ends_the_bytes_of_a_source_waits_for_its_copies_in_the_journal(
     _until(lambda: _counts(manager)['short'] == 0)
     row = operations_db.get(ctxt, operation.id)
     assert (row.attempt, row.arguments['waiting']['for']) == (0, f'lock bytes-{source.name}')
-    assert volume_rpc.VolumeAPI().initialize_connection(ctxt, source, {'host': 'h'})['data']
+    answer = functools.partial(volume_rpc.VolumeAPI().initialize_connection, ctxt, source,
+                               {'host': 'h'})
+    if verb == 'volume.delete':
+        with pytest.raises(exception.InvalidVolume, match="status 'deleting'"):
+            answer()
+    else:
+        assert answer()['data']
     assert (folder / source.name).stat().st_size == 2 ** 30
     copies.gate.set()
     _until(lambda: operations_db.get(ctxt, operation.id).state == 'done')
