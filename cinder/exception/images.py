@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of images and of the image service."""
+from cinder.exception.base import (
+    CinderException,
+    Conflict,
+    Invalid,
+    NotFound,
+    QuotaError,
+    ServiceUnavailable,
+)
+from cinder.i18n import _
+
+
+class ImageNotFound(NotFound):
+    message = _('Image %(image_id)s could not be found.')
+
+
+class NoImageService(Invalid):
+    message = _('No image service is set up.')
+
+
+class ImageUnacceptable(Invalid):
+    message = _('Image %(image_id)s cannot be used: %(reason)s')
+
+
+class ImageNameAmbiguous(Conflict):
+    message = _("Multiple matches found for '%(name)s', use an ID to be more specific: %(ids)s")
+
+
+class ImageConflict(Conflict):
+    message = _('The image service cannot do that now: %(reason)s')
+
+
+class ImageLimitExceeded(QuotaError):
+    message = _('The image service takes no more: %(reason)s')
+
+
+class ImageServiceUnavailable(ServiceUnavailable):
+    message = _('The image service cannot be used at this time.')
+
+
+class NoRoomForConversion(CinderException):
+    message = _('The volume service has too little room to convert the image.')
+    safe = True

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors of requests, whatever resource they are about: their form, version, rights and rate."""
+from cinder.exception.base import (
+    CinderException,
+    Invalid,
+    NotAuthorized,
+    NotFound,
+    ServiceUnavailable,
+)
+from cinder.i18n import _
+
+
+class InvalidInput(Invalid):
+    message = _('Invalid input: %(reason)s')
+
+
+class InvalidParameterValue(Invalid):
+    message = _('Invalid value: %(err)s')
+
+
+class InvalidAvailabilityZone(Invalid):
+    message = _("Invalid input: availability zone '%(az)s' is unknown or has no service up.")
+
+
+class InvalidHost(Invalid):
+    message = _('Invalid host: %(reason)s')
+
+
+class InvalidApiVersionString(Invalid):
+    message = _("API version '%(version)s' is not of the form MAJOR.MINOR.")
+
+
+class InvalidGlobalAPIVersion(Invalid):
+    message = _('Version %(req_ver)s is not supported by the API; '
+                'the lowest is %(min_ver)s, the highest %(max_ver)s.')
+    code = 406
+
+
+class InvalidContentType(Invalid):
+    message = _('Content type %(content_type)s is not supported: a body has to be JSON, with the '
+                'header Content-Type: application/json.')
+    code = 415
+
+
+class MissingContentType(Invalid):
+    message = _('The Content-Type header is missing: a body has to be JSON, with the header '
+                'Content-Type: application/json.')
+    code = 415
+
+
+class PolicyNotAuthorized(NotAuthorized):
+    message = _('Policy does not allow %(action)s to be performed.')
+
+
+class PolicyUndecided(ServiceUnavailable):
+    message = _('Whether policy allows %(action)s cannot be found out at this time.')
+
+
+class TooManyRequests(CinderException):
+    """:param seconds: until the next request is taken."""
+
+    message = _('Too many requests were sent; the next is taken in %(seconds)d s.')
+    code = 429
+    safe = True
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds=seconds)
+        self.headers = {'Retry-After': str(seconds)}
+
+
+class VersionNotFoundForAPIMethod(NotFound):
+    message = _('The resource could not be found.')
+
+
+class ExtensionNotFound(NotFound):
+    message = _('Extension %(alias)s could not be found.')
+
+
+class ProjectNotFound(NotFound):
+    message = _('Project %(project_id)s could not be found.')
+
+
+class MarkerNotFound(NotFound):
+    message = _('Marker %(marker)s could not be found.')
+
+
+class MessageNotFound(NotFound):
+    message = _('Message %(message_id)s could not be found.')
