@@ -34,13 +34,18 @@ class AttachmentEndpoint:
 
     def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         volume = _as_it_is(ctxt, volume)
+        exported = bool(volume.provider_location)
         exporting.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
         try:
             info = self.driver.initialize_connection(volume, connector)
         except Exception:
-            # Of an export that nobody uses no detachment would ever be told.
+            # Of an export that nobody uses no detachment would ever be told. The attachment may be
+            # called complete already: that does not make it one that needs what was made for it.
             with excutils.save_and_reraise_exception():
-                self._remove_unused(ctxt, volume, attachments_db.for_volume(ctxt, volume.id))
+                if exported:
+                    self._remove_unused(ctxt, volume, attachments_db.for_volume(ctxt, volume.id))
+                else:
+                    self._remove_export(ctxt, volume)
         return self._complete(volume, info)
 
     def _remove_unused(self, ctxt, volume: objects.Volume,

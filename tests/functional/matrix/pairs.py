@@ -199,6 +199,8 @@ class Player:
                 findings.append('it did not come there')
             if pair.trouble == 'broke':
                 site.stage.release()
+                for thread in threads:
+                    thread.join()
                 site.drain()
             # Who waits for the answer of a call does not know yet what it makes.
             ids.setdefault('attachment', site.newest_attachment())

@@ -236,6 +236,8 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
      'os-roll_detaching', 'breaks'),
     ('connect [plain, old]', 'driver.create_export:before', 1, 'attachment complete',
      'rest breaks'),
+    ('connect [plain, old]', 'driver.initialize_connection:before', 1, 'attachment complete',
+     'breaks'),
     ('attachment update [held, old]', 'driver.initialize_connection:before', 1,
      'os-roll_detaching', 'breaks'),
     ('attachment update [reserved, old]', 'driver.create_export:before', 1, 'transfer create',

@@ -125,6 +125,24 @@ def test_an_export_stays_for_who_is_just_being_connected(manager, ctxt, shared, 
     assert exports == [('terminate', 'a')]
 
 
+@pytest.mark.parametrize(('exported', 'done'), [(None, [('remove', None)]), ('there', [])])
+def test_a_connection_that_failed_takes_back_the_export_that_it_made(
+        manager, ctxt, shared, exports, monkeypatch, exported, done):
+    """Also if its attachment was called complete meanwhile; but who attached the old way has just
+    such a row, and needs the export that was there."""
+    volumes.update(ctxt, shared.id, {'provider_location': exported})
+    new = _attachment(ctxt, shared)
+
+    def fail(_volume, _connector):
+        attachments_db.update(ctxt, new.id, {'attach_status': 'attached'})
+        raise exception.VolumeBackendAPIException(data='broken')
+
+    monkeypatch.setattr(manager.backend.driver, 'initialize_connection', fail)
+    with pytest.raises(exception.VolumeBackendAPIException):
+        _endpoint(manager).attachment_update(ctxt, shared, {'host': 'b'}, new.id)
+    assert exports == done
+
+
 @pytest.mark.parametrize(('other', 'done'), [
     (None, [('terminate', 'b'), ('remove', None)]), ('a', [('terminate', 'b')]), ('b', [])])
 def test_a_connection_whose_attachment_was_deleted_meanwhile_is_undone(
