@@ -2,7 +2,7 @@
 """Which of the waiting operations of a service begins next, and how many run at a time.
 
 Bounded by class of work, fair between projects, in order for each resource. Knows neither the
-database nor the bus; what a job does, its `run` knows.
+database nor the bus; what a job does, its `run` knows, and fair locks are told for whom.
 """
 import collections
 import concurrent.futures
@@ -12,6 +12,8 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from cinder import fair_lock
 
 
 class Job(NamedTuple):
@@ -186,7 +188,8 @@ class Executor:
 
     def _run(self, entry: _Entry) -> None:
         try:
-            entry.job.run()
+            with fair_lock.working_for(entry.job.kind, entry.job.project_id):
+                entry.job.run()
         finally:
             with self._changed:
                 del self._running[entry.job.ident]

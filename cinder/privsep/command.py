@@ -9,7 +9,6 @@ import re
 import shlex
 import signal
 import subprocess  # nosec B404 # this module is what starts processes, of PROGRAMS only
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
@@ -20,7 +19,7 @@ from oslo_privsep import capabilities as caps
 from oslo_privsep import priv_context
 from oslo_utils import strutils
 
-from cinder import holds, privsep
+from cinder import fair_lock, holds, privsep
 
 LOG = logging.getLogger(__name__)
 
@@ -79,7 +78,7 @@ _TimeoutExpired = (subprocess.TimeoutExpired, patcher.original('subprocess').Tim
 
 Process = subprocess.Popen
 
-_turns: dict[str, threading.Lock] = {}
+_turns: dict[str, fair_lock.FairLock] = {}
 _overdue: dict[str, tuple[str, subprocess.Popen]] = {}
 
 
@@ -93,10 +92,10 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
             env_variables: Mapping[str, str] | None = None) -> tuple[str, str]:
     """Run a program and wait for it; the signature is a part of processutils.execute's.
 
-    Commands of one lane run one at a time, and none is killed: a command that misses its
-    deadline stays, and the next of its lane first waits for it to end. So a hung storage
-    holds one process, not a pile, and a command that succeeds late is found done when its
-    (idempotent) caller comes again. A command without a lane is killed at its deadline.
+    Commands of one lane run one at a time, in the order of a FairLock, and none is killed: a
+    command that misses its deadline stays, and the next of its lane first waits for it to end. So
+    a hung storage holds one process, not a pile, and a command that succeeds late is found done
+    when its (idempotent) caller comes again. A command without a lane is killed at its deadline.
 
     :param argv: program, one of PROGRAMS, and its arguments
     :param run_as_root: through the privileged helper when this process is not root
@@ -134,8 +133,8 @@ def _turn(lane: str | None, timeout: float | None, line: str) -> Iterator[None]:
     if lane is None:
         yield
         return
-    turn = _turns.setdefault(lane, threading.Lock())
-    if not turn.acquire(timeout=-1 if timeout is None else timeout):
+    turn = _turns.setdefault(lane, fair_lock.FairLock())
+    if not turn.acquire(timeout=timeout):
         why = f'no turn within {timeout:.1f} s: other commands on {lane} are still running'
         raise CommandOverdue('', why, -1, line, why)
     try:

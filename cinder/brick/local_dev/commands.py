@@ -5,11 +5,10 @@ import contextlib
 import functools
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 
-from cinder import exception, utils
+from cinder import exception, fair_lock, utils
 from cinder.brick.local_dev import reports
 from cinder.privsep import command
 
@@ -36,7 +35,7 @@ class Commands:
         self._execute = functools.partial(
             executor or command.execute, run_as_root=True, root_helper=root_helper,
             env_variables=_environment(lvm_conf, suppress_fd_warn))
-        self._changing = threading.RLock()
+        self._changing = fair_lock.FairLock()
         # Two lanes, so that a report does not wait for all the changes that are queued up.
         self._lanes = executor is None
         self.answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
@@ -56,13 +55,18 @@ class Commands:
 
     @contextlib.contextmanager
     def turn(self, program: str, timeout: float | None = CHANGE_SECONDS) -> Iterator[None]:
-        """One change at a time, in the order in which they come; a queue that moves on may be
-        long. Whoever holds volumes still has several turns: another change would resume them."""
+        """One change at a time, so that the first commands of many copies keep no other work
+        waiting; a queue that moves on may be long. Whoever holds volumes still has several turns:
+        another change would resume them."""
         began = time.monotonic()
-        while not self._changing.acquire(timeout=-1 if timeout is None else timeout):
-            if self.answered[CHANGES] < began:
-                raise reports.Overdue(data=f'{program}: an earlier command is still running')
-            began = time.monotonic()
+
+        def moves_on() -> bool:
+            nonlocal began
+            since, began = began, time.monotonic()
+            return self.answered[CHANGES] >= since
+
+        if not self._changing.acquire(timeout=timeout, go_on=moves_on):
+            raise reports.Overdue(data=f'{program}: an earlier command is still running')
         try:
             yield
         finally:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import oslo_messaging as messaging
 
-from cinder import context, coordination, exception
+from cinder import context, coordination, exception, fair_lock
 from cinder.rpc import base as rpc
 
 # Half of the threads of the bus: the others take messages, however long calls wait here.
@@ -72,7 +72,7 @@ def answers(method: Callable) -> Callable:
     @functools.wraps(method)
     def call(endpoint: object, ctxt: context.RequestContext, *args: object,
              **kwargs: object) -> object:
-        with _places.one(ctxt.project_id):
+        with _places.one(ctxt.project_id), fair_lock.working_for('call', ctxt.project_id):
             return method(endpoint, ctxt, *args, **kwargs)
     return call
 

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from cinder import fair_lock
 from cinder.operations import executor
 from cinder.operations.executor import Executor, Job
 
@@ -53,6 +54,13 @@ def line():
     made = Line()
     yield made
     made.end_all()
+
+
+def test_locks_are_told_for_whom_a_job_runs():
+    line, told = Line({'bulk': 1}), []
+    line.executor.put(Job('a', 'p', 'a', 'bulk', lambda: told.append(fair_lock._party.get())))
+    assert line.executor.wait(60)
+    assert told == [('bulk', 'p')]
 
 
 def test_a_class_runs_no_more_than_its_bound():

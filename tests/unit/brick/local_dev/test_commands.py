@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each way in which a command of LVM can fail or wait (faults F20 to F23)."""
+import functools
 import threading
 import time
 
 import pytest
 
+from cinder import fair_lock
 from cinder.brick.local_dev import commands, lvm, reports
 from tests.fakes.volume_group import GIB
 
@@ -92,6 +94,32 @@ def test_changes_wait_for_their_turn_as_long_as_others_come_to_an_end(thin, fake
     thin.change('lvchange', '-ay', 'vg/vg-pool', timeout=0.01)
     holder.join()
     assert fake.programs() == ['lvchange']
+
+
+def test_copies_that_begin_keep_short_work_waiting_for_one_command(thick, fake):
+    thick.create_volume('source', GIB)
+    fake.commands.clear()
+
+    def clone(number):
+        with fair_lock.working_for('bulk', 'many'):
+            thick.clone(f'copy-{number}', 'source', GIB, GIB, live=True)
+
+    def create():
+        with fair_lock.working_for('short', 'one'):
+            thick.create_volume('small', GIB)
+
+    works = [*(functools.partial(clone, number) for number in range(8)), create]
+    threads = [threading.Thread(target=work) for work in works]
+    with thick.turn('lvcreate'):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            deadline = time.monotonic() + 60
+            while len(thick._changing._waiting) < number and time.monotonic() < deadline:
+                time.sleep(0.0005)
+    for thread in threads:
+        thread.join(60)
+    changes = [argv for argv in fake.commands if argv[0] == 'lvcreate']
+    assert 'small' in changes[1] and len(changes) == 2 * 8 + 1
 
 
 def test_our_own_commands_queue_in_two_lanes(monkeypatch):
