@@ -2,9 +2,6 @@
 """What a back end does for backups: a volume that is to hold one goes to a backup service, and a
 service that makes one gets a device to read."""
 import contextlib
-import uuid
-
-from oslo_log import log as logging
 
 from cinder import exception, objects, utils
 from cinder.db import attachments as attachments_db
@@ -17,11 +14,8 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
-from cinder.volume.manager import calls, locks
+from cinder.volume.manager import backup_snapshots, calls
 from cinder.volume.manager.task import Task
-
-LOG = logging.getLogger(__name__)
-
 
 
 class BackupSourceEndpoint:
@@ -61,7 +55,7 @@ class BackupSourceEndpoint:
 
     def _temporary(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> objects.Snapshot:
         self._require_reading()
-        ident = _temporary_id(backup.id)
+        ident = backup_snapshots.temporary_id(backup.id)
         try:
             snapshot = snapshots_db.get(ctxt, ident)
         except exception.SnapshotNotFound:
@@ -90,39 +84,7 @@ class BackupSourceEndpoint:
                 self.driver.close_snapshot(snapshots_db.get(ctxt, backup.snapshot_id))
                 return
             with contextlib.suppress(exception.SnapshotNotFound):
-                _remove(ctxt, self.driver, _temporary_id(backup.id))
-
-
-def _temporary_id(backup_id: str) -> str:
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f'backup/{backup_id}/snapshot'))
-
-
-def _remove(ctxt, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
-    snapshot = snapshots_db.get(ctxt, snapshot_id)
-    if snapshot.status != 'creating':
-        driver.close_snapshot(snapshot)
-    driver.delete_snapshot(snapshot)
-    snapshots_db.destroy(ctxt, snapshot.id)
-
-
-def remove_left(ctxt, backend: backends.Backend) -> None:
-    """The step at start: snapshots that backups were read from, and that nobody closed, go when
-    those are over."""
-    if not isinstance(backend.driver, driver_api.ReadsSnapshots):
-        return
-    # Listed first: the backup of one that is made while this runs is under way by then.
-    found = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
-    wanted = set(map(_temporary_id, operations_db.resources_under_way(ctxt)))
-    for snapshot in found:
-        if snapshot.use_quota or snapshot.id in wanted:
-            continue
-        try:
-            # Its backup may close it at the same time.
-            with (locks.held(f'volume-{snapshot.volume_id}'),
-                  contextlib.suppress(exception.SnapshotNotFound)):
-                _remove(ctxt, backend.driver, snapshot.id)
-        except exception.CinderException:
-            LOG.exception('Snapshot %s, left of a backup, could not be removed.', snapshot.id)
+                backup_snapshots.remove(ctxt, self.driver, backup_snapshots.temporary_id(backup.id))
 
 
 def give_away(ctxt, work: Task, **values: object) -> None:

@@ -11,7 +11,6 @@ from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
-from cinder.volume import driver as driver_api
 from cinder.volume.manager import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -72,16 +71,3 @@ class ReplicationEndpoint:
     def use_backend(self, _ctxt, backend_id: str | None) -> None:
         """Another host of the cluster went over to this copy."""
         self.driver.use_backend(backend_id)
-
-
-# --------------------------------------------------------------------------- steps of the startup
-def use_active_copy(ctxt, backend: backends.Backend) -> None:
-    """Let the driver begin with the copy that was in use last."""
-    if isinstance(backend.driver, driver_api.Replicates):
-        backend.driver.use_backend(replication_db.active(ctxt, backend.host))
-
-
-def note_replication(ctxt, backend: backends.Backend) -> None:
-    """Say in the services table that the back end can fail over."""
-    if isinstance(backend.driver, driver_api.Replicates):
-        replication_db.enable(ctxt, backend.host)

@@ -12,12 +12,13 @@ from oslo_log import log as logging
 from cinder import operations, utils
 from cinder.conf import CONF
 from cinder.db import groups as groups_db
+from cinder.db import replication as replication_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import migration
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import audit, backups, exporting, replication
+from cinder.volume.manager import audit, backup_snapshots, exporting
 from cinder.volume.manager import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -94,6 +95,12 @@ def _leave_cluster(ctxt, backend: backends.Backend) -> None:
             LOG.info('%d %s of %s were taken out of their cluster.', moved, things, backend.host)
 
 
+def use_active_copy(ctxt, backend: backends.Backend) -> None:
+    """Let the driver begin with the copy that was in use last."""
+    if isinstance(backend.driver, driver_api.Replicates):
+        backend.driver.use_backend(replication_db.active(ctxt, backend.host))
+
+
 def set_up_driver(ctxt, backend: backends.Backend) -> None:
     backend.driver.do_setup(ctxt)
     backend.driver.check_for_setup_error()
@@ -101,6 +108,12 @@ def set_up_driver(ctxt, backend: backends.Backend) -> None:
 
 def read_capabilities(_ctxt, backend: backends.Backend) -> None:
     backend.driver.init_capabilities()
+
+
+def note_replication(ctxt, backend: backends.Backend) -> None:
+    """Say in the services table that the back end can fail over."""
+    if isinstance(backend.driver, driver_api.Replicates):
+        replication_db.enable(ctxt, backend.host)
 
 
 def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
@@ -169,7 +182,7 @@ def publish_capabilities(ctxt, backend: backends.Backend) -> None:
 
 # The order is part of the contract with operators: what is published is already exported.
 # Interrupted operations are resumed after this, once the message server runs.
-STEPS = (check_support, join_cluster, replication.use_active_copy, set_up_driver, read_capabilities,
-         replication.note_replication, synchronize_provider_info, count_allocated, export_again,
-         audit.heal, limit_copies, mark_initialized, remove_temporary_files, backups.remove_left,
+STEPS = (check_support, join_cluster, use_active_copy, set_up_driver, read_capabilities,
+         note_replication, synchronize_provider_info, count_allocated, export_again, audit.heal,
+         limit_copies, mark_initialized, remove_temporary_files, backup_snapshots.remove_left,
          migrate_keys, publish_capabilities)

@@ -13,7 +13,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.drivers import lvm
-from cinder.volume.manager import backups
+from cinder.volume.manager import backup_snapshots, backups
 from tests.fakes import backup_service, volumes
 from tests.fakes.volume_group import FakeVolumeGroup
 from tests.unit.volume.manager.conftest import BACKEND, POOL
@@ -230,7 +230,7 @@ def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, folder, caplog
             raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason='it is open')
         delete(snapshot)
     monkeypatch.setattr(manager.backend.driver, 'delete_snapshot', busy)
-    backups.remove_left(ctxt, manager.backend)
+    backup_snapshots.remove_left(ctxt, manager.backend)
     left = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)}
     assert left == {of_tenant.id, names[under_way.id], names[broken.id]}
     assert f'{names[broken.id]}, left of a backup, could not be removed' in caplog.text
@@ -268,5 +268,5 @@ def test_a_backup_that_begins_while_what_is_left_is_looked_for_keeps_its_snapsho
         with monkeypatch.context() as patch:
             read = getattr(module, name)
             patch.setattr(module, name, lambda *args, read=read: (read(*args), begin())[0])
-            backups.remove_left(ctxt, manager.backend)
+            backup_snapshots.remove_left(ctxt, manager.backend)
     assert len(snapshots_db.for_volume(ctxt, volume.id)) == 2

@@ -10,7 +10,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
-from cinder.volume.manager import audit, backups, exporting, startup
+from cinder.volume.manager import audit, backup_snapshots, exporting, startup
 from tests.fakes.hesitant import HesitantDriver
 from tests.unit.volume.manager.conftest import BACKEND, POOL
 
@@ -153,7 +153,7 @@ def test_storage_of_one_host_is_refused_in_a_cluster(start, make_used, conf, ctx
 
 @pytest.mark.parametrize('step', [
     startup.synchronize_provider_info, startup.count_allocated, startup.export_again, audit.heal,
-    backups.remove_left, exporting.restore], ids=lambda step: step.__name__)
+    backup_snapshots.remove_left, exporting.restore], ids=lambda step: step.__name__)
 @pytest.mark.parametrize('shared', [True, False])
 def test_a_step_at_start_reads_the_rows_of_this_storage(start, conf, ctxt, monkeypatch, step,
                                                         shared):
