@@ -9,7 +9,16 @@ from oslo_config import cfg
 
 from cinder import utils
 from cinder.api import checks as api_checks
-from cinder.conf import exposed, folders, lines, log_config, names, unknown, urls, values
+from cinder.conf import (
+    directories,
+    file_permissions,
+    file_syntax,
+    host_names,
+    log_config,
+    option_values,
+    unknown_options,
+    urls,
+)
 from cinder.conf.problem import Check, Problem
 from cinder.coordination import checks as coordination_checks
 from cinder.db import checks as db_checks
@@ -47,15 +56,15 @@ MANAGE = 'cinder-manage'
 PROGRAMS = frozenset((API, SCHEDULER, VOLUME))
 # Check -> the programs that need it. The first ones make sure that values can be read at all.
 CHECKS: dict[Check, frozenset[str]] = {
-    lines.check: PROGRAMS | {MANAGE},
-    values.check: PROGRAMS | {MANAGE},
+    file_syntax.check: PROGRAMS | {MANAGE},
+    option_values.check: PROGRAMS | {MANAGE},
     _leases: PROGRAMS,
     log_config.check: PROGRAMS,
     log_config.check_formats: PROGRAMS,
     db_checks.check: PROGRAMS | {MANAGE},
     rpc_checks.check: PROGRAMS,
-    folders.check_state_path: frozenset((VOLUME,)),
-    folders.check_working_folders: frozenset((VOLUME,)),
+    directories.check_state_path: frozenset((VOLUME,)),
+    directories.check_working_folders: frozenset((VOLUME,)),
     coordination_checks.check: frozenset((VOLUME,)),
     coordination_checks.check_cluster: frozenset((VOLUME,)),
     keymgr_checks.check: frozenset((API, VOLUME)),
@@ -63,16 +72,16 @@ CHECKS: dict[Check, frozenset[str]] = {
     api_checks.check_policy_file: frozenset((API,)),
     api_checks.check_filters_file: frozenset((API,)),
     api_checks.check_tls: frozenset((API,)),
-    names.check: PROGRAMS,
+    host_names.check: PROGRAMS,
     urls.check: PROGRAMS,
     volume_checks.check_enabled: frozenset((VOLUME,)),
     volume_checks.check_names: frozenset((VOLUME,)),
     volume_checks.check_storage: frozenset((VOLUME,)),
     volume_checks.check_cluster: frozenset((VOLUME,)),
     volume_checks.check_exports: frozenset((VOLUME,)),
-    unknown.check: PROGRAMS,
+    unknown_options.check: PROGRAMS,
     _down_time: PROGRAMS,
-    exposed.check: PROGRAMS,
+    file_permissions.check: PROGRAMS,
 }
 
 
@@ -108,7 +117,7 @@ def attributed(conf: cfg.ConfigOpts, programs: frozenset[str]
 
 
 # Knows more when the drivers have registered their options.
-LATE = unknown.check
+LATE = unknown_options.check
 _warnings: list[Problem] = []
 
 

@@ -17,7 +17,7 @@ from oslo_policy import opts, policy
 
 from cinder import exception, policies
 from cinder.conf import CONF
-from cinder.policies import overrides
+from cinder.policies import policy_files
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -37,7 +37,7 @@ Test = Callable[[Any, Mapping[str, Any]], bool]
 
 # The engine, and the tests that were made of its rules; both are replaced together.
 _engine: tuple[policy.Enforcer, dict[str, Test]] | None = None
-_files: overrides.Files = ()
+_files: policy_files.Files = ()
 _checked = 0.0
 _loading = threading.RLock()
 
@@ -63,7 +63,7 @@ def _current() -> tuple[policy.Enforcer, dict[str, Test]]:
         if _engine is not None and now - _checked < _REFRESH:
             return _engine
         opts.set_defaults(CONF)
-        files = overrides.find()
+        files = policy_files.find()
         if _engine is None or files != _files:
             try:
                 _engine = _load(), {}
@@ -87,7 +87,7 @@ def _load() -> policy.Enforcer:
     # overrides.read() tells of old names in a line each.
     engine.suppress_default_change_warnings = engine.suppress_deprecation_warnings = True
     engine.register_defaults(policies.list_rules())
-    overrides.read(engine)
+    policy_files.read(engine)
     return engine
 
 
@@ -114,7 +114,7 @@ def _test_of(check: Any, asked: str) -> Test:
             name.lower() for name in creds['roles']]
     if type(check) is _ATTRIBUTE and check.kind.isidentifier():
         return _attribute_test(check.kind, check.match, check)
-    if type(check) in (_ROLE, _ATTRIBUTE, overrides.NEVER):
+    if type(check) in (_ROLE, _ATTRIBUTE, policy_files.NEVER):
         return lambda target, creds: check(target, creds, enforcer(), asked)
     return _foreign_test(check, asked)
 
@@ -133,7 +133,7 @@ def _rule(name: str) -> Any:
     try:
         return enforcer().rules[name]
     except KeyError:
-        return overrides.NEVER()
+        return policy_files.NEVER()
 
 
 def _foreign_test(check: Any, asked: str) -> Test:

@@ -5,7 +5,7 @@ import os
 
 # Modules and tests are there to the end; looking for garbage among them takes a tenth of the time.
 gc.disable()
-# As the programs do (cinder/cmd/green.py).
+# As the programs do (cinder/cmd/monkey_patch.py).
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
 
 # In the main thread: a native thread in which eventlet is imported for the first time, as tooz

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-all: API, scheduler and volume services in one process, on an in-memory bus."""
-from cinder.cmd import green  # noqa: F401, I001 - first, see there
+from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 import os
 import sys

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-api: the REST API, served by forked workers that share one socket."""
-from cinder.cmd import green  # noqa: F401, I001 - first, see there
+from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 from oslo_reports import opts as gmr_opts
 

@@ -13,7 +13,7 @@ from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, objects, utils, version
-from cinder.cmd import doctor, journal, recount, settings
+from cinder.cmd import config_commands, journal, quota_recount, volume_doctor
 from cinder.conf import CONF
 from cinder.db import errors, migration, purge, services
 
@@ -92,7 +92,7 @@ def host_list(zone: str | None = None) -> None:
 
 def quota_check(project_id: str | None = None) -> int:
     """Compare what the quota code counts with the rows themselves; 1 means: they differ."""
-    differences = recount.differences(context.get_admin_context(), project_id)
+    differences = quota_recount.differences(context.get_admin_context(), project_id)
     _table(('Project', 'Quota', 'Counted', 'Rows'), differences)
     print(f'{len(differences)} differences')
     return 1 if differences else 0
@@ -145,11 +145,12 @@ COMMANDS = (
     Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
     Command('quota', 'check', quota_check, _PROJECT),
     Command('quota', 'sync', quota_sync, _PROJECT),
-    Command('config', 'list', settings.show, (('option', _OPTIONAL),)),
-    Command('config', 'check', settings.check, (
-        ('--program', {'choices': settings.PROGRAMS, 'help': 'only what concerns this one'}),)),
+    Command('config', 'list', config_commands.show, (('option', _OPTIONAL),)),
+    Command('config', 'check', config_commands.check, (
+        ('--program', {'choices': config_commands.PROGRAMS,
+                       'help': 'only what concerns this one'}),)),
     Command('host', 'list', host_list, (('zone', _OPTIONAL),)),
-    Command('volume', 'doctor', doctor.examine, (
+    Command('volume', 'doctor', volume_doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
     Command('operations', 'list', operations_list, (

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-scheduler: decides on which back end a volume is made."""
-from cinder.cmd import green  # noqa: F401, I001 - first, see there
+from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 import sys
 

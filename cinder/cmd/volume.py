@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-volume: one service per enabled back end, each in a child process of its own."""
-from cinder.cmd import green  # noqa: F401, I001 - first, see there
+from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 import os
 import subprocess  # nosec B404 # one program, this one; see _spawn

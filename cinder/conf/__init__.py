@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from oslo_config import cfg
 
-from cinder.conf import files, options
+from cinder.conf import config_files, options
 
 CONF = cfg.CONF
 # OS_SECTION__OPTION, which oslo.config reads.
@@ -77,7 +77,7 @@ def _told_by_us() -> Iterator[None]:
 
 def _require_folders(conf: cfg.ConfigOpts) -> None:
     """Stop at a folder that cannot be listed: oslo.config finds no file in it and says nothing."""
-    for folder in files.folders(conf):
+    for folder in config_files.folders(conf):
         os.listdir(folder)
 
 
@@ -92,5 +92,5 @@ def _first(name: str) -> list[str]:
     return [system]
 
 
-files.install()
+config_files.install()
 register(CONF)

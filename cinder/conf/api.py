@@ -4,7 +4,7 @@ Paste, socket and log-format options of the WSGI server belong to oslo.service."
 
 from oslo_config import cfg
 
-from cinder.conf import kinds
+from cinder.conf.option_types import Regex
 
 OPTS = [
     cfg.StrOpt('auth_strategy', default='keystone',
@@ -37,7 +37,7 @@ OPTS = [
                     'the kernel decides.'),
     cfg.StrOpt('public_endpoint', sample_default='https://volume.example.org',
                help='Base of the links in answers. Not set: taken from the request.'),
-    cfg.Opt('project_id_regex', type=kinds.Regex(), default=r'[0-9a-f\-]+',
+    cfg.Opt('project_id_regex', type=Regex(), default=r'[0-9a-f\-]+',
             help='Regular expression for project ids in URLs.'),
     cfg.IntOpt('osapi_max_limit', default=1000, min=1, mutable=True,
                help='Largest number of entries in one page of a list, and the number in a page '

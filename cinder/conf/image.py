@@ -4,7 +4,7 @@ connection options of the group are keystoneauth's, registered by cinder.image.g
 
 from oslo_config import cfg
 
-from cinder.conf import kinds
+from cinder.conf.option_types import NamesOpt
 
 GROUP = 'glance'
 OPTS = [
@@ -12,10 +12,10 @@ OPTS = [
                help='Region whose image service is asked. Not set: the first in the catalog.'),
 ]
 DEFAULTS = [
-    kinds.NamesOpt('glance_api_servers', sample_default=['http://192.0.2.1:9292'],
-                   help='URLs of the image service; the next one is asked when one does not '
-                        'answer. Not set: the catalog of the identity service that section '
-                        '[glance] names is asked.'),
+    NamesOpt('glance_api_servers', sample_default=['http://192.0.2.1:9292'],
+             help='URLs of the image service; the next one is asked when one does not '
+                  'answer. Not set: the catalog of the identity service that section '
+                  '[glance] names is asked.'),
     cfg.StrOpt('glance_catalog_info', default='image:glance:publicURL',
                regex=r'^[^:]+:[^:]*:(public|internal|admin)(URL)?$',
                help='What to look for in that catalog: type, name and endpoint, of which the name '
@@ -37,14 +37,14 @@ DEFAULTS = [
                     'set: certfile of section [glance], else none.'),
     cfg.StrOpt('glance_keyfile', sample_default='/etc/cinder/glance.key',
                help='File with the key of glance_certfile. Not set: keyfile of section [glance].'),
-    kinds.NamesOpt('glance_core_properties',
-                   default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
-                            'min_disk', 'min_ram', 'name', 'size'],
-                   help='What of an image is kept with a volume made from it, besides its own '
-                        'properties; they are not given back to an image made from that volume.'),
-    kinds.NamesOpt('reserved_image_namespaces', default=[],
-                   help='Properties whose names begin so are not given to new images, besides '
-                        'those that the image service keeps for itself.'),
+    NamesOpt('glance_core_properties',
+             default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
+                      'min_disk', 'min_ram', 'name', 'size'],
+             help='What of an image is kept with a volume made from it, besides its own '
+                  'properties; they are not given back to an image made from that volume.'),
+    NamesOpt('reserved_image_namespaces', default=[],
+             help='Properties whose names begin so are not given to new images, besides '
+                  'those that the image service keeps for itself.'),
     cfg.BoolOpt('enable_force_upload', default=False,
                 help='Let volumes that are in use become images where a request insists.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',

@@ -4,7 +4,7 @@ Options of a single filter or weigher stand here too, named after it."""
 
 from oslo_config import cfg
 
-from cinder.conf import kinds
+from cinder.conf.option_types import NamesOpt
 
 OPTS = [
     cfg.StrOpt('scheduler_driver',
@@ -17,11 +17,11 @@ OPTS = [
     cfg.IntOpt('scheduler_driver_init_wait_time', default=60, min=1,
                help='Longest wait, in seconds after start, for the first reports of the back '
                     'ends before a request can be refused for want of one.'),
-    kinds.NamesOpt('scheduler_default_filters',
-                   default=['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter'],
-                   help='Filters a pool must pass, by entry-point name, in order.'),
-    kinds.NamesOpt('scheduler_default_weighers', default=['CapacityWeigher'],
-                   help='Weighers that order the remaining pools, by entry-point name.'),
+    NamesOpt('scheduler_default_filters',
+             default=['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter'],
+             help='Filters a pool must pass, by entry-point name, in order.'),
+    NamesOpt('scheduler_default_weighers', default=['CapacityWeigher'],
+             help='Weighers that order the remaining pools, by entry-point name.'),
     cfg.FloatOpt('capacity_weight_multiplier', default=1.0,
                  help='Factor that the free capacity of a pool is multiplied with: positive '
                       'spreads volumes over the pools, negative fills one pool after the other.'),

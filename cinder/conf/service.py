@@ -6,7 +6,7 @@ import socket
 
 from oslo_config import cfg
 
-from cinder.conf import kinds
+from cinder.conf.option_types import NamesOpt
 
 
 def _my_ip() -> str:
@@ -70,6 +70,6 @@ OPTS = [
                     'renewal. Each heartbeat renews it: keep it above report_interval.'),
     cfg.IntOpt('operation_max_attempts', default=3, min=1,
                help='Number of attempts at one operation before its resource is put in error.'),
-    kinds.NamesOpt('fault_points', default=[],
-                   help='Named steps at which the service is to fail, for tests only.'),
+    NamesOpt('fault_points', default=[],
+             help='Named steps at which the service is to fail, for tests only.'),
 ]

@@ -3,7 +3,7 @@
 
 from oslo_config import cfg
 
-from cinder.conf import kinds
+from cinder.conf.option_types import NamesOpt
 
 OPTS = [
     cfg.StrOpt('target_helper', default='tgtadm',
@@ -19,9 +19,9 @@ OPTS = [
                     'attached, either way.'),
     cfg.StrOpt('target_ip_address', default='$my_ip',
                help='Address on which volumes are exported.'),
-    kinds.NamesOpt('target_secondary_ip_addresses', default=[],
-                   deprecated_name='iscsi_secondary_ip_addresses',
-                   help='Further addresses of the same exports, for multipath.'),
+    NamesOpt('target_secondary_ip_addresses', default=[],
+             deprecated_name='iscsi_secondary_ip_addresses',
+             help='Further addresses of the same exports, for multipath.'),
     cfg.PortOpt('target_port', default=3260,
                 help='Port on which volumes are exported.'),
     cfg.StrOpt('target_protocol', default='iscsi',

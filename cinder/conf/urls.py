@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from oslo_config import cfg, types
 
-from cinder.conf import files
+from cinder.conf import config_files
+from cinder.conf.option_values import Values, shown
 from cinder.conf.problem import Problem
-from cinder.conf.values import Values, shown
 
 # By name, in whichever section: those of ours and of libraries whose type is a mere text.
 NAMES = frozenset((
@@ -29,7 +29,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             yield from _faults(setting, values.text(setting), isinstance(option.type, types.List))
 
 
-def _faults(setting: files.Setting, text: str, several: bool) -> Iterator[Problem]:
+def _faults(setting: config_files.Setting, text: str, several: bool) -> Iterator[Problem]:
     for url in filter(None, map(str.strip, text.split(',') if several else [text])):
         reason = fault(url)
         if reason:

@@ -4,17 +4,17 @@ background work. What one back end is like stands in backend.py, lvm.py, file.py
 
 from oslo_config import cfg
 
-from cinder.conf import kinds
+from cinder.conf.option_types import NamesOpt
 
 # What LVM and file systems take for a name, see lvm(8), VALID NAMES; files that are hidden or parts
-# of others are no volumes, see cinder.brick.local_dev.files.
+# of others are no volumes, see cinder.brick.local_dev.sparse_files.
 _NAME = r'^(?![-.])[a-zA-Z0-9+_.-]*%s[a-zA-Z0-9+_.-]*(?<!\.part)$'
 
 OPTS = [
-    kinds.NamesOpt('enabled_backends', sample_default=['lvm'],
-                   help='Names of the sections that describe a back end each. One service '
-                        'process is started for each of them. Not set: cinder-volume does not '
-                        'start.'),
+    NamesOpt('enabled_backends', sample_default=['lvm'],
+             help='Names of the sections that describe a back end each. One service '
+                  'process is started for each of them. Not set: cinder-volume does not '
+                  'start.'),
     cfg.StrOpt('volume_name_template', default='volume-%s', regex=_NAME,
                help='Name of a volume on the storage; %s stands for its id. A change loses '
                     'sight of what exists.'),

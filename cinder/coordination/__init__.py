@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from cinder import exception, holds, utils
+from cinder import exception, ownership, utils
 from cinder.conf import CONF
 from cinder.coordination import files, leases, services
 
@@ -102,13 +102,13 @@ class Coordinator:
     @contextlib.contextmanager
     def lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
         """Hold the lock `name`; nobody else in the deployment holds it meanwhile. Should that be
-        uncertain, holds.confirm() in the block raises LockLost.
+        uncertain, ownership.confirm() in the block raises LockLost.
 
         :param timeout: seconds to wait for it; None waits for as long as it takes.
         :raises LockCreationFailed: the lock service failed.
         :raises LockTimeout: the time is over.
         """
-        with self._held(name, timeout) as held, holds.resting_on(held):
+        with self._held(name, timeout) as held, ownership.resting_on(held):
             yield
 
     @contextlib.contextmanager
@@ -149,7 +149,7 @@ class Coordinator:
                     entry.held = entry.stack.enter_context(self._held(name, _left(deadline)))
             finally:
                 entry.guard.release()
-            with holds.resting_on(entry.held):
+            with ownership.resting_on(entry.held):
                 yield
         finally:
             with self._sharing:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from oslo_config import cfg
 
 from cinder import utils
-from cinder.conf import folders
+from cinder.conf import directories
 from cinder.conf.problem import Problem
 from cinder.coordination import services
 from cinder.coordination.services import EXAMPLES, EXAMPLES_BETWEEN_HOSTS, SERVICES
@@ -51,7 +51,7 @@ def _unusable(url: str) -> str | None:
         if parsed.port == 0 or scheme == 'file' and (parsed.netloc or not parsed.path):
             return f'it is not of the form {EXAMPLES}.'
         if scheme == 'file':
-            reason = folders.unusable(parsed.path)
+            reason = directories.unusable(parsed.path)
             if reason:
                 return f'{reason}.'
             if not parsed.query:

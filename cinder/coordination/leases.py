@@ -29,7 +29,7 @@ _now = (functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
 
 
 class Held:
-    """A lock that this process holds; one of cinder.holds.
+    """A lock that this process holds; one of cinder.ownership.
 
     :ivar lost: it may be somebody else's; once so, for ever.
     """

@@ -23,7 +23,7 @@ _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utc
 WAITING = 'waiting'
 
 
-def create(ctxt, verb: str, resource: objects.base.CinderObject, *, stage: str = 'execute',
+def create(ctxt, verb: str, resource: objects.CinderObject, *, stage: str = 'execute',
            host: str | None = None, cluster: str | None = None,
            arguments: dict | None = None) -> objects.Operation:
     """Record an accepted change; call it in the transaction that changes the resource.

@@ -4,9 +4,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cinder.objects import base as base
     from cinder.objects.attachments import VolumeAttachment as VolumeAttachment
     from cinder.objects.backups import Backup as Backup
+    from cinder.objects.base import CinderObject as CinderObject
     from cinder.objects.groups import Group as Group
     from cinder.objects.groups import GroupSnapshot as GroupSnapshot
     from cinder.objects.groups import GroupType as GroupType
@@ -22,10 +22,10 @@ _MODULES = ('attachments', 'backups', 'groups', 'operations', 'services', 'snaps
             'volumes')
 # Class name -> module, so that `objects.Volume` works without importing all of them at once.
 _CLASSES = {
-    'Backup': 'backups', 'Cluster': 'services', 'Group': 'groups', 'GroupSnapshot': 'groups',
-    'GroupType': 'groups', 'Operation': 'operations', 'RequestSpec': 'operations',
-    'Service': 'services', 'Snapshot': 'snapshots', 'Volume': 'volumes',
-    'VolumeAttachment': 'attachments', 'VolumeType': 'types',
+    'Backup': 'backups', 'CinderObject': 'base', 'Cluster': 'services', 'Group': 'groups',
+    'GroupSnapshot': 'groups', 'GroupType': 'groups', 'Operation': 'operations',
+    'RequestSpec': 'operations', 'Service': 'services', 'Snapshot': 'snapshots',
+    'Volume': 'volumes', 'VolumeAttachment': 'attachments', 'VolumeType': 'types',
 }
 
 

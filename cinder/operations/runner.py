@@ -15,13 +15,13 @@ from typing import Any
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
-from cinder import context, exception, holds, objects, utils
+from cinder import context, exception, objects, ownership, utils
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
-from cinder.operations.alarms import Alarms
 from cinder.operations.executor import Executor, Job
 from cinder.operations.outcome import request_context
+from cinder.operations.timers import Alarms
 
 LOG = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class OperationRunner:
             with utils.fault_points(step):
                 self._claim_or_give_back(ctxt, operation)
             try:
-                with self._logged(ctxt, operation), holds.resting_on(_Claim(self, operation)):
+                with self._logged(ctxt, operation), ownership.resting_on(_Claim(self, operation)):
                     yield
             except exception.LockLost as exc:
                 LOG.warning('%s of %s %s stops and is given back: %s', operation.verb,
@@ -193,7 +193,7 @@ class OperationRunner:
 
     # ------------------------------------------------------------------------ what comes to be run
     def submit(self, ctxt: context.RequestContext, operation: objects.Operation,
-               resource: objects.base.CinderObject | None = None,
+               resource: objects.CinderObject | None = None,
                dead: Iterable[str] = ()) -> bool:
         """Have the operation run when it is its turn; returns at once.
 
@@ -220,7 +220,7 @@ class OperationRunner:
         return taken
 
     def _execute(self, ctxt: context.RequestContext, operation: objects.Operation,
-                 resource: objects.base.CinderObject | None, since: float) -> None:
+                 resource: objects.CinderObject | None, since: float) -> None:
         try:
             # The thread may have run another one before.
             ctxt.update_store()
@@ -313,7 +313,7 @@ class OperationRunner:
 
 
 class _Claim:
-    """The claim of an operation that a thread works on; one of cinder.holds."""
+    """The claim of an operation that a thread works on; one of cinder.ownership."""
 
     def __init__(self, runner: OperationRunner, operation: objects.Operation) -> None:
         self._runner, self._operation = runner, operation
@@ -335,7 +335,7 @@ class Messages:
 
     @staticmethod
     def _submit(runner: OperationRunner, ctxt: context.RequestContext,
-                operation: objects.Operation, **resource: objects.base.CinderObject) -> None:
+                operation: objects.Operation, **resource: objects.CinderObject) -> None:
         runner.submit(ctxt, operation, resource.get(operation.resource_type))
 
 

@@ -19,7 +19,7 @@ from oslo_privsep import capabilities as caps
 from oslo_privsep import priv_context
 from oslo_utils import strutils
 
-from cinder import fair_lock, holds, privsep
+from cinder import fair_lock, ownership, privsep
 
 LOG = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
         program
     :raises OperationLost: what the work rests on is lost; nothing was run
     """
-    holds.confirm()
+    ownership.confirm()
     words = [str(word) for word in argv]
     env = dict(env_variables or {})
     line = strutils.mask_password(shlex.join(words))

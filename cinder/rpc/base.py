@@ -15,7 +15,7 @@ from oslo_messaging import transport
 
 from cinder import context
 from cinder.objects import base as objects_base
-from cinder.rpc import answering, outbox, tracing
+from cinder.rpc import dispatcher, outbox, tracing
 
 # Exceptions of this module are rebuilt as themselves on the calling side.
 EXCEPTION_MODULES = ('cinder.exception',)
@@ -168,5 +168,5 @@ def get_server(target: messaging.Target, endpoints: Sequence[object],
     server = messaging.get_rpc_server(
         _state['transport'], target, list(endpoints),
         serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))
-    server.dispatcher = answering.AnsweringDispatcher(server.dispatcher)
+    server.dispatcher = dispatcher.AnsweringDispatcher(server.dispatcher)
     return server

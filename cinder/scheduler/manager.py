@@ -21,7 +21,7 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.objects.verbs import SHORT, message_of
-from cinder.rpc import cleanup, notices
+from cinder.rpc import cleanup, notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import assignment
@@ -374,9 +374,9 @@ class SchedulerManager:
         operations.fail(ctxt, operation, resource,
                         f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
                         step=f'{kind}.schedule', detail=operations.NO_BACKEND)
-        notices.tell(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
-                     publisher=f'scheduler.{self.host}', status='error',
-                     reason=error.kwargs['words'])
+        notifications.tell(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
+                           publisher=f'scheduler.{self.host}', status='error',
+                           reason=error.kwargs['words'])
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
                   resource: Placed, refusal: object) -> bool:

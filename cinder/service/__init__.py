@@ -7,19 +7,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cinder.service.launch import ProcessLauncher as ProcessLauncher
-    from cinder.service.launch import SingleProcessLauncher as SingleProcessLauncher
-    from cinder.service.launch import process_launcher as process_launcher
-    from cinder.service.launch import serve as serve
-    from cinder.service.launch import wait as wait
+    from cinder.service.launchers import ProcessLauncher as ProcessLauncher
+    from cinder.service.launchers import SingleProcessLauncher as SingleProcessLauncher
+    from cinder.service.launchers import process_launcher as process_launcher
+    from cinder.service.launchers import serve as serve
+    from cinder.service.launchers import wait as wait
     from cinder.service.profiler import setup_profiler as setup_profiler
-    from cinder.service.web import WSGIService as WSGIService
-    from cinder.service.worker import Service as Service
+    from cinder.service.rpc_service import Service as Service
+    from cinder.service.wsgi_service import WSGIService as WSGIService
 
 # Each program imports only the part it runs: the others cost megabytes.
 _WHERE = {
-    'Service': 'worker', 'WSGIService': 'web', 'SingleProcessLauncher': 'launch',
-    'process_launcher': 'launch', 'serve': 'launch', 'wait': 'launch',
+    'Service': 'rpc_service', 'WSGIService': 'wsgi_service', 'SingleProcessLauncher': 'launchers',
+    'process_launcher': 'launchers', 'serve': 'launchers', 'wait': 'launchers',
     'setup_profiler': 'profiler',
 }
 

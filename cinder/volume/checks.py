@@ -12,8 +12,8 @@ from typing import NamedTuple
 from oslo_config import cfg
 
 from cinder import exception, utils
-from cinder.conf import backend, names
-from cinder.conf.known import Known
+from cinder.conf import backend, host_names
+from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, normal
 from cinder.conf.problem import Problem
 from cinder.volume.configuration import Configuration
@@ -35,7 +35,7 @@ def check_enabled(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         yield Problem(f'[DEFAULT] enabled_backends names {", ".join(twice)} more than once.')
     spellings: dict[str, str] = {}
     for name in dict.fromkeys(enabled):
-        yield from names.faults('[DEFAULT] enabled_backends', name, names.PLACE)
+        yield from host_names.faults('[DEFAULT] enabled_backends', name, host_names.PLACE)
         yield from _section(conf, name)
         other = spellings.setdefault(normal(name), name)
         if other != name:
@@ -66,21 +66,22 @@ def _section(conf: cfg.ConfigOpts, name: str) -> Iterator[Problem]:
 def check_names(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """The names of hosts, pools and zones that back ends have of their own."""
     for name, options in _backends(conf).items():
-        yield from names.faults(f'[{name}] backend_host', options.backend_host, names.PLACE)
-        yield from names.faults(f'[{name}] volume_backend_name', options.volume_backend_name,
-                                names.POOL)
-        yield from names.faults(f'[{name}] backend_availability_zone',
-                                options.backend_availability_zone, names.ZONE)
+        yield from host_names.faults(f'[{name}] backend_host', options.backend_host,
+                                     host_names.PLACE)
+        yield from host_names.faults(f'[{name}] volume_backend_name',
+                                     options.volume_backend_name, host_names.POOL)
+        yield from host_names.faults(f'[{name}] backend_availability_zone',
+                                     options.backend_availability_zone, host_names.ZONE)
         pool = options.volume_backend_name or name
         for owner in filter(None, (options.backend_host or conf.host, conf.cluster)):
             place = f'{owner}@{name}'
-            if len(place.encode()) > names.LONGEST_PLACE:
+            if len(place.encode()) > host_names.LONGEST_PLACE:
                 yield Problem(f'{place[:60]}... of back end [{name}] has {len(place.encode())} '
-                              f'bytes; at most {names.LONGEST_PLACE} are possible.')
-            elif len(f'{place}#{pool}') > names.LONGEST:
+                              f'bytes; at most {host_names.LONGEST_PLACE} are possible.')
+            elif len(f'{place}#{pool}') > host_names.LONGEST:
                 yield Problem(f'{place}#... of back end [{name}] has {len(f"{place}#{pool}")} '
-                              f'characters with its volume_backend_name; at most {names.LONGEST} '
-                              f'are possible.')
+                              'characters with its volume_backend_name; at most '
+                              f'{host_names.LONGEST} are possible.')
 
 
 def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:

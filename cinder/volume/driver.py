@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a driver must offer (VolumeDriver) and what it may: one small abstract class per capability,
-asked for with isinstance(). It holds no way to do any of it; drivers do, and manager/sources.py."""
+asked for with isinstance(). The drivers do the work, and volume/data/create_sources.py."""
 from __future__ import annotations
 
 import abc
@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from cinder.brick.local_dev.pace import Pace
+from cinder.brick.local_dev.throttle import Pace
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Defaults that the middleware of the API needs before it is loaded; operators may change them."""
-from cinder import lazy
+from cinder import lazy_import
 
 # 4 MB that oslo.middleware needs only for the page of a detailed /healthcheck.
-lazy.load_when_used('jinja2')
+lazy_import.load_when_used('jinja2')
 
 from oslo_middleware import cors  # noqa: E402
 

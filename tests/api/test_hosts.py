@@ -5,7 +5,7 @@ import pytest
 from cinder import context, exception
 from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
-from cinder.volume.manager import capabilities
+from cinder.volume.host import capabilities
 from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
 

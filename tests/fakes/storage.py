@@ -3,7 +3,7 @@
 nobody cuts."""
 import os
 
-from cinder.brick.local_dev import files, pace
+from cinder.brick.local_dev import sparse_files, throttle
 
 
 class Clock:
@@ -20,8 +20,8 @@ class Clock:
 
     def pace_copies(self, monkeypatch) -> 'Clock':
         """Let copies of files that are limited take time of this clock."""
-        monkeypatch.setattr(pace, 'time', self)
-        monkeypatch.setattr(files, '_sleep', self.sleep)
+        monkeypatch.setattr(throttle, 'time', self)
+        monkeypatch.setattr(sparse_files, '_sleep', self.sleep)
         return self
 
 
@@ -33,4 +33,4 @@ def hurry(patch) -> None:
     """
     patch.setattr(os, 'fsync', os.fstat)
     patch.setattr(os, 'fdatasync', os.fstat)
-    patch.setattr(files, '_TICK', 0)
+    patch.setattr(sparse_files, '_TICK', 0)

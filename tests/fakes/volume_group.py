@@ -132,7 +132,7 @@ class FakeVolumeGroup:
 
     @contextlib.contextmanager
     def frozen(self, names):
-        """As privsep.freeze.frozen; fails as program 'suspend' or, at the end, 'resume'."""
+        """As privsep.dm_suspend.frozen; fails as program 'suspend' or, at the end, 'resume'."""
         if not names:
             yield
             return

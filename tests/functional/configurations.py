@@ -179,7 +179,8 @@ def _prepare_parent() -> None:
     """Import, and work out, what is the same in each child."""
     import importlib
     for name in ('cinder.cmd.all', 'cinder.api.v3.router', 'cinder.scheduler.manager',
-                 'cinder.service.web', 'cinder.service.worker', 'cinder.service.launch',
+                 'cinder.service.wsgi_service', 'cinder.service.rpc_service',
+                 'cinder.service.launchers',
                  'cinder.volume.manager', 'cinder.volume.drivers.file', 'tooz.coordination',
                  'tooz.drivers.file', 'oslo_messaging._drivers.impl_fake', 'webob',
                  'cinder.keymgr.keys', 'castellan.key_manager', 'castellan.common.utils'):

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 
-from cinder.volume.drivers import audit, exported, lvm, manageable
+from cinder.volume.drivers import exported, lvm, lvm_audit, manageable
 from tests.fakes import volumes
 from tests.unit.volume import driver_contract as contract
 from tools import lab
@@ -55,7 +55,7 @@ def driver(**options) -> lvm.LVMVolumeDriver:
 
 def scale_down(patch) -> None:
     """Make a GiB of the drivers small, for one test."""
-    for module in (lvm, audit, exported, manageable):
+    for module in (lvm, lvm_audit, exported, manageable):
         patch.setattr(module, 'GIB', UNIT)
 
 

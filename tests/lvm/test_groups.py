@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from cinder.brick.local_dev import blocks
-from cinder.volume.manager import copying
+from cinder.brick.local_dev import block_copy
+from cinder.volume.data import volume_copy
 from tests.fakes import volumes
 from tests.lvm import group
 from tests.unit.volume import driver_contract as contract
@@ -143,9 +143,9 @@ class TestTwoGroups:
             os.pwrite(device.fileno(), bytes(group.UNIT), 0)
             os.pwrite(device.fileno(), sample, MIB)
             os.fsync(device.fileno())
-        done = list(copying.copy(origin.local_path(source), storage.path(target),
-                                 group.UNIT, mover=blocks.Blocks(),
-                                 reads_zeros=storage.driver.sparse_copy))
+        done = list(volume_copy.copy(origin.local_path(source), storage.path(target),
+                                     group.UNIT, mover=block_copy.Blocks(),
+                                     reads_zeros=storage.driver.sparse_copy))
         assert done == [group.UNIT]
         wanted = bytes(MIB) + sample + bytes(group.UNIT - 2 * MIB)
         assert storage.read(target, group.UNIT) == wanted

@@ -13,13 +13,14 @@ from cinder import utils
 from cinder.conf import CONF
 from cinder.db import volumes as volumes_db
 from cinder.volume import configuration
+from cinder.volume.data import remote_attach, volume_copy
 from cinder.volume.drivers import file
-from cinder.volume.manager import connecting, copying, moving
+from cinder.volume.manager import migration_rows
 from tests.functional.processes import free_port
 from tests.lvm import group, initiator
 from tests.lvm.test_lio import kernel  # noqa: F401 - a fixture
+from tests.unit.volume.conftest import conf, folder  # noqa: F401 - fixtures
 from tests.unit.volume.manager import test_volume_migrations as unit
-from tests.unit.volume.manager.conftest import conf, folder  # noqa: F401 - fixtures
 from tests.unit.volume.manager.test_volume_migrations import (  # noqa: F401 - fixtures
     bus,
     path,
@@ -35,14 +36,14 @@ def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
     """The second back end is a thin pool that LIO exports."""
     group.make()
     group.scale_down(monkeypatch)
-    for module in (unit, moving, file):
+    for module in (unit, migration_rows, file):
         monkeypatch.setattr(module, 'GIB', group.UNIT)
-    monkeypatch.setattr(copying, 'PIECE', group.UNIT // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', group.UNIT // 4)
     names = itertools.cycle(('one', 'other'))
     monkeypatch.setattr(utils, 'machine', lambda: next(names))
-    real = connecting.Initiator.connector
+    real = remote_attach.Initiator.connector
     # The initiator's daemon of the lab has a name of its own.
-    monkeypatch.setattr(connecting.Initiator, 'connector',
+    monkeypatch.setattr(remote_attach.Initiator, 'connector',
                         lambda self: {**real(self), 'initiator': initiator.NAME})
     values = {'volume_driver': 'cinder.volume.drivers.lvm.LVMVolumeDriver', 'use_chap_auth': True,
               'volume_group': group.NAME, 'lvm_type': 'thin', 'target_helper': 'lioadm',
@@ -73,24 +74,24 @@ def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
         os.pwrite(source.fileno(), os.urandom(SAMPLE), group.UNIT // 2)
     expected = digest(path(volume))
     operation = unit._migrate(ctxt, bus, volume)
-    disconnect = connecting.Initiator.disconnect
+    disconnect = remote_attach.Initiator.disconnect
     with monkeypatch.context() as patch:
         patch.setattr(utils, 'fault_point',
                       lambda name: bus.die() if name.endswith('progress:after') else None)
-        patch.setattr(connecting.Initiator, 'disconnect', lambda *_args: None)
+        patch.setattr(remote_attach.Initiator, 'disconnect', lambda *_args: None)
         with pytest.raises(unit.Killed):
             unit._run(ctxt, bus, operation, volume)
     bus.dead = False
-    assert connecting.Initiator.disconnect is disconnect
+    assert remote_attach.Initiator.disconnect is disconnect
     assert len(sessions()) == 1
     copied = []
-    real = copying.copy
+    real = volume_copy.copy
 
     def watched(*args, **kwargs):
         for done in real(*args, **kwargs):
             copied.append(done)
             yield done
-    monkeypatch.setattr(copying, 'copy', watched)
+    monkeypatch.setattr(volume_copy, 'copy', watched)
     again = start(unit.HERE)
     again.runner.poll()
     again.runner.wait()
@@ -98,6 +99,6 @@ def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
     assert (moved.host, moved.migration_status) == (unit.POOLS['east'], 'success')
     assert digest(f'/dev/{group.NAME}/{moved.name}') == expected
     # It went on after the pieces that were done.
-    assert copied[0] == 2 * copying.PIECE and copied[-1] == group.UNIT
+    assert copied[0] == 2 * volume_copy.PIECE and copied[-1] == group.UNIT
     assert sessions() == []
     assert os.listdir('/sys/kernel/config/target/core') == ['alua']

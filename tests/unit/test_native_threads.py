@@ -175,9 +175,9 @@ SHARED = {
     'policy._files': LOCK,
     'privsep.command._overdue': 'each entry by the one who has the turn of its lane',
     'privsep.command._turns': 'setdefault(), which is one step',
-    'privsep.freeze._keepers': 'each entry by the one who made its key',
+    'privsep.dm_suspend._keepers': 'each entry by the one who made its key',
     'rpc.base._state': 'at the start and the end, or under a lock',
-    'service.launch._launcher': START,
+    'service.launchers._launcher': START,
     'utils._FAULTS': START,
     'volume.api.zones._cache': WHOLE,
 }

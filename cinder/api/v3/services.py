@@ -16,7 +16,7 @@ from cinder.db import clusters as clusters_db
 from cinder.db import services as services_db
 from cinder.i18n import _
 from cinder.policies import services as policy
-from cinder.rpc import logs
+from cinder.rpc import log_levels
 from cinder.volume.api import services
 
 LOG = logging.getLogger(__name__)
@@ -77,11 +77,11 @@ def get_log(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     prefix = body.get('prefix') or ''
     found = []
     if _means_us(body):
-        found.append(('cinder-api', CONF.host, logs.levels(prefix)))
+        found.append(('cinder-api', CONF.host, log_levels.levels(prefix)))
     for service in _addressed(req, body):
         try:
             found.append((service.binary, service.host,
-                          logs.ask(req.context, service, prefix)))
+                          log_levels.ask(req.context, service, prefix)))
         except exception.ServiceUnavailable:
             LOG.warning('%s on %s does not tell its log levels', service.binary, service.host)
     return {'log_levels': [{'binary': binary, 'host': host, 'levels': levels}
@@ -97,9 +97,9 @@ def set_log(req: wsgi.Request, body: dict[str, Any]) -> None:
     if not level:
         return
     if _means_us(body):
-        logs.set_levels(prefix, level)
+        log_levels.set_levels(prefix, level)
     for service in _addressed(req, body):
-        logs.tell(req.context, service, prefix, level)
+        log_levels.tell(req.context, service, prefix, level)
 
 
 def _means_us(body: dict[str, Any]) -> bool:

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cinder import holds
-from cinder.brick.local_dev import blocks, commands, moment, pools, reports
-from cinder.privsep import command, freeze
+from cinder import ownership
+from cinder.brick.local_dev import block_copy, commands, group_snapshot, pools, reports
+from cinder.privsep import command, dm_suspend
 
 THIN_SINCE = (2, 2, 95)
 # Part of the free space that a new thin pool takes; the rest is for its metadata and their
@@ -34,18 +34,18 @@ class LVM(commands.Commands):
     :param mover: how to clear and copy thick volumes
     :param discard: tell physical volumes, where they can, that the blocks of removed thick
         volumes are free
-    :param freezer: as freeze.frozen
+    :param freezer: as dm_suspend.frozen
     """
 
     def __init__(self, vg_name: str, root_helper: str | None = None, lvm_type: str = 'default',
                  executor: Callable | None = None, lvm_conf: str | None = None,
                  suppress_fd_warn: bool = False, mirrors: int = 0, tries: int = 3,
-                 mover: blocks.Blocks | None = None, discard: bool = False,
-                 freezer: Callable[[Sequence[str]], Any] = freeze.frozen) -> None:
+                 mover: block_copy.Blocks | None = None, discard: bool = False,
+                 freezer: Callable[[Sequence[str]], Any] = dm_suspend.frozen) -> None:
         super().__init__(vg_name, root_helper, executor, lvm_conf, suppress_fd_warn, tries)
         self.pool_name = f'{vg_name}-pool'
         self.mirrors = mirrors
-        self.mover = mover or blocks.Blocks(executor or command.execute)
+        self.mover = mover or block_copy.Blocks(executor or command.execute)
         self.pool = pools.ThinPool(self) if lvm_type == 'thin' else pools.ThickPool(self)
         self._discarding = ('--config', 'devices/issue_discards=1') if discard else ()
         self.freeze = freezer
@@ -161,15 +161,16 @@ class LVM(commands.Commands):
         :param origins: name of the snapshot -> of its volume; all that are there are taken anew
         :raises LVMError: they cannot be taken, or not at one moment
         """
-        moment.take(self, origins, self.create_snapshot)
+        group_snapshot.take(self, origins, self.create_snapshot)
 
     def hold_together(self, sources: Mapping[str, str]) -> None:
         """Take what several volumes hold at one moment; fill_held() makes new volumes of it.
 
         :param sources: name of a new volume -> of its source
         """
-        moment.take(self, {self.pool.held(name): source for name, source in sources.items()},
-                    functools.partial(self.pool.hold_as, active=False))
+        group_snapshot.take(self, {self.pool.held(name): source
+                                   for name, source in sources.items()},
+                            functools.partial(self.pool.hold_as, active=False))
 
     def fill_held(self, name: str, size: int, source_size: int) -> None:
         """Finish a volume whose bytes are held: its size, and those that the source has."""
@@ -188,7 +189,7 @@ class LVM(commands.Commands):
             try:
                 self._extend(name, size)
             finally:
-                with holds.regardless():
+                with ownership.regardless():
                     self.activate(name)
 
     def extend_pool(self, option: str, size: int) -> None:

@@ -14,7 +14,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
-from cinder.image import facts, glance
+from cinder.image import glance, image_properties
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
@@ -51,7 +51,7 @@ def volume_type_of(ctxt, image: dict[str, Any]) -> objects.VolumeType | None:
 
     :raises InvalidInput: the caller knows no such type.
     """
-    name = facts.volume_type_of(image)
+    name = image_properties.volume_type_of(image)
     if name is None:
         return None
     try:
@@ -68,7 +68,7 @@ def snapshot_of(ctxt, image: dict[str, Any]) -> objects.Snapshot | None:
 
     :raises SnapshotNotFound: it is gone.
     """
-    ident = facts.snapshot_of(image)
+    ident = image_properties.snapshot_of(image)
     return snapshots_db.get(ctxt, ident) if ident else None
 
 
@@ -79,7 +79,7 @@ def require_usable(image: dict[str, Any], size: int, volume_type: objects.Volume
     :raises ImageUnacceptable: with what is in the way.
     :raises InvalidInput: volumes of the type are encrypted.
     """
-    facts.require_usable(image, size)
+    image_properties.require_usable(image, size)
     if volume_type.encryption:
         raise exception.InvalidInput(
             reason=_('type %s is encrypted, and images cannot be written to encrypted volumes')
@@ -101,8 +101,8 @@ def upload(ctxt, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
     _require_uploadable(volume, verb, disk_format, container_format)
     images, image_id = glance.for_caller(ctxt), uuidutils.generate_uuid()
     image = images.create(image_id, {
-        **facts.of_image(volume.glance_metadata or {}), 'name': name, 'disk_format': disk_format,
-        'container_format': container_format, **access})
+        **image_properties.of_image(volume.glance_metadata or {}), 'name': name,
+        'disk_format': disk_format, 'container_format': container_format, **access})
     try:
         operation = _record(ctxt, volume, 'volume.upload', verb, image_id=image_id,
                             disk_format=disk_format)
@@ -131,7 +131,7 @@ def reimage(ctxt, volume: objects.Volume, image_id: str, reserved_ok: bool = Fal
         what = 'encrypted' if volume.encrypted else 'on no back end'
         raise exception.InvalidVolume(reason=f'volume {volume.id} is {what}')
     image = glance.for_caller(ctxt).show(image_id)
-    facts.require_usable(image, volume.size)
+    image_properties.require_usable(image, volume.size)
     operation = _record(ctxt, volume, 'volume.reimage', verb, image_id=image['id'])
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
@@ -142,7 +142,7 @@ def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
     if volume.encrypted:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is encrypted, and would be of no use without its key')
-    if CONF.image_conversion_disable and disk_format not in facts.PLAIN:
+    if CONF.image_conversion_disable and disk_format not in image_properties.PLAIN:
         raise exception.InvalidInput(reason=_('this service converts no images: only raw can be '
                                               'made'))
     if container_format == 'compressed':

@@ -11,7 +11,7 @@ from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from cinder.rpc import notices
+from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments
@@ -103,8 +103,8 @@ def attach(ctxt, volume: objects.Volume, instance_uuid: str | None, host_name: s
             'attach_time': session.utcnow()})
         volumes_db.set_admin_metadata(
             ctxt, volume.id, {'readonly': str(readonly), 'attached_mode': mode})
-    if notices.wanted():
-        notices.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
+    if notifications.wanted():
+        notifications.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
 
 
 def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAttachment | None:
@@ -142,7 +142,7 @@ def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment |
         attachments.disconnect(ctxt, volume, attachment)
         attachments.forget(ctxt, volume, attachment)
         if not attachment.connector:  # else the back end told
-            notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
+            notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def force_detach(ctxt, volume: objects.Volume, attachment_id: str | None = None,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of migrations: move a volume to another back end, or finish what others copied.
 
-The others are the compute service, which copies what a server uses (volume/manager/swapping.py).
+The others are the compute service, which copies what a server uses (volume/data/nova_swap.py).
 """
 import uuid
 
@@ -11,7 +11,7 @@ from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
-from cinder.rpc import notices
+from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments, volume_actions, volumes
@@ -93,10 +93,10 @@ def _notify(ctxt, operation: objects.Operation, volume: objects.Volume, target: 
             error: bool) -> None:
     """Tell how an operation ended that waited for this."""
     if error:
-        notices.operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
+        notifications.operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
         return
-    notices.operation(ctxt, 'end', operation, volume, host=target.host,
-                      volume_type_id=target.volume_type_id, multiattach=target.multiattach)
+    notifications.operation(ctxt, 'end', operation, volume, host=target.host,
+                            volume_type_id=target.volume_type_id, multiattach=target.multiattach)
 
 
 @session.retry_on_deadlock

@@ -19,7 +19,7 @@ from cinder.db import transfers as transfers_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from cinder.rpc import notices
+from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, images, zones
@@ -265,7 +265,7 @@ def update(ctxt, volume: objects.Volume, values: dict) -> objects.Volume:
         if metadata is not None:
             volumes_db.set_metadata(ctxt, volume.id, metadata, replace=True)
     updated = volumes_db.get(ctxt, volume.id)
-    notices.tell(ctxt, 'volume', 'volume.update.end', updated)
+    notifications.tell(ctxt, 'volume', 'volume.update.end', updated)
     return updated
 
 

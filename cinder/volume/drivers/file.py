@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as sparse raw files in one folder; a snapshot or clone is a file of its own, which shares
-blocks with its source where the file system can. Bytes are moved by brick.local_dev.files."""
+blocks with its source where the file system can. brick.local_dev.sparse_files moves bytes."""
 from __future__ import annotations
 
 import contextlib
@@ -10,11 +10,11 @@ import stat
 from typing import TYPE_CHECKING, Any
 
 from cinder import exception
-from cinder.brick import native
-from cinder.brick.local_dev import files
+from cinder.brick import blocking
+from cinder.brick.local_dev import sparse_files
 from cinder.i18n import _
 from cinder.volume import driver
-from cinder.volume.drivers import audit, exported, file_audit, manageable
+from cinder.volume.drivers import exported, file_audit, lvm_audit, manageable
 from cinder.volume.drivers.exported import GIB
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     @_typed
     def check_for_setup_error(self) -> None:
         self.reflink = self.configuration.file_reflink
-        if self.reflink != 'never' and not native.call(files.can_reflink, self.folder):
+        if self.reflink != 'never' and not blocking.call(sparse_files.can_reflink, self.folder):
             if self.reflink == 'always':
                 raise exception.VolumeBackendAPIException(
                     data=f'file_reflink is "always", and the file system of {self.folder} '
@@ -76,13 +76,13 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def _pool_stats(self) -> dict[str, Any]:
-        total, free, provisioned, count = native.call(files.usage, self.folder)
+        total, free, provisioned, count = blocking.call(sparse_files.usage, self.folder)
         return self._pool(total=total, free=free, provisioned=provisioned, volumes=count,
                           thin=True)
 
     @_typed
     def create_volume(self, volume: Volume) -> driver.Fields:
-        native.call(files.create, self._path(volume.name), volume.size * GIB)
+        blocking.call(sparse_files.create, self._path(volume.name), volume.size * GIB)
 
     @_typed
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
@@ -97,8 +97,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         self._copy(snapshot.volume.name, snapshot.name, snapshot.volume_size)
 
     def _copy(self, source, name, size):
-        native.copy(files.copy, self._path(source), self._path(name), size * GIB, self.reflink,
-                    self.pace)
+        blocking.copy(sparse_files.copy, self._path(source), self._path(name), size * GIB,
+                      self.reflink, self.pace)
 
     @_typed
     def open_snapshot(self, snapshot: Snapshot) -> str:
@@ -113,33 +113,34 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
-        native.copy(files.replace, self._path(snapshot.name), self._path(volume.name),
-                    volume.size * GIB, self.reflink, self.pace)
+        blocking.copy(sparse_files.replace, self._path(snapshot.name), self._path(volume.name),
+                      volume.size * GIB, self.reflink, self.pace)
 
     @_typed
     def delete_volume(self, volume: Volume) -> driver.Fields:
-        native.call(files.remove, self._path(volume.name))
+        blocking.call(sparse_files.remove, self._path(volume.name))
 
     @_typed
     def delete_snapshot(self, snapshot: Snapshot) -> driver.Fields:
-        native.call(files.remove, self._path(snapshot.name))
+        blocking.call(sparse_files.remove, self._path(snapshot.name))
 
     @_typed
     def extend_volume(self, volume: Volume, new_size: int) -> driver.Fields:
         path = self._path(volume.name)
-        native.call(files.extend, path, new_size * GIB)
+        blocking.call(sparse_files.extend, path, new_size * GIB)
         self.target.extend(volume, path)
 
     @_typed
     def migrate_volume(self, volume: Volume, path: str) -> bool:
         """In the same file system the file gets a second name."""
-        return native.call(files.share, self._path(volume.name), path)
+        return blocking.call(sparse_files.share, self._path(volume.name), path)
 
     @_typed
     def audit(self, rows: driver.Rows, heal: bool = False) -> list[driver.Finding]:
-        return [*file_audit.findings(self.folder, native.call(files.listing, self.folder), rows),
-                *audit.exports(self.target, rows, heal,
-                               lambda volume: self.remove_export(None, volume))]
+        found = blocking.call(sparse_files.listing, self.folder)
+        return [*file_audit.findings(self.folder, found, rows),
+                *lvm_audit.exports(self.target, rows, heal,
+                                   lambda volume: self.remove_export(None, volume))]
 
     # ------------------------------------------------------------------ what others made
     @_typed
@@ -148,7 +149,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         """Every file that is no snapshot."""
         owners, taken = manageable.by_name(volumes), manageable.by_name(snapshots)
         return [manageable.entry(name, size, owners.get(name))
-                for name, size in native.call(files.listing, self.folder).items()
+                for name, size in blocking.call(sparse_files.listing, self.folder).items()
                 if name not in taken]
 
     @_typed
@@ -163,7 +164,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
         return [manageable.entry(name, size, owners.get(name),
                                  source_reference=source(owners.get(name)))
-                for name, size in native.call(files.listing, self.folder).items()
+                for name, size in blocking.call(sparse_files.listing, self.folder).items()
                 if name not in taken]
 
     @_typed
@@ -180,7 +181,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         if os.path.basename(found) != found:
             raise manageable.refused(reference, _('it is not the name of a file in the folder'))
         try:
-            native.call(files.adopt, self._path(found), name, size * GIB)
+            blocking.call(sparse_files.adopt, self._path(found), name, size * GIB)
         except FileNotFoundError:
             raise manageable.refused(reference, _('there is no such file')) from None
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cinder.volume.driver import Finding, Rows
-from cinder.volume.drivers import audit
+from cinder.volume.drivers import lvm_audit
 
 
 def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Finding]:
@@ -17,15 +17,15 @@ def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Find
     wanted |= {row.name: ('snapshot', row) for row in rows.snapshots}
     for name, (kind, row) in wanted.items():
         # Names are made of ids, but of a migrated volume's former one.
-        if row.id in rows.busy or row.status not in audit.STORED:
+        if row.id in rows.busy or row.status not in lvm_audit.STORED:
             continue
         path = f'{folder}/{name}'
         if name not in files:
             yield Finding('missing', name, f'{kind} {row.id} is {row.status}, and there is no '
                           f'{path}', f'restore it from a backup, or delete the {kind}')
         elif kind == 'volume':
-            yield from audit.sizes(name, path, files[name], row.id, row.size,
-                                   f'truncate -s {row.size}G {path}')
+            yield from lvm_audit.sizes(name, path, files[name], row.id, row.size,
+                                       f'truncate -s {row.size}G {path}')
     for name in sorted(files.keys() - wanted.keys()):
         yield from _orphan(f'{folder}/{name}', name, rows)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as logical volumes: what is called how, and how big. The group is volume_group.py's, the
-commands are brick.local_dev.lvm's, the bytes brick.local_dev.blocks', the exports the target's."""
+commands are brick.local_dev.lvm's, the bytes block_copy's beside it, the exports the target's."""
 from __future__ import annotations
 
 import contextlib
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from cinder import exception
 from cinder.brick.local_dev import reports
 from cinder.i18n import _
-from cinder.privsep import holders, zeros
+from cinder.privsep import device_users, zero_check
 from cinder.volume import driver
-from cinder.volume.drivers import audit, manageable, volume_group
+from cinder.volume.drivers import lvm_audit, manageable, volume_group
 from cinder.volume.drivers.exported import GIB
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     """Thin or thick logical volumes."""
 
     VERSION = '3.0.0'
-    first_written = staticmethod(zeros.first_written)
-    holders = staticmethod(holders.of)
+    first_written = staticmethod(zero_check.first_written)
+    device_users = staticmethod(device_users.of)
 
     # ----------------------------------------------------------------------- volumes
     def create_volume(self, volume: Volume) -> driver.Fields:
@@ -109,7 +109,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         try:
             yield
         except reports.LVInUse as exc:
-            held = ', '.join(self.holders(self.vg.device(name)))
+            held = ', '.join(self.device_users(self.vg.device(name)))
             raise error(reason=f'{exc.msg}; it is held by {held}' if held else exc.msg,
                         **names) from exc
 
@@ -144,9 +144,9 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def audit(self, rows: driver.Rows, heal: bool = False) -> list[driver.Finding]:
         if self.vg is None:
             self._choose()
-        return [*audit.Audit(self.vg, rows, _lv_name, heal).findings(),
-                *audit.exports(self.target, rows, heal,
-                               lambda volume: self.remove_export(None, volume))]
+        return [*lvm_audit.Audit(self.vg, rows, _lv_name, heal).findings(),
+                *lvm_audit.exports(self.target, rows, heal,
+                                   lambda volume: self.remove_export(None, volume))]
 
     # ------------------------------------------------------------------------ groups
     def create_group(self, group: Group) -> driver.Fields:

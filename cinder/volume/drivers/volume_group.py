@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cinder import exception
-from cinder.brick.local_dev import blocks, guard, lvm, reports
-from cinder.privsep import command, freeze
+from cinder.brick.local_dev import block_copy, lvm, reports, thin_pool_monitor
+from cinder.privsep import command, dm_suspend
 from cinder.volume import driver
 from cinder.volume.drivers import exported
 
@@ -69,26 +69,26 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         conf_file = config.lvm_conf_file
         if conf_file and (conf_file.lower() == 'none' or not os.path.exists(conf_file)):
             conf_file = None
-        mover = blocks.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
-                              config.volume_clear, config.volume_clear_size,
-                              config.volume_clear_ionice, self.pace)
+        mover = block_copy.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
+                                  config.volume_clear, config.volume_clear_size,
+                                  config.volume_clear_ionice, self.pace)
         return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
                        lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
                        mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover,
                        discard=config.report_discard_supported,
-                       freezer=getattr(self.executor, 'frozen', freeze.frozen))
+                       freezer=getattr(self.executor, 'frozen', dm_suspend.frozen))
 
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
 
     def _guard(self):
         config, vg = self.configuration, self.vg
-        limits = guard.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
-                              config.lvm_pool_autoextend)
+        limits = thin_pool_monitor.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
+                                          config.lvm_pool_autoextend)
         if limits.soft > limits.hard:
             raise exception.InvalidConfigurationValue(option='lvm_pool_soft_limit',
                                                       value=limits.soft)
-        return guard.PoolGuard(vg.full(vg.pool_name), limits, vg.extend_pool)
+        return thin_pool_monitor.PoolGuard(vg.full(vg.pool_name), limits, vg.extend_pool)
 
     def _look(self) -> reports.Group:
         """The group as it is now; a thin pool is extended and judged on the way."""

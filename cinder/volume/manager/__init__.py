@@ -9,22 +9,18 @@ from cinder.conf import CONF
 from cinder.db import services as services_db
 from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.host import backend, capabilities, exports, health, init_host
 from cinder.volume.manager import (
     attachments,
-    backend,
     backups,
     calls,
-    capabilities,
-    exporting,
     group_snapshots,
     groups,
-    health,
     images,
     manage_snapshots,
     manage_volumes,
     replication,
     snapshots,
-    startup,
     volume_migrations,
     volumes,
 )
@@ -85,7 +81,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
             not in the cluster yet, told so or not.
         """
         self.backend.service_uuid = getattr(self, 'service_uuid', None)
-        startup.run(context.get_admin_context(), self.backend)
+        init_host.run(context.get_admin_context(), self.backend)
 
     def init_host_with_rpc(self) -> None:
         """Resume what a former process left; messages are consumed from now on."""
@@ -136,16 +132,16 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """Publish what the back end has; try a back end that is down once more."""
         if self.is_working():
             # Others of the cluster made volumes too, and some ends are told to nobody.
-            startup.count_allocated(ctxt, self.backend)
+            init_host.count_allocated(ctxt, self.backend)
             self.backend.publish(ctxt)
-        elif startup.run(ctxt, self.backend):
+        elif init_host.run(ctxt, self.backend):
             LOG.info('Back end %s works again.', self.host)
 
-    @periodic_task.periodic_task(spacing=exporting.SECONDS)
+    @periodic_task.periodic_task(spacing=exports.SECONDS)
     def restore_exports(self, ctxt) -> None:
         """Bring back what a target that died has lost."""
         if self.is_working():
-            exporting.restore(ctxt, self.backend)
+            exports.restore(ctxt, self.backend)
 
     # ---------------------------------------------------------------------------------- messages
     def publish_service_capabilities(self, ctxt) -> None:

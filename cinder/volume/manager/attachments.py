@@ -11,9 +11,10 @@ from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from cinder.rpc import notices
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import calls, exporting
+from cinder.rpc import notifications
+from cinder.volume.host import backend as backends
+from cinder.volume.host import exports
+from cinder.volume.manager import calls
 
 LOG = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class AttachmentEndpoint:
     def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
         volume = _as_it_is(ctxt, volume)
         exported = bool(volume.provider_location)
-        exporting.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
+        exports.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
         try:
             info = self.driver.initialize_connection(volume, connector)
         except Exception:
@@ -83,14 +84,14 @@ class AttachmentEndpoint:
                 self._remove_export(ctxt, volume)
 
     def _remove_export(self, ctxt, volume: objects.Volume) -> None:
-        exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
+        exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
     @calls.answers
     def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
-        notices.tell(ctxt, 'volume', 'volume.attach.start', volume)
+        notifications.tell(ctxt, 'volume', 'volume.attach.start', volume)
         try:
             self.backend.require_ready()
             # Until its row tells of the connection, a detachment of another one would take the
@@ -106,12 +107,12 @@ class AttachmentEndpoint:
                     'Attachment %s of volume %s could not be connected: %s', attachment_id,
                     volume.id, exc, exc_info=not mistake)
             self._note_failure(ctxt, volume, attachment_id, exc)
-            notices.tell(ctxt, 'volume', 'volume.attach.error', volume,
-                         reason=operations.words_for_tenant(exc))
+            notifications.tell(ctxt, 'volume', 'volume.attach.error', volume,
+                               reason=operations.words_for_tenant(exc))
             raise
         LOG.info('Attachment %s of volume %s is connected.', attachment_id, volume.id)
-        if notices.wanted():
-            notices.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
+        if notifications.wanted():
+            notifications.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
         return connection
 
     def _note_failure(self, ctxt, volume: objects.Volume, attachment_id: str,
@@ -182,13 +183,13 @@ class AttachmentEndpoint:
                 self._remove_unused(ctxt, volume, others)
             if mine is None or not mine.connector:
                 return
-            notices.tell(ctxt, 'volume', 'volume.detach.start', volume)
+            notifications.tell(ctxt, 'volume', 'volume.detach.start', volume)
             self._disconnect(ctxt, volume, mine.connector, others)
             # Its row goes later: until then it must not pass for one that needs the export.
             attachments_db.update(ctxt, attachment_id,
                                   {'connector': None, 'connection_info': None})
         LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
-        notices.tell(ctxt, 'volume', 'volume.detach.end', volume)
+        notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def _as_it_is(ctxt, volume: objects.Volume) -> objects.Volume:

@@ -13,8 +13,9 @@ from cinder.db import snapshots as snapshots_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import backup_snapshots, calls
+from cinder.volume.host import backend as backends
+from cinder.volume.host import backup_snapshots
+from cinder.volume.manager import calls
 from cinder.volume.manager.task import Task
 
 

@@ -7,8 +7,8 @@ from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import members, sources
+from cinder.volume.data import create_sources, generic_groups
+from cinder.volume.host import backend as backends
 from cinder.volume.manager.task import task
 
 # Metadata of snapshots that were taken one by one: nobody must take them for one moment's.
@@ -23,8 +23,9 @@ class GroupSnapshotEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
-        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt),
-                          functools.partial(operations.member_gone, ctxt, operation, 'snapshot'))
+        return generic_groups.of(
+            self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
+            functools.partial(operations.member_gone, ctxt, operation, 'snapshot'))
 
     @operations.handles('group_snapshot.create')
     def create_group_snapshot(self, ctxt, operation: objects.Operation,
@@ -34,7 +35,7 @@ class GroupSnapshotEndpoint:
             snapshots = [snapshot for snapshot in _snapshots(ctxt, work.resource)
                          if snapshot.status == 'creating']
             volumes = [snapshot.volume_id for snapshot in snapshots]
-            with work.driver(), members.still(self.driver, volumes):
+            with work.driver(), generic_groups.still(self.driver, volumes):
                 made = self._groups(ctxt, operation).create_group_snapshot(work.resource, snapshots)
             mark = {} if isinstance(self.driver, driver_api.Groups) else MARK
             with session.writer(ctxt):
@@ -51,7 +52,7 @@ class GroupSnapshotEndpoint:
         """Remove all snapshots."""
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = _snapshots(ctxt, work.resource)
-            with work.driver(), members.still(self.driver, unread=snapshots):
+            with work.driver(), generic_groups.still(self.driver, unread=snapshots):
                 self._groups(ctxt, operation).delete_group_snapshot(work.resource, snapshots)
             with session.writer(ctxt):
                 for snapshot in snapshots:

@@ -9,8 +9,9 @@ from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import exporting, members, sources
+from cinder.volume.data import create_sources, generic_groups
+from cinder.volume.host import backend as backends
+from cinder.volume.host import exports
 from cinder.volume.manager.task import task
 
 
@@ -22,12 +23,13 @@ class GroupEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
-        return members.of(self.driver, functools.partial(sources.fill, self.driver, ctxt),
-                          functools.partial(operations.member_gone, ctxt, operation, 'volume'),
-                          functools.partial(self._close, ctxt))
+        return generic_groups.of(
+            self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
+            functools.partial(operations.member_gone, ctxt, operation, 'volume'),
+            functools.partial(self._close, ctxt))
 
     def _close(self, ctxt, volume: objects.Volume) -> None:
-        exporting.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
+        exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
     @operations.handles('group.create')
     def create_group(self, ctxt, operation: objects.Operation,
@@ -62,7 +64,7 @@ class GroupEndpoint:
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
             sources = {source.id: source for _volume, source in copies}.values()
-            with work.driver(), members.still(self.driver, reading=sources):
+            with work.driver(), generic_groups.still(self.driver, reading=sources):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
             common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
@@ -84,7 +86,8 @@ class GroupEndpoint:
             # One that the scheduler did not place yet has nothing on storage.
             placed = [volume for volume in volumes if volume.host]
             with (work.driver(),
-                  members.still(self.driver, [volume.id for volume in placed], unread=placed)):
+                  generic_groups.still(self.driver, [volume.id for volume in placed],
+                                       unread=placed)):
                 groups = self._groups(ctxt, operation)
                 if groups is self.driver:
                     # The generic way ends each export under the lock of its volume.

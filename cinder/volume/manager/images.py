@@ -11,17 +11,18 @@ from typing import Any
 from oslo_log import log as logging
 
 from cinder import compute, exception, objects, operations, utils
-from cinder.brick import native
-from cinder.brick.local_dev import files
+from cinder.brick import blocking
+from cinder.brick.local_dev import sparse_files
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
-from cinder.image import facts, glance
+from cinder.image import glance, image_properties
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import copying, fetching, locks, sending
+from cinder.volume.data import image_download, image_upload, volume_copy
+from cinder.volume.host import backend as backends
+from cinder.volume.host import locks
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
@@ -94,10 +95,11 @@ class ImageEndpoint:
         volume, progress = work.resource, Progress(work, _TAKEN)
         images = glance.for_service()
         image = images.show(work.operation.arguments['image_id'])
-        facts.require_usable(image, volume.size)
-        progress.total = image['size'] + volume.size * facts.GIB
-        with fetching.disk(images, image, self.backend.host, volume.size * facts.GIB,
-                           progress.report) as path, work.driver():
+        image_properties.require_usable(image, volume.size)
+        progress.total = image['size'] + volume.size * image_properties.GIB
+        with (image_download.disk(images, image, self.backend.host,
+                                  volume.size * image_properties.GIB, progress.report) as path,
+              work.driver()):
             reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
             self._copy(path, volume, reads_zeros, progress, image['size'])
         return image
@@ -105,11 +107,11 @@ class ImageEndpoint:
     def _blank(self, source: str, volume: objects.Volume) -> bool:
         """Make sure that what the image leaves out will read zeros: let the volume do so now, or
         else copy zeros from the end of `source`; whether the volume does."""
-        path, size = self.driver.local_path(volume), volume.size * facts.GIB
+        path, size = self.driver.local_path(volume), volume.size * image_properties.GIB
         os.truncate(source, size)
         is_file = stat.S_ISREG(os.stat(path).st_mode)
         if is_file:
-            native.call(files.blank, path, size)
+            blocking.call(sparse_files.blank, path, size)
         return is_file
 
     @operations.handles('volume.upload')
@@ -132,20 +134,21 @@ class ImageEndpoint:
         volume, progress, images = work.resource, Progress(work), glance.for_service()
         if self._is_whole(work, images, image_id):
             return  # by a former attempt, which did not come to tell
-        progress.total = volume.size * facts.GIB
+        progress.total = volume.size * image_properties.GIB
         disk_format = work.operation.arguments['disk_format']
-        with sending.data(self.backend, volume, image_id, disk_format) as (path, size):
+        with image_upload.data(self.backend, volume, image_id, disk_format) as (path, size):
             progress.total, whole = size, False
             while not whole:
                 try:
-                    sending.send(images, image_id, path, size, self.driver.pace, progress.report)
+                    image_upload.send(images, image_id, path, size, self.driver.pace,
+                                      progress.report)
                     whole = self._is_whole(work, images, image_id)
                     if not whole:
                         raise exception.ImageServiceUnavailable(reason='it kept no data')
                 except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
                     self._count_failure(work, image_id, exc)
                     whole = self._is_whole(work, images, image_id)
-            sending.require_all(images, image_id, size)
+            image_upload.require_all(images, image_id, size)
 
     def _count_failure(self, work: Task, image_id: str, exc: Exception) -> None:
         """What breaks off is sent again from the start, some times."""
@@ -160,20 +163,22 @@ class ImageEndpoint:
 
         :raises NotYet: somebody sends, or died when he did.
         """
-        whole = sending.is_whole(images, image_id)
+        whole = image_upload.is_whole(images, image_id)
         if whole is None:
             sent = work.operation.arguments.get(FAILURES, 0)
             operations.wait(work.ctxt, work.operation,
                             f'image {image_id} after {sent} broken transfers',
-                            within=sending.SETTLING, otherwise=sending.not_taking(image_id))
+                            within=image_upload.SETTLING,
+                            otherwise=image_upload.not_taking(image_id))
         return whole
 
     def _copy(self, source: str, volume: objects.Volume, reads_zeros: bool, progress: 'Progress',
               before: int) -> None:
         try:
-            for done in copying.copy(source, self.driver.local_path(volume),
-                                     os.stat(source).st_size, reads_zeros=reads_zeros,
-                                     mover=copying.mover_of(self.backend), pace=self.driver.pace):
+            for done in volume_copy.copy(source, self.driver.local_path(volume),
+                                         os.stat(source).st_size, reads_zeros=reads_zeros,
+                                         mover=volume_copy.mover_of(self.backend),
+                                         pace=self.driver.pace):
                 progress.report(before + done)
         except OSError as exc:
             raise exception.VolumeBackendAPIException(data=exc) from exc
@@ -220,7 +225,7 @@ class Progress:
 def _finish(ctxt, work: Task, image: dict[str, Any], **values: object) -> None:
     """The volume holds the image now."""
     with session.writer(ctxt):
-        volumes_db.set_glance_metadata(ctxt, work.resource.id, facts.of_volume(image),
+        volumes_db.set_glance_metadata(ctxt, work.resource.id, image_properties.of_volume(image),
                                        replace=True)
         if not work.done(bootable=True, **values):
             # Its status is a server's now, or nobody's.

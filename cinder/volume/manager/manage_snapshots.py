@@ -7,7 +7,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import backend as backends
+from cinder.volume.host import backend as backends
 from cinder.volume.manager import calls, manageable
 from cinder.volume.manager.task import task
 

@@ -11,7 +11,7 @@ from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.manager import backend as backends
+from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
 _STATES = states.SERVICE['failover']

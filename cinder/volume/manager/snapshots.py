@@ -3,7 +3,7 @@
 import functools
 
 from cinder import exception, objects, operations
-from cinder.volume.manager import backend as backends
+from cinder.volume.host import backend as backends
 from cinder.volume.manager.task import task
 
 

@@ -5,13 +5,13 @@ from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import context, exception, holds, objects, operations, utils
+from cinder import context, exception, objects, operations, ownership, utils
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
-from cinder.rpc import notices
-from cinder.volume.manager import locks
+from cinder.rpc import notifications
+from cinder.volume.host import locks
 
 LOG = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ class Task:
     """The operation in hand. `resource` is what it is about, as it stands now."""
 
     def __init__(self, ctxt: context.RequestContext, operation: objects.Operation,
-                 resource: objects.base.CinderObject) -> None:
+                 resource: objects.CinderObject) -> None:
         self.ctxt, self.operation, self.resource = ctxt, operation, resource
         # How it ended, and what was written then: told when the transaction is committed.
         self.outcome: tuple[str, dict] | None = None
@@ -33,7 +33,7 @@ class Task:
     def driver(self) -> Iterator[None]:
         """Around the driver's work: where a fault may strike."""
         with utils.fault_points(f'{self.operation.verb}:driver'):
-            holds.confirm()
+            ownership.confirm()
             yield
 
     def done(self, status: str | None = None, **values: object) -> bool:
@@ -44,7 +44,7 @@ class Task:
         :raises OperationLost: what the work rests on is lost; nothing is written.
         """
         with utils.fault_points(f'{self.operation.verb}:finish'):
-            holds.confirm()
+            ownership.confirm()
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
                                        **values)
         row = operations.transition_of(self.operation)
@@ -76,16 +76,16 @@ class Task:
         """Notify of how it ended."""
         if self.outcome:
             phase, changed = self.outcome
-            if 'launched_at' in changed and notices.wanted():
+            if 'launched_at' in changed and notifications.wanted():
                 # By the clock of the database, so only the row has it.
                 found = operations.load(self.ctxt, self.operation)
                 changed['launched_at'] = found and found.launched_at
-            notices.operation(self.ctxt, phase, self.operation, self.resource, **changed)
+            notifications.operation(self.ctxt, phase, self.operation, self.resource, **changed)
 
 
 @contextlib.contextmanager
 def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
-         operation: objects.Operation, resource: objects.base.CinderObject | None = None, *,
+         operation: objects.Operation, resource: objects.CinderObject | None = None, *,
          undo: Callable[[], None] = lambda: None,
          **on_failure: object) -> Iterator[Task]:
     """Run the body as the one holder of the operation.
@@ -112,7 +112,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             work.tell()
             raise exception.OperationLost(operation_id=operation.id)
         if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
-            notices.operation(ctxt, 'start', operation, work.resource)
+            notifications.operation(ctxt, 'start', operation, work.resource)
         try:
             with _unread(work):
                 yield work
@@ -120,7 +120,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             raise
         except Exception as exc:
             # Whoever has the lock by now may be the cause.
-            holds.confirm()
+            ownership.confirm()
             undo()
             work.fail(exc)
     work.tell()
@@ -153,7 +153,7 @@ def _again_later(operation: objects.Operation) -> Iterator[None]:
 
 def load(ctxt: context.RequestContext, operation: objects.Operation,
          undo: Callable[[], None] = lambda: None,
-         **on_failure: object) -> objects.base.CinderObject:
+         **on_failure: object) -> objects.CinderObject:
     """The resource of an operation that is resumed.
 
     :param undo: what to do when it is not the operation's any more.
@@ -171,7 +171,7 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
     return found
 
 
-def went_away(operation: objects.Operation, found: objects.base.CinderObject | None) -> bool:
+def went_away(operation: objects.Operation, found: objects.CinderObject | None) -> bool:
     """Whether the resource of an operation is gone, or has the status of another request."""
     return found is None or operations.transition_of(operation).meanwhile not in (
         None, found.status)

@@ -16,8 +16,10 @@ from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import calls, connecting, copying, locks, moving, swapping
+from cinder.volume.data import nova_swap, remote_attach, volume_copy
+from cinder.volume.host import backend as backends
+from cinder.volume.host import locks
+from cinder.volume.manager import calls, migration_rows
 from cinder.volume.manager.task import Task, task, went_away
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ class MigrationEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
         self.volume_api = volume_rpc.VolumeAPI()
-        self.initiator = connecting.Initiator(backend.configuration)
+        self.initiator = remote_attach.Initiator(backend.configuration)
 
     # -------------------------------------------------------------------------------- messages
     @operations.handles('volume.migrate')
@@ -47,7 +49,7 @@ class MigrationEndpoint:
             try:
                 # Waiting for the compute service may be interrupted as often as one likes.
                 if (operation.attempt > CONF.operation_max_attempts
-                        and swapping.SERVER not in operation.arguments):
+                        and nova_swap.SERVER not in operation.arguments):
                     self._let_go(work)
                     raise exception.TooManyAttempts(attempts=operation.attempt - 1)
                 self._move(work)
@@ -65,7 +67,7 @@ class MigrationEndpoint:
             self.migrate_volume(ctxt, operation, volume)
             return
         with task(self.backend.runner, ctxt, operation, volume) as work:
-            work.done(**moving.type_columns(ctxt, operation))
+            work.done(**migration_rows.type_columns(ctxt, operation))
 
     @calls.answers
     def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
@@ -80,11 +82,11 @@ class MigrationEndpoint:
         _require_movable(work.ctxt, work.resource, work.operation)
         with utils.fault_points('volume.migrate:target'):
             target = self._target(work)
-        if not swapping.has_begun(work.ctxt, work.operation):
+        if not nova_swap.has_begun(work.ctxt, work.operation):
             target = self._made(work, target)
-        if swapping.SERVER in work.operation.arguments:
+        if nova_swap.SERVER in work.operation.arguments:
             with utils.fault_points('volume.migrate:swap'):
-                swapping.look(work.ctxt, work.operation, work.resource, target)
+                nova_swap.look(work.ctxt, work.operation, work.resource, target)
         with utils.fault_points('volume.migrate:copy'):
             self._copy(work, target)
         with utils.fault_points('volume.migrate:finish'):
@@ -96,8 +98,8 @@ class MigrationEndpoint:
         try:
             return volumes_db.get(work.ctxt, target_id)
         except exception.VolumeNotFound:
-            target, creation = moving.add_target(work.ctxt, work.operation, work.resource,
-                                                 target_id)
+            target, creation = migration_rows.add_target(work.ctxt, work.operation, work.resource,
+                                                         target_id)
         self.volume_api.start(work.ctxt, creation, target)
         return volumes_db.get(work.ctxt, target_id)
 
@@ -118,10 +120,10 @@ class MigrationEndpoint:
         return target
 
     def _copy(self, work: Task, target: objects.Volume) -> None:
-        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * moving.GIB
+        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * migration_rows.GIB
         device = self._device(work, target)
         if device['path'] is None:
-            with connecting.connected(ctxt, self.volume_api, target, self.initiator) as path:
+            with remote_attach.connected(ctxt, self.volume_api, target, self.initiator) as path:
                 self._copy_bytes(work, path, device['reads_zeros'])
         elif (not operation.arguments.get('force_host_copy')
                 and isinstance(self.driver, driver_api.Migrates)
@@ -131,12 +133,12 @@ class MigrationEndpoint:
             self._copy_bytes(work, device['path'], device['reads_zeros'])
 
     def _copy_bytes(self, work: Task, path: str, reads_zeros: bool) -> None:
-        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * moving.GIB
-        mover = copying.mover_of(self.backend)
-        for done in copying.copy(self.driver.local_path(work.resource), path, total,
-                                 operation.get('progress_done') or 0, mover=mover,
-                                 pace=self.driver.pace,
-                                 reads_zeros=reads_zeros):
+        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * migration_rows.GIB
+        mover = volume_copy.mover_of(self.backend)
+        for done in volume_copy.copy(self.driver.local_path(work.resource), path, total,
+                                     operation.get('progress_done') or 0, mover=mover,
+                                     pace=self.driver.pace,
+                                     reads_zeros=reads_zeros):
             with utils.fault_points('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
 
@@ -150,9 +152,9 @@ class MigrationEndpoint:
 
     def _exchange(self, work: Task, target: objects.Volume) -> None:
         """Let the two change places and have what is left here removed."""
-        removal = moving.finish(work.ctxt, work.operation, work.resource.id, target)
+        removal = migration_rows.finish(work.ctxt, work.operation, work.resource.id, target)
         work.outcome = 'end', {'host': target.host,
-                               **moving.type_columns(work.ctxt, work.operation)}
+                               **migration_rows.type_columns(work.ctxt, work.operation)}
         self._remove(work.ctxt, target, removal)
 
     def _load(self, ctxt, operation: objects.Operation) -> objects.Volume:
@@ -163,17 +165,17 @@ class MigrationEndpoint:
         found = operations.load(ctxt, operation)
         if not went_away(operation, found):
             return found
-        target, removal = moving.withdraw(ctxt, operation, found)
+        target, removal = migration_rows.withdraw(ctxt, operation, found)
         if removal is not None:
             self._remove(ctxt, target, removal)
         raise exception.OperationLost(operation_id=operation.id)
 
     def _give_up(self, work: Task, exc: Exception) -> None:
         """Leave the volume where it is and remove what was copied, if nobody can be using it."""
-        if swapping.has_begun(work.ctxt, work.operation):
+        if nova_swap.has_begun(work.ctxt, work.operation):
             work.fail(exc, migration_status='error')
             return
-        target, removal = moving.abandon(work.ctxt, work, exc)
+        target, removal = migration_rows.abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)
 
@@ -182,7 +184,7 @@ class MigrationEndpoint:
         try:
             target = volumes_db.get(work.ctxt, work.operation.arguments['target_id'])
             if self.volume_api.device_of(work.ctxt, target, utils.machine())['path'] is None:
-                connecting.release(work.ctxt, self.volume_api, target, self.initiator)
+                remote_attach.release(work.ctxt, self.volume_api, target, self.initiator)
         except exception.VolumeNotFound:
             LOG.debug('No volume was made for operation %s.', work.operation.id)
         except Exception:
@@ -197,10 +199,10 @@ def _require_movable(ctxt, volume: objects.Volume, operation: objects.Operation)
 
     :raises InvalidVolume: its bytes may change while they are copied, or others depend on them
     """
-    if swapping.SERVER in operation.arguments:
+    if nova_swap.SERVER in operation.arguments:
         return
     if volume.status == 'in-use' or attachments_db.for_volume(ctxt, volume.id):
         operations_db.note(ctxt, operation,
-                           **{swapping.SERVER: swapping.server_of(ctxt, volume)})
+                           **{nova_swap.SERVER: nova_swap.server_of(ctxt, volume)})
     if snapshots_db.count_for_volume(ctxt, volume.id):
         raise exception.InvalidVolume(reason=_('it has snapshots, which cannot move along'))

@@ -13,8 +13,10 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import driver as driver_api
-from cinder.volume.manager import backend as backends
-from cinder.volume.manager import backups, exporting, images, locks, sources
+from cinder.volume.data import create_sources
+from cinder.volume.host import backend as backends
+from cinder.volume.host import exports, locks
+from cinder.volume.manager import backups, images
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +42,7 @@ class VolumeEndpoint:
             volume = work.resource
             try:
                 with work.driver():
-                    made = sources.fill(self.driver, ctxt, volume)
+                    made = create_sources.fill(self.driver, ctxt, volume)
             except exception.UNFINISHED:
                 # What may still be made here must not be made elsewhere too.
                 raise
@@ -118,7 +120,7 @@ class VolumeEndpoint:
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             with work.driver():
-                exporting.close(ctxt, self.backend, volume)
+                exports.close(ctxt, self.backend, volume)
                 # Another one may have overtaken it where it broke off.
                 new_size = max(new_size, volume.size)
                 self.driver.extend_volume(volume, new_size)
@@ -139,7 +141,7 @@ class VolumeEndpoint:
                 raise exception.VolumeBackendAPIException(
                     data=f'{type(self.driver).__name__} cannot revert volumes')
             with work.driver():
-                exporting.close(ctxt, self.backend, work.resource)
+                exports.close(ctxt, self.backend, work.resource)
                 made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
             with session.writer(ctxt):
                 snapshots_db.finish_transition(ctxt, snapshot.id, 'restoring', 'available', {})

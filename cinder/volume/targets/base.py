@@ -9,7 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
-from cinder import exception, holds
+from cinder import exception, ownership
 from cinder.i18n import _
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def kernel(kind: str, name: str) -> Iterator[None]:
     :raises KernelError: it refuses
     :raises OperationLost: what the work rests on is lost; nothing was asked
     """
-    holds.confirm()
+    ownership.confirm()
     try:
         yield
     except OSError as exc:

@@ -13,7 +13,7 @@ from cinder import exception
 from cinder.i18n import _
 from cinder.privsep import command
 from cinder.privsep import tgt as tgt_socket
-from cinder.volume.targets import iscsi, tgt_report
+from cinder.volume.targets import iscsi, tgt_parser
 
 if TYPE_CHECKING:
     from cinder.objects import Volume
@@ -86,7 +86,7 @@ class TgtAdm(iscsi.ISCSITarget):
             raise Missing(data=f'target {iqn} is not there any more')
         self._let_in(shown, initiators)
 
-    def _let_in(self, shown: tgt_report.Shown, initiators: dict[str, bool] | None) -> None:
+    def _let_in(self, shown: tgt_parser.Shown, initiators: dict[str, bool] | None) -> None:
         # tgt knows this of the unit, not of an initiator: it is so when nobody may write.
         others = set(shown.allowed) - set(initiators or ())
         read_only = bool(initiators and all(initiators.values())) and (
@@ -113,7 +113,7 @@ class TgtAdm(iscsi.ISCSITarget):
                 self._quietly(Missing, 'conn', 'delete', '--tid', shown.tid, '--sid', session,
                               '--cid', connection)
 
-    def _present(self) -> dict[str, tgt_report.Shown]:
+    def _present(self) -> dict[str, tgt_parser.Shown]:
         # Unlike exports(): what tgtd has lost nobody can bring back before it runs.
         return self._show()
 
@@ -121,7 +121,7 @@ class TgtAdm(iscsi.ISCSITarget):
         shown = self._shown(iqn)
         return shown.initiators if shown else set()
 
-    def _shown(self, iqn: str) -> tgt_report.Shown | None:
+    def _shown(self, iqn: str) -> tgt_parser.Shown | None:
         """The target, or None: it is not there, or tgtd is not running and exports nothing."""
         try:
             return self._show().get(iqn)
@@ -163,7 +163,7 @@ class TgtAdm(iscsi.ISCSITarget):
             self._unit('update', shown.tid, '--params', 'readonly=1')
 
     # -------------------------------------------------------------------------- parts
-    def _target(self, iqn: str) -> tgt_report.Shown:
+    def _target(self, iqn: str) -> tgt_parser.Shown:
         """The target as it is, made if there is none.
 
         Numbers are given by the caller, and other back ends use the same tgtd: take the next
@@ -179,7 +179,7 @@ class TgtAdm(iscsi.ISCSITarget):
                     self._tgtadm('target', 'new', '--tid', tid, '--targetname', iqn)
                 except Exists:
                     continue
-                return tgt_report.Shown(tid, iqn)
+                return tgt_parser.Shown(tid, iqn)
         raise TgtError(data=f'no free target number for {iqn} in {_TRIES} attempts')
 
     def _new_unit(self, tid: int, path: str) -> None:
@@ -192,7 +192,7 @@ class TgtAdm(iscsi.ISCSITarget):
         if config.report_discard_supported:
             self._unit('update', tid, '--params', 'thin_provisioning=1')
 
-    def _authenticate(self, shown: tgt_report.Shown, chap: iscsi.Chap | None) -> None:
+    def _authenticate(self, shown: tgt_parser.Shown, chap: iscsi.Chap | None) -> None:
         wanted = chap.name if chap else None
         for name in set(shown.accounts) - {wanted}:
             # Of an attempt whose secret was never stored.
@@ -214,8 +214,8 @@ class TgtAdm(iscsi.ISCSITarget):
         self._quietly(Missing if op == 'delete' else Exists, 'logicalunit', op, '--tid', tid,
                       '--lun', iscsi.LUN, *argv)
 
-    def _show(self) -> dict[str, tgt_report.Shown]:
-        return tgt_report.parse(self._tgtadm('target', 'show'))
+    def _show(self) -> dict[str, tgt_parser.Shown]:
+        return tgt_parser.parse(self._tgtadm('target', 'show'))
 
     def _quietly(self, expected: type[TgtError], mode: str, op: str, *argv: object) -> None:
         try:

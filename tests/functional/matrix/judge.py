@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cinder.cmd import recount
+from cinder.cmd import quota_recount
 from tests.functional.matrix.site import ADMIN, Site
 from tests.functional.matrix.table import LEGACY, OTHER_HOST, RESETS
 
@@ -56,7 +56,7 @@ class Judge:
         yield from self._storage()
         yield from self._exports()
         yield from self._site.left()
-        for difference in recount.differences(ADMIN):
+        for difference in quota_recount.differences(ADMIN):
             yield f'quota: {difference}'
 
     # ----------------------------------------------------------------------------------- rows

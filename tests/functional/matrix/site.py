@@ -21,7 +21,9 @@ from cinder.rpc import client as rpc_client
 from cinder.scheduler import manager as scheduler_module
 from cinder.volume import configuration
 from cinder.volume import manager as manager_package
-from cinder.volume.manager import calls, locks, sending
+from cinder.volume.data import image_upload
+from cinder.volume.host import locks
+from cinder.volume.manager import calls
 from tests.api.client import Answer, Api
 
 ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
@@ -380,8 +382,8 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
     patch.setattr(utils, 'fault_point', site.stage.passes)
     # drain() lets the time pass.
     patch.setattr(runner_module.OperationRunner, '_again_in', lambda *_args: None)
-    patch.setattr(sending, 'send', site.send_image)
-    patch.setattr(sending, 'require_all', lambda *_args: None)
+    patch.setattr(image_upload, 'send', site.send_image)
+    patch.setattr(image_upload, 'require_all', lambda *_args: None)
     patch.setattr(locks, 'LOCK_SECONDS', 0.02)
     patch.setattr(calls, 'WAIT_SHARE', 0.0005)
     patch.setattr(scheduler_module, 'PAUSES', (0.01,))

@@ -9,7 +9,7 @@ from oslo_log import log
 
 from cinder.conf import CONF
 
-sys.modules.setdefault('cinder.cmd.green', types.ModuleType('cinder.cmd.green'))
+sys.modules.setdefault('cinder.cmd.monkey_patch', types.ModuleType('cinder.cmd.monkey_patch'))
 
 
 @pytest.fixture

@@ -139,8 +139,8 @@ def test_config_list_shows_only_what_is_set(configured, capsys, monkeypatch):
 def test_config_check_tells_everything_and_whom_it_concerns(configured, capsys, monkeypatch):
     monkeypatch.setattr(config_check, 'CHECKS', {
         check: programs for check, programs in config_check.CHECKS.items()
-        if check.__module__ in ('cinder.conf.values', 'cinder.conf.unknown', 'cinder.volume.checks',
-                                'cinder.conf.exposed')})
+        if check.__module__ in ('cinder.conf.option_values', 'cinder.conf.unknown_options',
+                                'cinder.volume.checks', 'cinder.conf.file_permissions')})
     text = '[DEFAULT]\nenabled_backends = gone\nosapi_max_limit = x\nquota_groups = y\ncolour = 1\n'
     configured(text)
     assert run('config', 'check') == 1

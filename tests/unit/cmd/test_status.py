@@ -6,7 +6,7 @@ from oslo_upgradecheck.upgradecheck import Code
 
 from cinder import config_check
 from cinder.cmd import status
-from cinder.conf import CONF, unknown, values
+from cinder.conf import CONF, option_values, unknown_options
 from cinder.db import migration
 
 
@@ -48,7 +48,7 @@ def configured(tmp_path):
 def files_only(monkeypatch):
     """Only the checks that look at nothing but the files."""
     monkeypatch.setattr(config_check, 'CHECKS', {
-        check: config_check.PROGRAMS for check in (values.check, unknown.check)})
+        check: config_check.PROGRAMS for check in (option_values.check, unknown_options.check)})
 
 
 def test_configuration(checks, configured, files_only):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from cinder.conf import CONF
-from cinder.service import launch
+from cinder.service import launchers
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 GUIDE = (ROOT / 'doc/source/install.rst').read_text()
@@ -36,7 +36,7 @@ def test_unit(path):
     assert f"{program.rpartition('/bin/')[0]}/bin/pip install '.[" in GUIDE
     assert (unit['Type'], unit['Restart'], unit['KillMode'], unit['KillSignal']) == (
         'notify', 'on-failure', 'mixed', 'SIGTERM')
-    assert int(unit['TimeoutStopSec']) > CONF.graceful_shutdown_timeout > launch.drain_time()
+    assert int(unit['TimeoutStopSec']) > CONF.graceful_shutdown_timeout > launchers.drain_time()
 
 
 @pytest.mark.parametrize('path', UNITS, ids=lambda path: path.stem)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cinder import opts
-from cinder.conf import backend, options, unknown, values
+from cinder.conf import backend, option_values, options, unknown_options
 
 
 def test_values_refer_to_other_options(parse):
@@ -21,7 +21,7 @@ def test_values_refer_to_other_options(parse):
 def test_old_names_are_read(parse):
     conf = parse('[backend_defaults]\niscsi_secondary_ip_addresses = 192.0.2.1,192.0.2.2\n')
     assert conf.backend_defaults.target_secondary_ip_addresses == ['192.0.2.1', '192.0.2.2']
-    assert list(unknown.check(conf)) == []
+    assert list(unknown_options.check(conf)) == []
 
 
 @pytest.mark.parametrize('line', [
@@ -29,7 +29,7 @@ def test_old_names_are_read(parse):
     'backend_stats_polling_interval = 1', 'my_ip = not an address', 'state_path = $nowhere/x',
 ])
 def test_bad_values_stop_the_start_by_name(parse, line):
-    problem, = values.check(parse(f'[DEFAULT]\n{line}\n'))
+    problem, = option_values.check(parse(f'[DEFAULT]\n{line}\n'))
     assert problem.fatal and problem.text.startswith(f'[DEFAULT] {line.split()[0]} ')
 
 
@@ -44,7 +44,7 @@ def test_files_are_found_only_in_the_two_folders(parse, tmp_path, monkeypatch):
         '[DEFAULT]\nosapi_max_limit = 7\nnew_thing = 1\n')
     conf = parse()
     assert (conf.host, conf.osapi_max_limit) == ('mine', 7)
-    assert [problem.text.split()[2] for problem in unknown.check(conf)] == ['new_thing']
+    assert [problem.text.split()[2] for problem in unknown_options.check(conf)] == ['new_thing']
 
 
 def test_templates_may_make_any_name_that_lvm_takes(parse):
@@ -56,7 +56,7 @@ def test_templates_may_make_any_name_that_lvm_takes(parse):
 @pytest.mark.parametrize('template', ['volume', '-%s', 'a b %s', 'a/%s', '%s-%d', '%s%s', '.%s',
                                       '%s.part'])
 def test_templates_that_make_no_names_are_refused(parse, option, template):
-    problem, = values.check(parse(f'[DEFAULT]\n{option} = {template}\n'))
+    problem, = option_values.check(parse(f'[DEFAULT]\n{option} = {template}\n'))
     assert option in problem.text
 
 

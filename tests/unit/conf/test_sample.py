@@ -10,7 +10,7 @@ from oslo_config import cfg, generator
 
 from cinder import conf as cinder_conf
 from cinder import opts, privsep
-from cinder.conf import options, unknown, values
+from cinder.conf import option_values, options, unknown_options
 
 ROOT = pathlib.Path(__file__).parents[3]
 OURS = [(group, opt) for group, listed in options.BY_GROUP.items() for opt in listed]
@@ -33,7 +33,8 @@ def names(rows):
 
 
 def complaints(conf):
-    return [problem.text for check in (values.check, unknown.check) for problem in check(conf)]
+    return [problem.text for check in (option_values.check, unknown_options.check)
+            for problem in check(conf)]
 
 
 @pytest.fixture(scope='module')

@@ -11,7 +11,7 @@ from oslo_config import cfg
 
 from cinder import conf as cinder_conf
 from cinder.api import filters
-from cinder.conf import lines, unknown, values
+from cinder.conf import file_syntax, option_values, unknown_options
 
 ETC = pathlib.Path(__file__).parents[3] / 'etc/cinder'
 
@@ -21,7 +21,8 @@ def test_configuration_holds_only_options_that_exist(path):
     conf = cfg.ConfigOpts()
     cinder_conf.register(conf)
     cinder_conf.configure(['cinder-test', '--config-file', str(path)], '1', conf)
-    assert [*lines.check(conf), *values.check(conf), *unknown.check(conf)] == []
+    checks = (file_syntax.check, option_values.check, unknown_options.check)
+    assert [problem for check in checks for problem in check(conf)] == []
     assert set(conf.enabled_backends) <= set(conf.list_all_sections())
 
 

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from oslo_config import cfg
 
-from cinder.conf import values
+from cinder.conf import option_values
 
 # RFC 3986, section 2: what may stand in a URL as it is. A comma is a separator of oslo.messaging.
 PLAIN = string.ascii_letters + string.digits + "-._~!$&'()*+;="
@@ -34,5 +34,5 @@ def _bus(conf):
     ('a$b', r'a\$b'), ('100%', '100%25')])
 def test_a_password_is_what_was_meant(parse, option, url, read, secret, written):
     conf = parse(f'{option} = {url.replace("%s", written)}\n')
-    assert list(values.check(conf)) == []
+    assert list(option_values.check(conf)) == []
     assert read(conf) == secret

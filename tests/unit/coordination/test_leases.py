@@ -5,9 +5,9 @@ import random
 import pytest
 import tooz
 
-from cinder import coordination, exception, holds
-from cinder.brick import native
-from cinder.brick.local_dev.pace import Pace
+from cinder import coordination, exception, ownership
+from cinder.brick import blocking
+from cinder.brick.local_dev.throttle import Pace
 from cinder.coordination import leases, services
 from cinder.privsep import command
 from cinder.volume.targets import base
@@ -198,17 +198,17 @@ def coordinator(service, monkeypatch):
 @pytest.mark.parametrize('way', ['lock', 'shared'])
 def test_work_is_told_of_its_own_lock_until_it_ends(coordinator, service, way):
     with getattr(coordinator, way)('a'):
-        holds.confirm()
+        ownership.confirm()
         service.now += SECONDS
         with pytest.raises(exception.LockLost):
-            holds.confirm()
-        with holds.regardless():
-            holds.confirm()
-    holds.confirm()
+            ownership.confirm()
+        with ownership.regardless():
+            ownership.confirm()
+    ownership.confirm()
     # The next one is of a connection that works, once the loss was noticed.
     coordinator._leases.lose()
     with getattr(coordinator, way)('a'):
-        holds.confirm()
+        ownership.confirm()
 
 
 def test_services_of_a_process_share_the_connection(coordinator, service):
@@ -216,17 +216,17 @@ def test_services_of_a_process_share_the_connection(coordinator, service):
     coordinator.start_patiently()
     with coordinator.lock('a'):
         coordinator.stop()
-        holds.confirm()
+        ownership.confirm()
         coordinator.stop()
         assert service.owners == {}
         with pytest.raises(exception.LockLost):
-            holds.confirm()
+            ownership.confirm()
 
 
 CHANGES = {
     'a command': lambda: command.execute('lvs'),
-    'a call of the file system': lambda: native.call(list),
-    'a piece of an image': lambda: native.piece(list), 'a copy': lambda: native.copy(list),
+    'a call of the file system': lambda: blocking.call(list),
+    'a piece of an image': lambda: blocking.piece(list), 'a copy': lambda: blocking.copy(list),
     'the next piece of a copy': lambda: next(Pace().pieces(1)),
     'what the kernel is asked for': lambda: base.kernel('LIO', 'x').__enter__()}
 

@@ -19,7 +19,7 @@ WITH_STATUS = {name: module for _finder, name, _package in pkgutil.iter_modules(
 # Use cases that overwrite a status, and why they may.
 OVERWRITERS = {
     'db/volumes.py': 'settle()', 'db/volume_migrations.py': 'targets, which nobody else knows',
-    'volume/api/volume_migrations.py': 'targets', 'volume/manager/moving.py': 'targets',
+    'volume/api/volume_migrations.py': 'targets', 'volume/manager/migration_rows.py': 'targets',
     **{f'volume/api/{kind}.py': 'reset_status()' for kind in (
         'backups', 'group_snapshots', 'groups', 'snapshots', 'volumes')},
     **{f'db/{kind}.py': 'update() of other columns' for kind in (

@@ -18,12 +18,12 @@ LIMITED = {'sleep': None, 'wait_exponential': None, 'wait_fixed': None, 'wait_ra
 LIMITS = {'timeout', 'blocking', 'seconds'}
 # Place -> why it may.
 ALLOWED = {
-    'brick/local_dev/pace.py sleep': 'a copy is as slow as the operator wants it',
+    'brick/local_dev/throttle.py sleep': 'a copy is as slow as the operator wants it',
     'image/glance.py wait_exponential': 'between the tries of one request, for a minute at most',
     'coordination/__init__.py sleep': 'start-up of a process; no operation runs yet',
     'coordination/leases.py sleep': 'between tries of a lock, within the time of who asks for it',
     'privsep/command.py communicate': 'of a process that was killed',
-    'privsep/holders.py communicate': 'of a process that was killed',
+    'privsep/device_users.py communicate': 'of a process that was killed',
     'volume/manager/__init__.py wait': 'the stop of a service, which others limit',
 }
 

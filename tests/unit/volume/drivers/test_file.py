@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from cinder import exception
-from cinder.brick.local_dev import files
+from cinder.brick.local_dev import sparse_files
 from cinder.volume.drivers import exported, file
 from tests.fakes import storage as fakes
 from tests.fakes import volumes
@@ -133,7 +133,7 @@ class TestFileVolumeDriver(contract.VolumeDriverContract, contract.ClonesVolumes
         assert storage.names() == []
 
     def test_insisting_on_reflinks_where_there_are_none_is_refused(self, tmp_path):
-        if files.can_reflink(str(tmp_path)):
+        if sparse_files.can_reflink(str(tmp_path)):
             FileStorage(tmp_path, file_reflink='always')
         else:
             with pytest.raises(exception.VolumeBackendAPIException, match='always'):

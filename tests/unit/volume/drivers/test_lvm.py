@@ -390,7 +390,7 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
 
     def test_who_holds_it_is_for_the_operator_to_read(self, storage, monkeypatch):
         volume, asked = storage.volume(), []
-        monkeypatch.setattr(storage.driver, 'holders',
+        monkeypatch.setattr(storage.driver, 'device_users',
                             lambda path: asked.append(path) or ['tgtd (process 17)', '/mnt'])
         storage.group.volumes[volume.name].open = True
         with pytest.raises(exception.VolumeIsBusy,

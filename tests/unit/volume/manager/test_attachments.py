@@ -11,7 +11,7 @@ from cinder.db import attachments as attachments_db
 from cinder.db import qos_specs, types, volumes
 from cinder.objects import states
 from cinder.volume.manager import attachments
-from tests.unit.volume.manager.conftest import POOL
+from tests.unit.volume.conftest import POOL
 
 CONNECTOR = {'host': 'client', 'initiator': 'iqn.x'}
 

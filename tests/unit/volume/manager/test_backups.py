@@ -13,10 +13,11 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.drivers import lvm
-from cinder.volume.manager import backup_snapshots, backups
+from cinder.volume.host import backup_snapshots
+from cinder.volume.manager import backups
 from tests.fakes import backup_service, volumes
 from tests.fakes.volume_group import FakeVolumeGroup
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 
 @pytest.fixture

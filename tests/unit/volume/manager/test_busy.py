@@ -15,11 +15,12 @@ from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import base as rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.service import pulse
+from cinder.service import liveness
 from cinder.volume import manager as manager_package
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import calls, locks
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from cinder.volume.host import locks
+from cinder.volume.manager import calls
+from tests.unit.volume.conftest import BACKEND, POOL
 
 CROWD = 100
 
@@ -31,7 +32,7 @@ def served(database, conf):
     rpc.init(CONF, url='fake:/')
     manager = manager_package.VolumeManager(BACKEND)
     manager.init_host()
-    heart = pulse.Pulse('cinder-volume', BACKEND, interval=5, deaf_after=5)
+    heart = liveness.Pulse('cinder-volume', BACKEND, interval=5, deaf_after=5)
     servers = [rpc.get_server(target, endpoints) for target, endpoints in (
         (messaging.Target(topic='cinder-volume', server=BACKEND),
          [heart, *manager.additional_endpoints, manager]),
@@ -125,8 +126,8 @@ def test_calls_that_cannot_be_answered_are_refused_and_leave_room_for_messages(
 
 def test_an_operation_whose_resource_is_held_waits_in_the_journal(served, ctxt, monkeypatch):
     manager, _heart = served
-    monkeypatch.setattr('cinder.volume.manager.locks.LOCK_SECONDS', 0.01)
-    monkeypatch.setattr('cinder.volume.manager.locks.SET_ASIDE_SECONDS', 0.2)
+    monkeypatch.setattr('cinder.volume.host.locks.LOCK_SECONDS', 0.01)
+    monkeypatch.setattr('cinder.volume.host.locks.SET_ASIDE_SECONDS', 0.2)
     made, operation = _creation(ctxt, 'p1')
     with coordination.lock(f'volume-{made.id}'):
         manager.runner.submit(ctxt, operation, made)

@@ -17,9 +17,9 @@ from cinder.db import volumes as volumes_db
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import locks
+from cinder.volume.host import locks
 from tests.fakes.journal import wake
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 GIB = 2 ** 30
 

@@ -11,9 +11,9 @@ from cinder.db import messages as messages_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import startup
+from cinder.volume.host import init_host
 from tests.fakes import key_manager as fake
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 OWN = 'a5ac2b4c-0001-4000-8000-000000000000'
 
@@ -70,4 +70,4 @@ def test_a_start_leads_out_of_the_fixed_key(ctxt, conf, sent, make, down):
 
 
 def test_keys_are_migrated_before_capabilities_are_published():
-    assert startup.STEPS[-2:] == (startup.migrate_keys, startup.publish_capabilities)
+    assert init_host.STEPS[-2:] == (init_host.migrate_keys, init_host.publish_capabilities)

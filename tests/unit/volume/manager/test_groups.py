@@ -18,7 +18,7 @@ from cinder.volume.api import group_snapshots as group_snapshots_api
 from cinder.volume.api import groups as groups_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.drivers import file
-from tests.unit.volume.manager.conftest import POOL
+from tests.unit.volume.conftest import POOL
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
-from cinder.image import facts
+from cinder.image import image_properties
 from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import locks, sending
+from cinder.volume.data import image_upload
+from cinder.volume.host import locks
 from tests.fakes import image_service as fake
 from tests.fakes.journal import wake
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 DATA = b'the bytes of a disk'
 
@@ -152,7 +153,7 @@ def test_a_volume_that_a_server_waits_for_gets_its_image(ctxt, service, accepted
 def uploading(ctxt, service, accepted, sent, run, monkeypatch):
     """Ask for an image of a volume that begins with DATA; returns the volume's and image's ids."""
     # To send a thousandth is enough.
-    monkeypatch.setattr(facts, 'GIB', 2 ** 20)
+    monkeypatch.setattr(image_properties, 'GIB', 2 ** 20)
 
     def make(**values):
         made = accepted(service.add(DATA, os_type='plan9', min_ram=64))
@@ -195,7 +196,7 @@ def test_an_upload_that_always_does_leaves_no_image(ctxt, service, uploading, ru
     ('active', 'done'), ('queued', 'done'), ('saving', 'failed'), ('killed', 'failed')])
 def test_an_interrupted_upload(ctxt, service, uploading, run, monkeypatch, status, state):
     """The image may have got all its data and nobody noted it, or part of it."""
-    monkeypatch.setattr(operations_db, 'waited', lambda *_args: sending.SETTLING + 1)
+    monkeypatch.setattr(operations_db, 'waited', lambda *_args: image_upload.SETTLING + 1)
     made, ident = uploading()
     service.images[ident]['status'] = status
     service.data[ident] = b'of the former'
@@ -223,14 +224,14 @@ def test_the_bytes_stay_while_they_are_sent(ctxt, service, uploading, run, monke
     """A forced deletion finds them read, and waits until the upload notices."""
     made, _ident = uploading()
     monkeypatch.setattr(locks, 'READ_SECONDS', 0.001)
-    seen, real = [], sending.send
+    seen, real = [], image_upload.send
 
     def send(*args):
         with pytest.raises(exception.NotYet) as caught, locks.unread(volumes_db.get(ctxt, made)):
             pass
         seen.append(caught.value.reason)
         real(*args)
-    monkeypatch.setattr(sending, 'send', send)
+    monkeypatch.setattr(image_upload, 'send', send)
     assert run().state == 'done' and len(seen) == 1
 
 

@@ -4,13 +4,13 @@ put in error, and whoever has the lock ends it. The same where a stop gives the 
 import oslo_messaging as messaging
 import pytest
 
-from cinder import coordination, exception, holds
+from cinder import coordination, exception, ownership
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
+from tests.unit.volume.conftest import POOL
 from tests.unit.volume.manager import test_database_faults as faults
-from tests.unit.volume.manager.conftest import POOL
 
 world = faults.world
 VERBS = ('create', 'clone', 'delete', 'cascade', 'extend', 'snapshot_create', 'snapshot_delete',
@@ -21,8 +21,8 @@ class Looks:
     """Counts the looks, and does something before one of them."""
 
     def __init__(self, monkeypatch, lose):
-        self._confirm, self._lose, self.at, self.count = holds.confirm, lose, None, 0
-        monkeypatch.setattr(holds, 'confirm', self)
+        self._confirm, self._lose, self.at, self.count = ownership.confirm, lose, None, 0
+        monkeypatch.setattr(ownership, 'confirm', self)
 
     def __call__(self):
         self.count += 1
@@ -82,7 +82,7 @@ def test_a_call_is_answered_503_and_writes_nothing(world, manager, monkeypatch):
 
     def create_export(*_args):
         coordination.COORDINATOR._leases.lose()
-        holds.confirm()
+        ownership.confirm()
     monkeypatch.setattr(endpoint.driver, 'create_export', create_export)
     with pytest.raises(messaging.ExpectedException) as caught:
         endpoint.attachment_update(world.ctxt, volume, {'host': 'h'}, attachment.id)

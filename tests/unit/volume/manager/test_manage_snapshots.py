@@ -11,7 +11,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.api import manage_snapshots
-from tests.unit.volume.manager.conftest import POOL
+from tests.unit.volume.conftest import POOL
 
 GIB = 2 ** 30
 

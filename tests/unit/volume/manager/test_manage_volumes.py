@@ -12,7 +12,7 @@ from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
 from cinder.volume.api import manage_volumes
 from cinder.volume.api import volumes as volumes_api
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 GIB = 2 ** 30
 

@@ -9,7 +9,7 @@ from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
 from cinder.volume.api import services as services_api
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 CLUSTER = 'c@files'
 

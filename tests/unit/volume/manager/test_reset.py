@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from cinder import exception
-from cinder.cmd import recount
+from cinder.cmd import quota_recount
 from cinder.db import backups as backups_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import group_types as group_types_db
@@ -24,7 +24,7 @@ from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
 from tests.fakes import backup_service
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 KINDS = {'volume': (volumes_db, volumes_api), 'snapshot': (snapshots_db, snapshots_api),
          'group': (groups_db, groups_api), 'backup': (backups_db, backups_api),
@@ -253,7 +253,7 @@ def _check(ctxt, world):
     assert [(kind, each.status) for kind, each in found if each.status in UNDER_WAY] == []
     assert [each.id for _kind, each in found if operations_db.unfinished_for(ctxt, each.id)] == []
     assert [each.id for kind, each in found if kind == 'volume' and each.growth] == []
-    assert recount.differences(ctxt) == []
+    assert quota_recount.differences(ctxt) == []
     told = {row['resource_uuid'] for row in messages_db.list_rows(ctxt).rows}
     assert [(kind, each.id) for kind, each in found
             if each.status == 'error' and each.id not in told | world.was_reset] == []

@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from cinder import exception, operations
-from cinder.cmd import recount
+from cinder.cmd import quota_recount
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import quotas as quotas_db
@@ -15,7 +15,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
 from tests.fakes.journal import wake
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ ENDS = {'done': 'gold', 'refused_by_the_scheduler': '__DEFAULT__',
 
 def usage(ctxt):
     """What is counted, which is also what the rows add up to."""
-    assert recount.differences(ctxt) == []
+    assert quota_recount.differences(ctxt) == []
     counted = quotas_db.limits_and_usage(ctxt, ctxt.project_id).usage
     return {name: number for name, number in counted.items() if number}
 

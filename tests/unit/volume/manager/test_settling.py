@@ -4,7 +4,7 @@ was done on storage is in the row, quota counts what is there, and nothing stays
 import pytest
 
 from cinder import exception, operations
-from cinder.cmd import recount
+from cinder.cmd import quota_recount
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
@@ -14,7 +14,7 @@ from cinder.volume.api import attachments as attachments_api
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
-from tests.unit.volume.manager.conftest import BACKEND
+from tests.unit.volume.conftest import BACKEND
 from tests.unit.volume.manager.test_volumes import _run, accepted, volume  # noqa: F401
 
 GIB = 2 ** 30
@@ -80,7 +80,7 @@ def test_an_extension_and_what_happens_meanwhile(
     assert (folder / end.name).stat().st_size == size * GIB
     assert end.status == ('error_extending' if fails and change is not _reset else seen[0])
     assert end.attach_status == ('detached' if change is _detach else 'attached')
-    assert recount.differences(ctxt) == []
+    assert quota_recount.differences(ctxt) == []
     assert row.finished_at is not None
     told = messages_db.list_rows(ctxt).rows
     assert bool(told) == (fails or change is _reset)
@@ -98,7 +98,7 @@ def test_an_extension_that_is_resumed_after_a_reset_counts_no_more(
     manager.runner.handlers['volume.extend'](ctxt, operations_db.get(ctxt, operation.id))
     end = _now(ctxt, volume)
     assert (end.status, end.size, end.growth) == ('available', 1, 0)
-    assert recount.differences(ctxt) == []
+    assert quota_recount.differences(ctxt) == []
     assert 'superseded' in messages_db.list_rows(ctxt).rows[0]['user_message']
 
 
@@ -118,7 +118,7 @@ def test_a_retype_and_what_happens_before_it_is_done(
     # The type is changed, or the tenant is told why it is not.
     assert (end.volume_type.name, end.status) == ('gold', status)
     assert bool(messages_db.list_rows(ctxt).rows) == (change is _reset)
-    assert recount.differences(ctxt) == []
+    assert quota_recount.differences(ctxt) == []
 
 
 def test_a_forced_delete_takes_reservations_along(ctxt, manager, sent, volume, folder):  # noqa: F811

@@ -24,7 +24,7 @@ from cinder.rpc import volume as volume_rpc
 from cinder.volume import manager as manager_package
 from cinder.volume.api import attachments, volume_actions, volume_migrations
 from cinder.volume.api import volumes as volumes_api
-from cinder.volume.manager import copying, swapping
+from cinder.volume.data import nova_swap, volume_copy
 from cinder.volume.manager import volume_migrations as endpoint
 from cinder.volume.targets import fake, local
 from tests.fakes import compute as fake_compute
@@ -211,7 +211,7 @@ def test_a_limited_copy_takes_its_time(ctxt, bus, volume, path, tmp_path, monkey
 
 
 def test_in_one_file_system_nothing_is_copied(ctxt, bus, volume, path, tmp_path, monkeypatch):
-    monkeypatch.setattr(copying, 'copy', None)
+    monkeypatch.setattr(volume_copy, 'copy', None)
     inode = path(volume).stat().st_ino
     operation = _migrate(ctxt, bus, volume, force_host_copy=False)
     moved = _run(ctxt, bus, operation, volume)
@@ -235,7 +235,7 @@ def test_it_moves_back_again(ctxt, bus, volume, path, tmp_path):
                                               for number, step in enumerate(STEPS)])
 def test_a_service_killed_at_any_step_goes_on_after_its_restart(
         ctxt, bus, start, volume, path, tmp_path, monkeypatch, step, locked):
-    monkeypatch.setattr(copying, 'PIECE', GIB // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume, lock_volume=locked)
 
     def kill(name):
@@ -255,10 +255,10 @@ def test_a_service_killed_at_any_step_goes_on_after_its_restart(
 
 
 def test_a_copy_goes_on_where_it_stopped(ctxt, bus, volume, path, tmp_path, monkeypatch):
-    monkeypatch.setattr(copying, 'PIECE', GIB // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     copied = []
-    real = copying.files.copy_range
+    real = volume_copy.sparse_files.copy_range
 
     def copy(source, target, start, *rest):
         copied.append(start)
@@ -266,7 +266,7 @@ def test_a_copy_goes_on_where_it_stopped(ctxt, bus, volume, path, tmp_path, monk
             raise Killed
         real(source, target, start, *rest)
 
-    monkeypatch.setattr(copying.files, 'copy_range', copy)
+    monkeypatch.setattr(volume_copy.sparse_files, 'copy_range', copy)
     with pytest.raises(Killed):
         _run(ctxt, bus, operation, volume)
     operations_db.release(ctxt, operation)
@@ -287,7 +287,7 @@ def test_the_target_is_hidden_and_counts_for_no_quota(ctxt, bus, volume, monkeyp
         seen.append(quotas_db.limits_and_usage(ctxt, ctxt.project_id).usage['gigabytes'])
         return iter(())
 
-    monkeypatch.setattr(copying, 'copy', look)
+    monkeypatch.setattr(volume_copy, 'copy', look)
     _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
     assert seen == [(f'target:{volume.id}', False), 1, 1]
 
@@ -311,13 +311,13 @@ def _snapshot(ctxt, volume):
      'not being migrated')])
 def test_use_of_an_unlocked_volume_ends_its_migration(ctxt, bus, volume, path, tmp_path,
                                                       monkeypatch, change, reason):
-    real = copying.copy
+    real = volume_copy.copy
 
     def copy(*args, **kwargs):
         yield from real(*args, **kwargs)
         change(ctxt, volumes_db.get(ctxt, volume.id))
 
-    monkeypatch.setattr(copying, 'copy', copy)
+    monkeypatch.setattr(volume_copy, 'copy', copy)
     operation = _migrate(ctxt, bus, volume)
     _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, reason)
 
@@ -540,7 +540,7 @@ def test_a_volume_moves_to_another_machine_through_its_export(
                                   if ':copy:' in step or ':progress:' in step])
 def test_killed_on_the_way_to_another_machine_it_goes_on_and_leaves_no_session(
         ctxt, bus, start, volume, path, tmp_path, monkeypatch, apart, exported, step):
-    monkeypatch.setattr(copying, 'PIECE', GIB // 4)
+    monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     with monkeypatch.context() as patch:
         patch.setattr(utils, 'fault_point', lambda name: bus.die() if name == step else None)
@@ -577,7 +577,7 @@ def test_a_copy_to_another_machine_that_fails_leaves_no_session(
         ctxt, bus, volume, path, tmp_path, monkeypatch, apart, exported):
     def fail(*_args, **_kwargs):
         raise OSError('the line was cut')
-    monkeypatch.setattr(copying, 'copy', fail)
+    monkeypatch.setattr(volume_copy, 'copy', fail)
     operation = _migrate(ctxt, bus, volume)
     _run(ctxt, bus, operation, volume)
     _check_nothing_is_left(exported)
@@ -667,10 +667,10 @@ def test_a_server_is_asked_once_and_may_take_its_time(ctxt, bus, volume, path, t
                                         'attach_status': 'attaching', 'instance_uuid': 'server'})
     for passed in (100, 3600):
         clock.append(passed)
-        assert _look(ctxt, bus, operation) == swapping.LOOK_PAUSE
+        assert _look(ctxt, bus, operation) == nova_swap.LOOK_PAUSE
     attachments_db.destroy(ctxt, held.id)
     assert _look(ctxt, bus, operation) == operations.SHORTEST
-    clock.append(3600 + swapping.BEGIN_SECONDS + 1)
+    clock.append(3600 + nova_swap.BEGIN_SECONDS + 1)
     assert _look(ctxt, bus, operation) is None
     assert len(nova.swapped) == 1
     _check_stayed(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path, 'gave it up')

@@ -8,12 +8,12 @@ from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.rpc import notices
+from cinder.rpc import notifications
 from cinder.volume import manager as manager_package
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
-from tests.unit.volume.manager.conftest import BACKEND, POOL
+from tests.unit.volume.conftest import BACKEND, POOL
 
 
 @pytest.fixture
@@ -252,7 +252,7 @@ def test_a_forced_delete_wins_over_a_creation_under_way(ctxt, manager, sent, acc
 
 def test_what_happens_is_told(ctxt, manager, accepted, sent, folder, monkeypatch):
     told = []
-    monkeypatch.setattr(notices, 'tell', lambda ctxt, kind, event, resource, **changed:
+    monkeypatch.setattr(notifications, 'tell', lambda ctxt, kind, event, resource, **changed:
                         told.append((event, changed.get('status'), changed.get('reason'))))
     made, operation = accepted()
     manager.runner.handlers['volume.create'](ctxt, operation, made)

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sparse raw files in one folder: made, copied and removed so that a name always stands for a whole
+file. Which file is which volume, the driver knows; so does it keep callers of one name apart."""
+import contextlib
+import errno
+import fcntl
+import glob
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable
+
+from eventlet import patcher
+
+from cinder import exception
+from cinder.brick.local_dev.throttle import UNHURRIED, Pace
+from cinder.i18n import _
+
+# linux/fs.h: _IOW(0x94, 9, int), see ioctl_ficlone(2)
+FICLONE = 0x40049409
+_NO_REFLINK = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EXDEV,
+                         errno.ENOSYS})
+_CHUNK = 64 * 1024 ** 2
+_COPY_TRIES = 3
+# Time stamps of files move in ticks of the kernel's clock, up to 10 ms (CONFIG_HZ=100): a write
+# in the tick of the last look leaves no trace.
+_TICK = 0.02
+# These functions run in native threads, where a green sleep would start an event loop.
+_sleep = patcher.original('time').sleep
+
+
+class SourceChanged(exception.VolumeBackendAPIException):
+    message = _('%(path)s was written to while it was copied. On this file system a copy of a '
+                'volume needs it to be idle; on XFS or btrfs it does not.')
+
+
+class WrongSize(exception.VolumeBackendAPIException):
+    message = _('%(path)s has %(found)d bytes in place of %(wanted)d.')
+
+
+def create(path: str, size: int) -> None:
+    """Make a file of `size` bytes, all zero and none of them allocated.
+
+    :raises WrongSize: there is one of another size
+    """
+    if not _present(path, size):
+        _place(path, lambda fd: os.ftruncate(fd, size))
+
+
+def copy(source: str, path: str, size: int, reflink: str = 'auto',
+         pace: Pace = UNHURRIED) -> None:
+    """Make `path` a copy of `source`, grown to `size` bytes.
+
+    :param reflink: 'auto' shares the blocks where the file system can and else copies those
+        that hold data, 'always' insists on sharing, 'never' copies
+    :param pace: of copying
+    :raises SourceChanged: the source does not stay as it is for as long as copying takes
+    :raises WrongSize: there is a file of another size, or the source is longer than `size`
+    """
+    if _present(path, size):
+        return
+    with open(source, 'rb', buffering=0) as origin:
+        found = os.fstat(origin.fileno()).st_size
+        if found > size:
+            raise WrongSize(path=source, found=found, wanted=size)
+
+        def fill(fd):
+            if reflink == 'never' or not _reflink(origin.fileno(), fd, reflink == 'always'):
+                _copy_unchanged(origin.fileno(), fd, source, pace)
+            os.ftruncate(fd, size)
+
+        _place(path, fill)
+
+
+def replace(source: str, path: str, size: int, reflink: str = 'auto',
+            pace: Pace = UNHURRIED) -> None:
+    """As copy(), but over the file that `path` is now."""
+    fresh = f'{path}.new'
+    remove(fresh)
+    copy(source, fresh, size, reflink, pace)
+    os.rename(fresh, path)
+    _sync_folder(path)
+
+
+def extend(path: str, size: int) -> None:
+    """Grow a file to `size` bytes.
+
+    :raises WrongSize: it is longer
+    """
+    with open(path, 'r+b', buffering=0) as file:
+        found = os.fstat(file.fileno()).st_size
+        if found > size:
+            raise WrongSize(path=path, found=found, wanted=size)
+        if found < size:
+            os.ftruncate(file.fileno(), size)
+            os.fsync(file.fileno())
+
+
+def remove(path: str) -> None:
+    """Remove a file and what interrupted attempts to make it left; gone already is success."""
+    _sweep(path)
+    _unlink(path)
+    _sync_folder(path)
+
+
+def copy_range(source: str, target: str, start: int, size: int,
+               pace: Pace = UNHURRIED) -> None:
+    """Copy what holds data among `size` bytes from `start` on into a file that reads zeros where it
+    was not written."""
+    with open(source, 'rb', buffering=0) as origin, open(target, 'r+b', buffering=0) as file:
+        _copy_data(origin.fileno(), file.fileno(), start, start + size, pace)
+        os.fdatasync(file.fileno())
+
+
+def blank(path: str, size: int) -> None:
+    """Let all of a file that is there read zeros, and be of `size` bytes."""
+    with open(path, 'r+b', buffering=0) as file:
+        file.truncate(0)
+        file.truncate(size)
+        os.fsync(file.fileno())
+
+
+def share(path: str, target: str) -> bool:
+    """Let the name `target`, a file already, stand for the file `path`; False where the two are in
+    different file systems or the target is no file."""
+    if not stat.S_ISREG(os.lstat(target).st_mode):
+        return False
+    if not os.path.samefile(path, target):
+        fresh = f'{target}.{secrets.token_hex(4)}.part'
+        try:
+            os.link(path, fresh)
+        except OSError as exc:
+            if exc.errno != errno.EXDEV:
+                raise
+            return False
+        os.rename(fresh, target)
+        _sync_folder(target)
+    return True
+
+
+def adopt(path: str, name: str, size: int) -> None:
+    """Call the file `path` by another name in the same folder, grown to `size` bytes.
+
+    :raises FileNotFoundError: there is no regular file of either name
+    :raises WrongSize: it is longer than `size`
+    """
+    target = os.path.join(os.path.dirname(path), name)
+    if not os.path.exists(target):
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise FileNotFoundError(errno.ENOENT, 'no regular file', path)
+        extend(path, size)
+        os.chmod(path, 0o600)
+        os.link(path, target)
+    # A former attempt may have ended between the two: then both names are one file.
+    if path != target and os.path.exists(path) and os.path.samefile(path, target):
+        os.unlink(path)
+    _sync_folder(target)
+
+
+def listing(folder: str) -> dict[str, int]:
+    """Name -> bytes of each file in the folder that is whole."""
+    with os.scandir(folder) as entries:
+        return {entry.name: entry.stat().st_size for entry in entries
+                if entry.is_file(follow_symlinks=False)
+                and not entry.name.startswith('.') and not entry.name.endswith('.part')}
+
+
+def usage(folder: str) -> tuple[int, int, int, int]:
+    """:returns: bytes of the file system, bytes free, bytes promised to files, number of files"""
+    disk = os.statvfs(folder)
+    with os.scandir(folder) as entries:
+        sizes = [entry.stat().st_size for entry in entries
+                 if entry.is_file() and not entry.name.endswith('.part')]
+    return (disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize, sum(sizes), len(sizes))
+
+
+def can_reflink(folder: str) -> bool:
+    """Whether files in the folder can share blocks; tried with two small files."""
+    path = os.path.join(folder, '.reflink')
+    _sweep(path)
+    with _part(path) as (one, _name), _part(path) as (other, _name):
+        os.pwrite(one, b'1', 0)
+        return _reflink(one, other, False)
+
+
+def _present(path, size):
+    try:
+        found = os.stat(path).st_size
+    except FileNotFoundError:
+        return False
+    if found != size:
+        raise WrongSize(path=path, found=found, wanted=size)
+    return True
+
+
+def _place(path: str, fill: Callable[[int], None]) -> None:
+    """Fill a file under another name and put it in its place when it is whole and on disk.
+
+    Parts of the same name that are there are of attempts that have ended, or are taken for
+    dead: without their part they fail. link(2), unlike rename(2), refuses to replace: should
+    one of them be ahead of us all the same, the volume may be in use already.
+    """
+    _sweep(path)
+    with _part(path) as (fd, part):
+        fill(fd)
+        os.fsync(fd)
+        os.link(part, path)
+    _sync_folder(path)
+
+
+@contextlib.contextmanager
+def _part(path):
+    part = f'{path}.{secrets.token_hex(4)}.part'
+    fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        yield fd, part
+    finally:
+        os.close(fd)
+        _unlink(part)
+
+
+def _sweep(path):
+    for part in glob.glob(glob.escape(path) + '.*'):
+        _unlink(part)
+
+
+def _unlink(path):
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _sync_folder(path):
+    fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _reflink(source: int, target: int, must: bool) -> bool:
+    try:
+        fcntl.ioctl(target, FICLONE, source)
+    except OSError as exc:
+        if must or exc.errno not in _NO_REFLINK:
+            raise
+        return False
+    return True
+
+
+def _copy_unchanged(source: int, target: int, path: str, pace: Pace) -> None:
+    for _try in range(_COPY_TRIES):
+        if abs(time.time() - os.fstat(source).st_mtime) < _TICK:
+            _sleep(_TICK)
+        before = os.fstat(source).st_mtime_ns
+        os.ftruncate(target, 0)
+        end = os.fstat(source).st_size
+        os.ftruncate(target, end)
+        _copy_data(source, target, 0, end, pace)
+        if os.fstat(source).st_mtime_ns == before:
+            return
+    raise SourceChanged(path=path)
+
+
+def _copy_data(source: int, target: int, start: int, end: int, pace: Pace) -> None:
+    """Copy the parts that hold data and leave the holes out (lseek(2), SEEK_DATA)."""
+    while start < end:
+        try:
+            start = os.lseek(source, start, os.SEEK_DATA)
+        except OSError as exc:
+            if exc.errno != errno.ENXIO:
+                raise
+            return
+        stop = min(os.lseek(source, start, os.SEEK_HOLE), end)
+        os.lseek(target, start, os.SEEK_SET)
+        for offset, piece in pace.pieces(stop - start, _sleep):
+            _send(source, target, start + offset, start + offset + piece)
+        start = stop
+
+
+def _send(source: int, target: int, start: int, stop: int) -> None:
+    while start < stop:
+        start += os.sendfile(target, source, start, min(_CHUNK, stop - start))

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`cinder-manage volume doctor`: compares the rows of this host's back ends with their storage and
+says what an operator can do about each difference. It changes nothing."""
+import dataclasses
+import json
+from collections.abc import Iterator
+
+from cinder import context, exception, utils
+from cinder.cmd import common
+from cinder.conf import CONF
+from cinder.volume import configuration, driver
+from cinder.volume.host import audit
+
+_SHOWN = ('kind', 'name', 'what', 'advice')
+
+
+def examine(backend: str | None = None, as_json: bool = False) -> int:
+    """Compare volumes, snapshots and exports with their rows; 1 means: something was found."""
+    enabled = CONF.enabled_backends or []
+    if backend not in (None, *enabled):
+        raise exception.InvalidConfigurationValue(option='--backend', value=backend)
+    common.prepare_privileges()
+    found = [finding for name in enabled if backend in (None, name)
+             for finding in _findings(name)]
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return int(bool(found))
+    for finding in found:
+        print('{backend}: {kind}: {what}. {advice}.'.format(**finding))
+    print(f'{len(found)} findings')
+    return int(bool(found))
+
+
+def _findings(name: str) -> Iterator[dict[str, str]]:
+    options = configuration.Configuration(config_group=name)
+    host = f'{options.backend_host or CONF.host}@{name}'
+    cluster = f'{CONF.cluster}@{name}' if CONF.cluster else None
+    made = utils.load_class('volume_driver', options.volume_driver)(
+        configuration=options, host=host, cluster_name=cluster)
+    ctxt = context.get_admin_context()
+    try:
+        made.do_setup(ctxt)
+        sharing = None if made.only_one_host(options) else cluster
+        found = audit.findings(ctxt, made, host, sharing)
+    except Exception as exc:  # a back end that is broken must not hide what is wrong with others
+        found = [driver.Finding('unreadable', name, f'the storage cannot be read: {exc}',
+                                'the log of cinder-volume has more')]
+    for finding in found:
+        values = dataclasses.asdict(finding)
+        yield {'backend': name, **{key: values[key] for key in _SHOWN}}

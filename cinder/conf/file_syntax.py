@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of the files as they are written: options without a value, set twice, or joined with the
+line before by indentation. What values mean is for option_values.py."""
+
+import re
+from collections.abc import Iterator
+
+from oslo_config import cfg, types
+
+from cinder.conf import config_files
+from cinder.conf.known_options import Known
+from cinder.conf.library import normal
+from cinder.conf.problem import Problem
+
+_ASSIGNMENT = re.compile(r'([A-Za-z_][A-Za-z0-9_-]*)\s*[=:]')
+
+
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """:raises cfg.Error: a file cannot be read any more"""
+    settings = config_files.settings(conf)
+    known = Known(conf, settings)
+    for setting in settings:
+        yield from _joined(setting, known)
+    yield from _empty(settings)
+    yield from _twice(settings, known)
+
+
+def _joined(setting: config_files.Setting, known: Known) -> Iterator[Problem]:
+    """A line that begins with a blank belongs to the value before it, which few people mean when
+    they indent an option."""
+    for number, line in enumerate(setting.value.split('\n')[1:], setting.line + 1):
+        found = _ASSIGNMENT.match(line)
+        if found and known.find_quickly(setting.section, found[1]):
+            yield Problem(f'{setting.path}:{number} sets {found[1]} but begins with a blank, which '
+                          f'makes it a part of {setting.option}: remove the blanks before it.')
+
+
+def _empty(settings: list[config_files.Setting]) -> Iterator[Problem]:
+    found: dict[str, list[str]] = {}
+    for setting in settings:
+        if not setting.value.strip():
+            found.setdefault(setting.section, []).append(setting.name)
+    if found:
+        yield Problem('Options without a value are taken as not set: ' + '; '.join(
+            f'[{section}] {", ".join(dict.fromkeys(names))}'
+            for section, names in found.items()) + '.', fatal=False)
+
+
+def _twice(settings: list[config_files.Setting], known: Known) -> Iterator[Problem]:
+    first: dict[tuple[str, str, str], config_files.Setting] = {}
+    for setting in settings:
+        if not setting.value:
+            continue
+        before = first.setdefault((setting.path, normal(setting.section), setting.name), setting)
+        if before.value == setting.value:
+            continue
+        option = known.find(setting.section, setting.name)
+        if option and not option.multi and not isinstance(option.type, types.MultiString):
+            yield Problem(f'{setting.option} is set in line {before.line} of {setting.path} and '
+                          f'again in line {setting.line}: the last one counts.', fatal=False)

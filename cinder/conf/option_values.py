@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks the values of all options, ours and those of libraries, by the types that they declare,
+and the references ($option) in them. What values mean together is for other checks."""
+
+import math
+import re
+from collections.abc import Iterator
+
+from oslo_config import cfg, types
+
+from cinder import utils
+from cinder.conf import config_files, options
+from cinder.conf.known_options import Known
+from cinder.conf.library import DEFAULT, Option, normal
+from cinder.conf.problem import Problem
+
+# As oslo.config finds them: $name, ${name}, ${section.name}; two dollar signs mean one.
+_DOLLAR = re.compile(r'\$(?:(?P<escaped>\$)|(?P<named>[_a-z][._a-z0-9]*)'
+                     r'|\{(?P<braced>[_a-z][._a-z0-9]*)\})', re.IGNORECASE)
+# The kernel, timers and columns take no more, and what needs more has a limit of its own.
+LARGEST = 2**31 - 1
+_SHOWN = 60
+
+
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """:raises cfg.Error, OSError: a file cannot be read any more"""
+    complaints = list(check_files(conf))
+    yield from complaints or _unreadable(conf)
+
+
+def check_files(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """The same for the files as they are now, which may be about to be read again.
+
+    :raises cfg.Error, OSError: a file cannot be read
+    """
+    values = Values(conf)
+    for setting in values.settings:
+        yield from map(Problem, values.faults(setting))
+
+
+def _unreadable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """What is wrong although the files are not: values of the command line or the environment.
+    oslo.config checks a value only when somebody asks for it."""
+    for group, opts in options.BY_GROUP.items():
+        section = conf if group == DEFAULT else conf[group]
+        for opt in opts:
+            try:
+                getattr(section, opt.dest)
+            except (cfg.Error, ValueError, RecursionError) as exc:
+                yield Problem(f'[{group}] {opt.dest} cannot be read: {exc.__context__ or exc}')
+
+
+class _Unresolved(Exception):
+    """A reference leads nowhere; the text says what to write."""
+
+
+class Values:
+    """The settings of the files of a configuration, and what they amount to."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self.settings = [setting for setting in config_files.settings(conf)
+                         if setting.value.strip()]
+        self.known = Known(conf, self.settings)
+        self._last = {(normal(setting.section), setting.name): setting
+                      for setting in self.settings}
+
+    def faults(self, setting: config_files.Setting) -> Iterator[str]:
+        """What is wrong with one setting: nothing if no option is known by that name, another
+        setting has taken its place, or it belongs to a back end that is not enabled."""
+        option = self.known.find(setting.section, setting.name)
+        if not option or not self.known.is_read(setting.section) or not (
+                option.multi or self._is_last(setting)):
+            return
+        try:
+            _convert(option, self.expand(setting.value, setting.section, (setting,)))
+        except _Unresolved as exc:
+            yield f'{setting.option} ({setting.place}) {exc}.'
+        except (ValueError, TypeError, OverflowError) as exc:
+            value = '' if option.secret else f' = {shown(setting.value)}'
+            reason = 'the value is not valid' if option.secret else _reason(exc)
+            yield f'{setting.option}{value} ({setting.place}): {reason}.'
+
+    def effective(self) -> list[config_files.Setting]:
+        """The settings that count: of several for one option the last, unless it takes many."""
+        return [setting for setting in self.settings if self._is_last(setting) or getattr(
+            self.known.find(setting.section, setting.name), 'multi', False)]
+
+    def text(self, setting: config_files.Setting) -> str:
+        """The value of a setting with its references replaced, as far as they can be."""
+        try:
+            return self.expand(setting.value, setting.section, (setting,))
+        except _Unresolved:
+            return setting.value
+
+    def _is_last(self, setting: config_files.Setting) -> bool:
+        return self._last[normal(setting.section), setting.name] is setting
+
+    def expand(self, value: str, section: str, via: tuple[config_files.Setting, ...] = ()) -> str:
+        """A value with all references in it replaced.
+
+        :param via: the settings that led here
+        :raises _Unresolved: one leads nowhere
+        """
+        return _DOLLAR.sub(lambda found: self._resolve(found, section, via),
+                           value.replace(r'\$', '$$'))
+
+    def _resolve(self, found: re.Match, section: str, via: tuple[config_files.Setting, ...]) -> str:
+        if found['escaped']:
+            return '$'
+        group, _dot, name = (found['named'] or found['braced']).rpartition('.')
+        for where in ((group,) if group else (section, DEFAULT)):
+            setting = self._last.get((normal(where), name))
+            if setting and self.known.find_quickly(where, name):
+                if setting in via:
+                    raise _Unresolved('refers to itself')
+                return self.expand(setting.value, where, (*via, setting))
+            option = self.known.find_quickly(where, name)
+            if option:
+                default = option.default
+                return (self.expand(default, where, via) if isinstance(default, str)
+                        else '' if default is None else str(default))
+        option = via and self.known.find(via[0].section, via[0].name)
+        what = 'a dollar sign' if option and option.secret else f'{found[0]},'
+        raise _Unresolved(f'holds {what} that refers to no option; if a dollar sign is meant, '
+                          f'write it twice: $$')
+
+
+def _convert(option: Option, text: str) -> object:
+    value = option.type(text)
+    for each in value if isinstance(value, list) else (value,):
+        if isinstance(each, float) and not math.isfinite(each):
+            raise ValueError('a finite number is expected')
+        if isinstance(each, int) and abs(each) > LARGEST and not _has_limit(option.type, each):
+            raise ValueError(f'at most {LARGEST} is expected')
+    return value
+
+
+def _has_limit(kind: object, value: int) -> bool:
+    return isinstance(kind, types.Number) and (kind.max if value > 0 else kind.min) is not None
+
+
+def _reason(exc: Exception) -> str:
+    text = ' '.join(str(exc).split())
+    if text.startswith('invalid literal for int'):
+        return 'a whole number is expected'
+    if text.startswith('could not convert string to float'):
+        return 'a number is expected'
+    return text.rstrip('.')
+
+
+def shown(value: str) -> str:
+    """A value in a message: one line, not too long, without the password of a URL."""
+    text = utils.masked(' '.join(value.split()))
+    return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'

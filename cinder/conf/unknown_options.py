@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds what the configuration files set and nothing reads, so that an operator learns at start
+which lines of an inherited file do nothing, and what a misspelt one was to be."""
+
+from collections.abc import Iterable, Iterator
+
+from oslo_config import cfg
+
+from cinder.conf import backend, config_files
+from cinder.conf.known_options import Known
+from cinder.conf.library import DEFAULT
+from cinder.conf.problem import Problem
+
+_LIKE = 0.75
+# What libraries once read and what they read instead: no name is like the old one.
+_REPLACED = {
+    '[database] idle_timeout': '[database] connection_recycle_time',
+    '[DEFAULT] sql_connection': '[database] connection',
+    '[DEFAULT] sql_idle_timeout': '[database] connection_recycle_time',
+    '[DEFAULT] rpc_backend': '[DEFAULT] transport_url',
+    **dict.fromkeys((f'[{section}] rabbit_{name}'
+                     for section in (DEFAULT, 'oslo_messaging_rabbit')
+                     for name in ('host', 'hosts', 'port', 'userid', 'password', 'virtual_host')),
+                    '[DEFAULT] transport_url'),
+    **dict.fromkeys((f'[keystone_authtoken] {name}' for name in (
+        'auth_host', 'auth_port', 'auth_protocol', 'identity_uri')),
+        '[keystone_authtoken] auth_url'),
+    '[keystone_authtoken] admin_user': '[keystone_authtoken] username',
+    '[keystone_authtoken] admin_password':
+        '[keystone_authtoken] password',  # nosec B105 # a name
+    '[keystone_authtoken] admin_tenant_name': '[keystone_authtoken] project_name',
+}
+
+
+def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """One warning for each option, or for a section of which nothing is read.
+
+    :raises cfg.Error: a file cannot be read any more
+    """
+    settings = config_files.settings(conf)
+    known = Known(conf, settings)
+    told: set[str] = set()
+    for setting in settings:
+        text = _section(setting, known) or _option(setting, known)
+        if text and text not in told:
+            told.add(text)
+            yield Problem(text, fatal=False)
+
+
+def _section(setting: config_files.Setting, known: Known) -> str | None:
+    if known.has_section(setting.section):
+        return None
+    like = _nearest(setting.section.strip(), known.sections())
+    return (f'Section [{setting.section}] of {setting.path} is not known, and describes no back '
+            f'end: it has no effect.{like and f" Did you mean [{like}]?"}')
+
+
+def _option(setting: config_files.Setting, known: Known) -> str | None:
+    if known.find(setting.section, setting.name):
+        return None
+    start = f'Option {setting.option} of {setting.path}'
+    if setting.section == DEFAULT and known.find(backend.GROUP, setting.name):
+        return (f'{start} belongs into the section of a back end or into [{backend.GROUP}]: it has '
+                f'no effect.')
+    if setting.option in _REPLACED:
+        return f'{start} is not read any more: it has no effect. Set {_REPLACED[setting.option]}.'
+    like = _nearest(setting.name.replace('-', '_'), known.names(setting.section))
+    return f'{start} is not known: it has no effect.{like and f" Did you mean {like}?"}'
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    """The most similar name, or nothing; capitals make no difference."""
+    import difflib  # most files need none of it
+    written = {each.lower(): each for each in names}
+    return next((written[each] for each in
+                 difflib.get_close_matches(name.lower(), written, 1, _LIKE)), '')

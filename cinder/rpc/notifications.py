@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Notifications for metering and billing: what happened to which volume, snapshot or group, by the
+events and fields that their readers know. Nothing is sent, and nothing is made to be sent, unless
+[oslo_messaging_notifications] names a driver."""
+import datetime
+import functools
+from collections.abc import Mapping
+
+import oslo_messaging as messaging
+from oslo_config import cfg
+from oslo_messaging.notify import notifier as library
+
+from cinder import objects, utils
+from cinder.rpc import base
+
+GROUP = 'oslo_messaging_notifications'
+# Verb of the journal -> event, where they are not the same; None: not told.
+EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
+          'group.copy': 'group.create'}
+# Told once, when all is done, and without a suffix.
+ONCE = ('volume.retype',)
+
+_COMMON = {'tenant_id': 'project_id', 'user_id': 'user_id', 'status': 'status',
+           'created_at': 'created_at'}
+_NAMED = {**_COMMON, 'display_name': 'display_name', 'metadata': 'metadata'}
+# Kind -> field of the notification -> field of the object.
+FIELDS = {
+    'volume': {**_NAMED, 'volume_id': 'id', 'host': 'host', 'size': 'size',
+               'volume_type': 'volume_type_id', 'snapshot_id': 'snapshot_id',
+               'availability_zone': 'availability_zone', 'launched_at': 'launched_at',
+               'replication_status': 'replication_status',
+               'replication_extended_status': 'replication_extended_status',
+               'replication_driver_data': 'replication_driver_data'},
+    'snapshot': {**_NAMED, 'snapshot_id': 'id', 'volume_id': 'volume_id',
+                 'volume_size': 'volume_size'},
+    'group': {**_COMMON, 'group_id': 'id', 'name': 'name', 'group_type': 'group_type_id',
+              'availability_zone': 'availability_zone'},
+    'group_snapshot': {**_COMMON, 'group_snapshot_id': 'id', 'name': 'name',
+                       'group_id': 'group_id', 'group_type': 'group_type_id'},
+}
+
+
+def _notifier() -> messaging.Notifier | None:
+    return base.once('notifier', _make_notifier)
+
+
+def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
+    conf.register_opts(library._notifier_opts, group=GROUP)
+    # Without this look a transport would be made, of which most services need none.
+    if not set(conf[GROUP].driver) - {'noop'}:
+        return None
+    return messaging.Notifier(
+        messaging.get_notification_transport(conf),
+        serializer=base.RequestContextSerializer(messaging.NoOpSerializer()))
+
+
+def wanted() -> bool:
+    """Whether somebody is told at all."""
+    return _notifier() is not None
+
+
+def operation(ctxt, phase: str, work: objects.Operation, resource: objects.CinderObject,
+              **changed: object) -> None:
+    """Tell how an operation of the journal goes.
+
+    :param phase: 'start', 'end' or 'error'.
+    :param changed: columns that the resource does not have yet in this form; the `reason`.
+    """
+    event = EVENTS.get(work.verb, work.verb)
+    if event in ONCE:
+        event = None if phase == 'start' else event if phase == 'end' else f'{event}.error'
+    elif event:
+        event = f'{event}.{phase}'
+    if event and work.resource_type in FIELDS:
+        tell(ctxt, work.resource_type, event, resource, **changed)
+
+
+def tell(ctxt, kind: str, event: str, resource: objects.CinderObject,
+         publisher: str | None = None, **changed: object) -> None:
+    """Tell of an event of a resource, as an error where its name or publisher says so.
+
+    :param publisher: 'service.host' of a service that cannot do what was asked; None: the one
+        that has the resource does it.
+    """
+    notifier = _notifier()
+    if notifier is None:
+        return
+    sender = notifier.prepare(publisher_id=publisher or f'{kind}.{_host(resource)}')
+    send = sender.error if publisher or event.endswith('.error') else sender.info
+    base.notices().put(
+        functools.partial(send, ctxt, event, describe(kind, resource, **changed)), event)
+
+
+def describe(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
+    """The fields of a notification, as what JSON can hold."""
+    names = FIELDS[kind]
+    values = {name: changed.get(field, resource.get(field)) for name, field in names.items()}
+    if kind == 'volume':
+        values['glance_metadata'] = [{'key': key, 'value': value} for key, value
+                                     in (resource.get('glance_metadata') or {}).items()]
+        values['volume_attachment'] = [_attachment(each)
+                                       for each in resource.get('attachments') or ()]
+    if 'reason' in changed:
+        values['reason'] = changed['reason']
+    return {name: utils.time_text(value) if isinstance(value, datetime.datetime) else value
+            for name, value in values.items()}
+
+
+def _attachment(attachment: objects.VolumeAttachment) -> Mapping[str, str | None]:
+    server = attachment.get('instance_uuid')
+    return {'id': attachment.id, 'server_id': server, 'instance_uuid': server,
+            'attached_host': attachment.get('attached_host'),
+            'attach_status': attachment.get('attach_status')}
+
+
+def _host(resource: objects.CinderObject) -> str | None:
+    holder = resource.get('volume') or resource.get('group') or resource
+    return utils.backend_of(holder.get('host'))

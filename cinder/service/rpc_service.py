@@ -1,0 +1,328 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Service: a manager with its row in the database, its queues, heartbeat and periodic tasks."""
+import contextlib
+import logging
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import oslo_messaging as messaging
+from oslo_service import service
+
+from cinder import context, coordination, exception, utils
+from cinder.conf import CONF
+from cinder.db import clusters, services, session
+from cinder.objects import base as objects_base
+from cinder.rpc import base as rpc
+from cinder.rpc import log_levels, reachability
+from cinder.service import launchers, liveness, profiler
+
+LOG = logging.getLogger(__name__)
+
+LONGEST_PAUSE = 15
+# Seconds for which a stop waits for its liveness queue, and for the database and the bus when it
+# asks others to go on for the last time; and between two such questions.
+LONGEST_FAREWELL, LONGEST_ASKING, HAND_ON_SECONDS = 0.5, 2, 1
+
+
+class Service(service.ServiceBase):
+    """One manager, its row in the database, its queues, its heartbeat and its periodic tasks.
+
+    Made by create(). Where the launcher forks, this object is made by the parent and started in
+    the child, again in each child that replaces a dead one.
+    """
+
+    def __init__(self, host: str, binary: str, topic: str, manager: str, *,
+                 report_interval: int, periodic_interval: int, periodic_fuzzy_delay: int,
+                 service_name: str | None = None, coordination: bool = False,
+                 cluster: str | None = None, availability_zone: str | None = None) -> None:
+        if not rpc.initialized():
+            rpc.init(CONF, services.minimum_versions)
+        self.host, self.binary, self.topic = host, binary, topic
+        self.cluster, self.availability_zone = cluster, availability_zone
+        self.report_interval = report_interval
+        self.periodic_interval = periodic_interval
+        self.periodic_fuzzy_delay = periodic_fuzzy_delay
+        self.coordination = coordination
+        self.service_id: int | None = None
+        self._manager_class = utils.load_class(f'{topic.removeprefix("cinder-")}_manager', manager)
+        self._service_name = service_name
+        self.manager = self._make_manager()
+        self._started_in: int | None = None
+        self._stopping = threading.Event()
+        self._draining = False
+        self._up: bool | None = None
+        self._initialised = False
+        self._servers: list[messaging.MessageHandlingServer] = []
+        self._liveness: messaging.MessageHandlingServer | None = None
+        profiler.setup_profiler(binary, host)
+
+    @classmethod
+    def create(cls, host: str | None = None, binary: str | None = None, topic: str | None = None,
+               manager: str | None = None, report_interval: int | None = None,
+               periodic_interval: int | None = None, periodic_fuzzy_delay: int | None = None,
+               service_name: str | None = None, coordination: bool = False,
+               cluster: str | None = None, availability_zone: str | None = None) -> 'Service':
+        """A service with what is not given taken from the options and the program's name.
+
+        :param host: 'host' or 'host@backend'; default: option host.
+        :param binary: such as 'cinder-volume'; default: the name of the program.
+        :param topic: of the queues; default: the binary.
+        :param manager: class path; default: option <topic without 'cinder-'>_manager.
+        :param report_interval: seconds between heartbeats.
+        :param periodic_interval: seconds between runs of the periodic tasks, 0: none.
+        :param periodic_fuzzy_delay: longest random pause in seconds before the first run.
+        :param service_name: configuration group of the back end.
+        :param coordination: whether the manager takes locks between processes.
+        :param cluster: 'cluster' or 'cluster@backend' whose work is shared.
+        :param availability_zone: default: option storage_availability_zone.
+        """
+        binary = binary or os.path.basename(sys.argv[0])
+        topic = topic or binary
+        return cls(
+            host or CONF.host, binary, topic,
+            manager or CONF[f'{topic.removeprefix("cinder-")}_manager'],
+            report_interval=_given(report_interval, CONF.report_interval),
+            periodic_interval=_given(periodic_interval, CONF.periodic_interval),
+            periodic_fuzzy_delay=_given(periodic_fuzzy_delay, CONF.periodic_fuzzy_delay),
+            service_name=service_name, coordination=coordination, cluster=cluster,
+            availability_zone=availability_zone or CONF.storage_availability_zone)
+
+    def _make_manager(self) -> object:
+        self._made_in = os.getpid()
+        return self._manager_class(self.host, service_name=self._service_name,
+                                   cluster=self.cluster)
+
+    # ------------------------------------------------------------------------------------- start
+    def start(self) -> None:
+        """Register, bring the manager up, take messages, report and run the periodic tasks.
+
+        Waits for database, broker and lock service as long as it takes.
+
+        :raises SystemExit: it cannot start, as launch.starting() says.
+        """
+        with launchers.starting(f'{self.binary} on {self.host}'):
+            self._start()
+
+    def _start(self) -> None:
+        self._started_in = os.getpid()
+        if self._made_in != os.getpid():
+            # A child that replaces a dead one must not pass for it: operations have owners.
+            self.manager = self._make_manager()
+        LOG.info('Starting %s on %s.', self.binary, self.host)
+        ctxt = context.get_admin_context()
+        session.wait_for_database()
+        added_to_cluster = self._register_patiently(ctxt)
+        reachability.wait_for_broker(topic=self.topic,
+                            servers=list(filter(None, (self.host, self.cluster))))
+        if self.coordination:
+            coordination.COORDINATOR.start_patiently()
+        self._initialised = self._init_manager(added_to_cluster)
+        self._start_servers()
+        self._in_background(self._report, 'heartbeat')
+        self.manager.init_host_with_rpc()
+        if self.periodic_interval:
+            self._in_background(self._run_periodic_tasks, 'periodic-tasks')
+
+    def _register_patiently(self, ctxt: context.RequestContext) -> bool:
+        pause, told = 1, None
+        while True:
+            try:
+                return self._register(ctxt)
+            except Exception as exc:  # no tables yet, the database went away again, ...
+                if str(exc) != told:
+                    LOG.error('%s on %s cannot be registered in the database, trying again. Has '
+                              '`cinder-manage db sync` been run? %s', self.binary, self.host, exc)
+                    told = str(exc)
+            time.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _register(self, ctxt: context.RequestContext) -> bool:
+        """Find or make the rows; returns whether this host was added to its cluster just now."""
+        versions = {'rpc_current_version': self.manager.RPC_API_VERSION,
+                    'object_current_version': objects_base.CURRENT_VERSION}
+        place = {'cluster_name': self.cluster, 'availability_zone': self.availability_zone}
+        if self.cluster:
+            self._find_or_make_cluster(ctxt)
+        try:
+            row = services.get_by_host_binary(ctxt, self.host, self.binary)
+        except exception.ServiceNotFound:
+            added = bool(self.cluster)
+            row = services.create(ctxt, {
+                'host': self.host, 'binary': self.binary, 'topic': self.topic,
+                'disabled': not CONF.enable_new_services, **versions, **place})
+        else:
+            added = bool(self.cluster) and row.cluster_name != self.cluster
+        # Down until the first heartbeat: having a row is not being up.
+        services.update(ctxt, row.id, {**versions, **place, 'updated_at': _lapsed()})
+        self.service_id = self.manager.service_id = row.id
+        self.manager.service_uuid = row.uuid
+        return added
+
+    def _find_or_make_cluster(self, ctxt: context.RequestContext) -> None:
+        try:
+            clusters.get(ctxt, self.cluster, self.binary)
+        except exception.ClusterNotFound:
+            clusters.create(ctxt, {'name': self.cluster, 'binary': self.binary,
+                                   'disabled': not CONF.enable_new_services})
+
+    def _init_manager(self, added_to_cluster: bool) -> bool:
+        try:
+            self.manager.init_host(added_to_cluster=added_to_cluster, service_id=self.service_id)
+        except Exception:
+            utils.log_failure(LOG, '%s on %s could not be initialised: it reports itself as down.',
+                              self.binary, self.host)
+            return False
+        return True
+
+    def _start_servers(self) -> None:
+        self.pulse = liveness.Pulse(self.topic, self.host, self.report_interval,
+                                    CONF.service_down_time)
+        self.manager.hears = self.pulse.hears
+        self._liveness = rpc.get_server(self.pulse.address, [self.pulse])
+        self._liveness.start()
+        endpoints = [self.pulse, log_levels.LogLevels(), *self.manager.additional_endpoints,
+                     self.manager]
+        for name in filter(None, (self.host, self.cluster)):
+            server = rpc.get_server(messaging.Target(topic=self.topic, server=name), endpoints)
+            server.start()
+            self._servers.append(server)
+
+    def _in_background(self, work: Callable[[], None], name: str) -> None:
+        threading.Thread(target=work, name=name, daemon=True).start()
+
+    # --------------------------------------------------------------------------------- heartbeat
+    def _report(self) -> None:
+        ctxt = context.get_admin_context()
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            try:
+                self.report_state(ctxt)
+            except Exception as exc:
+                self._tell(False, exc)
+            self._stopping.wait(max(0.1, self.report_interval - (time.monotonic() - began)))
+
+    def report_state(self, ctxt: context.RequestContext) -> None:
+        """One heartbeat: keep the leases, and call this service up if its manager works and it
+        consumes messages."""
+        self.manager.heartbeat()
+        if self._draining:
+            return
+        if not (self._initialised and self.manager.is_working()):
+            if self._up:
+                # Now, not when the last heartbeat is old: nothing new is to come here.
+                services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
+            self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
+        elif not self.pulse.check(ctxt):
+            if self._up:
+                # As old as it would be had nothing been reported since messages arrived last.
+                age = min(self.pulse.unproved(), CONF.service_down_time + 1)
+                services.update(ctxt, self.service_id, {'updated_at': session.in_seconds(-age)})
+            self._explain(ctxt, 'it receives no messages')
+        elif not self._draining:
+            self._touch(ctxt)
+            if not self._up:
+                services.explain(ctxt, self.service_id, None)
+            self._tell(True)
+
+    def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
+        """Say in the log and in the row why this service is down."""
+        self._tell(False, reason)
+        services.explain(ctxt, self.service_id, f'down: {utils.masked(reason)}')
+
+    def _touch(self, ctxt: context.RequestContext) -> None:
+        try:
+            services.heartbeat(ctxt, self.service_id)
+        except exception.ServiceNotFound:
+            LOG.warning('The row of %s on %s was removed: registering again.', self.binary,
+                        self.host)
+            self._register(ctxt)
+            services.heartbeat(ctxt, self.service_id)
+
+    def _tell(self, up: bool, reason: object = '') -> None:
+        if up != self._up:
+            if up:
+                LOG.info('%s on %s is up.', self.binary, self.host)
+            else:
+                LOG.error('%s on %s is down: %s', self.binary, self.host, reason)
+            self._up = up
+
+    def _run_periodic_tasks(self) -> None:
+        ctxt = context.get_admin_context()
+        pause = random.uniform(0, self.periodic_fuzzy_delay)  # nosec B311 # a pause
+        while not self._stopping.wait(pause):
+            try:
+                self.manager.run_periodic_tasks(ctxt)
+            except Exception:
+                utils.log_failure(LOG, 'Periodic tasks of %s on %s failed.', self.binary, self.host)
+            pause = self.periodic_interval
+
+    # --------------------------------------------------------------------------- stop and reload
+    def stop(self) -> None:
+        """Take no more messages, finish those taken as far as time allows, and report as down."""
+        if self._started_in != os.getpid() or self._stopping.is_set():
+            return
+        self._draining = True
+        self.manager.stop()
+        self._in_background(self._hand_on_meanwhile, 'hand-on')
+        finished = launchers.within(launchers.drain_time(), self._drain)
+        if not finished:
+            LOG.warning('%s on %s stops with work unfinished: it is resumed at the next start.',
+                        self.binary, self.host)
+        self._stopping.set()
+        self.manager.give_up()
+        if self.coordination:
+            # Before others are asked, who need the locks.
+            coordination.COORDINATOR.stop()
+        launchers.within(LONGEST_ASKING, self._hand_on)
+        if self._liveness:  # else the start still waited for the broker
+            launchers.within(LONGEST_FAREWELL, self._liveness.stop)
+        rpc.flush()
+        if self.service_id is not None:
+            with contextlib.suppress(Exception):  # the database may be away; rows lapse anyway
+                services.update(context.get_admin_context(), self.service_id,
+                                {'updated_at': _lapsed()})
+        LOG.info('%s on %s has stopped.', self.binary, self.host)
+
+    def _drain(self) -> None:
+        # One that hears nothing takes seconds to notice that it is to stop.
+        launchers.at_once(server.stop for server in self._servers)
+        for server in self._servers:
+            server.wait()
+        self.manager.wait()
+
+    def _hand_on_meanwhile(self) -> None:
+        """What waits, and what comes until the queues notice that they are to stop, is for others:
+        the broker gives it to them when our connections are closed, which is late."""
+        while not self._stopping.is_set():
+            self._hand_on()
+            self._stopping.wait(HAND_ON_SECONDS)
+
+    def _hand_on(self) -> None:
+        """Others begin at once what waits; else they find it by themselves after a while."""
+        try:
+            self.manager.hand_on()
+        except Exception:
+            utils.log_failure(LOG, 'Nobody could be asked to go on for %s on %s.', self.binary,
+                              self.host)
+
+    def wait(self) -> None:
+        """Everything is done by stop()."""
+
+    def reset(self) -> None:
+        """SIGHUP: the options were read again; peers may have been upgraded."""
+        if self._started_in == os.getpid():
+            rpc.reset()
+            self.manager.reset()
+
+
+def _given(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _lapsed() -> object:
+    """The time at which a heartbeat would be just too old, by the database's clock."""
+    return session.in_seconds(-CONF.service_down_time - 1)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ways to fill a new volume: empty, from a snapshot, from another volume; and the generic way,
+copying bytes, where a driver lacks its own. Any number of volumes are filled from one source at
+a time, while the source is attached and detached; what ends its bytes waits for them."""
+import contextlib
+from collections.abc import Iterator
+from types import ModuleType
+
+from cinder import exception, objects
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.volume import driver as driver_api
+from cinder.volume.host import locks
+
+
+def fill(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
+    """Make the volume on storage; returns the columns to store.
+
+    :raises VolumeNotFound, SnapshotNotFound: the source is gone.
+    :raises NotYet: something is being done to it.
+    """
+    if volume.source_volid:
+        return _clone(driver, ctxt, volume)
+    if volume.snapshot_id:
+        return _from_snapshot(driver, ctxt, volume)
+    return driver.create_volume(volume) or {}
+
+
+def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
+    with _reading(volumes_db, ctxt, volume.source_volid) as source:
+        if not isinstance(driver, driver_api.ClonesVolumes):
+            raise exception.VolumeBackendAPIException(
+                data=f'{type(driver).__name__} cannot clone volumes')
+        return driver.create_cloned_volume(volume, source) or {}
+
+
+def _from_snapshot(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
+    with _reading(snapshots_db, ctxt, volume.snapshot_id) as snapshot:
+        return driver.create_volume_from_snapshot(volume, snapshot) or {}
+
+
+@contextlib.contextmanager
+def _reading(table: ModuleType, ctxt, ident: str) -> Iterator[locks.Source]:
+    """The source as it is while nobody may remove or replace its bytes."""
+    with locks.reading(table.get(ctxt, ident)):
+        yield table.get(ctxt, ident)

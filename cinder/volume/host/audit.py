@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts the rows of a back end next to its storage: at each start, where what is safe is healed, and
+for `cinder-manage volume doctor`, which changes nothing. The driver does the comparing."""
+import re
+from collections.abc import Iterator
+
+from oslo_log import log as logging
+
+from cinder import utils
+from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
+from cinder.db import operations as operations_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.volume import driver as driver_api
+from cinder.volume.host import backend as backends
+
+LOG = logging.getLogger(__name__)
+
+_ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
+
+
+def rows(ctxt, host: str, cluster: str | None = None) -> driver_api.Rows:
+    """What the database says of a back end now."""
+    return driver_api.Rows(
+        volumes=volumes_db.on_backend(ctxt, host, cluster),
+        snapshots=snapshots_db.on_backend(ctxt, host, cluster),
+        busy=operations_db.resources_under_way(ctxt),
+        connected=attachments_db.connected_volumes(ctxt),
+        place_of=lambda name: _place_of(ctxt, name))
+
+
+def _place_of(ctxt, name: str) -> str | None:
+    """See driver.Rows; LVM's own spelling of snapshots has an underscore in front."""
+    place = None
+    for template, table in ((CONF.volume_name_template, volumes_db),
+                            (CONF.snapshot_name_template, snapshots_db)):
+        found = re.fullmatch('_?' + re.escape(template).replace('%s', _ID), name)
+        if found:
+            # Both templates may be the same: the ids differ.
+            place = place or table.place_on_storage(ctxt, found[1]) or ''
+    return place
+
+
+def _among_rows(ctxt, host: str, cluster: str | None,
+                heal: bool = False) -> Iterator[driver_api.Finding]:
+    """What does not fit together in the rows alone, whatever the storage is."""
+    for volume_id, gib in volumes_db.growing_alone(ctxt, host, cluster).items():
+        yield driver_api.Finding(
+            'growth', volume_id, f'volume {volume_id} counts {gib} GiB for a growth that no '
+            'operation is about', 'restart cinder-volume: it gives them back',
+            healed=heal and volumes_db.stop_growth(ctxt, volume_id))
+    for ident, volume_id in attachments_db.of_gone_volumes(
+            ctxt, volumes_db.ids_on_backend(host, cluster)):
+        yield driver_api.Finding(
+            'attachment', ident, f'attachment {ident} is of volume {volume_id}, which is deleted',
+            'restart cinder-volume: it ends it',
+            healed=heal and attachments_db.destroy(ctxt, ident))
+
+
+def _found(ctxt, driver: driver_api.VolumeDriver, host: str, cluster: str | None,
+           heal: bool = False) -> list[driver_api.Finding]:
+    found = list(_among_rows(ctxt, host, cluster, heal))
+    if isinstance(driver, driver_api.Audits):
+        found += driver.audit(rows(ctxt, host, cluster), heal=heal)
+    return found
+
+
+def heal(ctxt, backend: backends.Backend) -> None:
+    """The step at start: heal and log. Trouble with looking is no reason to stay down."""
+    try:
+        found = _found(ctxt, backend.driver, backend.host, backend.sharing, heal=True)
+    except Exception:
+        utils.log_failure(LOG, 'The rows of %s could not be compared with its storage.',
+                          backend.host)
+        return
+    for finding in found:
+        if finding.fields:
+            volumes_db.update(ctxt, finding.volume_id, finding.fields)
+        if finding.healed:
+            LOG.warning('Healed on %s: %s.', backend.host, finding.what)
+        else:
+            LOG.error('Found on %s, and left alone (%s): %s. What to do: %s.', backend.host,
+                      finding.kind, finding.what, finding.advice)
+
+
+def findings(ctxt, driver: driver_api.VolumeDriver, host: str,
+             cluster: str | None = None) -> list[driver_api.Finding]:
+    """What is found twice, as a running service changes rows and storage one after the other."""
+    first = _found(ctxt, driver, host, cluster)
+    again = _found(ctxt, driver, host, cluster) if first else []
+    return [finding for finding in first if finding in again]

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Temporary snapshots that backups of attached volumes are read from: their ids, and the removal of
+those that were left. manager/backups.py makes them."""
+import contextlib
+import uuid
+
+from oslo_log import log as logging
+
+from cinder import exception
+from cinder.db import operations as operations_db
+from cinder.db import snapshots as snapshots_db
+from cinder.volume import driver as driver_api
+from cinder.volume.host import backend as backends
+from cinder.volume.host import locks
+
+LOG = logging.getLogger(__name__)
+
+
+def temporary_id(backup_id: str) -> str:
+    """Return the id of the snapshot that a backup of an attached volume is read from."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f'backup/{backup_id}/snapshot'))
+
+
+def remove(ctxt, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
+    """Remove a snapshot and its row.
+
+    :raises SnapshotNotFound: there is none.
+    """
+    snapshot = snapshots_db.get(ctxt, snapshot_id)
+    if isinstance(driver, driver_api.ReadsSnapshots) and snapshot.status != 'creating':
+        driver.close_snapshot(snapshot)
+    driver.delete_snapshot(snapshot)
+    snapshots_db.destroy(ctxt, snapshot.id)
+
+
+def remove_left(ctxt, backend: backends.Backend) -> None:
+    """Remove the temporary snapshots of backups that have ended. A step of the start."""
+    if not isinstance(backend.driver, driver_api.ReadsSnapshots):
+        return
+    # Listed first: the backup of one that is made while this runs is under way by then.
+    found = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
+    wanted = set(map(temporary_id, operations_db.resources_under_way(ctxt)))
+    for snapshot in found:
+        if snapshot.use_quota or snapshot.id in wanted:
+            continue
+        try:
+            # Its backup may close it at the same time.
+            with (locks.held(f'volume-{snapshot.volume_id}'),
+                  contextlib.suppress(exception.SnapshotNotFound)):
+                remove(ctxt, backend.driver, snapshot.id)
+        except exception.CinderException:
+            LOG.exception('Snapshot %s, left of a backup, could not be removed.', snapshot.id)

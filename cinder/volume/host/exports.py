@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which volumes are exported, and that they stay so: a target daemon that dies takes all exports
+along, and its successor knows none. init_host.py has its own step for them."""
+from oslo_log import log as logging
+
+from cinder import exception, objects, utils
+from cinder.db import attachments as attachments_db
+from cinder.db import volumes as volumes_db
+from cinder.volume import driver as driver_api
+from cinder.volume.host import backend as backends
+from cinder.volume.host import locks
+
+LOG = logging.getLogger(__name__)
+
+# Between two looks.
+SECONDS = 20
+
+
+def always(backend: backends.Backend) -> bool:
+    """Whether volumes are exported also while nobody has them. The last detachment ends the
+    export all the same, which cuts off whoever is left; then it is made anew."""
+    return backend.configuration.target_export == 'always'
+
+
+def wanted(ctxt, backend: backends.Backend) -> list[objects.Volume]:
+    """The volumes that are to be exported."""
+    statuses = ('in-use', 'available') if always(backend) else ('in-use',)
+    found = volumes_db.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
+    # What a migration copies to may still be replaced as a whole.
+    return [volume for volume in found
+            if not (volume.migration_status or '').startswith('target:')]
+
+
+def export(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
+    """Export a volume as its row says, or for the first time."""
+    # Who has it decides who is let in.
+    volume.attachments = attachments_db.for_volume(ctxt, volume.id)
+    holders = volume.attachments
+    if not always(backend) and not (
+            any(holder.connector for holder in holders)
+            or holders and volume.provider_location):
+        # Its last host was let go: it is in use only until the row of that attachment goes, and
+        # the row may have gone after the status was read.
+        return
+    if volume.status == 'available' and not volume.provider_location:
+        made = backend.driver.create_export(ctxt, volume, None)
+    else:
+        made = backend.driver.ensure_export(ctxt, volume)
+    store(ctxt, volume, made)
+
+
+def close(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
+    """End the export of a volume that nobody has, as the target holds it open; it comes back."""
+    if always(backend) and not attachments_db.for_volume(ctxt, volume.id):
+        store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
+
+
+def store(ctxt, volume: objects.Volume, made: driver_api.Fields) -> None:
+    """Keep what the driver returned of an export."""
+    if made:
+        volumes_db.update(ctxt, volume.id, made)
+        for name, value in made.items():
+            setattr(volume, name, value)
+
+
+def restore(ctxt, backend: backends.Backend) -> None:
+    """Export each volume whose export is not there, one by one; no other is touched."""
+    if not isinstance(backend.driver, driver_api.LosesExports):
+        return
+    volumes = wanted(ctxt, backend)
+    try:
+        lost = backend.driver.lost_exports(volumes) if volumes else []
+    except exception.CinderException as exc:
+        LOG.error('The exports of %s cannot be looked at: %s', backend.host, exc)
+        return
+    for volume in lost:
+        try:
+            _restore_one(ctxt, backend, volume)
+        except exception.NotYet as exc:
+            LOG.debug('Volume %s is exported again at the next look: %s', volume.id, exc)
+        except Exception:
+            utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
+
+
+def _restore_one(ctxt, backend: backends.Backend, seen: objects.Volume) -> None:
+    with locks.held(f'volume-{seen.id}'):
+        volume = volumes_db.get(ctxt, seen.id)
+        # It may have been detached, or attached anew, since.
+        if volume.status != seen.status or not backend.driver.lost_exports([volume]):
+            return
+        if volume.provider_location:
+            LOG.warning('The export of volume %s is gone; it is made again.', volume.id)
+        export(ctxt, backend, volume)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds out between two reports, in the background, whether the storage of a back end answers; a
+back end that was lost is brought up again as soon as it does."""
+import threading
+
+from oslo_log import log as logging
+
+from cinder import context, exception
+from cinder.volume import driver as driver_api
+from cinder.volume.host import backend as backends
+from cinder.volume.host import init_host
+
+LOG = logging.getLogger(__name__)
+
+# With the default heartbeat of 10 s, a storage that hangs is noticed and reported within 25 s.
+TIMEOUT_SECONDS = 9.0  # seconds
+
+
+class Watch:
+    """One look at a time: a storage that hangs holds one thread."""
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self._backend = backend
+        # A back end that never came up is left to the periodic task, which says why each time.
+        self._was_up = False
+        self._looking: threading.Thread | None = None
+
+    def tick(self) -> None:
+        """Part of the heartbeat: start a look, and do not wait for it. Without a driver that can be
+        asked there is nothing to see while the back end is up."""
+        self._was_up |= self._backend.initialized
+        needed = self._checks() or not self._backend.initialized
+        if self._was_up and needed and (self._looking is None or not self._looking.is_alive()):
+            self._looking = threading.Thread(target=self.look, name='health', daemon=True)
+            self._looking.start()
+
+    def _checks(self) -> bool:
+        return isinstance(self._backend.driver, driver_api.ChecksHealth)
+
+    def look(self) -> None:
+        """Ask the storage; lose the back end, or bring it up again."""
+        backend = self._backend
+        try:
+            if self._checks():
+                backend.driver.check_health(TIMEOUT_SECONDS)
+        except Exception as exc:
+            if not (isinstance(exc, exception.BackendUnresponsive) and exc.busy):
+                backend.lose(exc)
+            return
+        if not backend.initialized and init_host.run(context.get_admin_context(), backend):
+            LOG.info('Back end %s works again.', backend.host)

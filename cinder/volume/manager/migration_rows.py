@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The transactions of a migration: its target comes, the two change places, or the target goes."""
+from collections.abc import Mapping
+
+from cinder import exception, objects, operations, utils
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import types as types_db
+from cinder.db import volume_migrations as migrations_db
+from cinder.db import volumes as volumes_db
+from cinder.volume.data import nova_swap
+from cinder.volume.manager.task import Task
+
+GIB = 1024 ** 3
+# What was copied to, and the operation that removes it, where there is something.
+Copied = tuple[objects.Volume | None, objects.Operation | None]
+
+
+def type_columns(ctxt, operation: objects.Operation) -> dict:
+    """The columns that a retype changes; none for another operation."""
+    if 'new_type_id' not in operation.arguments:
+        return {}
+    new_type = types_db.get(ctxt, operation.arguments['new_type_id'])
+    return {'volume_type_id': new_type.id, 'multiattach': new_type.is_('multiattach')}
+
+
+def place_of(place: Mapping) -> dict[str, str | None]:
+    """Who does the work on a volume that has the columns `place`."""
+    return {'host': utils.backend_of(place['host']),
+            'cluster': utils.backend_of(place['cluster_name'])}
+
+
+@session.retry_on_deadlock
+def add_target(ctxt, operation: objects.Operation, volume: objects.Volume,
+               target_id: str) -> tuple[objects.Volume, objects.Operation]:
+    """Insert the volume to copy to; returns it and the operation that makes it."""
+    place = operation.arguments['destination']
+    with session.writer(ctxt):
+        operations_db.progress(ctxt, operation, 0, volume.size * GIB)
+        migrations_db.add_target(ctxt, volume, target_id, **place, **type_columns(ctxt, operation))
+        target = volumes_db.get(ctxt, target_id)
+        # No other back end will do: the scheduler chose this one for the migration.
+        return target, operations_db.create(ctxt, 'volume.create', target, **place_of(place),
+                                            arguments={'resource_backend': place['host']})
+
+
+@session.retry_on_deadlock
+def finish(ctxt, operation: objects.Operation, volume_id: str,
+           target: objects.Volume) -> objects.Operation:
+    """The moment of the move; returns the operation that removes what is left."""
+    meanwhile = operations.transition_of(operation).meanwhile
+    with session.writer(ctxt):
+        volume = volumes_db.get(ctxt, volume_id)
+        values = type_columns(ctxt, operation)
+        if meanwhile:
+            values['status'] = volume.previous_status or 'available'
+        migrations_db.exchange(ctxt, volume, target, copied=meanwhile or 'available', **values)
+        operations_db.finish(ctxt, operation)
+        return operations_db.create(ctxt, 'volume.delete', target, **place_of(volume))
+
+
+@session.retry_on_deadlock
+def abandon(ctxt, work: Task, exc: Exception) -> Copied:
+    """The end of a move that failed; returns what was copied and the operation that removes it."""
+    with session.writer(ctxt):
+        copied = _discard(ctxt, work.operation)
+        work.fail(exc, migration_status='error')
+    return copied
+
+
+@session.retry_on_deadlock
+def withdraw(ctxt, operation: objects.Operation, volume: objects.Volume | None) -> Copied:
+    """The end of one whose volume went another way; returns the same."""
+    with session.writer(ctxt):
+        copied: Copied = (None, None)
+        if not nova_swap.has_begun(ctxt, operation):
+            copied = _discard(ctxt, operation)
+        operations.abandon(ctxt, operation, operations.SUPERSEDED, volume,
+                           migration_status='error')
+    return copied
+
+
+def _discard(ctxt, operation: objects.Operation) -> Copied:
+    """Have the volume that was copied to removed, if there is one."""
+    try:
+        target = volumes_db.get(ctxt, operation.arguments['target_id'])
+    except exception.VolumeNotFound:
+        return None, None
+    operations_db.cancel_queued(ctxt, target.id, 'The migration failed.')
+    volumes_db.overwrite(ctxt, target.id,
+                         {'status': 'deleting', 'migration_status': 'deleting'})
+    return target, operations_db.create(ctxt, 'volume.delete', target, **place_of(target))
