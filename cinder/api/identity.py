@@ -11,6 +11,7 @@ from oslo_log import log as logging
 
 from cinder import exception, service_user
 from cinder.conf import CONF
+from cinder.context import RequestContext
 
 LOG = logging.getLogger(__name__)
 _SECTION = 'keystone_authtoken'
@@ -18,7 +19,7 @@ _SECTION = 'keystone_authtoken'
 TIMEOUT_SECONDS = 30
 
 
-def require_project(ctxt, project_id: str) -> None:
+def require_project(ctxt: RequestContext, project_id: str) -> None:
     """Ask with the caller's token; without an identity service every project is taken for real.
 
     :raises ProjectNotFound: there is no such project.

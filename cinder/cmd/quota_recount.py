@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import backups, operations, quotas, session, snapshots, types, volumes
 
 PAGE = 1000
@@ -21,7 +22,7 @@ class Difference(NamedTuple):
     rows: int
 
 
-def differences(ctxt, project_id: str | None = None) -> list[Difference]:
+def differences(ctxt: RequestContext, project_id: str | None = None) -> list[Difference]:
     """Compare usage as quotas count it with the rows.
 
     :param project_id: only this project, else all that have something
@@ -30,7 +31,7 @@ def differences(ctxt, project_id: str | None = None) -> list[Difference]:
     return [found for project in projects for found in _compare(ctxt, project)]
 
 
-def _compare(ctxt, project_id: str) -> Iterator[Difference]:
+def _compare(ctxt: RequestContext, project_id: str) -> Iterator[Difference]:
     # The project's lock keeps both counts at one moment.
     with session.writer(ctxt):
         quotas.lock(ctxt, project_id)
@@ -45,7 +46,7 @@ def _has_rows(quota: str) -> bool:
     return quota.startswith(('volumes', 'snapshots', 'gigabytes', 'backup'))
 
 
-def _rows(ctxt, project_id: str) -> collections.Counter[str]:
+def _rows(ctxt: RequestContext, project_id: str) -> collections.Counter[str]:
     """Quota name -> what the rows of the project add up to."""
     usage: collections.Counter[str] = collections.Counter()
     names = types.names(ctxt)
@@ -70,19 +71,20 @@ def _rows(ctxt, project_id: str) -> collections.Counter[str]:
     return usage
 
 
-def _growth(ctxt, row: dict) -> int:
+def _growth(ctxt: RequestContext, row: dict) -> int:
     """GiB that were granted to a volume which does not have them yet."""
     return volumes.get(ctxt, row['id']).growth if row['status'] == 'extending' else 0
 
 
-def _becoming(ctxt, row: dict) -> str | None:
+def _becoming(ctxt: RequestContext, row: dict) -> str | None:
     """The id of the type that the volume is to have."""
     return next((each.arguments.get('new_type_id')
                  for each in operations.unfinished_for(ctxt, row['id'])
                  if each.verb == 'volume.retype'), None)
 
 
-def _pages(ctxt, list_rows: Callable, project_id: str, **filters: object) -> Iterator[dict]:
+def _pages(ctxt: RequestContext, list_rows: Callable, project_id: str,
+           **filters: object) -> Iterator[dict]:
     marker = None
     while True:
         rows = list_rows(ctxt, filters={'project_id': project_id, **filters},

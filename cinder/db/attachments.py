@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import changes, filters, functions, models, query, session
 from cinder.objects import states
 
@@ -29,8 +30,8 @@ _LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
           True: filters.Listing(_T, _COLUMNS, **_FILTERS)}
 
 
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               detail: bool = False, with_count: bool = False) -> query.Page:
     """A page of attachments, newest first; see volumes.list_rows."""
@@ -39,7 +40,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     return query.Page([_decoded(row) for row in page.rows], page.count) if detail else page
 
 
-def get_row(ctxt, attachment_id: str) -> dict:
+def get_row(ctxt: RequestContext, attachment_id: str) -> dict:
     """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
     with session.reader(ctxt) as conn:
         rows = query.one(ctxt, conn, _LISTS[True], attachment_id).rows
@@ -48,25 +49,25 @@ def get_row(ctxt, attachment_id: str) -> dict:
     return _decoded(rows[0])
 
 
-def get(ctxt, attachment_id: str) -> objects.VolumeAttachment:
+def get(ctxt: RequestContext, attachment_id: str) -> objects.VolumeAttachment:
     """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
     return objects.VolumeAttachment.from_row(get_row(ctxt, attachment_id))
 
 
-def for_volume(ctxt, volume_id: str) -> list[objects.VolumeAttachment]:
+def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.VolumeAttachment]:
     """The attachments that a volume has, oldest first."""
     with session.reader(ctxt) as conn:
         return on_connection(conn, volume_id)
 
 
-def connected_volumes(ctxt) -> set[str]:
+def connected_volumes(ctxt: RequestContext) -> set[str]:
     """The ids of the volumes that have an attachment with a connector."""
     with session.reader(ctxt) as conn:
         return set(conn.execute(sa.select(_T.c.volume_id).where(
             _T.c.deleted == sa.false(), _T.c.connector.is_not(None))).scalars())
 
 
-def of_gone_volumes(ctxt, volume_ids: sa.Select) -> list[tuple[str, str]]:
+def of_gone_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[str, str]]:
     """(id, volume id) of the attachments whose volume is deleted.
 
     :param volume_ids: selects the volumes that are meant, deleted ones too.
@@ -97,7 +98,7 @@ def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[d
 
 
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object]) -> objects.VolumeAttachment:
+def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.VolumeAttachment:
     """Insert an attachment; its project is the volume's."""
     owner = sa.select(_VOLUMES.c.project_id).where(
         _VOLUMES.c.id == values['volume_id']).scalar_subquery()
@@ -107,7 +108,7 @@ def create(ctxt, values: Mapping[str, object]) -> objects.VolumeAttachment:
 
 
 @session.retry_on_deadlock
-def update(ctxt, attachment_id: str, values: Mapping[str, object],
+def update(ctxt: RequestContext, attachment_id: str, values: Mapping[str, object],
            expected: Mapping[str, object] | None = None) -> None:
     """Change columns.
 
@@ -126,7 +127,7 @@ def update(ctxt, attachment_id: str, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, attachment_id: str, unconnected: bool = False) -> bool:
+def destroy(ctxt: RequestContext, attachment_id: str, unconnected: bool = False) -> bool:
     """Mark an attachment as deleted; False when it was already.
 
     :param unconnected: only while it is a mere reservation; else False as well.

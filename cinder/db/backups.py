@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import changes, filters, functions, models, query, session, transitions
 from cinder.objects import states
 
@@ -35,8 +36,8 @@ _METADATA = sa.select(_SIDE.c.backup_id, _SIDE.c.key, _SIDE.c.value).where(
 
 
 # ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               detail: bool = False, with_count: bool = False) -> query.Page:
     """A page of backups, newest first; see volumes.list_rows.
@@ -51,7 +52,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     return page
 
 
-def get_row(ctxt, backup_id: str) -> dict:
+def get_row(ctxt: RequestContext, backup_id: str) -> dict:
     """A backup as list_rows(detail=True) gives it.
 
     :raises BackupNotFound: there is none, or it is another project's.
@@ -70,7 +71,7 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
 
 
 # ---------------------------------------------------------------------------------- objects
-def get(ctxt, backup_id: str) -> objects.Backup:
+def get(ctxt: RequestContext, backup_id: str) -> objects.Backup:
     """A backup with its metadata.
 
     :raises BackupNotFound: there is none, or it is another project's.
@@ -83,7 +84,7 @@ def get(ctxt, backup_id: str) -> objects.Backup:
     return objects.Backup.from_row(page.rows[0], metadata=metadata)
 
 
-def newest_available(ctxt, project_id: str, volume_id: str,
+def newest_available(ctxt: RequestContext, project_id: str, volume_id: str,
                      before: datetime.datetime | None = None) -> objects.Backup | None:
     """The usable backup of a volume with the newest data, without metadata.
 
@@ -101,7 +102,7 @@ def newest_available(ctxt, project_id: str, volume_id: str,
     return objects.Backup.from_row(row) if row else None
 
 
-def dependents(ctxt, backup_id: str, limit: int = 10) -> list[str]:
+def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[str]:
     """Ids of the backups that build on one; no more than `limit`."""
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_T.c.id).where(
@@ -110,7 +111,7 @@ def dependents(ctxt, backup_id: str, limit: int = 10) -> list[str]:
 
 # ----------------------------------------------------------------------------------- writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object],
+def create(ctxt: RequestContext, values: Mapping[str, object],
            metadata: Mapping[str, str] | None = None) -> objects.Backup:
     """Insert a backup; an id is made unless the values hold one.
 
@@ -125,7 +126,7 @@ def create(ctxt, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def import_row(ctxt, values: Mapping[str, object],
+def import_row(ctxt: RequestContext, values: Mapping[str, object],
                metadata: Mapping[str, str] | None = None) -> objects.Backup:
     """Insert a backup under the id it had before, in place of a deleted row of that id.
 
@@ -142,7 +143,7 @@ def import_row(ctxt, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def update(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, backup_id: str, values: Mapping[str, object]) -> None:
     """Change columns whatever the status is, and never the status; see volumes.update.
 
     :raises BackupNotFound: there is no such backup.
@@ -152,7 +153,7 @@ def update(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def overwrite(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
+def overwrite(ctxt: RequestContext, backup_id: str, values: Mapping[str, object]) -> None:
     """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises BackupNotFound: there is no such backup.
@@ -162,7 +163,7 @@ def overwrite(ctxt, backup_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def transition(ctxt, backup: objects.Backup, verb: str, **values: object) -> None:
+def transition(ctxt: RequestContext, backup: objects.Backup, verb: str, **values: object) -> None:
     """Begin `verb` of states.BACKUP; see volumes.transition.
 
     :raises BackupNotFound: the backup is gone.
@@ -179,7 +180,7 @@ def transition(ctxt, backup: objects.Backup, verb: str, **values: object) -> Non
 
 
 @session.retry_on_deadlock
-def finish_transition(ctxt, backup_id: str, meanwhile: str | None, status: str,
+def finish_transition(ctxt: RequestContext, backup_id: str, meanwhile: str | None, status: str,
                       values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
@@ -187,13 +188,13 @@ def finish_transition(ctxt, backup_id: str, meanwhile: str | None, status: str,
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, backup_id: str) -> None:
+def destroy(ctxt: RequestContext, backup_id: str) -> None:
     """Mark a backup as deleted; its rows stay until they are purged."""
     changes.soft_delete(ctxt, _T, [_T.c.id == backup_id], status='deleted')
 
 
 @session.retry_on_deadlock
-def set_metadata(ctxt, backup_id: str, pairs: Mapping[str, str],
+def set_metadata(ctxt: RequestContext, backup_id: str, pairs: Mapping[str, str],
                  replace: bool = False) -> dict[str, str]:
     """Merge or replace the metadata; returns all of it."""
     return changes.set_pairs(ctxt, _SIDE, _SIDE.c.backup_id, backup_id, pairs, replace)

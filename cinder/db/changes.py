@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from cinder.context import RequestContext
 from cinder.db import functions, models, session
 from cinder.db.filters import Condition
 
@@ -47,8 +48,8 @@ def _insert(table: sa.Table, returning: bool) -> sa.Insert:
     return statement.returning(*table.c) if returning else statement
 
 
-def compare_and_swap(ctxt, table: sa.Table, row_id: object, expected: Mapping[str, object],
-                     values: Mapping[str, object]) -> bool:
+def compare_and_swap(ctxt: RequestContext, table: sa.Table, row_id: object,
+                     expected: Mapping[str, object], values: Mapping[str, object]) -> bool:
     """Change a row that has the expected values, in one UPDATE; whether it had them.
 
     :param expected: column -> value, or a list or tuple of allowed values.
@@ -64,7 +65,7 @@ def compare_and_swap(ctxt, table: sa.Table, row_id: object, expected: Mapping[st
     return update_where(ctxt, table, where, values) == 1
 
 
-def include_in_cluster(ctxt, table: sa.Table, host: str, cluster: str) -> int:
+def include_in_cluster(ctxt: RequestContext, table: sa.Table, host: str, cluster: str) -> int:
     """Write the cluster, with the pool behind it, into the rows of a back end that are not in it
     yet; how many there were.
 
@@ -77,7 +78,7 @@ def include_in_cluster(ctxt, table: sa.Table, host: str, cluster: str) -> int:
         sa.func.coalesce(table.c.cluster_name, '') != place], {'cluster_name': place})
 
 
-def take_out_of_cluster(ctxt, table: sa.Table, host: str) -> int:
+def take_out_of_cluster(ctxt: RequestContext, table: sa.Table, host: str) -> int:
     """Remove the cluster from the rows of a back end; how many had one.
 
     :param host: 'host@backend'
@@ -90,7 +91,7 @@ def _of_host(table: sa.Table, host: str) -> Condition:
     return sa.or_(table.c.host == host, functions.begins(table.c.host, f'{host}#'))
 
 
-def update_where(ctxt, table: sa.Table, where: Sequence[Condition],
+def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
                  values: Mapping[str, object]) -> int:
     """UPDATE the rows that fulfil all conditions; how many there were.
 
@@ -130,7 +131,8 @@ def refuse_status(table: sa.Table, values: Mapping[str, object]) -> None:
         raise ValueError(f'the status of {table.name} is not written by update()')
 
 
-def fail(ctxt, table: sa.Table, members: Condition, meanwhile: str, idle: bool) -> list[dict]:
+def fail(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: str,
+         idle: bool) -> list[dict]:
     """Put the rows of the status `meanwhile` among `members` in error; returns them as they were.
 
     :param idle: leave out those that an operation of their own is about.
@@ -148,7 +150,8 @@ def fail(ctxt, table: sa.Table, members: Condition, meanwhile: str, idle: bool) 
     return rows
 
 
-def soft_delete(ctxt, table: sa.Table, where: Sequence[Condition], **values: object) -> int:
+def soft_delete(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
+                **values: object) -> int:
     """Mark rows as deleted; how many there were."""
     return update_where(ctxt, table, [table.c.deleted == sa.false(), *where],
                         {**values, 'deleted': True, 'deleted_at': session.utcnow()})
@@ -190,7 +193,7 @@ def pairs_of(conn: sa.Connection, table: sa.Table, owner: sa.Column, row_id: str
         owner == row_id)).tuples().all())
 
 
-def set_pairs(ctxt, table: sa.Table, owner: sa.Column, row_id: str,
+def set_pairs(ctxt: RequestContext, table: sa.Table, owner: sa.Column, row_id: str,
               pairs: Mapping[str, str | None], replace: bool = False) -> dict:
     """Merge keys and values into those of one row, or replace them; all that it has then."""
     with session.writer(ctxt) as conn:
@@ -210,7 +213,8 @@ def add_pairs(conn: sa.Connection, table: sa.Table, owner: sa.Column, row_id: st
             for key, value in pairs.items()]))
 
 
-def delete_pair(ctxt, table: sa.Table, owner: sa.Column, row_id: str, key: str) -> bool:
+def delete_pair(ctxt: RequestContext, table: sa.Table, owner: sa.Column, row_id: str,
+                key: str) -> bool:
     """Remove one key of one row; whether it was there."""
     with session.writer(ctxt) as conn:
         return conn.execute(table.delete().where(

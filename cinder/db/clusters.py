@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects, utils
+from cinder.context import RequestContext
 from cinder.db import changes, models, services, session, transitions
 
 _T = models.Cluster.__table__
@@ -18,7 +19,7 @@ def _counted() -> dict[str, sa.ColumnElement]:
     return {'num_hosts': hosts, 'num_down_hosts': hosts - running, 'is_up': running > 0}
 
 
-def list_rows(ctxt, **wanted: object) -> Sequence[Mapping]:
+def list_rows(ctxt: RequestContext, **wanted: object) -> Sequence[Mapping]:
     """The clusters, as plain rows, with how many of their hosts there are and are down.
 
     :param wanted: column, is_up, num_hosts or num_down_hosts -> value to have.
@@ -39,12 +40,12 @@ def list_rows(ctxt, **wanted: object) -> Sequence[Mapping]:
         return conn.execute(statement).mappings().all()
 
 
-def list_all(ctxt, **wanted: object) -> list[objects.Cluster]:
+def list_all(ctxt: RequestContext, **wanted: object) -> list[objects.Cluster]:
     """The clusters of list_rows as objects."""
     return [objects.Cluster.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
-def get(ctxt, name: str, binary: str) -> objects.Cluster:
+def get(ctxt: RequestContext, name: str, binary: str) -> objects.Cluster:
     """:raises ClusterNotFound: there is no such cluster."""
     found = list_all(ctxt, name=name, binary=binary)
     if not found:
@@ -53,7 +54,7 @@ def get(ctxt, name: str, binary: str) -> objects.Cluster:
 
 
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object]) -> objects.Cluster:
+def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Cluster:
     """Register a cluster; several of its hosts may do so at the same moment."""
     fresh = {'deleted': False, 'deleted_at': None, 'disabled': False, 'frozen': False, **values}
     with session.writer(ctxt) as conn:
@@ -62,14 +63,14 @@ def create(ctxt, values: Mapping[str, object]) -> objects.Cluster:
 
 
 @session.retry_on_deadlock
-def update(ctxt, cluster_id: int, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, cluster_id: int, values: Mapping[str, object]) -> None:
     """:raises ClusterNotFound: there is no such cluster."""
     if not changes.compare_and_swap(ctxt, _T, cluster_id, {}, values):
         raise exception.ClusterNotFound(id=cluster_id)
 
 
 @session.retry_on_deadlock
-def set_frozen(ctxt, cluster_id: int, frozen: bool) -> bool:
+def set_frozen(ctxt: RequestContext, cluster_id: int, frozen: bool) -> bool:
     """Freeze or thaw the back end of a cluster; False where it was so already."""
     return changes.compare_and_swap(ctxt, _T, cluster_id, {'frozen': not frozen},
                                     {'frozen': frozen})
@@ -91,7 +92,7 @@ def not_frozen(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
     return lambda: requirement
 
 
-def marked_services(ctxt, binary: str) -> list[objects.Service]:
+def marked_services(ctxt: RequestContext, binary: str) -> list[objects.Service]:
     """The services of a kind, disabled or frozen also where their cluster is."""
     marked = {cluster.name: cluster for cluster in list_all(ctxt, binary=binary)
               if cluster.disabled or cluster.frozen}

@@ -3,19 +3,20 @@
 import sqlalchemy as sa
 
 from cinder import exception
+from cinder.context import RequestContext
 from cinder.db import changes, models, query, session, types
 
 _T = models.DefaultVolumeType.__table__
 _COLUMNS = (_T.c.project_id, _T.c.volume_type_id)
 
 
-def list_all(ctxt) -> list[dict]:
+def list_all(ctxt: RequestContext) -> list[dict]:
     """project_id and volume_type_id of every project with a default type of its own."""
     with session.reader(ctxt) as conn:
         return query.as_dicts(conn.execute(sa.select(*_COLUMNS).order_by(_T.c.project_id)))
 
 
-def get(ctxt, project_id: str) -> dict:
+def get(ctxt: RequestContext, project_id: str) -> dict:
     """The same of one project.
 
     :raises DefaultTypeNotFound: it has no default type of its own.
@@ -29,7 +30,7 @@ def get(ctxt, project_id: str) -> dict:
 
 
 @session.retry_on_deadlock
-def put(ctxt, project_id: str, type_id: str) -> dict:
+def put(ctxt: RequestContext, project_id: str, type_id: str) -> dict:
     """Give a project a default type, or another one; returns what get() gives.
 
     :raises VolumeTypeNotFound: there is no such type.
@@ -42,7 +43,7 @@ def put(ctxt, project_id: str, type_id: str) -> dict:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, project_id: str) -> None:
+def destroy(ctxt: RequestContext, project_id: str) -> None:
     """:raises DefaultTypeNotFound: the project has no default type of its own."""
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.delete().where(_T.c.project_id == project_id))

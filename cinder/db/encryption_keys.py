@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from cinder.context import RequestContext
 from cinder.db import changes, models, session
 from cinder.db import volumes as volumes_db
 
@@ -26,7 +27,7 @@ def _volume_of(kind: str) -> sa.Column:
     return _TABLES[kind].c['id' if kind == 'volume' else 'volume_id']
 
 
-def is_used(ctxt, key_id: str, volume_id: str) -> bool:
+def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
     """Whether a volume, a snapshot or a backup of it has the key: nothing else shares it.
 
     What is being deleted does not count.
@@ -39,7 +40,8 @@ def is_used(ctxt, key_id: str, volume_id: str) -> bool:
             for kind, table in _TABLES.items()))).first() is not None
 
 
-def holders(ctxt, kind: str, key_id: str, host: str, cluster: str | None = None) -> list[Holder]:
+def holders(ctxt: RequestContext, kind: str, key_id: str, host: str,
+            cluster: str | None = None) -> list[Holder]:
     """What has the key: volumes of a back end, their snapshots, or backups of its machine.
 
     :param kind: one of KINDS.
@@ -59,7 +61,7 @@ def holders(ctxt, kind: str, key_id: str, host: str, cluster: str | None = None)
 
 
 @session.retry_on_deadlock
-def replace(ctxt, holder: Holder, old: str, new: str) -> bool:
+def replace(ctxt: RequestContext, holder: Holder, old: str, new: str) -> bool:
     """Give a row another key if it has the old one still; the snapshots of a volume go along."""
     with session.writer(ctxt):
         if not changes.compare_and_swap(ctxt, _TABLES[holder.kind], holder.id,

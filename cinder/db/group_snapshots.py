@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import changes, filters, groups, models, query, session, transitions
 from cinder.objects import states
 
@@ -18,8 +19,8 @@ _LIST = filters.Listing(
 
 
 # ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               with_count: bool = False, consistency: bool = False) -> query.Page:
     """A page of group snapshots, newest first unless `sort` says otherwise.
@@ -33,7 +34,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
 
 
 # ---------------------------------------------------------------------------------- objects
-def get(ctxt, group_snapshot_id: str) -> objects.GroupSnapshot:
+def get(ctxt: RequestContext, group_snapshot_id: str) -> objects.GroupSnapshot:
     """A group snapshot with its group.
 
     :raises GroupSnapshotNotFound: there is none, or it is another project's.
@@ -46,7 +47,7 @@ def get(ctxt, group_snapshot_id: str) -> objects.GroupSnapshot:
     return objects.GroupSnapshot.from_row(row, group=groups.get(ctxt.elevated(), row['group_id']))
 
 
-def snapshot_ids(ctxt, group_snapshot_id: str) -> list[str]:
+def snapshot_ids(ctxt: RequestContext, group_snapshot_id: str) -> list[str]:
     """The ids of the snapshots that it consists of, oldest first."""
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_SNAPSHOTS.c.id).where(
@@ -57,7 +58,8 @@ def snapshot_ids(ctxt, group_snapshot_id: str) -> list[str]:
 
 # ----------------------------------------------------------------------------------- writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object], group: objects.Group) -> objects.GroupSnapshot:
+def create(ctxt: RequestContext, values: Mapping[str, object],
+           group: objects.Group) -> objects.GroupSnapshot:
     """Insert a snapshot of `group`."""
     with session.writer(ctxt) as conn:
         row = changes.insert(conn, _T, changes.with_id(
@@ -66,7 +68,7 @@ def create(ctxt, values: Mapping[str, object], group: objects.Group) -> objects.
 
 
 @session.retry_on_deadlock
-def update(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, group_snapshot_id: str, values: Mapping[str, object]) -> None:
     """Change columns whatever the status is, and never the status; see volumes.update.
 
     :raises GroupSnapshotNotFound: there is no such group snapshot.
@@ -76,7 +78,7 @@ def update(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def overwrite(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> None:
+def overwrite(ctxt: RequestContext, group_snapshot_id: str, values: Mapping[str, object]) -> None:
     """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises GroupSnapshotNotFound: there is no such group snapshot.
@@ -86,7 +88,7 @@ def overwrite(ctxt, group_snapshot_id: str, values: Mapping[str, object]) -> Non
 
 
 @session.retry_on_deadlock
-def transition(ctxt, group_snapshot: objects.GroupSnapshot, verb: str, *,
+def transition(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot, verb: str, *,
                conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:
     """Begin `verb` of states.GROUP_SNAPSHOT; see volumes.transition.
@@ -106,15 +108,15 @@ def transition(ctxt, group_snapshot: objects.GroupSnapshot, verb: str, *,
 
 
 @session.retry_on_deadlock
-def finish_transition(ctxt, group_snapshot_id: str, meanwhile: str | None, status: str,
-                      values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str | None,
+                      status: str, values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, group_snapshot_id, expected,
                                     {**values, 'status': status})
 
 
-def fail_snapshots(ctxt, group_snapshot_id: str, meanwhile: str,
+def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
                    idle: bool) -> list[objects.Snapshot]:
     """Put its snapshots of the status `meanwhile` in error; returns them.
 
@@ -125,7 +127,7 @@ def fail_snapshots(ctxt, group_snapshot_id: str, meanwhile: str,
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, group_snapshot_id: str) -> None:
+def destroy(ctxt: RequestContext, group_snapshot_id: str) -> None:
     """Mark a group snapshot as deleted; its rows stay until they are purged."""
     changes.soft_delete(ctxt, _T, [_T.c.id == group_snapshot_id], status='deleted')
 

@@ -7,6 +7,7 @@ from oslo_db import exception as db_exc
 
 from cinder import exception, objects
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import changes, filters, functions, models, query, session
 from cinder.objects import groups
 
@@ -21,8 +22,8 @@ _SPECS_OF = sa.select(_SPECS.c.group_type_id, _SPECS.c.key, _SPECS.c.value).wher
 
 
 # -------------------------------------------------------------------------------------- read
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None,
               with_count: bool = False) -> query.Page:
     """A page of group types with their group_specs, newest first; others than administrators
@@ -46,7 +47,7 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
     page.sides['group_specs'] = (query.by_owner(pairs), dict)
 
 
-def get(ctxt, type_id: str) -> objects.GroupType:
+def get(ctxt: RequestContext, type_id: str) -> objects.GroupType:
     """:raises GroupTypeNotFound: there is none, or the caller may not see it."""
     with session.reader(ctxt) as conn:
         page = query.one(ctxt, conn, _LIST, type_id)
@@ -56,7 +57,7 @@ def get(ctxt, type_id: str) -> objects.GroupType:
     return objects.GroupType.from_row(page.rows[0])
 
 
-def get_by_name(ctxt, name: str) -> objects.GroupType:
+def get_by_name(ctxt: RequestContext, name: str) -> objects.GroupType:
     """:raises GroupTypeNotFound: there is none, or the caller may not see it."""
     found = _id_of(ctxt, name)
     if found is None:
@@ -64,12 +65,12 @@ def get_by_name(ctxt, name: str) -> objects.GroupType:
     return get(ctxt, found)
 
 
-def _id_of(ctxt, name: str) -> str | None:
+def _id_of(ctxt: RequestContext, name: str) -> str | None:
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(_T.c.live_name == name)).scalar()
 
 
-def get_by_name_or_id(ctxt, name_or_id: str) -> objects.GroupType:
+def get_by_name_or_id(ctxt: RequestContext, name_or_id: str) -> objects.GroupType:
     """An id wins over a name.
 
     :raises GroupTypeNotFound: there is none, or the caller may not see it.
@@ -80,7 +81,7 @@ def get_by_name_or_id(ctxt, name_or_id: str) -> objects.GroupType:
         return get_by_name(ctxt, name_or_id)
 
 
-def default(ctxt) -> objects.GroupType:
+def default(ctxt: RequestContext) -> objects.GroupType:
     """The type that the option default_group_type names.
 
     :raises GroupTypeNotFound: the option is not set, or no such type exists.
@@ -90,7 +91,7 @@ def default(ctxt) -> objects.GroupType:
     return get_by_name(ctxt.elevated(), CONF.default_group_type)
 
 
-def of_consistency_groups(ctxt) -> objects.GroupType:
+def of_consistency_groups(ctxt: RequestContext) -> objects.GroupType:
     """The type of all consistency groups; made when it is first asked for."""
     ctxt = ctxt.elevated()
     found = _id_of(ctxt, groups.CONSISTENCY_TYPE)
@@ -103,7 +104,7 @@ def of_consistency_groups(ctxt) -> objects.GroupType:
         return get_by_name(ctxt, groups.CONSISTENCY_TYPE)
 
 
-def in_use(ctxt, type_id: str) -> bool:
+def in_use(ctxt: RequestContext, type_id: str) -> bool:
     """Whether a group has the type."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_GROUPS.c.id).where(
@@ -113,7 +114,7 @@ def in_use(ctxt, type_id: str) -> bool:
 
 # ------------------------------------------------------------------------------------ writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object],
+def create(ctxt: RequestContext, values: Mapping[str, object],
            group_specs: Mapping[str, str] | None = None) -> objects.GroupType:
     """Insert a type with name, and perhaps description and is_public.
 
@@ -130,7 +131,7 @@ def create(ctxt, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> None:
     """Change name, description or is_public.
 
     :raises GroupTypeNotFound: there is no such type.
@@ -147,7 +148,7 @@ def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, type_id: str) -> None:
+def destroy(ctxt: RequestContext, type_id: str) -> None:
     """Mark a type as deleted.
 
     :raises GroupTypeInUse: a group has it.
@@ -164,7 +165,7 @@ def destroy(ctxt, type_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def lock(ctxt, type_id: str) -> None:
+def lock(ctxt: RequestContext, type_id: str) -> None:
     """Lock the type's row in the open transaction, so that it is not deleted meanwhile.
 
     :raises GroupTypeNotFound: it is gone.
@@ -174,7 +175,7 @@ def lock(ctxt, type_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def set_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
+def set_specs(ctxt: RequestContext, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
     """Merge specs into those of a type; returns all of them.
 
     :raises GroupTypeNotFound: there is no such type.
@@ -185,7 +186,7 @@ def set_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
 
 
 @session.retry_on_deadlock
-def delete_spec(ctxt, type_id: str, key: str) -> None:
+def delete_spec(ctxt: RequestContext, type_id: str, key: str) -> None:
     """:raises GroupTypeSpecsNotFound: there is no such key."""
     with session.writer(ctxt):
         lock(ctxt, type_id)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import (
     changes,
     filters,
@@ -43,8 +44,8 @@ _VOLUMES_OF = sa.select(_VOLUMES.c.group_id, _VOLUMES.c.id).where(
 
 
 # ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               detail: bool = False, with_count: bool = False, volumes: bool = False,
               consistency: bool = False) -> query.Page:
@@ -75,7 +76,7 @@ def _fill(conn: sa.Connection, page: query.Page, volumes: bool) -> None:
 
 
 # ---------------------------------------------------------------------------------- objects
-def get(ctxt, group_id: str) -> objects.Group:
+def get(ctxt: RequestContext, group_id: str) -> objects.Group:
     """A group with its type and the volume types it takes.
 
     :raises GroupNotFound: there is none, or it is another project's.
@@ -90,7 +91,7 @@ def get(ctxt, group_id: str) -> objects.Group:
                                                                   row['group_type_id']))
 
 
-def volume_ids(ctxt, group_id: str) -> list[str]:
+def volume_ids(ctxt: RequestContext, group_id: str) -> list[str]:
     """The ids of a group's volumes, oldest first."""
     with session.reader(ctxt) as conn:
         return [member for _, member in conn.execute(_VOLUMES_OF, {'ids': group_id}).all()]
@@ -104,7 +105,7 @@ def consistency_group(group_id: sa.ColumnElement) -> sa.ScalarSelect:
 
 # ----------------------------------------------------------------------------------- writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object], volume_types: Sequence[str],
+def create(ctxt: RequestContext, values: Mapping[str, object], volume_types: Sequence[str],
            group_type: objects.GroupType) -> objects.Group:
     """Insert a group.
 
@@ -121,7 +122,7 @@ def create(ctxt, values: Mapping[str, object], volume_types: Sequence[str],
 
 
 @session.retry_on_deadlock
-def update(ctxt, group_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, group_id: str, values: Mapping[str, object]) -> None:
     """Change columns whatever the status is, and never the status; see volumes.update.
 
     :raises GroupNotFound: there is no such group.
@@ -131,7 +132,7 @@ def update(ctxt, group_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def overwrite(ctxt, group_id: str, values: Mapping[str, object]) -> None:
+def overwrite(ctxt: RequestContext, group_id: str, values: Mapping[str, object]) -> None:
     """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises GroupNotFound: there is no such group.
@@ -141,18 +142,18 @@ def overwrite(ctxt, group_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def include_in_cluster(ctxt, host: str, cluster: str) -> int:
+def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
     """Let a cluster have the groups of a host that joined it; returns how many were not in it."""
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
-def take_out_of_cluster(ctxt, host: str) -> int:
+def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
     """Have the groups of a host in no cluster any more; returns how many were in one."""
     return changes.take_out_of_cluster(ctxt, _T, host)
 
 
 @session.retry_on_deadlock
-def transition(ctxt, group: objects.Group, verb: str, *,
+def transition(ctxt: RequestContext, group: objects.Group, verb: str, *,
                conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:
     """Begin `verb` of states.GROUP; see volumes.transition.
@@ -172,7 +173,7 @@ def transition(ctxt, group: objects.Group, verb: str, *,
 
 
 @session.retry_on_deadlock
-def finish_transition(ctxt, group_id: str, meanwhile: str | None, status: str,
+def finish_transition(ctxt: RequestContext, group_id: str, meanwhile: str | None, status: str,
                       values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
@@ -180,7 +181,7 @@ def finish_transition(ctxt, group_id: str, meanwhile: str | None, status: str,
 
 
 @session.retry_on_deadlock
-def let_go(ctxt, group_id: str, volume_ids: Collection[str]) -> None:
+def let_go(ctxt: RequestContext, group_id: str, volume_ids: Collection[str]) -> None:
     """Take volumes out of a group, but those that are being deleted with it."""
     together = states.VOLUME['delete_with_group'].meanwhile
     changes.update_where(ctxt, _VOLUMES, [
@@ -188,7 +189,8 @@ def let_go(ctxt, group_id: str, volume_ids: Collection[str]) -> None:
         _VOLUMES.c.deleted == sa.false(), _VOLUMES.c.status != together], {'group_id': None})
 
 
-def fail_volumes(ctxt, group_id: str, meanwhile: str, idle: bool) -> list[objects.Volume]:
+def fail_volumes(ctxt: RequestContext, group_id: str, meanwhile: str,
+                 idle: bool) -> list[objects.Volume]:
     """Put the group's volumes of the status `meanwhile` in error; returns them.
 
     :param idle: leave out those that an operation of their own is about.
@@ -198,7 +200,7 @@ def fail_volumes(ctxt, group_id: str, meanwhile: str, idle: bool) -> list[object
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, group_id: str) -> None:
+def destroy(ctxt: RequestContext, group_id: str) -> None:
     """Mark a group as deleted; its rows stay until they are purged."""
     changes.soft_delete(ctxt, _T, [_T.c.id == group_id], status='deleted')
 

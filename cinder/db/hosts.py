@@ -2,13 +2,14 @@
 """What the projects have on a host: counts and sums of the rows."""
 import sqlalchemy as sa
 
+from cinder.context import RequestContext
 from cinder.db import filters, models, session
 
 _VOLUMES = models.Volume.__table__
 _SNAPSHOTS = models.Snapshot.__table__
 
 
-def usage(ctxt, host: str) -> dict[str | None, tuple[int, int, int, int]]:
+def usage(ctxt: RequestContext, host: str) -> dict[str | None, tuple[int, int, int, int]]:
     """Project -> its volumes, their GiB, its snapshots, their GiB; in one statement.
 
     :param host: 'host' is that host with all its back ends, 'host@backend' that one with all

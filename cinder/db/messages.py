@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from cinder import exception
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import changes, filters, models, query, session
 
 _T = models.Message.__table__
@@ -15,8 +16,8 @@ _COLUMNS = tuple(_T.c[name] for name in (
 _LIST = filters.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'})
 
 
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               with_count: bool = False) -> query.Page:
     """A page of messages, newest first; see volumes.list_rows."""
@@ -24,7 +25,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
                        sort=sort, all_tenants=all_tenants, with_count=with_count)
 
 
-def get(ctxt, message_id: str) -> dict:
+def get(ctxt: RequestContext, message_id: str) -> dict:
     """A message as list_rows gives it.
 
     :raises MessageNotFound: there is none, or it is another project's.
@@ -37,7 +38,7 @@ def get(ctxt, message_id: str) -> dict:
 
 
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object]) -> dict:
+def create(ctxt: RequestContext, values: Mapping[str, object]) -> dict:
     """Insert a message that expires after message_ttl seconds."""
     expires_at = session.in_seconds(CONF.message_ttl)
     with session.writer(ctxt) as conn:
@@ -45,7 +46,7 @@ def create(ctxt, values: Mapping[str, object]) -> dict:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, message_id: str) -> None:
+def destroy(ctxt: RequestContext, message_id: str) -> None:
     """:raises MessageNotFound: there is none, or it is another project's."""
     where = [_T.c.id == message_id]
     if not ctxt.is_admin:
@@ -55,7 +56,7 @@ def destroy(ctxt, message_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def purge_expired(ctxt, batch: int = 1000) -> int:
+def purge_expired(ctxt: RequestContext, batch: int = 1000) -> int:
     """Remove messages whose time is over, at most `batch`; returns how many."""
     with session.writer(ctxt) as conn:
         ids = conn.execute(sa.select(_T.c.id).where(

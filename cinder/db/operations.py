@@ -13,6 +13,7 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import changes, models, session
 
 _T = models.Operation.__table__
@@ -23,8 +24,8 @@ _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utc
 WAITING = 'waiting'
 
 
-def create(ctxt, verb: str, resource: objects.CinderObject, *, stage: str = 'execute',
-           host: str | None = None, cluster: str | None = None,
+def create(ctxt: RequestContext, verb: str, resource: objects.CinderObject, *,
+           stage: str = 'execute', host: str | None = None, cluster: str | None = None,
            arguments: dict | None = None) -> objects.Operation:
     """Record an accepted change; call it in the transaction that changes the resource.
 
@@ -63,7 +64,7 @@ def _unheld(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
                   _T.c.owner.startswith(host + '|', autoescape=True)) for host in dead))
 
 
-def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
+def claim(ctxt: RequestContext, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str] = ()) -> None:
     """Make `owner` the one who runs the operation, for `lease` seconds.
 
@@ -79,14 +80,15 @@ def claim(ctxt, operation: objects.Operation, owner: str, lease: int,
     operation.state = 'running'
 
 
-def _taken(ctxt, operation: objects.Operation, owner: str, *_args: object) -> bool | None:
+def _taken(ctxt: RequestContext, operation: objects.Operation, owner: str,
+           *_args: object) -> bool | None:
     """True when the next claim after those that the operation knows of is the owner's."""
     row = get(ctxt, operation.id)
     return (row.state, row.owner, row.fence) == ('running', owner, operation.fence + 1) or None
 
 
 @session.retry_with_lookup(_taken)
-def _take(ctxt, operation: objects.Operation, owner: str, lease: int,
+def _take(ctxt: RequestContext, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str]) -> bool:
     with session.writer(ctxt) as conn:
         return bool(conn.execute(_begin(lease).where(
@@ -102,9 +104,9 @@ def _begin(lease: int) -> sa.Update:
         lease_until=session.in_seconds(lease), updated_at=session.utcnow())
 
 
-def pending(ctxt, *, stage: str, owner: str, host: str | None = None, cluster: str | None = None,
-            grace: int = 0, dead: Collection[str] = (), limit: int = 1000,
-            **resource: str | None) -> list[objects.Operation]:
+def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = None,
+            cluster: str | None = None, grace: int = 0, dead: Collection[str] = (),
+            limit: int = 1000, **resource: str | None) -> list[objects.Operation]:
     """Operations addressed to a service that nobody holds: the oldest of each project, then the
     next of each, so that a limit cuts off what those with the most of them wait for longest.
 
@@ -133,7 +135,7 @@ def _operation(row) -> objects.Operation:
     return objects.Operation.from_row(row, arguments=json.loads(row['arguments'] or '{}'))
 
 
-def get(ctxt, operation_id: str) -> objects.Operation:
+def get(ctxt: RequestContext, operation_id: str) -> objects.Operation:
     """:raises OperationNotFound: no such row."""
     with session.reader(ctxt) as conn:
         row = conn.execute(_SELECT.where(_T.c.id == operation_id)).mappings().first()
@@ -142,7 +144,7 @@ def get(ctxt, operation_id: str) -> objects.Operation:
     return _operation(row)
 
 
-def is_older(ctxt, operation_id: str, seconds: int) -> bool:
+def is_older(ctxt: RequestContext, operation_id: str, seconds: int) -> bool:
     """Whether the operation was asked for more than so many seconds ago."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(
@@ -150,7 +152,7 @@ def is_older(ctxt, operation_id: str, seconds: int) -> bool:
             _T.c.created_at < session.in_seconds(-seconds))).first() is not None
 
 
-def waited(ctxt, operation: objects.Operation, reason: str) -> float:
+def waited(ctxt: RequestContext, operation: objects.Operation, reason: str) -> float:
     """For how many seconds the operation has waited for this by now; 0 where it waits for nothing,
     or for something else."""
     waiting = operation.arguments.get(WAITING) or {}
@@ -160,12 +162,12 @@ def waited(ctxt, operation: objects.Operation, reason: str) -> float:
     return max((_now(ctxt) - since).total_seconds(), 0.0)
 
 
-def _now(ctxt) -> datetime.datetime:
+def _now(ctxt: RequestContext) -> datetime.datetime:
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(session.utcnow())).scalar_one()
 
 
-def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
+def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Operation]:
     """The queued and running operations of one resource."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(_SELECT.where(
@@ -174,7 +176,7 @@ def unfinished_for(ctxt, resource_id: str) -> list[objects.Operation]:
     return [_operation(row) for row in rows]
 
 
-def unfinished(ctxt, **wanted: str | None) -> list[dict]:
+def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
     """What is accepted and not ended, oldest first, for an operator to read.
 
     :param wanted: column -> value that it must have, where that is not None; `host` finds what any
@@ -194,7 +196,7 @@ def unfinished(ctxt, **wanted: str | None) -> list[dict]:
                  row['lease_until'] and row['lease_until'] > row['now'])} for row in rows]
 
 
-def resources_under_way(ctxt) -> set[str]:
+def resources_under_way(ctxt: RequestContext) -> set[str]:
     """The ids of everything that an unfinished operation is about."""
     with session.reader(ctxt) as conn:
         return set(conn.execute(sa.select(_T.c.resource_id).where(
@@ -202,7 +204,7 @@ def resources_under_way(ctxt) -> set[str]:
 
 
 @session.retry_on_deadlock
-def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
+def renew(ctxt: RequestContext, owner: str, lease: int, ids: Collection[str]) -> int:
     """Prolong the lease of those that `owner` still runs; returns their number."""
     with session.writer(ctxt) as conn:
         return conn.execute(_T.update().where(
@@ -211,14 +213,14 @@ def renew(ctxt, owner: str, lease: int, ids: Collection[str]) -> int:
 
 
 @session.retry_on_deadlock
-def _fenced(ctxt, operation: objects.Operation, **values) -> None:
+def _fenced(ctxt: RequestContext, operation: objects.Operation, **values) -> None:
     if not changes.update_where(ctxt, _T, [
             _T.c.id == operation.id, _T.c.fence == operation.fence,
             _T.c.owner == operation.owner, _T.c.state == 'running'], values):
         raise exception.OperationLost(operation_id=operation.id)
 
 
-def confirm(ctxt, operation: objects.Operation) -> None:
+def confirm(ctxt: RequestContext, operation: objects.Operation) -> None:
     """Go on in the caller's transaction only as the holder of the operation.
 
     :raises OperationLost: the claim was lost.
@@ -226,7 +228,7 @@ def confirm(ctxt, operation: objects.Operation) -> None:
     _fenced(ctxt, operation)
 
 
-def progress(ctxt, operation: objects.Operation, done: int, total: int) -> None:
+def progress(ctxt: RequestContext, operation: objects.Operation, done: int, total: int) -> None:
     """Tell how many bytes of how many are done.
 
     :raises OperationLost: the claim was lost; the worker must stop.
@@ -234,7 +236,7 @@ def progress(ctxt, operation: objects.Operation, done: int, total: int) -> None:
     _fenced(ctxt, operation, progress_done=done, progress_total=total)
 
 
-def note(ctxt, operation: objects.Operation, **arguments: object) -> None:
+def note(ctxt: RequestContext, operation: objects.Operation, **arguments: object) -> None:
     """Add arguments, for whoever runs the operation next.
 
     :raises OperationLost: the claim was lost.
@@ -244,7 +246,7 @@ def note(ctxt, operation: objects.Operation, **arguments: object) -> None:
     operation.arguments = arguments
 
 
-def force_claim(ctxt, operation: objects.Operation) -> None:
+def force_claim(ctxt: RequestContext, operation: objects.Operation) -> None:
     """Claim the operation although another worker may hold it; call it in the transaction that
     ends it, because what it waited for has happened.
 
@@ -261,8 +263,9 @@ def force_claim(ctxt, operation: objects.Operation) -> None:
     operation.fence, operation.owner = operation.fence + 1, owner
 
 
-def requeue(ctxt, operation: objects.Operation, *, stage: str, host: str | None = None,
-            cluster: str | None = None, arguments: dict | None = None) -> None:
+def requeue(ctxt: RequestContext, operation: objects.Operation, *, stage: str,
+            host: str | None = None, cluster: str | None = None,
+            arguments: dict | None = None) -> None:
     """Queue the operation again, for the host that was chosen or for the scheduler.
 
     :raises OperationLost: the claim was lost.
@@ -277,7 +280,7 @@ def requeue(ctxt, operation: objects.Operation, *, stage: str, host: str | None 
     operation.host, operation.cluster, operation.owner = host, cluster, None
 
 
-def release(ctxt, operation: objects.Operation) -> None:
+def release(ctxt: RequestContext, operation: objects.Operation) -> None:
     """Give the operation back, to be tried again; its attempts stay counted.
 
     :raises OperationLost: the claim was lost, or it is done.
@@ -286,7 +289,8 @@ def release(ctxt, operation: objects.Operation) -> None:
     operation.state, operation.owner = 'queued', None
 
 
-def set_aside(ctxt, operation: objects.Operation, seconds: float, reason: str) -> bool:
+def set_aside(ctxt: RequestContext, operation: objects.Operation, seconds: float,
+              reason: str) -> bool:
     """Give the operation back, as it waits for somebody else; this was no attempt.
 
     :param seconds: before which nobody takes it again.
@@ -304,7 +308,7 @@ def set_aside(ctxt, operation: objects.Operation, seconds: float, reason: str) -
     return arguments is not before
 
 
-def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None:
+def finish(ctxt: RequestContext, operation: objects.Operation, error: str | None = None) -> None:
     """End the operation; call it in the transaction that gives the resource its last status.
 
     :param error: why it failed, in words that a tenant may read.
@@ -315,7 +319,7 @@ def finish(ctxt, operation: objects.Operation, error: str | None = None) -> None
     operation.state = 'failed' if error else 'done'
 
 
-def cancel_queued(ctxt, resource_id: str, reason: str) -> list[objects.Operation]:
+def cancel_queued(ctxt: RequestContext, resource_id: str, reason: str) -> list[objects.Operation]:
     """End what waits for a resource that another request took over (a forced delete); but what has
     something elsewhere, a move that a back end has begun and an image that waits for its data,
     finds that out and removes it.
@@ -335,7 +339,7 @@ def cancel_queued(ctxt, resource_id: str, reason: str) -> list[objects.Operation
     return [_operation(row) for row in rows]
 
 
-def purge_finished(ctxt, seconds: int, limit: int = 1000) -> int:
+def purge_finished(ctxt: RequestContext, seconds: int, limit: int = 1000) -> int:
     """Remove ended operations older than `seconds`; returns how many."""
     with session.writer(ctxt) as conn:
         ids = conn.execute(sa.select(_T.c.id).where(

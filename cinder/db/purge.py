@@ -2,6 +2,7 @@
 """Remove for good what was deleted long ago, in small transactions, children before parents."""
 import sqlalchemy as sa
 
+from cinder.context import RequestContext
 from cinder.db import filters, models, operations, session
 
 _DAY = 86400
@@ -25,7 +26,7 @@ def _unreferenced(table: sa.Table) -> list[filters.Condition]:
     return conditions
 
 
-def purge_deleted(ctxt, age_days: int, batch: int = 500) -> int:
+def purge_deleted(ctxt: RequestContext, age_days: int, batch: int = 500) -> int:
     """Remove rows that were deleted at least `age_days` days ago, and operations ended as long.
 
     :param batch: most rows of one transaction, so that nobody waits long for their locks.
@@ -41,7 +42,7 @@ def purge_deleted(ctxt, age_days: int, batch: int = 500) -> int:
 
 
 @session.retry_on_deadlock
-def _purge(ctxt, table: sa.Table, seconds: int, batch: int) -> int:
+def _purge(ctxt: RequestContext, table: sa.Table, seconds: int, batch: int) -> int:
     with session.writer(ctxt) as conn:
         ids = conn.execute(sa.select(table.c.id).where(
             table.c.deleted_at < session.in_seconds(-seconds), table.c.deleted == sa.true(),

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import exception
+from cinder.context import RequestContext
 from cinder.db import changes, filters, functions, models, query, session
 
 _T = models.QualityOfServiceSpec.__table__
@@ -18,8 +19,8 @@ _VALUES_OF = sa.select(_VALUES.c.specs_id, _VALUES.c.key, _VALUES.c.value).where
 
 
 # -------------------------------------------------------------------------------------- read
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None,
               with_count: bool = False) -> query.Page:
     """A page of sets with their `specs`, newest first; see volumes.list_rows."""
@@ -31,7 +32,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     return page
 
 
-def get_row(ctxt, qos_id: str) -> dict:
+def get_row(ctxt: RequestContext, qos_id: str) -> dict:
     """A set as list_rows gives it.
 
     :raises QoSSpecsNotFound: there is no such set.
@@ -49,7 +50,7 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
     page.sides['specs'] = (query.by_owner(values), dict)
 
 
-def associations(ctxt, qos_id: str) -> list[dict]:
+def associations(ctxt: RequestContext, qos_id: str) -> list[dict]:
     """id and name of the volume types tied to a set, by name.
 
     :raises QoSSpecsNotFound: there is no such set.
@@ -69,7 +70,7 @@ def _living(qos_id: str) -> sa.Select:
 
 # ------------------------------------------------------------------------------------ writes
 @session.retry_on_deadlock
-def create(ctxt, name: str, consumer: str, specs: Mapping[str, str | None]) -> dict:
+def create(ctxt: RequestContext, name: str, consumer: str, specs: Mapping[str, str | None]) -> dict:
     """Insert a set; returns it as list_rows gives it.
 
     :raises QoSSpecsExists: the name is taken.
@@ -85,7 +86,7 @@ def create(ctxt, name: str, consumer: str, specs: Mapping[str, str | None]) -> d
 
 
 @session.retry_on_deadlock
-def update(ctxt, qos_id: str, specs: Mapping[str, str | None],
+def update(ctxt: RequestContext, qos_id: str, specs: Mapping[str, str | None],
            consumer: str | None = None) -> None:
     """Merge keys and values into a set.
 
@@ -98,7 +99,7 @@ def update(ctxt, qos_id: str, specs: Mapping[str, str | None],
 
 
 @session.retry_on_deadlock
-def delete_keys(ctxt, qos_id: str, keys: Collection[str]) -> None:
+def delete_keys(ctxt: RequestContext, qos_id: str, keys: Collection[str]) -> None:
     """Remove keys of a set, all or none.
 
     :raises QoSSpecsNotFound: there is no such set.
@@ -112,7 +113,7 @@ def delete_keys(ctxt, qos_id: str, keys: Collection[str]) -> None:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, qos_id: str, force: bool = False) -> None:
+def destroy(ctxt: RequestContext, qos_id: str, force: bool = False) -> None:
     """Mark a set as deleted.
 
     :param force: untie it from its volume types first.
@@ -130,7 +131,7 @@ def destroy(ctxt, qos_id: str, force: bool = False) -> None:
 
 
 @session.retry_on_deadlock
-def associate(ctxt, qos_id: str, type_id: str) -> None:
+def associate(ctxt: RequestContext, qos_id: str, type_id: str) -> None:
     """Tie a volume type to a set; one that is tied to it already stays so.
 
     :raises QoSSpecsNotFound, VolumeTypeNotFound: there is no such set, or no such type.
@@ -149,7 +150,7 @@ def associate(ctxt, qos_id: str, type_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def disassociate(ctxt, qos_id: str, type_id: str) -> None:
+def disassociate(ctxt: RequestContext, qos_id: str, type_id: str) -> None:
     """Untie a volume type from a set; nothing happens where it is not tied to it.
 
     :raises QoSSpecsNotFound, VolumeTypeNotFound: there is no such set, or no such type.
@@ -162,7 +163,7 @@ def disassociate(ctxt, qos_id: str, type_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def disassociate_all(ctxt, qos_id: str) -> None:
+def disassociate_all(ctxt: RequestContext, qos_id: str) -> None:
     """Untie all volume types from a set.
 
     :raises QoSSpecsNotFound: there is no such set.
@@ -176,12 +177,12 @@ def _type(type_id: str) -> list[filters.Condition]:
     return [_TYPES.c.id == type_id, _TYPES.c.deleted == sa.false()]
 
 
-def _untie(ctxt, qos_id: str, *where: filters.Condition) -> int:
+def _untie(ctxt: RequestContext, qos_id: str, *where: filters.Condition) -> int:
     return changes.update_where(ctxt, _TYPES, [_TYPES.c.qos_specs_id == qos_id, *where],
                                 {'qos_specs_id': None})
 
 
-def _touch(ctxt, qos_id: str, **values: object) -> None:
+def _touch(ctxt: RequestContext, qos_id: str, **values: object) -> None:
     """Lock the row of a set, so that it is not deleted meanwhile."""
     if not changes.update_where(ctxt, _T, [_T.c.id == qos_id, _T.c.deleted == sa.false()], values):
         raise exception.QoSSpecsNotFound(specs_id=qos_id)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 import sqlalchemy as sa
 
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import changes, models, session
 
 _LIMITS = models.Quota.__table__
@@ -47,7 +48,7 @@ _COUNTED = (
 )
 
 
-def limits_and_usage(ctxt, project_id: str,
+def limits_and_usage(ctxt: RequestContext, project_id: str,
                      names: Collection[str] | None = None) -> QuotaState:
     """All that decides about some quotas of a project, in one statement.
 
@@ -101,7 +102,8 @@ def _retypes(project: sa.BindParameter) -> sa.Select:
         _OPERATIONS.c.project_id == project)
 
 
-def _add_becoming(ctxt, usage: dict[str, int], becoming: Collection[tuple[str, int]]) -> None:
+def _add_becoming(ctxt: RequestContext, usage: dict[str, int],
+                  becoming: Collection[tuple[str, int]]) -> None:
     with session.reader(ctxt) as conn:
         names = dict(conn.execute(sa.select(_TYPES.c.id, _TYPES.c.name).where(
             _TYPES.c.id.in_({type_id for type_id, _gib in becoming}))).tuples().all())
@@ -153,7 +155,7 @@ def _add(usage: dict[str, int], row: tuple, type_name: str | None, number: int,
             usage[key] = usage.get(key, 0) + amount
 
 
-def lock(ctxt, project_id: str) -> None:
+def lock(ctxt: RequestContext, project_id: str) -> None:
     """Let nobody else decide about the project's quotas until this transaction ends.
 
     SQLite has one writer at a time anyway.
@@ -168,7 +170,7 @@ def lock(ctxt, project_id: str) -> None:
             changes.upsert(conn, _LOCKS, [{'project_id': project_id}], ('project_id',))
 
 
-def projects(ctxt) -> list[str]:
+def projects(ctxt: RequestContext) -> list[str]:
     """The projects that have volumes, snapshots, backups or groups."""
     found = sa.union(*(sa.select(row[0].c.project_id).where(row[0].c.deleted == sa.false())
                        for row in _COUNTED))
@@ -189,7 +191,7 @@ def rename_type(conn: sa.Connection, old: str, new: str) -> None:
                 conn.execute(table.update().where(table.c.resource == was).values(resource=now))
 
 
-def limits(ctxt, project_id: str) -> dict[str, int]:
+def limits(ctxt: RequestContext, project_id: str) -> dict[str, int]:
     """The limits that were set for a project."""
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(_LIMITS.c.resource, _LIMITS.c.hard_limit).where(
@@ -197,7 +199,7 @@ def limits(ctxt, project_id: str) -> dict[str, int]:
 
 
 @session.retry_on_deadlock
-def set_limits(ctxt, project_id: str, values: Mapping[str, int]) -> None:
+def set_limits(ctxt: RequestContext, project_id: str, values: Mapping[str, int]) -> None:
     """Set limits of a project; -1 is unlimited."""
     with session.writer(ctxt) as conn:
         changes.upsert(conn, _LIMITS, [
@@ -205,19 +207,19 @@ def set_limits(ctxt, project_id: str, values: Mapping[str, int]) -> None:
             for name, limit in values.items()], ('project_id', 'resource'))
 
 
-def set_limit(ctxt, project_id: str, name: str, limit: int) -> None:
+def set_limit(ctxt: RequestContext, project_id: str, name: str, limit: int) -> None:
     """Set one limit of a project; -1 is unlimited."""
     set_limits(ctxt, project_id, {name: limit})
 
 
 @session.retry_on_deadlock
-def delete_limits(ctxt, project_id: str) -> None:
+def delete_limits(ctxt: RequestContext, project_id: str) -> None:
     """Let the defaults hold for a project again."""
     with session.writer(ctxt) as conn:
         conn.execute(_LIMITS.delete().where(_LIMITS.c.project_id == project_id))
 
 
-def get_class(ctxt, name: str) -> dict[str, int]:
+def get_class(ctxt: RequestContext, name: str) -> dict[str, int]:
     """The limits that were set for a quota class."""
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(_CLASSES.c.resource, _CLASSES.c.hard_limit).where(
@@ -225,7 +227,7 @@ def get_class(ctxt, name: str) -> dict[str, int]:
 
 
 @session.retry_on_deadlock
-def set_class(ctxt, name: str, values: Mapping[str, int]) -> None:
+def set_class(ctxt: RequestContext, name: str, values: Mapping[str, int]) -> None:
     """Set limits of a quota class; -1 is unlimited."""
     with session.writer(ctxt) as conn:
         changes.upsert(conn, _CLASSES, [

@@ -2,6 +2,7 @@
 """The SQL of replicated back ends: which copy is in use, marked at each service that serves it."""
 import sqlalchemy as sa
 
+from cinder.context import RequestContext
 from cinder.db import changes, clusters, filters, models, services, session
 from cinder.objects import states
 
@@ -14,7 +15,7 @@ def _of(host: str, cluster: str | None) -> list[filters.Condition]:
     return [mine, _T.c.binary == 'cinder-volume', _T.c.deleted == sa.false()]
 
 
-def active(ctxt, host: str) -> str | None:
+def active(ctxt: RequestContext, host: str) -> str | None:
     """Id of the copy that a back end uses; None is the primary. A cluster uses one for all."""
     service = services.get_by_host_binary(ctxt, host, 'cinder-volume')
     if service.cluster_name:
@@ -23,7 +24,7 @@ def active(ctxt, host: str) -> str | None:
 
 
 @session.retry_on_deadlock
-def begin(ctxt, host: str, cluster: str | None) -> bool:
+def begin(ctxt: RequestContext, host: str, cluster: str | None) -> bool:
     """Let a back end begin to fail over; False where its replication status forbids it."""
     row = states.SERVICE['failover']
     return changes.update_where(
@@ -32,7 +33,7 @@ def begin(ctxt, host: str, cluster: str | None) -> bool:
 
 
 @session.retry_on_deadlock
-def enable(ctxt, host: str) -> None:
+def enable(ctxt: RequestContext, host: str) -> None:
     """Note that a back end replicates, unless that is known."""
     unknown = sa.func.coalesce(_T.c.replication_status, 'disabled') == 'disabled'
     backend_id = active(ctxt, host)
@@ -42,7 +43,7 @@ def enable(ctxt, host: str) -> None:
 
 
 @session.retry_on_deadlock
-def mark(ctxt, host: str, cluster: str | None, **values: object) -> None:
+def mark(ctxt: RequestContext, host: str, cluster: str | None, **values: object) -> None:
     """Write columns of all services of a back end, and of their cluster."""
     with session.writer(ctxt):
         changes.update_where(ctxt, _T, _of(host, cluster),

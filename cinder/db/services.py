@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import changes, filters, models, session
 
 _T = models.Service.__table__
@@ -32,7 +33,7 @@ def _all(_service_down_time: int) -> sa.Select:
         _T.c.deleted == sa.false()).order_by(_T.c.id)
 
 
-def list_rows(ctxt, *, host: str | None = None, binary: str | None = None,
+def list_rows(ctxt: RequestContext, *, host: str | None = None, binary: str | None = None,
               topic: str | None = None, cluster_name: str | None = None,
               disabled: bool | None = None, is_up: bool | None = None,
               frozen: bool | None = None) -> Sequence[Mapping]:
@@ -51,18 +52,18 @@ def list_rows(ctxt, *, host: str | None = None, binary: str | None = None,
         return conn.execute(_select(*where)).mappings().all()
 
 
-def list_all(ctxt, **wanted: object) -> list[objects.Service]:
+def list_all(ctxt: RequestContext, **wanted: object) -> list[objects.Service]:
     """The services of list_rows as objects, which are dear to make."""
     return [objects.Service.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
-def _one(ctxt, *where: filters.Condition) -> objects.Service | None:
+def _one(ctxt: RequestContext, *where: filters.Condition) -> objects.Service | None:
     with session.reader(ctxt) as conn:
         row = conn.execute(_select(*where)).mappings().first()
     return objects.Service.from_row(row) if row else None
 
 
-def get(ctxt, service_id: int) -> objects.Service:
+def get(ctxt: RequestContext, service_id: int) -> objects.Service:
     """:raises ServiceNotFound: there is no such service."""
     found = _one(ctxt, _T.c.id == service_id)
     if found is None:
@@ -70,7 +71,7 @@ def get(ctxt, service_id: int) -> objects.Service:
     return found
 
 
-def get_by_host_binary(ctxt, host: str, binary: str) -> objects.Service:
+def get_by_host_binary(ctxt: RequestContext, host: str, binary: str) -> objects.Service:
     """:raises ServiceHostNotFound: there is no such service."""
     found = _one(ctxt, _T.c.host == host, _T.c.binary == binary)
     if found is None:
@@ -78,7 +79,7 @@ def get_by_host_binary(ctxt, host: str, binary: str) -> objects.Service:
     return found
 
 
-def pick(ctxt, binary: str, zone: str | None = None,
+def pick(ctxt: RequestContext, binary: str, zone: str | None = None,
          prefer: str | None = None) -> objects.Service | None:
     """An enabled service that is up; None where there is none.
 
@@ -91,14 +92,14 @@ def pick(ctxt, binary: str, zone: str | None = None,
     return random.choice(wanted or found) if found else None  # nosec B311 # spreads load
 
 
-def is_up(ctxt, service_id: int) -> bool:
+def is_up(ctxt: RequestContext, service_id: int) -> bool:
     """Whether the service reported lately; False for one that is gone."""
     found = _one(ctxt, _T.c.id == service_id)
     return bool(found and found.is_up)
 
 
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object]) -> objects.Service:
+def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Service:
     """Register a service: host, binary, topic and so on.
 
     One that was removed, or that another process registered at the same moment, is taken over
@@ -113,7 +114,7 @@ def create(ctxt, values: Mapping[str, object]) -> objects.Service:
 
 
 @session.retry_on_deadlock
-def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, service_id: int, values: Mapping[str, object]) -> None:
     """Change columns; updated_at, which only a heartbeat may move, stays.
 
     :raises ServiceNotFound: there is no such service.
@@ -125,7 +126,7 @@ def update(ctxt, service_id: int, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def explain(ctxt, service_id: int, reason: str | None) -> None:
+def explain(ctxt: RequestContext, service_id: int, reason: str | None) -> None:
     """Say why an enabled service does not work; None: it does. Why an operator disabled one is
     his to say."""
     reason = reason and reason[:_REASON]
@@ -136,7 +137,7 @@ def explain(ctxt, service_id: int, reason: str | None) -> None:
 
 
 @session.retry_on_deadlock
-def set_frozen(ctxt, service_id: int, frozen: bool) -> bool:
+def set_frozen(ctxt: RequestContext, service_id: int, frozen: bool) -> bool:
     """Freeze or thaw a back end; False where it was so already."""
     return changes.compare_and_swap(
         ctxt, _T, service_id, {'frozen': not frozen},
@@ -144,7 +145,7 @@ def set_frozen(ctxt, service_id: int, frozen: bool) -> bool:
 
 
 @session.retry_on_deadlock
-def heartbeat(ctxt, service_id: int) -> None:
+def heartbeat(ctxt: RequestContext, service_id: int) -> None:
     """Note that the service lives, in the database's time.
 
     :raises ServiceNotFound: somebody removed the service.
@@ -155,13 +156,13 @@ def heartbeat(ctxt, service_id: int) -> None:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, service_id: int) -> None:
+def destroy(ctxt: RequestContext, service_id: int) -> None:
     """:raises ServiceNotFound: there is no such service."""
     if not changes.soft_delete(ctxt, _T, [_T.c.id == service_id]):
         raise exception.ServiceNotFound(service_id=service_id)
 
 
-def minimum_versions(ctxt, binary: str) -> tuple[str | None, str | None]:
+def minimum_versions(ctxt: RequestContext, binary: str) -> tuple[str | None, str | None]:
     """The lowest RPC and object versions that services of a kind told; None where none did."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(

@@ -18,6 +18,7 @@ from oslo_log import log as logging
 
 from cinder import exception
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import engines, errors
 from cinder.db.functions import in_seconds, utcnow
 
@@ -71,7 +72,7 @@ os.register_at_fork(after_in_child=dispose)
 
 # ------------------------------------------------------------------------------ transactions
 @contextlib.contextmanager
-def reader(ctxt) -> Iterator[sa.Connection]:
+def reader(ctxt: RequestContext) -> Iterator[sa.Connection]:
     """A connection to read with; inside a writer of the same context, that writer's.
 
     :raises DatabaseUnavailable: no connection, or it was lost.
@@ -85,7 +86,7 @@ def reader(ctxt) -> Iterator[sa.Connection]:
 
 
 @contextlib.contextmanager
-def writer(ctxt) -> Iterator[sa.Connection]:
+def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
     """A transaction: committed at the end, rolled back by an exception; a nested one joins.
 
     :raises DatabaseUnavailable: no connection, or it was lost: nothing was written.
@@ -119,7 +120,7 @@ def writer(ctxt) -> Iterator[sa.Connection]:
         ctxt.commits[0] += 1
 
 
-def _open_transaction(ctxt) -> sa.Connection | None:
+def _open_transaction(ctxt: RequestContext) -> sa.Connection | None:
     """The transaction of `ctxt`, unless it belongs to another thread that shares the context."""
     if ctxt.connection is None:
         return None
@@ -170,7 +171,7 @@ def retry_on_deadlock(function: Callable) -> Callable:
     for the owner of the transaction to do.
     """
     @functools.wraps(function)
-    def wrapper(ctxt, *args: object, **kwargs: object) -> object:
+    def wrapper(ctxt: RequestContext, *args: object, **kwargs: object) -> object:
         joined = _open_transaction(ctxt) is not None
         for attempt in range(ATTEMPTS):
             commits = ctxt.commits[0]
@@ -194,11 +195,11 @@ def retry_with_lookup(look: Callable) -> Callable:
     """
     def decorate(function: Callable) -> Callable:
         @functools.wraps(function)
-        def wrapper(ctxt, *args: object, **kwargs: object) -> object:
+        def wrapper(ctxt: RequestContext, *args: object, **kwargs: object) -> object:
             unknown = []
 
             @retry_on_deadlock
-            def attempt(ctxt) -> object:
+            def attempt(ctxt: RequestContext) -> object:
                 found = look(ctxt, *args, **kwargs) if unknown else None
                 if found is not None:
                     return found

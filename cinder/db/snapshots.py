@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import changes, filters, functions, models, query, session, transitions
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -36,8 +37,8 @@ _METADATA = sa.select(_SIDE.c.snapshot_id, _SIDE.c.key, _SIDE.c.value).where(
 
 
 # ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               detail: bool = False, with_count: bool = False) -> query.Page:
     """A page of snapshots with their metadata, newest first; see volumes.list_rows.
@@ -52,7 +53,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     return page
 
 
-def get_row(ctxt, snapshot_id: str) -> dict:
+def get_row(ctxt: RequestContext, snapshot_id: str) -> dict:
     """A snapshot as list_rows gives it.
 
     :raises SnapshotNotFound: there is none, or it is another project's.
@@ -71,7 +72,7 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
 
 
 # ---------------------------------------------------------------------------------- objects
-def get(ctxt, snapshot_id: str) -> objects.Snapshot:
+def get(ctxt: RequestContext, snapshot_id: str) -> objects.Snapshot:
     """A snapshot with metadata and its whole volume.
 
     :raises SnapshotNotFound: there is none, or it is another project's.
@@ -86,19 +87,19 @@ def get(ctxt, snapshot_id: str) -> objects.Snapshot:
                                      volume=volumes_db.get(ctxt.elevated(), row['volume_id']))
 
 
-def for_volume(ctxt, volume_id: str) -> list[objects.Snapshot]:
+def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.Snapshot]:
     """The snapshots of a volume, oldest first, without metadata and volume."""
     return _objects(ctxt, _T.c.volume_id == volume_id)
 
 
-def is_on_storage(ctxt, ident: str) -> bool:
+def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
     """Whether a snapshot is called by this id on the storage."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(
             _T.c.deleted == sa.false(), _T.c.id == ident)).first() is not None
 
 
-def place_on_storage(ctxt, ident: str) -> str | None:
+def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
     """The host of the volume of a snapshot; None: there is no such snapshot."""
     volumes = models.Volume.__table__
     with session.reader(ctxt) as conn:
@@ -107,19 +108,19 @@ def place_on_storage(ctxt, ident: str) -> str | None:
                 _T.c.deleted == sa.false(), _T.c.id == ident)).scalars().first()
 
 
-def on_backend(ctxt, host: str | None = None,
+def on_backend(ctxt: RequestContext, host: str | None = None,
                cluster: str | None = None) -> list[objects.Snapshot]:
     """The snapshots of all volumes of a back end, without metadata and volume."""
     return _objects(ctxt, _T.c.volume_id.in_(volumes_db.ids_on_backend(host, cluster)))
 
 
-def _objects(ctxt, condition: filters.Condition) -> list[objects.Snapshot]:
+def _objects(ctxt: RequestContext, condition: filters.Condition) -> list[objects.Snapshot]:
     with session.reader(ctxt) as conn:
         rows = conn.execute(_ALIVE.where(condition)).mappings().all()
     return [objects.Snapshot.from_row(row) for row in rows]
 
 
-def count_for_volume(ctxt, volume_id: str) -> int:
+def count_for_volume(ctxt: RequestContext, volume_id: str) -> int:
     """How many snapshots a volume has."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(sa.func.count()).select_from(_T).where(
@@ -128,7 +129,7 @@ def count_for_volume(ctxt, volume_id: str) -> int:
 
 # ----------------------------------------------------------------------------------- writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object],
+def create(ctxt: RequestContext, values: Mapping[str, object],
            metadata: Mapping[str, str] | None = None) -> objects.Snapshot:
     """Insert a snapshot; an id is made unless the values hold one."""
     pairs = dict(metadata or {})
@@ -139,7 +140,7 @@ def create(ctxt, values: Mapping[str, object],
 
 
 @session.retry_on_deadlock
-def update(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, snapshot_id: str, values: Mapping[str, object]) -> None:
     """Change columns whatever the status is, and never the status; see volumes.update.
 
     :raises SnapshotNotFound: there is no such snapshot.
@@ -149,7 +150,7 @@ def update(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def overwrite(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
+def overwrite(ctxt: RequestContext, snapshot_id: str, values: Mapping[str, object]) -> None:
     """Change columns, the status among them, whatever it is: for an administrator who says so.
 
     :raises SnapshotNotFound: there is no such snapshot.
@@ -159,7 +160,7 @@ def overwrite(ctxt, snapshot_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def transition(ctxt, snapshot: objects.Snapshot, verb: str, *,
+def transition(ctxt: RequestContext, snapshot: objects.Snapshot, verb: str, *,
                conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:
     """Begin `verb` of states.SNAPSHOT; see volumes.transition.
@@ -181,14 +182,15 @@ def transition(ctxt, snapshot: objects.Snapshot, verb: str, *,
 
 
 @session.retry_on_deadlock
-def finish_transition(ctxt, snapshot_id: str, meanwhile: str | None, status: str,
+def finish_transition(ctxt: RequestContext, snapshot_id: str, meanwhile: str | None, status: str,
                       values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
     expected = {} if meanwhile is None else {'status': meanwhile}
     return changes.compare_and_swap(ctxt, _T, snapshot_id, expected, {**values, 'status': status})
 
 
-def fail_cascade(ctxt, volume_id: str, meanwhile: str, _idle: bool) -> list[objects.Snapshot]:
+def fail_cascade(ctxt: RequestContext, volume_id: str, meanwhile: str,
+                 _idle: bool) -> list[objects.Snapshot]:
     """Put the volume's snapshots of the status `meanwhile` that have no operation of their own in
     error, from which they can be deleted again; returns them."""
     return [objects.Snapshot.from_row(row) for row in changes.fail(
@@ -196,27 +198,28 @@ def fail_cascade(ctxt, volume_id: str, meanwhile: str, _idle: bool) -> list[obje
 
 
 @session.retry_on_deadlock
-def change_owner(ctxt, volume_id: str, project_id: str, user_id: str | None) -> None:
+def change_owner(ctxt: RequestContext, volume_id: str, project_id: str,
+                 user_id: str | None) -> None:
     """Let another project have the snapshots of a volume."""
     changes.update_where(ctxt, _T, [_T.c.volume_id == volume_id, _T.c.deleted == sa.false()],
                          {'project_id': project_id, 'user_id': user_id})
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, snapshot_id: str) -> None:
+def destroy(ctxt: RequestContext, snapshot_id: str) -> None:
     """Mark a snapshot as deleted; its rows stay until they are purged."""
     changes.soft_delete(ctxt, _T, [_T.c.id == snapshot_id], status='deleted')
 
 
 @session.retry_on_deadlock
-def set_metadata(ctxt, snapshot_id: str, pairs: Mapping[str, str],
+def set_metadata(ctxt: RequestContext, snapshot_id: str, pairs: Mapping[str, str],
                  replace: bool = False) -> dict[str, str]:
     """Merge or replace the metadata; returns all of it."""
     return changes.set_pairs(ctxt, _SIDE, _SIDE.c.snapshot_id, snapshot_id, pairs, replace)
 
 
 @session.retry_on_deadlock
-def delete_metadata(ctxt, snapshot_id: str, key: str) -> None:
+def delete_metadata(ctxt: RequestContext, snapshot_id: str, key: str) -> None:
     """:raises SnapshotMetadataNotFound: there is no such key."""
     if not changes.delete_pair(ctxt, _SIDE, _SIDE.c.snapshot_id, snapshot_id, key):
         raise exception.SnapshotMetadataNotFound(snapshot_id=snapshot_id, metadata_key=key)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception
+from cinder.context import RequestContext
 from cinder.db import changes, filters, models, query, session
 
 _T = models.Transfer.__table__
@@ -19,8 +20,8 @@ _LIST = filters.Listing(_T, _COLUMNS, **_OWN)
 _WHOLE = filters.Listing(_T, (*_COLUMNS, _T.c.salt, _T.c.crypt_hash), **_OWN)
 
 
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               with_count: bool = False) -> query.Page:
     """A page of open transfers, newest first; see volumes.list_rows."""
@@ -28,7 +29,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
                        sort=sort, all_tenants=all_tenants, with_count=with_count)
 
 
-def get_row(ctxt, transfer_id: str, secret: bool = False) -> dict:
+def get_row(ctxt: RequestContext, transfer_id: str, secret: bool = False) -> dict:
     """A transfer as list_rows gives it.
 
     :param secret: with `salt` and `crypt_hash`.
@@ -42,14 +43,14 @@ def get_row(ctxt, transfer_id: str, secret: bool = False) -> dict:
 
 
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object]) -> dict:
+def create(ctxt: RequestContext, values: Mapping[str, object]) -> dict:
     """Insert a transfer; returns all its columns."""
     with session.writer(ctxt) as conn:
         return changes.insert(conn, _T, changes.with_id(values))
 
 
 @session.retry_on_deadlock
-def accept(ctxt, transfer_id: str, project_id: str) -> None:
+def accept(ctxt: RequestContext, transfer_id: str, project_id: str) -> None:
     """End a transfer in favour of a project.
 
     :raises TransferNotFound: it was ended by another request.
@@ -60,7 +61,7 @@ def accept(ctxt, transfer_id: str, project_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, transfer_id: str) -> None:
+def destroy(ctxt: RequestContext, transfer_id: str) -> None:
     """End a transfer that nobody accepted.
 
     :raises TransferNotFound: it was ended by another request.
@@ -70,6 +71,6 @@ def destroy(ctxt, transfer_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def forget_volume(ctxt, volume_id: str) -> None:
+def forget_volume(ctxt: RequestContext, volume_id: str) -> None:
     """End the open transfer of a volume, if there is one."""
     changes.soft_delete(ctxt, _T, [_T.c.volume_id == volume_id])

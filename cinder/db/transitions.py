@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception
+from cinder.context import RequestContext
 from cinder.db import changes, session
 from cinder.db.filters import Condition
 from cinder.objects import base, states
@@ -28,7 +29,7 @@ class Requirement:
     blockers: sa.Select | None = None
 
 
-def apply(ctxt, table: sa.Table, rule: states.Transition, row_id: str,
+def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id: str,
           requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
     """Take a row through a transition in one UPDATE; None, or the reason why it may not.
 

@@ -6,12 +6,13 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import exception
+from cinder.context import RequestContext
 from cinder.db import changes, models, query, session
 
 _T = models.Encryption.__table__
 
 
-def get(ctxt, type_id: str) -> dict | None:
+def get(ctxt: RequestContext, type_id: str) -> dict | None:
     """The settings of a type as a row, or None."""
     with session.reader(ctxt) as conn:
         rows = query.as_dicts(conn.execute(sa.select(*_T.c).where(_T.c.volume_type_id == type_id)))
@@ -19,7 +20,7 @@ def get(ctxt, type_id: str) -> dict | None:
 
 
 @session.retry_on_deadlock
-def create(ctxt, type_id: str, values: Mapping[str, object]) -> dict:
+def create(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> dict:
     """:raises VolumeTypeEncryptionExists: the type has settings already."""
     try:
         with session.writer(ctxt) as conn:
@@ -30,14 +31,14 @@ def create(ctxt, type_id: str, values: Mapping[str, object]) -> dict:
 
 
 @session.retry_on_deadlock
-def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> None:
     """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
     if not changes.update_where(ctxt, _T, [_T.c.volume_type_id == type_id], values):
         raise exception.VolumeTypeEncryptionNotFound(type_id=type_id)
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, type_id: str) -> None:
+def destroy(ctxt: RequestContext, type_id: str) -> None:
     """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.delete().where(_T.c.volume_type_id == type_id))

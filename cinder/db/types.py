@@ -8,6 +8,7 @@ from oslo_db import exception as db_exc
 
 from cinder import exception, objects
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import changes, filters, functions, models, query, quotas, session
 
 _T = models.VolumeType.__table__
@@ -96,7 +97,7 @@ def _read(conn: sa.Connection, rows: list[dict]) -> objects.VolumeType | None:
     return from_joined(row, pairs)
 
 
-def _find(ctxt, condition: filters.Condition) -> objects.VolumeType | None:
+def _find(ctxt: RequestContext, condition: filters.Condition) -> objects.VolumeType | None:
     """The type that fulfils a condition, if the caller may see it."""
     scope = query.scope_of(_WHOLE, ctxt.is_admin, ctxt.is_admin)
     with session.reader(ctxt) as conn:
@@ -105,7 +106,7 @@ def _find(ctxt, condition: filters.Condition) -> objects.VolumeType | None:
         return _read(conn, rows)
 
 
-def get(ctxt, type_id: str) -> objects.VolumeType:
+def get(ctxt: RequestContext, type_id: str) -> objects.VolumeType:
     """:raises VolumeTypeNotFound: there is none, or the caller may not see it."""
     with session.reader(ctxt) as conn:
         found = _read(conn, query.one(ctxt, conn, _WHOLE, type_id).rows)
@@ -114,7 +115,7 @@ def get(ctxt, type_id: str) -> objects.VolumeType:
     return found
 
 
-def get_by_name(ctxt, name: str) -> objects.VolumeType:
+def get_by_name(ctxt: RequestContext, name: str) -> objects.VolumeType:
     """:raises VolumeTypeNotFoundByName: there is none, or the caller may not see it."""
     found = _find(ctxt, _T.c.live_name == name)
     if found is None:
@@ -122,7 +123,7 @@ def get_by_name(ctxt, name: str) -> objects.VolumeType:
     return found
 
 
-def get_by_name_or_id(ctxt, name_or_id: str) -> objects.VolumeType:
+def get_by_name_or_id(ctxt: RequestContext, name_or_id: str) -> objects.VolumeType:
     """An id wins over a name.
 
     :raises VolumeTypeNotFound: there is none, or the caller may not see it.
@@ -133,7 +134,7 @@ def get_by_name_or_id(ctxt, name_or_id: str) -> objects.VolumeType:
         return get_by_name(ctxt, name_or_id)
 
 
-def default(ctxt) -> objects.VolumeType:
+def default(ctxt: RequestContext) -> objects.VolumeType:
     """The type of volumes whose request names none: the project's own, else the option's.
 
     :raises VolumeTypeNotFoundByName: the option names a type that does not exist.
@@ -156,8 +157,8 @@ def _default() -> sa.Select:
     return _WHOLE.select.where(_T.c.id == sa.func.coalesce(mine, named), *scope)
 
 
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None,
               with_count: bool = False) -> query.Page:
     """A page of types with their extra_specs, newest first.
@@ -178,7 +179,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     return page
 
 
-def names(ctxt) -> dict[str, str]:
+def names(ctxt: RequestContext) -> dict[str, str]:
     """Id -> name of the types that the caller may see."""
     scope = query.scope_of(_LIST, ctxt.is_admin, ctxt.is_admin)
     with session.reader(ctxt) as conn:
@@ -186,7 +187,7 @@ def names(ctxt) -> dict[str, str]:
                                  {'project_id': ctxt.project_id}).tuples().all())
 
 
-def in_use(ctxt, type_id: str) -> bool:
+def in_use(ctxt: RequestContext, type_id: str) -> bool:
     """Whether a volume has the type."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_VOLUMES.c.id).where(
@@ -194,7 +195,7 @@ def in_use(ctxt, type_id: str) -> bool:
             _VOLUMES.c.deleted == sa.false()).limit(1)).first() is not None
 
 
-def is_default(ctxt, type_id: str) -> bool:
+def is_default(ctxt: RequestContext, type_id: str) -> bool:
     """Whether a project or the configuration has it as default type."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(_T.c.id == type_id, sa.or_(
@@ -204,7 +205,8 @@ def is_default(ctxt, type_id: str) -> bool:
 
 # ------------------------------------------------------------------------------------ writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object], extra_specs: Mapping[str, str] | None = None,
+def create(ctxt: RequestContext, values: Mapping[str, object],
+           extra_specs: Mapping[str, str] | None = None,
            projects: Sequence[str] = ()) -> objects.VolumeType:
     """Insert a type.
 
@@ -226,7 +228,7 @@ def create(ctxt, values: Mapping[str, object], extra_specs: Mapping[str, str] | 
 
 
 @session.retry_on_deadlock
-def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> None:
     """Change name, description or is_public; limits of the type go with its name.
 
     :raises VolumeTypeNotFound: there is no such type.
@@ -248,7 +250,7 @@ def update(ctxt, type_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, type_id: str) -> None:
+def destroy(ctxt: RequestContext, type_id: str) -> None:
     """Mark a type as deleted.
 
     :raises VolumeTypeNotFound: there is no such type.
@@ -268,7 +270,7 @@ def destroy(ctxt, type_id: str) -> None:
 
 # ------------------------------------------------------------------------------- extra specs
 @session.retry_on_deadlock
-def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
+def set_extra_specs(ctxt: RequestContext, type_id: str, specs: Mapping[str, str]) -> dict[str, str]:
     """Merge extra specs into those of a type; returns all of them."""
     with session.writer(ctxt):
         touch(ctxt, type_id)
@@ -276,7 +278,7 @@ def set_extra_specs(ctxt, type_id: str, specs: Mapping[str, str]) -> dict[str, s
 
 
 @session.retry_on_deadlock
-def delete_extra_spec(ctxt, type_id: str, key: str) -> None:
+def delete_extra_spec(ctxt: RequestContext, type_id: str, key: str) -> None:
     """:raises VolumeTypeExtraSpecsNotFound: there is no such key."""
     with session.writer(ctxt):
         touch(ctxt, type_id)
@@ -285,7 +287,7 @@ def delete_extra_spec(ctxt, type_id: str, key: str) -> None:
                                                          extra_specs_key=key)
 
 
-def touch(ctxt, type_id: str) -> None:
+def touch(ctxt: RequestContext, type_id: str) -> None:
     """Lock the type's row in an open transaction, so that it is not deleted meanwhile.
 
     :raises VolumeTypeNotFound: there is no such type.
@@ -295,7 +297,7 @@ def touch(ctxt, type_id: str) -> None:
 
 
 # ------------------------------------------------------------------------------------ access
-def access_list(ctxt, type_id: str) -> list[str]:
+def access_list(ctxt: RequestContext, type_id: str) -> list[str]:
     """The projects that were given a type, in order."""
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_PROJECTS.c.project_id).where(
@@ -304,7 +306,7 @@ def access_list(ctxt, type_id: str) -> list[str]:
 
 
 @session.retry_on_deadlock
-def access_add(ctxt, type_id: str, project_id: str) -> None:
+def access_add(ctxt: RequestContext, type_id: str, project_id: str) -> None:
     """:raises VolumeTypeAccessExists: the project has the type already."""
     try:
         with session.writer(ctxt) as conn:
@@ -317,7 +319,7 @@ def access_add(ctxt, type_id: str, project_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def access_remove(ctxt, type_id: str, project_id: str) -> None:
+def access_remove(ctxt: RequestContext, type_id: str, project_id: str) -> None:
     """:raises VolumeTypeAccessNotFound: the project does not have the type."""
     with session.writer(ctxt) as conn:
         done = conn.execute(_PROJECTS.delete().where(

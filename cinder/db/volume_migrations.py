@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import changes, models, session, transitions
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -26,7 +27,7 @@ def target_status(volume_id: str) -> str:
 
 
 @session.retry_on_deadlock
-def add_target(ctxt, volume: objects.Volume, target_id: str,
+def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
                **place: object) -> objects.Volume:
     """Insert the row of the volume to copy to, which counts for no quota.
 
@@ -46,8 +47,8 @@ def add_target(ctxt, volume: objects.Volume, target_id: str,
 
 
 @session.retry_on_deadlock
-def exchange(ctxt, volume: objects.Volume, target: objects.Volume, *, copied: str | None,
-             **values: object) -> None:
+def exchange(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume, *,
+             copied: str | None, **values: object) -> None:
     """Let a volume have the storage of its target, and the target that of the volume.
 
     The target is left in status 'deleting': its storage, once the volume's, is to be removed.

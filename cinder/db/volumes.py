@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import sqlalchemy as sa
 
 from cinder import exception, objects, utils
+from cinder.context import RequestContext
 from cinder.db import (
     attachments,
     changes,
@@ -84,8 +85,8 @@ _METADATA_AND_TYPE = sa.union_all(*_SIDES_OF, *types.SIDES_OF)
 
 
 # ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int | None = None,
-              marker: str | None = None, offset: int = 0,
+def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
+              limit: int | None = None, marker: str | None = None, offset: int = 0,
               sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
               detail: bool = False, with_count: bool = False) -> query.Page:
     """A page of volumes, newest first unless `sort` says otherwise.
@@ -103,7 +104,7 @@ def list_rows(ctxt, *, filters: Mapping[str, object] | None = None, limit: int |
     return page
 
 
-def get_row(ctxt, volume_id: str) -> dict:
+def get_row(ctxt: RequestContext, volume_id: str) -> dict:
     """A volume as list_rows(detail=True) gives it.
 
     :raises VolumeNotFound: there is none, or it is another project's.
@@ -131,7 +132,7 @@ def _fill(conn: sa.Connection, page: query.Page) -> None:
 
 
 # ---------------------------------------------------------------------------------- objects
-def get(ctxt, volume_id: str) -> objects.Volume:
+def get(ctxt: RequestContext, volume_id: str) -> objects.Volume:
     """A volume with metadata, attachments and type.
 
     :raises VolumeNotFound: there is none, or it is another project's.
@@ -150,7 +151,7 @@ def get(ctxt, volume_id: str) -> objects.Volume:
                                    attachments=present, volume_type=types.from_joined(row, pairs))
 
 
-def is_on_storage(ctxt, ident: str) -> bool:
+def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
     """Whether a volume is called by this id on the storage."""
     mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
     with session.reader(ctxt) as conn:
@@ -158,7 +159,7 @@ def is_on_storage(ctxt, ident: str) -> bool:
             _T.c.deleted == sa.false(), mine)).first() is not None
 
 
-def place_on_storage(ctxt, ident: str) -> str | None:
+def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
     """The host of the volume that is called by this id on the storage; None: there is none."""
     mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
     with session.reader(ctxt) as conn:
@@ -166,7 +167,7 @@ def place_on_storage(ctxt, ident: str) -> str | None:
             _T.c.deleted == sa.false(), mine)).scalars().first()
 
 
-def on_backend(ctxt, host: str | None = None, cluster: str | None = None,
+def on_backend(ctxt: RequestContext, host: str | None = None, cluster: str | None = None,
                statuses: Iterable[str] | None = None) -> list[objects.Volume]:
     """All volumes of a back end, without metadata, attachments and type: one statement.
 
@@ -188,7 +189,7 @@ def _not_extended() -> list[filters.Condition]:
         _OPERATIONS.c.state.in_(('queued', 'running')))]
 
 
-def growing_alone(ctxt, host: str | None, cluster: str | None) -> dict[str, int]:
+def growing_alone(ctxt: RequestContext, host: str | None, cluster: str | None) -> dict[str, int]:
     """Id -> GiB that a volume of a back end keeps for a growth which no operation is about."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(_T.c.id, _T.c.growth).where(
@@ -197,7 +198,7 @@ def growing_alone(ctxt, host: str | None, cluster: str | None) -> dict[str, int]
 
 
 @session.retry_on_deadlock
-def stop_growth(ctxt, volume_id: str) -> bool:
+def stop_growth(ctxt: RequestContext, volume_id: str) -> bool:
     """Give back what a volume keeps for a growth, unless an operation is about it; whether it did.
     """
     return bool(changes.update_where(ctxt, _T, [_T.c.id == volume_id, *_not_extended()],
@@ -215,7 +216,7 @@ def ids_on_backend(host: str | None, cluster: str | None) -> sa.Select:
     return sa.select(_T.c.id).where(_of_backend(host, cluster))
 
 
-def capacity_by_pool(ctxt, host: str, cluster: str | None = None) -> dict[str, int]:
+def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None) -> dict[str, int]:
     """Pool name -> GiB that the volumes of a back end have together, growth included.
 
     The key is '' for volumes whose host names no pool.
@@ -231,17 +232,17 @@ def capacity_by_pool(ctxt, host: str, cluster: str | None = None) -> dict[str, i
     return found
 
 
-def include_in_cluster(ctxt, host: str, cluster: str) -> int:
+def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
     """Let a cluster have the volumes of a host that joined it; returns how many were not in it."""
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
-def take_out_of_cluster(ctxt, host: str) -> int:
+def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
     """Have the volumes of a host in no cluster any more; returns how many were in one."""
     return changes.take_out_of_cluster(ctxt, _T, host)
 
 
-def summary(ctxt, all_tenants: bool = False) -> dict[str, object]:
+def summary(ctxt: RequestContext, all_tenants: bool = False) -> dict[str, object]:
     """total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
     where = query.scope_of(_LISTS[False], ctxt.is_admin and all_tenants, ctxt.is_admin)
     me = {'project_id': ctxt.project_id}
@@ -259,7 +260,8 @@ def summary(ctxt, all_tenants: bool = False) -> dict[str, object]:
 
 # ----------------------------------------------------------------------------------- writes
 @session.retry_on_deadlock
-def create(ctxt, values: Mapping[str, object], metadata: Mapping[str, str] | None = None,
+def create(ctxt: RequestContext, values: Mapping[str, object],
+           metadata: Mapping[str, str] | None = None,
            admin_metadata: Mapping[str, str] | None = None,
            glance_metadata: Mapping[str, str] | None = None) -> objects.Volume:
     """Insert a volume; an id is made unless the values hold one."""
@@ -273,7 +275,7 @@ def create(ctxt, values: Mapping[str, object], metadata: Mapping[str, str] | Non
 
 
 @session.retry_on_deadlock
-def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
+def update(ctxt: RequestContext, volume_id: str, values: Mapping[str, object]) -> None:
     """Change columns whatever the status is, and never the status: that follows from operations and
     attachments, see transition(), finish_transition() and settle().
 
@@ -284,7 +286,7 @@ def update(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def settle(ctxt, volume_id: str) -> None:
+def settle(ctxt: RequestContext, volume_id: str) -> None:
     """Let the statuses of a volume follow its attachments and the operation under way; call it in
     the transaction that changed one of them. A volume that is gone has none."""
     with session.writer(ctxt) as conn:
@@ -306,7 +308,7 @@ def settle(ctxt, volume_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def overwrite(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
+def overwrite(ctxt: RequestContext, volume_id: str, values: Mapping[str, object]) -> None:
     """Change columns, the status among them, whatever it is: for an administrator who says so, and
     for volumes that nobody but their writer knows.
 
@@ -317,7 +319,7 @@ def overwrite(ctxt, volume_id: str, values: Mapping[str, object]) -> None:
 
 
 @session.retry_on_deadlock
-def transition(ctxt, volume: objects.Volume, verb: str, *,
+def transition(ctxt: RequestContext, volume: objects.Volume, verb: str, *,
                conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                **values: object) -> None:
     """Begin `verb` of states.VOLUME, in one UPDATE that only fits a status it may begin in.
@@ -340,8 +342,8 @@ def transition(ctxt, volume: objects.Volume, verb: str, *,
 
 
 @session.retry_on_deadlock
-def finish_transition(ctxt, volume_id: str, meanwhile: str | None, status: str | None,
-                      values: Mapping[str, object]) -> bool:
+def finish_transition(ctxt: RequestContext, volume_id: str, meanwhile: str | None,
+                      status: str | None, values: Mapping[str, object]) -> bool:
     """Go from the status `meanwhile` (None: any) to `status`; False when it was another.
 
     :param status: None leaves it as it is; states.PREVIOUS is the one before the work, or what the
@@ -355,7 +357,7 @@ def finish_transition(ctxt, volume_id: str, meanwhile: str | None, status: str |
 
 
 @session.retry_on_deadlock
-def destroy(ctxt, volume_id: str) -> None:
+def destroy(ctxt: RequestContext, volume_id: str) -> None:
     """Mark a volume as deleted, with all that hangs on it; the rows stay until they are purged."""
     with session.writer(ctxt) as conn:
         # In the most usual case nothing does: then one statement finds that out too.
@@ -366,12 +368,12 @@ def destroy(ctxt, volume_id: str) -> None:
             _destroy(ctxt, volume_id)
 
 
-def _destroy(ctxt, volume_id: str, *conditions: filters.Condition) -> bool:
+def _destroy(ctxt: RequestContext, volume_id: str, *conditions: filters.Condition) -> bool:
     return bool(changes.soft_delete(ctxt, _T, [_T.c.id == volume_id, *conditions],
                                     status='deleted', growth=0, terminated_at=session.utcnow()))
 
 
-def _end_dependents(ctxt, conn: sa.Connection, volume_id: str) -> None:
+def _end_dependents(ctxt: RequestContext, conn: sa.Connection, volume_id: str) -> None:
     """End the attachments, offers and snapshots of a volume that is gone from its storage, and what
     is queued for those snapshots: a reset of its status may have let them be made meanwhile."""
     here = sa.select(_SNAPSHOTS.c.id).where(_SNAPSHOTS.c.volume_id == volume_id,
@@ -383,33 +385,34 @@ def _end_dependents(ctxt, conn: sa.Connection, volume_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def set_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
+def set_metadata(ctxt: RequestContext, volume_id: str, pairs: Mapping[str, str],
                  replace: bool = False) -> dict[str, str]:
     """Merge or replace the metadata; returns all of it."""
     return _set(ctxt, 'metadata', volume_id, pairs, replace)
 
 
 @session.retry_on_deadlock
-def set_admin_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
+def set_admin_metadata(ctxt: RequestContext, volume_id: str, pairs: Mapping[str, str],
                        replace: bool = False) -> dict[str, str]:
     """Merge or replace what only the service and administrators see; returns all of it."""
     return _set(ctxt, 'admin_metadata', volume_id, pairs, replace)
 
 
 @session.retry_on_deadlock
-def set_glance_metadata(ctxt, volume_id: str, pairs: Mapping[str, str],
+def set_glance_metadata(ctxt: RequestContext, volume_id: str, pairs: Mapping[str, str],
                         replace: bool = False) -> dict[str, str]:
     """Merge or replace what the image service said of the data; returns all of it."""
     return _set(ctxt, 'glance_metadata', volume_id, pairs, replace)
 
 
-def _set(ctxt, name: str, volume_id: str, pairs: Mapping[str, str], replace: bool) -> dict:
+def _set(ctxt: RequestContext, name: str, volume_id: str, pairs: Mapping[str, str],
+         replace: bool) -> dict:
     side = _SIDES[name]
     return changes.set_pairs(ctxt, side, side.c.volume_id, volume_id, pairs, replace)
 
 
 @session.retry_on_deadlock
-def delete_metadata(ctxt, volume_id: str, key: str) -> None:
+def delete_metadata(ctxt: RequestContext, volume_id: str, key: str) -> None:
     """:raises VolumeMetadataNotFound: there is no such key."""
     side = _SIDES['metadata']
     if not changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):
@@ -417,14 +420,14 @@ def delete_metadata(ctxt, volume_id: str, key: str) -> None:
 
 
 @session.retry_on_deadlock
-def delete_admin_metadata(ctxt, volume_id: str, key: str) -> bool:
+def delete_admin_metadata(ctxt: RequestContext, volume_id: str, key: str) -> bool:
     """Remove a key; whether it was there."""
     side = _SIDES['admin_metadata']
     return changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key)
 
 
 @session.retry_on_deadlock
-def delete_glance_metadata(ctxt, volume_id: str, key: str) -> None:
+def delete_glance_metadata(ctxt: RequestContext, volume_id: str, key: str) -> None:
     """:raises GlanceMetadataNotFound: there is no such key."""
     side = _SIDES['glance_metadata']
     if not changes.delete_pair(ctxt, side, side.c.volume_id, volume_id, key):

@@ -13,6 +13,7 @@ from oslo_log import log as logging
 from cinder import exception
 from cinder.conf import CONF
 from cinder.conf import keymgr as options
+from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
 
 LOG = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def service_credentials():
     return utils.credential_factory(CONF) if CONF.key_manager.auth_type else None
 
 
-def _identities(ctxt) -> list:
+def _identities(ctxt: RequestContext) -> list:
     """Who may be asked for, the best first."""
     service = service_credentials()
     found = [ctxt] if ctxt.auth_token or service is None else []
@@ -84,7 +85,7 @@ def _answers(what: str) -> Iterator[None]:
 
 
 # ----------------------------------------------------------------------------------- the keys
-def create(ctxt, encryption: Mapping) -> str:
+def create(ctxt: RequestContext, encryption: Mapping) -> str:
     """Make a key for the encryption settings of a volume type; returns its id.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
@@ -95,7 +96,7 @@ def create(ctxt, encryption: Mapping) -> str:
                                     length=encryption['key_size'] or DEFAULT_BITS)
 
 
-def copy(ctxt, key_id: str) -> str:
+def copy(ctxt: RequestContext, key_id: str) -> str:
     """Keep the same key under another id, which is returned; the fixed key has but one.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
@@ -105,7 +106,7 @@ def copy(ctxt, key_id: str) -> str:
         return manager().store(who, manager().get(who, key_id))
 
 
-def same(ctxt, one: str | None, other: str | None) -> bool:
+def same(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
     """Whether what is encrypted with one key can be read with the other.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
@@ -118,7 +119,7 @@ def same(ctxt, one: str | None, other: str | None) -> bool:
     return found[0] == found[1]
 
 
-def release(ctxt, key_id: str | None, volume_id: str) -> bool:
+def release(ctxt: RequestContext, key_id: str | None, volume_id: str) -> bool:
     """Remove a key unless the volume, its snapshots or backups need it; False where it is left.
 
     The fixed key always stays.
@@ -134,7 +135,7 @@ def release(ctxt, key_id: str | None, volume_id: str) -> bool:
     return True
 
 
-def _delete(ctxt, key_id: str) -> None:
+def _delete(ctxt: RequestContext, key_id: str) -> None:
     from castellan.common import exception as castellan_exception
     *earlier, last = _identities(ctxt)
     with contextlib.suppress(castellan_exception.ManagedObjectNotFoundError, KeyError):

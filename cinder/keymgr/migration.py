@@ -9,13 +9,14 @@ from oslo_log import log as logging
 from cinder import utils
 from cinder.conf import CONF
 from cinder.conf import keymgr as options
+from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
 from cinder.keymgr import keys
 
 LOG = logging.getLogger(__name__)
 
 
-def start(ctxt, host: str, cluster: str | None = None) -> threading.Thread | None:
+def start(ctxt: RequestContext, host: str, cluster: str | None = None) -> threading.Thread | None:
     """Migrate the keys of a back end in the background; None where there is nothing to do.
 
     :param host: 'host@backend'.
@@ -28,7 +29,7 @@ def start(ctxt, host: str, cluster: str | None = None) -> threading.Thread | Non
     return thread
 
 
-def _run(ctxt, host: str, cluster: str | None) -> None:
+def _run(ctxt: RequestContext, host: str, cluster: str | None) -> None:
     moved = 0
     try:
         # Kind by kind: the snapshots and backups that are left then have the keys of volumes.
@@ -43,7 +44,7 @@ def _run(ctxt, host: str, cluster: str | None) -> None:
                  'of the fixed one.', moved, host)
 
 
-def _move(ctxt, holder: keys_db.Holder) -> bool:
+def _move(ctxt: RequestContext, holder: keys_db.Holder) -> bool:
     """Give a row the key of its volume or one of its own; False when others changed it."""
     if holder.volume_key not in (None, options.FIXED_KEY_ID):
         return keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, holder.volume_key)

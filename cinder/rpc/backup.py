@@ -4,6 +4,7 @@
 A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
 """
 from cinder import objects
+from cinder.context import RequestContext
 from cinder.rpc import client
 
 
@@ -25,6 +26,6 @@ class BackupAPI(client.RPCAPI):
         """One host: nobody else reaches where its driver keeps things."""
         return operation.host
 
-    def check_support_to_force_delete(self, ctxt, host: str) -> bool:
+    def check_support_to_force_delete(self, ctxt: RequestContext, host: str) -> bool:
         """Whether the driver on `host` can delete a backup that is in use."""
         return self.cctxt(host=host, version='1.0').call(ctxt, 'check_support_to_force_delete')

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 import oslo_messaging as messaging
 
 from cinder import objects
+from cinder.context import RequestContext
 from cinder.rpc import scheduler, volume
 
 _CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI)}
@@ -27,13 +28,13 @@ class TakeOver:
     def __init__(self, take_over: Callable[..., int]) -> None:
         self._take_over = take_over
 
-    def take_over(self, _ctxt, dead: Sequence[str], resource_type: str | None = None,
-                  resource_id: str | None = None) -> None:
+    def take_over(self, _ctxt: RequestContext, dead: Sequence[str],
+                  resource_type: str | None = None, resource_id: str | None = None) -> None:
         self._take_over(dead, resource_type=resource_type, resource_id=resource_id)
 
 
-def ask(ctxt, service: objects.Service, dead: Sequence[str], resource_type: str | None = None,
-        resource_id: str | None = None) -> None:
+def ask(ctxt: RequestContext, service: objects.Service, dead: Sequence[str],
+        resource_type: str | None = None, resource_id: str | None = None) -> None:
     """Have a service start at once what is addressed to it and nobody runs.
 
     :param dead: hosts whose services run nothing any more, whatever their leases say.
@@ -43,7 +44,7 @@ def ask(ctxt, service: objects.Service, dead: Sequence[str], resource_type: str 
         ctxt, 'take_over', dead=list(dead), resource_type=resource_type, resource_id=resource_id)
 
 
-def ask_another(ctxt, candidates: Sequence[objects.Service], host: str,
+def ask_another(ctxt: RequestContext, candidates: Sequence[objects.Service], host: str,
                 dead: Sequence[str]) -> None:
     """Have one of several services that do the same work start at once what nobody runs.
 

@@ -8,6 +8,7 @@ import logging
 import oslo_messaging as messaging
 
 from cinder import objects
+from cinder.context import RequestContext
 from cinder.rpc import backup, client, scheduler, volume
 
 _CLIENTS = {api.BINARY: api
@@ -41,10 +42,10 @@ class LogLevels:
 
     target = messaging.Target(version='1.0')
 
-    def get_log_levels(self, _ctxt, prefix: str) -> dict[str, str]:
+    def get_log_levels(self, _ctxt: RequestContext, prefix: str) -> dict[str, str]:
         return levels(prefix)
 
-    def set_log_levels(self, _ctxt, prefix: str, level: str) -> None:
+    def set_log_levels(self, _ctxt: RequestContext, prefix: str, level: str) -> None:
         set_levels(prefix, level)
 
 
@@ -53,11 +54,11 @@ def _sender(service: objects.Service) -> client.Sender:
                                             timeout=TIMEOUT_SECONDS)
 
 
-def ask(ctxt, service: objects.Service, prefix: str) -> dict[str, str]:
+def ask(ctxt: RequestContext, service: objects.Service, prefix: str) -> dict[str, str]:
     """The levels of a service; :raises ServiceUnavailable: it does not answer."""
     return _sender(service).call(ctxt, 'get_log_levels', prefix=prefix)
 
 
-def tell(ctxt, service: objects.Service, prefix: str, level: str) -> None:
+def tell(ctxt: RequestContext, service: objects.Service, prefix: str, level: str) -> None:
     """Have a service set its levels."""
     _sender(service).cast(ctxt, 'set_log_levels', prefix=prefix, level=level)

@@ -11,6 +11,7 @@ from oslo_config import cfg
 from oslo_messaging.notify import notifier as library
 
 from cinder import objects, utils
+from cinder.context import RequestContext
 from cinder.rpc import base
 
 GROUP = 'oslo_messaging_notifications'
@@ -59,8 +60,8 @@ def wanted() -> bool:
     return _notifier() is not None
 
 
-def operation(ctxt, phase: str, work: objects.Operation, resource: objects.CinderObject,
-              **changed: object) -> None:
+def operation(ctxt: RequestContext, phase: str, work: objects.Operation,
+              resource: objects.CinderObject, **changed: object) -> None:
     """Tell how an operation of the journal goes.
 
     :param phase: 'start', 'end' or 'error'.
@@ -75,7 +76,7 @@ def operation(ctxt, phase: str, work: objects.Operation, resource: objects.Cinde
         tell(ctxt, work.resource_type, event, resource, **changed)
 
 
-def tell(ctxt, kind: str, event: str, resource: objects.CinderObject,
+def tell(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
          publisher: str | None = None, **changed: object) -> None:
     """Tell of an event of a resource, as an error where its name or publisher says so.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every message that the scheduler understands, as its callers see it."""
 from cinder import objects
+from cinder.context import RequestContext
 from cinder.rpc import client
 
 
@@ -18,8 +19,9 @@ class SchedulerAPI(client.RPCAPI):
         """Any scheduler."""
         return None
 
-    def update_service_capabilities(self, ctxt, service_name: str, host: str, capabilities: dict,
-                                    timestamp: str, cluster_name: str | None = None) -> None:
+    def update_service_capabilities(self, ctxt: RequestContext, service_name: str, host: str,
+                                    capabilities: dict, timestamp: str,
+                                    cluster_name: str | None = None) -> None:
         """Tell all schedulers what the back end 'host@backend' has and can.
 
         :param timestamp: when it was measured, ISO 8601 in UTC.
@@ -28,6 +30,6 @@ class SchedulerAPI(client.RPCAPI):
             ctxt, 'update_service_capabilities', service_name=service_name, host=host,
             capabilities=capabilities, timestamp=timestamp, cluster_name=cluster_name)
 
-    def get_pools(self, ctxt, filters: dict | None = None) -> list[dict]:
+    def get_pools(self, ctxt: RequestContext, filters: dict | None = None) -> list[dict]:
         """The pools that a scheduler knows: [{'name', 'capabilities'}]."""
         return self.cctxt(version='1.0').call(ctxt, 'get_pools', filters=filters)

@@ -4,6 +4,7 @@
 A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
 """
 from cinder import objects
+from cinder.context import RequestContext
 from cinder.rpc import client
 
 
@@ -22,35 +23,37 @@ class VolumeAPI(client.RPCAPI):
         """A sender that reaches the back end, or any host of its cluster."""
         return self.cctxt(host=cluster or host, version=version)
 
-    def _ask(self, ctxt, method: str, volume: objects.Volume, *, version: str = '1.0',
-             **arguments: object) -> object:
+    def _ask(self, ctxt: RequestContext, method: str, volume: objects.Volume, *,
+             version: str = '1.0', **arguments: object) -> object:
         return self._to(volume.host, volume.cluster_name, version).call(
             ctxt, method, volume=volume, **arguments)
 
-    def use_backend(self, ctxt, host: str, backend_id: str | None) -> None:
+    def use_backend(self, ctxt: RequestContext, host: str, backend_id: str | None) -> None:
         """Tell a host of a cluster which copy of its data the cluster uses."""
         self.cctxt(host=host, version='1.0').cast(ctxt, 'use_backend', backend_id=backend_id)
 
-    def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+    def initialize_connection(self, ctxt: RequestContext, volume: objects.Volume,
+                              connector: dict) -> dict:
         """Export the volume; returns {'driver_volume_type', 'data', ...}."""
         return self._ask(ctxt, 'initialize_connection', volume, connector=connector)
 
-    def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,
-                             force: bool = False) -> None:
+    def terminate_connection(self, ctxt: RequestContext, volume: objects.Volume,
+                             connector: dict | None, force: bool = False) -> None:
         """End the access of a connector (None: of all) and return when it is ended."""
         self._ask(ctxt, 'terminate_connection', volume, connector=connector, force=force)
 
-    def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
+    def attachment_update(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment; returns its connection info."""
         return self._ask(ctxt, 'attachment_update', volume, connector=connector,
                          attachment_id=attachment_id)
 
-    def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
+    def attachment_delete(self, ctxt: RequestContext, volume: objects.Volume,
+                          attachment_id: str) -> None:
         """Disconnect an attachment and return when the back end has let go."""
         self._ask(ctxt, 'attachment_delete', volume, attachment_id=attachment_id)
 
-    def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
+    def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
         """Where a service on the same machine reaches the bytes of a volume.
 
         :param machine: as utils.machine() names it.
@@ -59,8 +62,8 @@ class VolumeAPI(client.RPCAPI):
         """
         return self._ask(ctxt, 'device_of', volume, machine=machine)
 
-    def open_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup,
-                           machine: str) -> dict:
+    def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                           backup: objects.Backup, machine: str) -> dict:
         """A device with the bytes of a volume in status backing-up, or of a snapshot of it that
         `backup` names. They do not change until close_backup_source, which has to follow, also
         for a backup that failed; until then the same device is returned again.
@@ -72,14 +75,15 @@ class VolumeAPI(client.RPCAPI):
         return self._ask(ctxt, 'open_backup_source', volume, version='1.1', backup=backup,
                          machine=machine)
 
-    def close_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> None:
+    def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                            backup: objects.Backup) -> None:
         """Give the device back; nothing is left of what was made for it.
 
         :raises SnapshotIsBusy: it is still open.
         """
         self._ask(ctxt, 'close_backup_source', volume, version='1.1', backup=backup)
 
-    def get_manageable_volumes(self, ctxt, host: str | None, cluster: str | None, *,
+    def get_manageable_volumes(self, ctxt: RequestContext, host: str | None, cluster: str | None, *,
                                limit: int, offset: int = 0, marker: dict | None = None,
                                sort: list | None = None) -> list[dict]:
         """What a back end could take over, see driver.ManagesVolumes.
@@ -90,18 +94,18 @@ class VolumeAPI(client.RPCAPI):
         return self._to(host, cluster).call(ctxt, 'get_manageable_volumes', limit=limit,
                                             offset=offset, marker=marker, sort=sort)
 
-    def get_manageable_snapshots(self, ctxt, host: str | None, cluster: str | None, *,
-                                 limit: int, offset: int = 0, marker: dict | None = None,
+    def get_manageable_snapshots(self, ctxt: RequestContext, host: str | None, cluster: str | None,
+                                 *, limit: int, offset: int = 0, marker: dict | None = None,
                                  sort: list | None = None) -> list[dict]:
         """The same for snapshots, see driver.ManagesSnapshots."""
         return self._to(host, cluster).call(ctxt, 'get_manageable_snapshots', limit=limit,
                                             offset=offset, marker=marker, sort=sort)
 
-    def get_capabilities(self, ctxt, host: str, discover: bool = False) -> dict:
+    def get_capabilities(self, ctxt: RequestContext, host: str, discover: bool = False) -> dict:
         """What the back end 'host@backend' can do, asked of the driver itself."""
         return self.cctxt(host=host, version='1.0').call(ctxt, 'get_capabilities',
                                                          discover=discover)
 
-    def publish_service_capabilities(self, ctxt) -> None:
+    def publish_service_capabilities(self, ctxt: RequestContext) -> None:
         """Ask all volume services to report to the schedulers now."""
         self.cctxt(version='1.0', fanout=True).cast(ctxt, 'publish_service_capabilities')

@@ -140,3 +140,12 @@ def test_every_file_opens_with_licence_and_purpose():
         first, *_ = path.read_text().split('\n', 1)
         assert first == '# SPDX-License-Identifier: Apache-2.0', path
         assert ast.get_docstring(tree(path)), path
+
+
+def test_every_context_has_its_type():
+    missing = [f'{path.relative_to(ROOT)}:{node.lineno} {node.name}'
+               for path in SOURCES for node in ast.walk(tree(path))
+               if isinstance(node, ast.FunctionDef)
+               for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+               if argument.arg.lstrip('_') == 'ctxt' and argument.annotation is None]
+    assert missing == []

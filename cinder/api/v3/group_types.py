@@ -8,6 +8,7 @@ from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.api.schemas import group_types as schema
 from cinder.api.views import group_types as view
+from cinder.context import RequestContext
 from cinder.db import group_types as group_types_db
 from cinder.db import query
 from cinder.i18n import _
@@ -28,7 +29,7 @@ LIST = common.Listing(
 @wsgi.listing(LIST)
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
-    def rows(ctxt, filters: dict, **page: Any) -> query.Page:
+    def rows(ctxt: RequestContext, filters: dict, **page: Any) -> query.Page:
         if ctxt.is_admin:
             filters.setdefault('is_public', True)
         else:

@@ -7,6 +7,7 @@ from cinder import exception, quota
 from cinder.api import common, wsgi
 from cinder.api.schemas import quotas as schema
 from cinder.api.views import shapes
+from cinder.context import RequestContext
 from cinder.db import quotas as quotas_db
 from cinder.db import types as types_db
 from cinder.i18n import _
@@ -17,7 +18,7 @@ _SHOWN = {'type': 'object', 'properties': {'id': shapes.TEXT},
           'additionalProperties': {'anyOf': [shapes.NUMBER, _USAGE]}}
 
 
-def names(ctxt) -> list[str]:
+def names(ctxt: RequestContext) -> list[str]:
     """The fixed quotas, and three for each volume type that the caller may see."""
     types = types_db.names(ctxt).values()
     return [*quota.RESOURCES, *(f'{name}_{each}' for each in types for name in quota.PER_TYPE)]

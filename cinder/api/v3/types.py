@@ -8,6 +8,7 @@ from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.api.schemas import types as schema
 from cinder.api.views import types as view
+from cinder.context import RequestContext
 from cinder.db import query
 from cinder.db import types as types_db
 from cinder.i18n import _
@@ -30,7 +31,7 @@ LIST = common.Listing(
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
 
-    def rows(ctxt, filters: dict, **page: Any) -> query.Page:
+    def rows(ctxt: RequestContext, filters: dict, **page: Any) -> query.Page:
         if ctxt.is_admin:
             filters.setdefault('is_public', True)
         else:

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterable
 
 from cinder import compute, exception, objects
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -15,7 +16,7 @@ from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
 
-def create(ctxt, volume: objects.Volume, instance_uuid: str | None = None,
+def create(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None = None,
            connector: dict | None = None, mode: str | None = None) -> objects.VolumeAttachment:
     """Reserve the volume and, with a connector, connect it.
 
@@ -37,7 +38,7 @@ def create(ctxt, volume: objects.Volume, instance_uuid: str | None = None,
 
 
 @session.retry_on_deadlock
-def _reserve(ctxt, volume: objects.Volume, instance_uuid: str | None,
+def _reserve(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None,
              mode: str) -> objects.VolumeAttachment:
     with session.writer(ctxt):
         _may_attach(ctxt, volume, instance_uuid)
@@ -49,7 +50,7 @@ def _reserve(ctxt, volume: objects.Volume, instance_uuid: str | None,
         return made
 
 
-def _may_attach(ctxt, volume: objects.Volume, instance_uuid: str | None) -> None:
+def _may_attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None) -> None:
     """Put the volume in 'reserved', or say why not."""
     verb = 'attachment_create_multiattach' if volume.multiattach else 'attachment_create'
     try:
@@ -64,7 +65,7 @@ def _may_attach(ctxt, volume: objects.Volume, instance_uuid: str | None) -> None
         volumes_db.transition(ctxt, volume, 'attachment_create_again')
 
 
-def update(ctxt, attachment: objects.VolumeAttachment,
+def update(ctxt: RequestContext, attachment: objects.VolumeAttachment,
            connector: dict) -> objects.VolumeAttachment:
     """Connect the attachment for the host that `connector` describes.
 
@@ -101,7 +102,7 @@ def _refuse_second_host(volume: objects.Volume, attachment: objects.VolumeAttach
 
 
 @session.retry_on_deadlock
-def complete(ctxt, attachment: objects.VolumeAttachment) -> None:
+def complete(ctxt: RequestContext, attachment: objects.VolumeAttachment) -> None:
     """Record that the server has the volume."""
     with session.writer(ctxt):
         attachments_db.update(ctxt, attachment.id, {
@@ -109,7 +110,7 @@ def complete(ctxt, attachment: objects.VolumeAttachment) -> None:
         volumes_db.settle(ctxt, attachment.volume_id)
 
 
-def require_unused(ctxt, volume: objects.Volume,
+def require_unused(ctxt: RequestContext, volume: objects.Volume,
                    attachments: Iterable[objects.VolumeAttachment]) -> None:
     """Refuse to take attachments from servers that use them, unless a service asks.
 
@@ -127,7 +128,8 @@ def require_unused(ctxt, volume: objects.Volume,
             raise exception.ConflictNovaUsingAttachment(instance_id=server)
 
 
-def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
+def delete(ctxt: RequestContext,
+           attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
     """Disconnect and forget the attachment; returns those that the volume still has.
 
     A mere reservation is for its user to delete: no server can use the volume by it.
@@ -147,7 +149,8 @@ def delete(ctxt, attachment: objects.VolumeAttachment) -> list[objects.VolumeAtt
     return forget(ctxt, volume, attachment)
 
 
-def disconnect(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:
+def disconnect(ctxt: RequestContext, volume: objects.Volume,
+               attachment: objects.VolumeAttachment) -> None:
     """Let the host of an attachment go, if there is one, or the export that a failed connection
     left, even if the attachment was completed meanwhile: that one may stay while the back end is
     down, and is found when it starts."""
@@ -166,7 +169,7 @@ def waits_for_compute(operation: objects.Operation) -> bool:
 
 
 @session.retry_on_deadlock
-def forget(ctxt, volume: objects.Volume,
+def forget(ctxt: RequestContext, volume: objects.Volume,
            attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
     """Remove the row of an attachment and let the volume's statuses follow.
 

@@ -5,6 +5,7 @@ The work is done by a backup service; one is chosen here and the operation addre
 """
 from cinder import exception, objects, operations, quota, utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
@@ -25,10 +26,11 @@ RECORDED = ('volume_id', 'snapshot_id', 'parent_id', 'display_name', 'display_de
 
 
 @session.retry_on_deadlock
-def create(ctxt, volume: objects.Volume, *, snapshot: objects.Snapshot | None = None,
-           name: str | None = None, description: str | None = None,
-           container: str | None = None, incremental: bool = False, force: bool = False,
-           metadata: dict | None = None, availability_zone: str | None = None) -> objects.Backup:
+def create(ctxt: RequestContext, volume: objects.Volume, *,
+           snapshot: objects.Snapshot | None = None, name: str | None = None,
+           description: str | None = None, container: str | None = None, incremental: bool = False,
+           force: bool = False, metadata: dict | None = None,
+           availability_zone: str | None = None) -> objects.Backup:
     """Accept a backup of a volume, or of a snapshot of it.
 
     :param incremental: only what changed since the newest earlier backup.
@@ -68,7 +70,7 @@ def create(ctxt, volume: objects.Volume, *, snapshot: objects.Snapshot | None = 
     return backup
 
 
-def _parent(ctxt, volume: objects.Volume,
+def _parent(ctxt: RequestContext, volume: objects.Volume,
             snapshot: objects.Snapshot | None) -> objects.Backup:
     parent = backups_db.newest_available(ctxt, ctxt.project_id, volume.id,
                                          before=snapshot.created_at if snapshot else None)
@@ -80,7 +82,8 @@ def _parent(ctxt, volume: objects.Volume,
     return parent
 
 
-def _place_of_new(ctxt, volume: objects.Volume, zone: str | None) -> dict[str, str | None]:
+def _place_of_new(ctxt: RequestContext, volume: objects.Volume,
+                  zone: str | None) -> dict[str, str | None]:
     prefer = (volume.host or '').partition('@')[0] if CONF.backup_use_same_host else None
     service = services_db.pick(ctxt, _BINARY, zone=zone, prefer=prefer)
     if service is None:
@@ -88,7 +91,7 @@ def _place_of_new(ctxt, volume: objects.Volume, zone: str | None) -> dict[str, s
     return {'host': service.host, 'availability_zone': service.availability_zone}
 
 
-def _host(ctxt, backup: objects.Backup) -> str:
+def _host(ctxt: RequestContext, backup: objects.Backup) -> str:
     """Who works on a backup that exists: the service that made it, or another of its zone."""
     service = services_db.pick(ctxt, _BINARY, zone=backup.availability_zone, prefer=backup.host)
     if service is None:
@@ -105,7 +108,7 @@ def _require(backup: objects.Backup, verb: str) -> None:
                    f"{', '.join(allowed)}")
 
 
-def delete(ctxt, backup: objects.Backup, force: bool = False) -> None:
+def delete(ctxt: RequestContext, backup: objects.Backup, force: bool = False) -> None:
     """Accept the removal of a backup.
 
     :param force: whatever its status is, where the driver can do that.
@@ -124,7 +127,8 @@ def delete(ctxt, backup: objects.Backup, force: bool = False) -> None:
 
 
 @session.retry_on_deadlock
-def _record_delete(ctxt, backup: objects.Backup, verb: str, host: str) -> objects.Operation:
+def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
+                   host: str) -> objects.Operation:
     with utils.fault_points('backup.delete:api:commit'), session.writer(ctxt):
         backups_db.transition(ctxt, backup, verb, host=host)
         # The row is locked now, so no further backup can begin to build on it.
@@ -136,7 +140,7 @@ def _record_delete(ctxt, backup: objects.Backup, verb: str, host: str) -> object
         return operations_db.create(ctxt, 'backup.delete', backup, host=host)
 
 
-def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
+def restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume | None = None,
             name: str | None = None) -> tuple[str, str | None]:
     """Accept writing a backup to a volume; returns the volume's id and display name.
 
@@ -162,7 +166,8 @@ def restore(ctxt, backup: objects.Backup, volume: objects.Volume | None = None,
 
 
 @session.retry_on_deadlock
-def _record_restore(ctxt, backup: objects.Backup, volume: objects.Volume) -> objects.Operation:
+def _record_restore(ctxt: RequestContext, backup: objects.Backup,
+                    volume: objects.Volume) -> objects.Operation:
     with utils.fault_points('backup.restore:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'restore_backup')
         host = _host(ctxt, backup)
@@ -172,7 +177,7 @@ def _record_restore(ctxt, backup: objects.Backup, volume: objects.Volume) -> obj
 
 
 @session.retry_on_deadlock
-def update(ctxt, backup: objects.Backup, values: dict,
+def update(ctxt: RequestContext, backup: objects.Backup, values: dict,
            metadata: dict | None = None) -> objects.Backup:
     """Change display_name and display_description; `metadata` replaces all there is.
 
@@ -186,7 +191,7 @@ def update(ctxt, backup: objects.Backup, values: dict,
 
 
 @session.retry_on_deadlock
-def reset_status(ctxt, backup: objects.Backup, status: str) -> None:
+def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> None:
     """Write the status as an administrator says; what waits to be done is called off."""
     with session.writer(ctxt):
         backups_db.overwrite(ctxt, backup.id, {'status': status})
@@ -205,7 +210,7 @@ def export_record(backup: objects.Backup) -> dict[str, object]:
 
 
 @session.retry_on_deadlock
-def import_record(ctxt, record: dict, backup_service: str,
+def import_record(ctxt: RequestContext, record: dict, backup_service: str,
                   driver_info: dict | None = None) -> objects.Backup:
     """Accept a backup that another deployment made; a backup service then looks for its data.
 
@@ -232,7 +237,7 @@ def import_record(ctxt, record: dict, backup_service: str,
     return backup
 
 
-def _all_hosts(ctxt) -> list[objects.Service]:
+def _all_hosts(ctxt: RequestContext) -> list[objects.Service]:
     services = services_db.list_all(ctxt, binary=_BINARY, disabled=False, is_up=True)
     if not services:
         raise exception.BackupServiceUnavailable()

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 
 from cinder import exception, objects, operations
+from cinder.context import RequestContext
 from cinder.keymgr import keys
 
 # What has to be the same where encrypted bytes are copied.
@@ -13,7 +14,7 @@ _SETTINGS = ('provider', 'cipher', 'key_size', 'control_location')
 
 
 @contextlib.contextmanager
-def new_key(ctxt, volume_type: objects.VolumeType | None,
+def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
             source: objects.Volume | objects.Snapshot | objects.Backup | None = None,
             ) -> Iterator[dict[str, str]]:
     """The columns id and encryption_key_id of a volume that the body writes; none where it is not
@@ -47,7 +48,7 @@ def new_key(ctxt, volume_type: objects.VolumeType | None,
 
 
 @contextlib.contextmanager
-def copied_keys(ctxt, sources: Sequence[objects.Volume | objects.Snapshot],
+def copied_keys(ctxt: RequestContext, sources: Sequence[objects.Volume | objects.Snapshot],
                 ) -> Iterator[list[dict[str, str]]]:
     """The same for each volume that the body makes from one of the sources."""
     with contextlib.ExitStack() as keys_of_all:
@@ -80,7 +81,7 @@ def _settings(volume_type: objects.VolumeType | None) -> list | None:
     return [encryption[name] for name in _SETTINGS] if encryption else None
 
 
-def drop_key(ctxt, resource: objects.Volume | objects.Backup) -> None:
+def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> None:
     """Remove the key of what is deleted, unless others need it. One that is left is told."""
     kind, volume_id = (('backup', resource.volume_id) if isinstance(resource, objects.Backup)
                        else ('volume', resource.id))
@@ -89,7 +90,7 @@ def drop_key(ctxt, resource: objects.Volume | objects.Backup) -> None:
                         f'Key {resource.encryption_key_id} was left in the key manager.')
 
 
-def require_same_key(ctxt, backup: objects.Backup, volume: objects.Volume) -> None:
+def require_same_key(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume) -> None:
     """:raises InvalidVolume: the volume could not be read with the bytes of the backup in it."""
     if not keys.same(ctxt, backup.encryption_key_id, volume.encryption_key_id):
         raise exception.InvalidVolume(

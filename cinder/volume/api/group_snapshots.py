@@ -4,6 +4,7 @@ together."""
 import functools
 
 from cinder import exception, objects, operations, quota, utils
+from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
@@ -16,7 +17,7 @@ from cinder.volume.api.groups import place_of
 
 
 @session.retry_on_deadlock
-def create(ctxt, group: objects.Group, name: str | None = None,
+def create(ctxt: RequestContext, group: objects.Group, name: str | None = None,
            description: str | None = None) -> objects.GroupSnapshot:
     """Accept a snapshot of all volumes of a group.
 
@@ -44,7 +45,8 @@ def create(ctxt, group: objects.Group, name: str | None = None,
     return made
 
 
-def _snapshot_of(ctxt, volume: objects.Volume, made: objects.GroupSnapshot) -> dict[str, object]:
+def _snapshot_of(ctxt: RequestContext, volume: objects.Volume,
+                 made: objects.GroupSnapshot) -> dict[str, object]:
     return {
         'project_id': volume.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
         'volume_size': volume.size, 'volume_type_id': volume.volume_type_id,
@@ -54,7 +56,7 @@ def _snapshot_of(ctxt, volume: objects.Volume, made: objects.GroupSnapshot) -> d
 
 
 @session.retry_on_deadlock
-def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
+def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
     """Accept the removal of a group snapshot with all its snapshots.
 
     :raises InvalidGroupSnapshot: its status forbids it, or a group is being made from it.
@@ -72,6 +74,6 @@ def delete(ctxt, group_snapshot: objects.GroupSnapshot) -> None:
     volume_rpc.VolumeAPI().start(ctxt, operation, group_snapshot)
 
 
-def reset_status(ctxt, group_snapshot: objects.GroupSnapshot, status: str) -> None:
+def reset_status(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot, status: str) -> None:
     """Write the status as an administrator says."""
     group_snapshots_db.overwrite(ctxt, group_snapshot.id, {'status': status})

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Sequence
 
 from cinder import exception, objects, operations, quota, utils
+from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
@@ -27,9 +28,9 @@ def place_of(group: objects.Group) -> dict[str, str | None]:
 
 
 @session.retry_on_deadlock
-def create(ctxt, group_type: objects.GroupType, volume_types: Sequence[objects.VolumeType], *,
-           name: str | None = None, description: str | None = None,
-           availability_zone: str | None = None) -> objects.Group:
+def create(ctxt: RequestContext, group_type: objects.GroupType,
+           volume_types: Sequence[objects.VolumeType], *, name: str | None = None,
+           description: str | None = None, availability_zone: str | None = None) -> objects.Group:
     """Accept a new group; the scheduler chooses a back end that fits all its types.
 
     :param volume_types: what its volumes may be.
@@ -52,7 +53,7 @@ def create(ctxt, group_type: objects.GroupType, volume_types: Sequence[objects.V
 
 # ------------------------------------------------------------------------------------- copies
 @session.retry_on_deadlock
-def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
+def copy_group(ctxt: RequestContext, source: objects.Group, *, name: str | None = None,
                description: str | None = None) -> objects.Group:
     """Accept a group with a clone of each volume of another, on the same back end.
 
@@ -77,8 +78,8 @@ def copy_group(ctxt, source: objects.Group, *, name: str | None = None,
 
 
 @session.retry_on_deadlock
-def copy_group_snapshot(ctxt, source: objects.GroupSnapshot, *, name: str | None = None,
-                        description: str | None = None) -> objects.Group:
+def copy_group_snapshot(ctxt: RequestContext, source: objects.GroupSnapshot, *,
+                        name: str | None = None, description: str | None = None) -> objects.Group:
     """Accept a group with a volume of each snapshot of a group snapshot, on the same back end.
 
     :raises InvalidGroupSnapshot: the source is not available, or holds no snapshots.
@@ -117,9 +118,9 @@ def _merge(copies: Sequence[dict], keys: Sequence[dict]) -> list[dict]:
     return [copy | key for copy, key in zip(copies, keys, strict=True)]
 
 
-def _record_copy(ctxt, source: objects.Group, source_volumes: Sequence[objects.Volume],
-                 copies: Sequence[dict], **values: object,
-                 ) -> tuple[objects.Group, objects.Operation]:
+def _record_copy(ctxt: RequestContext, source: objects.Group,
+                 source_volumes: Sequence[objects.Volume], copies: Sequence[dict],
+                 **values: object) -> tuple[objects.Group, objects.Operation]:
     """Write the new group, its volumes and the operation; part of the caller's transaction."""
     quota.take_group(ctxt, [(copy['size'], source_volume.volume_type)
                             for copy, source_volume in zip(copies, source_volumes, strict=True)])
@@ -138,7 +139,7 @@ def _record_copy(ctxt, source: objects.Group, source_volumes: Sequence[objects.V
 
 # ------------------------------------------------------------------------------------- changes
 @session.retry_on_deadlock
-def update(ctxt, group: objects.Group, values: dict, add: Sequence[str] = (),
+def update(ctxt: RequestContext, group: objects.Group, values: dict, add: Sequence[str] = (),
            remove: Sequence[str] = ()) -> None:
     """Accept another name, description, or volumes that come and go.
 
@@ -171,7 +172,7 @@ def update(ctxt, group: objects.Group, values: dict, add: Sequence[str] = (),
     volume_rpc.VolumeAPI().start(ctxt, operation, group)
 
 
-def _volume(ctxt, ident: str) -> objects.Volume:
+def _volume(ctxt: RequestContext, ident: str) -> objects.Volume:
     try:
         return volumes_db.get(ctxt, ident)
     except exception.VolumeNotFound as exc:
@@ -193,7 +194,7 @@ def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
             reason=f'volume {volume.id} is not on the back end of group {group.id}')
 
 
-def delete(ctxt, group: objects.Group, delete_volumes: bool = False) -> None:
+def delete(ctxt: RequestContext, group: objects.Group, delete_volumes: bool = False) -> None:
     """Accept the removal of a group; the keys of its encrypted volumes go at once.
 
     :param delete_volumes: together with its volumes, whatever its status is.
@@ -205,7 +206,8 @@ def delete(ctxt, group: objects.Group, delete_volumes: bool = False) -> None:
 
 
 @session.retry_on_deadlock
-def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Volume]:
+def _delete(ctxt: RequestContext, group: objects.Group,
+            delete_volumes: bool) -> list[objects.Volume]:
     """Returns the volumes that go along."""
     volumes = []
     conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied,
@@ -235,12 +237,12 @@ def _delete(ctxt, group: objects.Group, delete_volumes: bool) -> list[objects.Vo
     return volumes
 
 
-def reset_status(ctxt, group: objects.Group, status: str) -> None:
+def reset_status(ctxt: RequestContext, group: objects.Group, status: str) -> None:
     """Write the status as an administrator says."""
     groups_db.overwrite(ctxt, group.id, {'status': status})
 
 
-def replicate(_ctxt, group: objects.Group, verb: str) -> None:
+def replicate(_ctxt: RequestContext, group: objects.Group, verb: str) -> None:
     """Refuse a replication action, naming the first thing that stands in its way.
 
     No driver of this release replicates groups, so none is ever accepted.
@@ -265,7 +267,7 @@ def replicate(_ctxt, group: objects.Group, verb: str) -> None:
         reason=f'the back end of group {group.id} cannot replicate groups')
 
 
-def volume_types_of(ctxt, names_or_ids: Sequence[str]) -> list[objects.VolumeType]:
+def volume_types_of(ctxt: RequestContext, names_or_ids: Sequence[str]) -> list[objects.VolumeType]:
     """The types of these names or ids.
 
     :raises VolumeTypeNotFound: there is none, or the caller may not see it.

@@ -8,6 +8,7 @@ from oslo_utils import excutils, uuidutils
 
 from cinder import exception, objects, utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -19,7 +20,7 @@ from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
 
-def find(ctxt, reference: str) -> dict[str, Any]:
+def find(ctxt: RequestContext, reference: str) -> dict[str, Any]:
     """What the image service says of an image.
 
     :param reference: its id, a URL that ends with that, or its name where no other has the same.
@@ -46,7 +47,7 @@ def find(ctxt, reference: str) -> dict[str, Any]:
         reason=_("Invalid image identifier or unable to access requested image: '%s'") % reference)
 
 
-def volume_type_of(ctxt, image: dict[str, Any]) -> objects.VolumeType | None:
+def volume_type_of(ctxt: RequestContext, image: dict[str, Any]) -> objects.VolumeType | None:
     """The type that an image names for volumes whose request names none.
 
     :raises InvalidInput: the caller knows no such type.
@@ -63,7 +64,7 @@ def volume_type_of(ctxt, image: dict[str, Any]) -> objects.VolumeType | None:
                      'request') % {'id': image['id'], 'type': name}) from exc
 
 
-def snapshot_of(ctxt, image: dict[str, Any]) -> objects.Snapshot | None:
+def snapshot_of(ctxt: RequestContext, image: dict[str, Any]) -> objects.Snapshot | None:
     """The snapshot that an image stands for which was made of a server without a local disk.
 
     :raises SnapshotNotFound: it is gone.
@@ -86,7 +87,7 @@ def require_usable(image: dict[str, Any], size: int, volume_type: objects.Volume
             % volume_type.name)
 
 
-def upload(ctxt, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
+def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
            container_format: str = 'bare', force: bool = False,
            **access: object) -> dict[str, Any]:
     """Accept to make an image of a volume; returns what the image service says of the image.
@@ -113,7 +114,8 @@ def upload(ctxt, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
     return image
 
 
-def reimage(ctxt, volume: objects.Volume, image_id: str, reserved_ok: bool = False) -> None:
+def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
+            reserved_ok: bool = False) -> None:
     """Accept to overwrite a volume with an image.
 
     :param reserved_ok: one that is reserved may be overwritten.
@@ -159,7 +161,7 @@ def _require_status(volume: objects.Volume, verb: str) -> None:
 
 
 @session.retry_on_deadlock
-def _record(ctxt, volume: objects.Volume, verb: str, transition: str,
+def _record(ctxt: RequestContext, volume: objects.Volume, verb: str, transition: str,
             **arguments: object) -> objects.Operation:
     with utils.fault_points(f'{verb}:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, transition)

@@ -3,6 +3,7 @@
 """
 from cinder import exception, objects, quota
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -11,14 +12,16 @@ from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import manage_volumes, volumes
 
 
-def list_manageable(ctxt, host: str | None, cluster: str | None, **page: object) -> list[dict]:
+def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
+                    **page: object) -> list[dict]:
     """As manage_volumes.list_manageable."""
     manage_volumes.require_backend(ctxt, host, cluster)
     return volume_rpc.VolumeAPI().get_manageable_snapshots(ctxt, host, cluster, **page)
 
 
-def manage(ctxt, volume: objects.Volume, *, reference: dict, name: str | None = None,
-           description: str | None = None, metadata: dict | None = None) -> objects.Snapshot:
+def manage(ctxt: RequestContext, volume: objects.Volume, *, reference: dict,
+           name: str | None = None, description: str | None = None,
+           metadata: dict | None = None) -> objects.Snapshot:
     """Accept to take over a snapshot of a volume of ours.
 
     :param reference: how the driver knows it.
@@ -42,7 +45,7 @@ def manage(ctxt, volume: objects.Volume, *, reference: dict, name: str | None = 
 
 
 @session.retry_on_deadlock
-def _record(ctxt, values: dict, volume: objects.Volume, metadata: dict,
+def _record(ctxt: RequestContext, values: dict, volume: objects.Volume, metadata: dict,
             reference: dict) -> tuple[objects.Snapshot, objects.Operation]:
     with session.writer(ctxt):
         quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
@@ -55,7 +58,7 @@ def _record(ctxt, values: dict, volume: objects.Volume, metadata: dict,
 
 
 @session.retry_on_deadlock
-def unmanage(ctxt, snapshot: objects.Snapshot) -> None:
+def unmanage(ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
     """Accept to forget a snapshot whose data stays where it is.
 
     :raises InvalidSnapshot: the status or a group snapshot forbids it.

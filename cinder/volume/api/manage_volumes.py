@@ -4,6 +4,7 @@ import uuid
 
 from cinder import exception, objects, quota
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
@@ -15,7 +16,8 @@ from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import volume_actions, volumes
 
 
-def list_manageable(ctxt, host: str | None, cluster: str | None, **page: object) -> list[dict]:
+def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
+                    **page: object) -> list[dict]:
     """What the back end 'host@backend', or that of the cluster, has to take over.
 
     :param page: limit, offset, marker and sort, as VolumeAPI.get_manageable_volumes takes them.
@@ -26,7 +28,7 @@ def list_manageable(ctxt, host: str | None, cluster: str | None, **page: object)
     return volume_rpc.VolumeAPI().get_manageable_volumes(ctxt, host, cluster, **page)
 
 
-def require_backend(ctxt, host: str | None, cluster: str | None) -> None:
+def require_backend(ctxt: RequestContext, host: str | None, cluster: str | None) -> None:
     """Exactly one of host and cluster is given, and it is known, up and enabled."""
     if host:
         services_db.get_by_host_binary(ctxt, host.partition('#')[0], 'cinder-volume')
@@ -35,8 +37,8 @@ def require_backend(ctxt, host: str | None, cluster: str | None) -> None:
     volume_actions.check_destination(ctxt, host, cluster)
 
 
-def manage(ctxt, *, reference: dict, host: str | None = None, cluster: str | None = None,
-           name: str | None = None, description: str | None = None,
+def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
+           cluster: str | None = None, name: str | None = None, description: str | None = None,
            volume_type: objects.VolumeType | None = None, metadata: dict | None = None,
            availability_zone: str | None = None, bootable: bool = False) -> objects.Volume:
     """Accept to take a volume over; its size is found out by the back end.
@@ -68,7 +70,7 @@ def manage(ctxt, *, reference: dict, host: str | None = None, cluster: str | Non
 
 
 @session.retry_on_deadlock
-def _record(ctxt, values: dict, volume_type: objects.VolumeType, metadata: dict,
+def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType, metadata: dict,
             arguments: dict) -> tuple[objects.Volume, objects.Operation]:
     with session.writer(ctxt):
         quota.take_volume(ctxt, 0, volume_type)
@@ -94,7 +96,7 @@ def id_in(template: str, reference: dict) -> str | None:
 
 
 @session.retry_on_deadlock
-def unmanage(ctxt, volume: objects.Volume) -> None:
+def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
     """Accept to forget a volume whose data stays where it is.
 
     :raises InvalidVolume: it is encrypted; or status, attachments, snapshots, a group or a

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from cinder import exception, objects, utils
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
 from cinder.db import session
@@ -17,7 +18,7 @@ class _Subject(NamedTuple):
 
 
 @session.retry_on_deadlock
-def failover(ctxt, services: list[objects.Service], cluster: str | None,
+def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str | None,
              backend_id: str | None) -> None:
     """Accept that a back end goes over to another copy.
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of snapshots."""
 from cinder import exception, objects, operations, quota, utils
+from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -11,8 +12,8 @@ from cinder.rpc import volume as volume_rpc
 
 
 @session.retry_on_deadlock
-def create(ctxt, volume: objects.Volume, name: str | None = None, description: str | None = None,
-           metadata: dict | None = None, force: bool = False,
+def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None,
+           description: str | None = None, metadata: dict | None = None, force: bool = False,
            in_use_ok: bool = False) -> objects.Snapshot:
     """Accept a snapshot of a volume.
 
@@ -45,7 +46,7 @@ def _place(volume: objects.Volume) -> dict[str, str | None]:
 
 
 @session.retry_on_deadlock
-def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
+def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False) -> None:
     """Accept the removal of a snapshot.
 
     :param force: whatever its status is.
@@ -62,18 +63,18 @@ def delete(ctxt, snapshot: objects.Snapshot, force: bool = False) -> None:
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
 
 
-def update(ctxt, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:
+def update(ctxt: RequestContext, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:
     """Change display_name and display_description; returns the snapshot as it is now."""
     snapshots_db.update(ctxt, snapshot.id, values)
     return snapshots_db.get(ctxt, snapshot.id)
 
 
-def reset_status(ctxt, snapshot: objects.Snapshot, status: str) -> None:
+def reset_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str) -> None:
     """Write the status as an administrator says."""
     snapshots_db.overwrite(ctxt, snapshot.id, {'status': status})
 
 
-def update_status(ctxt, snapshot: objects.Snapshot, status: str,
+def update_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str,
                   progress: str | None = None) -> None:
     """Take the progress of a snapshot that the compute service makes or removes.
 
@@ -89,12 +90,12 @@ def update_status(ctxt, snapshot: objects.Snapshot, status: str,
     snapshots_db.transition(ctxt, snapshot, f'update_status_{snapshot.status}', **values)
 
 
-def set_metadata(ctxt, snapshot: objects.Snapshot, metadata: dict,
+def set_metadata(ctxt: RequestContext, snapshot: objects.Snapshot, metadata: dict,
                  replace: bool = False) -> dict:
     """Merge or replace the metadata; returns all of it."""
     return snapshots_db.set_metadata(ctxt, snapshot.id, metadata, replace=replace)
 
 
-def delete_metadata(ctxt, snapshot: objects.Snapshot, key: str) -> None:
+def delete_metadata(ctxt: RequestContext, snapshot: objects.Snapshot, key: str) -> None:
     """Remove one key; SnapshotMetadataNotFound where it is not there."""
     snapshots_db.delete_metadata(ctxt, snapshot.id, key)

@@ -8,6 +8,7 @@ import secrets
 
 from cinder import exception, objects, quota, utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import quotas as quotas_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -16,8 +17,8 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 
 
-def create(ctxt, volume: objects.Volume, name: str | None = None, no_snapshots: bool = False,
-           encrypted_ok: bool = False) -> dict:
+def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None,
+           no_snapshots: bool = False, encrypted_ok: bool = False) -> dict:
     """Offer a volume to whoever has the key.
 
     :param no_snapshots: leave its snapshots with the project that has them.
@@ -38,7 +39,7 @@ def create(ctxt, volume: objects.Volume, name: str | None = None, no_snapshots: 
 
 
 @session.retry_on_deadlock
-def _offer(ctxt, volume: objects.Volume, values: dict) -> dict:
+def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
     conditions = [volumes_db.not_migrating, volumes_db.no_group]
     if not values['no_snapshots']:
         conditions.append(volumes_db.snapshots_available)
@@ -49,7 +50,7 @@ def _offer(ctxt, volume: objects.Volume, values: dict) -> dict:
         return transfers_db.create(ctxt, values)
 
 
-def accept(ctxt, transfer_id: str, auth_key: str) -> dict:
+def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
     """Give the volume of a transfer, and its snapshots, to the caller's project.
 
     :returns: the transfer, as it was offered.
@@ -71,7 +72,7 @@ def accept(ctxt, transfer_id: str, auth_key: str) -> dict:
 
 
 @session.retry_on_deadlock
-def _move(ctxt, transfer: dict, volume: objects.Volume) -> None:
+def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
     source, destination = transfer['source_project_id'], ctxt.project_id
     owner = {'project_id': destination, 'user_id': ctxt.user_id}
     conditions = () if transfer['no_snapshots'] else (volumes_db.snapshots_available,)
@@ -89,7 +90,7 @@ def _move(ctxt, transfer: dict, volume: objects.Volume) -> None:
 
 
 @session.retry_on_deadlock
-def delete(ctxt, transfer: dict) -> None:
+def delete(ctxt: RequestContext, transfer: dict) -> None:
     """Withdraw an offer; the volume can be used again.
 
     :raises TransferNotFound: it was ended by another request.

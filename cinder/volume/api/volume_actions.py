@@ -4,6 +4,7 @@ import contextlib
 import uuid
 
 from cinder import exception, objects, operations, quota, utils
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
@@ -17,14 +18,14 @@ from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import attachments
 
 
-def reserve(ctxt, volume: objects.Volume) -> None:
+def reserve(ctxt: RequestContext, volume: objects.Volume) -> None:
     """Keep the volume for a server that is about to attach it."""
     verb = 'reserve_multiattach' if volume.multiattach else 'reserve'
     volumes_db.transition(ctxt, volume, verb)
 
 
 @session.retry_on_deadlock
-def _leave(ctxt, volume: objects.Volume, verb: str) -> None:
+def _leave(ctxt: RequestContext, volume: objects.Volume, verb: str) -> None:
     """Go back to what the attachments say; nothing happens in any other status than the verb's."""
     with contextlib.suppress(exception.InvalidVolume), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, **states.settle(
@@ -56,7 +57,7 @@ def reservation(volume: objects.Volume) -> objects.VolumeAttachment | None:
     return found[0] if found else None
 
 
-def unreserve(ctxt, volume: objects.Volume,
+def unreserve(ctxt: RequestContext, volume: objects.Volume,
               attachment: objects.VolumeAttachment | None = None) -> None:
     """Undo a reservation; without one nothing happens.
 
@@ -69,21 +70,21 @@ def unreserve(ctxt, volume: objects.Volume,
         _leave(ctxt, volume, 'unreserve')
 
 
-def begin_detaching(ctxt, volume: objects.Volume) -> None:
+def begin_detaching(ctxt: RequestContext, volume: objects.Volume) -> None:
     """Announce that a server lets the volume go; nothing happens while it is migrated."""
     if volume.migration_status not in (None, 'success', 'error', 'deleting'):
         return
     volumes_db.transition(ctxt, volume, 'begin_detaching', conditions=(volumes_db.is_attached,))
 
 
-def roll_detaching(ctxt, volume: objects.Volume) -> None:
+def roll_detaching(ctxt: RequestContext, volume: objects.Volume) -> None:
     """Take the announcement back; without one nothing happens."""
     _leave(ctxt, volume, 'roll_detaching')
 
 
 @session.retry_on_deadlock
-def attach(ctxt, volume: objects.Volume, instance_uuid: str | None, host_name: str | None,
-           mountpoint: str, mode: str | None) -> None:
+def attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None,
+           host_name: str | None, mountpoint: str, mode: str | None) -> None:
     """Record that a server or host has the volume.
 
     :param mountpoint: device name inside the server, such as '/dev/vdb'.
@@ -120,7 +121,7 @@ def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAt
     return present[attachment_id]
 
 
-def detach(ctxt, volume: objects.Volume, attachment_id: str | None = None) -> None:
+def detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: str | None = None) -> None:
     """Drop an attachment that was recorded by attach().
 
     :raises InvalidVolume: the attachment is not the volume's, or not named among several.
@@ -135,7 +136,8 @@ def _connected(attachment: objects.VolumeAttachment | None) -> list[objects.Volu
     return [attachment] if attachment and not attachment.is_reservation else []
 
 
-def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment | None) -> None:
+def _let_go(ctxt: RequestContext, volume: objects.Volume,
+            attachment: objects.VolumeAttachment | None) -> None:
     if attachment is None:
         _leave(ctxt, volume, 'detach')
     else:
@@ -145,7 +147,7 @@ def _let_go(ctxt, volume: objects.Volume, attachment: objects.VolumeAttachment |
             notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
-def force_detach(ctxt, volume: objects.Volume, attachment_id: str | None = None,
+def force_detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: str | None = None,
                  connector: dict | None = None) -> None:
     """Detach without asking the server, and end the access of its host.
 
@@ -162,7 +164,7 @@ def force_detach(ctxt, volume: objects.Volume, attachment_id: str | None = None,
     _let_go(ctxt, volume, attachment)
 
 
-def initialize_connection(ctxt, volume: objects.Volume, connector: dict) -> dict:
+def initialize_connection(ctxt: RequestContext, volume: objects.Volume, connector: dict) -> dict:
     """Export the volume to a connector; returns the connection info.
 
     :raises InvalidVolume: no back end holds the volume.
@@ -170,7 +172,8 @@ def initialize_connection(ctxt, volume: objects.Volume, connector: dict) -> dict
     return volume_rpc.VolumeAPI().initialize_connection(ctxt, _placed(volume), connector)
 
 
-def terminate_connection(ctxt, volume: objects.Volume, connector: dict | None) -> None:
+def terminate_connection(ctxt: RequestContext, volume: objects.Volume,
+                         connector: dict | None) -> None:
     """End the export to a connector (None: to all).
 
     :raises ConflictNovaUsingAttachment: a server uses the volume; see attachments.require_unused().
@@ -186,7 +189,7 @@ def _placed(volume: objects.Volume) -> objects.Volume:
 
 
 @session.retry_on_deadlock
-def revert(ctxt, volume: objects.Volume, snapshot_id: str) -> None:
+def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> None:
     """Accept to take the volume back to its newest snapshot.
 
     :raises InvalidInput: it is not the newest snapshot, or the sizes differ.
@@ -210,7 +213,7 @@ def revert(ctxt, volume: objects.Volume, snapshot_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
+def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType,
            migration_policy: str = 'never') -> None:
     """Accept another type for the volume, which stays on its back end if that has what it asks.
 
@@ -237,7 +240,7 @@ def retype(ctxt, volume: objects.Volume, new_type: objects.VolumeType,
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
 
 
-def check_destination(ctxt, host: str | None, cluster: str | None) -> None:
+def check_destination(ctxt: RequestContext, host: str | None, cluster: str | None) -> None:
     """Refuse a migration to where no volume service is up.
 
     :param host: 'host@backend#pool'; or, instead, a cluster name.
@@ -252,7 +255,7 @@ def check_destination(ctxt, host: str | None, cluster: str | None) -> None:
 
 
 @session.retry_on_deadlock
-def extend_completion(ctxt, volume: objects.Volume, error: bool) -> None:
+def extend_completion(ctxt: RequestContext, volume: objects.Volume, error: bool) -> None:
     """Finish or fail a growth that waited for the compute service.
 
     :raises InvalidVolume: no growth is waiting.

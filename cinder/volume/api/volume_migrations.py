@@ -6,6 +6,7 @@ The others are the compute service, which copies what a server uses (volume/data
 import uuid
 
 from cinder import exception, objects, operations, utils
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -20,7 +21,7 @@ _NOT_COPIED = 'The compute service could not copy the volume.'
 
 
 @session.retry_on_deadlock
-def migrate(ctxt, volume: objects.Volume, host: str | None, cluster: str | None,
+def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, cluster: str | None,
             force_host_copy: bool = False, lock_volume: bool = False) -> None:
     """Accept to move the volume to another back end.
 
@@ -58,7 +59,8 @@ def _is_there(volume: objects.Volume, host: str | None, cluster: str | None) -> 
     return False
 
 
-def complete(ctxt, volume: objects.Volume, target: objects.Volume, error: bool = False) -> str:
+def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,
+             error: bool = False) -> str:
     """Finish what somebody else copied; returns the id under which the data is now.
 
     :param target: what the bytes of `volume` were copied to.
@@ -89,8 +91,8 @@ def complete(ctxt, volume: objects.Volume, target: objects.Volume, error: bool =
     return target.id if error else volume.id
 
 
-def _notify(ctxt, operation: objects.Operation, volume: objects.Volume, target: objects.Volume,
-            error: bool) -> None:
+def _notify(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
+            target: objects.Volume, error: bool) -> None:
     """Tell how an operation ended that waited for this."""
     if error:
         notifications.operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
@@ -100,7 +102,7 @@ def _notify(ctxt, operation: objects.Operation, volume: objects.Volume, target: 
 
 
 @session.retry_on_deadlock
-def _finish(ctxt, volume: objects.Volume, target: objects.Volume, error: bool,
+def _finish(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume, error: bool,
             waiting: list[objects.Operation]) -> objects.Operation:
     """End the migration in one transaction; returns the operation that removes what is left."""
     with session.writer(ctxt):
@@ -117,7 +119,7 @@ def _finish(ctxt, volume: objects.Volume, target: objects.Volume, error: bool,
         return operations_db.create(ctxt, 'volume.delete', target, **volumes.place(left))
 
 
-def _call_off(ctxt, volume: objects.Volume, target: objects.Volume,
+def _call_off(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,
               waiting: list[objects.Operation]) -> None:
     volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
     for operation in waiting:
@@ -128,7 +130,8 @@ def _call_off(ctxt, volume: objects.Volume, target: objects.Volume,
                                            'attach_status': 'detached'})
 
 
-def _change_places(ctxt, volume: objects.Volume, target: objects.Volume, used: bool) -> None:
+def _change_places(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,
+                   used: bool) -> None:
     """The volume gets the storage of the target, its type, and the attachments by which a server
     uses that storage; those to the old storage end with it.
 
@@ -154,7 +157,7 @@ def _change_places(ctxt, volume: objects.Volume, target: objects.Volume, used: b
 
 
 @session.retry_on_deadlock
-def _move_attachments(ctxt, volume: objects.Volume, target: objects.Volume) -> None:
+def _move_attachments(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume) -> None:
     """Record that the servers that had one volume have the other, to which they copied it."""
     with session.writer(ctxt):
         for attachment in volume.attachments or []:

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Callable
 
 from cinder import exception, objects, operations, quota, utils
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import clusters as clusters_db
@@ -25,7 +26,7 @@ from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, images, zones
 
 
-def create(ctxt, *, size: int | None = None, name: str | None = None,
+def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = None,
            description: str | None = None, volume_type: objects.VolumeType | None = None,
            snapshot: objects.Snapshot | None = None, source_volume: objects.Volume | None = None,
            metadata: dict | None = None, availability_zone: str | None = None,
@@ -97,8 +98,9 @@ def _size(size: int | None, snapshot: objects.Snapshot | None,
     return size
 
 
-def _default_type(ctxt, source: objects.Snapshot | objects.Volume | objects.Backup | None,
-                  ) -> objects.VolumeType:
+def _default_type(
+        ctxt: RequestContext, source: objects.Snapshot | objects.Volume | objects.Backup | None,
+) -> objects.VolumeType:
     if isinstance(source, objects.Backup):
         source = _encrypted_volume_of(ctxt, source)
     if source is not None and source.volume_type_id:
@@ -106,7 +108,7 @@ def _default_type(ctxt, source: objects.Snapshot | objects.Volume | objects.Back
     return types_db.default(ctxt)
 
 
-def _encrypted_volume_of(ctxt, backup: objects.Backup) -> objects.Volume | None:
+def _encrypted_volume_of(ctxt: RequestContext, backup: objects.Backup) -> objects.Volume | None:
     """The volume whose type tells how the bytes of a backup are to be read, while it is there."""
     if backup.encryption_key_id:
         with contextlib.suppress(exception.VolumeNotFound):
@@ -115,7 +117,7 @@ def _encrypted_volume_of(ctxt, backup: objects.Backup) -> objects.Volume | None:
 
 
 @session.retry_on_deadlock
-def _record(ctxt, values: dict, volume_type: objects.VolumeType,
+def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
             hints: dict | None, group: objects.Group | None,
             backup: objects.Backup | None,
@@ -160,7 +162,8 @@ def _record(ctxt, values: dict, volume_type: objects.VolumeType,
     return volume, operation
 
 
-def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = False) -> None:
+def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,
+           cascade: bool = False) -> None:
     """Accept the removal of a volume; the key of an encrypted one goes at once.
 
     :param force: whatever its status is.
@@ -172,7 +175,7 @@ def delete(ctxt, volume: objects.Volume, force: bool = False, cascade: bool = Fa
 
 
 @session.retry_on_deadlock
-def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
+def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: bool) -> None:
     conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
                   clusters_db.not_frozen(volume)]
     if not cascade:
@@ -206,7 +209,7 @@ def _delete(ctxt, volume: objects.Volume, force: bool, cascade: bool) -> None:
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
-def _end_reservations(ctxt, volume: objects.Volume) -> None:
+def _end_reservations(ctxt: RequestContext, volume: objects.Volume) -> None:
     """Let the attachments go with the volume that no host was told how to use.
 
     :raises InvalidVolume: a host was.
@@ -230,7 +233,8 @@ def place(volume: objects.Volume) -> dict[str, str | None]:
 
 
 @session.retry_on_deadlock
-def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = False) -> None:
+def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
+           attached_ok: bool = False) -> None:
     """Accept the growth of a volume to `new_size` GiB.
 
     :param attached_ok: whether the request may grow a volume that is in use.
@@ -253,7 +257,7 @@ def extend(ctxt, volume: objects.Volume, new_size: int, attached_ok: bool = Fals
 
 
 @session.retry_on_deadlock
-def update(ctxt, volume: objects.Volume, values: dict) -> objects.Volume:
+def update(ctxt: RequestContext, volume: objects.Volume, values: dict) -> objects.Volume:
     """Change display_name and display_description; `metadata` among the values replaces all.
 
     :returns: the volume as it is now.
@@ -270,8 +274,8 @@ def update(ctxt, volume: objects.Volume, values: dict) -> objects.Volume:
 
 
 @session.retry_on_deadlock
-def set_metadata(ctxt, volume: objects.Volume, metadata: dict, replace: bool = False,
-                 still: Callable[[dict], bool] | None = None) -> dict:
+def set_metadata(ctxt: RequestContext, volume: objects.Volume, metadata: dict,
+                 replace: bool = False, still: Callable[[dict], bool] | None = None) -> dict:
     """Merge or replace the metadata; returns all of it.
 
     :param still: whether the present metadata is what the caller built upon.
@@ -286,14 +290,14 @@ def set_metadata(ctxt, volume: objects.Volume, metadata: dict, replace: bool = F
 
 
 @session.retry_on_deadlock
-def delete_metadata(ctxt, volume: objects.Volume, key: str) -> None:
+def delete_metadata(ctxt: RequestContext, volume: objects.Volume, key: str) -> None:
     """Remove one key; VolumeMetadataNotFound where it is not there."""
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'metadata')
         volumes_db.delete_metadata(ctxt, volume.id, key)
 
 
-def reset_status(ctxt, volume: objects.Volume, status: str | None = None,
+def reset_status(ctxt: RequestContext, volume: objects.Volume, status: str | None = None,
                  attach_status: str | None = None, migration_status: str | None = None) -> None:
     """Write the statuses as an administrator says.
 
@@ -312,13 +316,13 @@ def reset_status(ctxt, volume: objects.Volume, status: str | None = None,
     volumes_db.overwrite(ctxt, volume.id, values)
 
 
-def set_bootable(ctxt, volume: objects.Volume, bootable: bool) -> None:
+def set_bootable(ctxt: RequestContext, volume: objects.Volume, bootable: bool) -> None:
     """Set or clear the bootable mark."""
     volumes_db.transition(ctxt, volume, 'set_bootable', bootable=bootable)
 
 
 @session.retry_on_deadlock
-def set_readonly(ctxt, volume: objects.Volume, readonly: bool) -> None:
+def set_readonly(ctxt: RequestContext, volume: objects.Volume, readonly: bool) -> None:
     """Say whether later attachments may write."""
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'update_readonly_flag')

@@ -6,6 +6,7 @@ What they left are the open rows of the operations journal.
 from typing import NamedTuple
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.rpc import cleanup
@@ -18,7 +19,7 @@ class Asked(NamedTuple):
     unavailable: list[objects.Service]
 
 
-def clean_up(ctxt, *, host: str | None = None, cluster_name: str | None = None,
+def clean_up(ctxt: RequestContext, *, host: str | None = None, cluster_name: str | None = None,
              service_id: int | None = None, binary: str | None = None,
              is_up: bool | None = None, disabled: bool | None = None,
              resource_type: str | None = None, resource_id: str | None = None) -> Asked:
@@ -48,7 +49,8 @@ def clean_up(ctxt, *, host: str | None = None, cluster_name: str | None = None,
     return asked
 
 
-def _place_of(ctxt, resource_id: str, resource_type: str | None) -> dict[str, str | None]:
+def _place_of(ctxt: RequestContext, resource_id: str,
+              resource_type: str | None) -> dict[str, str | None]:
     """Filters that find the services to which the only left-over of a resource is addressed."""
     found = [operation for operation in operations_db.unfinished_for(ctxt, resource_id)
              if resource_type in (None, operation.resource_type)]

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from cinder import exception, objects
+from cinder.context import RequestContext
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.host import locks
 
 
-def fill(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
+def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.Volume) -> dict:
     """Make the volume on storage; returns the columns to store.
 
     :raises VolumeNotFound, SnapshotNotFound: the source is gone.
@@ -26,7 +27,7 @@ def fill(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
     return driver.create_volume(volume) or {}
 
 
-def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
+def _clone(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.Volume) -> dict:
     with _reading(volumes_db, ctxt, volume.source_volid) as source:
         if not isinstance(driver, driver_api.ClonesVolumes):
             raise exception.VolumeBackendAPIException(
@@ -34,13 +35,14 @@ def _clone(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dic
         return driver.create_cloned_volume(volume, source) or {}
 
 
-def _from_snapshot(driver: driver_api.VolumeDriver, ctxt, volume: objects.Volume) -> dict:
+def _from_snapshot(driver: driver_api.VolumeDriver, ctxt: RequestContext,
+                   volume: objects.Volume) -> dict:
     with _reading(snapshots_db, ctxt, volume.snapshot_id) as snapshot:
         return driver.create_volume_from_snapshot(volume, snapshot) or {}
 
 
 @contextlib.contextmanager
-def _reading(table: ModuleType, ctxt, ident: str) -> Iterator[locks.Source]:
+def _reading(table: ModuleType, ctxt: RequestContext, ident: str) -> Iterator[locks.Source]:
     """The source as it is while nobody may remove or replace its bytes."""
     with locks.reading(table.get(ctxt, ident)):
         yield table.get(ctxt, ident)

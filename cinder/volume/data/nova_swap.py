@@ -10,6 +10,7 @@ from oslo_log import log as logging
 
 from cinder import compute, exception, objects, operations
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.i18n import _
@@ -35,7 +36,7 @@ class UnderWay(exception.CinderException):
     safe = True
 
 
-def server_of(ctxt, volume: objects.Volume) -> str:
+def server_of(ctxt: RequestContext, volume: objects.Volume) -> str:
     """The one server that uses the volume and can be asked.
 
     :raises InvalidVolume: there is none, or several.
@@ -51,7 +52,7 @@ def server_of(ctxt, volume: objects.Volume) -> str:
     return servers.pop()
 
 
-def look(ctxt, operation: objects.Operation, volume: objects.Volume,
+def look(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
          target: objects.Volume) -> NoReturn:
     """Have the server copy the volume, and look how far it is. What has begun is not asked for
     twice, and the API, which is told how it ended, ends the operation.
@@ -77,7 +78,7 @@ def look(ctxt, operation: objects.Operation, volume: objects.Volume,
         otherwise=exception.InvalidVolume(reason=_('the compute service gave it up')))
 
 
-def _ask(ctxt, operation: objects.Operation, volume: objects.Volume,
+def _ask(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
          target: objects.Volume) -> None:
     """:raises NotYet: the compute service gives no answer.
     :raises Invalid: it refuses, or gives no answer for long.
@@ -96,6 +97,6 @@ def _ask(ctxt, operation: objects.Operation, volume: objects.Volume,
             otherwise=exception.InvalidVolume(reason=_('the compute service does not answer')))
 
 
-def has_begun(ctxt, operation: objects.Operation) -> bool:
+def has_begun(ctxt: RequestContext, operation: objects.Operation) -> bool:
     """Whether a server may be writing to the new volume."""
     return bool(attachments_db.for_volume(ctxt, operation.arguments['target_id']))

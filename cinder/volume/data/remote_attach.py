@@ -8,6 +8,7 @@ from typing import Any
 
 from cinder import exception, objects
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.i18n import _
 from cinder.rpc import volume as volume_rpc
 
@@ -71,7 +72,7 @@ def release(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
         api.terminate_connection(ctxt, volume, connector, force=True)
 
 
-def _information(ctxt, api, volume, connector):
+def _information(ctxt: RequestContext, api, volume, connector):
     info = api.initialize_connection(ctxt, volume, connector)
     if info['driver_volume_type'] == 'local':
         # A path of the other machine may be something else here.

@@ -8,6 +8,7 @@ from oslo_log import log as logging
 
 from cinder import utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -20,7 +21,7 @@ LOG = logging.getLogger(__name__)
 _ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 
 
-def rows(ctxt, host: str, cluster: str | None = None) -> driver_api.Rows:
+def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_api.Rows:
     """What the database says of a back end now."""
     return driver_api.Rows(
         volumes=volumes_db.on_backend(ctxt, host, cluster),
@@ -30,7 +31,7 @@ def rows(ctxt, host: str, cluster: str | None = None) -> driver_api.Rows:
         place_of=lambda name: _place_of(ctxt, name))
 
 
-def _place_of(ctxt, name: str) -> str | None:
+def _place_of(ctxt: RequestContext, name: str) -> str | None:
     """See driver.Rows; LVM's own spelling of snapshots has an underscore in front."""
     place = None
     for template, table in ((CONF.volume_name_template, volumes_db),
@@ -42,7 +43,7 @@ def _place_of(ctxt, name: str) -> str | None:
     return place
 
 
-def _among_rows(ctxt, host: str, cluster: str | None,
+def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
                 heal: bool = False) -> Iterator[driver_api.Finding]:
     """What does not fit together in the rows alone, whatever the storage is."""
     for volume_id, gib in volumes_db.growing_alone(ctxt, host, cluster).items():
@@ -58,7 +59,7 @@ def _among_rows(ctxt, host: str, cluster: str | None,
             healed=heal and attachments_db.destroy(ctxt, ident))
 
 
-def _found(ctxt, driver: driver_api.VolumeDriver, host: str, cluster: str | None,
+def _found(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str, cluster: str | None,
            heal: bool = False) -> list[driver_api.Finding]:
     found = list(_among_rows(ctxt, host, cluster, heal))
     if isinstance(driver, driver_api.Audits):
@@ -66,7 +67,7 @@ def _found(ctxt, driver: driver_api.VolumeDriver, host: str, cluster: str | None
     return found
 
 
-def heal(ctxt, backend: backends.Backend) -> None:
+def heal(ctxt: RequestContext, backend: backends.Backend) -> None:
     """The step at start: heal and log. Trouble with looking is no reason to stay down."""
     try:
         found = _found(ctxt, backend.driver, backend.host, backend.sharing, heal=True)
@@ -84,7 +85,7 @@ def heal(ctxt, backend: backends.Backend) -> None:
                       finding.kind, finding.what, finding.advice)
 
 
-def findings(ctxt, driver: driver_api.VolumeDriver, host: str,
+def findings(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str,
              cluster: str | None = None) -> list[driver_api.Finding]:
     """What is found twice, as a running service changes rows and storage one after the other."""
     first = _found(ctxt, driver, host, cluster)

@@ -7,6 +7,7 @@ from oslo_utils import timeutils
 
 from cinder import exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.objects.verbs import BULK, SHORT, VERBS
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
@@ -105,7 +106,7 @@ class Backend:
             stats['allocated_capacity_gb'] = sum(self._allocated.values())
         return stats
 
-    def publish(self, ctxt) -> None:
+    def publish(self, ctxt: RequestContext) -> None:
         """Tell the schedulers what this back end has; silent while the driver does not work."""
         if not self.initialized:
             LOG.warning('Back end %s reports nothing: %s.', self.host, self.trouble)

@@ -7,6 +7,7 @@ import uuid
 from oslo_log import log as logging
 
 from cinder import exception
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.volume import driver as driver_api
@@ -21,7 +22,7 @@ def temporary_id(backup_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f'backup/{backup_id}/snapshot'))
 
 
-def remove(ctxt, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
+def remove(ctxt: RequestContext, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
     """Remove a snapshot and its row.
 
     :raises SnapshotNotFound: there is none.
@@ -33,7 +34,7 @@ def remove(ctxt, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
     snapshots_db.destroy(ctxt, snapshot.id)
 
 
-def remove_left(ctxt, backend: backends.Backend) -> None:
+def remove_left(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Remove the temporary snapshots of backups that have ended. A step of the start."""
     if not isinstance(backend.driver, driver_api.ReadsSnapshots):
         return

@@ -4,6 +4,7 @@ along, and its successor knows none. init_host.py has its own step for them."""
 from oslo_log import log as logging
 
 from cinder import exception, objects, utils
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
@@ -22,7 +23,7 @@ def always(backend: backends.Backend) -> bool:
     return backend.configuration.target_export == 'always'
 
 
-def wanted(ctxt, backend: backends.Backend) -> list[objects.Volume]:
+def wanted(ctxt: RequestContext, backend: backends.Backend) -> list[objects.Volume]:
     """The volumes that are to be exported."""
     statuses = ('in-use', 'available') if always(backend) else ('in-use',)
     found = volumes_db.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
@@ -31,7 +32,7 @@ def wanted(ctxt, backend: backends.Backend) -> list[objects.Volume]:
             if not (volume.migration_status or '').startswith('target:')]
 
 
-def export(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
+def export(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
     """Export a volume as its row says, or for the first time."""
     # Who has it decides who is let in.
     volume.attachments = attachments_db.for_volume(ctxt, volume.id)
@@ -49,13 +50,13 @@ def export(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
     store(ctxt, volume, made)
 
 
-def close(ctxt, backend: backends.Backend, volume: objects.Volume) -> None:
+def close(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
     """End the export of a volume that nobody has, as the target holds it open; it comes back."""
     if always(backend) and not attachments_db.for_volume(ctxt, volume.id):
         store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
 
 
-def store(ctxt, volume: objects.Volume, made: driver_api.Fields) -> None:
+def store(ctxt: RequestContext, volume: objects.Volume, made: driver_api.Fields) -> None:
     """Keep what the driver returned of an export."""
     if made:
         volumes_db.update(ctxt, volume.id, made)
@@ -63,7 +64,7 @@ def store(ctxt, volume: objects.Volume, made: driver_api.Fields) -> None:
             setattr(volume, name, value)
 
 
-def restore(ctxt, backend: backends.Backend) -> None:
+def restore(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Export each volume whose export is not there, one by one; no other is touched."""
     if not isinstance(backend.driver, driver_api.LosesExports):
         return
@@ -82,7 +83,7 @@ def restore(ctxt, backend: backends.Backend) -> None:
             utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
 
 
-def _restore_one(ctxt, backend: backends.Backend, seen: objects.Volume) -> None:
+def _restore_one(ctxt: RequestContext, backend: backends.Backend, seen: objects.Volume) -> None:
     with locks.held(f'volume-{seen.id}'):
         volume = volumes_db.get(ctxt, seen.id)
         # It may have been detached, or attached anew, since.

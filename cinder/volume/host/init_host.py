@@ -11,6 +11,7 @@ from oslo_log import log as logging
 
 from cinder import operations, utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import groups as groups_db
 from cinder.db import replication as replication_db
 from cinder.db import session
@@ -28,7 +29,7 @@ class Refused(Exception):
     """The back end must not be used; the text says why."""
 
 
-def run(ctxt, backend: backends.Backend) -> bool:
+def run(ctxt: RequestContext, backend: backends.Backend) -> bool:
     """Take the back end through all steps; whether it works now. One caller at a time does."""
     if not backend.starting.acquire(blocking=False):
         return backend.initialized
@@ -38,7 +39,7 @@ def run(ctxt, backend: backends.Backend) -> bool:
         backend.starting.release()
 
 
-def _run(ctxt, backend: backends.Backend) -> bool:
+def _run(ctxt: RequestContext, backend: backends.Backend) -> bool:
     for step in STEPS:
         try:
             step(ctxt, backend)
@@ -60,7 +61,7 @@ def _run(ctxt, backend: backends.Backend) -> bool:
     return False
 
 
-def check_support(_ctxt, backend: backends.Backend) -> None:
+def check_support(_ctxt: RequestContext, backend: backends.Backend) -> None:
     if backend.unshared:
         raise Refused(f'it is in cluster {backend.cluster}, and {backend.unshared}')
     if backend.driver.supported:
@@ -71,7 +72,7 @@ def check_support(_ctxt, backend: backends.Backend) -> None:
     LOG.warning('Driver %s is not supported and may be removed.', type(backend.driver).__name__)
 
 
-def join_cluster(ctxt, backend: backends.Backend) -> None:
+def join_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Take the resources of a host that joined a cluster into the cluster. Each start looks for
     them: the one at which the host was added may have ended before it came to this."""
     if backend.cluster is None:
@@ -84,7 +85,7 @@ def join_cluster(ctxt, backend: backends.Backend) -> None:
                      backend.cluster)
 
 
-def _leave_cluster(ctxt, backend: backends.Backend) -> None:
+def _leave_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Take what this host has out of a cluster that it is in no more: nobody answers for that.
     What other hosts reach too stays with them."""
     if not backend.driver.only_one_host(backend.configuration):
@@ -95,28 +96,28 @@ def _leave_cluster(ctxt, backend: backends.Backend) -> None:
             LOG.info('%d %s of %s were taken out of their cluster.', moved, things, backend.host)
 
 
-def use_active_copy(ctxt, backend: backends.Backend) -> None:
+def use_active_copy(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Let the driver begin with the copy that was in use last."""
     if isinstance(backend.driver, driver_api.Replicates):
         backend.driver.use_backend(replication_db.active(ctxt, backend.host))
 
 
-def set_up_driver(ctxt, backend: backends.Backend) -> None:
+def set_up_driver(ctxt: RequestContext, backend: backends.Backend) -> None:
     backend.driver.do_setup(ctxt)
     backend.driver.check_for_setup_error()
 
 
-def read_capabilities(_ctxt, backend: backends.Backend) -> None:
+def read_capabilities(_ctxt: RequestContext, backend: backends.Backend) -> None:
     backend.driver.init_capabilities()
 
 
-def note_replication(ctxt, backend: backends.Backend) -> None:
+def note_replication(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Say in the services table that the back end can fail over."""
     if isinstance(backend.driver, driver_api.Replicates):
         replication_db.enable(ctxt, backend.host)
 
 
-def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
+def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Let the driver correct what it stored in the rows of its volumes and snapshots."""
     if not isinstance(backend.driver, driver_api.CorrectsProviderInfo):
         return
@@ -129,11 +130,11 @@ def synchronize_provider_info(ctxt, backend: backends.Backend) -> None:
             table.update(ctxt, change['id'], values)
 
 
-def count_allocated(ctxt, backend: backends.Backend) -> None:
+def count_allocated(ctxt: RequestContext, backend: backends.Backend) -> None:
     backend.set_allocated(volumes_db.capacity_by_pool(ctxt, backend.host, backend.sharing))
 
 
-def export_again(ctxt, backend: backends.Backend) -> None:
+def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Restore exports one by one; a volume in use that fails is put in error, alone."""
     for volume in exports.wanted(ctxt, backend):
         try:
@@ -143,7 +144,7 @@ def export_again(ctxt, backend: backends.Backend) -> None:
             _put_in_error(ctxt, volume, operations.words_for_tenant(exc))
 
 
-def _put_in_error(ctxt, volume, reason: str) -> None:
+def _put_in_error(ctxt: RequestContext, volume, reason: str) -> None:
     with session.writer(ctxt):
         # One that was detached meanwhile needs no export.
         if volumes_db.finish_transition(ctxt, volume.id, 'in-use', 'error',
@@ -152,16 +153,16 @@ def _put_in_error(ctxt, volume, reason: str) -> None:
                             operations.DRIVER_FAILED)
 
 
-def limit_copies(_ctxt, backend: backends.Backend) -> None:
+def limit_copies(_ctxt: RequestContext, backend: backends.Backend) -> None:
     backend.driver.pace.limit = backend.configuration.volume_copy_bps_limit
 
 
-def mark_initialized(_ctxt, backend: backends.Backend) -> None:
+def mark_initialized(_ctxt: RequestContext, backend: backends.Backend) -> None:
     backend.initialized = True
     backend.trouble = ''
 
 
-def remove_temporary_files(_ctxt, backend: backends.Backend) -> None:
+def remove_temporary_files(_ctxt: RequestContext, backend: backends.Backend) -> None:
     """Image files that a former process of this back end left half-written: those whose names
     end in '#host@backend'. The mark keeps 'a@lvm' from taking those of 'aa@lvm' for its own."""
     left = os.path.join(glob.escape(CONF.image_conversion_dir), f'*#{glob.escape(backend.host)}')
@@ -171,12 +172,12 @@ def remove_temporary_files(_ctxt, backend: backends.Backend) -> None:
             LOG.info('Removed %s, left by a former process.', path)
 
 
-def migrate_keys(ctxt, backend: backends.Backend) -> None:
+def migrate_keys(ctxt: RequestContext, backend: backends.Backend) -> None:
     """In the background, as a key manager may be slow or away."""
     migration.start(ctxt, backend.host, backend.sharing)
 
 
-def publish_capabilities(ctxt, backend: backends.Backend) -> None:
+def publish_capabilities(ctxt: RequestContext, backend: backends.Backend) -> None:
     backend.publish(ctxt)
 
 

@@ -128,7 +128,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
 
     # ---------------------------------------------------------------------------- periodic tasks
     @periodic_task.periodic_task(spacing=CONF.backend_stats_polling_interval)
-    def report_capabilities(self, ctxt) -> None:
+    def report_capabilities(self, ctxt: context.RequestContext) -> None:
         """Publish what the back end has; try a back end that is down once more."""
         if self.is_working():
             # Others of the cluster made volumes too, and some ends are told to nobody.
@@ -138,18 +138,18 @@ class VolumeManager(periodic_task.PeriodicTasks):
             LOG.info('Back end %s works again.', self.host)
 
     @periodic_task.periodic_task(spacing=exports.SECONDS)
-    def restore_exports(self, ctxt) -> None:
+    def restore_exports(self, ctxt: context.RequestContext) -> None:
         """Bring back what a target that died has lost."""
         if self.is_working():
             exports.restore(ctxt, self.backend)
 
     # ---------------------------------------------------------------------------------- messages
-    def publish_service_capabilities(self, ctxt) -> None:
+    def publish_service_capabilities(self, ctxt: context.RequestContext) -> None:
         """A scheduler asks all volume services to report."""
         self.backend.publish(ctxt)
 
     @calls.answers
-    def get_capabilities(self, ctxt, discover: bool = False) -> dict:
+    def get_capabilities(self, ctxt: context.RequestContext, discover: bool = False) -> dict:
         """What the driver says it can do, in the words of the capabilities API.
 
         :raises DriverNotInitialized: it does not work.

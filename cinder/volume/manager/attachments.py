@@ -7,6 +7,7 @@ from oslo_log import log as logging
 from oslo_utils import excutils
 
 from cinder import exception, objects, operations
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
@@ -27,13 +28,14 @@ class AttachmentEndpoint:
         self.backend, self.driver = backend, backend.driver
 
     @calls.answers
-    def initialize_connection(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+    def initialize_connection(self, ctxt: RequestContext, volume: objects.Volume,
+                              connector: dict) -> dict:
         """Export the volume and tell how a connector reaches it."""
         self.backend.require_ready()
         with calls.lock('volume', volume.id):
             return self._connect(ctxt, volume, connector)
 
-    def _connect(self, ctxt, volume: objects.Volume, connector: dict) -> dict:
+    def _connect(self, ctxt: RequestContext, volume: objects.Volume, connector: dict) -> dict:
         volume = _as_it_is(ctxt, volume)
         exported = bool(volume.provider_location)
         exports.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
@@ -49,7 +51,7 @@ class AttachmentEndpoint:
                     self._remove_export(ctxt, volume)
         return self._complete(volume, info)
 
-    def _remove_unused(self, ctxt, volume: objects.Volume,
+    def _remove_unused(self, ctxt: RequestContext, volume: objects.Volume,
                        attachments: list[objects.VolumeAttachment]) -> None:
         """End an export that none of these needs."""
         if not any(each.connector or each.attach_status == 'attached' for each in attachments):
@@ -70,8 +72,8 @@ class AttachmentEndpoint:
         return info
 
     @calls.answers
-    def terminate_connection(self, ctxt, volume: objects.Volume, connector: dict | None,
-                             force: bool = False) -> None:
+    def terminate_connection(self, ctxt: RequestContext, volume: objects.Volume,
+                             connector: dict | None, force: bool = False) -> None:
         """End the access of a connector; the export goes with the last one."""
         self.backend.require_ready()
         with calls.lock('volume', volume.id):
@@ -83,11 +85,11 @@ class AttachmentEndpoint:
                     connector is None or len(unknown) < 2):
                 self._remove_export(ctxt, volume)
 
-    def _remove_export(self, ctxt, volume: objects.Volume) -> None:
+    def _remove_export(self, ctxt: RequestContext, volume: objects.Volume) -> None:
         exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
     @calls.answers
-    def attachment_update(self, ctxt, volume: objects.Volume, connector: dict,
+    def attachment_update(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
@@ -115,7 +117,7 @@ class AttachmentEndpoint:
             notifications.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
         return connection
 
-    def _note_failure(self, ctxt, volume: objects.Volume, attachment_id: str,
+    def _note_failure(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
                       exc: Exception) -> None:
         with session.writer(ctxt):
             # Who is connected already stays so.
@@ -125,7 +127,7 @@ class AttachmentEndpoint:
             operations.tell(ctxt, 'volume', volume, 'volume.attach',
                             operations.words_for_tenant(exc), operations.DRIVER_FAILED)
 
-    def _connect_attachment(self, ctxt, volume: objects.Volume, attachment_id: str,
+    def _connect_attachment(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
                             connector: dict, mode: str) -> dict:
         info = self._connect(ctxt, volume, {**connector, 'mode': mode})
         connection = {**info['data'], 'driver_volume_type': info['driver_volume_type'],
@@ -140,7 +142,7 @@ class AttachmentEndpoint:
                                  attachments_db.for_volume(ctxt, volume.id))
         return connection
 
-    def _disconnect(self, ctxt, volume: objects.Volume, connector: dict,
+    def _disconnect(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                     attachments: list[objects.VolumeAttachment]) -> None:
         """Let a host go that none of these, the other attachments, is of; the export goes with
         the last one."""
@@ -150,15 +152,16 @@ class AttachmentEndpoint:
         if not others:
             self._remove_export(ctxt, volume)
 
-    def _mode(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict) -> str:
+    def _mode(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
+              connector: dict) -> str:
         """'ro' or 'rw', as the attachment was reserved, else as the connector wants it."""
         mode = attachments_db.get(ctxt, attachment_id).attach_mode
         if mode in (None, 'null'):
             mode = connector.get('mode') or ('ro' if _is_read_only(volume) else 'rw')
         return mode
 
-    def _record(self, ctxt, volume: objects.Volume, attachment_id: str, connector: dict,
-                connection: dict, mode: str) -> None:
+    def _record(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
+                connector: dict, connection: dict, mode: str) -> None:
         with session.writer(ctxt):
             present = attachments_db.get(ctxt, attachment_id)
             attachments_db.update(ctxt, attachment_id, {
@@ -171,7 +174,8 @@ class AttachmentEndpoint:
             volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
 
     @calls.answers
-    def attachment_delete(self, ctxt, volume: objects.Volume, attachment_id: str) -> None:
+    def attachment_delete(self, ctxt: RequestContext, volume: objects.Volume,
+                          attachment_id: str) -> None:
         """Let the host of an attachment go, unless another attachment of the same host stays."""
         self.backend.require_ready()
         with calls.lock('volume', volume.id):
@@ -192,7 +196,7 @@ class AttachmentEndpoint:
         notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
-def _as_it_is(ctxt, volume: objects.Volume) -> objects.Volume:
+def _as_it_is(ctxt: RequestContext, volume: objects.Volume) -> objects.Volume:
     """The volume as its row is now, as a call may wait for what is done to it.
 
     :raises InvalidVolume: there is nothing to connect to any more, or not here.

@@ -4,6 +4,7 @@ service that makes one gets a device to read."""
 import contextlib
 
 from cinder import exception, objects, utils
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
@@ -31,8 +32,8 @@ class BackupSourceEndpoint:
         self.backend, self.driver = backend, backend.driver
 
     @calls.answers
-    def open_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup,
-                           machine: str) -> dict:
+    def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                           backup: objects.Backup, machine: str) -> dict:
         """The device that holds what is to be backed up; see rpc.volume."""
         self.backend.require_ready()
         if machine != utils.machine():
@@ -54,7 +55,8 @@ class BackupSourceEndpoint:
                 reason=f'{type(self.driver).__name__} cannot read snapshots: take a backup of the '
                        'volume while nobody has it')
 
-    def _temporary(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> objects.Snapshot:
+    def _temporary(self, ctxt: RequestContext, volume: objects.Volume,
+                   backup: objects.Backup) -> objects.Snapshot:
         self._require_reading()
         ident = backup_snapshots.temporary_id(backup.id)
         try:
@@ -75,7 +77,8 @@ class BackupSourceEndpoint:
         return snapshot
 
     @calls.answers
-    def close_backup_source(self, ctxt, volume: objects.Volume, backup: objects.Backup) -> None:
+    def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                            backup: objects.Backup) -> None:
         """Take the device back, and remove the snapshot that was only for it."""
         self.backend.require_ready()
         if not isinstance(self.driver, driver_api.ReadsSnapshots):
@@ -88,7 +91,7 @@ class BackupSourceEndpoint:
                 backup_snapshots.remove(ctxt, self.driver, backup_snapshots.temporary_id(backup.id))
 
 
-def give_away(ctxt, work: Task, **values: object) -> None:
+def give_away(ctxt: RequestContext, work: Task, **values: object) -> None:
     """End the creation of a volume by asking a backup service to fill it.
 
     :param values: columns that the creation filled in.
@@ -106,7 +109,7 @@ def give_away(ctxt, work: Task, **values: object) -> None:
 
 
 @session.retry_on_deadlock
-def _hand_over(ctxt, work: Task, backup: objects.Backup, host: str,
+def _hand_over(ctxt: RequestContext, work: Task, backup: objects.Backup, host: str,
                values: dict) -> objects.Operation | None:
     volume = work.resource
     with session.writer(ctxt):

@@ -3,6 +3,7 @@
 import functools
 
 from cinder import objects, operations
+from cinder.context import RequestContext
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -22,13 +23,13 @@ class GroupSnapshotEndpoint:
         self.driver = backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
+    def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
         return generic_groups.of(
             self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
             functools.partial(operations.member_gone, ctxt, operation, 'snapshot'))
 
     @operations.handles('group_snapshot.create')
-    def create_group_snapshot(self, ctxt, operation: objects.Operation,
+    def create_group_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                               group_snapshot: objects.GroupSnapshot | None = None) -> None:
         """Take all snapshots; those taken one by one are marked so."""
         with self._task(ctxt, operation, group_snapshot) as work:
@@ -47,7 +48,7 @@ class GroupSnapshotEndpoint:
                 work.done()
 
     @operations.handles('group_snapshot.delete')
-    def delete_group_snapshot(self, ctxt, operation: objects.Operation,
+    def delete_group_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                               group_snapshot: objects.GroupSnapshot | None = None) -> None:
         """Remove all snapshots."""
         with self._task(ctxt, operation, group_snapshot) as work:
@@ -60,6 +61,7 @@ class GroupSnapshotEndpoint:
                 work.done()
 
 
-def _snapshots(ctxt, group_snapshot: objects.GroupSnapshot) -> list[objects.Snapshot]:
+def _snapshots(ctxt: RequestContext,
+               group_snapshot: objects.GroupSnapshot) -> list[objects.Snapshot]:
     return [snapshots_db.get(ctxt, ident)
             for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id)]

@@ -4,6 +4,7 @@ their rows in one transaction; a failure puts those in error that were under way
 import functools
 
 from cinder import objects, operations
+from cinder.context import RequestContext
 from cinder.db import groups as groups_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
@@ -22,17 +23,17 @@ class GroupEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    def _groups(self, ctxt, operation: objects.Operation) -> driver_api.Groups:
+    def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
         return generic_groups.of(
             self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
             functools.partial(operations.member_gone, ctxt, operation, 'volume'),
             functools.partial(self._close, ctxt))
 
-    def _close(self, ctxt, volume: objects.Volume) -> None:
+    def _close(self, ctxt: RequestContext, volume: objects.Volume) -> None:
         exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
     @operations.handles('group.create')
-    def create_group(self, ctxt, operation: objects.Operation,
+    def create_group(self, ctxt: RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """Make an empty group."""
         with self._task(ctxt, operation, group) as work:
@@ -41,7 +42,7 @@ class GroupEndpoint:
             work.done(**made)
 
     @operations.handles('group.update')
-    def update_group(self, ctxt, operation: objects.Operation,
+    def update_group(self, ctxt: RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """Take in and let go the volumes that the operation names."""
         added, removed = operation.arguments['add'], operation.arguments['remove']
@@ -56,7 +57,7 @@ class GroupEndpoint:
                 work.done(**made)
 
     @operations.handles('group.copy')
-    def copy_group(self, ctxt, operation: objects.Operation,
+    def copy_group(self, ctxt: RequestContext, operation: objects.Operation,
                    group: objects.Group | None = None) -> None:
         """Fill the volumes of a group from the volumes or snapshots that their rows name."""
         with self._task(ctxt, operation, group) as work:
@@ -78,7 +79,7 @@ class GroupEndpoint:
                 self.backend.allocate(volume.host, volume.size)
 
     @operations.handles('group.delete')
-    def delete_group(self, ctxt, operation: objects.Operation,
+    def delete_group(self, ctxt: RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
         """Remove the group with the volumes that it has."""
         with self._task(ctxt, operation, group) as work:
@@ -102,11 +103,11 @@ class GroupEndpoint:
                 self.backend.allocate(volume.host, -volume.size)
 
 
-def _volumes(ctxt, group: objects.Group) -> list[objects.Volume]:
+def _volumes(ctxt: RequestContext, group: objects.Group) -> list[objects.Volume]:
     return [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, group.id)]
 
 
-def _source(ctxt, volume: objects.Volume) -> objects.Volume | objects.Snapshot:
+def _source(ctxt: RequestContext, volume: objects.Volume) -> objects.Volume | objects.Snapshot:
     if volume.snapshot_id:
         return snapshots_db.get(ctxt, volume.snapshot_id)
     return volumes_db.get(ctxt, volume.source_volid)

@@ -14,6 +14,7 @@ from cinder import compute, exception, objects, operations, utils
 from cinder.brick import blocking
 from cinder.brick.local_dev import sparse_files
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -38,7 +39,7 @@ class WentAway(exception.OperationLost):
     """The operation was ours and is of no use any more."""
 
 
-def give_away(ctxt, work: Task, **values: object) -> None:
+def give_away(ctxt: RequestContext, work: Task, **values: object) -> None:
     """End the creation of a volume by beginning to copy its image.
 
     :param values: columns that the creation filled in.
@@ -49,7 +50,7 @@ def give_away(ctxt, work: Task, **values: object) -> None:
 
 
 @session.retry_on_deadlock
-def _hand_over(ctxt, work: Task, values: dict) -> objects.Operation | None:
+def _hand_over(ctxt: RequestContext, work: Task, values: dict) -> objects.Operation | None:
     volume, arguments = work.resource, work.operation.arguments
     with session.writer(ctxt):
         if not work.done(status='downloading', **values):
@@ -68,7 +69,7 @@ class ImageEndpoint:
         self.backend, self.driver = backend, backend.driver
 
     @operations.handles('volume.download')
-    def download_volume(self, ctxt, operation: objects.Operation,
+    def download_volume(self, ctxt: RequestContext, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
         """Write an image to a volume that was made for it."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
@@ -76,7 +77,7 @@ class ImageEndpoint:
             _finish(ctxt, work, image, launched_at=session.utcnow())
 
     @operations.handles('volume.reimage')
-    def reimage_volume(self, ctxt, operation: objects.Operation,
+    def reimage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Write an image over a volume: of what was in it no byte stays."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
@@ -115,7 +116,7 @@ class ImageEndpoint:
         return is_file
 
     @operations.handles('volume.upload')
-    def upload_volume(self, ctxt, operation: objects.Operation,
+    def upload_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Write the volume to the image that waits for it; who has the volume goes on using it."""
         image_id = operation.arguments['image_id']
@@ -222,7 +223,7 @@ class Progress:
 
 
 @session.retry_on_deadlock
-def _finish(ctxt, work: Task, image: dict[str, Any], **values: object) -> None:
+def _finish(ctxt: RequestContext, work: Task, image: dict[str, Any], **values: object) -> None:
     """The volume holds the image now."""
     with session.writer(ctxt):
         volumes_db.set_glance_metadata(ctxt, work.resource.id, image_properties.of_volume(image),

@@ -3,6 +3,7 @@
 import functools
 
 from cinder import exception, objects, operations
+from cinder.context import RequestContext
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
@@ -20,21 +21,21 @@ class ManageSnapshotsEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     @calls.answers
-    def get_manageable_snapshots(self, ctxt, limit: int, offset: int = 0,
+    def get_manageable_snapshots(self, ctxt: RequestContext, limit: int, offset: int = 0,
                                  marker: dict | None = None,
                                  sort: list | None = None) -> list[dict]:
         """A page of what could be taken over, with what is managed already."""
         self.backend.require_ready()
         return manageable.page(self._entries(ctxt), limit, offset, marker, sort)
 
-    def _entries(self, ctxt) -> list[dict]:
+    def _entries(self, ctxt: RequestContext) -> list[dict]:
         manageable.require(self.driver, driver_api.ManagesSnapshots, 'snapshots')
         return self.driver.get_manageable_snapshots(
             volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
             snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
 
     @operations.handles('snapshot.manage')
-    def manage_snapshot(self, ctxt, operation: objects.Operation,
+    def manage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
         """Take over what the operation's reference means, if it may be a snapshot of the volume.
         """
@@ -53,7 +54,7 @@ class ManageSnapshotsEndpoint:
             work.done(**made, volume_size=snapshot.volume_size, progress='100%')
 
     @operations.handles('snapshot.unmanage')
-    def unmanage_snapshot(self, ctxt, operation: objects.Operation,
+    def unmanage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                           snapshot: objects.Snapshot | None = None) -> None:
         """Forget the snapshot; its data keeps its name and its place."""
         with self._task(ctxt, operation, snapshot) as work:

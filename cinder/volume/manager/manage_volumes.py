@@ -3,6 +3,7 @@
 import functools
 
 from cinder import objects, operations, quota
+from cinder.context import RequestContext
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
@@ -20,20 +21,20 @@ class ManageVolumesEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     @calls.answers
-    def get_manageable_volumes(self, ctxt, limit: int, offset: int = 0, marker: dict | None = None,
-                               sort: list | None = None) -> list[dict]:
+    def get_manageable_volumes(self, ctxt: RequestContext, limit: int, offset: int = 0,
+                               marker: dict | None = None, sort: list | None = None) -> list[dict]:
         """A page of what could be taken over, with what is managed already."""
         self.backend.require_ready()
         return manageable.page(self._entries(ctxt), limit, offset, marker, sort)
 
-    def _entries(self, ctxt) -> list[dict]:
+    def _entries(self, ctxt: RequestContext) -> list[dict]:
         manageable.require(self.driver, driver_api.ManagesVolumes, 'volumes')
         return self.driver.get_manageable_volumes(
             volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
             snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
 
     @operations.handles('volume.manage')
-    def manage_volume(self, ctxt, operation: objects.Operation,
+    def manage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Take over what the operation's reference means; now its size counts for the quota."""
         reference = operation.arguments['reference']
@@ -52,7 +53,7 @@ class ManageVolumesEndpoint:
             self.backend.allocate(volume.host, volume.size)
 
     @operations.handles('volume.unmanage')
-    def unmanage_volume(self, ctxt, operation: objects.Operation,
+    def unmanage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
         """Forget the volume; its data keeps its name and its place."""
         with self._task(ctxt, operation, volume) as work:
@@ -63,7 +64,7 @@ class ManageVolumesEndpoint:
             self.backend.allocate(volume.host, -volume.size)
 
     @operations.handles('volume.forget')
-    def forget_volume(self, ctxt, operation: objects.Operation,
+    def forget_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Drop the row of a volume that could not be taken over; nothing was made for it, but an
         export where somebody asked for one."""
@@ -74,7 +75,7 @@ class ManageVolumesEndpoint:
 
 
 @session.retry_on_deadlock
-def _charge(ctxt, volume: objects.Volume, size: int) -> None:
+def _charge(ctxt: RequestContext, volume: objects.Volume, size: int) -> None:
     """Give the volume its size, if the quota has room."""
     with session.writer(ctxt):
         quota.grow_volume(ctxt, volume.project_id, 0, size, volume.volume_type)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from cinder import exception, objects, operations, utils
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import types as types_db
@@ -16,7 +17,7 @@ GIB = 1024 ** 3
 Copied = tuple[objects.Volume | None, objects.Operation | None]
 
 
-def type_columns(ctxt, operation: objects.Operation) -> dict:
+def type_columns(ctxt: RequestContext, operation: objects.Operation) -> dict:
     """The columns that a retype changes; none for another operation."""
     if 'new_type_id' not in operation.arguments:
         return {}
@@ -31,7 +32,7 @@ def place_of(place: Mapping) -> dict[str, str | None]:
 
 
 @session.retry_on_deadlock
-def add_target(ctxt, operation: objects.Operation, volume: objects.Volume,
+def add_target(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
                target_id: str) -> tuple[objects.Volume, objects.Operation]:
     """Insert the volume to copy to; returns it and the operation that makes it."""
     place = operation.arguments['destination']
@@ -45,7 +46,7 @@ def add_target(ctxt, operation: objects.Operation, volume: objects.Volume,
 
 
 @session.retry_on_deadlock
-def finish(ctxt, operation: objects.Operation, volume_id: str,
+def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
            target: objects.Volume) -> objects.Operation:
     """The moment of the move; returns the operation that removes what is left."""
     meanwhile = operations.transition_of(operation).meanwhile
@@ -60,7 +61,7 @@ def finish(ctxt, operation: objects.Operation, volume_id: str,
 
 
 @session.retry_on_deadlock
-def abandon(ctxt, work: Task, exc: Exception) -> Copied:
+def abandon(ctxt: RequestContext, work: Task, exc: Exception) -> Copied:
     """The end of a move that failed; returns what was copied and the operation that removes it."""
     with session.writer(ctxt):
         copied = _discard(ctxt, work.operation)
@@ -69,7 +70,8 @@ def abandon(ctxt, work: Task, exc: Exception) -> Copied:
 
 
 @session.retry_on_deadlock
-def withdraw(ctxt, operation: objects.Operation, volume: objects.Volume | None) -> Copied:
+def withdraw(ctxt: RequestContext, operation: objects.Operation,
+             volume: objects.Volume | None) -> Copied:
     """The end of one whose volume went another way; returns the same."""
     with session.writer(ctxt):
         copied: Copied = (None, None)
@@ -80,7 +82,7 @@ def withdraw(ctxt, operation: objects.Operation, volume: objects.Volume | None) 
     return copied
 
 
-def _discard(ctxt, operation: objects.Operation) -> Copied:
+def _discard(ctxt: RequestContext, operation: objects.Operation) -> Copied:
     """Have the volume that was copied to removed, if there is one."""
     try:
         target = volumes_db.get(ctxt, operation.arguments['target_id'])

@@ -4,6 +4,7 @@ from oslo_log import log as logging
 
 from cinder import exception, objects, operations
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
 from cinder.db import services as services_db
@@ -24,7 +25,7 @@ class ReplicationEndpoint:
         self.backend, self.driver = backend, backend.driver
 
     @operations.handles('service.failover')
-    def failover_service(self, ctxt, operation: objects.Operation,
+    def failover_service(self, ctxt: RequestContext, operation: objects.Operation,
                          _resource: None = None) -> None:
         """Go over to the `backend_id` of the operation."""
         with self.backend.runner.claimed(ctxt, operation, 'service.failover:execute:claim'):
@@ -44,14 +45,15 @@ class ReplicationEndpoint:
         self._tell_others(ctxt, operation.cluster, active)
         self.backend.publish(ctxt)
 
-    def _go(self, ctxt, operation: objects.Operation) -> tuple[str | None, dict[str, dict]]:
+    def _go(self, ctxt: RequestContext,
+            operation: objects.Operation) -> tuple[str | None, dict[str, dict]]:
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
         return self.driver.failover_host(
             volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
             operation.arguments['backend_id'])
 
-    def _end(self, ctxt, operation: objects.Operation, fields: dict[str, dict],
+    def _end(self, ctxt: RequestContext, operation: objects.Operation, fields: dict[str, dict],
              error: str | None = None, **marks: object) -> None:
         with session.writer(ctxt):
             for volume_id, values in fields.items():
@@ -59,7 +61,7 @@ class ReplicationEndpoint:
             replication_db.mark(ctxt, self.backend.host, operation.cluster, **marks)
             operations_db.finish(ctxt, operation, error)
 
-    def _tell_others(self, ctxt, cluster: str | None, active: str | None) -> None:
+    def _tell_others(self, ctxt: RequestContext, cluster: str | None, active: str | None) -> None:
         """Have the other hosts of the cluster use the same copy; one that is down learns it at its
         start."""
         if not cluster:
@@ -68,6 +70,6 @@ class ReplicationEndpoint:
             if service.host != self.backend.host:
                 volume_rpc.VolumeAPI().use_backend(ctxt, service.host, active)
 
-    def use_backend(self, _ctxt, backend_id: str | None) -> None:
+    def use_backend(self, _ctxt: RequestContext, backend_id: str | None) -> None:
         """Another host of the cluster went over to this copy."""
         self.driver.use_backend(backend_id)

@@ -3,6 +3,7 @@
 import functools
 
 from cinder import exception, objects, operations
+from cinder.context import RequestContext
 from cinder.volume.host import backend as backends
 from cinder.volume.manager.task import task
 
@@ -15,7 +16,7 @@ class SnapshotEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     @operations.handles('snapshot.create')
-    def create_snapshot(self, ctxt, operation: objects.Operation,
+    def create_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
         """Take the snapshot."""
         with self._task(ctxt, operation, snapshot) as work:
@@ -24,7 +25,7 @@ class SnapshotEndpoint:
             work.done(**made, progress='100%')
 
     @operations.handles('snapshot.delete')
-    def delete_snapshot(self, ctxt, operation: objects.Operation,
+    def delete_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
         """Remove the snapshot; one that the storage still uses stays available."""
         with self._task(ctxt, operation, snapshot) as work:

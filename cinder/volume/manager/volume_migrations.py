@@ -9,6 +9,7 @@ from oslo_log import log as logging
 
 from cinder import exception, objects, operations, utils
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -36,7 +37,7 @@ class MigrationEndpoint:
 
     # -------------------------------------------------------------------------------- messages
     @operations.handles('volume.migrate')
-    def migrate_volume(self, ctxt, operation: objects.Operation,
+    def migrate_volume(self, ctxt: RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Move the volume to the destination of the operation.
 
@@ -60,7 +61,7 @@ class MigrationEndpoint:
             work.tell()
 
     @operations.handles('volume.retype')
-    def retype_volume(self, ctxt, operation: objects.Operation,
+    def retype_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Give the volume the type of the operation, here or where the scheduler found it room."""
         if 'destination' in operation.arguments:
@@ -70,7 +71,7 @@ class MigrationEndpoint:
             work.done(**migration_rows.type_columns(ctxt, operation))
 
     @calls.answers
-    def device_of(self, ctxt, volume: objects.Volume, machine: str) -> dict:
+    def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
         """Where a service on this machine reaches the bytes of a volume of this back end; the
         path is None for a service on another machine."""
         self.backend.require_ready()
@@ -157,7 +158,7 @@ class MigrationEndpoint:
                                **migration_rows.type_columns(work.ctxt, work.operation)}
         self._remove(work.ctxt, target, removal)
 
-    def _load(self, ctxt, operation: objects.Operation) -> objects.Volume:
+    def _load(self, ctxt: RequestContext, operation: objects.Operation) -> objects.Volume:
         """The volume of an operation that is resumed.
 
         :raises OperationLost: it is gone or went another way; what was copied goes too.
@@ -190,11 +191,13 @@ class MigrationEndpoint:
         except Exception:
             LOG.exception('A connection of operation %s may be left here.', work.operation.id)
 
-    def _remove(self, ctxt, target: objects.Volume, operation: objects.Operation) -> None:
+    def _remove(self, ctxt: RequestContext, target: objects.Volume,
+                operation: objects.Operation) -> None:
         self.volume_api.start(ctxt, operation, volumes_db.get(ctxt, target.id))
 
 
-def _require_movable(ctxt, volume: objects.Volume, operation: objects.Operation) -> None:
+def _require_movable(ctxt: RequestContext, volume: objects.Volume,
+                     operation: objects.Operation) -> None:
     """Note the server that is to copy a volume in use.
 
     :raises InvalidVolume: its bytes may change while they are copied, or others depend on them

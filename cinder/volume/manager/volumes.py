@@ -6,6 +6,7 @@ from oslo_log import log as logging
 
 from cinder import compute, exception, objects, operations
 from cinder.conf import CONF
+from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -35,7 +36,7 @@ class VolumeEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     @operations.handles('volume.create')
-    def create_volume(self, ctxt, operation: objects.Operation,
+    def create_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Make the volume on storage, or send it back to the scheduler."""
         with self._task(ctxt, operation, volume) as work:
@@ -59,7 +60,7 @@ class VolumeEndpoint:
                    shared_targets=getattr(self.driver, 'shared_targets', False))
             self.backend.allocate(volume.host, volume.size)
 
-    def _reschedule(self, ctxt, work: Task, exc: Exception) -> bool:
+    def _reschedule(self, ctxt: RequestContext, work: Task, exc: Exception) -> bool:
         """Ask the scheduler for another back end; False when there were enough attempts."""
         operation, volume = work.operation, work.resource
         tried = [*operation.arguments.get('tried', []),
@@ -88,7 +89,7 @@ class VolumeEndpoint:
                           volume.id, self.backend.host)
 
     @operations.handles('volume.delete')
-    def delete_volume(self, ctxt, operation: objects.Operation,
+    def delete_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Remove the volume, with its snapshots where the operation says so."""
         with self._task(ctxt, operation, volume) as work:
@@ -105,7 +106,7 @@ class VolumeEndpoint:
             work.done()
             self.backend.allocate(volume.host, -volume.size)
 
-    def _delete_snapshots(self, ctxt, operation: objects.Operation,
+    def _delete_snapshots(self, ctxt: RequestContext, operation: objects.Operation,
                           volume: objects.Volume) -> None:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
             with locks.unread(snapshot):
@@ -113,7 +114,7 @@ class VolumeEndpoint:
             operations.member_gone(ctxt, operation, 'snapshot', snapshot)
 
     @operations.handles('volume.extend')
-    def extend_volume(self, ctxt, operation: objects.Operation,
+    def extend_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Grow the volume to the `new_size` (GiB) of the operation."""
         new_size, grown = operation.arguments['new_size'], False
@@ -132,7 +133,7 @@ class VolumeEndpoint:
                  if each.instance_uuid and each.attach_status == 'attached'}, volume.id)
 
     @operations.handles('volume.revert')
-    def revert_volume(self, ctxt, operation: objects.Operation,
+    def revert_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
         """Take the volume back to the snapshot of the operation."""
         with self._task(ctxt, operation, volume) as work:
