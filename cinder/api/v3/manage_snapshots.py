@@ -7,8 +7,7 @@ from cinder.api import wsgi
 from cinder.api.schemas import manage_snapshots as schema
 from cinder.api.schemas import volume_actions as action_schema
 from cinder.api.schemas.base import ident
-from cinder.api.v3.manage_volumes import LIST, page, reference
-from cinder.api.views import base as view_base
+from cinder.api.v3 import manageable
 from cinder.api.views import manage_snapshots as view
 from cinder.api.views import snapshots as snapshot_view
 from cinder.db import snapshots as snapshots_db
@@ -16,36 +15,8 @@ from cinder.db import volumes as volumes_db
 from cinder.policies import manage_snapshots as policy
 from cinder.volume.api import manage_snapshots
 
-
-def _list(req: wsgi.Request, answer: view_base.View) -> dict[str, Any]:
-    req.context.authorize(policy.LIST)
-    return page(req, manage_snapshots.list_manageable, answer)
-
-
-@wsgi.listing(LIST)
-@wsgi.response(shape=view.SUMMARY.page)
-def old_index(req: wsgi.Request) -> dict[str, Any]:
-    return _list(req, view.SUMMARY)
-
-
-@wsgi.listing(LIST)
-@wsgi.response(shape=view.DETAIL.page)
-def old_detail(req: wsgi.Request) -> dict[str, Any]:
-    return _list(req, view.DETAIL)
-
-
-@wsgi.versions(mv.MANAGEABLE_LISTS)
-@wsgi.listing(LIST)
-@wsgi.response(shape=view.SUMMARY.page)
-def index(req: wsgi.Request) -> dict[str, Any]:
-    return _list(req, view.SUMMARY)
-
-
-@wsgi.versions(mv.MANAGEABLE_LISTS)
-@wsgi.listing(LIST)
-@wsgi.response(shape=view.DETAIL.page)
-def detail(req: wsgi.Request) -> dict[str, Any]:
-    return _list(req, view.DETAIL)
+old_index, old_detail, index, detail = manageable.lists(
+    policy.LIST, manage_snapshots.list_manageable, view)
 
 
 @wsgi.body(schema.MANAGE, key='snapshot')
@@ -54,7 +25,7 @@ def old_manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     volume = volumes_db.get(req.context, ident(body['volume_id']))
     req.context.authorize(policy.MANAGE, volume)
     snapshot = manage_snapshots.manage(
-        req.context, volume, reference=reference(body), name=body.get('name'),
+        req.context, volume, reference=manageable.reference(body), name=body.get('name'),
         description=body.get('description'), metadata=body.get('metadata'))
     return snapshot_view.CHANGED.one(req, snapshot)
 
