@@ -5,9 +5,11 @@ what is used is declared, and some things happen in one place only."""
 import ast
 import configparser
 import functools
+import graphlib
 import importlib.metadata
 import pathlib
 import re
+from collections import defaultdict
 
 import pytest
 
@@ -149,3 +151,70 @@ def test_every_context_has_its_type():
                for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
                if argument.arg.lstrip('_') == 'ctxt' and argument.annotation is None]
     assert missing == []
+
+
+# ----------------------------------------------------------------------------------------- figures
+FILE_LINES, FUNCTION_LINES, EQUAL_LINES = 500, 20, 10
+# Files that may be longer -> why.
+LONG_FILES = {'cinder/db/models.py': 'the tables, one after the other',
+              'cinder/db/volumes.py': 'shrinks when the modules of db share one class'}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def test_no_file_is_long():
+    lengths = {path.relative_to(ROOT).as_posix(): len(path.read_text().splitlines())
+               for path in SOURCES}
+    long = {name for name, lines in lengths.items() if lines > FILE_LINES}
+    assert long - LONG_FILES.keys() == set()
+
+
+def test_few_functions_are_long():
+    """95 of 100 functions have at most FUNCTION_LINES lines; a migration is what it is."""
+    found = sorted((node.end_lineno - node.lineno + 1, f'{path.relative_to(ROOT)}: {node.name}')
+                   for path in SOURCES if 'migrations' not in path.parts
+                   for node in ast.walk(tree(path)) if isinstance(node, FUNCTIONS))
+    longest = found[round(0.95 * (len(found) - 1)):]
+    assert longest[0][0] <= FUNCTION_LINES, longest
+
+
+def test_modules_import_each_other_in_no_circle():
+    """Of what is imported with the module; import-linter looks at packages too."""
+    names = {name_of_module(path): path for path in SOURCES}
+    graph = {name: set(top_level_imports(path, names)) - {name} for name, path in names.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names a circle
+
+
+def name_of_module(path):
+    return '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__')
+
+
+def top_level_imports(path, names):
+    """The modules of `names` that come with this one: not for type hints, not in a function."""
+    todo = list(tree(path).body)
+    for node in todo:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f'{path}: a relative import'
+            whole = (f'{node.module}.{alias.name}' for alias in node.names)
+            yield from (name if name in names else node.module for name in whole
+                        if name in names or node.module in names)
+        elif not isinstance(node, FUNCTIONS) and not is_for_types(node):
+            todo += (child for child in ast.iter_child_nodes(node)
+                     if isinstance(child, (ast.stmt, ast.ExceptHandler)))
+
+
+def is_for_types(node):
+    return isinstance(node, ast.If) and 'TYPE_CHECKING' in ast.dump(node.test)
+
+
+def test_no_lines_stand_in_two_modules():
+    """EQUAL_LINES lines one after the other, blank ones not counted."""
+    places = defaultdict(dict)
+    for path in SOURCES:
+        lines = [(number, line.strip()) for number, line in
+                 enumerate(path.read_text().splitlines(), 1) if line.strip()]
+        for first in range(len(lines) - EQUAL_LINES + 1):
+            run = tuple(line for _number, line in lines[first:first + EQUAL_LINES])
+            places[run].setdefault(path.relative_to(ROOT).as_posix(), lines[first][0])
+    assert [found for found in places.values() if len(found) > 1] == []
