@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CONF with every option registered, and how a program fills it. One module per concern holds
-the options; options of libraries are registered by whoever uses the library."""
+"""CONF with all options registered, and the reading of the command line and files. One module per
+topic holds the options; the module that uses a library registers the options of that library."""
 
 import contextlib
 import io
@@ -14,29 +14,29 @@ from oslo_config import cfg
 from cinder.conf import config_files, options
 
 CONF = cfg.CONF
-# OS_SECTION__OPTION, which oslo.config reads.
+# Environment variables OS_SECTION__OPTION, which oslo.config reads.
 _VARIABLE = re.compile(r'OS_[A-Z0-9_]+?__[A-Z0-9_]+')
-# What it prints of a value that may stand on the command line.
+# What oslo.config prints for a wrong value of an option that is also a command-line argument.
 _ARGUMENT = re.compile(r'argument --(\S+): Invalid (.*) value: (.*)', re.DOTALL)
 FOLDERS = ('~/.cinder', '/etc/cinder')
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Give `conf` every option of this package."""
+    """Register all options of this package in `conf`."""
     for group, opts in options.BY_GROUP.items():
         conf.register_opts(opts, group=None if group == 'DEFAULT' else group)
 
 
 def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) -> None:
-    """Parse the command line and the files it names.
+    """Parse the command line and the files that it names.
 
-    Without `--config-file` and `--config-dir`, `cinder.conf` and the folder `cinder.conf.d`
-    are each taken from the first of FOLDERS that has them, and nothing else is looked for.
+    Without `--config-file` and `--config-dir`, `cinder.conf` and the directory `cinder.conf.d`
+    are each taken from the first of FOLDERS that has them; no other place is searched.
 
-    :param argv: program name, then its arguments
-    :param version: what `--version` prints
-    :raises SystemExit: with one line for the operator, for a file that cannot be read. Values are
-        checked by cinder.config_check.
+    :param argv: program name and its arguments
+    :param version: printed for `--version`
+    :raises SystemExit: a file cannot be read; the message is one line. cinder.config_check checks
+        the values.
     """
     prog = os.path.basename(argv[0])
     _forget_empty_variables()
@@ -51,7 +51,7 @@ def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) ->
 
 
 def _forget_empty_variables() -> None:
-    """Take an option whose variable of the environment is empty as not set, as in a file."""
+    """Treat an option with an empty environment variable as not set, as in a file."""
     for name in [name for name, value in os.environ.items()
                  if not value and _VARIABLE.fullmatch(name)]:
         del os.environ[name]
@@ -59,8 +59,8 @@ def _forget_empty_variables() -> None:
 
 @contextlib.contextmanager
 def _told_by_us() -> Iterator[None]:
-    """Raise what oslo.config prints before it exits because of the value of an option that can
-    stand on the command line too; it calls it an argument, wherever it stands."""
+    """Raise an error instead of the output that oslo.config prints before it exits. It reports an
+    option that is also a command-line argument as an argument, even if a file sets it."""
     terminal, said = sys.stderr, io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -69,14 +69,14 @@ def _told_by_us() -> Iterator[None]:
         found = _ARGUMENT.fullmatch(said.getvalue().strip())
         if found:
             raise cfg.ConfigFileValueError(
-                f'[DEFAULT] {found[1]} = {found[3]} is no valid {found[2]} value.') from None
+                f'[DEFAULT] {found[1]} = {found[3]} is not a valid {found[2]} value.') from None
         terminal.write(said.getvalue())
         raise
     terminal.write(said.getvalue())
 
 
 def _require_folders(conf: cfg.ConfigOpts) -> None:
-    """Stop at a folder that cannot be listed: oslo.config finds no file in it and says nothing."""
+    """Raise an error for a directory that cannot be listed; oslo.config would ignore it."""
     for folder in config_files.folders(conf):
         os.listdir(folder)
 

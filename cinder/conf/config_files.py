@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configuration files as text: how oslo.config parses them here, which they are, and each
-setting with its line. What the settings mean is decided elsewhere."""
+"""The configuration files as text: the parser that oslo.config uses, the list of files, and each
+setting with its line. Other modules interpret the settings."""
 
 import glob
 import os
@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from oslo_config import cfg, iniparser
 
-# What no value can need and what would end in a library's error at some later time.
+# No value needs these characters, and libraries fail on them later.
 _CONTROL = re.compile(r'[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]')
 
 
 class Setting(NamedTuple):
-    """One assignment of a file.
+    """One assignment in a file.
 
-    :param value: as written, lines joined by newlines
+    :param value: as written, its lines joined by newlines
     :param line: number of its first line
     """
 
@@ -29,7 +29,7 @@ class Setting(NamedTuple):
 
     @property
     def option(self) -> str:
-        """The option as messages name it."""
+        """The option as it is shown in messages: '[section] name'."""
         return f'[{self.section}] {self.name}'
 
     @property
@@ -38,12 +38,12 @@ class Setting(NamedTuple):
 
 
 class Parser(cfg.ConfigParser):
-    """Takes the place of oslo.config's parser. It reads UTF-8 in any locale, and leaves out an
-    option without a value: generated files hold such lines, and mean that it is not set."""
+    """Replaces the parser of oslo.config. It reads UTF-8 in any locale and ignores options without
+    a value: generated files contain such lines for options that are not set."""
 
     def parse(self) -> None:
-        """:raises cfg.Error: with file and line: what is there cannot be read"""
-        # The empty line at the end ends the last assignment, so that all end alike.
+        """:raises cfg.Error: the file cannot be parsed; the text has the path and line."""
+        # An empty last line ends the last assignment in the same way as the others.
         iniparser.BaseParser.parse(self, [*_lines(self.filename), ''])
 
     def assignment(self, key: str, value: list[str]) -> None:
@@ -55,7 +55,7 @@ class Parser(cfg.ConfigParser):
 
 
 class _Recorder(Parser):
-    """Keeps every assignment, those without a value too."""
+    """Records every assignment, including those without a value."""
 
     def __init__(self, filename: str) -> None:
         super().__init__(filename, {})
@@ -68,12 +68,12 @@ class _Recorder(Parser):
 
 
 def install() -> None:
-    """Have oslo.config parse files with Parser, also when it reads them again."""
+    """Make oslo.config use Parser, also when it reloads the files."""
     cfg.ConfigParser = Parser
 
 
 def paths(conf: cfg.ConfigOpts) -> Iterator[str]:
-    """The files of a parsed configuration; a later one wins over an earlier one."""
+    """Yield the paths of the files of a parsed configuration; later files override earlier ones."""
     for path in conf.config_file or ():
         yield os.path.abspath(os.path.expanduser(path))
     for folder in folders(conf):
@@ -81,23 +81,23 @@ def paths(conf: cfg.ConfigOpts) -> Iterator[str]:
 
 
 def folders(conf: cfg.ConfigOpts) -> list[str]:
-    """The folders whose files belong to a parsed configuration."""
+    """Return the configuration directories of a parsed configuration."""
     return [os.path.abspath(os.path.expanduser(folder))
             for folder in conf.config_dirs or conf.config_dir or ()]
 
 
 def settings(conf: cfg.ConfigOpts) -> list[Setting]:
-    """Every assignment in the files of a configuration, in the order in which they are read.
+    """Return every assignment in the files of a configuration, in the order of reading.
 
-    :raises cfg.Error, OSError: a file was changed since, and cannot be read now
+    :raises cfg.Error, OSError: a file has changed and cannot be read now
     """
     return [setting for path in paths(conf) for setting in settings_of(path)]
 
 
 def settings_of(path: str) -> list[Setting]:
-    """Every assignment in one file.
+    """Return every assignment in one file.
 
-    :raises cfg.Error, OSError: it cannot be read
+    :raises cfg.Error, OSError: the file cannot be read
     """
     recorder = _Recorder(path)
     try:
@@ -112,7 +112,7 @@ def _lines(path: str) -> list[str]:
         with open(path, 'rb') as file:
             raw = file.read()
     except IsADirectoryError:
-        raise cfg.ConfigFileParseError(path, 'it is a folder') from None
+        raise cfg.ConfigFileParseError(path, 'it is a directory') from None
     lines = raw.removeprefix(b'\xef\xbb\xbf').replace(b'\r\n', b'\n').split(b'\n')
     return [_text(path, number, line) for number, line in enumerate(lines, 1)]
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the folders among the options can be used, asked before a service starts. The folders of
-back ends are left to their drivers: storage that is not there now may come later."""
+"""Checks the directories in the options before a service starts. Drivers check the directories of
+their back ends, because storage that is missing now may appear later."""
 
 import os
 import stat
@@ -13,14 +13,14 @@ from cinder.conf.problem import Problem
 
 
 def unusable(path: str) -> str | None:
-    """Why no file can be made in a folder, which need not exist yet; None when one can.
+    """Return why no file can be created in a directory, which need not exist yet; None if one can.
 
-    A file or folder is made to find out, and removed.
+    A temporary file or directory is created for the test.
     """
     try:
         existing = _nearest(os.path.abspath(path))
         if not stat.S_ISDIR(os.stat(existing).st_mode):
-            return f'{existing} is not a folder'
+            return f'{existing} is not a directory'
         if existing == os.path.abspath(path):
             tempfile.TemporaryFile(dir=existing).close()
         else:
@@ -34,7 +34,7 @@ def unusable(path: str) -> str | None:
 
 
 def _nearest(path: str) -> str:
-    """The path, or the first folder above it that exists."""
+    """Return the path itself, or its nearest parent that exists."""
     while True:
         try:
             os.stat(path)
@@ -45,22 +45,22 @@ def _nearest(path: str) -> str:
 
 
 def check_state_path(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The folder that other options refer to."""
+    """Check the directory that other options refer to."""
     yield from check(conf, 'DEFAULT', 'state_path')
 
 
 def check_working_folders(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The folders in which cinder-volume works."""
+    """Check the directories in which cinder-volume works."""
     yield from check(conf, 'DEFAULT', 'image_conversion_dir')
-    # os-brick takes locks between processes there.
+    # os-brick creates its lock files there.
     if 'oslo_concurrency' in conf and conf.oslo_concurrency.lock_path:
         yield from check(conf, 'oslo_concurrency', 'lock_path')
 
 
 def check(conf: cfg.ConfigOpts, group: str, name: str) -> Iterator[Problem]:
-    """Check one option that names a folder."""
+    """Check one option that names a directory."""
     path = conf[name] if group == 'DEFAULT' else conf[group][name]
     reason = unusable(path)
     if reason:
-        yield Problem(f'[{group}] {name} = {path} cannot be used: {reason}. Give a folder in which '
-                      'this user may write.')
+        yield Problem(f'[{group}] {name} = {path} cannot be used: {reason}. Expected a directory '
+                      'that this user can write to.')

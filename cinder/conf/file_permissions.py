@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds configuration files that others on this host may read or change although they must not, so
-that an operator learns it at start. Reads files and their modes, changes nothing."""
+"""Finds configuration files that other users of this host can read or change although they must
+not. Reads files and their modes, changes nothing."""
 
 import os
 import re
@@ -13,13 +13,13 @@ from oslo_utils import strutils
 from cinder.conf import config_files, options
 from cinder.conf.problem import Problem
 
-# Ours; those of libraries are told by their names, as their logs tell them.
+# Our options; those of libraries are recognized by name, as in oslo.log.
 _SECRET = frozenset(opt.dest for opts in options.BY_GROUP.values() for opt in opts if opt.secret)
 _URL_WITH_PASSWORD = re.compile(r'://[^/\s@]*:[^/\s@]+@')
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """What others may do with the files of this configuration, the worst first.
+    """Report what other users can do with the files of this configuration, the worst first.
 
     :param conf: a parsed configuration
     """
@@ -28,14 +28,14 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 def _exposure(text: str, grave: bool) -> Problem:
-    return Problem(f'Not safe: {text}', fatal=False, grave=grave)
+    return Problem(f'Unsafe permissions: {text}', fatal=False, grave=grave)
 
 
 def _writable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     for path in dict.fromkeys((*config_files.paths(conf), *_others(conf))):
         if _mode(path) & stat.S_IWOTH:
-            yield _exposure(f'chmod o-w {path}: EVERY USER OF THIS HOST CAN CHANGE it, and with '
-                            'that decide what this service does and for whom.', True)
+            yield _exposure(f'chmod o-w {path}: EVERY USER OF THIS HOST CAN CHANGE it, and so '
+                            'control this service and the access to it.', True)
         folder = os.path.dirname(os.path.abspath(path))
         mode = _mode(folder)
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
@@ -48,14 +48,15 @@ def _readable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         secrets = sorted(set(_secrets(path))) if _mode(path) & stat.S_IROTH else ()
         if secrets:
             yield _exposure(f'chmod o-rwx {path}: every user of this host can read it, and it '
-                            f'holds {", ".join(secrets)}.', False)
+                            f'contains {", ".join(secrets)}.', False)
     key = conf.ssl.key_file if 'ssl' in conf and 'key_file' in conf.ssl else None
     if key and _mode(key) & stat.S_IROTH:
-        yield _exposure(f'chmod o-rwx {key}: every user of this host can read this key.', False)
+        yield _exposure(f'chmod o-rwx {key}: every user of this host can read this private key.',
+                        False)
 
 
 def _others(conf: cfg.ConfigOpts) -> Iterator[str]:
-    """Files that decide who may do what, where they are used and there."""
+    """Yield the other files that control access, if they are used and exist."""
     names = [conf.api_paste_config] if 'api_paste_config' in conf else []
     if 'oslo_policy' in conf:
         names.append(conf.oslo_policy.policy_file)

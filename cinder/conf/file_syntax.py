@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the files as they are written: options without a value, set twice, or joined with the
-line before by indentation. What values mean is for option_values.py."""
+"""Checks the syntax of the files: options without a value, set twice, or joined to the previous
+line by indentation. option_values.py checks the values."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ASSIGNMENT = re.compile(r'([A-Za-z_][A-Za-z0-9_-]*)\s*[=:]')
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """:raises cfg.Error: a file cannot be read any more"""
+    """:raises cfg.Error: a file can no longer be read."""
     settings = config_files.settings(conf)
     known = Known(conf, settings)
     for setting in settings:
@@ -26,13 +26,13 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 def _joined(setting: config_files.Setting, known: Known) -> Iterator[Problem]:
-    """A line that begins with a blank belongs to the value before it, which few people mean when
-    they indent an option."""
+    """Report an indented option: a line that begins with a blank continues the value of the
+    previous line."""
     for number, line in enumerate(setting.value.split('\n')[1:], setting.line + 1):
         found = _ASSIGNMENT.match(line)
         if found and known.find_quickly(setting.section, found[1]):
-            yield Problem(f'{setting.path}:{number} sets {found[1]} but begins with a blank, which '
-                          f'makes it a part of {setting.option}: remove the blanks before it.')
+            yield Problem(f'{setting.path}:{number} sets {found[1]} but begins with a blank, so it '
+                          f'is a part of {setting.option}: remove the leading blanks.')
 
 
 def _empty(settings: list[config_files.Setting]) -> Iterator[Problem]:
@@ -41,7 +41,7 @@ def _empty(settings: list[config_files.Setting]) -> Iterator[Problem]:
         if not setting.value.strip():
             found.setdefault(setting.section, []).append(setting.name)
     if found:
-        yield Problem('Options without a value are taken as not set: ' + '; '.join(
+        yield Problem('Options without a value are treated as not set: ' + '; '.join(
             f'[{section}] {", ".join(dict.fromkeys(names))}'
             for section, names in found.items()) + '.', fatal=False)
 
@@ -57,4 +57,4 @@ def _twice(settings: list[config_files.Setting], known: Known) -> Iterator[Probl
         option = known.find(setting.section, setting.name)
         if option and not option.multi and not isinstance(option.type, types.MultiString):
             yield Problem(f'{setting.option} is set in line {before.line} of {setting.path} and '
-                          f'again in line {setting.line}: the last one counts.', fatal=False)
+                          f'again in line {setting.line}: the last value is used.', fatal=False)

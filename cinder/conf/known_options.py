@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which options there are: ours, those of the libraries, and those that a driver registered."""
+"""Finds options by name: our own, those of libraries, and those that drivers registered."""
 
 from collections.abc import Iterable, Sequence
 
@@ -17,9 +17,9 @@ _OURS: dict[str, dict[str, Option]] = {
 
 
 class Known:
-    """What is known for one configuration.
+    """The options that are known for one configuration.
 
-    :param settings: of its files, which say where credentials are and what may be a back end
+    :param settings: settings of its files, for the sections of credentials and back ends
     """
 
     def __init__(self, conf: cfg.ConfigOpts, settings: Sequence[config_files.Setting]) -> None:
@@ -35,11 +35,11 @@ class Known:
                                           if setting.name in _OURS[backend.GROUP]}
 
     def find(self, section: str, name: str) -> Option | None:
-        """The option of that exact name, or None."""
+        """Return the option with exactly this name, or None."""
         return self.find_quickly(section, name) or library.find_newer(normal(section), name)
 
     def find_quickly(self, section: str, name: str) -> Option | None:
-        """The same without asking libraries, which may have more options than the table."""
+        """Return the same, without importing libraries that are newer than the table."""
         section = normal(section)
         return (_OURS.get(section, {}).get(name) or library.find(section, name)
                 or self._elsewhere(section, name))
@@ -55,34 +55,34 @@ class Known:
         return found
 
     def has_section(self, section: str) -> bool:
-        """Whether anything reads the section, or it may describe a back end."""
+        """Return whether the section is read, or may describe a back end."""
         section = normal(section)
         return (section in self._fixed or section in self._credentials or section in self._backends
                 or bool(self._registered(section)))
 
     def is_read(self, section: str) -> bool:
-        """Whether anything reads the section now: not if it describes a back end that is off."""
+        """Return whether the section is read now; that of a disabled back end is not."""
         section = normal(section)
         return section in self._fixed | self._credentials | self._enabled or bool(
             self._registered(section))
 
     def is_fixed(self, section: str) -> bool:
-        """Whether the section is one of ours or of a library, so no back end."""
+        """Return whether the section is one of ours or of a library, so not of a back end."""
         return normal(section) in self._fixed
 
     def names(self, section: str) -> list[str]:
-        """The names that may stand in a section, without old ones."""
+        """Return the option names that a section can have, without deprecated ones."""
         section = normal(section)
         ours = _OURS.get(section, {} if section in self._fixed else _OURS[backend.GROUP])
         return [*(name for name, option in ours.items() if not option.now),
                 *library.names(section), *self._registered(section)]
 
     def sections(self) -> list[str]:
-        """The names that sections have, but for those of back ends."""
+        """Return the names of known sections, except those of back ends."""
         return sorted(self._fixed)
 
     def _registered(self, section: str) -> list[str]:
-        """The options of a section that somebody else, such as a driver of its own, registered."""
+        """Return the options of a section that other code, such as a driver, registered."""
         return [name for group in self._spellings.get(section, (section,))
                 if group in self._conf and is_group(self._conf, group)
                 for name in self._conf[group]]
@@ -94,15 +94,15 @@ class Known:
 
 
 def is_group(conf: cfg.ConfigOpts, name: str) -> bool:
-    """Whether something registered is a section; an option of [DEFAULT] otherwise."""
+    """Return whether a registered name is a section; otherwise it is an option of [DEFAULT]."""
     try:
         return isinstance(conf[name], cfg.ConfigOpts.GroupAttr)
     except (cfg.Error, ValueError):
-        return False  # an option whose value is wrong
+        return False  # an option with an invalid value
 
 
 def enabled(settings: Iterable[config_files.Setting]) -> list[str]:
-    """The names in enabled_backends as the files have them, as far as they can be told."""
+    """Return the names in enabled_backends according to the files."""
     found: list[str] = []
     for setting in settings:
         if (setting.section, setting.name) == (DEFAULT, 'enabled_backends') and setting.value:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Options of the libraries, from the table library_options.json, which tools/library_options.py
-makes from the libraries. An option that it lacks is looked for in the libraries themselves."""
+generates. An option that is not in the table is looked up in the libraries themselves."""
 
 import functools
 import importlib.metadata
@@ -17,10 +17,10 @@ DEFAULT = 'DEFAULT'
 
 
 class Option(NamedTuple):
-    """What is known of an option without registering it.
+    """The properties of an option, without registering it.
 
-    :param type: converts a text; raises ValueError
-    :param now: its present name as `[section] name`, where this name is an old one
+    :param type: converts a string; raises ValueError
+    :param now: the current name as `[section] name`, if this name is deprecated
     """
 
     type: Callable[[str], Any]
@@ -31,42 +31,42 @@ class Option(NamedTuple):
 
 
 def of(opt: cfg.Opt, now: str | None = None) -> Option:
-    """The same for an option that is declared."""
+    """Return the properties of a declared option."""
     return Option(opt.type, opt.secret, opt.multi, now, opt.default)
 
 
 def normal(section: str) -> str:
-    """The name of a section as oslo.config compares it."""
+    """Return the name of a section as oslo.config compares it."""
     return section if section == DEFAULT else section.lower()
 
 
 def sections() -> list[str]:
-    """The sections that the libraries read."""
+    """Return the sections that the libraries read."""
     return [section for section in _table() if section != DEFAULT]
 
 
 def names(section: str) -> list[str]:
-    """The present names of the options that the libraries read in a section."""
+    """Return the current names of the options that the libraries read in a section."""
     return [name for name, row in _table().get(section, {}).items() if 'now' not in row]
 
 
 def find(section: str, name: str) -> Option | None:
-    """The option of a library.
+    """Return the option of a library, or None.
 
-    :param section: as normal() makes it
+    :param section: name as normal() returns it
     """
     row = _table().get(section, {}).get(name)
     return _option(row) if row else None
 
 
 def find_newer(section: str, name: str) -> Option | None:
-    """The same, asking those of the libraries themselves that are not the ones of the table; slow
-    where there are any."""
+    """Return the option as a library declares it whose version differs from that of the table, or
+    None; slow, because it imports the library."""
     return _declared(section).get(name) if section in _table() else None
 
 
 def find_credential(name: str) -> Option | None:
-    """An option of a way to log in, for sections that `auth_section` names."""
+    """Return an authentication option, for sections that `auth_section` names."""
     return find('service_user', name)
 
 

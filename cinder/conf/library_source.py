@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of the libraries as the libraries declare them. Slow, for it imports them: daemons
-have the table that tools/library_options.py makes of this, see library.py."""
+"""The options of the libraries as the libraries declare them. Slow, because it imports them;
+daemons use the table that tools/library_options.py generates from this, see library.py."""
 
 import importlib
 import importlib.metadata
@@ -10,22 +10,22 @@ from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
-# Entry points of oslo.config.opts whose sections services here read.
+# Entry points of oslo.config.opts whose sections the services here read.
 NAMESPACES = (
     'castellan.config', 'keystonemiddleware.audit', 'keystonemiddleware.auth_token', 'os_brick',
     'oslo.concurrency', 'oslo.db', 'oslo.log', 'oslo.messaging', 'oslo.middleware', 'oslo.policy',
     'oslo.privsep', 'oslo.reports', 'oslo.service.periodic_task', 'oslo.service.service',
     'oslo.service.sslutils', 'oslo.service.wsgi', 'oslo.versionedobjects', 'osprofiler')
-# What one library declares under a name that its users choose.
+# What one library declares for sections that its users name.
 PRIVSEP, PRIVSEP_SECTIONS = 'privsep', ('cinder_sys_admin', 'cinder_as_root', 'privsep_osbrick')
-# Sections whose credentials, and whose connection, keystoneauth reads.
+# Sections whose credentials, and those whose connection options, keystoneauth reads.
 AUTH_SECTIONS = ('glance', 'keystone_authtoken', 'nova', 'service_user')
 SESSION_SECTIONS = ('glance', 'keystone_authtoken', 'nova')
 AUTH = 'keystoneauth1'
 
 
 def declared(libraries: Iterable[str] | None = None) -> Iterator[tuple[str, str, cfg.Opt]]:
-    """Section, distribution and option of each option that the libraries declare.
+    """Yield section, distribution and option of each option that the libraries declare.
 
     :param libraries: names of distributions; None: all
     """
@@ -42,10 +42,10 @@ def declared(libraries: Iterable[str] | None = None) -> Iterator[tuple[str, str,
 
 
 def credentials() -> Iterator[cfg.Opt]:
-    """The options of every way to log in that keystoneauth has."""
+    """Yield the options of all authentication plugins of keystoneauth."""
     loading = _loading()
     yield from loading.get_auth_common_conf_options()
-    # It complains of each way to log in whose own library is not installed.
+    # It warns about each plugin whose own library is not installed.
     logger = logging.getLogger('stevedore')
     level = logger.level
     logger.setLevel(logging.CRITICAL)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a line can be logged with the formats that are configured, and whether the file of
-log_config_append can be what logging.config reads. What only loading it shows, such as a class that
-does not exist, ends the start as well, later."""
+"""Checks the formats of log lines, and the file of log_config_append as far as it can be checked
+without loading it. Other errors in that file, such as a missing class, stop the service later."""
 
 import configparser
 import logging
@@ -19,7 +18,7 @@ _SECTIONS = ('loggers', 'handlers', 'formatters')
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The file is there, is an INI file, and has the sections that it must have."""
+    """Check that the file exists, is an INI file and has the required sections."""
     path = conf.log_config_append if 'log_config_append' in conf else None
     reason = _unusable(path) if path else None
     if reason:
@@ -27,14 +26,14 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 class _Context(context.RequestContext):
-    """One that does not become the context of this thread."""
+    """A context that does not become the context of this thread."""
 
     def update_store(self) -> None:
-        """The base class would."""
+        """Do nothing; the base class stores the context in the thread."""
 
 
 def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """A format with a name that no record has would be a traceback in place of each line."""
+    """Check the formats: one with an unknown name would log a traceback instead of each line."""
     if 'logging_default_format_string' not in conf:
         return
     try:
@@ -55,8 +54,8 @@ def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                 datefmt=conf.log_date_format).format(record)
         except (KeyError, ValueError, TypeError, IndexError) as exc:
             yield Problem(f'[DEFAULT] {" or ".join(options)} cannot be used: '
-                          f'{utils.one_line(exc).rstrip(".")}; expected %(NAME)s with the names '
-                          'that records of the log have.')
+                          f'{utils.one_line(exc).rstrip(".")}; expected %(NAME)s with the '
+                          'attribute names of log records.')
             return
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the log of every program looks: the levels of the libraries, and no text twice in a line.
-What is logged is the business of whoever logs it."""
+"""Log format and levels of every program: levels of the libraries, and no duplicate text in a line.
+"""
 
 import logging
 
@@ -9,23 +9,23 @@ from oslo_log import formatters, log
 
 from cinder import utils
 
-# Libraries that say at INFO what this service says too, or warn of what is no trouble: alembic of
-# each step, oslo.service of the address and of each stop, amqp of a channel that is being closed.
-# oslo.db logs a traceback for each error that it hands on, also for those that we answer.
+# Libraries that log what this service logs itself, or warn without need: alembic logs each step,
+# oslo.service the address and each stop, amqp the closing of a channel, oslo.db a traceback for
+# each error that it raises, even if it is handled here.
 LEVELS = ('alembic=WARN', 'amqp=ERROR', 'oslo.service.wsgi=WARN',
           'oslo_db.sqlalchemy.exc_filters=CRITICAL')
 
 
 def set_defaults() -> None:
-    """Set the levels, before a configuration is read that may set others."""
+    """Set the default levels, before a configuration is read that may set others."""
     log.set_defaults(default_log_levels=[*log.get_default_log_levels(), *LEVELS])
 
 
 def setup(conf: cfg.ConfigOpts, version: str) -> None:
-    """Log as the options say.
+    """Set up logging as configured.
 
     :param conf: a parsed configuration
-    :param version: of this program
+    :param version: version of the program
     """
     log.setup(conf, 'cinder', version)
     for handler in logging.getLogger().handlers:
@@ -35,8 +35,8 @@ def setup(conf: cfg.ConfigOpts, version: str) -> None:
 
 
 class Formatter(formatters.ContextFormatter):
-    """That of oslo.log, which adds to a warning or error what the exception at hand says: without
-    what the message said already, in one line, and without passwords."""
+    """The formatter of oslo.log, which appends the current exception to warnings and errors: in one
+    line, without passwords, and not if the message already contains it."""
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)

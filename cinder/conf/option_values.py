@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the values of all options, ours and those of libraries, by the types that they declare,
-and the references ($option) in them. What values mean together is for other checks."""
+"""Checks the values of all options, ours and those of libraries, against their declared types, and
+resolves the references ($option) in them. Other checks compare values with each other."""
 
 import math
 import re
@@ -14,22 +14,22 @@ from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, Option, normal
 from cinder.conf.problem import Problem
 
-# As oslo.config finds them: $name, ${name}, ${section.name}; two dollar signs mean one.
+# The syntax of oslo.config: $name, ${name}, ${section.name}; two dollar signs mean one.
 _DOLLAR = re.compile(r'\$(?:(?P<escaped>\$)|(?P<named>[_a-z][._a-z0-9]*)'
                      r'|\{(?P<braced>[_a-z][._a-z0-9]*)\})', re.IGNORECASE)
-# The kernel, timers and columns take no more, and what needs more has a limit of its own.
+# The kernel, timers and columns accept no more; options with larger values have their own limit.
 LARGEST = 2**31 - 1
 _SHOWN = 60
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """:raises cfg.Error, OSError: a file cannot be read any more"""
+    """:raises cfg.Error, OSError: a file can no longer be read."""
     complaints = list(check_files(conf))
     yield from complaints or _unreadable(conf)
 
 
 def check_files(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The same for the files as they are now, which may be about to be read again.
+    """Check the current content of the files, also before they are read again.
 
     :raises cfg.Error, OSError: a file cannot be read
     """
@@ -39,8 +39,8 @@ def check_files(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 def _unreadable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """What is wrong although the files are not: values of the command line or the environment.
-    oslo.config checks a value only when somebody asks for it."""
+    """Report invalid values of the command line and the environment; oslo.config checks a value
+    only when it is read."""
     for group, opts in options.BY_GROUP.items():
         section = conf if group == DEFAULT else conf[group]
         for opt in opts:
@@ -51,11 +51,11 @@ def _unreadable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 class _Unresolved(Exception):
-    """A reference leads nowhere; the text says what to write."""
+    """A reference cannot be resolved; the text says what to write."""
 
 
 class Values:
-    """The settings of the files of a configuration, and what they amount to."""
+    """The settings in the files of a configuration, and their effective values."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -66,8 +66,8 @@ class Values:
                       for setting in self.settings}
 
     def faults(self, setting: config_files.Setting) -> Iterator[str]:
-        """What is wrong with one setting: nothing if no option is known by that name, another
-        setting has taken its place, or it belongs to a back end that is not enabled."""
+        """Return what is wrong with one setting. An unknown option, a setting that a later one
+        overrides, and one of a disabled back end have no faults."""
         option = self.known.find(setting.section, setting.name)
         if not option or not self.known.is_read(setting.section) or not (
                 option.multi or self._is_last(setting)):
@@ -82,12 +82,12 @@ class Values:
             yield f'{setting.option}{value} ({setting.place}): {reason}.'
 
     def effective(self) -> list[config_files.Setting]:
-        """The settings that count: of several for one option the last, unless it takes many."""
+        """Return the effective settings: the last of each option, or all if it is multi-valued."""
         return [setting for setting in self.settings if self._is_last(setting) or getattr(
             self.known.find(setting.section, setting.name), 'multi', False)]
 
     def text(self, setting: config_files.Setting) -> str:
-        """The value of a setting with its references replaced, as far as they can be."""
+        """Return the value of a setting with its references resolved, if they can be."""
         try:
             return self.expand(setting.value, setting.section, (setting,))
         except _Unresolved:
@@ -97,10 +97,10 @@ class Values:
         return self._last[normal(setting.section), setting.name] is setting
 
     def expand(self, value: str, section: str, via: tuple[config_files.Setting, ...] = ()) -> str:
-        """A value with all references in it replaced.
+        """Resolve all references in a value.
 
-        :param via: the settings that led here
-        :raises _Unresolved: one leads nowhere
+        :param via: the settings that refer to the value
+        :raises _Unresolved: a reference cannot be resolved
         """
         return _DOLLAR.sub(lambda found: self._resolve(found, section, via),
                            value.replace(r'\$', '$$'))
@@ -122,17 +122,17 @@ class Values:
                         else '' if default is None else str(default))
         option = via and self.known.find(via[0].section, via[0].name)
         what = 'a dollar sign' if option and option.secret else f'{found[0]},'
-        raise _Unresolved(f'holds {what} that refers to no option; if a dollar sign is meant, '
-                          f'write it twice: $$')
+        raise _Unresolved(f'contains {what} that refers to no option; for a literal dollar sign, '
+                          f'write $$')
 
 
 def _convert(option: Option, text: str) -> object:
     value = option.type(text)
     for each in value if isinstance(value, list) else (value,):
         if isinstance(each, float) and not math.isfinite(each):
-            raise ValueError('a finite number is expected')
+            raise ValueError('expected a finite number')
         if isinstance(each, int) and abs(each) > LARGEST and not _has_limit(option.type, each):
-            raise ValueError(f'at most {LARGEST} is expected')
+            raise ValueError(f'expected at most {LARGEST}')
     return value
 
 
@@ -143,13 +143,13 @@ def _has_limit(kind: object, value: int) -> bool:
 def _reason(exc: Exception) -> str:
     text = ' '.join(str(exc).split())
     if text.startswith('invalid literal for int'):
-        return 'a whole number is expected'
+        return 'expected an integer'
     if text.startswith('could not convert string to float'):
-        return 'a number is expected'
+        return 'expected a number'
     return text.rstrip('.')
 
 
 def shown(value: str) -> str:
-    """A value in a message: one line, not too long, without the password of a URL."""
+    """Return a value for a message: one line, shortened, without the password of a URL."""
     text = utils.masked(' '.join(value.split()))
     return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every option of this package by group: the one table that registration, the sample file and
-the search for unknown options share."""
+"""All options of this package by group: the table for registration, the sample file and the search
+for unknown options."""
 
 from cinder.conf import (
     api,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a check of the configuration finds. Holds no check; those are where the knowledge is."""
+"""The result of a configuration check. The checks are in the packages that they are about."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -10,9 +10,9 @@ from oslo_config import cfg
 class Problem(NamedTuple):
     """One fault of the configuration.
 
-    :param text: one line: the option as `[section] name`, its value if that is no secret, what is
-        wrong with it, what is expected
-    :param fatal: whether a daemon refuses to start; a warning otherwise
+    :param text: one line: the option as `[section] name`, its value if it is not secret, what is
+        wrong, what is expected
+    :param fatal: whether the daemon does not start; otherwise it logs a warning
     :param grave: whether such a warning is logged as an error
     """
 
@@ -21,5 +21,5 @@ class Problem(NamedTuple):
     grave: bool = False
 
 
-# A check reads options and, at most, local files; it neither changes nor waits for anything.
+# A check only reads options and local files; it changes nothing and does not wait.
 Check = Callable[[cfg.ConfigOpts], Iterator[Problem]]

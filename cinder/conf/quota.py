@@ -1,27 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Default quotas of a project; -1 is unlimited.
-Limits set through the API are rows in the database and win over these."""
+Limits set through the API are rows in the database and override these options."""
 
 from oslo_config import cfg
 
 OPTS = [
     cfg.IntOpt('quota_volumes', default=10, min=-1, mutable=True,
-               help='Number of volumes a project may have; -1: any number.'),
+               help='Number of volumes of a project; -1: unlimited.'),
     cfg.IntOpt('quota_snapshots', default=10, min=-1, mutable=True,
-               help='Number of snapshots a project may have; -1: any number.'),
+               help='Number of snapshots of a project; -1: unlimited.'),
     cfg.IntOpt('quota_gigabytes', default=1000, min=-1, mutable=True,
-               help='GiB of volumes and snapshots together a project may have; -1: any number.'),
+               help='GiB of volumes and snapshots of a project together; -1: unlimited.'),
     cfg.IntOpt('quota_backups', default=10, min=-1, mutable=True,
-               help='Number of backups a project may have; -1: any number.'),
+               help='Number of backups of a project; -1: unlimited.'),
     cfg.IntOpt('quota_backup_gigabytes', default=1000, min=-1, mutable=True,
-               help='GiB of backups a project may have; -1: any number.'),
+               help='GiB of backups of a project; -1: unlimited.'),
     cfg.IntOpt('quota_groups', default=10, min=-1, mutable=True,
-               help='Number of groups a project may have; -1: any number.'),
+               help='Number of groups of a project; -1: unlimited.'),
     cfg.IntOpt('per_volume_size_limit', default=-1, min=-1, mutable=True,
-               help='Largest size of one volume in GiB; -1: any.'),
+               help='Maximum size of a volume in GiB; -1: unlimited.'),
     cfg.BoolOpt('no_snapshot_gb_quota', default=False, mutable=True,
-                help='Leave snapshots out of the GiB quotas.'),
+                help='Do not count snapshots in the quotas of GiB.'),
     cfg.BoolOpt('use_default_quota_class', default=True,
-                help='Let the quota class named "default" in the database win over the '
-                     'quota options of this file.'),
+                help='Let the quota class "default" in the database override the quota options of '
+                     'this file.'),
 ]

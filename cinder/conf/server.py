@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Registers the options of oslo.service's WSGI server, which are ours to keep."""
+"""Registers the options of the WSGI server of oslo.service and keeps them free of warnings."""
 
 from oslo_config import cfg
 from oslo_service import _options
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Give `conf` the options of the server and its section [ssl]."""
-    # oslo.service means to drop these with its WSGI server; here they stay, so that a warning
-    # for each one that is set would only mislead.
+    """Register the options of the server and of its section [ssl] in `conf`."""
+    # oslo.service plans to remove these options with its WSGI server. They are kept here, so a
+    # deprecation warning for each of them would be wrong.
     for option in (*_options.wsgi_opts, *_options.ssl_opts):
         option.deprecated_for_removal = False
     conf.register_opts(_options.wsgi_opts)

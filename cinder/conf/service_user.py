@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether calls to other services carry a token of this service beside the caller's. The other
-options of the group, who this service is, are keystoneauth's, registered at the first such call."""
+"""Options of the service token that is sent to other services in addition to the token of the
+caller. keystoneauth owns the other options of the group; they are registered at the first such
+request."""
 
 from oslo_config import cfg
 
 GROUP = 'service_user'
 OPTS = [
     cfg.BoolOpt('send_service_user_token', default=False,
-                help='Send a token of the user that this section describes along with the '
-                     "caller's when other services are asked, so that they accept the caller's "
-                     'token also when it has ended meanwhile.'),
+                help='Send a token of the user in this section to other services in addition to '
+                     'the token of the caller, so that they accept the token of the caller also '
+                     'after it has expired.'),
 ]

@@ -5,7 +5,7 @@ from oslo_config import cfg
 
 OPTS = [
     cfg.IntOpt('volume_transfer_key_length', default=16, min=8, max=255,
-               help='Number of characters of the key that opens a volume transfer.'),
+               help='Number of characters of the key for accepting a volume transfer.'),
     cfg.IntOpt('volume_transfer_salt_length', default=8, min=1, max=255,
-               help='Number of characters of the salt that the key is stored with.'),
+               help='Number of characters of the salt for storing the key.'),
 ]

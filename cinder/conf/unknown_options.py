@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds what the configuration files set and nothing reads, so that an operator learns at start
-which lines of an inherited file do nothing, and what a misspelt one was to be."""
+"""Finds settings that nothing reads, for instance in an inherited file, and suggests the correct
+name of a misspelt one."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +12,7 @@ from cinder.conf.library import DEFAULT
 from cinder.conf.problem import Problem
 
 _LIKE = 0.75
-# What libraries once read and what they read instead: no name is like the old one.
+# Options that libraries no longer read, and their replacements, whose names are not similar.
 _REPLACED = {
     '[database] idle_timeout': '[database] connection_recycle_time',
     '[DEFAULT] sql_connection': '[database] connection',
@@ -33,9 +33,9 @@ _REPLACED = {
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """One warning for each option, or for a section of which nothing is read.
+    """Report each unknown option, or the whole section if nothing reads it.
 
-    :raises cfg.Error: a file cannot be read any more
+    :raises cfg.Error: a file can no longer be read
     """
     settings = config_files.settings(conf)
     known = Known(conf, settings)
@@ -51,8 +51,8 @@ def _section(setting: config_files.Setting, known: Known) -> str | None:
     if known.has_section(setting.section):
         return None
     like = _nearest(setting.section.strip(), known.sections())
-    return (f'Section [{setting.section}] of {setting.path} is not known, and describes no back '
-            f'end: it has no effect.{like and f" Did you mean [{like}]?"}')
+    return (f'Section [{setting.section}] of {setting.path} is unknown and does not describe a '
+            f'back end: it has no effect.{like and f" Did you mean [{like}]?"}')
 
 
 def _option(setting: config_files.Setting, known: Known) -> str | None:
@@ -60,17 +60,17 @@ def _option(setting: config_files.Setting, known: Known) -> str | None:
         return None
     start = f'Option {setting.option} of {setting.path}'
     if setting.section == DEFAULT and known.find(backend.GROUP, setting.name):
-        return (f'{start} belongs into the section of a back end or into [{backend.GROUP}]: it has '
-                f'no effect.')
+        return (f'{start} belongs in the section of a back end or in [{backend.GROUP}]: it has no '
+                f'effect here.')
     if setting.option in _REPLACED:
-        return f'{start} is not read any more: it has no effect. Set {_REPLACED[setting.option]}.'
+        return (f'{start} is no longer read: it has no effect. Set {_REPLACED[setting.option]}.')
     like = _nearest(setting.name.replace('-', '_'), known.names(setting.section))
-    return f'{start} is not known: it has no effect.{like and f" Did you mean {like}?"}'
+    return f'{start} is unknown: it has no effect.{like and f" Did you mean {like}?"}'
 
 
 def _nearest(name: str, names: Iterable[str]) -> str:
-    """The most similar name, or nothing; capitals make no difference."""
-    import difflib  # most files need none of it
+    """Return the most similar name, ignoring case, or an empty string."""
+    import difflib  # only needed for unknown names
     written = {each.lower(): each for each in names}
     return next((written[each] for each in
                  difflib.get_close_matches(name.lower(), written, 1, _LIKE)), '')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks the URLs of other services among the options: their form, not whether anybody answers.
-Those of the database, the message bus and the lock service are checked where those are used."""
+"""Checks the form of the URLs of other services in the options, without connecting to them. The
+URLs of the database, the message bus and the lock service are checked in their packages."""
 
 import urllib.parse
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from cinder.conf import config_files
 from cinder.conf.option_values import Values, shown
 from cinder.conf.problem import Problem
 
-# By name, in whichever section: those of ours and of libraries whose type is a mere text.
+# By name, in any section: our options, and those of libraries that are declared as strings.
 NAMES = frozenset((
     'public_endpoint', 'glance_api_servers', 'auth_url', 'auth_uri', 'www_authenticate_uri',
     'identity_uri', 'auth_endpoint', 'barbican_endpoint', 'endpoint_override', 'vault_url',
@@ -21,7 +21,7 @@ _EXAMPLE = 'https://service.example.com:1234/path'
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """:raises cfg.Error: a file cannot be read any more"""
+    """:raises cfg.Error: a file can no longer be read."""
     values = Values(conf)
     for setting in values.effective():
         option = values.known.find(setting.section, setting.name)
@@ -33,14 +33,14 @@ def _faults(setting: config_files.Setting, text: str, several: bool) -> Iterator
     for url in filter(None, map(str.strip, text.split(',') if several else [text])):
         reason = fault(url)
         if reason:
-            yield Problem(f'{setting.option} ({setting.place}): {shown(url)} is no URL of a '
-                          f'service: {reason}. Expected something like {_EXAMPLE}.')
+            yield Problem(f'{setting.option} ({setting.place}): {shown(url)} is not a URL of a '
+                          f'service: {reason}. Expected a URL such as {_EXAMPLE}.')
 
 
 def fault(url: str) -> str | None:
-    """What is wrong with the URL of a service, or None."""
+    """Return what is wrong with the URL of a service, or None."""
     if any(sign.isspace() for sign in url):
-        return 'it holds a blank'
+        return 'it contains a blank'
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
@@ -51,7 +51,7 @@ def fault(url: str) -> str | None:
     if not parts.hostname:
         return 'it names no host'
     if port == 0:
-        return 'a port is a number from 1 to 65535'
+        return 'its port is not a number from 1 to 65535'
     if parts.query or parts.fragment:
-        return 'it holds ? or #'
+        return 'it contains ? or #'
     return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The choice of a back end for a new volume: messages in, one placement out.
+"""Selects the back end of a new volume, group, retype or migration.
 
-Everything of a volume after that choice belongs to cinder.volume.
+cinder.volume does the work on that back end.
 """

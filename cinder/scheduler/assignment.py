@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a decision is made from, and the transaction that makes it true.
+"""Builds the request specs of a decision and writes its result to the database.
 
-The decision itself is made in cinder.scheduler.filter_scheduler.
+cinder.scheduler.filter_scheduler makes the decision.
 """
 from cinder import context, exception, objects, operations, utils
 from cinder.db import groups as groups_db
@@ -13,7 +13,7 @@ from cinder.scheduler.filter_scheduler import Placement
 
 
 def request_spec(volume: objects.Volume, operation: objects.Operation) -> objects.RequestSpec:
-    """What the decision needs, of the volume and of the arguments that the request left."""
+    """Return the request spec of a new volume, from its row and the arguments of the operation."""
     arguments = operation.arguments or {}
     return objects.RequestSpec(
         volume_id=volume.id, size=volume.size, volume_type=volume.volume_type,
@@ -25,9 +25,9 @@ def request_spec(volume: objects.Volume, operation: objects.Operation) -> object
 def move_spec(volume: objects.Volume, operation: objects.Operation,
               volume_type: objects.VolumeType | None,
               availability_zone: str | None = None) -> objects.RequestSpec:
-    """What another place for a volume has to have; the one where it is will not do.
+    """Return the request spec for moving a volume; its present pool is excluded.
 
-    :param availability_zone: None: a zone of its own will do.
+    :param availability_zone: zone of the destination; None: any zone.
     """
     return objects.RequestSpec(
         volume_id=volume.id, size=volume.size, volume_type=volume_type, present=volume.host,
@@ -36,16 +36,16 @@ def move_spec(volume: objects.Volume, operation: objects.Operation,
 
 
 def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[objects.RequestSpec]:
-    """What a back end has to fit for a group: one entry for each volume type that it takes."""
+    """Return one request spec, of size 0, for each volume type of a group."""
     return [objects.RequestSpec(size=0, volume_type=types_db.get(ctxt, type_id),
                                 availability_zone=group.availability_zone)
             for type_id in group.volume_types]
 
 
 def group_backend(ctxt: context.RequestContext, operation: objects.Operation) -> str | None:
-    """The back end of the group that a volume has waited for; None while the group is not there.
+    """Return the back end of the group of a new volume; None while the group is being created.
 
-    :raises NoValidBackend: it never will be, or not where the source of the volume is.
+    :raises NoValidBackend: the group has no back end, or another one than the source of the volume.
     """
     arguments = operation.arguments
     try:
@@ -66,7 +66,7 @@ def group_backend(ctxt: context.RequestContext, operation: objects.Operation) ->
 
 
 def place_of(placement: Placement) -> dict[str, str | None]:
-    """The columns of a volume that goes there."""
+    """Return the columns of a volume or group that is placed there."""
     pool = utils.pool_of(placement.host)
     return {'host': placement.host, 'availability_zone': placement.availability_zone,
             'cluster_name': placement.cluster and f'{placement.cluster}#{pool}'}
@@ -75,10 +75,10 @@ def place_of(placement: Placement) -> dict[str, str | None]:
 @session.retry_on_deadlock
 def assign(ctxt: context.RequestContext, operation: objects.Operation,
            resource: objects.Volume | objects.Group, placement: Placement) -> bool:
-    """Give the volume or group its place and the operation to that back end, in one transaction.
+    """Store the placement and requeue the operation for its back end, in one transaction.
 
-    :returns: False when it is not being created any more; then nothing is written.
-    :raises OperationLost: the claim was lost.
+    :returns: False when the resource is no longer being created; nothing is written then.
+    :raises OperationLost: another process has claimed the operation.
     """
     place = place_of(placement)
     creating = operations.transition_of(operation).meanwhile

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much a pool can still take: the arithmetic of reserved, thin and over-subscribed space.
+"""Computes the capacity that a pool can still provide: reserved, thin and over-subscribed space.
 
-The capacity filter and the weighers ask here, so that they cannot disagree. All sizes are GiB.
+Shared by the capacity filter and the weighers, so that both use the same values. All sizes are GiB.
 """
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# What drivers may say instead of a number (the driver reference, section on volume statistics).
+# Words that drivers may report instead of a number.
 WORDS = {'infinite': math.inf, 'unknown': None}
-# Ratio where neither the pool nor the configuration says a usable one.
+# Ratio if neither the pool nor the configuration has a valid one.
 DEFAULT_RATIO = 20.0
 
 
 def gib(value: object) -> float | None:
-    """A reported amount as a number: inf for 'infinite', None for 'unknown' and for no number."""
+    """Convert a reported amount: inf for 'infinite', None for 'unknown' or no number."""
     if isinstance(value, str) and value.strip().lower() in WORDS:
         return WORDS[value.strip().lower()]
     try:
@@ -25,12 +25,12 @@ def gib(value: object) -> float | None:
 
 
 def is_true(value: object) -> bool:
-    """Whether a reported flag is on; drivers send booleans and texts."""
+    """Return whether a reported flag is set; drivers report booleans and strings."""
     return value is True or str(value).strip().lower() in ('true', 'yes', '1', '<is> true')
 
 
 def wants_thick(extra_specs: Mapping[str, str]) -> bool:
-    """Whether a volume type asks for all of its space at once."""
+    """Return whether a volume type asks for thick provisioning."""
     return (extra_specs.get('provisioning:type') == 'thick'
             or any(is_true(extra_specs.get(scope + 'thick_provisioning_support'))
                    for scope in ('', 'capabilities:')))
@@ -38,9 +38,9 @@ def wants_thick(extra_specs: Mapping[str, str]) -> bool:
 
 @dataclass(slots=True)
 class Capacity:
-    """Space of one pool as last reported, less what was placed there since.
+    """Capacity of one pool as last reported, minus the volumes placed since.
 
-    `total` and `free` are None where unknown; `ratio` 'auto' follows the use of the pool.
+    `total` and `free` are None if unknown; `ratio` 'auto' is computed from the use of the pool.
     """
 
     total: float | None
@@ -54,11 +54,11 @@ class Capacity:
     @classmethod
     def from_report(cls, report: Mapping, ratio: object = DEFAULT_RATIO,
                     reserved_percentage: float = 0) -> 'Capacity':
-        """The capacity that a pool reports.
+        """Create the capacity from a report of a pool.
 
-        :param report: capabilities of the pool, those of its back end included.
-        :param ratio: over-subscription ratio for a pool that reports none.
-        :param reserved_percentage: percent of the total for a pool that reports none.
+        :param report: capabilities of the pool, merged with those of its back end.
+        :param ratio: over-subscription ratio if the pool reports none.
+        :param reserved_percentage: percentage of the total if the pool reports none.
         """
         allocated = gib(report.get('allocated_capacity_gb')) or 0.0
         provisioned = gib(report.get('provisioned_capacity_gb'))
@@ -73,21 +73,21 @@ class Capacity:
 
     @property
     def reserved(self) -> float:
-        """Space that no new volume may use."""
+        """GiB that are kept free of new volumes."""
         if self.total is None or math.isinf(self.total):
             return 0.0
         return math.floor(self.total * self.reserved_percentage / 100)
 
     @property
     def physical(self) -> float | None:
-        """Free space above the reserve; None where the pool does not know."""
+        """Free GiB minus the reserved ones; None if unknown."""
         return None if self.free is None else self.free - self.reserved
 
     @property
     def over_subscription(self) -> float:
-        """GiB that may be promised for each GiB there is.
+        """GiB that may be provisioned for each GiB of the pool.
 
-        'auto' keeps to what this pool has seen: the promised space for each used GiB, and one more.
+        'auto' uses the ratio measured so far, the provisioned space for each used GiB, plus 1.
         """
         if self.ratio != 'auto':
             return self.ratio
@@ -97,12 +97,12 @@ class Capacity:
         return 1 + self.provisioned / (max(self.total - self.free, 0.0) + 1)
 
     def room(self, thick: bool = False) -> float | None:
-        """GiB that can still be promised to new volumes; None where the pool does not know.
+        """Return the GiB that new volumes can be given; None if unknown.
 
-        A thin pool keeps two bounds: all promises together against its total, and new promises
-        against what is physically left, so that a pool that is full in fact takes nothing more.
+        A thin pool has two limits: the provisioned space against its total, and new volumes
+        against the physical free space, so that a full pool takes no more volumes.
 
-        :param thick: the volume takes all of its space at once, also where thin is supported.
+        :param thick: compute it for a thick volume, also if the pool supports thin ones.
         """
         physical = self.physical
         if physical is None or thick or not self.thin:
@@ -114,7 +114,7 @@ class Capacity:
         return min(room, (self.total - self.reserved) * ratio - self.provisioned)
 
     def take(self, size: float, thick: bool = False) -> None:
-        """Count a new volume of `size` GiB (negative: give it back) until the next report."""
+        """Subtract a new volume of `size` GiB until the next report; a negative size is added."""
         self.allocated += size
         self.provisioned += size
         if self.free is not None and (thick or not self.thin):
@@ -122,7 +122,7 @@ class Capacity:
 
 
 def _ratio(*candidates: object) -> float | str:
-    """The first usable ratio: 'auto' or a number from 1 on; less would waste space."""
+    """Return the first valid ratio, which is 'auto' or at least 1, or the default."""
     for value in candidates:
         if str(value).strip().lower() == 'auto':
             return 'auto'

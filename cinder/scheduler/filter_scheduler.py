@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The decision: which pool takes a volume, or why none does.
+"""Selects the pool for a volume or group, or explains why no pool fits.
 
-Pure computing on what cinder.scheduler.host_manager knows; messages and the operation's row are
-for cinder.scheduler.manager.
+Computes on the reports that cinder.scheduler.host_manager holds; cinder.scheduler.manager handles
+messages and the rows of operations.
 """
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one back end is not taken."""
+    """The reason why one back end or pool was not selected."""
 
     backend: str
     check: str
@@ -35,9 +35,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a volume goes; its size is taken from the pool already.
+    """The selected pool, from whose capacity the size of the volume is already subtracted.
 
-    `host` is 'host@backend#pool', `cluster` the cluster 'name@backend' of that back end or None.
+    `host` is 'host@backend#pool'; `cluster` is 'name@backend', or None without a cluster.
     """
 
     host: str
@@ -49,16 +49,16 @@ class Placement:
     guard: contextlib.AbstractContextManager = dataclasses.field(compare=False, repr=False)
 
     def undo(self) -> None:
-        """Give the space back: the volume does not go there after all."""
+        """Return the space to the pool: the volume is not placed there."""
         with self.guard:
             self.space.take(-self.size, self.thick)
 
 
 class FilterScheduler:
-    """Drops the pools that a filter refuses and takes the one that weighs most.
+    """Exclude the pools that a filter refuses and select the pool with the highest weight.
 
     :param conf: options; read once.
-    :param host_manager: knows the pools.
+    :param host_manager: holds the reports of the pools.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, host_manager: HostManager) -> None:
@@ -70,11 +70,11 @@ class FilterScheduler:
             plugins.load(plugins.WEIGHTS, 'scheduler_default_weighers', conf))
 
     def decide(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> Placement:
-        """Choose a pool and take the volume's size from it.
+        """Select a pool and subtract the size of the volume from its capacity.
 
-        :param spec: what is asked for; back ends of `tried` are not asked again.
-        :raises NoValidBackend: none can take it. Its text, for the operator, has a line for each
-            back end; kwargs['words'], for the tenant, tell the checks that failed and no host.
+        :param spec: the request; the back ends in `tried` are excluded.
+        :raises NoValidBackend: no pool fits. Its text, for the operator, has an entry for each
+            back end; kwargs['words'], for the tenant, name the failed checks but no host.
         """
         tried = spec.get('tried') or []
         if len(tried) >= self.max_attempts:
@@ -88,7 +88,7 @@ class FilterScheduler:
 
     def _choose(self, spec: objects.RequestSpec,
                 tried: Sequence[Mapping]) -> tuple[Placement, int, list[Refusal]]:
-        """The place, how many pools fit, and why the others do not."""
+        """Return the placement, the number of pools that fit, and the refusals of the others."""
         pools, unusable = self.host_manager.known_pools()
         refusals = [_unusable(entry) for entry in unusable]
         fitting = []
@@ -105,12 +105,12 @@ class FilterScheduler:
 
     def decide_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
                      wanted: Mapping[str, str]) -> Placement:
-        """Choose a back end that has, for each spec, a pool that fits; no space is taken.
+        """Select a back end that has a fitting pool for each spec; no space is subtracted.
 
-        :param specs: of the kinds of volumes that the group takes; the pool that is named is the
-            best one for the first.
-        :param wanted: the specs of the group's own type that a back end has to offer.
-        :raises NoValidBackend: there is none; see decide().
+        :param specs: one for each volume type of the group; the placement names the best pool
+            for the first.
+        :param wanted: group specs that the back end must support.
+        :raises NoValidBackend: no back end fits; see decide().
         """
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
@@ -157,11 +157,12 @@ class FilterScheduler:
 
     def get_pools(self, ctxt: context.RequestContext, extra_specs: Mapping[str, str] | None = None,
                   **wanted: str) -> list[dict]:
-        """The pools that volumes may go to, and those whose driver says that they are down, as the
-        API shows them, in the order of their names.
+        """Return the usable pools, and those whose driver reports itself down, sorted by name.
 
-        :param extra_specs: only pools that have what a volume type with these asks for.
-        :param wanted: only the pool of this `name`, or with capabilities of these texts.
+        :param extra_specs: return only pools that fit a volume type with these extra specs.
+        :param wanted: return only the pool with this `name`, or pools with these capabilities,
+            compared as strings.
+        :returns: [{'name': 'host@backend#pool', 'capabilities'}].
         """
         checks = [check for check in self.filters if check.about_type] if extra_specs else ()
         spec = objects.RequestSpec(volume_type=objects.VolumeType(extra_specs=extra_specs or {}))
@@ -172,7 +173,7 @@ class FilterScheduler:
 
 
 def _details(refusals: Sequence[Refusal]) -> str:
-    """What ends the line about a decision where somebody looks for details."""
+    """Return the refusals for the log line of a decision, if debug logging is enabled."""
     if not (refusals and LOG.isEnabledFor(logging.DEBUG)):
         return ''
     return f' Refused: {"; ".join(map(str, refusals))}'
@@ -208,8 +209,8 @@ def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
 
 
 def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
-    """The error that tells the operator everything, in kwargs['short'] what a log has room for,
-    and in kwargs['words'] the tenant what he may know."""
+    """Build the error: `reason` has all refusals, `short` one of each kind for the log, `words`
+    only what the tenant may read."""
     words = dict.fromkeys(refusal.reason.words for refusal in refusals)
     return exception.NoValidBackend(
         reason='; '.join(map(str, refusals)) or 'no back end has reported',
@@ -218,7 +219,7 @@ def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
 
 
 def _short(refusals: Sequence[Refusal]) -> str:
-    """Each kind of refusal once: the first pool that it is about, and how many more."""
+    """Return each kind of refusal once, with its first pool and the number of further pools."""
     kinds: dict[tuple[str, str], list[Refusal]] = {}
     for refusal in refusals:
         kinds.setdefault((refusal.check, refusal.reason.words), []).append(refusal)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the scheduler knows of each pool: the reports of the volume services, less the volumes
-placed since, and whether a service that serves the pool is up and wanted.
+"""Holds the reported capabilities of each pool, minus the volumes placed since the report, and the
+state of the services that serve the pools.
 
-Which pool is the best is for cinder.scheduler.filter_scheduler to say.
+cinder.scheduler.filter_scheduler selects the pool.
 """
 import datetime
 import threading
@@ -20,17 +20,17 @@ from cinder.scheduler.capacity import Capacity
 
 LOG = logging.getLogger(__name__)
 
-# Seconds that the services table is believed. Short, so that a disabled back end gets no more
-# volumes at once; long enough that a burst of requests reads it once.
+# Seconds for which the services table is cached: short, so that a disabled back end soon gets no
+# new volumes; long enough to read the table once for a burst of requests.
 SERVICES_TTL = 2.0
-# The same while one of them is down: it may be up in a moment, and volumes wait for it.
+# The same while a service is down: it may come up soon, and volumes wait for it.
 DOWN_TTL = 0.2
 
 ListServices = Callable[[context.RequestContext], Iterable[objects.Service]]
 
 
 class Unusable(NamedTuple):
-    """A back end that cannot take part in a decision, and why."""
+    """A back end that cannot be selected, and the reason."""
 
     name: str
     why: str
@@ -38,7 +38,7 @@ class Unusable(NamedTuple):
 
 @dataclass(slots=True)
 class Pool:
-    """One place for volumes: what it reported, merged with what its back end reported."""
+    """A pool: its reported capabilities, merged with those of its back end."""
 
     pool_name: str
     capabilities: Mapping
@@ -49,19 +49,20 @@ class Pool:
 
     @property
     def name(self) -> str:
-        """'host@backend#pool', as a volume carries it."""
+        """'host@backend#pool', the value of the `host` field of its volumes."""
         return f'{self.host}#{self.pool_name}'
 
     def is_in(self, backend: str) -> bool:
-        """Whether `backend`, which may name a cluster and may name a pool, means this pool."""
+        """Return whether `backend`, a host or cluster, optionally with a pool, includes this
+        pool."""
         owner, _, pool_name = backend.partition('#')
         return owner in (self.host, self.cluster_name) and pool_name in ('', self.pool_name)
 
     def describe(self) -> dict:
-        """Name and capabilities as the API shows them, with the sizes as they are now."""
+        """Return the name and capabilities for the API, with the current sizes in GiB."""
         now = {'allocated_capacity_gb': self.capacity.allocated,
                'provisioned_capacity_gb': self.capacity.provisioned}
-        # A capacity that was reported in words is shown in words.
+        # A capacity reported as 'infinite' or 'unknown' is returned unchanged.
         if isinstance(self.capabilities.get('free_capacity_gb'), (int, float)):
             now['free_capacity_gb'] = self.capacity.free
         return {'name': self.name, 'capabilities': {**self.capabilities, **now}}
@@ -69,26 +70,26 @@ class Pool:
 
 @dataclass(slots=True)
 class Backend:
-    """The pools of one back end and, in a cluster, of all hosts that serve it."""
+    """The pools of one back end and, in a cluster, all hosts that serve it."""
 
     pools: list[Pool] = field(default_factory=list)
     state: str = 'up'
-    # host -> (its time of measuring, our time of hearing); the latest speaker stands last.
+    # host -> (reported time of measurement, local time of receipt); the latest report is last.
     hosts: dict[str, tuple[datetime.datetime | None, float]] = field(default_factory=dict)
 
     def what_is_wrong(self) -> str:
-        """Why nothing can be placed, if its driver says that it is down."""
+        """Return why the driver reports the back end as down."""
         reasons = {pool.capabilities.get('pool_refusal') or '' for pool in self.pools} - {''}
-        why = 'its driver says that it is down'
+        why = 'its driver reports it as down'
         return f'{why}: {"; ".join(sorted(reasons))}' if reasons else why
 
 
 class HostManager:
-    """Keeps the pools.
+    """Hold the pools and the state of their services.
 
     :param conf: options; read once.
-    :param list_services: reads the rows of the volume services, with `is_up` decided.
-    :param clock: seconds that never go back.
+    :param list_services: reads the rows of the volume services, with `is_up` set.
+    :param clock: monotonic time in seconds.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, list_services: ListServices,
@@ -104,23 +105,23 @@ class HostManager:
         self._asked_again = object()
         self._listening_since = float('-inf')
         self._heard = threading.Condition()
-        # Held while space is taken from a pool that was chosen, and while a report replaces pools:
-        # else two requests could be given the same space.
+        # Held while space is subtracted from a selected pool and while a report replaces pools, so
+        # that two requests cannot get the same space.
         self.guard = threading.RLock()
 
     # ------------------------------------------------------------------------------ the reports
     def update(self, host: str, capabilities: Mapping, timestamp: object = None,
                cluster_name: str | None = None) -> None:
-        """Take over what the service `host` ('host@backend') reports of its pools.
+        """Store the report of the service `host` ('host@backend').
 
-        :param timestamp: when it was measured, by the reporter's clock.
+        :param timestamp: time of the measurement, by the clock of the reporting host.
         """
         measured = _moment(timestamp)
         pools = self._pools(host, cluster_name, capabilities, timestamp)
         with self.guard:
             backend = self._backends.setdefault(cluster_name or host, Backend())
             if self._is_late(backend, host, measured):
-                LOG.debug('Ignoring a late report of %s, measured at %s.', host, measured)
+                LOG.debug('Ignoring an outdated report of %s, measured at %s.', host, measured)
                 return
             if cluster_name:
                 self._backends.pop(host, None)
@@ -132,9 +133,10 @@ class HostManager:
             self._heard.notify_all()
 
     def _is_late(self, backend: Backend, host: str, measured: datetime.datetime | None) -> bool:
-        """Whether a newer report of the same host was heard before this one.
+        """Return whether a newer report of the same host was received before this one.
 
-        A reporter whose clock was set back is believed again after `service_down_time`.
+        After `service_down_time` without a report, an older timestamp is accepted: the clock of
+        the host may have been set back.
         """
         last, heard_at = backend.hosts.get(host, (None, 0.0))
         return (last is not None and measured is not None and measured < last
@@ -153,13 +155,13 @@ class HostManager:
         return pools
 
     def wait_for_report(self, seconds: float) -> None:
-        """Return when a report comes in, or after so many seconds."""
+        """Wait for a report, for at most `seconds`."""
         with self._heard:
             self._heard.wait(seconds)
 
     # ----------------------------------------------------------------------------- the services
     def refresh_services(self, ctxt: context.RequestContext) -> None:
-        """Read the services table if that was long ago; the database may take a while."""
+        """Read the services table if the cached copy has expired."""
         if self._clock() - self._services_read_at < self._ttl:
             return
         asked = self._asked_again
@@ -169,9 +171,9 @@ class HostManager:
         self._ttl = DOWN_TTL if DOWN in map(_hindrance, self._services.values()) else SERVICES_TTL
 
     def silent(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
-        """Services that may take volumes and have not reported since we listen.
+        """Return the enabled services that have not reported since the start of listening.
 
-        :param up_only: leave out those whose heartbeat is missing.
+        :param up_only: exclude services without a current heartbeat.
         """
         self.refresh_services(ctxt)
         return self._silent(up_only)
@@ -183,17 +185,17 @@ class HostManager:
                 and (service.is_up or not up_only)]
 
     def returning(self, ctxt: context.RequestContext) -> list[str]:
-        """Services that are wanted and count as down, but reported within `service_down_time`.
+        """Return the enabled services that are down but have reported within `service_down_time`.
 
-        They start, are started anew, or could not reach the database for a while: each reports
-        before its heartbeat is seen, and may be up in a moment.
+        Such a service is starting, or could not reach the database for a while. It reports before
+        its heartbeat is seen, and may be up soon.
         """
         self.refresh_services(ctxt)
         heard = self._heard_since(self._clock() - self._down_time)
         return [host for host in self.down(ctxt) if host in heard]
 
     def down(self, ctxt: context.RequestContext) -> list[str]:
-        """Services that are wanted and whose heartbeat is missing."""
+        """Return the enabled services without a current heartbeat."""
         self.refresh_services(ctxt)
         return [host for host, service in self._services.items()
                 if _hindrance(service) == DOWN]
@@ -204,36 +206,36 @@ class HostManager:
                     for host, (_measured, heard_at) in backend.hosts.items() if heard_at > moment}
 
     def listen_anew(self) -> None:
-        """Messages arrive again: what was reported before stays known, but each service is to
-        report once more before it counts as heard."""
+        """Require a new report of each service, because messages were lost; keep the capabilities
+        reported before."""
         self._listening_since = self._clock()
         self.read_services_again()
 
     def read_services_again(self) -> None:
-        """Believe the services table no longer: the next question reads it."""
-        # What another thread reads at this moment counts for nothing either.
+        """Discard the cached services table; the next query reads it."""
+        # A read that another thread has already started is not cached either.
         self._asked_again = object()
         self._services_read_at = float('-inf')
 
     def has_reports(self) -> bool:
-        """Whether any service reported since we listen."""
+        """Return whether any service has reported since the start of listening."""
         return bool(self._heard_since(self._listening_since))
 
     # -------------------------------------------------------------------------------- the pools
     def pools(self, ctxt: context.RequestContext,
               also_down: bool = False) -> tuple[list[Pool], list[Unusable]]:
-        """The pools that a volume may go to now, and the back ends left out, with the reason.
+        """Return the pools that can take volumes, and the excluded back ends with the reasons.
 
-        :param also_down: take in those whose driver says that they are down.
+        A pool of a cluster has the name of the usable host that reported last.
 
-        A pool of a cluster is named after the host that reported last among those that can serve.
+        :param also_down: include pools whose driver reports them as down.
         """
         self.refresh_services(ctxt)
         with self.guard:
             return self.known_pools(also_down)
 
     def known_pools(self, also_down: bool = False) -> tuple[list[Pool], list[Unusable]]:
-        """The same as far as it is known, for who holds the guard: the database is not asked."""
+        """Return the same from the cache, without the database; the caller holds `guard`."""
         usable: list[Pool] = []
         unusable = [Unusable(host, 'it has not reported its capabilities yet')
                     for host in self._silent() if host not in self._heard_since(float('-inf'))]
@@ -260,7 +262,7 @@ class HostManager:
 
 
 DOWN = 'its service is down'
-# Why a service takes no new volume; the first that holds is told.
+# Why a service takes no new volume; the first reason that applies is reported.
 HINDRANCES: Sequence[tuple[Callable[[objects.Service | None], bool], str]] = (
     (lambda service: service is None, 'its service is not registered'),
     (lambda service: service.disabled, 'its service is disabled'),

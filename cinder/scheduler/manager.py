@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The messages of the scheduler, and the way of a volume or group through it: claim, decide, hand
-over.
+"""The message endpoint of cinder-scheduler, and the steps that place a volume or group: claim the
+operation, select a pool, pass the operation to the volume service.
 
-Which back end is taken is decided in cinder.scheduler.filter_scheduler.
+cinder.scheduler.filter_scheduler selects the pool.
 """
 import functools
 import threading
@@ -29,25 +29,25 @@ from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two looks whether all back ends have reported, and between two requests to.
+# Seconds between two checks whether all back ends have reported, and between two requests for it.
 LOOK_AGAIN, ASK_AGAIN = 1, 5
 Placed = objects.Volume | objects.Group
-# Decisions at a time; each reads and writes the database.
+# Number of decisions that run at a time; each reads and writes the database.
 PLACED_AT_A_TIME = 16
-# Pauses, in seconds, before a refused volume is tried again while a back end is about to return.
+# Seconds to wait before each retry of a refused volume while a back end is starting.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
-# Seconds for which an ended operation can be looked up.
+# Seconds for which a finished operation is kept in the journal.
 JOURNAL_KEPT = 7 * 24 * 3600
 
 
 class SchedulerManager:
-    """What cinder-scheduler does.
+    """Handle the messages of cinder-scheduler.
 
     :param host: name of this scheduler.
     :param conf: options.
     :param volume_api: client of the volume services.
-    :param list_services: reads the rows of the volume services, with `is_up` decided.
-    :param clock: seconds that never go back.
+    :param list_services: reads the rows of the volume services, with `is_up` set.
+    :param clock: monotonic time in seconds.
     :param later: (seconds, function, arguments) -> a timer that can be started.
     """
 
@@ -72,7 +72,7 @@ class SchedulerManager:
         self.additional_endpoints: list[object] = [
             operations.Messages(self.runner, self.target),
             cleanup.TakeOver(self.runner.take_over)]
-        # Set by the service: whether messages arrive here now.
+        # Set by the service: returns whether messages reach this process now.
         self.hears: Callable[[context.RequestContext], bool] = lambda _ctxt: True
         self._clock, self._later = clock, later
         self._purge_at = clock()
@@ -85,61 +85,61 @@ class SchedulerManager:
         return utils.load_class('scheduler_driver', self.conf.scheduler_driver)(
             self.conf, self.host_manager)
 
-    # ---------------------------------------------------------------------- the life of a service
+    # ------------------------------------------------------------------------------- life cycle
     def init_host(self, added_to_cluster: str | None = None,
                   service_id: int | None = None) -> None:
-        """Nothing to prepare: what the back ends have is learned from the bus."""
+        """Prepare nothing: the back ends report their capabilities through the message bus."""
 
     def init_host_with_rpc(self) -> None:
-        """Ask the back ends what they have; place volumes as soon as they have answered."""
+        """Request reports from the back ends; start to place volumes when they have arrived."""
         self._settled_at = self._clock() + self.conf.scheduler_driver_init_wait_time
         threading.Thread(target=self._begin, name='scheduler-begin', daemon=True).start()
 
     def is_working(self) -> bool:
-        """Whether the service may call itself up."""
+        """Return whether the service may report itself up: always True."""
         return True
 
     def is_ready(self) -> bool:
-        """Whether volumes are placed already; until then they wait in the journal."""
+        """Return whether volumes can be placed; until then they wait in the journal."""
         return self._ready.is_set()
 
     def heartbeat(self) -> None:
-        """Keep the leases of what is being placed."""
+        """Renew the leases of the operations that this scheduler runs."""
         self.runner.renew()
 
     def run_periodic_tasks(self, ctxt: context.RequestContext,
                            raise_on_error: bool = False) -> None:
-        """Remove user messages and journal entries whose time is over."""
+        """Delete expired user messages and old journal entries."""
         if self._clock() < self._purge_at:
             return
         self._purge_at = self._clock() + self.conf.message_reap_interval
         for purge in (messages_db.purge_expired,
                       functools.partial(operations_db.purge_finished, seconds=JOURNAL_KEPT)):
             while purge(ctxt):
-                LOG.debug('Removed a batch of what is too old.')
+                LOG.debug('Deleted a batch of expired rows.')
 
     def reset(self) -> None:
-        """Filters and weighers as the options say now; what the pools reported stays known."""
+        """Load the filters and weighers of the current options; keep the reports of the pools."""
         try:
             self.driver = self._make_driver()
         except exception.InvalidConfigurationValue as error:
-            LOG.error('The filters and weighers stay as they were: %s', error)
+            LOG.error('The filters and weighers are not changed: %s', error)
 
     def stop(self) -> None:
-        """Place nothing more."""
+        """Stop taking new operations."""
         self._stopping.set()
         self.runner.stop()
 
     def wait(self) -> None:
-        """Return when every decision that was begun is made."""
+        """Wait until every decision that has started is finished."""
         self.runner.wait()
 
     def give_up(self) -> None:
-        """Give back what does not end in time; this process is about to."""
+        """Release the operations that did not finish in time, before the process exits."""
         self.runner.give_up()
 
     def hand_on(self) -> None:
-        """Have another scheduler place at once what is placed here no more."""
+        """Ask another scheduler to run the operations that this one released."""
         ctxt = context.get_admin_context()
         schedulers = services_db.list_all(ctxt, binary=scheduler_rpc.SchedulerAPI.BINARY,
                                           is_up=True)
@@ -147,14 +147,14 @@ class SchedulerManager:
                             [self.host] if self.runner.has_given_up else [])
 
     def _listen_anew(self) -> None:
-        """Place nothing until messages arrive again and the back ends have reported."""
+        """Stop placing until messages arrive again and the back ends have reported."""
         with self._listening:
             if not self._ready.is_set():
                 return
             self._ready.clear()
         self.host_manager.listen_anew()
-        LOG.warning('No messages arrive here, so nobody can tell which back ends are up: what is '
-                    'to be placed waits in the journal.')
+        LOG.warning('No messages reach this scheduler, so the state of the back ends is unknown. '
+                    'New requests wait in the journal.')
         self.init_host_with_rpc()
 
     def _begin(self) -> None:
@@ -169,8 +169,8 @@ class SchedulerManager:
                     self.volume_api.publish_service_capabilities(ctxt)
                 complete = self._all_reported(ctxt)
             except Exception:
-                utils.log_failure(LOG, 'The back ends cannot be asked what they have; trying '
-                                  'again.')
+                utils.log_failure(LOG, 'The back ends cannot be asked for their capabilities; '
+                                  'trying again.')
                 complete = False
             if complete or self._clock() >= self._settled_at:
                 break
@@ -180,27 +180,28 @@ class SchedulerManager:
             self.runner.start()
 
     def _all_reported(self, ctxt: context.RequestContext) -> bool:
-        """Whether at least one back end and each one that is up has reported."""
+        """Return whether at least one back end, and each one that is up, has reported."""
         return self.host_manager.has_reports() and not self.host_manager.silent(ctxt)
 
     # ------------------------------------------------------------------------------ the messages
     def update_service_capabilities(
             self, ctxt: context.RequestContext, service_name: str, host: str, capabilities: Mapping,
             timestamp: str | None = None, cluster_name: str | None = None) -> None:
-        """Take over what the back end `host` ('host@backend') has and can.
+        """Store the capabilities that a back end reports.
 
-        :param timestamp: when it was measured, ISO 8601 in UTC.
+        :param host: the back end, 'host@backend'.
+        :param timestamp: time of the measurement, ISO 8601 in UTC.
         """
         if service_name in ('volume', 'cinder-volume'):
             self.host_manager.update(host, capabilities or {}, timestamp, cluster_name)
 
     @messaging.expected_exceptions(exception.VolumeTypeNotFound)
     def get_pools(self, ctxt: context.RequestContext, filters: Mapping | None = None) -> list[dict]:
-        """The pools of services that work: [{'name': 'host@backend#pool', 'capabilities'}].
+        """Return the pools of working services: [{'name': 'host@backend#pool', 'capabilities'}].
 
         :param filters: `name` of a pool, `volume_type` (name or id) that it must fit, or
-            capabilities it must have.
-        :raises VolumeTypeNotFound: no such type.
+            capabilities that it must have.
+        :raises VolumeTypeNotFound: the type does not exist.
         """
         wanted = dict(filters or {})
         type_name = wanted.pop('volume_type', None)
@@ -210,35 +211,35 @@ class SchedulerManager:
     @operations.handles('volume.create')
     def create_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Claim the operation, choose a back end and hand the work over to it.
+        """Claim the operation, select a pool and pass the operation to its volume service.
 
-        :param volume: as it came with the message; loaded where the operation is resumed.
+        :param volume: the volume of the message; None: it is loaded, for a resumed operation.
         """
         self._place(ctxt, operation, volume)
 
     @operations.handles('group.create')
     def create_group(self, ctxt: context.RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
-        """The same for a group, whose back end has to fit all the types it takes."""
+        """Place a group on a back end that fits all its volume types."""
         self._place(ctxt, operation, group)
 
     @operations.handles('volume.manage')
     def manage_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """The same for a volume that is on its back end already: which pool fits its type."""
+        """Select the pool, on the back end that holds the volume, that fits its volume type."""
         self._place(ctxt, operation, volume)
 
     @operations.handles('volume.retype')
     def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Let the volume's own back end give it the new type if that has what it asks for, else
-        find another one where the request allows that."""
+        """Send the retype to the back end of the volume if it fits the new type; otherwise select
+        another one if the migration policy allows it."""
         with self.runner.claimed(ctxt, operation, 'volume.retype:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
             try:
                 wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
             except exception.VolumeTypeNotFound as error:
-                # It was deleted since: trying again would not help.
+                # The type was deleted meanwhile: a retry cannot succeed.
                 operations.fail(ctxt, operation, volume, operations.words_for_tenant(error))
                 return
             if self.driver.get_pools(ctxt, wanted.extra_specs, name=volume.host):
@@ -246,20 +247,21 @@ class SchedulerManager:
             elif operation.arguments.get('migration_policy') == 'on-demand':
                 self._move(ctxt, operation, volume, assignment.move_spec(
                     volume, operation, wanted, volume.availability_zone))
-            elif not self._postpone(ctxt, operation, volume, 'Its back end does not fit.'):
+            elif not self._postpone(ctxt, operation, volume,
+                                    'The back end of the volume does not fit the new type.'):
                 operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
                                 f'have what volume type {wanted.name} asks for.')
 
     @operations.handles('volume.migrate')
     def migrate_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
-        """Find the pool that the volume is to move to; its own back end does the moving."""
+        """Select the destination pool of a migration; the present back end moves the volume."""
         with self.runner.claimed(ctxt, operation, 'volume.migrate:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
             self._move(ctxt, operation, volume, assignment.move_spec(
                 volume, operation, volume.volume_type))
 
-    # ------------------------------------------------------------- what is on a back end already
+    # --------------------------------------------------------------- volumes that have a back end
     def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
               volume: objects.Volume, spec: objects.RequestSpec) -> None:
         placement = self._decide_or_refuse(ctxt, operation, volume, spec)
@@ -295,19 +297,19 @@ class SchedulerManager:
     def _decide_or_refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
                           resource: Placed, spec: objects.RequestSpec | None = None
                           ) -> Placement | None:
-        """Its place; None where nothing takes it, and then that is told."""
+        """Return the placement; None when no pool fits, after postponing or failing the request."""
         try:
             return self._decide(ctxt, operation, resource, spec)
         except exception.NoValidBackend as exc:
             error = exc
-        # Not in the handler: there a line of the log ends with all that the exception says.
+        # Not in the handler: the log formatter would append the whole exception to the line.
         self._refuse(ctxt, operation, resource, error)
         return None
 
     def _waits_for_group(self, ctxt: context.RequestContext, operation: objects.Operation,
                          resource: Placed) -> bool:
-        """Whether nothing is to be decided: a volume has to go where its group is, which is still
-        being made, or was not made at all. Where it is there now, the operation names its place."""
+        """Return whether the volume cannot be placed yet, because its group is still being created,
+        or ever, because the group failed. If the group has a back end, set it in the operation."""
         arguments = operation.arguments or {}
         if 'group_id' not in arguments:
             return False
@@ -328,8 +330,11 @@ class SchedulerManager:
 
     def _still_waiting(self, ctxt: context.RequestContext, operation: objects.Operation,
                        resource: Placed | None) -> Placed:
-        """The resource, as long as it is in the status that the operation put it in, and nobody
-        has tried in vain too often."""
+        """Return the resource, if it still has the status that the operation set.
+
+        :raises OperationLost: the status changed, or the operation was attempted too often; the
+            operation is finished then.
+        """
         resource = resource or operations.load(ctxt, operation)
         meanwhile = operations.transition_of(operation).meanwhile
         if resource is None or meanwhile not in (None, resource.status):
@@ -344,7 +349,7 @@ class SchedulerManager:
 
     def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
                 resource: Placed, spec: objects.RequestSpec | None = None) -> Placement:
-        """Its place; a filter that breaks is a refusal, not a resource that hangs."""
+        """Return the placement; report an unexpected error of a filter as NoValidBackend."""
         try:
             with utils.fault_points(f'{operation.verb}:schedule:decide'):
                 if operation.resource_type == 'group':
@@ -380,16 +385,16 @@ class SchedulerManager:
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
                   resource: Placed, refusal: object) -> bool:
-        """Let it wait where the refusal may be none later; False: it is final."""
+        """Requeue the operation if a later attempt can succeed; return False if it cannot."""
         waits = (operation.arguments or {}).get('waits', 0)
         kind = operation.resource_type
-        # Who hears nothing takes for down whoever hears nothing either.
+        # While no messages arrive, a back end that is up looks like one that is down.
         if self.host_manager.down(ctxt) and not self.hears(ctxt):
-            LOG.info('%s %s waits for the message bus. %s', kind, resource.id, refusal)
+            LOG.info('%s %s waits for the message bus: %s', kind, resource.id, refusal)
             self._put_back(ctxt, operation, waits=0)
             self._listen_anew()
         elif self._may_change(ctxt, waits):
-            LOG.info('%s %s waits for back ends that start. %s', kind, resource.id, refusal)
+            LOG.info('%s %s waits for back ends to start: %s', kind, resource.id, refusal)
             self._wait(ctxt, operation, resource, waits + 1,
                        PAUSES[min(waits, len(PAUSES) - 1)])
         else:
@@ -397,14 +402,14 @@ class SchedulerManager:
         return True
 
     def _may_change(self, ctxt: context.RequestContext, waits: int) -> bool:
-        """Whether a refusal may be no refusal a little later, when all have started."""
+        """Return whether a back end that can take the resource may still start."""
         if self._clock() < self._settled_at and self.host_manager.silent(ctxt, up_only=False):
             return True
         return waits < len(PAUSES) and bool(self.host_manager.returning(ctxt))
 
     def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, waits: int, pause: float) -> None:
-        """Put the operation back into the journal and look at it again after `pause` seconds."""
+        """Requeue the operation and run it again after `pause` seconds."""
         self._put_back(ctxt, operation, waits=waits)
         self.host_manager.read_services_again()
         timer = self._later(pause, self.runner.submit, (ctxt, operation, resource))

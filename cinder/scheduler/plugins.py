@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds filters and weighers by the names that options give: entry points, else class paths.
+"""Loads filters and weighers by the names in the options: entry points, otherwise class paths.
 
-Knows nothing of what the classes do.
+Does not depend on what the classes do.
 """
 from collections.abc import Sequence
 from importlib import metadata
@@ -17,12 +17,12 @@ WEIGHTS = 'cinder.scheduler.weights'
 
 
 def load(group: str, option: str, conf: cfg.ConfigOpts) -> list:
-    """Objects of the classes that a list option names, in the order of the option.
+    """Create the objects of the classes that a list option names, in the order of the option.
 
     :param group: entry-point group, FILTERS or WEIGHTS.
     :param option: name of the option in DEFAULT; entries are entry-point names or class paths.
-    :param conf: handed to each class.
-    :raises InvalidConfigurationValue: a name that is neither, or a class that cannot be made.
+    :param conf: passed to each class.
+    :raises InvalidConfigurationValue: a name cannot be loaded.
     """
     installed = _installed(group, option, conf[option])
     return [_find(group, option, name, installed)(conf) for name in conf[option]]
@@ -42,12 +42,12 @@ def _find(group: str, option: str, name: str, installed: dict[str, type]) -> typ
         return installed[name]
     try:
         return importutils.import_class(name)
-    except Exception as error:  # a module can fail in any way
+    except Exception as error:  # importing a module can raise anything
         raise _unusable(group, option, name, error) from error
 
 
 def _unusable(group: str, option: str, name: str, error: Exception) -> Exception:
     names = sorted({point.name for point in metadata.entry_points(group=group)})
     return exception.InvalidConfigurationValue(
-        f'{option} names {name}, which cannot be loaded: {utils.one_line(error)}; there are '
-        f'{", ".join(names)}, and MODULE.CLASS names one of your own.')
+        f'{option} names {name}, which cannot be loaded: {utils.one_line(error)}. Expected one of '
+        f'{", ".join(names)}, or the path MODULE.CLASS of another class.')

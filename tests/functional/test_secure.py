@@ -234,5 +234,5 @@ def test_files_of_the_service_are_its_own(service):
 
 def test_a_readable_configuration_was_told_at_the_start(service):
     log = service.processes['all'].log.read_text()
-    assert re.search(r'WARNING .*Not safe: chmod o-rwx .*secure\.conf: every user of this host can '
-                     r'read it, and it holds .*fixed_key', log)
+    assert re.search(r'WARNING .*Unsafe permissions: chmod o-rwx .*secure\.conf: every user of '
+                     r'this host can read it, and it contains .*fixed_key', log)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a filter is: it says of one pool why it cannot take one volume, or nothing.
+"""Base of the filters. A filter returns the reason why a pool cannot take a volume, or None.
 
-One file per filter; which of them run is the option scheduler_default_filters.
+One file per filter; the option scheduler_default_filters selects those that run.
 """
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Reason(NamedTuple):
     """Why a pool is refused.
 
-    `words` may be shown to the tenant, so they name no host, amount or key that he did not give;
-    `detail` is for the operator's log.
+    `words` is shown to the tenant: it contains no host, amount or key that the tenant did not
+    give. `detail` is for the log of the operator.
     """
 
     words: str
@@ -26,22 +26,22 @@ class Reason(NamedTuple):
 class BaseFilter:
     """Base of all filters.
 
-    :param conf: options; a filter reads its own here, once.
+    :param conf: options; a filter reads its own once, in the constructor.
     """
 
-    # Whether the answer depends on the volume type alone, so that a list of the pools that fit
-    # a type can be made with it.
+    # Whether the result depends on the volume type alone. Such filters also select the pools that
+    # fit a type in a list.
     about_type: ClassVar[bool] = False
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> Reason | None:
-        """Why `pool` cannot take the volume of `spec`, or None when it can."""
+        """Return why `pool` cannot take the volume of `spec`; None if it can."""
         return None
 
 
 def extra_specs(spec: 'objects.RequestSpec') -> dict[str, str]:
-    """The extra specs of the wanted type; empty without a type."""
+    """Return the extra specs of the requested type; empty without a type."""
     volume_type = spec.get('volume_type')
     return (volume_type and volume_type.get('extra_specs')) or {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps volumes in the availability zone that was asked for, or that the type allows."""
+"""Selects pools in the requested availability zone and in the zones of the volume type."""
 from cinder.scheduler import filters
 
 # Extra spec with the zones of a type, separated by commas (the public documentation of types).
@@ -7,7 +7,7 @@ TYPE_ZONES = 'RESKEY:availability_zones'
 
 
 class AvailabilityZoneFilter(filters.BaseFilter):
-    """Compares the zone of the pool's service with the request's and with those of the type."""
+    """Compare the zone of the pool with the requested one and with those of the type."""
 
     def refuse(self, pool, spec) -> filters.Reason | None:
         zone = pool.availability_zone

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps volumes of a type on pools that have what the type's extra specs ask for."""
+"""Selects pools whose capabilities match the extra specs of the volume type."""
 import re
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ MISSING = object()
 
 
 class CapabilitiesFilter(filters.BaseFilter):
-    """Matches unscoped keys and those scoped `capabilities:`; other scopes are for drivers."""
+    """Match unscoped keys and keys with the scope `capabilities`; drivers read other scopes."""
 
     about_type = True
 
@@ -20,9 +20,9 @@ class CapabilitiesFilter(filters.BaseFilter):
 
 
 def refusal(capabilities: Mapping, specs: Mapping[str, str], asker: str) -> filters.Reason | None:
-    """Why capabilities do not fit specs, or None when they do.
+    """Return why the capabilities do not match the specs; None if they do.
 
-    :param asker: what has the specs.
+    :param asker: what has the specs, for the message: 'volume type' or 'group type'.
     """
     for key, wanted in specs.items():
         path = _path(key)
@@ -37,7 +37,7 @@ def refusal(capabilities: Mapping, specs: Mapping[str, str], asker: str) -> filt
 
 
 def _path(key: str) -> list[str] | None:
-    """Where to look for a key in the capabilities; None for a key of another scope."""
+    """Return the path of a key in the capabilities; None for a key with another scope."""
     scope, *inner = key.split(':')
     if not inner:
         return [scope]
@@ -66,8 +66,8 @@ def _protocols(found: object) -> object:
 
 
 def _protocol(name: str) -> str:
-    """One spelling of a protocol: drivers write iSCSI and iscsi, NVMe-oF and nvmeof, FC and
-    fibre_channel. The words of operators are left alone."""
+    """Normalize the name of a protocol: drivers report iSCSI and iscsi, NVMe-oF and nvmeof, FC and
+    fibre_channel. Operators such as <in> are not changed."""
     return ' '.join(word if word.startswith('<') else
                     re.sub('[-_]', '', word.lower()).replace('fibrechannel', 'fc')
                     for word in name.split())

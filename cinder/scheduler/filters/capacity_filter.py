@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps volumes out of pools without room; the arithmetic is in cinder.scheduler.capacity."""
+"""Excludes pools without enough capacity; cinder.scheduler.capacity computes it."""
 from cinder.scheduler import capacity, filters
 
 
 class CapacityFilter(filters.BaseFilter):
-    """Compares the size with what the pool can still promise; a pool that does not know passes."""
+    """Compare the size with the available capacity; a pool of unknown capacity passes."""
 
     def refuse(self, pool, spec) -> filters.Reason | None:
         space = pool.capacity
         room = space.room(capacity.wants_thick(filters.extra_specs(spec)))
-        # A volume that is on its back end already, and a group, take no room.
+        # A group, and a volume that is already on the back end, need no capacity.
         if room is None or not spec.size or room >= spec.size:
             return None
         return filters.Reason(

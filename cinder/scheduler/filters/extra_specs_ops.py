@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The small language of extra specs: an operator, then what to compare a capability with."""
+"""Operators of extra specs: a value is an operator and the operand to compare a capability with."""
 import operator
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def _texts(compare: Callable[[str, str], bool]) -> Callable[[object, str], bool]
     return lambda value, wanted: compare(str(value), wanted)
 
 
-# `=` is "at least", as documented for extra specs: a host with more than asked for is good.
+# `=` means "at least", as documented for extra specs: a host may have more than requested.
 OPERATORS: dict[str, Callable[[object, str], bool]] = {
     '=': _numbers(operator.ge),
     '>=': _numbers(operator.ge),
@@ -37,10 +37,10 @@ OPERATORS: dict[str, Callable[[object, str], bool]] = {
 
 
 def match(value: object, wanted: object) -> bool:
-    """Whether a capability is what an extra spec asks for.
+    """Return whether a capability matches an extra spec.
 
-    :param value: the reported capability; of a list, one entry that fits is enough.
-    :param wanted: '<operator> <operand>', '<or> this <or> that', or a text to be equal to.
+    :param value: the reported capability; of a list, one matching entry is enough.
+    :param wanted: '<operator> <operand>', '<or> this <or> that', or a string to be equal to.
     """
     wanted = str(wanted).strip()
     if isinstance(value, (list, tuple, set)):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a weigher is, and how the words of several are put together to an order of pools.
+"""Base of the weighers, and the ordering of pools by the results of all weighers.
 
-One file per weigher; which of them run is the option scheduler_default_weighers.
+One file per weigher; the option scheduler_default_weighers selects those that run.
 """
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class BaseWeigher:
     """Base of all weighers.
 
-    :param conf: options; a weigher reads its own here, once, and sets `multiplier`.
+    :param conf: options; a weigher reads its own once, in the constructor, and sets `multiplier`.
     """
 
     multiplier = 1.0
@@ -26,29 +26,29 @@ class BaseWeigher:
         self.conf = conf
 
     def weigh(self, pool: 'Pool', spec: 'objects.RequestSpec') -> float | None:
-        """How good `pool` is, in any unit; inf is best, None not known and so never preferred."""
+        """Return the weight of `pool` in any unit; inf is the best, None is unknown and last."""
         return 0.0
 
 
 class OrderedHostWeightHandler:
-    """Orders pools by the sum of what the weighers say, each scaled to 0..1 times its multiplier.
+    """Order pools by the sum of their weights, each scaled to 0..1 and multiplied.
 
-    Pools that weigh the same are taken with the fewest promised GiB first, so that equal pools
-    fill evenly.
+    Of pools with the same weight, the one with the least provisioned space is first, so that equal
+    pools fill evenly.
     """
 
     def __init__(self, weighers: Sequence[BaseWeigher]) -> None:
         self.weighers = weighers
 
     def order(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> list['Pool']:
-        """`pools`, the best first."""
+        """Return `pools`, the best first."""
         if len(pools) < 2:
             return list(pools)
         sums = [0.0] * len(pools)
         for weigher in self.weighers:
             scaled = normalize([weigher.weigh(pool, spec) for pool in pools])
             for index, weight in enumerate(scaled):
-                # Not known is the worst for either sign of the multiplier.
+                # An unknown weight is the worst for either sign of the multiplier.
                 sums[index] += (weight * weigher.multiplier if weight is not None
                                 else min(weigher.multiplier, 0.0) - 1)
         ranked = sorted(range(len(pools)), key=lambda index: (
@@ -57,7 +57,7 @@ class OrderedHostWeightHandler:
 
 
 def normalize(weights: Sequence[float | None]) -> list[float | None]:
-    """Weights scaled to 0..1; with inf among them, inf is 1 and the rest shares 0..0.5."""
+    """Scale weights to 0..1; if inf is among them, it becomes 1 and the others 0..0.5."""
     finite = [weight for weight in weights if weight is not None and not math.isinf(weight)]
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     share = 0.5 if math.inf in weights else 1.0

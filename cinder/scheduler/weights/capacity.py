@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prefers pools by what they can still take; the arithmetic is in cinder.scheduler.capacity."""
+"""Weighs pools by available capacity; cinder.scheduler.capacity computes it."""
 from oslo_config import cfg
 
 from cinder.scheduler import capacity, filters, weights
 
 
 class CapacityWeigher(weights.BaseWeigher):
-    """Room of the pool; the option's sign says whether to spread volumes or to fill pools up."""
+    """Available capacity; the sign of the option decides between spreading and stacking volumes."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)

@@ -32,7 +32,7 @@ def test_an_option_of_the_command_line_is_called_an_option_in_a_file(parse):
     with pytest.raises(SystemExit) as caught:
         parse('[DEFAULT]\nverbosity = perhaps\n', options=[cfg.BoolOpt('verbosity')])
     assert str(caught.value) == (
-        'cinder-test: [DEFAULT] verbosity = perhaps is no valid Boolean value.')
+        'cinder-test: [DEFAULT] verbosity = perhaps is not a valid Boolean value.')
 
 
 def test_a_mark_of_utf8_and_line_ends_of_windows_are_taken(parse):
@@ -84,7 +84,7 @@ def test_an_option_without_a_value_is_not_set_and_named_once(parse):
         'before', 1000, None, True, 1.0, 8776)
     problem, = file_syntax.check(conf)
     assert not problem.fatal and problem.text == (
-        'Options without a value are taken as not set: [DEFAULT] host, osapi_max_limit, '
+        'Options without a value are treated as not set: [DEFAULT] host, osapi_max_limit, '
         'enabled_backends, api_rate_limit, capacity_weight_multiplier, osapi_volume_listen_port, '
         'log_dir; [coordination] backend_url; [database] connection.')
 

@@ -9,8 +9,8 @@ from cinder.conf import CONF, directories
 
 
 @pytest.mark.parametrize(('path', 'words'), [
-    ('/proc/no/such/folder', '/proc'), ('/dev/null', 'not a folder'),
-    ('/dev/null/below', 'not a folder'), ('/' + 'x' * 300, 'too long')])
+    ('/proc/no/such/folder', '/proc'), ('/dev/null', 'not a directory'),
+    ('/dev/null/below', 'not a directory'), ('/' + 'x' * 300, 'too long')])
 def test_unusable_folders(path, words):
     assert words in directories.unusable(path)
 

@@ -38,4 +38,4 @@ def test_what_is_one(parse, url):
 
 def test_each_of_a_list(parse):
     problem, = urls.check(parse('[DEFAULT]\nglance_api_servers = http://a:9292,, b:9292\n'))
-    assert ' b:9292 is no URL' in problem.text
+    assert ' b:9292 is not a URL' in problem.text

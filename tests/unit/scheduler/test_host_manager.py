@@ -91,9 +91,9 @@ def test_service_that_was_removed(manager, services):
 def test_driver_that_is_down(manager):
     manager.update('n1@lvm', fakes.report(backend_state='down'))
     assert names(manager) == []
-    assert why(manager) == {'n1@lvm': 'its driver says that it is down'}
+    assert why(manager) == {'n1@lvm': 'its driver reports it as down'}
     manager.update('n1@lvm', fakes.report(backend_state='down', pool_refusal='it is broken'))
-    assert why(manager) == {'n1@lvm': 'its driver says that it is down: it is broken'}
+    assert why(manager) == {'n1@lvm': 'its driver reports it as down: it is broken'}
 
 
 def test_services_are_read_again_after_a_short_while(manager, services, clock):
