@@ -247,20 +247,21 @@ def note(ctxt: RequestContext, operation: objects.Operation, **arguments: object
 
 
 def force_claim(ctxt: RequestContext, operation: objects.Operation) -> None:
-    """Claim the operation although another worker may hold it; call it in the transaction that
-    ends it, because what it waited for has happened.
+    """Claim the operation although another worker may hold it, or may have claimed it since it was
+    loaded; call it in the transaction that ends it, because what it waited for has happened.
 
     :raises OperationLost: it has ended.
     """
     owner = f'claimed by force|{ctxt.request_id}'
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.update().where(
-            _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _T.c.state.in_(('queued', 'running'))).values(
+            _T.c.id == operation.id, _T.c.state.in_(('queued', 'running'))).values(
                 state='running', owner=owner, fence=_T.c.fence + 1))
-    if not done.rowcount:
-        raise exception.OperationLost(operation_id=operation.id)
-    operation.fence, operation.owner = operation.fence + 1, owner
+        if not done.rowcount:
+            raise exception.OperationLost(operation_id=operation.id)
+        operation.fence = conn.execute(sa.select(_T.c.fence).where(
+            _T.c.id == operation.id)).scalar_one()
+    operation.owner = owner
 
 
 def requeue(ctxt: RequestContext, operation: objects.Operation, *, stage: str,

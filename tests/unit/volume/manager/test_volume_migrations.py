@@ -769,6 +769,30 @@ class TestCompletion:
         with pytest.raises(exception.InvalidVolume, match='is being copied'):
             volume_migrations.complete(ctxt, volume, target)
 
+    @pytest.mark.parametrize('ends', [False, True])
+    def test_while_the_service_looks_how_far_it_is(self, ctxt, volume, target, monkeypatch, ends):
+        """It claims the operation for each look, and only its end ends what can be told."""
+        volume = volumes_db.get(ctxt, volume.id)
+        made = operations_db.create(ctxt, 'volume.migrate', volume, host=HERE,
+                                    arguments={nova_swap.SERVER: 'server'})
+        claim = operations_db.force_claim
+
+        def late(ctxt, operation):
+            operations_db.claim(ctxt, made, 'here|1', 60)
+            if ends:
+                operations_db.finish(ctxt, made, 'it took too long')
+            claim(ctxt, operation)
+
+        monkeypatch.setattr(operations_db, 'force_claim', late)
+        if ends:
+            with pytest.raises(exception.InvalidVolume, match='has ended'):
+                volume_migrations.complete(ctxt, volume, target)
+            return
+        assert volume_migrations.complete(ctxt, volume, target) == volume.id
+        assert operations_db.get(ctxt, made.id).state == 'done'
+        with pytest.raises(exception.OperationLost):
+            operations_db.note(ctxt, made, asked=True)
+
     def test_without_a_migration_the_attachments_move(self, ctxt, volume, target):
         attachment = attachments_db.create(ctxt, {'volume_id': volume.id,
                                                   'attach_status': 'attached'})
