@@ -26,32 +26,33 @@ REPORTS, CHANGES = 'lvm reports', 'lvm changes'
 class Commands:
     """The parameters are explained in lvm.LVM.
 
+    :ivar execute: the executor that was given, or what starts processes here
     :ivar answered: lane -> when it last gave an answer, by time.monotonic()
+    :ivar changes: how many changes there were: what was read before the last one is out of date
     """
 
     def __init__(self, vg_name: str, root_helper: str | None, executor: Callable | None,
                  lvm_conf: str | None, suppress_fd_warn: bool, tries: int) -> None:
         self.vg_name = vg_name
-        self._execute = functools.partial(
-            executor or command.execute, run_as_root=True, root_helper=root_helper,
+        self.execute = executor or command.execute
+        self._run = functools.partial(
+            self.execute, run_as_root=True, root_helper=root_helper,
             env_variables=_environment(lvm_conf, suppress_fd_warn))
         self._changing = fair_lock.FairLock()
         # Two lanes, so that a report does not wait for all the changes that are queued up.
         self._lanes = executor is None
+        self.changes = 0
         self.answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
         self._tries = tries
 
-    def changed(self) -> None:
-        """A command that changes the group was run, with whatever outcome."""
-
     def change(self, *argv: str, timeout: float | None = CHANGE_SECONDS) -> None:
-        """Run a command that changes the group, and tell of it."""
+        """Run a command that changes the group, and count it, whatever its outcome."""
         with self.turn(argv[0], timeout):
             try:
                 with utils.fault_points(f'lvm:{argv[0]}'):
                     self.run(CHANGES, *argv, timeout=timeout)
             finally:
-                self.changed()
+                self.changes += 1
 
     @contextlib.contextmanager
     def turn(self, program: str, timeout: float | None = CHANGE_SECONDS) -> Iterator[None]:
@@ -98,7 +99,7 @@ class Commands:
         began = time.monotonic()
         for left in reversed(range(self._tries)):
             try:
-                out, err = self._execute(*argv, timeout=timeout, **where)
+                out, err = self._run(*argv, timeout=timeout, **where)
             except command.CommandOverdue as exc:
                 error = reports.Busy if self._is_busy(lane, began) else reports.Overdue
                 raise error(data=f'{argv[0]}: {exc.stderr}') from exc

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as logical volumes: what is called how, and how big. The group is volume_group.py's, the
-commands are brick.local_dev.lvm's, the bytes block_copy's beside it, the exports the target's."""
+commands are brick.local_dev's (thin_lvm, thick_lvm), the exports the target's."""
 from __future__ import annotations
 
 import contextlib
@@ -66,7 +66,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                      '`cinder-manage volume doctor` looks for what is wrong')
         # What was on the disks before the group was.
         LOG.warning('New volume %s is not empty at byte %d; it is cleared', path, offset)
-        self.vg.mover.clear(path, size)
+        self.vg.clear(volume.name, size)
 
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
         self._require_room()
@@ -212,7 +212,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                 if found.is_plain or found.is_thick_snapshot or found.pool]
 
     def _trouble(self, found):
-        if not self.vg.pool.holds(found):
+        if not self.vg.holds(found):
             return _('this back end makes volumes of another kind')
         return _('in use') if found.is_open else None
 

@@ -7,7 +7,14 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from cinder import exception
-from cinder.brick.local_dev import block_copy, lvm, reports, thin_pool_monitor
+from cinder.brick.local_dev import (
+    block_copy,
+    lvm,
+    reports,
+    thick_lvm,
+    thin_lvm,
+    thin_pool_monitor,
+)
 from cinder.privsep import command, dm_suspend
 from cinder.volume import driver
 from cinder.volume.drivers import exported
@@ -21,7 +28,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     :ivar guard: of its thin pool; None for thick volumes
     """
 
-    vg: lvm.LVM | None = None
+    vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM | None = None
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
@@ -39,7 +46,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     def _choose(self) -> reports.Group:
         """Set `vg` to the kind of group that the options and what is there ask for."""
         wanted = self.configuration.lvm_type
-        probe = self._group('default')
+        probe = lvm.LVM(**self._options())
         try:
             group = probe.group(refresh=True)
         except reports.GroupNotFound as exc:
@@ -52,7 +59,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
                 raise exception.VolumeBackendAPIException(
                     data='lvm_type is "thin", and this version of LVM has no thin volumes')
             thin = False
-        self.vg = self._group('thin' if thin else 'default')
+        self.vg = self._thin() if thin else self._thick()
         self.sparse_copy = thin
         self.moves_bytes = frozenset() if thin else self._thick_copies()
         self.guard = self._guard() if thin else None
@@ -64,19 +71,26 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             ('volume.delete', 'snapshot.delete', 'group.delete', 'group_snapshot.delete')
             if clears else ())))
 
-    def _group(self, lvm_type):
+    def _options(self) -> dict[str, Any]:
+        """The parameters of lvm.LVM."""
         config = self.configuration
         conf_file = config.lvm_conf_file
         if conf_file and (conf_file.lower() == 'none' or not os.path.exists(conf_file)):
             conf_file = None
+        return {'vg_name': config.volume_group, 'executor': self.executor, 'lvm_conf': conf_file,
+                'suppress_fd_warn': config.lvm_suppress_fd_warnings,
+                'tries': config.num_shell_tries, 'discard': config.report_discard_supported,
+                'freezer': getattr(self.executor, 'frozen', dm_suspend.frozen)}
+
+    def _thin(self) -> thin_lvm.ThinLVM:
+        return thin_lvm.ThinLVM(**self._options())
+
+    def _thick(self) -> thick_lvm.ThickLVM:
+        config = self.configuration
         mover = block_copy.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
                                   config.volume_clear, config.volume_clear_size,
                                   config.volume_clear_ionice, self.pace)
-        return lvm.LVM(config.volume_group, None, lvm_type=lvm_type, executor=self.executor,
-                       lvm_conf=conf_file, suppress_fd_warn=config.lvm_suppress_fd_warnings,
-                       mirrors=config.lvm_mirrors, tries=config.num_shell_tries, mover=mover,
-                       discard=config.report_discard_supported,
-                       freezer=getattr(self.executor, 'frozen', dm_suspend.frozen))
+        return thick_lvm.ThickLVM(**self._options(), mirrors=config.lvm_mirrors, mover=mover)
 
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
@@ -94,9 +108,9 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         """The group as it is now; a thin pool is extended and judged on the way."""
         group = self.vg.group(refresh=True)
         if self.guard:
-            if self.guard.heal(group, self.vg.pool.pool(group)):
+            if self.guard.heal(group, self.vg.pool(group)):
                 group = self.vg.group()
-            self.guard.judge(self.vg.pool.pool(group))
+            self.guard.judge(self.vg.pool(group))
         return group
 
     def _require_room(self) -> None:
@@ -108,7 +122,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
                 raise reports.PoolRefuses(data=self.guard.refusal)
 
     def _pool_stats(self) -> dict[str, Any]:
-        capacity = self.vg.pool.capacity(self._look())
+        capacity = self.vg.capacity(self._look())
         refusal = self.guard.refusal if self.guard else ''
         kind = 'thin' if self.sparse_copy else 'default'
         return {
@@ -121,5 +135,5 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             'metadata_percent': capacity.metadata_percent,
             'pool_refusal': refusal,
             'location_info': f'LVMVolumeDriver:{self.host}:{self.vg.vg_name}:{kind}:'
-                             f'{self.vg.mirrors}',
+                             f'{self.configuration.lvm_mirrors}',
         }

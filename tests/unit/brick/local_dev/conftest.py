@@ -2,7 +2,7 @@
 """A volume group in memory, as one of thin and as one of thick volumes."""
 import pytest
 
-from cinder.brick.local_dev import lvm
+from cinder.brick.local_dev import thick_lvm, thin_lvm
 from tests.fakes.volume_group import FakeVolumeGroup
 
 
@@ -13,7 +13,7 @@ def fake():
 
 @pytest.fixture
 def thin(fake):
-    group = lvm.LVM('vg', 'sudo helper', lvm_type='thin', executor=fake, freezer=fake.frozen)
+    group = thin_lvm.ThinLVM('vg', 'sudo helper', executor=fake, freezer=fake.frozen)
     group.create_pool()
     fake.commands.clear()
     return group
@@ -21,4 +21,4 @@ def thin(fake):
 
 @pytest.fixture
 def thick(fake):
-    return lvm.LVM('vg', 'sudo helper', executor=fake)
+    return thick_lvm.ThickLVM('vg', 'sudo helper', executor=fake)

@@ -3,7 +3,7 @@
 import pytest
 
 from cinder import exception
-from cinder.brick.local_dev import lvm, reports
+from cinder.brick.local_dev import lvm, reports, thick_lvm
 from tests.fakes.volume_group import GIB, FakeVolumeGroup
 
 FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
@@ -101,8 +101,8 @@ def test_the_command_lines_of_several_thin_snapshots_at_one_moment(thin, fake):
 
 
 def test_the_options_of_a_group_are_in_its_command_lines(fake):
-    group = lvm.LVM('vg', executor=fake, mirrors=2, discard=True, lvm_conf='/etc/cinder/lvm.conf',
-                    suppress_fd_warn=True)
+    group = thick_lvm.ThickLVM('vg', executor=fake, mirrors=2, discard=True,
+                               lvm_conf='/etc/cinder/lvm.conf', suppress_fd_warn=True)
     group.create_volume('a', GIB)
     group.remove('a')
     assert lines(fake) == [
@@ -194,7 +194,7 @@ def test_finding_some_of_the_names(thick, fake):
 def test_a_pool_that_is_gone_is_an_error(thin, fake):
     del fake.volumes['vg-pool']
     with pytest.raises(reports.LVNotFound, match='vg/vg-pool'):
-        thin.pool.capacity(thin.group())
+        thin.capacity(thin.group())
 
 
 def test_an_existing_volume_of_another_size_is_not_taken_for_the_new_one(thick):
