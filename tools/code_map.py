@@ -33,6 +33,8 @@ Each row is a layer, and a layer imports only what is below it: ``setup.cfg`` ha
 Where another path of arrows leads to the same package, the import has no arrow of its own; the
 tables have all imports. Classes that an option names (managers, drivers, targets, filters) are
 imported by that name, without an arrow.
+
+:doc:`flows` shows which functions a request passes.
 """
 SECTION = """\
 

@@ -17,12 +17,12 @@ CONNECTION = {'driver_volume_type': 'iscsi', 'data': {'target_lun': 1, 'access_m
 
 
 def volume(project: str, name: str | None = None, size: int = 1,
-           metadata: dict | None = None) -> dict[str, str]:
+           metadata: dict | None = None, host: str = HOST) -> dict[str, str]:
     """{'id', 'name'} of an available volume, as the daemons would have left it."""
     made = volumes_db.create(ADMIN, {
         'project_id': project, 'user_id': 'user', 'size': size, 'status': 'available',
         'attach_status': 'detached', 'display_name': name, 'availability_zone': 'nova',
-        'volume_type_id': types_db.default(ADMIN).id, 'host': HOST}, metadata=metadata)
+        'volume_type_id': types_db.default(ADMIN).id, 'host': host}, metadata=metadata)
     return {'id': made.id, 'name': name}
 
 
