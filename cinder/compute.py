@@ -74,13 +74,13 @@ def swap(server_id: str, volume_id: str, target_id: str) -> None:
     raise exception.ServiceUnavailable()
 
 
-def tell_extended(server_ids: Iterable[str], volume_id: str) -> None:
+def notify_extended(server_ids: Iterable[str], volume_id: str) -> None:
     """Tell that a volume has grown, so that its servers see the new size at once; if that cannot be
     told they see it later."""
     _tell(server_ids, volume_id, 'volume-extended', '2.51')
 
 
-def tell_reimaged(server_ids: Iterable[str], volume_id: str, done: bool) -> None:
+def notify_reimaged(server_ids: Iterable[str], volume_id: str, done: bool) -> None:
     """Tell the servers that wait for it that an image was written over a volume; if that cannot be
     told they go on when they have waited long enough.
 
@@ -126,6 +126,6 @@ def _client() -> Any:
     if auth is None:
         return None
     session = loading.load_session_from_conf_options(CONF, nova.GROUP,
-                                                     auth=service_user.beside(auth))
+                                                     auth=service_user.with_service_token(auth))
     return adapter.Adapter(session, service_type='compute', interface=CONF.nova.interface,
                            region_name=CONF.nova.region_name)

@@ -18,7 +18,7 @@ _holds: contextvars.ContextVar[tuple[Hold, ...]] = contextvars.ContextVar('holds
 
 
 @contextlib.contextmanager
-def resting_on(hold: Hold) -> Iterator[None]:
+def depending_on(hold: Hold) -> Iterator[None]:
     """Have the work of the block rest on `hold`, too."""
     token = _holds.set((*_holds.get(), hold))
     try:
@@ -28,7 +28,7 @@ def resting_on(hold: Hold) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def regardless() -> Iterator[None]:
+def ignoring_loss() -> Iterator[None]:
     """Let the block put back what the work had taken away for a moment, whatever is lost."""
     token = _holds.set(())
     try:

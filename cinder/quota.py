@@ -35,33 +35,34 @@ def _deltas(volume_type: objects.VolumeType | None, **changes: int) -> dict[str,
     return deltas
 
 
-def take_volume(ctxt: RequestContext, size: int, volume_type: objects.VolumeType | None) -> None:
+def check_new_volume(ctxt: RequestContext, size: int,
+                     volume_type: objects.VolumeType | None) -> None:
     """Let one more volume of `size` GiB in, or raise a QuotaError."""
-    consume(ctxt, ctxt.project_id, _deltas(volume_type, volumes=1, gigabytes=size), size)
+    check_limits(ctxt, ctxt.project_id, _deltas(volume_type, volumes=1, gigabytes=size), size)
 
 
-def take_snapshot(ctxt: RequestContext, project_id: str, size: int,
-                  volume_type: objects.VolumeType | None) -> None:
+def check_new_snapshot(ctxt: RequestContext, project_id: str, size: int,
+                       volume_type: objects.VolumeType | None) -> None:
     """Let one more snapshot of `size` GiB in, or raise a QuotaError."""
     gigabytes = 0 if CONF.no_snapshot_gb_quota else size
-    consume(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
+    check_limits(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
 
 
-def take_backup(ctxt: RequestContext, size: int) -> None:
+def check_new_backup(ctxt: RequestContext, size: int) -> None:
     """Let one more backup of `size` GiB in, or raise a QuotaError."""
-    consume(ctxt, ctxt.project_id, {'backups': 1, 'backup_gigabytes': size})
+    check_limits(ctxt, ctxt.project_id, {'backups': 1, 'backup_gigabytes': size})
 
 
-def take_group(ctxt: RequestContext,
-               volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
+def check_new_group(ctxt: RequestContext,
+                    volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
     """Let one more group in, with volumes of these (GiB, type), or raise a QuotaError."""
-    consume(ctxt, ctxt.project_id, collections.Counter(groups=1) + _total(volumes, 'volumes'))
+    check_limits(ctxt, ctxt.project_id, collections.Counter(groups=1) + _total(volumes, 'volumes'))
 
 
-def take_snapshots(ctxt: RequestContext, project_id: str,
-                   snapshots: Iterable[tuple[int, objects.VolumeType | None]]) -> None:
+def check_new_snapshots(ctxt: RequestContext, project_id: str,
+                        snapshots: Iterable[tuple[int, objects.VolumeType | None]]) -> None:
     """Let snapshots of these (GiB, type) in, all or none, or raise a QuotaError."""
-    consume(ctxt, project_id, _total(snapshots, 'snapshots'))
+    check_limits(ctxt, project_id, _total(snapshots, 'snapshots'))
 
 
 def _total(rows: Iterable[tuple[int, objects.VolumeType | None]],
@@ -73,13 +74,13 @@ def _total(rows: Iterable[tuple[int, objects.VolumeType | None]],
     return total
 
 
-def grow_volume(ctxt: RequestContext, project_id: str, old: int, new: int,
-                volume_type: objects.VolumeType | None) -> None:
+def check_growth(ctxt: RequestContext, project_id: str, old: int, new: int,
+                 volume_type: objects.VolumeType | None) -> None:
     """Let a volume grow from `old` to `new` GiB, or raise a QuotaError."""
-    consume(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
+    check_limits(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
 
 
-def receive_volume(ctxt: RequestContext, project_id: str, volume: objects.Volume,
+def check_transfer(ctxt: RequestContext, project_id: str, volume: objects.Volume,
                    snapshots: Sequence[objects.Snapshot]) -> None:
     """Let in a volume and snapshots of it that come from another project, or raise a QuotaError.
 
@@ -89,19 +90,20 @@ def receive_volume(ctxt: RequestContext, project_id: str, volume: objects.Volume
     counted = [snapshot for snapshot in snapshots if snapshot.use_quota]
     gigabytes = 0 if CONF.no_snapshot_gb_quota else sum(
         snapshot.volume_size for snapshot in counted)
-    consume(ctxt, project_id, _deltas(
+    check_limits(ctxt, project_id, _deltas(
         volume.volume_type, volumes=int(bool(volume.use_quota)), snapshots=len(counted),
         gigabytes=size + gigabytes), size)
 
 
-def change_type(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType) -> None:
+def check_retype(ctxt: RequestContext, volume: objects.Volume,
+                 new_type: objects.VolumeType) -> None:
     """Let a volume count for another type, or raise a QuotaError."""
-    consume(ctxt, volume.project_id, {f'volumes_{new_type.name}': 1,
-                                      f'gigabytes_{new_type.name}': volume.size})
+    check_limits(ctxt, volume.project_id, {f'volumes_{new_type.name}': 1,
+                                           f'gigabytes_{new_type.name}': volume.size})
 
 
-def consume(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
-            volume_size: int = 0) -> None:
+def check_limits(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
+                 volume_size: int = 0) -> None:
     """Check that the project has room; to be called inside the writing transaction.
 
     :param deltas: quota name -> amount to add.

@@ -19,10 +19,10 @@ def auth(ctxt: context.RequestContext, endpoint: str) -> Any:
     """
     # The library takes as long to import as the rest of the API.
     from keystoneauth1 import token_endpoint
-    return beside(token_endpoint.Token(endpoint, ctxt.auth_token))
+    return with_service_token(token_endpoint.Token(endpoint, ctxt.auth_token))
 
 
-def beside(caller: Any) -> Any:
+def with_service_token(caller: Any) -> Any:
     """The same plugin, with a token of this service beside its own where that is wanted.
 
     :raises InvalidConfigurationValue: as auth().

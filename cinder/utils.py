@@ -179,7 +179,7 @@ def pool_of(host: str | None) -> str | None:
     return (host or '').partition('#')[2] or None
 
 
-def machine() -> str:
+def machine_id() -> str:
     """What names this machine, with its view of the file system, among all others."""
     with open('/proc/sys/kernel/random/boot_id') as file:
         return f'{socket.gethostname()}/{file.read().strip()}'

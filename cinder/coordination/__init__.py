@@ -108,7 +108,7 @@ class Coordinator:
         :raises LockCreationFailed: the lock service failed.
         :raises LockTimeout: the time is over.
         """
-        with self._held(name, timeout) as held, ownership.resting_on(held):
+        with self._held(name, timeout) as held, ownership.depending_on(held):
             yield
 
     @contextlib.contextmanager
@@ -149,7 +149,7 @@ class Coordinator:
                     entry.held = entry.stack.enter_context(self._held(name, _left(deadline)))
             finally:
                 entry.guard.release()
-            with ownership.resting_on(entry.held):
+            with ownership.depending_on(entry.held):
                 yield
         finally:
             with self._sharing:

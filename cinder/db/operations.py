@@ -236,7 +236,7 @@ def progress(ctxt: RequestContext, operation: objects.Operation, done: int, tota
     _fenced(ctxt, operation, progress_done=done, progress_total=total)
 
 
-def note(ctxt: RequestContext, operation: objects.Operation, **arguments: object) -> None:
+def add_arguments(ctxt: RequestContext, operation: objects.Operation, **arguments: object) -> None:
     """Add arguments, for whoever runs the operation next.
 
     :raises OperationLost: the claim was lost.

@@ -10,20 +10,20 @@ from cinder.operations.outcome import (
     SUPERSEDED,
     UNKNOWN_CAUSE,
     abandon,
-    call_off,
+    cancel_queued,
+    create_message,
     fail,
     load,
-    member_gone,
+    record_member_removed,
     request_context,
     succeed,
-    tell,
+    tenant_reason,
     transition_of,
-    words_for_tenant,
 )
 from cinder.operations.runner import Messages, OperationRunner, handlers_of, handles
 from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
 __all__ = ['DRIVER_FAILED', 'LONGEST', 'Messages', 'NO_BACKEND', 'OperationRunner', 'SHORTEST',
-           'UNKNOWN_CAUSE', 'SUPERSEDED', 'abandon', 'call_off', 'fail', 'handlers_of', 'handles',
-           'load', 'member_gone', 'report', 'request_context', 'succeed', 'tell',
-           'transition_of', 'wait', 'words_for_tenant']
+           'SUPERSEDED', 'UNKNOWN_CAUSE', 'abandon', 'cancel_queued', 'create_message', 'fail',
+           'handlers_of', 'handles', 'load', 'record_member_removed', 'report', 'request_context',
+           'succeed', 'tenant_reason', 'transition_of', 'wait']

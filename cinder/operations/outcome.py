@@ -107,8 +107,8 @@ def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, reso
     """Write what was done although the status is not the operation's any more, and tell of it."""
     _write(ctxt, operation, resource, values)
     if operation.verb in VERBS:
-        tell(ctxt, operation.resource_type, resource, operation.verb, SUPERSEDED,
-             request_id=operation.request_id)
+        create_message(ctxt, operation.resource_type, resource, operation.verb, SUPERSEDED,
+                       request_id=operation.request_id)
 
 
 def _write(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
@@ -139,14 +139,16 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: R
         if not moved:
             _write(ctxt, operation, resource, values)
         operations_db.finish(ctxt, operation, error=reason if moved else SUPERSEDED)
-        failed = [(operation.resource_type, resource), *let_go(ctxt, operation, idle=not moved)]
+        failed = [(operation.resource_type, resource),
+                  *fail_related(ctxt, operation, idle=not moved)]
         for kind, each in failed:
-            tell(ctxt, kind, each, step or operation.verb, reason, detail, operation.request_id)
+            create_message(ctxt, kind, each, step or operation.verb, reason, detail,
+                           operation.request_id)
     return moved
 
 
-def let_go(ctxt: context.RequestContext, operation: objects.Operation,
-           idle: bool = True) -> list[tuple[str, Resource]]:
+def fail_related(ctxt: context.RequestContext, operation: objects.Operation,
+                 idle: bool = True) -> list[tuple[str, Resource]]:
     """End what is under way with the resource of an operation that comes to nothing; part of the
     caller's transaction.
 
@@ -154,7 +156,7 @@ def let_go(ctxt: context.RequestContext, operation: objects.Operation,
         the resource over.
     :returns: (kind, resource) of all that is in error now.
     """
-    failed = _let_go_along(ctxt, operation)
+    failed = _fail_named(ctxt, operation)
     meanwhile = transition_of(operation).meanwhile
     alone = operation.resource_type == 'volume' and not operation.arguments.get('cascade')
     if operation.resource_type in _MEMBERS and meanwhile in states.TRANSITIONAL and not alone:
@@ -164,8 +166,8 @@ def let_go(ctxt: context.RequestContext, operation: objects.Operation,
     return failed
 
 
-def _let_go_along(ctxt: context.RequestContext,
-                  operation: objects.Operation) -> list[tuple[str, Resource]]:
+def _fail_named(ctxt: context.RequestContext,
+                operation: objects.Operation) -> list[tuple[str, Resource]]:
     """The same of what is no member of the resource."""
     failed: list[tuple[str, Resource]] = []
     for argument, kind, name in _ALONG.get(operation.verb, ()):
@@ -178,8 +180,8 @@ def _let_go_along(ctxt: context.RequestContext,
 
 
 @session.retry_on_deadlock
-def member_gone(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
-                member: Resource) -> None:
+def record_member_removed(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
+                          member: Resource) -> None:
     """Note that a member of what is being removed is gone: that stays so if the rest fails.
 
     :param kind: of the member: 'volume' or 'snapshot'.
@@ -201,18 +203,20 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
     values = {**dict(transition_of(operation).failed), **values}
     with session.writer(ctxt):
         operations_db.finish(ctxt, operation, error=reason)
-        for kind, each in let_go(ctxt, operation):
-            tell(ctxt, kind, each, operation.verb, reason, request_id=operation.request_id)
+        for kind, each in fail_related(ctxt, operation):
+            create_message(ctxt, kind, each, operation.verb, reason,
+                           request_id=operation.request_id)
         if resource is not None:
             _keep_facts(ctxt, operation, resource, values)
 
 
-def call_off(ctxt: context.RequestContext, resource: Resource, reason: str) -> None:
+def cancel_queued(ctxt: context.RequestContext, resource: Resource, reason: str) -> None:
     """End what is queued for a resource that a forced deletion takes over with its members; part of
     the caller's transaction. What else was under way with it is let go."""
     for operation in operations_db.cancel_queued(ctxt, resource.id, reason):
-        for kind, each in _let_go_along(ctxt, operation):
-            tell(ctxt, kind, each, operation.verb, reason, request_id=operation.request_id)
+        for kind, each in _fail_named(ctxt, operation):
+            create_message(ctxt, kind, each, operation.verb, reason,
+                           request_id=operation.request_id)
         _write(ctxt, operation, resource, dict(transition_of(operation).failed))
 
 
@@ -227,8 +231,8 @@ def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource
     return moved
 
 
-def tell(ctxt: context.RequestContext, resource_type: str, resource: Resource, step: str,
-         reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
+def create_message(ctxt: context.RequestContext, resource_type: str, resource: Resource, step: str,
+                   reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
     """Leave a user message: which step failed, why, under which request id."""
     number, words = VERBS[step][:2]
     kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
@@ -239,7 +243,7 @@ def tell(ctxt: context.RequestContext, resource_type: str, resource: Resource, s
         'message_level': 'ERROR', 'user_message': f'{words}:{reason}'})
 
 
-def words_for_tenant(exc: BaseException) -> str:
+def tenant_reason(exc: BaseException) -> str:
     """The cause without what only an operator may read; the log has the rest."""
     if isinstance(exc, exception.CinderException) and exc.safe:
         return str(exc)

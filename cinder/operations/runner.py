@@ -21,7 +21,7 @@ from cinder.db import operations as operations_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
 from cinder.operations.executor import Executor, Job
 from cinder.operations.outcome import request_context
-from cinder.operations.timers import Alarms
+from cinder.operations.timers import Timers
 
 LOG = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class OperationRunner:
         # What could not be given back while the database was away, by id.
         self._unreleased: dict[str, objects.Operation] = {}
         self._mutex = threading.Lock()
-        self._alarms = Alarms(f'{stage} {host}-alarms')
+        self._timers = Timers(f'{stage} {host}-alarms')
         self._former_life = True
         self.has_given_up = False
         self._stopping = threading.Event()
@@ -89,7 +89,7 @@ class OperationRunner:
             with utils.fault_points(step):
                 self._claim_or_give_back(ctxt, operation)
             try:
-                with self._logged(ctxt, operation), ownership.resting_on(_Claim(self, operation)):
+                with self._logged(ctxt, operation), ownership.depending_on(_Claim(self, operation)):
                     yield
             except exception.LockLost as exc:
                 LOG.warning('%s of %s %s stops and is given back: %s', operation.verb,
@@ -244,7 +244,7 @@ class OperationRunner:
                   operation: objects.Operation, dead: tuple[str, ...]) -> None:
         """Look at an operation that was set aside as soon as it may be taken again; the poller
         would do so too, some seconds later."""
-        self._alarms.call_in(seconds + SLACK, self.submit, ctxt, operation, None, dead)
+        self._timers.call_later(seconds + SLACK, self.submit, ctxt, operation, None, dead)
 
     # ------------------------------------------------------------------------------- the poller
     def start(self) -> None:
@@ -261,7 +261,7 @@ class OperationRunner:
     def stop(self) -> None:
         """Take nothing new and begin nothing that waits; what runs goes on."""
         self._stopping.set()
-        self._alarms.stop()
+        self._timers.stop()
         self.executor.close()
 
     def give_up(self) -> None:

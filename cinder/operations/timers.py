@@ -12,7 +12,7 @@ from oslo_log import log as logging
 LOG = logging.getLogger(__name__)
 
 
-class Alarms:
+class Timers:
     """:param name: of the thread, which is there from the first alarm on."""
 
     def __init__(self, name: str) -> None:
@@ -23,7 +23,7 @@ class Alarms:
         self._thread: threading.Thread | None = None
         self._stopped = False
 
-    def call_in(self, seconds: float, function: Callable[..., object], *args: object) -> None:
+    def call_later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
         """Call the function when so many seconds are over, unless stop() was called before."""
         self._due.enter(seconds, 0, functools.partial(self._call, function), args)
         self._changed.set()

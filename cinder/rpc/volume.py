@@ -56,7 +56,7 @@ class VolumeAPI(client.RPCAPI):
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
         """Where a service on the same machine reaches the bytes of a volume.
 
-        :param machine: as utils.machine() names it.
+        :param machine: as utils.machine_id() names it.
         :returns: {'path', 'reads_zeros'}: None where `machine` is another one; whether what was
             never written reads zeros.
         """
@@ -68,7 +68,7 @@ class VolumeAPI(client.RPCAPI):
         `backup` names. They do not change until close_backup_source, which has to follow, also
         for a backup that failed; until then the same device is returned again.
 
-        :param machine: of the backup service, as utils.machine() names it.
+        :param machine: of the backup service, as utils.machine_id() names it.
         :returns: {'path'}: None where the volume is on another machine, and nothing was done.
         :raises InvalidVolume: somebody has the volume, and its storage cannot read snapshots.
         """

@@ -240,7 +240,7 @@ class SchedulerManager:
                 wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
             except exception.VolumeTypeNotFound as error:
                 # The type was deleted meanwhile: a retry cannot succeed.
-                operations.fail(ctxt, operation, volume, operations.words_for_tenant(error))
+                operations.fail(ctxt, operation, volume, operations.tenant_reason(error))
                 return
             if self.driver.get_pools(ctxt, wanted.extra_specs, name=volume.host):
                 self._to_its_backend(ctxt, operation, volume)

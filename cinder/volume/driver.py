@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
-from cinder.brick.local_dev.throttle import Pace
+from cinder.brick.local_dev.throttle import Throttle
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -49,7 +49,7 @@ class VolumeDriver(abc.ABC):
         self.cluster_name = cluster_name
         self.executor = executor
         # Of all copies that the driver makes; the manager sets the limit when it is set up.
-        self.pace = Pace()
+        self.throttle = Throttle()
 
     @classmethod
     def only_one_host(cls, configuration: Configuration) -> str | None:

@@ -40,7 +40,7 @@ def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
         monkeypatch.setattr(module, 'GIB', group.UNIT)
     monkeypatch.setattr(volume_copy, 'PIECE', group.UNIT // 4)
     names = itertools.cycle(('one', 'other'))
-    monkeypatch.setattr(utils, 'machine', lambda: next(names))
+    monkeypatch.setattr(utils, 'machine_id', lambda: next(names))
     real = remote_attach.Initiator.connector
     # The initiator's daemon of the lab has a name of its own.
     monkeypatch.setattr(remote_attach.Initiator, 'connector',

@@ -75,20 +75,20 @@ def test_what_is_not_copied(nova, status, error):
 @pytest.mark.parametrize('status', [200, 404, None])
 def test_servers_are_told_of_a_larger_volume(nova, status, caplog):
     nova.answer, nova.silent = status, status is None
-    compute.tell_extended([SERVER], VOLUME)
+    compute.notify_extended([SERVER], VOLUME)
     assert nova.events == ([] if nova.silent else [
         {'name': 'volume-extended', 'server_uuid': SERVER, 'tag': VOLUME}])
     assert ('could not be told' in caplog.text) == (status != 200)
 
 
 def test_nobody_is_told_of_what_nobody_uses(nova):
-    compute.tell_extended([], VOLUME)
+    compute.notify_extended([], VOLUME)
     assert nova.events == []
 
 
 @pytest.mark.parametrize(('done', 'status'), [(True, 'completed'), (False, 'failed')])
 def test_servers_are_told_of_a_new_image(nova, done, status):
-    compute.tell_reimaged([SERVER], VOLUME, done)
+    compute.notify_reimaged([SERVER], VOLUME, done)
     assert nova.events == [{'name': 'volume-reimaged', 'server_uuid': SERVER, 'tag': VOLUME,
                             'status': status}]
     assert nova.versions == ['compute 2.93']

@@ -20,7 +20,7 @@ def limits(ctxt, database):
 
 def _add(ctxt, size=1, volume_type=None):
     with session.writer(ctxt):
-        quota.take_volume(ctxt, size, volume_type)
+        quota.check_new_volume(ctxt, size, volume_type)
         return volumes_db.create(ctxt, {
             'project_id': ctxt.project_id, 'size': size, 'status': 'available',
             'volume_type_id': volume_type and volume_type.id})
@@ -53,17 +53,17 @@ def test_a_growth_in_progress_counts(ctxt, limits):
     volume = _add(ctxt, 1)
     volumes_db.update(ctxt, volume.id, {'growth': 2})
     with session.writer(ctxt), pytest.raises(exception.VolumeSizeExceedsAvailableQuota):
-        quota.grow_volume(ctxt, ctxt.project_id, 1, 3, None)
+        quota.check_growth(ctxt, ctxt.project_id, 1, 3, None)
 
 
 def test_snapshots_count_their_gigabytes_unless_told_not_to(ctxt, limits):
     limits(gigabytes=1)
     with session.writer(ctxt), pytest.raises(exception.VolumeSizeExceedsAvailableQuota):
-        quota.take_snapshot(ctxt, ctxt.project_id, 2, None)
+        quota.check_new_snapshot(ctxt, ctxt.project_id, 2, None)
     CONF.set_override('no_snapshot_gb_quota', True)
     try:
         with session.writer(ctxt):
-            quota.take_snapshot(ctxt, ctxt.project_id, 2, None)
+            quota.check_new_snapshot(ctxt, ctxt.project_id, 2, None)
     finally:
         CONF.clear_override('no_snapshot_gb_quota')
 

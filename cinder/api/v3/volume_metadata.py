@@ -60,7 +60,7 @@ def merge(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, 
 def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str, Any]:
     volume = _load(req, volume_id, policy.UPDATE)
     return {'metadata': volumes.set_metadata(req.context, volume, body, replace=True,
-                                             still=_if_match(req))}
+                                             matches=_if_match(req))}
 
 
 @wsgi.body(schema.ONE, key='meta')
@@ -70,7 +70,7 @@ def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) ->
     if key not in body:
         raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
     volume = _load(req, volume_id, policy.UPDATE)
-    volumes.set_metadata(req.context, volume, body, still=_if_match(req))
+    volumes.set_metadata(req.context, volume, body, matches=_if_match(req))
     return {'meta': body}
 
 

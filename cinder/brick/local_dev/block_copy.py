@@ -6,7 +6,7 @@ import shlex
 import stat
 from collections.abc import Callable
 
-from cinder.brick.local_dev.throttle import MIB, UNHURRIED, Pace
+from cinder.brick.local_dev.throttle import MIB, UNLIMITED, Throttle
 from cinder.privsep import command
 
 
@@ -18,18 +18,18 @@ class Blocks:
     :param clear: 'zero', or 'none' to leave the bytes of a deleted volume where they are
     :param clear_mib: MiB at the start of a device to clear; 0: all of it
     :param ionice: options of ionice(1) for clearing, for instance '-c3'
-    :param pace: of copies
+    :param throttle: of copies
     """
 
     def __init__(self, execute: Callable = command.execute, blocksize: str = '1M',
                  clear: str = 'zero', clear_mib: int = 0, ionice: str | None = None,
-                 pace: Pace = UNHURRIED) -> None:
+                 throttle: Throttle = UNLIMITED) -> None:
         self._execute = execute
         self._blocksize = blocksize
         self._clear_bytes = clear_mib * MIB
         self._prefix = ('ionice', *shlex.split(ionice)) if ionice else ()
         self.clears = clear == 'zero'
-        self._pace = pace
+        self._throttle = throttle
 
     def clear(self, path: str, size: int) -> None:
         """Overwrite a device of `size` bytes with zeros, as far as the options want that.
@@ -44,7 +44,7 @@ class Blocks:
 
         :raises ProcessExecutionError: dd failed
         """
-        for start, piece in self._pace.pieces(size):
+        for start, piece in self._throttle.pieces(size):
             self._dd(source, target, piece, ',fullblock,direct', (), start)
 
     def copy_range(self, source: str, target: str, start: int, size: int,
@@ -56,7 +56,7 @@ class Blocks:
         """
         flags = [',direct' if stat.S_ISBLK(os.stat(path).st_mode) else ''
                  for path in (source, target)]
-        for offset, piece in self._pace.pieces(size):
+        for offset, piece in self._throttle.pieces(size):
             self._execute(
                 *command.DIES_WITH_US, 'dd', f'if={source}', f'of={target}',
                 f'bs={self._blocksize}', f'count={piece}', f'skip={start + offset}',

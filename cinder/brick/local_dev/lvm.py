@@ -125,7 +125,7 @@ class LVM(commands.Commands):
             try:
                 self._extend(name, size)
             finally:
-                with ownership.regardless():
+                with ownership.ignoring_loss():
                     self.activate(name)
 
     def _extend(self, name: str, size: int) -> None:

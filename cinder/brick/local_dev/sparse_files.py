@@ -14,7 +14,7 @@ from collections.abc import Callable
 from eventlet import patcher
 
 from cinder import exception
-from cinder.brick.local_dev.throttle import UNHURRIED, Pace
+from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.i18n import _
 
 # linux/fs.h: _IOW(0x94, 9, int), see ioctl_ficlone(2)
@@ -49,12 +49,12 @@ def create(path: str, size: int) -> None:
 
 
 def copy(source: str, path: str, size: int, reflink: str = 'auto',
-         pace: Pace = UNHURRIED) -> None:
+         throttle: Throttle = UNLIMITED) -> None:
     """Make `path` a copy of `source`, grown to `size` bytes.
 
     :param reflink: 'auto' shares the blocks where the file system can and else copies those
         that hold data, 'always' insists on sharing, 'never' copies
-    :param pace: of copying
+    :param throttle: of copying
     :raises SourceChanged: the source does not stay as it is for as long as copying takes
     :raises WrongSize: there is a file of another size, or the source is longer than `size`
     """
@@ -67,18 +67,18 @@ def copy(source: str, path: str, size: int, reflink: str = 'auto',
 
         def fill(fd):
             if reflink == 'never' or not _reflink(origin.fileno(), fd, reflink == 'always'):
-                _copy_unchanged(origin.fileno(), fd, source, pace)
+                _copy_unchanged(origin.fileno(), fd, source, throttle)
             os.ftruncate(fd, size)
 
         _place(path, fill)
 
 
 def replace(source: str, path: str, size: int, reflink: str = 'auto',
-            pace: Pace = UNHURRIED) -> None:
+            throttle: Throttle = UNLIMITED) -> None:
     """As copy(), but over the file that `path` is now."""
     fresh = f'{path}.new'
     remove(fresh)
-    copy(source, fresh, size, reflink, pace)
+    copy(source, fresh, size, reflink, throttle)
     os.rename(fresh, path)
     _sync_folder(path)
 
@@ -105,11 +105,11 @@ def remove(path: str) -> None:
 
 
 def copy_range(source: str, target: str, start: int, size: int,
-               pace: Pace = UNHURRIED) -> None:
+               throttle: Throttle = UNLIMITED) -> None:
     """Copy what holds data among `size` bytes from `start` on into a file that reads zeros where it
     was not written."""
     with open(source, 'rb', buffering=0) as origin, open(target, 'r+b', buffering=0) as file:
-        _copy_data(origin.fileno(), file.fileno(), start, start + size, pace)
+        _copy_data(origin.fileno(), file.fileno(), start, start + size, throttle)
         os.fdatasync(file.fileno())
 
 
@@ -248,7 +248,7 @@ def _reflink(source: int, target: int, must: bool) -> bool:
     return True
 
 
-def _copy_unchanged(source: int, target: int, path: str, pace: Pace) -> None:
+def _copy_unchanged(source: int, target: int, path: str, throttle: Throttle) -> None:
     for _try in range(_COPY_TRIES):
         if abs(time.time() - os.fstat(source).st_mtime) < _TICK:
             _sleep(_TICK)
@@ -256,13 +256,13 @@ def _copy_unchanged(source: int, target: int, path: str, pace: Pace) -> None:
         os.ftruncate(target, 0)
         end = os.fstat(source).st_size
         os.ftruncate(target, end)
-        _copy_data(source, target, 0, end, pace)
+        _copy_data(source, target, 0, end, throttle)
         if os.fstat(source).st_mtime_ns == before:
             return
     raise SourceChanged(path=path)
 
 
-def _copy_data(source: int, target: int, start: int, end: int, pace: Pace) -> None:
+def _copy_data(source: int, target: int, start: int, end: int, throttle: Throttle) -> None:
     """Copy the parts that hold data and leave the holes out (lseek(2), SEEK_DATA)."""
     while start < end:
         try:
@@ -273,7 +273,7 @@ def _copy_data(source: int, target: int, start: int, end: int, pace: Pace) -> No
             return
         stop = min(os.lseek(source, start, os.SEEK_HOLE), end)
         os.lseek(target, start, os.SEEK_SET)
-        for offset, piece in pace.pieces(stop - start, _sleep):
+        for offset, piece in throttle.pieces(stop - start, _sleep):
             _send(source, target, start + offset, start + offset + piece)
         start = stop
 

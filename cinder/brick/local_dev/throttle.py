@@ -14,7 +14,7 @@ LARGEST = 1024 * MIB
 _Lock = patcher.original('threading').Lock
 
 
-class Pace:
+class Throttle:
     """Cuts a copy into pieces and waits after each as long as the limit asks.
 
     :ivar limit: bytes per second; 0 is no limit. It may be changed at any time.
@@ -53,4 +53,4 @@ class Pace:
             return self._ends
 
 
-UNHURRIED = Pace()
+UNLIMITED = Throttle()

@@ -146,7 +146,7 @@ def delete(ctxt: RequestContext,
     if not attachment.is_reservation:
         require_unused(ctxt, volume, [attachment])
     disconnect(ctxt, volume, attachment)
-    return forget(ctxt, volume, attachment)
+    return delete_row(ctxt, volume, attachment)
 
 
 def disconnect(ctxt: RequestContext, volume: objects.Volume,
@@ -169,8 +169,8 @@ def waits_for_compute(operation: objects.Operation) -> bool:
 
 
 @session.retry_on_deadlock
-def forget(ctxt: RequestContext, volume: objects.Volume,
-           attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
+def delete_row(ctxt: RequestContext, volume: objects.Volume,
+               attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
     """Remove the row of an attachment and let the volume's statuses follow.
 
     :raises ConflictingVolumeState: it was a reservation when it was loaded, and has been connected

@@ -54,7 +54,7 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
         values |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
                    'size': snapshot.volume_size}
     with utils.fault_points('backup.create:api:commit'), session.writer(ctxt):
-        quota.take_backup(ctxt, values['size'])
+        quota.check_new_backup(ctxt, values['size'])
         if snapshot is not None:
             snapshots_db.transition(ctxt, snapshot, 'backup')
         else:
@@ -136,7 +136,7 @@ def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
         if children:
             raise exception.InvalidBackup(
                 reason=f'other backups build on {backup.id}: {", ".join(children)}')
-        operations.call_off(ctxt, backup, 'The backup was deleted.')
+        operations.cancel_queued(ctxt, backup, 'The backup was deleted.')
         return operations_db.create(ctxt, 'backup.delete', backup, host=host)
 
 
@@ -195,7 +195,7 @@ def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> N
     """Write the status as an administrator says; what waits to be done is called off."""
     with session.writer(ctxt):
         backups_db.overwrite(ctxt, backup.id, {'status': status})
-        operations.call_off(ctxt, backup, 'The status of the backup was reset.')
+        operations.cancel_queued(ctxt, backup, 'The status of the backup was reset.')
 
 
 # ---------------------------------------------------------------------------------- records

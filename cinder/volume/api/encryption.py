@@ -86,8 +86,8 @@ def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) ->
     kind, volume_id = (('backup', resource.volume_id) if isinstance(resource, objects.Backup)
                        else ('volume', resource.id))
     if not keys.release(ctxt, resource.encryption_key_id, volume_id):
-        operations.tell(ctxt, kind, resource, f'{kind}.delete',
-                        f'Key {resource.encryption_key_id} was left in the key manager.')
+        operations.create_message(ctxt, kind, resource, f'{kind}.delete',
+                                  f'Key {resource.encryption_key_id} was left in the key manager.')
 
 
 def require_same_key(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume) -> None:

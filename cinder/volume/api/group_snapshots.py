@@ -13,7 +13,7 @@ from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api.groups import place_of
+from cinder.volume.api.groups import service_of
 
 
 @session.retry_on_deadlock
@@ -29,8 +29,8 @@ def create(ctxt: RequestContext, group: objects.Group, name: str | None = None,
     if not volumes:
         raise exception.InvalidGroup(reason=f'group {group.id} has no volumes')
     with utils.fault_points('group_snapshot.create:api:commit'), session.writer(ctxt):
-        quota.take_snapshots(ctxt, group.project_id,
-                             [(volume.size, volume.volume_type) for volume in volumes])
+        quota.check_new_snapshots(ctxt, group.project_id,
+                                  [(volume.size, volume.volume_type) for volume in volumes])
         groups_db.transition(ctxt, group, 'snapshot_create', conditions=(
             clusters_db.not_frozen(group),))
         made = group_snapshots_db.create(ctxt, {
@@ -40,7 +40,7 @@ def create(ctxt: RequestContext, group: objects.Group, name: str | None = None,
             volumes_db.transition(ctxt, volume, 'snapshot_create_attached', conditions=(
                 functools.partial(volumes_db.in_group, group.id),))
             snapshots_db.create(ctxt, _snapshot_of(ctxt, volume, made))
-        operation = operations_db.create(ctxt, 'group_snapshot.create', made, **place_of(group))
+        operation = operations_db.create(ctxt, 'group_snapshot.create', made, **service_of(group))
     volume_rpc.VolumeAPI().start(ctxt, operation, made)
     return made
 
@@ -65,12 +65,12 @@ def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
         group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
                                       conditions=(group_snapshots_db.not_being_copied,
                                                   clusters_db.not_frozen(group_snapshot.group)))
-        operations.call_off(ctxt, group_snapshot, 'The group snapshot was deleted.')
+        operations.cancel_queued(ctxt, group_snapshot, 'The group snapshot was deleted.')
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
             snapshots_db.transition(ctxt, snapshots_db.get(ctxt, ident),
                                     'delete_with_group_snapshot')
         operation = operations_db.create(ctxt, 'group_snapshot.delete', group_snapshot,
-                                         **place_of(group_snapshot.group))
+                                         **service_of(group_snapshot.group))
     volume_rpc.VolumeAPI().start(ctxt, operation, group_snapshot)
 
 

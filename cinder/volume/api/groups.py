@@ -22,7 +22,7 @@ from cinder.volume.api import encryption, zones
 REPLICATION_SPECS = ('group_replication_enabled', 'consistent_group_replication_enabled')
 
 
-def place_of(group: objects.Group) -> dict[str, str | None]:
+def service_of(group: objects.Group) -> dict[str, str | None]:
     """Where the work on a group is done."""
     return {'host': utils.backend_of(group.host), 'cluster': utils.backend_of(group.cluster_name)}
 
@@ -44,7 +44,7 @@ def create(ctxt: RequestContext, group_type: objects.GroupType,
     }
     type_ids = list(dict.fromkeys(volume_type.id for volume_type in volume_types))
     with utils.fault_points('group.create:api:commit'), session.writer(ctxt):
-        quota.take_group(ctxt)
+        quota.check_new_group(ctxt)
         group = groups_db.create(ctxt, values, type_ids, group_type)
         operation = operations_db.create(ctxt, 'group.create', group, stage='schedule')
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, group)
@@ -122,8 +122,9 @@ def _record_copy(ctxt: RequestContext, source: objects.Group,
                  source_volumes: Sequence[objects.Volume], copies: Sequence[dict],
                  **values: object) -> tuple[objects.Group, objects.Operation]:
     """Write the new group, its volumes and the operation; part of the caller's transaction."""
-    quota.take_group(ctxt, [(copy['size'], source_volume.volume_type)
-                            for copy, source_volume in zip(copies, source_volumes, strict=True)])
+    quota.check_new_group(ctxt, [
+        (copy['size'], source_volume.volume_type)
+        for copy, source_volume in zip(copies, source_volumes, strict=True)])
     group = groups_db.create(ctxt, {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
         'replication_status': 'disabled', 'availability_zone': source.availability_zone,
@@ -134,7 +135,7 @@ def _record_copy(ctxt: RequestContext, source: objects.Group,
             **copy, 'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
             'attach_status': 'detached', 'use_quota': True, 'group_id': group.id},
             glance_metadata=dict(source_volume.glance_metadata or {}))
-    return group, operations_db.create(ctxt, 'group.copy', group, **place_of(group))
+    return group, operations_db.create(ctxt, 'group.copy', group, **service_of(group))
 
 
 # ------------------------------------------------------------------------------------- changes
@@ -168,7 +169,7 @@ def update(ctxt: RequestContext, group: objects.Group, values: dict, add: Sequen
                 functools.partial(volumes_db.in_group, group.id),))
         operation = operations_db.create(
             ctxt, 'group.update', group, arguments={'add': list(add), 'remove': list(remove)},
-            **place_of(group))
+            **service_of(group))
     volume_rpc.VolumeAPI().start(ctxt, operation, group)
 
 
@@ -217,13 +218,13 @@ def _delete(ctxt: RequestContext, group: objects.Group,
     verb = 'delete_with_volumes' if delete_volumes else 'delete'
     with utils.fault_points('group.delete:api:commit'), session.writer(ctxt):
         groups_db.transition(ctxt, group, verb, conditions=tuple(conditions))
-        operations.call_off(ctxt, group, 'The group was deleted.')
+        operations.cancel_queued(ctxt, group, 'The group was deleted.')
         for ident in groups_db.volume_ids(ctxt, group.id):
             volumes.append(volumes_db.get(ctxt.elevated(), ident))
             volumes_db.transition(
                 ctxt, volumes[-1], 'delete_with_group', conditions=(
                     volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_snapshots))
-            operations.call_off(ctxt, volumes[-1], 'The group of the volume was deleted.')
+            operations.cancel_queued(ctxt, volumes[-1], 'The group of the volume was deleted.')
         # The scheduler may have placed it since it was loaded; now its row is ours.
         group = groups_db.get(ctxt, group.id)
         if group.host is None:
@@ -232,7 +233,7 @@ def _delete(ctxt: RequestContext, group: objects.Group,
                 volumes_db.destroy(ctxt, volume.id)
             groups_db.destroy(ctxt, group.id)
             return volumes
-        operation = operations_db.create(ctxt, 'group.delete', group, **place_of(group))
+        operation = operations_db.create(ctxt, 'group.delete', group, **service_of(group))
     volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return volumes
 

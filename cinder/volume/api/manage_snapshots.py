@@ -48,13 +48,13 @@ def manage(ctxt: RequestContext, volume: objects.Volume, *, reference: dict,
 def _record(ctxt: RequestContext, values: dict, volume: objects.Volume, metadata: dict,
             reference: dict) -> tuple[objects.Snapshot, objects.Operation]:
     with session.writer(ctxt):
-        quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
+        quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
         volumes_db.transition(ctxt, volume, 'snapshot_manage')
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata)
         snapshot.volume = volume
         return snapshot, operations_db.create(
             ctxt, 'snapshot.manage', snapshot, arguments={'reference': reference},
-            **volumes.place(volume))
+            **volumes.service_of(volume))
 
 
 @session.retry_on_deadlock
@@ -67,5 +67,5 @@ def unmanage(ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
         snapshots_db.transition(ctxt, snapshot, 'unmanage',
                                 conditions=(snapshots_db.no_group_snapshot,))
         operation = operations_db.create(ctxt, 'snapshot.unmanage', snapshot,
-                                         **volumes.place(snapshot.volume))
+                                         **volumes.service_of(snapshot.volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)

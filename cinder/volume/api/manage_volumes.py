@@ -73,7 +73,7 @@ def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
 def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType, metadata: dict,
             arguments: dict) -> tuple[objects.Volume, objects.Operation]:
     with session.writer(ctxt):
-        quota.take_volume(ctxt, 0, volume_type)
+        quota.check_new_volume(ctxt, 0, volume_type)
         volume = volumes_db.create(ctxt, values, metadata=metadata)
         volume.volume_type = volume_type
         return volume, operations_db.create(ctxt, 'volume.manage', volume, stage='schedule',
@@ -113,5 +113,5 @@ def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
             volumes_db.destroy(ctxt, volume.id)
             return
         operation = operations_db.create(ctxt, 'volume.unmanage', volume,
-                                         **volumes.place(volume))
+                                         **volumes.service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)

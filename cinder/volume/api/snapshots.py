@@ -31,7 +31,7 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
     }
     verb = 'snapshot_create_attached' if force or in_use_ok else 'snapshot_create'
     with utils.fault_points('snapshot.create:api:commit'), session.writer(ctxt):
-        quota.take_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
+        quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
         volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.not_frozen(volume),))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
         snapshot.volume = volume
@@ -58,7 +58,7 @@ def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False
         snapshots_db.transition(ctxt, snapshot, verb,
                                 conditions=(snapshots_db.no_group_snapshot,
                                             clusters_db.not_frozen(volume)))
-        operations.call_off(ctxt, snapshot, 'The snapshot was deleted.')
+        operations.cancel_queued(ctxt, snapshot, 'The snapshot was deleted.')
         operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)
 

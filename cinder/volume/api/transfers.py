@@ -83,7 +83,7 @@ def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
         transfers_db.accept(ctxt, transfer['id'], destination)
         snapshots = [] if transfer['no_snapshots'] else snapshots_db.for_volume(ctxt, volume.id)
         if source != destination:
-            quota.receive_volume(ctxt, destination, volume, snapshots)
+            quota.check_transfer(ctxt, destination, volume, snapshots)
         volumes_db.transition(ctxt, volume, 'transfer_accept', conditions=conditions, **owner)
         if snapshots:
             snapshots_db.change_owner(ctxt, volume.id, **owner)

@@ -65,7 +65,7 @@ def unreserve(ctxt: RequestContext, volume: objects.Volume,
     :raises ConflictingVolumeState: see attachments.forget().
     """
     if attachment:
-        attachments.forget(ctxt, volume, attachment)
+        attachments.delete_row(ctxt, volume, attachment)
     else:
         _leave(ctxt, volume, 'unreserve')
 
@@ -142,7 +142,7 @@ def _let_go(ctxt: RequestContext, volume: objects.Volume,
         _leave(ctxt, volume, 'detach')
     else:
         attachments.disconnect(ctxt, volume, attachment)
-        attachments.forget(ctxt, volume, attachment)
+        attachments.delete_row(ctxt, volume, attachment)
         if not attachment.connector:  # else the back end told
             notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
@@ -230,7 +230,7 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
         raise exception.InvalidInput(
             reason='multiattach can only be changed while the volume is available')
     with session.writer(ctxt):
-        quota.change_type(ctxt, volume, new_type)
+        quota.check_retype(ctxt, volume, new_type)
         volumes_db.transition(ctxt, volume, 'retype', conditions=(
             volumes_db.not_migrating, volumes_db.no_group))
         operation = operations_db.create(
@@ -271,5 +271,5 @@ def extend_completion(ctxt: RequestContext, volume: objects.Volume, error: bool)
         if not volumes_db.delete_admin_metadata(ctxt, volume.id, 'extend_new_size'):
             raise exception.InvalidVolume(reason=f'volume {volume.id} is not waiting for an extend')
         if error:
-            operations.tell(ctxt, 'volume', volume, 'volume.extend',
-                            'The compute service could not use the new size.')
+            operations.create_message(ctxt, 'volume', volume, 'volume.extend',
+                                      'The compute service could not use the new size.')

@@ -116,7 +116,7 @@ def _finish(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume
                 operations_db.finish(ctxt, operation)
         # The old place has what the row of the target stands for now.
         left = target if error else volume
-        return operations_db.create(ctxt, 'volume.delete', target, **volumes.place(left))
+        return operations_db.create(ctxt, 'volume.delete', target, **volumes.service_of(left))
 
 
 def _call_off(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,

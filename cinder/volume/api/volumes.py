@@ -151,7 +151,7 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
             groups_db.transition(ctxt, group, 'volume_create')
         if backup is not None:
             backups_db.transition(ctxt, backup, 'volume_create')
-        quota.take_volume(ctxt, values['size'], volume_type)
+        quota.check_new_volume(ctxt, values['size'], volume_type)
         volume = volumes_db.create(ctxt, values, metadata=metadata,
                                    glance_metadata=image_metadata)
         volume.volume_type = volume_type
@@ -189,7 +189,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
     with utils.fault_points('volume.delete:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
-        operations.call_off(ctxt, volume, 'The volume was deleted.')
+        operations.cancel_queued(ctxt, volume, 'The volume was deleted.')
         if force:
             transfers_db.forget_volume(ctxt, volume.id)
         if may_be_reserved:
@@ -205,7 +205,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
                 snapshots_db.transition(ctxt, snapshot, 'cascade_delete')
         operation = operations_db.create(
             ctxt, 'volume.delete' if ours else 'volume.forget', volume,
-            arguments={'cascade': cascade}, **place(volume))
+            arguments={'cascade': cascade}, **service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
@@ -226,7 +226,7 @@ def _end_reservations(ctxt: RequestContext, volume: objects.Volume) -> None:
         volumes_db.settle(ctxt, volume.id)
 
 
-def place(volume: objects.Volume) -> dict[str, str | None]:
+def service_of(volume: objects.Volume) -> dict[str, str | None]:
     """Where the work on a volume is done."""
     return {'host': utils.backend_of(volume.host),
             'cluster': utils.backend_of(volume.cluster_name)}
@@ -247,12 +247,12 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
             reason=f'new size {new_size} GiB must be greater than the present {volume.size} GiB')
     verb = 'extend_attached' if attached_ok else 'extend'
     with utils.fault_points('volume.extend:api:commit'), session.writer(ctxt):
-        quota.grow_volume(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
+        quota.check_growth(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
         volumes_db.transition(
             ctxt, volume, verb, growth=new_size - volume.size,
             conditions=(clusters_db.not_frozen(volume), volumes_db.size_is(volume.size)))
         operation = operations_db.create(
-            ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **place(volume))
+            ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
@@ -275,7 +275,7 @@ def update(ctxt: RequestContext, volume: objects.Volume, values: dict) -> object
 
 @session.retry_on_deadlock
 def set_metadata(ctxt: RequestContext, volume: objects.Volume, metadata: dict,
-                 replace: bool = False, still: Callable[[dict], bool] | None = None) -> dict:
+                 replace: bool = False, matches: Callable[[dict], bool] | None = None) -> dict:
     """Merge or replace the metadata; returns all of it.
 
     :param still: whether the present metadata is what the caller built upon.
@@ -284,7 +284,7 @@ def set_metadata(ctxt: RequestContext, volume: objects.Volume, metadata: dict,
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'metadata')
         # The transition has locked the row: what is read now stays until the commit.
-        if still is not None and not still(volumes_db.get(ctxt, volume.id).metadata):
+        if matches is not None and not matches(volumes_db.get(ctxt, volume.id).metadata):
             raise exception.PreconditionFailed()
         return volumes_db.set_metadata(ctxt, volume.id, metadata, replace=replace)
 

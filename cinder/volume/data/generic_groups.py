@@ -13,7 +13,7 @@ from cinder.volume.host import locks
 Copy = tuple[objects.Volume, objects.Volume | objects.Snapshot]
 
 
-class OneByOne(driver_api.Groups):
+class GenericGroups(driver_api.Groups):
     """The capability `Groups` on top of a driver that lacks it.
 
     :param driver: makes and removes the members.
@@ -64,9 +64,9 @@ class OneByOne(driver_api.Groups):
 
 
 @contextlib.contextmanager
-def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
-          unread: Iterable[locks.Source] = (),
-          reading: Iterable[locks.Source] = ()) -> Iterator[None]:
+def quiesced(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
+             unread: Iterable[locks.Source] = (),
+             reading: Iterable[locks.Source] = ()) -> Iterator[None]:
     """Keep others away while a driver's own way with groups is at work. The generic way takes the
     same locks one by one.
 
@@ -86,8 +86,10 @@ def still(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
         yield
 
 
-def of(driver: driver_api.VolumeDriver, fill: Callable[[objects.Volume], driver_api.Fields],
-       gone: Callable[[objects.CinderObject], None] = lambda _member: None,
-       close: Callable[[objects.Volume], None] = lambda _volume: None) -> driver_api.Groups:
+def for_driver(driver: driver_api.VolumeDriver, fill: Callable[[objects.Volume], driver_api.Fields],
+               gone: Callable[[objects.CinderObject], None] = lambda _member: None,
+               close: Callable[[objects.Volume], None] = lambda _volume: None) -> driver_api.Groups:
     """The driver's own way with groups, or the generic one."""
-    return driver if isinstance(driver, driver_api.Groups) else OneByOne(driver, fill, gone, close)
+    if isinstance(driver, driver_api.Groups):
+        return driver
+    return GenericGroups(driver, fill, gone, close)

@@ -9,7 +9,7 @@ from oslo_log import log as logging
 
 from cinder import exception, objects
 from cinder.brick import blocking
-from cinder.brick.local_dev.throttle import Pace
+from cinder.brick.local_dev.throttle import Throttle
 from cinder.i18n import _
 from cinder.image import glance, image_convert, image_properties
 from cinder.volume.data import volume_copy
@@ -72,14 +72,14 @@ def not_taking(image_id: str, status: str = 'saving') -> exception.ImageUnaccept
         image_id=image_id, reason=_("it takes no data in status '%s'") % status)
 
 
-def send(images: glance.Images, image_id: str, path: str, size: int, pace: Pace,
+def send(images: glance.Images, image_id: str, path: str, size: int, throttle: Throttle,
          report: Callable[[int], None]) -> None:
     """Give an image its data, once.
 
     :param report: is told from time to time how many bytes are sent.
     :raises ImageServiceUnavailable, ImageConflict: the service does not take it, or not all.
     """
-    images.upload(image_id, _read(path, size, pace, report))
+    images.upload(image_id, _read(path, size, throttle, report))
 
 
 def require_all(images: glance.Images, image_id: str, size: int) -> None:
@@ -92,11 +92,12 @@ def require_all(images: glance.Images, image_id: str, size: int) -> None:
             % {'kept': kept, 'size': size})
 
 
-def _read(path: str, size: int, pace: Pace, report: Callable[[int], None]) -> Iterator[bytes]:
+def _read(path: str, size: int, throttle: Throttle,
+          report: Callable[[int], None]) -> Iterator[bytes]:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            for start, piece in pace.pieces(size):
+            for start, piece in throttle.pieces(size):
                 for place in range(start, start + piece, glance.CHUNK):
                     length = min(glance.CHUNK, start + piece - place)
                     yield blocking.piece(os.pread, fd, length, place)

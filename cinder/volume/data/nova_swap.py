@@ -64,7 +64,7 @@ def look(ctxt: RequestContext, operation: objects.Operation, volume: objects.Vol
     if ASKED not in operation.arguments:
         if not has_begun(ctxt, operation):
             _ask(ctxt, operation, volume, target)
-        operations_db.note(ctxt, operation, **{ASKED: True})
+        operations_db.add_arguments(ctxt, operation, **{ASKED: True})
     begun = has_begun(ctxt, operation)
     if operations_db.is_older(ctxt, operation.id, CONF.migration_completion_timeout_secs):
         if begun:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from cinder.brick import blocking
 from cinder.brick.local_dev import block_copy, sparse_files
-from cinder.brick.local_dev.throttle import UNHURRIED, Pace
+from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.privsep import command
 from cinder.volume.host import backend as backends
 
@@ -19,24 +19,24 @@ def mover_of(backend: backends.Backend) -> block_copy.Blocks:
     """How a back end moves bytes between devices."""
     driver = backend.driver
     return block_copy.Blocks(driver.executor or command.execute,
-                             backend.configuration.volume_dd_blocksize, pace=driver.pace)
+                             backend.configuration.volume_dd_blocksize, throttle=driver.throttle)
 
 
 def copy(source: str, target: str, size: int, start: int = 0, *, reads_zeros: bool = False,
-         mover: block_copy.Blocks, pace: Pace = UNHURRIED) -> Iterator[int]:
+         mover: block_copy.Blocks, throttle: Throttle = UNLIMITED) -> Iterator[int]:
     """Copy `size` bytes and yield, after each piece that is on disk, how many are done.
 
     :param start: bytes that are done already.
     :param reads_zeros: the target reads zeros where it was never written, so zeros are skipped.
     :param mover: for what is not two files.
-    :param pace: for what is.
+    :param throttle: for what is.
     """
     between_files = reads_zeros and all(
         stat.S_ISREG(os.stat(path).st_mode) for path in (source, target))
     while start < size:
         piece = min(PIECE, size - start)
         if between_files:
-            blocking.copy(sparse_files.copy_range, source, target, start, piece, pace)
+            blocking.copy(sparse_files.copy_range, source, target, start, piece, throttle)
         else:
             mover.copy_range(source, target, start, piece, reads_zeros)
         start += piece

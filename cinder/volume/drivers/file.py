@@ -98,7 +98,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     def _copy(self, source, name, size):
         blocking.copy(sparse_files.copy, self._path(source), self._path(name), size * GIB,
-                      self.reflink, self.pace)
+                      self.reflink, self.throttle)
 
     @_typed
     def open_snapshot(self, snapshot: Snapshot) -> str:
@@ -114,7 +114,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     @_typed
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
         blocking.copy(sparse_files.replace, self._path(snapshot.name), self._path(volume.name),
-                      volume.size * GIB, self.reflink, self.pace)
+                      volume.size * GIB, self.reflink, self.throttle)
 
     @_typed
     def delete_volume(self, volume: Volume) -> driver.Fields:

@@ -89,7 +89,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         config = self.configuration
         mover = block_copy.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
                                   config.volume_clear, config.volume_clear_size,
-                                  config.volume_clear_ionice, self.pace)
+                                  config.volume_clear_ionice, self.throttle)
         return thick_lvm.ThickLVM(**self._options(), mirrors=config.lvm_mirrors, mover=mover)
 
     def check_health(self, seconds: float) -> None:

@@ -141,7 +141,7 @@ def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
             exports.export(ctxt, backend, volume)
         except Exception as exc:
             utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
-            _put_in_error(ctxt, volume, operations.words_for_tenant(exc))
+            _put_in_error(ctxt, volume, operations.tenant_reason(exc))
 
 
 def _put_in_error(ctxt: RequestContext, volume, reason: str) -> None:
@@ -149,12 +149,12 @@ def _put_in_error(ctxt: RequestContext, volume, reason: str) -> None:
         # One that was detached meanwhile needs no export.
         if volumes_db.finish_transition(ctxt, volume.id, 'in-use', 'error',
                                         {'previous_status': 'in-use'}):
-            operations.tell(ctxt, 'volume', volume, 'volume.export', reason,
-                            operations.DRIVER_FAILED)
+            operations.create_message(ctxt, 'volume', volume, 'volume.export', reason,
+                                      operations.DRIVER_FAILED)
 
 
 def limit_copies(_ctxt: RequestContext, backend: backends.Backend) -> None:
-    backend.driver.pace.limit = backend.configuration.volume_copy_bps_limit
+    backend.driver.throttle.limit = backend.configuration.volume_copy_bps_limit
 
 
 def mark_initialized(_ctxt: RequestContext, backend: backends.Backend) -> None:

@@ -148,7 +148,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """A scheduler asks all volume services to report."""
         self.backend.publish(ctxt)
 
-    @calls.answers
+    @calls.synchronous
     def get_capabilities(self, ctxt: context.RequestContext, discover: bool = False) -> dict:
         """What the driver says it can do, in the words of the capabilities API.
 

@@ -27,7 +27,7 @@ class AttachmentEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
-    @calls.answers
+    @calls.synchronous
     def initialize_connection(self, ctxt: RequestContext, volume: objects.Volume,
                               connector: dict) -> dict:
         """Export the volume and tell how a connector reaches it."""
@@ -71,7 +71,7 @@ class AttachmentEndpoint:
                         self.backend.configuration.enforce_multipath_for_image_xfer)
         return info
 
-    @calls.answers
+    @calls.synchronous
     def terminate_connection(self, ctxt: RequestContext, volume: objects.Volume,
                              connector: dict | None, force: bool = False) -> None:
         """End the access of a connector; the export goes with the last one."""
@@ -88,7 +88,7 @@ class AttachmentEndpoint:
     def _remove_export(self, ctxt: RequestContext, volume: objects.Volume) -> None:
         exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
 
-    @calls.answers
+    @calls.synchronous
     def attachment_update(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
         """Connect an attachment and store what the initiator needs in its row."""
@@ -110,7 +110,7 @@ class AttachmentEndpoint:
                     volume.id, exc, exc_info=not mistake)
             self._note_failure(ctxt, volume, attachment_id, exc)
             notifications.tell(ctxt, 'volume', 'volume.attach.error', volume,
-                               reason=operations.words_for_tenant(exc))
+                               reason=operations.tenant_reason(exc))
             raise
         LOG.info('Attachment %s of volume %s is connected.', attachment_id, volume.id)
         if notifications.wanted():
@@ -124,8 +124,8 @@ class AttachmentEndpoint:
             if attachments_db.get(ctxt, attachment_id).attach_status in states.UNCONNECTED:
                 attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
                 volumes_db.settle(ctxt, volume.id)
-            operations.tell(ctxt, 'volume', volume, 'volume.attach',
-                            operations.words_for_tenant(exc), operations.DRIVER_FAILED)
+            operations.create_message(ctxt, 'volume', volume, 'volume.attach',
+                                      operations.tenant_reason(exc), operations.DRIVER_FAILED)
 
     def _connect_attachment(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
                             connector: dict, mode: str) -> dict:
@@ -173,7 +173,7 @@ class AttachmentEndpoint:
             volumes_db.settle(ctxt, volume.id)
             volumes_db.set_admin_metadata(ctxt, volume.id, {'attached_mode': mode})
 
-    @calls.answers
+    @calls.synchronous
     def attachment_delete(self, ctxt: RequestContext, volume: objects.Volume,
                           attachment_id: str) -> None:
         """Let the host of an attachment go, unless another attachment of the same host stays."""

@@ -31,12 +31,12 @@ class BackupSourceEndpoint:
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
 
-    @calls.answers
+    @calls.synchronous
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                            backup: objects.Backup, machine: str) -> dict:
         """The device that holds what is to be backed up; see rpc.volume."""
         self.backend.require_ready()
-        if machine != utils.machine():
+        if machine != utils.machine_id():
             return {'path': None}
         with calls.lock('volume', volume.id):
             if backup.snapshot_id:
@@ -76,7 +76,7 @@ class BackupSourceEndpoint:
             snapshot = snapshots_db.get(ctxt, ident)
         return snapshot
 
-    @calls.answers
+    @calls.synchronous
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
         """Take the device back, and remove the snapshot that was only for it."""
@@ -91,7 +91,7 @@ class BackupSourceEndpoint:
                 backup_snapshots.remove(ctxt, self.driver, backup_snapshots.temporary_id(backup.id))
 
 
-def give_away(ctxt: RequestContext, work: Task, **values: object) -> None:
+def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
     """End the creation of a volume by asking a backup service to fill it.
 
     :param values: columns that the creation filled in.

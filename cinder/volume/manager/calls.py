@@ -63,7 +63,7 @@ class Places:
 _places = Places(PLACES)
 
 
-def answers(method: Callable) -> Callable:
+def synchronous(method: Callable) -> Callable:
     """Decorate the method of an endpoint whose caller waits.
 
     :raises TooManyCalls: as many are answered as there are places, or as its project may have

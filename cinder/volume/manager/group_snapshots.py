@@ -24,9 +24,9 @@ class GroupSnapshotEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
-        return generic_groups.of(
+        return generic_groups.for_driver(
             self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
-            functools.partial(operations.member_gone, ctxt, operation, 'snapshot'))
+            functools.partial(operations.record_member_removed, ctxt, operation, 'snapshot'))
 
     @operations.handles('group_snapshot.create')
     def create_group_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
@@ -36,7 +36,7 @@ class GroupSnapshotEndpoint:
             snapshots = [snapshot for snapshot in _snapshots(ctxt, work.resource)
                          if snapshot.status == 'creating']
             volumes = [snapshot.volume_id for snapshot in snapshots]
-            with work.driver(), generic_groups.still(self.driver, volumes):
+            with work.driver(), generic_groups.quiesced(self.driver, volumes):
                 made = self._groups(ctxt, operation).create_group_snapshot(work.resource, snapshots)
             mark = {} if isinstance(self.driver, driver_api.Groups) else MARK
             with session.writer(ctxt):
@@ -53,7 +53,7 @@ class GroupSnapshotEndpoint:
         """Remove all snapshots."""
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = _snapshots(ctxt, work.resource)
-            with work.driver(), generic_groups.still(self.driver, unread=snapshots):
+            with work.driver(), generic_groups.quiesced(self.driver, unread=snapshots):
                 self._groups(ctxt, operation).delete_group_snapshot(work.resource, snapshots)
             with session.writer(ctxt):
                 for snapshot in snapshots:

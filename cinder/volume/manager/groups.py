@@ -24,9 +24,9 @@ class GroupEndpoint:
         self._task = functools.partial(task, backend.runner)
 
     def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
-        return generic_groups.of(
+        return generic_groups.for_driver(
             self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
-            functools.partial(operations.member_gone, ctxt, operation, 'volume'),
+            functools.partial(operations.record_member_removed, ctxt, operation, 'volume'),
             functools.partial(self._close, ctxt))
 
     def _close(self, ctxt: RequestContext, volume: objects.Volume) -> None:
@@ -65,7 +65,7 @@ class GroupEndpoint:
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
             sources = {source.id: source for _volume, source in copies}.values()
-            with work.driver(), generic_groups.still(self.driver, reading=sources):
+            with work.driver(), generic_groups.quiesced(self.driver, reading=sources):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
             common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
@@ -87,8 +87,8 @@ class GroupEndpoint:
             # One that the scheduler did not place yet has nothing on storage.
             placed = [volume for volume in volumes if volume.host]
             with (work.driver(),
-                  generic_groups.still(self.driver, [volume.id for volume in placed],
-                                       unread=placed)):
+                  generic_groups.quiesced(self.driver, [volume.id for volume in placed],
+                                          unread=placed)):
                 groups = self._groups(ctxt, operation)
                 if groups is self.driver:
                     # The generic way ends each export under the lock of its volume.

@@ -35,11 +35,11 @@ FAILURES = 'failures'
 _TAKEN = ('reserved', 'attaching')
 
 
-class WentAway(exception.OperationLost):
+class Superseded(exception.OperationLost):
     """The operation was ours and is of no use any more."""
 
 
-def give_away(ctxt: RequestContext, work: Task, **values: object) -> None:
+def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
     """End the creation of a volume by beginning to copy its image.
 
     :param values: columns that the creation filled in.
@@ -83,7 +83,7 @@ class ImageEndpoint:
         with task(self.backend.runner, ctxt, operation, volume) as work:
             _finish(ctxt, work, self._write(work, new=False))
         if work.outcome:
-            compute.tell_reimaged(
+            compute.notify_reimaged(
                 {attachment.instance_uuid for attachment in
                  attachments_db.for_volume(ctxt, work.resource.id) if attachment.instance_uuid},
                 work.resource.id, done=work.outcome[0] == 'end')
@@ -126,8 +126,8 @@ class ImageEndpoint:
                 with locks.reading(work.resource), work.driver():
                     self._send(work, image_id)
                 if not work.done():
-                    raise WentAway(operation_id=operation.id)
-            except WentAway:
+                    raise Superseded(operation_id=operation.id)
+            except Superseded:
                 _discard(image_id)
                 raise
 
@@ -141,7 +141,7 @@ class ImageEndpoint:
             progress.total, whole = size, False
             while not whole:
                 try:
-                    image_upload.send(images, image_id, path, size, self.driver.pace,
+                    image_upload.send(images, image_id, path, size, self.driver.throttle,
                                       progress.report)
                     whole = self._is_whole(work, images, image_id)
                     if not whole:
@@ -157,7 +157,7 @@ class ImageEndpoint:
         if failures > CONF.glance_num_retries:
             raise exc
         LOG.warning('Image %s is sent again from its start: %s', image_id, exc)
-        operations_db.note(work.ctxt, work.operation, **{FAILURES: failures})
+        operations_db.add_arguments(work.ctxt, work.operation, **{FAILURES: failures})
 
     def _is_whole(self, work: Task, images: glance.Images, image_id: str) -> bool:
         """Whether the image has its data, else it waits for it.
@@ -179,7 +179,7 @@ class ImageEndpoint:
             for done in volume_copy.copy(source, self.driver.local_path(volume),
                                          os.stat(source).st_size, reads_zeros=reads_zeros,
                                          mover=volume_copy.mover_of(self.backend),
-                                         pace=self.driver.pace):
+                                         throttle=self.driver.throttle):
                 progress.report(before + done)
         except OSError as exc:
             raise exception.VolumeBackendAPIException(data=exc) from exc
@@ -219,7 +219,7 @@ class Progress:
         found = operations.load(ctxt, operation)
         if found is None or found.status not in self._fine:
             operations.abandon(ctxt, operation, operations.SUPERSEDED, found)
-            raise WentAway(operation_id=operation.id)
+            raise Superseded(operation_id=operation.id)
 
 
 @session.retry_on_deadlock

@@ -20,7 +20,7 @@ class ManageSnapshotsEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    @calls.answers
+    @calls.synchronous
     def get_manageable_snapshots(self, ctxt: RequestContext, limit: int, offset: int = 0,
                                  marker: dict | None = None,
                                  sort: list | None = None) -> list[dict]:

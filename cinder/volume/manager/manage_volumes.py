@@ -20,7 +20,7 @@ class ManageVolumesEndpoint:
         self.backend, self.driver = backend, backend.driver
         self._task = functools.partial(task, backend.runner)
 
-    @calls.answers
+    @calls.synchronous
     def get_manageable_volumes(self, ctxt: RequestContext, limit: int, offset: int = 0,
                                marker: dict | None = None, sort: list | None = None) -> list[dict]:
         """A page of what could be taken over, with what is managed already."""
@@ -78,6 +78,6 @@ class ManageVolumesEndpoint:
 def _charge(ctxt: RequestContext, volume: objects.Volume, size: int) -> None:
     """Give the volume its size, if the quota has room."""
     with session.writer(ctxt):
-        quota.grow_volume(ctxt, volume.project_id, 0, size, volume.volume_type)
+        quota.check_growth(ctxt, volume.project_id, 0, size, volume.volume_type)
         volumes_db.update(ctxt, volume.id, {'size': size})
     volume.size = size

@@ -25,7 +25,7 @@ def type_columns(ctxt: RequestContext, operation: objects.Operation) -> dict:
     return {'volume_type_id': new_type.id, 'multiattach': new_type.is_('multiattach')}
 
 
-def place_of(place: Mapping) -> dict[str, str | None]:
+def service_of(place: Mapping) -> dict[str, str | None]:
     """Who does the work on a volume that has the columns `place`."""
     return {'host': utils.backend_of(place['host']),
             'cluster': utils.backend_of(place['cluster_name'])}
@@ -41,7 +41,7 @@ def add_target(ctxt: RequestContext, operation: objects.Operation, volume: objec
         migrations_db.add_target(ctxt, volume, target_id, **place, **type_columns(ctxt, operation))
         target = volumes_db.get(ctxt, target_id)
         # No other back end will do: the scheduler chose this one for the migration.
-        return target, operations_db.create(ctxt, 'volume.create', target, **place_of(place),
+        return target, operations_db.create(ctxt, 'volume.create', target, **service_of(place),
                                             arguments={'resource_backend': place['host']})
 
 
@@ -57,7 +57,7 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
             values['status'] = volume.previous_status or 'available'
         migrations_db.exchange(ctxt, volume, target, copied=meanwhile or 'available', **values)
         operations_db.finish(ctxt, operation)
-        return operations_db.create(ctxt, 'volume.delete', target, **place_of(volume))
+        return operations_db.create(ctxt, 'volume.delete', target, **service_of(volume))
 
 
 @session.retry_on_deadlock
@@ -91,4 +91,4 @@ def _discard(ctxt: RequestContext, operation: objects.Operation) -> Copied:
     operations_db.cancel_queued(ctxt, target.id, 'The migration failed.')
     volumes_db.overwrite(ctxt, target.id,
                          {'status': 'deleting', 'migration_status': 'deleting'})
-    return target, operations_db.create(ctxt, 'volume.delete', target, **place_of(target))
+    return target, operations_db.create(ctxt, 'volume.delete', target, **service_of(target))

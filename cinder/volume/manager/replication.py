@@ -35,7 +35,7 @@ class ReplicationEndpoint:
                 raise
             except Exception as exc:
                 LOG.exception('Back end %s could not fail over.', self.backend.host)
-                self._end(ctxt, operation, {}, operations.words_for_tenant(exc),
+                self._end(ctxt, operation, {}, operations.tenant_reason(exc),
                           replication_status=_STATES.error)
                 return
             away = active is not None

@@ -59,7 +59,7 @@ class Task:
         LOG.log(logging.WARNING if mistake else logging.ERROR, '%s of %s %s failed: %s',
                 self.operation.verb, self.operation.resource_type, self.resource.id, exc,
                 exc_info=None if mistake else exc)
-        reason = operations.words_for_tenant(exc)
+        reason = operations.tenant_reason(exc)
         if operations.fail(self.ctxt, self.operation, self.resource, reason,
                            detail=operations.DRIVER_FAILED, **values):
             row = operations.transition_of(self.operation)
@@ -72,7 +72,7 @@ class Task:
             return self.resource.previous_status or 'available'
         return status or 'deleted'
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Notify of how it ended."""
         if self.outcome:
             phase, changed = self.outcome
@@ -109,7 +109,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         if operation.attempt > CONF.operation_max_attempts:
             undo()
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1))
-            work.tell()
+            work.notify()
             raise exception.OperationLost(operation_id=operation.id)
         if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
             notifications.operation(ctxt, 'start', operation, work.resource)
@@ -123,7 +123,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             ownership.confirm()
             undo()
             work.fail(exc)
-    work.tell()
+    work.notify()
 
 
 @contextlib.contextmanager
@@ -164,14 +164,14 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
     found = operations.load(ctxt, operation)
     # The first attempt may have done its work and come to no end.
     begun = operation.attempt > 1 and VERBS[operation.verb].goes_on
-    if found is None or went_away(operation, found) and not begun:
+    if found is None or is_superseded(operation, found) and not begun:
         undo()
         operations.abandon(ctxt, operation, operations.SUPERSEDED, found, **on_failure)
         raise exception.OperationLost(operation_id=operation.id)
     return found
 
 
-def went_away(operation: objects.Operation, found: objects.CinderObject | None) -> bool:
+def is_superseded(operation: objects.Operation, found: objects.CinderObject | None) -> bool:
     """Whether the resource of an operation is gone, or has the status of another request."""
     return found is None or operations.transition_of(operation).meanwhile not in (
         None, found.status)

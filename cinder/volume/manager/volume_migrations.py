@@ -21,7 +21,7 @@ from cinder.volume.data import nova_swap, remote_attach, volume_copy
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
 from cinder.volume.manager import calls, migration_rows
-from cinder.volume.manager.task import Task, task, went_away
+from cinder.volume.manager.task import Task, is_superseded, task
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class MigrationEndpoint:
                 raise
             except Exception as exc:
                 self._give_up(work, exc)
-            work.tell()
+            work.notify()
 
     @operations.handles('volume.retype')
     def retype_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -70,12 +70,12 @@ class MigrationEndpoint:
         with task(self.backend.runner, ctxt, operation, volume) as work:
             work.done(**migration_rows.type_columns(ctxt, operation))
 
-    @calls.answers
+    @calls.synchronous
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
         """Where a service on this machine reaches the bytes of a volume of this back end; the
         path is None for a service on another machine."""
         self.backend.require_ready()
-        return {'path': self.driver.local_path(volume) if machine == utils.machine() else None,
+        return {'path': self.driver.local_path(volume) if machine == utils.machine_id() else None,
                 'reads_zeros': self.driver.sparse_copy}
 
     # ----------------------------------------------------------------------------------- steps
@@ -138,7 +138,7 @@ class MigrationEndpoint:
         mover = volume_copy.mover_of(self.backend)
         for done in volume_copy.copy(self.driver.local_path(work.resource), path, total,
                                      operation.get('progress_done') or 0, mover=mover,
-                                     pace=self.driver.pace,
+                                     throttle=self.driver.throttle,
                                      reads_zeros=reads_zeros):
             with utils.fault_points('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
@@ -146,7 +146,7 @@ class MigrationEndpoint:
     def _device(self, work: Task, target: objects.Volume) -> dict:
         """Where the target is; its back end or the bus may be back in a moment."""
         try:
-            return self.volume_api.device_of(work.ctxt, target, utils.machine())
+            return self.volume_api.device_of(work.ctxt, target, utils.machine_id())
         except exception.ServiceUnavailable as exc:
             operations.wait(work.ctxt, work.operation, f'an answer of {target.host}',
                             within=CONF.migration_create_volume_timeout_secs, otherwise=exc)
@@ -164,7 +164,7 @@ class MigrationEndpoint:
         :raises OperationLost: it is gone or went another way; what was copied goes too.
         """
         found = operations.load(ctxt, operation)
-        if not went_away(operation, found):
+        if not is_superseded(operation, found):
             return found
         target, removal = migration_rows.withdraw(ctxt, operation, found)
         if removal is not None:
@@ -184,7 +184,7 @@ class MigrationEndpoint:
         """End the connection to another machine that an interrupted attempt may have left."""
         try:
             target = volumes_db.get(work.ctxt, work.operation.arguments['target_id'])
-            if self.volume_api.device_of(work.ctxt, target, utils.machine())['path'] is None:
+            if self.volume_api.device_of(work.ctxt, target, utils.machine_id())['path'] is None:
                 remote_attach.release(work.ctxt, self.volume_api, target, self.initiator)
         except exception.VolumeNotFound:
             LOG.debug('No volume was made for operation %s.', work.operation.id)
@@ -205,7 +205,7 @@ def _require_movable(ctxt: RequestContext, volume: objects.Volume,
     if nova_swap.SERVER in operation.arguments:
         return
     if volume.status == 'in-use' or attachments_db.for_volume(ctxt, volume.id):
-        operations_db.note(ctxt, operation,
-                           **{nova_swap.SERVER: nova_swap.server_of(ctxt, volume)})
+        operations_db.add_arguments(ctxt, operation,
+                                    **{nova_swap.SERVER: nova_swap.server_of(ctxt, volume)})
     if snapshots_db.count_for_volume(ctxt, volume.id):
         raise exception.InvalidVolume(reason=_('it has snapshots, which cannot move along'))

@@ -51,7 +51,7 @@ class VolumeEndpoint:
                 if not self._reschedule(ctxt, work, exc):
                     raise
                 return
-            finish = next((functools.partial(giver.give_away, ctxt, work)
+            finish = next((functools.partial(giver.start_filling, ctxt, work)
                            for key, giver in _FILLED_BY.items() if key in operation.arguments),
                           work.done)
             finish(**made, launched_at=session.utcnow(),
@@ -64,7 +64,7 @@ class VolumeEndpoint:
         """Ask the scheduler for another back end; False when there were enough attempts."""
         operation, volume = work.operation, work.resource
         tried = [*operation.arguments.get('tried', []),
-                 {'backend': volume.host, 'reason': operations.words_for_tenant(exc)}]
+                 {'backend': volume.host, 'reason': operations.tenant_reason(exc)}]
         if len(tried) >= CONF.scheduler_max_attempts or operation.arguments.get('resource_backend'):
             return False
         LOG.warning('Volume %s could not be made on %s, asking for another back end: %s',
@@ -111,7 +111,7 @@ class VolumeEndpoint:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
             with locks.unread(snapshot):
                 self.driver.delete_snapshot(snapshot)
-            operations.member_gone(ctxt, operation, 'snapshot', snapshot)
+            operations.record_member_removed(ctxt, operation, 'snapshot', snapshot)
 
     @operations.handles('volume.extend')
     def extend_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -128,7 +128,7 @@ class VolumeEndpoint:
             grown = work.done(size=new_size, growth=0)
             self.backend.allocate(volume.host, new_size - volume.size)
         if grown:
-            compute.tell_extended(
+            compute.notify_extended(
                 {each.instance_uuid for each in attachments_db.for_volume(ctxt, volume.id)
                  if each.instance_uuid and each.attach_status == 'attached'}, volume.id)
 

@@ -303,7 +303,7 @@ class Site:
             if image['status'] != 'active':
                 yield f'image {ident} is left in status {image["status"]}'
 
-    def send_image(self, images: Any, image_id: str, path: str, size: int, _pace: Any,
+    def send_image(self, images: Any, image_id: str, path: str, size: int, _throttle: Any,
                    report: Callable[[int], None]) -> None:
         """Stands in for sending.send(): a GiB takes seconds."""
         self.stage.passes('driver.send:before')

@@ -7,7 +7,7 @@ import tooz
 
 from cinder import coordination, exception, ownership
 from cinder.brick import blocking
-from cinder.brick.local_dev.throttle import Pace
+from cinder.brick.local_dev.throttle import Throttle
 from cinder.coordination import leases, services
 from cinder.privsep import command
 from cinder.volume.targets import base
@@ -202,7 +202,7 @@ def test_work_is_told_of_its_own_lock_until_it_ends(coordinator, service, way):
         service.now += SECONDS
         with pytest.raises(exception.LockLost):
             ownership.confirm()
-        with ownership.regardless():
+        with ownership.ignoring_loss():
             ownership.confirm()
     ownership.confirm()
     # The next one is of a connection that works, once the loss was noticed.
@@ -227,7 +227,7 @@ CHANGES = {
     'a command': lambda: command.execute('lvs'),
     'a call of the file system': lambda: blocking.call(list),
     'a piece of an image': lambda: blocking.piece(list), 'a copy': lambda: blocking.copy(list),
-    'the next piece of a copy': lambda: next(Pace().pieces(1)),
+    'the next piece of a copy': lambda: next(Throttle().pieces(1)),
     'what the kernel is asked for': lambda: base.kernel('LIO', 'x').__enter__()}
 
 

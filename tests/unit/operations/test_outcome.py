@@ -49,7 +49,7 @@ def _abandon(ctxt, volume, operation):
 
 
 def _call_off(ctxt, volume, operation):
-    operations.call_off(ctxt, volume, 'why')
+    operations.cancel_queued(ctxt, volume, 'why')
 
 
 ENDS = (_fail, _fail_after_a_reset, _abandon, _call_off)
@@ -73,7 +73,7 @@ def test_the_table_knows_what_the_api_begins():
 def test_who_holds_an_operation_ends_it_himself(ctxt, begin):
     volume, operation = begin('extend')
     _claim(ctxt, operation)
-    operations.call_off(ctxt, volume, 'why')
+    operations.cancel_queued(ctxt, volume, 'why')
     assert operations_db.get(ctxt, operation.id).state == 'running'
     assert volumes_db.get(ctxt, volume.id).growth == BEGUN['growth']
 
@@ -92,7 +92,7 @@ def test_what_is_under_way_with_a_resource_is_let_go_when_that_is_called_off(ctx
         tables[kind].overwrite(ctxt, made[kind].id, {'status': rules[kind][name].meanwhile})
     operations_db.create(ctxt, verb, subject, arguments={
         argument: made[kind].id for argument, kind, _name in outcome._ALONG[verb]})
-    operations.call_off(ctxt, subject, 'why')
+    operations.cancel_queued(ctxt, subject, 'why')
     for _argument, kind, name in outcome._ALONG[verb]:
         wanted = rules[kind][name].error
         wanted = 'available' if wanted == states.PREVIOUS else wanted

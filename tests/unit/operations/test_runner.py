@@ -183,7 +183,7 @@ def test_what_no_longer_counts_is_written_by_a_failure_too(ctxt, operation, volu
      'The storage back end reported an error.'),
     (ValueError('secret'), 'The storage back end reported an error.')])
 def test_tenants_read_no_internals(error, words):
-    assert operations.words_for_tenant(error) == words
+    assert operations.tenant_reason(error) == words
 
 
 def test_finished_operations_are_purged_by_age(ctxt, operation, volume):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from cinder.brick.local_dev.block_copy import MIB, Blocks
-from cinder.brick.local_dev.throttle import Pace
+from cinder.brick.local_dev.throttle import Throttle
 from cinder.privsep import command
 
 
@@ -66,9 +66,10 @@ def test_devices_are_read_and_written_past_the_page_cache(tmp_path, monkeypatch)
 
 
 def test_a_limited_copy_is_made_in_pieces_of_a_second_each():
-    calls, pace = [], Pace(2 * MIB + 5)
-    pace._reserve = lambda piece: 0.0
-    Blocks(lambda *argv, **kwargs: calls.append(argv[7:]), pace=pace).copy('/a', '/b', 5 * MIB)
+    calls, throttle = [], Throttle(2 * MIB + 5)
+    throttle._reserve = lambda piece: 0.0
+    blocks = Blocks(lambda *argv, **kwargs: calls.append(argv[7:]), throttle=throttle)
+    blocks.copy('/a', '/b', 5 * MIB)
     whole = ('oflag=direct', 'conv=fdatasync,notrunc')
     placed = ('iflag=count_bytes,fullblock,direct,skip_bytes', 'oflag=direct,seek_bytes',
               'conv=fdatasync,notrunc')
@@ -83,7 +84,7 @@ def test_a_limited_copy_takes_its_time(tmp_path):
     (tmp_path / 'a').write_bytes(bytes(MIB) + b'x' * 8 * MIB)
     (tmp_path / 'b').write_bytes(bytes(9 * MIB))
     began = time.monotonic()
-    Blocks(lambda *argv, **_kwargs: command.execute(*argv), pace=Pace(80 * MIB)).copy_range(
+    Blocks(lambda *argv, **_kwargs: command.execute(*argv), throttle=Throttle(80 * MIB)).copy_range(
         str(tmp_path / 'a'), str(tmp_path / 'b'), MIB, 8 * MIB, False)
     assert time.monotonic() - began >= 8 / 80
     assert (tmp_path / 'b').read_bytes() == (tmp_path / 'a').read_bytes()

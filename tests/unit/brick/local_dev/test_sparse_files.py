@@ -6,7 +6,7 @@ import os
 import pytest
 
 from cinder.brick.local_dev import sparse_files
-from cinder.brick.local_dev.throttle import MIB, Pace
+from cinder.brick.local_dev.throttle import MIB, Throttle
 from tests.fakes.storage import Clock
 
 # A source has 32 of these.
@@ -53,10 +53,10 @@ def test_copies_of_nothing_of_holes_and_of_data_alone(tmp_path, content):
 
 
 @pytest.mark.parametrize('copy', [
-    lambda a, b, pace: sparse_files.copy(a, b, 8 * MIB, 'never', pace),
-    lambda a, b, pace: sparse_files.replace(a, b, 8 * MIB, 'never', pace),
-    lambda a, b, pace: (sparse_files.create(b, 8 * MIB),
-                        sparse_files.copy_range(a, b, 0, 8 * MIB, pace))])
+    lambda a, b, throttle: sparse_files.copy(a, b, 8 * MIB, 'never', throttle),
+    lambda a, b, throttle: sparse_files.replace(a, b, 8 * MIB, 'never', throttle),
+    lambda a, b, throttle: (sparse_files.create(b, 8 * MIB),
+                            sparse_files.copy_range(a, b, 0, 8 * MIB, throttle))])
 def test_a_limited_copy_takes_its_time_for_what_is_data(tmp_path, monkeypatch, copy):
     path = tmp_path / 'source'
     with path.open('wb') as file:
@@ -66,7 +66,7 @@ def test_a_limited_copy_takes_its_time_for_what_is_data(tmp_path, monkeypatch, c
     # Not what is waited for the time stamps of the source.
     monkeypatch.setattr(sparse_files, '_TICK', 0)
     began = clock.now
-    copy(str(path), str(tmp_path / 'copy'), Pace(MIB // 2))
+    copy(str(path), str(tmp_path / 'copy'), Throttle(MIB // 2))
     assert clock.now - began == pytest.approx(8)
     assert (tmp_path / 'copy').read_bytes() == path.read_bytes()
 

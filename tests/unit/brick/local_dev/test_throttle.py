@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pace: how a copy is cut up, and how long it has to take alone and beside others."""
+"""Throttle: how a copy is cut up, and how long it has to take alone and beside others."""
 import concurrent.futures
 import time
 
 import pytest
 
-from cinder.brick.local_dev.throttle import MIB, Pace
+from cinder.brick.local_dev.throttle import MIB, Throttle
 from tests.fakes.storage import Clock
 
 
@@ -19,13 +19,13 @@ from tests.fakes.storage import Clock
     (9 * MIB, 7, [(0, 7)]),
 ])
 def test_pieces(limit, size, pieces):
-    pace = Pace(limit)
-    pace._reserve = lambda piece: 0.0
-    assert list(pace.pieces(size)) == pieces
+    throttle = Throttle(limit)
+    throttle._reserve = lambda piece: 0.0
+    assert list(throttle.pieces(size)) == pieces
 
 
-def copy(pace, size, sleep=time.sleep):
-    for _piece in pace.pieces(size, sleep):
+def copy(throttle, size, sleep=time.sleep):
+    for _piece in throttle.pieces(size, sleep):
         """Moving it takes no time."""
 
 
@@ -36,23 +36,23 @@ def clock(monkeypatch):
 
 def test_size_by_limit_is_the_time_it_takes(clock):
     began = clock.now
-    copy(Pace(50 * MIB), 5 * MIB, clock.sleep)
+    copy(Throttle(50 * MIB), 5 * MIB, clock.sleep)
     assert clock.now - began == pytest.approx(0.1)
 
 
 def test_several_copies_share_the_limit():
-    pace, began = Pace(50 * MIB), time.monotonic()
+    throttle, began = Throttle(50 * MIB), time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        list(pool.map(lambda _index: copy(pace, MIB), range(3)))
+        list(pool.map(lambda _index: copy(throttle, MIB), range(3)))
     assert time.monotonic() - began >= 0.06
 
 
 def test_time_that_the_copying_took_counts_and_idle_time_does_not_add_up(clock):
-    pace = Pace(50 * MIB)
+    throttle = Throttle(50 * MIB)
     clock.now += 0.05
     slept = []
-    for _piece in pace.pieces(MIB, slept.append):
+    for _piece in throttle.pieces(MIB, slept.append):
         clock.now += 0.03
-    for _piece in pace.pieces(MIB, slept.append):
+    for _piece in throttle.pieces(MIB, slept.append):
         """At once."""
     assert slept == pytest.approx([0, 0.02])

@@ -37,8 +37,8 @@ def test_the_key_is_stored_as_a_salted_hash_only(ctxt, volume):
 def test_a_transaction_that_is_run_again_checks_the_quota_again(ctxt, volume, taker, monkeypatch):
     made = transfers.create(ctxt, volume)
     asked, fails = [], [exception.DatabaseBusy()]
-    receive, change_owner = transfers.quota.receive_volume, snapshots.change_owner
-    monkeypatch.setattr(transfers.quota, 'receive_volume',
+    receive, change_owner = transfers.quota.check_transfer, snapshots.change_owner
+    monkeypatch.setattr(transfers.quota, 'check_transfer',
                         lambda *args: (asked.append(args[1]), receive(*args)))
 
     def break_once(*args, **kwargs):

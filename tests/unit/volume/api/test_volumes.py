@@ -229,5 +229,5 @@ def test_metadata_that_changed_meanwhile_is_not_overwritten(ctxt, make):
     volume = make()
     volumes.set_metadata(ctxt, volume, {'k': 'theirs'})
     with pytest.raises(exception.PreconditionFailed):
-        volumes.set_metadata(ctxt, volume, {'k': 'ours'}, still=lambda now: now == {})
+        volumes.set_metadata(ctxt, volume, {'k': 'ours'}, matches=lambda now: now == {})
     assert volumes_db.get(ctxt, volume.id).metadata == {'k': 'theirs'}

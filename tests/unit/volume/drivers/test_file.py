@@ -172,7 +172,7 @@ def test_every_copy_keeps_to_the_limit(tmp_path, monkeypatch, copy):
     storage.write(volume, b'x' * 2 ** 20)
     snapshot = volumes.snapshot(volume)
     storage.driver.create_snapshot(snapshot)
-    storage.driver.pace.limit = 20 * 2 ** 20
+    storage.driver.throttle.limit = 20 * 2 ** 20
     clock = fakes.Clock().pace_copies(monkeypatch)
     began = clock.now
     copy(storage.driver, volume, snapshot)

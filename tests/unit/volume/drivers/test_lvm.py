@@ -172,7 +172,7 @@ class TestPoolGuard:
         assert pool['pool_refusal'] == 'its data are 96.5 % full, the limit is 95 %'
         with pytest.raises(exception.InsufficientFreeSpace, match=r'96\.5 % full') as caught:
             create(storage, volume, snapshot)
-        assert '96.5 %' in operations.words_for_tenant(caught.value)
+        assert '96.5 %' in operations.tenant_reason(caught.value)
         assert len(storage.names()) == 2
         # What is there goes on, and can go.
         storage.driver.extend_volume(volume, 2)
@@ -368,7 +368,7 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
 
     def test_copies_keep_to_the_limit(self, storage):
         volume, driver = storage.volume(), storage.driver
-        driver.pace.limit, driver.pace._reserve = 2 ** 28, lambda piece: 0.0
+        driver.throttle.limit, driver.throttle._reserve = 2 ** 28, lambda piece: 0.0
         storage.group.programs()
         driver.create_cloned_volume(volumes.volume(), volume)
         # Four pieces, and the clearing of what the source was frozen in.
@@ -397,7 +397,7 @@ class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                            match=r'held by tgtd \(process 17\), /mnt') as caught:
             storage.driver.delete_volume(volume)
         assert asked == [f'/dev/vg/{volume.name}']
-        assert 'tgtd' not in operations.words_for_tenant(caught.value)
+        assert 'tgtd' not in operations.tenant_reason(caught.value)
 
     def test_a_snapshot_that_is_open_is_busy(self, storage):
         snapshot = storage.snapshot(storage.volume())

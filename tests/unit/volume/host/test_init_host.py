@@ -194,9 +194,9 @@ def test_left_over_image_files_of_this_back_end_go(start, conf, tmp_path):
 
 
 def test_copies_are_limited_as_the_back_end_says(start, conf):
-    assert start().backend.driver.pace.limit == 0
+    assert start().backend.driver.throttle.limit == 0
     conf.set_override('volume_copy_bps_limit', 10 ** 8, 'backend_defaults')
     try:
-        assert start().backend.driver.pace.limit == 10 ** 8
+        assert start().backend.driver.throttle.limit == 10 ** 8
     finally:
         conf.clear_override('volume_copy_bps_limit', 'backend_defaults')

@@ -335,7 +335,7 @@ def test_a_bad_image_leaves_the_bytes(ctxt, overwriting, run, folder):
     ({}, 'completed'), ({'os_hash_value': 'x'}, 'failed')])
 def test_the_server_that_waits_is_told(ctxt, overwriting, run, monkeypatch, values, status):
     told_servers = []
-    monkeypatch.setattr(compute, 'tell_reimaged', lambda servers, volume_id, done: (
+    monkeypatch.setattr(compute, 'notify_reimaged', lambda servers, volume_id, done: (
         told_servers.append((servers, volume_id, 'completed' if done else 'failed'))))
     made = overwriting(status='reserved', **values)
     attachments_db.create(ctxt, {'volume_id': made, 'instance_uuid': 'a-server',

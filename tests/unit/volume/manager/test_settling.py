@@ -33,7 +33,7 @@ def _now(ctxt, volume):  # noqa: F811
 
 
 def _detach(ctxt, volume, held):  # noqa: F811
-    attachments_api.forget(ctxt, _now(ctxt, volume), held)
+    attachments_api.delete_row(ctxt, _now(ctxt, volume), held)
     return 'available'
 
 
@@ -164,7 +164,7 @@ def test_of_several_servers_each_keeps_what_it_has(ctxt, manager, accepted):  # 
     one = attachments_api.create(ctxt, _now(ctxt, made))
     attachments_api.complete(ctxt, one)
     stale = _now(ctxt, made)
-    attachments_api.forget(ctxt, _now(ctxt, made), attachments_db.get(ctxt, one.id))
+    attachments_api.delete_row(ctxt, _now(ctxt, made), attachments_db.get(ctxt, one.id))
     # By what this caller loaded, the volume is in use.
     attachments_api.create(ctxt, stale)
     assert _now(ctxt, made).status == 'reserved'

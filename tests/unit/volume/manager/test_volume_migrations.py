@@ -202,7 +202,7 @@ def test_a_limited_copy_takes_its_time(ctxt, bus, volume, path, tmp_path, monkey
     with open(path(volume), 'r+b') as file:
         file.seek(4096)
         file.write(b'x' * 2 ** 19)
-    bus.managers[HERE].backend.driver.pace.limit = 2 ** 20
+    bus.managers[HERE].backend.driver.throttle.limit = 2 ** 20
     clock = storage.Clock().pace_copies(monkeypatch)
     began = clock.now
     moved = _run(ctxt, bus, _migrate(ctxt, bus, volume), volume)
@@ -463,7 +463,7 @@ def test_a_volume_that_goes_while_its_migration_waits_leaves_nothing(
 def apart(monkeypatch):
     """The two back ends are on different machines: the one that asks, and the one that answers."""
     names = itertools.cycle(('one', 'other'))
-    monkeypatch.setattr(utils, 'machine', lambda: next(names))
+    monkeypatch.setattr(utils, 'machine_id', lambda: next(names))
 
 
 class Initiator:
@@ -629,7 +629,7 @@ def test_a_server_copies_a_volume_in_use(ctxt, bus, volume, path, tmp_path, nova
             os.pwrite(file.fileno(), b'start', 0)
             os.pwrite(file.fileno(), b'end', GIB - 4096)
         present = volumes_db.get(ctxt, volume.id)
-        attachments.forget(ctxt, present, present.attachments[0])
+        attachments.delete_row(ctxt, present, present.attachments[0])
         assert volumes_db.get(ctxt, volume.id).status == 'in-use'
         assert volume_migrations.complete(
             ctxt, volumes_db.get(ctxt, old), _target_of(ctxt, operation)) == old
@@ -791,7 +791,7 @@ class TestCompletion:
         assert volume_migrations.complete(ctxt, volume, target) == volume.id
         assert operations_db.get(ctxt, made.id).state == 'done'
         with pytest.raises(exception.OperationLost):
-            operations_db.note(ctxt, made, asked=True)
+            operations_db.add_arguments(ctxt, made, asked=True)
 
     def test_without_a_migration_the_attachments_move(self, ctxt, volume, target):
         attachment = attachments_db.create(ctxt, {'volume_id': volume.id,
