@@ -14,6 +14,7 @@ from tests.fakes import daemons
 from tests.fakes.deployment import HOST, Deployment
 
 ROOT = pathlib.Path(__file__).parents[2]
+MOST_FILES = 6
 CONNECTOR = {'initiator': 'iqn.1994-05.com.example:host', 'ip': '127.0.0.1', 'host': 'host'}
 PAGE = (ROOT / 'doc/source/flows.rst').read_text()
 
@@ -103,6 +104,35 @@ def placed(deployment):
     deployment.group('lvcreate', '-T', '-V', f'{2 ** 30}b', '-n', f'volume-{made["id"]}',
                      'vg/vg-pool')
     return made['id']
+
+
+def test_files_between_a_message_and_lvcreate(api, deployment, placed):
+    stacks = []
+
+    def look(words):
+        if words[0] == 'lvcreate':
+            stacks.append(list(stack()))
+
+    deployment.on_command = look
+    api.post('/snapshots', {'snapshot': {'volume_id': placed}})
+    deployment.deliver()
+    found, = stacks
+    begin = found.index(('operations/runner.py', 'OperationRunner._execute'))
+    files = list(dict.fromkeys(file for file, _function in found[begin:]))
+    steps = STEPS['From a message to lvcreate']
+    assert first_missing(steps, found) is None
+    assert [file for file, _function in steps] == files
+    assert files == [in_readme('queue')[0], *in_readme('work')]
+    assert len(files) <= MOST_FILES
+
+
+def stack():
+    """The functions of cinder/ that this thread is in, the outermost first."""
+    frame, found = sys._getframe(), []
+    while frame:
+        found.append(place_of(frame))
+        frame = frame.f_back
+    return filter(None, reversed(found))
 
 
 def in_readme(row):

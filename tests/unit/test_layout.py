@@ -218,3 +218,32 @@ def test_no_lines_stand_in_two_modules():
             run = tuple(line for _number, line in lines[first:first + EQUAL_LINES])
             places[run].setdefault(path.relative_to(ROOT).as_posix(), lines[first][0])
     assert [found for found in places.values() if len(found) > 1] == []
+
+
+# ------------------------------------------------------------------------------------------- pages
+# Written by tools/ when the pages are built.
+GENERATED = {'api.rst', 'map.rst', 'policy.rst', 'privileges.rst'}
+PAGES = [page for page in (ROOT / 'README.rst', ROOT / 'CONTRIBUTING.rst',
+                           *sorted((ROOT / 'doc/source').glob('*.rst')))
+         if page.name not in GENERATED]
+FOLDERS = ('', 'cinder', 'cinder/api', 'tests', 'tests/functional')
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page):
+    named = re.findall(r'(?<![\w<>/.*-])((?!HERE)[\w/-]+/\w+\.py)\b', page.read_text())
+    missing = [name for name in named
+               if not any((ROOT / folder / name).exists() for folder in FOLDERS)]
+    assert missing == []
+
+
+@pytest.mark.parametrize(('file', 'function'), sorted(
+    {found for page in PAGES for found in re.findall(
+        r'"``([\w/]+\.py)``", "``([\w.]+)``"', page.read_text())}))
+def test_functions_in_the_table_of_a_page_exist(file, function):
+    """Columns that follow one another: "``file below cinder/``", "``function``"."""
+    body = tree(ROOT / 'cinder' / file).body
+    for name in function.split('.'):
+        found = [node for node in body if getattr(node, 'name', None) == name]
+        assert found, f'{file} has no {name}'
+        body = found[0].body
