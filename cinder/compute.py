@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the compute service is asked: whether a server uses a volume, to copy such a one; and told.
+"""The client of the compute service: asks whether a server uses a volume, requests copies of
+volumes in use, and sends events.
 
-The credentials are our own, of section [nova], so that no user's token is needed or trusted; with
-[service_user] a token of this service goes along.
+It uses the credentials of this service in section [nova], so no user token is needed or trusted.
+With [service_user], a token of this service is sent as well.
 """
 import functools
 from collections.abc import Iterable
@@ -14,48 +15,49 @@ from cinder import exception, service_user
 from cinder.conf import CONF, nova
 
 LOG = logging.getLogger(__name__)
-# Seconds to wait for the compute service before the caller is told to come back.
+# Seconds to wait for an answer of the compute service; after that the caller gets a 503.
 TIMEOUT_SECONDS = 30
-# From this version the answer tells which attachment it is.
+# The microversion from which the answer contains the id of the attachment.
 _MICROVERSION = '2.89'
 
 
 def uses(server_id: str, volume_id: str, attachment_id: str) -> bool:
-    """Whether a server has a volume by an attachment; True where nobody can be asked.
+    """Return whether a server has a volume by an attachment; True when [nova] is not configured.
 
-    :raises ServiceUnavailable: the compute service gives no answer.
+    :raises ServiceUnavailable: the compute service does not answer.
     """
     client = _client()
     if client is None:
         return True
-    # The library and its plugins take as long to import as the rest of the API.
+    # Imported here because the library and its plugins take as long to import as the rest of the
+    # API.
     from keystoneauth1 import exceptions
     try:
         answer = _ask(client, f'/servers/{server_id}/os-volume_attachments/{volume_id}')
         if answer.status_code == 404:
             return False
         if answer.status_code == 200:
-            # Before that version the attachment is not told: then it may be this one.
+            # An older compute service does not return the attachment, so it may be this one.
             return answer.json()['volumeAttachment'].get('attachment_id',
                                                          attachment_id) == attachment_id
-        trouble: object = f'it answers {answer.status_code}'
+        trouble: object = f'it answered with status {answer.status_code}'
     except (exceptions.ClientException, ValueError, KeyError, TypeError, AttributeError) as exc:
         trouble = exc
-    LOG.warning('The compute service cannot be asked whether server %s uses volume %s: %s',
+    LOG.warning('The compute service did not say whether server %s uses volume %s: %s',
                 server_id, volume_id, trouble)
     raise exception.ServiceUnavailable()
 
 
 def is_configured() -> bool:
-    """Whether [nova] says how to ask."""
+    """Return whether section [nova] has credentials."""
     return _client() is not None
 
 
 def swap(server_id: str, volume_id: str, target_id: str) -> None:
-    """Ask that a server copies a volume that it uses to another one and uses that then.
+    """Request that a server copies a volume that it uses to another volume and then uses that one.
 
-    :raises ComputeRefused: it will not.
-    :raises ServiceUnavailable: no answer; it may do it all the same.
+    :raises ComputeRefused: the compute service refuses.
+    :raises ServiceUnavailable: the compute service does not answer; it may do it all the same.
     """
     from keystoneauth1 import exceptions
     try:
@@ -63,11 +65,12 @@ def swap(server_id: str, volume_id: str, target_id: str) -> None:
             f'/servers/{server_id}/os-volume_attachments/{volume_id}', raise_exc=False,
             timeout=TIMEOUT_SECONDS, json={'volumeAttachment': {'volumeId': target_id}})
     except exceptions.ClientException as exc:
-        LOG.warning('The compute service cannot be asked to copy volume %s: %s', volume_id, exc)
+        LOG.warning('The compute service did not answer the request to copy volume %s: %s',
+                    volume_id, exc)
         raise exception.ServiceUnavailable() from exc
     if answer.status_code < 300:
         return
-    LOG.warning('The compute service does not copy volume %s of server %s: %s %s', volume_id,
+    LOG.warning('The compute service refused to copy volume %s of server %s: %s %s', volume_id,
                 server_id, answer.status_code, answer.text)
     if answer.status_code < 500:
         raise exception.ComputeRefused()
@@ -75,16 +78,16 @@ def swap(server_id: str, volume_id: str, target_id: str) -> None:
 
 
 def notify_extended(server_ids: Iterable[str], volume_id: str) -> None:
-    """Tell that a volume has grown, so that its servers see the new size at once; if that cannot be
-    told they see it later."""
+    """Send the event that a volume has grown, so that its servers see the new size at once. If it
+    cannot be sent, they see it later."""
     _tell(server_ids, volume_id, 'volume-extended', '2.51')
 
 
 def notify_reimaged(server_ids: Iterable[str], volume_id: str, done: bool) -> None:
-    """Tell the servers that wait for it that an image was written over a volume; if that cannot be
-    told they go on when they have waited long enough.
+    """Send the event that an image was written over a volume to the servers that wait for it. If it
+    cannot be sent, they continue after their timeout.
 
-    :param done: else it failed.
+    :param done: False when writing the image failed.
     """
     _tell(server_ids, volume_id, 'volume-reimaged', '2.93',
           status='completed' if done else 'failed')
@@ -106,8 +109,8 @@ def _tell(server_ids: Iterable[str], volume_id: str, name: str, microversion: st
     except exceptions.ClientException as exc:
         trouble = exc
     if trouble:
-        LOG.warning('The compute service could not be told of %s, volume %s: %s', name, volume_id,
-                    trouble)
+        LOG.warning('The event %s of volume %s could not be sent to the compute service: %s', name,
+                    volume_id, trouble)
 
 
 def _ask(client: Any, path: str) -> Any:
@@ -118,7 +121,7 @@ def _ask(client: Any, path: str) -> Any:
 
 @functools.cache
 def _client() -> Any:
-    """A keystoneauth adapter with our credentials; None where none are configured."""
+    """Return a keystoneauth adapter with the credentials of [nova]; None when there are none."""
     from keystoneauth1 import adapter, loading
     loading.register_session_conf_options(CONF, nova.GROUP)
     loading.register_auth_conf_options(CONF, nova.GROUP)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the work of a thread rests on: its locks, and its claim of an operation. Whoever changes the
-storage confirms them first, so that work which has lost one stops before its next change."""
+"""The locks and the claim that the work of a thread depends on. Code that changes the storage
+confirms them first, so that work which has lost one stops before its next change."""
 import contextlib
 import contextvars
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from typing import Protocol
 
 
 class Hold(Protocol):
-    """Something that can be lost while it is used."""
+    """A lock or claim that can be lost while it is used."""
 
     def confirm(self) -> None:
-        """:raises OperationLost: it may be somebody else's by now"""
+        """:raises OperationLost: another service may hold it by now"""
 
 
 _holds: contextvars.ContextVar[tuple[Hold, ...]] = contextvars.ContextVar('holds', default=())
@@ -19,7 +19,7 @@ _holds: contextvars.ContextVar[tuple[Hold, ...]] = contextvars.ContextVar('holds
 
 @contextlib.contextmanager
 def depending_on(hold: Hold) -> Iterator[None]:
-    """Have the work of the block rest on `hold`, too."""
+    """Make the work in the block depend on `hold` as well."""
     token = _holds.set((*_holds.get(), hold))
     try:
         yield
@@ -29,7 +29,8 @@ def depending_on(hold: Hold) -> Iterator[None]:
 
 @contextlib.contextmanager
 def ignoring_loss() -> Iterator[None]:
-    """Let the block put back what the work had taken away for a moment, whatever is lost."""
+    """Let the block undo a temporary change, such as a suspended device, even if a lock or claim
+    was lost."""
     token = _holds.set(())
     try:
         yield
@@ -38,11 +39,11 @@ def ignoring_loss() -> Iterator[None]:
 
 
 def confirm() -> None:
-    """Go on only if nothing that this thread's work rests on is lost. It asks nobody and costs a
-    look at the clock, also in the native threads that calls of brick.blocking run in.
+    """Continue only if nothing that the work of this thread depends on is lost. It compares the
+    clock and asks no other service, also in the native threads of brick.blocking.
 
-    :raises LockLost: a lock may be somebody else's by now.
-    :raises OperationLost: the operation was given back.
+    :raises LockLost: another service may hold a lock by now.
+    :raises OperationLost: the operation was released.
     """
     for hold in _holds.get():
         hold.confirm()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a project may use: decided in the transaction that writes the rows which use it.
+"""Quota: checked in the transaction that writes the rows which use it.
 
-Usage is counted from the rows under the project's lock, so there is nothing that could drift.
+Usage is counted from the rows while the project is locked, so no counter can drift.
 """
 import collections
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ UNLIMITED = -1
 
 
 def default(name: str) -> int:
-    """The limit from the configuration; quotas of a type have none."""
+    """Return the limit in the configuration; quotas of a type have none (-1)."""
     option = RESOURCES.get(name)
     return getattr(CONF, option) if option else UNLIMITED
 
@@ -37,31 +37,46 @@ def _deltas(volume_type: objects.VolumeType | None, **changes: int) -> dict[str,
 
 def check_new_volume(ctxt: RequestContext, size: int,
                      volume_type: objects.VolumeType | None) -> None:
-    """Let one more volume of `size` GiB in, or raise a QuotaError."""
+    """Check the quota for one more volume of `size` GiB.
+
+    :raises QuotaError: the project has too little quota.
+    """
     check_limits(ctxt, ctxt.project_id, _deltas(volume_type, volumes=1, gigabytes=size), size)
 
 
 def check_new_snapshot(ctxt: RequestContext, project_id: str, size: int,
                        volume_type: objects.VolumeType | None) -> None:
-    """Let one more snapshot of `size` GiB in, or raise a QuotaError."""
+    """Check the quota for one more snapshot of `size` GiB.
+
+    :raises QuotaError: the project has too little quota.
+    """
     gigabytes = 0 if CONF.no_snapshot_gb_quota else size
     check_limits(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
 
 
 def check_new_backup(ctxt: RequestContext, size: int) -> None:
-    """Let one more backup of `size` GiB in, or raise a QuotaError."""
+    """Check the quota for one more backup of `size` GiB.
+
+    :raises QuotaError: the project has too little quota.
+    """
     check_limits(ctxt, ctxt.project_id, {'backups': 1, 'backup_gigabytes': size})
 
 
 def check_new_group(ctxt: RequestContext,
                     volumes: Iterable[tuple[int, objects.VolumeType | None]] = ()) -> None:
-    """Let one more group in, with volumes of these (GiB, type), or raise a QuotaError."""
+    """Check the quota for one more group with volumes of these (GiB, type).
+
+    :raises QuotaError: the project has too little quota.
+    """
     check_limits(ctxt, ctxt.project_id, collections.Counter(groups=1) + _total(volumes, 'volumes'))
 
 
 def check_new_snapshots(ctxt: RequestContext, project_id: str,
                         snapshots: Iterable[tuple[int, objects.VolumeType | None]]) -> None:
-    """Let snapshots of these (GiB, type) in, all or none, or raise a QuotaError."""
+    """Check the quota for snapshots of these (GiB, type), all or none.
+
+    :raises QuotaError: the project has too little quota.
+    """
     check_limits(ctxt, project_id, _total(snapshots, 'snapshots'))
 
 
@@ -76,15 +91,20 @@ def _total(rows: Iterable[tuple[int, objects.VolumeType | None]],
 
 def check_growth(ctxt: RequestContext, project_id: str, old: int, new: int,
                  volume_type: objects.VolumeType | None) -> None:
-    """Let a volume grow from `old` to `new` GiB, or raise a QuotaError."""
+    """Check the quota for a volume that grows from `old` to `new` GiB.
+
+    :raises QuotaError: the project has too little quota.
+    """
     check_limits(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
 
 
 def check_transfer(ctxt: RequestContext, project_id: str, volume: objects.Volume,
                    snapshots: Sequence[objects.Snapshot]) -> None:
-    """Let in a volume and snapshots of it that come from another project, or raise a QuotaError.
+    """Check the quota for a volume and its snapshots that come from another project.
 
-    What consumed no quota there consumes none here.
+    Resources that count for no quota there count for none here.
+
+    :raises QuotaError: the project has too little quota.
     """
     size = volume.size if volume.use_quota else 0
     counted = [snapshot for snapshot in snapshots if snapshot.use_quota]
@@ -97,17 +117,20 @@ def check_transfer(ctxt: RequestContext, project_id: str, volume: objects.Volume
 
 def check_retype(ctxt: RequestContext, volume: objects.Volume,
                  new_type: objects.VolumeType) -> None:
-    """Let a volume count for another type, or raise a QuotaError."""
+    """Check the quota for a volume that gets another type.
+
+    :raises QuotaError: the project has too little quota.
+    """
     check_limits(ctxt, volume.project_id, {f'volumes_{new_type.name}': 1,
                                            f'gigabytes_{new_type.name}': volume.size})
 
 
 def check_limits(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
                  volume_size: int = 0) -> None:
-    """Check that the project has room; to be called inside the writing transaction.
+    """Check the limits of a project; call it within the transaction that writes the rows.
 
     :param deltas: quota name -> amount to add.
-    :param volume_size: GiB of the volume, checked against the limit for a single one.
+    :param volume_size: GiB of the volume, checked against the limit of a single volume; 0 for none.
     :raises QuotaError: the subclass tells which limit.
     """
     names = [*deltas, 'per_volume_gigabytes'] if volume_size else list(deltas)
@@ -124,7 +147,8 @@ def check_limits(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
 
 
 def effective(state: quotas_db.QuotaState, name: str) -> int:
-    """The limit in force: the project's own, else the default class's, else the option's."""
+    """Return the limit in force: that of the project, else of the default class, else of the
+    option."""
     if name in state.project_limits:
         return state.project_limits[name]
     if CONF.use_default_quota_class and name in state.class_limits:

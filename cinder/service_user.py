@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How other services are asked for a caller: with the caller's token and, by [service_user], one of
-this service beside it. Which service is asked, and what, is the business of its client.
-"""
+"""Authentication of requests to other services on behalf of a caller: the token of the caller and,
+with [service_user], a token of this service."""
 import functools
 from typing import Any
 
@@ -11,19 +10,19 @@ from cinder.conf.service_user import GROUP
 
 
 def auth(ctxt: context.RequestContext, endpoint: str) -> Any:
-    """The keystoneauth plugin for requests to `endpoint`.
+    """Return the keystoneauth plugin for requests to `endpoint`.
 
-    A token of this service is fetched with the first request, kept, and renewed when it ends.
+    A token of this service is fetched with the first request, cached, and renewed when it expires.
 
-    :raises InvalidConfigurationValue: [service_user] does not say who this service is.
+    :raises InvalidConfigurationValue: [service_user] has no usable credentials.
     """
-    # The library takes as long to import as the rest of the API.
+    # Imported here because the library takes as long to import as the rest of the API.
     from keystoneauth1 import token_endpoint
     return with_service_token(token_endpoint.Token(endpoint, ctxt.auth_token))
 
 
 def with_service_token(caller: Any) -> Any:
-    """The same plugin, with a token of this service beside its own where that is wanted.
+    """Return the plugin, with a token of this service added if send_service_user_token is set.
 
     :raises InvalidConfigurationValue: as auth().
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Last resort for small things that have no other home; imports nothing of cinder but exception."""
+"""Small functions that belong nowhere else; imports no module of cinder but exception."""
 import ast
 import contextlib
 import datetime
@@ -24,7 +24,8 @@ _SIGNALS = {'kill': signal.SIGKILL, 'stop': signal.SIGSTOP}
 
 
 def literal_dict(text: str) -> dict[Any, Any] | None:
-    """The dictionary that a client wrote as a Python literal, or None when it is none."""
+    """Return the dictionary that a client wrote as a Python literal, or None when the text is not
+    one."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -37,9 +38,9 @@ def arm_fault_points(entries: Iterable[str]) -> None:
 
     :param entries: texts 'NAME=ACTION[:ARGUMENT][@FLAGFILE]' with the actions kill, stop (until
         SIGCONT), raise, delay (ARGUMENT in seconds) and duplicate (messages). With a flag file a
-        point fires only while it can remove that file, so it fires once, also over a restart of
-        the process.
-    :raises InvalidConfigurationValue: an entry that is not of that form.
+        point fires only if it can remove that file, so it fires once, even after a restart of the
+        process.
+    :raises InvalidConfigurationValue: an entry does not have that form.
     """
     _FAULTS.clear()
     for entry in entries:
@@ -52,7 +53,7 @@ def arm_fault_points(entries: Iterable[str]) -> None:
 
 
 def fault_armed(name: str) -> bool:
-    """Whether the point is armed; its flag file, when it has one, is used up by asking."""
+    """Return whether the point is armed, and remove its flag file if it has one."""
     if name not in _FAULTS:
         return False
     flag = _FAULTS[name][2]
@@ -66,7 +67,8 @@ def fault_armed(name: str) -> bool:
 
 
 def fault_point(name: str) -> None:
-    """A place where tests may kill, fail or delay this process; costs one lookup otherwise."""
+    """Mark a place where tests may kill, fail or delay this process; it costs one lookup otherwise.
+    """
     if not _FAULTS or not fault_armed(name):
         return
     action, argument, _flag = _FAULTS[name]
@@ -80,7 +82,7 @@ def fault_point(name: str) -> None:
 
 @contextlib.contextmanager
 def fault_points(name: str) -> Iterator[None]:
-    """The fault points NAME:before and NAME:after around a step."""
+    """Mark the fault points NAME:before and NAME:after around a step."""
     fault_point(name + ':before')
     yield
     fault_point(name + ':after')
@@ -90,20 +92,22 @@ _PASSWORD_IN_URL = re.compile(r'(?<=//)([^/\s:@]*):[^/\s]+@')
 
 
 def masked(text: object) -> str:
-    """A text of a library for people, without the passwords in it and in its URLs."""
+    """Return a text for logs and messages, without the passwords in it and in its URLs."""
     return str(strutils.mask_password(_PASSWORD_IN_URL.sub(r'\1:***@', str(text))))
 
 
 def without_user(url: str) -> str:
-    """A URL for people, without user, password and query, also where these make it none."""
+    """Return a URL for logs and messages, without user, password and query, even if it is
+    malformed."""
     before, _, after = url.rpartition('@')
     scheme = before.partition('://')[0] + '://' if '://' in before else ''
     return (f'{scheme}***@' if before else '') + after.partition('?')[0]
 
 
 def no_pass_phrase() -> str:
-    """What OpenSSL calls in place of asking on the terminal."""
-    raise ValueError('the key is encrypted; a daemon has nobody to ask for the pass phrase')
+    """Raise an error in place of the terminal prompt of OpenSSL."""
+    raise ValueError('the key is encrypted; a daemon cannot ask for the pass phrase; use a key '
+                     'without one')
 
 
 _SECRET_IN_QUERY = re.compile(r'([?&][^=&\s]*(?:token|passw|secret|auth_key)[^=&\s]*=)[^&\s]*',
@@ -111,24 +115,25 @@ _SECRET_IN_QUERY = re.compile(r'([?&][^=&\s]*(?:token|passw|secret|auth_key)[^=&
 
 
 def printable(text: str) -> str:
-    """A text of a stranger for the log, where nobody else may begin a line."""
+    """Return a text from a client for the log, with control characters escaped, so that it cannot
+    start a new log line."""
     if text.isprintable():
         return text
     return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def loggable_url(text: str) -> str:
-    """Path and query of a request as it was sent, without the secrets in its query."""
+    """Return the path and query of a request for the log, without the secrets in the query."""
     return printable(_SECRET_IN_QUERY.sub(r'\1***', text))
 
 
-# What these say is meant for people; any other exception says little without its name and place.
+# The texts of these exceptions are complete; others need the name and the place of the exception.
 _SPEAKING = (OSError, ImportError, RuntimeError, ValueError, exception.CinderException)
 
 
 def one_line(exc: BaseException) -> str:
-    """What an exception says, in one line and without passwords; of a kind that is not meant for
-    people, also what it is and where it was raised."""
+    """Return the text of an exception in one line and without passwords. Exceptions outside of
+    _SPEAKING also get their class and place."""
     text = masked(' '.join(str(exc).split()))
     if type(exc).__module__ != 'builtins' or isinstance(exc, _SPEAKING):
         return text or type(exc).__name__
@@ -140,8 +145,8 @@ def one_line(exc: BaseException) -> str:
 
 
 def log_failure(log: logging.Logger, text: str, *args: object) -> None:
-    """Log the exception that is being handled: with its traceback, which tells where the fault is,
-    unless somebody else is away; of the database, cinder.db.session has told already."""
+    """Log the exception that is being handled, with its traceback. A service that is unavailable is
+    a warning without traceback; trouble with the database was logged by cinder.db.session."""
     exc = sys.exc_info()[1]
     if isinstance(exc, exception.DatabaseTrouble):
         log.debug(text, *args, exc_info=True)
@@ -152,9 +157,10 @@ def log_failure(log: logging.Logger, text: str, *args: object) -> None:
 
 
 def load_class(option: str, path: str) -> type:
-    """The class that an option names.
+    """Return the class that an option names.
 
-    :raises InvalidConfigurationValue: there is none of that name, or its module is broken.
+    :raises InvalidConfigurationValue: there is no class of that name, or its module cannot be
+        imported.
     """
     try:
         found: type = importutils.import_class(path)
@@ -165,21 +171,21 @@ def load_class(option: str, path: str) -> type:
 
 
 def time_text(moment: datetime.datetime) -> str:
-    """A time as people read it, always with six digits after the point."""
+    """Return a time for people, always with six digits after the point."""
     return moment.isoformat(' ', 'microseconds')
 
 
 def backend_of(host: str | None) -> str | None:
-    """'host@backend' of 'host@backend#pool'."""
+    """Return 'host@backend' of 'host@backend#pool'."""
     return host.partition('#')[0] if host else host
 
 
 def pool_of(host: str | None) -> str | None:
-    """'pool' of 'host@backend#pool', or None where no pool is named."""
+    """Return 'pool' of 'host@backend#pool', or None when no pool is named."""
     return (host or '').partition('#')[2] or None
 
 
 def machine_id() -> str:
-    """What names this machine, with its view of the file system, among all others."""
+    """Return the unique name of this machine: its host name and boot id."""
     with open('/proc/sys/kernel/random/boot_id') as file:
         return f'{socket.gethostname()}/{file.read().strip()}'

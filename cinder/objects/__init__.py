@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Versioned objects: what crosses the bus and what changes state."""
+"""Versioned objects: the resources that RPC messages carry and that operations change."""
 import importlib
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MODULES = ('attachments', 'backups', 'groups', 'operations', 'services', 'snapshots', 'types',
             'volumes')
-# Class name -> module, so that `objects.Volume` works without importing all of them at once.
+# Class name -> module: `objects.Volume` imports only the module that it needs.
 _CLASSES = {
     'Backup': 'backups', 'CinderObject': 'base', 'Cluster': 'services', 'Group': 'groups',
     'GroupSnapshot': 'groups', 'GroupType': 'groups', 'Operation': 'operations',
@@ -30,12 +30,12 @@ _CLASSES = {
 
 
 def register_all() -> None:
-    """Import every object module, so that the bus can revive all classes."""
+    """Import every object module, so that the serializer of the RPC layer knows all classes."""
     for name in _MODULES:
         importlib.import_module(f'cinder.objects.{name}')
 
 
-if not TYPE_CHECKING:  # a checker knows the classes from above, and no others
+if not TYPE_CHECKING:  # type checkers read the imports above
     def __getattr__(name: str) -> type:
         if name in _CLASSES:
             return getattr(importlib.import_module(f'cinder.objects.{_CLASSES[name]}'), name)

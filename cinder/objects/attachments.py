@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tie between a volume and a server or host."""
+"""The attachment of a volume to a server or a host."""
 from cinder.objects import base, fields, states
 
 
 @base.CinderObjectRegistry.register
 class VolumeAttachment(base.CinderObject):
-    """`connector` is what the initiator told of itself, `connection_info` what it was answered."""
+    """One attachment of a volume.
+
+    `connector` describes the initiator of the host; `connection_info` is what the driver returned
+    for it.
+    """
 
     fields = {
         'id': fields.uuid(),
@@ -26,6 +30,7 @@ class VolumeAttachment(base.CinderObject):
 
     @property
     def is_reservation(self) -> bool:
-        """Whether it told no host how to use the volume, though it may name a server."""
+        """Whether the attachment only reserves the volume: no host has received connection
+        information. The attachment may name a server all the same."""
         return self.attach_status in states.UNCONNECTED and not (
             self.connector or self.connection_info)

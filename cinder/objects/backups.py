@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A copy of a volume's data outside of its back end."""
+"""A copy of the data of a volume outside of its back end."""
 from cinder.objects import base, fields
 
 
 @base.CinderObjectRegistry.register
 class Backup(base.CinderObject):
-    """`size` is in GiB: that of the volume; `host` the backup service that has it in hand.
+    """A backup of a volume.
 
-    `data_timestamp` is the moment whose data it holds; an incremental one needs its parent too.
+    `size` is the size of the volume in GiB. `host` is the backup service that works on the backup.
+    `data_timestamp` is the time of the data that the backup holds. An incremental backup needs its
+    parent to be restored.
     """
 
     fields = {
@@ -38,5 +40,5 @@ class Backup(base.CinderObject):
 
     @property
     def is_incremental(self) -> bool:
-        """Whether it holds only what changed since its parent."""
+        """Whether the backup holds only the changes since its parent."""
         return self.parent_id is not None

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The registry of versioned objects, the base class of all, and their serializer for the bus.
+"""The registry of versioned objects, their base class, and their serializer for RPC messages.
 
-Objects are plain data: they cross the bus or change state. They never query.
+Objects are plain data. They never query the database.
 """
 from collections.abc import Mapping
 from typing import Any, Self
@@ -11,9 +11,9 @@ from oslo_versionedobjects import exception as ovo_exception
 
 from cinder import exception
 
-# The history of the whole set. A release that changes an object appends a row with the objects
-# it changed; a service publishes the number of its last row in the services table, and peers
-# send it nothing newer than what that row holds.
+# The history of all object versions. A release that changes an object appends a row with the
+# changed objects. A service publishes the number of its last row in the services table, and other
+# services send it nothing newer than that row.
 HISTORY: tuple[tuple[str, dict[str, str]], ...] = (
     ('1.0', {'Backup': '1.0', 'Cluster': '1.0', 'Group': '1.0', 'GroupSnapshot': '1.0',
              'GroupType': '1.0', 'Operation': '1.0', 'RequestSpec': '1.0', 'Service': '1.0',
@@ -23,10 +23,11 @@ CURRENT_VERSION = HISTORY[-1][0]
 
 
 def manifest(version: str) -> dict[str, str]:
-    """Class name -> object version that a peer of history `version` understands; a newer release
-    than ours understands all that we know.
+    """Return class name -> object version that a service of history `version` understands. A
+    service of a later release understands all versions of this release.
 
-    :raises CappedVersionUnknown: the history has no such row, or the peer's is not comparable.
+    :raises CappedVersionUnknown: the history has no row `version`, or it is of another major
+        version.
     """
     known: dict[str, str] = {}
     for number, changed in HISTORY:
@@ -39,27 +40,28 @@ def manifest(version: str) -> dict[str, str]:
 
 
 def _is_newer(version: str) -> bool:
-    """Whether a later release of the same major version has this number."""
+    """Return whether `version` belongs to a later release of the same major version."""
     major, _, minor = version.partition('.')
     our_major, _, our_minor = CURRENT_VERSION.partition('.')
     return major == our_major and minor.isdigit() and int(minor) > int(our_minor)
 
 
 class CinderObjectRegistry(base.VersionedObjectRegistry):
-    """The classes that the bus can revive."""
+    """The classes that the serializer can deserialize."""
 
 
 class CinderObject(base.VersionedObject):
-    """Base of all objects: attribute access, item access for drivers, made from database rows."""
+    """Base class of all objects, with attribute access, item access for drivers, and creation from
+    database rows."""
 
     OBJ_PROJECT_NAMESPACE = 'cinder'
     VERSION = '1.0'
 
     @classmethod
     def from_row(cls, row: Mapping[str, object], **extra: object) -> Self:
-        """An object with the values of a database row.
+        """Return an object with the values of a database row.
 
-        :param row: column name -> value; columns that are no fields are left out.
+        :param row: column name -> value; columns that are not fields are ignored.
         :param extra: further fields, such as metadata, that other tables hold.
         """
         names = cls.fields
@@ -73,20 +75,21 @@ class CinderObject(base.VersionedObject):
         return getattr(self, name)
 
     def get(self, name: str, default: object = None) -> Any:
-        """The value of a field or property, `default` where it is not set."""
+        """Return the value of a field or property, or `default` when it is not set."""
         try:
             return getattr(self, name)
         except (AttributeError, ovo_exception.ObjectActionError):
             return default
 
     def obj_load_attr(self, name: str) -> None:
-        raise AttributeError(f'{self.obj_name()} was made without {name}')
+        raise AttributeError(f'{self.obj_name()} has no value for the field {name}')
 
 
 class CinderObjectSerializer(base.VersionedObjectSerializer):
-    """Turns objects into what the oldest peer understands, and back.
+    """Serialize objects in the versions that the oldest running service understands, and
+    deserialize them.
 
-    :param version_cap: a number of HISTORY; None sends our own versions.
+    :param version_cap: a number of HISTORY; None sends the current versions.
     """
 
     OBJ_BASE_CLASS = CinderObject
@@ -102,7 +105,8 @@ class CinderObjectSerializer(base.VersionedObjectSerializer):
         return None if target == obj.VERSION else target
 
     def serialize_entity(self, context: object, entity: object) -> object:
-        """Primitive form of an object, a list, tuple or dictionary of them, or a plain value."""
+        """Return the primitive form of an object, of a list, tuple or dictionary of objects, or of
+        a plain value."""
         if isinstance(entity, (list, tuple, set, dict)):
             return self._process_iterable(context, self.serialize_entity, entity)
         if isinstance(entity, CinderObject):

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups of volumes, their types, and snapshots of all volumes of a group at once."""
+"""Groups of volumes, their types, and group snapshots."""
 from cinder.objects import base, fields
 
 TRUE = '<is> True'
-# The group specs that are capabilities of back ends, by the documentation of the original.
+# Group specs that a back end must report as capabilities, as the documentation of Cinder says.
 CAPABILITIES = ('consistent_group_snapshot_enabled', 'group_replication_enabled',
                 'consistent_group_replication_enabled')
-# The group type of what was made through the URLs of consistency groups.
+# The group type of groups that were created through the URLs of consistency groups.
 CONSISTENCY_TYPE = 'default_cgsnapshot_type'
 
 
 @base.CinderObjectRegistry.register
 class GroupType(base.CinderObject):
-    """What the groups of a type have in common."""
+    """The type of a group, with its group specs."""
 
     fields = {
         'id': fields.uuid(),
@@ -25,19 +25,19 @@ class GroupType(base.CinderObject):
     }
 
     def is_(self, key: str) -> bool:
-        """Whether the group spec `key` says '<is> True'."""
+        """Return whether the group spec `key` has the value '<is> True'."""
         return (self.group_specs or {}).get(key) == TRUE
 
     @property
     def wanted_capabilities(self) -> dict[str, str]:
-        """The specs that a back end has to offer; what the others mean is between those who set
-        them."""
+        """The group specs that a back end must offer. Other group specs do not restrict the choice
+        of a back end."""
         return {key: TRUE for key in CAPABILITIES if self.is_(key)}
 
 
 @base.CinderObjectRegistry.register
 class Group(base.CinderObject):
-    """`volume_types` are the ids of the types that its volumes may have."""
+    """A group of volumes; `volume_types` are the ids of the types that its volumes may have."""
 
     fields = {
         'id': fields.uuid(),
@@ -61,13 +61,14 @@ class Group(base.CinderObject):
 
     @property
     def is_consistency_group(self) -> bool:
-        """Whether it is of the old kind, which has URLs of its own."""
+        """Whether the group is a consistency group, which has URLs of its own."""
         return bool(self.group_type) and self.group_type.name == CONSISTENCY_TYPE
 
 
 @base.CinderObjectRegistry.register
 class GroupSnapshot(base.CinderObject):
-    """A snapshot of all volumes that a group had; each is a snapshot with our id."""
+    """A snapshot of all volumes of a group. Each of its snapshots has its id as group_snapshot_id.
+    """
 
     fields = {
         'id': fields.uuid(),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An accepted change of state, and what the scheduler must know to place a new volume."""
+"""An accepted change of a resource, and the request that the scheduler places."""
 from cinder.objects import base, fields
 
 
 @base.CinderObjectRegistry.register
 class Operation(base.CinderObject):
-    """One row of the journal; see cinder.operations for its life."""
+    """One row of the operations journal; cinder.operations describes its life cycle."""
 
     fields = {
         'id': fields.uuid(),
@@ -35,10 +35,10 @@ class Operation(base.CinderObject):
 
 @base.CinderObjectRegistry.register
 class RequestSpec(base.CinderObject):
-    """What the scheduler decides upon.
+    """The request for which the scheduler chooses a pool.
 
-    `tried` lists {'backend', 'reason'} of the back ends that failed already; `size` is in GiB;
-    `present` is the pool that a volume which moves is to leave.
+    `tried` lists {'backend', 'reason'} of the back ends on which the request has failed. `size` is
+    in GiB. `present` is the current pool of a volume that is to be moved.
     """
 
     fields = {

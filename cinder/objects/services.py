@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A daemon's row in the database, and the cluster it may belong to."""
+"""A service (one running daemon) and the cluster that it may belong to."""
 from cinder.objects import base, fields
 
 
 @base.CinderObjectRegistry.register
 class Service(base.CinderObject):
-    """`is_up` is decided by the database clock when the row is read."""
+    """A row of the services table. The database clock decides `is_up` when the row is read."""
 
     fields = {
         'id': fields.integer(),
@@ -32,7 +32,7 @@ class Service(base.CinderObject):
 
 @base.CinderObjectRegistry.register
 class Cluster(base.CinderObject):
-    """Services that share one back end and take work from one queue."""
+    """A cluster of services that share one back end and consume one message queue."""
 
     fields = {
         'id': fields.integer(),

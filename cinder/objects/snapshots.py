@@ -6,7 +6,7 @@ from cinder.objects import base, fields
 
 @base.CinderObjectRegistry.register
 class Snapshot(base.CinderObject):
-    """`volume_size` is in GiB: the size of the volume when the snapshot was taken."""
+    """A snapshot; `volume_size` is the size of the volume in GiB at the time of the snapshot."""
 
     fields = {
         'id': fields.uuid(),
@@ -38,5 +38,5 @@ class Snapshot(base.CinderObject):
 
     @property
     def volume_name(self) -> str:
-        """Name on the storage of the volume that it was taken of."""
+        """Name of the volume of the snapshot on the storage."""
         return str(self.volume.name)

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which verb is allowed in which status, and the status it leads to.
+"""The state tables: in which statuses a verb is allowed, and the statuses that it leads to.
 
-One row per verb: the statuses it may start from, the status meanwhile, after success and after
-failure. cinder.db turns a row into one UPDATE with the allowed statuses in its WHERE; nobody
-else decides about statuses.
+A row names the statuses in which a verb may start, the status during the work, after success and
+after failure. cinder.db turns a row into one UPDATE with the allowed statuses in its WHERE clause.
+No other code decides about statuses.
 """
 import dataclasses
 from collections.abc import Iterable
 
-# Stands for the status that the resource had before the verb began.
+# The status that the resource had before the verb started.
 PREVIOUS = '<previous>'
 
 VOLUME_STATUSES = (
@@ -26,39 +26,43 @@ BACKUP_STATUSES = ('creating', 'available', 'deleting', 'deleted', 'restoring', 
                    'error_deleting')
 ATTACH_STATUSES = ('attached', 'attaching', 'detached', 'reserved', 'error_attaching',
                    'error_detaching', 'deleted')
-# An attachment in one of these, and without a connector, is a mere reservation.
+# An attachment in one of these statuses that has no connector is only a reservation.
 UNCONNECTED = ('reserved', 'error_attaching')
-# What an administrator may set with os-reset_status.
+# The statuses that os-reset_status accepts.
 BACKUP_RESETTABLE = ('available', 'error')
 RESETTABLE = tuple(status for status in VOLUME_STATUSES if status not in (
     'error_managing_deleting', 'unmanaging', 'reverting'))
 
-# A volume or snapshot in one of these waits for a daemon.
+# Statuses in which a service works on the volume or snapshot.
 TRANSITIONAL = ('creating', 'deleting', 'extending', 'managing', 'unmanaging', 'downloading',
                 'uploading', 'retyping', 'reverting', 'restoring-backup', 'backing-up',
                 'restoring', 'error_managing_deleting')
 
-# In one of these a volume is about to be nobody's; no host is told any more how to use it.
+# Statuses in which a volume is being removed from this service. No host receives connection
+# information for it any more.
 LEAVING = ('deleting', 'unmanaging', 'error_managing_deleting')
-# Statuses of a volume that no attachment decides.
+# Statuses of a volume that do not follow from its attachments.
 OWNED = (*TRANSITIONAL, 'maintenance', 'awaiting-transfer')
-# Its bytes may not be there, or not be whole: letting it go mends nothing. One that was in use when
-# its export failed is as good as it was.
+# Statuses in which the data may be missing or incomplete, so the end of an attachment does not make
+# the volume available again. A volume whose export failed while it was in use is the exception: its
+# data is complete.
 FAILED = ('error', 'error_deleting', 'error_managing', 'error_restoring')
-# What a failed step leaves an attachment: the reservation, or the server that goes on using it.
+# The status that counts for a failed attachment: it is still reserved, or still attached to its
+# server.
 _MEANS = {'error_attaching': 'reserved', 'error_detaching': 'attached'}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Transition:
-    """One row of the table.
+    """One row of a state table.
 
-    :param allowed: statuses the verb may start from; None means any.
-    :param meanwhile: status while the work is done; None leaves the status as it is.
-    :param after: status after success; None means the row is gone or unchanged.
+    :param allowed: statuses in which the verb may start; None means any.
+    :param meanwhile: status during the work; None leaves the status unchanged.
+    :param after: status after success; None means that the row is deleted or unchanged.
     :param error: status after failure.
-    :param http: 400 or 409, what a caller gets in any other status.
-    :param failed: columns to write when it fails or comes to nothing, whatever the status is then.
+    :param http: HTTP status, 400 or 409, of the error in any other status.
+    :param failed: columns to write when the operation fails or is superseded, whatever the status
+        is then.
     """
 
     allowed: tuple[str, ...] | None
@@ -75,7 +79,7 @@ _but_maintenance = tuple(s for s in VOLUME_STATUSES if s != 'maintenance')
 
 VOLUME = {
     'create': Transition(('creating',), 'creating', 'available', 'error'),
-    # The second half of the creation from an image.
+    # The second operation of the creation of a volume from an image.
     'download': Transition(('creating',), 'downloading', 'available', 'error'),
     'update': Transition(_but_maintenance),
     'delete': Transition(('available', 'error', 'error_restoring', 'error_extending',
@@ -92,7 +96,7 @@ VOLUME = {
     'attach_multiattach': Transition(('attaching', 'available', 'in-use'), 'attaching', 'in-use'),
     'begin_detaching': Transition(('in-use',), 'detaching'),
     'roll_detaching': Transition(('detaching',), 'in-use'),
-    # Without an attachment: what os-reserve or os-begin_detaching announced is over.
+    # Without an attachment: ends what os-reserve or os-begin_detaching started.
     'detach': Transition(('attaching', 'detaching', 'in-use', 'reserved')),
     'force_detach': Transition(_but_maintenance),
     'attachment_create': Transition(('available', 'downloading'), 'reserved'),
@@ -117,7 +121,7 @@ VOLUME = {
     'manage': Transition(('managing',), 'managing', 'available', 'error_managing'),
     'unmanage': Transition(('available', 'error', 'error_restoring', 'error_extending',
                             'error_managing'), 'unmanaging', None, 'error'),
-    # Deleting what could not be taken over: the data was never ours.
+    # Deletes a volume that could not be managed; its data is not touched.
     'forget': Transition(('error_managing',), 'error_managing_deleting', None, 'error_deleting'),
     'backup': Transition(('available',), 'backing-up', PREVIOUS, PREVIOUS),
     'backup_attached': Transition(('available', 'in-use'), 'backing-up', PREVIOUS, PREVIOUS),
@@ -125,7 +129,7 @@ VOLUME = {
     'transfer_create': Transition(('available',), 'awaiting-transfer'),
     'transfer_accept': Transition(('awaiting-transfer',), 'available'),
     'transfer_delete': Transition(('awaiting-transfer',), 'available'),
-    # What a volume must be for another resource to be made from it.
+    # Required status of a volume from which another resource is created.
     'snapshot_create': Transition(('available',)),
     'snapshot_create_attached': Transition(('available', 'in-use')),
     'clone': Transition(('available', 'in-use')),
@@ -152,7 +156,7 @@ SNAPSHOT = {
     'update_status_deleting': Transition(('deleting',)),
     'delete_with_group_snapshot': Transition(None, 'deleting', None, 'error'),
     'backup': Transition(('available',), 'backing-up', 'available', 'available'),
-    # What a snapshot must be for a volume to be made from it.
+    # Required status of a snapshot from which a volume is created.
     'volume_create': Transition(('available',)),
 }
 
@@ -163,10 +167,10 @@ GROUP = {
     'update': Transition(('available',), 'updating', 'available', 'error'),
     'delete': Transition(('available', 'error'), 'deleting', None, 'error'),
     'delete_with_volumes': Transition(None, 'deleting', None, 'error'),
-    # What a group must be for another resource to be made from it or in it.
+    # Required status of a group from which, or in which, another resource is created.
     'be_copied': Transition(('available',)),
     'snapshot_create': Transition(('available',)),
-    # A volume waits in the scheduler until a group that is being made is there.
+    # A volume of a group that is still being created waits in the scheduler.
     'volume_create': Transition(('creating', 'available')),
     'enable_replication': Transition(('available', 'error')),
     'disable_replication': Transition(('available', 'error')),
@@ -182,7 +186,7 @@ GROUP_REPLICATION = {
 GROUP_SNAPSHOT = {
     'create': Transition(('creating',), 'creating', 'available', 'error'),
     'delete': Transition(('available', 'error'), 'deleting', None, 'error'),
-    # What a group snapshot must be for a group to be made from it.
+    # Required status of a group snapshot from which a group is created.
     'group_create': Transition(('available',)),
 }
 
@@ -194,18 +198,18 @@ BACKUP = {
     'force_delete': Transition(None, 'deleting', None, 'error_deleting'),
     'restore': Transition(('available',), 'restoring', 'available', 'available'),
     'export': Transition(('available',)),
-    # What a backup must be for another backup to build on it, or for a volume to be made from it.
+    # Required status of a backup on which another backup builds, or from which a volume is created.
     'build_on': Transition(('available',)),
     'volume_create': Transition(('available',)),
 }
 
-# These are replication statuses, of the services of a back end.
+# Replication statuses of the services of a back end.
 SERVICE = {
     'failover': Transition(('enabled', 'failed-over'), 'failing-over', 'failed-over',
                            'failover-error'),
 }
 
-# os-update_snapshot_status: present status -> the ones it may be set to.
+# os-update_snapshot_status: current status -> the statuses that may be set.
 SNAPSHOT_STATUS_UPDATES = {
     'creating': ('creating', 'available', 'error'),
     'deleting': ('deleting', 'error_deleting'),
@@ -214,13 +218,13 @@ SNAPSHOT_STATUS_UPDATES = {
 
 def settle(attach_statuses: Iterable[str], present: str = 'available',
            before: str | None = None, under_way: str | None = None) -> dict[str, str]:
-    """What the statuses of a volume follow from.
+    """Return the statuses of a volume that follow from its attachments.
 
-    :param attach_statuses: those of its attachments
-    :param present: its status now. One that belongs to an operation or an owner stays; what the
-        operation goes back to in the end follows the attachments then
-    :param before: its previous status
-    :param under_way: status of an operation that lets the volume be reserved meanwhile
+    :param attach_statuses: the statuses of the attachments
+    :param present: the current status of the volume. A status that belongs to an operation, a
+        transfer or a failure is kept; previous_status then follows the attachments
+    :param before: the previous_status of the volume
+    :param under_way: status of an operation during which the volume may be reserved
     :returns: the columns to write, of status, attach_status and previous_status
     """
     held = {_MEANS.get(each, each) for each in attach_statuses}

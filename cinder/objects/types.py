@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A volume type with what its children tables hold."""
+"""A volume type with the data of its child tables."""
 from cinder.objects import base, fields
 
 
 @base.CinderObjectRegistry.register
 class VolumeType(base.CinderObject):
-    """`encryption` and `qos_specs` are None where the type has none."""
+    """A volume type; `encryption` and `qos_specs` are None when the type has none."""
 
     fields = {
         'id': fields.uuid(),
@@ -22,5 +22,5 @@ class VolumeType(base.CinderObject):
     }
 
     def is_(self, key: str) -> bool:
-        """Whether the extra spec `key` says '<is> True'."""
+        """Return whether the extra spec `key` has the value '<is> True'."""
         return (self.extra_specs or {}).get(key) == '<is> True'

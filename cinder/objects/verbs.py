@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be done to a resource: one row for each verb of the operations journal.
+"""The verbs of the operations journal: one row for each operation on a resource.
 
-Who does it, the managers say with operations.handles(); a test holds both against each other.
+The managers register their methods with operations.handles(); a test compares both.
 """
 from typing import NamedTuple
 
-# Classes of work. Short work is commands of the storage, bulk work moves bytes: the two have places
-# and bounds of their own, so that copies never keep a creation of an empty volume waiting.
+# Classes of work. Short work runs commands of the storage, bulk work copies data. The two have
+# separate limits, so copies never delay the creation of an empty volume.
 SHORT, BULK = 'short', 'bulk'
 
 
@@ -14,14 +14,14 @@ class Verb(NamedTuple):
     """One row.
 
     :param step: number of the step in the event ids of user messages
-    :param words: the step as a tenant reads it
-    :param kind: SHORT or BULK, where the driver does not say otherwise
-    :param since: RPC version of the service that understands the message
-    :param alone: nothing else is done to the resource meanwhile
-    :param ends_bytes: it removes, replaces or resizes what new volumes are made of; so it waits
-        until nobody reads that
-    :param goes_on: once begun it is done whatever becomes of the status, as what it made on storage
-        has to be in the row
+    :param words: description of the step in user messages
+    :param kind: SHORT or BULK, unless the driver decides otherwise
+    :param since: RPC version from which a service understands the message
+    :param alone: no other operation on the resource runs at the same time
+    :param ends_bytes: the operation removes, replaces or resizes the data of the resource, so it
+        waits until no copy reads that data
+    :param goes_on: an operation that has started is finished even if the status was changed,
+        because what it created on the storage must be recorded
     """
 
     step: str
@@ -70,5 +70,5 @@ VERBS: dict[str, Verb] = {
 
 
 def message_of(verb: str) -> str:
-    """Name of the message of a verb: 'create_volume' for 'volume.create'."""
+    """Return the RPC method of a verb: 'create_volume' for 'volume.create'."""
     return '_'.join(reversed(verb.split('.')))

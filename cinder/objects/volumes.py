@@ -7,7 +7,8 @@ from cinder.objects import base, fields
 
 @base.CinderObjectRegistry.register
 class Volume(base.CinderObject):
-    """`size` is in GiB; `name` is what it is called on the storage, `display_name` by its owner."""
+    """A volume; `size` is in GiB, `name` is its name on the storage, and `display_name` is the name
+    that its owner gave it."""
 
     fields = {
         'id': fields.uuid(),
@@ -56,12 +57,12 @@ class Volume(base.CinderObject):
 
     @property
     def name(self) -> str:
-        """Name of the logical volume or file; survives a migration through name_id."""
+        """Name of the logical volume or file. A migration keeps it through name_id."""
         return str(CONF.volume_name_template % (self.name_id or self.id))
 
     @property
     def is_attached(self) -> bool:
-        """Whether a finished attachment exists."""
+        """Whether the volume has a completed attachment."""
         return self.attach_status == 'attached'
 
     @property
@@ -71,5 +72,5 @@ class Volume(base.CinderObject):
 
     @property
     def has_own_key(self) -> bool:
-        """Whether it is encrypted with a key that goes with it."""
+        """Whether the volume is encrypted with a key that is deleted together with the volume."""
         return self.encryption_key_id not in (None, FIXED_KEY_ID)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which of the waiting operations of a service begins next, and how many run at a time.
+"""The executor: decides which queued operation of a service starts next, and how many run at a
+time.
 
-Bounded by class of work, fair between projects, in order for each resource. Knows neither the
-database nor the bus; what a job does, its `run` knows, and fair locks are told for whom.
+It limits each class of work, is fair between projects, and keeps the order of the operations of a
+resource. It uses neither the database nor RPC. Each job runs with its class of work and project set
+for fair locks.
 """
 import collections
 import concurrent.futures
@@ -17,13 +19,13 @@ from cinder import fair_lock
 
 
 class Job(NamedTuple):
-    """One operation that waits for its turn or runs.
+    """One operation that is queued or runs.
 
-    :param ident: of the operation; a job whose ident is known already is not taken again
-    :param project_id: whose work it is
-    :param key: resource that it changes; jobs of one key run one after the other
-    :param kind: class of work, one of the executor's bounds
-    :param run: does the work; an exception of it ends nothing but the job
+    :param ident: id of the operation; a job with a known id is not accepted again
+    :param project_id: project that the work is done for
+    :param key: resource that the job changes; jobs with the same key run one after the other
+    :param kind: class of work, one of the bounds of the executor
+    :param run: function that does the work; an exception ends only this job
     """
 
     ident: str
@@ -39,12 +41,12 @@ class _Entry(NamedTuple):
     since: float
 
 
-# All of this process, for its report.
+# All executors of this process, for report().
 _executors: 'weakref.WeakSet[Executor]' = weakref.WeakSet()
 
 
 def report() -> str:
-    """What the executors of this process have to do, as text: a line for each class of work."""
+    """Return the load of the executors of this process as text, one line for each class of work."""
     lines = ['{name}, {kind}: {running} of {bound} running, {waiting} waiting, the oldest for '
              '{oldest:.0f} s'.format(name=executor.name, kind=kind, **counts)
              for executor in sorted(_executors, key=lambda each: each.name)
@@ -53,15 +55,16 @@ def report() -> str:
 
 
 class Executor:
-    """Runs jobs in threads of its own.
+    """Run jobs in threads of the executor.
 
-    The next job of a class is one of the project with the least running here, then of the one whose
-    last job began longest ago; within a project the oldest whose resource is free.
+    The next job of a class comes from the project with the fewest running jobs here, then from the
+    project whose last job started longest ago. Within a project it is the oldest job whose resource
+    is free.
 
-    :param name: of the threads, and in the report
+    :param name: prefix of the thread names, and name in the report
     :param bounds: class of work -> how many of its jobs run at a time
-    :param most_waiting: how many jobs may wait
-    :param clock: seconds that never go back
+    :param most_waiting: how many jobs may be queued
+    :param clock: monotonic clock, in seconds
     """
 
     def __init__(self, name: str, bounds: Mapping[str, int], most_waiting: int = 1000,
@@ -71,13 +74,13 @@ class Executor:
         self._clock = clock
         self._changed = threading.Condition()
         self._numbers = itertools.count()
-        # Class -> project -> its jobs by ident, oldest first.
+        # Class -> project -> its queued jobs by id, oldest first.
         self._waiting: dict[str, dict[str | None, dict[str, _Entry]]] = {
             kind: {} for kind in self.bounds}
         self._running: dict[str, _Entry] = {}
         self._keys: set[str] = set()
         self._idents: set[str] = set()
-        # Project -> number of the last job of it that began.
+        # Project -> number of its job that started last.
         self._last_begun: dict[str | None, int] = {}
         self._closed = False
         self._pools = {kind: concurrent.futures.ThreadPoolExecutor(
@@ -86,9 +89,10 @@ class Executor:
 
     # ------------------------------------------------------------------------------- from outside
     def put(self, job: Job) -> bool:
-        """Take a job, to begin it as soon as it is its turn.
+        """Queue a job.
 
-        :returns: False when it was not taken: it is known, too many wait, or this is closed
+        :returns: False when the job was not accepted: it is known, the queue is full, or the
+            executor is closed
         """
         with self._changed:
             if self._closed or job.ident in self._idents or not self._make_room(job):
@@ -100,12 +104,12 @@ class Executor:
         return True
 
     def knows(self, ident: str) -> bool:
-        """Whether the job waits or runs here."""
+        """Return whether the job is queued or runs here."""
         with self._changed:
             return ident in self._idents
 
     def close(self) -> None:
-        """Take nothing new and begin nothing that waits."""
+        """Accept no new jobs and drop the queued ones; running jobs continue."""
         with self._changed:
             self._closed = True
             for projects in self._waiting.values():
@@ -116,12 +120,14 @@ class Executor:
             pool.shutdown(wait=False)
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Return when nothing waits or runs, or after so many seconds; whether it is so."""
+        """Wait until no job is queued or runs, for at most `seconds`; return whether that is the
+        case."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._idents, seconds)
 
     def describe(self) -> dict[str, dict[str, float]]:
-        """Class -> {'bound', 'running', 'waiting', 'oldest'}, the last in seconds of waiting."""
+        """Return class -> {'bound', 'running', 'waiting', 'oldest'}; 'oldest' is in seconds of
+        waiting."""
         with self._changed:
             now = self._clock()
             found = {}
@@ -139,8 +145,8 @@ class Executor:
         return sum(entry.job.kind == kind for entry in self._running.values())
 
     def _make_room(self, job: Job) -> bool:
-        """Whether there is room for the job; the newest of the project with the most waiting jobs
-        gives way to a project that has fewer."""
+        """Return whether the queue accepts the job. When the queue is full, the newest job of the
+        project with the most queued jobs is dropped in favour of a project that has fewer."""
         waiting: collections.Counter[str | None] = collections.Counter()
         for projects in self._waiting.values():
             waiting.update({project: len(jobs) for project, jobs in projects.items()})
@@ -199,11 +205,11 @@ class Executor:
                            for projects in self._waiting.values()):
                     self._forget_project(entry.job.project_id)
                 for kind in self.bounds:
-                    # A job of another class may have waited for this resource.
+                    # A job of another class may be queued for the same resource.
                     self._begin_what_can(kind)
                 self._changed.notify_all()
 
     def _forget_project(self, project: str | None) -> None:
-        """Keep no memory of a project that has nothing here."""
+        """Remove the bookkeeping of a project that has no jobs here."""
         if all(entry.job.project_id != project for entry in self._running.values()):
             self._last_begun.pop(project, None)

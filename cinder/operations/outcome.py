@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an operation ends: the last status of its resource, the message for the tenant, the row."""
+"""The end of an operation: the final status of its resource, the user message, and the journal row.
+"""
 from __future__ import annotations
 
 import contextlib
@@ -22,20 +23,21 @@ if TYPE_CHECKING:
     Resource = (objects.Volume | objects.Snapshot | objects.Backup | objects.Group
                 | objects.GroupSnapshot)
 
-# Kind of resource -> where its rows are and which transitions it knows.
+# Kind of resource -> module of its table, and its state table.
 _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
           'backup': (backups_db, states.BACKUP),
           'group': (groups_db, states.GROUP),
           'group_snapshot': (group_snapshots_db, states.GROUP_SNAPSHOT)}
 
-# Kind -> kind of its members, and what puts those in error that were under way with it. A volume is
-# under way with its snapshots when it is deleted with them.
+# Kind of resource -> kind of its members, and the function that sets members in error that are part
+# of the failed operation. The members of a volume are its snapshots, when it is deleted with them.
 _MEMBERS: dict[str, tuple[str, Callable[..., list[Any]]]] = {
     'group': ('volume', groups_db.fail_volumes),
     'group_snapshot': ('snapshot', group_snapshots_db.fail_snapshots),
     'volume': ('snapshot', snapshots_db.fail_cascade)}
 
-# Verb -> what else is under way with it: argument that has its id, kind, row of its state table.
+# Verb -> the other resources that are part of the operation: argument with the id, kind, row of the
+# state table.
 _ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
           'backup.create': (('snapshot_id', 'snapshot', 'backup'),
                             ('volume_id', 'volume', 'backup')),
@@ -46,7 +48,8 @@ UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
 
 
 def request_context(operation: objects.Operation) -> context.RequestContext:
-    """The context of the request that asked for the operation, with the service's own rights."""
+    """Return the context of the request that started the operation, with the rights of this
+    service."""
     return context.RequestContext(
         user_id=operation.user_id, project_id=operation.project_id, is_admin=True,
         roles=['admin'], request_id=operation.request_id, overwrite=False)
@@ -54,7 +57,7 @@ def request_context(operation: objects.Operation) -> context.RequestContext:
 
 # -------------------------------------------------------------------------------- how it ends
 def load(ctxt: context.RequestContext, operation: objects.Operation) -> Any:
-    """The resource of the operation, or None when it is gone."""
+    """Return the resource of the operation, or None when it no longer exists."""
     try:
         return _KINDS[operation.resource_type][0].get(ctxt, operation.resource_id)
     except exception.NotFound:
@@ -62,15 +65,16 @@ def load(ctxt: context.RequestContext, operation: objects.Operation) -> Any:
 
 
 def transition_of(operation: objects.Operation) -> states.Transition:
-    """The row of the state table for the verb of the operation, or that its arguments name."""
+    """Return the row of the state table for the operation: the row of its verb, or the row that its
+    arguments name."""
     row = (operation.arguments or {}).get('transition') or operation.verb.partition('.')[2]
     return _KINDS[operation.resource_type][1][row]
 
 
 def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: object,
            **_kwargs: object) -> bool | None:
-    """What succeed() or fail() returned, by the row that was to be ended with the rest; None when
-    it was not."""
+    """Return what succeed() or fail() returned when their transaction was committed, judged by the
+    journal row; None when it was not committed."""
     row = operations_db.get(ctxt, operation.id)
     if row.fence != operation.fence or row.finished_at is None:
         return None
@@ -80,13 +84,13 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
 @session.retry_with_lookup(_ended)
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource, *,
             status: str | None = None, **values: object) -> bool:
-    """End the operation and give the resource its last status, in one transaction.
+    """End the operation and set the final status of the resource, in one transaction.
 
-    :param status: another status than the table's.
-    :param values: columns that the work filled in. They are facts of the storage, and are written
-        whatever the status is by now.
-    :returns: False when another request gave the resource another status meanwhile (a forced
-        delete, a reset); then that status stays, and the tenant is told.
+    :param status: status in place of the one in the state table.
+    :param values: columns to write. They describe the storage, so they are written whatever the
+        status is by now.
+    :returns: False when another request (a forced delete, a reset) changed the status meanwhile;
+        that status is kept, and a user message is created.
     :raises OperationLost: the claim was lost; nothing is written.
     """
     row = transition_of(operation)
@@ -104,7 +108,7 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
 
 def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
                 values: dict[str, Any]) -> None:
-    """Write what was done although the status is not the operation's any more, and tell of it."""
+    """Record what was done although the operation was superseded, and create a user message."""
     _write(ctxt, operation, resource, values)
     if operation.verb in VERBS:
         create_message(ctxt, operation.resource_type, resource, operation.verb, SUPERSEDED,
@@ -113,7 +117,7 @@ def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, reso
 
 def _write(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
            values: dict[str, Any]) -> None:
-    """Change columns of the resource, whatever its status is and if it is still there."""
+    """Update columns of the resource in any status, if its row still exists."""
     if values:
         with contextlib.suppress(exception.NotFound):
             _KINDS[operation.resource_type][0].update(ctxt, resource.id, values)
@@ -123,13 +127,14 @@ def _write(ctxt: context.RequestContext, operation: objects.Operation, resource:
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
          reason: str, *, step: str | None = None, detail: str = UNKNOWN_CAUSE,
          status: str | None = None, **values: object) -> bool:
-    """Put the resource in its error status, say why in a user message, end the operation.
+    """Set the error status of the resource, create a user message, and end the operation.
 
-    :param reason: words that a tenant may read.
-    :param step: key of the step table; the operation's verb by default.
-    :param status: another status than the table's.
-    :param values: columns to write whatever the status is by now, besides the table's.
-    :returns: False when another request gave the resource another status meanwhile; it stays.
+    :param reason: cause, in words for a tenant.
+    :param step: key of the table of verbs; the verb of the operation by default.
+    :param status: status in place of the one in the state table.
+    :param values: columns to write whatever the status is by now, in addition to those of the state
+        table.
+    :returns: False when another request changed the status meanwhile; that status is kept.
     :raises OperationLost: the claim was lost; nothing is written.
     """
     row = transition_of(operation)
@@ -149,12 +154,12 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: R
 
 def fail_related(ctxt: context.RequestContext, operation: objects.Operation,
                  idle: bool = True) -> list[tuple[str, Resource]]:
-    """End what is under way with the resource of an operation that comes to nothing; part of the
-    caller's transaction.
+    """Set in error the resources that are part of an operation that failed or was superseded. Must
+    be called within a transaction.
 
-    :param idle: leave out members that an operation of their own is about, as another request took
-        the resource over.
-    :returns: (kind, resource) of all that is in error now.
+    :param idle: skip members that another operation works on, because another request took them
+        over.
+    :returns: (kind, resource) of each resource that is in error now.
     """
     failed = _fail_named(ctxt, operation)
     meanwhile = transition_of(operation).meanwhile
@@ -168,7 +173,7 @@ def fail_related(ctxt: context.RequestContext, operation: objects.Operation,
 
 def _fail_named(ctxt: context.RequestContext,
                 operation: objects.Operation) -> list[tuple[str, Resource]]:
-    """The same of what is no member of the resource."""
+    """The part of fail_related() for resources that are not members."""
     failed: list[tuple[str, Resource]] = []
     for argument, kind, name in _ALONG.get(operation.verb, ()):
         table, row = _KINDS[kind][0], _KINDS[kind][1][name]
@@ -182,9 +187,10 @@ def _fail_named(ctxt: context.RequestContext,
 @session.retry_on_deadlock
 def record_member_removed(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
                           member: Resource) -> None:
-    """Note that a member of what is being removed is gone: that stays so if the rest fails.
+    """Delete the row of a member whose storage has been removed; it stays deleted if the rest of
+    the operation fails.
 
-    :param kind: of the member: 'volume' or 'snapshot'.
+    :param kind: kind of the member: 'volume' or 'snapshot'.
     :raises OperationLost: the claim was lost; nothing is written.
     """
     with session.writer(ctxt):
@@ -194,11 +200,12 @@ def record_member_removed(ctxt: context.RequestContext, operation: objects.Opera
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
             resource: Resource | None = None, **values: object) -> None:
-    """End the operation without touching the status of its resource, which others took over; what
-    was under way with it is put in error, from which it can be deleted.
+    """End the operation without changing the status of its resource, which another request has
+    taken over. Other resources that are part of the operation are set in error, so that they can be
+    deleted.
 
-    :param resource: None: it is gone, and nobody is told
-    :param values: columns of it to write, besides those of a failure
+    :param resource: None when it no longer exists; then no user message is created for it
+    :param values: columns of the resource to write, in addition to those of a failure
     """
     values = {**dict(transition_of(operation).failed), **values}
     with session.writer(ctxt):
@@ -211,8 +218,9 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
 
 
 def cancel_queued(ctxt: context.RequestContext, resource: Resource, reason: str) -> None:
-    """End what is queued for a resource that a forced deletion takes over with its members; part of
-    the caller's transaction. What else was under way with it is let go."""
+    """Cancel the queued operations of a resource that a forced deletion takes over together with
+    its members. Other resources that are part of them are set in error. Must be called within a
+    transaction."""
     for operation in operations_db.cancel_queued(ctxt, resource.id, reason):
         for kind, each in _fail_named(ctxt, operation):
             create_message(ctxt, kind, each, operation.verb, reason,
@@ -224,7 +232,7 @@ def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource
             status: str | None, values: dict[str, Any]) -> bool:
     meanwhile = transition_of(operation).meanwhile
     if status == states.PREVIOUS and meanwhile is None:
-        # Without a status of its own the work left the resource in the one that it has.
+        # The verb has no status of its own, so the resource keeps its current status.
         status = None
     moved: bool = _KINDS[operation.resource_type][0].finish_transition(
         ctxt, resource.id, meanwhile, status, values)
@@ -233,7 +241,7 @@ def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource
 
 def create_message(ctxt: context.RequestContext, resource_type: str, resource: Resource, step: str,
                    reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
-    """Leave a user message: which step failed, why, under which request id."""
+    """Create a user message that tells which step failed, why, and for which request id."""
     number, words = VERBS[step][:2]
     kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
     messages_db.create(ctxt, {
@@ -244,11 +252,12 @@ def create_message(ctxt: context.RequestContext, resource_type: str, resource: R
 
 
 def tenant_reason(exc: BaseException) -> str:
-    """The cause without what only an operator may read; the log has the rest."""
+    """Return the cause of a failure without details that only an operator may read; those are in
+    the log."""
     if isinstance(exc, exception.CinderException) and exc.safe:
         return str(exc)
     if isinstance(exc, exception.InsufficientFreeSpace):
-        return 'The storage back end has too little room.'
+        return 'The storage back end has too little free space.'
     if isinstance(exc, (exception.VolumeIsBusy, exception.SnapshotIsBusy)):
-        return 'The storage back end says that it is busy.'
+        return 'The storage back end reported that the resource is busy.'
     return 'The storage back end reported an error.'

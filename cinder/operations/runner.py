@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of an operation in a daemon: who runs it, for how long, and who runs it again.
+"""The life cycle of an operation in a service: which service runs it, for how long, and how it is
+resumed.
 
-The row in the database is the truth and a message only a nudge: both put an operation into the same
-executor. What a verb does is the business of the managers that hand in their handlers.
+The row in the database is authoritative and a message only a hint: messages and the poller put
+operations into the same executor. The handlers of the managers do the work.
 """
 import contextlib
 import functools
@@ -27,27 +28,29 @@ LOG = logging.getLogger(__name__)
 
 # function(ctxt, operation, resource or None) that claims the operation and does the work.
 Handler = Callable[..., None]
-# How long the resource that came with a message may wait and be used as it came.
+# Seconds for which the resource that came with a message is used without loading it again.
 FRESH_SECONDS = 1
-# Seconds after the time before which an operation is not run: claims go by the database's clock.
+# Seconds added to a delay, because the database clock decides when a claim is possible.
 SLACK = 0.1
-# How many operations of a class run at a time, where nobody says otherwise.
+# How many operations of each class run at a time by default.
 BOUNDS = {SHORT: 16, BULK: 8}
 
 
 class OperationRunner:
-    """One service's hold on the journal.
+    """Run the operations of one service.
 
-    Each start of a service makes a new identity, so what its former process ran is told from
-    what it runs itself and can be taken over at once.
+    Each start of a service creates a new identity. Operations that its former process ran are so
+    distinguished from its own, and can be taken over at once.
 
-    :param host: name of the service: 'host@backend', or the scheduler's host.
+    :param host: name of the service: 'host@backend', or the host of the scheduler.
     :param stage: 'schedule' or 'execute'.
-    :param handlers: verb -> function(ctxt, operation, resource=None) that claims and does the work.
+    :param handlers: verb -> function(ctxt, operation, resource=None) that claims the operation and
+        does the work.
     :param cluster: cluster whose work this service shares.
-    :param ready: tells whether work can be taken; what comes meanwhile waits in the journal.
+    :param ready: returns whether the service can take work; until then operations stay in the
+        journal.
     :param bounds: class of work -> how many operations of it run at a time.
-    :param kind_of: class of work of an operation; that of its verb by default.
+    :param kind_of: returns the class of work of an operation; that of its verb by default.
     """
 
     def __init__(self, host: str, stage: str, handlers: Mapping[str, Handler],
@@ -59,12 +62,13 @@ class OperationRunner:
         self.owner = f'{host}|{uuid.uuid4()}'
         self.executor = Executor(f'{stage} {host}', bounds or BOUNDS)
         self._kind_of = kind_of or (lambda operation: VERBS[operation.verb].kind)
-        # Operation that runs or waits to -> the hosts that were dead when it was found. An entry is
-        # written and read at once, by whoever has the operation.
+        # Id of an operation that runs or is queued -> the hosts that were dead when it was found.
+        # Only the thread that handles the operation reads or writes its entry.
         self._dead: dict[str, tuple[str, ...]] = {}
-        # Operations that this service holds, by id; under the mutex, as what follows.
+        # Operations that this service holds, by id. The mutex protects this and the attributes
+        # below.
         self._held: dict[str, objects.Operation] = {}
-        # What could not be given back while the database was away, by id.
+        # Operations, by id, that could not be released because the database was unavailable.
         self._unreleased: dict[str, objects.Operation] = {}
         self._mutex = threading.Lock()
         self._timers = Timers(f'{stage} {host}-alarms')
@@ -77,12 +81,14 @@ class OperationRunner:
     @contextlib.contextmanager
     def claimed(self, ctxt: context.RequestContext, operation: objects.Operation,
                 step: str) -> Iterator[None]:
-        """Hold the operation while the body runs; the heartbeat keeps the lease meanwhile.
+        """Hold the operation while the body runs; the heartbeat renews its lease.
 
-        A body that raises gives the operation back to the journal, where it is found again.
+        When the body raises an error, the operation is released to the journal, and the poller
+        finds it again.
 
         :param step: name of the fault points around the claim.
-        :raises OperationLost: others hold it, it is done, or the service is not ready.
+        :raises OperationLost: another service or thread holds the operation, it has ended, or this
+            service is not ready.
         """
         self._reserve(operation)
         try:
@@ -92,7 +98,7 @@ class OperationRunner:
                 with self._logged(ctxt, operation), ownership.depending_on(_Claim(self, operation)):
                     yield
             except exception.LockLost as exc:
-                LOG.warning('%s of %s %s stops and is given back: %s', operation.verb,
+                LOG.warning('%s of %s %s stops and is released to the journal: %s', operation.verb,
                             operation.resource_type, operation.resource_id, exc)
                 self._give_back(ctxt, operation)
                 raise
@@ -111,8 +117,8 @@ class OperationRunner:
     @contextlib.contextmanager
     def _logged(self, ctxt: context.RequestContext,
                 operation: objects.Operation) -> Iterator[None]:
-        """Under the ids of the request, whichever thread this is. Of one that waits for somebody no
-        look is told, but the first and the one that it ends with."""
+        """Log the start and the end of an operation with the ids of its request. For an operation
+        that waits, the looks in between are not logged."""
         what = operation.verb, operation.resource_type, operation.resource_id, self.stage
         began = time.monotonic()
         if not _waits(operation):
@@ -138,7 +144,8 @@ class OperationRunner:
                      operation.resource_id, wait.reason, context=ctxt)
 
     def _reserve(self, operation: objects.Operation) -> None:
-        """Keep the other threads of this process off: to the journal they are the same holder."""
+        """Keep the other threads of this process from the operation: in the journal they are the
+        same holder."""
         with self._mutex:
             if operation.id in self._held or operation.id in self._unreleased:
                 raise exception.OperationLost(operation_id=operation.id)
@@ -149,7 +156,7 @@ class OperationRunner:
         try:
             self.claim(ctxt, operation)
         except exception.DatabaseTrouble:
-            # Whether it was committed is not known: if so, this is the claim to give back.
+            # Whether the claim was committed is unknown; if it was, this is the claim to release.
             operation.fence, operation.owner = operation.fence + 1, self.owner
             self._give_back(ctxt, operation)
             raise
@@ -157,27 +164,30 @@ class OperationRunner:
     def _give_back(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
         with self._mutex:
             self._unreleased[operation.id] = operation
-        with contextlib.suppress(exception.CinderException):  # else the poller does it
+        with contextlib.suppress(exception.CinderException):  # the poller tries again
             self._release(ctxt)
 
     def _release(self, ctxt: context.RequestContext) -> None:
-        """Give back what this service does not run any more."""
+        """Release the operations that this service no longer runs."""
         with self._mutex:
             left = list(self._unreleased.values())
         for operation in left:
             try:
                 operations_db.release(ctxt, operation)
-            except exception.OperationLost as exc:  # another thread was faster, perhaps
-                LOG.debug('Nothing to give back: %s', exc)
+            except exception.OperationLost as exc:  # another thread has released it
+                LOG.debug('Nothing to release: %s', exc)
             with self._mutex:
                 if self._unreleased.get(operation.id) is operation:
                     del self._unreleased[operation.id]
 
     def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
-        """Take the operation, or raise OperationLost.
+        """Claim the operation.
 
-        Only what the poller found may be taken from a former life: the poller ran before this
-        process took anything, so nothing of its own can be among it.
+        Only operations that the poller found may be taken from a former process of this service:
+        the first poll runs before this process claims anything, so it cannot find operations of
+        this process.
+
+        :raises OperationLost: another service holds it, it has ended, or this service is not ready.
         """
         if not self.ready():
             raise exception.OperationLost(operation_id=operation.id)
@@ -185,7 +195,7 @@ class OperationRunner:
                             dead=self._dead.get(operation.id, ()))
 
     def renew(self) -> None:
-        """Prolong the leases of what runs; part of the heartbeat."""
+        """Renew the leases of the running operations; part of the heartbeat."""
         with self._mutex:
             held = tuple(self._held)
         if held:
@@ -195,19 +205,19 @@ class OperationRunner:
     def submit(self, ctxt: context.RequestContext, operation: objects.Operation,
                resource: objects.CinderObject | None = None,
                dead: Iterable[str] = ()) -> bool:
-        """Have the operation run when it is its turn; returns at once.
+        """Queue the operation in the executor and return at once.
 
-        One that waits or runs here already, or for which there is no room, is dropped: its row in
-        the journal is found again.
+        An operation that is queued or runs here already, or for which the queue has no room, is
+        dropped; the poller finds its row in the journal again.
 
-        :param resource: as it came with a message; loaded where it is not given
-        :param dead: hosts whose former processes hold nothing any more
-        :returns: whether it was taken
+        :param resource: the resource that came with the message; None to load it
+        :param dead: hosts whose former processes no longer run anything
+        :returns: whether the operation was queued
         """
         with self._mutex:
             held = operation.id in self._held
         if held or self.executor.knows(operation.id):
-            # A lease of ours that lapsed while the database was away is renewed, not taken over.
+            # A lease that expired while the database was unavailable is renewed, not taken over.
             return False
         key = (f'{operation.resource_type}-{operation.resource_id}'
                if VERBS[operation.verb].alone else operation.id)
@@ -222,12 +232,12 @@ class OperationRunner:
     def _execute(self, ctxt: context.RequestContext, operation: objects.Operation,
                  resource: objects.CinderObject | None, since: float) -> None:
         try:
-            # The thread may have run another one before.
+            # The thread may have run another operation before.
             ctxt.update_store()
             if operation.attempt and not _waits(operation):
                 LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb,
                          operation.resource_type, operation.resource_id, operation.attempt + 1)
-            # What came with the message may be no more as it was.
+            # The resource that came with the message may have changed.
             fresh = time.monotonic() - since <= FRESH_SECONDS
             self.handlers[operation.verb](ctxt, operation, resource if fresh else None)
         except exception.NotYet as exc:
@@ -235,43 +245,47 @@ class OperationRunner:
                       operation.resource_id, exc)
             self._again_in(exc.seconds, ctxt, operation, self._dead.get(operation.id, ()))
         except Exception:
-            utils.log_failure(LOG, '%s of %s %s broke off; it is tried again.', operation.verb,
+            utils.log_failure(LOG, '%s of %s %s was interrupted; it is retried.', operation.verb,
                               operation.resource_type, operation.resource_id)
         finally:
             self._dead.pop(operation.id, None)
 
     def _again_in(self, seconds: float, ctxt: context.RequestContext,
                   operation: objects.Operation, dead: tuple[str, ...]) -> None:
-        """Look at an operation that was set aside as soon as it may be taken again; the poller
-        would do so too, some seconds later."""
+        """Submit a deferred operation again as soon as it may be claimed. The poller would do so
+        some seconds later."""
         self._timers.call_later(seconds + SLACK, self.submit, ctxt, operation, None, dead)
 
     # ------------------------------------------------------------------------------- the poller
     def start(self) -> None:
-        """Run what was left behind, then look again each operation_poll_interval seconds; once is
-        enough."""
+        """Start the poller: run the operations of former processes, then look for unclaimed
+        operations every operation_poll_interval seconds. Further calls have no effect."""
         if self._loop is None:
             self._loop = threading.Thread(target=self._run, name='operation-poller', daemon=True)
             self._loop.start()
 
     def wait(self, seconds: float | None = None) -> bool:
-        """Return when nothing waits or runs here, or after so many seconds; whether it is so."""
+        """Wait until no operation is queued or runs here, for at most `seconds`; return whether
+        that is the case."""
         return self.executor.wait(seconds)
 
     def stop(self) -> None:
-        """Take nothing new and begin nothing that waits; what runs goes on."""
+        """Accept no new operations and drop the queued ones; running operations continue."""
         self._stopping.set()
         self._timers.stop()
         self.executor.close()
 
     def give_up(self) -> None:
-        """Give back what still runs, so that others go on with it at once; the process ends now."""
-        # What runs stops before its next change: others may make it.
+        """Release the operations that still run, so that other services resume them at once. The
+        process is about to end."""
+        # A running operation stops before its next change of the storage, because another service
+        # may resume it.
         self.has_given_up = True
         with self._mutex:
             left = list(self._held.values())
         for operation in left:
-            LOG.warning('%s of %s %s is not finished; it is given back.', operation.verb,
+            LOG.warning('%s of %s %s is not finished; it is released to the journal.',
+                        operation.verb,
                         operation.resource_type, operation.resource_id)
             self._give_back(context.get_admin_context(), operation)
 
@@ -280,12 +294,13 @@ class OperationRunner:
             try:
                 self.poll()
             except Exception:
-                utils.log_failure(LOG, 'Looking for abandoned operations failed; trying again in '
+                utils.log_failure(LOG, 'The search for unclaimed operations failed; it is '
+                                       'repeated in '
                                   '%s s.', CONF.operation_poll_interval)
             self._stopping.wait(CONF.operation_poll_interval)
 
     def poll(self) -> int:
-        """Start each operation that is ours and that nobody holds; returns their number."""
+        """Submit each operation of this service that nobody holds; return how many were queued."""
         if not self.ready():
             return 0
         self._release(context.get_admin_context())
@@ -296,10 +311,11 @@ class OperationRunner:
         return started
 
     def take_over(self, dead: Collection[str], **resource: str | None) -> int:
-        """The same at once, because an operator asks for it.
+        """Submit, at the request of an operator, the operations that nobody holds; return how many
+        were queued.
 
-        :param dead: hosts whose processes run nothing any more, whatever their leases say.
-        :param resource: resource_type and resource_id of what is wanted.
+        :param dead: hosts whose processes no longer run anything, whatever their leases say.
+        :param resource: resource_type and resource_id, to select the operations of one resource.
         """
         return self._resume(dead=tuple(dead), **resource) if self.ready() else 0
 
@@ -313,20 +329,20 @@ class OperationRunner:
 
 
 class _Claim:
-    """The claim of an operation that a thread works on; one of cinder.ownership."""
+    """The claim of an operation that a thread works on; a Hold of cinder.ownership."""
 
     def __init__(self, runner: OperationRunner, operation: objects.Operation) -> None:
         self._runner, self._operation = runner, operation
 
     def confirm(self) -> None:
-        """:raises OperationLost: this service stops, and has given the operation back."""
+        """:raises OperationLost: this service is stopping and has released the operation."""
         if self._runner.has_given_up:
             raise exception.OperationLost(operation_id=self._operation.id)
 
 
 class Messages:
-    """Endpoint with the message of each verb that a runner has a handler for: it puts the operation
-    into the executor, so that no thread of the bus works or waits."""
+    """RPC endpoint with one message for each verb that a runner handles. It puts the operation into
+    the executor, so no RPC thread works or waits."""
 
     def __init__(self, runner: OperationRunner, target: messaging.Target) -> None:
         self.target = target
@@ -347,7 +363,7 @@ def _waits(operation: objects.Operation) -> bool:
 def handles(verb: str) -> Callable[[Handler], Handler]:
     """Decorate the method that does the work of a verb: (ctxt, operation, resource=None) -> None.
 
-    An operation that others hold is no error: there is nothing to do.
+    An operation that another service holds is not an error; there is nothing to do.
     """
     def decorate(function: Handler) -> Handler:
         @functools.wraps(function)
@@ -362,7 +378,7 @@ def handles(verb: str) -> Callable[[Handler], Handler]:
 
 
 def handlers_of(*endpoints: object) -> dict[str, Handler]:
-    """Verb -> bound method, of all that handles() decorates in these objects."""
+    """Return verb -> bound method for all methods of these objects that handles() decorates."""
     found = {}
     for endpoint in endpoints:
         for name in dir(type(endpoint)):

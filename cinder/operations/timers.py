@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Functions that are called later, any number of them by one thread. What takes long, they hand
-over to others."""
+"""Timers: call functions after a delay, all of them in one thread. The functions must be short."""
 import functools
 import sched
 import threading
@@ -13,7 +12,7 @@ LOG = logging.getLogger(__name__)
 
 
 class Timers:
-    """:param name: of the thread, which is there from the first alarm on."""
+    """:param name: name of the thread, which the first timer starts."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -24,7 +23,7 @@ class Timers:
         self._stopped = False
 
     def call_later(self, seconds: float, function: Callable[..., object], *args: object) -> None:
-        """Call the function when so many seconds are over, unless stop() was called before."""
+        """Call the function after `seconds`, unless stop() was called before."""
         self._due.enter(seconds, 0, functools.partial(self._call, function), args)
         self._changed.set()
         with self._mutex:
@@ -33,7 +32,7 @@ class Timers:
                 self._thread.start()
 
     def stop(self) -> None:
-        """Call nothing any more."""
+        """Call no more functions."""
         self._stopped = True
         self._changed.set()
 
@@ -48,4 +47,4 @@ class Timers:
         try:
             function(*args)
         except Exception:
-            LOG.exception('What was to be done later failed.')
+            LOG.exception('A delayed call failed.')

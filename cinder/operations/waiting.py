@@ -1,26 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How an operation waits for somebody else: it looks once, and goes back to the journal until it is
-time for another look. Meanwhile it holds no place, thread or lock."""
+"""How an operation waits for another service: it checks once and returns to the journal until the
+next check. Meanwhile it holds no place in the executor, no thread and no lock."""
 import math
 from typing import NoReturn
 
 from cinder import context, exception, objects
 from cinder.db import operations as operations_db
 
-# Seconds between two looks; they grow with the time that was waited.
+# Seconds between two checks; they grow with the time that the operation has waited.
 SHORTEST, LONGEST = 0.1, 2
 
 
 def wait(ctxt: context.RequestContext, operation: objects.Operation, reason: str, *,
          within: float = math.inf, otherwise: Exception | None = None,
          longest: float = LONGEST) -> NoReturn:
-    """Look again later; call it in the body of a runner's hold().
+    """Return the operation to the journal, to be checked again later; call it within
+    OperationRunner.claimed().
 
-    :param reason: what it waits for: another reason begins to wait anew.
-    :param within: seconds, by the clock of the database, for which it waits.
-    :param otherwise: what is raised when they are over.
-    :param longest: seconds between two looks at most.
-    :raises NotYet: else.
+    :param reason: what the operation waits for; another reason starts a new wait.
+    :param within: seconds, by the clock of the database, after which the wait ends.
+    :param otherwise: error that is raised then.
+    :param longest: most seconds between two checks.
+    :raises NotYet: until then.
     """
     waited = operations_db.waited(ctxt, operation, reason)
     if otherwise is not None and waited > within:
