@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls that wait for a disk, moved out of the way: in a service that runs on eventlet a blocking
-system call would stop every other greenthread, heartbeats included.
+system call would stop every other greenthread, heartbeats included. Where threads are native ones
+the caller itself waits.
 
-What is called must keep to system calls: locks and loggers of this process are green.
+What is called must keep to system calls: locks and loggers of this process may be green.
 """
 import contextvars
-import os
+import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from eventlet import hubs, patcher, semaphore, tpool
-
-from cinder import ownership
+from cinder import concurrency, ownership
 
 T = TypeVar('T')
-_Thread = patcher.original('threading').Thread
 
 # Of the 20 threads of eventlet, look-ups of names have the rest to themselves.
 CALLS, PIECES = 8, 8
-_calls, _pieces = semaphore.Semaphore(CALLS), semaphore.Semaphore(PIECES)
+_calls, _pieces = threading.Semaphore(CALLS), threading.Semaphore(PIECES)
 
 
 def call(function: Callable[..., T], *args: object) -> T:
@@ -37,36 +35,14 @@ def copy(function: Callable[..., T], *args: object) -> T:
     """The same for what moves bytes and may take hours: in a thread of its own. How many copies
     there are at a time, the executor of the back end decides."""
     ownership.confirm()
-    if not patcher.is_monkey_patched('thread'):
-        return function(*args)
     # The thread has to know what the work rests on.
     context = contextvars.copy_context()
-    results: list[T] = []
-    errors: list[BaseException] = []
-    ended, end = os.pipe()
-
-    def run() -> None:
-        try:
-            results.append(context.run(function, *args))
-        except BaseException as exc:
-            errors.append(exc)
-        os.close(end)
-
-    with os.fdopen(ended, 'rb', buffering=0):
-        try:
-            _Thread(target=run, name='copy', daemon=True).start()
-        except RuntimeError:  # no more threads
-            os.close(end)
-            raise
-        hubs.trampoline(ended, read=True)
-    if errors:
-        raise errors[0]
-    return results[0]
+    return concurrency.call_long(lambda: context.run(function, *args), 'copy')
 
 
-def _execute(places: semaphore.Semaphore, function: Callable[..., T], *args: object) -> T:
+def _execute(places: threading.Semaphore, function: Callable[..., T], *args: object) -> T:
     ownership.confirm()
-    if not patcher.is_monkey_patched('thread'):
+    if not concurrency.is_green():
         return function(*args)
     with places:
-        return tpool.execute(contextvars.copy_context().run, function, *args)
+        return concurrency.call(contextvars.copy_context().run, function, *args)

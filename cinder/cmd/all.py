@@ -3,7 +3,6 @@
 from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 import os
-import sys
 
 from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
@@ -23,12 +22,12 @@ def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
         servers = prepare()
-        launcher = service.SingleProcessLauncher()
+        launcher = service.single_process_launcher()
         for server in servers:
             launcher.launch_service(server)
     status = launcher.wait()
     rpc.cleanup()
-    sys.exit(status)
+    service.end(status)
 
 
 def prepare() -> list[ServiceBase]:

@@ -40,7 +40,7 @@ def stop_with(reason: object) -> None:
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
 
 
-def wait_for(launcher: 'service.ProcessLauncher') -> None:
+def wait_for(launcher: 'service.Launcher') -> None:
     """Return when the daemon was told to stop.
 
     :raises SystemExit: with one line: none of its processes can be started.

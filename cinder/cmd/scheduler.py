@@ -2,8 +2,6 @@
 """cinder-scheduler: decides on which back end a volume is made."""
 from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
-import sys
-
 from oslo_reports import opts as gmr_opts
 
 from cinder import objects, service
@@ -19,7 +17,7 @@ def main() -> None:
     """Entry point of the console script; returns when the daemon was told to stop."""
     with common.errors_in_one_line():
         service.serve(prepare())
-    sys.exit(service.wait())
+    service.end(service.wait())
 
 
 def prepare() -> 'service.Service':

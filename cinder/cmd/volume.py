@@ -96,7 +96,7 @@ def _launch_services_win32() -> None:
             reason=f'there is no back end {CONF.backend_name}, enabled are {", ".join(names)}')
     name = CONF.backend_name or (names[0] if len(names) == 1 else None)
     if name:
-        launcher = service.SingleProcessLauncher()
+        launcher = service.single_process_launcher()
         _ensure_service_started(_launch_service(launcher, name))
         launcher.wait()
         return

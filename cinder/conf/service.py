@@ -23,7 +23,16 @@ def _my_ip() -> str:
         return probe.getsockname()[0]
 
 
+CONCURRENCY_BACKEND = cfg.StrOpt(
+    'concurrency_backend', default='eventlet', choices=[
+        ('eventlet', 'green threads in one native thread for each process'),
+        ('threading', 'native threads; the standard library is left as it is')],
+    help='What the daemons use for work that goes on at the same time. It is read once, when a '
+         'daemon starts. With "threading" cinder-api serves requests with the threads of '
+         'gunicorn. WSGI servers of others have threads of their own and do not read it.')
+
 OPTS = [
+    CONCURRENCY_BACKEND,
     cfg.StrOpt('state_path', default='/var/lib/cinder',
                help='Directory for the local data of the service. Other options refer to it as '
                     '$state_path.'),

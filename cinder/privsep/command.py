@@ -13,13 +13,12 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from eventlet import patcher
 from oslo_concurrency import processutils
 from oslo_privsep import capabilities as caps
 from oslo_privsep import priv_context
 from oslo_utils import strutils
 
-from cinder import fair_lock, ownership, privsep
+from cinder import concurrency, fair_lock, ownership, privsep
 
 LOG = logging.getLogger(__name__)
 
@@ -74,7 +73,7 @@ DIES_WITH_US = ('setpriv', '--pdeathsig', 'KILL')
 _SIGNALLED = 128
 
 # eventlet's Popen is made of a copy of the module and raises the copy's exception.
-_TimeoutExpired = (subprocess.TimeoutExpired, patcher.original('subprocess').TimeoutExpired)
+_TimeoutExpired = (subprocess.TimeoutExpired, concurrency.original('subprocess').TimeoutExpired)
 
 Process = subprocess.Popen
 

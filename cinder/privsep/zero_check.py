@@ -3,9 +3,7 @@
 byte of somebody else's means is for the driver to say."""
 import os
 
-from eventlet import patcher, tpool
-
-from cinder import privsep
+from cinder import concurrency, privsep
 
 MIB = 1024 ** 2
 _SAMPLE = 64 * 1024
@@ -23,9 +21,7 @@ def first_written(path: str, size: int) -> int | None:
 @privsep.as_root_pctxt.entrypoint
 def _look(path, size):
     # Where this process is itself privileged its threads are green, and a disk may be slow.
-    if patcher.is_monkey_patched('thread'):
-        return tpool.execute(_read, path, size)
-    return _read(path, size)
+    return concurrency.call(_read, path, size)
 
 
 def _read(path: str, size: int) -> int | None:

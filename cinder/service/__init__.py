@@ -7,10 +7,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cinder.service.launchers import ProcessLauncher as ProcessLauncher
-    from cinder.service.launchers import SingleProcessLauncher as SingleProcessLauncher
+    from cinder.service.launchers import Launcher as Launcher
+    from cinder.service.launchers import end as end
     from cinder.service.launchers import process_launcher as process_launcher
     from cinder.service.launchers import serve as serve
+    from cinder.service.launchers import single_process_launcher as single_process_launcher
     from cinder.service.launchers import wait as wait
     from cinder.service.profiler import setup_profiler as setup_profiler
     from cinder.service.rpc_service import Service as Service
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
 # Each program imports only the part it runs: the others cost megabytes.
 _WHERE = {
-    'Service': 'rpc_service', 'WSGIService': 'wsgi_service', 'SingleProcessLauncher': 'launchers',
-    'process_launcher': 'launchers', 'serve': 'launchers', 'wait': 'launchers',
+    'Service': 'rpc_service', 'WSGIService': 'wsgi_service',
+    'single_process_launcher': 'launchers', 'process_launcher': 'launchers', 'serve': 'launchers',
+    'wait': 'launchers', 'end': 'launchers',
     'setup_profiler': 'profiler',
 }
 

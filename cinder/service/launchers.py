@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How services become processes: one process or forked workers, signals, reload, the time limit
-of a stop, and the end when none can start. The mechanics are oslo.service's."""
+"""How services become processes: one process or forked workers, reload, the time limit of a stop,
+and the end when none can start. What forks and takes signals is in eventlet_launcher.py and
+threading_launcher.py, one for each kind of threads."""
 import contextlib
+import importlib
 import logging
 import os
+import sys
 import threading
+import types
 from collections.abc import Callable, Iterable, Iterator
+from typing import NoReturn, Protocol
 
-from eventlet import patcher
-from eventlet.green import select
 from oslo_config import cfg
 from oslo_service import _options, service
 
-from cinder import exception, utils
+from cinder import concurrency, exception, utils
 from cinder.conf import CONF, file_syntax, option_values
 from cinder.rpc import base as rpc
 
@@ -25,19 +28,9 @@ CONF.register_opts(_options.service_opts)
 # service may use to finish what it does.
 DRAIN_SHARE = 0.8
 
-# Whose write() lets no other thread run: it is called for each signal, also while one is handled.
-_native_os = patcher.original('os')
-
-# Seconds between two looks for ended workers: of a parent that runs, to which a signal tells of
-# them, and of one that stops, to which none does.
-LOOK, LOOK_AT_STOP = 5, 0.02
-
 # What trying again does not mend: a value, or something that a value names, is wrong.
 _PERMANENT = (cfg.Error, exception.InvalidConfigurationValue, exception.InvalidPolicyFile,
               ImportError, LookupError, TypeError, ValueError, AttributeError)
-
-_launcher: service.Launcher | service.ProcessLauncher | None = None
-
 
 @contextlib.contextmanager
 def starting(what: str) -> Iterator[None]:
@@ -58,81 +51,35 @@ def starting(what: str) -> Iterator[None]:
         raise SystemExit(os.EX_CONFIG if isinstance(trouble, _PERMANENT) else 1)
 
 
-class ProcessLauncher(service.ProcessLauncher):
-    """Forks, watches and replaces workers, and reloads options on SIGHUP. It does not replace a
-    worker that ended with os.EX_CONFIG, and ends when none is left. It sleeps until a signal
-    arrives, where the base class looks a hundred times a second."""
+class Launcher(Protocol):
+    """Runs services, in this process or in forked workers."""
 
-    def __init__(self) -> None:
-        self.hopeless = False
-        # Read by nobody else, so that the hub of eventlet polls and does not sleep, which no signal
-        # would interrupt.
-        self._awake, self._wake = os.pipe()
-        for end in (self._awake, self._wake):
-            os.set_blocking(end, False)
-        super().__init__(_survive_bad_reload(CONF), wait_interval=0, restart_method='mutate')
-
-    def handle_signal(self) -> None:
-        super().handle_signal()
-        for name in ('SIGCHLD', 'SIGTERM', 'SIGHUP'):
-            self.signal_handler.add_handler(name, self._note_signal)
-
-    def _note_signal(self, *_args: object) -> None:
-        with contextlib.suppress(BlockingIOError):  # it is full, and wakes us as well
-            _native_os.write(self._wake, b'.')
-
-    def _wait_child(self) -> object:
-        # The status has to be seen before the base class reaps the child and forgets it.
-        ended = _ended_child()
-        if not ended:
-            seconds = LOOK if self.running else LOOK_AT_STOP
-            if select.select([self._awake], [], [], seconds)[0]:
-                _native_os.read(self._awake, 1000)
-            ended = _ended_child()
-        wrap = super()._wait_child()
-        if wrap and ended and ended.si_pid not in self.children and (
-                ended.si_code, ended.si_status) == (os.CLD_EXITED, os.EX_CONFIG):
-            wrap.workers -= 1
-            if not self.children and not wrap.workers:
-                self.hopeless, self.running = True, False
-        return wrap
-
-    def wait(self) -> int:
-        """Return when the daemon was told to stop, or when no worker can start.
-
-        :returns: exit status
-        """
-        super().wait()
-        return int(self.hopeless)
-
-
-def _ended_child() -> object:
-    with contextlib.suppress(ChildProcessError):
-        return os.waitid(os.P_PGID, os.getpgrp(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    return None
-
-
-def process_launcher() -> ProcessLauncher:
-    """A launcher of forked workers."""
-    return ProcessLauncher()
-
-
-class SingleProcessLauncher(service.ServiceLauncher):
-    """Runs several services in this process; Ctrl-C stops it as cleanly as SIGTERM does."""
-
-    def __init__(self) -> None:
-        super().__init__(_survive_bad_reload(CONF), restart_method='mutate')
-
-    def handle_signal(self) -> None:
-        super().handle_signal()
-        self.signal_handler.add_handler('SIGINT', self._graceful_shutdown)
-
-    def _fast_exit(self, *_args: object) -> None:
-        """The base class would exit here, at once."""
+    def launch_service(self, server: service.ServiceBase, workers: int = 1) -> None:
+        """Start a service."""
 
     def wait(self) -> int | None:
-        """Return the exit status; there is no parent that has to know why."""
-        return _plain(super().wait())
+        """Return the exit status when the daemon was told to stop or cannot go on."""
+
+    def stop(self) -> None:
+        """Stop all services."""
+
+
+_launcher: Launcher | None = None
+
+
+def process_launcher() -> Launcher:
+    """A launcher of forked workers."""
+    return _launchers().ProcessLauncher(_survive_bad_reload(CONF))
+
+
+def single_process_launcher() -> Launcher:
+    """A launcher of several services in this process; Ctrl-C stops it as cleanly as SIGTERM does.
+    """
+    return _launchers().SingleProcessLauncher(_survive_bad_reload(CONF))
+
+
+def _launchers() -> types.ModuleType:
+    return importlib.import_module(f'cinder.service.{concurrency.name()}_launcher')
 
 
 def serve(server: service.ServiceBase, workers: int | None = None) -> None:
@@ -144,14 +91,14 @@ def serve(server: service.ServiceBase, workers: int | None = None) -> None:
     global _launcher
     if _launcher:
         raise RuntimeError('serve() can only be called once')
-    _launcher = service.launch(_survive_bad_reload(CONF), server, workers=workers,
-                               restart_method='mutate')
+    launch = (service.launch if concurrency.is_green() else _launchers().launch)
+    _launcher = launch(_survive_bad_reload(CONF), server, workers=workers, restart_method='mutate')
 
 
 def wait() -> int | None:
     """Return when the service that serve() started has ended, with its exit status."""
     try:
-        return _plain(_launcher.wait())
+        return _launcher.wait()
     except KeyboardInterrupt:
         _launcher.stop()
         return None
@@ -159,8 +106,17 @@ def wait() -> int | None:
         rpc.cleanup()
 
 
-def _plain(status: int | None) -> int | None:
-    return 1 if status == os.EX_CONFIG else status
+def end(status: int | None) -> NoReturn:
+    """End this process, which has no parent that has to know why. Work that a stop left
+    unfinished is not waited for."""
+    status = 1 if status == os.EX_CONFIG else status
+    if not concurrency.is_green():
+        # A native thread keeps the interpreter from ending until it has ended itself.
+        logging.shutdown()
+        for stream in sys.stdout, sys.stderr:
+            stream.flush()
+        os._exit(status or 0)
+    sys.exit(status)
 
 
 def drain_time() -> float | None:

@@ -1,22 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """WSGIService: the API's socket, its application, and the workers that share both."""
-import contextlib
 import gc
+import importlib
 import ipaddress
 import logging
+import os
 import socket
-import threading
+from collections.abc import Callable
+from typing import Protocol
 
 from oslo_concurrency import processutils
 from oslo_config import cfg
-from oslo_service import service, sslutils, wsgi
+from oslo_service import service, sslutils
 from oslo_utils import importutils
 from paste import deploy
 
-from cinder import exception, utils
+from cinder import concurrency, exception, utils
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
-from cinder.service import http_protocol, launchers, profiler
+from cinder.service import launchers, profiler
 
 LOG = logging.getLogger(__name__)
 
@@ -25,25 +27,43 @@ BACKLOG = 2048
 # New objects between two runs of the garbage collector; a page of 1000 volumes makes some 60,000,
 # all of which are freed without it.
 COLLECT_AFTER = 100_000
-# Seconds before connections are accepted again that could not be.
-ACCEPT_PAUSE = 0.5
 
 
-class Loader(wsgi.Loader):
+class Server(Protocol):
+    """What eventlet_server.py and threading_server.py have."""
+
+    host: str
+    port: int
+    socket: socket.socket
+
+    def start(self) -> None:
+        """Serve, in this process, on the socket that the parent opened."""
+
+    def stop(self) -> None:
+        """Accept nothing more."""
+
+    def wait(self) -> None:
+        """Return when all requests at hand are answered."""
+
+    def reset(self) -> None:
+        """The options were read again."""
+
+
+class Loader:
     """Reads api_paste_config; what is wrong with that file is one error, reported by the caller.
 
     :raises InvalidConfigurationValue: the file is missing, or cannot be made an application.
     """
 
     def __init__(self) -> None:
-        try:
-            super().__init__(CONF)
-        except wsgi.ConfigNotFound as exc:
+        found = CONF.find_file(CONF.api_paste_config)
+        if not found:
             raise exception.InvalidConfigurationValue(
                 f'api_paste_config names the file {CONF.api_paste_config}, which was not found '
-                'beside the configuration files; give its path.') from exc
+                'beside the configuration files; give its path.')
+        self.config_path = os.path.abspath(found)
 
-    def load_app(self, name: str) -> object:
+    def load_app(self, name: str) -> Callable:
         try:
             return deploy.loadapp(f'config:{self.config_path}', name=name)
         except (cfg.Error, exception.CinderException):
@@ -80,17 +100,15 @@ class WSGIService(service.ServiceBase):
         self.manager = importutils.import_object(manager) if manager else None
         self.app = profiler.traced((loader or Loader()).load_app(name))
         self.server = self._listen(host, self._option('listen_port'))
-        self._stopping = threading.Event()
         self.host, self.port = self.server.host, self.server.port
         _tune_connections(self.server.socket)
         profiler.setup_profiler(name, self.host)
         LOG.info('%s listens on %s', name, self.url)
 
-    def _listen(self, host: str, port: int) -> wsgi.Server:
+    def _listen(self, host: str, port: int) -> Server:
+        servers = importlib.import_module(f'cinder.service.{concurrency.name()}_server')
         try:
-            return wsgi.Server(CONF, self.name, self.app, host=host, port=port,
-                               protocol=http_protocol.Protocol, use_ssl=self._option('use_ssl'),
-                               backlog=BACKLOG)
+            return servers.Server(self.name, self.app, host, port, self._option('use_ssl'), BACKLOG)
         except OSError as exc:
             raise OSError(exc.errno, f'{self.name} cannot listen on {host}, port {port}: '
                                      f'{exc.strerror}') from exc
@@ -115,24 +133,9 @@ class WSGIService(service.ServiceBase):
                 self.manager.init_host()
             _spare_collector()
             self.server.start()
-        threading.Thread(target=self._keep_serving, name='keep-serving', daemon=True).start()
-
-    def _keep_serving(self) -> None:
-        """Begin again when a connection could not be accepted, such as for want of file
-        descriptors: the library gives up then, and the worker would live on and serve nobody."""
-        while True:
-            ended = threading.Event()
-            self.server._server.link(lambda _thread, event=ended: event.set())
-            ended.wait()
-            if self._stopping.wait(ACCEPT_PAUSE):
-                return
-            LOG.error('%s could not accept a connection: it tries again.', self.name)
-            with contextlib.suppress(OSError):
-                self.server.start()
 
     def stop(self) -> None:
         """Accept nothing more and finish the requests at hand as far as time allows."""
-        self._stopping.set()
         self.server.stop()
         if not launchers.within(launchers.drain_time(), self.server.wait):
             LOG.warning('%s stops with requests unanswered.', self.name)

@@ -11,9 +11,7 @@ import stat
 import time
 from collections.abc import Callable
 
-from eventlet import patcher
-
-from cinder import exception
+from cinder import concurrency, exception
 from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.i18n import _
 
@@ -27,7 +25,7 @@ _COPY_TRIES = 3
 # in the tick of the last look leaves no trace.
 _TICK = 0.02
 # These functions run in native threads, where a green sleep would start an event loop.
-_sleep = patcher.original('time').sleep
+_sleep = concurrency.original('time').sleep
 
 
 class SourceChanged(exception.VolumeBackendAPIException):

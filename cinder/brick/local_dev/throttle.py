@@ -3,15 +3,13 @@
 import time
 from collections.abc import Callable, Iterator
 
-from eventlet import patcher
-
-from cinder import ownership
+from cinder import concurrency, ownership
 
 MIB = 1024 ** 2
 # Bytes of a piece where there is no limit: a copy that must stop has some seconds' work left.
 LARGEST = 1024 * MIB
 # Copies run in native threads and in green ones; nobody waits while holding it.
-_Lock = patcher.original('threading').Lock
+_Lock = concurrency.original('threading').Lock
 
 
 class Throttle:

@@ -40,7 +40,7 @@ class Services:
         self.kinds.append('processes')
         return self.launcher
 
-    def SingleProcessLauncher(self):  # noqa: N802 - the name of the class
+    def single_process_launcher(self):
         self.kinds.append('single')
         return self.launcher
 

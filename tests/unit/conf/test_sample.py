@@ -20,6 +20,7 @@ UNITS = re.compile(r'\b(seconds|GiB|MiB|bytes|percent|number of|requests .*per s
 # The library is used; these are for what other programs do with it.
 NOT_OURS = {
     'oslo.privsep': 'a section of a program that names none; ours are in cinder.opts',
+    'cotyledon': 'two of the options of oslo.service, once more',
     'oslo.config': 'options of its sources of values other than files',
     'castellan.tests.functional.config': 'its tests',
     'oslo.middleware': 'its filters that api-paste.ini has are listed one by one',

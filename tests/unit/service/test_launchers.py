@@ -8,9 +8,9 @@ import pytest
 from oslo_config import cfg
 from oslo_service import service as oslo_service
 
-from cinder import exception, service
+from cinder import concurrency, exception, service
 from cinder.conf import CONF
-from cinder.service import launchers
+from cinder.service import eventlet_launcher, launchers, threading_launcher
 
 
 class Server(oslo_service.ServiceBase):
@@ -23,7 +23,8 @@ class Server(oslo_service.ServiceBase):
 class Launcher:
     made = []
 
-    def __init__(self, conf, restart_method):
+    def __init__(self, conf, restart_method='mutate', drains_at_interrupt=False):
+        assert not drains_at_interrupt
         self.made.append((type(self).__name__, restart_method))
         self.launched = None
 
@@ -38,18 +39,26 @@ class ProcessLauncher(Launcher):
     pass
 
 
-@pytest.fixture(autouse=True)
-def own_launcher(monkeypatch):
+@pytest.fixture(autouse=True, params=concurrency.BACKENDS)
+def backend(request, monkeypatch):
+    monkeypatch.setattr(concurrency, 'is_green', lambda: request.param == concurrency.EVENTLET)
     monkeypatch.setattr(launchers, '_launcher', None)
     Launcher.made = []
     # oslo.service finds the classes in the module where its launch() is defined.
     for name, fake in (('ServiceLauncher', Launcher), ('ProcessLauncher', ProcessLauncher)):
         monkeypatch.setitem(oslo_service.launch.__globals__, name, fake)
+    return request.param
+
+
+@pytest.fixture
+def fakes(monkeypatch):
+    monkeypatch.setattr(threading_launcher, 'SingleProcessLauncher', Launcher)
+    monkeypatch.setattr(threading_launcher, 'ProcessLauncher', ProcessLauncher)
 
 
 @pytest.mark.parametrize(('workers', 'name'), [
     (None, 'Launcher'), (1, 'Launcher'), (2, 'ProcessLauncher'), (5, 'ProcessLauncher')])
-def test_one_worker_stays_in_this_process(workers, name):
+def test_one_worker_stays_in_this_process(fakes, workers, name):
     service.serve(Server(), workers=workers)
     assert Launcher.made == [(name, 'mutate')]
     assert launchers._launcher.launched[1] == workers
@@ -61,22 +70,31 @@ def test_no_worker_is_an_error(workers):
         service.serve(Server(), workers=workers)
 
 
-def test_serving_twice_is_an_error():
+def test_serving_twice_is_an_error(fakes):
     service.serve(Server())
     with pytest.raises(RuntimeError):
         service.serve(Server())
 
 
-def test_wait_returns_the_exit_status():
+def test_wait_returns_the_exit_status(fakes):
     service.serve(Server())
     assert service.wait() == 4
 
 
 def test_process_launcher_reloads_in_place():
-    launcher = service.process_launcher()
+    launcher = eventlet_launcher.ProcessLauncher(CONF)
     assert launcher.restart_method == 'mutate'
     assert isinstance(launcher, oslo_service.ProcessLauncher)
     launcher.signal_handler.clear()
+
+
+@pytest.mark.parametrize('kind', ['SingleProcessLauncher', 'ProcessLauncher'])
+def test_launchers_are_those_of_the_threads_of_the_process(backend, monkeypatch, kind):
+    modules = {'eventlet': eventlet_launcher, 'threading': threading_launcher}
+    monkeypatch.setattr(modules[backend], kind, lambda conf: (backend, conf))
+    make = {'SingleProcessLauncher': service.single_process_launcher,
+            'ProcessLauncher': service.process_launcher}[kind]
+    assert make() == (backend, CONF)
 
 
 def test_a_broken_file_at_a_reload_changes_nothing(tmp_path, caplog):
@@ -125,8 +143,8 @@ def test_what_keeps_a_service_from_starting_is_one_line(error, status, caplog):
 
 
 FORKING = '''
-import eventlet
-eventlet.monkey_patch()
+from cinder import concurrency
+concurrency.use('{backend}')
 import sys
 from oslo_config import cfg
 from oslo_service import service as oslo_service
@@ -147,10 +165,10 @@ sys.exit(launcher.wait())
 '''
 
 
-def test_workers_that_can_never_start_end_the_daemon():
-    done = subprocess.run([sys.executable, '-c', FORKING.format(error='ValueError("no such x")')],
-                          capture_output=True, text=True, timeout=60, check=False,
-                          start_new_session=True)
+def test_workers_that_can_never_start_end_the_daemon(backend):
+    done = subprocess.run(
+        [sys.executable, '-c', FORKING.format(error='ValueError("no such x")', backend=backend)],
+        capture_output=True, text=True, timeout=60, check=False, start_new_session=True)
     assert done.returncode == 1
     assert done.stderr.count('server cannot start: no such x') == 3, done.stderr
     assert 'Traceback' not in done.stderr

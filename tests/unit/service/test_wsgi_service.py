@@ -3,11 +3,10 @@
 import contextlib
 import os
 import socket
-from types import SimpleNamespace
 
 import pytest
 
-from cinder import exception, service
+from cinder import concurrency, exception, service
 from cinder.conf import CONF
 from cinder.service import wsgi_service
 
@@ -15,6 +14,11 @@ from cinder.service import wsgi_service
 class Loader:
     def load_app(self, name):
         return lambda environ, start_response: [name.encode()]
+
+
+@pytest.fixture(autouse=True, params=concurrency.BACKENDS)
+def backend(request, monkeypatch):
+    monkeypatch.setattr(concurrency, 'name', lambda: request.param)
 
 
 @contextlib.contextmanager
@@ -121,8 +125,6 @@ def test_an_optional_manager_is_initialised_before_the_server_starts():
             order.append('manager')
 
     class Server:
-        _server = SimpleNamespace(link=lambda ended: None)
-
         def start(self):
             order.append('server')
     server.manager, server.server = Host(), Server()

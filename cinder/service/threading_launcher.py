@@ -1,0 +1,340 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The launchers of services whose threads are native ones. The main thread takes signals and forks;
+it starts no other thread in a parent, so that a worker never begins with a lock that is held.
+
+The launchers of oslo.service's threading back end, which are cotyledon's, do less than those for
+eventlet: SIGHUP ends the workers, one that cannot start is forked for ever, the processes leave the
+session of the terminal, so that Ctrl-C does not reach them, and no process runs several services.
+"""
+import contextlib
+import gc
+import logging
+import os
+import random
+import select
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+from oslo_config import cfg
+from oslo_service import service, systemd
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two looks for ended workers, of which a signal tells as well.
+LOOK = 5
+_NAMES = ('SIGTERM', 'SIGHUP', 'SIGINT', 'SIGALRM')
+_NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+
+
+class Signals:
+    """The signals that this process was sent, for its main thread to take one by one.
+
+    :param numbers: of the signals
+    """
+
+    def __init__(self, *numbers: int) -> None:
+        self._caught: deque[int] = deque()
+        self._awake, self._wake = os.pipe()
+        for end in (self._awake, self._wake):
+            os.set_blocking(end, False)
+        for number in numbers:
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: object) -> None:
+        self._caught.append(number)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have next() look again; any thread may call it."""
+        with contextlib.suppress(BlockingIOError):  # it is full, and wakes as well
+            os.write(self._wake, b'.')
+
+    def next(self, seconds: float | None = None, *others: int) -> int | None:
+        """The oldest signal that was not taken, or None when something else happened.
+
+        :param seconds: to wait for one; None: as long as it takes
+        :param others: descriptors at whose end the wait ends, too
+        """
+        if not self._caught and self._awake in select.select(
+                [self._awake, *others], [], [], seconds)[0]:
+            os.read(self._awake, 1000)
+        return self._caught.popleft() if self._caught else None
+
+    def close(self) -> None:
+        for end in (self._awake, self._wake):
+            os.close(end)
+
+
+@contextlib.contextmanager
+def blocked() -> Iterator[None]:
+    """Signals come only after the block: a new process needs handlers of its own first."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Launcher:
+    """What both launchers do with their services."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
+        self._services: list[service.ServiceBase] = []
+
+    def _tell_options(self) -> None:
+        if self._conf.log_options:
+            LOG.debug('Full set of CONF:')
+            self._conf.log_opt_values(LOG, logging.DEBUG)
+
+    def _reload(self) -> None:
+        self._conf.mutate_config_files()
+        for server in self._services:
+            server.reset()
+
+    def _limit_stop(self) -> None:
+        """Have SIGALRM come when a stop has taken too long, and a second Ctrl-C end it. A second
+        SIGTERM does not: a manager of services sends it to all processes, and so does the parent.
+        """
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if hasattr(signal, 'SIGALRM'):
+            signal.signal(signal.SIGALRM, self._give_up)
+            signal.alarm(self._conf.graceful_shutdown_timeout)
+
+    def _give_up(self, *_args: object) -> None:
+        LOG.info('Graceful shutdown timeout exceeded, instantaneous exiting')
+        os._exit(1)
+
+
+class SingleProcessLauncher(_Launcher):
+    """Runs services in this process, each started in a thread of its own.
+
+    :param drains_at_interrupt: whether Ctrl-C stops them as SIGTERM does; else the process ends
+    :param parent: descriptor that is at its end when the parent of this process is gone
+    """
+
+    def __init__(self, conf: cfg.ConfigOpts, drains_at_interrupt: bool = True,
+                 parent: int | None = None) -> None:
+        super().__init__(conf)
+        self._drains_at_interrupt = drains_at_interrupt
+        self._parent = parent
+        self._signals = Signals(*_NUMBERS)
+        self._status: int | None = None
+        self._stopping = False
+
+    def launch_service(self, server: service.ServiceBase, workers: int | None = 1) -> None:
+        """Start a service.
+
+        :raises ValueError: more than one worker
+        """
+        if workers not in (None, 1):
+            raise ValueError('One process is one worker.')
+        self._services.append(server)
+        threading.Thread(target=self._start, args=(server,), name='start', daemon=True).start()
+
+    def _start(self, server: service.ServiceBase) -> None:
+        try:
+            server.start()
+        except SystemExit as exc:  # it has said why
+            self._status = exc.code if isinstance(exc.code, int) else 1
+        except BaseException:
+            LOG.exception('A service cannot start.')
+            self._status = 1
+        else:
+            return
+        self._signals.wake()
+
+    def wait(self) -> int:
+        """Return the exit status when the process was told to stop or a service cannot start."""
+        if self._parent is None:
+            systemd.notify_once()
+            self._tell_options()
+        watched = () if self._parent is None else (self._parent,)
+        while self._status is None and not self._stopping:
+            number = self._signals.next(None, *watched)
+            if number is not None:
+                self._handle(number)
+            elif self._status is None and self._has_no_parent():
+                LOG.info('Parent process has died unexpectedly, exiting')
+                self._status = 1
+        self._limit_stop()
+        self.stop()
+        for server in self._services:
+            server.wait()
+        return self._status or 0
+
+    def _handle(self, number: int) -> None:
+        if number == signal.SIGINT and not self._drains_at_interrupt:
+            LOG.info('Caught SIGINT signal, instantaneous exiting')
+            os._exit(1)
+        name = signal.Signals(number).name
+        LOG.info('Caught %s, handling', name)
+        if name == 'SIGHUP' and service._is_daemon():
+            self._reload()
+        elif name != 'SIGALRM':
+            self._stopping = True
+
+    def _has_no_parent(self) -> bool:
+        return self._parent is not None and bool(select.select([self._parent], [], [], 0)[0])
+
+    def stop(self) -> None:
+        """Stop all services, in the order in which they were started."""
+        for server in self._services:
+            server.stop()
+
+
+class _Workers:
+    """The processes of one service."""
+
+    def __init__(self, server: service.ServiceBase, number: int) -> None:
+        self.server, self.number = server, number
+        self.pids: set[int] = set()
+        self._forked_at: deque[float] = deque()
+
+    def lack(self) -> bool:
+        return len(self.pids) < self.number
+
+    def pause(self) -> float:
+        """Seconds to wait before the next one: those that die at once are not forked all the time.
+        """
+        if len(self._forked_at) > self.number:
+            began = self._forked_at.popleft()
+            if time.monotonic() - began < self.number:
+                return 1
+        return 0
+
+    def add(self, pid: int) -> None:
+        self.pids.add(pid)
+        self._forked_at.append(time.monotonic())
+
+
+class ProcessLauncher(_Launcher):
+    """Forks, watches and replaces workers, and reloads options on SIGHUP. It does not replace a
+    worker that ended with os.EX_CONFIG, and ends when none is left."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        super().__init__(conf)
+        self._signals = Signals(*_NUMBERS, signal.SIGCHLD)
+        # At its end in the workers when this process is gone.
+        self._alive, self._life = os.pipe()
+        self._all: list[_Workers] = []
+
+    def launch_service(self, server: service.ServiceBase, workers: int = 1) -> None:
+        """Start a service in so many processes."""
+        self._services.append(server)
+        # What was made so far is there for good: a look for garbage would copy its pages.
+        gc.freeze()
+        LOG.info('Starting %d workers', workers)
+        self._all.append(_Workers(server, workers))
+        self._fill(self._all[-1])
+
+    def _fill(self, workers: _Workers) -> None:
+        while workers.lack():
+            pause = workers.pause()
+            if pause:
+                LOG.info('Forking too fast, sleeping')
+                time.sleep(pause)
+            with blocked():
+                pid = os.fork()
+                if not pid:
+                    # The first thing in it is to take signals; it never leaves this block.
+                    self._run_worker(workers.server)
+            LOG.debug('Started child %d', pid)
+            workers.add(pid)
+
+    def _run_worker(self, server: service.ServiceBase) -> None:
+        status = 2
+        try:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._signals.close()
+            os.close(self._life)
+            random.seed()
+            launcher = SingleProcessLauncher(self._conf, drains_at_interrupt=False,
+                                             parent=self._alive)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
+            launcher.launch_service(server)
+            status = launcher.wait()
+        except BaseException:
+            LOG.exception('Unhandled exception')
+        finally:
+            # Only the parent goes on from here.
+            os._exit(status)
+
+    def wait(self) -> int:
+        """Return when the daemon was told to stop, or when no worker can start.
+
+        :returns: exit status
+        """
+        systemd.notify_once()
+        self._tell_options()
+        while True:
+            number = self._signals.next(LOOK)
+            self._reap(respawn=True)
+            if not any(workers.number for workers in self._all):
+                return 1
+            if number == signal.SIGINT:
+                LOG.info('Caught SIGINT signal, instantaneous exiting')
+                os._exit(1)
+            if number in (signal.SIGTERM, signal.SIGHUP):
+                LOG.info('Caught %s, stopping children', signal.Signals(number).name)
+                if number == signal.SIGTERM or not service._is_daemon():
+                    self.stop()
+                    return 0
+                self._reload()
+                self._tell_workers(signal.SIGHUP)
+
+    def _reap(self, respawn: bool) -> None:
+        for workers in self._all:
+            for pid in list(workers.pids):
+                ended, status = os.waitpid(pid, os.WNOHANG)
+                if ended:
+                    workers.pids.remove(pid)
+                    self._note_end(workers, pid, os.waitstatus_to_exitcode(status))
+            if respawn:
+                self._fill(workers)
+
+    def _note_end(self, workers: _Workers, pid: int, code: int) -> None:
+        if code < 0:
+            LOG.info('Child %d killed by signal %d', pid, -code)
+        else:
+            LOG.info('Child %d exited with status %d', pid, code)
+        if code == os.EX_CONFIG:
+            workers.number -= 1
+
+    def _tell_workers(self, number: int) -> None:
+        for workers in self._all:
+            for pid in workers.pids:
+                os.kill(pid, number)
+
+    def stop(self) -> None:
+        """Have the workers stop, and wait for all of them."""
+        self._limit_stop()
+        for server in self._services:
+            server.stop()
+        self._tell_workers(signal.SIGTERM)
+        running = sum(len(workers.pids) for workers in self._all)
+        LOG.info('Waiting on %d children to exit', running)
+        while any(workers.pids for workers in self._all):
+            self._signals.next(LOOK)
+            self._reap(respawn=False)
+
+
+def launch(conf: cfg.ConfigOpts, server: service.ServiceBase, workers: int | None = 1,
+           restart_method: str = 'mutate') -> _Launcher:
+    """Start a service in this process, or in workers when they are more than one.
+
+    :param restart_method: as in oslo.service, which knows another one, too
+    :raises ValueError: fewer than one worker
+    """
+    if workers is not None and workers < 1:
+        raise ValueError('Number of workers should be positive!')
+    if workers in (None, 1):
+        launcher = SingleProcessLauncher(conf, drains_at_interrupt=False)
+    else:
+        launcher = ProcessLauncher(conf)
+    launcher.launch_service(server, workers=workers)
+    return launcher

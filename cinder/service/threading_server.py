@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API's server where threads are native ones: gunicorn's HTTP, one thread for each connection,
+as eventlet's server has a green thread for each. No process, signal or option of gunicorn's."""
+import contextlib
+import errno
+import logging
+import os
+import select
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent import futures
+from datetime import timedelta
+from typing import Any
+
+from gunicorn import config, http
+from gunicorn.workers import base_async
+from oslo_service import sslutils
+
+from cinder import utils
+from cinder.conf import CONF
+from cinder.conf import server as server_options
+from cinder.i18n import _
+from cinder.service import http_protocol
+
+LOG = logging.getLogger(__name__)
+
+# Seconds before connections are accepted again that could not be.
+ACCEPT_PAUSE = 0.5
+# The longest that gunicorn takes; eventlet's server has 8192.
+LONGEST_LINE = 8190
+MOST_HEADERS = 100
+
+# What gunicorn makes of a request that it turns away -> our answer.
+REFUSALS: tuple[tuple[type[Exception], int, str | None], ...] = (
+    (http.errors.LimitRequestLine, 414, _('The request line is longer than %d bytes.')
+     % LONGEST_LINE),
+    (http.errors.LimitRequestHeaders, 431, _('The headers of the request are too long or too '
+                                             'many.')),
+    (http.errors.UnsupportedTransferCoding, 501, None),
+    (http.errors.ExpectationFailed, 417, None),
+    (http.errors.ParseException, 400, _('This is no HTTP request.')),
+    (ssl.SSLError, 400, _('This is no HTTPS request.')),
+)
+server_options.register(CONF)
+
+
+class Server:
+    """Serves an application on a socket.
+
+    :param name: of the service, for the log
+    :param port: 0 takes a free one; `port` then tells which
+    :param backlog: connections that wait to be accepted
+    :raises OSError: the address cannot be listened on.
+    """
+
+    def __init__(self, name: str, app: Callable, host: str, port: int, use_ssl: bool,
+                 backlog: int) -> None:
+        self.name = name
+        self._app, self._use_ssl = app, use_ssl
+        self.socket = _listen(host, port, backlog)
+        self.host, self.port = self.socket.getsockname()[:2]
+        self._worker: Worker | None = None
+
+    def start(self) -> None:
+        """Serve, in this process, on the socket that the parent opened."""
+        self._worker = Worker(self.name, self._app, self.socket,
+                              _tls_context() if self._use_ssl else None)
+        self._worker.start()
+
+    def stop(self) -> None:
+        """Accept nothing more. In the parent of the workers: have nobody wait for them."""
+        if self._worker:
+            self._worker.stop()
+        else:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
+    def wait(self) -> None:
+        """Return when all requests at hand are answered."""
+        if self._worker:
+            self._worker.wait()
+
+    def reset(self) -> None:
+        """No option of the server changes while it runs."""
+
+
+def _listen(host: str, port: int, backlog: int) -> socket.socket:
+    try:
+        family, *_others, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as exc:
+        raise OSError(exc.errno, exc.strerror) from exc
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, 'TCP_KEEPIDLE'):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, CONF.tcp_keepidle)
+        listener.bind(address)
+        listener.listen(backlog)
+    except OSError:
+        listener.close()
+        raise
+    # Another worker may be faster to accept.
+    listener.setblocking(False)
+    return listener
+
+
+def _tls_context() -> ssl.SSLContext:
+    """What the options of [ssl] describe."""
+    with socket.socket() as unused, contextlib.closing(sslutils.wrap(CONF, unused)) as wrapped:
+        return wrapped.context
+
+
+class Worker(base_async.AsyncWorker):
+    """The server of one process.
+
+    :param name: of the service, for the log
+    :param listener: does not block
+    :param tls: None: it speaks HTTP
+    """
+
+    def __init__(self, name: str, app: Callable, listener: socket.socket,
+                 tls: ssl.SSLContext | None) -> None:
+        super().__init__(0, os.getppid(), [listener], None, 0, _options(tls), _Log())
+        self.tmp.close()  # a sign of life for gunicorn's parent
+        self.wsgi = app
+        self._name, self._listener, self._tls = name, listener, tls
+        number = CONF.wsgi_default_pool_size
+        self._threads = futures.ThreadPoolExecutor(number, thread_name_prefix='http')
+        self._free = threading.Semaphore(number)
+        self._local = threading.local()
+        self._guard = threading.Lock()
+        self._idle: set[Connection] = set()
+        self._awake, self._wake = os.pipe()
+
+    def start(self) -> None:
+        """Accept connections; return at once."""
+        self._accepting = threading.Thread(target=self._accept_all, name='http-accept', daemon=True)
+        self._accepting.start()
+
+    def stop(self) -> None:
+        """Accept nothing more, and end the connections on which no request is being answered."""
+        self.alive = False
+        os.write(self._wake, b'.')
+        self._accepting.join()
+        with self._guard:
+            for connection in self._idle:
+                connection.hang_up()
+
+    def wait(self) -> None:
+        """Return when no connection is left."""
+        self._threads.shutdown()
+
+    # -------------------------------------------------------------------------------- connections
+    def _accept_all(self) -> None:
+        while self.alive:
+            # Those that find no thread here are for another worker.
+            if not self._free.acquire(timeout=ACCEPT_PAUSE):
+                continue
+            accepted = None
+            try:
+                accepted = self._accept()
+            except OSError as exc:
+                LOG.error('%s could not accept a connection: it tries again. %s', self._name, exc)
+                time.sleep(ACCEPT_PAUSE)
+            if accepted:
+                self._threads.submit(self._serve, *accepted)
+            else:
+                self._free.release()
+
+    def _accept(self) -> tuple[socket.socket, Any] | None:
+        select.select([self._listener, self._awake], [], [])
+        if not self.alive:
+            return None
+        try:
+            return self._listener.accept()
+        except OSError as exc:
+            if exc.errno == errno.EINVAL:  # the parent stops
+                select.select([self._awake], [], [])
+            elif exc.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+        return None
+
+    def _serve(self, accepted: socket.socket, address: Any) -> None:
+        try:
+            accepted.settimeout(CONF.client_socket_timeout or None)
+            client = Connection(accepted if self._tls is None else self._tls.wrap_socket(
+                accepted, server_side=True, do_handshake_on_connect=False))
+            self._local.client = client
+            with contextlib.closing(client):
+                if self._tls is not None:
+                    client.do_handshake()
+                self.handle(self._listener, client, address)
+        except OSError as exc:
+            LOG.debug('Connection of %s ended: %s', address, exc)
+        except Exception:
+            LOG.exception('Connection of %s ended.', address)
+        finally:
+            accepted.close()
+            self._free.release()
+
+    def timeout_ctx(self) -> 'Worker':
+        """Around the time in which a request is waited for."""
+        return self
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self.alive:
+                raise StopIteration
+            self._idle.add(self._local.client)
+
+    def __exit__(self, *_error: object) -> None:
+        with self._guard:
+            self._idle.discard(self._local.client)
+
+    # ----------------------------------------------------------------------------------- requests
+    def handle_request(self, listener_name: Any, req: Any, sock: 'Connection', addr: Any) -> bool:
+        """Answer a request.
+
+        :raises StopIteration: the connection is to be closed
+        """
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.flush()
+
+    def handle_error(self, req: Any, client: 'Connection', addr: Any, exc: BaseException) -> None:
+        """Answer what is no request, or what the application did not answer."""
+        code, message = next(((code, message) for kind, code, message in REFUSALS
+                              if isinstance(exc, kind)), (500, None))
+        if code == 500:
+            LOG.error('A request of %s failed.', addr[0], exc_info=exc)
+        else:
+            LOG.info('A request of %s is refused with status %d: %s', addr[0], code,
+                     utils.loggable_url(str(exc)))
+        with contextlib.suppress(OSError):
+            client.refuse(code, message)
+
+
+class Connection:
+    """A client's socket, for gunicorn: the headers of an answer are sent with its body.
+
+    :param sock: of TLS or not
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._held = b''
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def sendall(self, data: bytes) -> None:
+        """Send, or hold back what is the first part of an answer."""
+        if not self._held and data.startswith(b'HTTP/1.') and data.endswith(b'\r\n\r\n'):
+            self._held = data
+        else:
+            held, self._held = self._held, b''
+            self._socket.sendall(held + data)
+            http_protocol.acknowledge(self._socket)
+
+    def flush(self) -> None:
+        """Send what is held back."""
+        if self._held:
+            self.sendall(b'')
+
+    def refuse(self, code: int, message: str | None) -> None:
+        """Answer with a fault in place of what may be held back."""
+        self._held = b''
+        self._socket.sendall(http_protocol.refusal(code, message))
+
+    def hang_up(self) -> None:
+        """Have the thread that waits for a request see the end of the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _options(tls: ssl.SSLContext | None) -> config.Config:
+    """What gunicorn is told, of our options and of what it would do by itself."""
+    made = config.Config()
+    for name, value in {
+            'keepalive': int(CONF.wsgi_keep_alive), 'limit_request_line': LONGEST_LINE,
+            'limit_request_fields': MOST_HEADERS, 'limit_request_field_size': CONF.max_header_line,
+            'workers': 1, 'do_handshake_on_connect': True, 'sendfile': False,
+            # Headers of a proxy are for oslo.middleware.
+            'forwarded_allow_ips': '', 'secure_scheme_headers': {}}.items():
+        made.set(name, value)
+    if tls is not None:
+        made.set('certfile', CONF.ssl.cert_file)
+    return made
+
+
+class _Log:
+    """gunicorn's log, which is ours."""
+
+    debug, info, warning = LOG.debug, LOG.info, LOG.warning
+
+    def exception(self, message: str, *args: object) -> None:
+        """A request failed; a client that says nothing for too long is no failure."""
+        if isinstance(sys.exc_info()[1], TimeoutError):
+            LOG.debug('A client sent nothing for too long.')
+        else:
+            LOG.exception(message, *args)
+
+    def close_on_exec(self) -> None:
+        """It has no files."""
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
+        """Log an answered request as wsgi_log_format says."""
+        LOG.info('%s', CONF.wsgi_log_format % {
+            'client_ip': environ.get('REMOTE_ADDR', ''), 'client_port': environ.get('REMOTE_PORT'),
+            'date_time': time.strftime('%d/%b/%Y %H:%M:%S'),
+            'request_line': utils.loggable_url(
+                f'{req.method} {req.uri} HTTP/{req.version[0]}.{req.version[1]}'),
+            'status_code': str(resp.status).partition(' ')[0], 'body_length': resp.sent,
+            'wall_seconds': request_time.total_seconds()})
