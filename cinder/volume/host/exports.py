@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which volumes are exported, and that they stay so: a target daemon that dies takes all exports
-along, and its successor knows none. init_host.py has its own step for them."""
+"""Which volumes are exported; makes and removes exports and keeps them: a target daemon that dies
+loses all exports. How an export is made is the driver's and its target's business; init_host.py has
+its own step."""
 from oslo_log import log as logging
 
 from cinder import exception, objects, utils
@@ -53,7 +54,19 @@ def export(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volu
 def close(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
     """End the export of a volume that nobody has, as the target holds it open; it comes back."""
     if always(backend) and not attachments_db.for_volume(ctxt, volume.id):
-        store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
+        remove(ctxt, backend, volume)
+
+
+def remove(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
+    """End the export of a volume, whoever uses it."""
+    store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
+
+
+def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume,
+                  attachments: list[objects.VolumeAttachment]) -> None:
+    """End an export that none of these attachments needs."""
+    if not any(each.connector or each.attach_status == 'attached' for each in attachments):
+        remove(ctxt, backend, volume)
 
 
 def store(ctxt: RequestContext, volume: objects.Volume, made: driver_api.Fields) -> None:

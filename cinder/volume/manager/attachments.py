@@ -46,16 +46,11 @@ class AttachmentEndpoint:
             # called complete already: that does not make it one that needs what was made for it.
             with excutils.save_and_reraise_exception():
                 if exported:
-                    self._remove_unused(ctxt, volume, attachments_db.for_volume(ctxt, volume.id))
+                    exports.remove_unused(ctxt, self.backend, volume,
+                                          attachments_db.for_volume(ctxt, volume.id))
                 else:
-                    self._remove_export(ctxt, volume)
+                    exports.remove(ctxt, self.backend, volume)
         return self._complete(volume, info)
-
-    def _remove_unused(self, ctxt: RequestContext, volume: objects.Volume,
-                       attachments: list[objects.VolumeAttachment]) -> None:
-        """End an export that none of these needs."""
-        if not any(each.connector or each.attach_status == 'attached' for each in attachments):
-            self._remove_export(ctxt, volume)
 
     def _complete(self, volume: objects.Volume, info: dict) -> dict:
         """Add what every protocol tells."""
@@ -83,10 +78,7 @@ class AttachmentEndpoint:
             unknown = [other for other in present if other.attach_status == 'attached']
             if not any(other.connector for other in present) and (
                     connector is None or len(unknown) < 2):
-                self._remove_export(ctxt, volume)
-
-    def _remove_export(self, ctxt: RequestContext, volume: objects.Volume) -> None:
-        exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
+                exports.remove(ctxt, self.backend, volume)
 
     @calls.synchronous
     def attachment_update(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
@@ -150,7 +142,7 @@ class AttachmentEndpoint:
         if not any(other.connector.get('host') == connector.get('host') for other in others):
             self.driver.terminate_connection(volume, connector, force=False)
         if not others:
-            self._remove_export(ctxt, volume)
+            exports.remove(ctxt, self.backend, volume)
 
     def _mode(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
               connector: dict) -> str:
@@ -184,7 +176,7 @@ class AttachmentEndpoint:
             others = [one for one in present if one.id != attachment_id]
             if mine is not None and not mine.connector:
                 # A connection that failed may have left the export.
-                self._remove_unused(ctxt, volume, others)
+                exports.remove_unused(ctxt, self.backend, volume, others)
             if mine is None or not mine.connector:
                 return
             notifications.tell(ctxt, 'volume', 'volume.detach.start', volume)

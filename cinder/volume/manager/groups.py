@@ -27,10 +27,7 @@ class GroupEndpoint:
         return generic_groups.for_driver(
             self.driver, functools.partial(create_sources.fill, self.driver, ctxt),
             functools.partial(operations.record_member_removed, ctxt, operation, 'volume'),
-            functools.partial(self._close, ctxt))
-
-    def _close(self, ctxt: RequestContext, volume: objects.Volume) -> None:
-        exports.store(ctxt, volume, self.driver.remove_export(ctxt, volume))
+            functools.partial(exports.remove, ctxt, self.backend))
 
     @operations.handles('group.create')
     def create_group(self, ctxt: RequestContext, operation: objects.Operation,
@@ -93,7 +90,7 @@ class GroupEndpoint:
                 if groups is self.driver:
                     # The generic way ends each export under the lock of its volume.
                     for volume in placed:
-                        self._close(ctxt, volume)
+                        exports.remove(ctxt, self.backend, volume)
                 groups.delete_group(work.resource, placed)
             with session.writer(ctxt):
                 for volume in volumes:
