@@ -481,6 +481,14 @@ def not_migrating() -> transitions.Requirement:
         'is being migrated')
 
 
+def not_moving_in_use() -> transitions.Requirement:
+    """No migration of a volume in use is under way. The compute service copies it, and no later
+    change ends that: what is done to it meanwhile stays behind on the old back end."""
+    return transitions.Requirement(
+        sa.or_(_T.c.attach_status != 'attached', not_migrating().holds),
+        'is in use and is being migrated')
+
+
 def size_is(size: int) -> Callable[[], transitions.Requirement]:
     """For a transition: the volume has not been resized since it was loaded."""
     requirement = transitions.Requirement(_T.c.size == size, f'is not of {size} GiB any more')

@@ -7,8 +7,10 @@ import re
 
 import pytest
 
+from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from tests.api import verbs
+from tests.fakes.daemons import ADMIN
 
 SHARED = pathlib.Path(__file__).parents[3] / 'shared/api/states.csv'
 RULES = verbs.rules()
@@ -47,6 +49,30 @@ def test_refused(world, daemons, only_database, key):
         assert len(daemons.messages) == sent, status
     world.put_in(request, starts[0])
     assert world.send(request, version).status < 300, 'refused from an allowed status too'
+
+
+# What makes something on the back end of a volume or changes its size.
+BOUND_TO_THE_PLACE = (
+    ('POST', '/volumes/<held>/action', {'os-extend': {'new_size': 2}}),
+    ('POST', '/snapshots', {'snapshot': {'volume_id': '<held>'}}),
+    ('POST', '/manageable_snapshots', {'snapshot': {
+        'volume_id': '<held>', 'ref': {'source-name': 'x'}}}),
+    ('POST', '/backups', {'backup': {'volume_id': '<held>', 'force': True}}),
+    ('PUT', '/groups/<group>', {'group': {'add_volumes': '<held>'}}))
+
+
+@pytest.mark.parametrize(('method', 'path', 'body'), BOUND_TO_THE_PLACE,
+                         ids=[path for _, path, _ in BOUND_TO_THE_PLACE])
+def test_refused_while_a_server_copies_the_volume(world, daemons, method, path, body):
+    """It would stay behind on the old back end, or keep the copy from taking its place."""
+    request = verbs.Request('held', 'volume', method, path, body)
+    for status in ('starting', 'migrating'):
+        volumes_db.update(ADMIN, world.ids['held'], {'migration_status': status})
+        sent = len(daemons.messages)
+        assert 'is being migrated' in world.send(request, '3.71').fault(400)
+        assert len(daemons.messages) == sent
+    volumes_db.update(ADMIN, world.ids['held'], {'migration_status': 'error'})
+    assert world.send(request, '3.71').status < 300
 
 
 def test_every_row_is_a_request():

@@ -135,7 +135,7 @@ def delete(ctxt: RequestContext,
     A mere reservation is for its user to delete: no server can use the volume by it.
 
     :raises ConflictNovaUsingAttachment: see require_unused().
-    :raises ConflictingVolumeState: see forget().
+    :raises ConflictingVolumeState: see delete_row().
     """
     try:
         volume = volumes_db.get(ctxt, attachment.volume_id)

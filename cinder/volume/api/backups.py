@@ -58,7 +58,8 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
         if snapshot is not None:
             snapshots_db.transition(ctxt, snapshot, 'backup')
         else:
-            volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup')
+            volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup',
+                                  conditions=(volumes_db.not_moving_in_use,))
         if incremental:
             values['parent_id'] = _parent(ctxt, volume, snapshot).id
         values |= _place_of_new(ctxt, volume, availability_zone or volume.availability_zone)

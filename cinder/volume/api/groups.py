@@ -162,8 +162,8 @@ def update(ctxt: RequestContext, group: objects.Group, values: dict, add: Sequen
         for ident in add:
             volume = _volume(ctxt, ident)
             _require_fit(group, volume)
-            volumes_db.transition(ctxt, volume, 'join_group', conditions=(volumes_db.no_group,),
-                                  group_id=group.id)
+            volumes_db.transition(ctxt, volume, 'join_group', conditions=(
+                volumes_db.no_group, volumes_db.not_migrating), group_id=group.id)
         for ident in remove:
             volumes_db.transition(ctxt, _volume(ctxt, ident), 'leave_group', conditions=(
                 functools.partial(volumes_db.in_group, group.id),))

@@ -49,7 +49,8 @@ def _record(ctxt: RequestContext, values: dict, volume: objects.Volume, metadata
             reference: dict) -> tuple[objects.Snapshot, objects.Operation]:
     with session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
-        volumes_db.transition(ctxt, volume, 'snapshot_manage')
+        volumes_db.transition(ctxt, volume, 'snapshot_manage', conditions=(
+            volumes_db.not_moving_in_use,))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata)
         snapshot.volume = volume
         return snapshot, operations_db.create(

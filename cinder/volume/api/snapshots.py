@@ -32,7 +32,8 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
     verb = 'snapshot_create_attached' if force or in_use_ok else 'snapshot_create'
     with utils.fault_points('snapshot.create:api:commit'), session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
-        volumes_db.transition(ctxt, volume, verb, conditions=(clusters_db.not_frozen(volume),))
+        volumes_db.transition(ctxt, volume, verb, conditions=(
+            clusters_db.not_frozen(volume), volumes_db.not_moving_in_use))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
         snapshot.volume = volume
         operation = operations_db.create(ctxt, 'snapshot.create', snapshot, **_place(volume))

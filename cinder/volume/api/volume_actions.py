@@ -62,7 +62,7 @@ def unreserve(ctxt: RequestContext, volume: objects.Volume,
     """Undo a reservation; without one nothing happens.
 
     :param attachment: what reservation() found.
-    :raises ConflictingVolumeState: see attachments.forget().
+    :raises ConflictingVolumeState: see attachments.delete_row().
     """
     if attachment:
         attachments.delete_row(ctxt, volume, attachment)

@@ -72,7 +72,8 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     if not volume.migration_status and not target.migration_status:
         _move_attachments(ctxt, volume, target)
         return target.id
-    if (volume.migration_status not in ('migrating', 'error')
+    # None: an administrator reset it; the target tells all the same.
+    if (volume.migration_status not in ('migrating', 'error', None)
             or target.migration_status != migrations_db.target_status(volume.id)):
         raise exception.InvalidVolume(
             reason=f'volumes {volume.id} and {target.id} are not in the same migration')
@@ -80,6 +81,11 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
                if operation.verb in ('volume.migrate', 'volume.retype')]
     if not all(attachments.waits_for_compute(operation) for operation in waiting):
         raise exception.InvalidVolume(reason=f'volume {volume.id} is being copied')
+    for operation in waiting:
+        if operation.arguments['target_id'] != target.id:
+            raise exception.InvalidVolume(
+                reason=f'volume {volume.id} is being copied to another volume, '
+                       f'{operation.arguments["target_id"]}')
     try:
         removal = _finish(ctxt, volume, target, error, waiting)
     except exception.OperationLost as exc:
@@ -124,6 +130,8 @@ def _call_off(ctxt: RequestContext, volume: objects.Volume, target: objects.Volu
     volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
     for operation in waiting:
         operations.fail(ctxt, operation, volume, _NOT_COPIED)
+    # What was detached meanwhile changed no status, see attachments.delete_row().
+    volumes_db.settle(ctxt, volume.id)
     for attachment in attachments_db.for_volume(ctxt, target.id):
         attachments_db.destroy(ctxt, attachment.id)
     volumes_db.overwrite(ctxt, target.id, {'status': 'deleting', 'migration_status': 'deleting',
@@ -153,6 +161,8 @@ def _change_places(ctxt: RequestContext, volume: objects.Volume, target: objects
         attachments_db.update(ctxt, attachment.id, {
             'volume_id': volume.id, **({'connection_info': {**info, 'volume_id': volume.id}}
                                        if info else {})})
+    if used and not former and not present:
+        volumes_db.settle(ctxt, volume.id)
     volumes_db.update(ctxt, target.id, {'attach_status': 'detached'})
 
 

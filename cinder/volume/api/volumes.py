@@ -250,7 +250,8 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
         quota.check_growth(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
         volumes_db.transition(
             ctxt, volume, verb, growth=new_size - volume.size,
-            conditions=(clusters_db.not_frozen(volume), volumes_db.size_is(volume.size)))
+            conditions=(clusters_db.not_frozen(volume), volumes_db.size_is(volume.size),
+                        volumes_db.not_moving_in_use))
         operation = operations_db.create(
             ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)

@@ -62,10 +62,12 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
 
 @session.retry_on_deadlock
 def abandon(ctxt: RequestContext, work: Task, exc: Exception) -> Copied:
-    """The end of a move that failed; returns what was copied and the operation that removes it."""
+    """The end of a move that failed; returns what was copied and the operation that removes it,
+    unless a server may be using it."""
     with session.writer(ctxt):
         copied = _discard(ctxt, work.operation)
         work.fail(exc, migration_status='error')
+        _settle(ctxt, work.operation)
     return copied
 
 
@@ -74,16 +76,23 @@ def withdraw(ctxt: RequestContext, operation: objects.Operation,
              volume: objects.Volume | None) -> Copied:
     """The end of one whose volume went another way; returns the same."""
     with session.writer(ctxt):
-        copied: Copied = (None, None)
-        if not nova_swap.has_begun(ctxt, operation):
-            copied = _discard(ctxt, operation)
+        copied = _discard(ctxt, operation)
         operations.abandon(ctxt, operation, operations.SUPERSEDED, volume,
                            migration_status='error')
+        _settle(ctxt, operation)
     return copied
 
 
+def _settle(ctxt: RequestContext, operation: objects.Operation) -> None:
+    """What was detached while a server copied changed no status, see attachments.delete_row()."""
+    if nova_swap.SERVER in operation.arguments:
+        volumes_db.settle(ctxt, operation.resource_id)
+
+
 def _discard(ctxt: RequestContext, operation: objects.Operation) -> Copied:
-    """Have the volume that was copied to removed, if there is one."""
+    """Have the volume that was copied to removed, if there is one and no server can be using it."""
+    if nova_swap.has_begun(ctxt, operation):
+        return None, None
     try:
         target = volumes_db.get(ctxt, operation.arguments['target_id'])
     except exception.VolumeNotFound:

@@ -173,9 +173,6 @@ class MigrationEndpoint:
 
     def _give_up(self, work: Task, exc: Exception) -> None:
         """Leave the volume where it is and remove what was copied, if nobody can be using it."""
-        if nova_swap.has_begun(work.ctxt, work.operation):
-            work.fail(exc, migration_status='error')
-            return
         target, removal = migration_rows.abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)

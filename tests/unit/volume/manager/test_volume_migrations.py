@@ -763,6 +763,35 @@ class TestCompletion:
         with pytest.raises(exception.InvalidVolume, match='not in the same migration'):
             volume_migrations.complete(ctxt, volume, volumes_db.get(ctxt, target.id))
 
+    @pytest.mark.parametrize('error', [False, True])
+    def test_after_a_reset_of_the_migration_status(self, ctxt, volume, target, error):
+        """The target tells what it is of all the same."""
+        volumes_db.update(ctxt, volume.id, {'migration_status': None})
+        volume_migrations.complete(ctxt, volumes_db.get(ctxt, volume.id), target, error)
+        assert volumes_db.get(ctxt, volume.id).host == POOLS['west' if error else 'east']
+
+    def test_of_an_earlier_migration_is_refused(self, ctxt, volume, target):
+        volume = volumes_db.get(ctxt, volume.id)
+        made = operations_db.create(ctxt, 'volume.migrate', volume, host=HERE, arguments={
+            nova_swap.SERVER: 'server', 'target_id': 'another'})
+        with pytest.raises(exception.InvalidVolume, match='to another volume, another'):
+            volume_migrations.complete(ctxt, volume, target)
+        assert operations_db.get(ctxt, made.id).state == 'queued'
+
+    @pytest.mark.parametrize('error', [False, True])
+    def test_of_a_volume_that_was_detached_meanwhile(self, ctxt, volume, target, error):
+        """Its status waited for the end, as a server lets the old one go before it has the new."""
+        held = attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
+                                            'instance_uuid': 'server'})
+        volume = volumes_db.get(ctxt, volume.id)
+        operations_db.create(ctxt, 'volume.migrate', volume, host=HERE, arguments={
+            nova_swap.SERVER: 'server', 'target_id': target.id})
+        attachments.delete_row(ctxt, volume, held)
+        assert volumes_db.get(ctxt, volume.id).status == 'in-use'
+        volume_migrations.complete(ctxt, volumes_db.get(ctxt, volume.id), target, error)
+        present = volumes_db.get(ctxt, volume.id)
+        assert (present.status, present.attach_status) == ('available', 'detached')
+
     def test_while_the_service_copies_is_refused(self, ctxt, volume, target):
         volume = volumes_db.get(ctxt, volume.id)
         operations_db.create(ctxt, 'volume.migrate', volume, host=HERE)
@@ -774,7 +803,8 @@ class TestCompletion:
         """It claims the operation for each look, and only its end ends what can be told."""
         volume = volumes_db.get(ctxt, volume.id)
         made = operations_db.create(ctxt, 'volume.migrate', volume, host=HERE,
-                                    arguments={nova_swap.SERVER: 'server'})
+                                    arguments={nova_swap.SERVER: 'server',
+                                               'target_id': target.id})
         claim = operations_db.force_claim
 
         def late(ctxt, operation):
