@@ -250,3 +250,29 @@ def test_functions_in_the_table_of_a_page_exist(file, function):
         found = [node for node in body if getattr(node, 'name', None) == name]
         assert found, f'{file} has no {name}'
         body = found[0].body
+
+
+def rows_of_the_map():
+    """Of README: (paths below the root, what is said of them)."""
+    text = (ROOT / 'README.rst').read_text().partition('Map of the code\n')[2]
+    for left, right in re.findall(r'^    (cinder/\S*[^\s,](?:, \S+)*|tests/) +(.*(?:\n {30,}.*)*)',
+                                  text.partition('\n\nA resource')[0], re.MULTILINE):
+        first, *others = left.split(', ')
+        parent = pathlib.Path(first.rstrip('/')).parent
+        yield [first, *(str(parent / name) for name in others)], right
+
+
+@pytest.mark.parametrize(('paths', 'words'), rows_of_the_map(), ids=lambda value: value[0])
+def test_the_map_of_readme_names_what_exists(paths, words):
+    folders = [ROOT / path for path in paths] + [ROOT / 'cinder']
+    named = re.findall(r'[\w/]+\.py\b|\b\w+/(?!\w)', words)
+    assert all(folder.exists() for folder in folders)
+    assert [name for name in named if not any((each / name).exists() for each in folders)] == []
+
+
+def test_the_map_of_readme_has_every_package():
+    shown = {path.rstrip('/') for paths, _words in rows_of_the_map() for path in paths}
+    packages = {f'cinder/{path.parent.name}' for path in (ROOT / 'cinder').glob('*/__init__.py')}
+    missing = {name for name in packages
+               if not any(path == name or path.startswith(f'{name}/') for path in shown)}
+    assert missing == set()
