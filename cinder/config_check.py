@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All checks of the configuration, by program: a daemon runs its own before it forks and stops at a
-fatal one, `cinder-manage config check` shows all. A check lies in the package that it is about."""
+"""All checks of the configuration, by program: a daemon runs its checks before it forks and stops
+at a fatal problem, `cinder-manage config check` shows all. Each check is in the package it is
+about."""
 
 import logging
 from collections.abc import Iterator
@@ -31,21 +32,22 @@ LOG = logging.getLogger(__name__)
 
 def _leases(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     if conf.operation_lease <= conf.report_interval:
-        # A lease that lapses between two heartbeats lets two services run one operation.
-        yield Problem(f'[DEFAULT] operation_lease = {conf.operation_lease} (s) must be longer than '
-                      f'report_interval = {conf.report_interval} (s).')
+        # If a lease expires between two heartbeats, two services may run the same operation.
+        yield Problem(f'[DEFAULT] operation_lease = {conf.operation_lease} (seconds) must be '
+                      f'greater than report_interval = {conf.report_interval} (seconds).')
 
 
 def _down_time(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     if conf.service_down_time <= conf.report_interval:
         yield Problem(
-            f'[DEFAULT] service_down_time = {conf.service_down_time} (s) must be longer than '
-            f'report_interval = {conf.report_interval} (s): {shortest_down_time(conf)} s is used.',
+            f'[DEFAULT] service_down_time = {conf.service_down_time} (seconds) must be greater '
+            f'than report_interval = {conf.report_interval} (seconds); using '
+            f'{shortest_down_time(conf)} seconds.',
             fatal=False)
 
 
 def shortest_down_time(conf: cfg.ConfigOpts) -> int:
-    """Seconds to use where service_down_time would have every service down all the time."""
+    """Return the seconds to use instead of a service_down_time that is too short."""
     return int(conf.report_interval * 2.5)
 
 
@@ -54,7 +56,7 @@ SCHEDULER = 'cinder-scheduler'
 VOLUME = 'cinder-volume'
 MANAGE = 'cinder-manage'
 PROGRAMS = frozenset((API, SCHEDULER, VOLUME))
-# Check -> the programs that need it. The first ones make sure that values can be read at all.
+# Check -> programs that run it. The first ones ensure that values can be read.
 CHECKS: dict[Check, frozenset[str]] = {
     file_syntax.check: PROGRAMS | {MANAGE},
     option_values.check: PROGRAMS | {MANAGE},
@@ -86,24 +88,24 @@ CHECKS: dict[Check, frozenset[str]] = {
 
 
 def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Iterator[Problem]:
-    """Run the checks that some programs need, in the order of CHECKS.
+    """Run the checks of some programs, in the order of CHECKS.
 
     :param conf: a parsed configuration
-    :param programs: of PROGRAMS; cinder-all is all of them
+    :param programs: members of PROGRAMS; cinder-all is all of them
     """
     for problem, _programs in attributed(conf, programs):
         yield problem
 
 
 def _needed(programs: frozenset[str]) -> list[Check]:
-    # Until logging is set up it would print beside our line what it cannot load, which that tells.
+    # stevedore would print what it cannot load before logging is set up; the checks report it.
     logging.getLogger('stevedore').setLevel(logging.CRITICAL)
     return [check for check, who in CHECKS.items() if who & programs]
 
 
 def attributed(conf: cfg.ConfigOpts, programs: frozenset[str]
                ) -> Iterator[tuple[Problem, frozenset[str]]]:
-    """The same, each problem with those of the programs that it concerns."""
+    """Yield each problem with the programs that it concerns."""
     fatal = False
     for check in _needed(programs):
         try:
@@ -111,20 +113,20 @@ def attributed(conf: cfg.ConfigOpts, programs: frozenset[str]
                 fatal = fatal or problem.fatal
                 yield problem, CHECKS[check] & programs
         except cfg.Error:
-            # A value that cannot be read, and that was told above, is in the way of this check.
+            # This check needs a value that cannot be read, which was reported above.
             if not fatal:
                 raise
 
 
-# Knows more when the drivers have registered their options.
+# Runs late, when the drivers have registered their options.
 LATE = unknown_options.check
 _warnings: list[Problem] = []
 
 
 def first_fatal(conf: cfg.ConfigOpts, *programs: str) -> str | None:
-    """What keeps programs from running, or None; warn() logs what else was found.
+    """Return the first fatal problem, or None; warn() logs the other problems.
 
-    :param programs: as of problems()
+    :param programs: as in problems()
     """
     _warnings.clear()
     for check in _needed(frozenset(programs)):
@@ -137,7 +139,7 @@ def first_fatal(conf: cfg.ConfigOpts, *programs: str) -> str | None:
 
 
 def warn(conf: cfg.ConfigOpts) -> None:
-    """Log the problems that keep nobody from running; first_fatal() has looked for most of them."""
+    """Log the problems that are not fatal, most of which first_fatal() has found."""
     for problem in (*_warnings, *LATE(conf)):
         LOG.log(logging.ERROR if problem.grave else logging.WARNING, '%s',
                 utils.masked(problem.text))

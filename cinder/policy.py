@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may do what: the one policy engine of a process.
+"""Evaluates policy rules: the one policy engine of a process.
 
-The rules and their defaults are in cinder.policies, the operator's changes in the policy file of
-oslo.policy. Everybody asks through RequestContext.authorize() and can().
+cinder.policies has the rules and their defaults; the policy file of oslo.policy has the changes of
+the operator. Other code uses RequestContext.authorize() and can().
 """
 import functools
 import inspect
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# Seconds after which a changed policy file is noticed: asking the file system for each check
-# would cost more than the check.
+# Seconds between two checks whether the policy files changed; a check of the file system for each
+# request would cost more than the evaluation of the rule.
 _REFRESH = 2.0
-# The classes of the checks that nearly all rules end in; oslo.policy does not export them.
+# The classes of the most common checks; oslo.policy does not export them.
 _ROLE = type(policy.RuleDefault('-', 'role:-').check)
 _ATTRIBUTE = type(policy.RuleDefault('-', 'user_id:-').check)
 
@@ -35,7 +35,7 @@ _ONE_VALUE = re.compile(r'%\((\w+)\)s')
 
 Test = Callable[[Any, Mapping[str, Any]], bool]
 
-# The engine, and the tests that were made of its rules; both are replaced together.
+# The engine, and the functions compiled from its rules; both are replaced together.
 _engine: tuple[policy.Enforcer, dict[str, Test]] | None = None
 _files: policy_files.Files = ()
 _checked = 0.0
@@ -44,11 +44,11 @@ _loading = threading.RLock()
 
 # ------------------------------------------------------------------------------- the engine
 def enforcer() -> policy.Enforcer:
-    """The engine, with the defaults registered and the operator's file read.
+    """Return the engine, with the defaults registered and the policy files loaded.
 
-    A file that becomes broken while we run is told in the log, and the rules before it stay.
+    A file that becomes invalid later is logged, and the previous rules stay in effect.
 
-    :raises InvalidPolicyFile: it was broken from the start.
+    :raises InvalidPolicyFile: the file is invalid at the first load.
     """
     return _current()[0]
 
@@ -70,21 +70,21 @@ def _current() -> tuple[policy.Enforcer, dict[str, Test]]:
             except exception.InvalidPolicyFile as exc:
                 if _engine is None:
                     raise
-                LOG.error('%s The rules before it are kept.', exc)
+                LOG.error('%s The previous rules stay in effect.', exc)
         _files, _checked = files, now
         return _engine
 
 
 def reset() -> None:
-    """Forget the engine, so that the next check builds it from the present configuration."""
+    """Discard the engine; the next check builds it from the current configuration."""
     global _engine
     _engine = None
 
 
 def _load() -> policy.Enforcer:
-    """A new engine, so that a broken file leaves no trace in the one at work."""
+    """Create a new engine, so that an invalid file does not change the current one."""
     engine = policy.Enforcer(CONF)
-    # overrides.read() tells of old names in a line each.
+    # policy_files.read() logs one line for each deprecated name.
     engine.suppress_default_change_warnings = engine.suppress_deprecation_warnings = True
     engine.register_defaults(policies.list_rules())
     policy_files.read(engine)
@@ -93,12 +93,13 @@ def _load() -> policy.Enforcer:
 
 # -------------------------------------------------------------------------- rules as functions
 def _test_of(check: Any, asked: str) -> Test:
-    """A rule as a chain of closures.
+    """Compile a check to a chain of closures.
 
-    oslo.policy inspects the signature of each node and parses each attribute anew whenever a rule
-    is asked; that is half of the cost of a whole request. What we do not know, it does itself.
+    oslo.policy inspects the signature of each check and parses each attribute again for every
+    evaluation, which takes half of the time of a request. It evaluates other types of checks
+    itself.
 
-    :param asked: the rule that authorize() was called with.
+    :param asked: name of the rule that authorize() was called with.
     """
     if isinstance(check, policy.RuleCheck):
         return _test_of(_rule(check.match), asked)
@@ -128,8 +129,7 @@ def _either(left: Test, right: Test) -> Test:
 
 
 def _rule(name: str) -> Any:
-    """The check of a rule; one that the operator's file names but nobody defines refuses, unless
-    the file has a default rule."""
+    """Return the check of a rule. An undefined rule refuses, unless the file has a default rule."""
     try:
         return enforcer().rules[name]
     except KeyError:
@@ -137,7 +137,8 @@ def _rule(name: str) -> Any:
 
 
 def _foreign_test(check: Any, asked: str) -> Test:
-    """A check of another library, such as http:, which may know three or four arguments."""
+    """Return the test for a check of another library, such as http:, with three or four
+    arguments."""
     extra = (asked,) if len(inspect.getfullargspec(check.__call__).args) > 4 else ()
 
     def test(target: Any, creds: Mapping[str, Any]) -> bool:
@@ -145,13 +146,13 @@ def _foreign_test(check: Any, asked: str) -> Test:
         try:
             return bool(check(plain, creds, enforcer(), *extra))
         except Exception as exc:
-            # Neither yes nor no: behind a `not`, a no would let everybody pass.
+            # An error is neither true nor false: inside a `not`, false would allow everything.
             raise exception.PolicyUndecided(action=asked) from exc
     return test
 
 
 def _attribute_test(name: str, match: str, check: Any) -> Test:
-    # '%(project_id)s' is one value of the target, nearly always.
+    # Nearly always one attribute of the target, such as '%(project_id)s'.
     only = _ONE_VALUE.fullmatch(match)
     field = only[1] if only else None
 
@@ -168,7 +169,7 @@ def _attribute_test(name: str, match: str, check: Any) -> Test:
 
 
 def _test_named(rule: str) -> Test:
-    # A test that another thread makes of the rules before a change goes with these.
+    # Stored with its engine, so that a concurrent reload does not keep a test of the old rules.
     _engine, tests = _current()
     test = tests.get(rule)
     if test is None:
@@ -177,7 +178,7 @@ def _test_named(rule: str) -> Test:
 
 
 class _Attributes:
-    """A versioned object in the form in which rules read their target."""
+    """The attributes of a versioned object, in the form that rules read."""
 
     __slots__ = ('_target',)
 
@@ -191,21 +192,21 @@ class _Attributes:
             raise KeyError(name) from None
 
     def plain(self) -> dict[str, Any]:
-        """The plain values of the object, to be sent somewhere."""
+        """Return the plain values of the object, for a request to a server."""
         names = getattr(self._target, 'fields', None) or vars(self._target)
         values = ((name, getattr(self._target, name, None)) for name in names)
         return {name: value for name, value in values
                 if value is None or isinstance(value, str | int | float)}
 
 
-# ------------------------------------------------------------------------------------ asking
+# -------------------------------------------------------------------------------- evaluation
 def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
-    """Whether the caller passes a rule.
+    """Return whether the caller passes a rule.
 
-    :param target: a mapping or object with what the rule compares (project_id, user_id); None
-        stands for anything of the caller's own project.
-    :raises KeyError: there is no such rule, which is a mistake in our code.
-    :raises PolicyUndecided: the rule asks somebody else, such as a server, in vain.
+    :param target: a mapping or object with the attributes that the rule compares (project_id,
+        user_id); None: the project of the caller.
+    :raises KeyError: the rule does not exist.
+    :raises PolicyUndecided: the check needs another service, which does not respond.
     """
     engine = enforcer()
     if rule not in engine.registered_rules:
@@ -221,12 +222,13 @@ def check(ctxt: 'RequestContext', rule: str, target: object = None) -> bool:
 
 
 def _scope(ctxt: 'RequestContext') -> str:
-    """What the token of the caller is for, as scope_types of rules call it."""
+    """Return the scope of the token, one of the scope_types of rules."""
     return 'system' if ctxt.system_scope else 'domain' if ctxt.domain_id else 'project'
 
 
 def _enforces_scope() -> bool:
-    """Newer releases of oslo.policy have no option for it any more and always do."""
+    """Return whether scopes are enforced; newer releases of oslo.policy always do and have no
+    option for it."""
     return getattr(CONF.oslo_policy, 'enforce_scope', True)
 
 
@@ -237,5 +239,5 @@ def authorize(ctxt: 'RequestContext', rule: str, target: object = None) -> None:
 
 
 def check_is_admin(ctxt: 'RequestContext') -> bool:
-    """Whether the roles of the caller make an administrator."""
+    """Return whether the roles of the caller make it an administrator."""
     return check(ctxt, policies.base.CONTEXT_IS_ADMIN)

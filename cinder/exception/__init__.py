@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every error of the service: its text, its HTTP status and whether a client may read the text.
+"""All errors of the service: message, HTTP status, and whether a client may read the message.
 
-Raised where the problem is found; turned into an answer in one place only,
-cinder.api.middleware.fault. The modules divide the errors by what they are about; each is known as
-`cinder.exception.NAME`, to other code as on the bus, where peers of all releases look it up.
+cinder.api.middleware.fault turns them into responses. The modules divide the errors by topic; each
+class is available as `cinder.exception.NAME`, the name under which peers of all releases look it up
+in a message.
 """
 from oslo_concurrency.processutils import ProcessExecutionError as ProcessExecutionError
 

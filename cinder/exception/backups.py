@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of backups and of the service that makes them."""
+"""Errors of backups and of the backup service."""
 from cinder.exception.base import Invalid, NotFound, ServiceUnavailable
 from cinder.exception.services import ServiceNotFound
 from cinder.i18n import _
@@ -22,5 +22,5 @@ class BackupServiceUnavailable(ServiceUnavailable):
 
 
 class ForcedDeletionUnsupported(Invalid):
-    message = _('The backup driver cannot delete backups by force.')
+    message = _('The backup driver does not support the forced deletion of backups.')
     code = 405

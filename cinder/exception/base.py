@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The base of all errors, and one class for each HTTP status that an error may have."""
+"""The base class of all errors, and one class for each HTTP status that an error may have."""
 from cinder.i18n import _
 
 
 class CinderException(Exception):
-    """Base of all: `message` is a template that the keyword arguments fill.
+    """Base class: `message` is a template for the keyword arguments.
 
-    :param message: a text to use instead of the template.
-    :param kwargs: values for the template; also kept as `self.kwargs`.
+    :param message: text to use instead of the template.
+    :param kwargs: values for the template; also stored as `self.kwargs`.
     """
 
     message = _('An unexpected error occurred.')
@@ -43,19 +43,19 @@ class NotFound(CinderException):
 
 
 class Conflict(CinderException):
-    message = _('The request conflicts with the present state.')
+    message = _('The request conflicts with the current state.')
     code = 409
     safe = True
 
 
 class PreconditionFailed(CinderException):
-    message = _('The metadata was changed meanwhile.')
+    message = _('The metadata has changed since it was read.')
     code = 412
     safe = True
 
 
 class QuotaError(CinderException):
-    """A quota would be overrun; the text starts with the class name, as clients know it."""
+    """A quota would be exceeded; the text starts with the name of the class, which clients know."""
 
     message = _('Quota exceeded.')
     code = 413
@@ -64,12 +64,12 @@ class QuotaError(CinderException):
 
 
 class ServiceUnavailable(CinderException):
-    message = _('Service is unavailable at this time.')
+    message = _('The service is unavailable at this time.')
     code = 503
     safe = True
     headers: dict[str, str] = {'Retry-After': '5'}
 
 
 def is_mistake(exc: BaseException) -> bool:
-    """Whether the caller has to mend it: for the operator a line, and no traceback."""
+    """Return whether the error is a mistake of the caller, which is logged without a traceback."""
     return isinstance(exc, CinderException) and exc.safe and exc.code < 500

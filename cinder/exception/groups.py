@@ -29,7 +29,7 @@ class GroupTypeExists(Conflict):
 
 
 class GroupTypeInUse(Invalid):
-    message = _('Group type %(group_type_id)s is in use by groups: they have to be deleted first.')
+    message = _('Group type %(group_type_id)s is in use by groups; delete them first.')
 
 
 class GroupTypeSpecsNotFound(NotFound):

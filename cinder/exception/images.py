@@ -16,7 +16,7 @@ class ImageNotFound(NotFound):
 
 
 class NoImageService(Invalid):
-    message = _('No image service is set up.')
+    message = _('No image service is configured.')
 
 
 class ImageUnacceptable(Invalid):
@@ -28,17 +28,17 @@ class ImageNameAmbiguous(Conflict):
 
 
 class ImageConflict(Conflict):
-    message = _('The image service cannot do that now: %(reason)s')
+    message = _('The image service cannot process the request in the current state: %(reason)s')
 
 
 class ImageLimitExceeded(QuotaError):
-    message = _('The image service takes no more: %(reason)s')
+    message = _('A limit of the image service is exceeded: %(reason)s')
 
 
 class ImageServiceUnavailable(ServiceUnavailable):
-    message = _('The image service cannot be used at this time.')
+    message = _('The image service is unavailable at this time.')
 
 
 class NoRoomForConversion(CinderException):
-    message = _('The volume service has too little room to convert the image.')
+    message = _('The volume service does not have enough disk space to convert the image.')
     safe = True

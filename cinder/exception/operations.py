@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of operations and of the locks that they hold, and which of these end no operation."""
+"""Errors of operations and of the locks that they hold."""
 from cinder.exception.base import CinderException, NotFound, ServiceUnavailable
 from cinder.exception.services import DatabaseTrouble
 from cinder.exception.storage import BackendUnresponsive
@@ -11,18 +11,17 @@ class OperationNotFound(NotFound):
 
 
 class OperationLost(CinderException):
-    message = _('Operation %(operation_id)s is held by another worker, or done.')
+    message = _('Operation %(operation_id)s is finished, or another worker has claimed it.')
 
 
 class NotYet(CinderException):
-    """The operation waits for somebody else: it goes back to the journal, which no attempt counts
-    and no failure is.
+    """The operation has to wait: it is requeued, which does not count as an attempt or a failure.
 
-    :param seconds: before which nobody looks again
-    :param reason: what it waits for, after 'waits for'
+    :param seconds: time until the next attempt
+    :param reason: what it waits for; continues 'waits for'
     """
 
-    message = _('It waits for %(reason)s.')
+    message = _('The operation waits for %(reason)s.')
 
     def __init__(self, seconds: float, reason: str) -> None:
         super().__init__(reason=reason)
@@ -30,29 +29,29 @@ class NotYet(CinderException):
 
 
 class TooManyAttempts(CinderException):
-    message = _('The work was interrupted %(attempts)d times; it is not tried again.')
+    message = _('The operation was interrupted %(attempts)d times and is not tried again.')
     safe = True
 
 
 class LockCreationFailed(ServiceUnavailable):
-    """It says nothing about the work at hand, which is to be done again."""
+    """The work itself has not failed: it is to be tried again."""
 
-    message = _('Lock %(name)s could not be made: %(reason)s')
+    message = _('Lock %(name)s could not be created: %(reason)s')
     safe = False
 
 
 class LockTimeout(LockCreationFailed):
-    message = _('Lock %(name)s was held by somebody else for too long.')
+    message = _('Lock %(name)s could not be acquired in time: another process holds it.')
 
 
 class LockLost(OperationLost, ServiceUnavailable):
-    """What is done under the lock stops; an operation goes back to the journal."""
+    """The work under the lock stops; an operation is requeued."""
 
-    message = _('Lock %(name)s may be held by somebody else by now.')
+    message = _('Lock %(name)s was lost: another process may hold it.')
     safe = False
 
 
-# What ends the work on an operation without failing it, and says nothing of its storage.
+# Errors that end an attempt without failing the operation, and that are not faults of the storage.
 INTERRUPTED = (OperationLost, NotYet, LockCreationFailed, DatabaseTrouble)
-# The same with a storage that does not answer: the work goes on later, or elsewhere.
+# The same, and a storage that does not respond: the work continues later, or on another host.
 UNFINISHED = (*INTERRUPTED, BackendUnresponsive)

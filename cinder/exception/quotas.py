@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A quota would be exceeded: each text starts with the name of the class, as clients know it."""
+"""Errors of quotas; each text starts with the name of the class, which clients know."""
 from cinder.exception.base import QuotaError
 from cinder.i18n import _
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of requests, whatever resource they are about: their form, version, rights and rate."""
+"""Errors of requests to any resource: their form, version, permissions and rate."""
 from cinder.exception.base import (
     CinderException,
     Invalid,
@@ -37,13 +37,13 @@ class InvalidGlobalAPIVersion(Invalid):
 
 
 class InvalidContentType(Invalid):
-    message = _('Content type %(content_type)s is not supported: a body has to be JSON, with the '
+    message = _('Content type %(content_type)s is not supported: a body must be JSON, with the '
                 'header Content-Type: application/json.')
     code = 415
 
 
 class MissingContentType(Invalid):
-    message = _('The Content-Type header is missing: a body has to be JSON, with the header '
+    message = _('The Content-Type header is missing: a body must be JSON, with the header '
                 'Content-Type: application/json.')
     code = 415
 
@@ -53,13 +53,13 @@ class PolicyNotAuthorized(NotAuthorized):
 
 
 class PolicyUndecided(ServiceUnavailable):
-    message = _('Whether policy allows %(action)s cannot be found out at this time.')
+    message = _('The policy for %(action)s cannot be evaluated at this time.')
 
 
 class TooManyRequests(CinderException):
-    """:param seconds: until the next request is taken."""
+    """:param seconds: time until the next request is accepted."""
 
-    message = _('Too many requests were sent; the next is taken in %(seconds)d s.')
+    message = _('Too many requests; the next one is accepted in %(seconds)d seconds.')
     code = 429
     safe = True
 

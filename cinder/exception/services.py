@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of the services of a deployment: where they are, the bus, the database, configuration."""
+"""Errors of the services of a deployment, the message bus, the database and the configuration."""
 from cinder.exception.base import CinderException, NotFound, ServiceUnavailable
 from cinder.i18n import _
 
@@ -21,7 +21,7 @@ class HostNotFound(NotFound):
 
 
 class BackendSilent(CinderException):
-    message = _('The volume service on %(host)s does not answer, or its back end does not work.')
+    message = _('The volume service on %(host)s does not respond, or its back end does not work.')
     code = 502
     safe = True
 
@@ -31,34 +31,34 @@ class NoValidBackend(CinderException):
 
 
 class ServiceTooOld(CinderException):
-    message = _('A service of this deployment is too old for this request.')
+    message = _('A service of this deployment is too old to support this request.')
 
 
 class CappedVersionUnknown(CinderException):
-    message = _('Object history has no version %(version)s; is a newer release running '
-                'in this deployment?')
+    message = _('Object history has no version %(version)s; a newer release may be running '
+                'in this deployment.')
 
 
 class PeerFailed(CinderException):
-    """An error of another service that cannot be sent as it is; its log has the rest."""
+    """An error of another service that cannot be sent unchanged; see the log of that service."""
 
     message = _('The service failed with %(kind)s: %(text)s')
 
 
 class TooManyCalls(ServiceUnavailable):
-    message = _('The volume service answers as many calls as it may; try again in a moment.')
+    message = _('The volume service has too many calls to answer; try again later.')
 
 
 class RPCTimeout(ServiceUnavailable):
-    message = _('The volume service did not answer in time.')
+    message = _('The volume service did not respond in time.')
 
 
 class DatabaseTrouble(ServiceUnavailable):
-    """It says nothing about the work at hand, which is to be done again."""
+    """The work itself has not failed: it is to be tried again."""
 
 
 class DatabaseUnavailable(DatabaseTrouble):
-    message = _('The database does not answer at this time.')
+    message = _('The database does not respond at this time.')
 
 
 class DatabaseBusy(DatabaseTrouble):
@@ -66,12 +66,12 @@ class DatabaseBusy(DatabaseTrouble):
 
 
 class CommitUnknown(DatabaseTrouble):
-    message = _('The connection to the database was lost at the commit; whether the request took '
-                'effect shows when it is looked up.')
+    message = _('The connection to the database was lost during the commit; query the resource to '
+                'see whether the request took effect.')
 
 
 class KeyManagerUnavailable(ServiceUnavailable):
-    message = _('The key manager cannot be used at this time.')
+    message = _('The key manager is unavailable at this time.')
 
 
 class InvalidConfigurationValue(CinderException):
@@ -79,4 +79,4 @@ class InvalidConfigurationValue(CinderException):
 
 
 class InvalidPolicyFile(CinderException):
-    message = _('The policy file %(path)s is broken: %(reason)s.')
+    message = _('The policy file %(path)s is not valid: %(reason)s.')

@@ -13,14 +13,14 @@ class VolumeDriverException(CinderException):
 
 
 class BackendUnresponsive(VolumeBackendAPIException):
-    """What was asked of the storage may still happen. `busy`: it answers others meanwhile."""
+    """The requested change may still happen. `busy`: the storage responds to other requests."""
 
-    message = _('The backend does not answer: %(data)s')
+    message = _('The back end does not respond: %(data)s')
     busy = False
 
 
 class InsufficientFreeSpace(VolumeBackendAPIException):
-    message = _('The backend has too little room: %(data)s')
+    message = _('The back end does not have enough free space: %(data)s')
 
 
 class VolumeIsBusy(CinderException):
@@ -32,4 +32,4 @@ class SnapshotIsBusy(CinderException):
 
 
 class DriverNotInitialized(ServiceUnavailable):
-    message = _('The volume driver is not ready.')
+    message = _('The volume driver is not initialized.')

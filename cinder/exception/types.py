@@ -9,8 +9,8 @@ class InvalidVolumeType(Invalid):
 
 
 class VolumeTypeInUse(Invalid):
-    message = _('Volume type %(volume_type_id)s is in use by volumes: they need another type, '
-                'or have to be deleted, first.')
+    message = _('Volume type %(volume_type_id)s is in use by volumes; change their type or delete '
+                'them first.')
 
 
 class VolumeTypeDefaultDeletionError(Invalid):
@@ -47,7 +47,7 @@ class VolumeTypeEncryptionNotFound(NotFound):
 
 
 class VolumeTypeEncryptionExists(Invalid):
-    message = _('Volume type %(type_id)s has encryption settings already.')
+    message = _('Volume type %(type_id)s already has encryption settings.')
 
 
 class DefaultTypeNotFound(NotFound):
@@ -67,4 +67,4 @@ class QoSSpecsExists(Conflict):
 
 
 class QoSSpecsInUse(Invalid):
-    message = _('QoS specs %(specs_id)s are tied to volume types.')
+    message = _('QoS specs %(specs_id)s are associated with volume types.')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Errors of volumes, snapshots, attachments, transfers and of what is taken over."""
+"""Errors of volumes, snapshots, attachments, transfers and managed resources."""
 from cinder.exception.base import Conflict, Invalid, NotFound
 from cinder.i18n import _
 
@@ -50,7 +50,7 @@ class ConflictNovaUsingAttachment(Conflict):
 
 
 class ComputeRefused(Invalid):
-    message = _('The compute service refuses to copy the volume.')
+    message = _('The compute service refused to copy the volume.')
 
 
 class TransferNotFound(NotFound):
@@ -58,17 +58,17 @@ class TransferNotFound(NotFound):
 
 
 class InvalidAuthKey(Invalid):
-    message = _('The key does not open volume transfer %(transfer_id)s.')
+    message = _('The key for volume transfer %(transfer_id)s is wrong.')
 
 
 class ManageExistingInvalidReference(Invalid):
-    message = _('The reference %(existing_ref)s cannot be taken over: %(reason)s')
+    message = _('The reference %(existing_ref)s cannot be managed: %(reason)s')
 
 
 class ManageExistingAlreadyManaged(Invalid):
-    message = _('%(volume_ref)s cannot be taken over: it is managed already.')
+    message = _('%(volume_ref)s cannot be managed: it is already managed.')
 
 
 class ResourceBusy(Conflict):
-    message = _('%(resource)s is in use by an operation that is under way; try again when it has '
+    message = _('%(resource)s is in use by an operation in progress; try again when it has '
                 'ended.')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All policy rules: one file per resource, collected by list_rules()."""
+"""All policy rules, with one module per resource."""
 import itertools
 from collections.abc import Iterator
 
@@ -47,5 +47,5 @@ MODULES = (attachments, backups, base, capabilities, clusters, default_types, gr
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:
-    """Every rule with its default; the entry point of oslo.policy's generators."""
+    """Return every rule with its default; the entry point for the generators of oslo.policy."""
     return itertools.chain.from_iterable(module.list_rules() for module in MODULES)

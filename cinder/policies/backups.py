@@ -25,14 +25,14 @@ RULES = [
     rule(CREATE, MEMBER, 'Back up a volume or snapshot.', [('POST', '/backups')]),
     rule(UPDATE, MEMBER, 'Change name, description or metadata of a backup.', [('PUT', _BACKUP)]),
     rule(DELETE, MEMBER, 'Delete a backup.', [('DELETE', _BACKUP)]),
-    rule(RESTORE, MEMBER, 'Write a backup to a volume.', [('POST', f'{_BACKUP}/restore')]),
+    rule(RESTORE, MEMBER, 'Restore a backup to a volume.', [('POST', f'{_BACKUP}/restore')]),
     rule(EXPORT, ADMIN, 'Export the record of a backup.', [('GET', f'{_BACKUP}/export_record')]),
     rule(IMPORT, ADMIN, 'Import the record of a backup.', [('POST', '/backups/import_record')]),
-    rule(SEE_PROJECT, ADMIN, 'See the project and the user of a backup.',
+    rule(SEE_PROJECT, ADMIN, 'Include the project and the user of a backup.',
          [('GET', _BACKUP), ('GET', '/backups/detail')]),
-    rule(RESET_STATUS, ADMIN, 'Write the status of a backup.',
+    rule(RESET_STATUS, ADMIN, 'Reset the status of a backup.',
          [('POST', f'{_ACTION} (os-reset_status)')]),
-    rule(FORCE_DELETE, ADMIN, 'Delete a backup whatever its status is.',
+    rule(FORCE_DELETE, ADMIN, 'Delete a backup in any status.',
          [('POST', f'{_ACTION} (os-force_delete)')]),
 ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rule of what back ends can do."""
+"""The rule of the capabilities of back ends."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, rule
@@ -7,7 +7,7 @@ from cinder.policies.base import ADMIN, rule
 SHOW = 'volume_extension:capabilities'
 
 RULES = [
-    rule(SHOW, ADMIN, 'Show what a back end can do.',
+    rule(SHOW, ADMIN, 'Show the capabilities of a back end.',
          [('GET', '/capabilities/{host_name}')]),
 ]
 

@@ -16,7 +16,7 @@ RULES = [
          [('GET', '/default-types/{target_project_id}')]),
     rule(SET, ADMIN, 'Set the default volume type of a project.',
          [('PUT', '/default-types/{target_project_id}')]),
-    rule(UNSET, ADMIN, 'Remove the default volume type of a project.',
+    rule(UNSET, ADMIN, 'Unset the default volume type of a project.',
          [('DELETE', '/default-types/{target_project_id}')]),
 ]
 

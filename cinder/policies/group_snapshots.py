@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of group snapshots; cgsnapshots, the old face of the same thing, ask for the same ones."""
+"""Rules of group snapshots; the legacy URLs of cgsnapshots use the same rules."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, MEMBER, READER, rule
@@ -18,12 +18,12 @@ RULES = [
          [('GET', '/group_snapshots'), ('GET', '/group_snapshots/detail'),
           ('GET', '/cgsnapshots'), ('GET', '/cgsnapshots/detail')]),
     rule(GET, READER, 'Show a group snapshot.', [('GET', _SNAPSHOT), ('GET', _OLD)]),
-    rule(CREATE, MEMBER, 'Take a snapshot of all volumes of a group.',
+    rule(CREATE, MEMBER, 'Create a snapshot of all volumes of a group.',
          [('POST', '/group_snapshots'), ('POST', '/cgsnapshots')]),
     rule(DELETE, MEMBER, 'Delete a group snapshot.', [('DELETE', _SNAPSHOT), ('DELETE', _OLD)]),
-    rule(RESET_STATUS, ADMIN, 'Write the status of a group snapshot.',
+    rule(RESET_STATUS, ADMIN, 'Reset the status of a group snapshot.',
          [('POST', f'{_SNAPSHOT}/action (reset_status)')]),
-    rule(SEE_PROJECT, ADMIN, 'See the project of a group snapshot.',
+    rule(SEE_PROJECT, ADMIN, 'Include the project of a group snapshot.',
          [('GET', _SNAPSHOT), ('GET', '/group_snapshots/detail')]),
 ]
 

@@ -17,7 +17,7 @@ RULES = [
          was=_WAS),
     rule(DELETE, ADMIN, 'Delete a group type.', [('DELETE', '/group_types/{group_type_id}')],
          was=_WAS),
-    rule(SEE_SPECS, ADMIN, 'See the group specs of a group type in its representation.',
+    rule(SEE_SPECS, ADMIN, 'Include the group specs of a group type.',
          [('GET', '/group_types'), ('GET', '/group_types/{group_type_id}')]),
 ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of groups; consistency groups, the old face of the same thing, ask for the same ones."""
+"""Rules of groups; the legacy URLs of consistency groups use the same rules."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, MEMBER, READER, rule
@@ -24,24 +24,24 @@ RULES = [
          [('GET', '/groups'), ('GET', '/groups/detail'), ('GET', '/consistencygroups'),
           ('GET', '/consistencygroups/detail')]),
     rule(GET, READER, 'Show a group.', [('GET', _GROUP), ('GET', _OLD)]),
-    rule(CREATE, MEMBER, 'Create a group, also from a group or a group snapshot.',
+    rule(CREATE, MEMBER, 'Create a group, also from another group or a group snapshot.',
          [('POST', '/groups'), ('POST', '/groups/action (create-from-src)'),
           ('POST', '/consistencygroups'), ('POST', '/consistencygroups/create_from_src')]),
     rule(UPDATE, MEMBER, 'Change name, description or volumes of a group.',
          [('PUT', _GROUP), ('PUT', _OLD), ('PUT', f'{_OLD}/update')]),
     rule(DELETE, MEMBER, 'Delete a group.',
          [('POST', f'{_ACTION} (delete)'), ('POST', f'{_OLD}/delete'), ('DELETE', _OLD)]),
-    rule(RESET_STATUS, ADMIN, 'Write the status of a group.',
+    rule(RESET_STATUS, ADMIN, 'Reset the status of a group.',
          [('POST', f'{_ACTION} (reset_status)')]),
-    rule(ENABLE_REPLICATION, MEMBER, 'Switch the replication of a group on.',
+    rule(ENABLE_REPLICATION, MEMBER, 'Enable the replication of a group.',
          [('POST', f'{_ACTION} (enable_replication)')]),
-    rule(DISABLE_REPLICATION, MEMBER, 'Switch the replication of a group off.',
+    rule(DISABLE_REPLICATION, MEMBER, 'Disable the replication of a group.',
          [('POST', f'{_ACTION} (disable_replication)')]),
     rule(FAILOVER_REPLICATION, MEMBER, 'Fail a group over to a replication target.',
          [('POST', f'{_ACTION} (failover_replication)')]),
     rule(LIST_REPLICATION_TARGETS, MEMBER, 'List the replication targets of a group.',
          [('POST', f'{_ACTION} (list_replication_targets)')]),
-    rule(SEE_PROJECT, ADMIN, 'See the project of a group.',
+    rule(SEE_PROJECT, ADMIN, 'Include the project of a group.',
          [('GET', _GROUP), ('GET', '/groups/detail')]),
 ]
 

@@ -7,7 +7,7 @@ from cinder.policies.base import READER, rule
 USED = 'limits_extension:used_limits'
 
 RULES = [
-    rule(USED, READER, 'See how much of its limits a project uses.',
+    rule(USED, READER, 'Include the used amounts in the limits of a project.',
          [('GET', '/limits')]),
 ]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of taking over snapshots that exist on a back end, and of letting them go."""
+"""Rules of managing and unmanaging snapshots on a back end."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, rule
@@ -9,12 +9,12 @@ MANAGE = 'snapshot_extension:snapshot_manage'
 UNMANAGE = 'snapshot_extension:snapshot_unmanage'
 
 RULES = [
-    rule(LIST, ADMIN, 'List the snapshots of a back end that could be taken over.',
+    rule(LIST, ADMIN, 'List the snapshots of a back end that can be managed.',
          [('GET', '/manageable_snapshots'), ('GET', '/manageable_snapshots/detail'),
           ('GET', '/os-snapshot-manage'), ('GET', '/os-snapshot-manage/detail')]),
-    rule(MANAGE, ADMIN, 'Take over a snapshot that exists on a back end.',
+    rule(MANAGE, ADMIN, 'Manage a snapshot that exists on a back end.',
          [('POST', '/manageable_snapshots'), ('POST', '/os-snapshot-manage')]),
-    rule(UNMANAGE, ADMIN, 'Forget a snapshot and leave its data on the back end.',
+    rule(UNMANAGE, ADMIN, 'Unmanage a snapshot; its data stays on the back end.',
          [('POST', '/snapshots/{snapshot_id}/action (os-unmanage)')]),
 ]
 

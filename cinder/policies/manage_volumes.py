@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of taking over volumes that exist on a back end, and of letting them go."""
+"""Rules of managing and unmanaging volumes on a back end."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, rule
@@ -9,12 +9,12 @@ MANAGE = 'volume_extension:volume_manage'
 UNMANAGE = 'volume_extension:volume_unmanage'
 
 RULES = [
-    rule(LIST, ADMIN, 'List the volumes of a back end that could be taken over.',
+    rule(LIST, ADMIN, 'List the volumes of a back end that can be managed.',
          [('GET', '/manageable_volumes'), ('GET', '/manageable_volumes/detail'),
           ('GET', '/os-volume-manage'), ('GET', '/os-volume-manage/detail')]),
-    rule(MANAGE, ADMIN, 'Take over a volume that exists on a back end.',
+    rule(MANAGE, ADMIN, 'Manage a volume that exists on a back end.',
          [('POST', '/manageable_volumes'), ('POST', '/os-volume-manage')]),
-    rule(UNMANAGE, ADMIN, 'Forget a volume and leave its data on the back end.',
+    rule(UNMANAGE, ADMIN, 'Unmanage a volume; its data stays on the back end.',
          [('POST', '/volumes/{volume_id}/action (os-unmanage)')]),
 ]
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The policy files of the operator: where they are, and what can be wrong with them.
+"""Finds, loads and checks the policy files of the operator.
 
-oslo.policy reads them; by a rule that it does not understand it would refuse, or allow, all.
+oslo.policy reads them; with a rule that it cannot parse, it would refuse or allow everything.
 """
 import contextlib
 import logging as plain_logging
@@ -18,15 +18,15 @@ from cinder.conf import CONF
 
 LOG = logging.getLogger(__name__)
 
-# The check "!"; oslo.policy does not export its class, and puts it where it cannot read a check.
+# The check "!", which oslo.policy also uses for a check that it cannot parse, and does not export.
 NEVER = type(policy.RuleDefault('-', '!').check)
 
-# (path, time of change, size) of each file.
+# (path, modification time in nanoseconds, size in bytes) of each file.
 Files = tuple[tuple[str, int, int], ...]
 
 
 def find() -> Files:
-    """The files there are now."""
+    """Return the policy files that exist now."""
     paths = [CONF.find_file(CONF.oslo_policy.policy_file)]
     for name in CONF.oslo_policy.policy_dirs:
         folder = CONF.find_file(name)
@@ -41,11 +41,11 @@ def find() -> Files:
 
 
 def read(engine: policy.Enforcer) -> None:
-    """Have a new engine read the files.
+    """Load the files into a new engine.
 
-    :raises InvalidPolicyFile: they cannot be read, or cannot be meant so.
+    :raises InvalidPolicyFile: the files cannot be read, or a rule in them is not valid.
     """
-    # What the parser logs with a traceback for each bad rule is told below in a line.
+    # The parser logs a traceback for each rule that it cannot parse; _faults() reports them.
     plain_logging.getLogger('oslo_policy._parser').disabled = True
     try:
         engine.load_rules()
@@ -53,19 +53,19 @@ def read(engine: policy.Enforcer) -> None:
     except (ValueError, OSError, cfg.Error) as exc:
         fault = str(exc)
     except (TypeError, AttributeError):
-        # The library takes any YAML for a table of rules and stumbles over what it is instead.
-        fault = 'it has to be a table of rules and their checks'
+        # The library does not check that the YAML is a mapping.
+        fault = 'expected a mapping of rules to checks'
     if fault is not None:
         raise exception.InvalidPolicyFile(
             path=engine.policy_path or ', '.join(CONF.oslo_policy.policy_dirs),
             reason=' '.join(fault.split()))
     for old, new in _renamed(engine).items():
-        LOG.warning('The policy file sets %s, whose name is of old; today it is: %s.', old,
+        LOG.warning('The policy file sets the deprecated rule %s; the current rules are: %s.', old,
                     ', '.join(sorted(new)))
 
 
 def _renamed(engine: policy.Enforcer) -> dict[str, list[str]]:
-    """Name in the files -> names of the rules that took its place."""
+    """Return deprecated name in the files -> current names of the rule."""
     found: dict[str, list[str]] = {}
     for name, rule in engine.registered_rules.items():
         old = rule.deprecated_rule.name if rule.deprecated_rule else name
@@ -75,13 +75,13 @@ def _renamed(engine: policy.Enforcer) -> dict[str, list[str]]:
 
 
 def _faults(engine: policy.Enforcer) -> Iterator[str]:
-    """What is wrong with the operator's rules; the library would refuse or allow all by them."""
+    """Yield the faults of the rules of the operator."""
     for name, rule in engine.file_rules.items():
         leaves = list(_leaves(rule.check))
         if not isinstance(rule.check_str, str | list):
-            yield f'rule {name} has no check; "@" allows everybody, "!" nobody'
+            yield f'rule {name} has no check; expected an expression, "@" (all) or "!" (none)'
         elif '!' not in str(rule.check_str) and any(type(leaf) is NEVER for leaf in leaves):
-            yield f'the check of rule {name} cannot be understood: {rule.check_str}'
+            yield f'the check of rule {name} cannot be parsed: {rule.check_str}'
         elif not all(_can_be_filled(leaf) for leaf in leaves):
             yield f'rule {name} has a malformed %(...)s: {rule.check_str}'
     for name in engine.file_rules:
@@ -107,7 +107,7 @@ def _can_be_filled(leaf: Any) -> bool:
 
 
 def _reached(engine: policy.Enforcer, name: str, found: set[str]) -> set[str]:
-    """The rules that a rule leads to; the default rule stands for those that nobody defines."""
+    """Return the rules that a rule refers to; the default rule replaces undefined ones."""
     for leaf in _leaves(engine.rules[name]) if name in engine.rules else ():
         if isinstance(leaf, policy.RuleCheck):
             other = leaf.match if leaf.match in engine.rules else engine.rules.default_rule
@@ -118,7 +118,7 @@ def _reached(engine: policy.Enforcer, name: str, found: set[str]) -> set[str]:
 
 
 class _Anything(dict[str, str]):
-    """A target that has whatever it is asked for."""
+    """A target that has every attribute."""
 
     def __missing__(self, name: str) -> str:
         return ''

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the pools that the scheduler knows."""
+"""The rule of the pools that the scheduler knows."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, rule

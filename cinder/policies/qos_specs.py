@@ -11,13 +11,13 @@ UPDATE = 'volume_extension:qos_specs_manage:update'
 DELETE = 'volume_extension:qos_specs_manage:delete'
 
 RULES = [
-    rule(GET_ALL, ADMIN, 'List QoS specs and what is tied to them.',
+    rule(GET_ALL, ADMIN, 'List QoS specs and their associations.',
          [('GET', '/qos-specs'), ('GET', '/qos-specs/{qos_id}/associations')]),
     rule(GET, ADMIN, 'Show QoS specs.',
          [('GET', '/qos-specs/{qos_id}')]),
     rule(CREATE, ADMIN, 'Create QoS specs.',
          [('POST', '/qos-specs')]),
-    rule(UPDATE, ADMIN, 'Change QoS specs, and tie them to volume types.',
+    rule(UPDATE, ADMIN, 'Change QoS specs, and associate them with volume types.',
          [('PUT', '/qos-specs/{qos_id}'),
           ('GET', '/qos-specs/{qos_id}/associate'),
           ('GET', '/qos-specs/{qos_id}/disassociate'),

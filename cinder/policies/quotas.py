@@ -15,7 +15,7 @@ RULES = [
           ('GET', '/os-quota-sets/{target_project_id}/defaults')]),
     rule(UPDATE, ADMIN, 'Change the quota of a project.',
          [('PUT', '/os-quota-sets/{target_project_id}')]),
-    rule(DELETE, ADMIN, 'Drop the special quota of a project.',
+    rule(DELETE, ADMIN, 'Reset the quota of a project to the default.',
          [('DELETE', '/os-quota-sets/{target_project_id}')]),
 ]
 

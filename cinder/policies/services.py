@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of services and of the back ends behind them."""
+"""Rules of services and of their back ends."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, rule

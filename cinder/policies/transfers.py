@@ -17,10 +17,11 @@ def _both(method: str, tail: str = '') -> list[tuple[str, str]]:
 
 RULES = [
     rule(GET_ALL, READER, 'List volume transfers.', [*_both('GET'), *_both('GET', '/detail')]),
-    rule(CREATE, MEMBER, 'Offer a volume to another project.', _both('POST')),
+    rule(CREATE, MEMBER, 'Create a volume transfer, which offers a volume to another project.',
+         _both('POST')),
     rule(GET, READER, 'Show a volume transfer.', _both('GET', '/{transfer_id}')),
-    rule(ACCEPT, MEMBER, 'Take a volume over.', _both('POST', '/{transfer_id}/accept')),
-    rule(DELETE, MEMBER, 'Withdraw a volume transfer.', _both('DELETE', '/{transfer_id}')),
+    rule(ACCEPT, MEMBER, 'Accept a volume transfer.', _both('POST', '/{transfer_id}/accept')),
+    rule(DELETE, MEMBER, 'Delete a volume transfer.', _both('DELETE', '/{transfer_id}')),
 ]
 
 

@@ -10,13 +10,13 @@ ADD = 'volume_extension:volume_type_access:addProjectAccess'
 REMOVE = 'volume_extension:volume_type_access:removeProjectAccess'
 
 RULES = [
-    rule(SEE_PUBLIC, READER, 'See whether a volume type is public.',
+    rule(SEE_PUBLIC, READER, 'Include whether a volume type is public.',
          [('GET', '/types'), ('GET', '/types/{type_id}'), ('POST', '/types')]),
     rule(GET_ALL, ADMIN, 'List the projects that may use a private volume type.',
          [('GET', '/types/{type_id}/os-volume-type-access')]),
     rule(ADD, ADMIN, 'Give a project access to a private volume type.',
          [('POST', '/types/{type_id}/action (addProjectAccess)')]),
-    rule(REMOVE, ADMIN, 'Take the access of a project to a private volume type away.',
+    rule(REMOVE, ADMIN, 'Remove the access of a project to a private volume type.',
          [('POST', '/types/{type_id}/action (removeProjectAccess)')]),
 ]
 

@@ -15,11 +15,11 @@ RULES = [
     rule(GET, ADMIN, 'Show the encryption settings of a volume type.',
          [('GET', '/types/{type_id}/encryption'), ('GET', '/types/{type_id}/encryption/{key}')],
          was=_WAS),
-    rule(CREATE, ADMIN, 'Give a volume type encryption settings.',
+    rule(CREATE, ADMIN, 'Create the encryption settings of a volume type.',
          [('POST', '/types/{type_id}/encryption')], was=_WAS),
     rule(UPDATE, ADMIN, 'Change the encryption settings of a volume type.',
          [('PUT', '/types/{type_id}/encryption/{encryption_id}')], was=_WAS),
-    rule(DELETE, ADMIN, 'Remove the encryption settings of a volume type.',
+    rule(DELETE, ADMIN, 'Delete the encryption settings of a volume type.',
          [('DELETE', '/types/{type_id}/encryption/{encryption_id}')], was=_WAS),
 ]
 

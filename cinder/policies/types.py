@@ -25,9 +25,9 @@ RULES = [
          [('PUT', '/types/{type_id}')], was=_WAS),
     rule(DELETE, ADMIN, 'Delete a volume type.',
          [('DELETE', '/types/{type_id}')], was=_WAS),
-    rule(SEE_EXTRA_SPECS, READER, 'See the extra specs of a volume type in its representation.',
+    rule(SEE_EXTRA_SPECS, READER, 'Include the extra specs of a volume type.',
          [('GET', '/types'), ('GET', '/types/{type_id}')]),
-    rule(SEE_QOS_SPECS, ADMIN, 'See the id of the QoS specs of a volume type.',
+    rule(SEE_QOS_SPECS, ADMIN, 'Include the id of the QoS specs of a volume type.',
          [('GET', '/types'), ('GET', '/types/{type_id}')]),
 ]
 

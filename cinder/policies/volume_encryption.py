@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of the encryption facts of volumes."""
+"""The rule of the encryption metadata of volumes."""
 from oslo_policy import policy
 
 from cinder.policies.base import READER, rule
@@ -7,7 +7,7 @@ from cinder.policies.base import READER, rule
 GET = 'volume_extension:volume_encryption_metadata'
 
 RULES = [
-    rule(GET, READER, 'Show how a volume is encrypted.',
+    rule(GET, READER, 'Show the encryption metadata of a volume.',
          [('GET', '/volumes/{volume_id}/encryption'),
           ('GET', '/volumes/{volume_id}/encryption/{key}')]),
 ]

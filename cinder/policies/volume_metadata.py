@@ -13,13 +13,13 @@ _ALL = '/volumes/{volume_id}/metadata'
 _ONE = f'{_ALL}/{{key}}'
 
 RULES = [
-    rule(GET, READER, 'Read the metadata or the image metadata of a volume.',
+    rule(GET, READER, 'Show the metadata or the image metadata of a volume.',
          [('GET', _ALL), ('GET', _ONE),
           ('POST', '/volumes/{volume_id}/action (os-show_image_metadata)')]),
-    rule(CREATE, MEMBER, 'Merge keys into the metadata of a volume.', [('POST', _ALL)]),
+    rule(CREATE, MEMBER, 'Add keys to the metadata of a volume.', [('POST', _ALL)]),
     rule(UPDATE, MEMBER, 'Replace the metadata of a volume, or one key of it.',
          [('PUT', _ALL), ('PUT', _ONE)]),
-    rule(DELETE, MEMBER, 'Remove a key from the metadata of a volume.', [('DELETE', _ONE)]),
+    rule(DELETE, MEMBER, 'Delete a key of the metadata of a volume.', [('DELETE', _ONE)]),
 ]
 
 

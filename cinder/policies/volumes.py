@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rules of volumes, and of the parts of a volume that not everybody sees."""
+"""Rules of volumes, and of the fields of a volume that only some callers see."""
 from oslo_policy import policy
 
 from cinder.policies.base import ADMIN, MEMBER, READER, rule
@@ -23,21 +23,21 @@ _SEEN = [('GET', _VOLUME), ('GET', '/volumes/detail')]
 _WAS = 'volume_extension:volume_image_metadata'
 
 RULES = [
-    rule(GET_ALL, READER, 'List and sum up volumes.',
+    rule(GET_ALL, READER, 'List and summarize volumes.',
          [('GET', '/volumes'), ('GET', '/volumes/detail'), ('GET', '/volumes/summary')]),
     rule(GET, READER, 'Show a volume.', [('GET', _VOLUME)]),
     rule(CREATE, MEMBER, 'Create a volume.', [('POST', '/volumes')]),
     rule(CREATE_FROM_IMAGE, MEMBER, 'Create a volume from an image.', [('POST', '/volumes')]),
-    rule(MULTIATTACH, MEMBER, 'Create a volume of a type that allows several attachments.',
+    rule(MULTIATTACH, MEMBER, 'Create a volume of a multiattach type.',
          [('POST', '/volumes')]),
-    rule(UPDATE, MEMBER, 'Change name, description, metadata or bootable mark of a volume.',
+    rule(UPDATE, MEMBER, 'Change name, description, metadata or bootable flag of a volume.',
          [('PUT', _VOLUME), ('POST', f'{_VOLUME}/action (os-set_bootable)')]),
     rule(DELETE, MEMBER, 'Delete a volume.', [('DELETE', _VOLUME)]),
-    rule(FORCE_DELETE, ADMIN, 'Delete a volume whatever its status is.', [('DELETE', _VOLUME)]),
-    rule(SEE_TENANT, READER, 'See the project of a volume.', _SEEN),
-    rule(SEE_MIGRATION, ADMIN, 'See the state of the migration of a volume.', _SEEN),
-    rule(SEE_HOST, ADMIN, 'See the back end of a volume.', _SEEN),
-    rule(SEE_IMAGE_METADATA, READER, 'See the image metadata of a volume.', _SEEN, was=_WAS),
+    rule(FORCE_DELETE, ADMIN, 'Delete a volume in any status.', [('DELETE', _VOLUME)]),
+    rule(SEE_TENANT, READER, 'Include the project of a volume.', _SEEN),
+    rule(SEE_MIGRATION, ADMIN, 'Include the migration status of a volume.', _SEEN),
+    rule(SEE_HOST, ADMIN, 'Include the host of a volume.', _SEEN),
+    rule(SEE_IMAGE_METADATA, READER, 'Include the image metadata of a volume.', _SEEN, was=_WAS),
 ]
 
 

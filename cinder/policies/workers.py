@@ -7,7 +7,7 @@ from cinder.policies.base import ADMIN, rule
 CLEANUP = 'workers:cleanup'
 
 RULES = [
-    rule(CLEANUP, ADMIN, 'Have what dead services left taken over.',
+    rule(CLEANUP, ADMIN, 'Start the operations of dead services on other services.',
          [('POST', '/workers/cleanup')]),
 ]
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole vocabulary of the message bus; base.py is the bus itself."""
+"""RPC clients with the messages of each service, and the message bus itself (base.py)."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every message that the backup service understands, as its callers see it.
+"""RPC client of the backup service.
 
-A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
+A cast only starts an operation early: the row of the operation ensures that the work is done even
+if the message is lost.
 """
 from cinder import objects
 from cinder.context import RequestContext
@@ -11,9 +12,9 @@ from cinder.rpc import client
 class BackupAPI(client.RPCAPI):
     """Client of cinder-backup.
 
-    Casts carry the backup and an operation addressed to one host. Arguments of the operations:
+    Casts carry the backup and an operation for one host. Arguments of the operations:
     backup.create none, backup.delete none, backup.restore {'volume_id'}, backup.import
-    {'backup_service', 'driver_info', 'hosts'} with the hosts that may be asked next.
+    {'backup_service', 'driver_info', 'hosts'}, where 'hosts' are the hosts to try next.
 
     Version history: 1.0 first version.
     """
@@ -23,9 +24,9 @@ class BackupAPI(client.RPCAPI):
     RPC_API_VERSION = '1.0'
 
     def _address(self, operation: objects.Operation) -> str | None:
-        """One host: nobody else reaches where its driver keeps things."""
+        """Return the host: only its driver can reach the data."""
         return operation.host
 
     def check_support_to_force_delete(self, ctxt: RequestContext, host: str) -> bool:
-        """Whether the driver on `host` can delete a backup that is in use."""
+        """Return whether the driver on `host` can delete a backup that is in use."""
         return self.cctxt(host=host, version='1.0').call(ctxt, 'check_support_to_force_delete')

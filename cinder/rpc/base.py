@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The message bus of this process: its transport, servers and clients.
+"""The message bus of this process: transport, servers and clients.
 
-How a message is sent is in cinder.rpc.client, what is said in cinder.rpc.volume and its neighbours.
+cinder.rpc.client sends messages; cinder.rpc.volume, scheduler and backup define them.
 """
 import contextlib
 import threading
@@ -17,13 +17,12 @@ from cinder import context
 from cinder.objects import base as objects_base
 from cinder.rpc import dispatcher, outbox, tracing
 
-# Exceptions of this module are rebuilt as themselves on the calling side.
+# Exceptions of this module are restored as their own class on the calling side.
 EXCEPTION_MODULES = ('cinder.exception',)
-# Attempts to reconnect before a message is given up: one covers a connection that the broker
-# closed while it lay in the pool.
+# Retries before a message is dropped: one handles a pooled connection that the broker has closed.
 SEND_RETRIES = 1
-# Longest pause between two attempts to reach a broker again, unless the operator says otherwise;
-# the library's own 30 s is what everybody would wait after a long outage.
+# Maximum seconds between two attempts to reconnect to the broker, unless configured otherwise; with
+# the default of the library, 30 s, the service would be late after a long outage.
 RECONNECT_SECONDS = 5
 # (ctxt, binary) -> (RPC version, object history version) of the oldest service, None: no limit.
 VersionsSource = Callable[[object, str], tuple[str | None, str | None]]
@@ -34,21 +33,21 @@ _making = threading.Lock()
 
 def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
          url: str | None = None) -> None:
-    """Set up the transport; connects to nothing yet.
+    """Set up the transport without connecting.
 
-    :param min_versions: tells the versions of the oldest service of a binary, which bound what
-        clients of this process send; without it they send their own version.
-    :param url: of the transport; None: option transport_url.
+    :param min_versions: returns the versions of the oldest service of a binary, which limit what
+        the clients of this process send; None: no limit.
+    :param url: URL of the transport; None: option transport_url.
     :raises oslo_messaging.exceptions.MessagingException: the URL cannot be used.
     """
-    # oslo.messaging picks the executor from the patched threading module, then warns about
-    # its own choice at each server.
+    # oslo.messaging selects the executor from the patched threading module, and then warns about
+    # its own choice for each server.
     warnings.filterwarnings('ignore', message='Eventlet usages are deprecated')
     warnings.filterwarnings('ignore', message='.*oslo.messaging eventlet executor')
     _state.update(
         conf=conf, url=url, min_versions=min_versions, peers={},
-        outbox=outbox.Outbox('The work is found in the database.'),
-        # One of its own: notifications may go to another broker, which must hold up nothing.
+        outbox=outbox.Outbox('The operation stays in the database.'),
+        # A separate outbox: notifications may use another broker, which must not delay messages.
         notices=outbox.Outbox('It is lost.'),
         transport=messaging.get_rpc_transport(conf, url, EXCEPTION_MODULES))
     with contextlib.suppress(cfg.NoSuchGroupError, cfg.NoSuchOptError):  # other transports
@@ -56,8 +55,8 @@ def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
 
 
 def default_to_memory() -> None:
-    """Have the bus in the memory of this process where transport_url is not set; call it before
-    the configuration is read."""
+    """Use the in-memory transport if transport_url is not set; must be called before the
+    configuration is read."""
     cfg.set_defaults(transport._transport_opts, transport_url='fake:/')
 
 
@@ -66,12 +65,12 @@ def initialized() -> bool:
 
 
 def response_timeout() -> float:
-    """Seconds for which a caller waits for an answer; the library's default before init()."""
+    """Return the seconds to wait for the response of a call; 60 before init()."""
     return _state['conf'].rpc_response_timeout if initialized() else 60.0
 
 
 def once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
-    """What `make` makes of the options, once for each init(); None before."""
+    """Return the result of `make(conf)`, called once for each init(); None before init()."""
     if initialized() and name not in _state:
         with _making:
             if name not in _state:
@@ -80,48 +79,48 @@ def once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
 
 
 def casts() -> outbox.Outbox:
-    """Where messages that nobody waits for an answer to wait to be sent."""
+    """Return the outbox of casts."""
     return _state['outbox']
 
 
 def notices() -> outbox.Outbox:
-    """Where notifications wait to be sent."""
+    """Return the outbox of notifications."""
     return _state['notices']
 
 
 def reset() -> None:
-    """Forget the versions of the peers: they are read again when next needed."""
+    """Discard the cached versions of the peers; they are read again when needed."""
     if initialized():
-        # Who has asked before and not yet got the answer puts it into the one that is dropped.
+        # A thread that is reading versions now stores them in the discarded dictionary.
         _state['peers'] = {}
 
 
 def peers() -> dict[str, tuple[str | None, messaging.RPCClient]]:
-    """Binary -> the versions that all its services understand and the client that keeps to them,
-    as far as known since the last reset()."""
+    """Return the cached peers: binary -> (version that all its services support, client limited to
+    that version)."""
     return _state['peers']
 
 
 def minimum_versions(ctxt: context.RequestContext,
                      binary: str) -> tuple[str | None, str | None] | None:
-    """What the source of versions that init() was given says; None: it was given none."""
+    """Return the versions of the oldest service of a binary; None if init() got no source."""
     return _state['min_versions'] and _state['min_versions'](ctxt, binary)
 
 
 def transport_url() -> messaging.TransportURL:
-    """Of the broker."""
+    """Return the parsed URL of the transport."""
     return messaging.TransportURL.parse(_state['conf'], _state['url'])
 
 
 def flush() -> None:
-    """Send what is still waiting, for a few seconds at most."""
+    """Send the waiting messages, for a few seconds at most."""
     if initialized():
         _state['outbox'].flush(outbox.OUTAGE_PAUSE)
         _state['notices'].flush(outbox.OUTAGE_PAUSE)
 
 
 def cleanup() -> None:
-    """Send what is still waiting and close the connections."""
+    """Send the waiting messages and close the connections."""
     if not initialized():
         return
     flush()
@@ -130,7 +129,7 @@ def cleanup() -> None:
 
 
 class RequestContextSerializer(messaging.Serializer):
-    """Carries the request context with each message and leaves the arguments to `base`."""
+    """Serializes the request context of each message; `base` serializes the arguments."""
 
     def __init__(self, base: messaging.Serializer) -> None:
         self._base = base
@@ -153,9 +152,9 @@ class RequestContextSerializer(messaging.Serializer):
 
 def get_client(target: messaging.Target, version_cap: str | None = None,
                serializer: messaging.Serializer | None = None) -> messaging.RPCClient:
-    """A client for `target` that refuses to send a message newer than `version_cap`.
+    """Create a client for `target` that does not send messages newer than `version_cap`.
 
-    :param serializer: of the arguments; our versioned objects by default.
+    :param serializer: serializer of the arguments; default: the one of versioned objects.
     """
     return messaging.get_rpc_client(
         _state['transport'], target, version_cap=version_cap, retry=SEND_RETRIES,
@@ -164,7 +163,7 @@ def get_client(target: messaging.Target, version_cap: str | None = None,
 
 def get_server(target: messaging.Target, endpoints: Sequence[object],
                serializer: messaging.Serializer | None = None) -> messaging.MessageHandlingServer:
-    """A server, not yet started, that hands the messages for `target` to `endpoints`."""
+    """Create a server that passes the messages for `target` to `endpoints`; it is not started."""
     server = messaging.get_rpc_server(
         _state['transport'], target, list(endpoints),
         serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a RabbitMQ broker thinks of us: reached as oslo.messaging reaches it, but without endless
-attempts, so that a refusal is told apart from a broker that is away."""
+"""Login to a RabbitMQ broker with the options of oslo.messaging but without endless retries, so
+that a broker that refuses the login can be distinguished from one that is unreachable."""
 
 import contextlib
 import ssl
@@ -12,48 +12,48 @@ from oslo_messaging._drivers import common, impl_rabbit
 
 from cinder import exception, utils
 
-# Codes of AMQP 0-9-1 and what they mean for an operator.
+# Reply codes of AMQP 0-9-1 and their meaning for an operator.
 _REFUSALS = {
-    403: 'The message broker refuses the user or password of transport_url, or a right of that '
-         'user: {said}. Mend transport_url, or the user at the broker.',
-    406: 'The message broker has a queue or exchange of other properties than this configuration '
-         'gives it: {said}. Delete it at the broker while no service uses it (rabbitmqctl '
-         'delete_queue NAME), or set amqp_durable_queues, amqp_auto_delete and the rabbit_* '
-         'options of [oslo_messaging_rabbit] as they were.',
-    530: 'The message broker does not let us use the virtual host of transport_url: {said}. Mend '
-         'transport_url, or add the virtual host at the broker.',
+    403: 'The message broker refused the user or password of transport_url, or an access right of '
+         'that user: {said}. Correct transport_url, or the user at the broker.',
+    406: 'The message broker has a queue or exchange with other properties than this configuration '
+         'declares: {said}. Delete it at the broker while no service uses it (rabbitmqctl '
+         'delete_queue NAME), or restore the previous values of amqp_durable_queues, '
+         'amqp_auto_delete and the rabbit_* options of [oslo_messaging_rabbit].',
+    530: 'The message broker refused access to the virtual host of transport_url: {said}. Correct '
+         'transport_url, or create the virtual host at the broker.',
 }
-_TLS = ('TLS with the message broker fails: {said}. [oslo_messaging_rabbit] ssl, ssl_ca_file, '
-        'ssl_cert_file and ssl_key_file must fit the port of transport_url and the certificate '
-        'there.')
+_TLS = ('TLS with the message broker failed: {said}. [oslo_messaging_rabbit] ssl, ssl_ca_file, '
+        'ssl_cert_file and ssl_key_file must match the port of transport_url and the certificate '
+        'of the broker.')
 
 
 class Probe(impl_rabbit.Connection):
-    """A connection with all the options of the library, which is made by open()."""
+    """A connection with all options of the library, opened by open()."""
 
     def __init__(self, conf: cfg.ConfigOpts, url: messaging.TransportURL) -> None:
         super().__init__(conf, url, common.PURPOSE_LISTEN)
 
     def ensure_connection(self) -> None:
-        """The base class would connect here, for as long as it takes."""
+        """Do nothing; the base class would connect here, with endless retries."""
 
     def open(self) -> None:
-        """Connect, or raise what the broker says."""
+        """Connect; raise the error of the broker."""
         self.channel = self.connection.channel()
 
     def declare_consumer(self, consumer: impl_rabbit.Consumer) -> None:
-        """Declare its exchange and queue once; the base class would try for ever."""
+        """Declare the exchange and queue once; the base class would retry endlessly."""
         consumer.declare(self)
 
 
 def ask(conf: cfg.ConfigOpts, url: messaging.TransportURL, topic: str | None = None,
         servers: Iterable[str] = ()) -> None:
-    """Log in, and declare the queues of a service as the library will.
+    """Log in, and declare the queues of a service like the library.
 
-    :param topic: of the service; None: only log in
-    :param servers: its names
-    :raises InvalidConfigurationValue: the broker refuses what is configured.
-    :raises OSError: it is away, or does not say why it ends the connection.
+    :param topic: topic of the service; None: only log in
+    :param servers: server names of the service
+    :raises InvalidConfigurationValue: the broker refuses the configured values.
+    :raises OSError: the broker is unreachable, or closes the connection without a known reason.
     """
     probe = Probe(conf, url)
     with _refusals(), contextlib.closing(probe.connection):
@@ -72,7 +72,7 @@ def _refusals() -> Iterator[None]:
         raise exception.InvalidConfigurationValue(_TLS.format(said=utils.one_line(exc))) from exc
     except OSError:
         raise
-    except Exception as exc:  # the library of AMQP and kombu have their own for each code
+    except Exception as exc:  # amqp and kombu have a class for each code
         words = _REFUSALS.get(getattr(exc, 'code', None))
         if words is None:
             raise OSError(utils.one_line(exc)) from exc
@@ -80,6 +80,6 @@ def _refusals() -> Iterator[None]:
 
 
 def check_compression(name: str | None) -> None:
-    """:raises LookupError: there is no such compression of messages"""
+    """:raises LookupError: the compression is unknown"""
     if name:
         impl_rabbit.kombu.compression.get_encoder(name)

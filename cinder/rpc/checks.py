@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the message bus can be used as configured, asked without connecting. What only the broker
-can tell is left to the start of a service."""
+"""Checks the configuration of the message bus without connecting. Services check the broker itself
+when they start."""
 
 import os
 import ssl
@@ -17,30 +17,30 @@ _TLS = ('ssl_key_file', 'ssl_cert_file', 'ssl_ca_file')
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The URL, its driver, and the options of the driver for RabbitMQ."""
+    """Check the URL, its driver, and the options of the RabbitMQ driver."""
     try:
         messaging.get_rpc_transport(conf).cleanup()
         url = messaging.TransportURL.parse(conf)
-    except Exception as exc:  # whatever a driver makes of a URL that it cannot use
+    except Exception as exc:  # drivers raise various errors for an invalid URL
         yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} cannot be used: {_said(exc, conf)}'
-                      f'; expected {_EXAMPLE}. In user name and password, write @ as %40, / as '
+                      f'; expected {_EXAMPLE}. In the user name and password, write @ as %40, / as '
                       '%2F, % as %25.')
         return
     for host in url.hosts:
         if host.port is not None and not 0 < host.port < 65536:
-            yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} cannot be used: there is no '
-                          f'port {host.port}.')
+            yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} cannot be used: port '
+                          f'{host.port} is not in the range 1 to 65535.')
             return
     if url.transport.startswith('rabbit'):
         if '://' not in (conf.transport_url or ''):
-            yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} names no host; expected '
+            yield Problem(f'[DEFAULT] transport_url = {_shown(conf)} has no host; expected '
                           f'{_EXAMPLE}.')
             return
         yield from _check_rabbit(conf, url)
 
 
 def _check_rabbit(conf: cfg.ConfigOpts, url: messaging.TransportURL) -> Iterator[Problem]:
-    # Other buses need not load it.
+    # Loaded only for RabbitMQ.
     from cinder.rpc import broker
     section = conf.oslo_messaging_rabbit
     try:
@@ -48,19 +48,19 @@ def _check_rabbit(conf: cfg.ConfigOpts, url: messaging.TransportURL) -> Iterator
         broker.check_compression(section.kombu_compression)
         if section.ssl:
             _load_tls(section)
-    except Exception as exc:  # whatever libraries make of these options
+    except Exception as exc:  # the libraries raise various errors
         names = ', '.join(f'{name} = {section[name]}' for name in (
             *(_TLS if section.ssl else ()), 'heartbeat_rate', 'kombu_compression'))
-        yield Problem('The options of [oslo_messaging_rabbit] do not make a connection: '
+        yield Problem('The options of [oslo_messaging_rabbit] cannot be used: '
                       f'{utils.one_line(exc).rstrip(".")} ({names}).')
 
 
 def _load_tls(section) -> None:
-    """:raises OSError, ValueError: a file is not what its option says"""
+    """:raises OSError, ValueError: a file cannot be used"""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name in _TLS:
         if section[name] and not os.access(section[name], os.R_OK):
-            raise ValueError(f'{name} is not there or cannot be read')
+            raise ValueError(f'{name} does not exist or cannot be read')
     if section.ssl_ca_file:
         context.load_verify_locations(section.ssl_ca_file)
     if section.ssl_cert_file:
@@ -73,8 +73,8 @@ def _shown(conf: cfg.ConfigOpts) -> str:
 
 
 def _said(exc: Exception, conf: cfg.ConfigOpts) -> str:
-    """What a library says, without the URL that it repeats."""
+    """Return the text of an error without the URL."""
     if isinstance(exc, ValueError):
-        return 'it is not of that form'  # the library would show a part of the password
+        return 'it has another form'  # the text of the library has a part of the password
     text = utils.one_line(exc)
     return text.replace(conf.transport_url, _shown(conf)) if conf.transport_url else text

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Taking over what dead services left: how the API asks a service, and the endpoint that answers.
+"""Takes over the operations of dead services: the request of the API, and the endpoint for it.
 
-Services do so by themselves after a while; this is for an operator who does not want to wait.
+Services do this by themselves after some time; this lets an operator start it at once.
 """
 import random
 from collections.abc import Callable, Sequence
@@ -13,14 +13,14 @@ from cinder.context import RequestContext
 from cinder.rpc import scheduler, volume
 
 _CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI)}
-# The services that can be asked.
+# The services that support it.
 BINARIES = tuple(_CLIENTS)
 
 
 class TakeOver:
     """Endpoint of every service that runs operations.
 
-    :param take_over: what OperationRunner.take_over() does.
+    :param take_over: OperationRunner.take_over of the service.
     """
 
     target = messaging.Target(version='1.0')
@@ -35,10 +35,11 @@ class TakeOver:
 
 def ask(ctxt: RequestContext, service: objects.Service, dead: Sequence[str],
         resource_type: str | None = None, resource_id: str | None = None) -> None:
-    """Have a service start at once what is addressed to it and nobody runs.
+    """Ask a service to start operations that are addressed to it and that no service runs.
 
-    :param dead: hosts whose services run nothing any more, whatever their leases say.
-    :param resource_type: 'volume' or 'snapshot', to leave other operations alone.
+    :param dead: hosts whose services are dead; their leases are ignored.
+    :param resource_type: 'volume' or 'snapshot'; None: all operations.
+    :param resource_id: id of one resource; None: all.
     """
     _CLIENTS[service.binary]().cctxt(host=service.host, version='1.0').cast(
         ctxt, 'take_over', dead=list(dead), resource_type=resource_type, resource_id=resource_id)
@@ -46,12 +47,12 @@ def ask(ctxt: RequestContext, service: objects.Service, dead: Sequence[str],
 
 def ask_another(ctxt: RequestContext, candidates: Sequence[objects.Service], host: str,
                 dead: Sequence[str]) -> None:
-    """Have one of several services that do the same work start at once what nobody runs.
+    """Ask one of several equivalent services to start operations that no service runs.
 
-    :param candidates: those that are up
-    :param host: of the one that asks, and is about to go
+    :param candidates: services that are up
+    :param host: the asking host, which is about to stop
     :param dead: as in ask()
     """
     others = [service for service in candidates if service.host != host]
     if others:
-        ask(ctxt, random.choice(others), dead)  # nosec B311 # one is as good as another
+        ask(ctxt, random.choice(others), dead)  # nosec B311 # not for security

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clients that an older peer can follow: the base of the vocabularies, and how one message is sent.
+"""Base of the RPC clients, which limit their messages to the versions of the peers, and the sender
+of one message.
 
-What is said is in cinder.rpc.volume, cinder.rpc.scheduler and cinder.rpc.backup.
+cinder.rpc.volume, cinder.rpc.scheduler and cinder.rpc.backup define the messages.
 """
 import functools
 import logging
@@ -17,16 +18,16 @@ from cinder.rpc import base, tracing
 
 LOG = logging.getLogger(__name__)
 
-# A call whose receiver has no queue is tried again for so long: after the broker came back, a
-# service needs some seconds to find that out and to make its queue again.
+# Seconds for which a call is repeated if the receiver has no queue: after an outage of the broker,
+# a service needs some seconds to notice it and to declare its queue again.
 ABSENCE_SECONDS = 15
 ABSENCE_PAUSE = 0.5
 
 
 class RPCAPI:
-    """Base of the two vocabularies; holds what is common to every message.
+    """Base of the RPC clients, with what all messages have in common.
 
-    A subclass names its TOPIC, its BINARY and the newest RPC_API_VERSION it speaks, and sends by
+    A subclass sets TOPIC, BINARY and the newest RPC_API_VERSION, and sends messages with
     `self.cctxt(...).cast(ctxt, 'method', **arguments)` or `.call(...)`.
     """
 
@@ -36,14 +37,14 @@ class RPCAPI:
 
     def cctxt(self, host: str | None = None, version: str | None = None, fanout: bool = False,
               timeout: float | None = None) -> 'Sender':
-        """A sender for one message.
+        """Return a sender for one message.
 
         :param host: the service `host@backend`, or any service of the cluster `cluster@backend`;
-            a `#pool` is cut off. None: any service of the topic.
-        :param version: lowest server version that has the message; None: the newest that both
-            we and every peer have.
-        :param fanout: every service of the topic.
-        :param timeout: seconds to wait for the answer of a call; None: rpc_response_timeout.
+            a `#pool` is ignored. None: any service of the topic.
+        :param version: lowest server version that has the message; None: the newest version that
+            this process and all peers support.
+        :param fanout: send to every service of the topic.
+        :param timeout: seconds to wait for the response of a call; None: rpc_response_timeout.
         """
         to: dict[str, object] = {}
         if host:
@@ -60,16 +61,16 @@ class RPCAPI:
 
     def start(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: objects_base.CinderObject | None = None) -> None:
-        """Nudge the service that an operation is addressed to; the message is that of its verb.
+        """Cast the message of an operation to the service that the operation is addressed to.
 
-        :param resource: what the operation is about, as it is now; None: that is the service
+        :param resource: the resource of the operation; None: the service itself
         """
         about = {} if resource is None else {operation.resource_type: resource}
         self.cctxt(host=self._address(operation), version=VERBS[operation.verb].since).cast(
             ctxt, message_of(operation.verb), operation=operation, **about)
 
     def _address(self, operation: objects.Operation) -> str | None:
-        """The host, or any host of the cluster, that has the operation to do."""
+        """Return the cluster or host that the operation is addressed to."""
         return operation.cluster or operation.host
 
     def _client(self) -> tuple[str | None, messaging.RPCClient]:
@@ -80,7 +81,7 @@ class RPCAPI:
         cap, object_cap = versions or (None, None)
         made = cap, base.get_client(messaging.Target(topic=self.TOPIC), cap,
                                     objects_base.CinderObjectSerializer(object_cap))
-        # Without any service yet there is nothing to remember: the first may be an old one.
+        # Without any service the result is not cached: the first service may be an old one.
         if cap or versions is None:
             known[self.BINARY] = made
         return made
@@ -91,11 +92,11 @@ def _older(cap: str | None, ours: str) -> str:
 
 
 class Sender:
-    """Sends one message: `cast` never waits for the broker, `call` waits for the answer."""
+    """Sends one message: `cast` does not wait for the broker, `call` waits for the response."""
 
     def __init__(self, client: Callable[[], tuple[messaging.RPCClient, dict]]) -> None:
-        """:param client: gives a client and what to prepare it with; asked when something is sent,
-        as it may have to ask the database for the versions of the peers.
+        """:param client: returns a client and its prepare() arguments; called when a message is
+        sent, because it may read the versions of the peers from the database.
         """
         self._find = client
 
@@ -105,8 +106,8 @@ class Sender:
         return client.prepare(**to)
 
     def _asking(self) -> messaging.RPCClient:
-        # Told by the broker that nobody got the message, we may send it again; without that, a
-        # message that went nowhere costs the caller the whole rpc_response_timeout.
+        # With at_least_once, the broker reports that no queue got the message, and the call can be
+        # repeated; otherwise a lost message would take the whole rpc_response_timeout.
         client, to = self._find()
         return client.prepare(
             **to, transport_options=messaging.TransportOptions(at_least_once=True))
@@ -115,14 +116,13 @@ class Sender:
         return self._client.can_send_version()
 
     def cast(self, ctxt: context.RequestContext, method: str, **arguments: object) -> None:
-        """Send in the background; a message that cannot be sent is logged and dropped, because
-        the row of its operation makes sure that the work is done, and because what it is about was
-        committed before.
+        """Send in the background. A message that cannot be sent is logged and dropped: the change
+        is committed already, and the row of the operation ensures that the work is done.
         """
         try:
             self._check_version()
         except exception.CinderException as exc:
-            LOG.warning('Message %s was not sent: %s The work is found in the database.', method,
+            LOG.warning('Message %s was not sent: %s The operation stays in the database.', method,
                         exc)
             return
         ctxt.trace_info = tracing.current()
@@ -131,11 +131,11 @@ class Sender:
                 lambda: self._client.cast(ctxt, method, **arguments), method)
 
     def call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
-        """Send and return the answer.
+        """Send and return the response.
 
-        :raises ServiceTooOld: the peer does not understand the message.
-        :raises ServiceUnavailable: broker or peer do not answer.
-        :raises CinderException: as raised by the peer.
+        :raises ServiceTooOld: the peer does not support the message.
+        :raises ServiceUnavailable: the broker or the peer does not respond.
+        :raises CinderException: raised by the peer.
         """
         self._check_version()
         ctxt.trace_info = tracing.current()
@@ -164,10 +164,10 @@ class Sender:
 
 
 def _local(exc: exception.CinderException) -> exception.CinderException:
-    """The exception as its raiser made it: the library swaps in a class whose text holds the
-    remote traceback, which no client may read."""
+    """Return the exception with its original class: the library uses a subclass whose text has the
+    remote traceback, which clients must not read."""
     if type(exc).__module__ in base.EXCEPTION_MODULES:
         return exc
-    LOG.debug('The peer answered with: %s', exc)
+    LOG.debug('The peer raised: %s', exc)
     exc.__class__ = type(exc).__mro__[1]
     return exc

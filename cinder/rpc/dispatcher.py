@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every call gets an answer: what cannot be written as JSON, be it a result or an error, becomes an
-error that can, where the library would log it and let the caller wait for its timeout."""
+"""Ensures that every call gets a response: a result or error that cannot be written as JSON becomes
+an error that can. The library would only log it, and the caller would run into its timeout."""
 import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
@@ -13,16 +13,16 @@ LOG = logging.getLogger(__name__)
 
 
 class AnsweringDispatcher:
-    """Stands before the dispatcher of a server.
+    """Wraps the dispatcher of a server.
 
-    :param dispatcher: the library's, which calls the endpoints.
+    :param dispatcher: the one of the library, which calls the endpoints.
     """
 
     def __init__(self, dispatcher: messaging.RPCDispatcher) -> None:
         self._dispatcher = dispatcher
 
     def dispatch(self, incoming: object) -> object:
-        """What the endpoint answers; raises what it raises, or PeerFailed."""
+        """Return the result of the endpoint, or raise its error or PeerFailed."""
         with tracing.follow(incoming.ctxt, incoming.message.get('method')):
             try:
                 answer = self._dispatcher.dispatch(incoming)
@@ -33,14 +33,14 @@ class AnsweringDispatcher:
                 _require_sendable(error)
                 raise
         if not _is_json(answer):
-            LOG.error('%s answered with what cannot be sent: %r', incoming.message.get('method'),
+            LOG.error('%s returned a value that cannot be sent: %r', incoming.message.get('method'),
                       answer)
-            raise exception.PeerFailed(kind='TypeError', text='an answer that cannot be sent')
+            raise exception.PeerFailed(kind='TypeError', text='a result that cannot be sent')
         return answer
 
 
 def _require_sendable(error: BaseException) -> None:
-    """:raises PeerFailed: the library could not send the error as it is"""
+    """:raises PeerFailed: the error itself cannot be sent"""
     try:
         text = str(error)
     except Exception:
@@ -48,7 +48,7 @@ def _require_sendable(error: BaseException) -> None:
     else:
         if _is_json([text, error.args, getattr(error, 'kwargs', {})]):
             return
-    # Its cause stays with it, so that the log of this side tells all.
+    # Chained, so that the log of this service has the original error.
     raise exception.PeerFailed(kind=reflection.get_class_name(error), text=text) from error
 
 
@@ -57,6 +57,6 @@ def _is_json(value: object) -> bool:
         return True
     try:
         jsonutils.dumps(value)
-    except Exception:  # whatever a strange object raises when it is looked at
+    except Exception:  # the methods of an unknown object may raise anything
         return False
     return True

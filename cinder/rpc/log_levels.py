@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log levels of running services: how the API asks for them, and the endpoint that answers.
+"""Log levels of running services: the requests of the API, and the endpoint for them.
 
-Every service serves LogLevels next to its manager.
+Every service has the endpoint LogLevels.
 """
 import logging
 
@@ -13,13 +13,13 @@ from cinder.rpc import backup, client, scheduler, volume
 
 _CLIENTS = {api.BINARY: api
             for api in (backup.BackupAPI, scheduler.SchedulerAPI, volume.VolumeAPI)}
-# Seconds to wait for one service: a dead one must not hold up the answer about the others.
+# Seconds to wait for one service: a dead one must not delay the response about the others.
 TIMEOUT_SECONDS = 5
 OURS = 'cinder'
 
 
 def levels(prefix: str = '') -> dict[str, str]:
-    """Logger -> name of its level, in this process, for the loggers whose name starts so."""
+    """Return logger -> name of its level, for the loggers of this process with this prefix."""
     known = logging.root.manager.loggerDict
     return {name: logging.getLevelName(logger.getEffectiveLevel())
             for name, logger in sorted(known.items())
@@ -27,10 +27,10 @@ def levels(prefix: str = '') -> dict[str, str]:
 
 
 def set_levels(prefix: str, level: str) -> None:
-    """Set the level of the loggers of this process whose name starts with `prefix`.
+    """Set the level of the loggers of this process with this prefix.
 
-    :param prefix: empty means our own: a library may log what it was given, such as the values
-        of SQL statements, so it has to be named.
+    :param prefix: empty: the loggers of cinder; libraries must be named, because they may log
+        sensitive data, such as the values of SQL statements.
     :param level: DEBUG, INFO, WARNING or ERROR.
     """
     for name in levels(prefix or OURS):
@@ -38,7 +38,7 @@ def set_levels(prefix: str, level: str) -> None:
 
 
 class LogLevels:
-    """Endpoint of every service."""
+    """Endpoint of every service for its log levels."""
 
     target = messaging.Target(version='1.0')
 
@@ -55,10 +55,10 @@ def _sender(service: objects.Service) -> client.Sender:
 
 
 def ask(ctxt: RequestContext, service: objects.Service, prefix: str) -> dict[str, str]:
-    """The levels of a service; :raises ServiceUnavailable: it does not answer."""
+    """Return the levels of a service; :raises ServiceUnavailable: it does not respond."""
     return _sender(service).call(ctxt, 'get_log_levels', prefix=prefix)
 
 
 def tell(ctxt: RequestContext, service: objects.Service, prefix: str, level: str) -> None:
-    """Have a service set its levels."""
+    """Ask a service to set its levels."""
     _sender(service).cast(ctxt, 'set_log_levels', prefix=prefix, level=level)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notifications for metering and billing: what happened to which volume, snapshot or group, by the
-events and fields that their readers know. Nothing is sent, and nothing is made to be sent, unless
-[oslo_messaging_notifications] names a driver."""
+"""Notifications for metering and billing about volumes, snapshots and groups, with the event types
+and fields of the original. Nothing is sent unless [oslo_messaging_notifications] has a driver."""
 import datetime
 import functools
 from collections.abc import Mapping
@@ -15,16 +14,16 @@ from cinder.context import RequestContext
 from cinder.rpc import base
 
 GROUP = 'oslo_messaging_notifications'
-# Verb of the journal -> event, where they are not the same; None: not told.
+# Verb of the journal -> event type, where they differ; None: no notification.
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
           'group.copy': 'group.create'}
-# Told once, when all is done, and without a suffix.
+# Sent once, at the end, and without a suffix.
 ONCE = ('volume.retype',)
 
 _COMMON = {'tenant_id': 'project_id', 'user_id': 'user_id', 'status': 'status',
            'created_at': 'created_at'}
 _NAMED = {**_COMMON, 'display_name': 'display_name', 'metadata': 'metadata'}
-# Kind -> field of the notification -> field of the object.
+# Resource type -> field of the notification -> field of the object.
 FIELDS = {
     'volume': {**_NAMED, 'volume_id': 'id', 'host': 'host', 'size': 'size',
                'volume_type': 'volume_type_id', 'snapshot_id': 'snapshot_id',
@@ -47,7 +46,7 @@ def _notifier() -> messaging.Notifier | None:
 
 def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
     conf.register_opts(library._notifier_opts, group=GROUP)
-    # Without this look a transport would be made, of which most services need none.
+    # Most services need no notification transport, so none is created without a driver.
     if not set(conf[GROUP].driver) - {'noop'}:
         return None
     return messaging.Notifier(
@@ -56,16 +55,16 @@ def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
 
 
 def wanted() -> bool:
-    """Whether somebody is told at all."""
+    """Return whether notifications are enabled."""
     return _notifier() is not None
 
 
 def operation(ctxt: RequestContext, phase: str, work: objects.Operation,
               resource: objects.CinderObject, **changed: object) -> None:
-    """Tell how an operation of the journal goes.
+    """Send a notification about an operation.
 
     :param phase: 'start', 'end' or 'error'.
-    :param changed: columns that the resource does not have yet in this form; the `reason`.
+    :param changed: columns whose values differ from those of the resource; `reason` of an error.
     """
     event = EVENTS.get(work.verb, work.verb)
     if event in ONCE:
@@ -78,10 +77,10 @@ def operation(ctxt: RequestContext, phase: str, work: objects.Operation,
 
 def tell(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
          publisher: str | None = None, **changed: object) -> None:
-    """Tell of an event of a resource, as an error where its name or publisher says so.
+    """Send a notification about a resource, with priority error for an error.
 
-    :param publisher: 'service.host' of a service that cannot do what was asked; None: the one
-        that has the resource does it.
+    :param publisher: 'service.host' of a service that rejects a request; None: the host of the
+        resource.
     """
     notifier = _notifier()
     if notifier is None:
@@ -93,7 +92,7 @@ def tell(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderOb
 
 
 def describe(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
-    """The fields of a notification, as what JSON can hold."""
+    """Return the payload of a notification, as JSON types."""
     names = FIELDS[kind]
     values = {name: changed.get(field, resource.get(field)) for name, field in names.items()}
     if kind == 'volume':

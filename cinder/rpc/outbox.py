@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where messages wait to be sent, so that nobody who sends one waits for the broker."""
+"""Queues messages for sending, so that senders do not wait for the broker."""
 import logging
 import os
 import queue
@@ -9,16 +9,16 @@ from collections.abc import Callable
 
 LOG = logging.getLogger(__name__)
 
-# While the broker is away, messages are dropped for this many seconds after each failure
-# instead of queueing up behind connection attempts; the operation rows keep the work.
+# After a failure, messages are dropped for this many seconds instead of queueing up behind attempts
+# to connect; the rows of the operations keep the work.
 OUTAGE_PAUSE = 5
 OUTBOX_SIZE = 1000
 
 
 class Outbox:
-    """One thread that sends casts in order, so that no request waits for a slow broker.
+    """Sends messages in order, in one thread, so that no request waits for a slow broker.
 
-    :param consolation: what is told with each message that is dropped.
+    :param consolation: consequence of a dropped message, for the log.
     """
 
     def __init__(self, consolation: str = '') -> None:
@@ -35,17 +35,17 @@ class Outbox:
         try:
             self._queue.put_nowait((send, method))
         except queue.Full:
-            self._drop(method, 'too many messages wait to be sent')
+            self._drop(method, 'the queue of waiting messages is full')
 
     def _start(self) -> None:
-        # A forked worker has the queue of its parent but not the thread.
+        # A forked worker inherits the queue but not the thread.
         self._queue: queue.Queue = queue.Queue(OUTBOX_SIZE)
         self._pid = os.getpid()
         threading.Thread(target=self._run, args=(self._queue,), daemon=True,
                          name='rpc-outbox').start()
 
     def flush(self, seconds: float) -> None:
-        """Wait until everything was sent, for so many seconds at most."""
+        """Wait until all messages are sent, for at most `seconds`."""
         deadline = time.monotonic() + seconds
         while (self._pid == os.getpid() and self._queue.unfinished_tasks
                and time.monotonic() < deadline):
@@ -58,11 +58,11 @@ class Outbox:
 
     def _send(self, send: Callable[[], None], method: str) -> None:
         if time.monotonic() < self._resume_at:
-            self._drop(method, 'the broker is away')
+            self._drop(method, 'the broker is unreachable')
             return
         try:
             send()
-        except Exception as exc:  # whatever one message meets, the next ones must go out
+        except Exception as exc:  # the thread must go on with the next message
             self._resume_at = time.monotonic() + OUTAGE_PAUSE
             self._drop(method, exc)
             return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a broker of transport_url serves us, and waiting for one that does."""
+"""Checks whether a broker of transport_url accepts this service, and waits for one."""
 import logging
 import socket
 import time
@@ -12,20 +12,20 @@ from cinder.rpc import base
 
 LOG = logging.getLogger(__name__)
 
-# Seconds for a connection to a broker: of a service that waits for it, and of one that only looks.
+# Connection timeouts in seconds: for a service that waits for the broker, and for a single check.
 CONNECT_SECONDS, GLANCE_SECONDS = 5, 1
 
 
 def wait_for_broker(pause: float = 0.5, longest: float = 15, topic: str | None = None,
                     servers: Sequence[str] = (), ask: Callable | None = None) -> None:
-    """Return once a broker of `transport_url` serves us; at once for the in-memory bus.
+    """Wait until a broker of `transport_url` accepts this service; the in-memory bus needs no wait.
 
-    Without this the library would retry by itself, with an error in the log for each attempt.
+    Otherwise the library would retry by itself and log an error for each attempt.
 
     :param pause: seconds between the first two attempts, doubled each time up to `longest`.
-    :param topic: whose queues to declare, as get_server() will; None: none.
-    :param servers: names of the service that has them.
-    :param ask: takes the place of broker.ask().
+    :param topic: topic whose queues are declared, as get_server() does; None: none.
+    :param servers: server names of the service.
+    :param ask: replaces broker.ask().
     :raises InvalidConfigurationValue: the broker refuses the login, the virtual host or a queue.
     """
     url, told = base.transport_url(), False
@@ -34,19 +34,19 @@ def wait_for_broker(pause: float = 0.5, longest: float = 15, topic: str | None =
         if trouble is None:
             break
         if not told:
-            LOG.warning('The message broker (%s) does not answer: waiting for it. %s',
+            LOG.warning('The message broker (%s) does not respond; waiting for it. %s',
                         ', '.join(f'{name}:{port}' for name, port in _addresses(url)), trouble)
             told = True
         time.sleep(pause)
         pause = min(pause * 2, longest)
     if told:
-        LOG.info('The message broker answers.')
+        LOG.info('The message broker responds.')
 
 
 def check_broker() -> None:
-    """Ask a broker that is there whether it lets us in; one that is away is not waited for.
+    """Check the login if a broker is reachable; do not wait for one that is not.
 
-    :raises InvalidConfigurationValue: it refuses the login or the virtual host.
+    :raises InvalidConfigurationValue: the broker refuses the login or the virtual host.
     """
     _trouble(base.transport_url(), GLANCE_SECONDS)
 
@@ -57,7 +57,7 @@ def _addresses(url: messaging.TransportURL) -> list[tuple[str, int]]:
 
 def _trouble(url: messaging.TransportURL, seconds: float, topic: str | None = None,
              servers: Sequence[str] = (), ask: Callable | None = None) -> str | None:
-    """Why no broker serves us at this time; None: one does, or it is none that can be asked."""
+    """Return why no broker accepts this service now; None if one does or it cannot be checked."""
     addresses = _addresses(url)
     if not addresses:
         return None
@@ -73,7 +73,7 @@ def _trouble(url: messaging.TransportURL, seconds: float, topic: str | None = No
 
 
 def _ask(*arguments: object) -> None:
-    from cinder.rpc import broker  # other buses need not load it
+    from cinder.rpc import broker  # loaded only for RabbitMQ
     broker.ask(*arguments)
 
 

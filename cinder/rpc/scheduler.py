@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every message that the scheduler understands, as its callers see it."""
+"""RPC client of the scheduler."""
 from cinder import objects
 from cinder.context import RequestContext
 from cinder.rpc import client
@@ -16,20 +16,20 @@ class SchedulerAPI(client.RPCAPI):
     RPC_API_VERSION = '1.0'
 
     def _address(self, operation: objects.Operation) -> str | None:
-        """Any scheduler."""
+        """Return None: any scheduler."""
         return None
 
     def update_service_capabilities(self, ctxt: RequestContext, service_name: str, host: str,
                                     capabilities: dict, timestamp: str,
                                     cluster_name: str | None = None) -> None:
-        """Tell all schedulers what the back end 'host@backend' has and can.
+        """Report the capabilities of the back end 'host@backend' to all schedulers.
 
-        :param timestamp: when it was measured, ISO 8601 in UTC.
+        :param timestamp: time of the measurement, ISO 8601 in UTC.
         """
         self.cctxt(version='1.0', fanout=True).cast(
             ctxt, 'update_service_capabilities', service_name=service_name, host=host,
             capabilities=capabilities, timestamp=timestamp, cluster_name=cluster_name)
 
     def get_pools(self, ctxt: RequestContext, filters: dict | None = None) -> list[dict]:
-        """The pools that a scheduler knows: [{'name', 'capabilities'}]."""
+        """Return the pools that a scheduler knows: [{'name', 'capabilities'}]."""
         return self.cctxt(version='1.0').call(ctxt, 'get_pools', filters=filters)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A trace of osprofiler goes with the messages of its request. osprofiler is imported elsewhere, by
-cinder.service.profiler, and only where it is switched on; without it nothing happens here."""
+"""Passes the osprofiler trace of a request along with its messages. cinder.service.profiler imports
+osprofiler, if it is enabled; otherwise the functions here do nothing."""
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
 
-# Key of a message's context; the same name as in other services.
+# Key in the context of a message, as in other services.
 KEY = 'trace_info'
 
 
@@ -14,7 +14,7 @@ def _library():
 
 
 def current() -> dict | None:
-    """Where in its trace this thread is; None where nothing is traced."""
+    """Return the position of this thread in its trace; None without a trace."""
     library = _library()
     trace = library and library.get()
     if not trace:
@@ -25,9 +25,9 @@ def current() -> dict | None:
 
 @contextlib.contextmanager
 def follow(ctxt: Mapping, method: str | None) -> Iterator[None]:
-    """Make the body a part of the trace that a message came with.
+    """Add the body to the trace of a message.
 
-    :param ctxt: the context of the message, as it was sent.
+    :param ctxt: context of the message, as it was sent.
     """
     library, info = _library(), ctxt.get(KEY)
     if not (library and info):
@@ -39,5 +39,5 @@ def follow(ctxt: Mapping, method: str | None) -> Iterator[None]:
         yield
     finally:
         library.stop()
-        # The thread serves other messages next.
+        # The thread handles other messages next.
         library.clean()

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every message that the volume service understands, as its callers see it.
+"""RPC client of the volume service.
 
-A cast is a nudge: the operation row makes sure that the work is done even when it is lost.
+A cast only starts an operation early: the row of the operation ensures that the work is done even
+if the message is lost.
 """
 from cinder import objects
 from cinder.context import RequestContext
@@ -20,7 +21,7 @@ class VolumeAPI(client.RPCAPI):
     RPC_API_VERSION = '1.2'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> client.Sender:
-        """A sender that reaches the back end, or any host of its cluster."""
+        """Return a sender for the back end, or for any host of its cluster."""
         return self.cctxt(host=cluster or host, version=version)
 
     def _ask(self, ctxt: RequestContext, method: str, volume: objects.Volume, *,
@@ -29,66 +30,66 @@ class VolumeAPI(client.RPCAPI):
             ctxt, method, volume=volume, **arguments)
 
     def use_backend(self, ctxt: RequestContext, host: str, backend_id: str | None) -> None:
-        """Tell a host of a cluster which copy of its data the cluster uses."""
+        """Tell a host of a cluster which copy of its data the cluster uses (failover)."""
         self.cctxt(host=host, version='1.0').cast(ctxt, 'use_backend', backend_id=backend_id)
 
     def initialize_connection(self, ctxt: RequestContext, volume: objects.Volume,
                               connector: dict) -> dict:
-        """Export the volume; returns {'driver_volume_type', 'data', ...}."""
+        """Export the volume to a connector; return {'driver_volume_type', 'data', ...}."""
         return self._ask(ctxt, 'initialize_connection', volume, connector=connector)
 
     def terminate_connection(self, ctxt: RequestContext, volume: objects.Volume,
                              connector: dict | None, force: bool = False) -> None:
-        """End the access of a connector (None: of all) and return when it is ended."""
+        """End the access of a connector (None: of all) and wait until it has ended."""
         self._ask(ctxt, 'terminate_connection', volume, connector=connector, force=force)
 
     def attachment_update(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
-        """Connect an attachment; returns its connection info."""
+        """Connect an attachment; return its connection info."""
         return self._ask(ctxt, 'attachment_update', volume, connector=connector,
                          attachment_id=attachment_id)
 
     def attachment_delete(self, ctxt: RequestContext, volume: objects.Volume,
                           attachment_id: str) -> None:
-        """Disconnect an attachment and return when the back end has let go."""
+        """Disconnect an attachment and wait until the back end has removed the export."""
         self._ask(ctxt, 'attachment_delete', volume, attachment_id=attachment_id)
 
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
-        """Where a service on the same machine reaches the bytes of a volume.
+        """Return how a service on the same machine reaches the data of a volume.
 
-        :param machine: as utils.machine_id() names it.
-        :returns: {'path', 'reads_zeros'}: None where `machine` is another one; whether what was
-            never written reads zeros.
+        :param machine: machine of the service, see utils.machine_id().
+        :returns: {'path', 'reads_zeros'}: path of the device, None on another machine; whether
+            blocks that were never written read as zeros.
         """
         return self._ask(ctxt, 'device_of', volume, machine=machine)
 
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                            backup: objects.Backup, machine: str) -> dict:
-        """A device with the bytes of a volume in status backing-up, or of a snapshot of it that
-        `backup` names. They do not change until close_backup_source, which has to follow, also
-        for a backup that failed; until then the same device is returned again.
+        """Return a device with the data of a volume in status backing-up, or of the snapshot that
+        `backup` names. The data does not change until close_backup_source(), which must be called,
+        also for a failed backup; until then the same device is returned again.
 
-        :param machine: of the backup service, as utils.machine_id() names it.
-        :returns: {'path'}: None where the volume is on another machine, and nothing was done.
-        :raises InvalidVolume: somebody has the volume, and its storage cannot read snapshots.
+        :param machine: machine of the backup service, see utils.machine_id().
+        :returns: {'path'}: None on another machine, without any effect.
+        :raises InvalidVolume: the volume is in use, and its storage cannot read snapshots.
         """
         return self._ask(ctxt, 'open_backup_source', volume, version='1.1', backup=backup,
                          machine=machine)
 
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
-        """Give the device back; nothing is left of what was made for it.
+        """Release the device and remove everything that was created for it.
 
-        :raises SnapshotIsBusy: it is still open.
+        :raises SnapshotIsBusy: the device is still open.
         """
         self._ask(ctxt, 'close_backup_source', volume, version='1.1', backup=backup)
 
     def get_manageable_volumes(self, ctxt: RequestContext, host: str | None, cluster: str | None, *,
                                limit: int, offset: int = 0, marker: dict | None = None,
                                sort: list | None = None) -> list[dict]:
-        """What a back end could take over, see driver.ManagesVolumes.
+        """Return the unmanaged volumes of a back end, see driver.ManagesVolumes.
 
-        :param marker: reference of the last entry of the page before.
+        :param marker: reference of the last entry of the previous page.
         :param sort: [('reference' or 'size', 'asc' or 'desc')].
         """
         return self._to(host, cluster).call(ctxt, 'get_manageable_volumes', limit=limit,
@@ -97,15 +98,15 @@ class VolumeAPI(client.RPCAPI):
     def get_manageable_snapshots(self, ctxt: RequestContext, host: str | None, cluster: str | None,
                                  *, limit: int, offset: int = 0, marker: dict | None = None,
                                  sort: list | None = None) -> list[dict]:
-        """The same for snapshots, see driver.ManagesSnapshots."""
+        """Return the unmanaged snapshots of a back end, see driver.ManagesSnapshots."""
         return self._to(host, cluster).call(ctxt, 'get_manageable_snapshots', limit=limit,
                                             offset=offset, marker=marker, sort=sort)
 
     def get_capabilities(self, ctxt: RequestContext, host: str, discover: bool = False) -> dict:
-        """What the back end 'host@backend' can do, asked of the driver itself."""
+        """Return the capabilities of the back end 'host@backend', as its driver reports them."""
         return self.cctxt(host=host, version='1.0').call(ctxt, 'get_capabilities',
                                                          discover=discover)
 
     def publish_service_capabilities(self, ctxt: RequestContext) -> None:
-        """Ask all volume services to report to the schedulers now."""
+        """Ask all volume services to send their capabilities to the schedulers now."""
         self.cctxt(version='1.0', fanout=True).cast(ctxt, 'publish_service_capabilities')

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API as a WSGI application, for our own server and for others."""
+"""The API as a WSGI application, for the built-in server and for external ones."""
 import os
 import warnings
 
-# oslo.messaging imports eventlet even where nothing uses it, and eventlet warns of itself.
+# oslo.messaging imports eventlet even if nothing uses it, and eventlet warns about itself.
 warnings.filterwarnings('ignore', message='\nEventlet is deprecated')
-# oslo.messaging imports eventlet, and that dnspython: a fifth of a second of every start, for a way
-# to look up names that nothing here uses.
+# oslo.messaging imports eventlet, which imports dnspython for name resolution. It takes a fifth of
+# a second of every start, and nothing here uses it.
 os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')

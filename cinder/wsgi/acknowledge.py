@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests do not wait for the network stack of an external WSGI server's host.
+"""Makes the kernel acknowledge requests at once under an external WSGI server.
 
-After an answer the kernel waits up to 40 ms before it acknowledges what comes next, and a client
-that sends a request in pieces holds back all but the first one until then.
+After a response, the kernel delays the next acknowledgement by up to 40 ms. A client that sends a
+request in several packets waits for it before it sends the second one.
 """
 import contextlib
 import os
@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 try:
-    import uwsgi  # there inside of that server only
+    import uwsgi  # exists only inside uWSGI
 except ImportError:
     uwsgi = None
 
 
 class Acknowledging:
-    """Middleware: what a connection brings after an answer is acknowledged as soon as it is read.
+    """Middleware that acknowledges the data of a connection as soon as it is read.
 
     :param application: the rest of the pipeline.
     """
@@ -30,7 +30,7 @@ class Acknowledging:
 
 
 class _Answer:
-    """The pieces of an answer; the server closes it when it has sent them (PEP 3333)."""
+    """The body of a response; the server closes it after sending (PEP 3333)."""
 
     def __init__(self, pieces: Iterable[bytes], environ: dict[str, Any]) -> None:
         self._pieces, self._environ = pieces, environ
@@ -41,13 +41,13 @@ class _Answer:
     def close(self) -> None:
         if hasattr(self._pieces, 'close'):
             self._pieces.close()
-        # It is no TCP connection behind some proxies; another system has no such option.
+        # Not a TCP connection behind some proxies; other systems do not have the option.
         with contextlib.suppress(OSError, AttributeError), _connection(self._environ) as found:
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
 
 
 def _connection(environ: dict[str, Any]) -> contextlib.AbstractContextManager:
-    """The socket of a request, or None where the server does not tell."""
+    """Return the socket of a request, or None if the server does not provide it."""
     if uwsgi:
         return socket.socket(fileno=os.dup(uwsgi.connection_fd()))
     return contextlib.nullcontext(environ.get('gunicorn.socket'))

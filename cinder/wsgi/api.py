@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`application`: the API for an external WSGI server such as uWSGI, gunicorn or mod_wsgi.
 
-That server forks, listens and stops; nothing is patched here, so its threads are real ones.
+That server forks, listens and stops. Nothing is monkey-patched, so its threads are native ones.
 """
 import os
 
@@ -15,7 +15,7 @@ from cinder.db import services
 from cinder.rpc import base as rpc
 from cinder.wsgi import acknowledge, middleware
 
-# The command line is the server's: files are named in the environment, ';' between them.
+# The command line belongs to the server: an environment variable has the files, separated by ';'.
 FILES = 'OS_CINDER_CONFIG_FILES'
 FOLDER = 'OS_CINDER_CONFIG_DIR'
 
@@ -30,7 +30,7 @@ def _arguments() -> list[str]:
 def initialize_application():
     """Configure this process and build the application of api_paste_config.
 
-    :raises SystemExit: a file or value is wrong.
+    :raises SystemExit: a file or value is not valid.
     """
     objects.register_all()
     logging.register_options(CONF)

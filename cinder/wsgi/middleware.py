@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Defaults that the middleware of the API needs before it is loaded; operators may change them."""
+"""Sets defaults of the middleware of the API before it is loaded; operators may override them."""
 from cinder import lazy_import
 
-# 4 MB that oslo.middleware needs only for the page of a detailed /healthcheck.
+# oslo.middleware needs it only for the page of a detailed /healthcheck; it takes 4 MB.
 lazy_import.load_when_used('jinja2')
 
 from oslo_middleware import cors  # noqa: E402
@@ -11,7 +11,7 @@ from cinder.conf import CONF, server  # noqa: E402
 
 
 def set_defaults() -> None:
-    """Let browsers send and read the headers of this API, from the origins that [cors] allows."""
+    """Allow browsers to send and read the headers of this API, from the origins in [cors]."""
     cors.set_defaults(
         allow_headers=['X-Auth-Token', 'X-Identity-Status', 'X-Roles', 'X-Service-Catalog',
                        'X-User-Id', 'X-Tenant-Id', 'X-OpenStack-Request-ID', 'X-Trace-Info',

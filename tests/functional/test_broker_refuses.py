@@ -19,7 +19,7 @@ def ended(process: Daemon) -> str:
 
 @pytest.mark.parametrize('module', ['api', 'scheduler', 'volume'])
 @pytest.mark.parametrize(('change', 'words'), [
-    (('guest:guest', 'guest:s3cret'), 'refuses the user or password'),
+    (('guest:guest', 'guest:s3cret'), 'refused the user or password'),
     (('/refusing', '/no-such-vhost'), 'no-such-vhost')])
 def test_a_login_or_virtual_host_that_is_refused(daemon, broker, module, change, words):
     url = broker.url('refusing').replace(*change)

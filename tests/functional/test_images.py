@@ -236,7 +236,7 @@ def test_an_image_service_that_dies(suite, client, image_service, big):
     wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
     image_service.kill9()
     try:
-        assert 'The image service cannot be used' in wait_for_failure(client, volume)
+        assert 'The image service is unavailable' in wait_for_failure(client, volume)
         answer = client.request('POST', 'volumes', {
             'volume': {'size': 1, 'imageRef': '00000000-0000-4000-8000-000000000009'}})
         assert answer.status == 503 and 'image service' in str(answer)

@@ -74,14 +74,14 @@ def test_who_was_stopped_for_longer_than_a_lease_makes_nothing_more(cluster):
     volume = client.create_volume(1)
     asleep = wait_until(lambda: [pid for pid in cluster.pids() if is_stopped(pid)], 10,
                         'a process to stop')
-    before = cluster.said('may be held by somebody else')
+    before = cluster.said('another process may hold it')
     try:
         client.wait_for_status('volume', volume['id'], 'available', seconds=30)
         client.delete(f'volumes/{volume["id"]}', expect=202)
         client.wait_gone('volume', volume['id'])
     finally:
         os.kill(asleep[0], signal.SIGCONT)
-    wait_until(lambda: cluster.said('may be held by somebody else') > before, 10, cluster.tails)
+    wait_until(lambda: cluster.said('another process may hold it') > before, 10, cluster.tails)
     time.sleep(1)
     assert list(cluster.volumes.glob(f'*{volume["id"]}*')) == []
     Oracle(cluster).check()

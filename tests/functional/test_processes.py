@@ -275,7 +275,7 @@ def refused(process: Daemon) -> str:
     ('volume', {'enabled_backends': 'files,files'}, 'files more than once'),
     ('volume', {'enabled_backends': 'files,gone'}, 'no file has a section [gone]'),
     ('all', {'enabled_backends': 'files\n  host = here'}, 'begins with a blank'),
-    ('scheduler', {'host': 'a@b'}, 'holds "@"'),
+    ('scheduler', {'host': 'a@b'}, 'contains "@"'),
     ('api', {'public_endpoint': 'example.com'}, 'public_endpoint'),
     ('api', {'debug': 'perhaps'}, '[DEFAULT] debug = perhaps'),
     ('scheduler', {'state_path': '/srv/$home'}, '$$'),
@@ -377,10 +377,10 @@ def test_a_missing_broker_is_waited_for_and_does_not_hinder_the_stop(daemon):
     scheduler = daemon('scheduler', transport_url=f'rabbit://a:b@127.0.0.1:{free_port()}/')
     sync(scheduler)
     scheduler.start()
-    scheduler.says('does not answer: waiting for it')
+    scheduler.says('does not respond; waiting for it')
     time.sleep(2)
     assert scheduler.running
-    assert scheduler.text().count('does not answer') == 1
+    assert scheduler.text().count('does not respond') == 1
     assert 'is unreachable' not in scheduler.text()
     assert scheduler.end(seconds=10) == 0
 

@@ -117,7 +117,8 @@ def test_old_defaults_count_when_the_new_are_not_enforced(rules):
 def test_files_with_old_names_count(rules, old, new, caplog):
     rules(f'"{old}": "role:keeper"\n')
     assert caller('keeper').can(new) and not caller('reader').can(new)
-    told, = [record.getMessage() for record in caplog.records if 'of old' in record.getMessage()]
+    told, = [record.getMessage() for record in caplog.records
+             if 'deprecated rule' in record.getMessage()]
     assert old in told and new in told
 
 

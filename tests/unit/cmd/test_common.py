@@ -63,7 +63,7 @@ def test_every_value_is_read_at_the_start(read, text, word):
 def test_unknown_options_are_named_and_impossible_intervals_mended(read, caplog):
     read('[DEFAULT]\nno_such_option = 1\nservice_down_time = 5\nreport_interval = 10\n')
     common.warn_of_configuration()
-    assert '[DEFAULT] no_such_option' in caplog.text and '25 s is used' in caplog.text
+    assert '[DEFAULT] no_such_option' in caplog.text and 'using 25 seconds' in caplog.text
     assert CONF.service_down_time == 25
     CONF.clear_override('service_down_time')
 

@@ -170,7 +170,7 @@ def test_a_useless_lock_service_is_named(url):
 @pytest.mark.parametrize(('url', 'words'), [
     ('', 'empty'), ('nonsense', 'no lock service nonsense'), ('pigeon://h', 'no lock service'),
     ('file://tmp/locks', 'not of the form'), ('file:///proc/no/such', '/proc'),
-    ('file:///dev/null', 'not a folder'), ('file:///tmp/x?timeout=soon', 'soon'),
+    ('file:///dev/null', 'not a directory'), ('file:///tmp?timeout=soon', 'soon'),
     ('redis://u:s3cret@h:99999', 'Port out of range'), ('etcd3+http://h:soon', 'soon'),
     ('zookeeper://u:s3cret@h', 'kazoo is not installed')])
 def test_a_wrong_url_is_one_line_at_start(url, words):

@@ -52,7 +52,7 @@ def test_usable_urls(told, url):
     ('mysql://u:s3cret@h/c?connect_timeout=soon', 'soon'),
     ('postgresql://u:s3cret@h/c?sslmode=maybe', 'invalid sslmode'),
     ('sqlite://', 'must be a file'), ('sqlite:///:memory:', 'must be a file'),
-    ('sqlite:////proc/no/such/folder/x', '/proc'), ('sqlite:////dev/null/x', 'not a folder'),
+    ('sqlite:////proc/no/such/folder/x', '/proc'), ('sqlite:////dev/null/x', 'not a directory'),
     ('sqlite:////etc', 'not a file'), ('sqlite:////etc/passwd', 'not an SQLite database'),
     (f'sqlite:///{"x" * 300}', 'name too long'),
 ])

@@ -299,5 +299,5 @@ def test_waiting_for_a_broker_says_so_once(caplog):
         threading.Timer(0.05, listener.listen).start()
         reachability.wait_for_broker(pause=0.01, longest=0.01, ask=lambda *_arguments: None)
     texts = [r.getMessage() for r in caplog.records if r.name == 'cinder.rpc.reachability']
-    assert [text.split(':')[0] for text in texts][1:] == ['The message broker answers.']
-    assert 'does not answer' in texts[0]
+    assert [text.split(':')[0] for text in texts][1:] == ['The message broker responds.']
+    assert 'does not respond' in texts[0]

@@ -39,8 +39,8 @@ def test_usable_buses(told, url, options):
 @pytest.mark.parametrize(('url', 'options', 'words'), [
     ('', {}, 'No scheme'), ('nonsense', {}, 'No scheme'), ('pigeon://h', {}, 'pigeon'),
     ('amqp://u:s3cret@h', {}, 'driver "amqp"'), ('kafka://u:s3cret@h', {}, 'confluent_kafka'),
-    ('rabbit:/u:s3cret@h/', {}, 'no host'), ('rabbit://u:s3cret@h:99999/', {}, 'no port 99999'),
-    ('rabbit://u:s3cret@h:0/', {}, 'no port 0'), ('rabbit://u:s3cret@h:soon/', {}, 'expected'),
+    ('rabbit:/u:s3cret@h/', {}, 'no host'), ('rabbit://u:s3cret@h:99999/', {}, 'port 99999'),
+    ('rabbit://u:s3cret@h:0/', {}, 'port 0'), ('rabbit://u:s3cret@h:soon/', {}, 'expected'),
     ('rabbit://u:s3cret/more@h/', {}, 'write @ as %40'),
     ('rabbit://u:s3cret@[::1/', {}, 'expected'),
     ('rabbit://u:s3cret@h/v?pigeon=1', {}, 'pigeon'),
@@ -48,7 +48,7 @@ def test_usable_buses(told, url, options):
     ('rabbit://h', {'rabbit_stream_fanout': True}, 'rabbit_qos_prefetch_count'),
     ('rabbit://h', {'kombu_compression': 'pigeon'}, 'kombu_compression = pigeon'),
     ('rabbit://h', {'ssl': True, 'ssl_version': 'pigeon'}, 'pigeon'),
-    ('rabbit://h', {'ssl': True, 'ssl_ca_file': '/no/such/file'}, 'ssl_ca_file is not there'),
+    ('rabbit://h', {'ssl': True, 'ssl_ca_file': '/no/such/file'}, 'ssl_ca_file does not exist'),
     ('rabbit://h', {'ssl': True, 'ssl_ca_file': '/etc/passwd'}, 'ssl_ca_file = /etc/passwd'),
     ('rabbit://h', {'ssl': True, 'ssl_cert_file': '/etc/passwd'}, 'ssl_cert_file = /etc/passwd'),
 ])

@@ -106,7 +106,7 @@ def test_one_that_always_does_is_told(ctxt, service, accepted, run, tmp_path):
     failed = volumes_db.get(ctxt, made)
     assert (failed.status, failed.bootable, failed.glance_metadata) == ('error', False, {})
     assert told(ctxt, made) == ('copy image to volume:'
-                                'The image service cannot be used at this time.')
+                                'The image service is unavailable at this time.')
     assert not list((tmp_path / 'conversion').iterdir())
 
 

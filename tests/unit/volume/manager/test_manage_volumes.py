@@ -107,7 +107,7 @@ def test_what_cannot_be_taken_over_says_why_and_is_deleted_without_touching_anyt
 def test_a_volume_of_ours_is_refused_by_its_name_or_by_its_owner(ctxt, manager, accept, theirs,
                                                                 monkeypatch):
     mine = _run(ctxt, manager, *reversed(accept({'source-name': 'theirs'})))
-    with pytest.raises(exception.ManageExistingAlreadyManaged, match='managed already'):
+    with pytest.raises(exception.ManageExistingAlreadyManaged, match='already managed'):
         accept({'source-name': mine.name})
     monkeypatch.setattr(volumes_db, 'is_on_storage', lambda *_args: False)
     volume, operation = accept({'source-name': mine.name})
