@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from cinder import utils
+from cinder import masking
 from cinder.api import checks as api_checks
 from cinder.conf import (
     directories,
@@ -142,4 +142,4 @@ def warn(conf: cfg.ConfigOpts) -> None:
     """Log the problems that are not fatal, most of which first_fatal() has found."""
     for problem in (*_warnings, *LATE(conf)):
         LOG.log(logging.ERROR if problem.grave else logging.WARNING, '%s',
-                utils.masked(problem.text))
+                masking.masked(problem.text))

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from oslo_config import cfg
 from oslo_service import sslutils
 
-from cinder import exception, utils
+from cinder import exception, failures
 from cinder.api import filters
-from cinder.conf import server
+from cinder.conf import certificates, server
 from cinder.conf.problem import Problem
 
 # Messages of a handshake in memory, one way; TLS 1.3 needs three, older versions five.
@@ -37,7 +37,7 @@ def _unreadable(path: str) -> str | None:
         with open(path, encoding='utf-8') as file:
             configparser.RawConfigParser(strict=False).read_file(file)
     except (OSError, ValueError, configparser.Error) as exc:
-        return getattr(exc, 'strerror', None) or utils.one_line(exc)
+        return getattr(exc, 'strerror', None) or failures.one_line(exc)
     return None
 
 
@@ -47,9 +47,9 @@ def check_policy_file(_conf: cfg.ConfigOpts) -> Iterator[Problem]:
     try:
         policy.enforcer()
     except exception.InvalidPolicyFile as exc:
-        yield Problem(utils.one_line(exc))
+        yield Problem(failures.one_line(exc))
     except Exception as exc:  # whatever the library makes of its options
-        yield Problem(f'The options of [oslo_policy] cannot be used: {utils.one_line(exc)}')
+        yield Problem(f'The options of [oslo_policy] cannot be used: {failures.one_line(exc)}')
 
 
 def check_filters_file(conf: cfg.ConfigOpts) -> Iterator[Problem]:
@@ -71,7 +71,7 @@ def check_tls(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             return
         # The library would ask for the pass phrase on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
-            conf.ssl.cert_file, conf.ssl.key_file, password=utils.no_pass_phrase)
+            conf.ssl.cert_file, conf.ssl.key_file, password=certificates.no_pass_phrase)
         with socket.socket() as unconnected:
             context = sslutils.wrap(conf, unconnected).context
         _shake_hands(context)
@@ -83,7 +83,7 @@ def check_tls(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 def _said(exc: Exception) -> str:
     """OpenSSL's words without the place in its source."""
-    return utils.one_line(exc).partition(' (_ssl.c')[0]
+    return failures.one_line(exc).partition(' (_ssl.c')[0]
 
 
 def _shake_hands(context: ssl.SSLContext) -> None:

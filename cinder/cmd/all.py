@@ -8,7 +8,7 @@ from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
 from oslo_service.service import ServiceBase
 
-from cinder import config_check, objects, service, utils
+from cinder import config_check, masking, objects, service
 from cinder.wsgi import middleware
 from cinder.cmd import common, scheduler, volume
 from cinder.conf import CONF
@@ -62,7 +62,7 @@ def _prepare_state() -> None:
     from cinder.db import migration
     url = CONF.database.connection
     if url.startswith('sqlite:') and migration.db_version() != migration.head():
-        LOG.info('Bringing the tables of %s to this release.', utils.masked(url))
+        LOG.info('Bringing the tables of %s to this release.', masking.masked(url))
         migration.db_sync()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from oslo_log import log
 
 from cinder import conf as cinder_conf
-from cinder import config_check, operations, service, utils, version
+from cinder import config_check, failures, fault_points, masking, operations, service, version
 from cinder.conf import CONF, logs
 from cinder.db import session
 
@@ -27,14 +27,14 @@ def errors_in_one_line() -> Iterator[None]:
         return
     except Exception as exc:
         LOG.debug('Start failed.', exc_info=True)
-        text = utils.one_line(exc)
+        text = failures.one_line(exc)
     # Out of the block above: the log would add the exception once more.
     stop_with(text)
 
 
 def stop_with(reason: object) -> None:
     """Print why the program cannot run, log it too if the log is elsewhere, and exit with 1."""
-    text = utils.masked(' '.join(str(reason).split())) or type(reason).__name__
+    text = masking.masked(' '.join(str(reason).split())) or type(reason).__name__
     if CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal:
         LOG.critical('%s', text)
     sys.exit(f'{os.path.basename(sys.argv[0])}: {text}')
@@ -61,7 +61,7 @@ def read_configuration(*programs: str) -> None:
     fatal = config_check.first_fatal(CONF, *programs)
     if fatal:
         stop_with(fatal)
-    utils.arm_fault_points(CONF.fault_points)
+    fault_points.arm(CONF.fault_points)
 
 
 def start_logging() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from oslo_config import cfg
 from oslo_utils import strutils
 
-from cinder import config_check, utils
+from cinder import config_check, masking
 from cinder.conf import CONF, known_options, library, option_values
 from cinder.conf.library import DEFAULT
 
@@ -26,7 +26,7 @@ def check(program: str | None = None) -> int:
         fatal += problem.fatal
         kind = 'error' if problem.fatal else 'warning'
         concerned = '' if programs == wanted else f' ({", ".join(sorted(programs))})'
-        print(f'{kind}: {utils.masked(problem.text)}{concerned}')
+        print(f'{kind}: {masking.masked(problem.text)}{concerned}')
     return 1 if fatal else 0
 
 
@@ -97,4 +97,4 @@ def _shown(name: str, value: object, secret: bool) -> str:
     line = f'{name} = {text}'
     if not secret and '://' not in text and strutils.mask_password(line) == line:
         return text
-    return utils.masked(text) if '://' in text and not secret else _HIDDEN
+    return masking.masked(text) if '://' in text and not secret else _HIDDEN

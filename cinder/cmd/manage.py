@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
-from cinder import config_check, context, exception, objects, utils, version
+from cinder import config_check, context, exception, masking, objects, version
 from cinder.cmd import config_commands, journal, quota_recount, volume_doctor
 from cinder.conf import CONF
 from cinder.db import errors, migration, purge, services
@@ -68,8 +68,9 @@ def service_list() -> None:
             'Object Version', 'Cluster', 'Reason'),
            ((row.binary, row.host, row.availability_zone,
              'disabled' if row.disabled else 'enabled', 'up' if row.is_up else 'down',
-             row.updated_at and utils.time_text(row.updated_at), row.rpc_current_version,
-             row.object_current_version, row.cluster_name, row.disabled_reason) for row in rows))
+             row.updated_at and row.updated_at.isoformat(' ', 'microseconds'),
+             row.rpc_current_version, row.object_current_version, row.cluster_name,
+             row.disabled_reason) for row in rows))
 
 
 def service_remove(binary: str, host_name: str) -> int | None:
@@ -195,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The commands that show what is wrong do not stop at it.
     fatal = command.name != 'config' and config_check.first_fatal(CONF, config_check.MANAGE)
     if fatal:
-        return _complain(f'cinder-manage: {utils.masked(fatal)}', 1)
+        return _complain(f'cinder-manage: {masking.masked(fatal)}', 1)
     # To the terminal and never to log_file: run as root, it would take the file from the daemons.
     logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
     try:

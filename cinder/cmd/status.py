@@ -11,7 +11,7 @@ from oslo_log import log as oslo_log
 from oslo_upgradecheck import common_checks, upgradecheck
 
 from cinder import conf as cinder_conf
-from cinder import config_check, context, exception, utils, version
+from cinder import config_check, context, exception, failures, masking, version
 from cinder.conf import CONF
 from cinder.db import migration, types
 
@@ -33,7 +33,7 @@ def _reporting(check: Callable) -> Callable:
         try:
             return check(*args, **kwargs)
         except Exception as exc:  # of any library, for instance because a value is wrong
-            return _failure(f'This cannot be checked: {utils.one_line(exc)}')
+            return _failure(f'This cannot be checked: {failures.one_line(exc)}')
     return report
 
 
@@ -60,7 +60,7 @@ class Checks(upgradecheck.UpgradeCommands):
     def configuration(self) -> upgradecheck.Result:
         """What `cinder-manage config check` finds."""
         found = list(config_check.problems(CONF))
-        text = ' '.join(utils.masked(problem.text) for problem in found)
+        text = ' '.join(masking.masked(problem.text) for problem in found)
         if any(problem.fatal for problem in found):
             return _failure(text)
         return _warning(text) if found else SUCCESS

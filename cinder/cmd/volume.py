@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 from oslo_reports import opts as gmr_opts
 
-from cinder import exception, objects, service, utils
+from cinder import exception, failures, objects, service
 from cinder.cmd import common
 from cinder.conf import CONF, backend
 from cinder.db import services
@@ -60,7 +60,7 @@ def create_service(name: str) -> service.Service | None:
             availability_zone=options.backend_availability_zone)
     except Exception as exc:  # one back end's trouble must not keep the others down
         LOG.debug('Back end %s cannot be made.', name, exc_info=True)
-        trouble = utils.one_line(exc)
+        trouble = failures.one_line(exc)
     # Out of the block above: the log would add the exception once more.
     LOG.error('Back end %s is skipped: %s', name, trouble)
     return None

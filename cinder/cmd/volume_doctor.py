@@ -5,7 +5,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 
-from cinder import context, exception, utils
+from cinder import class_paths, context, exception
 from cinder.cmd import common
 from cinder.conf import CONF
 from cinder.volume import configuration, driver
@@ -35,7 +35,7 @@ def _findings(name: str) -> Iterator[dict[str, str]]:
     options = configuration.Configuration(config_group=name)
     host = f'{options.backend_host or CONF.host}@{name}'
     cluster = f'{CONF.cluster}@{name}' if CONF.cluster else None
-    made = utils.load_class('volume_driver', options.volume_driver)(
+    made = class_paths.load('volume_driver', options.volume_driver)(
         configuration=options, host=host, cluster_name=cluster)
     ctxt = context.get_admin_context()
     try:

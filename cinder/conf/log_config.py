@@ -11,7 +11,7 @@ from oslo_config import cfg
 from oslo_context import context
 from oslo_log import formatters
 
-from cinder import utils
+from cinder import failures
 from cinder.conf.problem import Problem
 
 _SECTIONS = ('loggers', 'handlers', 'formatters')
@@ -54,7 +54,7 @@ def check_formats(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                 datefmt=conf.log_date_format).format(record)
         except (KeyError, ValueError, TypeError, IndexError) as exc:
             yield Problem(f'[DEFAULT] {" or ".join(options)} cannot be used: '
-                          f'{utils.one_line(exc).rstrip(".")}; expected %(NAME)s with the '
+                          f'{failures.one_line(exc).rstrip(".")}; expected %(NAME)s with the '
                           'attribute names of log records.')
             return
 
@@ -65,6 +65,6 @@ def _unusable(path: str) -> str | None:
         with open(path, encoding='utf-8') as file:
             parser.read_file(file)
     except (OSError, ValueError, configparser.Error) as exc:
-        return getattr(exc, 'strerror', None) or utils.one_line(exc)
+        return getattr(exc, 'strerror', None) or failures.one_line(exc)
     missing = [name for name in _SECTIONS if not parser.has_section(name)]
     return f'it has no section [{missing[0]}].' if missing else None

@@ -7,7 +7,7 @@ import logging
 from oslo_config import cfg
 from oslo_log import formatters, log
 
-from cinder import utils
+from cinder import masking
 
 # Libraries that log what this service logs itself, or warn without need: alembic logs each step,
 # oslo.service the address and each stop, amqp the closing of a channel, oslo.db a traceback for
@@ -43,7 +43,7 @@ class Formatter(formatters.ContextFormatter):
         summary = record.error_summary  # type: ignore[attr-defined] # oslo.log's
         if summary in ('', '-'):
             return text
-        shown = _one_line(utils.masked(summary))
+        shown = _one_line(masking.masked(summary))
         reason = shown.partition(': ')[2]
         said = _one_line(record.message)
         ending = '' if reason and reason in said else f': {shown}'

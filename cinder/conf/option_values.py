@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from oslo_config import cfg, types
 
-from cinder import utils
+from cinder import masking
 from cinder.conf import config_files, options
 from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, Option, normal
@@ -151,5 +151,5 @@ def _reason(exc: Exception) -> str:
 
 def shown(value: str) -> str:
     """Return a value for a message: one line, shortened, without the password of a URL."""
-    text = utils.masked(' '.join(value.split()))
+    text = masking.masked(' '.join(value.split()))
     return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'

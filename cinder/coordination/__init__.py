@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from cinder import exception, ownership, utils
+from cinder import exception, masking, ownership
 from cinder.conf import CONF
 from cinder.coordination import files, leases, services
 
@@ -196,7 +196,7 @@ def _connect(url: str) -> leases.Leases:
         made.start()
     except Exception as exc:  # of the library that keeps them
         raise exception.LockCreationFailed(name=services.scheme_of(url),
-                                           reason=utils.masked(exc)) from exc
+                                           reason=masking.masked(exc)) from exc
     LOG.debug('Locks are kept by %s', type(driver).__name__)
     return made
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from cinder import utils
+from cinder import failures, masking
 from cinder.conf import directories
 from cinder.conf.problem import Problem
 from cinder.coordination import services
@@ -18,7 +18,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     url = conf.coordination.backend_url
     reason = _unusable(url or '')
     if reason:
-        shown = utils.without_user(url or '')
+        shown = masking.without_user(url or '')
         yield Problem(f'[coordination] backend_url = {shown} cannot be used: {reason}')
 
 
@@ -28,7 +28,7 @@ def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     service = SERVICES.get(services.scheme_of(url))
     if not (conf.cluster and service):
         return
-    shown = f'[coordination] backend_url = {utils.without_user(url)}'
+    shown = f'[coordination] backend_url = {masking.without_user(url)}'
     if not service.tells_losses:
         yield Problem(f'{shown} cannot tell a host of the cluster that it has lost a lock, for '
                       f'instance with its connection: two hosts may then change the same volume. '
@@ -60,7 +60,7 @@ def _unusable(url: str) -> str | None:
     except ImportError as exc:
         package = SERVICES[scheme].package or exc.name
         return (f'the Python package {package} is not installed; run '
-                f'"pip install {package}" ({utils.one_line(exc)}).')
+                f'"pip install {package}" ({failures.one_line(exc)}).')
     except Exception as exc:  # whatever a driver makes of parts that it does not know
-        return utils.one_line(exc) + '.'
+        return failures.one_line(exc) + '.'
     return None

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from cinder import exception, utils
+from cinder import exception, failures, masking
 
 LOG = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Leases:
                 time.sleep(min(pause, left))
                 pause = min(pause * 2, LONGEST_PAUSE)
         except Exception as exc:  # of the library that keeps it
-            raise exception.LockCreationFailed(name=name, reason=utils.one_line(exc)) from exc
+            raise exception.LockCreationFailed(name=name, reason=failures.one_line(exc)) from exc
         raise exception.LockTimeout(name=name)
 
     def _taken(self, name: str, lock: Any, asked: float) -> Held:
@@ -138,7 +138,7 @@ class Leases:
             if held.is_lost():
                 LOG.debug('Lock %s, which was lost, was not released: %s', held.name, exc)
             else:
-                LOG.warning('Lock %s cannot be released yet: %s', held.name, utils.one_line(exc))
+                LOG.warning('Lock %s cannot be released yet: %s', held.name, failures.one_line(exc))
                 self._unreleased.append(held.lock)
         if self.lost and not self._snapshot() and not self._stopping.is_set():
             self._disconnect()
@@ -162,7 +162,7 @@ class Leases:
             except Exception as exc:  # of the library
                 if not failing:
                     LOG.warning('The lock service does not answer; locks last for %s s without '
-                                'it: %s', self._seconds, utils.masked(exc))
+                                'it: %s', self._seconds, masking.masked(exc))
                 failing = True
 
     def beat(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from oslo_config import cfg
 
-from cinder import utils
+from cinder import failures, masking
 from cinder.conf import directories
 from cinder.conf.problem import Problem
 from cinder.db import engines
@@ -63,7 +63,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         if url or name == 'connection':
             reason = unusable(url, conf.database)
             if reason:
-                yield Problem(f'[database] {name} = {utils.without_user(url or "")} cannot be '
+                yield Problem(f'[database] {name} = {masking.without_user(url or "")} cannot be '
                               f'used: {reason}')
     if conf.database.slave_connection:
         yield Problem('[database] slave_connection is not used: all statements go to connection.',
@@ -120,11 +120,11 @@ def _refused(url: sa.URL, driver: _Driver, conf) -> str | None:
         if driver.package and not _is_installed(driver.package):
             return (f'the Python package {driver.package} is not installed; run '
                     f'"pip install {driver.package}" or install cinder[{driver.extra}].')
-        return f'the driver {driver.name} cannot be loaded: {utils.one_line(exc)}.'
+        return f'the driver {driver.name} cannot be loaded: {failures.one_line(exc)}.'
     except Exception as exc:  # whatever a driver makes of arguments that it does not know
         unknown = _UNKNOWN.search(str(exc))
         return (f'it has an unknown parameter, {unknown[1]}.' if unknown
-                else f'{utils.one_line(exc)}.')
+                else f'{failures.one_line(exc)}.')
     if url.get_backend_name() == 'sqlite':
         return _unusable_file(url.database)
     return None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from cinder import exception, objects, utils
+from cinder import exception, host_names, objects
 from cinder.context import RequestContext
 from cinder.db import changes, models, services, session, transitions
 
@@ -78,17 +78,17 @@ def set_frozen(ctxt: RequestContext, cluster_id: int, frozen: bool) -> bool:
 
 def not_frozen(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
     """For a transition: the back end of the volume is not frozen."""
-    mine = [_SERVICES.c.host == utils.backend_of(volume.host)]
+    mine = [_SERVICES.c.host == host_names.backend_of(volume.host)]
     holds = []
     if volume.cluster_name:
-        cluster = utils.backend_of(volume.cluster_name)
+        cluster = host_names.backend_of(volume.cluster_name)
         mine.append(_SERVICES.c.cluster_name == cluster)
         holds.append(~sa.exists().where(_T.c.name == cluster, _T.c.frozen == sa.true(),
                                         _T.c.deleted == sa.false()))
     holds.append(~sa.exists().where(sa.or_(*mine), _SERVICES.c.frozen == sa.true(),
                                     _SERVICES.c.deleted == sa.false()))
     requirement = transitions.Requirement(
-        sa.and_(*holds), f'is on back end {utils.backend_of(volume.host)}, which is frozen')
+        sa.and_(*holds), f'is on back end {host_names.backend_of(volume.host)}, which is frozen')
     return lambda: requirement
 
 

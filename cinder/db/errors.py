@@ -8,7 +8,7 @@ import sqlite3
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
-from cinder import utils
+from cinder import failures
 
 # No room, read only, shutting down, too many clients, no file.
 _SQLITE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
@@ -46,7 +46,7 @@ def of_driver(exc: BaseException | None) -> BaseException | None:
 
 def reason(exc: BaseException) -> str:
     """What the driver says, in one line and without the statement."""
-    return _STATEMENT.sub('', utils.one_line(of_driver(exc)))
+    return _STATEMENT.sub('', failures.one_line(of_driver(exc)))
 
 
 def is_unavailable(exc: BaseException) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 import sqlalchemy as sa
 from oslo_utils import strutils, timeutils
 
-from cinder import exception, utils
+from cinder import exception, literals
 
 Condition = sa.ColumnElement[bool]
 
@@ -147,7 +147,7 @@ def as_pairs(value: object) -> dict[str, str]:
     :raises NoMatch: it is none.
     """
     if isinstance(value, str):
-        value = utils.literal_dict(value)
+        value = literals.literal_dict(value)
     if not isinstance(value, Mapping):
         raise NoMatch
     return {str(key): str(item) for key, item in value.items()}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
-from cinder import exception, objects, utils
+from cinder import exception, host_names, objects
 from cinder.context import RequestContext
 from cinder.db import (
     attachments,
@@ -227,7 +227,7 @@ def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None
                 _T.c.deleted == sa.false(), _of_backend(host, cluster)).group_by(_T.c.host))
         found: dict[str, int] = {}
         for where, gib in rows.tuples():
-            pool = utils.pool_of(where) or ''
+            pool = host_names.pool_of(where) or ''
             found[pool] = found.get(pool, 0) + int(gib or 0)
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from oslo_config import cfg
 
-from cinder import utils
+from cinder import failures
 from cinder.conf import keymgr as options
 from cinder.conf.problem import Problem
 
@@ -28,6 +28,6 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         keys.service_credentials()
     except Exception as exc:  # whatever a manager raises that cannot be made
         yield Problem(f'[{options.GROUP}] backend = {keys.backend()} cannot be used: '
-                      f'{utils.one_line(exc)}')
+                      f'{failures.one_line(exc)}')
     finally:
         warnings.setLevel(level)

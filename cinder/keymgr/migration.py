@@ -6,7 +6,7 @@ import threading
 
 from oslo_log import log as logging
 
-from cinder import utils
+from cinder import failures
 from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
@@ -37,8 +37,8 @@ def _run(ctxt: RequestContext, host: str, cluster: str | None) -> None:
             for holder in keys_db.holders(ctxt, kind, options.FIXED_KEY_ID, host, cluster):
                 moved += _move(ctxt, holder)
     except Exception:
-        utils.log_failure(LOG, 'The fixed key of %s could not be migrated any further; the next '
-                          'start goes on.', host)
+        failures.log(LOG, 'The fixed key of %s could not be migrated any further; the next '
+                     'start goes on.', host)
     if moved:
         LOG.info('%d volumes, snapshots and backups of %s got keys of the key manager in place '
                  'of the fixed one.', moved, host)

@@ -16,7 +16,7 @@ from typing import Any
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
-from cinder import context, exception, objects, ownership, utils
+from cinder import context, exception, failures, fault_points, objects, ownership
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
@@ -92,7 +92,7 @@ class OperationRunner:
         """
         self._reserve(operation)
         try:
-            with utils.fault_points(step):
+            with fault_points.around(step):
                 self._claim_or_give_back(ctxt, operation)
             try:
                 with self._logged(ctxt, operation), ownership.depending_on(_Claim(self, operation)):
@@ -245,8 +245,8 @@ class OperationRunner:
                       operation.resource_id, exc)
             self._again_in(exc.seconds, ctxt, operation, self._dead.get(operation.id, ()))
         except Exception:
-            utils.log_failure(LOG, '%s of %s %s was interrupted; it is retried.', operation.verb,
-                              operation.resource_type, operation.resource_id)
+            failures.log(LOG, '%s of %s %s was interrupted; it is retried.', operation.verb,
+                         operation.resource_type, operation.resource_id)
         finally:
             self._dead.pop(operation.id, None)
 
@@ -294,9 +294,9 @@ class OperationRunner:
             try:
                 self.poll()
             except Exception:
-                utils.log_failure(LOG, 'The search for unclaimed operations failed; it is '
-                                       'repeated in '
-                                  '%s s.', CONF.operation_poll_interval)
+                failures.log(LOG, 'The search for unclaimed operations failed; it is '
+                                  'repeated in '
+                             '%s s.', CONF.operation_poll_interval)
             self._stopping.wait(CONF.operation_poll_interval)
 
     def poll(self) -> int:

@@ -10,7 +10,7 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 from oslo_messaging._drivers import common, impl_rabbit
 
-from cinder import exception, utils
+from cinder import exception, failures
 
 # Reply codes of AMQP 0-9-1 and their meaning for an operator.
 _REFUSALS = {
@@ -69,14 +69,15 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except ssl.SSLError as exc:
-        raise exception.InvalidConfigurationValue(_TLS.format(said=utils.one_line(exc))) from exc
+        raise exception.InvalidConfigurationValue(_TLS.format(said=failures.one_line(exc))) from exc
     except OSError:
         raise
     except Exception as exc:  # amqp and kombu have a class for each code
         words = _REFUSALS.get(getattr(exc, 'code', None))
+        said = failures.one_line(exc)
         if words is None:
-            raise OSError(utils.one_line(exc)) from exc
-        raise exception.InvalidConfigurationValue(words.format(said=utils.one_line(exc))) from exc
+            raise OSError(said) from exc
+        raise exception.InvalidConfigurationValue(words.format(said=said)) from exc
 
 
 def check_compression(name: str | None) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import oslo_messaging as messaging
 from oslo_config import cfg
 
-from cinder import utils
+from cinder import failures, masking
+from cinder.conf import certificates
 from cinder.conf.problem import Problem
 
 _EXAMPLE = 'rabbit://USER:PASSWORD@HOST:5672/VHOST'
@@ -52,7 +53,7 @@ def _check_rabbit(conf: cfg.ConfigOpts, url: messaging.TransportURL) -> Iterator
         names = ', '.join(f'{name} = {section[name]}' for name in (
             *(_TLS if section.ssl else ()), 'heartbeat_rate', 'kombu_compression'))
         yield Problem('The options of [oslo_messaging_rabbit] cannot be used: '
-                      f'{utils.one_line(exc).rstrip(".")} ({names}).')
+                      f'{failures.one_line(exc).rstrip(".")} ({names}).')
 
 
 def _load_tls(section) -> None:
@@ -65,16 +66,16 @@ def _load_tls(section) -> None:
         context.load_verify_locations(section.ssl_ca_file)
     if section.ssl_cert_file:
         context.load_cert_chain(section.ssl_cert_file, section.ssl_key_file or None,
-                                password=utils.no_pass_phrase)
+                                password=certificates.no_pass_phrase)
 
 
 def _shown(conf: cfg.ConfigOpts) -> str:
-    return utils.without_user(conf.transport_url or '')
+    return masking.without_user(conf.transport_url or '')
 
 
 def _said(exc: Exception, conf: cfg.ConfigOpts) -> str:
     """Return the text of an error without the URL."""
     if isinstance(exc, ValueError):
         return 'it has another form'  # the text of the library has a part of the password
-    text = utils.one_line(exc)
+    text = failures.one_line(exc)
     return text.replace(conf.transport_url, _shown(conf)) if conf.transport_url else text

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import oslo_messaging as messaging
 
-from cinder import context, exception, objects, utils
+from cinder import context, exception, fault_points, objects
 from cinder.objects import base as objects_base
 from cinder.objects.verbs import VERBS, message_of
 from cinder.rpc import base, tracing
@@ -126,7 +126,7 @@ class Sender:
                         exc)
             return
         ctxt.trace_info = tracing.current()
-        for _ in range(1 + utils.fault_armed('bus:duplicate')):
+        for _ in range(1 + fault_points.is_armed('bus:duplicate')):
             base.casts().put(
                 lambda: self._client.cast(ctxt, method, **arguments), method)
 

@@ -9,7 +9,7 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 from oslo_messaging.notify import notifier as library
 
-from cinder import objects, utils
+from cinder import host_names, objects
 from cinder.context import RequestContext
 from cinder.rpc import base
 
@@ -102,8 +102,8 @@ def describe(kind: str, resource: objects.CinderObject, **changed: object) -> di
                                        for each in resource.get('attachments') or ()]
     if 'reason' in changed:
         values['reason'] = changed['reason']
-    return {name: utils.time_text(value) if isinstance(value, datetime.datetime) else value
-            for name, value in values.items()}
+    return {name: value.isoformat(' ', 'microseconds')
+            if isinstance(value, datetime.datetime) else value for name, value in values.items()}
 
 
 def _attachment(attachment: objects.VolumeAttachment) -> Mapping[str, str | None]:
@@ -115,4 +115,4 @@ def _attachment(attachment: objects.VolumeAttachment) -> Mapping[str, str | None
 
 def _host(resource: objects.CinderObject) -> str | None:
     holder = resource.get('volume') or resource.get('group') or resource
-    return utils.backend_of(holder.get('host'))
+    return host_names.backend_of(holder.get('host'))

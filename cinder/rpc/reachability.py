@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import oslo_messaging as messaging
 
-from cinder import utils
+from cinder import failures
 from cinder.rpc import base
 
 LOG = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _trouble(url: messaging.TransportURL, seconds: float, topic: str | None = No
     try:
         (ask or _ask)(url.conf, url, topic, servers)
     except OSError as exc:
-        return f'{utils.one_line(exc)}.'
+        return f'{failures.one_line(exc)}.'
     return None
 
 

@@ -57,7 +57,7 @@ class VolumeAPI(client.RPCAPI):
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
         """Return how a service on the same machine reaches the data of a volume.
 
-        :param machine: machine of the service, see utils.machine_id().
+        :param machine: machine of the service, see host_names.machine_id().
         :returns: {'path', 'reads_zeros'}: path of the device, None on another machine; whether
             blocks that were never written read as zeros.
         """
@@ -69,7 +69,7 @@ class VolumeAPI(client.RPCAPI):
         `backup` names. The data does not change until close_backup_source(), which must be called,
         also for a failed backup; until then the same device is returned again.
 
-        :param machine: machine of the backup service, see utils.machine_id().
+        :param machine: machine of the backup service, see host_names.machine_id().
         :returns: {'path'}: None on another machine, without any effect.
         :raises InvalidVolume: the volume is in use, and its storage cannot read snapshots.
         """

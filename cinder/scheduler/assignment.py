@@ -3,7 +3,7 @@
 
 cinder.scheduler.filter_scheduler makes the decision.
 """
-from cinder import context, exception, objects, operations, utils
+from cinder import context, exception, host_names, objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -57,7 +57,7 @@ def group_backend(ctxt: context.RequestContext, operation: objects.Operation) ->
     if group is None or not group.host:
         raise exception.NoValidBackend(reason='its group was not created',
                                        words='the group of the volume was not created')
-    backend = utils.backend_of(group.cluster_name or group.host)
+    backend = host_names.backend_of(group.cluster_name or group.host)
     if arguments.get('resource_backend', backend) != backend:
         raise exception.NoValidBackend(
             reason=f'the source is on {arguments["resource_backend"]}, the group on {backend}',
@@ -67,7 +67,7 @@ def group_backend(ctxt: context.RequestContext, operation: objects.Operation) ->
 
 def place_of(placement: Placement) -> dict[str, str | None]:
     """Return the columns of a volume or group that is placed there."""
-    pool = utils.pool_of(placement.host)
+    pool = host_names.pool_of(placement.host)
     return {'host': placement.host, 'availability_zone': placement.availability_zone,
             'cluster_name': placement.cluster and f'{placement.cluster}#{pool}'}
 
@@ -86,7 +86,7 @@ def assign(ctxt: context.RequestContext, operation: objects.Operation,
         if not _write(ctxt, operation, resource, creating, place):
             return False
         operations_db.requeue(ctxt, operation, stage='execute', cluster=placement.cluster,
-                              host=utils.backend_of(placement.host))
+                              host=host_names.backend_of(placement.host))
     for name, value in place.items():
         setattr(resource, name, value)
     return True

@@ -13,7 +13,16 @@ import oslo_messaging as messaging
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import context, exception, objects, operations, utils
+from cinder import (
+    class_paths,
+    context,
+    exception,
+    failures,
+    fault_points,
+    host_names,
+    objects,
+    operations,
+)
 from cinder.conf import CONF
 from cinder.db import clusters as clusters_db
 from cinder.db import messages as messages_db
@@ -63,7 +72,7 @@ class SchedulerManager:
         self.service_id = self.service_uuid = None
         self.conf = conf
         self.volume_api = volume_api or volume_rpc.VolumeAPI()
-        self.host_manager = utils.load_class('scheduler_host_manager', conf.scheduler_host_manager)(
+        self.host_manager = class_paths.load('scheduler_host_manager', conf.scheduler_host_manager)(
             conf, list_services or _volume_services, clock)
         self.driver = self._make_driver()
         self.runner = operations.OperationRunner(
@@ -82,7 +91,7 @@ class SchedulerManager:
         self._listening = threading.Lock()
 
     def _make_driver(self) -> FilterScheduler:
-        return utils.load_class('scheduler_driver', self.conf.scheduler_driver)(
+        return class_paths.load('scheduler_driver', self.conf.scheduler_driver)(
             self.conf, self.host_manager)
 
     # ------------------------------------------------------------------------------- life cycle
@@ -169,8 +178,8 @@ class SchedulerManager:
                     self.volume_api.publish_service_capabilities(ctxt)
                 complete = self._all_reported(ctxt)
             except Exception:
-                utils.log_failure(LOG, 'The back ends cannot be asked for their capabilities; '
-                                  'trying again.')
+                failures.log(LOG, 'The back ends cannot be asked for their capabilities; '
+                             'trying again.')
                 complete = False
             if complete or self._clock() >= self._settled_at:
                 break
@@ -268,7 +277,7 @@ class SchedulerManager:
         if placement is None:
             return
         try:
-            with utils.fault_points(f'{operation.verb}:schedule:commit'):
+            with fault_points.around(f'{operation.verb}:schedule:commit'):
                 self._to_its_backend(ctxt, operation, volume,
                                      destination=assignment.place_of(placement))
         except Exception:
@@ -278,8 +287,8 @@ class SchedulerManager:
     def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
                         volume: objects.Volume, **arguments: object) -> None:
         operations_db.requeue(ctxt, operation, stage='execute',
-                              host=utils.backend_of(volume.host),
-                              cluster=utils.backend_of(volume.cluster_name),
+                              host=host_names.backend_of(volume.host),
+                              cluster=host_names.backend_of(volume.cluster_name),
                               arguments={**operation.arguments, **arguments})
         self.volume_api.start(ctxt, operation, volume)
 
@@ -351,7 +360,7 @@ class SchedulerManager:
                 resource: Placed, spec: objects.RequestSpec | None = None) -> Placement:
         """Return the placement; report an unexpected error of a filter as NoValidBackend."""
         try:
-            with utils.fault_points(f'{operation.verb}:schedule:decide'):
+            with fault_points.around(f'{operation.verb}:schedule:decide'):
                 if operation.resource_type == 'group':
                     return self.driver.decide_group(ctxt, assignment.group_specs(ctxt, resource),
                                                     resource.group_type.wanted_capabilities)
@@ -425,7 +434,7 @@ class SchedulerManager:
                    resource: Placed, placement: Placement) -> None:
         step = f'{operation.verb}:schedule'
         try:
-            with utils.fault_points(f'{step}:commit'):
+            with fault_points.around(f'{step}:commit'):
                 moved = assignment.assign(ctxt, operation, resource, placement)
         except Exception:
             placement.undo()
@@ -435,7 +444,7 @@ class SchedulerManager:
             operations.abandon(ctxt, operation, operations.SUPERSEDED,
                                operations.load(ctxt, operation))
             return
-        with utils.fault_points(f'{step}:cast'):
+        with fault_points.around(f'{step}:cast'):
             self.volume_api.start(ctxt, operation, resource)
 
 

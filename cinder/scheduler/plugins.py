@@ -10,7 +10,7 @@ from oslo_config import cfg
 from oslo_utils import importutils
 from stevedore import named
 
-from cinder import exception, utils
+from cinder import exception, failures
 
 FILTERS = 'cinder.scheduler.filters'
 WEIGHTS = 'cinder.scheduler.weights'
@@ -49,5 +49,5 @@ def _find(group: str, option: str, name: str, installed: dict[str, type]) -> typ
 def _unusable(group: str, option: str, name: str, error: Exception) -> Exception:
     names = sorted({point.name for point in metadata.entry_points(group=group)})
     return exception.InvalidConfigurationValue(
-        f'{option} names {name}, which cannot be loaded: {utils.one_line(error)}. Expected one of '
-        f'{", ".join(names)}, or the path MODULE.CLASS of another class.')
+        f'{option} names {name}, which cannot be loaded: {failures.one_line(error)}. Expected one '
+        f'of {", ".join(names)}, or the path MODULE.CLASS of another class.')

@@ -8,7 +8,7 @@ from typing import Any
 
 from oslo_service import wsgi
 
-from cinder import utils
+from cinder import masking
 from cinder.concurrency import eventlet_backend
 from cinder.conf import CONF
 from cinder.i18n import _
@@ -80,7 +80,7 @@ class Protocol(_wsgi.HttpProtocol):  # type: ignore[name-defined]
         try:
             understood = super().parse_request()
             # From here on it is for the log only.
-            self.requestline = utils.loggable_url(self.requestline)
+            self.requestline = masking.loggable_url(self.requestline)
             return understood
         except _wsgi.HeaderLineTooLong:
             self.send_error(400, _('A header of the request is too long.'))

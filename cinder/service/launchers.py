@@ -15,7 +15,7 @@ from typing import NoReturn, Protocol
 from oslo_config import cfg
 from oslo_service import _options, service
 
-from cinder import concurrency, exception, utils
+from cinder import concurrency, exception, failures, masking
 from cinder.conf import CONF, file_syntax, option_values
 from cinder.rpc import base as rpc
 
@@ -47,7 +47,7 @@ def starting(what: str) -> Iterator[None]:
         trouble = exc
     # Out of the block above: the log would add the exception once more.
     if trouble:
-        LOG.critical('%s cannot start: %s', what, utils.one_line(trouble))
+        LOG.critical('%s cannot start: %s', what, failures.one_line(trouble))
         raise SystemExit(os.EX_CONFIG if isinstance(trouble, _PERMANENT) else 1)
 
 
@@ -156,7 +156,7 @@ def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
                 raise ValueError(wrong[0].text)
             return reload()
         except (cfg.Error, OSError, ValueError) as exc:
-            LOG.error('The configuration was not read again: %s', utils.masked(exc))
+            LOG.error('The configuration was not read again: %s', masking.masked(exc))
             return None
     mutate_config_files.survives = True
     conf.mutate_config_files = mutate_config_files

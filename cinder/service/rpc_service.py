@@ -12,7 +12,7 @@ from collections.abc import Callable
 import oslo_messaging as messaging
 from oslo_service import service
 
-from cinder import context, coordination, exception, utils
+from cinder import class_paths, context, coordination, exception, failures, masking
 from cinder.conf import CONF
 from cinder.db import clusters, services, session
 from cinder.objects import base as objects_base
@@ -48,7 +48,7 @@ class Service(service.ServiceBase):
         self.periodic_fuzzy_delay = periodic_fuzzy_delay
         self.coordination = coordination
         self.service_id: int | None = None
-        self._manager_class = utils.load_class(f'{topic.removeprefix("cinder-")}_manager', manager)
+        self._manager_class = class_paths.load(f'{topic.removeprefix("cinder-")}_manager', manager)
         self._service_name = service_name
         self.manager = self._make_manager()
         self._started_in: int | None = None
@@ -173,8 +173,8 @@ class Service(service.ServiceBase):
         try:
             self.manager.init_host(added_to_cluster=added_to_cluster, service_id=self.service_id)
         except Exception:
-            utils.log_failure(LOG, '%s on %s could not be initialised: it reports itself as down.',
-                              self.binary, self.host)
+            failures.log(LOG, '%s on %s could not be initialised: it reports itself as down.',
+                         self.binary, self.host)
             return False
         return True
 
@@ -231,7 +231,7 @@ class Service(service.ServiceBase):
     def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
         """Say in the log and in the row why this service is down."""
         self._tell(False, reason)
-        services.explain(ctxt, self.service_id, f'down: {utils.masked(reason)}')
+        services.explain(ctxt, self.service_id, f'down: {masking.masked(reason)}')
 
     def _touch(self, ctxt: context.RequestContext) -> None:
         try:
@@ -257,7 +257,7 @@ class Service(service.ServiceBase):
             try:
                 self.manager.run_periodic_tasks(ctxt)
             except Exception:
-                utils.log_failure(LOG, 'Periodic tasks of %s on %s failed.', self.binary, self.host)
+                failures.log(LOG, 'Periodic tasks of %s on %s failed.', self.binary, self.host)
             pause = self.periodic_interval
 
     # --------------------------------------------------------------------------- stop and reload
@@ -306,8 +306,8 @@ class Service(service.ServiceBase):
         try:
             self.manager.hand_on()
         except Exception:
-            utils.log_failure(LOG, 'Nobody could be asked to go on for %s on %s.', self.binary,
-                              self.host)
+            failures.log(LOG, 'Nobody could be asked to go on for %s on %s.', self.binary,
+                         self.host)
 
     def wait(self) -> None:
         """Everything is done by stop()."""

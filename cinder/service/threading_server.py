@@ -20,7 +20,7 @@ from gunicorn import config, http
 from gunicorn.workers import base_async
 from oslo_service import sslutils
 
-from cinder import utils
+from cinder import masking
 from cinder.conf import CONF
 from cinder.conf import server as server_options
 from cinder.i18n import _
@@ -236,7 +236,7 @@ class Worker(base_async.AsyncWorker):
             LOG.error('A request of %s failed.', addr[0], exc_info=exc)
         else:
             LOG.info('A request of %s is refused with status %d: %s', addr[0], code,
-                     utils.loggable_url(str(exc)))
+                     masking.loggable_url(str(exc)))
         with contextlib.suppress(OSError):
             client.refuse(code, message)
 
@@ -317,7 +317,7 @@ class _Log:
         LOG.info('%s', CONF.wsgi_log_format % {
             'client_ip': environ.get('REMOTE_ADDR', ''), 'client_port': environ.get('REMOTE_PORT'),
             'date_time': time.strftime('%d/%b/%Y %H:%M:%S'),
-            'request_line': utils.loggable_url(
+            'request_line': masking.loggable_url(
                 f'{req.method} {req.uri} HTTP/{req.version[0]}.{req.version[1]}'),
             'status_code': str(resp.status).partition(' ')[0], 'body_length': resp.sent,
             'wall_seconds': request_time.total_seconds()})

@@ -15,7 +15,7 @@ from oslo_service import service, sslutils
 from oslo_utils import importutils
 from paste import deploy
 
-from cinder import concurrency, exception, utils
+from cinder import concurrency, exception, failures
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
 from cinder.service import launchers, profiler
@@ -71,7 +71,7 @@ class Loader:
         except Exception as exc:  # whatever the factories that the file names make of it
             raise exception.InvalidConfigurationValue(
                 f'The application {name} of api_paste_config = {self.config_path} cannot be made: '
-                f'{utils.one_line(exc)}') from exc
+                f'{failures.one_line(exc)}') from exc
 
 
 class WSGIService(service.ServiceBase):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from oslo_config import cfg
 
-from cinder import exception, utils
+from cinder import class_paths, exception
 from cinder.conf import backend, host_names
 from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, normal
@@ -104,7 +104,7 @@ def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         return
     for name, options in _backends(conf).items():
         try:
-            driver = utils.load_class('volume_driver', options.volume_driver)
+            driver = class_paths.load('volume_driver', options.volume_driver)
         except exception.InvalidConfigurationValue:
             driver = None
         if not (isinstance(driver, type) and issubclass(driver, VolumeDriver)):

@@ -9,7 +9,7 @@ from oslo_log import log as logging
 from paste import deploy
 
 from cinder import conf as cinder_conf
-from cinder import config_check, objects, utils, version
+from cinder import config_check, fault_points, masking, objects, version
 from cinder.conf import CONF, logs
 from cinder.db import services
 from cinder.rpc import base as rpc
@@ -39,9 +39,9 @@ def initialize_application():
     cinder_conf.configure(['cinder-api', *_arguments()], version.version_string())
     fatal = config_check.first_fatal(CONF, config_check.API)
     if fatal:
-        raise SystemExit(f'cinder-api: {utils.masked(fatal)}')
+        raise SystemExit(f'cinder-api: {masking.masked(fatal)}')
     logs.setup(CONF, version.version_string())
-    utils.arm_fault_points(CONF.fault_points)
+    fault_points.arm(CONF.fault_points)
     config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)

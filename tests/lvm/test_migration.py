@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from cinder import utils
+from cinder import fault_points, host_names
 from cinder.conf import CONF
 from cinder.db import volumes as volumes_db
 from cinder.volume import configuration
@@ -40,7 +40,7 @@ def other_machine(kernel, conf, monkeypatch, tmp_path):  # noqa: F811 - fixtures
         monkeypatch.setattr(module, 'GIB', group.UNIT)
     monkeypatch.setattr(volume_copy, 'PIECE', group.UNIT // 4)
     names = itertools.cycle(('one', 'other'))
-    monkeypatch.setattr(utils, 'machine_id', lambda: next(names))
+    monkeypatch.setattr(host_names, 'machine_id', lambda: next(names))
     real = remote_attach.Initiator.connector
     # The initiator's daemon of the lab has a name of its own.
     monkeypatch.setattr(remote_attach.Initiator, 'connector',
@@ -76,7 +76,7 @@ def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
     operation = unit._migrate(ctxt, bus, volume)
     disconnect = remote_attach.Initiator.disconnect
     with monkeypatch.context() as patch:
-        patch.setattr(utils, 'fault_point',
+        patch.setattr(fault_points, 'reach',
                       lambda name: bus.die() if name.endswith('progress:after') else None)
         patch.setattr(remote_attach.Initiator, 'disconnect', lambda *_args: None)
         with pytest.raises(unit.Killed):

@@ -178,7 +178,7 @@ SHARED = {
     'privsep.dm_suspend._keepers': 'each entry by the one who made its key',
     'rpc.base._state': 'at the start and the end, or under a lock',
     'service.launchers._launcher': START,
-    'utils._FAULTS': START,
+    'fault_points._FAULTS': START,
     'volume.api.zones._cache': WHOLE,
 }
 CONTAINERS = frozenset(('dict', 'list', 'set', 'OrderedDict', 'defaultdict', 'deque', 'WeakSet',

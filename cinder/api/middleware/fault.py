@@ -14,7 +14,7 @@ from oslo_context import context as oslo_context
 from oslo_log import log as logging
 from webob.util import status_reasons
 
-from cinder import exception, utils
+from cinder import exception, masking
 from cinder.api import wsgi
 
 LOG = logging.getLogger(__name__)
@@ -32,13 +32,13 @@ def fault(exc: Exception, environ: dict[str, Any]) -> webob.Response:
     if status == 503:
         # Each request fails so while somebody is away: who that is, not where we were.
         LOG.warning('%s %s failed%s: %s', environ.get('REQUEST_METHOD'), _path(environ),
-                    _request_id(environ), utils.printable(': '.join(_causes(exc))))
+                    _request_id(environ), masking.printable(': '.join(_causes(exc))))
     elif status >= 500:
         LOG.error('%s %s failed%s: %s', environ.get('REQUEST_METHOD'), _path(environ),
                   _request_id(environ), ''.join(traceback.format_exception(exc)))
     else:
         LOG.info('%s %s: %s %s', environ.get('REQUEST_METHOD'), _path(environ), status,
-                 utils.printable(text))
+                 masking.printable(text))
     if status == 412:
         return wsgi.respond(environ, None, status, headers)
     body: dict[str, Any] = {'code': status, 'message': text}
@@ -67,7 +67,7 @@ def _path(environ: dict[str, Any]) -> str:
         query = environ.get('QUERY_STRING')
         sent = (environ.get('RAW_PATH_INFO') or urllib.parse.quote(path.encode('latin-1'))) + (
             f'?{query}' if query else '')
-    return utils.loggable_url(sent)
+    return masking.loggable_url(sent)
 
 
 def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:

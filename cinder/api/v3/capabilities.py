@@ -2,7 +2,7 @@
 """What a back end can do, asked of its volume service."""
 from typing import Any
 
-from cinder import exception, utils
+from cinder import exception, host_names
 from cinder.api import wsgi
 from cinder.api.views import shapes
 from cinder.db import services as services_db
@@ -17,7 +17,7 @@ from cinder.rpc import volume as volume_rpc
 @wsgi.errors(502)
 def show(req: wsgi.Request, host_name: str) -> dict[str, Any]:
     req.context.authorize(policy.SHOW)
-    host = utils.backend_of(host_name)
+    host = host_names.backend_of(host_name)
     services_db.get_by_host_binary(req.context, host, 'cinder-volume')
     try:
         return volume_rpc.VolumeAPI().get_capabilities(req.context, host)

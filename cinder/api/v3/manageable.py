@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from cinder import exception, utils
+from cinder import exception, literals
 from cinder.api import common, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import base as view_base
@@ -69,7 +69,7 @@ def _marker(text: str | None) -> dict[str, Any] | None:
     """The reference that a marker is the text of."""
     if text is None:
         return None
-    reference = utils.literal_dict(text)
+    reference = literals.literal_dict(text)
     if reference is None:
         raise exception.InvalidInput(reason=_('the marker is not the text of a reference'))
     return reference

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 
-from cinder import exception, fair_lock, utils
+from cinder import exception, fair_lock, fault_points
 from cinder.brick.local_dev import reports
 from cinder.privsep import command
 
@@ -49,7 +49,7 @@ class Commands:
         """Run a command that changes the group, and count it, whatever its outcome."""
         with self.turn(argv[0], timeout):
             try:
-                with utils.fault_points(f'lvm:{argv[0]}'):
+                with fault_points.around(f'lvm:{argv[0]}'):
                     self.run(CHANGES, *argv, timeout=timeout)
             finally:
                 self.changes += 1

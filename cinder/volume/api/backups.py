@@ -3,7 +3,7 @@
 
 The work is done by a backup service; one is chosen here and the operation addressed to it.
 """
-from cinder import exception, objects, operations, quota, utils
+from cinder import exception, fault_points, objects, operations, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backups as backups_db
@@ -53,7 +53,7 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
     if snapshot is not None:
         values |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
                    'size': snapshot.volume_size}
-    with utils.fault_points('backup.create:api:commit'), session.writer(ctxt):
+    with fault_points.around('backup.create:api:commit'), session.writer(ctxt):
         quota.check_new_backup(ctxt, values['size'])
         if snapshot is not None:
             snapshots_db.transition(ctxt, snapshot, 'backup')
@@ -130,7 +130,7 @@ def delete(ctxt: RequestContext, backup: objects.Backup, force: bool = False) ->
 @session.retry_on_deadlock
 def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
                    host: str) -> objects.Operation:
-    with utils.fault_points('backup.delete:api:commit'), session.writer(ctxt):
+    with fault_points.around('backup.delete:api:commit'), session.writer(ctxt):
         backups_db.transition(ctxt, backup, verb, host=host)
         # The row is locked now, so no further backup can begin to build on it.
         children = backups_db.dependents(ctxt, backup.id)
@@ -169,7 +169,7 @@ def restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume
 @session.retry_on_deadlock
 def _record_restore(ctxt: RequestContext, backup: objects.Backup,
                     volume: objects.Volume) -> objects.Operation:
-    with utils.fault_points('backup.restore:api:commit'), session.writer(ctxt):
+    with fault_points.around('backup.restore:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'restore_backup')
         host = _host(ctxt, backup)
         backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)

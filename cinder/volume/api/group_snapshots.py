@@ -3,7 +3,7 @@
 together."""
 import functools
 
-from cinder import exception, objects, operations, quota, utils
+from cinder import exception, fault_points, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
@@ -28,7 +28,7 @@ def create(ctxt: RequestContext, group: objects.Group, name: str | None = None,
     volumes = [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, group.id)]
     if not volumes:
         raise exception.InvalidGroup(reason=f'group {group.id} has no volumes')
-    with utils.fault_points('group_snapshot.create:api:commit'), session.writer(ctxt):
+    with fault_points.around('group_snapshot.create:api:commit'), session.writer(ctxt):
         quota.check_new_snapshots(ctxt, group.project_id,
                                   [(volume.size, volume.volume_type) for volume in volumes])
         groups_db.transition(ctxt, group, 'snapshot_create', conditions=(
@@ -61,7 +61,7 @@ def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
 
     :raises InvalidGroupSnapshot: its status forbids it, or a group is being made from it.
     """
-    with utils.fault_points('group_snapshot.delete:api:commit'), session.writer(ctxt):
+    with fault_points.around('group_snapshot.delete:api:commit'), session.writer(ctxt):
         group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
                                       conditions=(group_snapshots_db.not_being_copied,
                                                   clusters_db.not_frozen(group_snapshot.group)))

@@ -4,7 +4,7 @@ of one reserved type; there is nothing else to it here."""
 import functools
 from collections.abc import Sequence
 
-from cinder import exception, objects, operations, quota, utils
+from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
@@ -24,7 +24,8 @@ REPLICATION_SPECS = ('group_replication_enabled', 'consistent_group_replication_
 
 def service_of(group: objects.Group) -> dict[str, str | None]:
     """Where the work on a group is done."""
-    return {'host': utils.backend_of(group.host), 'cluster': utils.backend_of(group.cluster_name)}
+    return {'host': host_names.backend_of(group.host),
+            'cluster': host_names.backend_of(group.cluster_name)}
 
 
 @session.retry_on_deadlock
@@ -43,7 +44,7 @@ def create(ctxt: RequestContext, group_type: objects.GroupType,
         'availability_zone': zones.choose(availability_zone, None, None),
     }
     type_ids = list(dict.fromkeys(volume_type.id for volume_type in volume_types))
-    with utils.fault_points('group.create:api:commit'), session.writer(ctxt):
+    with fault_points.around('group.create:api:commit'), session.writer(ctxt):
         quota.check_new_group(ctxt)
         group = groups_db.create(ctxt, values, type_ids, group_type)
         operation = operations_db.create(ctxt, 'group.create', group, stage='schedule')
@@ -66,7 +67,7 @@ def copy_group(ctxt: RequestContext, source: objects.Group, *, name: str | None 
         raise exception.InvalidGroup(reason=f'group {source.id} has no volumes to copy')
     copies = [{**_copy_of(volume), 'source_volid': volume.id} for volume in sources]
     with (encryption.copied_keys(ctxt, sources) as keys,
-          utils.fault_points('group.copy:api:commit'), session.writer(ctxt)):
+          fault_points.around('group.copy:api:commit'), session.writer(ctxt)):
         groups_db.transition(ctxt, source, 'be_copied',
                              conditions=(clusters_db.not_frozen(source),))
         for volume in sources:
@@ -94,7 +95,7 @@ def copy_group_snapshot(ctxt: RequestContext, source: objects.GroupSnapshot, *,
     copies = [{**_copy_of(snapshot.volume), 'size': snapshot.volume_size,
                'snapshot_id': snapshot.id} for snapshot in sources]
     with (encryption.copied_keys(ctxt, sources) as keys,
-          utils.fault_points('group.copy:api:commit'), session.writer(ctxt)):
+          fault_points.around('group.copy:api:commit'), session.writer(ctxt)):
         group_snapshots_db.transition(ctxt, source, 'group_create', conditions=(
             clusters_db.not_frozen(source.group),))
         for snapshot in sources:
@@ -156,7 +157,7 @@ def update(ctxt: RequestContext, group: objects.Group, values: dict, add: Sequen
     if not add and not remove:
         groups_db.transition(ctxt, group, 'rename', **values)
         return
-    with utils.fault_points('group.update:api:commit'), session.writer(ctxt):
+    with fault_points.around('group.update:api:commit'), session.writer(ctxt):
         groups_db.transition(ctxt, group, 'update', conditions=(clusters_db.not_frozen(group),),
                              **values)
         for ident in add:
@@ -189,7 +190,7 @@ def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is of type {volume.volume_type_id}; group {group.id} '
                    f'takes {", ".join(group.volume_types)}')
-    backends = [utils.backend_of(each.cluster_name or each.host) for each in (volume, group)]
+    backends = [host_names.backend_of(each.cluster_name or each.host) for each in (volume, group)]
     if backends[0] != backends[1]:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is not on the back end of group {group.id}')
@@ -216,7 +217,7 @@ def _delete(ctxt: RequestContext, group: objects.Group,
     if not delete_volumes:
         conditions.append(groups_db.no_volumes)
     verb = 'delete_with_volumes' if delete_volumes else 'delete'
-    with utils.fault_points('group.delete:api:commit'), session.writer(ctxt):
+    with fault_points.around('group.delete:api:commit'), session.writer(ctxt):
         groups_db.transition(ctxt, group, verb, conditions=tuple(conditions))
         operations.cancel_queued(ctxt, group, 'The group was deleted.')
         for ident in groups_db.volume_ids(ctxt, group.id):

@@ -6,7 +6,7 @@ from typing import Any
 
 from oslo_utils import excutils, uuidutils
 
-from cinder import exception, objects, utils
+from cinder import exception, fault_points, host_names, objects
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import operations as operations_db
@@ -163,9 +163,9 @@ def _require_status(volume: objects.Volume, verb: str) -> None:
 @session.retry_on_deadlock
 def _record(ctxt: RequestContext, volume: objects.Volume, verb: str, transition: str,
             **arguments: object) -> objects.Operation:
-    with utils.fault_points(f'{verb}:api:commit'), session.writer(ctxt):
+    with fault_points.around(f'{verb}:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, transition)
         return operations_db.create(
-            ctxt, verb, volume, host=utils.backend_of(volume.host),
-            cluster=utils.backend_of(volume.cluster_name),
+            ctxt, verb, volume, host=host_names.backend_of(volume.host),
+            cluster=host_names.backend_of(volume.cluster_name),
             arguments={**arguments, 'transition': transition})

@@ -2,7 +2,7 @@
 """Use case of services: fail a replicated back end over to another copy of its data."""
 from typing import NamedTuple
 
-from cinder import exception, objects, utils
+from cinder import exception, fault_points, objects
 from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
@@ -29,7 +29,7 @@ def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str
     service = next((each for each in services if each.is_up), None)
     if service is None:
         raise exception.InvalidInput(reason='no service of the back end is up')
-    with utils.fault_points('service.failover:api:commit'), session.writer(ctxt):
+    with fault_points.around('service.failover:api:commit'), session.writer(ctxt):
         if not replication_db.begin(ctxt, service.host, cluster):
             raise exception.InvalidInput(
                 reason='the back end cannot fail over: its replication status is '

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of snapshots."""
-from cinder import exception, objects, operations, quota, utils
+from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
@@ -30,7 +30,7 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
         'encryption_key_id': volume.encryption_key_id,
     }
     verb = 'snapshot_create_attached' if force or in_use_ok else 'snapshot_create'
-    with utils.fault_points('snapshot.create:api:commit'), session.writer(ctxt):
+    with fault_points.around('snapshot.create:api:commit'), session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
         volumes_db.transition(ctxt, volume, verb, conditions=(
             clusters_db.not_frozen(volume), volumes_db.not_moving_in_use))
@@ -42,8 +42,8 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
 
 
 def _place(volume: objects.Volume) -> dict[str, str | None]:
-    return {'host': utils.backend_of(volume.host),
-            'cluster': utils.backend_of(volume.cluster_name)}
+    return {'host': host_names.backend_of(volume.host),
+            'cluster': host_names.backend_of(volume.cluster_name)}
 
 
 @session.retry_on_deadlock
@@ -55,7 +55,7 @@ def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False
     """
     volume = snapshot.volume
     verb = 'force_delete' if force else 'delete'
-    with utils.fault_points('snapshot.delete:api:commit'), session.writer(ctxt):
+    with fault_points.around('snapshot.delete:api:commit'), session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, verb,
                                 conditions=(snapshots_db.no_group_snapshot,
                                             clusters_db.not_frozen(volume)))

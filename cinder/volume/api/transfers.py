@@ -6,7 +6,7 @@ Storage is not touched: only the rows change their project.
 import hmac
 import secrets
 
-from cinder import exception, objects, quota, utils
+from cinder import exception, fault_points, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import quotas as quotas_db
@@ -43,7 +43,7 @@ def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
     conditions = [volumes_db.not_migrating, volumes_db.no_group]
     if not values['no_snapshots']:
         conditions.append(volumes_db.snapshots_available)
-    with utils.fault_points('transfer.create:api:commit'), session.writer(ctxt):
+    with fault_points.around('transfer.create:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
         # An offer is left where an administrator forced the status; its key must open nothing.
         transfers_db.forget_volume(ctxt, volume.id)
@@ -76,7 +76,7 @@ def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
     source, destination = transfer['source_project_id'], ctxt.project_id
     owner = {'project_id': destination, 'user_id': ctxt.user_id}
     conditions = () if transfer['no_snapshots'] else (volumes_db.snapshots_available,)
-    with utils.fault_points('transfer.accept:api:commit'), session.writer(ctxt):
+    with fault_points.around('transfer.accept:api:commit'), session.writer(ctxt):
         # In one order everywhere, so that two transfers in opposite directions wait, not lock up.
         for project_id in sorted({source, destination}):
             quotas_db.lock(ctxt, project_id)

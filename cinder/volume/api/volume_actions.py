@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 
-from cinder import exception, objects, operations, quota, utils
+from cinder import exception, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -208,7 +208,8 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
         snapshots_db.transition(ctxt, newest, 'revert')
         operation = operations_db.create(
             ctxt, 'volume.revert', volume, arguments={'snapshot_id': newest.id},
-            host=utils.backend_of(volume.host), cluster=utils.backend_of(volume.cluster_name))
+            host=host_names.backend_of(volume.host),
+            cluster=host_names.backend_of(volume.cluster_name))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
@@ -246,7 +247,7 @@ def check_destination(ctxt: RequestContext, host: str | None, cluster: str | Non
     :param host: 'host@backend#pool'; or, instead, a cluster name.
     :raises InvalidHost: no such service, or it is down or disabled.
     """
-    wanted = utils.backend_of(host or cluster)
+    wanted = host_names.backend_of(host or cluster)
     for service in services_db.list_all(ctxt, binary='cinder-volume'):
         if wanted in (service.host, service.cluster_name) and service.is_up \
                 and not service.disabled:

@@ -5,7 +5,7 @@ The others are the compute service, which copies what a server uses (volume/data
 """
 import uuid
 
-from cinder import exception, objects, operations, utils
+from cinder import exception, fault_points, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
@@ -42,7 +42,7 @@ def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, clus
         arguments['transition'] = 'migrate_locked'
     # Cleared, it tells later whether the volume was used meanwhile.
     values = {} if locked else {'previous_status': None}
-    with utils.fault_points('volume.migrate:api:commit'), session.writer(ctxt):
+    with fault_points.around('volume.migrate:api:commit'), session.writer(ctxt):
         volumes_db.transition(
             ctxt, volume, 'migrate_locked' if locked else 'migrate', conditions=(
                 volumes_db.not_migrating, volumes_db.no_snapshots, volumes_db.no_group,
@@ -54,7 +54,7 @@ def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, clus
 
 def _is_there(volume: objects.Volume, host: str | None, cluster: str | None) -> bool:
     for wanted, present in ((host, volume.host), (cluster, volume.cluster_name)):
-        if wanted and present and (wanted == present or wanted == utils.backend_of(present)):
+        if wanted and present and (wanted == present or wanted == host_names.backend_of(present)):
             return True
     return False
 

@@ -7,7 +7,7 @@ operation in the same transaction; the message after the commit is only a nudge.
 import contextlib
 from collections.abc import Callable
 
-from cinder import exception, objects, operations, quota, utils
+from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
@@ -127,7 +127,7 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
     if group is not None and group.status == 'creating':
         # It has no back end yet, or its storage does not know it: the scheduler looks again.
         arguments['group_id'] = group.id
-    backends = {utils.backend_of(each.cluster_name or each.host)
+    backends = {host_names.backend_of(each.cluster_name or each.host)
                 for each in (source_volume, group) if each is not None and each.host}
     if len(backends) > 1:
         raise exception.InvalidInput(reason='the source and the group are on different back ends')
@@ -140,7 +140,7 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
     if image is not None:
         arguments['image_id'] = image['id']
     image_metadata = dict(source_volume.glance_metadata or {}) if source_volume is not None else {}
-    with utils.fault_points('volume.create:api:commit'), session.writer(ctxt):
+    with fault_points.around('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:
             volumes_db.transition(ctxt, source, 'clone',
                                   conditions=(clusters_db.not_frozen(source),))
@@ -187,7 +187,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
     # What could not be taken over was never ours: its data stays.
     ours = volume.status != 'error_managing'
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
-    with utils.fault_points('volume.delete:api:commit'), session.writer(ctxt):
+    with fault_points.around('volume.delete:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
         operations.cancel_queued(ctxt, volume, 'The volume was deleted.')
         if force:
@@ -228,8 +228,8 @@ def _end_reservations(ctxt: RequestContext, volume: objects.Volume) -> None:
 
 def service_of(volume: objects.Volume) -> dict[str, str | None]:
     """Where the work on a volume is done."""
-    return {'host': utils.backend_of(volume.host),
-            'cluster': utils.backend_of(volume.cluster_name)}
+    return {'host': host_names.backend_of(volume.host),
+            'cluster': host_names.backend_of(volume.cluster_name)}
 
 
 @session.retry_on_deadlock
@@ -246,7 +246,7 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
         raise exception.InvalidInput(
             reason=f'new size {new_size} GiB must be greater than the present {volume.size} GiB')
     verb = 'extend_attached' if attached_ok else 'extend'
-    with utils.fault_points('volume.extend:api:commit'), session.writer(ctxt):
+    with fault_points.around('volume.extend:api:commit'), session.writer(ctxt):
         quota.check_growth(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
         volumes_db.transition(
             ctxt, volume, verb, growth=new_size - volume.size,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from oslo_log import log as logging
 
-from cinder import utils
+from cinder import failures
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
@@ -72,8 +72,8 @@ def heal(ctxt: RequestContext, backend: backends.Backend) -> None:
     try:
         found = _found(ctxt, backend.driver, backend.host, backend.sharing, heal=True)
     except Exception:
-        utils.log_failure(LOG, 'The rows of %s could not be compared with its storage.',
-                          backend.host)
+        failures.log(LOG, 'The rows of %s could not be compared with its storage.',
+                     backend.host)
         return
     for finding in found:
         if finding.fields:

@@ -5,7 +5,7 @@ import threading
 from oslo_log import log as logging
 from oslo_utils import timeutils
 
-from cinder import exception, objects, operations, utils
+from cinder import class_paths, exception, host_names, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.objects.verbs import BULK, SHORT, VERBS
@@ -28,7 +28,7 @@ class Backend:
         self.host, self.cluster = host, cluster
         self.name = section or host.partition('@')[2]
         self.configuration = configuration.Configuration(config_group=self.name)
-        self.driver = utils.load_class('volume_driver', self.configuration.volume_driver)(
+        self.driver = class_paths.load('volume_driver', self.configuration.volume_driver)(
             configuration=self.configuration, host=host,
             cluster_name=cluster)
         only_one = self.driver.only_one_host(self.configuration)
@@ -84,7 +84,7 @@ class Backend:
 
     def allocate(self, volume_host: str | None, gigabytes: int) -> None:
         """Count a volume that came, grew or (negative) went."""
-        pool = utils.pool_of(volume_host) or self.name
+        pool = host_names.pool_of(volume_host) or self.name
         with self._guard:
             self._allocated[pool] = self._allocated.get(pool, 0) + gigabytes
 

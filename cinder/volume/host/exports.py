@@ -4,7 +4,7 @@ loses all exports. How an export is made is the driver's and its target's busine
 its own step."""
 from oslo_log import log as logging
 
-from cinder import exception, objects, utils
+from cinder import exception, failures, objects
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
@@ -93,7 +93,7 @@ def restore(ctxt: RequestContext, backend: backends.Backend) -> None:
         except exception.NotYet as exc:
             LOG.debug('Volume %s is exported again at the next look: %s', volume.id, exc)
         except Exception:
-            utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
+            failures.log(LOG, 'Volume %s could not be exported again.', volume.id)
 
 
 def _restore_one(ctxt: RequestContext, backend: backends.Backend, seen: objects.Volume) -> None:

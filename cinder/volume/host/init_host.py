@@ -9,7 +9,7 @@ import os
 
 from oslo_log import log as logging
 
-from cinder import operations, utils
+from cinder import failures, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import groups as groups_db
@@ -49,7 +49,7 @@ def _run(ctxt: RequestContext, backend: backends.Backend) -> bool:
             return False
         except Exception as exc:
             LOG.debug('Back end %s failed to start.', backend.host, exc_info=True)
-            trouble = f'{step.__name__.replace("_", " ")}: {utils.one_line(exc)}'
+            trouble = f'{step.__name__.replace("_", " ")}: {failures.one_line(exc)}'
             break
     else:
         return True
@@ -140,7 +140,7 @@ def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
         try:
             exports.export(ctxt, backend, volume)
         except Exception as exc:
-            utils.log_failure(LOG, 'Volume %s could not be exported again.', volume.id)
+            failures.log(LOG, 'Volume %s could not be exported again.', volume.id)
             _put_in_error(ctxt, volume, operations.tenant_reason(exc))
 
 

@@ -3,7 +3,7 @@
 service that makes one gets a device to read."""
 import contextlib
 
-from cinder import exception, objects, utils
+from cinder import exception, host_names, objects
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
@@ -36,7 +36,7 @@ class BackupSourceEndpoint:
                            backup: objects.Backup, machine: str) -> dict:
         """The device that holds what is to be backed up; see rpc.volume."""
         self.backend.require_ready()
-        if machine != utils.machine_id():
+        if machine != host_names.machine_id():
             return {'path': None}
         with calls.lock('volume', volume.id):
             if backup.snapshot_id:

@@ -10,7 +10,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
-from cinder import compute, exception, objects, operations, utils
+from cinder import compute, exception, host_names, objects, operations
 from cinder.brick import blocking
 from cinder.brick.local_dev import sparse_files
 from cinder.conf import CONF
@@ -57,8 +57,8 @@ def _hand_over(ctxt: RequestContext, work: Task, values: dict) -> objects.Operat
             return None  # the volume went another way meanwhile
         volume.status = 'downloading'
         return operations_db.create(
-            ctxt, 'volume.download', volume, host=utils.backend_of(volume.host),
-            cluster=utils.backend_of(volume.cluster_name),
+            ctxt, 'volume.download', volume, host=host_names.backend_of(volume.host),
+            cluster=host_names.backend_of(volume.cluster_name),
             arguments={'image_id': arguments['image_id']})
 
 

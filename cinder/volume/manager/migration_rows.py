@@ -2,7 +2,7 @@
 """The transactions of a migration: its target comes, the two change places, or the target goes."""
 from collections.abc import Mapping
 
-from cinder import exception, objects, operations, utils
+from cinder import exception, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -27,8 +27,8 @@ def type_columns(ctxt: RequestContext, operation: objects.Operation) -> dict:
 
 def service_of(place: Mapping) -> dict[str, str | None]:
     """Who does the work on a volume that has the columns `place`."""
-    return {'host': utils.backend_of(place['host']),
-            'cluster': utils.backend_of(place['cluster_name'])}
+    return {'host': host_names.backend_of(place['host']),
+            'cluster': host_names.backend_of(place['cluster_name'])}
 
 
 @session.retry_on_deadlock

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import context, exception, objects, operations, ownership, utils
+from cinder import context, exception, fault_points, objects, operations, ownership
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.objects import states
@@ -32,7 +32,7 @@ class Task:
     @contextlib.contextmanager
     def driver(self) -> Iterator[None]:
         """Around the driver's work: where a fault may strike."""
-        with utils.fault_points(f'{self.operation.verb}:driver'):
+        with fault_points.around(f'{self.operation.verb}:driver'):
             ownership.confirm()
             yield
 
@@ -43,7 +43,7 @@ class Task:
         :returns: False when the resource went another way meanwhile; then it is left alone.
         :raises OperationLost: what the work rests on is lost; nothing is written.
         """
-        with utils.fault_points(f'{self.operation.verb}:finish'):
+        with fault_points.around(f'{self.operation.verb}:finish'):
             ownership.confirm()
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
                                        **values)

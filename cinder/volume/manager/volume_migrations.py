@@ -7,7 +7,7 @@ Every step finds out by itself whether it was done: running the operation again 
 
 from oslo_log import log as logging
 
-from cinder import exception, objects, operations, utils
+from cinder import exception, fault_points, host_names, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
@@ -75,22 +75,23 @@ class MigrationEndpoint:
         """Where a service on this machine reaches the bytes of a volume of this back end; the
         path is None for a service on another machine."""
         self.backend.require_ready()
-        return {'path': self.driver.local_path(volume) if machine == utils.machine_id() else None,
+        same = machine == host_names.machine_id()
+        return {'path': self.driver.local_path(volume) if same else None,
                 'reads_zeros': self.driver.sparse_copy}
 
     # ----------------------------------------------------------------------------------- steps
     def _move(self, work: Task) -> None:
         _require_movable(work.ctxt, work.resource, work.operation)
-        with utils.fault_points('volume.migrate:target'):
+        with fault_points.around('volume.migrate:target'):
             target = self._target(work)
         if not nova_swap.has_begun(work.ctxt, work.operation):
             target = self._made(work, target)
         if nova_swap.SERVER in work.operation.arguments:
-            with utils.fault_points('volume.migrate:swap'):
+            with fault_points.around('volume.migrate:swap'):
                 nova_swap.look(work.ctxt, work.operation, work.resource, target)
-        with utils.fault_points('volume.migrate:copy'):
+        with fault_points.around('volume.migrate:copy'):
             self._copy(work, target)
-        with utils.fault_points('volume.migrate:finish'):
+        with fault_points.around('volume.migrate:finish'):
             self._exchange(work, target)
 
     def _target(self, work: Task) -> objects.Volume:
@@ -140,13 +141,13 @@ class MigrationEndpoint:
                                      operation.get('progress_done') or 0, mover=mover,
                                      throttle=self.driver.throttle,
                                      reads_zeros=reads_zeros):
-            with utils.fault_points('volume.migrate:progress'):
+            with fault_points.around('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
 
     def _device(self, work: Task, target: objects.Volume) -> dict:
         """Where the target is; its back end or the bus may be back in a moment."""
         try:
-            return self.volume_api.device_of(work.ctxt, target, utils.machine_id())
+            return self.volume_api.device_of(work.ctxt, target, host_names.machine_id())
         except exception.ServiceUnavailable as exc:
             operations.wait(work.ctxt, work.operation, f'an answer of {target.host}',
                             within=CONF.migration_create_volume_timeout_secs, otherwise=exc)
@@ -181,7 +182,8 @@ class MigrationEndpoint:
         """End the connection to another machine that an interrupted attempt may have left."""
         try:
             target = volumes_db.get(work.ctxt, work.operation.arguments['target_id'])
-            if self.volume_api.device_of(work.ctxt, target, utils.machine_id())['path'] is None:
+            there = self.volume_api.device_of(work.ctxt, target, host_names.machine_id())
+            if there['path'] is None:
                 remote_attach.release(work.ctxt, self.volume_api, target, self.initiator)
         except exception.VolumeNotFound:
             LOG.debug('No volume was made for operation %s.', work.operation.id)

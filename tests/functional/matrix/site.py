@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cinder import context, coordination, exception, objects, utils
+from cinder import context, coordination, exception, fault_points, host_names, objects
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
@@ -146,7 +146,7 @@ class Bus:
     def cctxt(self, api: rpc_client.RPCAPI, host: str | None = None, version: str | None = None,
               fanout: bool = False, timeout: float | None = None) -> '_Sender':
         hosts = self.servers[api.TOPIC]
-        name = utils.backend_of(host)
+        name = host_names.backend_of(host)
         return _Sender(self, [hosts[name]] if name else list(hosts.values()))
 
     def carry(self, ctxt: context.RequestContext, arguments: dict) -> tuple[object, dict]:
@@ -379,7 +379,7 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
     patch.setattr(rpc_client.RPCAPI, 'cctxt',
                   lambda api, *args, **kwargs: site.bus.cctxt(api, *args, **kwargs))
     patch.setattr(session, 'writer', site.stage.transaction)
-    patch.setattr(utils, 'fault_point', site.stage.passes)
+    patch.setattr(fault_points, 'reach', site.stage.passes)
     # drain() lets the time pass.
     patch.setattr(runner_module.OperationRunner, '_again_in', lambda *_args: None)
     patch.setattr(image_upload, 'send', site.send_image)

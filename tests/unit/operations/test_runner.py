@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from cinder import context, exception, operations, utils
+from cinder import context, exception, fault_points, operations
 from cinder.conf import CONF
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
@@ -198,21 +198,21 @@ def test_finished_operations_are_purged_by_age(ctxt, operation, volume):
 def test_fault_points_fire_once_with_a_flag_file(tmp_path):
     flag = tmp_path / 'flag'
     flag.touch()
-    utils.arm_fault_points([f'a:before=raise@{flag}', 'b=raise'])
+    fault_points.arm([f'a:before=raise@{flag}', 'b=raise'])
     try:
         with pytest.raises(exception.CinderException):
-            utils.fault_point('a:before')
-        utils.fault_point('a:before')
+            fault_points.reach('a:before')
+        fault_points.reach('a:before')
         for _ in range(2):
             with pytest.raises(exception.CinderException):
-                utils.fault_point('b')
+                fault_points.reach('b')
     finally:
-        utils.arm_fault_points([])
+        fault_points.arm([])
 
 
 def test_a_fault_point_that_makes_no_sense_is_refused():
     with pytest.raises(exception.InvalidConfigurationValue, match='fault_points'):
-        utils.arm_fault_points(['nonsense'])
+        fault_points.arm(['nonsense'])
 
 
 def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):

@@ -7,7 +7,7 @@ import time
 import oslo_messaging as messaging
 import pytest
 
-from cinder import context, exception, objects, utils
+from cinder import context, exception, fault_points, objects
 from cinder.conf import CONF
 from cinder.objects import base as objects_base
 from cinder.rpc import base, client, reachability
@@ -108,9 +108,9 @@ def test_cast_brings_context_and_objects(peer, ctxt, to):
 
 
 def test_a_fault_point_sends_each_cast_twice(peer, ctxt):
-    utils.arm_fault_points(['bus:duplicate=duplicate'])
+    fault_points.arm(['bus:duplicate=duplicate'])
     PeerAPI().cctxt().cast(ctxt, 'tell')
-    utils.arm_fault_points([])
+    fault_points.arm([])
     deadline = time.monotonic() + 3
     while len(peer.got) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -59,7 +59,7 @@ def row(ctxt, host='one@fake'):
 # ------------------------------------------------------------------------------------- defaults
 def test_what_is_not_given_comes_from_the_options(monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['/usr/bin/cinder-scheduler', '--debug'])
-    monkeypatch.setattr('cinder.service.rpc_service.utils.load_class',
+    monkeypatch.setattr('cinder.service.rpc_service.class_paths.load',
                         lambda _option, name: lambda *args, **kwargs: name)
     server = service.Service.create()
     assert (server.host, server.binary, server.topic) == (

@@ -4,7 +4,7 @@ And what a backup service is given to read."""
 import pytest
 from oslo_messaging import ExpectedException
 
-from cinder import exception, operations, utils
+from cinder import exception, host_names, operations
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
 from cinder.db import messages as messages_db
@@ -150,7 +150,7 @@ class TestSources:
                                                                volume, attached):
         backup = self.backup_of(ctxt, volume)
         for text in (b'two', b'six'):
-            found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+            found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
             assert storage.read(found['path']) == b'one'
             storage.write(volume.name, text)
         snapshot, = snapshots_db.for_volume(ctxt, volume.id)
@@ -167,9 +167,9 @@ class TestSources:
         with monkeypatch.context() as patch:
             patch.setattr(storage.driver, 'create_snapshot', None)
             with pytest.raises(TypeError):
-                endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+                endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
         assert snapshots_db.for_volume(ctxt, volume.id)[0].status == 'creating'
-        found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+        found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
         assert storage.read(found['path']) == b'one'
 
     def test_what_failed_is_taken_back(self, ctxt, endpoint, storage, volume, attached,
@@ -177,13 +177,13 @@ class TestSources:
         backup = self.backup_of(ctxt, volume)
         monkeypatch.setattr(storage.driver, 'create_snapshot', None)
         with pytest.raises(TypeError):
-            endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+            endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
         endpoint.close_backup_source(ctxt, volume, backup)
         assert snapshots_db.for_volume(ctxt, volume.id) == []
 
     def test_what_nobody_has_is_read_itself(self, ctxt, endpoint, storage, volume):
         backup = self.backup_of(ctxt, volume)
-        found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+        found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
         assert found == {'path': storage.driver.local_path(volume)}
         endpoint.close_backup_source(ctxt, volume, backup)
         assert storage.read(found['path']) == b'one'
@@ -194,7 +194,7 @@ class TestSources:
         storage.driver.create_snapshot(snapshots_db.get(ctxt, made.id))
         storage.write(volume.name, b'two')
         backup = self.backup_of(ctxt, volume, snapshot_id=made.id)
-        found = endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+        found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
         assert storage.read(found['path']) == b'one'
         endpoint.close_backup_source(ctxt, volume, backup)
         assert storage.read(found['path']) == b'one'
@@ -219,7 +219,7 @@ def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, folder, caplog
     names = {}
     for backup in (under_way, over, broken):
         endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
-                                    utils.machine_id())
+                                    host_names.machine_id())
         made, = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)} - {
             of_tenant.id, *names.values()}
         names[backup.id] = made
@@ -244,7 +244,7 @@ def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, mon
     endpoint = backups.BackupSourceEndpoint(manager.backend)
     endpoint.driver = object()
     with pytest.raises(ExpectedException) as caught:
-        endpoint.open_backup_source(ctxt, volume, backup, utils.machine_id())
+        endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
     assert isinstance(caught.value.exc_info[1], exception.InvalidVolume)
     assert 'while nobody has it' in str(caught.value.exc_info[1])
     assert snapshots_db.for_volume(ctxt, volume.id) == []
@@ -263,7 +263,7 @@ def test_a_backup_that_begins_while_what_is_left_is_looked_for_keeps_its_snapsho
         backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
         operations_db.create(ctxt, 'backup.create', backup, host='keeper')
         endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
-                                    utils.machine_id())
+                                    host_names.machine_id())
 
     for module, name in ((snapshots_db, 'on_backend'), (operations_db, 'resources_under_way')):
         with monkeypatch.context() as patch:

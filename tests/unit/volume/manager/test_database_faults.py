@@ -241,7 +241,7 @@ def test_what_has_to_wait_at_the_storage_fails_nothing(world, monkeypatch, verb,
         if name.endswith(f':driver:{when}'):
             raise exception.NotYet(60, 'somebody')
     with monkeypatch.context() as patch:
-        patch.setattr('cinder.utils.fault_point', busy)
+        patch.setattr('cinder.fault_points.reach', busy)
         for _look in range(2):
             with pytest.raises(exception.NotYet):
                 world.run(operations_db.get(world.ctxt, operation.id))

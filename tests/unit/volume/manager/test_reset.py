@@ -211,7 +211,7 @@ def test_a_reset_leaks_nothing(ctxt, world, sent, folder, monkeypatch, asked, wh
         world.run({'operation': operations_db.get(ctxt, message['operation'].id)})
     else:
         with monkeypatch.context() as patch:
-            patch.setattr('cinder.utils.fault_point', reset)
+            patch.setattr('cinder.fault_points.reach', reset)
             world.run(message)
         assert not next(strikes, None)
     _check(ctxt, world)
@@ -225,7 +225,7 @@ def _break_off(monkeypatch, world, message, point):
         if name.endswith(point.replace('driver:before', 'driver:after')):
             raise exception.BackendUnresponsive(data='silent')
     with monkeypatch.context() as patch:
-        patch.setattr('cinder.utils.fault_point', silent)
+        patch.setattr('cinder.fault_points.reach', silent)
         world.run(message)
 
 

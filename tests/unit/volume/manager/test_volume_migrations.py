@@ -9,7 +9,7 @@ import types
 import oslo_messaging as messaging
 import pytest
 
-from cinder import compute, exception, operations, utils
+from cinder import compute, exception, fault_points, host_names, operations
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
@@ -243,7 +243,7 @@ def test_a_service_killed_at_any_step_goes_on_after_its_restart(
             raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(utils, 'fault_point', kill)
+        patch.setattr(fault_points, 'reach', kill)
         with pytest.raises(Killed):
             _run(ctxt, bus, operation, volume)
     again = start(HERE)
@@ -463,7 +463,7 @@ def test_a_volume_that_goes_while_its_migration_waits_leaves_nothing(
 def apart(monkeypatch):
     """The two back ends are on different machines: the one that asks, and the one that answers."""
     names = itertools.cycle(('one', 'other'))
-    monkeypatch.setattr(utils, 'machine_id', lambda: next(names))
+    monkeypatch.setattr(host_names, 'machine_id', lambda: next(names))
 
 
 class Initiator:
@@ -543,7 +543,7 @@ def test_killed_on_the_way_to_another_machine_it_goes_on_and_leaves_no_session(
     monkeypatch.setattr(volume_copy, 'PIECE', GIB // 4)
     operation = _migrate(ctxt, bus, volume)
     with monkeypatch.context() as patch:
-        patch.setattr(utils, 'fault_point', lambda name: bus.die() if name == step else None)
+        patch.setattr(fault_points, 'reach', lambda name: bus.die() if name == step else None)
         with pytest.raises(Killed):
             _run(ctxt, bus, operation, volume)
     bus.dead = False
@@ -561,7 +561,7 @@ def test_given_up_after_too_many_attempts_it_leaves_no_session(
         ctxt, bus, volume, path, tmp_path, monkeypatch, apart, exported):
     operation = _migrate(ctxt, bus, volume)
     with monkeypatch.context() as patch:
-        patch.setattr(utils, 'fault_point',
+        patch.setattr(fault_points, 'reach',
                       lambda name: bus.die() if name.endswith('progress:before') else None)
         with pytest.raises(Killed):
             _run(ctxt, bus, operation, volume)

@@ -2,7 +2,7 @@
 """Operations on volumes, from the accepted request to bytes in files and back to the rows."""
 import pytest
 
-from cinder import exception, operations, utils
+from cinder import exception, fault_points, operations
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -210,10 +210,10 @@ def test_a_process_that_died_is_followed_by_one_that_finishes(ctxt, manager, acc
         if name == point:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(utils, 'fault_point', die)
+    monkeypatch.setattr(fault_points, 'reach', die)
     with pytest.raises(KeyboardInterrupt):
         manager.runner.handlers['volume.create'](ctxt, operation, made)
-    monkeypatch.setattr(utils, 'fault_point', lambda name: None)
+    monkeypatch.setattr(fault_points, 'reach', lambda name: None)
     assert volumes_db.get(ctxt, made.id).status == 'creating'
     follower = manager_package.VolumeManager(BACKEND)
     follower.init_host()

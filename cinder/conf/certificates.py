@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How daemons load certificates and keys that options name: without a prompt on the terminal."""
+
+
+def no_pass_phrase() -> str:
+    """Raise an error in place of the terminal prompt of OpenSSL."""
+    raise ValueError('the key is encrypted; a daemon cannot ask for the pass phrase; use a key '
+                     'without one')
