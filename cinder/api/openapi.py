@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cinder import policies
-from cinder.api import common, dispatch, wsgi
+from cinder.api import converters, dispatch, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.middleware import fault
 from cinder.api.schemas import base as schemas
@@ -38,7 +38,7 @@ _MEANING = {
     502: 'The service of the back end does not answer.',
     503: 'The database or another service cannot be reached.',
 }
-_TYPES = {common.boolean: shapes.BOOLEAN, common.integer: {'type': 'integer', 'minimum': 0}}
+_TYPES = {converters.boolean: shapes.BOOLEAN, converters.integer: {'type': 'integer', 'minimum': 0}}
 
 
 # -------------------------------------------------------------------------------------- operations
@@ -222,10 +222,10 @@ def _parameters(spec: wsgi.Spec, version: int | None) -> list[Schema]:
             for name, (since, schema) in rows.items() if version is None or since <= version]
 
 
-def _of_list(listing: common.Listing) -> dict[str, tuple[int, Schema]]:
+def _of_list(listing: listings.Listing) -> dict[str, tuple[int, Schema]]:
     paging: dict[str, Schema] = {
         'limit': {'type': 'integer', 'minimum': 0},
-        'offset': {'type': 'integer', 'minimum': 0, 'maximum': common.MAX_INT},
+        'offset': {'type': 'integer', 'minimum': 0, 'maximum': converters.MAX_INT},
         'marker': shapes.TEXT, 'sort': shapes.TEXT,
         'sort_key': schemas.one_of(*listing.sorts), 'sort_dir': schemas.one_of('asc', 'desc')}
     rows = {name: (listing.paged_since, schema) for name, schema in paging.items()

@@ -5,8 +5,8 @@ from typing import Any
 
 import webob
 
-from cinder.api import common, wsgi
 from cinder.api import microversions as mv
+from cinder.api import urls, wsgi
 
 DOCUMENTATION = 'https://docs.openstack.org/'
 UPDATED = '2023-08-31T00:00:00Z'
@@ -21,7 +21,7 @@ def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
         'min_version': mv.text(mv.MIN),
         'updated': UPDATED,
         'links': [{'rel': 'describedby', 'type': 'text/html', 'href': DOCUMENTATION},
-                  {'rel': 'self', 'href': common.base_url(req) + '/v3/'}],
+                  {'rel': 'self', 'href': urls.base_url(req) + '/v3/'}],
         'media-types': [{'base': wsgi.JSON, 'type': wsgi.VENDOR_JSON + ';version=3'}],
     }]}
 

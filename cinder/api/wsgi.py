@@ -205,7 +205,7 @@ def query(**params: Any) -> Callable:
 
 
 def listing(description: Any) -> Callable:
-    """For the API document: the common.Listing whose parameters the handler understands, or
+    """For the API document: the listings.Listing whose parameters the handler understands, or
     [(since, Listing), ...] in rising order."""
     return _noting(listing=description)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import objects
-from cinder.api import common, wsgi
+from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import attachments as schema
 from cinder.api.schemas.base import ident
@@ -13,17 +13,17 @@ from cinder.db import volumes as volumes_db
 from cinder.policies import attachments as policy
 from cinder.volume.api import attachments
 
-LIST = common.Listing(
+LIST = listings.Listing(
     'attachment',
     sorts={name: name for name in (
         'id', 'volume_id', 'attach_status', 'attach_mode', 'attach_time', 'detach_time',
         'mountpoint', 'attached_host', 'instance_uuid', 'created_at', 'updated_at')}
     | {'status': 'attach_status', 'instance_id': 'instance_uuid'},
     filters={
-        'volume_id': common.Filter(),
-        'status': common.Filter(column='attach_status'),
-        'attach_status': common.Filter(),
-        'instance_id': common.Filter(column='instance_uuid'),
+        'volume_id': listings.Filter(),
+        'status': listings.Filter(column='attach_status'),
+        'attach_status': listings.Filter(),
+        'instance_id': listings.Filter(column='instance_uuid'),
     })
 
 
@@ -81,7 +81,7 @@ def update(req: wsgi.Request, attachment_id: str, body: dict[str, Any]) -> dict[
 @wsgi.errors(409)
 def delete(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
     left = attachments.delete(req.context, _load(req, attachment_id, policy.DELETE))
-    return view.SUMMARY.page(req, common.Rows(left))
+    return view.SUMMARY.page(req, listings.Rows(left))
 
 
 @wsgi.versions(mv.ATTACHMENT_COMPLETE)

@@ -6,7 +6,7 @@ from typing import Any
 from oslo_utils import timeutils
 
 from cinder import exception, objects
-from cinder.api import common, parsing, wsgi
+from cinder.api import listings, parsing, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import backups as schema
 from cinder.api.schemas import base as schema_base
@@ -19,16 +19,16 @@ from cinder.policies import volumes as volume_policy
 from cinder.volume.api import backups
 
 _FILTERS = {
-    'name': common.Filter(column='display_name'),
-    'status': common.Filter(),
-    'volume_id': common.Filter(),
+    'name': listings.Filter(column='display_name'),
+    'status': listings.Filter(),
+    'volume_id': listings.Filter(),
 }
 _SORTS = {name: name for name in (
     'id', 'status', 'size', 'volume_id', 'snapshot_id', 'created_at', 'updated_at',
     'data_timestamp', 'availability_zone', 'container', 'object_count', 'display_name',
     'display_description', 'project_id', 'user_id')}
-LIST = common.Listing('backup', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
-_OLD_LIST = common.Listing('backup', _SORTS, _FILTERS)
+LIST = listings.Listing('backup', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
+_OLD_LIST = listings.Listing('backup', _SORTS, _FILTERS)
 _LISTS = [(mv.BASE, _OLD_LIST), (mv.BACKUP_NAME_SORT, LIST)]
 
 _RECORD = wsgi.Schema(schema.RECORD)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import clusters as schema
 from cinder.api.views import clusters as view
@@ -15,10 +15,11 @@ from cinder.policies import clusters as policy
 BINARY = 'cinder-volume'
 _REPLICATION = mv.CLUSTER_REPLICATION
 _filtered = wsgi.query(
-    name=common.text, binary=common.text, is_up=common.boolean, disabled=common.boolean,
-    num_hosts=common.integer, num_down_hosts=common.integer,
-    replication_status=(_REPLICATION, common.text), frozen=(_REPLICATION, common.boolean),
-    active_backend_id=(_REPLICATION, common.text))
+    name=converters.text, binary=converters.text, is_up=converters.boolean,
+    disabled=converters.boolean, num_hosts=converters.integer,
+    num_down_hosts=converters.integer,
+    replication_status=(_REPLICATION, converters.text), frozen=(_REPLICATION, converters.boolean),
+    active_backend_id=(_REPLICATION, converters.text))
 
 
 @wsgi.versions(mv.CLUSTERS)
@@ -41,11 +42,11 @@ def _page(req: wsgi.Request, answer: View) -> dict[str, Any]:
     if unknown:
         raise exception.InvalidInput(
             reason=_('filter %s is not supported') % ', '.join(unknown)[:255])
-    return answer.page(req, common.Rows(clusters_db.list_rows(req.context, **req.params)))
+    return answer.page(req, listings.Rows(clusters_db.list_rows(req.context, **req.params)))
 
 
 @wsgi.versions(mv.CLUSTERS)
-@wsgi.query(binary=common.text)
+@wsgi.query(binary=converters.text)
 @wsgi.response(200, view.DETAIL.one)
 def show(req: wsgi.Request, cluster_name: str) -> dict[str, Any]:
     req.context.authorize(policy.GET)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, identity, wsgi
+from cinder.api import identity, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import default_types as schema
 from cinder.api.views import default_types as view
@@ -17,7 +17,7 @@ from cinder.policies import default_types as policy
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    return view.VIEW.page(req, common.Rows(defaults_db.list_all(req.context)))
+    return view.VIEW.page(req, listings.Rows(defaults_db.list_all(req.context)))
 
 
 @wsgi.versions(mv.DEFAULT_TYPES)

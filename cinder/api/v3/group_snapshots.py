@@ -4,7 +4,7 @@ the old words."""
 from typing import Any
 
 from cinder import exception, objects
-from cinder.api import common, wsgi
+from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import group_snapshots as schema
 from cinder.api.v3 import groups
@@ -17,10 +17,10 @@ from cinder.volume.api import group_snapshots
 
 _SORTS = ('id', 'name', 'description', 'status', 'group_id', 'group_type_id', 'project_id',
           'user_id', 'created_at', 'updated_at')
-LIST = common.Listing('group_snapshot', _SORTS, {
-    name: common.Filter() for name in ('name', 'status', 'group_id')},
+LIST = listings.Listing('group_snapshot', _SORTS, {
+    name: listings.Filter() for name in ('name', 'status', 'group_id')},
     paged_since=mv.GROUP_SNAPSHOT_PAGINATION)
-OLD_LIST = common.Listing('cgsnapshot', _SORTS, {}, strict_since=mv.MAX + 1)
+OLD_LIST = listings.Listing('cgsnapshot', _SORTS, {}, strict_since=mv.MAX + 1)
 
 
 def _load(req: wsgi.Request, ident: str, rule: str, old: bool = False) -> objects.GroupSnapshot:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.api.schemas import group_types as schema
@@ -16,12 +16,12 @@ from cinder.policies import group_types as policy
 
 
 def _is_public(name: str, text: str) -> bool | None:
-    return None if text.lower() == 'none' else common.boolean(name, text)
+    return None if text.lower() == 'none' else converters.boolean(name, text)
 
 
-LIST = common.Listing(
+LIST = listings.Listing(
     'group_type', sorts=('id', 'name', 'description', 'is_public', 'created_at', 'updated_at'),
-    filters={'is_public': common.Filter(_is_public)}, strict_since=mv.MAX + 1, of_projects=False,
+    filters={'is_public': listings.Filter(_is_public)}, strict_since=mv.MAX + 1, of_projects=False,
     forgiving=True)
 
 

@@ -4,7 +4,7 @@ words; the actions are in group_actions.py."""
 from typing import Any
 
 from cinder import exception, objects
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import groups as schema
@@ -18,10 +18,10 @@ from cinder.volume.api import groups
 
 _SORTS = ('id', 'name', 'description', 'status', 'availability_zone', 'group_type_id', 'host',
           'project_id', 'user_id', 'created_at', 'updated_at')
-LIST = common.Listing('group', _SORTS, {'name': common.Filter(since=mv.CONFIGURED_FILTERS)},
-                      flags=('list_volume',))
-_LISTS_VOLUMES = wsgi.query(list_volume=(mv.GROUP_VOLUMES, common.boolean))
-OLD_LIST = common.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX + 1)
+LIST = listings.Listing('group', _SORTS, {'name': listings.Filter(since=mv.CONFIGURED_FILTERS)},
+                        flags=('list_volume',))
+_LISTS_VOLUMES = wsgi.query(list_volume=(mv.GROUP_VOLUMES, converters.boolean))
+OLD_LIST = listings.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX + 1)
 
 
 def load(req: wsgi.Request, group_id: str, rule: str, old: bool = False) -> objects.Group:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception, objects
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api.schemas import hosts as schema
 from cinder.api.views import hosts as view
 from cinder.api.views import shapes
@@ -12,14 +12,14 @@ from cinder.db import services as services_db
 from cinder.policies import hosts as policy
 
 
-@wsgi.query(zone=common.text)
+@wsgi.query(zone=converters.text)
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.MANAGE)
     zone = req.params.get('zone')
     found = [row for row in services_db.list_rows(req.context)
              if zone in (None, row['availability_zone'])]
-    return view.VIEW.page(req, common.Rows(found))
+    return view.VIEW.page(req, listings.Rows(found))
 
 
 @wsgi.response(200, view.USAGE)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import quota
-from cinder.api import common, wsgi
+from cinder.api import converters, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import shapes
 from cinder.db import quotas as quotas_db
@@ -19,8 +19,8 @@ SHOWN = {
 }
 
 
-@wsgi.query(project_id=(mv.LIMITS_PROJECT, common.text),
-            tenant_id=(mv.LIMITS_PROJECT, common.text))
+@wsgi.query(project_id=(mv.LIMITS_PROJECT, converters.text),
+            tenant_id=(mv.LIMITS_PROJECT, converters.text))
 @wsgi.response(200, shapes.wrap('limits', shapes.record(
     rate=shapes.items(shapes.OBJECT), absolute=shapes.NUMBERS)))
 def index(req: wsgi.Request) -> dict[str, Any]:

@@ -6,14 +6,14 @@ from types import ModuleType
 from typing import Any
 
 from cinder import exception, literals
-from cinder.api import common, wsgi
+from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import base as view_base
 from cinder.i18n import _
 
-LIST = common.Listing(
+LIST = listings.Listing(
     'manageable', ('reference', 'size'),
-    {'host': common.Filter(), 'cluster': common.Filter(since=mv.MANAGEABLE_CLUSTER)},
+    {'host': listings.Filter(), 'cluster': listings.Filter(since=mv.MANAGEABLE_CLUSTER)},
     strict_since=mv.MAX + 1, of_projects=False)
 _DEFAULT_SORT = [('reference', 'desc')]
 _SORTING = {'sort', 'sort_key', 'sort_dir'}
@@ -62,7 +62,7 @@ def page(req: wsgi.Request, ask: Callable, answer: view_base.View) -> dict[str, 
     sorted_by = wanted.sort if req.query.keys() & _SORTING else _DEFAULT_SORT
     found = ask(req.context, **where, limit=wanted.limit, offset=wanted.offset, sort=sorted_by,
                 marker=_marker(wanted.marker))
-    return answer.page(req, common.Rows(found))
+    return answer.page(req, listings.Rows(found))
 
 
 def _marker(text: str | None) -> dict[str, Any] | None:

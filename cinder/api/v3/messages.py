@@ -2,16 +2,16 @@
 """User messages: why something went wrong."""
 from typing import Any
 
-from cinder.api import common, wsgi
+from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import messages as view
 from cinder.db import messages as messages_db
 from cinder.policies import messages as policy
 
-LIST = common.Listing(
+LIST = listings.Listing(
     'message', sorts=('id', 'event_id', 'resource_uuid', 'resource_type', 'request_id',
                       'message_level', 'created_at', 'guaranteed_until'),
-    filters={name: common.Filter(since=mv.MESSAGES_PAGINATION) for name in (
+    filters={name: listings.Filter(since=mv.MESSAGES_PAGINATION) for name in (
         'resource_uuid', 'resource_type', 'event_id', 'request_id', 'message_level')},
     paged_since=mv.MESSAGES_PAGINATION)
 

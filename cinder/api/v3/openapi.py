@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import webob
 
-from cinder.api import common, wsgi
+from cinder.api import urls, wsgi
 from cinder.api.views import shapes
 
 if TYPE_CHECKING:
@@ -25,5 +25,5 @@ def show_of(routes: 'openapi.Routes') -> Callable:
     def show(req: wsgi.Request) -> webob.Response:
         """With a version header what holds there, without one all versions."""
         version = req.api_version if req.headers.get(wsgi.VERSION_HEADER) else None
-        return webob.Response(rendered(version, common.base_url(req)), content_type=wsgi.JSON)
+        return webob.Response(rendered(version, urls.base_url(req)), content_type=wsgi.JSON)
     return show

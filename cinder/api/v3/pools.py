@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, filters, wsgi
+from cinder.api import converters, filters, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import shapes
 from cinder.i18n import _
@@ -11,8 +11,8 @@ from cinder.policies import pools as policy
 from cinder.rpc import scheduler
 
 
-@wsgi.query(detail=common.boolean, name=(mv.POOL_FILTERS, common.text),
-            volume_type=(mv.POOL_TYPE_FILTER, common.text))
+@wsgi.query(detail=converters.boolean, name=(mv.POOL_FILTERS, converters.text),
+            volume_type=(mv.POOL_TYPE_FILTER, converters.text))
 @wsgi.response(200, shapes.wrap('pools', shapes.items(
     shapes.parts(shapes.record('name', 'capabilities')))))
 def get_pools(req: wsgi.Request) -> dict[str, Any]:

@@ -3,16 +3,16 @@
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api.schemas import qos_specs as schema
 from cinder.api.views import qos_specs as view
 from cinder.db import qos_specs as qos_db
 from cinder.i18n import _
 from cinder.policies import qos_specs as policy
 
-LIST = common.Listing(
+LIST = listings.Listing(
     'qos_specs', sorts=('id', 'name', 'consumer', 'created_at', 'updated_at'),
-    filters={name: common.Filter() for name in ('id', 'name', 'consumer')}, of_projects=False)
+    filters={name: listings.Filter() for name in ('id', 'name', 'consumer')}, of_projects=False)
 
 
 @wsgi.listing(LIST)
@@ -46,7 +46,7 @@ def update(req: wsgi.Request, qos_id: str, body: dict[str, Any]) -> dict[str, An
     return {'qos_specs': body}
 
 
-@wsgi.query(force=common.boolean)
+@wsgi.query(force=converters.boolean)
 @wsgi.response(202)
 def delete(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.DELETE)
@@ -64,17 +64,17 @@ def delete_keys(req: wsgi.Request, qos_id: str, body: list[str]) -> None:
 @wsgi.response(200, view.ASSOCIATIONS.page)
 def associations(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    return view.ASSOCIATIONS.page(req, common.Rows(qos_db.associations(req.context, qos_id)))
+    return view.ASSOCIATIONS.page(req, listings.Rows(qos_db.associations(req.context, qos_id)))
 
 
-@wsgi.query(vol_type_id=common.text)
+@wsgi.query(vol_type_id=converters.text)
 @wsgi.response(202)
 def associate(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)
     qos_db.associate(req.context, qos_id, _type_id(req))
 
 
-@wsgi.query(vol_type_id=common.text)
+@wsgi.query(vol_type_id=converters.text)
 @wsgi.response(202)
 def disassociate(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)

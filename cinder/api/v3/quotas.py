@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cinder import exception, quota
-from cinder.api import common, wsgi
+from cinder.api import converters, wsgi
 from cinder.api.schemas import quotas as schema
 from cinder.api.views import shapes
 from cinder.context import RequestContext
@@ -51,7 +51,7 @@ def _checked(req: wsgi.Request, rule: str, project_id: str) -> str:
     return project_id
 
 
-@wsgi.query(usage=common.boolean)
+@wsgi.query(usage=converters.boolean)
 @wsgi.response(200, shapes.wrap('quota_set', _SHOWN))
 def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
     project_id = _checked(req, policy.SHOW, target_project_id)

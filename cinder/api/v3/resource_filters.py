@@ -2,13 +2,13 @@
 """Which list filters users have."""
 from typing import Any
 
-from cinder.api import common, filters, wsgi
+from cinder.api import converters, filters, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import shapes
 
 
 @wsgi.versions(mv.RESOURCE_FILTERS)
-@wsgi.query(resource=common.text)
+@wsgi.query(resource=converters.text)
 @wsgi.response(200, shapes.wrap('resource_filters', shapes.items(
     shapes.record('resource', 'filters'))))
 def index(req: wsgi.Request) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from oslo_log import log as logging
 
 from cinder import exception, objects
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import services as schema
 from cinder.api.views import services as view
@@ -24,13 +24,13 @@ _CHANGES = ('host', 'service', 'binary', 'status', 'disabled')
 _CHANGED = shapes.record(*_CHANGES)
 
 
-@wsgi.query(host=common.text, binary=common.text)
+@wsgi.query(host=converters.text, binary=converters.text)
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.INDEX)
     found = services_db.list_rows(req.context, host=req.params.get('host'),
                                   binary=req.params.get('binary'))
-    return view.VIEW.page(req, common.Rows(found))
+    return view.VIEW.page(req, listings.Rows(found))
 
 
 # ------------------------------------------------------------------------------ enable, disable

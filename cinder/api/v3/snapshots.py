@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception, objects
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import snapshots as schema
@@ -16,18 +16,19 @@ from cinder.policies import volumes as volume_policy
 from cinder.volume.api import snapshots
 
 _FILTERS = {
-    'name': common.Filter(column='display_name'),
-    'status': common.Filter(),
-    'volume_id': common.Filter(),
-    'metadata': common.Filter(since=mv.SNAPSHOT_METADATA_FILTER),
-    'availability_zone': common.Filter(since=mv.CONFIGURED_FILTERS),
-    'consumes_quota': common.Filter(common.boolean, since=mv.CONSUMES_QUOTA, column='use_quota'),
+    'name': listings.Filter(column='display_name'),
+    'status': listings.Filter(),
+    'volume_id': listings.Filter(),
+    'metadata': listings.Filter(since=mv.SNAPSHOT_METADATA_FILTER),
+    'availability_zone': listings.Filter(since=mv.CONFIGURED_FILTERS),
+    'consumes_quota': listings.Filter(converters.boolean, since=mv.CONSUMES_QUOTA,
+                                       column='use_quota'),
 }
 _SORTS = {name: name for name in (
     'id', 'status', 'volume_id', 'volume_size', 'created_at', 'updated_at', 'display_name',
     'display_description', 'progress', 'project_id', 'user_id', 'volume_type_id')}
-LIST = common.Listing('snapshot', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
-_OLD_LIST = common.Listing('snapshot', _SORTS, _FILTERS)
+LIST = listings.Listing('snapshot', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
+_OLD_LIST = listings.Listing('snapshot', _SORTS, _FILTERS)
 _LISTS = [(mv.BASE, _OLD_LIST), (mv.SNAPSHOT_NAME_SORT, LIST)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cinder import exception
-from cinder.api import common, wsgi
+from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.api.schemas import transfers as schema
@@ -16,14 +16,14 @@ from cinder.db import volumes as volumes_db
 from cinder.policies import transfers as policy
 from cinder.volume.api import transfers
 
-_COMMON = {'resource': 'transfer', 'filters': {'name': common.Filter(column='display_name')},
+_COMMON = {'resource': 'transfer', 'filters': {'name': listings.Filter(column='display_name')},
            'strict_since': mv.MAX + 1}
 _SLICES = frozenset(('limit', 'offset'))
-LIST = common.Listing(
+LIST = listings.Listing(
     sorts={'name': 'display_name', **{name: name for name in (
         'id', 'volume_id', 'display_name', 'created_at', 'updated_at')}}, **_COMMON)
-SLICED = common.Listing(sorts={}, paging=_SLICES, **_COMMON)
-OLD_LIST = common.Listing(sorts={}, paging=_SLICES, direction='asc', **_COMMON)
+SLICED = listings.Listing(sorts={}, paging=_SLICES, **_COMMON)
+OLD_LIST = listings.Listing(sorts={}, paging=_SLICES, direction='asc', **_COMMON)
 _LISTS = [(mv.BASE, SLICED), (mv.TRANSFER_PAGINATION, LIST)]
 
 
@@ -52,11 +52,11 @@ def old_detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL, OLD_LIST)
 
 
-def _newest_first(req: wsgi.Request) -> common.Listing:
+def _newest_first(req: wsgi.Request) -> listings.Listing:
     return LIST if req.api_version >= mv.TRANSFER_PAGINATION else SLICED
 
 
-def _page(req: wsgi.Request, answer: View, listing: common.Listing) -> dict[str, Any]:
+def _page(req: wsgi.Request, answer: View, listing: listings.Listing) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
     return answer.page(req, listing.fetch(req, transfers_db.list_rows))
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from cinder import exception, objects
-from cinder.api import common, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import volumes as schema
@@ -24,19 +24,19 @@ def _any_text_is_true(_name: str, text: str) -> bool:
 
 
 _FILTERS = {
-    'name': common.Filter(column='display_name'),
-    'status': common.Filter(),
-    'metadata': common.Filter(),
-    'glance_metadata': common.Filter(since=mv.GLANCE_METADATA_FILTER),
-    'bootable': common.Filter(common.boolean),
-    'migration_status': common.Filter(),
-    'availability_zone': common.Filter(),
-    'group_id': common.Filter(since=mv.GROUP_ID_FILTER),
-    'size': common.Filter(),
-    'created_at': common.Filter(since=mv.CONFIGURED_FILTERS),
-    'updated_at': common.Filter(since=mv.CONFIGURED_FILTERS),
-    'consumes_quota': common.Filter(common.boolean, since=mv.CONFIGURED_FILTERS,
-                                    column='use_quota'),
+    'name': listings.Filter(column='display_name'),
+    'status': listings.Filter(),
+    'metadata': listings.Filter(),
+    'glance_metadata': listings.Filter(since=mv.GLANCE_METADATA_FILTER),
+    'bootable': listings.Filter(converters.boolean),
+    'migration_status': listings.Filter(),
+    'availability_zone': listings.Filter(),
+    'group_id': listings.Filter(since=mv.GROUP_ID_FILTER),
+    'size': listings.Filter(),
+    'created_at': listings.Filter(since=mv.CONFIGURED_FILTERS),
+    'updated_at': listings.Filter(since=mv.CONFIGURED_FILTERS),
+    'consumes_quota': listings.Filter(converters.boolean, since=mv.CONFIGURED_FILTERS,
+                                      column='use_quota'),
 }
 _SORTS = {name: name for name in (
     'id', 'size', 'status', 'created_at', 'updated_at', 'availability_zone', 'bootable',
@@ -45,9 +45,9 @@ _SORTS = {name: name for name in (
     'source_volid', 'group_id', 'launched_at', 'scheduled_at', 'name_id')}
 _SORTS |= {'name': 'display_name', 'description': 'display_description'}
 
-LIST = common.Listing('volume', _SORTS, _FILTERS, counts=True)
-_OLD_LIST = common.Listing('volume', _SORTS,
-                           _FILTERS | {'bootable': common.Filter(_any_text_is_true)})
+LIST = listings.Listing('volume', _SORTS, _FILTERS, counts=True)
+_OLD_LIST = listings.Listing('volume', _SORTS,
+                             _FILTERS | {'bootable': listings.Filter(_any_text_is_true)})
 _LISTS = [(mv.BASE, _OLD_LIST), (mv.STRICT_BOOTABLE_FILTER, LIST)]
 
 
@@ -70,7 +70,7 @@ def detail(req: wsgi.Request) -> dict[str, Any]:
 
 
 @wsgi.versions(mv.VOLUME_SUMMARY)
-@wsgi.query(all_tenants=common.boolean)
+@wsgi.query(all_tenants=converters.boolean)
 @wsgi.response(200, view.TOTALS)
 def summary(req: wsgi.Request) -> dict[str, Any]:
     ctxt = req.context
@@ -123,7 +123,7 @@ def update(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str,
 
 
 @wsgi.response(202)
-@wsgi.query(cascade=common.boolean, force=(mv.FORCE_DELETE, common.boolean))
+@wsgi.query(cascade=converters.boolean, force=(mv.FORCE_DELETE, converters.boolean))
 def delete(req: wsgi.Request, volume_id: str) -> None:
     ctxt = req.context
     force = req.params.get('force', False)

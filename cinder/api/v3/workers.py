@@ -2,7 +2,7 @@
 """Cleanup of workers: what services that died left is taken over now."""
 from typing import Any
 
-from cinder.api import common, wsgi
+from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.api.schemas import workers as schema
@@ -22,5 +22,5 @@ def cleanup(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     wanted = {name: _TYPED[name](value) if name in _TYPED else value
               for name, value in body.items() if value not in (None, '')}
     asked = workers.clean_up(req.context, **wanted)
-    return {**view.CLEANING.page(req, common.Rows(asked.cleaning)),
-            **view.UNAVAILABLE.page(req, common.Rows(asked.unavailable))}
+    return {**view.CLEANING.page(req, listings.Rows(asked.cleaning)),
+            **view.UNAVAILABLE.page(req, listings.Rows(asked.unavailable))}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from cinder.api import common, wsgi
+from cinder.api import listings, urls, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import shapes
 
@@ -71,12 +71,12 @@ class View:
         """{name: the resource}."""
         return {self.name: self.renderer(req)(req, row)}
 
-    def page(self, req: wsgi.Request, page: common.Rows) -> dict[str, Any]:
+    def page(self, req: wsgi.Request, page: listings.Rows) -> dict[str, Any]:
         """{collection: the resources}, with the next link and the count where they belong."""
         render = self.renderer(req)
         made: dict[str, Any] = {self.collection: [render(req, row) for row in page.rows]}
         if page.full and self.links_name:
-            href = common.next_link(req, page.rows[-1]['id'])
+            href = urls.next_link(req, page.rows[-1]['id'])
             made[self.links_name] = [{'rel': 'next', 'href': href}]
         if page.count is not None:
             made['count'] = page.count
@@ -85,7 +85,7 @@ class View:
 
 def links(collection: str) -> Callable[[wsgi.Request, Mapping], list]:
     """Getter of the field `links`."""
-    return lambda req, row: common.links(req, collection, row['id'])
+    return lambda req, row: urls.links(req, collection, row['id'])
 
 
 def _compile(fields: tuple[Field, ...], version: int, granted: set[str]) -> Renderer:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cinder.api import common, wsgi
+from cinder.api import urls, wsgi
 from cinder.api.views import shapes
 from cinder.api.views.base import Field, View
 
@@ -27,4 +27,4 @@ CHANGED = shapes.wrap('qos_specs', shapes.TEXTS)
 
 def with_links(req: wsgi.Request, row: Mapping) -> dict[str, Any]:
     """One set; its links stand beside it."""
-    return {**VIEW.one(req, row), 'links': common.links(req, 'qos-specs', row['id'])}
+    return {**VIEW.one(req, row), 'links': urls.links(req, 'qos-specs', row['id'])}

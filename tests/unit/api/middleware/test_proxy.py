@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from cinder.api import common, wsgi
+from cinder.api import urls, wsgi
 from cinder.api.middleware import proxy
 from cinder.conf import CONF
 
@@ -24,7 +24,7 @@ def seen(**headers):
     """Base of the links, address of the client, and address that the nearest proxy saw."""
     environ = {**PLAIN, **{f'HTTP_{name}': value for name, value in headers.items()}}
     proxy.ProxyHeaders(lambda environ, _start: environ)(environ, None)
-    return (common.base_url(wsgi.Request(environ)), environ['REMOTE_ADDR'],
+    return (urls.base_url(wsgi.Request(environ)), environ['REMOTE_ADDR'],
             environ.get(proxy.NEAREST))
 
 
@@ -87,4 +87,4 @@ def test_off_nothing_is_believed():
 
 def test_lists_that_the_filter_of_the_library_leaves():
     environ = {**PLAIN, 'wsgi.url_scheme': 'https,http', 'HTTP_HOST': 'a.example, b'}
-    assert common.base_url(wsgi.Request(environ)) == 'https://a.example'
+    assert urls.base_url(wsgi.Request(environ)) == 'https://a.example'

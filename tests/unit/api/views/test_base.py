@@ -5,7 +5,7 @@ import time
 import pytest
 
 from cinder import context
-from cinder.api import common, dispatch, wsgi
+from cinder.api import dispatch, listings, wsgi
 from cinder.api.views.base import OMIT, Field, View, links
 
 VIEW = View('thing', 'things', [
@@ -46,11 +46,11 @@ def test_omitted():
 
 def test_page():
     rows = [ROW, {**ROW, 'id': '2'}]
-    page = VIEW.page(request(), common.Rows(rows, 7, True))
+    page = VIEW.page(request(), listings.Rows(rows, 7, True))
     assert [each['id'] for each in page['things']] == ['1', '2']
     assert page['count'] == 7
     assert page['things_links'] == [{'rel': 'next', 'href': 'http://h/v3/things?marker=2'}]
-    assert set(VIEW.page(request(), common.Rows(rows))) == {'things'}
+    assert set(VIEW.page(request(), listings.Rows(rows))) == {'things'}
 
 
 def test_renderer_is_made_once():
@@ -73,5 +73,5 @@ def test_a_page_costs_little():
 
 def _seconds(view, req, rows):
     start = time.process_time()
-    view.page(req, common.Rows(rows))
+    view.page(req, listings.Rows(rows))
     return time.process_time() - start

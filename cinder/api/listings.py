@@ -1,90 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every list shares: paging, sorting, filters, next links; and the links of resources.
+"""What every list shares: paging, sorting, filters.
 
 A resource describes its list once, as a Listing; the database layer does the selecting.
 """
-import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from cinder import exception
+from cinder.api import converters, wsgi
 from cinder.api import filters as configured
 from cinder.api import microversions as mv
-from cinder.api import parsing, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
-MAX_INT = 2 ** 31 - 1
-_TRUE = frozenset(('1', 't', 'true', 'on', 'yes', 'y'))
-_FALSE = frozenset(('0', 'f', 'false', 'off', 'no', 'n'))
 _PAGING = frozenset(('limit', 'marker', 'offset', 'sort', 'sort_key', 'sort_dir'))
 
 
-# ------------------------------------------------------------------------------------- converters
-def text(_name: str, value: str) -> str:
-    return value
-
-
-def boolean(name: str, value: str) -> bool:
-    """:raises InvalidParameterValue: the text is no boolean."""
-    word = value.strip().lower()
-    if word in _TRUE:
-        return True
-    if word in _FALSE:
-        return False
-    raise exception.InvalidParameterValue(err=_('%(name)s: %(value)s is not a boolean')
-                                          % {'name': name, 'value': value[:255]})
-
-
-def integer(name: str, value: str, highest: int = MAX_INT) -> int:
-    """A whole number from 0 to `highest`; :raises InvalidParameterValue: anything else."""
-    if not (value.isascii() and value.isdigit() and len(value) < 20) or int(value) > highest:
-        raise exception.InvalidParameterValue(
-            err=_('%(name)s: %(value)s is not a whole number from 0 to %(highest)d')
-            % {'name': name, 'value': value[:255], 'highest': highest})
-    return int(value)
-
-
-# ------------------------------------------------------------------------------------------- links
-def base_url(req: wsgi.Request) -> str:
-    """What clients see before /v3: public_endpoint, or the URL they called."""
-    if CONF.public_endpoint:
-        return CONF.public_endpoint.rstrip('/').removesuffix('/v3')
-    environ = req.environ
-    host = environ.get('HTTP_HOST') or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    # Paste files of the original have oslo.middleware's filter, which leaves lists of proxies here.
-    scheme, host = (text.partition(',')[0].strip() for text in (environ['wsgi.url_scheme'], host))
-    mount = environ.get('SCRIPT_NAME', '').removesuffix('/v3')
-    return f"{scheme}://{host}{urllib.parse.quote(mount)}"
-
-
-def _links(req: wsgi.Request, collection: str) -> tuple[str, str]:
-    """What is before the id in both links, once for each request."""
-    if collection not in req.links:
-        base, path = base_url(req), req.router.members[collection]
-        project = f'/{req.url_project}' if req.url_project else ''
-        req.links[collection] = f'{base}/v3{project}{path}', f'{base}{project}{path}'
-    return req.links[collection]
-
-
-def links(req: wsgi.Request, collection: str, ident: str) -> list[dict[str, str]]:
-    """The self and bookmark links of a resource."""
-    own, bookmark = req.links.get(collection) or _links(req, collection)
-    return [{'rel': 'self', 'href': own + ident}, {'rel': 'bookmark', 'href': bookmark + ident}]
-
-
-def next_link(req: wsgi.Request, marker: str) -> str:
-    """The URL of the next page: the same query, after `marker`.
-
-    An offset is left out: it was taken before this page and would skip entries again.
-    """
-    query = {key: value for key, value in req.query.items() if key != 'offset'}
-    query['marker'] = marker
-    path = urllib.parse.quote(parsing.latin(req.environ.get('PATH_INFO', '')))
-    return f'{base_url(req)}/v3{path}?{urllib.parse.urlencode(query)}'
-
-
-# ------------------------------------------------------------------------------------------- lists
 class Filter(NamedTuple):
     """One filter of a list.
 
@@ -94,7 +25,7 @@ class Filter(NamedTuple):
     :ivar column: name for the database layer, when it is not the parameter's.
     """
 
-    convert: Callable[[str, str], Any] = text
+    convert: Callable[[str, str], Any] = converters.text
     since: int = mv.MIN
     column: str | None = None
 
@@ -176,13 +107,13 @@ class Listing:
         if ignored:
             query = {key: value for key, value in query.items() if key not in ignored}
         counts = self.counts and req.api_version >= mv.WITH_COUNT
-        all_tenants = boolean('all_tenants', query.get('all_tenants', '0'))
+        all_tenants = converters.boolean('all_tenants', query.get('all_tenants', '0'))
         return Criteria(
             filters=self._filters(req, query, counts), limit=_limit(query),
-            marker=query.get('marker'), offset=integer('offset', query.get('offset', '0')),
-            sort=self._sort(query),
+            marker=query.get('marker'),
+            offset=converters.integer('offset', query.get('offset', '0')), sort=self._sort(query),
             all_tenants=all_tenants and req.context.is_admin,
-            with_count=counts and boolean('with_count', query.get('with_count', '0')))
+            with_count=counts and converters.boolean('with_count', query.get('with_count', '0')))
 
     def _filters(self, req: wsgi.Request, query: Mapping[str, str],
                  counts: bool) -> dict[str, Any]:
@@ -248,4 +179,4 @@ def _limit(query: Mapping[str, str]) -> int:
     most = CONF.osapi_max_limit
     if 'limit' not in query:
         return most
-    return min(integer('limit', query['limit'], 10 ** 19), most)
+    return min(converters.integer('limit', query['limit'], 10 ** 19), most)

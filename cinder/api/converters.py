@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Texts of query parameters become values: (name, text) -> value."""
+from cinder import exception
+from cinder.i18n import _
+
+MAX_INT = 2 ** 31 - 1
+_TRUE = frozenset(('1', 't', 'true', 'on', 'yes', 'y'))
+_FALSE = frozenset(('0', 'f', 'false', 'off', 'no', 'n'))
+
+
+def text(_name: str, value: str) -> str:
+    return value
+
+
+def boolean(name: str, value: str) -> bool:
+    """:raises InvalidParameterValue: the text is no boolean."""
+    word = value.strip().lower()
+    if word in _TRUE:
+        return True
+    if word in _FALSE:
+        return False
+    raise exception.InvalidParameterValue(err=_('%(name)s: %(value)s is not a boolean')
+                                          % {'name': name, 'value': value[:255]})
+
+
+def integer(name: str, value: str, highest: int = MAX_INT) -> int:
+    """A whole number from 0 to `highest`; :raises InvalidParameterValue: anything else."""
+    if not (value.isascii() and value.isdigit() and len(value) < 20) or int(value) > highest:
+        raise exception.InvalidParameterValue(
+            err=_('%(name)s: %(value)s is not a whole number from 0 to %(highest)d')
+            % {'name': name, 'value': value[:255], 'highest': highest})
+    return int(value)
