@@ -9,7 +9,7 @@ import graphlib
 import importlib.metadata
 import pathlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -213,14 +213,18 @@ def is_for_types(node):
 
 def test_no_lines_stand_in_two_modules():
     """EQUAL_LINES lines one after the other, blank ones not counted."""
-    places = defaultdict(dict)
-    for path in SOURCES:
-        lines = [(number, line.strip()) for number, line in
-                 enumerate(path.read_text().splitlines(), 1) if line.strip()]
-        for first in range(len(lines) - EQUAL_LINES + 1):
-            run = tuple(line for _number, line in lines[first:first + EQUAL_LINES])
-            places[run].setdefault(path.relative_to(ROOT).as_posix(), lines[first][0])
-    assert [found for found in places.values() if len(found) > 1] == []
+    files = {path.relative_to(ROOT).as_posix(): [
+        line for line in map(str.strip, path.read_text().splitlines()) if line] for path in SOURCES}
+    count = Counter(line for lines in files.values() for line in set(lines))
+    places = defaultdict(set)
+    for name, lines in files.items():
+        alone = -1  # the last line that no other file has
+        for number, line in enumerate(lines):
+            if count[line] == 1:
+                alone = number
+            elif number - alone >= EQUAL_LINES:
+                places[tuple(lines[number + 1 - EQUAL_LINES:number + 1])].add(name)
+    assert {run: names for run, names in places.items() if len(names) > 1} == {}
 
 
 # ------------------------------------------------------------------------------------------- pages
@@ -250,6 +254,21 @@ def test_functions_in_the_table_of_a_page_exist(file, function):
         found = [node for node in body if getattr(node, 'name', None) == name]
         assert found, f'{file} has no {name}'
         body = found[0].body
+
+
+@functools.cache
+def defined():
+    """Names of functions and classes."""
+    files = [*SOURCES, *(ROOT / 'tests').rglob('*.py'), *(ROOT / 'tools').glob('*.py')]
+    return {name for path in files for name in re.findall(
+        r'^ *(?:def|class) (\w+)', path.read_text(), re.MULTILINE)}
+
+
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_calls_that_a_page_names_exist(page):
+    """``name()``, or ``module.name()``."""
+    named = {name.rpartition('.')[2] for name in re.findall(r'``([\w.]+)\(\)``', page.read_text())}
+    assert named - defined() - {'repr'} == set()
 
 
 def rows_of_the_map():
