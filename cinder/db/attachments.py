@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of volume attachments; connector and connection_info are kept as JSON text."""
-import json
-from collections.abc import Mapping, Sequence
+"""The SQL of volume attachments."""
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import changes, filters, functions, models, query, session
+from cinder.db import changes, filters, functions, models, query, resource, session
 from cinder.objects import states
 
 _T = models.VolumeAttachment.__table__
 _VOLUMES = models.Volume.__table__
-_JSON = ('connection_info', 'connector')
 _COLUMNS = tuple(_T.c)
 _BRIEF = tuple(_T.c[name] for name in ('id', 'project_id', 'volume_id', 'instance_uuid',
                                        'attach_status'))
@@ -26,32 +24,14 @@ _ON_VOLUME = sa.select(*_COLUMNS).where(
     _T.c.volume_id == sa.bindparam('volume_id'), _T.c.deleted == sa.false()).order_by(
         _T.c.created_at, _T.c.id)
 _FILTERS = {'aliases': {'status': 'attach_status', 'instance_id': 'instance_uuid'}}
-_LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
-          True: filters.Listing(_T, _COLUMNS, **_FILTERS)}
-
-
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
-              detail: bool = False, with_count: bool = False) -> query.Page:
-    """A page of attachments, newest first; see volumes.list_rows."""
-    page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
-                       offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
-    return query.Page([_decoded(row) for row in page.rows], page.count) if detail else page
-
-
-def get_row(ctxt: RequestContext, attachment_id: str) -> dict:
-    """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
-    with session.reader(ctxt) as conn:
-        rows = query.one(ctxt, conn, _LISTS[True], attachment_id).rows
-    if not rows:
-        raise exception.VolumeAttachmentNotFound(attachment_id=attachment_id)
-    return _decoded(rows[0])
-
-
-def get(ctxt: RequestContext, attachment_id: str) -> objects.VolumeAttachment:
-    """:raises VolumeAttachmentNotFound: there is none, or it is another project's."""
-    return objects.VolumeAttachment.from_row(get_row(ctxt, attachment_id))
+_attachments = resource.Resource(
+    objects.VolumeAttachment,
+    resource.Errors(exception.VolumeAttachmentNotFound, 'attachment_id',
+                    exception.InvalidAttachment),
+    filters.Listing(_T, _BRIEF, **_FILTERS), filters.Listing(_T, _COLUMNS, **_FILTERS))
+list_rows = _attachments.list_rows
+get_row = _attachments.get_row
+get = _attachments.get
 
 
 def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.VolumeAttachment]:
@@ -83,7 +63,7 @@ def of_gone_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[s
 def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
     """for_volume() for a caller that is reading already."""
     rows = query.as_dicts(conn.execute(_ON_VOLUME, {'volume_id': volume_id}))
-    return [objects.VolumeAttachment.from_row(_decoded(row)) for row in rows]
+    return [objects.VolumeAttachment.from_row(row) for row in rows]
 
 
 def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[dict]]:
@@ -97,14 +77,11 @@ def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[d
     return found
 
 
-@session.retry_on_deadlock
 def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.VolumeAttachment:
     """Insert an attachment; its project is the volume's."""
     owner = sa.select(_VOLUMES.c.project_id).where(
         _VOLUMES.c.id == values['volume_id']).scalar_subquery()
-    with session.writer(ctxt) as conn:
-        row = changes.insert(conn, _T, changes.with_id({**_encoded(values), 'project_id': owner}))
-    return objects.VolumeAttachment.from_row(_decoded(row))
+    return _attachments.insert(ctxt, {**values, 'project_id': owner})
 
 
 @session.retry_on_deadlock
@@ -115,7 +92,7 @@ def update(ctxt: RequestContext, attachment_id: str, values: Mapping[str, object
     :param expected: values that the row must have, else InvalidAttachment is raised.
     :raises VolumeAttachmentNotFound: there is no such attachment.
     """
-    if changes.compare_and_swap(ctxt, _T, attachment_id, expected or {}, _encoded(values)):
+    if changes.compare_and_swap(ctxt, _T, attachment_id, expected or {}, values):
         return
     with session.reader(ctxt) as conn:
         status = conn.execute(sa.select(_T.c.attach_status).where(
@@ -138,12 +115,3 @@ def destroy(ctxt: RequestContext, attachment_id: str, unconnected: bool = False)
                   _T.c.connection_info.is_(None)]
     return changes.soft_delete(ctxt, _T, where, attach_status='detached',
                                detach_time=session.utcnow()) == 1
-
-
-def _decoded(row: Mapping[str, object]) -> dict[str, object]:
-    return {**row, **{name: json.loads(row[name]) for name in _JSON if row[name]}}
-
-
-def _encoded(values: Mapping[str, object]) -> dict[str, object]:
-    return {**values, **{name: json.dumps(values[name]) for name in _JSON
-                         if values.get(name) is not None}}

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of backups: rows to render, objects to work with, and their changes of state."""
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
-from oslo_db import exception as db_exc
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import changes, filters, functions, models, query, session, transitions
+from cinder.db import filters, models, pairs, resource, session
 from cinder.objects import states
 
 _T = models.Backup.__table__
@@ -28,60 +27,36 @@ _FILTERS = {
                 'tenant_id': 'project_id'},
     'metadata': {'metadata': (_SIDE, _SIDE.c.backup_id)},
 }
-_LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
-          True: filters.Listing(_T, _DETAIL, **_FILTERS)}
-_WHOLE = filters.Listing(_T, tuple(_T.c))
-_METADATA = sa.select(_SIDE.c.backup_id, _SIDE.c.key, _SIDE.c.value).where(
-    functions.among(_SIDE.c.backup_id, sa.bindparam('ids')))
+_METADATA = pairs.Pairs(_SIDE, 'backup_id')
 
 
-# ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
-              detail: bool = False, with_count: bool = False) -> query.Page:
-    """A page of backups, newest first; see volumes.list_rows.
+class _Backups(resource.Resource[objects.Backup]):
 
-    :param detail: everything that an answer shows, else only id and display_name.
-    """
-    page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
-                       offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
-    if detail and page.records:
-        with session.reader(ctxt) as conn:
-            _fill(conn, page)
-    return page
+    def create(self, ctxt: RequestContext, values: Mapping[str, object],
+               metadata: pairs.Values | None = None) -> objects.Backup:
+        """Insert a backup; an id is made unless the values hold one.
+
+        Without a data_timestamp among the values it holds the data of this moment.
+        """
+        return super().create(ctxt, {'data_timestamp': session.utcnow(), **values}, metadata)
 
 
-def get_row(ctxt: RequestContext, backup_id: str) -> dict:
-    """A backup as list_rows(detail=True) gives it.
-
-    :raises BackupNotFound: there is none, or it is another project's.
-    """
-    with session.reader(ctxt) as conn:
-        page = query.one(ctxt, conn, _LISTS[True], backup_id)
-        if not page.records:
-            raise exception.BackupNotFound(backup_id=backup_id)
-        _fill(conn, page)
-    return page.rows[0]
-
-
-def _fill(conn: sa.Connection, page: query.Page) -> None:
-    pairs = conn.execute(_METADATA, {'ids': ','.join(page.ids)}).all()
-    page.sides['metadata'] = (query.by_owner(pairs), dict)
-
-
-# ---------------------------------------------------------------------------------- objects
-def get(ctxt: RequestContext, backup_id: str) -> objects.Backup:
-    """A backup with its metadata.
-
-    :raises BackupNotFound: there is none, or it is another project's.
-    """
-    with session.reader(ctxt) as conn:
-        page = query.one(ctxt, conn, _WHOLE, backup_id)
-        if not page.records:
-            raise exception.BackupNotFound(backup_id=backup_id)
-        metadata = changes.pairs_of(conn, _SIDE, _SIDE.c.backup_id, backup_id)
-    return objects.Backup.from_row(page.rows[0], metadata=metadata)
+_backups = _Backups(
+    objects.Backup,
+    resource.Errors(exception.BackupNotFound, 'backup_id', exception.InvalidBackup),
+    filters.Listing(_T, _BRIEF, **_FILTERS), filters.Listing(_T, _DETAIL, **_FILTERS),
+    filters.Listing(_T, tuple(_T.c)), pairs={'metadata': _METADATA}, verbs=states.BACKUP)
+list_rows = _backups.list_rows
+get_row = _backups.get_row
+get = _backups.get
+create = _backups.create
+import_row = _backups.import_row
+update = _backups.update
+overwrite = _backups.overwrite
+transition = _backups.transition
+finish_transition = _backups.finish_transition
+destroy = _backups.destroy
+set_metadata = _METADATA.set
 
 
 def newest_available(ctxt: RequestContext, project_id: str, volume_id: str,
@@ -107,94 +82,3 @@ def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[st
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_T.c.id).where(
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())
-
-
-# ----------------------------------------------------------------------------------- writes
-@session.retry_on_deadlock
-def create(ctxt: RequestContext, values: Mapping[str, object],
-           metadata: Mapping[str, str] | None = None) -> objects.Backup:
-    """Insert a backup; an id is made unless the values hold one.
-
-    Without a data_timestamp among the values it holds the data of this moment.
-    """
-    pairs = dict(metadata or {})
-    with session.writer(ctxt) as conn:
-        row = changes.insert(conn, _T, changes.with_id(
-            {'data_timestamp': session.utcnow(), **values}))
-        changes.add_pairs(conn, _SIDE, _SIDE.c.backup_id, row['id'], pairs)
-    return objects.Backup.from_row(row, metadata=pairs)
-
-
-@session.retry_on_deadlock
-def import_row(ctxt: RequestContext, values: Mapping[str, object],
-               metadata: Mapping[str, str] | None = None) -> objects.Backup:
-    """Insert a backup under the id it had before, in place of a deleted row of that id.
-
-    :raises InvalidBackup: a backup with that id exists.
-    """
-    with session.writer(ctxt) as conn:
-        # What follows its row goes with it.
-        conn.execute(_T.delete().where(_T.c.id == values['id'], _T.c.deleted == sa.true()))
-        try:
-            return create(ctxt, values, metadata)
-        except db_exc.DBDuplicateEntry:
-            raise exception.InvalidBackup(
-                reason=f"backup {values['id']} exists already") from None
-
-
-@session.retry_on_deadlock
-def update(ctxt: RequestContext, backup_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is, and never the status; see volumes.update.
-
-    :raises BackupNotFound: there is no such backup.
-    """
-    changes.refuse_status(_T, values)
-    overwrite(ctxt, backup_id, values)
-
-
-@session.retry_on_deadlock
-def overwrite(ctxt: RequestContext, backup_id: str, values: Mapping[str, object]) -> None:
-    """Change columns, the status among them, whatever it is: for an administrator who says so.
-
-    :raises BackupNotFound: there is no such backup.
-    """
-    if not changes.compare_and_swap(ctxt, _T, backup_id, {}, values):
-        raise exception.BackupNotFound(backup_id=backup_id)
-
-
-@session.retry_on_deadlock
-def transition(ctxt: RequestContext, backup: objects.Backup, verb: str, **values: object) -> None:
-    """Begin `verb` of states.BACKUP; see volumes.transition.
-
-    :raises BackupNotFound: the backup is gone.
-    :raises InvalidBackup: by the table.
-    """
-    rule = states.BACKUP[verb]
-    try:
-        refusal = transitions.apply(ctxt, _T, rule, backup.id, (), values)
-    except exception.NotFound:
-        raise exception.BackupNotFound(backup_id=backup.id) from None
-    if refusal:
-        raise exception.InvalidBackup(reason=refusal)
-    transitions.follow(backup, rule, values)
-
-
-@session.retry_on_deadlock
-def finish_transition(ctxt: RequestContext, backup_id: str, meanwhile: str | None, status: str,
-                      values: Mapping[str, object]) -> bool:
-    """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
-    expected = {} if meanwhile is None else {'status': meanwhile}
-    return changes.compare_and_swap(ctxt, _T, backup_id, expected, {**values, 'status': status})
-
-
-@session.retry_on_deadlock
-def destroy(ctxt: RequestContext, backup_id: str) -> None:
-    """Mark a backup as deleted; its rows stay until they are purged."""
-    changes.soft_delete(ctxt, _T, [_T.c.id == backup_id], status='deleted')
-
-
-@session.retry_on_deadlock
-def set_metadata(ctxt: RequestContext, backup_id: str, pairs: Mapping[str, str],
-                 replace: bool = False) -> dict[str, str]:
-    """Merge or replace the metadata; returns all of it."""
-    return changes.set_pairs(ctxt, _SIDE, _SIDE.c.backup_id, backup_id, pairs, replace)

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How rows are made and changed: insert, compare-and-swap, soft delete, upsert, keys and values.
-"""
+"""How rows are made and changed: insert, compare-and-swap, soft delete, upsert."""
 import functools
 import importlib
 import uuid
@@ -122,15 +121,6 @@ def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], 
     return table.update().ordered_values(*ordered)
 
 
-def refuse_status(table: sa.Table, values: Mapping[str, object]) -> None:
-    """For update(): a status follows from operations, see transition() and finish_transition().
-
-    :raises ValueError: there is one among the values.
-    """
-    if 'status' in values:
-        raise ValueError(f'the status of {table.name} is not written by update()')
-
-
 def fail(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: str,
          idle: bool) -> list[dict]:
     """Put the rows of the status `meanwhile` among `members` in error; returns them as they were.
@@ -184,38 +174,3 @@ def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, obj
     update = {name: statement.excluded[name] for name in changed}
     conn.execute(statement.on_conflict_do_update(
         index_elements=list(key), set_={**update, 'updated_at': now}))
-
-
-# -------------------------------------------------------------------------- keys and values
-def pairs_of(conn: sa.Connection, table: sa.Table, owner: sa.Column, row_id: str) -> dict:
-    """The keys and values that `table` holds for one row."""
-    return dict(conn.execute(sa.select(table.c.key, table.c.value).where(
-        owner == row_id)).tuples().all())
-
-
-def set_pairs(ctxt: RequestContext, table: sa.Table, owner: sa.Column, row_id: str,
-              pairs: Mapping[str, str | None], replace: bool = False) -> dict:
-    """Merge keys and values into those of one row, or replace them; all that it has then."""
-    with session.writer(ctxt) as conn:
-        if replace:
-            conn.execute(table.delete().where(owner == row_id, table.c.key.not_in(list(pairs))))
-        upsert(conn, table, [{owner.name: row_id, 'key': key, 'value': value}
-                             for key, value in pairs.items()], (owner.name, 'key'))
-        return dict(pairs) if replace else pairs_of(conn, table, owner, row_id)
-
-
-def add_pairs(conn: sa.Connection, table: sa.Table, owner: sa.Column, row_id: str,
-              pairs: Mapping[str, str | None]) -> None:
-    """Keys and values of a row that is new."""
-    if pairs:
-        conn.execute(table.insert().values([
-            {owner.name: row_id, 'key': key, 'value': value, 'created_at': session.utcnow()}
-            for key, value in pairs.items()]))
-
-
-def delete_pair(ctxt: RequestContext, table: sa.Table, owner: sa.Column, row_id: str,
-                key: str) -> bool:
-    """Remove one key of one row; whether it was there."""
-    with session.writer(ctxt) as conn:
-        return conn.execute(table.delete().where(
-            owner == row_id, table.c.key == key)).rowcount > 0

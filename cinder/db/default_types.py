@@ -37,7 +37,7 @@ def put(ctxt: RequestContext, project_id: str, type_id: str) -> dict:
     """
     row = {'project_id': project_id, 'volume_type_id': type_id}
     with session.writer(ctxt) as conn:
-        types.touch(ctxt, type_id)
+        types.lock(ctxt, type_id)
         changes.upsert(conn, _T, [row], ('project_id',))
     return row
 

@@ -5,8 +5,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
-from cinder.db import changes, models, session
-from cinder.db import volumes as volumes_db
+from cinder.db import backend_volumes, changes, models, session
 
 _TABLES = {'volume': models.Volume.__table__, 'snapshot': models.Snapshot.__table__,
            'backup': models.Backup.__table__}
@@ -49,7 +48,7 @@ def holders(ctxt: RequestContext, kind: str, key_id: str, host: str,
     """
     table, volume = _TABLES[kind], _TABLES['volume'].alias()
     place = (table.c.host == host.partition('@')[0] if kind == 'backup'
-             else _volume_of(kind).in_(volumes_db.ids_on_backend(host, cluster)))
+             else _volume_of(kind).in_(backend_volumes.ids_on_backend(host, cluster)))
     joined = table.outerjoin(volume, sa.and_(volume.c.id == _volume_of(kind),
                                              volume.c.deleted == sa.false()))
     with session.reader(ctxt) as conn:

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of group snapshots: rows to render, objects to work with, their changes of state."""
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Unpack
 
 import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import changes, filters, groups, models, query, session, transitions
+from cinder.db import changes, filters, groups, models, query, resource, session, transitions
 from cinder.objects import states
 
 _T = models.GroupSnapshot.__table__
@@ -18,33 +19,39 @@ _LIST = filters.Listing(
     special={_CONSISTENCY: lambda _value: groups.of_consistency_type(_T.c.group_type_id)})
 
 
-# ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
-              with_count: bool = False, consistency: bool = False) -> query.Page:
-    """A page of group snapshots, newest first unless `sort` says otherwise.
+def _group_of(ctxt: RequestContext, row: resource.Row) -> dict[str, objects.Group]:
+    return {'group': groups.get(ctxt.elevated(), row['group_id'])}
+
+
+_group_snapshots = resource.Resource(
+    objects.GroupSnapshot,
+    resource.Errors(exception.GroupSnapshotNotFound, 'group_snapshot_id',
+                    exception.InvalidGroupSnapshot),
+    _LIST, verbs=states.GROUP_SNAPSHOT, parts=_group_of)
+get = _group_snapshots.get
+update = _group_snapshots.update
+overwrite = _group_snapshots.overwrite
+transition = _group_snapshots.transition
+finish_transition = _group_snapshots.finish_transition
+destroy = _group_snapshots.destroy
+
+
+def list_rows(ctxt: RequestContext, *, consistency: bool = False,
+              **page: Unpack[query.Options]) -> query.Page:
+    """A page of group snapshots; see Rows.list_rows.
 
     :param consistency: those of consistency groups only.
     """
     if consistency:
-        filters = {**(filters or {}), _CONSISTENCY: True}
-    return query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, all_tenants=all_tenants, with_count=with_count)
+        page['filters'] = {**(page.get('filters') or {}), _CONSISTENCY: True}
+    return _group_snapshots.list_rows(ctxt, **page)
 
 
-# ---------------------------------------------------------------------------------- objects
-def get(ctxt: RequestContext, group_snapshot_id: str) -> objects.GroupSnapshot:
-    """A group snapshot with its group.
-
-    :raises GroupSnapshotNotFound: there is none, or it is another project's.
-    """
-    with session.reader(ctxt) as conn:
-        page = query.one(ctxt, conn, _LIST, group_snapshot_id)
-    if not page.records:
-        raise exception.GroupSnapshotNotFound(group_snapshot_id=group_snapshot_id)
-    row = page.rows[0]
-    return objects.GroupSnapshot.from_row(row, group=groups.get(ctxt.elevated(), row['group_id']))
+def create(ctxt: RequestContext, values: Mapping[str, object],
+           group: objects.Group) -> objects.GroupSnapshot:
+    """Insert a snapshot of `group`."""
+    return _group_snapshots.insert(ctxt, {
+        **values, 'group_id': group.id, 'group_type_id': group.group_type_id}, group=group)
 
 
 def snapshot_ids(ctxt: RequestContext, group_snapshot_id: str) -> list[str]:
@@ -56,66 +63,6 @@ def snapshot_ids(ctxt: RequestContext, group_snapshot_id: str) -> list[str]:
                 _SNAPSHOTS.c.created_at, _SNAPSHOTS.c.id)).scalars())
 
 
-# ----------------------------------------------------------------------------------- writes
-@session.retry_on_deadlock
-def create(ctxt: RequestContext, values: Mapping[str, object],
-           group: objects.Group) -> objects.GroupSnapshot:
-    """Insert a snapshot of `group`."""
-    with session.writer(ctxt) as conn:
-        row = changes.insert(conn, _T, changes.with_id(
-            {**values, 'group_id': group.id, 'group_type_id': group.group_type_id}))
-    return objects.GroupSnapshot.from_row(row, group=group)
-
-
-@session.retry_on_deadlock
-def update(ctxt: RequestContext, group_snapshot_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is, and never the status; see volumes.update.
-
-    :raises GroupSnapshotNotFound: there is no such group snapshot.
-    """
-    changes.refuse_status(_T, values)
-    overwrite(ctxt, group_snapshot_id, values)
-
-
-@session.retry_on_deadlock
-def overwrite(ctxt: RequestContext, group_snapshot_id: str, values: Mapping[str, object]) -> None:
-    """Change columns, the status among them, whatever it is: for an administrator who says so.
-
-    :raises GroupSnapshotNotFound: there is no such group snapshot.
-    """
-    if not changes.compare_and_swap(ctxt, _T, group_snapshot_id, {}, values):
-        raise exception.GroupSnapshotNotFound(group_snapshot_id=group_snapshot_id)
-
-
-@session.retry_on_deadlock
-def transition(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot, verb: str, *,
-               conditions: Sequence[Callable[[], transitions.Requirement]] = (),
-               **values: object) -> None:
-    """Begin `verb` of states.GROUP_SNAPSHOT; see volumes.transition.
-
-    :raises GroupSnapshotNotFound: the group snapshot is gone.
-    :raises InvalidGroupSnapshot: by the table, with what stands in the way.
-    """
-    rule = states.GROUP_SNAPSHOT[verb]
-    try:
-        refusal = transitions.apply(ctxt, _T, rule, group_snapshot.id,
-                                    [make() for make in conditions], values)
-    except exception.NotFound:
-        raise exception.GroupSnapshotNotFound(group_snapshot_id=group_snapshot.id) from None
-    if refusal:
-        raise exception.InvalidGroupSnapshot(reason=refusal)
-    transitions.follow(group_snapshot, rule, values)
-
-
-@session.retry_on_deadlock
-def finish_transition(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str | None,
-                      status: str, values: Mapping[str, object]) -> bool:
-    """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
-    expected = {} if meanwhile is None else {'status': meanwhile}
-    return changes.compare_and_swap(ctxt, _T, group_snapshot_id, expected,
-                                    {**values, 'status': status})
-
-
 def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
                    idle: bool) -> list[objects.Snapshot]:
     """Put its snapshots of the status `meanwhile` in error; returns them.
@@ -124,12 +71,6 @@ def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
     """
     return [objects.Snapshot.from_row(row) for row in changes.fail(
         ctxt, _SNAPSHOTS, _SNAPSHOTS.c.group_snapshot_id == group_snapshot_id, meanwhile, idle)]
-
-
-@session.retry_on_deadlock
-def destroy(ctxt: RequestContext, group_snapshot_id: str) -> None:
-    """Mark a group snapshot as deleted; its rows stay until they are purged."""
-    changes.soft_delete(ctxt, _T, [_T.c.id == group_snapshot_id], status='deleted')
 
 
 def not_being_copied() -> transitions.Requirement:

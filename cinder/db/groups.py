@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of groups: rows to render, objects to work with, and their changes of state."""
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Unpack
 
 import sqlalchemy as sa
 
@@ -13,6 +14,7 @@ from cinder.db import (
     group_types,
     models,
     query,
+    resource,
     session,
     transitions,
 )
@@ -34,8 +36,6 @@ def of_consistency_type(column: sa.Column) -> filters.Condition:
 
 _FILTERS = {'aliases': {'group_type': 'group_type_id', 'tenant_id': 'project_id'},
             'special': {_CONSISTENCY: lambda _value: of_consistency_type(_T.c.group_type_id)}}
-_LISTS = {False: filters.Listing(_T, _BRIEF, **_FILTERS),
-          True: filters.Listing(_T, tuple(_T.c), **_FILTERS)}
 _TYPES_OF = sa.select(_ALLOWED.c.group_id, _ALLOWED.c.volume_type_id).where(
     functions.among(_ALLOWED.c.group_id, sa.bindparam('ids'))).order_by(_ALLOWED.c.volume_type_id)
 _VOLUMES_OF = sa.select(_VOLUMES.c.group_id, _VOLUMES.c.id).where(
@@ -43,52 +43,51 @@ _VOLUMES_OF = sa.select(_VOLUMES.c.group_id, _VOLUMES.c.id).where(
     _VOLUMES.c.deleted == sa.false()).order_by(_VOLUMES.c.created_at, _VOLUMES.c.id)
 
 
-# ------------------------------------------------------------------------------------- rows
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
-              detail: bool = False, with_count: bool = False, volumes: bool = False,
-              consistency: bool = False) -> query.Page:
-    """A page of groups, newest first unless `sort` says otherwise; see volumes.list_rows.
+class _Groups(resource.Resource[objects.Group]):
+
+    def fill(self, conn: sa.Connection, page: query.Page) -> None:
+        _add_ids(conn, page, 'volume_types', _TYPES_OF)
+
+
+def _add_ids(conn: sa.Connection, page: query.Page, name: str, statement: sa.Select) -> None:
+    """Give each row of a page the ids that a statement finds for it, as the field `name`."""
+    found: dict[str, list[str]] = {}
+    for group_id, member in conn.execute(statement, {'ids': ','.join(page.ids)}).all():
+        found.setdefault(group_id, []).append(member)
+    page.sides[name] = (found, list)
+
+
+def _type_of(ctxt: RequestContext, row: resource.Row) -> dict[str, objects.GroupType]:
+    return {'group_type': group_types.get(ctxt.elevated(), row['group_type_id'])}
+
+
+_groups = _Groups(
+    objects.Group, resource.Errors(exception.GroupNotFound, 'group_id', exception.InvalidGroup),
+    filters.Listing(_T, _BRIEF, **_FILTERS), filters.Listing(_T, tuple(_T.c), **_FILTERS),
+    verbs=states.GROUP, parts=_type_of)
+get = _groups.get
+update = _groups.update
+overwrite = _groups.overwrite
+transition = _groups.transition
+finish_transition = _groups.finish_transition
+destroy = _groups.destroy
+
+
+def list_rows(ctxt: RequestContext, *, detail: bool = False, volumes: bool = False,
+              consistency: bool = False, **page: Unpack[query.Options]) -> query.Page:
+    """A page of groups; see Rows.list_rows.
 
     :param detail: everything that an answer shows, else only id and name.
-    :param volumes: with the ids of each group's volumes.
+    :param volumes: with the ids of each group's volumes, where `detail` is set.
     :param consistency: consistency groups only.
     """
     if consistency:
-        filters = {**(filters or {}), _CONSISTENCY: True}
-    page = query.fetch(ctxt, _LISTS[detail], filters=filters, limit=limit, marker=marker,
-                       offset=offset, sort=sort, all_tenants=all_tenants, with_count=with_count)
-    if detail and page.records:
+        page['filters'] = {**(page.get('filters') or {}), _CONSISTENCY: True}
+    found = _groups.list_rows(ctxt, detail=detail, **page)
+    if volumes and detail and found.records:
         with session.reader(ctxt) as conn:
-            _fill(conn, page, volumes)
-    return page
-
-
-def _fill(conn: sa.Connection, page: query.Page, volumes: bool) -> None:
-    ids = {'ids': ','.join(page.ids)}
-    sides = {'volume_types': _TYPES_OF} | ({'volumes': _VOLUMES_OF} if volumes else {})
-    for name, statement in sides.items():
-        found: dict[str, list[str]] = {}
-        for group_id, member in conn.execute(statement, ids).all():
-            found.setdefault(group_id, []).append(member)
-        page.sides[name] = (found, list)
-
-
-# ---------------------------------------------------------------------------------- objects
-def get(ctxt: RequestContext, group_id: str) -> objects.Group:
-    """A group with its type and the volume types it takes.
-
-    :raises GroupNotFound: there is none, or it is another project's.
-    """
-    with session.reader(ctxt) as conn:
-        page = query.one(ctxt, conn, _LISTS[True], group_id)
-        if not page.records:
-            raise exception.GroupNotFound(group_id=group_id)
-        _fill(conn, page, volumes=False)
-    row = page.rows[0]
-    return objects.Group.from_row(row, group_type=group_types.get(ctxt.elevated(),
-                                                                  row['group_type_id']))
+            _add_ids(conn, found, 'volumes', _VOLUMES_OF)
+    return found
 
 
 def volume_ids(ctxt: RequestContext, group_id: str) -> list[str]:
@@ -114,31 +113,12 @@ def create(ctxt: RequestContext, values: Mapping[str, object], volume_types: Seq
     """
     with session.writer(ctxt) as conn:
         group_types.lock(ctxt, group_type.id)
-        row = changes.insert(conn, _T, changes.with_id({**values, 'group_type_id': group_type.id}))
+        group = _groups.insert(ctxt, {**values, 'group_type_id': group_type.id},
+                               volume_types=list(volume_types), group_type=group_type)
         conn.execute(_ALLOWED.insert().values([
-            {'group_id': row['id'], 'volume_type_id': type_id, 'created_at': session.utcnow()}
+            {'group_id': group.id, 'volume_type_id': type_id, 'created_at': session.utcnow()}
             for type_id in volume_types]))
-    return objects.Group.from_row(row, volume_types=list(volume_types), group_type=group_type)
-
-
-@session.retry_on_deadlock
-def update(ctxt: RequestContext, group_id: str, values: Mapping[str, object]) -> None:
-    """Change columns whatever the status is, and never the status; see volumes.update.
-
-    :raises GroupNotFound: there is no such group.
-    """
-    changes.refuse_status(_T, values)
-    overwrite(ctxt, group_id, values)
-
-
-@session.retry_on_deadlock
-def overwrite(ctxt: RequestContext, group_id: str, values: Mapping[str, object]) -> None:
-    """Change columns, the status among them, whatever it is: for an administrator who says so.
-
-    :raises GroupNotFound: there is no such group.
-    """
-    if not changes.compare_and_swap(ctxt, _T, group_id, {}, values):
-        raise exception.GroupNotFound(group_id=group_id)
+    return group
 
 
 @session.retry_on_deadlock
@@ -150,34 +130,6 @@ def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
 def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
     """Have the groups of a host in no cluster any more; returns how many were in one."""
     return changes.take_out_of_cluster(ctxt, _T, host)
-
-
-@session.retry_on_deadlock
-def transition(ctxt: RequestContext, group: objects.Group, verb: str, *,
-               conditions: Sequence[Callable[[], transitions.Requirement]] = (),
-               **values: object) -> None:
-    """Begin `verb` of states.GROUP; see volumes.transition.
-
-    :raises GroupNotFound: the group is gone.
-    :raises InvalidGroup: by the table, with what stands in the way.
-    """
-    rule = states.GROUP[verb]
-    try:
-        refusal = transitions.apply(ctxt, _T, rule, group.id, [make() for make in conditions],
-                                    values)
-    except exception.NotFound:
-        raise exception.GroupNotFound(group_id=group.id) from None
-    if refusal:
-        raise exception.InvalidGroup(reason=refusal)
-    transitions.follow(group, rule, values)
-
-
-@session.retry_on_deadlock
-def finish_transition(ctxt: RequestContext, group_id: str, meanwhile: str | None, status: str,
-                      values: Mapping[str, object]) -> bool:
-    """Go from the status `meanwhile` (None: any) to `status`; False when it was another."""
-    expected = {} if meanwhile is None else {'status': meanwhile}
-    return changes.compare_and_swap(ctxt, _T, group_id, expected, {**values, 'status': status})
 
 
 @session.retry_on_deadlock
@@ -197,12 +149,6 @@ def fail_volumes(ctxt: RequestContext, group_id: str, meanwhile: str,
     """
     return [objects.Volume.from_row(row) for row in changes.fail(
         ctxt, _VOLUMES, _VOLUMES.c.group_id == group_id, meanwhile, idle)]
-
-
-@session.retry_on_deadlock
-def destroy(ctxt: RequestContext, group_id: str) -> None:
-    """Mark a group as deleted; its rows stay until they are purged."""
-    changes.soft_delete(ctxt, _T, [_T.c.id == group_id], status='deleted')
 
 
 # ------------------------------------------------------------- what a transition may require

@@ -1,40 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of user messages: why something went wrong, for the project that it happened to."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
 from cinder import exception
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import changes, filters, models, query, session
+from cinder.db import changes, filters, models, rows, session
 
 _T = models.Message.__table__
 _COLUMNS = tuple(_T.c[name] for name in (
     'id', 'project_id', 'request_id', 'resource_type', 'resource_uuid', 'action_id', 'detail_id',
     'event_id', 'message_level', 'user_message', 'expires_at', 'created_at', 'updated_at'))
-_LIST = filters.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'})
-
-
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
-              with_count: bool = False) -> query.Page:
-    """A page of messages, newest first; see volumes.list_rows."""
-    return query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, all_tenants=all_tenants, with_count=with_count)
-
-
-def get(ctxt: RequestContext, message_id: str) -> dict:
-    """A message as list_rows gives it.
-
-    :raises MessageNotFound: there is none, or it is another project's.
-    """
-    with session.reader(ctxt) as conn:
-        rows = query.one(ctxt, conn, _LIST, message_id).rows
-    if not rows:
-        raise exception.MessageNotFound(message_id=message_id)
-    return rows[0]
+_messages = rows.Rows(
+    rows.Errors(exception.MessageNotFound, 'message_id'),
+    filters.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'}))
+list_rows = _messages.list_rows
+get = _messages.get_row
 
 
 @session.retry_on_deadlock

@@ -1,53 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of QoS specs: named sets of keys and values, and the volume types tied to them."""
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import exception
 from cinder.context import RequestContext
-from cinder.db import changes, filters, functions, models, query, session
+from cinder.db import changes, filters, models, pairs, query, rows, session
 
 _T = models.QualityOfServiceSpec.__table__
-_VALUES = models.QualityOfServiceValue.__table__
 _TYPES = models.VolumeType.__table__
-_LIST = filters.Listing(_T, tuple(_T.c[name] for name in (
-    'id', 'name', 'consumer', 'created_at', 'updated_at')), visible=sa.true())
-_VALUES_OF = sa.select(_VALUES.c.specs_id, _VALUES.c.key, _VALUES.c.value).where(
-    functions.among(_VALUES.c.specs_id, sa.bindparam('ids')))
-
-
-# -------------------------------------------------------------------------------------- read
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None,
-              with_count: bool = False) -> query.Page:
-    """A page of sets with their `specs`, newest first; see volumes.list_rows."""
-    page = query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, all_tenants=True, with_count=with_count)
-    if page.records:
-        with session.reader(ctxt) as conn:
-            _fill(conn, page)
-    return page
-
-
-def get_row(ctxt: RequestContext, qos_id: str) -> dict:
-    """A set as list_rows gives it.
-
-    :raises QoSSpecsNotFound: there is no such set.
-    """
-    with session.reader(ctxt) as conn:
-        page = query.one(ctxt, conn, _LIST, qos_id)
-        if not page.records:
-            raise exception.QoSSpecsNotFound(specs_id=qos_id)
-        _fill(conn, page)
-    return page.rows[0]
-
-
-def _fill(conn: sa.Connection, page: query.Page) -> None:
-    values = conn.execute(_VALUES_OF, {'ids': ','.join(page.ids)}).all()
-    page.sides['specs'] = (query.by_owner(values), dict)
+_VALUES = pairs.Pairs(
+    models.QualityOfServiceValue.__table__, 'specs_id',
+    lambda ident, key: exception.QoSSpecsKeyNotFound(specs_id=ident, specs_key=key))
+_qos_specs = rows.Rows(
+    rows.Errors(exception.QoSSpecsNotFound, 'specs_id'),
+    filters.Listing(_T, tuple(_T.c[name] for name in (
+        'id', 'name', 'consumer', 'created_at', 'updated_at')), visible=sa.true()),
+    pairs={'specs': _VALUES})
+list_rows = _qos_specs.list_rows
+get_row = _qos_specs.get_row
 
 
 def associations(ctxt: RequestContext, qos_id: str) -> list[dict]:
@@ -81,7 +54,7 @@ def create(ctxt: RequestContext, name: str, consumer: str, specs: Mapping[str, s
             row = changes.insert(conn, _T, values)
         except db_exc.DBDuplicateEntry:
             raise exception.QoSSpecsExists(specs_id=name) from None
-        changes.add_pairs(conn, _VALUES, _VALUES.c.specs_id, row['id'], specs)
+        _VALUES.add(conn, row['id'], specs)
     return {**row, 'specs': dict(specs)}
 
 
@@ -95,7 +68,7 @@ def update(ctxt: RequestContext, qos_id: str, specs: Mapping[str, str | None],
     """
     with session.writer(ctxt):
         _touch(ctxt, qos_id, **({'consumer': consumer} if consumer else {}))
-        changes.set_pairs(ctxt, _VALUES, _VALUES.c.specs_id, qos_id, specs)
+        _VALUES.set(ctxt, qos_id, specs)
 
 
 @session.retry_on_deadlock
@@ -108,8 +81,7 @@ def delete_keys(ctxt: RequestContext, qos_id: str, keys: Collection[str]) -> Non
     with session.writer(ctxt):
         _touch(ctxt, qos_id)
         for key in keys:
-            if not changes.delete_pair(ctxt, _VALUES, _VALUES.c.specs_id, qos_id, key):
-                raise exception.QoSSpecsKeyNotFound(specs_id=qos_id, specs_key=key)
+            _VALUES.delete(ctxt, qos_id, key)
 
 
 @session.retry_on_deadlock

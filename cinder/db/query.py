@@ -6,24 +6,20 @@ depend on the shape of a request only and are kept, so that asking again builds 
 """
 from __future__ import annotations
 
-import datetime
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import sqlalchemy as sa
 
 from cinder import exception
-from cinder.db import session
+from cinder.db import keyset, session
 from cinder.db.filters import Condition, Listing, NoMatch, as_pairs, conditions_of
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
 
-# (name, 'asc' or 'desc') of each sort key.
-Sort = tuple[tuple[str, str], ...]
-
-__all__ = ['NoMatch', 'Page', 'as_pairs', 'fetch', 'one']
+__all__ = ['NoMatch', 'Options', 'Page', 'as_pairs', 'fetch', 'one']
 
 DEFAULT_SORT = (('created_at', 'desc'),)
 # How many shapes of pages are kept. A caller can make any number of them, so those with more sort
@@ -31,6 +27,18 @@ DEFAULT_SORT = (('created_at', 'desc'),)
 _SHAPES = 512
 _KEPT_SORTS = 2
 _KEPT_CONDITIONS = 6
+
+
+class Options(TypedDict, total=False):
+    """What a caller may say about a page, see fetch()."""
+
+    filters: Mapping[str, object] | None
+    limit: int | None
+    marker: str | None
+    offset: int
+    sort: Sequence[tuple[str, str]] | None
+    all_tenants: bool
+    with_count: bool
 
 
 class Page:
@@ -113,24 +121,17 @@ def fetch(ctxt: RequestContext, listing: Listing, *, filters: Mapping[str, objec
     return page
 
 
-def one(ctxt: RequestContext, conn: sa.Connection, listing: Listing, row_id: str | None) -> Page:
-    """A page with the row of an id, an empty one where the caller sees no such row."""
-    if row_id is None or '\0' in row_id:
+def one(ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str | None,
+        by: str = 'id') -> Page:
+    """A page with the row of an id, an empty one where the caller sees no such row.
+
+    :param by: another column whose value is looked for; no two rows have the same.
+    """
+    if value is None or '\0' in value:
         return Page([])
-    result = conn.execute(_one(listing, ctxt.is_admin),
-                          {'id': row_id, 'project_id': ctxt.project_id})
+    result = conn.execute(_one(listing, ctxt.is_admin, by),
+                          {'value': value, 'project_id': ctxt.project_id})
     return Page(names=tuple(result.keys()), records=result.all())
-
-
-def by_owner(triples: Iterable[tuple[str, str, object]]) -> dict[str, dict[str, object]]:
-    """(id, key, value) of many rows as id -> {key: value}."""
-    found: dict[str, dict[str, object]] = {}
-    for owner, key, value in triples:
-        if owner in found:
-            found[owner][key] = value
-        else:
-            found[owner] = {key: value}
-    return found
 
 
 def as_dicts(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:
@@ -154,8 +155,8 @@ def scope_of(listing: Listing, everything: bool, is_admin: bool) -> list[Conditi
 
 
 @functools.lru_cache(_SHAPES)
-def _one(listing: Listing, is_admin: bool) -> sa.Select[Any]:
-    where = [listing.table.c.id == sa.bindparam('id'), listing.table.c.deleted == sa.false()]
+def _one(listing: Listing, is_admin: bool, by: str) -> sa.Select[Any]:
+    where = [listing.table.c[by] == sa.bindparam('value'), listing.table.c.deleted == sa.false()]
     return listing.select.where(*where, *(() if is_admin else [listing.tenant]))
 
 
@@ -166,12 +167,12 @@ def _count(listing: Listing, everything: bool, is_admin: bool) -> sa.Select[Any]
 
 
 @functools.lru_cache(_SHAPES)
-def _page(listing: Listing, everything: bool, is_admin: bool, sort: Sort, marker: bool,
+def _page(listing: Listing, everything: bool, is_admin: bool, sort: keyset.Sort, marker: bool,
           limit: bool, offset: bool, row_values: bool, walk: bool) -> sa.Select[Any]:
-    order = _order(listing, sort)
+    order = keyset.ordering(listing, sort)
     statement = listing.select.where(*scope_of(listing, everything, is_admin))
     if marker:
-        statement = statement.where(_after(listing, order, everything, row_values))
+        statement = statement.where(keyset.after(listing, order, everything, row_values))
     statement = statement.order_by(*(key.desc() if descending else key.asc()
                                      for key, descending in order))
     if walk:
@@ -202,70 +203,6 @@ def _walking(statement: sa.Select[Any], listing: Listing, everything: bool) -> s
     return statement
 
 
-def _order(listing: Listing, sort: Sort) -> list[tuple[sa.ColumnElement[Any], bool]]:
-    """(expression, descending), together unique and never NULL: NULL counts as the smallest on
-    all engines, and the id decides last."""
-    order: list[tuple[sa.ColumnElement[Any], bool]] = []
-    for name, direction in sort:
-        try:
-            column = listing.column(name)
-        except KeyError:
-            raise exception.InvalidInput(reason=f'{name} is no sort key') from None
-        descending = direction.lower() == 'desc'
-        if column.nullable:
-            order.append((sa.case((column.is_(None), 0), else_=1), descending))
-            order.append((sa.func.coalesce(column, _smallest(column)), descending))
-        else:
-            # An index has the column itself, so times that every row has must get here.
-            order.append((column, descending))
-    identity = listing.table.c.id
-    if all(key is not identity for key, _ in order):
-        order.append((identity, order[-1][1]))
-    return order
-
-
-def _smallest(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Any value of the column's type: what NULL is taken for after NULLs are told apart."""
-    values = {str: '', int: 0, bool: False, datetime.datetime: datetime.datetime(1970, 1, 1)}
-    return sa.literal(values[column.type.python_type], column.type)
-
-
-def _after(listing: Listing, order: list[tuple[sa.ColumnElement[Any], bool]], everything: bool,
-           row_values: bool) -> Condition:
-    """Rows behind :marker in that order; the marker's values are read in the same statement.
-
-    :param row_values: the engine finds a comparison of rows in an index. MySQL reads the whole
-        index for it, but finds the ranges of the spelled-out form.
-    """
-    other = listing.table.alias('marker_row')
-    adapt = sa.sql.util.ClauseAdapter(other).traverse
-    here = [adapt(condition) for condition in _is_marker(listing, everything)]
-    bounds: list[sa.ColumnElement[Any]] = [
-        sa.select(adapt(key)).where(*here).scalar_subquery() for key, _ in order]
-    if len(order) > 1 and order[-1][0] is listing.table.c.id:
-        # Compared with a plain value, SQLite's index serves for the id too.
-        bounds[-1] = sa.bindparam('marker')
-    directions = {descending for _, descending in order}
-    if len(directions) == 1 and row_values:
-        left, right = sa.tuple_(*(key for key, _ in order)), sa.tuple_(*bounds)
-        return left < right if directions.pop() else left > right
-    steps: list[Condition] = []
-    for (key, descending), bound in zip(order, bounds, strict=True):
-        same = [earlier == other_bound for (earlier, _), other_bound
-                in zip(order[:len(steps)], bounds, strict=False)]
-        steps.append(sa.and_(*same, key < bound if descending else key > bound))
-    return sa.or_(*steps)
-
-
-def _is_marker(listing: Listing, everything: bool) -> list[Condition]:
-    """The row of :marker, if the caller may know of it.
-
-    One that was deleted meanwhile still tells where the next page begins.
-    """
-    found = [listing.table.c.id == sa.bindparam('marker')]
-    return found if everything else [*found, listing.tenant]
-
-
 @functools.lru_cache(_SHAPES)
 def _marker(listing: Listing, everything: bool) -> sa.Select[Any]:
-    return sa.select(listing.table.c.id).where(*_is_marker(listing, everything))
+    return sa.select(listing.table.c.id).where(*keyset.is_marker(listing, everything))

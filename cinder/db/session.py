@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
@@ -25,6 +26,9 @@ from cinder.db.functions import in_seconds, utcnow
 __all__ = ['in_seconds', 'utcnow']  # part of what a transaction is made of
 
 LOG = logging.getLogger(__name__)
+
+_P = ParamSpec('_P')
+_R = TypeVar('_R')
 
 _NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
 # How often a transaction is tried that the database gave up or lost before its commit.
@@ -163,20 +167,24 @@ def _tell(exc: Exception) -> None:
                     'again: %s', text)
 
 
-def retry_on_deadlock(function: Callable) -> Callable:
-    """Run a function (ctxt, ...) that owns a writer again when its transaction came to nothing.
+def retry_on_deadlock(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Run a function (ctxt, ...) that owns a writer, or a method (self, ctxt, ...), again when its
+    transaction came to nothing.
 
     It must change nothing but the database before its writer ends. What follows a commit is not
     tried again: the request was accepted. Inside an open transaction nothing is retried: that is
     for the owner of the transaction to do.
     """
+    place = int(function.__code__.co_varnames[0] == 'self')
+
     @functools.wraps(function)
-    def wrapper(ctxt: RequestContext, *args: object, **kwargs: object) -> object:
+    def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        ctxt: Any = args[place]
         joined = _open_transaction(ctxt) is not None
         for attempt in range(ATTEMPTS):
             commits = ctxt.commits[0]
             try:
-                return function(ctxt, *args, **kwargs)
+                return function(*args, **kwargs)
             except (exception.DatabaseBusy, exception.DatabaseUnavailable) as exc:
                 if joined or ctxt.commits[0] != commits or attempt == ATTEMPTS - 1:
                     raise
@@ -187,28 +195,29 @@ def retry_on_deadlock(function: Callable) -> Callable:
     return wrapper
 
 
-def retry_with_lookup(look: Callable) -> Callable:
+def retry_with_lookup(look: Callable[..., _R | None],
+                      ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Decorate a function (ctxt, ...) as retry_on_deadlock does; when it is not known whether it
     was committed, `look`, with the same arguments, is asked before it is run again.
 
     :param look: returns what the function returned, None when nothing was committed.
     """
-    def decorate(function: Callable) -> Callable:
+    def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         @functools.wraps(function)
-        def wrapper(ctxt: RequestContext, *args: object, **kwargs: object) -> object:
+        def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             unknown = []
 
             @retry_on_deadlock
-            def attempt(ctxt: RequestContext) -> object:
-                found = look(ctxt, *args, **kwargs) if unknown else None
+            def attempt(_ctxt: RequestContext) -> _R:
+                found = look(*args, **kwargs) if unknown else None
                 if found is not None:
                     return found
                 try:
-                    return function(ctxt, *args, **kwargs)
+                    return function(*args, **kwargs)
                 except exception.CommitUnknown as exc:
                     unknown.append(exc)
                     raise exception.DatabaseUnavailable() from exc
-            return attempt(ctxt)
+            return attempt(args[0])
         return wrapper
     return decorate
 

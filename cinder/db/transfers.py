@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of volume transfers: offers of a volume to whoever holds the key."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
 from cinder import exception
 from cinder.context import RequestContext
-from cinder.db import changes, filters, models, query, session
+from cinder.db import changes, filters, models, rows, session
 
 _T = models.Transfer.__table__
 _COLUMNS = (*(_T.c[name] for name in (
@@ -16,30 +16,19 @@ _COLUMNS = (*(_T.c[name] for name in (
     _T.c.source_project_id.label('project_id'))
 _OWN = {'visible': _T.c.source_project_id == sa.bindparam('project_id'),
         'aliases': {'name': 'display_name', 'project_id': 'source_project_id'}}
-_LIST = filters.Listing(_T, _COLUMNS, **_OWN)
+_transfers = rows.Rows(rows.Errors(exception.TransferNotFound, 'transfer_id'),
+                       filters.Listing(_T, _COLUMNS, **_OWN))
 _WHOLE = filters.Listing(_T, (*_COLUMNS, _T.c.salt, _T.c.crypt_hash), **_OWN)
+list_rows = _transfers.list_rows
+get_row = _transfers.get_row
 
 
-def list_rows(ctxt: RequestContext, *, filters: Mapping[str, object] | None = None,
-              limit: int | None = None, marker: str | None = None, offset: int = 0,
-              sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
-              with_count: bool = False) -> query.Page:
-    """A page of open transfers, newest first; see volumes.list_rows."""
-    return query.fetch(ctxt, _LIST, filters=filters, limit=limit, marker=marker, offset=offset,
-                       sort=sort, all_tenants=all_tenants, with_count=with_count)
+def with_secret(ctxt: RequestContext, transfer_id: str) -> dict:
+    """A transfer with `salt` and `crypt_hash`.
 
-
-def get_row(ctxt: RequestContext, transfer_id: str, secret: bool = False) -> dict:
-    """A transfer as list_rows gives it.
-
-    :param secret: with `salt` and `crypt_hash`.
     :raises TransferNotFound: there is none, or it is another project's.
     """
-    with session.reader(ctxt) as conn:
-        rows = query.one(ctxt, conn, _WHOLE if secret else _LIST, transfer_id).rows
-    if not rows:
-        raise exception.TransferNotFound(transfer_id=transfer_id)
-    return rows[0]
+    return _transfers.filled(ctxt, _WHOLE, transfer_id)
 
 
 @session.retry_on_deadlock

@@ -29,6 +29,19 @@ class Requirement:
     blockers: sa.Select | None = None
 
 
+def none_of(table: sa.Table, child: sa.Table, *where: Condition, otherwise: str) -> Requirement:
+    """The requirement that no living row of another table stands in the way.
+
+    :param table: of the resource that changes.
+    :param child: the other table.
+    :param where: which of its rows stand in the way of a row of `table`.
+    :param otherwise: what to say where there are some; their ids follow.
+    """
+    here = [*where, child.c.deleted == sa.false()]
+    return Requirement(~sa.exists().where(*here), otherwise,
+                       sa.select(child.c.id).join_from(child, table, sa.and_(*here)))
+
+
 def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id: str,
           requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
     """Take a row through a transition in one UPDATE; None, or the reason why it may not.

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from cinder import exception, objects
 from cinder.context import RequestContext
 from cinder.db import changes, models, session, transitions
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 
@@ -34,7 +35,7 @@ def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
     :param place: host, cluster_name, availability_zone, perhaps another type.
     :raises InvalidVolume: the volume is not to be migrated any more.
     """
-    allowed = sa.or_(volumes_db.not_migrating().holds, _T.c.migration_status == 'starting')
+    allowed = sa.or_(requirements.not_migrating().holds, _T.c.migration_status == 'starting')
     values = {name: volume.get(name) for name in _COPIED}
     with session.writer(ctxt):
         if not changes.update_where(ctxt, _T, [
@@ -58,14 +59,14 @@ def exchange(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     :param values: further columns of the volume.
     :raises InvalidVolume: it is not being migrated, or was changed while it was copied.
     """
-    requirements = [_migrating(), _has_size(target.size)]
+    required = [_migrating(), _has_size(target.size)]
     if copied is not None:
-        requirements += [volumes_db.no_snapshots(), volumes_db.not_attached()]
+        required += [requirements.no_snapshots(), requirements.not_attached()]
     if copied == 'available':
-        requirements.append(_unused())
+        required.append(_unused())
     rule = states.Transition(copied and (copied,))
     with session.writer(ctxt):
-        refusal = transitions.apply(ctxt, _T, rule, volume.id, requirements, {
+        refusal = transitions.apply(ctxt, _T, rule, volume.id, required, {
             **_place_of(target), 'name_id': target.name_id or target.id,
             'migration_status': 'success', **values})
         if refusal:

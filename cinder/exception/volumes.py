@@ -28,6 +28,10 @@ class InvalidSnapshot(Invalid):
     message = _('Invalid snapshot: %(reason)s')
 
 
+class ConflictingSnapshotState(Conflict):
+    message = _('Invalid snapshot: %(reason)s')
+
+
 class SnapshotNotFound(NotFound):
     message = _('Snapshot %(snapshot_id)s could not be found.')
 

@@ -20,6 +20,7 @@ from cinder.api.v3 import router
 from cinder.db import backups as backups_db
 from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import type_access
 from cinder.db import type_encryption as encryption_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -220,7 +221,7 @@ BEFORE = [
         ADMIN, world.ids['snapshot'], {'status': 'creating'})),
     ('image-metadata-unset', lambda world: volumes_db.set_glance_metadata(
         ADMIN, world.ids['volume'], {'ramdisk_id': 'x'})),
-    ('type-access-delete', lambda world: types_db.access_add(
+    ('type-access-delete', lambda world: type_access.add(
         ADMIN, world.ids['private'], PROJECT)),
     ('encryption-type-update', lambda world: encryption_db.create(
         ADMIN, world.ids['private'], {'provider': 'luks', 'control_location': 'front-end'})),

@@ -24,6 +24,7 @@ from cinder import context, exception, objects
 from cinder.conf import CONF
 from cinder.db import (
     attachments,
+    backend_volumes,
     backups,
     engines,
     messages,
@@ -38,6 +39,7 @@ from cinder.db import (
     types,
     volumes,
 )
+from cinder.db import volume_requirements as requirements
 from cinder.volume.api import backups as backups_api
 from tests.fakes import backup_service
 from tests.fakes import bus as fake_bus
@@ -217,8 +219,8 @@ def test_every_list_and_count_uses_an_index(crowd, case):
         'messages': lambda: messages.list_rows(crowd, limit=10),
         'quota': lambda: quotas.limits_and_usage(crowd, 'crowd'),
         'of volume': lambda: snapshots.count_for_volume(crowd, 'x'),
-        'of back end': lambda: volumes.on_backend(crowd, 'n1@lvm', 'c1@lvm'),
-        'capacity': lambda: volumes.capacity_by_pool(crowd, 'n1@lvm'),
+        'of back end': lambda: backend_volumes.on_backend(crowd, 'n1@lvm', 'c1@lvm'),
+        'capacity': lambda: backend_volumes.capacity_by_pool(crowd, 'n1@lvm'),
         'pending': lambda: operations.pending(crowd, stage='execute', owner='o', host='h'),
         'sides': lambda: volumes.set_metadata(crowd, volumes.list_rows(crowd, limit=1).ids[0],
                                               {'a': 'b'}),
@@ -233,7 +235,7 @@ def test_every_list_and_count_uses_an_index(crowd, case):
 
 def _refused(ctxt, volume):
     with pytest.raises(exception.VolumeNotFound):
-        volumes.transition(ctxt, volume, 'delete', conditions=(volumes.no_snapshots,))
+        volumes.transition(ctxt, volume, 'delete', conditions=(requirements.no_snapshots,))
 
 
 class _plans:  # noqa: N801 - reads as a function: with _plans() as plans
@@ -318,9 +320,9 @@ def test_a_host_is_found_with_its_pools(ctxt):
     for name in (host, f'{host}#p', f'{host}2#p', host.upper() + '#p'):
         _volume(ctxt, host=name, size=2)
     assert len(volumes.list_rows(ctxt, filters={'host': host})) == 2
-    assert volumes.capacity_by_pool(ctxt, host) == {'': 2, 'p': 2}
-    assert volumes.include_in_cluster(ctxt, host, 'c@lvm') == 2
-    assert {v.cluster_name for v in volumes.on_backend(ctxt, host)} == {'c@lvm', 'c@lvm#p'}
+    assert backend_volumes.capacity_by_pool(ctxt, host) == {'': 2, 'p': 2}
+    assert backend_volumes.include_in_cluster(ctxt, host, 'c@lvm') == 2
+    assert {v.cluster_name for v in backend_volumes.on_backend(ctxt, host)} == {'c@lvm', 'c@lvm#p'}
 
 
 # ------------------------------------------------------------------------------------- writes
@@ -342,7 +344,7 @@ def test_refusals_name_what_blocks(ctxt):
     volume = _volume(ctxt)
     snapshot = snapshots.create(ctxt, {'project_id': ctxt.project_id, 'volume_id': volume.id})
     with pytest.raises(exception.InvalidVolume, match=snapshot.id):
-        volumes.transition(ctxt, volume, 'delete', conditions=(volumes.no_snapshots,))
+        volumes.transition(ctxt, volume, 'delete', conditions=(requirements.no_snapshots,))
 
 
 def test_quota_is_exact_under_concurrency(database):
@@ -520,7 +522,8 @@ def test_what_is_added_while_a_transition_waits_is_seen(ctxt):
         own = _context(ctxt.project_id)
         if index:
             taken.wait(5)
-            return volumes.transition(own, volume, 'delete', conditions=(volumes.no_snapshots,))
+            return volumes.transition(own, volume, 'delete',
+                                      conditions=(requirements.no_snapshots,))
         with session.writer(own):
             volumes.transition(own, volume, 'snapshot_create')
             taken.set()

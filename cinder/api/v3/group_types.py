@@ -54,7 +54,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     values = {'name': body['name'], 'description': body.get('description'),
               'is_public': base.boolean(body.get('is_public', True))}
-    made = group_types_db.create(req.context, values, group_specs=body.get('group_specs'))
+    made = group_types_db.create(req.context, values, specs=body.get('group_specs'))
     return view.VIEW.one(req, made)
 
 

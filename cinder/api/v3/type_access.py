@@ -6,6 +6,7 @@ from cinder import exception, objects
 from cinder.api import wsgi
 from cinder.api.schemas import type_access as schema
 from cinder.api.views import shapes
+from cinder.db import type_access
 from cinder.db import types as types_db
 from cinder.i18n import _
 from cinder.policies import type_access as policy
@@ -19,7 +20,7 @@ def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
         raise exception.NotFound(_('Volume type %s is public, so it has no list of projects.')
                                  % type_id)
     return {'volume_type_access': [{'volume_type_id': type_id, 'project_id': project_id}
-                                   for project_id in types_db.access_list(req.context, type_id)]}
+                                   for project_id in type_access.projects(req.context, type_id)]}
 
 
 @wsgi.body(schema.ADD, key='addProjectAccess')
@@ -28,7 +29,7 @@ def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
 def add(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
     req.context.authorize(policy.ADD)
     _private(req, type_id)
-    types_db.access_add(req.context, type_id, body['project'])
+    type_access.add(req.context, type_id, body['project'])
 
 
 @wsgi.body(schema.REMOVE, key='removeProjectAccess')
@@ -36,7 +37,7 @@ def add(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
 def remove(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
     req.context.authorize(policy.REMOVE)
     _private(req, type_id)
-    types_db.access_remove(req.context, type_id, body['project'])
+    type_access.remove(req.context, type_id, body['project'])
 
 
 def _private(req: wsgi.Request, type_id: str) -> objects.VolumeType:

@@ -11,6 +11,7 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
@@ -59,7 +60,7 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
             snapshots_db.transition(ctxt, snapshot, 'backup')
         else:
             volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup',
-                                  conditions=(volumes_db.not_moving_in_use,))
+                                  conditions=(requirements.not_moving_in_use,))
         if incremental:
             values['parent_id'] = _parent(ctxt, volume, snapshot).id
         values |= _place_of_new(ctxt, volume, availability_zone or volume.availability_zone)

@@ -11,6 +11,7 @@ from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api.groups import service_of
@@ -38,7 +39,7 @@ def create(ctxt: RequestContext, group: objects.Group, name: str | None = None,
             'description': description, 'status': 'creating'}, group)
         for volume in volumes:
             volumes_db.transition(ctxt, volume, 'snapshot_create_attached', conditions=(
-                functools.partial(volumes_db.in_group, group.id),))
+                functools.partial(requirements.in_group, group.id),))
             snapshots_db.create(ctxt, _snapshot_of(ctxt, volume, made))
         operation = operations_db.create(ctxt, 'group_snapshot.create', made, **service_of(group))
     volume_rpc.VolumeAPI().start(ctxt, operation, made)

@@ -13,6 +13,7 @@ from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import scheduler as scheduler_rpc
@@ -164,10 +165,10 @@ def update(ctxt: RequestContext, group: objects.Group, values: dict, add: Sequen
             volume = _volume(ctxt, ident)
             _require_fit(group, volume)
             volumes_db.transition(ctxt, volume, 'join_group', conditions=(
-                volumes_db.no_group, volumes_db.not_migrating), group_id=group.id)
+                requirements.no_group, requirements.not_migrating), group_id=group.id)
         for ident in remove:
             volumes_db.transition(ctxt, _volume(ctxt, ident), 'leave_group', conditions=(
-                functools.partial(volumes_db.in_group, group.id),))
+                functools.partial(requirements.in_group, group.id),))
         operation = operations_db.create(
             ctxt, 'group.update', group, arguments={'add': list(add), 'remove': list(remove)},
             **service_of(group))
@@ -224,7 +225,8 @@ def _delete(ctxt: RequestContext, group: objects.Group,
             volumes.append(volumes_db.get(ctxt.elevated(), ident))
             volumes_db.transition(
                 ctxt, volumes[-1], 'delete_with_group', conditions=(
-                    volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_snapshots))
+                    requirements.not_attached, requirements.not_migrating,
+                    requirements.no_snapshots))
             operations.cancel_queued(ctxt, volumes[-1], 'The group of the volume was deleted.')
         # The scheduler may have placed it since it was loaded; now its row is ours.
         group = groups_db.get(ctxt, group.id)

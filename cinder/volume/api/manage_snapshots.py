@@ -7,6 +7,7 @@ from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import manage_volumes, volumes
@@ -50,7 +51,7 @@ def _record(ctxt: RequestContext, values: dict, volume: objects.Volume, metadata
     with session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
         volumes_db.transition(ctxt, volume, 'snapshot_manage', conditions=(
-            volumes_db.not_moving_in_use,))
+            requirements.not_moving_in_use,))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata)
         snapshot.volume = volume
         return snapshot, operations_db.create(

@@ -5,11 +5,12 @@ import uuid
 from cinder import exception, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import backend_volumes, session
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
-from cinder.db import session
 from cinder.db import types as types_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
@@ -56,7 +57,7 @@ def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
         raise exception.InvalidVolumeType(
             reason=f'type {volume_type.name} is encrypted, and what is taken over is not')
     ident = id_in(CONF.volume_name_template, reference)
-    if ident and volumes_db.is_on_storage(ctxt, ident):
+    if ident and backend_volumes.is_on_storage(ctxt, ident):
         raise exception.ManageExistingAlreadyManaged(volume_ref=reference['source-name'])
     values = {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 0, 'status': 'managing',
@@ -107,8 +108,8 @@ def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
             reason=f'volume {volume.id} is encrypted: without its key its data is lost')
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'unmanage', conditions=(
-            volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
-            volumes_db.no_snapshots))
+            requirements.not_attached, requirements.not_migrating, requirements.no_group,
+            requirements.no_snapshots))
         if volume.host is None:
             volumes_db.destroy(ctxt, volume.id)
             return

@@ -6,6 +6,7 @@ from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
@@ -33,7 +34,7 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
     with fault_points.around('snapshot.create:api:commit'), session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, volume.size, volume.volume_type)
         volumes_db.transition(ctxt, volume, verb, conditions=(
-            clusters_db.not_frozen(volume), volumes_db.not_moving_in_use))
+            clusters_db.not_frozen(volume), requirements.not_moving_in_use))
         snapshot = snapshots_db.create(ctxt, values, metadata=metadata or {})
         snapshot.volume = volume
         operation = operations_db.create(ctxt, 'snapshot.create', snapshot, **_place(volume))

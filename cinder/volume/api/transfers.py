@@ -13,6 +13,7 @@ from cinder.db import quotas as quotas_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import transfers as transfers_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 
@@ -40,9 +41,9 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
 
 @session.retry_on_deadlock
 def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
-    conditions = [volumes_db.not_migrating, volumes_db.no_group]
+    conditions = [requirements.not_migrating, requirements.no_group]
     if not values['no_snapshots']:
-        conditions.append(volumes_db.snapshots_available)
+        conditions.append(requirements.snapshots_available)
     with fault_points.around('transfer.create:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
         # An offer is left where an administrator forced the status; its key must open nothing.
@@ -62,7 +63,7 @@ def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
     """
     # The transfer and the volume are still another project's.
     everywhere = ctxt.elevated()
-    transfer = transfers_db.get_row(everywhere, transfer_id, secret=True)
+    transfer = transfers_db.with_secret(everywhere, transfer_id)
     if not hmac.compare_digest(_digest(transfer['salt'], auth_key), transfer['crypt_hash']):
         if not ctxt.is_admin and ctxt.project_id != transfer['source_project_id']:
             raise exception.TransferNotFound(transfer_id=transfer_id)
@@ -75,7 +76,7 @@ def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
 def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
     source, destination = transfer['source_project_id'], ctxt.project_id
     owner = {'project_id': destination, 'user_id': ctxt.user_id}
-    conditions = () if transfer['no_snapshots'] else (volumes_db.snapshots_available,)
+    conditions = () if transfer['no_snapshots'] else (requirements.snapshots_available,)
     with fault_points.around('transfer.accept:api:commit'), session.writer(ctxt):
         # In one order everywhere, so that two transfers in opposite directions wait, not lock up.
         for project_id in sorted({source, destination}):

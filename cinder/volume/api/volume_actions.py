@@ -10,6 +10,7 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import notifications
@@ -74,7 +75,7 @@ def begin_detaching(ctxt: RequestContext, volume: objects.Volume) -> None:
     """Announce that a server lets the volume go; nothing happens while it is migrated."""
     if volume.migration_status not in (None, 'success', 'error', 'deleting'):
         return
-    volumes_db.transition(ctxt, volume, 'begin_detaching', conditions=(volumes_db.is_attached,))
+    volumes_db.transition(ctxt, volume, 'begin_detaching', conditions=(requirements.is_attached,))
 
 
 def roll_detaching(ctxt: RequestContext, volume: objects.Volume) -> None:
@@ -233,7 +234,7 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
     with session.writer(ctxt):
         quota.check_retype(ctxt, volume, new_type)
         volumes_db.transition(ctxt, volume, 'retype', conditions=(
-            volumes_db.not_migrating, volumes_db.no_group))
+            requirements.not_migrating, requirements.no_group))
         operation = operations_db.create(
             ctxt, 'volume.retype', volume, stage='schedule',
             arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy,

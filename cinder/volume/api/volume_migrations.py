@@ -11,6 +11,7 @@ from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volume_migrations as migrations_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
@@ -45,8 +46,8 @@ def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, clus
     with fault_points.around('volume.migrate:api:commit'), session.writer(ctxt):
         volumes_db.transition(
             ctxt, volume, 'migrate_locked' if locked else 'migrate', conditions=(
-                volumes_db.not_migrating, volumes_db.no_snapshots, volumes_db.no_group,
-                volumes_db.not_replicated), migration_status='starting', **values)
+                requirements.not_migrating, requirements.no_snapshots, requirements.no_group,
+                requirements.not_replicated), migration_status='starting', **values)
         operation = operations_db.create(ctxt, 'volume.migrate', volume, stage='schedule',
                                          arguments=arguments)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)

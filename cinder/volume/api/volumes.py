@@ -18,6 +18,7 @@ from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import transfers as transfers_db
 from cinder.db import types as types_db
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import notifications
@@ -176,14 +177,14 @@ def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,
 
 @session.retry_on_deadlock
 def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: bool) -> None:
-    conditions = [volumes_db.not_attached, volumes_db.not_migrating, volumes_db.no_group,
+    conditions = [requirements.not_attached, requirements.not_migrating, requirements.no_group,
                   clusters_db.not_frozen(volume)]
     if not cascade:
-        conditions.append(volumes_db.no_snapshots)
+        conditions.append(requirements.no_snapshots)
     # With force it is taken in whatever status it is, so one may come until its row is ours.
     may_be_reserved = force or bool(volume.attachments)
     if not may_be_reserved:
-        conditions.append(volumes_db.no_attachments)
+        conditions.append(requirements.no_attachments)
     # What could not be taken over was never ours: its data stays.
     ours = volume.status != 'error_managing'
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
@@ -250,8 +251,8 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
         quota.check_growth(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
         volumes_db.transition(
             ctxt, volume, verb, growth=new_size - volume.size,
-            conditions=(clusters_db.not_frozen(volume), volumes_db.size_is(volume.size),
-                        volumes_db.not_moving_in_use))
+            conditions=(clusters_db.not_frozen(volume), requirements.size_is(volume.size),
+                        requirements.not_moving_in_use))
         operation = operations_db.create(
             ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **service_of(volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)

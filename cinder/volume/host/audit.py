@@ -10,6 +10,7 @@ from cinder import failures
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
+from cinder.db import backend_volumes
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
@@ -24,7 +25,7 @@ _ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_api.Rows:
     """What the database says of a back end now."""
     return driver_api.Rows(
-        volumes=volumes_db.on_backend(ctxt, host, cluster),
+        volumes=backend_volumes.on_backend(ctxt, host, cluster),
         snapshots=snapshots_db.on_backend(ctxt, host, cluster),
         busy=operations_db.resources_under_way(ctxt),
         connected=attachments_db.connected_volumes(ctxt),
@@ -34,7 +35,7 @@ def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_
 def _place_of(ctxt: RequestContext, name: str) -> str | None:
     """See driver.Rows; LVM's own spelling of snapshots has an underscore in front."""
     place = None
-    for template, table in ((CONF.volume_name_template, volumes_db),
+    for template, table in ((CONF.volume_name_template, backend_volumes),
                             (CONF.snapshot_name_template, snapshots_db)):
         found = re.fullmatch('_?' + re.escape(template).replace('%s', _ID), name)
         if found:
@@ -46,13 +47,13 @@ def _place_of(ctxt: RequestContext, name: str) -> str | None:
 def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
                 heal: bool = False) -> Iterator[driver_api.Finding]:
     """What does not fit together in the rows alone, whatever the storage is."""
-    for volume_id, gib in volumes_db.growing_alone(ctxt, host, cluster).items():
+    for volume_id, gib in backend_volumes.growing_alone(ctxt, host, cluster).items():
         yield driver_api.Finding(
             'growth', volume_id, f'volume {volume_id} counts {gib} GiB for a growth that no '
             'operation is about', 'restart cinder-volume: it gives them back',
-            healed=heal and volumes_db.stop_growth(ctxt, volume_id))
+            healed=heal and backend_volumes.stop_growth(ctxt, volume_id))
     for ident, volume_id in attachments_db.of_gone_volumes(
-            ctxt, volumes_db.ids_on_backend(host, cluster)):
+            ctxt, backend_volumes.ids_on_backend(host, cluster)):
         yield driver_api.Finding(
             'attachment', ident, f'attachment {ident} is of volume {volume_id}, which is deleted',
             'restart cinder-volume: it ends it',

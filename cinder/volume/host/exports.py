@@ -7,6 +7,7 @@ from oslo_log import log as logging
 from cinder import exception, failures, objects
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
+from cinder.db import backend_volumes
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
@@ -27,7 +28,7 @@ def always(backend: backends.Backend) -> bool:
 def wanted(ctxt: RequestContext, backend: backends.Backend) -> list[objects.Volume]:
     """The volumes that are to be exported."""
     statuses = ('in-use', 'available') if always(backend) else ('in-use',)
-    found = volumes_db.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
+    found = backend_volumes.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
     # What a migration copies to may still be replaced as a whole.
     return [volume for volume in found
             if not (volume.migration_status or '').startswith('target:')]

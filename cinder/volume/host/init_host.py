@@ -12,9 +12,9 @@ from oslo_log import log as logging
 from cinder import failures, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import backend_volumes, session
 from cinder.db import groups as groups_db
 from cinder.db import replication as replication_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import migration
@@ -78,7 +78,7 @@ def join_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
     if backend.cluster is None:
         _leave_cluster(ctxt, backend)
         return
-    for table, things in ((volumes_db, 'volumes'), (groups_db, 'groups')):
+    for table, things in ((backend_volumes, 'volumes'), (groups_db, 'groups')):
         moved = table.include_in_cluster(ctxt, backend.host, backend.cluster)
         if moved:
             LOG.info('%d %s of %s were taken into cluster %s.', moved, things, backend.host,
@@ -90,7 +90,7 @@ def _leave_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
     What other hosts reach too stays with them."""
     if not backend.driver.only_one_host(backend.configuration):
         return
-    for table, things in ((volumes_db, 'volumes'), (groups_db, 'groups')):
+    for table, things in ((backend_volumes, 'volumes'), (groups_db, 'groups')):
         moved = table.take_out_of_cluster(ctxt, backend.host)
         if moved:
             LOG.info('%d %s of %s were taken out of their cluster.', moved, things, backend.host)
@@ -121,7 +121,7 @@ def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -
     """Let the driver correct what it stored in the rows of its volumes and snapshots."""
     if not isinstance(backend.driver, driver_api.CorrectsProviderInfo):
         return
-    volumes = volumes_db.on_backend(ctxt, backend.host, backend.sharing)
+    volumes = backend_volumes.on_backend(ctxt, backend.host, backend.sharing)
     snapshots = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
     corrected = backend.driver.update_provider_info(volumes, snapshots)
     for table, changes in zip((volumes_db, snapshots_db), corrected, strict=True):
@@ -131,7 +131,7 @@ def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -
 
 
 def count_allocated(ctxt: RequestContext, backend: backends.Backend) -> None:
-    backend.set_allocated(volumes_db.capacity_by_pool(ctxt, backend.host, backend.sharing))
+    backend.set_allocated(backend_volumes.capacity_by_pool(ctxt, backend.host, backend.sharing))
 
 
 def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:

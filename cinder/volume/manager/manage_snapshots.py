@@ -4,8 +4,8 @@ import functools
 
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
+from cinder.db import backend_volumes
 from cinder.db import snapshots as snapshots_db
-from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
@@ -31,7 +31,7 @@ class ManageSnapshotsEndpoint:
     def _entries(self, ctxt: RequestContext) -> list[dict]:
         manageable.require(self.driver, driver_api.ManagesSnapshots, 'snapshots')
         return self.driver.get_manageable_snapshots(
-            volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
+            backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
             snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
 
     @operations.handles('snapshot.manage')

@@ -4,7 +4,7 @@ import functools
 
 from cinder import objects, operations, quota
 from cinder.context import RequestContext
-from cinder.db import session
+from cinder.db import backend_volumes, session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
@@ -30,7 +30,7 @@ class ManageVolumesEndpoint:
     def _entries(self, ctxt: RequestContext) -> list[dict]:
         manageable.require(self.driver, driver_api.ManagesVolumes, 'volumes')
         return self.driver.get_manageable_volumes(
-            volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
+            backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
             snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
 
     @operations.handles('volume.manage')

@@ -5,10 +5,10 @@ from oslo_log import log as logging
 from cinder import exception, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import backend_volumes, session
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
 from cinder.db import services as services_db
-from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
@@ -50,7 +50,7 @@ class ReplicationEndpoint:
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
         return self.driver.failover_host(
-            volumes_db.on_backend(ctxt, self.backend.host, self.backend.sharing),
+            backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
             operation.arguments['backend_id'])
 
     def _end(self, ctxt: RequestContext, operation: objects.Operation, fields: dict[str, dict],

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may write the status of a resource: transition(), leave(), settle() and destroy(), and
-overwrite() for an administrator; update() never."""
+"""Who may write the status of a resource: transition(), finish_transition(), settle() and
+destroy(), and overwrite() for an administrator; update() never."""
 import ast
 import importlib
 import pathlib
@@ -22,8 +22,7 @@ OVERWRITERS = {
     'volume/api/volume_migrations.py': 'targets', 'volume/manager/migration_rows.py': 'targets',
     **{f'volume/api/{kind}.py': 'reset_status()' for kind in (
         'backups', 'group_snapshots', 'groups', 'snapshots', 'volumes')},
-    **{f'db/{kind}.py': 'update() of other columns' for kind in (
-        'backups', 'group_snapshots', 'groups', 'snapshots')}}
+    'db/resource.py': 'update() of other columns'}
 
 
 def test_all_kinds_are_looked_at():

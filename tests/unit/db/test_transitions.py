@@ -4,6 +4,7 @@ import pytest
 
 from cinder import exception
 from cinder.db import attachments, snapshots, volumes
+from cinder.db import volume_requirements as requirements
 
 
 def test_one_update_and_the_object_follows(make_volume, ctxt, statements):
@@ -52,10 +53,10 @@ def test_gone(make_volume, ctxt):
 
 
 @pytest.mark.parametrize(('values', 'condition', 'text'), [
-    ({'attach_status': 'attached'}, volumes.not_attached, 'is attached'),
-    ({'migration_status': 'migrating'}, volumes.not_migrating, 'is being migrated'),
-    ({'group_id': 'g1'}, volumes.no_group, 'is in group g1'),
-    ({}, volumes.is_attached, 'is not attached'),
+    ({'attach_status': 'attached'}, requirements.not_attached, 'is attached'),
+    ({'migration_status': 'migrating'}, requirements.not_migrating, 'is being migrated'),
+    ({'group_id': 'g1'}, requirements.no_group, 'is in group g1'),
+    ({}, requirements.is_attached, 'is not attached'),
 ])
 def test_requirements(make_volume, ctxt, values, condition, text):
     volume = make_volume(**values)
@@ -67,7 +68,7 @@ def test_attachments_are_named(make_volume, ctxt):
     volume = make_volume(attach_status='attached')
     attachment = attachments.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
     with pytest.raises(exception.InvalidVolume, match=attachment.id):
-        volumes.transition(ctxt, volume, 'delete', conditions=(volumes.not_attached,))
+        volumes.transition(ctxt, volume, 'delete', conditions=(requirements.not_attached,))
 
 
 def test_snapshot(make_volume, ctxt):

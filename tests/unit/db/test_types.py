@@ -4,7 +4,7 @@ import pytest
 
 from cinder import exception
 from cinder.conf import CONF
-from cinder.db import models, quotas, session, types, volumes
+from cinder.db import models, quotas, session, type_access, types, volumes
 
 
 @pytest.fixture
@@ -51,13 +51,13 @@ def test_private_types(make, ctxt, tenant, stranger):
     assert len(types.list_rows(tenant)) == 2
     assert len(types.list_rows(ctxt, filters={'is_public': False})) == 1
     assert len(types.list_rows(ctxt, filters={'is_public': None})) == 2
-    types.access_add(ctxt, given.id, 'p2')
+    type_access.add(ctxt, given.id, 'p2')
     with pytest.raises(exception.VolumeTypeAccessExists):
-        types.access_add(ctxt, given.id, 'p2')
-    assert types.access_list(ctxt, given.id) == ['p1', 'p2']
-    types.access_remove(ctxt, given.id, 'p2')
+        type_access.add(ctxt, given.id, 'p2')
+    assert type_access.projects(ctxt, given.id) == ['p1', 'p2']
+    type_access.remove(ctxt, given.id, 'p2')
     with pytest.raises(exception.VolumeTypeAccessNotFound):
-        types.access_remove(ctxt, given.id, 'p2')
+        type_access.remove(ctxt, given.id, 'p2')
 
 
 def test_extra_specs(make, ctxt, tenant):

@@ -5,7 +5,16 @@ import datetime
 import pytest
 
 from cinder import exception
-from cinder.db import attachments, operations, snapshots, transfers, types, volumes
+from cinder.db import (
+    attachments,
+    backend_volumes,
+    operations,
+    snapshots,
+    transfers,
+    types,
+    volumes,
+)
+from cinder.db import volume_requirements as requirements
 
 
 def test_created_as_read_back(make_volume, ctxt):
@@ -132,16 +141,17 @@ def test_of_a_back_end(make_volume, ctxt):
     make_volume(host='n@lvm', size=3, growth=1)
     make_volume(host='n@lvm2#p')
     clustered = make_volume(host='m@lvm#p', cluster_name='c@lvm#p')
-    assert len(volumes.on_backend(ctxt, 'n@lvm')) == 2
-    assert [v.id for v in volumes.on_backend(ctxt, 'n@lvm', statuses=('in-use',))] == [here.id]
-    assert [v.id for v in volumes.on_backend(ctxt, cluster='c@lvm')] == [clustered.id]
-    assert volumes.on_backend(ctxt) == []
-    assert volumes.capacity_by_pool(ctxt, 'n@lvm') == {'p': 2, '': 4}
+    assert len(backend_volumes.on_backend(ctxt, 'n@lvm')) == 2
+    assert [v.id for v in backend_volumes.on_backend(
+        ctxt, 'n@lvm', statuses=('in-use',))] == [here.id]
+    assert [v.id for v in backend_volumes.on_backend(ctxt, cluster='c@lvm')] == [clustered.id]
+    assert backend_volumes.on_backend(ctxt) == []
+    assert backend_volumes.capacity_by_pool(ctxt, 'n@lvm') == {'p': 2, '': 4}
 
 
 def test_a_host_joins_a_cluster(make_volume, ctxt):
     volume = make_volume(host='n@lvm#p')
-    assert volumes.include_in_cluster(ctxt, 'n@lvm', 'c@lvm') == 1
+    assert backend_volumes.include_in_cluster(ctxt, 'n@lvm', 'c@lvm') == 1
     assert volumes.get(ctxt, volume.id).cluster_name == 'c@lvm#p'
 
 
@@ -157,9 +167,9 @@ def test_snapshots_go_to_the_refusal(make_volume, ctxt):
     volume = make_volume()
     snapshot = snapshots.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id})
     with pytest.raises(exception.InvalidVolume, match=snapshot.id):
-        volumes.transition(ctxt, volume, 'delete', conditions=(volumes.no_snapshots,))
+        volumes.transition(ctxt, volume, 'delete', conditions=(requirements.no_snapshots,))
     snapshots.destroy(ctxt, snapshot.id)
-    volumes.transition(ctxt, volume, 'delete', conditions=(volumes.no_snapshots,))
+    volumes.transition(ctxt, volume, 'delete', conditions=(requirements.no_snapshots,))
 
 
 def test_what_hangs_on_a_volume_ends_with_it(make_volume, ctxt):

@@ -3,6 +3,7 @@
 import pytest
 
 from cinder.db import attachments as attachments_db
+from cinder.db import backend_volumes
 from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
@@ -161,8 +162,8 @@ def test_a_step_at_start_reads_the_rows_of_this_storage(start, conf, ctxt, monke
     conf.set_override('file_shared_storage', shared, 'backend_defaults')
     backend = start(cluster='c@files').backend
     asked = []
-    for table, name in ((volumes_db, 'on_backend'), (snapshots_db, 'on_backend'),
-                        (volumes_db, 'capacity_by_pool')):
+    for table, name in ((backend_volumes, 'on_backend'), (snapshots_db, 'on_backend'),
+                        (backend_volumes, 'capacity_by_pool')):
         monkeypatch.setattr(table, name, lambda _ctxt, *place, statuses=(), empty={}: (
             asked.append(place), empty)[1])
     step(ctxt, backend)

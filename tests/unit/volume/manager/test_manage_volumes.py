@@ -5,6 +5,7 @@ import os
 import pytest
 
 from cinder import exception, operations
+from cinder.db import backend_volumes
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import quotas as quotas_db
@@ -109,7 +110,7 @@ def test_a_volume_of_ours_is_refused_by_its_name_or_by_its_owner(ctxt, manager, 
     mine = _run(ctxt, manager, *reversed(accept({'source-name': 'theirs'})))
     with pytest.raises(exception.ManageExistingAlreadyManaged, match='already managed'):
         accept({'source-name': mine.name})
-    monkeypatch.setattr(volumes_db, 'is_on_storage', lambda *_args: False)
+    monkeypatch.setattr(backend_volumes, 'is_on_storage', lambda *_args: False)
     volume, operation = accept({'source-name': mine.name})
     assert _run(ctxt, manager, operation, volume).status == 'error_managing'
     assert volumes_db.get(ctxt, mine.id).status == 'available'

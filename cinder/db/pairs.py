@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Keys and values that a table of their own holds for the rows of another: metadata, extra specs.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from cinder import exception
+from cinder.db import changes, functions, session
+
+if TYPE_CHECKING:
+    from cinder.context import RequestContext
+
+Values = Mapping[str, str | None]
+
+
+def _no_such_key(row_id: str, key: str) -> exception.NotFound:
+    return exception.NotFound(f'{row_id} has no key {key}.')
+
+
+class Pairs:
+    """One table of keys and values.
+
+    :param table: it has the columns `key`, `value` and `owner`
+    :param owner: name of the column with the id of the row that a pair belongs to
+    :param not_found: function(id, key) -> the error that delete() raises for a key that is missing
+    """
+
+    def __init__(self, table: sa.Table, owner: str,
+                 not_found: Callable[[str, str], Exception] = _no_such_key) -> None:
+        self.table, self.owner = table, table.c[owner]
+        self._not_found = not_found
+        # (id of the row, key, value) of the rows in :ids.
+        self.select = sa.select(self.owner, table.c.key, table.c.value).where(
+            functions.among(self.owner, sa.bindparam('ids')))
+
+    def of_rows(self, conn: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, object]]:
+        """Id -> {key: value} of the rows that have some, in one statement."""
+        found: dict[str, dict[str, object]] = {}
+        for owner, key, value in conn.execute(self.select, {'ids': ','.join(ids)}).all():
+            if owner in found:
+                found[owner][key] = value
+            else:
+                found[owner] = {key: value}
+        return found
+
+    def add(self, conn: sa.Connection, row_id: str, pairs: Values) -> None:
+        """Insert the pairs of a row that is new."""
+        if pairs:
+            conn.execute(self.table.insert().values([
+                {self.owner.name: row_id, 'key': key, 'value': value,
+                 'created_at': session.utcnow()} for key, value in pairs.items()]))
+
+    @session.retry_on_deadlock
+    def set(self, ctxt: RequestContext, row_id: str, pairs: Values,
+            replace: bool = False) -> dict[str, str | None]:
+        """Merge pairs into those of a row, or replace them; returns all that it has then."""
+        table, owner = self.table, self.owner
+        with session.writer(ctxt) as conn:
+            if replace:
+                conn.execute(table.delete().where(owner == row_id, table.c.key.not_in(list(pairs))))
+            changes.upsert(conn, table, [{owner.name: row_id, 'key': key, 'value': value}
+                                         for key, value in pairs.items()], (owner.name, 'key'))
+            return dict(pairs) if replace else dict(conn.execute(sa.select(
+                table.c.key, table.c.value).where(owner == row_id)).tuples().all())
+
+    @session.retry_on_deadlock
+    def discard(self, ctxt: RequestContext, row_id: str, key: str) -> bool:
+        """Remove a key of a row; returns whether the row had it."""
+        with session.writer(ctxt) as conn:
+            return conn.execute(self.table.delete().where(
+                self.owner == row_id, self.table.c.key == key)).rowcount > 0
+
+    def delete(self, ctxt: RequestContext, row_id: str, key: str) -> None:
+        """Remove a key of a row.
+
+        :raises NotFound: the row has no such key; of which class, the resource says.
+        """
+        if not self.discard(ctxt, row_id, key):
+            raise self._not_found(row_id, key)
