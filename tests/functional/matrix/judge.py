@@ -215,7 +215,8 @@ class Judge:
                 if row is None:
                     yield f'{name} is exported on {backend}, and has no row'
                 elif row['id'] not in connected and (
-                        last or not (self._failed or self._requests & LEGACY)):
+                        last or not (self._failed or self._requests & LEGACY)) and not (
+                            self._failed and row['status'] == 'error_deleting'):
                     yield f'{name} ({row["status"]}) is exported without an attachment'
         for name, row in names.items():
             if row['id'] in connected and name not in everywhere:

@@ -10,21 +10,31 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from cinder import context, coordination, exception, fault_points, host_names, objects
+from cinder import (
+    compute,
+    context,
+    coordination,
+    exception,
+    fault_points,
+    host_names,
+    objects,
+)
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import session
+from cinder.db import volumes as volumes_db
 from cinder.objects.base import CinderObjectSerializer
 from cinder.operations import runner as runner_module
 from cinder.rpc import client as rpc_client
 from cinder.scheduler import manager as scheduler_module
 from cinder.volume import configuration
 from cinder.volume import manager as manager_package
-from cinder.volume.data import image_upload
+from cinder.volume.data import image_upload, nova_swap
 from cinder.volume.host import locks
 from cinder.volume.manager import calls
 from tests.api.client import Answer, Api
+from tests.functional.matrix.server import Server
 
 ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
 BACKENDS = ('one', 'two')
@@ -38,7 +48,8 @@ OPTIONS = {
     'backend_defaults': {'volume_driver': 'cinder.volume.drivers.file.FileVolumeDriver',
                          'target_helper': 'fake'},
     None: {'operation_max_attempts': 3, 'service_down_time': 10 ** 6, 'quota_volumes': -1,
-                'migration_create_volume_timeout_secs': 3, 'enable_force_upload': True,
+                'migration_create_volume_timeout_secs': 3,
+                'migration_completion_timeout_secs': 3, 'enable_force_upload': True,
                 'quota_snapshots': -1, 'quota_gigabytes': -1, 'quota_groups': -1}}
 # Seconds in which whatever was begun must have come to its next step.
 TIMEOUT_SECONDS = 20
@@ -192,6 +203,7 @@ class Site:
         self.stranger = Api(application, project='f' * 32)
         self.images = images
         self.stage = Stage()
+        self.server = Server(self)
         self.bus = Bus(self.stage)
 
     def start(self) -> None:
@@ -261,8 +273,9 @@ class Site:
         while True:
             for runner in self.runners:
                 assert runner.wait(TIMEOUT_SECONDS), f'{runner.executor.describe()} does not end'
+            copied = self.server.wait()
             left = operations_db.unfinished(ADMIN)
-            if not left:
+            if not left and not copied:
                 return
             assert time.monotonic() < deadline, 'never done: ' + ', '.join(
                 f'{row["verb"]} ({row["state"]}, attempt {row["attempt"]})' for row in left)
@@ -330,6 +343,18 @@ class Site:
             # What was written a moment ago is copied twice.
             os.utime(path, (1, 1))
 
+    def copy_bytes(self, volume_id: str, target_id: str) -> None:
+        """What a server does that uses both."""
+        source, target = self._path_of(volume_id), self._path_of(target_id)
+        data = data_of(source)
+        with open(target, 'r+b') as stream:
+            stream.write(data)
+        os.utime(target, (1, 1))
+
+    def _path_of(self, volume_id: str) -> pathlib.Path:
+        volume = volumes_db.get(ADMIN, volume_id)
+        return self.folder_of(volume.host.partition('@')[2].partition('#')[0]) / volume.name
+
     def exports(self) -> dict[str, tuple[dict, dict]]:
         """Back end -> what its target exports and whom it lets in."""
         return {name: copy.deepcopy((target.exported, target.allowed))
@@ -384,6 +409,9 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
     patch.setattr(runner_module.OperationRunner, '_again_in', lambda *_args: None)
     patch.setattr(image_upload, 'send', site.send_image)
     patch.setattr(image_upload, 'require_all', lambda *_args: None)
+    patch.setattr(compute, 'is_configured', lambda: True)
+    patch.setattr(compute, 'swap', site.server.swap)
+    patch.setattr(nova_swap, 'BEGIN_SECONDS', 0.2)
     patch.setattr(locks, 'LOCK_SECONDS', 0.02)
     patch.setattr(calls, 'WAIT_SHARE', 0.0005)
     patch.setattr(scheduler_module, 'PAUSES', (0.01,))

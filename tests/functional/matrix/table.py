@@ -131,6 +131,14 @@ REQUESTS: dict[str, Request] = {
         'volume_id': '<volume>', 'ref': {'source-name': 'stray'}}}),
 }
 
+ONLY_IN_WORLDS: dict[str, Request] = {
+    'manage nothing': Request('POST', '/manageable_volumes', {'volume': {
+        'host': 'here@one#one', 'ref': {'source-name': 'nothing'}}}),
+    'connect another host': Request('POST', '/attachments', {'attachment': {
+        'volume_uuid': '<volume>', 'connector': HOST}}),
+    'reserve for a server': Request('POST', '/attachments', {'attachment': {
+        'volume_uuid': '<volume>', 'instance_uuid': '5e12e12a-0000-4000-8000-000000000001'}}),
+}
 # World -> the requests that make it; a request in brackets has its answer's id under another name.
 # Before each, what was begun is done.
 _PLAIN = ('create',)
@@ -146,12 +154,14 @@ WORLDS: dict[str, tuple[str, ...]] = {
     'held as ever': (*_PLAIN, 'os-reserve', 'os-initialize_connection', 'os-attach'),
     'parent': _PARENT,
     'held parent': (*_PARENT, 'reserve', 'attachment update', 'attachment complete'),
-    'shared': ('create shared', 'connect', 'attachment complete', 'connect as another'),
+    'shared': ('create shared', 'connect', 'attachment complete',
+               'connect another host as another'),
     'offered': (*_PLAIN, 'transfer create'),
     'offered parent': (*_PARENT, 'transfer create'),
     'group': _GROUP,
     'group and outsider': ('create as outsider', *_GROUP),
     'group snapshot': (*_GROUP, 'group snapshot'),
+    'served': (*_PLAIN, 'reserve for a server', 'attachment update', 'attachment complete'),
     'strange': ('manage nothing',),
 }
 
@@ -189,6 +199,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation('plain', 'retype and move'),
     Operation('plain', 'migrate'), Operation('plain', 'migrate locked'),
     Operation('plain', 'migrate by copying'),
+    Operation('served', 'migrate'), Operation('served', 'retype and move'),
     Operation('parent', 'revert'),
     Operation('plain', 'upload'), Operation('held', 'upload'),
     Operation('plain', 'reimage'), Operation('reserved', 'reimage'),
@@ -261,6 +272,11 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('delete [plain, old]', 'driver.delete_volume:before', 1, 'os-initialize_connection', ''),
     ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to available', 'lost'),
     ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to error', 'lost'),
+    ('migrate [served, old]', 'server.copy:before', 1, 'extend', ''),
+    ('migrate [served, old]', 'server.copy:before', 1, 'snapshot', ''),
+    ('migrate [served, old]', 'server.copy:before', 1, 'attachment delete', 'breaks'),
+    ('migrate [served, old]', 'server.copy:before', 1, 'reset as detached', ''),
+    ('retype and move [served, old]', 'server.copy:before', 1, 'snapshot manage', ''),
     ('group delete [group, old]', 'driver.delete_volume:after', 1, 'os-initialize_connection', ''),
     ('group delete [group, old]', 'driver.remove_export:after', 2, 'os-initialize_connection', ''),
 )

@@ -59,6 +59,7 @@ def _play(player, pairs):
 @pytest.mark.parametrize('operation', OPERATIONS, ids=str)
 def test_pairs(player, operation):
     pairs = list(player.pairs(operation))
+    assert pairs, 'nowhere can it be held'
     if not FULL:
         print(f'PAIRS_SEED={SEED}')
         pairs = random.Random(f'{SEED} {operation}').sample(pairs, min(SLICE, len(pairs)))
