@@ -51,6 +51,7 @@ class OperationRunner:
         journal.
     :param bounds: class of work -> how many operations of it run at a time.
     :param kind_of: returns the class of work of an operation; that of its verb by default.
+    :ivar timers: call functions later, until the runner stops.
     """
 
     def __init__(self, host: str, stage: str, handlers: Mapping[str, Handler],
@@ -71,7 +72,7 @@ class OperationRunner:
         # Operations, by id, that could not be released because the database was unavailable.
         self._unreleased: dict[str, objects.Operation] = {}
         self._mutex = threading.Lock()
-        self._timers = Timers(f'{stage} {host}-alarms')
+        self.timers = Timers(f'{stage} {host}-timers')
         self._former_life = True
         self.has_given_up = False
         self._stopping = threading.Event()
@@ -254,7 +255,7 @@ class OperationRunner:
                   operation: objects.Operation, dead: tuple[str, ...]) -> None:
         """Submit a deferred operation again as soon as it may be claimed. The poller would do so
         some seconds later."""
-        self._timers.call_later(seconds + SLACK, self.submit, ctxt, operation, None, dead)
+        self.timers.call_later(seconds + SLACK, self.submit, ctxt, operation, None, dead)
 
     # ------------------------------------------------------------------------------- the poller
     def start(self) -> None:
@@ -272,7 +273,7 @@ class OperationRunner:
     def stop(self) -> None:
         """Accept no new operations and drop the queued ones; running operations continue."""
         self._stopping.set()
-        self._timers.stop()
+        self.timers.stop()
         self.executor.close()
 
     def give_up(self) -> None:

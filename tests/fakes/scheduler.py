@@ -32,11 +32,7 @@ class Later:
         self.pauses: list[float] = []
         self._calls: list = []
 
-    def __call__(self, seconds: float, function: object,
-                 arguments: tuple) -> types.SimpleNamespace:
-        return types.SimpleNamespace(start=lambda: self._put(seconds, function, arguments))
-
-    def _put(self, seconds: float, function: object, arguments: tuple) -> None:
+    def call_later(self, seconds: float, function: object, *arguments: object) -> None:
         self.pauses.append(seconds)
         self._calls.append((function, arguments))
 

@@ -219,7 +219,7 @@ class Site:
         self.bus.servers = {
             'cinder-scheduler': {'here': [*self.scheduler.additional_endpoints, self.scheduler]},
             'cinder-volume': {}}
-        self.scheduler._ready.set()
+        self.scheduler.readiness._ready.set()
         self.services = {name: manager_package.VolumeManager(f'here@{name}') for name in BACKENDS}
         for name, manager in self.services.items():
             self.bus.servers['cinder-volume'][f'here@{name}'] = [*manager.additional_endpoints,

@@ -43,7 +43,7 @@ def later():
 def manager(bus, later):
     """A scheduler of n1@b and n2@b; n2 has a fast and a big pool."""
     manager = SchedulerManager(
-        'sched', conf=fakes.options(), volume_api=bus, clock=fakes.Clock(), later=later,
+        'sched', conf=fakes.options(), volume_api=bus, clock=fakes.Clock(), timers=later,
         list_services=fakes.Services(fakes.service('n1@b', availability_zone='az1'),
                                      fakes.service('n2@b', availability_zone='az2')))
     manager.host_manager.update('n1@b', fakes.report(volume_backend_name='one', disk='fast'))
@@ -51,7 +51,7 @@ def manager(bus, later):
         volume_backend_name='two', consistent_group_snapshot_enabled=True,
         pools=[{'pool_name': 'fast', 'disk': 'fast', 'free_capacity_gb': 10},
                {'pool_name': 'big', 'disk': 'slow', 'free_capacity_gb': 90}]))
-    manager._ready.set()
+    manager.readiness._ready.set()
     return manager
 
 

@@ -13,8 +13,9 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.scheduler import manager as scheduler_manager
-from cinder.scheduler.manager import PAUSES, SchedulerManager
+from cinder.scheduler import readiness
+from cinder.scheduler.manager import SchedulerManager
+from cinder.scheduler.steps import PAUSES
 from tests.fakes import scheduler as fakes
 
 pytestmark = pytest.mark.usefixtures('database')
@@ -60,9 +61,9 @@ def services():
 def manager(bus, clock, services, later):
     """A scheduler that is ready and knows one back end of 100 GiB."""
     manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus,
-                               list_services=services, clock=clock, later=later)
+                               list_services=services, clock=clock, timers=later)
     tell(manager)
-    manager._ready.set()
+    manager.readiness._ready.set()
     clock.now += 100
     return manager
 
@@ -218,7 +219,7 @@ class TestDeaf:
     def began(self, manager, services, clock, monkeypatch):
         """How often the scheduler set out to listen anew; it cannot hear meanwhile."""
         began = []
-        monkeypatch.setattr(manager, 'init_host_with_rpc', lambda: began.append(clock.now))
+        monkeypatch.setattr(manager.readiness, 'begin', lambda: began.append(clock.now))
         manager.hears = lambda ctxt: False
         clock.now += 60
         services.rows[0].is_up = False
@@ -253,12 +254,12 @@ class TestDeaf:
 
     def test_who_hears_again_waits_for_reports_and_heartbeats(
             self, manager, services, began, bus, clock, later, ctxt, monkeypatch):
-        monkeypatch.setattr(scheduler_manager, 'LOOK_AGAIN', 0.02)
+        monkeypatch.setattr(readiness, 'LOOK_AGAIN', 0.02)
         volume, operation = wanted(ctxt)
         manager.create_volume(ctxt, operation, volume)
         started = []
         manager.runner.start = lambda: started.append(manager.is_ready())
-        thread = threading.Thread(target=manager._begin)
+        thread = threading.Thread(target=manager.readiness._wait_for_reports)
         thread.start()
         thread.join(0.05)
         assert thread.is_alive() and bus.asked == 0
@@ -279,8 +280,8 @@ class TestDeaf:
         volume, operation = wanted(ctxt)
         manager.create_volume(ctxt, operation, volume)
         manager.hears = lambda ctxt: True
-        manager._settled_at = clock.now + 60
-        manager._ready.set()
+        manager.readiness._settled_at = clock.now + 60
+        manager.readiness._ready.set()
         manager.create_volume(ctxt, row(ctxt, operation))
         assert volumes_db.get(ctxt, volume.id).status == 'creating'
         clock.now += 61
@@ -345,7 +346,7 @@ def test_services_are_those_of_the_database(bus, ctxt):
     assert len(manager.get_pools(ctxt)) == 1
     manager.create_volume(ctxt, *reversed(wanted(ctxt)))
     assert bus.created == []
-    manager._ready.set()
+    manager.readiness._ready.set()
     volume, operation = wanted(ctxt)
     manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).availability_zone == 'az3'
@@ -355,14 +356,14 @@ class TestStart:
     @pytest.fixture
     def manager(self, bus, clock, services, later):
         manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus,
-                                   list_services=services, clock=clock, later=later)
+                                   list_services=services, clock=clock, timers=later)
         # The loop over the journal would outlive the test.
         manager.started = []
         manager.runner.start = lambda: manager.started.append(manager.is_ready())
         return manager
 
     def begin(self, manager):
-        thread = threading.Thread(target=manager._begin)
+        thread = threading.Thread(target=manager.readiness._wait_for_reports)
         thread.start()
         return thread
 
@@ -382,7 +383,7 @@ class TestStart:
     def test_what_waited_is_taken_from_the_journal_then(self, manager, bus, ctxt):
         _volume, operation = wanted(ctxt)
         tell(manager)
-        manager._begin()
+        manager.readiness._wait_for_reports()
         assert manager.started == [True]
         manager.runner.handlers[operation.verb](ctxt, operation)
         assert bus.created == [('n1@lvm#lvm', 'n1@lvm', 'execute', 'queued')]
@@ -401,20 +402,20 @@ class TestStart:
 
     def test_stopped_while_waiting(self, manager):
         manager.stop()
-        manager._begin()
+        manager.readiness._wait_for_reports()
         assert not manager.is_ready()
         assert manager.started == []
 
     def test_wait_is_bounded(self, manager, clock):
         clock.now += 60
-        manager._begin()
+        manager.readiness._wait_for_reports()
         assert manager.is_ready()
 
     def test_first_refusals_wait_for_back_ends_that_come_late(
             self, manager, services, clock, later, ctxt):
         services.rows.append(fakes.service('n2@lvm', is_up=False))
         tell(manager)
-        manager._ready.set()
+        manager.readiness._ready.set()
         volume, operation = wanted(ctxt, size=500)
         manager.create_volume(ctxt, operation, volume)
         for _time in range(10):
@@ -428,7 +429,7 @@ class TestStart:
 
     def test_refusal_is_final_when_all_have_reported(self, manager, ctxt):
         tell(manager)
-        manager._ready.set()
+        manager.readiness._ready.set()
         volume, operation = wanted(ctxt, size=500)
         manager.create_volume(ctxt, operation, volume)
         assert volumes_db.get(ctxt, volume.id).status == 'error'

@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps that place a volume or group: claim the operation, select a pool, pass the operation to
+the volume service; or refuse, or wait for back ends that start.
+
+cinder.scheduler.filter_scheduler selects the pool, assignment.py writes it.
+"""
+from collections.abc import Callable
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from cinder import context, exception, fault_points, host_names, objects, operations
+from cinder.db import operations as operations_db
+from cinder.db import types as types_db
+from cinder.objects.verbs import message_of
+from cinder.rpc import notifications
+from cinder.rpc import volume as volume_rpc
+from cinder.scheduler import assignment
+from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
+from cinder.scheduler.host_manager import HostManager
+from cinder.scheduler.readiness import Readiness
+
+LOG = logging.getLogger(__name__)
+
+Placed = objects.Volume | objects.Group
+# Seconds to wait before each retry of a refused volume while a back end is starting.
+PAUSES = (0.5, 1, 2, 4, 8, 15)
+
+
+class Steps:
+    """The work on one operation at a time.
+
+    :param host: name of this scheduler.
+    :param conf: options.
+    :param runner: claims operations, and runs again those that wait.
+    :param driver: returns the scheduler driver of the present options.
+    :param host_manager: the reports of the back ends.
+    :param readiness: whether these reports are complete.
+    :param volume_api: client of the volume services.
+    :param timers: call what waits.
+    """
+
+    def __init__(self, host: str, conf: cfg.ConfigOpts, runner: operations.OperationRunner,
+                 driver: Callable[[], FilterScheduler], host_manager: HostManager,
+                 readiness: Readiness, volume_api: volume_rpc.VolumeAPI,
+                 timers: operations.Timers) -> None:
+        self._host, self._conf, self._runner = host, conf, runner
+        self._driver, self._host_manager, self._readiness = driver, host_manager, readiness
+        self._volume_api, self._timers = volume_api, timers
+
+    # --------------------------------------------------------------- volumes that have a back end
+    def retype(self, ctxt: context.RequestContext, operation: objects.Operation,
+               volume: objects.Volume | None) -> None:
+        """Send the retype to the back end of the volume if it fits the new type; otherwise select
+        another one if the migration policy allows it."""
+        with self._runner.claimed(ctxt, operation, 'volume.retype:schedule:claim'):
+            volume = self._still_waiting(ctxt, operation, volume)
+            try:
+                wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
+            except exception.VolumeTypeNotFound as error:
+                # The type was deleted meanwhile: a retry cannot succeed.
+                operations.fail(ctxt, operation, volume, operations.tenant_reason(error))
+                return
+            if self._driver().get_pools(ctxt, wanted.extra_specs, name=volume.host):
+                self._to_its_backend(ctxt, operation, volume)
+            elif operation.arguments.get('migration_policy') == 'on-demand':
+                self._move(ctxt, operation, volume, assignment.move_spec(
+                    volume, operation, wanted, volume.availability_zone))
+            elif not self._postpone(ctxt, operation, volume,
+                                    'The back end of the volume does not fit the new type.'):
+                operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
+                                f'have what volume type {wanted.name} asks for.')
+
+    def migrate(self, ctxt: context.RequestContext, operation: objects.Operation,
+                volume: objects.Volume | None) -> None:
+        """Select the destination pool; the present back end moves the volume."""
+        with self._runner.claimed(ctxt, operation, 'volume.migrate:schedule:claim'):
+            volume = self._still_waiting(ctxt, operation, volume)
+            self._move(ctxt, operation, volume, assignment.move_spec(
+                volume, operation, volume.volume_type))
+
+    def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
+              volume: objects.Volume, spec: objects.RequestSpec) -> None:
+        placement = self._decide_or_refuse(ctxt, operation, volume, spec)
+        if placement is None:
+            return
+        try:
+            with fault_points.around(f'{operation.verb}:schedule:commit'):
+                self._to_its_backend(ctxt, operation, volume,
+                                     destination=assignment.place_of(placement))
+        except Exception:
+            placement.undo()
+            raise
+
+    def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
+                        volume: objects.Volume, **arguments: object) -> None:
+        operations_db.requeue(ctxt, operation, stage='execute',
+                              host=host_names.backend_of(volume.host),
+                              cluster=host_names.backend_of(volume.cluster_name),
+                              arguments={**operation.arguments, **arguments})
+        self._volume_api.start(ctxt, operation, volume)
+
+    # --------------------------------------------------------------------- volumes that have none
+    def place(self, ctxt: context.RequestContext, operation: objects.Operation,
+              resource: Placed | None) -> None:
+        """Select a pool for a new volume or group and pass the operation to its volume service.
+
+        :param resource: that of the message; None: it is loaded.
+        :raises OperationLost: another process has the operation, or a later request superseded it.
+        """
+        with self._runner.claimed(ctxt, operation, f'{operation.verb}:schedule:claim'):
+            resource = self._still_waiting(ctxt, operation, resource)
+            if self._waits_for_group(ctxt, operation, resource):
+                return
+            placement = self._decide_or_refuse(ctxt, operation, resource)
+            if placement:
+                self._hand_over(ctxt, operation, resource, placement)
+
+    def _decide_or_refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
+                          resource: Placed, spec: objects.RequestSpec | None = None
+                          ) -> Placement | None:
+        """Return the placement; None when no pool fits, after postponing or failing the request."""
+        try:
+            return self._decide(ctxt, operation, resource, spec)
+        except exception.NoValidBackend as exc:
+            error = exc
+        # Not in the handler: the log formatter would append the whole exception to the line.
+        self._refuse(ctxt, operation, resource, error)
+        return None
+
+    def _waits_for_group(self, ctxt: context.RequestContext, operation: objects.Operation,
+                         resource: Placed) -> bool:
+        """Return whether the volume cannot be placed yet, because its group is still being created,
+        or ever, because the group failed. If the group has a back end, set it in the operation."""
+        arguments = operation.arguments or {}
+        if 'group_id' not in arguments:
+            return False
+        backend, error = None, None
+        try:
+            backend = assignment.group_backend(ctxt, operation)
+        except exception.NoValidBackend as exc:
+            error = exc
+        if error:
+            self._fail(ctxt, operation, resource, error)
+            return True
+        if backend is None:
+            LOG.debug('Volume %s waits for group %s.', resource.id, arguments['group_id'])
+            self._wait(ctxt, operation, resource, arguments.get('waits', 0), PAUSES[0])
+            return True
+        operation.arguments = {**arguments, 'resource_backend': backend}
+        return False
+
+    def _still_waiting(self, ctxt: context.RequestContext, operation: objects.Operation,
+                       resource: Placed | None) -> Placed:
+        """Return the resource, if it still has the status that the operation set.
+
+        :raises OperationLost: the status changed, or the operation was attempted too often; the
+            operation is finished then.
+        """
+        resource = resource or operations.load(ctxt, operation)
+        meanwhile = operations.transition_of(operation).meanwhile
+        if resource is None or meanwhile not in (None, resource.status):
+            operations.abandon(ctxt, operation, operations.SUPERSEDED, resource)
+            raise exception.OperationLost(operation_id=operation.id)
+        if operation.attempt > self._conf.operation_max_attempts:
+            self._fail(ctxt, operation, resource, exception.NoValidBackend(
+                reason=f'{operation.attempt - 1} attempts to decide were interrupted',
+                words='the scheduler was interrupted too often'))
+            raise exception.OperationLost(operation_id=operation.id)
+        return resource
+
+    def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
+                resource: Placed, spec: objects.RequestSpec | None = None) -> Placement:
+        """Return the placement; report an unexpected error of a filter as NoValidBackend."""
+        try:
+            with fault_points.around(f'{operation.verb}:schedule:decide'):
+                if operation.resource_type == 'group':
+                    return self._driver().decide_group(ctxt, assignment.group_specs(ctxt, resource),
+                                                    resource.group_type.wanted_capabilities)
+                return self._driver().decide(
+                    ctxt, spec or assignment.request_spec(resource, operation))
+        except (exception.NoValidBackend, exception.ServiceUnavailable):
+            raise
+        except Exception as error:
+            LOG.exception('The decision on %s %s failed.', operation.resource_type, resource.id)
+            raise exception.NoValidBackend(
+                reason=f'{type(error).__name__}: {error}',
+                words='the scheduler met an unexpected error') from error
+
+    def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
+                resource: Placed, error: exception.NoValidBackend) -> None:
+        if not self._postpone(ctxt, operation, resource, error):
+            self._fail(ctxt, operation, resource, error)
+
+    def _fail(self, ctxt: context.RequestContext, operation: objects.Operation,
+              resource: Placed, error: exception.NoValidBackend) -> None:
+        kind = operation.resource_type
+        LOG.warning('%s %s cannot be placed: %s', kind.capitalize(), resource.id,
+                    error.kwargs.get('reason' if LOG.isEnabledFor(logging.DEBUG) else 'short',
+                                     error.kwargs['reason']))
+        operations.fail(ctxt, operation, resource,
+                        f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
+                        step=f'{kind}.schedule', detail=operations.NO_BACKEND)
+        notifications.tell(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
+                           publisher=f'scheduler.{self._host}', status='error',
+                           reason=error.kwargs['words'])
+
+    def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
+                  resource: Placed, refusal: object) -> bool:
+        """Requeue the operation if a later attempt can succeed; return False if it cannot."""
+        waits = (operation.arguments or {}).get('waits', 0)
+        kind = operation.resource_type
+        # While no messages arrive, a back end that is up looks like one that is down.
+        if self._host_manager.down(ctxt) and not self._readiness.hears(ctxt):
+            LOG.info('%s %s waits for the message bus: %s', kind, resource.id, refusal)
+            self._put_back(ctxt, operation, waits=0)
+            self._readiness.listen_anew()
+        elif self._may_change(ctxt, waits):
+            LOG.info('%s %s waits for back ends to start: %s', kind, resource.id, refusal)
+            self._wait(ctxt, operation, resource, waits + 1,
+                       PAUSES[min(waits, len(PAUSES) - 1)])
+        else:
+            return False
+        return True
+
+    def _may_change(self, ctxt: context.RequestContext, waits: int) -> bool:
+        """Return whether a back end that can take the resource may still start."""
+        if not self._readiness.is_settled() and self._host_manager.silent(ctxt, up_only=False):
+            return True
+        return waits < len(PAUSES) and bool(self._host_manager.returning(ctxt))
+
+    def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
+              resource: Placed, waits: int, pause: float) -> None:
+        """Requeue the operation and run it again after `pause` seconds."""
+        self._put_back(ctxt, operation, waits=waits)
+        self._host_manager.read_services_again()
+        self._timers.call_later(pause, self._runner.submit, ctxt, operation, resource)
+
+    def _put_back(self, ctxt: context.RequestContext, operation: objects.Operation,
+                  waits: int) -> None:
+        operations_db.requeue(ctxt, operation, stage='schedule',
+                              arguments={**(operation.arguments or {}), 'waits': waits})
+
+    def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
+                   resource: Placed, placement: Placement) -> None:
+        step = f'{operation.verb}:schedule'
+        try:
+            with fault_points.around(f'{step}:commit'):
+                moved = assignment.assign(ctxt, operation, resource, placement)
+        except Exception:
+            placement.undo()
+            raise
+        if not moved:
+            placement.undo()
+            operations.abandon(ctxt, operation, operations.SUPERSEDED,
+                               operations.load(ctxt, operation))
+            return
+        with fault_points.around(f'{step}:cast'):
+            self._volume_api.start(ctxt, operation, resource)
