@@ -49,7 +49,7 @@ class Deployment:
         assert self.volume.is_working(), self.volume.backend.trouble
         self.volume.backend.publish(ADMIN)
         self.deliver()
-        self.scheduler._ready.set()
+        self.scheduler.readiness._ready.set()
 
     def close(self) -> None:
         for manager in (self.scheduler, self.volume):
