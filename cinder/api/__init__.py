@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The REST API: everything that knows HTTP."""
+"""The REST API: all code that depends on HTTP."""
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -8,9 +8,11 @@ SENT = 'cinder.path'
 
 
 def root_app_factory(loader: Any, global_conf: Mapping, **local_conf: str) -> Callable:
-    """Paste composite factory that mounts applications by path, as Paste's own urlmap does, which
-    makes one slash of several: below a mount the path here is what the client sent, because
-    several slashes may stand in a key."""
+    """Paste composite factory that mounts applications by path, like the urlmap of Paste.
+
+    urlmap replaces several slashes by one. A key in a path may contain several slashes, so the
+    mounted application gets the path as the client sent it.
+    """
     from paste import urlmap
     mounts = urlmap.urlmap_factory(loader, global_conf, **local_conf)
     mounts.applications = [(place, _as_sent(place[1], application))

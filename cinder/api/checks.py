@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the files that the API reads can be used: paste, policy, list filters, and what TLS
-needs. Whether the application can be made of the paste file is found by making it."""
+"""Checks the files that the API reads: paste, policy, list filters, and the files of TLS. Building
+the application checks the rest of the paste file."""
 
 import configparser
 import os
@@ -16,16 +16,16 @@ from cinder.api import filters
 from cinder.conf import certificates, server
 from cinder.conf.problem import Problem
 
-# Messages of a handshake in memory, one way; TLS 1.3 needs three, older versions five.
+# Messages of a TLS handshake in both directions; TLS 1.3 needs three, older versions five.
 _MESSAGES = 8
 
 
 def check_paste_file(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """It is there and is an INI file."""
+    """Check that the file exists and is an INI file."""
     server.register(conf)
     name = conf.api_paste_config or ''
     path = name if os.path.isabs(name) else conf.find_file(name)
-    reason = 'it was not found beside the configuration files; give its path.'
+    reason = 'it does not exist next to the configuration files; set its path.'
     if path and os.path.isfile(path):
         reason = _unreadable(path)
     if reason:
@@ -42,18 +42,18 @@ def _unreadable(path: str) -> str | None:
 
 
 def check_policy_file(_conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Its rules can be read; requests would find that out otherwise, one by one."""
-    from cinder import policy  # other daemons load this module, and have no policies
+    """Check that the rules can be read; otherwise each request would fail."""
+    from cinder import policy  # not needed by other daemons, which load this module too
     try:
         policy.enforcer()
     except exception.InvalidPolicyFile as exc:
         yield Problem(failures.one_line(exc))
-    except Exception as exc:  # whatever the library makes of its options
+    except Exception as exc:  # the library raises various errors for its options
         yield Problem(f'The options of [oslo_policy] cannot be used: {failures.one_line(exc)}')
 
 
 def check_filters_file(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """It is a JSON object of lists where it is there."""
+    """Check that the file, if it exists, is a JSON object of lists."""
     path = conf.resource_query_filters_file
     reason = filters.unusable(path or '')
     if reason:
@@ -61,15 +61,15 @@ def check_filters_file(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 def check_tls(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """A client can connect with the certificate, key, version and ciphers of [ssl]."""
+    """Check that a client can connect with the certificate, key, version and ciphers of [ssl]."""
     if not conf.osapi_volume_use_ssl:
         return
     server.register(conf)
     try:
         if not sslutils.is_enabled(conf):
-            yield Problem('osapi_volume_use_ssl is set and [ssl] cert_file and key_file are not.')
+            yield Problem('osapi_volume_use_ssl is set, but [ssl] cert_file or key_file is not.')
             return
-        # The library would ask for the pass phrase on the terminal.
+        # Without a password function, the library would ask for the pass phrase on the terminal.
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
             conf.ssl.cert_file, conf.ssl.key_file, password=certificates.no_pass_phrase)
         with socket.socket() as unconnected:
@@ -78,20 +78,20 @@ def check_tls(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     except (OSError, ValueError, RuntimeError) as exc:
         yield Problem(f'[ssl] cert_file = {conf.ssl.cert_file}, key_file = {conf.ssl.key_file}, '
                       f'ca_file = {conf.ssl.ca_file}, version = {conf.ssl.version}, ciphers = '
-                      f'{conf.ssl.ciphers} do not make a server: {_said(exc)}.')
+                      f'{conf.ssl.ciphers} cannot be used for TLS: {_said(exc)}.')
 
 
 def _said(exc: Exception) -> str:
-    """OpenSSL's words without the place in its source."""
+    """Return the message of OpenSSL without the place in its source."""
     return failures.one_line(exc).partition(' (_ssl.c')[0]
 
 
 def _shake_hands(context: ssl.SSLContext) -> None:
-    """Connect to ourselves in memory, as a client that trusts everybody.
+    """Do a handshake in memory, with a client that verifies nothing.
 
-    :raises ssl.SSLError: no client of this OpenSSL can.
+    :raises ssl.SSLError: no client of this OpenSSL version can connect.
     """
-    # Whether clients have certificates of their own is not asked here.
+    # Certificates of clients are not checked here.
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

@@ -13,7 +13,7 @@ def text(_name: str, value: str) -> str:
 
 
 def boolean(name: str, value: str) -> bool:
-    """:raises InvalidParameterValue: the text is no boolean."""
+    """Convert a query parameter; :raises InvalidParameterValue: it is not a boolean."""
     word = value.strip().lower()
     if word in _TRUE:
         return True
@@ -24,7 +24,7 @@ def boolean(name: str, value: str) -> bool:
 
 
 def integer(name: str, value: str, highest: int = MAX_INT) -> int:
-    """A whole number from 0 to `highest`; :raises InvalidParameterValue: anything else."""
+    """Convert to an integer from 0 to `highest`; :raises InvalidParameterValue: it is not one."""
     if not (value.isascii() and value.isdigit() and len(value) < 20) or int(value) > highest:
         raise exception.InvalidParameterValue(
             err=_('%(name)s: %(value)s is not a whole number from 0 to %(highest)d')

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a URL to a handler, and through it: the WSGI application below /v3.
+"""Finds the handler of a URL and runs it: the WSGI application below /v3.
 
-Routes (the library) finds the row of a path and makes the URL of a row. Which rows there are is
-the table of cinder.api.v3.router.
+The library Routes matches paths and generates URLs. The table of routes is in cinder.api.v3.router.
 """
 import collections
 import re
@@ -19,15 +18,15 @@ from cinder.conf import CONF
 from cinder.i18n import _
 
 Target = Callable | wsgi.Actions
-# Placeholders of names that may hold slashes. At the end of a path they stand for all the rest of
-# it, as it was sent: also a `.json` belongs to the name.
+# Placeholders of names that may contain slashes. At the end of a path they match the whole rest of
+# it, unchanged: a `.json` belongs to the name.
 NAMES = frozenset(('key', 'host_name', 'cluster_name', 'quota_class_name'))
 _ENDS = tuple(f'{{{name}}}' for name in NAMES)
 FORMAT = '.json'
-# Methods that a collection and a member have by nature: a known path without one of them is
-# answered as an unknown thing, with a JSON fault; any other method as an unknown path.
+# Methods that collections and members usually have: on a known path, a missing one of them is
+# answered with a JSON fault; any other method is answered like an unknown path.
 _NATURAL = {False: frozenset(('GET', 'POST')), True: frozenset(('GET', 'PUT', 'DELETE'))}
-# Several slashes are one, but in a name; no row has more segments before one.
+# Several slashes count as one, except in a name; no row has more segments before a name.
 _SLASHES, _DEEPEST = re.compile('//+'), 6
 _VERSION_HEADERS = {
     number: [(wsgi.VERSION_HEADER, f'volume {mv.text(number)}'), ('Vary', wsgi.VERSION_HEADER)]
@@ -35,10 +34,10 @@ _VERSION_HEADERS = {
 
 
 class _Route(routes.route.Route):
-    """A row of the table; its name is its path there."""
+    """A row of the table, named by its path."""
 
     def buildfullreg(self, *args: Any, **kwargs: Any) -> str:
-        """The library's pattern, but to the very end: its own takes a line feed more."""
+        """Return the pattern of the library, but without its match of a final line feed."""
         return super().buildfullreg(*args, **kwargs).removesuffix('$') + r'\Z'
 
 
@@ -51,8 +50,8 @@ class _Mapper(routes.Mapper):
         super().__init__(controller_scan=None, register=False)
 
     def routematch(self, url: str) -> tuple[dict[str, str], _Route] | None:
-        """As the library does it, without prefixes, sub-domains and conditions: a fifth of its
-        time. At most one row fits."""
+        """Match like the library, but without prefixes, sub-domains and conditions, in a fifth of
+        the time. At most one row matches."""
         for row in self.matchlist:
             found = row.regmatch.match(url)
             if found:
@@ -61,10 +60,11 @@ class _Mapper(routes.Mapper):
 
 
 class Router:
-    """A mapper for each first segment: to find a path costs the same among few rows and many.
+    """One mapper for each first segment, so that the time of a match does not depend on the number
+    of rows.
 
-    :param paths: rows of the table; '{name}' in one stands for any one segment.
-    :raises ValueError: a row is there twice, or calls a placeholder by another name.
+    :param paths: rows of the table; '{name}' matches any one segment.
+    :raises ValueError: a row is duplicated, or names a placeholder differently from another one.
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
@@ -72,13 +72,13 @@ class Router:
         rows = [path.rstrip('/') for path in paths]
         for path in rows:
             if rows.count(path) > 1:
-                raise ValueError(f'{path} is there twice')
+                raise ValueError(f'{path} is duplicated')
             requirements = {match[1]: _requirement(rows, path, match)
                             for match in re.finditer(r'{(\w+)}', path)}
             end = '' if path.endswith(_ENDS) else '{.format:json}'
             found[path.split('/')[1]].connect(path, path + end, requirements=requirements)
         self.mappers = dict(found)
-        # What is before the id in the URL of a collection's member, from behind the project on.
+        # First segment -> URL of a member of that collection, without project and id.
         self.members: dict[str, str] = {}
         for first, mapper in found.items():
             mapper.create_regs()
@@ -88,7 +88,7 @@ class Router:
                     self.members[first] = mapper.generate(row, **{member[1]: ''})
 
     def find(self, path: str) -> tuple[str | None, dict[str, str]]:
-        """The row of a path, which begins with no slash and may end in FORMAT; its placeholders."""
+        """Return the row of a path without leading slash, and the values of its placeholders."""
         mapper = self.mappers.get(path.partition('/')[0].removesuffix(FORMAT))
         for _run in range(_DEEPEST if mapper else 0):
             found = mapper.routematch(f'/{path}')
@@ -103,12 +103,12 @@ class Router:
 
 
 def _requirement(rows: list[str], path: str, placeholder: re.Match) -> str:
-    """What a placeholder may be: none of the words that other rows have in its place."""
+    """Return the pattern of a placeholder, which excludes the words of other rows in its place."""
     before = path[:placeholder.start()]
     words = {row[len(before):].split('/')[0] for row in rows if row.startswith(before)}
     names = {word for word in words if word.startswith('{')}
     if len(names) > 1:
-        raise ValueError(f'{path}: placeholder {placeholder[1]} has another name elsewhere')
+        raise ValueError(f'{path}: placeholder {placeholder[1]} has another name in another row')
     rest = path.endswith(_ENDS) and placeholder.end() == len(path)
     others = '|'.join(map(re.escape, sorted(words - names)))
     return (f'(?!(?:{others})(?:/|\\Z))' if others else '') + ('(?s:.+)' if rest else '[^/]+?')
@@ -118,7 +118,7 @@ class Application:
     """The WSGI application of a table of routes.
 
     :param table: path -> {method: handler or Actions}.
-    :param project_regex: what a project id at the start of a path looks like.
+    :param project_regex: pattern of a project id at the start of a path.
     """
 
     def __init__(self, table: Mapping[str, Mapping[str, Target]],
@@ -154,15 +154,15 @@ class Application:
 
     def run(self, req: wsgi.Request, target: Target | None,
             args: dict[str, str]) -> webob.Response:
-        """The checks that come before a handler, in the order clients rely on; then the handler."""
+        """Run the checks before a handler, in the order that clients rely on, and the handler."""
         req.api_version = parsing.negotiate(req.environ.get('HTTP_OPENSTACK_API_VERSION'))
-        # The fault middleware puts the version on faults too.
+        # The fault middleware adds the headers to faults.
         req.environ['cinder.version_headers'] = _VERSION_HEADERS[req.api_version]
         req.check_content_type()
         if isinstance(target, wsgi.Actions):
             target = target.handler(req)
         elif target is not None and target.spec.schemas:
-            req.json  # noqa: B018 - malformed JSON comes before a wrong project
+            req.json  # noqa: B018 - malformed JSON is reported before a wrong project
         self._check_project(req)
         if target is None:
             raise exception.NotFound()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list filters that callers who are not admin may use: the operator's file, or the built-in.
+"""The list filters that non-administrators may use: those of the file, or the built-in ones.
 
-The file is the option resource_query_filters_file; it is read once per process.
+The option resource_query_filters_file names the file, which is read once per process.
 """
 import functools
 import json
@@ -30,19 +30,19 @@ BUILT_IN = {
 
 @functools.cache
 def load(path: str) -> dict[str, tuple[str, ...]]:
-    """Resource -> filters from a JSON file; the built-in ones when it is missing or broken."""
+    """Return resource -> filters of a JSON file; the built-in ones if it is missing or invalid."""
     try:
         return _read(path)
     except FileNotFoundError:
         return BUILT_IN
     except (OSError, ValueError) as exc:
-        LOG.warning('resource_query_filters_file %s cannot be used, so the built-in filters are: '
+        LOG.warning('resource_query_filters_file %s cannot be used; using the built-in filters: '
                     '%s', path, exc)
         return BUILT_IN
 
 
 def _read(path: str) -> dict[str, tuple[str, ...]]:
-    """:raises OSError, ValueError: it cannot be read, or is not of this form."""
+    """:raises OSError, ValueError: the file cannot be read, or has another form."""
     with open(path, encoding='utf-8') as stream:
         found = json.load(stream)
     if not isinstance(found, dict) or not all(
@@ -53,7 +53,7 @@ def _read(path: str) -> dict[str, tuple[str, ...]]:
 
 
 def unusable(path: str) -> str | None:
-    """Why a file is not used; None when it is, or is not there."""
+    """Return why a file cannot be used; None if it can, or does not exist."""
     try:
         _read(path)
     except FileNotFoundError:
@@ -64,10 +64,10 @@ def unusable(path: str) -> str | None:
 
 
 def every() -> dict[str, tuple[str, ...]]:
-    """Resource -> filters of the configured file."""
+    """Return resource -> filters of the configured file."""
     return load(CONF.resource_query_filters_file)
 
 
 def of(resource: str) -> tuple[str, ...]:
-    """The filters of one resource; none for a resource the file does not name."""
+    """Return the filters of one resource; empty if the file does not have the resource."""
     return every().get(resource, ())

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the API asks the identity service itself: whether a project exists.
+"""Requests of the API to the identity service: whether a project exists.
 
-Tokens are the business of keystonemiddleware, whose section of the configuration is used here too.
+keystonemiddleware checks tokens; its section of the configuration is used here too.
 """
 import contextlib
 import urllib.parse

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every list shares: paging, sorting, filters.
+"""Paging, sorting and filters of lists.
 
-A resource describes its list once, as a Listing; the database layer does the selecting.
+Each resource describes its list as a Listing; the database layer selects the rows.
 """
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -19,10 +19,10 @@ _PAGING = frozenset(('limit', 'marker', 'offset', 'sort', 'sort_key', 'sort_dir'
 class Filter(NamedTuple):
     """One filter of a list.
 
-    :ivar convert: (name, text) -> value for the database layer, which itself reads the texts of
-        dictionaries and of time comparisons.
-    :ivar since: below this microversion the filter is dropped.
-    :ivar column: name for the database layer, when it is not the parameter's.
+    :ivar convert: (name, text) -> value for the database layer, which parses dictionaries and
+        time comparisons itself.
+    :ivar since: the filter is ignored below this microversion.
+    :ivar column: name for the database layer, if it differs from the parameter.
     """
 
     convert: Callable[[str, str], Any] = converters.text
@@ -31,7 +31,7 @@ class Filter(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """A page read from the database, and what its envelope needs to know."""
+    """A page of rows from the database, with the total count if it was requested."""
 
     rows: list
     count: int | None = None
@@ -39,7 +39,7 @@ class Rows(NamedTuple):
 
 
 class Criteria(NamedTuple):
-    """What a list request asks for, in the words of the database layer."""
+    """The parameters of a list request, for the database layer."""
 
     filters: dict[str, Any]
     limit: int
@@ -51,20 +51,20 @@ class Criteria(NamedTuple):
 
 
 class Listing:
-    """The list of a resource: what it can be sorted and filtered by.
+    """The list of a resource: its sort keys and filters.
 
-    :param resource: name in the configured filter lists (GET /resource_filters).
-    :param sorts: sort key -> column; a plain collection of names where both are the same.
+    :param resource: name in the configured filters (GET /resource_filters).
+    :param sorts: sort key -> column; a collection of names if both are the same.
     :param filters: parameter -> Filter.
-    :param counts: with_count is understood from 3.45.
-    :param paged_since: below it there are no paging, sorting and filters.
-    :param strict_since: from it a caller who is not admin gets 400 for other filters.
-    :param of_projects: the rows belong to projects, so all_tenants means something.
+    :param counts: with_count is supported from 3.45.
+    :param paged_since: below it, paging, sorting and filters are ignored.
+    :param strict_since: from it, other filters of a non-administrator are rejected with 400.
+    :param of_projects: the rows belong to projects, so all_tenants is supported.
     :param forgiving: an unknown marker is ignored.
-    :param flags: further parameters, which say what to show and filter nothing.
-    :param paging: the parameters of paging and sorting that are understood; without `marker`
-        there are no next links.
-    :param direction: of created_at, where nobody asks for another order.
+    :param flags: further parameters, which select fields but filter nothing.
+    :param paging: supported parameters of paging and sorting; without `marker` there are no next
+        links.
+    :param direction: default direction of created_at.
     """
 
     def __init__(self, resource: str, sorts: Mapping[str, str] | tuple[str, ...],
@@ -85,7 +85,7 @@ class Listing:
         self.direction = direction
 
     def fetch(self, req: wsgi.Request, list_rows: Callable, **extra: Any) -> Rows:
-        """Read the page that the request asks for with `list_rows(ctxt, ..., **extra)`."""
+        """Read the requested page with `list_rows(ctxt, ..., **extra)`."""
         wanted = self.criteria(req)
         if self.of_projects:
             extra['all_tenants'] = wanted.all_tenants
@@ -101,7 +101,7 @@ class Listing:
                     'marker' in self.paging and 0 < wanted.limit <= len(page.rows))
 
     def criteria(self, req: wsgi.Request) -> Criteria:
-        """:raises Invalid: a parameter has a bad value, or the caller may not use it."""
+        """Parse the query; :raises Invalid: a parameter is not valid, or is not allowed."""
         query = req.query if req.api_version >= self.paged_since else {}
         ignored = _PAGING - self.paging
         if ignored:
@@ -135,9 +135,9 @@ class Listing:
         return found
 
     def _allowed(self, req: wsgi.Request, key: str, name: str, row: Filter | None) -> bool:
-        """Whether to use a filter; False drops it.
+        """Return whether to use a filter; False: ignore it.
 
-        :raises InvalidInput: the caller may not use it and has to be told.
+        :raises InvalidInput: the filter is not allowed and must be rejected.
         """
         if req.context.is_admin:
             return True
@@ -161,7 +161,7 @@ class Listing:
         wanted: dict[str, str] = {}
         for key, direction in pairs:
             column, direction = self._sort_key(key, direction)
-            # A key that is given again decides nothing: rows equal in it are equal in it.
+            # A repeated key has no effect: only rows with equal values reach it.
             wanted.setdefault(column, direction)
         return list(wanted.items())
 

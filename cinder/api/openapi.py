@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAPI 3.1 document of the API, made from the tables that run it: routes, what handlers
-say of themselves, request schemas, view fields, policy rules. Nothing here is about one resource.
+"""Generates the OpenAPI 3.1 document of the API from the tables of the code: routes, decorators of
+handlers, request schemas, view fields, policy rules. Nothing here is about a single resource.
 
-A document holds for one microversion, or for all; then `x-openstack` tells what holds since when.
+A document describes one microversion, or all; then `x-openstack` has the range of each part.
 """
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -20,34 +20,34 @@ OPENSTACK = 'x-openstack'
 Routes = Mapping[str, Mapping[str, dispatch.Target]]
 Schema = dict[str, Any]
 
-# What any request may be answered, with a body beside: other statuses the handler names itself.
+# Statuses of any request, and those with a body; a handler declares its other statuses.
 ALWAYS = frozenset((400, 401, 404, 406, 429, 503))
 WITH_BODY = frozenset((413, 415))
 _MEANING = {
-    400: 'The request is malformed, or the state of things does not allow it.',
+    400: 'The request is malformed, or the state of a resource does not allow it.',
     401: 'The token is missing or not valid.',
-    403: 'Policy does not allow it.',
-    404: 'There is no such thing, or not in this microversion.',
-    405: 'The back end cannot do that.',
-    406: 'There is no such microversion.',
-    409: 'The state of things does not allow it.',
-    412: 'The thing has changed since it was read.',
+    403: 'Policy does not allow the request.',
+    404: 'The resource does not exist, or not in this microversion.',
+    405: 'The back end does not support the request.',
+    406: 'The microversion does not exist.',
+    409: 'The state of a resource does not allow the request.',
+    412: 'The resource has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
-    415: 'The body is no JSON, or Content-Type does not say so.',
-    429: 'There were too many requests; Retry-After says how long to wait.',
-    502: 'The service of the back end does not answer.',
-    503: 'The database or another service cannot be reached.',
+    415: 'The body is not JSON, or the Content-Type header does not say so.',
+    429: 'Too many requests; the Retry-After header has the seconds to wait.',
+    502: 'The service of the back end does not respond.',
+    503: 'The database or another service is unavailable.',
 }
 _TYPES = {converters.boolean: shapes.BOOLEAN, converters.integer: {'type': 'integer', 'minimum': 0}}
 
 
 # -------------------------------------------------------------------------------------- operations
 class Operation(NamedTuple):
-    """One thing that a client can do.
+    """One operation of the API.
 
-    :ivar action: the key of the body that chooses it, among those of one path and method.
-    :ivar rules: names of the policy rules that are asked.
-    :ivar summary: a sentence; empty where no rule has one.
+    :ivar action: key of the body that selects it, if the path has several actions.
+    :ivar rules: names of the policy rules that it checks.
+    :ivar summary: description of its first rule; may be empty.
     """
 
     method: str
@@ -63,7 +63,7 @@ class Operation(NamedTuple):
 
     @property
     def codes(self) -> list[int]:
-        """The error statuses it may have."""
+        """Return the error statuses of the operation."""
         return sorted(ALWAYS.union(self.spec.errors, WITH_BODY if self.spec.schemas else (),
                                    (403,) if self.rules else ()))
 
@@ -73,7 +73,7 @@ class Operation(NamedTuple):
 
 
 def operations(routes: Routes) -> Iterator[Operation]:
-    """Every operation of a table of routes, in its order."""
+    """Yield every operation of a table of routes, in its order."""
     rules = _rules()
     for path, methods in routes.items():
         for method, target in methods.items():
@@ -86,7 +86,7 @@ def operations(routes: Routes) -> Iterator[Operation]:
 
 
 def _rules() -> dict[tuple, list[tuple[str, str]]]:
-    """(method, path, action) -> the rules that name it, with what they are for."""
+    """Return (method, path, action) -> names and descriptions of the rules for it."""
     found: dict[tuple, list[tuple[str, str]]] = {}
     for rule in policies.list_rules():
         for row in getattr(rule, 'operations', ()):
@@ -101,7 +101,7 @@ def _anonymous(path: str) -> str:
 
 
 def window(since: int, until: int | None, **facts: Any) -> Schema:
-    """The extension that tells since and until when something is there."""
+    """Return the extension with the first and last microversion of a part."""
     made = {'min-ver': mv.text(since)}
     if until is not None and until < mv.MAX:
         made['max-ver'] = mv.text(until)
@@ -110,10 +110,10 @@ def window(since: int, until: int | None, **facts: Any) -> Schema:
 
 # ---------------------------------------------------------------------------------------- document
 def document(routes: Routes, version: int | None = None, base: str = '') -> Schema:
-    """The document.
+    """Generate the document.
 
     :param version: a microversion; None describes all of them.
-    :param base: URL in front of /v3.
+    :param base: URL before /v3.
     """
     paths: dict[str, Schema] = {}
     for each in operations(routes):
@@ -140,7 +140,7 @@ def document(routes: Routes, version: int | None = None, base: str = '') -> Sche
 
 
 def _links(path: str, paths: Mapping[str, Mapping[str, list[Operation]]]) -> dict[str, str]:
-    """operationId -> placeholder, of all that can be done with what is made at `path`."""
+    """Return operationId -> placeholder of the operations on the resource that `path` creates."""
     below = re.compile(re.escape(path) + r'/{(\w+)}(/[^{]*)?')
     return {_ident(method, other): match[1] for other, item in paths.items()
             if (match := below.fullmatch(other)) for method in item}
@@ -189,7 +189,7 @@ def _operation(found: list[Operation], version: int | None, links: dict[str, str
 
 
 def _is_made(each: Operation) -> bool:
-    """Whether the answer is a new thing, by the view that shows one."""
+    """Return whether the response is a new resource, according to its view."""
     return each.method == 'POST' and getattr(each.spec.shape, '__name__', '') == 'one'
 
 
@@ -254,8 +254,8 @@ def _bodies(each: Operation, version: int | None) -> Iterator[Schema]:
 
 
 def portable(schema: Any) -> Any:
-    """A schema whose patterns any implementation reads: Python's anchors and flags are not
-    ECMAScript's."""
+    """Return a schema whose patterns are valid in ECMAScript, which lacks anchors and flags of
+    Python."""
     if isinstance(schema, dict):
         return {_expression(key) if key.startswith('^') else key:
                 _expression(value) if key == 'pattern' else portable(value)
@@ -284,9 +284,9 @@ def _responses(found: list[Operation], version: int | None) -> Schema:
 def _success(found: list[Operation], version: int | None) -> Schema:
     shown = [schema for each in found for schema in answers(each, version)]
     distinct = [schema for index, schema in enumerate(shown) if schema not in shown[:index]]
-    made: Schema = {'description': 'The operation is done.' if found[0].spec.status != 202
+    made: Schema = {'description': 'The operation is completed.' if found[0].spec.status != 202
                     else 'The operation is accepted.'}
-    # Of several actions some have no body at all, which only the others' schema would refuse.
+    # If some of several actions have no body, the schema of the others would reject it.
     if distinct and all(each.spec.shape is not None for each in found):
         media = {wsgi.JSON, wsgi.VENDOR_JSON} | {each.spec.media for each in found} - {None}
         schema = distinct[0] if len(distinct) == 1 else {'anyOf': distinct}
@@ -295,7 +295,7 @@ def _success(found: list[Operation], version: int | None) -> Schema:
 
 
 def answers(each: Operation, version: int | None) -> list[Schema]:
-    """The schemas that the body of a successful answer may have; none where it has no body."""
+    """Return the schemas of the body of a successful response; empty without a body."""
     shape = each.spec.shape
     if shape is None:
         return []
@@ -305,7 +305,7 @@ def answers(each: Operation, version: int | None) -> list[Schema]:
 
 
 def at(rows: Any, version: int | None) -> Any:
-    """Of [(since, value), ...] the value for a version, the newest for all; else `rows` itself."""
+    """Return the value for a version from [(since, value), ...], or `rows` if it is not a list."""
     if not isinstance(rows, list):
         return rows
     return next(value for since, value in reversed(rows) if version is None or since <= version)
@@ -330,7 +330,7 @@ def _shape(shape: Any, version: int | None, spec: wsgi.Spec) -> Schema:
 
 
 def fields(view: View, version: int | None) -> Schema:
-    """The fields of a view; those that depend on rights or are computed may be missing."""
+    """Return the schema of a view. Fields with a policy and computed fields are not required."""
     properties: dict[str, Schema] = {}
     required: list[str] = []
     for row in view.fields:
@@ -355,13 +355,13 @@ def _fault(code: int) -> Schema:
         return made
     inner = {'type': 'object', 'required': ['code', 'message'], 'properties': {
         'code': {'const': code}, 'message': shapes.TEXT, 'retryAfter': shapes.TEXT}}
-    # The middleware that checks tokens has a layout of its own.
+    # keystonemiddleware has another layout.
     shape = shapes.OBJECT if code == 401 else {
         'type': 'object', 'required': [fault.FAULT_NAMES.get(code, 'computeFault')],
         'properties': {fault.FAULT_NAMES.get(code, 'computeFault'): inner}}
     made['content'] = {wsgi.JSON: {'schema': shape}, wsgi.VENDOR_JSON: {'schema': shape}}
     if code in (404, 413):
-        # A path that nobody knows and a body beyond the limit have no JSON.
+        # The responses for an unknown path and for a body that is too large are not JSON.
         made['content'] |= {'text/plain': {'schema': shapes.TEXT},
                             'text/html': {'schema': shapes.TEXT}}
     return made

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign text becomes values here: version header, URL, query string and JSON body.
+"""Parses the input of requests: version header, URL, query string and JSON body.
 
-All of it is refused with a 4xx where it is malformed, or holds what no database column takes.
+Input that is malformed, or that no database column can store, is rejected with a 4xx status.
 """
 import functools
 import re
@@ -14,7 +14,7 @@ from cinder import exception
 from cinder.api import microversions as mv
 from cinder.i18n import _
 
-# No body of the API has more than eight levels; walking through hundreds would end the recursion.
+# No body of the API has more than eight levels; hundreds of them would exceed the recursion limit.
 DEEPEST = 32
 
 _VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})', re.ASCII)
@@ -22,11 +22,11 @@ _VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})', re.ASCII)
 
 @functools.lru_cache(maxsize=256)
 def negotiate(header: str | None) -> int:
-    """The microversion that a version header asks for.
+    """Return the microversion that a version header requests.
 
     :param header: value of OpenStack-API-Version, or None.
-    :raises InvalidApiVersionString: the text is malformed, or names other services only.
-    :raises InvalidGlobalAPIVersion: there is no such version.
+    :raises InvalidApiVersionString: the header is malformed, or has no version of this service.
+    :raises InvalidGlobalAPIVersion: the version does not exist.
     """
     if header is None:
         return mv.MIN
@@ -50,22 +50,22 @@ def negotiate(header: str | None) -> int:
 
 
 def latin(text: str) -> str:
-    """A text of the WSGI environment, whose bytes arrive as Latin-1, read as the UTF-8 it is.
+    """Decode a string of the WSGI environment, which has bytes as Latin-1, as UTF-8.
 
-    :raises Invalid: the bytes are no UTF-8, or hold NUL.
+    :raises Invalid: it is not valid UTF-8, or contains NUL.
     """
     if not text.isascii():
         try:
             text = text.encode('latin-1').decode('utf-8')
         except UnicodeError:
-            raise exception.Invalid(_('The URL is no valid UTF-8.')) from None
+            raise exception.Invalid(_('The URL is not valid UTF-8.')) from None
     if '\0' in text:
-        raise exception.Invalid(_('The URL holds a NUL character.'))
+        raise exception.Invalid(_('The URL contains a NUL character.'))
     return text
 
 
 def query(text: str) -> dict[str, str]:
-    """Query string to dictionary, strict about its encoding."""
+    """Parse a query string; invalid encoding is an error."""
     if not text:
         return {}
     try:
@@ -74,12 +74,12 @@ def query(text: str) -> dict[str, str]:
     except ValueError:
         raise exception.Invalid(_('The query string is malformed.')) from None
     if any('\0' in key or '\0' in value for key, value in found.items()):
-        raise exception.Invalid(_('The query string holds a NUL character.'))
+        raise exception.Invalid(_('The query string contains a NUL character.'))
     return found
 
 
 def json(text: bytes) -> Any:
-    """JSON to values, refusing what no database column can hold."""
+    """Parse JSON; values that no database column can store are an error."""
     try:
         data = orjson.loads(text)
     except orjson.JSONDecodeError as exc:
@@ -88,7 +88,7 @@ def json(text: bytes) -> Any:
         raise exception.Invalid(
             _('The request body is nested more than %d levels deep.') % DEEPEST)
     if b'\\u0000' in text and _holds_nul(data):
-        raise exception.Invalid(_('The request body holds a NUL character.'))
+        raise exception.Invalid(_('The request body contains a NUL character.'))
     return data
 
 

@@ -7,19 +7,19 @@ from cinder.conf import CONF
 
 
 def base_url(req: wsgi.Request) -> str:
-    """What clients see before /v3: public_endpoint, or the URL they called."""
+    """Return the URL before /v3: public_endpoint, or that of the request."""
     if CONF.public_endpoint:
         return CONF.public_endpoint.rstrip('/').removesuffix('/v3')
     environ = req.environ
     host = environ.get('HTTP_HOST') or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    # Paste files of the original have oslo.middleware's filter, which leaves lists of proxies here.
+    # The filter of oslo.middleware, in paste files of the original, leaves lists of proxies here.
     scheme, host = (text.partition(',')[0].strip() for text in (environ['wsgi.url_scheme'], host))
     mount = environ.get('SCRIPT_NAME', '').removesuffix('/v3')
     return f"{scheme}://{host}{urllib.parse.quote(mount)}"
 
 
 def _links(req: wsgi.Request, collection: str) -> tuple[str, str]:
-    """What is before the id in both links, once for each request."""
+    """Return what both links have before the id; computed once for each request."""
     if collection not in req.links:
         base, path = base_url(req), req.router.members[collection]
         project = f'/{req.url_project}' if req.url_project else ''
@@ -28,15 +28,15 @@ def _links(req: wsgi.Request, collection: str) -> tuple[str, str]:
 
 
 def links(req: wsgi.Request, collection: str, ident: str) -> list[dict[str, str]]:
-    """The self and bookmark links of a resource."""
+    """Return the self and bookmark links of a resource."""
     own, bookmark = req.links.get(collection) or _links(req, collection)
     return [{'rel': 'self', 'href': own + ident}, {'rel': 'bookmark', 'href': bookmark + ident}]
 
 
 def next_link(req: wsgi.Request, marker: str) -> str:
-    """The URL of the next page: the same query, after `marker`.
+    """Return the URL of the next page: the same query, with `marker`.
 
-    An offset is left out: it was taken before this page and would skip entries again.
+    The offset is removed: it has been applied already and would skip entries again.
     """
     query = {key: value for key, value in req.query.items() if key != 'offset'}
     query['marker'] = marker

@@ -13,7 +13,7 @@ UPDATED = '2023-08-31T00:00:00Z'
 
 
 def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
-    """The list of the API versions of this endpoint: only v3."""
+    """Return the API versions of this endpoint: only v3."""
     return {'versions': [{
         'id': 'v3.0',
         'status': 'CURRENT',
@@ -27,13 +27,13 @@ def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
 
 
 def below_v3(req: wsgi.Request) -> webob.Response:
-    """GET /v3 and GET /v3/{project_id}, the endpoint of most catalogs, with and without a slash
-    behind. Whoever asks here may not know yet which versions there are, so none is refused."""
+    """Answer GET /v3 and GET /v3/{project_id}, with and without a trailing slash. Clients use it to
+    find the supported versions, so the version header is ignored."""
     return wsgi.respond(req.environ, document(req))
 
 
 class Versions:
-    """The application at the root of the endpoint; every other path there is unknown."""
+    """The application at the root of the endpoint; it has no other paths."""
 
     @classmethod
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'Versions':

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The request, the answers, and how one request runs through one handler.
+"""The request, the response, and how a request runs through a handler.
 
-The decorators only note facts on a handler; `call` and `Actions` read them, so that the order of
-checks is written once. Which path leads to which handler is cinder.api.v3.router's business.
+The decorators store the properties of a handler in its Spec; `call` and `Actions` use them, so that
+the order of checks is defined once. cinder.api.v3.router maps paths to handlers.
 """
 import dataclasses
 import datetime
@@ -28,8 +28,8 @@ _UNREAD = object()
 
 
 def _plain(value: object) -> object:
-    """What orjson cannot write itself: times, whose point it would leave out where nothing comes
-    behind, and the sums that PostgreSQL gives as Decimal."""
+    """Convert values that orjson does not support: times, always with microseconds, and Decimal,
+    which PostgreSQL returns for sums."""
     if isinstance(value, datetime.datetime):
         return value.isoformat(timespec='microseconds')
     if isinstance(value, Decimal):
@@ -40,22 +40,22 @@ def _plain(value: object) -> object:
 
 
 def dumps(data: object) -> bytes:
-    """JSON bytes; naive times become ISO text without a zone, with six digits after the point."""
+    """Return JSON bytes; naive times become ISO 8601 without a zone, with six decimal places."""
     return orjson.dumps(data, default=_plain, option=orjson.OPT_PASSTHROUGH_DATETIME)
 
 
 class Request(webob.Request):
-    """One API request. What WebOb reads differently from what clients rely on is read here.
+    """An API request. Properties that WebOb parses differently from what clients expect are here.
 
-    :ivar context: who asks (RequestContext).
-    :ivar api_version: number after the dot, compare it with the constants of microversions.
-    :ivar url_project: project id of the URL, or None where the URL had none.
-    :ivar params: query parameters that `@wsgi.query` made typed.
-    :ivar router: the dispatch.Router that found the handler, by which links are made.
-    :ivar links: collection -> what its links begin with, once they were asked for.
+    :ivar context: the RequestContext of the caller.
+    :ivar api_version: number after the dot; compare it with the constants of microversions.
+    :ivar url_project: project id of the URL; None if the URL has none.
+    :ivar params: query parameters that `@wsgi.query` converted.
+    :ivar router: the dispatch.Router that found the handler; generates links.
+    :ivar links: collection -> start of its links, as a cache.
     """
 
-    # WebOb keeps attributes that it does not know in the environment.
+    # WebOb would store unknown attributes in the environment.
     __setattr__ = object.__setattr__
     params: Mapping[str, Any] = types.MappingProxyType({})
 
@@ -71,9 +71,9 @@ class Request(webob.Request):
 
     @property
     def query(self) -> dict[str, str]:
-        """Query parameters as sent; of a repeated one the last.
+        """Return the query parameters as sent; of a repeated one, the last.
 
-        :raises Invalid: bytes that are no UTF-8, or NUL.
+        :raises Invalid: not valid UTF-8, or NUL.
         """
         if self._query is None:
             self._query = parsing.query(self.query_string)
@@ -81,15 +81,15 @@ class Request(webob.Request):
 
     @property
     def has_body(self) -> bool:
-        """A body is there; one that came in chunks is read to know it."""
+        """Return whether there is a body; a chunked one is read to find out."""
         if 'chunked' in self.environ.get('HTTP_TRANSFER_ENCODING', ''):
             return bool(self.body)
         return self.environ.get('CONTENT_LENGTH', '0') not in ('', '0')
 
     @property
     def body(self) -> bytes:
-        """The body. WebOb's own is empty for chunks of which the server does not say that they end,
-        and copies what is longer than 10 KiB to a file."""
+        """Return the body. The property of WebOb is empty for chunks of some servers, and copies
+        a body of more than 10 KiB to a file."""
         if self._body is None:
             length = self.environ.get('CONTENT_LENGTH')
             self._body = self.body_file_raw.read(*[int(length)] if length else [])
@@ -97,9 +97,9 @@ class Request(webob.Request):
 
     @property
     def json(self) -> Any:
-        """The parsed body; None when there is none.
+        """Return the parsed body; None without a body.
 
-        :raises Invalid: malformed or too deep JSON, NUL characters, broken UTF-8.
+        :raises Invalid: JSON that is malformed or too deep, NUL characters, invalid UTF-8.
         """
         if self._json is _UNREAD:
             self._json = parsing.json(self.body) if self.has_body else None
@@ -108,7 +108,7 @@ class Request(webob.Request):
     json_body = json
 
     def check_content_type(self) -> None:
-        """:raises InvalidContentType: there is a body and it is no JSON, or nothing says so."""
+        """:raises InvalidContentType: there is a body, but its content type is not JSON."""
         if self.has_body:
             kind = self.content_type.strip().lower()
             if not kind:
@@ -119,10 +119,10 @@ class Request(webob.Request):
 
 def respond(environ: Mapping[str, Any], data: object = None, status: int = 200,
             headers: Iterable[tuple[str, str]] = ()) -> webob.Response:
-    """An answer in JSON, of the kind that the request accepts.
+    """Create a JSON response, with the content type that the request accepts.
 
-    :param environ: of the request.
-    :param data: what is rendered; None is an empty body.
+    :param environ: environment of the request.
+    :param data: content; None: an empty body.
     :param headers: (name, value) pairs besides content type and length.
     """
     if data is None:
@@ -133,7 +133,7 @@ def respond(environ: Mapping[str, Any], data: object = None, status: int = 200,
 
 
 def unrouted(environ: Mapping[str, Any]) -> webob.Response:
-    """The 404 of a path that nobody knows: a page or a line of text, never a JSON fault."""
+    """Create the 404 response for an unknown path: HTML or text, never a JSON fault."""
     if 'text/html' in environ.get('HTTP_ACCEPT', ''):
         page = '<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>' \
                '<p>The resource could not be found.</p></body></html>'
@@ -142,10 +142,10 @@ def unrouted(environ: Mapping[str, Any]) -> webob.Response:
                           content_type='text/plain')
 
 
-# ------------------------------------------------------------------ what handlers say of themselves
+# --------------------------------------------------------------------------- properties of handlers
 @dataclasses.dataclass(slots=True)
 class Spec:
-    """Facts of a handler, collected by the decorators below."""
+    """Properties of a handler, set by the decorators below."""
 
     since: int = mv.MIN
     until: int | None = None
@@ -161,7 +161,7 @@ class Spec:
 
 
 def spec_of(handler: Callable) -> Spec:
-    """The facts of a handler; empty ones for a handler without decorators."""
+    """Return the properties of a handler; the defaults for one without decorators."""
     if not hasattr(handler, 'spec'):
         handler.spec = Spec()
     return handler.spec
@@ -177,29 +177,29 @@ def _noting(**facts: Any) -> Callable:
 
 
 def versions(since: int, until: int | None = None) -> Callable:
-    """The handler exists from microversion `since` to `until` inclusive; 404 outside."""
+    """Make the handler available from microversion `since` to `until` inclusive; 404 outside."""
     return _noting(since=since, until=until)
 
 
 def response(status: int = 200, shape: Any = None, media: str | None = None) -> Callable:
-    """What the handler answers.
+    """Describe the response of the handler.
 
-    :param status: HTTP status when it returns plain data or None (an empty body).
+    :param status: HTTP status if the handler returns plain data or None (an empty body).
     :param shape: for the API document: `VIEW.one`, `VIEW.page` or `VIEW.renderer` of the view
         that renders it, a JSON schema, or [(since, schema), ...] in rising order; None: no body.
-    :param media: a content type that it may have besides JSON.
+    :param media: a further content type besides JSON.
     """
     return _noting(status=status, shape=shape, media=media)
 
 
 def errors(*codes: int) -> Callable:
-    """For the API document: statuses besides those that every such request may have."""
+    """For the API document: error statuses besides those that every such request may have."""
     return _noting(errors=codes)
 
 
 def query(**params: Any) -> Callable:
-    """Typed query parameters: name=converter(name, text), or name=(since, converter) for one that
-    older requests ignore; found ones are put in req.params."""
+    """Convert query parameters into req.params: name=converter(name, text), or
+    name=(since, converter) for a parameter that is ignored below a microversion."""
     rows = {name: row if isinstance(row, tuple) else (mv.MIN, row) for name, row in params.items()}
     return _noting(query=types.MappingProxyType(rows))
 
@@ -211,12 +211,12 @@ def listing(description: Any) -> Callable:
 
 
 def body(schemas: object, key: str | None = None, optional: bool = False) -> Callable:
-    """The handler takes a body, handed to it as the argument `body`.
+    """Pass the body to the handler as argument `body`, after a check of its schema.
 
-    :param schemas: a JSON schema of the whole body, or a list [(since, schema), ...] in rising
-        order; the last one whose version the request has reached is used.
-    :param key: name of the top level key whose value is handed over; None hands over all.
-    :param optional: without a body the handler gets an empty object.
+    :param schemas: JSON schema of the whole body, or a list [(since, schema), ...] in rising
+        order; the last one that is not newer than the request is used.
+    :param key: top-level key whose value is passed; None: the whole body.
+    :param optional: without a body, the handler gets an empty object.
     """
     rows = [(mv.MIN, schemas)] if isinstance(schemas, dict) else schemas
     compiled = tuple((since, Schema(schema)) for since, schema in rows)
@@ -224,7 +224,7 @@ def body(schemas: object, key: str | None = None, optional: bool = False) -> Cal
 
 
 class Schema:
-    """A JSON schema, compiled when it is first used and then kept."""
+    """A JSON schema, compiled at the first use."""
 
     __slots__ = ('_check', 'schema')
 
@@ -233,19 +233,19 @@ class Schema:
         self._check = None
 
     def check(self, data: object) -> None:
-        """:raises Invalid: naming the field, the refused value and the reason."""
+        """:raises Invalid: names the field, the value and the reason."""
         if self._check is None:
             from cinder.api.schemas import checks
             self._check = checks.compiled(self.schema)
         self._check(data)
 
 
-# -------------------------------------------------------------------------------- running a handler
+# ------------------------------------------------------------------------------ running a handler
 def call(req: Request, handler: Callable, args: dict[str, str]) -> webob.Response:
-    """Run a handler: version window, query, body schema, then the handler itself.
+    """Run a handler: check the microversion, convert the query, check the body, call the handler.
 
-    :param args: values of the path's placeholders.
-    :raises CinderException: whatever is wrong with the request.
+    :param args: values of the placeholders in the path.
+    :raises CinderException: the request is not valid, or the handler failed.
     """
     spec = handler.spec
     if req.api_version < spec.since or (spec.until is not None and req.api_version > spec.until):
@@ -283,7 +283,7 @@ def _checked_body(req: Request, spec: Spec) -> Any:
 
 
 class Actions:
-    """The POST .../action of a resource: the one key of the body chooses the handler.
+    """The POST .../action of a resource: the single key of the body selects the handler.
 
     :param table: action key -> handler.
     """
@@ -294,11 +294,11 @@ class Actions:
             spec_of(handler)
 
     def handler(self, req: Request) -> Callable:
-        """:raises Invalid: no body, no object, not exactly one key, or an unknown key."""
+        """:raises Invalid: the body is not an object with exactly one, known, key."""
         data = req.json
         if not isinstance(data, dict) or len(data) != 1:
-            raise exception.Invalid(_('The body of an action is an object with exactly one key.'))
+            raise exception.Invalid(_('The body of an action must be an object with one key.'))
         key = next(iter(data))
         if key not in self.table:
-            raise exception.Invalid(_('There is no such action: %s') % key[:255])
+            raise exception.Invalid(_('Unknown action: %s') % key[:255])
         return self.table[key]

@@ -114,7 +114,7 @@ def test_a_class_as_it_was_read_can_be_written_back(api):
     (URL, 'quota_set'), ('/os-quota-class-sets/default', 'quota_class_set')])
 def test_an_unknown_name_is_called_unknown_whatever_its_value(api, url, key, value):
     text = api.put(url, {key: {'no_such': value, 'volumes': 'x'}}).fault(400)
-    assert text == 'Invalid input: there is no quota named no_such'
+    assert text == 'Invalid input: unknown quota: no_such'
 
 
 @pytest.mark.parametrize(('value', 'text'), [

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What wraps the API application: faults, identity, the limit of a body."""
+"""Middleware of the API: faults, authentication, limits of body sizes and request rates."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who asks: the pipeline of the configured auth_strategy, and the request context it makes.
+"""Authentication: the pipeline of the configured auth_strategy, and the request context.
 
-Tokens are checked by keystonemiddleware; what its headers mean is read here. noauth believes the
-caller, so cinder-api then listens on loopback only.
+keystonemiddleware checks tokens; this module reads the headers that it sets. noauth does not check
+the token, so cinder-api listens on loopback only.
 """
 import abc
 import re
@@ -16,18 +16,18 @@ from cinder.api import parsing, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
-# Each implies those behind it, as Keystone has it.
+# Each role implies those after it, as in Keystone.
 ALL_ROLES = ('admin', 'member', 'reader')
-# Below /v3; what the option openapi_public is about.
+# Path below /v3 of the document that openapi_public makes public.
 DESCRIPTION = ('/openapi.json', '/openapi')
-# Project of a caller who names none at all, under noauth.
+# Project of a noauth request that names none.
 NOBODYS_PROJECT = 'admin'
 _GLOBAL_ID = re.compile(request_id_filter.ID_FORMAT)
 
 
 def pipeline_factory(loader: Any, _global_conf: dict, **local_conf: str) -> Callable:
-    """Paste composite: of the pipelines of the section, the one named like auth_strategy; with
-    openapi_public, the description of the API is served by the one named `public`."""
+    """Paste composite that selects the pipeline named like auth_strategy; with openapi_public, the
+    pipeline `public` serves the description of the API."""
     protected = _pipeline(loader, local_conf[CONF.auth_strategy])
     if not (CONF.openapi_public and 'public' in local_conf):
         return protected
@@ -48,7 +48,7 @@ def _pipeline(loader: Any, names: str) -> Callable:
 
 
 class ContextMiddleware(abc.ABC):
-    """Base: put a RequestContext into the environment, or answer 401."""
+    """Base class: store a RequestContext in the environment, or answer 401."""
 
     def __init__(self, application: Callable) -> None:
         self.application = application
@@ -70,11 +70,11 @@ class ContextMiddleware(abc.ABC):
 
     @abc.abstractmethod
     def context(self, environ: dict[str, Any]) -> context.RequestContext | None:
-        """The identity of the caller; None where there is none."""
+        """Return the context of the caller; None without an identity."""
 
 
 class KeystoneContext(ContextMiddleware):
-    """Identity from the headers that keystonemiddleware sets after it has checked the token."""
+    """Builds the context from the headers that keystonemiddleware sets for a valid token."""
 
     def context(self, environ: dict[str, Any]) -> context.RequestContext | None:
         if not environ.get('HTTP_X_USER_ID'):
@@ -84,11 +84,10 @@ class KeystoneContext(ContextMiddleware):
 
 
 class NoAuthMiddleware(ContextMiddleware):
-    """Identity as the caller tells it: token `user:project`; the URL's project where the token
-    names none (clients without authentication send a word such as 'notused') or is missing.
+    """Builds the context from the token `user:project`, without any check. Without a project in the
+    token, or without a token, the project is that of the URL.
 
-    An X-Roles header narrows the roles, which are otherwise those of an administrator and of a
-    service.
+    The header X-Roles sets the roles; the default is those of an administrator and of a service.
     """
 
     def __init__(self, application: Callable) -> None:
@@ -103,7 +102,7 @@ class NoAuthMiddleware(ContextMiddleware):
             project = match[1] if match else NOBODYS_PROJECT
         user = user or 'admin'
         if len(user) > 255 or len(project) > 255:
-            raise exception.Invalid(_('The token is no user:project.'))
+            raise exception.Invalid(_('The token does not have the form user:project.'))
         sent = environ.get('HTTP_X_ROLES')
         service = environ.get('HTTP_X_SERVICE_ROLES', 'service' if sent is None else '')
         return context.RequestContext(
@@ -124,6 +123,6 @@ def _roles(sent: str) -> list[str]:
     return [*named, *(role for role in ALL_ROLES[highest:] if role not in named)]
 
 
-# Names in the paste files that operators have from the original.
+# Names in paste files of the original.
 CinderKeystoneContext = KeystoneContext
 NoAuthMiddlewareIncludeProjectID = NoAuthMiddleware

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers for browsers, from oslo.middleware, by [cors] of the configuration that this process
-has read: the library's own factory would read the files again, and only those in /etc."""
+"""The CORS filter of oslo.middleware, with section [cors] of the configuration of this process: the
+factory of the library would read the files again, and only those in /etc."""
 from collections.abc import Callable
 
 from oslo_middleware import cors
@@ -9,5 +9,5 @@ from cinder.conf import CONF
 
 
 def filter_factory(_global_conf: dict, **_local_conf: str) -> Callable:
-    """Paste filter."""
+    """Create the paste filter."""
     return lambda application: cors.CORS(application, CONF)

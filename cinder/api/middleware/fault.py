@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one place that turns exceptions into answers, and gives every answer its request id.
+"""Turns exceptions into responses, and adds the request id to every response.
 
-Stands outside of whatever may raise; identity (auth.py) and handlers only raise domain errors.
+It wraps everything that may raise; authentication (auth.py) and handlers only raise errors.
 """
 import http
 import traceback
@@ -27,10 +27,10 @@ FAULT_NAMES = {
 
 
 def fault(exc: Exception, environ: dict[str, Any]) -> webob.Response:
-    """The answer for an exception; also logs what an operator has to know."""
+    """Return the response for an exception; log it if it concerns the operator."""
     status, text, headers = _read(exc)
     if status == 503:
-        # Each request fails so while somebody is away: who that is, not where we were.
+        # While a service is unavailable each request fails: log the cause, not a traceback.
         LOG.warning('%s %s failed%s: %s', environ.get('REQUEST_METHOD'), _path(environ),
                     _request_id(environ), masking.printable(': '.join(_causes(exc))))
     elif status >= 500:
@@ -54,13 +54,13 @@ def _causes(exc: BaseException | None) -> Iterator[str]:
 
 
 def _request_id(environ: dict[str, Any]) -> str:
-    """The id of the request, where the line would not have it: no identity was found yet."""
+    """Return the request id, if the log line does not have it because there is no context."""
     own, known = environ.get('openstack.request_id'), oslo_context.get_current()
     return '' if known is not None and known.request_id == own else f' ({own})'
 
 
 def _path(environ: dict[str, Any]) -> str:
-    """Path and query as the client sent them; each server has another name for that."""
+    """Return path and query as the client sent them; their key depends on the server."""
     sent = environ.get('RAW_URI') or environ.get('REQUEST_URI')
     if not sent:
         path = environ.get('SCRIPT_NAME', '') + environ.get('PATH_INFO', '')
@@ -71,7 +71,7 @@ def _path(environ: dict[str, Any]) -> str:
 
 
 def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:
-    """Status, text for the caller and headers of an exception."""
+    """Return status, message for the caller and headers of an exception."""
     if isinstance(exc, exception.CinderException):
         status = exc.code if exc.code in status_reasons else 500
         text = str(exc) if exc.safe else http.HTTPStatus(status).description
@@ -80,9 +80,9 @@ def _read(exc: Exception) -> tuple[int, str, list[tuple[str, str]]]:
 
 
 class FaultWrapper:
-    """Middleware: request ids on every answer, faults instead of exceptions.
+    """Middleware that adds request ids to responses, and turns exceptions into faults.
 
-    It may stand in a pipeline twice, so that a filter between sees answers and no exceptions.
+    It may be in a pipeline twice, so that a filter in between gets responses and no exceptions.
 
     :param application: the rest of the pipeline.
     """

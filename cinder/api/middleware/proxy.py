@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What proxies say of a request: scheme, host and address as the client used them, and the prefix.
+"""Reads the headers of proxies: scheme, host and address as the client used them, and the prefix.
 
-Only with [oslo_middleware] enable_proxy_headers_parsing. oslo.middleware's own filter takes a list
-(`X-Forwarded-Proto: https,http`) and quotes for a part of the value; here they are read as RFC 7239
-and the habits before it have them: of several proxies the first is the one that the client called.
+Enabled by [oslo_middleware] enable_proxy_headers_parsing. The filter of oslo.middleware takes a
+list (`X-Forwarded-Proto: https,http`) and quotes as part of the value. This one parses the headers
+according to RFC 7239 and common practice: of several proxies, the first is the one that the client
+used.
 """
 import ipaddress
 import re
@@ -16,7 +17,7 @@ from cinder.conf import CONF
 
 CONF.register_opts(library.OPTS, group='oslo_middleware')
 
-# Key of the environment: the address that the nearest proxy saw, which no client can choose.
+# Key of the environment with the address that the nearest proxy reports; clients cannot forge it.
 NEAREST = 'cinder.nearest_address'
 _ELEMENT = re.compile(r'\s*(?:([!#$%&\'*+.^`|~\w-]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s;,"]*))?\s*'
                       r'(;|,|$)', re.ASCII)
@@ -25,13 +26,13 @@ _PREFIX = re.compile(r'(/[\w.~-]+)+', re.ASCII)
 
 
 def filter_factory(_global_conf: dict, **_local_conf: str) -> Callable:
-    """Paste filter."""
+    """Create the paste filter."""
     return ProxyHeaders
 
 
 class ProxyHeaders:
-    """Middleware that puts into the environment what the proxies in front say; what makes no sense
-    is as if it had not been said."""
+    """Middleware that stores the values of proxy headers in the environment; invalid values are
+    ignored."""
 
     def __init__(self, application: Callable) -> None:
         self.application = application
@@ -43,7 +44,7 @@ class ProxyHeaders:
 
 
 def believe(environ: dict[str, Any]) -> None:
-    """Read the headers of proxies: Forwarded, and where it says nothing X-Forwarded-*."""
+    """Read the headers of proxies: Forwarded, or otherwise X-Forwarded-*."""
     proxies = list(_forwarded(environ.get('HTTP_FORWARDED', '')))
 
     def told(name: str) -> list[str]:
@@ -68,8 +69,8 @@ def believe(environ: dict[str, Any]) -> None:
 
 
 def _forwarded(header: str) -> Iterator[dict[str, str]]:
-    """What each proxy says, from the one that the client called on; nothing where the header is
-    malformed anywhere."""
+    """Yield the values of each proxy, beginning with the one that the client used; none if any part
+    of the header is malformed."""
     found: list[dict[str, str]] = [{}]
     place = 0
     while place < len(header):
@@ -90,7 +91,7 @@ def _forwarded(header: str) -> Iterator[dict[str, str]]:
 
 
 def _address(text: str) -> str | None:
-    """An address without its port and brackets; None for `unknown`, hidden ones and garbage."""
+    """Return an address without port and brackets; None if it is unknown, hidden or malformed."""
     for candidate in (text, text.rpartition(':')[0]):
         try:
             return str(ipaddress.ip_address(candidate.removeprefix('[').removesuffix(']')))

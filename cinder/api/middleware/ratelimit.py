@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast one project, or one address without a token, may call: a token bucket for each, in
-memory that all workers of a cinder-api share. Off, and not in the way at all, unless the options
-give a rate.
+"""Rate limits for a project, or for an address without a token: a token bucket for each, in memory
+that the workers of a cinder-api share. Without a configured rate the filters are not used.
 
-Libraries for this (limits, token-bucket) count for one process, or ask a server of a store for each
-request; forked workers need neither.
+Libraries for this (limits, token-bucket) count in one process, or query a server for each request;
+forked workers need neither.
 """
 import contextlib
 import fcntl
@@ -22,23 +21,23 @@ from cinder import exception
 from cinder.api.middleware import proxy
 from cinder.conf import CONF
 
-# Callers remembered at most. Each belongs to a set of _WAYS slots, by its number; where the set is
-# full, the one of them that was quiet longest is forgotten.
+# Maximum number of callers. The number of a caller selects a set of _WAYS slots; in a full set, the
+# caller that was inactive longest is removed.
 MOST = 10_000
 _WAYS = 8
-# Of a caller: its number, tokens, when they were counted.
+# Slot of a caller: its number, its tokens, the time of the last update.
 _CALLER = struct.Struct('Qdd')
 
 
 class Buckets:
-    """Buckets of tokens, one for each caller: each request takes one, time puts them back.
+    """Token buckets, one for each caller: each request takes a token, and time adds tokens.
 
-    They are shared with the processes that are forked after they were made.
+    Processes that are forked later share them.
 
-    :param rate: tokens put back per second
+    :param rate: tokens added per second
     :param burst: tokens in a full bucket
-    :param clock: seconds that never go back, the same for all processes
-    :param most: callers remembered
+    :param clock: monotonic seconds, the same in all processes
+    :param most: maximum number of callers
     """
 
     def __init__(self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic,
@@ -56,15 +55,15 @@ class Buckets:
         return sum(number != 0 for number, *_rest in _CALLER.iter_unpack(self._memory))
 
     def take(self, caller: str) -> float:
-        """Take a token; returns 0, or, where there is none, the seconds until there is one."""
+        """Take a token; return 0, or the seconds until there is one."""
         return self._change(caller, 1)
 
     def wait(self, caller: str) -> float:
-        """What take() would return; takes nothing."""
+        """Return the same without taking a token."""
         return self._change(caller, 0)
 
     def _change(self, caller: str, tokens: int) -> float:
-        # The seed of hash() is random, and forked processes have the same.
+        # The seed of hash() is random; forked processes have the same.
         number = hash(caller) % 2 ** 64 or 1
         with self._locked():
             now = self._clock()
@@ -77,7 +76,7 @@ class Buckets:
         return 0
 
     def _find(self, number: int, now: float) -> tuple[int, float, float]:
-        """The offset of the slot that a caller has or may have, its tokens, when counted."""
+        """Return the offset of the slot for a caller, its tokens, and the time of its update."""
         start = number % self._sets * self._set.size
         slots = self._set.unpack_from(self._memory, start)
         numbers, counted = slots[::3], slots[2::3]
@@ -88,7 +87,7 @@ class Buckets:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        # The kernel takes the second lock away from a process that is killed meanwhile.
+        # The kernel releases the second lock if a process is killed.
         with self._lock:
             fcntl.lockf(self._file, fcntl.LOCK_EX)
             try:
@@ -98,7 +97,7 @@ class Buckets:
 
 
 class Limiter:
-    """Base: paste filter that is the application itself where its options give no rate."""
+    """Base: a paste filter that returns the application unchanged if no rate is configured."""
 
     OPTIONS: tuple[str, str] = ('', '')
 
@@ -122,21 +121,21 @@ def _refuse(seconds: float) -> None:
 
 
 class ProjectLimiter(Limiter):
-    """Stands behind the filters that tell who asks."""
+    """Limits projects; it needs the request context, so it comes after authentication."""
 
     OPTIONS = ('api_project_rate', 'api_project_burst')
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         ctxt = environ['cinder.context']
-        # A token of the system or of a domain has no project.
+        # A token with system or domain scope has no project.
         _refuse(self.buckets.take(ctxt.project_id or f'user {ctxt.user_id}'))
         return self.application(environ, start_response)
 
 
 class AddressLimiter(Limiter):
-    """Stands before the filters that check a token, and counts what they turn away: requests
-    without one, and those answered 401. An address without tokens left is not heard at all, so
-    that it cannot have Keystone asked about one wrong token after the other."""
+    """Limits addresses; it comes before authentication, and counts requests without a valid token:
+    those without one, and those answered 401. An address without tokens left is rejected before its
+    request is checked, so that it cannot cause requests to Keystone."""
 
     OPTIONS = ('api_address_rate', 'api_address_burst')
 
@@ -153,9 +152,9 @@ class AddressLimiter(Limiter):
 
 
 def network(address: str) -> str:
-    """What stands for a caller: the address, of IPv6 the /64, as one host has all of that.
+    """Return the key of an address: for IPv6 its /64 network, which one host can use completely.
 
-    Behind proxies there may be several; the last is what the nearest of them saw.
+    Of several addresses behind proxies, the last is the one that the nearest proxy reports.
     """
     last = address.rpartition(',')[2].strip()
     try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The limit of a request body: 413 and a line of text beyond it, before anything reads the body.
-A body that does not come whole is the caller's fault too.
+"""Limits the size of request bodies: larger ones get status 413 before anything reads the body.
+A body that does not arrive completely is reported as an error of the client too.
 
-The option is oslo.middleware's (max_request_body_size), so that operators find it where it was.
+The option is max_request_body_size of oslo.middleware, as in the original.
 """
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -18,25 +18,25 @@ CONF.register_opts(sizelimit.OPTS, group='oslo_middleware')
 
 
 class TooLarge(Exception):
-    """A body without a declared length went on beyond the limit."""
+    """A body without a declared length exceeds the limit."""
 
 
 class LimitedReader:
-    """A body, read up to the limit."""
+    """Reads a body up to the limit."""
 
     def __init__(self, stream: Any, limit: int) -> None:
         self.stream = stream
         self.limit = limit
 
     def read(self, size: int | None = None) -> bytes:
-        """:raises TooLarge: there is more than the limit.
-        :raises Invalid: it stopped half-way, or its chunks make no sense.
+        """:raises TooLarge: the body exceeds the limit.
+        :raises Invalid: the body is incomplete, or its chunks are malformed.
         """
         most = self.limit + 1
         try:
             data = self.stream.read(most if size is None or size < 0 else min(size, most))
         except (OSError, ValueError) as exc:
-            raise exception.Invalid(_('The body of the request did not arrive whole.')) from exc
+            raise exception.Invalid(_('The body of the request is incomplete.')) from exc
         self.limit -= len(data)
         if self.limit < 0:
             raise TooLarge()
@@ -44,7 +44,7 @@ class LimitedReader:
 
 
 class RequestBodySizeLimiter:
-    """Middleware that refuses bodies over [oslo_middleware] max_request_body_size bytes."""
+    """Middleware that rejects bodies over [oslo_middleware] max_request_body_size bytes."""
 
     def __init__(self, application: Callable) -> None:
         self.application = application
@@ -69,7 +69,7 @@ class RequestBodySizeLimiter:
         except TooLarge:
             return self._refuse(environ, start_response)
         finally:
-            # Whoever lent us the environment may seek in it again.
+            # The caller that owns the environment may seek in the stream again.
             environ['wsgi.input'] = stream
 
     @staticmethod

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""keystonemiddleware as this API uses it: what it does not find out is 503 with Retry-After and
-never 500, checked tokens stay in the process, and unusable options end the start.
+"""Configures keystonemiddleware: an unavailable Keystone is status 503 with Retry-After, not 500; a
+cache in the process holds checked tokens; invalid options stop the start.
 
-What the headers of a checked token mean is auth.py's business.
+auth.py reads the headers of a checked token.
 """
 import threading
 import time
@@ -18,40 +18,40 @@ from cinder import exception
 from cinder.conf import CONF
 
 GROUP = 'keystone_authtoken'
-# Where in the environment of a request keystonemiddleware finds the cache; its option `cache`.
+# Key in the environment of the cache for keystonemiddleware; its option `cache` has the same value.
 CACHE = 'cinder.token_cache'
-# About 4 kB each.
+# About 4 kB for each token.
 MOST_TOKENS = 10_000
-# Seconds for one attempt, and attempts after the first: a client that waits for a minute is gone.
+# Timeout of one request in seconds, and number of retries: clients do not wait for a minute.
 DEFAULTS = {'http_connect_timeout': 5, 'http_request_max_retries': 1}
 
 
 class TokenCache:
-    """What Keystone said about tokens, by hash, each for its own time; thread-safe, never full.
+    """Results of token checks by hash, each with its own lifetime; thread-safe and bounded.
 
-    The library's own walks through all entries for each request, and has no bound.
+    The cache of the library visits all entries for each request, and has no bound.
     """
 
     def __init__(self, size: int = MOST_TOKENS, clock: Callable[[], float] = time.monotonic):
-        # Hash -> (what was said, seconds for which it holds); the one not asked for longest goes.
+        # Hash -> (result, lifetime in seconds); the least recently used entry is removed.
         self._entries = cachetools.TLRUCache(size, lambda _key, kept, now: now + kept[1], clock)
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """What was stored less than its time ago."""
+        """Return a stored result that has not expired."""
         with self._lock:
             return self._entries.get(key, (None, 0))[0]
 
     def set(self, key: str, value: bytes, time: int) -> None:
-        """Keep a value for `time` seconds; not at all when there are none."""
+        """Store a result for `time` seconds; do not store it if that is zero."""
         with self._lock:
             self._entries[key] = value, time
 
 
 class TokenFilter(auth_token.AuthProtocol):
-    """Checks the token of each request, and that of the service that passes it on.
+    """Checks the token of each request, and the service token of a service that forwards it.
 
-    :raises InvalidConfigurationValue: Keystone could never be asked.
+    :raises InvalidConfigurationValue: the options for Keystone are incomplete.
     """
 
     def __init__(self, application: Callable, conf: dict[str, str]) -> None:
@@ -63,11 +63,11 @@ class TokenFilter(auth_token.AuthProtocol):
             super().__init__(application, conf)
         except exceptions.ClientException as exc:
             raise exception.InvalidConfigurationValue(
-                f'With auth_strategy = keystone, [{GROUP}] must say how Keystone is asked: '
+                f'With auth_strategy = keystone, [{GROUP}] needs the access to Keystone: '
                 f'{exc}') from exc
         if self._auth is None:
             raise exception.InvalidConfigurationValue(
-                f'With auth_strategy = keystone, [{GROUP}] must say how Keystone is asked: set '
+                f'With auth_strategy = keystone, [{GROUP}] needs the access to Keystone: set '
                 'auth_type (such as password), auth_url, and the credentials of the service.')
 
     def process_request(self, request: Any) -> Any:
@@ -77,7 +77,7 @@ class TokenFilter(auth_token.AuthProtocol):
         except (http_errors.HTTPServiceUnavailable, exceptions.ClientException) as exc:
             raise exception.ServiceUnavailable() from exc
         if request.service_token:
-            # The library leaves the scope of the service's token in the header of the user's.
+            # The library leaves the scope of the service token in the header for the user.
             user = request.token_auth.user
             everything = user.system_scoped and user.system.get('all')
             request.headers['OpenStack-System-Scope'] = 'all' if everything else None
@@ -85,7 +85,7 @@ class TokenFilter(auth_token.AuthProtocol):
 
 
 def filter_factory(global_conf: dict, **local_conf: str) -> Callable:
-    """Paste filter; takes the options of keystonemiddleware from [keystone_authtoken]."""
+    """Create the paste filter, with the options of keystonemiddleware in [keystone_authtoken]."""
     for name, value in DEFAULTS.items():
         CONF.set_default(name, value, GROUP)
     return lambda application: TokenFilter(application, global_conf | local_conf)

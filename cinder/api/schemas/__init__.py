@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Request bodies by resource; base.py has the vocabulary."""
+"""Schemas of request bodies by resource; base.py has the building blocks."""

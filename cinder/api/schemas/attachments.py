@@ -4,7 +4,7 @@ from cinder.api import microversions as mv
 from cinder.api.schemas import base
 
 _TEXT = base.nullable(base.text(0, 255))
-# What an initiator tells of itself is free, but for what becomes a column.
+# A connector is free-form, except for the keys that are stored in columns.
 CONNECTOR = base.obj(_extra=True, host=_TEXT, mountpoint=_TEXT, mode=_TEXT)
 MODE = base.one_of('rw', 'ro')
 _CREATE = {'volume_uuid': base.UUID, 'instance_uuid': base.UUID,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of /backups and of POST /backups/{id}/action, and what a backup record holds."""
+"""Bodies of /backups and of POST /backups/{id}/action, and the content of a backup record."""
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 from cinder.objects import states
@@ -51,7 +51,7 @@ RESET_STATUS = base.wrap('os-reset_status', base.obj(
 FORCE_DELETE = base.wrap('os-force_delete', base.ANYTHING)
 
 _TEXT = {'type': ['string', 'null'], 'format': 'text column'}
-# The JSON inside of backup_url. Other releases note more in it than is of use here.
+# The JSON inside backup_url. Records of other releases have further keys, which are ignored.
 RECORD = base.obj(
     ['id', 'size'], _extra=True, id=base.UUID, volume_id=base.UUID_OR_NULL,
     snapshot_id=base.UUID_OR_NULL, parent_id=base.UUID_OR_NULL,

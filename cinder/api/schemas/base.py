@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The words that request schemas are written in; checks.py makes checks of them.
+"""Building blocks of the request schemas; checks.py compiles them.
 
-A schema is plain JSON schema (2020-12); rules beyond it are the named formats of FORMATS.
+A schema is plain JSON schema (2020-12); further rules are the formats in FORMATS.
 """
 import base64
 import re
@@ -14,7 +14,7 @@ from oslo_utils import timeutils
 MAX_INT = 2 ** 31 - 1
 TRUE = ('True', 'TRUE', 'true', '1', 'ON', 'On', 'on', 'YES', 'Yes', 'yes', 'y', 't')
 FALSE = ('False', 'FALSE', 'false', '0', 'OFF', 'Off', 'off', 'NO', 'No', 'no', 'n', 'f')
-# Fields of bodies whose values are nobody else's business.
+# Fields of bodies whose values are secret.
 SECRETS = frozenset(('auth_key', 'auth_password', 'discovery_auth_password'))
 DRAFT_4 = 'http://json-schema.org/draft-04/schema#'
 _DIGITS = re.compile(r'[+-]?[0-9]{1,30}')
@@ -41,7 +41,7 @@ def _is_uuid(value: object) -> bool:
 
 
 def _are_uuids(value: object) -> bool:
-    """One id or a list of them."""
+    """Return whether the value is one id or a list of them."""
     return all(map(_is_uuid, value)) if isinstance(value, list) else _is_uuid(value)
 
 
@@ -69,8 +69,8 @@ def _number(value: object) -> object:
 
 
 class Plain(NamedTuple):
-    """What a rule means in plain JSON schema, once a value is read as `read` does: clients match
-    the words that jsonschema has for it."""
+    """A rule in plain JSON schema, for the value that `read` returns: clients match the messages
+    that jsonschema has for it."""
 
     read: Callable[[Any], Any]
     schema: Schema
@@ -81,7 +81,7 @@ def _is_filled(value: object) -> bool:
 
 
 _FILLED = Plain(_trimmed, {'minLength': 1, 'maxLength': 255})
-# Format name -> (rule, what to tell the caller). A rule sees every JSON type the schema allows.
+# Format name -> (rule, message). A rule gets every JSON type that the schema allows.
 FORMATS: dict[str, tuple[Callable[[Any], bool], str | Plain]] = {
     'uuid': (_is_uuid, "is not a 'uuid'"),
     'name': (_is_filled, _FILLED),
@@ -90,21 +90,21 @@ FORMATS: dict[str, tuple[Callable[[Any], bool], str | Plain]] = {
     'trimmed 1-255': (lambda value: not value or _is_filled(value), _FILLED),
     'filled or null': (lambda value: value is None or _is_filled(value), _FILLED),
     'printable': (lambda value: not isinstance(value, str) or value.isprintable(),
-                  'holds a character that cannot be printed'),
+                  'contains a character that is not printable'),
     'uuids': (_are_uuids, 'is neither a UUID nor a list of them'),
-    # What a TEXT column of MySQL holds.
+    # The size of a TEXT column in MySQL.
     'text column': (lambda value: not isinstance(value, str) or len(value.encode()) <= 65535,
                     'is longer than 65535 bytes'),
-    'base64': (_is_base64, 'is no base64'),
-    'time': (_is_time, 'is no time'),
+    'base64': (_is_base64, 'is not base64'),
+    'time': (_is_time, 'is not a time'),
     'log level': (lambda value: not value or value.upper() in LEVELS,
-                  'is none of DEBUG, INFO, WARNING and ERROR'),
+                  'is not one of DEBUG, INFO, WARNING and ERROR'),
 }
 
 
-# ------------------------------------------------------------------------------------- vocabulary
+# -------------------------------------------------------------------------------- building blocks
 def nullable(schema: Schema) -> Schema:
-    """The same, or null."""
+    """Return the schema that also allows null."""
     kinds = schema['type'] if isinstance(schema['type'], list) else [schema['type']]
     made = {**schema, 'type': [*kinds, 'null']}
     if 'enum' in schema:
@@ -114,7 +114,7 @@ def nullable(schema: Schema) -> Schema:
 
 def text(shortest: int = 0, longest: int = 255, pattern: str | None = None,
          check: str | None = None) -> Schema:
-    """A text of so many characters; `check` is a name of FORMATS."""
+    """Return the schema of a string; `shortest` and `longest` are characters, `check` a format."""
     made: Schema = {'type': 'string', 'minLength': shortest, 'maxLength': longest}
     if pattern:
         made['pattern'] = pattern
@@ -124,10 +124,10 @@ def text(shortest: int = 0, longest: int = 255, pattern: str | None = None,
 
 
 def integer(lowest: int, highest: int = MAX_INT) -> Schema:
-    """A whole number, or its digits as a text."""
+    """Return the schema of an integer, or of its digits as a string."""
     name = f'whole number from {lowest} to {highest}'
     limits = {'pattern': f'^{_DIGITS.pattern}\\Z', 'minimum': lowest, 'maximum': highest}
-    # Draft 4 of JSON schema, unlike later ones, has 1.0 for no integer.
+    # Draft 4 of JSON schema, unlike later ones, does not accept 1.0 as an integer.
     FORMATS[name] = (
         lambda value: value is None or _in_range(value, lowest, highest),
         Plain(_number, {'type': ['integer', 'string'], '$schema': DRAFT_4, **limits}))
@@ -135,37 +135,37 @@ def integer(lowest: int, highest: int = MAX_INT) -> Schema:
 
 
 def one_of(*values: object) -> Schema:
-    """One of a few texts."""
+    """Return the schema of one of these values."""
     return {'type': 'string', 'enum': list(values)}
 
 
 def any_case(*values: str) -> Schema:
-    """One of a few texts, in capitals or not; what arrives is to be lowered."""
+    """Return the schema of one of these strings in any case; handlers convert it to lower case."""
     return {'type': 'string',
             'pattern': rf"{ANY_CASE}({'|'.join(map(re.escape, values))})\Z"}
 
 
 def obj(_required: tuple[str, ...] | list[str] = (), _extra: bool = False,
         **properties: Schema) -> Schema:
-    """An object with these keys; `_extra` allows others too."""
+    """Return the schema of an object with these keys; `_extra` allows further keys."""
     return {'type': 'object', 'properties': properties, 'required': list(_required),
             'additionalProperties': _extra}
 
 
 def wrap(key: str, schema: Schema, **others: Schema) -> Schema:
-    """A body with the required top level key `key`, and optional `others`."""
+    """Return the schema of a body with the required key `key`, and optional `others`."""
     return {'type': 'object', 'properties': {key: schema, **others}, 'required': [key],
             'additionalProperties': False}
 
 
 def mapping(pattern: str, value: Schema, **facts: Any) -> Schema:
-    """An object of free keys that match `pattern`."""
+    """Return the schema of an object whose keys match `pattern`."""
     return {'type': 'object', 'patternProperties': {pattern: value},
             'additionalProperties': False, **facts}
 
 
 def any_of_keys(schema: Schema, *keys: str) -> Schema:
-    """The same object, with at least one of these keys."""
+    """Return the schema of the same object with at least one of these keys."""
     return {**schema, 'anyOf': [{'required': [key]} for key in keys]}
 
 
@@ -184,11 +184,11 @@ OBJECT: Schema = {'type': 'object'}
 
 
 def boolean(value: bool | str) -> bool:
-    """The meaning of a BOOLISH value that passed its schema."""
+    """Convert a valid BOOLISH value."""
     return value if isinstance(value, bool) else value in TRUE
 
 
 def ident(value: str | None) -> str | None:
-    """A UUID that passed its schema, in the one form that the database knows: callers may write
-    capitals, braces, a urn prefix or no dashes."""
+    """Convert a valid UUID to the form in the database: requests may have capitals, braces, a urn
+    prefix or no dashes."""
     return str(uuid.UUID(value)) if value else None

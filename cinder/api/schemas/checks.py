@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a schema becomes a check, and what a caller is told: texts that clients match, so they are
-those of jsonschema with the name of the field in front."""
+"""Compiles schemas to checks. Clients match the messages, so these are the messages of jsonschema
+with the name of the field in front."""
 import functools
 import re
 from collections.abc import Callable
@@ -24,9 +24,9 @@ def _checker() -> 'jsonschema.FormatChecker':
 
 
 def compiled(schema: base.Schema) -> Callable[[Any], None]:
-    """A function that raises Invalid, with the reason, for data that the schema refuses.
+    """Return a function that raises Invalid, with the reason, for data that the schema rejects.
 
-    The library is imported at the first body: it would be a tenth of the start of a process.
+    jsonschema is imported at the first body, because it takes a tenth of the start of a process.
     """
     import jsonschema
     validator = jsonschema.Draft202012Validator(schema, format_checker=_checker())
@@ -39,8 +39,8 @@ def compiled(schema: base.Schema) -> Callable[[Any], None]:
 
 
 def _reason(error: 'jsonschema.ValidationError') -> str:
-    """The text that clients know: the last key of the path, the value, and jsonschema's words."""
-    # The answer is logged, so secrets must not be in it.
+    """Return the message that clients know: last key of the path, value, message of jsonschema."""
+    # The message is logged, so it must not contain secrets.
     secret = not base.SECRETS.isdisjoint(error.absolute_path)
     value = '***' if secret else _without_secrets(error.instance)
     shown = value if secret else _cut(repr(value))
@@ -64,12 +64,12 @@ def _words(error: 'jsonschema.ValidationError') -> str:
         words = error.validator_value.removeprefix(base.ANY_CASE).removesuffix(r'\Z')[1:-1]
         values = [re.sub(r'\\(.)', r'\1', word) for word in words.split('|') if word]
         return f'{error.instance!r} is not one of {values}'
-    # \Z is the $ of other languages: it does not let a line feed through.
+    # \Z is the $ of other languages, except that it does not match before a final line feed.
     return error.message.replace(r'\\Z', '$')
 
 
 def _complaint(schema: base.Schema, value: object) -> 'jsonschema.ValidationError':
-    """What jsonschema says of a value that a plain schema refuses."""
+    """Return the error of jsonschema for a value that a plain schema rejects."""
     import jsonschema
     kind = jsonschema.validators.validator_for(schema, jsonschema.Draft202012Validator)
     return next(kind(schema).iter_errors(value))

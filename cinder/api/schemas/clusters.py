@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of the calls on clusters."""
+"""Bodies of requests about clusters."""
 from cinder.api.schemas import base as s
 
 _WHO = {'name': s.NAME, 'binary': s.nullable(s.text(0, 255))}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body that gives a project a default volume type."""
+"""Body that sets the default volume type of a project."""
 from cinder.api.schemas import base as s
 
 SET = s.obj(['default_type'], _extra=True,

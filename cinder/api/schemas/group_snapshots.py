@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of group snapshots and of cgsnapshots, the old face of the same thing."""
+"""Bodies of group snapshots and of the legacy cgsnapshots."""
 from cinder.api.schemas import base as s
 from cinder.objects import states
 

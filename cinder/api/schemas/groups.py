@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of groups and of consistency groups, the old face of the same thing, whose bodies may
-hold any further keys."""
+"""Bodies of groups and of the legacy consistency groups, whose bodies may have further keys."""
 from cinder.api.schemas import base as s
 from cinder.objects import states
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of /manageable_snapshots and of its old URL."""
+"""Bodies of /manageable_snapshots and of its legacy URL."""
 from cinder.api.schemas import base
 
 MANAGE = base.wrap('snapshot', base.obj(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of /manageable_volumes and of its old URL."""
+"""Bodies of /manageable_volumes and of its legacy URL."""
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of the calls on services."""
+"""Bodies of requests about services."""
 from cinder.api.schemas import base as s
 
 _CLUSTER = s.nullable(s.text(0, 255))

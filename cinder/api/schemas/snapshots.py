@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies of /snapshots and of the metadata below it."""
+"""Bodies of /snapshots."""
 from cinder.api.schemas import base
 
 _NAME = base.nullable(base.text(0, 255))
@@ -13,7 +13,7 @@ _UPDATE = {'name': _NAME, 'description': _DESCRIPTION, 'display_name': _NAME,
            'display_description': _DESCRIPTION}
 UPDATE = base.wrap('snapshot', base.any_of_keys(base.obj(**_UPDATE), *_UPDATE))
 
-# Unlike with volumes other top level keys are let through.
+# In contrast to volumes, further top-level keys are allowed.
 METADATA = {**base.wrap('metadata', base.METADATA), 'additionalProperties': True}
 META = {**base.wrap('meta', {**base.METADATA, 'minProperties': 1, 'maxProperties': 1}),
         'additionalProperties': True}

@@ -11,7 +11,7 @@ _ERROR = {'type': ['string', 'boolean', 'null']}
 
 
 def plain(key: str) -> base.Schema:
-    """A body whose value is not looked at."""
+    """Return the schema of a body whose value is ignored."""
     return base.wrap(key, base.ANYTHING)
 
 
@@ -74,6 +74,6 @@ UNSET_IMAGE_METADATA = base.wrap('os-unset_image_metadata', base.obj(
 
 
 def reports_failure(body: dict) -> bool:
-    """Whether the caller of a completion says that it failed; null says nothing."""
+    """Return whether the caller of a completion reports a failure; null: no failure."""
     error = body.get('error')
     return error is not None and base.boolean(error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies that carry the metadata of a volume: all of it, or one key."""
+"""Bodies with the metadata of a volume: all of it, or one key."""
 from cinder.api.schemas import base
 
 ALL = base.wrap('metadata', base.METADATA)

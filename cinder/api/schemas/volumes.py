@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies and query parameters of /volumes.
 
-What a value means for a volume, such as whether a size fits its source, is the use case's.
+cinder.volume.api checks values against each other, such as a size against that of the source.
 """
 from cinder.api import microversions as mv
 from cinder.api.schemas import base

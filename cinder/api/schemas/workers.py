@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The body that asks for the cleanup of workers: which of them."""
+"""Body of the cleanup of workers."""
 from cinder.api.schemas import base as s
 
 _PLACE = s.nullable(s.text(1, 255, pattern=r'^[a-zA-Z0-9-._#@:/+]*\Z'))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Availability zones."""
+"""Handler of the availability zones."""
 from typing import Any
 
 from cinder.api import wsgi

@@ -131,13 +131,13 @@ def import_record(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _record(text: str) -> dict[str, Any]:
-    """The values of a record, each in the type that the database knows.
+    """Return the values of a record, converted to the types of the database.
 
-    :raises Invalid: it is no record of a backup.
+    :raises Invalid: the text is not a record of a backup.
     """
     record = parsing.json(base64.b64decode(text))
     if not isinstance(record, dict):
-        raise exception.InvalidInput(reason='backup_url holds no record of a backup')
+        raise exception.InvalidInput(reason='backup_url is not a record of a backup')
     _RECORD.check(record)
     for name in _RECORDED_IDS:
         if name in record:
@@ -170,7 +170,7 @@ ACTIONS = {
 
 
 def _load(req: wsgi.Request, backup_id: str, rule: str) -> objects.Backup:
-    """The backup, once the caller is known to pass `rule` on it."""
+    """Load a backup and check that the caller passes `rule` for it."""
     backup = backups_db.get(req.context, backup_id)
     req.context.authorize(rule, backup)
     return backup

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a back end can do, asked of its volume service."""
+"""Handler of the capabilities of a back end, which its volume service reports."""
 from typing import Any
 
 from cinder import exception, host_names

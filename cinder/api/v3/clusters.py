@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Clusters: services that share back ends, and whether they take new volumes."""
+"""Handlers of clusters: services that share back ends."""
 from typing import Any
 
 from cinder import exception

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Default volume types of projects: what a volume gets whose request names no type."""
+"""Handlers of the default volume types of projects, used if a request names no type."""
 from typing import Any
 
 from cinder import exception
@@ -34,7 +34,7 @@ def show(req: wsgi.Request, target_project_id: str) -> dict[str, Any]:
 def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.SET)
     if len(target_project_id) > 255:
-        raise exception.InvalidInput(reason=_('a project id has at most 255 characters'))
+        raise exception.InvalidInput(reason=_('a project id has more than 255 characters'))
     identity.require_project(req.context, target_project_id)
     try:
         volume_type = types_db.get_by_name_or_id(req.context, body['volume_type'])

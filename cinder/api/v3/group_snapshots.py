@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of /group_snapshots and of /cgsnapshots, where those of consistency groups are seen in
-the old words."""
+"""Handlers of /group_snapshots, and of /cgsnapshots for those of consistency groups."""
 from typing import Any
 
 from cinder import exception, objects
@@ -24,12 +23,12 @@ OLD_LIST = listings.Listing('cgsnapshot', _SORTS, {}, strict_since=mv.MAX + 1)
 
 
 def _load(req: wsgi.Request, ident: str, rule: str, old: bool = False) -> objects.GroupSnapshot:
-    """See groups.load."""
+    """Load a group snapshot, see groups.load()."""
     found = group_snapshots_db.get(req.context, ident)
     req.context.authorize(rule, found)
     if found.group.is_consistency_group and not old:
         raise exception.InvalidGroupSnapshot(
-            reason=_('%s is of a consistency group, see /cgsnapshots') % ident)
+            reason=_('%s belongs to a consistency group; use /cgsnapshots') % ident)
     if old and not found.group.is_consistency_group:
         raise exception.GroupSnapshotNotFound(group_snapshot_id=ident)
     return found

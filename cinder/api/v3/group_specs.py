@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The specs of group types."""
+"""Handlers of the specs of group types."""
 from typing import Any
 
 from cinder import exception
@@ -47,7 +47,7 @@ def update(req: wsgi.Request, group_type_id: str, key: str,
            body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     if key not in body:
-        raise exception.InvalidInput(reason=_('the key of the URL has to be in the body'))
+        raise exception.InvalidInput(reason=_('the key of the URL must be in the body'))
     group_types_db.set_specs(req.context, group_type_id, body)
     return body
 

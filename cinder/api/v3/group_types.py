@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Group types: list, show, create, update, delete."""
+"""Handlers of group types: list, show, create, update, delete."""
 from typing import Any
 
 from cinder import exception
@@ -67,7 +67,7 @@ def update(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[
     values = {key: value for key, value in body.items() if value is not None}
     if not values:
         raise exception.InvalidInput(
-            reason=_('one of name, description and is_public is needed'))
+            reason=_('expected at least one of name, description and is_public'))
     if values.get('name') == '':
         raise exception.InvalidInput(reason=_('the name of a group type cannot be empty'))
     if 'is_public' in values:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of /groups and of /consistencygroups, where groups of the old kind are seen in the old
-words; the actions are in group_actions.py."""
+"""Handlers of /groups, and of /consistencygroups for groups of the legacy type. The actions are in
+group_actions.py."""
 from typing import Any
 
 from cinder import exception, objects
@@ -25,17 +25,17 @@ OLD_LIST = listings.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX 
 
 
 def load(req: wsgi.Request, group_id: str, rule: str, old: bool = False) -> objects.Group:
-    """The group, once the caller is known to pass `rule` on it.
+    """Load a group and check that the caller passes `rule` for it.
 
-    :param old: it has to be a consistency group, else it must not be one.
-    :raises GroupNotFound: there is none, or no consistency group.
-    :raises InvalidGroup: it is a consistency group, which has URLs of its own.
+    :param old: True: only a consistency group; False: only another group.
+    :raises GroupNotFound: the group does not exist, or is not a consistency group.
+    :raises InvalidGroup: it is a consistency group, which has other URLs.
     """
     group = groups_db.get(req.context, group_id)
     req.context.authorize(rule, group)
     if group.is_consistency_group and not old:
         raise exception.InvalidGroup(
-            reason=_('%s is a consistency group, see /consistencygroups') % group_id)
+            reason=_('%s is a consistency group; use /consistencygroups') % group_id)
     if old and not group.is_consistency_group:
         raise exception.GroupNotFound(group_id=group_id)
     return group
@@ -79,7 +79,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     group_type = group_types_db.get_by_name_or_id(ctxt, body['group_type'].strip())
     if group_type.name == objects.groups.CONSISTENCY_TYPE:
         raise exception.InvalidInput(
-            reason=_('group type %s is for consistency groups') % group_type.name)
+            reason=_('group type %s is reserved for consistency groups') % group_type.name)
     made = groups.create(ctxt, group_type, groups.volume_types_of(ctxt, body['volume_types']),
                          name=body.get('name'), description=body.get('description'),
                          availability_zone=body.get('availability_zone'))
@@ -94,29 +94,29 @@ def update(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None:
 
 
 def _update(req: wsgi.Request, group: objects.Group, body: dict[str, Any], blanks: bool) -> None:
-    """:param blanks: name and description may become empty."""
+    """:param blanks: whether name and description may become empty."""
     values = {key: body[key] for key in ('name', 'description')
               if body.get(key) or (blanks and body.get(key) is not None)}
     moves = {key: _ids(body.get(f'{key}_volumes')) for key in ('add', 'remove')}
     if not values and not any(moves.values()):
         raise exception.InvalidInput(
-            reason=_('one of name, description, add_volumes and remove_volumes is needed'))
+            reason=_('expected at least one of name, description, add_volumes and remove_volumes'))
     groups.update(req.context, group, values, **moves)
 
 
 def _ids(text: str | None) -> list[str]:
-    """The parts of a list with commas, each once."""
+    """Split a comma-separated list and remove duplicates."""
     parts = (part.strip() for part in (text or '').split(','))
     return list(dict.fromkeys(part for part in parts if part))
 
 
 def copy(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
          group_id: str | None, old: bool = False) -> objects.Group:
-    """A new group from exactly one of a group snapshot and a group."""
+    """Create a group from either a group snapshot or another group."""
     ctxt = req.context
     if bool(snapshot_id) == bool(group_id):
         raise exception.InvalidInput(
-            reason=_('exactly one of a group snapshot and a group is needed as the source'))
+            reason=_('expected exactly one of a group snapshot and a group as the source'))
     ctxt.authorize(policy.CREATE)
     names = {'name': body.get('name'), 'description': body.get('description')}
     if group_id:
@@ -155,7 +155,7 @@ def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt.authorize(policy.CREATE)
     names = _ids(body['volume_types'])
     if not names:
-        raise exception.InvalidInput(reason=_('volume_types names no type'))
+        raise exception.InvalidInput(reason=_('volume_types is empty'))
     volume_types = groups.volume_types_of(ctxt, names)
     made = groups.create(ctxt, group_types_db.of_consistency_groups(ctxt), volume_types,
                          name=body.get('name'), description=body.get('description'),
@@ -180,7 +180,7 @@ def old_update(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]
 @wsgi.body(schema.OLD_UPDATE, key='consistencygroup')
 @wsgi.response(202)
 def old_update_again(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
-    """The older URL, where nothing ever becomes empty."""
+    """Handle the older URL, where empty values are ignored."""
     _update(req, load(req, consistencygroup_id, policy.UPDATE, old=True), body, blanks=False)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hosts: the services by host, what projects have there, and whether it takes new volumes."""
+"""Handlers of hosts: their services, the resources of projects on them, and enabling them."""
 from typing import Any
 
 from cinder import exception, objects
@@ -45,7 +45,7 @@ def update(req: wsgi.Request, host_name: str, body: dict[str, Any]) -> dict[str,
 
 
 def _services(req: wsgi.Request, host: str) -> list[objects.Service]:
-    """The services of a host with all its back ends, or of one back end.
+    """Return the services of a host with all its back ends, or of one back end.
 
     :raises HostNotFound: there are none.
     """

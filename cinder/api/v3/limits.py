@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The limits of a project in the form that dashboards read: what it may have, what it has."""
+"""Handler of the limits of a project, with the used amounts, in the form that dashboards read."""
 from typing import Any
 
 from cinder import quota
@@ -9,7 +9,7 @@ from cinder.api.views import shapes
 from cinder.db import quotas as quotas_db
 from cinder.policies import limits as policy
 
-# Quota -> name of its limit, name of its use.
+# Quota -> name of its limit, name of its used amount.
 SHOWN = {
     'volumes': ('maxTotalVolumes', 'totalVolumesUsed'),
     'gigabytes': ('maxTotalVolumeGigabytes', 'totalGigabytesUsed'),

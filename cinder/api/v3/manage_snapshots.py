@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of /manageable_snapshots, of its old URL /os-snapshot-manage, and of os-unmanage."""
+"""Handlers of /manageable_snapshots, of its legacy URL /os-snapshot-manage, and of os-unmanage."""
 from typing import Any
 
 from cinder.api import microversions as mv

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of /manageable_volumes, of its old URL /os-volume-manage, and of os-unmanage."""
+"""Handlers of /manageable_volumes, of its legacy URL /os-volume-manage, and of os-unmanage."""
 from typing import Any
 
 from cinder import exception, objects

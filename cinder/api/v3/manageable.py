@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the handlers of manageable volumes and of manageable snapshots share: the lists, and what a
-request says of the place and of the thing that is to be managed."""
+"""Common parts of the handlers of manageable volumes and snapshots: the lists, and the place and
+the reference in a request."""
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -20,11 +20,11 @@ _SORTING = {'sort', 'sort_key', 'sort_dir'}
 
 
 def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
-    """The handlers of the four lists: summary and detail of the old URL, then of the new one.
+    """Return the handlers of the four lists: summary and detail of the legacy and of the new URL.
 
     :param rule: policy of the lists.
-    :param ask: use case that returns what can be managed.
-    :param view: has the views SUMMARY and DETAIL.
+    :param ask: function that returns the manageable resources.
+    :param view: module with the views SUMMARY and DETAIL.
     """
     def handler(name: str, answer: view_base.View, since: int) -> Callable:
         @wsgi.versions(since)
@@ -41,21 +41,21 @@ def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
 
 
 def place(values: dict[str, Any], with_cluster: bool) -> dict[str, str | None]:
-    """host or cluster of a query or body.
+    """Return host or cluster of a query or body.
 
-    :raises InvalidInput: not exactly one of them.
+    :raises InvalidInput: both or neither are given.
     """
     host = values.get('host')
     cluster = values.get('cluster') if with_cluster else None
     if bool(host) == bool(cluster):
-        raise exception.InvalidInput(reason=_('exactly one of host and cluster is needed'))
+        raise exception.InvalidInput(reason=_('expected exactly one of host and cluster'))
     return {'host': host or None, 'cluster': cluster or None}
 
 
 def page(req: wsgi.Request, ask: Callable, answer: view_base.View) -> dict[str, Any]:
-    """Answer a list; `ask` is the use case.
+    """Return the response of a list; `ask` returns its entries.
 
-    :raises Invalid: a parameter has a bad value.
+    :raises Invalid: a parameter is not valid.
     """
     where = place(req.query, req.api_version >= mv.MANAGEABLE_CLUSTER)
     wanted = LIST.criteria(req)
@@ -66,7 +66,7 @@ def page(req: wsgi.Request, ask: Callable, answer: view_base.View) -> dict[str, 
 
 
 def _marker(text: str | None) -> dict[str, Any] | None:
-    """The reference that a marker is the text of."""
+    """Parse a marker, which is the text of a reference."""
     if text is None:
         return None
     reference = literals.literal_dict(text)
@@ -76,11 +76,11 @@ def _marker(text: str | None) -> dict[str, Any] | None:
 
 
 def reference(body: dict[str, Any]) -> dict[str, Any]:
-    """What the body names; a plain text is a name.
+    """Return the reference in the body; a string is a name.
 
-    :raises InvalidInput: it is null.
+    :raises InvalidInput: the reference is null.
     """
     found = body['ref']
     if found is None:
-        raise exception.InvalidInput(reason=_('ref is needed'))
+        raise exception.InvalidInput(reason=_('ref is required'))
     return {'source-name': found} if isinstance(found, str) else found

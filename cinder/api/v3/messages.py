@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""User messages: why something went wrong."""
+"""Handlers of user messages, which explain failures."""
 from typing import Any
 
 from cinder.api import listings, wsgi

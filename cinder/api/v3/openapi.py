@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API's description of itself. What it says is cinder.api.openapi's business."""
+"""Handler of the OpenAPI document, which cinder.api.openapi generates."""
 import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def show_of(routes: 'openapi.Routes') -> Callable:
-    """The handler that describes a table of routes."""
-    # The base of the URLs is the caller's word, so not many of them are remembered.
+    """Return the handler that describes a table of routes."""
+    # Clients influence the base URL, so only a few documents are cached.
     @functools.lru_cache(maxsize=8)
     def rendered(version: int | None, base: str) -> bytes:
-        from cinder.api import openapi  # hardly anybody asks
+        from cinder.api import openapi  # rarely needed
         return wsgi.dumps(openapi.document(routes, version, base))
 
     @wsgi.response(200, shapes.OBJECT)
     def show(req: wsgi.Request) -> webob.Response:
-        """With a version header what holds there, without one all versions."""
+        """Describe the microversion of the header, or all versions without one."""
         version = req.api_version if req.headers.get(wsgi.VERSION_HEADER) else None
         return webob.Response(rendered(version, urls.base_url(req)), content_type=wsgi.JSON)
     return show

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pools of all back ends, as a scheduler sees them."""
+"""Handler of the pools of all back ends, as the scheduler knows them."""
 from typing import Any
 
 from cinder import exception
@@ -23,7 +23,7 @@ def get_pools(req: wsgi.Request) -> dict[str, Any]:
 
 
 def _filters(req: wsgi.Request) -> dict[str, str]:
-    """The filters in use; :raises InvalidInput: one that is not configured, for everybody."""
+    """Return the filters; :raises InvalidInput: a filter is not configured, also for admins."""
     wanted = {key: value for key, value in req.query.items() if key != 'detail'}
     if req.api_version < mv.POOL_FILTERS:
         return {}

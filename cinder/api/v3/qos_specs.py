@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""QoS specs: sets of keys that the hypervisor or the storage enforces, tied to volume types."""
+"""Handlers of QoS specs, which are associated with volume types."""
 from typing import Any
 
 from cinder import exception
@@ -60,7 +60,7 @@ def delete_keys(req: wsgi.Request, qos_id: str, body: list[str]) -> None:
     qos_db.delete_keys(req.context, qos_id, body)
 
 
-# ------------------------------------------------------------------------------ tied volume types
+# ------------------------------------------------------------------------ associated volume types
 @wsgi.response(200, view.ASSOCIATIONS.page)
 def associations(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
@@ -88,8 +88,8 @@ def disassociate_all(req: wsgi.Request, qos_id: str) -> None:
 
 
 def _type_id(req: wsgi.Request) -> str:
-    """:raises InvalidInput: the query names no volume type."""
+    """Return the volume type of the query; :raises InvalidInput: it has none."""
     type_id = req.params.get('vol_type_id')
     if not type_id:
-        raise exception.InvalidInput(reason=_('vol_type_id is needed'))
+        raise exception.InvalidInput(reason=_('vol_type_id is required'))
     return type_id

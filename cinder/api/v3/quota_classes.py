@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quota classes: limits by name; the class `default` holds for all projects without their own."""
+"""Handlers of quota classes; the class `default` applies to projects without own limits."""
 from typing import Any
 
 from cinder import exception, quota

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quota sets of projects, and the defaults they fall back on."""
+"""Handlers of the quota sets of projects, and of the defaults."""
 from collections.abc import Iterable
 from typing import Any
 
@@ -19,7 +19,7 @@ _SHOWN = {'type': 'object', 'properties': {'id': shapes.TEXT},
 
 
 def names(ctxt: RequestContext) -> list[str]:
-    """The fixed quotas, and three for each volume type that the caller may see."""
+    """Return the fixed quotas, and three for each volume type that the caller can see."""
     types = types_db.names(ctxt).values()
     return [*quota.RESOURCES, *(f'{name}_{each}' for each in types for name in quota.PER_TYPE)]
 
@@ -28,17 +28,17 @@ _LIMITS = wsgi.Schema(schema.LIMITS)
 
 
 def limits_of(body: dict[str, Any], known: Iterable[str], *others: str) -> dict[str, int]:
-    """The limits of a request body, which may be a set as it was read, with its id.
+    """Return the limits of a request body, which may be a whole quota set with its id.
 
-    :param others: further keys that tell whose set it is.
-    :raises InvalidInput: a name that is no quota.
-    :raises Invalid: a value that is no limit.
+    :param others: further keys that are allowed and ignored.
+    :raises InvalidInput: a name is not a quota.
+    :raises Invalid: a value is not a limit.
     """
     sent = {name: value for name, value in body.items() if name not in ('id', *others)}
     unknown = set(sent).difference(known)
     if unknown:
         raise exception.InvalidInput(
-            reason=_('there is no quota named %s') % ', '.join(sorted(unknown))[:255])
+            reason=_('unknown quota: %s') % ', '.join(sorted(unknown))[:255])
     _LIMITS.check(sent)
     return {name: int(value['limit'] if isinstance(value, dict) else value)
             for name, value in sent.items()}
@@ -46,7 +46,7 @@ def limits_of(body: dict[str, Any], known: Iterable[str], *others: str) -> dict[
 
 def _checked(req: wsgi.Request, rule: str, project_id: str) -> str:
     if len(project_id) > 255:
-        raise exception.InvalidInput(reason=_('a project id has at most 255 characters'))
+        raise exception.InvalidInput(reason=_('a project id has more than 255 characters'))
     req.context.authorize(rule, {'project_id': project_id, 'user_id': req.context.user_id})
     return project_id
 
@@ -83,7 +83,7 @@ def update(req: wsgi.Request, target_project_id: str, body: dict[str, Any]) -> d
     state = quotas_db.limits_and_usage(req.context, project_id, list(limits))
     for name, limit in limits.items():
         used = state.usage.get(name, 0)
-        # What stays as it is may be written back, also where more is in use already.
+        # An unchanged limit is accepted, even if more is in use already.
         if quota.UNLIMITED != limit < used and limit != quota.effective(state, name):
             raise exception.InvalidInput(
                 reason=_('the quota %(name)s cannot be %(limit)d: %(used)d are in use')

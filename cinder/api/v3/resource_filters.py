@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which list filters users have."""
+"""Handler of the configured list filters."""
 from typing import Any
 
 from cinder.api import converters, filters, wsgi

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every URL of the API and the handler behind it. Read a resource's file for what it does.
+"""Every URL of the API and its handler. The modules of the resources have the handlers.
 
 Each path exists with and without `/{project_id}` in front, and with `.json` appended.
 """
@@ -209,10 +209,10 @@ ROUTES['/openapi'] = {'GET': openapi.show_of(ROUTES)}
 
 
 class APIRouter(dispatch.Application):
-    """The application that the paste file names."""
+    """The application that the paste file refers to."""
 
     @classmethod
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'APIRouter':
-        # A policy file that is broken stops the start, and not the first request.
+        # An invalid policy file stops the start, instead of failing the first request.
         policy.enforcer()
         return cls(ROUTES)

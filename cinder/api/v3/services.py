@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Services: who runs where, who may be given work, how much they log, which back ends rest."""
+"""Handlers of services: list, enable and disable, log levels, freeze, thaw and failover."""
 import types
 from typing import Any
 
@@ -58,7 +58,7 @@ def _set_disabled(req: wsgi.Request, body: dict[str, Any], disabled: bool,
     req.context.authorize(policy.UPDATE)
     host = body.get('host')
     if not host:
-        raise exception.InvalidInput(reason=_('host is needed'))
+        raise exception.InvalidInput(reason=_('host is required'))
     binary = body.get('binary') or body['service']
     service = services_db.get_by_host_binary(req.context, host, binary)
     services_db.update(req.context, service.id,
@@ -83,7 +83,7 @@ def get_log(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
             found.append((service.binary, service.host,
                           log_levels.ask(req.context, service, prefix)))
         except exception.ServiceUnavailable:
-            LOG.warning('%s on %s does not tell its log levels', service.binary, service.host)
+            LOG.warning('%s on %s does not report its log levels.', service.binary, service.host)
     return {'log_levels': [{'binary': binary, 'host': host, 'levels': levels}
                            for binary, host, levels in found]}
 
@@ -114,7 +114,7 @@ def _addressed(req: wsgi.Request, body: dict[str, Any]) -> list[objects.Service]
             and server in (None, '', service.host)]
 
 
-# ------------------------------------------------------------------------- back ends at rest
+# ------------------------------------------------------------------------ freeze, thaw, failover
 @wsgi.body(schema.BACKEND)
 def freeze(req: wsgi.Request, body: dict[str, Any]) -> None:
     _set_frozen(req, body, policy.FREEZE, True)
@@ -148,7 +148,7 @@ def _set_frozen(req: wsgi.Request, body: dict[str, Any], rule: str, frozen: bool
     first, *others = _backends(req, body)
     if not _table(first).set_frozen(req.context, first.id, frozen):
         raise exception.InvalidInput(
-            reason=_('the back end is frozen already') if frozen
+            reason=_('the back end is already frozen') if frozen
             else _('the back end is not frozen'))
     for backend in others:
         _table(backend).set_frozen(req.context, backend.id, frozen)
@@ -159,14 +159,14 @@ def _table(backend: objects.Service | objects.Cluster) -> types.ModuleType:
 
 
 def _backends(req: wsgi.Request, body: dict[str, Any]) -> list[objects.Service | objects.Cluster]:
-    """The volume service of the host, or the cluster with its services.
+    """Return the volume service of the host, or the cluster with its services.
 
-    :raises InvalidInput: not exactly one of host and cluster, or it is unknown.
+    :raises InvalidInput: both or neither of host and cluster are given, or it is unknown.
     """
     host = body.get('host')
     cluster = body.get('cluster') if req.api_version >= mv.CLUSTER_REPLICATION else None
     if bool(host) == bool(cluster):
-        raise exception.InvalidInput(reason=_('exactly one of host and cluster is needed'))
+        raise exception.InvalidInput(reason=_('expected exactly one of host and cluster'))
     if host:
         found = [each for each in services_db.list_all(req.context, host=host,
                                                        binary='cinder-volume')

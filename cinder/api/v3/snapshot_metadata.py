@@ -45,7 +45,7 @@ def replace(req: wsgi.Request, snapshot_id: str, body: dict[str, str]) -> dict[s
 def update(req: wsgi.Request, snapshot_id: str, key: str,
            body: dict[str, str]) -> dict[str, Any]:
     if key not in body:
-        raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
+        raise exception.InvalidInput(reason=_('the body must have exactly the key of the URL'))
     snapshot = load(req, snapshot_id, policy.UPDATE_METADATA)
     snapshots.set_metadata(req.context, snapshot, body)
     return {'meta': body}

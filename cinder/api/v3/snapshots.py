@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of /snapshots and of the metadata below it."""
+"""Handlers of /snapshots."""
 from typing import Any
 
 from cinder import exception, objects
@@ -80,7 +80,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 @wsgi.response(200, view.CHANGED.one)
 def update(req: wsgi.Request, snapshot_id: str, body: dict[str, Any]) -> dict[str, Any]:
     snapshot = load(req, snapshot_id, policy.UPDATE)
-    # Both spellings of a key are known; the one without display_ wins.
+    # Both spellings of a key are accepted; the one without display_ takes precedence.
     values = {key: body[key] for key in ('display_name', 'display_description') if key in body}
     values |= {f'display_{key}': body[key] for key in ('name', 'description') if key in body}
     return view.CHANGED.one(req, snapshots.update(req.context, snapshot, values))
@@ -92,7 +92,7 @@ def delete(req: wsgi.Request, snapshot_id: str) -> None:
 
 
 def load(req: wsgi.Request, snapshot_id: str, rule: str) -> objects.Snapshot:
-    """The snapshot, once the caller is known to pass `rule` on it."""
+    """Load a snapshot and check that the caller passes `rule` for it."""
     snapshot = snapshots_db.get(req.context, snapshot_id)
     req.context.authorize(rule, snapshot)
     return snapshot

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volume transfers: /volume-transfers, and the old /os-volume-transfer, which differs in what it
-takes and in how its lists are cut."""
+"""Handlers of volume transfers: /volume-transfers, and the legacy /os-volume-transfer, which
+accepts other bodies and has other paging."""
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +68,7 @@ def show(req: wsgi.Request, transfer_id: str) -> dict[str, Any]:
 
 
 def _creator(schemas: object, newest: int) -> Callable:
-    """The handler that takes these bodies, and what is new up to the version `newest`."""
+    """Return the handler for these bodies, with features up to the microversion `newest`."""
     @wsgi.body(schemas, key='transfer')
     @wsgi.response(202, view.CREATED.one)
     def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def accept(req: wsgi.Request, transfer_id: str, body: dict[str, Any]) -> dict[st
     try:
         taken = transfers.accept(req.context, transfer_id, str(body['auth_key']))
     except exception.QuotaError as exc:
-        # Here clients know the text without the name of the error in front.
+        # Clients expect the text here without the name of the error.
         raise exception.QuotaError(exc.msg.partition(': ')[2]) from None
     return view.SUMMARY.one(req, taken)
 

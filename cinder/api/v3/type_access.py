@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which projects may use a private volume type."""
+"""Handlers of the access of projects to private volume types."""
 from typing import Any
 
 from cinder import exception, objects
@@ -43,7 +43,7 @@ def remove(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
 def _private(req: wsgi.Request, type_id: str) -> objects.VolumeType:
     volume_type = types_db.get(req.context, type_id)
     if volume_type.is_public:
-        raise exception.InvalidVolumeType(reason=_('the type is public, so every project has it'))
+        raise exception.InvalidVolumeType(reason=_('the type is public: every project can use it'))
     return volume_type
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encryption settings of volume types. The encryption id in a URL is not looked at."""
+"""Handlers of the encryption settings of volume types. The encryption id in a URL is ignored."""
 from typing import Any
 
 from cinder import exception
@@ -63,7 +63,7 @@ def _values(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_unused(req: wsgi.Request, type_id: str) -> None:
-    """Settings count for existing volumes too, so they stay as long as there are any."""
+    """Reject a change while volumes of the type exist, because it would affect them too."""
     types_db.get(req.context, type_id)
     if types_db.in_use(req.context, type_id):
         raise exception.VolumeTypeInUse(volume_type_id=type_id)

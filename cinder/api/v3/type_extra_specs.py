@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Extra specs of volume types."""
+"""Handlers of the extra specs of volume types."""
 from typing import Any
 
 from cinder import exception, objects
@@ -44,7 +44,7 @@ def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, A
 def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     if key not in body:
-        raise exception.InvalidInput(reason=_('the key of the URL has to be in the body'))
+        raise exception.InvalidInput(reason=_('the key of the URL must be in the body'))
     _set(req, type_id, body)
     return body
 
@@ -65,7 +65,7 @@ def _set(req: wsgi.Request, type_id: str, specs: dict[str, str]) -> None:
 
 
 def _unused(req: wsgi.Request, type_id: str) -> objects.VolumeType:
-    """The type, which may only be changed while no volume relies on it."""
+    """Return the type; it may only be changed while no volume uses it."""
     volume_type = types_db.get(req.context, type_id)
     if types_db.in_use(req.context, type_id):
         raise exception.VolumeTypeInUse(volume_type_id=type_id)

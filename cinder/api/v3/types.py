@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volume types: list, show, create, update, delete."""
+"""Handlers of volume types: list, show, create, update, delete."""
 from typing import Any
 
 from cinder import exception
@@ -36,7 +36,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
             filters.setdefault('is_public', True)
         else:
             filters.pop('is_public', None)
-        # Whoever may not see a spec may not find it out by asking for its value.
+        # A caller must not find out a hidden spec by filtering for its value.
         hidden = _hides(req, filters.get('extra_specs'))
         return query.Page([]) if hidden else types_db.list_rows(ctxt, filters=filters, **page)
     return view.SHOWN.page(req, LIST.fetch(req, rows))
@@ -85,7 +85,7 @@ def update(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, A
         values['is_public'] = base.boolean(values['is_public'])
     if not any(body.get(key) is not None for key in body):
         raise exception.InvalidInput(
-            reason=_('one of name, description and is_public is needed'))
+            reason=_('expected at least one of name, description and is_public'))
     if values.get('name') == '':
         raise exception.InvalidInput(reason=_('the name of a volume type cannot be empty'))
     types_db.update(req.context, type_id, values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of POST /volumes/{volume_id}/action; those on image metadata are in volume_metadata."""
+"""Handlers of POST /volumes/{volume_id}/action; those of image metadata are in volume_metadata."""
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +26,7 @@ def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
 
 
 def _plain(key: str, rule: str, act: Callable) -> Callable:
-    """The handler of an action that has no arguments."""
+    """Return the handler of an action without arguments."""
     @wsgi.body(schema.plain(key))
     @wsgi.response(202)
     def handler(req: wsgi.Request, volume_id: str, body: object) -> None:
@@ -34,7 +34,7 @@ def _plain(key: str, rule: str, act: Callable) -> Callable:
     return handler
 
 
-# ------------------------------------------------------------------------------------ attaching
+# ---------------------------------------------------------------------------------- attachments
 @wsgi.body(schema.ATTACH, key='os-attach')
 @wsgi.response(202)
 def attach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
@@ -125,7 +125,7 @@ def retype(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume_actions.retype(req.context, volume, new_type, body.get('migration_policy', 'never'))
 
 
-# ------------------------------------------------------- what needs other services or back ends
+# ----------------------------------------------------------------------------------------- images
 @wsgi.body(schema.UPLOAD_IMAGE, key='os-volume_upload_image')
 @wsgi.response(202, view.UPLOADED)
 def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def reimage(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     images.reimage(req.context, volume, ident(body['image_id']), reserved_ok=reserved)
 
 
-# ------------------------------------------------------------------------------ marks and statuses
+# ----------------------------------------------------------------------------- flags and statuses
 @wsgi.body(schema.READONLY, key='os-update_readonly_flag')
 @wsgi.response(202)
 def update_readonly_flag(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:

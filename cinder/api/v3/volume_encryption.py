@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a volume is encrypted: what the compute service needs to open it."""
+"""Handlers of the encryption metadata of a volume, with which the compute service decrypts it."""
 from typing import Any
 
 import webob
@@ -28,6 +28,6 @@ def index(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
 def show(req: wsgi.Request, volume_id: str, key: str) -> webob.Response:
     facts = index(req, volume_id)
     if key not in facts:
-        raise exception.NotFound(_('Volume %(id)s has no encryption fact %(key)s.')
+        raise exception.NotFound(_('Volume %(id)s has no encryption metadata %(key)s.')
                                  % {'id': volume_id, 'key': key})
     return webob.Response(wsgi.dumps(facts[key]), content_type=wsgi.JSON)

@@ -20,7 +20,7 @@ from cinder.volume.api import volumes
 
 
 def _body(metadata: dict[str, str]) -> bytes:
-    """All metadata as the bytes that its etag is made of: the same data, the same bytes."""
+    """Serialize the metadata for the response and its etag; equal data gives equal bytes."""
     return wsgi.dumps({'metadata': dict(sorted(metadata.items()))})
 
 
@@ -68,7 +68,7 @@ def replace(req: wsgi.Request, volume_id: str, body: dict[str, str]) -> dict[str
 @wsgi.errors(412)
 def update(req: wsgi.Request, volume_id: str, key: str, body: dict[str, str]) -> dict[str, Any]:
     if key not in body:
-        raise exception.InvalidInput(reason=_('the body has to hold just the key of the URL'))
+        raise exception.InvalidInput(reason=_('the body must have exactly the key of the URL'))
     volume = _load(req, volume_id, policy.UPDATE)
     volumes.set_metadata(req.context, volume, body, matches=_if_match(req))
     return {'meta': body}
@@ -86,7 +86,7 @@ def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
 
 
 def _if_match(req: wsgi.Request) -> Callable[[dict], bool] | None:
-    """Tells whether metadata has an etag of If-Match; None where the request names none."""
+    """Return the check of the If-Match header for metadata; None without the header."""
     wanted = req.headers.get('If-Match')
     if wanted is None or req.api_version < mv.METADATA_ETAG:
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of the volume actions that move a volume to another back end."""
+"""Handlers of the volume actions for migration."""
 from typing import Any
 
 from cinder import exception
@@ -19,7 +19,7 @@ def migrate(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     req.context.authorize(policy.MIGRATE, volume)
     host, cluster = body.get('host'), body.get('cluster')
     if bool(host) == bool(cluster):
-        raise exception.InvalidInput(reason=_('either a host or a cluster is needed'))
+        raise exception.InvalidInput(reason=_('expected exactly one of host and cluster'))
     volume_migrations.migrate(
         req.context, volume, host, cluster,
         force_host_copy=boolean(body.get('force_host_copy', False)),

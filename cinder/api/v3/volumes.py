@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers of /volumes; its actions and metadata are in files of their own."""
+"""Handlers of /volumes; other modules have its actions and metadata."""
 from typing import Any
 
 from cinder import exception, objects
@@ -137,7 +137,7 @@ def delete(req: wsgi.Request, volume_id: str) -> None:
 
 # ------------------------------------------------------------------------------ parts of create
 def _either(body: dict[str, Any], key: str) -> str | None:
-    """`key` of the body, or its old spelling with display_ in front."""
+    """Return `key` of the body, or its legacy spelling with the prefix display_."""
     return body[key] if key in body else body.get(f'display_{key}')
 
 
@@ -148,7 +148,7 @@ def _hints(req: wsgi.Request) -> dict[str, Any] | None:
 
 def _type(req: wsgi.Request, body: dict[str, Any],
           image: dict[str, Any] | None) -> objects.VolumeType | None:
-    """The type that the request names, else the image; None leaves it to the source or default."""
+    """Return the type that the request or the image names; None: that of the source, or default."""
     multiattach = body.get('multiattach')
     if multiattach is not None and schema_base.boolean(multiattach):
         raise exception.InvalidInput(
@@ -160,10 +160,10 @@ def _type(req: wsgi.Request, body: dict[str, Any],
 
 
 def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    """What the volume is made from, as the argument of the use case.
+    """Return the source of the new volume, as an argument of create().
 
-    :raises InvalidInput: several sources.
-    :raises NotFound: there is no such source.
+    :raises InvalidInput: the body has several sources.
+    :raises NotFound: the source does not exist.
     """
     wanted = {key: schema_base.ident(body[key]) for key in ('snapshot_id', 'source_volid')
               if body.get(key)}
@@ -174,7 +174,7 @@ def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
         wanted['backup_id'] = schema_base.ident(body['backup_id'])
     if len(wanted) > 1:
         raise exception.InvalidInput(
-            reason=_('a volume is made from one source only, not from %s')
+            reason=_('expected at most one source of the volume, not %s')
             % ', '.join(sorted(wanted)))
     return {} if not wanted else _load_source(req, *wanted.popitem())
 
@@ -196,10 +196,10 @@ def _load_source(req: wsgi.Request, key: str, ident: str) -> dict[str, Any]:
 
 
 def _group(req: wsgi.Request, body: dict[str, Any]) -> objects.Group | None:
-    """The group that the volume joins; it is named by its own key or, for one of the old kind,
-    by that of consistency groups.
+    """Return the group that the volume joins; the body names it by the key of groups or by that of
+    consistency groups.
 
-    :raises GroupNotFound: there is none of that kind.
+    :raises GroupNotFound: the group does not exist, or is of the other type.
     """
     old = body.get('consistencygroup_id')
     ident = old or (body.get('group_id') if req.api_version >= mv.GROUPS else None)

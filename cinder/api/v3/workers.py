@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cleanup of workers: what services that died left is taken over now."""
+"""Handler of the cleanup of workers: services take over the operations of dead services."""
 from typing import Any
 
 from cinder.api import listings, wsgi

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about attachments; unset times are an empty text here, as clients know it."""
+"""Responses about attachments; times that are not set are empty strings, as clients expect."""
 from collections.abc import Mapping
 from typing import Any
 

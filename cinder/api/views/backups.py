@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about backups."""
+"""Responses about backups."""
 from collections.abc import Mapping
 
 from cinder.api import microversions as mv
@@ -14,7 +14,7 @@ def _incremental(_req: wsgi.Request, row: Mapping) -> bool:
 
 
 def _key(_req: wsgi.Request, row: Mapping) -> object:
-    """Backups without a key of their own do not have the field."""
+    """Return the key id; the field is omitted for backups without a key."""
     return row['encryption_key_id'] or OMIT
 
 

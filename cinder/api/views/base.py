@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views are tables of fields; here a table becomes a function from a row to a dictionary.
+"""Compiles a view, a table of fields, to a function from a row to a dictionary.
 
-The function is made once for each microversion and set of rights, and then kept: a page costs one
-itemgetter and the few computed fields per row.
+The function is cached for each microversion and set of permissions: rendering a row takes one
+itemgetter and the computed fields.
 """
 from collections.abc import Callable, Mapping
 from operator import itemgetter
@@ -12,20 +12,20 @@ from cinder.api import listings, urls, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import shapes
 
-# A computed field gives this to be left out of the answer.
+# Returned by a computed field that is to be omitted.
 OMIT = object()
 ADMIN = 'context_is_admin'
 
 
 class Field(NamedTuple):
-    """One field of an answer.
+    """One field of a response.
 
-    :ivar name: key in the answer.
+    :ivar name: key in the response.
     :ivar get: column of the row (default: the name), or a function (req, row) -> value.
     :ivar since: first microversion that has the field.
     :ivar until: last microversion that has it.
-    :ivar policy: rule that the caller has to pass to see it.
-    :ivar type: JSON schema of the value; None is what the name always holds (shapes.BY_NAME).
+    :ivar policy: rule that the caller must pass to see it.
+    :ivar type: JSON schema of the value; None: the schema of the name (shapes.BY_NAME).
     """
 
     name: str
@@ -40,10 +40,10 @@ Renderer = Callable[[wsgi.Request, Mapping], dict[str, Any]]
 
 
 class View:
-    """The answers of one resource.
+    """The responses of one resource.
 
-    :param name: key around one resource.
-    :param collection: key around a list.
+    :param name: key of a single resource.
+    :param collection: key of a list.
     :param fields: the table.
     :param links_name: key of the next link; None for lists without links.
     """
@@ -58,7 +58,7 @@ class View:
         self._renderers: dict[tuple, Renderer] = {}
 
     def renderer(self, req: wsgi.Request) -> Renderer:
-        """The function (req, row) -> dictionary for this caller and microversion."""
+        """Return the function (req, row) -> dictionary for this caller and microversion."""
         can = req.context.can
         key = (req.api_version, *[can(rule) for rule in self._rules])
         made = self._renderers.get(key)
@@ -68,11 +68,11 @@ class View:
         return made
 
     def one(self, req: wsgi.Request, row: Mapping) -> dict[str, Any]:
-        """{name: the resource}."""
+        """Return {name: the resource}."""
         return {self.name: self.renderer(req)(req, row)}
 
     def page(self, req: wsgi.Request, page: listings.Rows) -> dict[str, Any]:
-        """{collection: the resources}, with the next link and the count where they belong."""
+        """Return {collection: the resources}, with the next link and the count if they apply."""
         render = self.renderer(req)
         made: dict[str, Any] = {self.collection: [render(req, row) for row in page.rows]}
         if page.full and self.links_name:
@@ -84,7 +84,7 @@ class View:
 
 
 def links(collection: str) -> Callable[[wsgi.Request, Mapping], list]:
-    """Getter of the field `links`."""
+    """Return the getter of the field `links`."""
     return lambda req, row: urls.links(req, collection, row['id'])
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about clusters."""
+"""Responses about clusters."""
 from collections.abc import Callable
 
 from cinder import objects
@@ -10,7 +10,7 @@ from cinder.api.views.base import Field, View
 
 
 def _time(column: str) -> Callable:
-    """Times that are not set are empty texts here."""
+    """Return the getter of a time; one that is not set is an empty string."""
     return lambda _req, row: row[column] or ''
 
 

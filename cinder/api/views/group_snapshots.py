@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about group snapshots, and about those of the old kind in their own words."""
+"""Responses about group snapshots, and about cgsnapshots in the legacy form."""
 from cinder.api import microversions as mv
 from cinder.api.views.base import Field, View
 from cinder.policies import group_snapshots as policy

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about group types."""
+"""Responses about group types."""
 from cinder.api.views.base import Field, View
 from cinder.policies import group_types as policy
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about groups, and about those of the old kind in their own words."""
+"""Responses about groups, and about consistency groups in the legacy form."""
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +10,7 @@ from cinder.policies import groups as policy
 
 
 def _volumes(_req: wsgi.Request, row: Mapping) -> Any:
-    """The ids of the volumes, which are read only for requests that ask for them."""
+    """Return the ids of the volumes, which are only read if the request asks for them."""
     return row.get('volumes', OMIT)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about hosts, and about what projects have on one."""
+"""Responses about hosts, and about the resources of projects on a host."""
 from cinder.api.schemas.base import nullable
 from cinder.api.views import shapes
 from cinder.api.views.base import Field, View
@@ -19,6 +19,6 @@ USAGE = shapes.wrap('host', shapes.items(shapes.wrap(
 
 
 def resource(host: str, project: str | None, usage: tuple[int, int, int, int]) -> dict:
-    """What one project, or '(total)', has on the host; numbers are texts."""
+    """Return the resources of a project, or '(total)', on the host; numbers are strings."""
     return {'resource': {'host': host, 'project': project,
                          **dict(zip(_NUMBERS, map(str, usage), strict=True))}}

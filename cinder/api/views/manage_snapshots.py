@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about snapshots that could be taken over."""
+"""Responses about manageable snapshots."""
 from cinder.api.views import manage_volumes
 from cinder.api.views.base import Field, View
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about volumes that could be taken over."""
+"""Responses about manageable volumes."""
 from cinder.api.views.base import Field, View
 
 FIELDS = [Field('reference'), Field('size'), Field('safe_to_manage')]

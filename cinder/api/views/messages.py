@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about user messages."""
+"""Responses about user messages."""
 from collections.abc import Callable, Mapping
 
 from cinder.api import wsgi

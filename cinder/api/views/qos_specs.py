@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about QoS specs, and about what is tied to them."""
+"""Responses about QoS specs and their associations."""
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,11 +20,11 @@ ASSOCIATIONS = View('qos_association', 'qos_associations', [
     Field('id'),
 ])
 
-# What with_links() gives, and what an update repeats.
+# The result of with_links(), and the result of an update.
 WITH_LINKS = shapes.record('links', qos_specs=shapes.record('id', 'name', 'consumer', 'specs'))
 CHANGED = shapes.wrap('qos_specs', shapes.TEXTS)
 
 
 def with_links(req: wsgi.Request, row: Mapping) -> dict[str, Any]:
-    """One set; its links stand beside it."""
+    """Return one set of QoS specs; its links are beside it."""
     return {**VIEW.one(req, row), 'links': urls.links(req, 'qos-specs', row['id'])}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about services."""
+"""Responses about services."""
 from collections.abc import Callable
 
 from cinder import objects
@@ -13,7 +13,7 @@ def state(_req: wsgi.Request, service: objects.Service) -> str:
 
 
 def _of_volume(get: Callable) -> Callable:
-    """Fields that only the services in front of a back end have."""
+    """Return the getter of a field that only volume services have."""
     def found(req: wsgi.Request, service: objects.Service) -> object:
         return get(req, service) if service['binary'] == 'cinder-volume' else OMIT
     return found
@@ -28,9 +28,9 @@ VIEW = View('service', 'services', [
     Field('updated_at'),
     Field('disabled_reason'),
     Field('cluster', 'cluster_name', since=mv.CLUSTERS),
-    # A service whose back end is not usable reports itself as down, so both are one.
+    # A service whose back end is down reports itself as down, so both states are equal.
     Field('backend_state', _of_volume(state), since=mv.BACKEND_STATE),
-    # Clients are promised a text, also of a back end that never did anything of the kind.
+    # Clients expect a string, also if the back end has never failed over.
     Field('replication_status',
           _of_volume(lambda _req, row: row['replication_status'] or 'disabled')),
     Field('active_backend_id', _of_volume(lambda _req, row: row['active_backend_id'])),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the fields of answers hold, as JSON schemas: a vocabulary, and the fields by name.
+"""JSON schemas of the fields of responses: building blocks, and the fields by name.
 
-A name means the same in every answer; where it does not, the Field says so itself (Field.type).
-Only documents and tests read this, nothing that renders.
+A name has the same schema in every response, unless Field.type overrides it. Only the API document
+and tests use this module.
 """
 from collections.abc import Mapping
 from typing import Any
@@ -16,7 +16,7 @@ TEXT: Shape = {'type': 'string'}
 UUID: Shape = {'type': 'string', 'format': 'uuid'}
 NUMBER: Shape = {'type': 'integer'}
 BOOLEAN: Shape = {'type': 'boolean'}
-# ISO 8601 in UTC without a zone, which the format date-time of JSON schema would demand.
+# ISO 8601 in UTC without a zone; the format date-time of JSON schema requires one.
 TIME: Shape = {'type': 'string',
                'pattern': r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$'}
 TIME_OR_EMPTY: Shape = {'type': 'string', 'pattern': f"^$|{TIME['pattern']}"}
@@ -27,24 +27,25 @@ TEXTS: Shape = {'type': 'object', 'additionalProperties': nullable(TEXT)}
 
 
 def items(shape: Shape) -> Shape:
-    """A list of such."""
+    """Return the schema of a list."""
     return {'type': 'array', 'items': shape}
 
 
 def record(*names: str, **fields: Shape) -> Shape:
-    """An object of exactly these fields; those given by name only hold what they always hold."""
+    """Return the schema of an object with exactly these fields; `names` are looked up in
+    BY_NAME."""
     properties = {name: BY_NAME[name] for name in names} | fields
     return {'type': 'object', 'properties': properties, 'required': list(properties),
             'additionalProperties': False}
 
 
 def wrap(key: str, shape: Shape) -> Shape:
-    """{key: shape}."""
+    """Return the schema of {key: shape}."""
     return record(**{key: shape})
 
 
 def parts(shape: Shape) -> Shape:
-    """The same object, any of whose fields may be missing."""
+    """Return the schema of the same object with all fields optional."""
     return {**shape, 'required': []}
 
 
@@ -79,7 +80,7 @@ _WORDS: tuple[tuple[Shape, str], ...] = (
     (BOOLEAN, 'encrypted multiattach consumes_quota is_public os-volume-type-access:is_public '
               'disabled is_incremental has_dependent_backups accepted no_snapshots '
               'safe_to_manage deleted protected enforce_multipath'),
-    # Rows that older releases wrote leave these open.
+    # Null in rows that older releases wrote.
     (nullable(BOOLEAN), 'shared_targets frozen'),
     (TIME, 'created_at'),
     (nullable(TIME), 'updated_at deleted_at guaranteed_until data_timestamp last-update'),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about snapshots."""
+"""Responses about snapshots."""
 from cinder.api import microversions as mv
 from cinder.api.views.base import Field, View
 from cinder.policies import snapshots as policy

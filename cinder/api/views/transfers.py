@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about volume transfers; their links show the old URL, whichever was called."""
+"""Responses about volume transfers; their links have the legacy URL in all cases."""
 from cinder.api import microversions as mv
 from cinder.api.views.base import Field, View, links
 
@@ -20,5 +20,5 @@ _DETAIL = [
 
 SUMMARY = View('transfer', 'transfers', _FIELDS, 'transfers_links')
 DETAIL = View('transfer', 'transfers', _DETAIL, 'transfers_links')
-# The only answer that tells the key.
+# The only response with the key.
 CREATED = View('transfer', 'transfers', [*_DETAIL, Field('auth_key')])

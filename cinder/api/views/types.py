@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about volume types; which extra specs a user may see."""
+"""Responses about volume types, and the extra specs that users can see."""
 from collections.abc import Mapping
 
 from cinder.api import wsgi
@@ -7,12 +7,12 @@ from cinder.api.views.base import Field, View
 from cinder.policies import type_access, type_extra_specs
 from cinder.policies import types as policy
 
-# What users need to know to use a type; all other extra specs are the operator's business.
+# Extra specs that users need to use a type; the others are only for operators.
 USER_VISIBLE = frozenset(('RESKEY:availability_zones', 'multiattach', 'replication_enabled'))
 
 
 def visible_specs(req: wsgi.Request, specs: Mapping[str, str]) -> dict[str, str]:
-    """The extra specs that the caller may see."""
+    """Return the extra specs that the caller can see."""
     if req.context.can(type_extra_specs.READ_SENSITIVE):
         return dict(specs)
     return {key: value for key, value in specs.items() if key in USER_VISIBLE}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about volumes: the short list, the details, the summary."""
+"""Responses about volumes: the short list, the details, the summary."""
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +12,7 @@ from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.objects import Volume
 from cinder.policies import volumes as policy
 
-# States of a take-over that clients do not know by name.
+# Statuses of a managed volume that are shown as other statuses, because clients do not know them.
 _SHOWN_STATUS = {'managing': 'creating', 'error_managing': 'error',
                  'error_managing_deleting': 'deleting'}
 _SHOWN_ADMIN_METADATA = ('readonly', 'attached_mode')
@@ -122,7 +122,7 @@ TOTALS = [
             'type': 'object', 'additionalProperties': shapes.items(shapes.TEXT)}))),
 ]
 
-# What is told of the image that a volume becomes; `volume_type` is the whole type here.
+# Fields of the image in the response of an upload; `volume_type` is the whole type here.
 _IMAGE = shapes.record(
     'id', 'updated_at', 'status', 'display_description', 'size', 'image_id', 'container_format',
     'disk_format', 'image_name', volume_type=nullable(shapes.OBJECT))
@@ -133,7 +133,7 @@ UPLOADED = shapes.wrap('os-volume_upload_image', _UPLOADED)
 
 
 def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
-    """The answer of create and update, from the object that the use case gave."""
+    """Return the response of create and update, for the object from cinder.volume.api."""
     row = {name: volume.get(name) for name in volume.fields}
     volume_type = row['volume_type']
     row['type_name'] = volume_type.name if volume_type else None
@@ -143,9 +143,9 @@ def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
 
 
 def uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) -> dict[str, Any]:
-    """The answer of os-volume_upload_image.
+    """Return the response of os-volume_upload_image.
 
-    :param image: what the image service says of the image.
+    :param image: the image as the image service returns it.
     """
     told = {name: volume.get(name)
             for name in ('id', 'updated_at', 'status', 'display_description', 'size')}
@@ -159,7 +159,7 @@ def uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) -> dict[s
 
 
 def totals(req: wsgi.Request, found: dict[str, Any]) -> dict[str, Any]:
-    """The answer of GET /volumes/summary.
+    """Return the response of GET /volumes/summary.
 
     :param found: total_count, total_size (GiB) and metadata: key -> distinct values.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers about services whose left-overs are cleaned up."""
+"""Responses about services whose operations are cleaned up."""
 from cinder.api.views import shapes
 from cinder.api.views.base import Field, View
 

@@ -79,7 +79,7 @@ def test_tls(files, section, words):
 
 @pytest.mark.parametrize(('content', 'words'), [
     ('[composite:osapi_volume]\nuse = egg:Paste#urlmap\n', None), ('[composite\n', 'file'),
-    ('a = b\n', 'no section headers'), (b'[a]\nb = \xff\n', 'utf-8'), (None, 'not found')])
+    ('a = b\n', 'no section headers'), (b'[a]\nb = \xff\n', 'utf-8'), (None, 'does not exist')])
 def test_paste_file(tmp_path, content, words):
     path = tmp_path / 'paste.ini'
     if content is not None:

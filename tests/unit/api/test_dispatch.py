@@ -51,7 +51,7 @@ def test_find(router, path, found, args):
 def test_mistakes_in_the_table():
     with pytest.raises(ValueError, match='placeholder'):
         dispatch.Router([*PATHS, '/volumes/{other}/x'])
-    with pytest.raises(ValueError, match='twice'):
+    with pytest.raises(ValueError, match='duplicated'):
         dispatch.Router([*PATHS, '/volumes/detail'])
 
 

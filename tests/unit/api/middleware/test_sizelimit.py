@@ -52,7 +52,7 @@ def test_a_body_that_does_not_come_whole_is_the_callers_fault(error, environ):
     class Broken:
         def read(self, size=None):
             raise error
-    with pytest.raises(exception.Invalid, match='did not arrive whole'):
+    with pytest.raises(exception.Invalid, match='is incomplete'):
         sizelimit.RequestBodySizeLimiter(app)({**environ, 'wsgi.input': Broken()},
                                               lambda *_args: None)
 
