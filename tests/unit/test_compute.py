@@ -78,7 +78,7 @@ def test_servers_are_told_of_a_larger_volume(nova, status, caplog):
     compute.notify_extended([SERVER], VOLUME)
     assert nova.events == ([] if nova.silent else [
         {'name': 'volume-extended', 'server_uuid': SERVER, 'tag': VOLUME}])
-    assert ('could not be told' in caplog.text) == (status != 200)
+    assert ('could not be sent' in caplog.text) == (status != 200)
 
 
 def test_nobody_is_told_of_what_nobody_uses(nova):
