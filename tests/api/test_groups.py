@@ -250,7 +250,7 @@ class TestLater:
         assert api.get(f'/groups/{ident}').json['group']['replication_status'] == 'disabled'
         for verb in ('enable_replication', 'disable_replication', 'failover_replication',
                      'list_replication_targets'):
-            assert 'no replication' in _act(api, ident, **{verb: {}}).fault(400)
+            assert 'does not enable replication' in _act(api, ident, **{verb: {}}).fault(400)
             _act(api, ident, mv='3.37', **{verb: {}}).fault(404)
         _act(api, ident, failover_replication={'allow_attached_volume': 'zz'}).fault(400)
 

@@ -195,7 +195,7 @@ def test_what_never_ends_is_ended_by_an_administrator(suite, client, nova, volum
     client.action(volume['id'], 'os-migrate_volume_completion',
                   {'new_volume': target, 'error': True}, expect=200)
     client.wait_gone('volume', target)
-    check_stayed(suite, client, volume, 'did not tell in time')
+    check_stayed(suite, client, volume, 'did not report in time')
 
 
 def copy_of(client, volume):

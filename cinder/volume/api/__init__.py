@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases: each owns one transition, checks state and quota, writes, and sends one message."""
+"""Use cases: each one checks state and quota, makes one transition, and sends one message."""

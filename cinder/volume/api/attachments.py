@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of attachments: reserve a volume for a server, connect it, and let it go.
+"""Use cases of attachments: reserve a volume for a server, connect it, and disconnect it.
 
-The statuses of a volume follow from its attachment rows: volumes_db.settle() derives them.
+The statuses of a volume follow from its attachment rows; volumes_db.settle() derives them.
 """
 import contextlib
 from collections.abc import Iterable
@@ -20,19 +20,22 @@ def create(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | No
            connector: dict | None = None, mode: str | None = None) -> objects.VolumeAttachment:
     """Reserve the volume and, with a connector, connect it.
 
-    :param mode: 'rw' or 'ro'; None leaves it open.
-    :raises InvalidVolume: the status forbids another attachment.
+    :param mode: 'rw' or 'ro'; None leaves the choice to the connection.
+    :returns: the attachment.
+    :raises InvalidInput: the connector does not name its host.
+    :raises InvalidVolume: the status forbids another attachment, or the volume is read-only.
     """
     if connector:
         _check_connector(connector)
     readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
     if readonly and mode == 'rw':
-        raise exception.InvalidVolume(reason=f'volume {volume.id} is read-only')
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is read-only; attach it with mode "ro"')
     attachment = _reserve(ctxt, volume, instance_uuid, mode or 'null')
     if not connector:
         return attachment
     connected = update(ctxt, attachment, connector)
-    # The answer still tells what the reservation was; the connection is under way.
+    # The response shows the status of the reservation; the connection is in progress.
     connected.attach_status = 'reserved'
     return connected
 
@@ -51,12 +54,16 @@ def _reserve(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | 
 
 
 def _may_attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None) -> None:
-    """Put the volume in 'reserved', or say why not."""
+    """Set the volume to 'reserved'.
+
+    :raises InvalidVolume: its status does not allow another attachment.
+    """
     verb = 'attachment_create_multiattach' if volume.multiattach else 'attachment_create'
     try:
         volumes_db.transition(ctxt, volume, verb)
     except exception.InvalidVolume:
-        # The same server may ask again, for instance to move a volume between its hosts.
+        # A server that has an attachment may create another one, for instance to migrate between
+        # hosts.
         same = instance_uuid and any(
             other.instance_uuid == instance_uuid
             for other in attachments_db.for_volume(ctxt, volume.id))
@@ -67,11 +74,11 @@ def _may_attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str
 
 def update(ctxt: RequestContext, attachment: objects.VolumeAttachment,
            connector: dict) -> objects.VolumeAttachment:
-    """Connect the attachment for the host that `connector` describes.
+    """Connect the attachment to the host that `connector` describes.
 
-    :returns: the attachment with connection_info, and the status it had before.
-    :raises ConflictingVolumeState: the volume is in an error state, or another host has it.
-    :raises InvalidInput: the connector does not tell its host.
+    :returns: the attachment with its connection_info, and with the status before the connection.
+    :raises ConflictingVolumeState: the volume is in an error status, or another host uses it.
+    :raises InvalidInput: the connector does not name its host.
     """
     _check_connector(connector)
     volume = volumes_db.get(ctxt, attachment.volume_id)
@@ -89,7 +96,7 @@ def update(ctxt: RequestContext, attachment: objects.VolumeAttachment,
 
 def _check_connector(connector: dict) -> None:
     if not connector.get('host'):
-        raise exception.InvalidInput(reason='the connector must name its host')
+        raise exception.InvalidInput(reason="the connector has no 'host'")
 
 
 def _refuse_second_host(volume: objects.Volume, attachment: objects.VolumeAttachment) -> None:
@@ -103,7 +110,7 @@ def _refuse_second_host(volume: objects.Volume, attachment: objects.VolumeAttach
 
 @session.retry_on_deadlock
 def complete(ctxt: RequestContext, attachment: objects.VolumeAttachment) -> None:
-    """Record that the server has the volume."""
+    """Record that the server uses the volume."""
     with session.writer(ctxt):
         attachments_db.update(ctxt, attachment.id, {
             'attach_status': 'attached', 'attach_time': session.utcnow()})
@@ -112,13 +119,13 @@ def complete(ctxt: RequestContext, attachment: objects.VolumeAttachment) -> None
 
 def require_unused(ctxt: RequestContext, volume: objects.Volume,
                    attachments: Iterable[objects.VolumeAttachment]) -> None:
-    """Refuse to take attachments from servers that use them, unless a service asks.
+    """Refuse to remove attachments that servers use, unless the caller is a service.
 
-    A server whose attachment is gone goes on using the device, and soon somebody else's volume is
-    behind it (CVE-2023-2088).
+    A server whose attachment is removed goes on using the device, behind which the volume of
+    another tenant may appear (CVE-2023-2088).
 
-    :raises ConflictNovaUsingAttachment: a server uses one, or may do so.
-    :raises ServiceUnavailable: the compute service does not tell.
+    :raises ConflictNovaUsingAttachment: a server uses an attachment, or may use it.
+    :raises ServiceUnavailable: the compute service does not answer.
     """
     if ctxt.is_service:
         return
@@ -130,9 +137,9 @@ def require_unused(ctxt: RequestContext, volume: objects.Volume,
 
 def delete(ctxt: RequestContext,
            attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
-    """Disconnect and forget the attachment; returns those that the volume still has.
+    """Disconnect and delete the attachment; return the remaining attachments of the volume.
 
-    A mere reservation is for its user to delete: no server can use the volume by it.
+    A reservation may be deleted by its user, because no server can use the volume through it.
 
     :raises ConflictNovaUsingAttachment: see require_unused().
     :raises ConflictingVolumeState: see delete_row().
@@ -140,7 +147,7 @@ def delete(ctxt: RequestContext,
     try:
         volume = volumes_db.get(ctxt, attachment.volume_id)
     except exception.VolumeNotFound:
-        # Left of a volume that is gone: nothing can be connected by it.
+        # The volume was deleted, so nothing is connected.
         attachments_db.destroy(ctxt, attachment.id)
         return []
     if not attachment.is_reservation:
@@ -151,9 +158,9 @@ def delete(ctxt: RequestContext,
 
 def disconnect(ctxt: RequestContext, volume: objects.Volume,
                attachment: objects.VolumeAttachment) -> None:
-    """Let the host of an attachment go, if there is one, or the export that a failed connection
-    left, even if the attachment was completed meanwhile: that one may stay while the back end is
-    down, and is found when it starts."""
+    """Disconnect the host of an attachment, or remove the export that a failed connection left,
+    even if the attachment was completed meanwhile. While the back end is down such an export stays;
+    the back end finds it when it starts."""
     if not volume.host:
         return
     if attachment.connector:
@@ -164,17 +171,18 @@ def disconnect(ctxt: RequestContext, volume: objects.Volume,
 
 
 def waits_for_compute(operation: objects.Operation) -> bool:
-    """Whether it is a move of a volume in use, which the compute service copies."""
+    """Return whether the operation moves a volume in use, which the compute service copies."""
     return 'server_id' in (operation.arguments or {})
 
 
 @session.retry_on_deadlock
 def delete_row(ctxt: RequestContext, volume: objects.Volume,
                attachment: objects.VolumeAttachment) -> list[objects.VolumeAttachment]:
-    """Remove the row of an attachment and let the volume's statuses follow.
+    """Delete the row of an attachment and update the statuses of the volume.
 
-    :raises ConflictingVolumeState: it was a reservation when it was loaded, and has been connected
-        since then.
+    :returns: the remaining attachments of the volume.
+    :raises ConflictingVolumeState: the attachment was loaded as a reservation, but has been
+        connected since.
     """
     with session.writer(ctxt):
         gone = attachments_db.destroy(ctxt, attachment.id, unconnected=attachment.is_reservation)
@@ -183,7 +191,8 @@ def delete_row(ctxt: RequestContext, volume: objects.Volume,
             raise exception.ConflictingVolumeState(
                 reason=f'attachment {attachment.id} was connected at the same time')
         unfinished = operations_db.unfinished_for(ctxt, volume.id)
-        # A server that changes volumes drops the old one before the new one has its place.
+        # A server that swaps volumes deletes the old attachment before the new volume takes its
+        # place.
         if volume.migration_status != 'migrating' or not any(map(waits_for_compute, unfinished)):
             volumes_db.settle(ctxt, volume.id)
     return left

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of backups: what is copied out of volumes, back into them, or removed.
+"""Use cases of backups: create, restore, delete, export and import them.
 
-The work is done by a backup service; one is chosen here and the operation addressed to it.
+A backup service does the work; it is chosen here and the operation is addressed to it.
 """
 from cinder import exception, fault_points, objects, operations, quota
 from cinder.conf import CONF
@@ -17,10 +17,10 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume.api import encryption, volumes
 
-# What a record that names no volume is a backup of.
+# The volume of a record that names no volume.
 _NO_VOLUME = '00000000-0000-0000-0000-000000000000'
 _BINARY = backup_rpc.BackupAPI.BINARY
-# Columns of a backup that its record carries to another deployment, beside id and metadata.
+# Columns that the record of a backup carries to another deployment, in addition to id and metadata.
 RECORDED = ('volume_id', 'snapshot_id', 'parent_id', 'display_name', 'display_description', 'size',
             'container', 'service_metadata', 'object_count', 'data_timestamp',
             'encryption_key_id')
@@ -32,19 +32,20 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
            description: str | None = None, container: str | None = None, incremental: bool = False,
            force: bool = False, metadata: dict | None = None,
            availability_zone: str | None = None) -> objects.Backup:
-    """Accept a backup of a volume, or of a snapshot of it.
+    """Accept a backup of a volume, or of one of its snapshots.
 
-    :param incremental: only what changed since the newest earlier backup.
-    :param force: the caller says that a volume in use may be taken.
-    :param availability_zone: of the backup service; the volume's where none is given.
-    :raises InvalidVolume, InvalidSnapshot: the status, or whose snapshot it is, forbids it.
-    :raises InvalidBackup: there is no backup to build on.
-    :raises QuotaError: the project has no room.
+    :param incremental: back up only the changes since the newest earlier backup.
+    :param force: allow a volume that is in use.
+    :param availability_zone: zone of the backup service; that of the volume by default.
+    :raises InvalidVolume, InvalidSnapshot: the status forbids it, or the snapshot is of another
+        volume.
+    :raises InvalidBackup: there is no earlier backup to build on.
+    :raises QuotaError: the project has too little quota.
     :raises BackupServiceUnavailable: no backup service is up in the zone.
     """
     if snapshot is not None and snapshot.volume_id != volume.id:
         raise exception.InvalidSnapshot(
-            reason=f'snapshot {snapshot.id} is not one of volume {volume.id}')
+            reason=f'snapshot {snapshot.id} is not a snapshot of volume {volume.id}')
     values = {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
         'size': volume.size, 'status': 'creating', 'display_name': name,
@@ -78,8 +79,9 @@ def _parent(ctxt: RequestContext, volume: objects.Volume,
                                          before=snapshot.created_at if snapshot else None)
     if parent is None:
         raise exception.InvalidBackup(
-            reason=f'volume {volume.id} has no earlier backup in status available to build on')
-    # Until the commit, this keeps a removal of the parent from going on without its child.
+            reason=f'volume {volume.id} has no earlier backup in status available; create a full '
+                   f'backup')
+    # Until the commit, this keeps the parent from being deleted.
     backups_db.transition(ctxt, parent, 'build_on')
     return parent
 
@@ -94,7 +96,8 @@ def _place_of_new(ctxt: RequestContext, volume: objects.Volume,
 
 
 def _host(ctxt: RequestContext, backup: objects.Backup) -> str:
-    """Who works on a backup that exists: the service that made it, or another of its zone."""
+    """Return the host of the service that works on an existing backup: the one that created it, or
+    another one of its zone."""
     service = services_db.pick(ctxt, _BINARY, zone=backup.availability_zone, prefer=backup.host)
     if service is None:
         raise exception.BackupServiceNotFound()
@@ -102,7 +105,7 @@ def _host(ctxt: RequestContext, backup: objects.Backup) -> str:
 
 
 def _require(backup: objects.Backup, verb: str) -> None:
-    """Refuse early what a transition would refuse; export changes nothing, so it has no other."""
+    """Refuse early what the transition would refuse; export has no transition."""
     allowed = states.BACKUP[verb].allowed
     if allowed is not None and backup.status not in allowed:
         raise exception.InvalidBackup(
@@ -111,12 +114,12 @@ def _require(backup: objects.Backup, verb: str) -> None:
 
 
 def delete(ctxt: RequestContext, backup: objects.Backup, force: bool = False) -> None:
-    """Accept the removal of a backup.
+    """Accept the deletion of a backup.
 
-    :param force: whatever its status is, where the driver can do that.
-    :raises InvalidBackup: the status or backups that build on it forbid it.
+    :param force: delete it in any status, if the driver supports that.
+    :raises InvalidBackup: the status, or backups that build on it, forbid it.
     :raises BackupServiceNotFound: no backup service of its zone is up.
-    :raises ForcedDeletionUnsupported: the driver cannot.
+    :raises ForcedDeletionUnsupported: the driver does not support it.
     """
     verb = 'force_delete' if force else 'delete'
     _require(backup, verb)
@@ -133,7 +136,7 @@ def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
                    host: str) -> objects.Operation:
     with fault_points.around('backup.delete:api:commit'), session.writer(ctxt):
         backups_db.transition(ctxt, backup, verb, host=host)
-        # The row is locked now, so no further backup can begin to build on it.
+        # The row is locked now, so no new backup can build on it.
         children = backups_db.dependents(ctxt, backup.id)
         if children:
             raise exception.InvalidBackup(
@@ -144,23 +147,24 @@ def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
 
 def restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume | None = None,
             name: str | None = None) -> tuple[str, str | None]:
-    """Accept writing a backup to a volume; returns the volume's id and display name.
+    """Accept the restore of a backup to a volume; return the id and the display name of the volume.
 
-    :param volume: where to; a new one is made where none is given.
-    :param name: of a new volume.
+    :param volume: volume to restore to; None creates a new one.
+    :param name: name of a new volume.
     :raises InvalidBackup, InvalidVolume: the status, or a volume that is too small, forbids it.
-    :raises QuotaError: the project has no room for the new volume.
+    :raises QuotaError: the project has too little quota for the new volume.
     :raises BackupServiceNotFound: no backup service of its zone is up.
     """
     _require(backup, 'restore')
     if volume is None:
-        _host(ctxt, backup)  # a volume that nobody could fill is not begun
-        # Its volume service hands it over when it is made.
+        _host(ctxt, backup)  # fails before a volume is created
+        # When the volume is created, its volume service starts the restore.
         made = volumes.create(ctxt, name=name or f'restore_backup_{backup.id}', backup=backup)
         return made.id, made.display_name
     if volume.size < backup.size:
         raise exception.InvalidVolume(
-            reason=f'volume {volume.id} has {volume.size} GiB, the backup needs {backup.size}')
+            reason=f'volume {volume.id} has {volume.size} GiB, but backup {backup.id} needs '
+                   f'{backup.size} GiB')
     encryption.require_same_key(ctxt, backup, volume)
     operation = _record_restore(ctxt, backup, volume)
     backup_rpc.BackupAPI().start(ctxt, operation, backup)
@@ -181,9 +185,9 @@ def _record_restore(ctxt: RequestContext, backup: objects.Backup,
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, backup: objects.Backup, values: dict,
            metadata: dict | None = None) -> objects.Backup:
-    """Change display_name and display_description; `metadata` replaces all there is.
+    """Change display_name and display_description; `metadata` replaces the metadata.
 
-    :returns: the backup as it is now.
+    :returns: the backup after the change.
     """
     with session.writer(ctxt):
         backups_db.transition(ctxt, backup, 'update', **values)
@@ -194,7 +198,7 @@ def update(ctxt: RequestContext, backup: objects.Backup, values: dict,
 
 @session.retry_on_deadlock
 def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> None:
-    """Write the status as an administrator says; what waits to be done is called off."""
+    """Set the status that an administrator requests, and cancel queued operations."""
     with session.writer(ctxt):
         backups_db.overwrite(ctxt, backup.id, {'status': status})
         operations.cancel_queued(ctxt, backup, 'The status of the backup was reset.')
@@ -202,7 +206,7 @@ def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> N
 
 # ---------------------------------------------------------------------------------- records
 def export_record(backup: objects.Backup) -> dict[str, object]:
-    """All that another deployment needs to use the backup, as plain values.
+    """Return all columns that another deployment needs to use the backup, as plain values.
 
     :raises InvalidBackup: the backup is not available.
     """
@@ -214,11 +218,11 @@ def export_record(backup: objects.Backup) -> dict[str, object]:
 @session.retry_on_deadlock
 def import_record(ctxt: RequestContext, record: dict, backup_service: str,
                   driver_info: dict | None = None) -> objects.Backup:
-    """Accept a backup that another deployment made; a backup service then looks for its data.
+    """Accept a backup that another deployment created; a backup service then looks for its data.
 
-    :param record: id, columns of RECORDED and metadata, each of its type.
-    :param backup_service: the driver that wrote the data; services without it pass the work on.
-    :param driver_info: what that driver noted for itself.
+    :param record: id, columns of RECORDED and metadata, each with its type.
+    :param backup_service: driver that wrote the data; services without it pass the operation on.
+    :param driver_info: data that the driver stored for itself.
     :raises InvalidBackup: a backup with that id exists.
     :raises BackupServiceUnavailable: no backup service is up.
     """

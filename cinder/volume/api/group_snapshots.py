@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of group snapshots: one snapshot of each volume of a group, taken and removed
+"""Use cases of group snapshots: create and delete one snapshot of each volume of a group
 together."""
 import functools
 
@@ -24,7 +24,7 @@ def create(ctxt: RequestContext, group: objects.Group, name: str | None = None,
 
     :raises InvalidGroup: its status forbids it, or it has no volumes.
     :raises InvalidVolume: the status of one of its volumes forbids it.
-    :raises QuotaError: the project has no room for all the snapshots.
+    :raises QuotaError: the project has too little quota for all snapshots.
     """
     volumes = [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, group.id)]
     if not volumes:
@@ -58,9 +58,9 @@ def _snapshot_of(ctxt: RequestContext, volume: objects.Volume,
 
 @session.retry_on_deadlock
 def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
-    """Accept the removal of a group snapshot with all its snapshots.
+    """Accept the deletion of a group snapshot with all its snapshots.
 
-    :raises InvalidGroupSnapshot: its status forbids it, or a group is being made from it.
+    :raises InvalidGroupSnapshot: its status forbids it, or a group is being created from it.
     """
     with fault_points.around('group_snapshot.delete:api:commit'), session.writer(ctxt):
         group_snapshots_db.transition(ctxt, group_snapshot, 'delete',
@@ -76,5 +76,5 @@ def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
 
 
 def reset_status(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot, status: str) -> None:
-    """Write the status as an administrator says."""
+    """Set the status that an administrator requests."""
     group_snapshots_db.overwrite(ctxt, group_snapshot.id, {'status': status})

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of groups: make, copy, change their members, remove. A consistency group is a group
-of one reserved type; there is nothing else to it here."""
+"""Use cases of groups: create, copy, update and delete them. A consistency group is a group of one
+reserved type."""
 import functools
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ REPLICATION_SPECS = ('group_replication_enabled', 'consistent_group_replication_
 
 
 def service_of(group: objects.Group) -> dict[str, str | None]:
-    """Where the work on a group is done."""
+    """Return the host and the cluster whose service works on the group."""
     return {'host': host_names.backend_of(group.host),
             'cluster': host_names.backend_of(group.cluster_name)}
 
@@ -35,9 +35,9 @@ def create(ctxt: RequestContext, group_type: objects.GroupType,
            description: str | None = None, availability_zone: str | None = None) -> objects.Group:
     """Accept a new group; the scheduler chooses a back end that fits all its types.
 
-    :param volume_types: what its volumes may be.
-    :raises InvalidInput: there is no such zone.
-    :raises QuotaError: the project has no room.
+    :param volume_types: types that its volumes may have.
+    :raises InvalidInput: the availability zone does not exist.
+    :raises QuotaError: the project has too little quota.
     """
     values = {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'name': name,
@@ -57,11 +57,11 @@ def create(ctxt: RequestContext, group_type: objects.GroupType,
 @session.retry_on_deadlock
 def copy_group(ctxt: RequestContext, source: objects.Group, *, name: str | None = None,
                description: str | None = None) -> objects.Group:
-    """Accept a group with a clone of each volume of another, on the same back end.
+    """Accept a group with a clone of each volume of another group, on the same back end.
 
-    :raises InvalidGroup: the source is not available, or has no volumes.
+    :raises InvalidGroup: the source group is not available, or has no volumes.
     :raises InvalidVolume: one of its volumes cannot be cloned.
-    :raises QuotaError: the project has no room.
+    :raises QuotaError: the project has too little quota.
     """
     sources = [volumes_db.get(ctxt, ident) for ident in groups_db.volume_ids(ctxt, source.id)]
     if not sources:
@@ -82,17 +82,17 @@ def copy_group(ctxt: RequestContext, source: objects.Group, *, name: str | None 
 @session.retry_on_deadlock
 def copy_group_snapshot(ctxt: RequestContext, source: objects.GroupSnapshot, *,
                         name: str | None = None, description: str | None = None) -> objects.Group:
-    """Accept a group with a volume of each snapshot of a group snapshot, on the same back end.
+    """Accept a group with a volume from each snapshot of a group snapshot, on the same back end.
 
-    :raises InvalidGroupSnapshot: the source is not available, or holds no snapshots.
+    :raises InvalidGroupSnapshot: the group snapshot is not available, or has no snapshots.
     :raises InvalidSnapshot: one of its snapshots cannot be used.
-    :raises QuotaError: the project has no room.
+    :raises QuotaError: the project has too little quota.
     """
     sources = [snapshots_db.get(ctxt, ident)
                for ident in group_snapshots_db.snapshot_ids(ctxt, source.id)]
     if not sources:
         raise exception.InvalidGroupSnapshot(
-            reason=f'group snapshot {source.id} holds no snapshots')
+            reason=f'group snapshot {source.id} has no snapshots')
     copies = [{**_copy_of(snapshot.volume), 'size': snapshot.volume_size,
                'snapshot_id': snapshot.id} for snapshot in sources]
     with (encryption.copied_keys(ctxt, sources) as keys,
@@ -109,21 +109,21 @@ def copy_group_snapshot(ctxt: RequestContext, source: objects.GroupSnapshot, *,
 
 
 def _copy_of(volume: objects.Volume) -> dict[str, object]:
-    """The columns that a copy of a volume takes over."""
+    """Return the columns that a copy of a volume takes over."""
     return {name: volume[name] for name in (
         'size', 'display_name', 'display_description', 'volume_type_id', 'availability_zone',
         'host', 'cluster_name', 'bootable', 'multiattach')}
 
 
 def _merge(copies: Sequence[dict], keys: Sequence[dict]) -> list[dict]:
-    """The columns of each copy with its key."""
+    """Return the columns of each copy together with those of its key."""
     return [copy | key for copy, key in zip(copies, keys, strict=True)]
 
 
 def _record_copy(ctxt: RequestContext, source: objects.Group,
                  source_volumes: Sequence[objects.Volume], copies: Sequence[dict],
                  **values: object) -> tuple[objects.Group, objects.Operation]:
-    """Write the new group, its volumes and the operation; part of the caller's transaction."""
+    """Write the new group, its volumes and the operation. Must be called within a transaction."""
     quota.check_new_group(ctxt, [
         (copy['size'], source_volume.volume_type)
         for copy, source_volume in zip(copies, source_volumes, strict=True)])
@@ -144,9 +144,9 @@ def _record_copy(ctxt: RequestContext, source: objects.Group,
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, group: objects.Group, values: dict, add: Sequence[str] = (),
            remove: Sequence[str] = ()) -> None:
-    """Accept another name, description, or volumes that come and go.
+    """Accept changes of the name, the description or the volumes of a group.
 
-    :param values: name and description, where they change.
+    :param values: name and description, if they change.
     :param add, remove: ids of volumes.
     :raises InvalidGroup: the status forbids it.
     :raises InvalidVolume: a volume cannot be added or removed.
@@ -183,14 +183,14 @@ def _volume(ctxt: RequestContext, ident: str) -> objects.Volume:
 
 
 def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
-    """:raises InvalidVolume: the group cannot take such a volume."""
+    """:raises InvalidVolume: the volume cannot join the group."""
     if volume.project_id != group.project_id:
         raise exception.InvalidVolume(
-            reason=f'volume {volume.id} and group {group.id} are of different projects')
+            reason=f'volume {volume.id} and group {group.id} belong to different projects')
     if volume.volume_type_id not in group.volume_types:
         raise exception.InvalidVolume(
-            reason=f'volume {volume.id} is of type {volume.volume_type_id}; group {group.id} '
-                   f'takes {", ".join(group.volume_types)}')
+            reason=f'volume {volume.id} has type {volume.volume_type_id}, but group {group.id} '
+                   f'allows only {", ".join(group.volume_types)}')
     backends = [host_names.backend_of(each.cluster_name or each.host) for each in (volume, group)]
     if backends[0] != backends[1]:
         raise exception.InvalidVolume(
@@ -198,11 +198,11 @@ def _require_fit(group: objects.Group, volume: objects.Volume) -> None:
 
 
 def delete(ctxt: RequestContext, group: objects.Group, delete_volumes: bool = False) -> None:
-    """Accept the removal of a group; the keys of its encrypted volumes go at once.
+    """Accept the deletion of a group; the keys of its encrypted volumes are deleted at once.
 
-    :param delete_volumes: together with its volumes, whatever its status is.
-    :raises InvalidGroup: status, volumes, group snapshots or a copy in the making forbid it.
-    :raises InvalidVolume: a volume is attached, has snapshots or is migrated.
+    :param delete_volumes: delete its volumes as well, in any status.
+    :raises InvalidGroup: status, volumes, group snapshots or an unfinished copy forbid it.
+    :raises InvalidVolume: a volume is attached, has snapshots or is being migrated.
     """
     for volume in _delete(ctxt, group, delete_volumes):
         encryption.drop_key(ctxt, volume)
@@ -211,7 +211,7 @@ def delete(ctxt: RequestContext, group: objects.Group, delete_volumes: bool = Fa
 @session.retry_on_deadlock
 def _delete(ctxt: RequestContext, group: objects.Group,
             delete_volumes: bool) -> list[objects.Volume]:
-    """Returns the volumes that go along."""
+    """Return the volumes that are deleted with the group."""
     volumes = []
     conditions = [groups_db.no_group_snapshots, groups_db.not_being_copied,
                   clusters_db.not_frozen(group)]
@@ -228,10 +228,10 @@ def _delete(ctxt: RequestContext, group: objects.Group,
                     requirements.not_attached, requirements.not_migrating,
                     requirements.no_snapshots))
             operations.cancel_queued(ctxt, volumes[-1], 'The group of the volume was deleted.')
-        # The scheduler may have placed it since it was loaded; now its row is ours.
+        # The scheduler may have placed the group since it was loaded; its row is locked now.
         group = groups_db.get(ctxt, group.id)
         if group.host is None:
-            # So its volumes waited for it, and have no place either.
+            # The group has no back end, and neither have its volumes, which waited for it.
             for volume in volumes:
                 volumes_db.destroy(ctxt, volume.id)
             groups_db.destroy(ctxt, group.id)
@@ -242,21 +242,21 @@ def _delete(ctxt: RequestContext, group: objects.Group,
 
 
 def reset_status(ctxt: RequestContext, group: objects.Group, status: str) -> None:
-    """Write the status as an administrator says."""
+    """Set the status that an administrator requests."""
     groups_db.overwrite(ctxt, group.id, {'status': status})
 
 
 def replicate(_ctxt: RequestContext, group: objects.Group, verb: str) -> None:
-    """Refuse a replication action, naming the first thing that stands in its way.
+    """Refuse a replication action, naming the first reason.
 
-    No driver of this release replicates groups, so none is ever accepted.
+    No driver of this release replicates groups, so no action is ever accepted.
 
-    :param verb: of states.GROUP_REPLICATION, or list_replication_targets.
+    :param verb: a verb of states.GROUP_REPLICATION, or list_replication_targets.
     :raises InvalidGroup: always.
     """
     if not any(group.group_type.is_(spec) for spec in REPLICATION_SPECS):
         raise exception.InvalidGroup(
-            reason=f'group type {group.group_type.name} has no replication')
+            reason=f'group type {group.group_type.name} does not enable replication')
     rule = states.GROUP.get(verb)
     if rule and group.status not in rule.allowed:
         raise exception.InvalidGroup(
@@ -272,8 +272,8 @@ def replicate(_ctxt: RequestContext, group: objects.Group, verb: str) -> None:
 
 
 def volume_types_of(ctxt: RequestContext, names_or_ids: Sequence[str]) -> list[objects.VolumeType]:
-    """The types of these names or ids.
+    """Return the types with these names or ids.
 
-    :raises VolumeTypeNotFound: there is none, or the caller may not see it.
+    :raises VolumeTypeNotFound: a type does not exist, or the caller has no access to it.
     """
     return [types_db.get_by_name_or_id(ctxt, each) for each in names_or_ids]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of images: volumes made from them, and made into them. What the caller may do with an
-image the image service decides, which is asked with his token."""
+"""Use cases of images: create volumes from images and images from volumes. The image service
+decides what the caller may do with an image; requests to it carry the token of the caller."""
 import contextlib
 from typing import Any
 
@@ -21,13 +21,13 @@ from cinder.rpc import volume as volume_rpc
 
 
 def find(ctxt: RequestContext, reference: str) -> dict[str, Any]:
-    """What the image service says of an image.
+    """Return the image as the image service describes it.
 
-    :param reference: its id, a URL that ends with that, or its name where no other has the same.
-    :raises InvalidInput: it is the name of none that the caller may see.
-    :raises ImageNotFound: the same of an id.
-    :raises ImageNameAmbiguous: several have the name.
-    :raises NoImageService, ImageServiceUnavailable: nobody can be asked.
+    :param reference: id of the image, a URL that ends with the id, or a unique name.
+    :raises InvalidInput: no image that the caller may see has that name.
+    :raises ImageNotFound: no image that the caller may see has that id.
+    :raises ImageNameAmbiguous: several images have the name.
+    :raises NoImageService, ImageServiceUnavailable: the image service cannot be reached.
     """
     service, image_id = glance.for_caller(ctxt), reference.rpartition('/')[2]
     is_id = uuidutils.is_uuid_like(image_id)
@@ -48,9 +48,9 @@ def find(ctxt: RequestContext, reference: str) -> dict[str, Any]:
 
 
 def volume_type_of(ctxt: RequestContext, image: dict[str, Any]) -> objects.VolumeType | None:
-    """The type that an image names for volumes whose request names none.
+    """Return the type that an image names for volumes whose request names none.
 
-    :raises InvalidInput: the caller knows no such type.
+    :raises InvalidInput: no type that the caller may use has that name.
     """
     name = image_properties.volume_type_of(image)
     if name is None:
@@ -65,38 +65,39 @@ def volume_type_of(ctxt: RequestContext, image: dict[str, Any]) -> objects.Volum
 
 
 def snapshot_of(ctxt: RequestContext, image: dict[str, Any]) -> objects.Snapshot | None:
-    """The snapshot that an image stands for which was made of a server without a local disk.
+    """Return the snapshot of an image that was created from a server without a local disk, or None.
 
-    :raises SnapshotNotFound: it is gone.
+    :raises SnapshotNotFound: the snapshot was deleted.
     """
     ident = image_properties.snapshot_of(image)
     return snapshots_db.get(ctxt, ident) if ident else None
 
 
 def require_usable(image: dict[str, Any], size: int, volume_type: objects.VolumeType) -> None:
-    """Refuse an image that cannot become a volume.
+    """Require that an image can be written to a volume.
 
-    :param size: of the volume in GiB.
-    :raises ImageUnacceptable: with what is in the way.
+    :param size: size of the volume in GiB.
+    :raises ImageUnacceptable: the image cannot be used, with the reason.
     :raises InvalidInput: volumes of the type are encrypted.
     """
     image_properties.require_usable(image, size)
     if volume_type.encryption:
         raise exception.InvalidInput(
-            reason=_('type %s is encrypted, and images cannot be written to encrypted volumes')
+            reason=_('images cannot be written to volumes of the encrypted type %s')
             % volume_type.name)
 
 
 def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
            container_format: str = 'bare', force: bool = False,
            **access: object) -> dict[str, Any]:
-    """Accept to make an image of a volume; returns what the image service says of the image.
+    """Accept the upload of a volume to a new image; return the image as the image service describes
+    it.
 
-    :param force: a volume in use may be taken, where enable_force_upload allows that.
-    :param access: visibility and protected, where the caller says.
+    :param force: allow a volume that is in use, if enable_force_upload is set.
+    :param access: visibility and protected, if the caller sets them.
     :raises InvalidVolume: the status forbids it, or the volume is encrypted.
-    :raises InvalidInput: the formats cannot be made here, or the image service has not got them.
-    :raises NoImageService, ImageServiceUnavailable: nobody keeps images.
+    :raises InvalidInput: this service cannot create the formats, or the image service refuses them.
+    :raises NoImageService, ImageServiceUnavailable: the image service cannot be reached.
     """
     verb = 'upload_image_force' if force and CONF.enable_force_upload else 'upload_image'
     _require_uploadable(volume, verb, disk_format, container_format)
@@ -118,11 +119,11 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
             reserved_ok: bool = False) -> None:
     """Accept to overwrite a volume with an image.
 
-    :param reserved_ok: one that is reserved may be overwritten.
-    :raises ConflictingVolumeState: several servers have it.
+    :param reserved_ok: allow a volume that is reserved.
+    :raises ConflictingVolumeState: the volume has several attachments.
     :raises InvalidVolume: the status forbids it, or the volume is encrypted.
-    :raises ImageNotFound, ImageUnacceptable: there is no such image, or it does not fit.
-    :raises NoImageService, ImageServiceUnavailable: nobody can be asked.
+    :raises ImageNotFound, ImageUnacceptable: the image does not exist, or does not fit.
+    :raises NoImageService, ImageServiceUnavailable: the image service cannot be reached.
     """
     verb = 'reimage_reserved' if reserved_ok else 'reimage'
     if len(volume.attachments or []) > 1:
@@ -143,16 +144,16 @@ def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
     _require_status(volume, verb)
     if volume.encrypted:
         raise exception.InvalidVolume(
-            reason=f'volume {volume.id} is encrypted, and would be of no use without its key')
+            reason=f'volume {volume.id} is encrypted: its image could not be used without the key')
     if CONF.image_conversion_disable and disk_format not in image_properties.PLAIN:
-        raise exception.InvalidInput(reason=_('this service converts no images: only raw can be '
-                                              'made'))
+        raise exception.InvalidInput(
+            reason=_('image conversion is disabled: disk_format must be raw'))
     if container_format == 'compressed':
-        raise exception.InvalidInput(reason=_('this service makes no compressed images'))
+        raise exception.InvalidInput(reason=_('container_format compressed is not supported'))
 
 
 def _require_status(volume: objects.Volume, verb: str) -> None:
-    """Refuse before the image service is asked what the transition would refuse."""
+    """Refuse what the transition would refuse, before the image service is used."""
     allowed = states.VOLUME[verb].allowed
     if volume.status not in allowed:
         raise exception.InvalidVolume(

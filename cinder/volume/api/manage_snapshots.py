@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of snapshots that exist on a back end already: list them, take them over, let them go.
-"""
+"""Use cases of snapshots that exist on a back end already: list, manage and unmanage them."""
 from cinder import exception, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
@@ -15,7 +14,7 @@ from cinder.volume.api import manage_volumes, volumes
 
 def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
                     **page: object) -> list[dict]:
-    """As manage_volumes.list_manageable."""
+    """Return a page of the snapshots that can be managed; see manage_volumes.list_manageable()."""
     manage_volumes.require_backend(ctxt, host, cluster)
     return volume_rpc.VolumeAPI().get_manageable_snapshots(ctxt, host, cluster, **page)
 
@@ -23,12 +22,12 @@ def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
 def manage(ctxt: RequestContext, volume: objects.Volume, *, reference: dict,
            name: str | None = None, description: str | None = None,
            metadata: dict | None = None) -> objects.Snapshot:
-    """Accept to take over a snapshot of a volume of ours.
+    """Accept to manage an existing snapshot of a volume.
 
-    :param reference: how the driver knows it.
-    :raises InvalidVolume: the volume is on no back end, or its status forbids it.
-    :raises ManageExistingAlreadyManaged: it is a snapshot of ours.
-    :raises QuotaError: the project has no room.
+    :param reference: identifies the snapshot for the driver, such as {'source-name': 'snap0'}.
+    :raises InvalidVolume: the volume has no back end, or its status forbids it.
+    :raises ManageExistingAlreadyManaged: the snapshot is managed already.
+    :raises QuotaError: the project has too little quota.
     """
     if volume.host is None:
         raise exception.InvalidVolume(reason=f'volume {volume.id} is on no back end')
@@ -61,7 +60,7 @@ def _record(ctxt: RequestContext, values: dict, volume: objects.Volume, metadata
 
 @session.retry_on_deadlock
 def unmanage(ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
-    """Accept to forget a snapshot whose data stays where it is.
+    """Accept to remove a snapshot from this service; its data stays on the storage.
 
     :raises InvalidSnapshot: the status or a group snapshot forbids it.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of volumes that exist on a back end already: list them, take them over, let them go."""
+"""Use cases of volumes that exist on a back end already: list, manage and unmanage them."""
 import uuid
 
 from cinder import exception, objects, quota
@@ -19,10 +19,11 @@ from cinder.volume.api import volume_actions, volumes
 
 def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
                     **page: object) -> list[dict]:
-    """What the back end 'host@backend', or that of the cluster, has to take over.
+    """Return a page of the volumes on the back end 'host@backend', or on that of the cluster, that
+    can be managed.
 
-    :param page: limit, offset, marker and sort, as VolumeAPI.get_manageable_volumes takes them.
-    :raises NotFound: there is no such host or cluster.
+    :param page: limit, offset, marker and sort; see VolumeAPI.get_manageable_volumes().
+    :raises NotFound: the host or cluster does not exist.
     :raises InvalidHost: it is down or disabled.
     """
     require_backend(ctxt, host, cluster)
@@ -30,7 +31,7 @@ def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
 
 
 def require_backend(ctxt: RequestContext, host: str | None, cluster: str | None) -> None:
-    """Exactly one of host and cluster is given, and it is known, up and enabled."""
+    """Require that the host or the cluster (exactly one is given) exists, is up and is enabled."""
     if host:
         services_db.get_by_host_binary(ctxt, host.partition('#')[0], 'cinder-volume')
     else:
@@ -42,20 +43,21 @@ def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
            cluster: str | None = None, name: str | None = None, description: str | None = None,
            volume_type: objects.VolumeType | None = None, metadata: dict | None = None,
            availability_zone: str | None = None, bootable: bool = False) -> objects.Volume:
-    """Accept to take a volume over; its size is found out by the back end.
+    """Accept to manage an existing volume; its back end finds out its size.
 
-    :param reference: how the driver knows it, such as {'source-name': 'lvol0'}.
-    :param host: 'host@backend' or 'host@backend#pool'; or, instead, the cluster.
+    :param reference: identifies the volume for the driver, such as {'source-name': 'lvol0'}.
+    :param host: 'host@backend' or 'host@backend#pool'; or the cluster instead.
     :raises InvalidHost: no enabled back end of that name is up.
     :raises InvalidVolumeType: the type is encrypted.
-    :raises ManageExistingAlreadyManaged: it is a volume of ours.
-    :raises QuotaError: the project has no room.
+    :raises ManageExistingAlreadyManaged: the volume is managed already.
+    :raises QuotaError: the project has too little quota.
     """
     volume_actions.check_destination(ctxt, host, cluster)
     volume_type = volume_type or types_db.default(ctxt)
     if volume_type.encryption:
         raise exception.InvalidVolumeType(
-            reason=f'type {volume_type.name} is encrypted, and what is taken over is not')
+            reason=f'type {volume_type.name} is encrypted; '
+                   'a volume on the storage cannot be managed with it')
     ident = id_in(CONF.volume_name_template, reference)
     if ident and backend_volumes.is_on_storage(ctxt, ident):
         raise exception.ManageExistingAlreadyManaged(volume_ref=reference['source-name'])
@@ -82,9 +84,9 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
 
 
 def id_in(template: str, reference: dict) -> str | None:
-    """The id in a name that this service gave; a driver may have put something in front.
+    """Return the id in a name that this service created, or None. A driver may have added a prefix.
 
-    :param template: such as 'volume-%s'.
+    :param template: template of names, such as 'volume-%s'.
     """
     head, _, tail = template.partition('%s')
     name = reference.get('source-name')
@@ -98,14 +100,14 @@ def id_in(template: str, reference: dict) -> str | None:
 
 @session.retry_on_deadlock
 def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
-    """Accept to forget a volume whose data stays where it is.
+    """Accept to remove a volume from this service; its data stays on the storage.
 
     :raises InvalidVolume: it is encrypted; or status, attachments, snapshots, a group or a
         migration forbid it.
     """
     if volume.encrypted:
         raise exception.InvalidVolume(
-            reason=f'volume {volume.id} is encrypted: without its key its data is lost')
+            reason=f'volume {volume.id} is encrypted: its data would be lost without its key')
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'unmanage', conditions=(
             requirements.not_attached, requirements.not_migrating, requirements.no_group,

@@ -11,7 +11,7 @@ from cinder.rpc import volume as volume_rpc
 
 
 class _Subject(NamedTuple):
-    """What the operation is about, in the terms of the journal."""
+    """The subject of the operation, with the attributes that the journal needs."""
 
     id: str
     project_id: str
@@ -20,11 +20,11 @@ class _Subject(NamedTuple):
 @session.retry_on_deadlock
 def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str | None,
              backend_id: str | None) -> None:
-    """Accept that a back end goes over to another copy.
+    """Accept the failover of a back end to another copy.
 
-    :param services: those that serve it: one, or all of `cluster`.
+    :param services: the services of the back end: one service, or all services of `cluster`.
     :param backend_id: id of the copy; 'default' is the primary, None lets the driver choose.
-    :raises InvalidInput: none of them is up, or the replication status forbids it.
+    :raises InvalidInput: no service is up, or the replication status forbids it.
     """
     service = next((each for each in services if each.is_up), None)
     if service is None:

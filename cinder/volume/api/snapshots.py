@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of snapshots."""
+"""Use cases of snapshots: create, delete, and change their rows."""
 from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import clusters as clusters_db
@@ -18,10 +18,10 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
            in_use_ok: bool = False) -> objects.Snapshot:
     """Accept a snapshot of a volume.
 
-    :param force: the caller says that a volume in use may be taken.
-    :param in_use_ok: the request's version takes volumes in use without being told.
+    :param force: allow a volume that is in use.
+    :param in_use_ok: the microversion of the request allows volumes in use without `force`.
     :raises InvalidVolume: the status forbids it.
-    :raises QuotaError: the project has no room.
+    :raises QuotaError: the project has too little quota.
     """
     values = {
         'project_id': volume.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
@@ -49,9 +49,9 @@ def _place(volume: objects.Volume) -> dict[str, str | None]:
 
 @session.retry_on_deadlock
 def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False) -> None:
-    """Accept the removal of a snapshot.
+    """Accept the deletion of a snapshot.
 
-    :param force: whatever its status is.
+    :param force: delete it in any status.
     :raises InvalidSnapshot: the status or a group snapshot forbids it.
     """
     volume = snapshot.volume
@@ -66,26 +66,26 @@ def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False
 
 
 def update(ctxt: RequestContext, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:
-    """Change display_name and display_description; returns the snapshot as it is now."""
+    """Change display_name and display_description; return the snapshot after the change."""
     snapshots_db.update(ctxt, snapshot.id, values)
     return snapshots_db.get(ctxt, snapshot.id)
 
 
 def reset_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str) -> None:
-    """Write the status as an administrator says."""
+    """Set the status that an administrator requests."""
     snapshots_db.overwrite(ctxt, snapshot.id, {'status': status})
 
 
 def update_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str,
                   progress: str | None = None) -> None:
-    """Take the progress of a snapshot that the compute service makes or removes.
+    """Record the progress of a snapshot that the compute service creates or deletes.
 
-    :raises InvalidSnapshot: the snapshot is not being made or removed, or `status` does not
-        follow from the present one.
+    :raises InvalidSnapshot: the snapshot is not being created or deleted, or `status` cannot follow
+        its current status.
     """
     if status not in states.SNAPSHOT_STATUS_UPDATES.get(snapshot.status, ()):
         raise exception.InvalidSnapshot(
-            reason=f"status '{status}' cannot follow the present status '{snapshot.status}'")
+            reason=f"status '{status}' cannot follow the current status '{snapshot.status}'")
     values = {'status': status}
     if progress:
         values['progress'] = progress
@@ -94,10 +94,13 @@ def update_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str,
 
 def set_metadata(ctxt: RequestContext, snapshot: objects.Snapshot, metadata: dict,
                  replace: bool = False) -> dict:
-    """Merge or replace the metadata; returns all of it."""
+    """Merge or replace the metadata; return all of it."""
     return snapshots_db.set_metadata(ctxt, snapshot.id, metadata, replace=replace)
 
 
 def delete_metadata(ctxt: RequestContext, snapshot: objects.Snapshot, key: str) -> None:
-    """Remove one key; SnapshotMetadataNotFound where it is not there."""
+    """Remove one key.
+
+    :raises SnapshotMetadataNotFound: the snapshot does not have the key.
+    """
     snapshots_db.delete_metadata(ctxt, snapshot.id, key)

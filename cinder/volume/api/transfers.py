@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of volume transfers: offer a volume, take it over with the key, withdraw the offer.
+"""Use cases of volume transfers: offer a volume, accept the offer with its key, withdraw the offer.
 
-Storage is not touched: only the rows change their project.
+The storage is not touched: only rows change their project.
 """
 import hmac
 import secrets
@@ -20,17 +20,17 @@ from cinder.objects import states
 
 def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None,
            no_snapshots: bool = False, encrypted_ok: bool = False) -> dict:
-    """Offer a volume to whoever has the key.
+    """Offer a volume to the project that has the key.
 
-    :param no_snapshots: leave its snapshots with the project that has them.
-    :param encrypted_ok: the request's version knows transfers of encrypted volumes.
-    :returns: columns of the transfer, and `auth_key`, which is told this once.
+    :param no_snapshots: leave the snapshots in their project.
+    :param encrypted_ok: the microversion of the request supports encrypted volumes.
+    :returns: columns of the transfer, and `auth_key`, which is returned only once.
     :raises InvalidVolume: status, encryption, group, migration or snapshots forbid it.
     """
     if volume.encrypted and (no_snapshots or not encrypted_ok):
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is encrypted and cannot be transferred '
-                   + ('without its snapshots' if encrypted_ok else 'by this version'))
+                   + ('without its snapshots' if encrypted_ok else 'before microversion 3.70'))
     key = _word(CONF.volume_transfer_key_length)
     salt = _word(CONF.volume_transfer_salt_length)
     return {**_offer(ctxt, volume, {
@@ -46,22 +46,23 @@ def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
         conditions.append(requirements.snapshots_available)
     with fault_points.around('transfer.create:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
-        # An offer is left where an administrator forced the status; its key must open nothing.
+        # An earlier offer is left when an administrator reset the status; its key must become
+        # invalid.
         transfers_db.forget_volume(ctxt, volume.id)
         return transfers_db.create(ctxt, values)
 
 
 def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
-    """Give the volume of a transfer, and its snapshots, to the caller's project.
+    """Move the volume of a transfer, and its snapshots, to the project of the caller.
 
-    :returns: the transfer, as it was offered.
-    :raises TransferNotFound: there is no such transfer, it has ended, or it is another project's
-        and the key is wrong: who has no key learns nothing of it.
+    :returns: the transfer as it was offered.
+    :raises TransferNotFound: the transfer does not exist or has ended; or the key is wrong and the
+        transfer belongs to another project, which must not learn of it.
     :raises InvalidAuthKey: the key is wrong.
-    :raises InvalidVolume: the volume or a snapshot of it went another way meanwhile.
-    :raises QuotaError: the project has no room.
+    :raises InvalidVolume: the status of the volume or of a snapshot was changed meanwhile.
+    :raises QuotaError: the project has too little quota.
     """
-    # The transfer and the volume are still another project's.
+    # The transfer and the volume still belong to another project.
     everywhere = ctxt.elevated()
     transfer = transfers_db.with_secret(everywhere, transfer_id)
     if not hmac.compare_digest(_digest(transfer['salt'], auth_key), transfer['crypt_hash']):
@@ -78,7 +79,7 @@ def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
     owner = {'project_id': destination, 'user_id': ctxt.user_id}
     conditions = () if transfer['no_snapshots'] else (requirements.snapshots_available,)
     with fault_points.around('transfer.accept:api:commit'), session.writer(ctxt):
-        # In one order everywhere, so that two transfers in opposite directions wait, not lock up.
+        # Always in the same order, so that two transfers in opposite directions cannot deadlock.
         for project_id in sorted({source, destination}):
             quotas_db.lock(ctxt, project_id)
         transfers_db.accept(ctxt, transfer['id'], destination)
@@ -92,14 +93,14 @@ def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
 
 @session.retry_on_deadlock
 def delete(ctxt: RequestContext, transfer: dict) -> None:
-    """Withdraw an offer; the volume can be used again.
+    """Withdraw an offer; the volume becomes available again.
 
-    :raises TransferNotFound: it was ended by another request.
+    :raises TransferNotFound: another request has ended it.
     """
     row = states.VOLUME['transfer_delete']
     with session.writer(ctxt):
         transfers_db.destroy(ctxt, transfer['id'])
-        # One that an administrator gave another status keeps it.
+        # A volume whose status was reset by an administrator keeps that status.
         volumes_db.finish_transition(ctxt, transfer['volume_id'], row.allowed[0], row.meanwhile, {})
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of the volume actions: the old way to attach, connections, revert and retype."""
+"""Use cases of the volume actions: attachments without attachment API, connections, revert and
+retype."""
 import contextlib
 import uuid
 
@@ -20,49 +21,50 @@ from cinder.volume.api import attachments
 
 
 def reserve(ctxt: RequestContext, volume: objects.Volume) -> None:
-    """Keep the volume for a server that is about to attach it."""
+    """Reserve the volume for a server that is about to attach it."""
     verb = 'reserve_multiattach' if volume.multiattach else 'reserve'
     volumes_db.transition(ctxt, volume, verb)
 
 
 @session.retry_on_deadlock
 def _leave(ctxt: RequestContext, volume: objects.Volume, verb: str) -> None:
-    """Go back to what the attachments say; nothing happens in any other status than the verb's."""
+    """Set the statuses that follow from the attachments. In a status that the verb does not allow,
+    nothing happens."""
     with contextlib.suppress(exception.InvalidVolume), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, **states.settle(
             attachment.attach_status for attachment in attachments_db.for_volume(ctxt, volume.id)))
 
 
 def reservation(volume: objects.Volume) -> objects.VolumeAttachment | None:
-    """The attachment that reserves the volume; None where none does, or os-reserve did.
+    """Return the attachment that reserves the volume; None when none does, or os-reserve did.
 
-    :raises InvalidVolume: several do, or a host has been told how to use the volume.
+    :raises InvalidVolume: several attachments do, or a host has received connection information.
     """
     present = volume.attachments or []
     connecting = [each.id for each in present if each.attach_status == 'attaching']
     if volume.status == 'attaching':
         if connecting:
             raise exception.InvalidVolume(
-                reason=f'volume {volume.id} is not only reserved: attachment '
-                       f'{", ".join(connecting)} connects it; delete that')
+                reason=f'volume {volume.id} is being connected by attachment '
+                       f'{", ".join(connecting)}; delete the attachment instead')
         return None
     found = [each for each in present if each.is_reservation]
     if found and volume.status not in ('reserved', 'in-use'):
         raise exception.InvalidVolume(
-            reason=f"volume {volume.id} is in status '{volume.status}'; what reserves it is "
-                   f'attachment {found[0].id}, which can be deleted')
+            reason=f"volume {volume.id} is in status '{volume.status}'; it is reserved by "
+                   f'attachment {found[0].id}; delete the attachment instead')
     if len(found) > 1:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is reserved by several attachments: '
-                   f'{", ".join(each.id for each in found)}; delete the one that is meant')
+                   f'{", ".join(each.id for each in found)}; delete one of them instead')
     return found[0] if found else None
 
 
 def unreserve(ctxt: RequestContext, volume: objects.Volume,
               attachment: objects.VolumeAttachment | None = None) -> None:
-    """Undo a reservation; without one nothing happens.
+    """End a reservation; nothing happens when there is none.
 
-    :param attachment: what reservation() found.
+    :param attachment: the result of reservation().
     :raises ConflictingVolumeState: see attachments.delete_row().
     """
     if attachment:
@@ -72,28 +74,30 @@ def unreserve(ctxt: RequestContext, volume: objects.Volume,
 
 
 def begin_detaching(ctxt: RequestContext, volume: objects.Volume) -> None:
-    """Announce that a server lets the volume go; nothing happens while it is migrated."""
+    """Set the status 'detaching' before a server detaches the volume; nothing happens while the
+    volume is being migrated."""
     if volume.migration_status not in (None, 'success', 'error', 'deleting'):
         return
     volumes_db.transition(ctxt, volume, 'begin_detaching', conditions=(requirements.is_attached,))
 
 
 def roll_detaching(ctxt: RequestContext, volume: objects.Volume) -> None:
-    """Take the announcement back; without one nothing happens."""
+    """Undo begin_detaching(); nothing happens in another status."""
     _leave(ctxt, volume, 'roll_detaching')
 
 
 @session.retry_on_deadlock
 def attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | None,
            host_name: str | None, mountpoint: str, mode: str | None) -> None:
-    """Record that a server or host has the volume.
+    """Record that a server or host uses the volume.
 
-    :param mountpoint: device name inside the server, such as '/dev/vdb'.
+    :param mountpoint: device name in the server, such as '/dev/vdb'.
     :raises InvalidVolume: the status forbids it, or the volume is read-only and `mode` is not.
     """
     readonly = (volume.admin_metadata or {}).get('readonly') == 'True'
     if readonly and mode == 'rw':
-        raise exception.InvalidVolume(reason=f'volume {volume.id} is read-only')
+        raise exception.InvalidVolume(
+            reason=f'volume {volume.id} is read-only; attach it with mode "ro"')
     mode = mode or ('ro' if readonly else 'rw')
     verb = 'attach_multiattach' if volume.multiattach else 'attach'
     with session.writer(ctxt):
@@ -114,7 +118,7 @@ def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAt
     if attachment_id is None:
         if len(present) > 1:
             raise exception.InvalidVolume(
-                reason=f'volume {volume.id} has several attachments, so attachment_id is needed')
+                reason=f'volume {volume.id} has several attachments; attachment_id is required')
         return next(iter(present.values()), None)
     if attachment_id not in present:
         raise exception.InvalidVolume(
@@ -123,9 +127,10 @@ def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAt
 
 
 def detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: str | None = None) -> None:
-    """Drop an attachment that was recorded by attach().
+    """Delete an attachment that attach() recorded.
 
-    :raises InvalidVolume: the attachment is not the volume's, or not named among several.
+    :raises InvalidVolume: the volume does not have the attachment, or has several and none is
+        named.
     :raises ConflictNovaUsingAttachment: see attachments.require_unused().
     """
     attachment = _pick(volume, attachment_id)
@@ -144,7 +149,7 @@ def _let_go(ctxt: RequestContext, volume: objects.Volume,
     else:
         attachments.disconnect(ctxt, volume, attachment)
         attachments.delete_row(ctxt, volume, attachment)
-        if not attachment.connector:  # else the back end told
+        if not attachment.connector:  # else the back end sends it
             notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
 
 
@@ -152,11 +157,11 @@ def force_detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: st
                  connector: dict | None = None) -> None:
     """Detach without asking the server, and end the access of its host.
 
-    :raises InvalidVolume: as detach(), or the volume is locked by a migration.
+    :raises InvalidVolume: as detach(), or a migration locks the volume.
     :raises ConflictNovaUsingAttachment: as detach().
     """
     attachment = _pick(volume, attachment_id)
-    # A connector may be that of any server.
+    # The connector may belong to any server.
     attachments.require_unused(ctxt, volume, (volume.attachments or []) if connector else
                                _connected(attachment))
     volumes_db.transition(ctxt, volume, 'force_detach')
@@ -166,16 +171,16 @@ def force_detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: st
 
 
 def initialize_connection(ctxt: RequestContext, volume: objects.Volume, connector: dict) -> dict:
-    """Export the volume to a connector; returns the connection info.
+    """Export the volume to a connector; return the connection information.
 
-    :raises InvalidVolume: no back end holds the volume.
+    :raises InvalidVolume: the volume has no back end.
     """
     return volume_rpc.VolumeAPI().initialize_connection(ctxt, _placed(volume), connector)
 
 
 def terminate_connection(ctxt: RequestContext, volume: objects.Volume,
                          connector: dict | None) -> None:
-    """End the export to a connector (None: to all).
+    """End the access of a connector (None: of all connectors).
 
     :raises ConflictNovaUsingAttachment: a server uses the volume; see attachments.require_unused().
     """
@@ -191,10 +196,10 @@ def _placed(volume: objects.Volume) -> objects.Volume:
 
 @session.retry_on_deadlock
 def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> None:
-    """Accept to take the volume back to its newest snapshot.
+    """Accept to revert the volume to its newest snapshot.
 
-    :raises InvalidInput: it is not the newest snapshot, or the sizes differ.
-    :raises ConflictingVolumeState: volume or snapshot are not available.
+    :raises InvalidInput: the snapshot is not the newest one, or the sizes differ.
+    :raises ConflictingVolumeState: the volume or the snapshot is not available.
     """
     newest = max(snapshots_db.for_volume(ctxt, volume.id), default=None,
                  key=lambda snapshot: (snapshot.created_at, snapshot.id))
@@ -203,7 +208,8 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
             reason=f'snapshot {snapshot_id} is not the newest one of volume {volume.id}')
     if newest.volume_size != volume.size:
         raise exception.InvalidInput(
-            reason=f'volume {volume.id} has {volume.size} GiB, its snapshot {newest.volume_size}')
+            reason=f'volume {volume.id} has {volume.size} GiB, but its snapshot has '
+                   f'{newest.volume_size} GiB')
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'revert')
         snapshots_db.transition(ctxt, newest, 'revert')
@@ -217,17 +223,18 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
 @session.retry_on_deadlock
 def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType,
            migration_policy: str = 'never') -> None:
-    """Accept another type for the volume, which stays on its back end if that has what it asks.
+    """Accept a new type for the volume. The volume stays on its back end if that satisfies the
+    type.
 
-    :param migration_policy: 'on-demand' lets it move to another back end otherwise.
-    :raises InvalidInput: the type is the same, or encrypted.
+    :param migration_policy: 'on-demand' allows a migration to another back end.
+    :raises InvalidInput: the type does not change, or is encrypted.
     :raises InvalidVolume: status, migration or group forbid it.
-    :raises QuotaError: the quota of the new type has no room.
+    :raises QuotaError: the quota of the new type is exceeded.
     """
     if new_type.id == volume.volume_type_id:
         raise exception.InvalidInput(reason=f'the volume has type {new_type.name} already')
     if new_type.encryption or volume.encrypted:
-        raise exception.InvalidInput(reason='encrypted types cannot be exchanged')
+        raise exception.InvalidInput(reason='retype from or to an encrypted type is not supported')
     if new_type.is_('multiattach') != volume.multiattach and volume.status != 'available':
         raise exception.InvalidInput(
             reason='multiattach can only be changed while the volume is available')
@@ -243,10 +250,10 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
 
 
 def check_destination(ctxt: RequestContext, host: str | None, cluster: str | None) -> None:
-    """Refuse a migration to where no volume service is up.
+    """Require that an enabled volume service of the destination is up.
 
-    :param host: 'host@backend#pool'; or, instead, a cluster name.
-    :raises InvalidHost: no such service, or it is down or disabled.
+    :param host: 'host@backend#pool'; or a cluster name instead.
+    :raises InvalidHost: the service does not exist, or is down or disabled.
     """
     wanted = host_names.backend_of(host or cluster)
     for service in services_db.list_all(ctxt, binary='cinder-volume'):
@@ -258,9 +265,9 @@ def check_destination(ctxt: RequestContext, host: str | None, cluster: str | Non
 
 @session.retry_on_deadlock
 def extend_completion(ctxt: RequestContext, volume: objects.Volume, error: bool) -> None:
-    """Finish or fail a growth that waited for the compute service.
+    """Finish or fail an extend that waited for the compute service.
 
-    :raises InvalidVolume: no growth is waiting.
+    :raises InvalidVolume: no extend is waiting.
     """
     if volume.status != 'extending' or not (volume.admin_metadata or {}).get('extend_new_size'):
         raise exception.InvalidVolume(reason=f'volume {volume.id} is not waiting for an extend')
@@ -269,7 +276,7 @@ def extend_completion(ctxt: RequestContext, volume: objects.Volume, error: bool)
         'status': volume.previous_status or 'in-use', 'size': new_size}
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'extend_completion', growth=0, **values)
-        # Another request may have completed it, and a new growth have begun.
+        # Another request may have completed it, and a new extend may have started.
         if not volumes_db.delete_admin_metadata(ctxt, volume.id, 'extend_new_size'):
             raise exception.InvalidVolume(reason=f'volume {volume.id} is not waiting for an extend')
         if error:

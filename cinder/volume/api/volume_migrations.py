@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of migrations: move a volume to another back end, or finish what others copied.
+"""Use cases of migrations: move a volume to another back end, or complete a copy.
 
-The others are the compute service, which copies what a server uses (volume/data/nova_swap.py).
+The compute service completes copies of volumes that servers use (volume/data/nova_swap.py).
 """
 import uuid
 
@@ -24,24 +24,25 @@ _NOT_COPIED = 'The compute service could not copy the volume.'
 @session.retry_on_deadlock
 def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, cluster: str | None,
             force_host_copy: bool = False, lock_volume: bool = False) -> None:
-    """Accept to move the volume to another back end.
+    """Accept the migration of the volume to another back end.
 
-    :param host: 'host@backend' or 'host@backend#pool'; or, instead, the cluster.
-    :param force_host_copy: copy the bytes even where the storage could move them itself.
-    :param lock_volume: nobody may use the volume meanwhile; else its use ends the migration.
+    :param host: 'host@backend' or 'host@backend#pool'; or the cluster instead.
+    :param force_host_copy: copy the data even if the storage could move the volume itself.
+    :param lock_volume: allow no use of the volume during the migration; otherwise a use ends the
+        migration.
     :raises InvalidHost: no enabled back end of that name is up, or the volume is there already.
     :raises InvalidVolume: status, snapshots, replication, a group or a migration forbid it.
     """
     volume_actions.check_destination(ctxt, host, cluster)
     if _is_there(volume, host, cluster):
-        raise exception.InvalidHost(reason=f'volume {volume.id} is there already')
+        raise exception.InvalidHost(reason=f'volume {volume.id} is already on {host or cluster}')
     locked = lock_volume and volume.status == 'available'
-    # The id of the volume to copy to is chosen here, so that a resumed copy finds it again.
+    # The id of the target volume is chosen here, so that a resumed copy finds it again.
     arguments = {'resource_backend': host or cluster, 'force_host_copy': force_host_copy,
                  'target_id': str(uuid.uuid4())}
     if locked:
         arguments['transition'] = 'migrate_locked'
-    # Cleared, it tells later whether the volume was used meanwhile.
+    # Cleared here, so that it tells later whether the volume was used meanwhile.
     values = {} if locked else {'previous_status': None}
     with fault_points.around('volume.migrate:api:commit'), session.writer(ctxt):
         volumes_db.transition(
@@ -62,14 +63,14 @@ def _is_there(volume: objects.Volume, host: str | None, cluster: str | None) -> 
 
 def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,
              error: bool = False) -> str:
-    """Finish what somebody else copied; returns the id under which the data is now.
+    """Complete a copy that another service made; return the id of the volume that has the data now.
 
-    :param target: what the bytes of `volume` were copied to.
-    :param error: the copy failed.
-    :raises InvalidVolume: the two are not in the same migration, or it is the service that
-        copies and it has not finished.
+    :param target: volume that the data of `volume` was copied to.
+    :param error: whether the copy failed.
+    :raises InvalidVolume: the volumes do not belong to the same migration, or this service is still
+        copying.
     """
-    # With the status 'error' the operation was not waited for any more, and the copy is there.
+    # In migration_status 'error' the operation has ended, but the copy exists.
     if not volume.migration_status and not target.migration_status:
         _move_attachments(ctxt, volume, target)
         return target.id
@@ -100,7 +101,7 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
 
 def _notify(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
             target: objects.Volume, error: bool) -> None:
-    """Tell how an operation ended that waited for this."""
+    """Send the notification of an operation that waited for this copy."""
     if error:
         notifications.operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
         return
@@ -111,7 +112,8 @@ def _notify(ctxt: RequestContext, operation: objects.Operation, volume: objects.
 @session.retry_on_deadlock
 def _finish(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume, error: bool,
             waiting: list[objects.Operation]) -> objects.Operation:
-    """End the migration in one transaction; returns the operation that removes what is left."""
+    """End the migration in one transaction; return the operation that deletes the volume that is no
+    longer needed."""
     with session.writer(ctxt):
         for operation in waiting:
             operations_db.force_claim(ctxt, operation)
@@ -121,7 +123,7 @@ def _finish(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume
             _change_places(ctxt, volume, target, bool(waiting))
             for operation in waiting:
                 operations_db.finish(ctxt, operation)
-        # The old place has what the row of the target stands for now.
+        # The row of the target now stands for the old storage.
         left = target if error else volume
         return operations_db.create(ctxt, 'volume.delete', target, **volumes.service_of(left))
 
@@ -141,10 +143,10 @@ def _call_off(ctxt: RequestContext, volume: objects.Volume, target: objects.Volu
 
 def _change_places(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,
                    used: bool) -> None:
-    """The volume gets the storage of the target, its type, and the attachments by which a server
-    uses that storage; those to the old storage end with it.
+    """Give the volume the storage and the type of the target, and the attachments by which a server
+    uses that storage. The attachments to the old storage are deleted.
 
-    :param used: a server uses it: if by no new attachment, then by the one that it has.
+    :param used: whether a server uses the volume: if not by a new attachment, then by its old one.
     """
     former, present = (attachments_db.for_volume(ctxt, each.id) for each in (volume, target))
     values = {}
@@ -169,7 +171,8 @@ def _change_places(ctxt: RequestContext, volume: objects.Volume, target: objects
 
 @session.retry_on_deadlock
 def _move_attachments(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume) -> None:
-    """Record that the servers that had one volume have the other, to which they copied it."""
+    """Record that the servers of one volume now use the other volume, to which they copied the
+    data."""
     with session.writer(ctxt):
         for attachment in volume.attachments or []:
             attachments_db.update(ctxt, attachment.id, {'volume_id': target.id})

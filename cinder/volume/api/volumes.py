@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use cases of volumes: create, delete, grow, and what changes only the rows.
+"""Use cases of volumes: create, delete, extend, and changes of rows only.
 
-The caller has authorized the request already. What must be done on storage is recorded as an
-operation in the same transaction; the message after the commit is only a nudge.
+The caller has authorized the request. Work on the storage is recorded as an operation in the same
+transaction; the message after the commit is only a hint.
 """
 import contextlib
 from collections.abc import Callable
@@ -34,17 +34,18 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
            scheduler_hints: dict | None = None,
            group: objects.Group | None = None,
            backup: objects.Backup | None = None, image: dict | None = None) -> objects.Volume:
-    """Accept a new volume; the scheduler places it and a volume service makes it.
+    """Accept a new volume; the scheduler places it and a volume service creates it.
 
-    :param size: GiB; may be left out with a snapshot, source volume or backup.
+    :param size: GiB; optional with a snapshot, source volume or backup.
     :param group: group that the volume joins, on the back end of the group.
-    :param backup: what a backup service writes to the volume once it is made.
-    :param image: what the image service says of the image whose disk the volume becomes.
-    :raises ImageUnacceptable: no volume of this size can be made of the image.
-    :raises InvalidInput: sizes, zones, encryption, or the group's types or back end do not fit.
-    :raises InvalidVolumeType, KeyManagerUnavailable: there can be no key for the type.
-    :raises InvalidGroup: the group is neither available nor being made.
-    :raises QuotaError: the project has no room.
+    :param backup: backup that is restored to the volume after its creation.
+    :param image: image (as the image service describes it) that is written to the volume.
+    :raises ImageUnacceptable: the image cannot be written to a volume of this size.
+    :raises InvalidInput: sizes, zones, encryption, or the types or back end of the group do not
+        fit.
+    :raises InvalidVolumeType, KeyManagerUnavailable: no key can be created for the type.
+    :raises InvalidGroup: the group is neither available nor being created.
+    :raises QuotaError: the project has too little quota.
     """
     size = _size(size, snapshot, source_volume, backup)
     if group is not None:
@@ -77,11 +78,11 @@ def _require_fit(group: objects.Group, volume_type: objects.VolumeType | None,
                  zone: str | None) -> None:
     if volume_type is None or volume_type.id not in group.volume_types:
         raise exception.InvalidInput(
-            reason=f'a volume of group {group.id} needs one of the types '
+            reason=f'a volume of group {group.id} must have one of the types '
                    f'{", ".join(group.volume_types)}')
     if zone and zone != group.availability_zone:
         raise exception.InvalidInput(
-            reason=f"group {group.id} is in zone '{group.availability_zone}'")
+            reason=f"zone '{zone}' is not zone '{group.availability_zone}' of group {group.id}")
 
 
 def _size(size: int | None, snapshot: objects.Snapshot | None,
@@ -91,7 +92,7 @@ def _size(size: int | None, snapshot: objects.Snapshot | None,
     if size is None:
         if least is None:
             raise exception.InvalidInput(
-                reason='size is needed unless a snapshot, source volume or backup is given')
+                reason='size is required unless a snapshot, source volume or backup is given')
         return least
     if least and size < least:
         raise exception.InvalidInput(
@@ -110,7 +111,7 @@ def _default_type(
 
 
 def _encrypted_volume_of(ctxt: RequestContext, backup: objects.Backup) -> objects.Volume | None:
-    """The volume whose type tells how the bytes of a backup are to be read, while it is there."""
+    """Return the volume whose type has the encryption of the backup, if it still exists."""
     if backup.encryption_key_id:
         with contextlib.suppress(exception.VolumeNotFound):
             return volumes_db.get(ctxt.elevated(), backup.volume_id)
@@ -126,7 +127,8 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
     source_volume = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
     if group is not None and group.status == 'creating':
-        # It has no back end yet, or its storage does not know it: the scheduler looks again.
+        # The group has no back end yet, or its storage does not know it: the scheduler tries again
+        # later.
         arguments['group_id'] = group.id
     backends = {host_names.backend_of(each.cluster_name or each.host)
                 for each in (source_volume, group) if each is not None and each.host}
@@ -165,10 +167,10 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
 
 def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,
            cascade: bool = False) -> None:
-    """Accept the removal of a volume; the key of an encrypted one goes at once.
+    """Accept the deletion of a volume; the key of an encrypted volume is deleted at once.
 
-    :param force: whatever its status is.
-    :param cascade: together with its snapshots.
+    :param force: delete it in any status.
+    :param cascade: delete its snapshots as well.
     :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
     """
     _delete(ctxt, volume, force, cascade)
@@ -181,11 +183,11 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
                   clusters_db.not_frozen(volume)]
     if not cascade:
         conditions.append(requirements.no_snapshots)
-    # With force it is taken in whatever status it is, so one may come until its row is ours.
+    # With force any status is allowed, so a reservation may be made until the row is locked.
     may_be_reserved = force or bool(volume.attachments)
     if not may_be_reserved:
         conditions.append(requirements.no_attachments)
-    # What could not be taken over was never ours: its data stays.
+    # A volume that could not be managed never belonged to this service: its data stays.
     ours = volume.status != 'error_managing'
     verb = 'forget' if not ours else 'force_delete' if force else 'delete'
     with fault_points.around('volume.delete:api:commit'), session.writer(ctxt):
@@ -196,7 +198,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
         if may_be_reserved:
             _end_reservations(ctxt, volume)
         if volume.host is None:
-            # The scheduler may have placed it since it was loaded; now its row is ours.
+            # The scheduler may have placed the volume since it was loaded; its row is locked now.
             volume = volumes_db.get(ctxt, volume.id)
         if volume.host is None:
             volumes_db.destroy(ctxt, volume.id)
@@ -211,16 +213,16 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
 
 
 def _end_reservations(ctxt: RequestContext, volume: objects.Volume) -> None:
-    """Let the attachments go with the volume that no host was told how to use.
+    """Delete the reservations of a volume that is being deleted.
 
-    :raises InvalidVolume: a host was.
+    :raises InvalidVolume: a host has received connection information.
     """
     present = attachments_db.for_volume(ctxt, volume.id)
     connected = [each.id for each in present if not each.is_reservation]
     if connected:
         raise exception.InvalidVolume(
             reason=f'volume {volume.id} is connected by attachment {", ".join(connected)}; '
-                   'detach it first, by force if need be')
+                   'detach it first, with force if necessary')
     for attachment in present:
         attachments_db.destroy(ctxt, attachment.id)
     if present:
@@ -228,7 +230,7 @@ def _end_reservations(ctxt: RequestContext, volume: objects.Volume) -> None:
 
 
 def service_of(volume: objects.Volume) -> dict[str, str | None]:
-    """Where the work on a volume is done."""
+    """Return the host and the cluster whose service works on the volume."""
     return {'host': host_names.backend_of(volume.host),
             'cluster': host_names.backend_of(volume.cluster_name)}
 
@@ -236,16 +238,17 @@ def service_of(volume: objects.Volume) -> dict[str, str | None]:
 @session.retry_on_deadlock
 def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
            attached_ok: bool = False) -> None:
-    """Accept the growth of a volume to `new_size` GiB.
+    """Accept to extend a volume to `new_size` GiB.
 
-    :param attached_ok: whether the request may grow a volume that is in use.
+    :param attached_ok: whether a volume in use may be extended.
     :raises InvalidVolume: the status forbids it.
-    :raises InvalidInput: the size would not grow.
-    :raises QuotaError: the project has no room.
+    :raises InvalidInput: the new size is not greater.
+    :raises QuotaError: the project has too little quota.
     """
     if new_size <= volume.size:
         raise exception.InvalidInput(
-            reason=f'new size {new_size} GiB must be greater than the present {volume.size} GiB')
+            reason=f'new size {new_size} GiB must be greater than the current size {volume.size} '
+                   f'GiB')
     verb = 'extend_attached' if attached_ok else 'extend'
     with fault_points.around('volume.extend:api:commit'), session.writer(ctxt):
         quota.check_growth(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)
@@ -260,9 +263,10 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
 
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, volume: objects.Volume, values: dict) -> objects.Volume:
-    """Change display_name and display_description; `metadata` among the values replaces all.
+    """Change display_name and display_description; `metadata` among the values replaces the
+    metadata.
 
-    :returns: the volume as it is now.
+    :returns: the volume after the change.
     """
     values = dict(values)
     metadata = values.pop('metadata', None)
@@ -278,14 +282,14 @@ def update(ctxt: RequestContext, volume: objects.Volume, values: dict) -> object
 @session.retry_on_deadlock
 def set_metadata(ctxt: RequestContext, volume: objects.Volume, metadata: dict,
                  replace: bool = False, matches: Callable[[dict], bool] | None = None) -> dict:
-    """Merge or replace the metadata; returns all of it.
+    """Merge or replace the metadata; return all of it.
 
-    :param still: whether the present metadata is what the caller built upon.
+    :param matches: returns whether the current metadata is what the caller expects.
     :raises PreconditionFailed: it is not.
     """
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'metadata')
-        # The transition has locked the row: what is read now stays until the commit.
+        # The transition has locked the row, so the metadata cannot change until the commit.
         if matches is not None and not matches(volumes_db.get(ctxt, volume.id).metadata):
             raise exception.PreconditionFailed()
         return volumes_db.set_metadata(ctxt, volume.id, metadata, replace=replace)
@@ -293,7 +297,10 @@ def set_metadata(ctxt: RequestContext, volume: objects.Volume, metadata: dict,
 
 @session.retry_on_deadlock
 def delete_metadata(ctxt: RequestContext, volume: objects.Volume, key: str) -> None:
-    """Remove one key; VolumeMetadataNotFound where it is not there."""
+    """Remove one key.
+
+    :raises VolumeMetadataNotFound: the volume does not have the key.
+    """
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'metadata')
         volumes_db.delete_metadata(ctxt, volume.id, key)
@@ -301,10 +308,10 @@ def delete_metadata(ctxt: RequestContext, volume: objects.Volume, key: str) -> N
 
 def reset_status(ctxt: RequestContext, volume: objects.Volume, status: str | None = None,
                  attach_status: str | None = None, migration_status: str | None = None) -> None:
-    """Write the statuses as an administrator says.
+    """Set the statuses that an administrator requests.
 
-    :raises InvalidVolume: 'in-use' is asked for without an attachment, or the status is one
-        that only the service may set.
+    :raises InvalidVolume: 'in-use' is requested for a volume without an attachment, or the status
+        may be set by the service only.
     """
     if status == 'in-use' and not volume.attachments:
         raise exception.InvalidVolume(
@@ -319,13 +326,13 @@ def reset_status(ctxt: RequestContext, volume: objects.Volume, status: str | Non
 
 
 def set_bootable(ctxt: RequestContext, volume: objects.Volume, bootable: bool) -> None:
-    """Set or clear the bootable mark."""
+    """Set or clear the bootable flag."""
     volumes_db.transition(ctxt, volume, 'set_bootable', bootable=bootable)
 
 
 @session.retry_on_deadlock
 def set_readonly(ctxt: RequestContext, volume: objects.Volume, readonly: bool) -> None:
-    """Say whether later attachments may write."""
+    """Set whether later attachments may write."""
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'update_readonly_flag')
         volumes_db.set_admin_metadata(ctxt, volume.id, {'readonly': str(readonly)})

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Use case of the cleanup of workers: have what dead services left taken over now, by whoever can.
+"""Use case of the workers API: have the unfinished operations of dead services resumed now by other
+services.
 
-What they left are the open rows of the operations journal.
+The unfinished operations are the open rows of the operations journal.
 """
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from cinder.rpc import cleanup
 
 
 class Asked(NamedTuple):
-    """The services whose left-overs somebody takes, and those for which nobody is there."""
+    """The services whose operations are resumed, and those for which no service is up."""
 
     cleaning: list[objects.Service]
     unavailable: list[objects.Service]
@@ -23,11 +24,12 @@ def clean_up(ctxt: RequestContext, *, host: str | None = None, cluster_name: str
              service_id: int | None = None, binary: str | None = None,
              is_up: bool | None = None, disabled: bool | None = None,
              resource_type: str | None = None, resource_id: str | None = None) -> Asked:
-    """Ask for the left-overs of the services that fit all that is given.
+    """Request that the unfinished operations of the selected services are resumed.
 
     :param host: 'host' with all its back ends, or 'host@backend'.
     :param resource_type: 'volume' or 'snapshot'.
-    :raises InvalidInput: a resource without a place has not exactly one left-over.
+    :raises InvalidInput: only a resource is given, and it does not have exactly one unfinished
+        operation.
     """
     wanted = {'host': host, 'cluster_name': cluster_name, 'binary': binary, 'is_up': is_up,
               'disabled': disabled}
@@ -51,13 +53,15 @@ def clean_up(ctxt: RequestContext, *, host: str | None = None, cluster_name: str
 
 def _place_of(ctxt: RequestContext, resource_id: str,
               resource_type: str | None) -> dict[str, str | None]:
-    """Filters that find the services to which the only left-over of a resource is addressed."""
+    """Return the filters that find the services to which the only unfinished operation of a
+    resource is addressed."""
     found = [operation for operation in operations_db.unfinished_for(ctxt, resource_id)
              if resource_type in (None, operation.resource_type)]
     if len(found) != 1:
         raise exception.InvalidInput(
-            reason=f'{resource_id} has {len(found)} left-overs, and exactly one is needed where '
-                   'neither service nor host nor cluster is given')
+            reason=f'{resource_id} has {len(found)} unfinished operations; exactly one is '
+                   f'required if '
+                   'neither service, host nor cluster is given')
     operation, = found
     if operation.stage == 'schedule':
         return {'binary': 'cinder-scheduler'}
@@ -67,8 +71,8 @@ def _place_of(ctxt: RequestContext, resource_id: str,
 
 
 def _helper(service: objects.Service, up: list[objects.Service]) -> objects.Service | None:
-    """The service itself, or another that is up and shares its work: the hosts of a cluster do,
-    and schedulers do."""
+    """Return the service itself, or another one that is up and shares its work: a host of its
+    cluster, or another scheduler."""
     sharing = [other for other in up if other.binary == service.binary and (
         other.id == service.id or service.binary == 'cinder-scheduler'
         or (service.cluster_name and other.cluster_name == service.cluster_name))]

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which availability zones there are, remembered for az_cache_duration seconds."""
+"""The availability zones, cached for az_cache_duration seconds."""
 import time
 
 from cinder import context, exception, objects
 from cinder.conf import CONF
 from cinder.db import services as services_db
 
-# Extra spec of a type that lists, with commas, the zones its volumes may be made in.
+# Extra spec of a type with the zones of its volumes, separated by commas.
 TYPE_ZONES = 'RESKEY:availability_zones'
 
 _cache: tuple[float, dict[str, bool]] = (0.0, {})
 
 
 def names(fresh: bool = False) -> dict[str, bool]:
-    """Zone name -> whether a volume service in it is enabled."""
+    """Return zone name -> whether a volume service in the zone is enabled."""
     global _cache
     expires, zones = _cache
     if fresh or time.monotonic() >= expires:
@@ -28,17 +28,17 @@ def names(fresh: bool = False) -> dict[str, bool]:
 
 def choose(wanted: str | None, volume_type: objects.VolumeType | None,
            source_zone: str | None) -> str | None:
-    """The zone for a new volume; None leaves the choice to the scheduler.
+    """Return the zone for a new volume; None leaves the choice to the scheduler.
 
-    :param wanted: zone the caller named.
-    :param source_zone: zone of the volume or snapshot that it is made from.
+    :param wanted: zone that the caller named.
+    :param source_zone: zone of the volume or snapshot that the volume is created from.
     :raises InvalidInput: the zone is unknown, or the source or the type does not allow it.
     """
     allowed = _type_zones(volume_type)
     if source_zone and CONF.cloned_volume_same_az:
         if wanted and wanted != source_zone:
             raise exception.InvalidInput(
-                reason=f"the volume must be made in zone '{source_zone}' of its source")
+                reason=f"zone '{wanted}' is not zone '{source_zone}' of the source")
         return source_zone
     zone = wanted or (None if allowed else
                       CONF.default_availability_zone or CONF.storage_availability_zone)
@@ -49,7 +49,7 @@ def choose(wanted: str | None, volume_type: objects.VolumeType | None,
     if names().get(zone) or names(fresh=True).get(zone):
         return zone
     if not wanted:
-        return None  # the configured default has no service: any zone will do
+        return None  # the configured default zone has no service: any zone is allowed
     if CONF.allow_availability_zone_fallback:
         return CONF.default_availability_zone or CONF.storage_availability_zone
     raise exception.InvalidAvailabilityZone(az=zone)

@@ -125,7 +125,7 @@ def test_of_a_snapshot(ctxt, volume, snapshot, deliver):
 
 def test_snapshots_that_do_not_fit(ctxt, bus, service, volume, snapshot):
     snapshot.volume_id = NOBODY
-    with pytest.raises(exception.InvalidSnapshot, match='not one of volume'):
+    with pytest.raises(exception.InvalidSnapshot, match='is not a snapshot of volume'):
         backups.create(ctxt, volume, snapshot=snapshot)
     snapshot.volume_id = volume.id
     snapshots_db.overwrite(ctxt, snapshot.id, {'status': 'error'})

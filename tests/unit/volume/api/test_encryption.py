@@ -71,7 +71,7 @@ def test_other_volumes_need_no_key_manager(ctxt):
 
 
 def test_without_a_key_manager_there_is_no_encrypted_volume(ctxt, secret, sent):
-    with pytest.raises(exception.InvalidVolumeType, match='no key manager is set up'):
+    with pytest.raises(exception.InvalidVolumeType, match='no key manager is configured'):
         volumes.create(ctxt, size=1, volume_type=secret)
     assert sent == [] and volumes_db.list_rows(ctxt).rows == []
 
@@ -142,8 +142,8 @@ def test_the_fixed_key_is_shared_and_stays(ctxt, secret):
 def test_encrypted_bytes_need_a_type_that_is_encrypted_so(ctxt, volume, secret, make_type,
                                                           key_manager):
     plain = types_db.default(ctxt)
-    for other, told in ((plain, 'is encrypted, but what is of type __DEFAULT__ is not encrypted'),
-                        (make_type('more', key_size=512), 'in another way than type more')):
+    for other, told in ((plain, 'is encrypted, but volumes of type __DEFAULT__ are not encrypted'),
+                        (make_type('more', key_size=512), 'differs from that of type more')):
         with pytest.raises(exception.InvalidInput, match=told):
             volumes.create(ctxt, source_volume=volume, volume_type=other)
     unencrypted = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available'})

@@ -343,7 +343,7 @@ def test_a_frozen_back_end_takes_no_work_on_groups(ctxt, make, member, sent):
 
 # --------------------------------------------------------------------------------- replication
 @pytest.mark.parametrize(('specs', 'values', 'verb', 'words'), [
-    ({}, {}, 'enable_replication', 'has no replication'),
+    ({}, {}, 'enable_replication', 'does not enable replication'),
     ({'group_replication_enabled': '<is> True'}, {'status': 'creating'}, 'enable_replication',
      'is in status'),
     ({'group_replication_enabled': '<is> True'}, {}, 'disable_replication', 'replication status'),

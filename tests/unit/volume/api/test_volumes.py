@@ -54,7 +54,7 @@ def test_size_comes_from_the_source_and_is_not_below_it(ctxt, make):
     assert (clone.size, clone.source_volid, clone.availability_zone) == (2, source.id, 'z1')
     with pytest.raises(exception.InvalidInput, match='smaller than the 2 GiB'):
         volumes.create(ctxt, size=1, source_volume=source)
-    with pytest.raises(exception.InvalidInput, match='size is needed'):
+    with pytest.raises(exception.InvalidInput, match='size is required'):
         volumes.create(ctxt)
 
 

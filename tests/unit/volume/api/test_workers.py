@@ -74,5 +74,5 @@ def test_a_resource_leads_to_its_place(ctxt, asked, place, expected):
     assert asked[0][-1] == volume.id
     for wanted in ({'resource_id': 'none'}, {'resource_id': volume.id,
                                              'resource_type': 'snapshot'}):
-        with pytest.raises(exception.InvalidInput, match='0 left-overs'):
+        with pytest.raises(exception.InvalidInput, match='0 unfinished operations'):
             workers.clean_up(ctxt, **wanted)
