@@ -15,7 +15,7 @@ from tests.functional.test_paused import is_stopped
 
 # A copy of so many bytes takes longer than it takes to lose its lock.
 MIB = 24
-STOPS = 'stops and is given back'
+STOPS = 'stops and is released to the journal'
 POINT = 'volume.create:driver:before'
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What moves the bytes of volumes: copies, images, devices of other hosts, sources of volumes."""
+"""Data of volumes: copies, images, devices of other hosts, and the sources of new volumes."""

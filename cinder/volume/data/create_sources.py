@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ways to fill a new volume: empty, from a snapshot, from another volume; and the generic way,
-copying bytes, where a driver lacks its own. Any number of volumes are filled from one source at
-a time, while the source is attached and detached; what ends its bytes waits for them."""
+"""Ways to fill a new volume: empty, from a snapshot, or from another volume. Any number of volumes
+are filled from one source at a time, while the source is attached and detached; an operation that
+removes or changes the data of the source waits for them."""
 import contextlib
 from collections.abc import Iterator
 from types import ModuleType
@@ -15,10 +15,10 @@ from cinder.volume.host import locks
 
 
 def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.Volume) -> dict:
-    """Make the volume on storage; returns the columns to store.
+    """Create the volume on the storage; return the columns to store.
 
-    :raises VolumeNotFound, SnapshotNotFound: the source is gone.
-    :raises NotYet: something is being done to it.
+    :raises VolumeNotFound, SnapshotNotFound: the source was deleted.
+    :raises NotYet: another operation works on the source.
     """
     if volume.source_volid:
         return _clone(driver, ctxt, volume)
@@ -43,6 +43,6 @@ def _from_snapshot(driver: driver_api.VolumeDriver, ctxt: RequestContext,
 
 @contextlib.contextmanager
 def _reading(table: ModuleType, ctxt: RequestContext, ident: str) -> Iterator[locks.Source]:
-    """The source as it is while nobody may remove or replace its bytes."""
+    """Yield the source while no operation may remove or replace its data."""
     with locks.reading(table.get(ctxt, ident)):
         yield table.get(ctxt, ident)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Groups on storage that knows none: the generic way, member by member with what every driver has.
+"""Groups on storage that has none: each member is handled separately, by the methods that every
+driver has.
 
-Snapshots that are taken so are of different moments; manager/group_snapshots.py marks them.
+Such snapshots are not consistent; manager/group_snapshots.py marks them.
 """
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
@@ -14,12 +15,12 @@ Copy = tuple[objects.Volume, objects.Volume | objects.Snapshot]
 
 
 class GenericGroups(driver_api.Groups):
-    """The capability `Groups` on top of a driver that lacks it.
+    """The capability `Groups` for a driver that lacks it.
 
-    :param driver: makes and removes the members.
-    :param fill: (volume) -> fields, makes one volume from the source that its row names.
-    :param gone: is told of each member that was removed, as the next one may fail.
-    :param close: ends the export of a volume that is to be removed.
+    :param driver: creates and deletes the members.
+    :param fill: (volume) -> fields; creates one volume from the source that its row names.
+    :param gone: called for each member that was deleted, because the next one may fail.
+    :param close: removes the export of a volume that is about to be deleted.
     """
 
     def __init__(self, driver: driver_api.VolumeDriver,
@@ -29,15 +30,15 @@ class GenericGroups(driver_api.Groups):
         self.driver, self.fill, self.gone, self.close = driver, fill, gone, close
 
     def create_group(self, group: objects.Group) -> driver_api.Fields:
-        """Nothing to make: membership is in our rows only."""
+        """Do nothing: only rows record the members."""
 
     def update_group(self, group: objects.Group, added: list[objects.Volume],
                      removed: list[objects.Volume]) -> driver_api.Fields:
-        """Nothing to change on the storage."""
+        """Do nothing on the storage."""
 
     def delete_group(self, group: objects.Group, volumes: list[objects.Volume]) -> None:
         for volume in volumes:
-            # A creation that is still at work ends first; then there is something to remove.
+            # A creation that is still running ends first; then there is something to delete.
             with locks.unread(volume), locks.held(f'volume-{volume.id}'):
                 self.close(volume)
                 self.driver.delete_volume(volume)
@@ -67,17 +68,17 @@ class GenericGroups(driver_api.Groups):
 def quiesced(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
              unread: Iterable[locks.Source] = (),
              reading: Iterable[locks.Source] = ()) -> Iterator[None]:
-    """Keep others away while a driver's own way with groups is at work. The generic way takes the
+    """Keep other operations away while the driver handles a group itself. GenericGroups takes the
     same locks one by one.
 
-    :param volume_ids: on which nothing else is done.
-    :param unread: whose bytes nobody reads.
-    :param reading: whose bytes nobody ends.
-    :raises NotYet: somebody does.
+    :param volume_ids: volumes that no other operation may change.
+    :param unread: sources whose data no copy may read.
+    :param reading: sources whose data no operation may remove or change.
+    :raises NotYet: another operation or copy does.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(driver, driver_api.Groups):
-            # In one order, so that two groups cannot wait for each other.
+            # In a fixed order, so that two groups cannot deadlock.
             for take, sources in ((locks.unread, unread), (locks.reading, reading)):
                 for source in sorted(sources, key=lambda each: each.id):
                     stack.enter_context(take(source))
@@ -89,7 +90,7 @@ def quiesced(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
 def for_driver(driver: driver_api.VolumeDriver, fill: Callable[[objects.Volume], driver_api.Fields],
                gone: Callable[[objects.CinderObject], None] = lambda _member: None,
                close: Callable[[objects.Volume], None] = lambda _volume: None) -> driver_api.Groups:
-    """The driver's own way with groups, or the generic one."""
+    """Return the driver if it handles groups itself, else GenericGroups."""
     if isinstance(driver, driver_api.Groups):
         return driver
     return GenericGroups(driver, fill, gone, close)

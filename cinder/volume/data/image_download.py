@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The data of an image in a file of this host: fetched, checked, and made the bytes of a disk.
-No volume is touched before all of that is done."""
+"""Images as files of this host: downloaded, checked and converted to raw. No volume is touched
+before all of this is done."""
 import contextlib
 import hashlib
 import os
@@ -18,20 +18,21 @@ from cinder.i18n import _
 from cinder.image import glance, image_convert, image_properties
 
 LOG = logging.getLogger(__name__)
-# Digests of an image that are believed, the other one is only good against accidents.
+# Digests of an image that are trusted; any other one only detects accidental damage.
 _STRONG = ('sha256', 'sha384', 'sha512')
 
 
 @contextlib.contextmanager
 def disk(images: glance.Images, image: dict[str, Any], host: str, largest: int,
          report: Callable[[int], None]) -> Iterator[str]:
-    """Path of a file with the bytes of the disk that an image holds, for the length of a block.
+    """Yield the path of a file with the raw data of an image.
 
-    :param host: 'host@backend' on whose behalf it is fetched.
-    :param largest: bytes that the disk may have.
-    :param report: is told from time to time how many bytes of the image are here.
-    :raises ImageUnacceptable: it is not what it is said to be, damaged, dangerous or too big.
-    :raises ImageServiceUnavailable: it cannot be fetched.
+    :param host: 'host@backend' for which it is downloaded.
+    :param largest: most bytes that the raw data may have.
+    :param report: called from time to time with the number of bytes that were downloaded.
+    :raises ImageUnacceptable: the image has another format than it says, or is damaged, unsafe or
+        too big.
+    :raises ImageServiceUnavailable: the image cannot be downloaded.
     """
     with contextlib.ExitStack() as stack:
         fetched = stack.enter_context(image_convert.temporary(image['id'], host))
@@ -43,15 +44,16 @@ def disk(images: glance.Images, image: dict[str, Any], host: str, largest: int,
         if size > largest:
             raise exception.ImageUnacceptable(
                 image_id=image['id'],
-                reason=_('its disk has %d GiB') % image_properties.gibibytes(size))
+                reason=_('its virtual size of %d GiB is larger than the volume')
+                % image_properties.gibibytes(size))
         raw = stack.enter_context(image_convert.temporary(image['id'], host))
         try:
             image_convert.to_disk(fetched, raw, image['disk_format'], size)
         except processutils.ProcessExecutionError as exc:
-            LOG.warning('Image %s cannot be converted: %s', image['id'], exc)
+            LOG.warning('Image %s could not be converted: %s', image['id'], exc)
             raise exception.ImageUnacceptable(
                 image_id=image['id'], reason=_('it cannot be converted')) from exc
-        os.truncate(fetched, 0)  # it may be gigabytes that nobody needs any more
+        os.truncate(fetched, 0)  # frees gigabytes that are no longer needed
         image_convert.whole_blocks(raw)
         yield raw
 
@@ -60,7 +62,7 @@ def _fetch_patiently(images, image, path, report) -> int | None:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
         stop=tenacity.stop_after_attempt(CONF.glance_num_retries + 1), reraise=True,
-        before_sleep=lambda state: LOG.warning('Image %s is fetched again from its start: %s',
+        before_sleep=lambda state: LOG.warning('Image %s is downloaded again from its start: %s',
                                                image['id'],
                                                state.outcome.exception().kwargs['reason']))
     return retrying(_fetch, images, image, path, report)
@@ -68,7 +70,7 @@ def _fetch_patiently(images, image, path, report) -> int | None:
 
 def _fetch(images: glance.Images, image: dict[str, Any], path: str,
            report: Callable[[int], None]) -> int | None:
-    """Write the data of an image to a file, as inspection.require_safe() returns."""
+    """Write the data of an image to a file; return the result of image_convert.require_safe()."""
     digest, expected = _digest(image)
     done, total = 0, image['size']
     seen = image_convert.inspected(images.download(image['id']))
@@ -83,15 +85,15 @@ def _fetch(images: glance.Images, image: dict[str, Any], path: str,
         file.truncate(done)
     if done != total:
         raise exception.ImageServiceUnavailable(
-            reason=f'it sent {done} bytes of image {image["id"]}, which has {total}')
+            reason=f'it sent {done} bytes of the {total} bytes of image {image["id"]}')
     if expected and digest.hexdigest() != expected:
         raise exception.ImageUnacceptable(
-            image_id=image['id'], reason=_('its data was damaged: the checksum is another'))
+            image_id=image['id'], reason=_('its data is damaged: the checksum does not match'))
     return image_convert.require_safe(seen, image['id'], image['disk_format'])
 
 
 def _digest(image: dict[str, Any]) -> tuple[Any, str | None]:
-    """What computes the checksum of an image, and the one that it is said to have."""
+    """Return the object that computes the checksum of an image, and the expected checksum."""
     if image.get('os_hash_algo') in _STRONG and image.get('os_hash_value'):
         return hashlib.new(image['os_hash_algo']), image['os_hash_value']
     return hashlib.md5(usedforsecurity=False), image.get('checksum')

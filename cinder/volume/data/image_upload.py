@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of a volume as the data of an image: read or converted, and sent to the image service.
-"""
+"""The data of a volume as the data of an image: read or converted, and sent to the image
+service."""
 import contextlib
 import os
 from collections.abc import Callable, Iterator
@@ -16,22 +16,22 @@ from cinder.volume.data import volume_copy
 from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
-# Seconds in which the image service finds out that a transfer has broken off.
+# Seconds in which the image service detects that a transfer was interrupted.
 SETTLING = 30
 
 
 @contextlib.contextmanager
 def data(backend: backends.Backend, volume: objects.Volume, image_id: str,
          disk_format: str) -> Iterator[tuple[str, int]]:
-    """Path of a file or device that begins with the data of an image of the volume, and how many
-    bytes that are, for the length of a block.
+    """Yield the path of a file or device that starts with the data of an image of the volume, and
+    the number of bytes.
 
-    :raises ProcessExecutionError: it cannot be converted.
+    :raises ProcessExecutionError: the data cannot be converted.
     """
     path, size = backend.driver.local_path(volume), volume.size * image_properties.GIB
     with contextlib.ExitStack() as stack:
         if not os.access(path, os.R_OK):
-            # Devices are root's: dd reads them for us.
+            # Only root may read devices: dd reads them for this process.
             mine = stack.enter_context(image_convert.temporary(image_id, backend.host))
             os.truncate(mine, size)
             for _done in volume_copy.copy(path, mine, size, reads_zeros=True,
@@ -47,16 +47,17 @@ def data(backend: backends.Backend, volume: objects.Volume, image_id: str,
 
 
 def _forget(path: str) -> None:
-    """What is kept of a device in memory may be older than what an initiator wrote to it."""
+    """Drop the cached data of a device, which may be older than what an initiator wrote to it."""
     with open(path, 'rb', buffering=0) as file:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def is_whole(images: glance.Images, image_id: str) -> bool | None:
-    """Whether an image has its data; False when it waits for it, None when somebody sends it, or
-    died when he did: then it waits for data again in a moment.
+    """Return whether an image has its data; False when it waits for data, None when a transfer is
+    running or was just interrupted. After an interruption the image waits for data again in a
+    moment.
 
-    :raises ImageUnacceptable: neither, and it does not get there.
+    :raises ImageUnacceptable: the image is in another status.
     """
     status = images.show(image_id)['status']
     if status == 'saving':
@@ -67,28 +68,29 @@ def is_whole(images: glance.Images, image_id: str) -> bool | None:
 
 
 def not_taking(image_id: str, status: str = 'saving') -> exception.ImageUnacceptable:
-    """The error of an image that takes no data."""
+    """Return the error of an image that accepts no data."""
     return exception.ImageUnacceptable(
-        image_id=image_id, reason=_("it takes no data in status '%s'") % status)
+        image_id=image_id, reason=_("it accepts no data in status '%s'") % status)
 
 
 def send(images: glance.Images, image_id: str, path: str, size: int, throttle: Throttle,
          report: Callable[[int], None]) -> None:
-    """Give an image its data, once.
+    """Send the data of an image once.
 
-    :param report: is told from time to time how many bytes are sent.
-    :raises ImageServiceUnavailable, ImageConflict: the service does not take it, or not all.
+    :param report: called from time to time with the number of bytes that were sent.
+    :raises ImageServiceUnavailable, ImageConflict: the service does not accept the data, or not all
+        of it.
     """
     images.upload(image_id, _read(path, size, throttle, report))
 
 
 def require_all(images: glance.Images, image_id: str, size: int) -> None:
-    """:raises ImageUnacceptable: the image has not so many bytes."""
+    """:raises ImageUnacceptable: the image does not have `size` bytes."""
     kept = images.show(image_id)['size']
     if kept != size:
         raise exception.ImageUnacceptable(
             image_id=image_id,
-            reason=_('the image service kept %(kept)s bytes of %(size)d')
+            reason=_('the image service stored %(kept)s of %(size)d bytes')
             % {'kept': kept, 'size': size})
 
 

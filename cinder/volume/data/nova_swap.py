@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes in use that move: only the compute service, which sees what servers write, copies them.
+"""Migration of volumes in use: only the compute service, which sees what servers write, can copy
+them.
 
-It is asked to, takes the new volume by an attachment, copies, and tells the API that it is done
-(volume/api/volume_migrations.py), which ends the operation. Until then that waits in the journal.
+It is requested to copy the volume, attaches the new volume, copies, and reports the end to the API
+(volume/api/volume_migrations.py), which ends the operation. Until then the operation waits in the
+journal.
 """
 from typing import NoReturn
 
@@ -17,10 +19,10 @@ from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two looks at most: they are for what is not told.
+# Most seconds between two checks; they find what is not reported.
 LOOK_PAUSE = 5
 # Seconds without an attachment to the new volume after which the compute service has given up: it
-# makes one before it says yes, and keeps it until it tells how it ended.
+# creates one before it accepts the request, and keeps it until it reports the end.
 BEGIN_SECONDS = 60
 # Argument of the operation: the server that uses the volume.
 SERVER = 'server_id'
@@ -29,37 +31,38 @@ ASKED = 'asked'
 
 
 class UnderWay(exception.CinderException):
-    """The compute service may still be writing to the new volume, which has to stay."""
+    """The compute service may still be writing to the new volume, which must not be deleted."""
 
-    message = _('The compute service did not tell in time whether volume %(target_id)s is a copy. '
-                'An administrator who knows ends it with os-migrate_volume_completion.')
+    message = _('The compute service did not report in time whether volume %(target_id)s is a '
+                'complete copy. An administrator can end the migration with '
+                'os-migrate_volume_completion.')
     safe = True
 
 
 def server_of(ctxt: RequestContext, volume: objects.Volume) -> str:
-    """The one server that uses the volume and can be asked.
+    """Return the only server that uses the volume.
 
-    :raises InvalidVolume: there is none, or several.
+    :raises InvalidVolume: there is none, or several, or no compute service is configured.
     """
     servers = {each.instance_uuid for each in attachments_db.for_volume(ctxt, volume.id)
                if each.attach_status == 'attached'}
     if not compute.is_configured():
         raise exception.InvalidVolume(
-            reason=_('it is in use, and only the compute service could copy it then'))
+            reason=_('it is in use, and no compute service is configured ([nova]) to copy it'))
     if len(servers) != 1 or None in servers:
         raise exception.InvalidVolume(
-            reason=_('it is in use, and not by exactly one server, which could copy it'))
+            reason=_('it is in use, but not by exactly one server, which could copy it'))
     return servers.pop()
 
 
 def look(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
          target: objects.Volume) -> NoReturn:
-    """Have the server copy the volume, and look how far it is. What has begun is not asked for
-    twice, and the API, which is told how it ended, ends the operation.
+    """Request the copy from the compute service, and check its progress. A copy that has started is
+    not requested again; the API ends the operation when the copy ends.
 
-    :raises NotYet: it may still copy.
-    :raises Invalid: the compute service refuses, or gave up.
-    :raises UnderWay: it did not come to an end in time.
+    :raises NotYet: the copy may still be running.
+    :raises Invalid: the compute service refuses, or has given up.
+    :raises UnderWay: the copy did not end in time.
     """
     if ASKED not in operation.arguments:
         if not has_begun(ctxt, operation):
@@ -73,20 +76,20 @@ def look(ctxt: RequestContext, operation: objects.Operation, volume: objects.Vol
     if begun:
         raise exception.NotYet(LOOK_PAUSE, 'the compute service to copy it')
     operations.wait(
-        ctxt, operation, 'the compute service to begin or to tell how it ended',
+        ctxt, operation, 'the compute service to start or to report the end',
         within=BEGIN_SECONDS, longest=LOOK_PAUSE,
-        otherwise=exception.InvalidVolume(reason=_('the compute service gave it up')))
+        otherwise=exception.InvalidVolume(reason=_('the compute service gave up the copy')))
 
 
 def _ask(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
          target: objects.Volume) -> None:
-    """:raises NotYet: the compute service gives no answer.
-    :raises Invalid: it refuses, or gives no answer for long.
+    """:raises NotYet: the compute service does not answer.
+    :raises Invalid: it refuses, or does not answer for long.
     """
     try:
         compute.swap(operation.arguments[SERVER], volume.id, target.id)
     except (exception.ServiceUnavailable, exception.ComputeRefused) as exc:
-        # Without an answer, or after an earlier question, it may be about it.
+        # Without an answer, or after an earlier request, the copy may be running.
         if has_begun(ctxt, operation):
             return
         if isinstance(exc, exception.ComputeRefused):
@@ -98,5 +101,5 @@ def _ask(ctxt: RequestContext, operation: objects.Operation, volume: objects.Vol
 
 
 def has_begun(ctxt: RequestContext, operation: objects.Operation) -> bool:
-    """Whether a server may be writing to the new volume."""
+    """Return whether a server may be writing to the new volume."""
     return bool(attachments_db.for_volume(ctxt, operation.arguments['target_id']))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes of other machines as devices of this one, through os-brick, while their bytes are copied.
-What the other machine exports is what any initiator would get of it."""
+"""Volumes of other machines, attached as devices of this one by os-brick while their data is
+copied. The other machine exports them as to any initiator."""
 import contextlib
 import os
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from cinder.rpc import volume as volume_rpc
 
 
 class Initiator:
-    """This machine as a client of exports.
+    """This machine as an initiator.
 
-    :param configuration: options of the back end on whose behalf it connects
+    :param configuration: options of the back end for which it connects
     """
 
     def __init__(self, configuration: Any) -> None:
@@ -25,17 +25,17 @@ class Initiator:
         self._scans = configuration.num_volume_device_scan_tries
 
     def connector(self) -> dict[str, Any]:
-        """How this machine names itself."""
+        """Return the connector properties of this machine."""
         return _os_brick().get_connector_properties(
             '', CONF.my_ip, self._multipath, self._enforce, host=CONF.host)
 
     def connect(self, info: dict[str, Any]) -> str:
-        """The device that a connection makes; one that is there already is taken."""
+        """Return the device of a connection; an existing one is reused."""
         return self._protocol(info).connect_volume(info['data'])['path']
 
     def disconnect(self, info: dict[str, Any]) -> None:
-        """End a connection of connect(), of a former process too."""
-        # What was copied is on the volume: dd synchronizes each piece.
+        """End a connection of connect(), also one of a former process."""
+        # The copied data is on the volume: dd synchronizes each piece.
         self._protocol(info).disconnect_volume(info['data'], None, force=True, ignore_errors=True)
 
     def _protocol(self, info):
@@ -47,7 +47,7 @@ class Initiator:
 @contextlib.contextmanager
 def connected(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
               initiator: Initiator) -> Iterator[str]:
-    """Connect a volume that another machine exports; yields its device here.
+    """Attach a volume that another machine exports; yield its device on this machine.
 
     :raises InvalidVolume: it is not exported to other machines
     """
@@ -64,7 +64,7 @@ def connected(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
 
 def release(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
             initiator: Initiator) -> None:
-    """End what a process that died in connected() left."""
+    """End the connection that a process left when it died in connected()."""
     connector = initiator.connector()
     try:
         initiator.disconnect(_information(ctxt, api, volume, connector))
@@ -75,14 +75,15 @@ def release(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
 def _information(ctxt: RequestContext, api, volume, connector):
     info = api.initialize_connection(ctxt, volume, connector)
     if info['driver_volume_type'] == 'local':
-        # A path of the other machine may be something else here.
+        # A path of the other machine may be another file here.
         raise exception.InvalidVolume(
-            reason=_('the new back end is on another machine, to which it exports nothing'))
+            reason=_('the new back end is on another machine and exports volumes only locally'))
     return info
 
 
 def _os_brick():
-    # A second and tens of megabytes that only those pay who copy between machines.
+    # Imported here: it takes a second and tens of megabytes, which only copies between machines
+    # need.
     import os_brick
     from os_brick import privileged
     from os_brick.initiator import connector

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes from one volume to another on the same machine, in pieces, so that the work can be followed
-and, after an interruption, go on where it stopped."""
+"""Copies data from one volume to another on the same machine, in pieces, so that the progress can
+be reported and an interrupted copy continues where it stopped."""
 import os
 import stat
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.privsep import command
 from cinder.volume.host import backend as backends
 
-# Bytes between two reports; what an interruption may repeat.
+# Bytes between two reports of progress; at most so many are copied again after an interruption.
 PIECE = 256 * 1024 ** 2
 
 
 def mover_of(backend: backends.Backend) -> block_copy.Blocks:
-    """How a back end moves bytes between devices."""
+    """Return the object that copies data between the devices of a back end."""
     driver = backend.driver
     return block_copy.Blocks(driver.executor or command.execute,
                              backend.configuration.volume_dd_blocksize, throttle=driver.throttle)
@@ -24,12 +24,13 @@ def mover_of(backend: backends.Backend) -> block_copy.Blocks:
 
 def copy(source: str, target: str, size: int, start: int = 0, *, reads_zeros: bool = False,
          mover: block_copy.Blocks, throttle: Throttle = UNLIMITED) -> Iterator[int]:
-    """Copy `size` bytes and yield, after each piece that is on disk, how many are done.
+    """Copy `size` bytes; yield, after each piece that is on disk, the number of bytes that are
+    done.
 
-    :param start: bytes that are done already.
+    :param start: bytes that were copied before.
     :param reads_zeros: the target reads zeros where it was never written, so zeros are skipped.
-    :param mover: for what is not two files.
-    :param throttle: for what is.
+    :param mover: copies devices.
+    :param throttle: limits copies between two files.
     """
     between_files = reads_zeros and all(
         stat.S_ISREG(os.stat(path).st_mode) for path in (source, target))

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a back end: its driver, how it starts, its health, exports, audit and statistics."""
+"""The life cycle of a back end: driver, start, health, exports, audit and statistics."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts the rows of a back end next to its storage: at each start, where what is safe is healed, and
-for `cinder-manage volume doctor`, which changes nothing. The driver does the comparing."""
+"""Compares the rows of a back end with its storage: at each start, which repairs what is safe to
+repair, and for `cinder-manage volume doctor`, which changes nothing. The driver does the
+comparison."""
 import re
 from collections.abc import Iterator
 
@@ -23,7 +24,7 @@ _ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 
 
 def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_api.Rows:
-    """What the database says of a back end now."""
+    """Return what the database says about a back end now."""
     return driver_api.Rows(
         volumes=backend_volumes.on_backend(ctxt, host, cluster),
         snapshots=snapshots_db.on_backend(ctxt, host, cluster),
@@ -33,30 +34,31 @@ def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_
 
 
 def _place_of(ctxt: RequestContext, name: str) -> str | None:
-    """See driver.Rows; LVM's own spelling of snapshots has an underscore in front."""
+    """See driver.Rows.place_of; LVM has names of snapshots with an underscore in front."""
     place = None
     for template, table in ((CONF.volume_name_template, backend_volumes),
                             (CONF.snapshot_name_template, snapshots_db)):
         found = re.fullmatch('_?' + re.escape(template).replace('%s', _ID), name)
         if found:
-            # Both templates may be the same: the ids differ.
+            # Both templates may be equal: the ids differ.
             place = place or table.place_on_storage(ctxt, found[1]) or ''
     return place
 
 
 def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
                 heal: bool = False) -> Iterator[driver_api.Finding]:
-    """What does not fit together in the rows alone, whatever the storage is."""
+    """Yield the contradictions in the rows themselves, whatever the storage contains."""
     for volume_id, gib in backend_volumes.growing_alone(ctxt, host, cluster).items():
         yield driver_api.Finding(
-            'growth', volume_id, f'volume {volume_id} counts {gib} GiB for a growth that no '
-            'operation is about', 'restart cinder-volume: it gives them back',
+            'growth', volume_id, f'volume {volume_id} counts {gib} GiB for an extend that has no '
+            'operation', 'restart cinder-volume, which returns them to the quota',
             healed=heal and backend_volumes.stop_growth(ctxt, volume_id))
     for ident, volume_id in attachments_db.of_gone_volumes(
             ctxt, backend_volumes.ids_on_backend(host, cluster)):
         yield driver_api.Finding(
-            'attachment', ident, f'attachment {ident} is of volume {volume_id}, which is deleted',
-            'restart cinder-volume: it ends it',
+            'attachment', ident, f'attachment {ident} belongs to volume {volume_id}, which is '
+                                 f'deleted',
+            'restart cinder-volume, which deletes it',
             healed=heal and attachments_db.destroy(ctxt, ident))
 
 
@@ -69,7 +71,8 @@ def _found(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str, clu
 
 
 def heal(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """The step at start: heal and log. Trouble with looking is no reason to stay down."""
+    """Repair and log what does not fit; a step of the start. A failure of the comparison does not
+    keep the back end down."""
     try:
         found = _found(ctxt, backend.driver, backend.host, backend.sharing, heal=True)
     except Exception:
@@ -80,15 +83,16 @@ def heal(ctxt: RequestContext, backend: backends.Backend) -> None:
         if finding.fields:
             volumes_db.update(ctxt, finding.volume_id, finding.fields)
         if finding.healed:
-            LOG.warning('Healed on %s: %s.', backend.host, finding.what)
+            LOG.warning('Repaired on %s: %s.', backend.host, finding.what)
         else:
-            LOG.error('Found on %s, and left alone (%s): %s. What to do: %s.', backend.host,
+            LOG.error('Found on %s and not changed (%s): %s. Action: %s.', backend.host,
                       finding.kind, finding.what, finding.advice)
 
 
 def findings(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str,
              cluster: str | None = None) -> list[driver_api.Finding]:
-    """What is found twice, as a running service changes rows and storage one after the other."""
+    """Return what two comparisons find, because a running service changes rows and storage one
+    after the other."""
     first = _found(ctxt, driver, host, cluster)
     again = _found(ctxt, driver, host, cluster) if first else []
     return [finding for finding in first if finding in again]

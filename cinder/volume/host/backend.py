@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One back end: its driver, whether it works, what it has room for, what runs on it."""
+"""A back end: its driver, its state, its capabilities, and the limits of its operations."""
 import threading
 
 from oslo_log import log as logging
@@ -17,10 +17,10 @@ LOG = logging.getLogger(__name__)
 
 
 class Backend:
-    """What all endpoints of one volume service share.
+    """The state that all endpoints of one volume service share.
 
     :param host: 'host@backend'.
-    :param section: configuration group of the back end; None: the part of `host` behind '@'.
+    :param section: configuration group of the back end; None: the part of `host` after '@'.
     :param cluster: cluster 'name@backend' that shares the storage.
     """
 
@@ -32,23 +32,23 @@ class Backend:
             configuration=self.configuration, host=host,
             cluster_name=cluster)
         only_one = self.driver.only_one_host(self.configuration)
-        # Why this back end cannot be in the cluster that it is in.
+        # The reason why this back end must not be in a cluster, if it is in one.
         self.unshared = only_one if cluster else None
-        # Cluster whose volumes are all on the storage that this host has.
+        # The cluster whose volumes are all on the storage of this host.
         self.sharing = None if only_one else cluster
         self.runner: operations.OperationRunner | None = None
         self.service_uuid: str | None = None
         self.initialized = False
-        # Why it does not work, for the log.
-        self.trouble = 'it was not started yet'
+        # The reason why it does not work, for the log.
+        self.trouble = 'it has not been started yet'
         self._allocated: dict[str, int] = {}
         self._guard = threading.Lock()
-        # Held by whoever brings it up.
+        # Held by the thread that starts the back end.
         self.starting = threading.Lock()
 
     @property
     def availability_zone(self) -> str:
-        """Zone of this back end, or of the whole host."""
+        """The availability zone of this back end, else that of the host."""
         return (self.configuration.backend_availability_zone
                 or CONF.storage_availability_zone)
 
@@ -58,19 +58,20 @@ class Backend:
             raise exception.DriverNotInitialized()
 
     def lose(self, cause: object) -> None:
-        """The storage does not answer, or not well: take no work until it comes up again."""
+        """Mark the back end as down until it is started again: its storage does not answer or
+        reports errors."""
         if self.initialized:
             LOG.error('Back end %s is down: %s', self.host, cause)
             self.initialized, self.trouble = False, str(cause)
 
     # ------------------------------------------------------------------------- classes of work
     def bounds(self) -> dict[str, int]:
-        """Class of work -> how many operations of it run at a time."""
+        """Return class of work -> how many operations of it run at a time."""
         return {SHORT: self.configuration.max_short_operations,
                 BULK: self.configuration.max_bulk_operations}
 
     def kind_of(self, operation: objects.Operation) -> str:
-        """The class of an operation, by what its verb means on this storage."""
+        """Return the class of work of an operation: that of its verb on this storage."""
         verb = operation.verb
         if verb == 'volume.create' and (operation.arguments or {}).get('has_source'):
             verb = 'volume.clone'
@@ -78,23 +79,24 @@ class Backend:
 
     # ----------------------------------------------------------------------- what is allocated
     def set_allocated(self, allocated: dict[str, int]) -> None:
-        """:param allocated: pool name ('' where there are none) -> GiB of volumes in it."""
+        """:param allocated: pool name ('' for a back end without pools) -> GiB of its volumes."""
         with self._guard:
             self._allocated = {pool or self.name: size for pool, size in allocated.items()}
 
     def allocate(self, volume_host: str | None, gigabytes: int) -> None:
-        """Count a volume that came, grew or (negative) went."""
+        """Count the GiB of a volume that was created or extended, or (negative) deleted."""
         pool = host_names.pool_of(volume_host) or self.name
         with self._guard:
             self._allocated[pool] = self._allocated.get(pool, 0) + gigabytes
 
     # ------------------------------------------------------------------------------ capabilities
     def capabilities(self, refresh: bool = True) -> dict:
-        """The driver's report with what only we know."""
+        """Return the report of the driver, completed with what only the service knows."""
         stats = dict(self.driver.get_volume_stats(refresh=refresh))
         stats.setdefault('volume_backend_name',
                          self.configuration.volume_backend_name or self.name)
-        # Only storage that keeps groups itself can have all volumes of one at the same moment.
+        # Only storage with groups of its own can create consistent snapshots of all volumes of a
+        # group.
         stats.setdefault('consistent_group_snapshot_enabled',
                          isinstance(self.driver, driver_api.Groups))
         pools = [dict(pool) for pool in stats.get('pools') or ()]
@@ -107,20 +109,22 @@ class Backend:
         return stats
 
     def publish(self, ctxt: RequestContext) -> None:
-        """Tell the schedulers what this back end has; silent while the driver does not work."""
+        """Send the capabilities to the schedulers, unless the driver does not work."""
         if not self.initialized:
-            LOG.warning('Back end %s reports nothing: %s.', self.host, self.trouble)
+            LOG.warning('Back end %s is down and sends no capabilities: %s.', self.host,
+                        self.trouble)
             return
         try:
             capabilities = self.capabilities()
         except exception.BackendUnresponsive as exc:
             if exc.busy:
-                LOG.warning('Back end %s is too busy to report: %s', self.host, exc)
+                LOG.warning('Back end %s is too busy to report its capabilities: %s', self.host,
+                            exc)
             else:
                 self.lose(exc)
             return
         except Exception as exc:
-            LOG.exception('Back end %s cannot tell what it has.', self.host)
+            LOG.exception('Back end %s could not report its capabilities.', self.host)
             self.lose(exc)
             return
         scheduler_rpc.SchedulerAPI().update_service_capabilities(

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Temporary snapshots that backups of attached volumes are read from: their ids, and the removal of
-those that were left. manager/backups.py makes them."""
+"""Temporary snapshots from which backups of attached volumes are read: their ids, and the deletion
+of those that were left. manager/backups.py creates them."""
 import contextlib
 import uuid
 
@@ -18,14 +18,14 @@ LOG = logging.getLogger(__name__)
 
 
 def temporary_id(backup_id: str) -> str:
-    """Return the id of the snapshot that a backup of an attached volume is read from."""
+    """Return the id of the snapshot from which a backup of an attached volume is read."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f'backup/{backup_id}/snapshot'))
 
 
 def remove(ctxt: RequestContext, driver: driver_api.VolumeDriver, snapshot_id: str) -> None:
-    """Remove a snapshot and its row.
+    """Delete a snapshot and its row.
 
-    :raises SnapshotNotFound: there is none.
+    :raises SnapshotNotFound: it does not exist.
     """
     snapshot = snapshots_db.get(ctxt, snapshot_id)
     if isinstance(driver, driver_api.ReadsSnapshots) and snapshot.status != 'creating':
@@ -35,10 +35,10 @@ def remove(ctxt: RequestContext, driver: driver_api.VolumeDriver, snapshot_id: s
 
 
 def remove_left(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Remove the temporary snapshots of backups that have ended. A step of the start."""
+    """Delete the temporary snapshots of backups that have ended; a step of the start."""
     if not isinstance(backend.driver, driver_api.ReadsSnapshots):
         return
-    # Listed first: the backup of one that is made while this runs is under way by then.
+    # Listed first: a backup whose snapshot is created meanwhile has its operation by then.
     found = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
     wanted = set(map(temporary_id, operations_db.resources_under_way(ctxt)))
     for snapshot in found:
@@ -50,4 +50,4 @@ def remove_left(ctxt: RequestContext, backend: backends.Backend) -> None:
                   contextlib.suppress(exception.SnapshotNotFound)):
                 remove(ctxt, backend.driver, snapshot.id)
         except exception.CinderException:
-            LOG.exception('Snapshot %s, left of a backup, could not be removed.', snapshot.id)
+            LOG.exception('Temporary snapshot %s of a backup could not be deleted.', snapshot.id)

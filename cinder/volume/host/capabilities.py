@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a back end can do, in the words of the capabilities API; the facts are its driver's report.
-"""
+"""The capabilities of a back end in the format of the capabilities API, from the report of its
+driver."""
 from collections.abc import Mapping
 
-# Property, what reports it, how a person reads it.
+# Property, key in the report, title, description.
 _PROPERTIES = (
     ('thin_provisioning', 'thin_provisioning_support', 'Thin Provisioning',
-     'Volumes take room when they are written.'),
+     'Volumes use space only for data that was written.'),
     ('compression', 'compression', 'Compression', 'Data is compressed.'),
     ('qos', 'QoS_support', 'QoS', 'QoS specs are enforced by the storage.'),
-    ('replication', 'replication_enabled', 'Replication', 'Data is kept on a second storage too.'),
+    ('replication', 'replication_enabled', 'Replication', 'A second storage holds a copy of the '
+                                                          'data.'),
 )
 _NAMES = ('vendor_name', 'volume_backend_name', 'pool_name', 'driver_version', 'storage_protocol',
           'display_name', 'description', 'visibility')
 
 
 def describe(host: str, stats: Mapping) -> dict[str, object]:
-    """The answer about the back end 'host@backend'.
+    """Return the answer about the back end 'host@backend'.
 
-    :param stats: as get_volume_stats() gives them; of several pools none is named.
+    :param stats: the result of get_volume_stats(); with several pools no pool is named.
     """
     pools = stats.get('pools') or ()
     facts = {**stats, **(pools[0] if len(pools) == 1 else {})}

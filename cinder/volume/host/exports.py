@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which volumes are exported; makes and removes exports and keeps them: a target daemon that dies
-loses all exports. How an export is made is the driver's and its target's business; init_host.py has
-its own step."""
+"""Which volumes are exported, and the restoration of lost exports: a target daemon that dies loses
+all exports, and its successor does not know them. init_host.py has its own step for them."""
 from oslo_log import log as logging
 
 from cinder import exception, failures, objects
@@ -15,35 +14,36 @@ from cinder.volume.host import locks
 
 LOG = logging.getLogger(__name__)
 
-# Between two looks.
+# Seconds between two checks.
 SECONDS = 20
 
 
 def always(backend: backends.Backend) -> bool:
-    """Whether volumes are exported also while nobody has them. The last detachment ends the
-    export all the same, which cuts off whoever is left; then it is made anew."""
+    """Return whether volumes are exported even while they have no attachment. The last detachment
+    removes the export all the same, which ends remaining sessions; then the volume is exported
+    again."""
     return backend.configuration.target_export == 'always'
 
 
 def wanted(ctxt: RequestContext, backend: backends.Backend) -> list[objects.Volume]:
-    """The volumes that are to be exported."""
+    """Return the volumes that must be exported."""
     statuses = ('in-use', 'available') if always(backend) else ('in-use',)
     found = backend_volumes.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
-    # What a migration copies to may still be replaced as a whole.
+    # The target of a migration may still be replaced as a whole.
     return [volume for volume in found
             if not (volume.migration_status or '').startswith('target:')]
 
 
 def export(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
     """Export a volume as its row says, or for the first time."""
-    # Who has it decides who is let in.
+    # The attachments decide which initiators have access.
     volume.attachments = attachments_db.for_volume(ctxt, volume.id)
     holders = volume.attachments
     if not always(backend) and not (
             any(holder.connector for holder in holders)
             or holders and volume.provider_location):
-        # Its last host was let go: it is in use only until the row of that attachment goes, and
-        # the row may have gone after the status was read.
+        # Its last host was disconnected. The volume is in use only until the row of that attachment
+        # is deleted, which may have happened after the status was read.
         return
     if volume.status == 'available' and not volume.provider_location:
         made = backend.driver.create_export(ctxt, volume, None)
@@ -53,25 +53,26 @@ def export(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volu
 
 
 def close(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
-    """End the export of a volume that nobody has, as the target holds it open; it comes back."""
+    """Remove the export of a volume that has no attachment, because the target keeps it open; it is
+    exported again later."""
     if always(backend) and not attachments_db.for_volume(ctxt, volume.id):
         remove(ctxt, backend, volume)
 
 
 def remove(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
-    """End the export of a volume, whoever uses it."""
+    """Remove the export of a volume, even if an initiator uses it."""
     store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
 
 
 def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume,
                   attachments: list[objects.VolumeAttachment]) -> None:
-    """End an export that none of these attachments needs."""
+    """Remove the export if none of these attachments needs it."""
     if not any(each.connector or each.attach_status == 'attached' for each in attachments):
         remove(ctxt, backend, volume)
 
 
 def store(ctxt: RequestContext, volume: objects.Volume, made: driver_api.Fields) -> None:
-    """Keep what the driver returned of an export."""
+    """Store the fields that the driver returned for an export."""
     if made:
         volumes_db.update(ctxt, volume.id, made)
         for name, value in made.items():
@@ -79,20 +80,21 @@ def store(ctxt: RequestContext, volume: objects.Volume, made: driver_api.Fields)
 
 
 def restore(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Export each volume whose export is not there, one by one; no other is touched."""
+    """Export each volume again whose export is lost, one after the other; other exports are not
+    touched."""
     if not isinstance(backend.driver, driver_api.LosesExports):
         return
     volumes = wanted(ctxt, backend)
     try:
         lost = backend.driver.lost_exports(volumes) if volumes else []
     except exception.CinderException as exc:
-        LOG.error('The exports of %s cannot be looked at: %s', backend.host, exc)
+        LOG.error('The exports of %s could not be checked: %s', backend.host, exc)
         return
     for volume in lost:
         try:
             _restore_one(ctxt, backend, volume)
         except exception.NotYet as exc:
-            LOG.debug('Volume %s is exported again at the next look: %s', volume.id, exc)
+            LOG.debug('Volume %s is exported again at the next check: %s', volume.id, exc)
         except Exception:
             failures.log(LOG, 'Volume %s could not be exported again.', volume.id)
 
@@ -100,9 +102,9 @@ def restore(ctxt: RequestContext, backend: backends.Backend) -> None:
 def _restore_one(ctxt: RequestContext, backend: backends.Backend, seen: objects.Volume) -> None:
     with locks.held(f'volume-{seen.id}'):
         volume = volumes_db.get(ctxt, seen.id)
-        # It may have been detached, or attached anew, since.
+        # It may have been detached or attached again since.
         if volume.status != seen.status or not backend.driver.lost_exports([volume]):
             return
         if volume.provider_location:
-            LOG.warning('The export of volume %s is gone; it is made again.', volume.id)
+            LOG.warning('The export of volume %s is lost; it is created again.', volume.id)
         export(ctxt, backend, volume)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds out between two reports, in the background, whether the storage of a back end answers; a
-back end that was lost is brought up again as soon as it does."""
+"""Checks in the background, between two reports, whether the storage of a back end answers; a back
+end that was down is started again as soon as it does."""
 import threading
 
 from oslo_log import log as logging
@@ -13,21 +13,22 @@ from cinder.volume.host import init_host
 LOG = logging.getLogger(__name__)
 
 # With the default heartbeat of 10 s, a storage that hangs is noticed and reported within 25 s.
-TIMEOUT_SECONDS = 9.0  # seconds
+TIMEOUT_SECONDS = 9.0
 
 
 class Watch:
-    """One look at a time: a storage that hangs holds one thread."""
+    """Runs one check at a time, so a storage that hangs occupies one thread."""
 
     def __init__(self, backend: backends.Backend) -> None:
         self._backend = backend
-        # A back end that never came up is left to the periodic task, which says why each time.
+        # A back end that has never started is left to the periodic task, which logs the reason each
+        # time.
         self._was_up = False
         self._looking: threading.Thread | None = None
 
     def tick(self) -> None:
-        """Part of the heartbeat: start a look, and do not wait for it. Without a driver that can be
-        asked there is nothing to see while the back end is up."""
+        """Start a check and do not wait for it; part of the heartbeat. While the back end is up, a
+        driver without a health check needs none."""
         self._was_up |= self._backend.initialized
         needed = self._checks() or not self._backend.initialized
         if self._was_up and needed and (self._looking is None or not self._looking.is_alive()):
@@ -38,7 +39,7 @@ class Watch:
         return isinstance(self._backend.driver, driver_api.ChecksHealth)
 
     def look(self) -> None:
-        """Ask the storage; lose the back end, or bring it up again."""
+        """Check the storage; mark the back end as down, or start it again."""
         backend = self._backend
         try:
             if self._checks():

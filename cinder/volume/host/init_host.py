@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a back end comes up: an ordered tuple of small steps.
+"""The start of a back end: an ordered tuple of small steps.
 
-A failing driver leaves the back end down and the process alive; run() may be called again.
+A driver that fails leaves the back end down and the process running; run() may be called again.
 """
 import contextlib
 import glob
@@ -26,11 +26,11 @@ LOG = logging.getLogger(__name__)
 
 
 class Refused(Exception):
-    """The back end must not be used; the text says why."""
+    """The back end must not be used; the text gives the reason."""
 
 
 def run(ctxt: RequestContext, backend: backends.Backend) -> bool:
-    """Take the back end through all steps; whether it works now. One caller at a time does."""
+    """Run all steps for the back end, one caller at a time; return whether it works now."""
     if not backend.starting.acquire(blocking=False):
         return backend.initialized
     try:
@@ -53,8 +53,8 @@ def _run(ctxt: RequestContext, backend: backends.Backend) -> bool:
             break
     else:
         return True
-    # It is tried again each minute; the log has each trouble once. And out of the block above:
-    # the log would add the exception once more.
+    # The start is retried each minute, but each error is logged once. Logged outside of the block
+    # above, which would add the exception to the log again.
     if trouble != backend.trouble:
         LOG.error('Back end %s failed to start at %s', backend.host, trouble)
         backend.trouble = trouble
@@ -62,19 +62,23 @@ def _run(ctxt: RequestContext, backend: backends.Backend) -> bool:
 
 
 def check_support(_ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Refuse a back end that must not be in its cluster, and a driver that is not supported.
+
+    :raises Refused: with the reason.
+    """
     if backend.unshared:
         raise Refused(f'it is in cluster {backend.cluster}, and {backend.unshared}')
     if backend.driver.supported:
         return
     if not backend.configuration.enable_unsupported_driver:
         raise Refused(f'driver {type(backend.driver).__name__} is not supported; set '
-                      'enable_unsupported_driver to use it all the same')
+                      'enable_unsupported_driver to use it anyway')
     LOG.warning('Driver %s is not supported and may be removed.', type(backend.driver).__name__)
 
 
 def join_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Take the resources of a host that joined a cluster into the cluster. Each start looks for
-    them: the one at which the host was added may have ended before it came to this."""
+    """Move the resources of a host that joined a cluster into the cluster. Each start looks for
+    them, because the start at which the host was added may have ended before this step."""
     if backend.cluster is None:
         _leave_cluster(ctxt, backend)
         return
@@ -86,8 +90,8 @@ def join_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
 
 
 def _leave_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Take what this host has out of a cluster that it is in no more: nobody answers for that.
-    What other hosts reach too stays with them."""
+    """Move the resources of this host out of a cluster that it has left, where no service would
+    work on them. Resources that other hosts can reach stay in the cluster."""
     if not backend.driver.only_one_host(backend.configuration):
         return
     for table, things in ((backend_volumes, 'volumes'), (groups_db, 'groups')):
@@ -97,28 +101,31 @@ def _leave_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
 
 
 def use_active_copy(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Let the driver begin with the copy that was in use last."""
+    """Have the driver start with the copy that was used last."""
     if isinstance(backend.driver, driver_api.Replicates):
         backend.driver.use_backend(replication_db.active(ctxt, backend.host))
 
 
 def set_up_driver(ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Set up the driver and check the storage."""
     backend.driver.do_setup(ctxt)
     backend.driver.check_for_setup_error()
 
 
 def read_capabilities(_ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Have the driver find out its capabilities."""
     backend.driver.init_capabilities()
 
 
 def note_replication(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Say in the services table that the back end can fail over."""
+    """Record in the services table that the back end can fail over."""
     if isinstance(backend.driver, driver_api.Replicates):
         replication_db.enable(ctxt, backend.host)
 
 
 def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Let the driver correct what it stored in the rows of its volumes and snapshots."""
+    """Have the driver correct the fields that it stored in the rows of its volumes and
+    snapshots."""
     if not isinstance(backend.driver, driver_api.CorrectsProviderInfo):
         return
     volumes = backend_volumes.on_backend(ctxt, backend.host, backend.sharing)
@@ -131,11 +138,13 @@ def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -
 
 
 def count_allocated(ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Count the allocated GiB of each pool from the rows."""
     backend.set_allocated(backend_volumes.capacity_by_pool(ctxt, backend.host, backend.sharing))
 
 
 def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Restore exports one by one; a volume in use that fails is put in error, alone."""
+    """Restore the exports one after the other; a volume in use whose export fails is set in
+    error."""
     for volume in exports.wanted(ctxt, backend):
         try:
             exports.export(ctxt, backend, volume)
@@ -146,7 +155,7 @@ def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
 
 def _put_in_error(ctxt: RequestContext, volume, reason: str) -> None:
     with session.writer(ctxt):
-        # One that was detached meanwhile needs no export.
+        # A volume that was detached meanwhile needs no export.
         if volumes_db.finish_transition(ctxt, volume.id, 'in-use', 'error',
                                         {'previous_status': 'in-use'}):
             operations.create_message(ctxt, 'volume', volume, 'volume.export', reason,
@@ -154,17 +163,19 @@ def _put_in_error(ctxt: RequestContext, volume, reason: str) -> None:
 
 
 def limit_copies(_ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Set the limit of all copies of the back end, in bytes per second."""
     backend.driver.throttle.limit = backend.configuration.volume_copy_bps_limit
 
 
 def mark_initialized(_ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Mark the back end as working."""
     backend.initialized = True
     backend.trouble = ''
 
 
 def remove_temporary_files(_ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Image files that a former process of this back end left half-written: those whose names
-    end in '#host@backend'. The mark keeps 'a@lvm' from taking those of 'aa@lvm' for its own."""
+    """Delete the image files that a former process of this back end left: files whose names end in
+    '#host@backend'. The mark distinguishes the files of 'a@lvm' from those of 'aa@lvm'."""
     left = os.path.join(glob.escape(CONF.image_conversion_dir), f'*#{glob.escape(backend.host)}')
     for path in glob.glob(left):
         with contextlib.suppress(FileNotFoundError):
@@ -173,16 +184,17 @@ def remove_temporary_files(_ctxt: RequestContext, backend: backends.Backend) -> 
 
 
 def migrate_keys(ctxt: RequestContext, backend: backends.Backend) -> None:
-    """In the background, as a key manager may be slow or away."""
+    """Migrate encryption keys in the background, because a key manager may be slow or down."""
     migration.start(ctxt, backend.host, backend.sharing)
 
 
 def publish_capabilities(ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Publish the capabilities of the back end."""
     backend.publish(ctxt)
 
 
-# The order is part of the contract with operators: what is published is already exported.
-# Interrupted operations are resumed after this, once the message server runs.
+# Operators rely on this order: a back end exports its volumes before it publishes its capabilities.
+# Interrupted operations are resumed afterwards, when the RPC server runs.
 STEPS = (check_support, join_cluster, use_active_copy, set_up_driver, read_capabilities,
          note_replication, synchronize_provider_info, count_allocated, export_again, audit.heal,
          limit_copies, mark_initialized, remove_temporary_files, backup_snapshots.remove_left,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks of operations. Who cannot have one in a moment waits in the journal, and no thread with it.
+"""Locks of operations. An operation that cannot get its lock at once returns to the journal and is
+retried later; no thread waits for it.
 
-Two kinds lie on a volume or snapshot. 'volume-ID' is for what is done to it: one operation or call
-at a time. 'bytes-NAME' is for its bytes: any number of copies read them together, and what removes,
-replaces or resizes them waits for these. An attachment asks for the first only.
+Volumes and snapshots have two kinds of locks. 'volume-ID' is for changes of the resource: one
+operation or call at a time. 'bytes-NAME' is for its data: any number of copies read it together,
+and an operation that removes, replaces or resizes it waits for them. An attachment takes only the
+first lock.
 """
 import contextlib
 from collections.abc import Callable, Iterator
@@ -12,38 +14,39 @@ from cinder import coordination, exception, objects
 
 Source = objects.Volume | objects.Snapshot
 
-# How long a thread waits for a lock, and how long the operation is set aside then.
+# Seconds that a thread waits for a lock, and seconds until the operation is retried.
 LOCK_SECONDS, SET_ASIDE_SECONDS = 0.5, 1
-# The same until nobody reads bytes: a copy takes a moment, where blocks are shared, or for long.
+# Seconds that a thread waits until no copy reads the data: a copy that shares blocks is short.
 READ_SECONDS = 0.05
 
 
 def held(name: str) -> contextlib.AbstractContextManager[None]:
-    """Hold the lock `name`, such as 'volume-ID', for the length of a block.
+    """Hold the lock `name`, such as 'volume-ID', for the duration of a block.
 
-    :raises NotYet: others hold it.
+    :raises NotYet: another operation or call holds it.
     """
     return _waiting(coordination.lock, name, LOCK_SECONDS)
 
 
 def reading(source: Source) -> contextlib.AbstractContextManager[None]:
-    """Read the bytes of a volume or snapshot, together with others, for the length of a block.
+    """Read the data of a volume or snapshot, together with other copies, for the duration of a
+    block.
 
-    :raises NotYet: they are being removed, replaced or resized.
+    :raises NotYet: the data is being removed, replaced or resized.
     """
     return _waiting(coordination.shared, _bytes_of(source), LOCK_SECONDS)
 
 
 def unread(source: Source) -> contextlib.AbstractContextManager[None]:
-    """Let nobody read the bytes of a volume or snapshot for the length of a block.
+    """Keep copies from reading the data of a volume or snapshot for the duration of a block.
 
-    :raises NotYet: somebody does.
+    :raises NotYet: a copy reads it.
     """
     return _waiting(coordination.lock, _bytes_of(source), READ_SECONDS)
 
 
 def _bytes_of(source: Source) -> str:
-    # A migration gives the bytes to another row; their name stays.
+    # A migration gives the data to another row; its name stays.
     return f'bytes-{source.name}'
 
 

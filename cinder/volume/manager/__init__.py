@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""VolumeManager: what one back end's service is made of. The work is in the endpoints."""
+"""VolumeManager: the parts of the service of one back end. The endpoints do the work."""
 import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_service import periodic_task
@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 
 
 class VolumeManager(periodic_task.PeriodicTasks):
-    """Wires one back end to its endpoints, the operations journal and the periodic tasks.
+    """Connects one back end with its endpoints, the operations journal and the periodic tasks.
 
     :param host: 'host@backend'.
     :param service_name: configuration group of the back end.
@@ -61,7 +61,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
                 manage_volume_endpoint, manage_snapshot_endpoint, migration_endpoint,
                 image_endpoint, replication_endpoint)
         self.runner.handlers = operations.handlers_of(*work)
-        # The first one that has a message takes it: what is work goes to the executor.
+        # The first endpoint with a method of that name handles a message: messages of operations go
+        # to the executor.
         self.additional_endpoints = [operations.Messages(self.runner, self.target),
                                      manage_volume_endpoint, manage_snapshot_endpoint,
                                      migration_endpoint, replication_endpoint,
@@ -69,56 +70,57 @@ class VolumeManager(periodic_task.PeriodicTasks):
                                      backups.BackupSourceEndpoint(self.backend),
                                      cleanup.TakeOver(self.runner.take_over)]
         for endpoint in self.additional_endpoints:
-            # Without it the library takes an endpoint for one of the first version.
+            # Without a target the library assumes an endpoint of the first version.
             endpoint.target = self.target
 
     # ---------------------------------------------------------------------- the life of a service
     def init_host(self, added_to_cluster: bool | None = None, service_id: int | None = None,
                   **_kwargs: object) -> None:
-        """Bring the back end up; a failure is logged and leaves it down.
+        """Start the back end; a failure is logged and leaves it down.
 
-        :param added_to_cluster: this host is new in its cluster; each start looks for what is
-            not in the cluster yet, told so or not.
+        :param added_to_cluster: whether this host is new in its cluster. Each start looks for
+            resources that are not in the cluster yet, whatever the value is.
         """
         self.backend.service_uuid = getattr(self, 'service_uuid', None)
         init_host.run(context.get_admin_context(), self.backend)
 
     def init_host_with_rpc(self) -> None:
-        """Resume what a former process left; messages are consumed from now on."""
+        """Resume the operations of a former process; messages are consumed from now on."""
         self.runner.start()
 
     def is_working(self) -> bool:
-        """Whether the driver works; decides if the service reports itself as up."""
+        """Return whether the driver works, and so whether the service reports itself as up."""
         return self.backend.initialized
 
     @property
     def trouble(self) -> str:
-        """Why the driver does not work."""
+        """The reason why the driver does not work."""
         return self.backend.trouble
 
     def heartbeat(self) -> None:
-        """Keep the leases of what runs here, and an eye on the storage."""
+        """Renew the leases of the running operations, and check the health of the storage."""
         self._watch.tick()
         self.runner.renew()
 
     def reset(self) -> None:
-        """The configuration was read again."""
+        """Publish the capabilities after the configuration was read again."""
         self.publish_service_capabilities(context.get_admin_context())
 
     def stop(self) -> None:
-        """Take no new work, and begin nothing that waits."""
+        """Accept no new operations, and drop the queued ones."""
         self.runner.stop()
 
     def wait(self) -> None:
-        """Return when what runs has ended."""
+        """Wait until the running operations have ended."""
         self.runner.wait()
 
     def give_up(self) -> None:
-        """Give back what does not end in time; this process is about to."""
+        """Release the operations that have not ended in time; this process is about to end."""
         self.runner.give_up()
 
     def hand_on(self) -> None:
-        """Have another host of the cluster begin at once what begins here no more."""
+        """Have another host of the cluster start at once the operations that this host no longer
+        starts."""
         if self.cluster:
             ctxt = context.get_admin_context()
             members = services_db.list_all(ctxt, binary=volume_rpc.VolumeAPI.BINARY,
@@ -129,9 +131,9 @@ class VolumeManager(periodic_task.PeriodicTasks):
     # ---------------------------------------------------------------------------- periodic tasks
     @periodic_task.periodic_task(spacing=CONF.backend_stats_polling_interval)
     def report_capabilities(self, ctxt: context.RequestContext) -> None:
-        """Publish what the back end has; try a back end that is down once more."""
+        """Publish the capabilities of the back end; try to start a back end that is down."""
         if self.is_working():
-            # Others of the cluster made volumes too, and some ends are told to nobody.
+            # Other hosts of the cluster also create volumes, and some ends are reported to no host.
             init_host.count_allocated(ctxt, self.backend)
             self.backend.publish(ctxt)
         elif init_host.run(ctxt, self.backend):
@@ -139,20 +141,20 @@ class VolumeManager(periodic_task.PeriodicTasks):
 
     @periodic_task.periodic_task(spacing=exports.SECONDS)
     def restore_exports(self, ctxt: context.RequestContext) -> None:
-        """Bring back what a target that died has lost."""
+        """Restore exports that were lost when their target daemon died."""
         if self.is_working():
             exports.restore(ctxt, self.backend)
 
     # ---------------------------------------------------------------------------------- messages
     def publish_service_capabilities(self, ctxt: context.RequestContext) -> None:
-        """A scheduler asks all volume services to report."""
+        """Publish the capabilities at the request of a scheduler."""
         self.backend.publish(ctxt)
 
     @calls.synchronous
     def get_capabilities(self, ctxt: context.RequestContext, discover: bool = False) -> dict:
-        """What the driver says it can do, in the words of the capabilities API.
+        """Return the capabilities of the driver in the format of the capabilities API.
 
-        :raises DriverNotInitialized: it does not work.
+        :raises DriverNotInitialized: the driver does not work.
         """
         self.backend.require_ready()
         return capabilities.describe(self.host, self.backend.capabilities(refresh=discover))

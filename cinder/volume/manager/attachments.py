@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of attachments and connections: calls whose caller waits for the answer.
+"""The endpoint of attachments and connections: calls whose sender waits for the answer.
 
 All of them follow from the attachment rows and may be repeated.
 """
@@ -30,7 +30,7 @@ class AttachmentEndpoint:
     @calls.synchronous
     def initialize_connection(self, ctxt: RequestContext, volume: objects.Volume,
                               connector: dict) -> dict:
-        """Export the volume and tell how a connector reaches it."""
+        """Export the volume and return the connection information for a connector."""
         self.backend.require_ready()
         with calls.lock('volume', volume.id):
             return self._connect(ctxt, volume, connector)
@@ -42,8 +42,8 @@ class AttachmentEndpoint:
         try:
             info = self.driver.initialize_connection(volume, connector)
         except Exception:
-            # Of an export that nobody uses no detachment would ever be told. The attachment may be
-            # called complete already: that does not make it one that needs what was made for it.
+            # No detachment would ever remove an export that no attachment uses. The attachment may
+            # be complete already; it still does not use what was created for it here.
             with excutils.save_and_reraise_exception():
                 if exported:
                     exports.remove_unused(ctxt, self.backend, volume,
@@ -53,7 +53,7 @@ class AttachmentEndpoint:
         return self._complete(volume, info)
 
     def _complete(self, volume: objects.Volume, info: dict) -> dict:
-        """Add what every protocol tells."""
+        """Add the connection information that is common to all protocols."""
         data = info['data']
         volume_type = volume.volume_type
         qos = (volume_type.qos_specs or {}) if volume_type else {}
@@ -69,12 +69,13 @@ class AttachmentEndpoint:
     @calls.synchronous
     def terminate_connection(self, ctxt: RequestContext, volume: objects.Volume,
                              connector: dict | None, force: bool = False) -> None:
-        """End the access of a connector; the export goes with the last one."""
+        """End the access of a connector; the last one ends the export as well."""
         self.backend.require_ready()
         with calls.lock('volume', volume.id):
             self.driver.terminate_connection(volume, connector, force=force)
             present = attachments_db.for_volume(ctxt, volume.id)
-            # Who attached the old way has no connector in his row; one of these is the caller's.
+            # The row of an attachment made by os-attach has no connector; one of these rows may
+            # belong to the caller.
             unknown = [other for other in present if other.attach_status == 'attached']
             if not any(other.connector for other in present) and (
                     connector is None or len(unknown) < 2):
@@ -83,13 +84,13 @@ class AttachmentEndpoint:
     @calls.synchronous
     def attachment_update(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                           attachment_id: str) -> dict:
-        """Connect an attachment and store what the initiator needs in its row."""
+        """Connect an attachment; store the connection information in its row and return it."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
         notifications.tell(ctxt, 'volume', 'volume.attach.start', volume)
         try:
             self.backend.require_ready()
-            # Until its row tells of the connection, a detachment of another one would take the
-            # export for unused.
+            # Until the row of the attachment has its connector, the detachment of another
+            # attachment would remove the export as unused.
             with calls.lock('volume', volume.id):
                 connection = self._connect_attachment(ctxt, volume, attachment_id, connector, mode)
         except (*exception.INTERRUPTED, exception.VolumeAttachmentNotFound,
@@ -112,7 +113,7 @@ class AttachmentEndpoint:
     def _note_failure(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
                       exc: Exception) -> None:
         with session.writer(ctxt):
-            # Who is connected already stays so.
+            # An attachment that is connected already stays connected.
             if attachments_db.get(ctxt, attachment_id).attach_status in states.UNCONNECTED:
                 attachments_db.update(ctxt, attachment_id, {'attach_status': 'error_attaching'})
                 volumes_db.settle(ctxt, volume.id)
@@ -128,7 +129,7 @@ class AttachmentEndpoint:
         try:
             self._record(ctxt, volume, attachment_id, connector, connection, mode)
         except exception.VolumeAttachmentNotFound:
-            # It was deleted meanwhile, when there was nothing to disconnect yet.
+            # The attachment was deleted before there was anything to disconnect.
             with excutils.save_and_reraise_exception():
                 self._disconnect(ctxt, volume, connector,
                                  attachments_db.for_volume(ctxt, volume.id))
@@ -136,8 +137,8 @@ class AttachmentEndpoint:
 
     def _disconnect(self, ctxt: RequestContext, volume: objects.Volume, connector: dict,
                     attachments: list[objects.VolumeAttachment]) -> None:
-        """Let a host go that none of these, the other attachments, is of; the export goes with
-        the last one."""
+        """End the access of a host unless another one of these attachments belongs to it; remove
+        the export when no attachment is left."""
         others = [other for other in attachments if other.connector]
         if not any(other.connector.get('host') == connector.get('host') for other in others):
             self.driver.terminate_connection(volume, connector, force=False)
@@ -146,7 +147,8 @@ class AttachmentEndpoint:
 
     def _mode(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
               connector: dict) -> str:
-        """'ro' or 'rw', as the attachment was reserved, else as the connector wants it."""
+        """Return 'ro' or 'rw': the mode of the reservation, else the mode that the connector
+        requests."""
         mode = attachments_db.get(ctxt, attachment_id).attach_mode
         if mode in (None, 'null'):
             mode = connector.get('mode') or ('ro' if _is_read_only(volume) else 'rw')
@@ -168,20 +170,21 @@ class AttachmentEndpoint:
     @calls.synchronous
     def attachment_delete(self, ctxt: RequestContext, volume: objects.Volume,
                           attachment_id: str) -> None:
-        """Let the host of an attachment go, unless another attachment of the same host stays."""
+        """Disconnect the host of an attachment, unless it has another attachment."""
         self.backend.require_ready()
         with calls.lock('volume', volume.id):
             present = attachments_db.for_volume(ctxt, volume.id)
             mine = next((one for one in present if one.id == attachment_id), None)
             others = [one for one in present if one.id != attachment_id]
             if mine is not None and not mine.connector:
-                # A connection that failed may have left the export.
+                # A failed connection may have left the export.
                 exports.remove_unused(ctxt, self.backend, volume, others)
             if mine is None or not mine.connector:
                 return
             notifications.tell(ctxt, 'volume', 'volume.detach.start', volume)
             self._disconnect(ctxt, volume, mine.connector, others)
-            # Its row goes later: until then it must not pass for one that needs the export.
+            # The API deletes the row later. Until then it must not count as an attachment that
+            # needs the export.
             attachments_db.update(ctxt, attachment_id,
                                   {'connector': None, 'connection_info': None})
         LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
@@ -189,14 +192,14 @@ class AttachmentEndpoint:
 
 
 def _as_it_is(ctxt: RequestContext, volume: objects.Volume) -> objects.Volume:
-    """The volume as its row is now, as a call may wait for what is done to it.
+    """Return the volume as its row is now, because a call may have waited for another operation.
 
-    :raises InvalidVolume: there is nothing to connect to any more, or not here.
+    :raises InvalidVolume: the volume was deleted, is being removed, or has moved.
     """
     try:
         found = volumes_db.get(ctxt.elevated(), volume.id)
     except exception.VolumeNotFound:
-        raise exception.InvalidVolume(reason=f'volume {volume.id} is gone') from None
+        raise exception.InvalidVolume(reason=f'volume {volume.id} was deleted') from None
     if found.status in states.LEAVING:
         raise exception.InvalidVolume(reason=f"volume {volume.id} is in status '{found.status}'")
     if (found.host, found.name_id) != (volume.host, volume.name_id):

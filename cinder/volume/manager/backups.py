@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a back end does for backups: a volume that is to hold one goes to a backup service, and a
-service that makes one gets a device to read."""
+"""The back end's part of backups: start the restore of a new volume by a backup service, and give a
+backup service a device to read."""
 import contextlib
 
 from cinder import exception, host_names, objects
@@ -21,11 +21,11 @@ from cinder.volume.manager.task import Task
 
 
 class BackupSourceEndpoint:
-    """Messages of backup services about what they read.
+    """Messages of backup services about the data that they read.
 
-    A volume that somebody has is read from a snapshot that lives as long as the backup is being
-    made. It has a row, which counts for no quota and whose id follows from the backup's: both
-    calls may be repeated, by another backup service too.
+    An attached volume is read from a temporary snapshot that exists as long as the backup is being
+    created. The snapshot has a row that counts for no quota, and its id follows from that of the
+    backup, so both calls may be repeated, also by another backup service.
     """
 
     def __init__(self, backend: backends.Backend) -> None:
@@ -34,7 +34,7 @@ class BackupSourceEndpoint:
     @calls.synchronous
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                            backup: objects.Backup, machine: str) -> dict:
-        """The device that holds what is to be backed up; see rpc.volume."""
+        """Return the device with the data to back up; see rpc.volume."""
         self.backend.require_ready()
         if machine != host_names.machine_id():
             return {'path': None}
@@ -52,8 +52,9 @@ class BackupSourceEndpoint:
     def _require_reading(self) -> None:
         if not isinstance(self.driver, driver_api.ReadsSnapshots):
             raise exception.InvalidVolume(
-                reason=f'{type(self.driver).__name__} cannot read snapshots: take a backup of the '
-                       'volume while nobody has it')
+                reason=f'{type(self.driver).__name__} cannot read snapshots: create the backup '
+                       f'of the '
+                       'volume while it is not attached')
 
     def _temporary(self, ctxt: RequestContext, volume: objects.Volume,
                    backup: objects.Backup) -> objects.Snapshot:
@@ -79,7 +80,7 @@ class BackupSourceEndpoint:
     @calls.synchronous
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
-        """Take the device back, and remove the snapshot that was only for it."""
+        """Close the device, and delete its temporary snapshot."""
         self.backend.require_ready()
         if not isinstance(self.driver, driver_api.ReadsSnapshots):
             return
@@ -92,10 +93,10 @@ class BackupSourceEndpoint:
 
 
 def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
-    """End the creation of a volume by asking a backup service to fill it.
+    """End the creation of a volume by starting the restore of its backup.
 
     :param values: columns that the creation filled in.
-    :raises BackupNotFound, InvalidBackup: the backup is gone or busy by now.
+    :raises BackupNotFound, InvalidBackup: the backup was deleted or is in use meanwhile.
     :raises BackupServiceNotFound: no backup service of its zone is up.
     """
     backup = backups_db.get(ctxt.elevated(), work.operation.arguments['backup_id'])
@@ -114,7 +115,7 @@ def _hand_over(ctxt: RequestContext, work: Task, backup: objects.Backup, host: s
     volume = work.resource
     with session.writer(ctxt):
         if not work.done(status=states.VOLUME['restore_backup'].meanwhile, **values):
-            return None  # the volume went another way meanwhile
+            return None  # the operation was superseded
         backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
         return operations_db.create(ctxt, 'backup.restore', backup, host=host,
                                     arguments={'volume_id': volume.id})

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages whose sender waits for the answer: how many are answered at a time, how many of one
-project among them, how long each may wait for a resource, and which errors are for the sender to
-read and no traceback in the log."""
+"""Calls: messages whose sender waits for the answer. Limits how many run at a time, and how many of
+them for one project; limits how long each one waits for a resource; and tells which errors go to
+the sender without a traceback in the log."""
 import collections
 import contextlib
 import functools
@@ -13,14 +13,14 @@ import oslo_messaging as messaging
 from cinder import context, coordination, exception, fair_lock
 from cinder.rpc import base as rpc
 
-# Half of the threads of the bus: the others take messages, however long calls wait here.
+# Half of the RPC threads: the other half accepts messages, however long calls wait here.
 PLACES = 32
-# The part of rpc_response_timeout for which a call waits for a resource; the rest is for the work,
-# and for the way back.
+# The share of rpc_response_timeout for which a call waits for a resource; the rest is for the work
+# and for the answer.
 WAIT_SHARE = 0.4
 
-# How many times as many places a project may take as are left free for the others: of 32 it gets
-# 24 when nobody else asks, however many of its calls wait for a resource that is held.
+# A project may use at most SHARE times as many places as are left free. Of 32 places it gets 24
+# when no other project calls, however many of its calls wait for a locked resource.
 SHARE = 3
 
 _expected = messaging.expected_exceptions(exception.Invalid, exception.Conflict,
@@ -28,9 +28,9 @@ _expected = messaging.expected_exceptions(exception.Invalid, exception.Conflict,
 
 
 class Places:
-    """What calls that are being answered take, each one of them.
+    """The places of calls; each running call takes one.
 
-    :param number: of places
+    :param number: number of places
     """
 
     def __init__(self, number: int) -> None:
@@ -40,10 +40,10 @@ class Places:
 
     @contextlib.contextmanager
     def one(self, project: str | None) -> Iterator[None]:
-        """Have a place for the length of the block.
+        """Hold a place for the duration of the block.
 
-        :param project: whose call it is
-        :raises TooManyCalls: none is free, or the project has its share
+        :param project: project of the call
+        :raises TooManyCalls: no place is free, or the project has its share
         """
         with self._guard:
             if self._taken[project] >= SHARE * self._free:
@@ -64,9 +64,9 @@ _places = Places(PLACES)
 
 
 def synchronous(method: Callable) -> Callable:
-    """Decorate the method of an endpoint whose caller waits.
+    """Decorate the method of an endpoint whose sender waits for the answer.
 
-    :raises TooManyCalls: as many are answered as there are places, or as its project may have
+    :raises TooManyCalls: no place is free, or the project has its share
     """
     @_expected
     @functools.wraps(method)
@@ -79,9 +79,9 @@ def synchronous(method: Callable) -> Callable:
 
 @contextlib.contextmanager
 def lock(kind: str, ident: str) -> Iterator[None]:
-    """Hold the lock of a resource, such as 'volume', for the length of the block.
+    """Hold the lock of a resource, such as 'volume', for the duration of the block.
 
-    :raises ResourceBusy: somebody holds it for longer than the caller can wait; nothing was done
+    :raises ResourceBusy: the lock is held for longer than the sender can wait; nothing was done
     """
     with contextlib.ExitStack() as stack:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of group snapshots: take and remove a snapshot of each volume of a group."""
+"""The endpoint of group snapshots: create and delete a snapshot of each volume of a group."""
 import functools
 
 from cinder import objects, operations
@@ -12,7 +12,7 @@ from cinder.volume.data import create_sources, generic_groups
 from cinder.volume.host import backend as backends
 from cinder.volume.manager.task import task
 
-# Metadata of snapshots that were taken one by one: nobody must take them for one moment's.
+# Metadata of snapshots that were created one after the other, and so are not consistent.
 MARK = {'consistent_group_snapshot': 'False'}
 
 
@@ -31,7 +31,7 @@ class GroupSnapshotEndpoint:
     @operations.handles('group_snapshot.create')
     def create_group_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                               group_snapshot: objects.GroupSnapshot | None = None) -> None:
-        """Take all snapshots; those taken one by one are marked so."""
+        """Create all snapshots; mark those that were created one after the other."""
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = [snapshot for snapshot in _snapshots(ctxt, work.resource)
                          if snapshot.status == 'creating']
@@ -50,7 +50,7 @@ class GroupSnapshotEndpoint:
     @operations.handles('group_snapshot.delete')
     def delete_group_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                               group_snapshot: objects.GroupSnapshot | None = None) -> None:
-        """Remove all snapshots."""
+        """Delete all snapshots."""
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = _snapshots(ctxt, work.resource)
             with work.driver(), generic_groups.quiesced(self.driver, unread=snapshots):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of groups: make, copy, change members, remove. A group and its members change
-their rows in one transaction; a failure puts those in error that were under way with it."""
+"""The endpoint of groups: create, copy, update and delete them. The rows of a group and of its
+members change in one transaction; a failure sets the members in error that were part of the
+operation."""
 import functools
 
 from cinder import objects, operations
@@ -32,7 +33,7 @@ class GroupEndpoint:
     @operations.handles('group.create')
     def create_group(self, ctxt: RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
-        """Make an empty group."""
+        """Create an empty group."""
         with self._task(ctxt, operation, group) as work:
             with work.driver():
                 made = self._groups(ctxt, operation).create_group(work.resource) or {}
@@ -41,7 +42,7 @@ class GroupEndpoint:
     @operations.handles('group.update')
     def update_group(self, ctxt: RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
-        """Take in and let go the volumes that the operation names."""
+        """Add and remove the volumes that the operation names."""
         added, removed = operation.arguments['add'], operation.arguments['remove']
         with self._task(ctxt, operation, group, undo=lambda: groups_db.let_go(
                 ctxt, operation.resource_id, added)) as work:
@@ -58,7 +59,8 @@ class GroupEndpoint:
                    group: objects.Group | None = None) -> None:
         """Fill the volumes of a group from the volumes or snapshots that their rows name."""
         with self._task(ctxt, operation, group) as work:
-            # One without a place is no copy: it waits in the scheduler until the group is there.
+            # A volume without a host is not a copy: it waits in the scheduler until the group is
+            # created.
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
             sources = {source.id: source for _volume, source in copies}.values()
@@ -78,17 +80,17 @@ class GroupEndpoint:
     @operations.handles('group.delete')
     def delete_group(self, ctxt: RequestContext, operation: objects.Operation,
                      group: objects.Group | None = None) -> None:
-        """Remove the group with the volumes that it has."""
+        """Delete the group with its volumes."""
         with self._task(ctxt, operation, group) as work:
             volumes = _volumes(ctxt, work.resource)
-            # One that the scheduler did not place yet has nothing on storage.
+            # A volume that the scheduler has not placed yet is not on the storage.
             placed = [volume for volume in volumes if volume.host]
             with (work.driver(),
                   generic_groups.quiesced(self.driver, [volume.id for volume in placed],
                                           unread=placed)):
                 groups = self._groups(ctxt, operation)
                 if groups is self.driver:
-                    # The generic way ends each export under the lock of its volume.
+                    # GenericGroups removes each export under the lock of its volume.
                     for volume in placed:
                         exports.remove(ctxt, self.backend, volume)
                 groups.delete_group(work.resource, placed)

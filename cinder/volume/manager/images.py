@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of images: their data goes to volumes, and comes from them. The image service is
-asked with this service's own credentials; an interrupted copy begins again."""
+"""The endpoint of images: writes images to volumes, and volumes to images. Requests to the image
+service carry the credentials of this service; an interrupted copy starts again."""
 import contextlib
 import os
 import stat
@@ -29,18 +29,18 @@ from cinder.volume.manager.task import Task, task
 LOG = logging.getLogger(__name__)
 # Seconds between two reports of progress.
 REPORTS = 2
-# Argument of an upload: how often its transfer broke off.
+# Argument of an upload: how often its transfer was interrupted.
 FAILURES = 'failures'
-# A volume can be reserved for a server before its image is there.
+# A volume may be reserved for a server before its image is written.
 _TAKEN = ('reserved', 'attaching')
 
 
 class Superseded(exception.OperationLost):
-    """The operation was ours and is of no use any more."""
+    """Another request superseded the operation while it was running here."""
 
 
 def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
-    """End the creation of a volume by beginning to copy its image.
+    """End the creation of a volume by starting the download of its image.
 
     :param values: columns that the creation filled in.
     """
@@ -54,7 +54,7 @@ def _hand_over(ctxt: RequestContext, work: Task, values: dict) -> objects.Operat
     volume, arguments = work.resource, work.operation.arguments
     with session.writer(ctxt):
         if not work.done(status='downloading', **values):
-            return None  # the volume went another way meanwhile
+            return None  # the operation was superseded
         volume.status = 'downloading'
         return operations_db.create(
             ctxt, 'volume.download', volume, host=host_names.backend_of(volume.host),
@@ -71,7 +71,7 @@ class ImageEndpoint:
     @operations.handles('volume.download')
     def download_volume(self, ctxt: RequestContext, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
-        """Write an image to a volume that was made for it."""
+        """Write an image to a volume that was created for it."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
             image = self._write(work, new=True)
             _finish(ctxt, work, image, launched_at=session.utcnow())
@@ -79,7 +79,7 @@ class ImageEndpoint:
     @operations.handles('volume.reimage')
     def reimage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
-        """Write an image over a volume: of what was in it no byte stays."""
+        """Overwrite a volume with an image; no byte of the former data is kept."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
             _finish(ctxt, work, self._write(work, new=False))
         if work.outcome:
@@ -89,9 +89,10 @@ class ImageEndpoint:
                 work.resource.id, done=work.outcome[0] == 'end')
 
     def _write(self, work: Task, new: bool) -> dict[str, Any]:
-        """Write the image of the operation to its volume; returns what is known of it.
+        """Write the image of the operation to its volume; return the image as the image service
+        describes it.
 
-        :param new: nothing was written to the volume yet, but by former attempts.
+        :param new: the volume has no data, except that of former attempts.
         """
         volume, progress = work.resource, Progress(work, _TAKEN)
         images = glance.for_service()
@@ -106,8 +107,8 @@ class ImageEndpoint:
         return image
 
     def _blank(self, source: str, volume: objects.Volume) -> bool:
-        """Make sure that what the image leaves out will read zeros: let the volume do so now, or
-        else copy zeros from the end of `source`; whether the volume does."""
+        """Make the parts of the volume read zeros that the image does not contain: blank a file
+        now, or extend `source` so that zeros are copied. Return whether the volume reads zeros."""
         path, size = self.driver.local_path(volume), volume.size * image_properties.GIB
         os.truncate(source, size)
         is_file = stat.S_ISREG(os.stat(path).st_mode)
@@ -118,7 +119,8 @@ class ImageEndpoint:
     @operations.handles('volume.upload')
     def upload_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Write the volume to the image that waits for it; who has the volume goes on using it."""
+        """Write the volume to the image that waits for it; a server may use the volume
+        meanwhile."""
         image_id = operation.arguments['image_id']
         with task(self.backend.runner, ctxt, operation, volume,
                   undo=lambda: _discard(image_id)) as work:
@@ -134,7 +136,7 @@ class ImageEndpoint:
     def _send(self, work: Task, image_id: str) -> None:
         volume, progress, images = work.resource, Progress(work), glance.for_service()
         if self._is_whole(work, images, image_id):
-            return  # by a former attempt, which did not come to tell
+            return  # a former attempt uploaded it, but did not record that
         progress.total = volume.size * image_properties.GIB
         disk_format = work.operation.arguments['disk_format']
         with image_upload.data(self.backend, volume, image_id, disk_format) as (path, size):
@@ -145,14 +147,15 @@ class ImageEndpoint:
                                       progress.report)
                     whole = self._is_whole(work, images, image_id)
                     if not whole:
-                        raise exception.ImageServiceUnavailable(reason='it kept no data')
+                        raise exception.ImageServiceUnavailable(reason='it stored no data')
                 except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
                     self._count_failure(work, image_id, exc)
                     whole = self._is_whole(work, images, image_id)
             image_upload.require_all(images, image_id, size)
 
     def _count_failure(self, work: Task, image_id: str, exc: Exception) -> None:
-        """What breaks off is sent again from the start, some times."""
+        """Count an interrupted transfer; it is sent again from its start up to glance_num_retries
+        times."""
         failures = work.operation.arguments.get(FAILURES, 0) + 1
         if failures > CONF.glance_num_retries:
             raise exc
@@ -160,9 +163,9 @@ class ImageEndpoint:
         operations_db.add_arguments(work.ctxt, work.operation, **{FAILURES: failures})
 
     def _is_whole(self, work: Task, images: glance.Images, image_id: str) -> bool:
-        """Whether the image has its data, else it waits for it.
+        """Return whether the image has its data; False when it waits for data.
 
-        :raises NotYet: somebody sends, or died when he did.
+        :raises NotYet: another transfer is running, or was interrupted a moment ago.
         """
         whole = image_upload.is_whole(images, image_id)
         if whole is None:
@@ -186,18 +189,19 @@ class ImageEndpoint:
 
 
 def _discard(image_id: str) -> None:
-    """Remove the image of an upload that failed."""
+    """Delete the image of an upload that failed."""
     try:
         glance.for_service().delete(image_id)
     except exception.CinderException as exc:
-        LOG.error('Image %s, whose upload failed, could not be removed: %s', image_id, exc)
+        LOG.error('Image %s, whose upload failed, could not be deleted: %s', image_id, exc)
 
 
 class Progress:
-    """What is told of a copy while it goes on, and whether it still may.
+    """Reports the progress of a copy, and checks whether the copy may continue.
 
-    :param also: statuses of the volume that do not stop the copy, beside that of the operation.
-    :ivar total: bytes that there are to do.
+    :param also: statuses of the volume in which the copy may continue, in addition to that of the
+        operation.
+    :ivar total: number of bytes to copy.
     """
 
     def __init__(self, work: Task, also: Collection[str] = ()) -> None:
@@ -206,10 +210,10 @@ class Progress:
         self._fine = (operations.transition_of(work.operation).meanwhile, *also)
 
     def report(self, done: int) -> None:
-        """Note how many bytes are done, now and then.
+        """Record how many bytes are done, every REPORTS seconds.
 
-        :raises OperationLost: others have the operation.
-        :raises WentAway: the volume went another way.
+        :raises OperationLost: another service holds the operation.
+        :raises Superseded: another request changed the status of the volume.
         """
         if time.monotonic() < self._next:
             return
@@ -224,11 +228,11 @@ class Progress:
 
 @session.retry_on_deadlock
 def _finish(ctxt: RequestContext, work: Task, image: dict[str, Any], **values: object) -> None:
-    """The volume holds the image now."""
+    """End the operation: the volume contains the image now."""
     with session.writer(ctxt):
         volumes_db.set_glance_metadata(ctxt, work.resource.id, image_properties.of_volume(image),
                                        replace=True)
         if not work.done(bootable=True, **values):
-            # Its status is a server's now, or nobody's.
+            # A server uses the volume by now, or the volume was deleted.
             with contextlib.suppress(exception.VolumeNotFound):
                 volumes_db.update(ctxt, work.resource.id, {'bootable': True, **values})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of snapshots that were made without this service: list, take over, let go."""
+"""The endpoint of existing snapshots: list, manage and unmanage them."""
 import functools
 
 from cinder import exception, objects, operations
@@ -14,7 +14,7 @@ from cinder.volume.manager.task import task
 
 
 class ManageSnapshotsEndpoint:
-    """Messages about the snapshots that one back end has, ours or not."""
+    """Messages about the snapshots on one back end, managed or not."""
 
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
@@ -37,8 +37,8 @@ class ManageSnapshotsEndpoint:
     @operations.handles('snapshot.manage')
     def manage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
-        """Take over what the operation's reference means, if it may be a snapshot of the volume.
-        """
+        """Manage the snapshot that the reference of the operation names, if it is a snapshot of the
+        volume."""
         reference = operation.arguments['reference']
         with self._task(ctxt, operation, snapshot) as work:
             snapshot = work.resource
@@ -46,7 +46,8 @@ class ManageSnapshotsEndpoint:
             if found['size'] > snapshot.volume.size:
                 raise exception.ManageExistingInvalidReference(
                     existing_ref=reference,
-                    reason=_('it has %(found)d GiB, more than its volume (%(size)d GiB)')
+                    reason=_('its size of %(found)d GiB is greater than the %(size)d GiB of its '
+                             'volume')
                     % {'found': found['size'], 'size': snapshot.volume.size})
             snapshot.volume_size = found['size']
             with work.driver():
@@ -56,6 +57,6 @@ class ManageSnapshotsEndpoint:
     @operations.handles('snapshot.unmanage')
     def unmanage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                           snapshot: objects.Snapshot | None = None) -> None:
-        """Forget the snapshot; its data keeps its name and its place."""
+        """Delete the row of the snapshot; its data keeps its name and its place."""
         with self._task(ctxt, operation, snapshot) as work:
             work.done()

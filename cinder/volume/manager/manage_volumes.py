@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of volumes that were made without this service: list, take over, let go."""
+"""The endpoint of existing volumes: list, manage and unmanage them."""
 import functools
 
 from cinder import objects, operations, quota
@@ -14,7 +14,7 @@ from cinder.volume.manager.task import task
 
 
 class ManageVolumesEndpoint:
-    """Messages about the volumes that one back end has, ours or not."""
+    """Messages about the volumes on one back end, managed or not."""
 
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
@@ -36,7 +36,8 @@ class ManageVolumesEndpoint:
     @operations.handles('volume.manage')
     def manage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Take over what the operation's reference means; now its size counts for the quota."""
+        """Manage the volume that the reference of the operation names; its size counts for the
+        quota from now on."""
         reference = operation.arguments['reference']
         with self._task(ctxt, operation, volume, size=0) as work:
             volume = work.resource
@@ -55,7 +56,7 @@ class ManageVolumesEndpoint:
     @operations.handles('volume.unmanage')
     def unmanage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
-        """Forget the volume; its data keeps its name and its place."""
+        """Delete the row of the volume; its data keeps its name and its place."""
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             with work.driver():
@@ -66,8 +67,8 @@ class ManageVolumesEndpoint:
     @operations.handles('volume.forget')
     def forget_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Drop the row of a volume that could not be taken over; nothing was made for it, but an
-        export where somebody asked for one."""
+        """Delete the row of a volume that could not be managed, and its export if one was
+        requested."""
         with self._task(ctxt, operation, volume) as work:
             with work.driver():
                 self.driver.remove_export(ctxt, work.resource)
@@ -76,7 +77,10 @@ class ManageVolumesEndpoint:
 
 @session.retry_on_deadlock
 def _charge(ctxt: RequestContext, volume: objects.Volume, size: int) -> None:
-    """Give the volume its size, if the quota has room."""
+    """Set the size of the volume in GiB if the quota allows it.
+
+    :raises QuotaError: the project has too little quota.
+    """
     with session.writer(ctxt):
         quota.check_growth(ctxt, volume.project_id, 0, size, volume.volume_type)
         volumes_db.update(ctxt, volume.id, {'size': size})

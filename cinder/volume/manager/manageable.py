@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of what a back end could take over: a page of one, and the entry that a caller means."""
+"""Lists of what a back end can manage: pages of a list, and the entry that a reference names."""
 import json
 from collections.abc import Sequence
 
@@ -19,11 +19,11 @@ _KEYS = {'reference': lambda entry: _text(entry['reference']),
 
 def page(entries: Sequence[dict], limit: int, offset: int, marker: dict | None,
          sort: Sequence[Sequence[str]] | None) -> list[dict]:
-    """A part of the entries in the wanted order.
+    """Return a page of the entries in the requested order.
 
-    :param marker: reference of the last entry of the page before.
+    :param marker: reference of the last entry of the previous page.
     :param sort: (key, direction) pairs.
-    :raises InvalidInput: there is no entry with the marker's reference.
+    :raises InvalidInput: no entry has the reference `marker`.
     """
     ordered = sorted(entries, key=_KEYS['reference'])
     for key, direction in reversed(sort or DEFAULT_SORT):
@@ -31,23 +31,23 @@ def page(entries: Sequence[dict], limit: int, offset: int, marker: dict | None,
     if marker is not None:
         references = [entry['reference'] for entry in ordered]
         if marker not in references:
-            raise exception.InvalidInput(reason=_('there is no entry %s') % _text(marker)[:255])
+            raise exception.InvalidInput(reason=_('marker %s was not found') % _text(marker)[:255])
         offset += references.index(marker) + 1
     return ordered[offset:offset + limit]
 
 
 def pick(entries: Sequence[dict], reference: dict, mine: str) -> dict:
-    """The entry that a reference means; what it says beyond the driver's keys is not looked at.
+    """Return the entry that a reference names; keys that the driver does not use are ignored.
 
-    :param mine: id of the volume or snapshot that takes it over, perhaps has done so already.
-    :raises ManageExistingInvalidReference, ManageExistingAlreadyManaged: it cannot be had.
+    :param mine: id of the volume or snapshot that manages it, perhaps since a former attempt.
+    :raises ManageExistingInvalidReference, ManageExistingAlreadyManaged: it cannot be managed.
     """
     done = [entry for entry in entries if entry['cinder_id'] == mine]
     found = done or [entry for entry in entries
                      if entry['reference'].items() <= reference.items()]
     if not found:
         raise exception.ManageExistingInvalidReference(
-            existing_ref=_text(reference), reason=_('the back end knows nothing of that name'))
+            existing_ref=_text(reference), reason=_('the back end has nothing of that name'))
     if not done and found[0]['cinder_id']:
         raise exception.ManageExistingAlreadyManaged(volume_ref=_text(reference))
     if not done and not found[0]['safe_to_manage']:
@@ -60,5 +60,5 @@ def require(driver: object, capability: type, what: str) -> None:
     """:raises InvalidInput: the driver does not have the capability"""
     if not isinstance(driver, capability):
         raise exception.InvalidInput(
-            reason=_('%(driver)s cannot take over %(what)s')
+            reason=_('driver %(driver)s cannot manage existing %(what)s')
             % {'driver': type(driver).__name__, 'what': what})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The transactions of a migration: its target comes, the two change places, or the target goes."""
+"""The transactions of a migration: insert the target, exchange the two volumes, delete the
+target."""
 from collections.abc import Mapping
 
 from cinder import exception, host_names, objects, operations
@@ -13,12 +14,12 @@ from cinder.volume.data import nova_swap
 from cinder.volume.manager.task import Task
 
 GIB = 1024 ** 3
-# What was copied to, and the operation that removes it, where there is something.
+# The target and the operation that deletes it, or (None, None).
 Copied = tuple[objects.Volume | None, objects.Operation | None]
 
 
 def type_columns(ctxt: RequestContext, operation: objects.Operation) -> dict:
-    """The columns that a retype changes; none for another operation."""
+    """Return the columns that a retype changes; none for another operation."""
     if 'new_type_id' not in operation.arguments:
         return {}
     new_type = types_db.get(ctxt, operation.arguments['new_type_id'])
@@ -26,7 +27,7 @@ def type_columns(ctxt: RequestContext, operation: objects.Operation) -> dict:
 
 
 def service_of(place: Mapping) -> dict[str, str | None]:
-    """Who does the work on a volume that has the columns `place`."""
+    """Return the host and the cluster whose service works on a volume with the columns `place`."""
     return {'host': host_names.backend_of(place['host']),
             'cluster': host_names.backend_of(place['cluster_name'])}
 
@@ -34,13 +35,14 @@ def service_of(place: Mapping) -> dict[str, str | None]:
 @session.retry_on_deadlock
 def add_target(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
                target_id: str) -> tuple[objects.Volume, objects.Operation]:
-    """Insert the volume to copy to; returns it and the operation that makes it."""
+    """Insert the target volume; return it and the operation that creates it."""
     place = operation.arguments['destination']
     with session.writer(ctxt):
         operations_db.progress(ctxt, operation, 0, volume.size * GIB)
         migrations_db.add_target(ctxt, volume, target_id, **place, **type_columns(ctxt, operation))
         target = volumes_db.get(ctxt, target_id)
-        # No other back end will do: the scheduler chose this one for the migration.
+        # The scheduler chose this back end for the migration, so the creation must not move to
+        # another one.
         return target, operations_db.create(ctxt, 'volume.create', target, **service_of(place),
                                             arguments={'resource_backend': place['host']})
 
@@ -48,7 +50,7 @@ def add_target(ctxt: RequestContext, operation: objects.Operation, volume: objec
 @session.retry_on_deadlock
 def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
            target: objects.Volume) -> objects.Operation:
-    """The moment of the move; returns the operation that removes what is left."""
+    """Exchange the two volumes; return the operation that deletes the old storage."""
     meanwhile = operations.transition_of(operation).meanwhile
     with session.writer(ctxt):
         volume = volumes_db.get(ctxt, volume_id)
@@ -62,8 +64,7 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
 
 @session.retry_on_deadlock
 def abandon(ctxt: RequestContext, work: Task, exc: Exception) -> Copied:
-    """The end of a move that failed; returns what was copied and the operation that removes it,
-    unless a server may be using it."""
+    """End a migration that failed; return the target and the operation that deletes it."""
     with session.writer(ctxt):
         copied = _discard(ctxt, work.operation)
         work.fail(exc, migration_status='error')
@@ -74,7 +75,7 @@ def abandon(ctxt: RequestContext, work: Task, exc: Exception) -> Copied:
 @session.retry_on_deadlock
 def withdraw(ctxt: RequestContext, operation: objects.Operation,
              volume: objects.Volume | None) -> Copied:
-    """The end of one whose volume went another way; returns the same."""
+    """End a migration that was superseded; return the target and the operation that deletes it."""
     with session.writer(ctxt):
         copied = _discard(ctxt, operation)
         operations.abandon(ctxt, operation, operations.SUPERSEDED, volume,
@@ -90,7 +91,7 @@ def _settle(ctxt: RequestContext, operation: objects.Operation) -> None:
 
 
 def _discard(ctxt: RequestContext, operation: objects.Operation) -> Copied:
-    """Have the volume that was copied to removed, if there is one and no server can be using it."""
+    """Start the deletion of the target volume if it exists."""
     if nova_swap.has_begun(ctxt, operation):
         return None, None
     try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of replicated back ends: go over to another copy of the data, and stay with it."""
+"""The endpoint of replicated back ends: fail over to another copy of the data."""
 from oslo_log import log as logging
 
 from cinder import exception, objects, operations
@@ -27,7 +27,7 @@ class ReplicationEndpoint:
     @operations.handles('service.failover')
     def failover_service(self, ctxt: RequestContext, operation: objects.Operation,
                          _resource: None = None) -> None:
-        """Go over to the `backend_id` of the operation."""
+        """Fail over to the `backend_id` of the operation."""
         with self.backend.runner.claimed(ctxt, operation, 'service.failover:execute:claim'):
             try:
                 active, fields = self._go(ctxt, operation)
@@ -62,8 +62,8 @@ class ReplicationEndpoint:
             operations_db.finish(ctxt, operation, error)
 
     def _tell_others(self, ctxt: RequestContext, cluster: str | None, active: str | None) -> None:
-        """Have the other hosts of the cluster use the same copy; one that is down learns it at its
-        start."""
+        """Have the other hosts of the cluster use the same copy; a host that is down reads it when
+        it starts."""
         if not cluster:
             return
         for service in services_db.list_all(ctxt, cluster_name=cluster, is_up=True):
@@ -71,5 +71,5 @@ class ReplicationEndpoint:
                 volume_rpc.VolumeAPI().use_backend(ctxt, service.host, active)
 
     def use_backend(self, _ctxt: RequestContext, backend_id: str | None) -> None:
-        """Another host of the cluster went over to this copy."""
+        """Use this copy, to which another host of the cluster has failed over."""
         self.driver.use_backend(backend_id)

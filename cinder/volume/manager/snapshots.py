@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of snapshots: take and remove."""
+"""The endpoint of snapshots: create and delete them."""
 import functools
 
 from cinder import exception, objects, operations
@@ -18,7 +18,7 @@ class SnapshotEndpoint:
     @operations.handles('snapshot.create')
     def create_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
-        """Take the snapshot."""
+        """Create the snapshot."""
         with self._task(ctxt, operation, snapshot) as work:
             with work.driver():
                 made = self.driver.create_snapshot(work.resource) or {}
@@ -27,7 +27,7 @@ class SnapshotEndpoint:
     @operations.handles('snapshot.delete')
     def delete_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
-        """Remove the snapshot; one that the storage still uses stays available."""
+        """Delete the snapshot; one that the storage still uses stays available."""
         with self._task(ctxt, operation, snapshot) as work:
             try:
                 with work.driver():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One context manager around each long operation: lock, claim, load, and the record of failure."""
+"""The context manager around each long operation: lock, claim, load, and recording of the
+failure."""
 import contextlib
 from collections.abc import Callable, Iterator
 
@@ -15,33 +16,34 @@ from cinder.volume.host import locks
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two looks at most whether a source is still read.
+# Most seconds between two checks whether a source is still being read.
 LONGEST_LOOK = 5
 
 class Task:
-    """The operation in hand. `resource` is what it is about, as it stands now."""
+    """A running operation. `resource` is its resource as its row was when the operation started."""
 
     def __init__(self, ctxt: context.RequestContext, operation: objects.Operation,
                  resource: objects.CinderObject) -> None:
         self.ctxt, self.operation, self.resource = ctxt, operation, resource
-        # How it ended, and what was written then: told when the transaction is committed.
+        # The end of the operation and the columns written then; the notification is sent after the
+        # commit.
         self.outcome: tuple[str, dict] | None = None
-        # Columns to write together with an error status: what was done before it failed.
+        # Columns to write together with an error status: work that was done before the failure.
         self.on_failure: dict[str, object] = {}
 
     @contextlib.contextmanager
     def driver(self) -> Iterator[None]:
-        """Around the driver's work: where a fault may strike."""
+        """Mark the fault points around the work of the driver."""
         with fault_points.around(f'{self.operation.verb}:driver'):
             ownership.confirm()
             yield
 
     def done(self, status: str | None = None, **values: object) -> bool:
-        """The work is on storage: write `values` and the last status, end the operation.
+        """End the operation after the work on the storage: write `values` and the final status.
 
-        :param status: another status than the table's.
-        :returns: False when the resource went another way meanwhile; then it is left alone.
-        :raises OperationLost: what the work rests on is lost; nothing is written.
+        :param status: status in place of the one in the state table.
+        :returns: False when another request changed the status meanwhile; that status is kept.
+        :raises OperationLost: a lock or the claim was lost; nothing is written.
         """
         with fault_points.around(f'{self.operation.verb}:finish'):
             ownership.confirm()
@@ -53,7 +55,7 @@ class Task:
         return moved
 
     def fail(self, exc: Exception, **values: object) -> None:
-        """Put the resource in its error status with a message that says why."""
+        """Set the error status of the resource, and create a user message with the cause."""
         values = {**self.on_failure, **values}
         mistake = exception.is_mistake(exc)
         LOG.log(logging.WARNING if mistake else logging.ERROR, '%s of %s %s failed: %s',
@@ -67,17 +69,17 @@ class Task:
             self.outcome = 'error', {'status': status, 'reason': reason, **values}
 
     def _now(self, status: str | None) -> str:
-        """The status that a word of the state table means for this resource."""
+        """Return the status of this resource that an entry of the state table stands for."""
         if status == states.PREVIOUS:
             return self.resource.previous_status or 'available'
         return status or 'deleted'
 
     def notify(self) -> None:
-        """Notify of how it ended."""
+        """Send the notification of the end of the operation."""
         if self.outcome:
             phase, changed = self.outcome
             if 'launched_at' in changed and notifications.wanted():
-                # By the clock of the database, so only the row has it.
+                # The database sets this time, so it is read from the row.
                 found = operations.load(self.ctxt, self.operation)
                 changed['launched_at'] = found and found.launched_at
             notifications.operation(self.ctxt, phase, self.operation, self.resource, **changed)
@@ -88,16 +90,17 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
          operation: objects.Operation, resource: objects.CinderObject | None = None, *,
          undo: Callable[[], None] = lambda: None,
          **on_failure: object) -> Iterator[Task]:
-    """Run the body as the one holder of the operation.
+    """Run the body as the only holder of the operation.
 
-    Trouble with the database is no failure of the work: the journal keeps it to be done again.
+    An unavailable database is not a failure of the work: the operation stays in the journal and is
+    retried.
 
-    :param resource: as it came with the message; loaded where the operation is resumed.
-    :param undo: removes what a failure would leave elsewhere.
+    :param resource: the resource that came with the message; None loads it.
+    :param undo: function that removes what a failure would leave elsewhere.
     :param on_failure: columns to write together with the error status.
-    :raises OperationLost: others hold it, it is done, the resource went another way, or the
-        storage does not answer: then it goes back to the journal. What was asked for may still
-        happen, and is found done by the next attempt.
+    :raises OperationLost: another service holds the operation, it has ended or was superseded, or
+        the storage does not answer. In the last case the operation returns to the journal; the
+        storage may still do the work, and the next attempt finds it done.
     """
     alone = VERBS[operation.verb].alone
     lock = (f'{operation.resource_type}-{operation.resource_id}' if alone
@@ -119,7 +122,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         except exception.UNFINISHED:
             raise
         except Exception as exc:
-            # Whoever has the lock by now may be the cause.
+            # If the lock was lost, its new holder may have caused the error.
             ownership.confirm()
             undo()
             work.fail(exc)
@@ -128,9 +131,9 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
 
 @contextlib.contextmanager
 def _unread(work: Task) -> Iterator[None]:
-    """Let nobody read the bytes that the verb ends.
+    """Keep copies from reading the data that the verb ends.
 
-    :raises NotYet: somebody does, perhaps for hours.
+    :raises NotYet: a copy reads it, perhaps for hours.
     """
     with contextlib.ExitStack() as stack:
         if VERBS[work.operation.verb].ends_bytes:
@@ -146,7 +149,7 @@ def _again_later(operation: objects.Operation) -> Iterator[None]:
     try:
         yield
     except exception.BackendUnresponsive as exc:
-        LOG.warning('%s of %s %s is tried again later: %s', operation.verb,
+        LOG.warning('%s of %s %s is retried later: %s', operation.verb,
                     operation.resource_type, operation.resource_id, exc)
         raise exception.OperationLost(operation_id=operation.id) from exc
 
@@ -154,15 +157,14 @@ def _again_later(operation: objects.Operation) -> Iterator[None]:
 def load(ctxt: context.RequestContext, operation: objects.Operation,
          undo: Callable[[], None] = lambda: None,
          **on_failure: object) -> objects.CinderObject:
-    """The resource of an operation that is resumed.
+    """Return the resource of an operation that is resumed.
 
-    :param undo: what to do when it is not the operation's any more.
+    :param undo: function to call when the operation was superseded.
     :param on_failure: columns to write then.
-
-    :raises OperationLost: it is gone or went another way.
+    :raises OperationLost: the resource was deleted, or the operation was superseded.
     """
     found = operations.load(ctxt, operation)
-    # The first attempt may have done its work and come to no end.
+    # The first attempt may have done its work without recording its end.
     begun = operation.attempt > 1 and VERBS[operation.verb].goes_on
     if found is None or is_superseded(operation, found) and not begun:
         undo()
@@ -172,6 +174,7 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
 
 
 def is_superseded(operation: objects.Operation, found: objects.CinderObject | None) -> bool:
-    """Whether the resource of an operation is gone, or has the status of another request."""
+    """Return whether the resource of an operation was deleted or has the status of another
+    request."""
     return found is None or operations.transition_of(operation).meanwhile not in (
         None, found.status)

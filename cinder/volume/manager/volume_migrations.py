@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of migrations: a volume moves to another back end, by the storage's own means or by
-copying its bytes to a new volume there and letting the two change places.
+"""The endpoint of migrations: a volume moves to another back end, by the means of the storage or by
+copying its data to a new volume there and exchanging the two.
 
-Every step finds out by itself whether it was done: running the operation again goes on with it.
+Each step checks whether it was done already, so an operation that runs again continues.
 """
 
 from oslo_log import log as logging
@@ -41,14 +41,15 @@ class MigrationEndpoint:
                        volume: objects.Volume | None = None) -> None:
         """Move the volume to the destination of the operation.
 
-        The volume is not locked: it may take hours, and whoever uses it ends the migration. The
-        operation is: one who was only stopped must not write when his successor is done.
+        The volume is not locked: the migration may take hours, and a use of the volume ends it. The
+        operation is locked: a process that was only paused must not write after its successor has
+        finished.
         """
         with (locks.held(f'migration-{operation.id}'),
               self.backend.runner.claimed(ctxt, operation, f'{operation.verb}:execute:claim')):
             work = Task(ctxt, operation, volume or self._load(ctxt, operation))
             try:
-                # Waiting for the compute service may be interrupted as often as one likes.
+                # The wait for the compute service may be interrupted any number of times.
                 if (operation.attempt > CONF.operation_max_attempts
                         and nova_swap.SERVER not in operation.arguments):
                     self._let_go(work)
@@ -63,7 +64,8 @@ class MigrationEndpoint:
     @operations.handles('volume.retype')
     def retype_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Give the volume the type of the operation, here or where the scheduler found it room."""
+        """Give the volume the type of the operation, here or on the back end that the scheduler
+        chose."""
         if 'destination' in operation.arguments:
             self.migrate_volume(ctxt, operation, volume)
             return
@@ -72,8 +74,8 @@ class MigrationEndpoint:
 
     @calls.synchronous
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
-        """Where a service on this machine reaches the bytes of a volume of this back end; the
-        path is None for a service on another machine."""
+        """Return the path of a volume of this back end for a service on this machine; None for a
+        service on another machine."""
         self.backend.require_ready()
         same = machine == host_names.machine_id()
         return {'path': self.driver.local_path(volume) if same else None,
@@ -95,7 +97,7 @@ class MigrationEndpoint:
             self._exchange(work, target)
 
     def _target(self, work: Task) -> objects.Volume:
-        """The volume to copy to: its row, and the operation that makes it."""
+        """Return the target volume; insert its row and the operation that creates it if needed."""
         target_id = work.operation.arguments['target_id']
         try:
             return volumes_db.get(work.ctxt, target_id)
@@ -106,19 +108,20 @@ class MigrationEndpoint:
         return volumes_db.get(work.ctxt, target_id)
 
     def _made(self, work: Task, target: objects.Volume) -> objects.Volume:
-        """The same when the other back end has made it.
+        """Return the target volume when the other back end has created it.
 
         :raises NotYet: it has not.
-        :raises InvalidVolume: it cannot, or does not in time.
+        :raises InvalidVolume: it failed, or does not finish in time.
         """
         if target.status == 'creating':
             operations.wait(
                 work.ctxt, work.operation, f'volume {target.id} on {target.host}',
                 within=CONF.migration_create_volume_timeout_secs,
                 otherwise=exception.InvalidVolume(
-                    reason=_('the new back end did not make room for it in time')))
+                    reason=_('the new back end did not create the target volume in time')))
         if target.status != 'available':
-            raise exception.InvalidVolume(reason=_('the new back end could not make room for it'))
+            raise exception.InvalidVolume(reason=_('the new back end could not create the target '
+                                                   'volume'))
         return target
 
     def _copy(self, work: Task, target: objects.Volume) -> None:
@@ -145,7 +148,8 @@ class MigrationEndpoint:
                 operations_db.progress(ctxt, operation, done, total)
 
     def _device(self, work: Task, target: objects.Volume) -> dict:
-        """Where the target is; its back end or the bus may be back in a moment."""
+        """Return the device of the target; wait if its back end or RPC is unavailable for a
+        moment."""
         try:
             return self.volume_api.device_of(work.ctxt, target, host_names.machine_id())
         except exception.ServiceUnavailable as exc:
@@ -153,16 +157,17 @@ class MigrationEndpoint:
                             within=CONF.migration_create_volume_timeout_secs, otherwise=exc)
 
     def _exchange(self, work: Task, target: objects.Volume) -> None:
-        """Let the two change places and have what is left here removed."""
+        """Exchange the two volumes and start the deletion of the old storage."""
         removal = migration_rows.finish(work.ctxt, work.operation, work.resource.id, target)
         work.outcome = 'end', {'host': target.host,
                                **migration_rows.type_columns(work.ctxt, work.operation)}
         self._remove(work.ctxt, target, removal)
 
     def _load(self, ctxt: RequestContext, operation: objects.Operation) -> objects.Volume:
-        """The volume of an operation that is resumed.
+        """Return the volume of an operation that is resumed.
 
-        :raises OperationLost: it is gone or went another way; what was copied goes too.
+        :raises OperationLost: the volume was deleted or the operation superseded; the target is
+            deleted.
         """
         found = operations.load(ctxt, operation)
         if not is_superseded(operation, found):
@@ -173,7 +178,7 @@ class MigrationEndpoint:
         raise exception.OperationLost(operation_id=operation.id)
 
     def _give_up(self, work: Task, exc: Exception) -> None:
-        """Leave the volume where it is and remove what was copied, if nobody can be using it."""
+        """Leave the volume where it is, and delete the target unless a server may be using it."""
         target, removal = migration_rows.abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)
@@ -186,9 +191,10 @@ class MigrationEndpoint:
             if there['path'] is None:
                 remote_attach.release(work.ctxt, self.volume_api, target, self.initiator)
         except exception.VolumeNotFound:
-            LOG.debug('No volume was made for operation %s.', work.operation.id)
+            LOG.debug('Operation %s has no target volume.', work.operation.id)
         except Exception:
-            LOG.exception('A connection of operation %s may be left here.', work.operation.id)
+            LOG.exception('A connection of operation %s to its target could not be ended and may '
+                          'be left.', work.operation.id)
 
     def _remove(self, ctxt: RequestContext, target: objects.Volume,
                 operation: objects.Operation) -> None:
@@ -197,9 +203,9 @@ class MigrationEndpoint:
 
 def _require_movable(ctxt: RequestContext, volume: objects.Volume,
                      operation: objects.Operation) -> None:
-    """Note the server that is to copy a volume in use.
+    """Record the server that is to copy a volume in use.
 
-    :raises InvalidVolume: its bytes may change while they are copied, or others depend on them
+    :raises InvalidVolume: the data may change during the copy, or snapshots depend on it
     """
     if nova_swap.SERVER in operation.arguments:
         return
@@ -207,4 +213,4 @@ def _require_movable(ctxt: RequestContext, volume: objects.Volume,
         operations_db.add_arguments(ctxt, operation,
                                     **{nova_swap.SERVER: nova_swap.server_of(ctxt, volume)})
     if snapshots_db.count_for_volume(ctxt, volume.id):
-        raise exception.InvalidVolume(reason=_('it has snapshots, which cannot move along'))
+        raise exception.InvalidVolume(reason=_('it has snapshots, which cannot be migrated'))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of volumes: make, remove, grow, revert. Each is a task around the driver."""
+"""The endpoint of volumes: create, delete, extend and revert them. Each method is a task around a
+call of the driver."""
 import functools
 
 from oslo_log import log as logging
@@ -21,14 +22,14 @@ from cinder.volume.manager import backups, images
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
-# Argument of a creation -> who goes on with the volume when it is made.
+# Argument of a creation -> module that fills the volume after its creation.
 _FILLED_BY = {'backup_id': backups, 'image_id': images}
 
 
 class VolumeEndpoint:
     """Messages about volumes of one back end.
 
-    A message carries the volume and its operation; a resumed operation comes without the volume.
+    A message carries the volume and its operation; an operation that is resumed has no volume.
     """
 
     def __init__(self, backend: backends.Backend) -> None:
@@ -38,14 +39,15 @@ class VolumeEndpoint:
     @operations.handles('volume.create')
     def create_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Make the volume on storage, or send it back to the scheduler."""
+        """Create the volume on the storage, or send it back to the scheduler."""
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             try:
                 with work.driver():
                     made = create_sources.fill(self.driver, ctxt, volume)
             except exception.UNFINISHED:
-                # What may still be made here must not be made elsewhere too.
+                # The storage may still create the volume here, so it must not be created elsewhere
+                # too.
                 raise
             except Exception as exc:
                 if not self._reschedule(ctxt, work, exc):
@@ -61,37 +63,38 @@ class VolumeEndpoint:
             self.backend.allocate(volume.host, volume.size)
 
     def _reschedule(self, ctxt: RequestContext, work: Task, exc: Exception) -> bool:
-        """Ask the scheduler for another back end; False when there were enough attempts."""
+        """Request another back end from the scheduler; return False when there were enough
+        attempts."""
         operation, volume = work.operation, work.resource
         tried = [*operation.arguments.get('tried', []),
                  {'backend': volume.host, 'reason': operations.tenant_reason(exc)}]
         if len(tried) >= CONF.scheduler_max_attempts or operation.arguments.get('resource_backend'):
             return False
-        LOG.warning('Volume %s could not be made on %s, asking for another back end: %s',
+        LOG.warning('Volume %s could not be created on %s; another back end is requested: %s',
                     volume.id, self.backend.host, exc)
         self._discard(volume)
         arguments = {**operation.arguments, 'tried': tried}
         with session.writer(ctxt):
             if not volumes_db.finish_transition(ctxt, volume.id, 'creating', 'creating',
                                                 {'host': None, 'cluster_name': None}):
-                return False  # it went another way: then it ends here
+                return False  # the operation was superseded
             operations_db.requeue(ctxt, operation, stage='schedule', arguments=arguments)
         volume.host = volume.cluster_name = None
         scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
         return True
 
     def _discard(self, volume: objects.Volume) -> None:
-        """Remove what a failed creation may have left here."""
+        """Delete what a failed creation may have left here."""
         try:
             self.driver.delete_volume(volume)
         except Exception:
-            LOG.exception('What is left of volume %s on %s could not be removed.',
+            LOG.exception('The remains of volume %s on %s could not be deleted.',
                           volume.id, self.backend.host)
 
     @operations.handles('volume.delete')
     def delete_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Remove the volume, with its snapshots where the operation says so."""
+        """Delete the volume, with its snapshots if the operation says so."""
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             try:
@@ -116,13 +119,13 @@ class VolumeEndpoint:
     @operations.handles('volume.extend')
     def extend_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Grow the volume to the `new_size` (GiB) of the operation."""
+        """Extend the volume to the `new_size` (GiB) of the operation."""
         new_size, grown = operation.arguments['new_size'], False
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             with work.driver():
                 exports.close(ctxt, self.backend, volume)
-                # Another one may have overtaken it where it broke off.
+                # After an interruption another extend may have finished first.
                 new_size = max(new_size, volume.size)
                 self.driver.extend_volume(volume, new_size)
             grown = work.done(size=new_size, growth=0)
@@ -135,7 +138,7 @@ class VolumeEndpoint:
     @operations.handles('volume.revert')
     def revert_volume(self, ctxt: RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:
-        """Take the volume back to the snapshot of the operation."""
+        """Revert the volume to the snapshot of the operation."""
         with self._task(ctxt, operation, volume) as work:
             snapshot = snapshots_db.get(ctxt, operation.arguments['snapshot_id'])
             if not isinstance(self.driver, driver_api.RevertsToSnapshot):
@@ -150,8 +153,9 @@ class VolumeEndpoint:
 
 
 def _status_of_busy(volume: objects.Volume) -> str:
-    """The status of a volume that the storage does not let go: it can be deleted again."""
+    """Return the status of a volume that the storage does not delete because it is in use; it can
+    be deleted again."""
     if volume.migration_status == 'deleting':
-        return 'error_deleting'  # what is left of a move is nobody's to use
-    # Without its key nobody can use it any more.
+        return 'error_deleting'  # the rest of a migration has no user
+    # Its key was deleted, so it cannot be used any more.
     return 'error' if volume.has_own_key else 'available'

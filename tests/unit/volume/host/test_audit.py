@@ -92,9 +92,9 @@ def test_at_start_what_is_safe_is_healed_and_the_rest_told(manager, group, ctxt,
     assert manager.is_working()
     assert group.volumes[asleep.name].active
     assert orphan.name in group.volumes
-    assert f'Healed on {HOST}: vg/{asleep.name} is not active' in caplog.text
-    assert 'left alone (missing)' in caplog.text and lost.id in caplog.text
-    assert f'left alone (orphan): vg/{orphan.name} has no row' in caplog.text
+    assert f'Repaired on {HOST}: vg/{asleep.name} is not active' in caplog.text
+    assert 'not changed (missing)' in caplog.text and lost.id in caplog.text
+    assert f'not changed (orphan): vg/{orphan.name} has no row' in caplog.text
 
 
 def test_an_export_that_is_healed_is_taken_from_the_row(manager, group, ctxt):
@@ -202,5 +202,5 @@ def test_growth_without_an_operation_and_attachments_of_what_is_gone_are_healed(
     assert volumes_db.get(ctxt, busy.id).growth == 1
     with pytest.raises(exception.VolumeAttachmentNotFound):
         attachments_db.get(ctxt, left.id)
-    assert caplog.text.count('Healed on') == 2
+    assert caplog.text.count('Repaired on') == 2
     assert audit.findings(ctxt, manager.backend.driver, HOST) == []

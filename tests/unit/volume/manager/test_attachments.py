@@ -65,7 +65,7 @@ def test_the_hypervisor_is_told_what_it_has_to_enforce(manager, ctxt, consumer, 
 
 
 @pytest.mark.parametrize(('change', 'words'), [
-    (volumes.destroy, 'is gone'),
+    (volumes.destroy, 'was deleted'),
     *((functools.partial(volumes.overwrite, values={'status': status}), f"status '{status}'")
       for status in states.LEAVING),
     (functools.partial(volumes.update, values={'host': 'there@lvm#p'}), 'has moved to there@lvm#p'),

@@ -234,7 +234,7 @@ def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, folder, caplog
     backup_snapshots.remove_left(ctxt, manager.backend)
     left = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)}
     assert left == {of_tenant.id, names[under_way.id], names[broken.id]}
-    assert f'{names[broken.id]}, left of a backup, could not be removed' in caplog.text
+    assert f'{names[broken.id]} of a backup could not be deleted' in caplog.text
 
 
 def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, monkeypatch):
@@ -246,7 +246,7 @@ def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, mon
     with pytest.raises(ExpectedException) as caught:
         endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
     assert isinstance(caught.value.exc_info[1], exception.InvalidVolume)
-    assert 'while nobody has it' in str(caught.value.exc_info[1])
+    assert 'while it is not attached' in str(caught.value.exc_info[1])
     assert snapshots_db.for_volume(ctxt, volume.id) == []
     endpoint.close_backup_source(ctxt, volume, backup)
 

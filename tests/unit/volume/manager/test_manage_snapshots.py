@@ -55,7 +55,8 @@ def test_taking_over_keeps_the_bytes(ctxt, manager, sent, volume, theirs, folder
 
 
 @pytest.mark.parametrize(('size', 'name', 'reason'), [
-    (3, 'theirs', 'more than its volume'), (1, 'nothing', 'knows nothing')])
+    (3, 'theirs', 'is greater than the 2 GiB of its volume'),
+    (1, 'nothing', 'has nothing of that name')])
 def test_what_cannot_be_a_snapshot_says_why(ctxt, manager, sent, volume, theirs, size, name,
                                             reason):
     os.truncate(theirs, size * GIB)

@@ -93,7 +93,7 @@ def test_what_cannot_be_taken_over_says_why_and_is_deleted_without_touching_anyt
     volume, operation = accept({'source-name': 'nothing'})
     failed = _run(ctxt, manager, operation, volume)
     assert failed.status == 'error_managing'
-    assert 'knows nothing of that name' in _reason(ctxt, failed)
+    assert 'has nothing of that name' in _reason(ctxt, failed)
     (folder / failed.name).write_bytes(b'left by a former attempt')
     volumes_api.delete(ctxt, failed)
     method, arguments = sent[-1]

@@ -342,7 +342,7 @@ def test_a_back_end_that_makes_no_room_leaves_the_volume_where_it_is(
     operation = _migrate(ctxt, bus, volume, lock_volume=locked)
     stayed = _run(ctxt, bus, operation, volume)
     assert stayed.status == 'available'
-    _check_stayed(ctxt, path, stayed, tmp_path, 'could not make room')
+    _check_stayed(ctxt, path, stayed, tmp_path, 'could not create the target volume')
 
 
 def _look(ctxt, bus, operation):
@@ -513,7 +513,7 @@ def test_what_another_machine_does_not_export_cannot_be_copied_to(
         ctxt, bus, volume, path, tmp_path, apart, exported):
     bus.managers[THERE].backend.driver.target = local.LocalTarget(volumes_fakes.options(), None)
     operation = _migrate(ctxt, bus, volume)
-    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'exports nothing')
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'exports volumes only locally')
 
 
 @pytest.mark.parametrize('force', [True, False])
@@ -673,7 +673,7 @@ def test_a_server_is_asked_once_and_may_take_its_time(ctxt, bus, volume, path, t
     clock.append(3600 + nova_swap.BEGIN_SECONDS + 1)
     assert _look(ctxt, bus, operation) is None
     assert len(nova.swapped) == 1
-    _check_stayed(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path, 'gave it up')
+    _check_stayed(ctxt, path, volumes_db.get(ctxt, volume.id), tmp_path, 'gave up the copy')
 
 
 def test_a_volume_of_no_server_stays(ctxt, bus, volume, path, tmp_path, nova):
