@@ -513,7 +513,8 @@ def test_what_another_machine_does_not_export_cannot_be_copied_to(
         ctxt, bus, volume, path, tmp_path, apart, exported):
     bus.managers[THERE].backend.driver.target = local.LocalTarget(volumes_fakes.options(), None)
     operation = _migrate(ctxt, bus, volume)
-    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, 'exports volumes only locally')
+    _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path,
+                   'exports volumes only locally')
 
 
 @pytest.mark.parametrize('force', [True, False])
