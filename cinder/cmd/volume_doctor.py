@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from cinder import class_paths, context, exception
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.volume import configuration, driver
+from cinder.volume import configuration, driver_types
 from cinder.volume.host import audit
 
 _SHOWN = ('kind', 'name', 'what', 'advice')
@@ -43,7 +43,7 @@ def _findings(name: str) -> Iterator[dict[str, str]]:
         sharing = None if made.only_one_host(options) else cluster
         found = audit.findings(ctxt, made, host, sharing)
     except Exception as exc:  # a back end that is broken must not hide what is wrong with others
-        found = [driver.Finding('unreadable', name, f'the storage cannot be read: {exc}',
+        found = [driver_types.Finding('unreadable', name, f'the storage cannot be read: {exc}',
                                 'the log of cinder-volume has more')]
     for finding in found:
         values = dataclasses.asdict(finding)

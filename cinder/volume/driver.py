@@ -4,18 +4,26 @@ asked for with isinstance(). The drivers do the work, and volume/data/create_sou
 from __future__ import annotations
 
 import abc
-import dataclasses
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder.brick.local_dev.throttle import Throttle
+from cinder.volume.driver_types import (
+    Connection,
+    Connector,
+    Executor,
+    Fields,
+    Finding,
+    Manageable,
+    Reference,
+    Report,
+    Rows,
+    Values,
+)
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
     from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
     from cinder.volume.configuration import Configuration
-
-Fields = dict[str, Any] | None
 
 
 class VolumeDriver(abc.ABC):
@@ -42,7 +50,7 @@ class VolumeDriver(abc.ABC):
     # with a source: they run as bulk work. Known when setup has been checked.
     moves_bytes: frozenset[str] = frozenset()
 
-    def __init__(self, configuration: Configuration, executor: Callable[..., Any] | None = None,
+    def __init__(self, configuration: Configuration, executor: Executor | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:
         self.configuration = configuration
         self.host = host
@@ -72,7 +80,7 @@ class VolumeDriver(abc.ABC):
         self.get_volume_stats(refresh=True)
 
     @abc.abstractmethod
-    def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
+    def get_volume_stats(self, refresh: bool = False) -> Report:
         """The report for the scheduler, capacities in GiB by pool; the last one without `refresh`.
         """
 
@@ -106,7 +114,7 @@ class VolumeDriver(abc.ABC):
 
     @abc.abstractmethod
     def create_export(self, ctxt: RequestContext, volume: Volume,
-                      connector: dict[str, Any] | None) -> Fields:
+                      connector: Connector | None) -> Fields:
         """Make the volume reachable for initiators."""
 
     @abc.abstractmethod
@@ -118,11 +126,11 @@ class VolumeDriver(abc.ABC):
         """End what create_export began; sessions that are left end too."""
 
     @abc.abstractmethod
-    def initialize_connection(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
+    def initialize_connection(self, volume: Volume, connector: Connector) -> Connection:
         """What the connector needs to know: {'driver_volume_type': ..., 'data': {...}}."""
 
     @abc.abstractmethod
-    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
         """Take back what initialize_connection allowed this connector."""
 
@@ -153,7 +161,7 @@ class CorrectsProviderInfo(abc.ABC):
 
     @abc.abstractmethod
     def update_provider_info(self, volumes: list[Volume], snapshots: list[Snapshot],
-                             ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+                             ) -> tuple[list[Values], list[Values]]:
         """Correct the rows of a back end that is set up and has no work yet.
 
         :returns: for volumes and for snapshots, {'id': ..., fields to store} of those that change
@@ -192,16 +200,11 @@ class Migrates(abc.ABC):
 
 
 class ManagesVolumes(abc.ABC):
-    """Volumes that were made without this service can be taken over.
-
-    An entry of the list is {'reference', 'size', 'safe_to_manage', 'reason_not_safe',
-    'cinder_id', 'extra_info'}: `reference` is the dictionary that an operator names it by,
-    `size` is in GiB, rounded up, and `cinder_id` tells whose it is already.
-    """
+    """Volumes that were made without this service can be taken over."""
 
     @abc.abstractmethod
     def get_manageable_volumes(self, volumes: list[Volume],
-                               snapshots: list[Snapshot]) -> list[dict[str, Any]]:
+                               snapshots: list[Snapshot]) -> list[Manageable]:
         """Everything on the storage that is a volume or could be one, in any order.
 
         :param volumes: those of this back end that are managed already
@@ -209,7 +212,7 @@ class ManagesVolumes(abc.ABC):
         """
 
     @abc.abstractmethod
-    def manage_existing(self, volume: Volume, reference: dict[str, Any]) -> Fields:
+    def manage_existing(self, volume: Volume, reference: Reference) -> Fields:
         """Make what the reference means the storage of `volume`; its bytes stay, and it grows
         to the whole GiB of volume.size. On failure it stays what it was.
 
@@ -222,11 +225,11 @@ class ManagesSnapshots(abc.ABC):
 
     @abc.abstractmethod
     def get_manageable_snapshots(self, volumes: list[Volume],
-                                 snapshots: list[Snapshot]) -> list[dict[str, Any]]:
+                                 snapshots: list[Snapshot]) -> list[Manageable]:
         """As ManagesVolumes.get_manageable_volumes."""
 
     @abc.abstractmethod
-    def manage_existing_snapshot(self, snapshot: Snapshot, reference: dict[str, Any]) -> Fields:
+    def manage_existing_snapshot(self, snapshot: Snapshot, reference: Reference) -> Fields:
         """Make what the reference means the storage of `snapshot`.
 
         :raises ManageExistingInvalidReference: there is no such thing, or it is a snapshot of
@@ -244,7 +247,7 @@ class Replicates(abc.ABC):
 
     @abc.abstractmethod
     def failover_host(self, volumes: list[Volume], backend_id: str | None,
-                      ) -> tuple[str | None, dict[str, dict[str, Any]]]:
+                      ) -> tuple[str | None, dict[str, Values]]:
         """Go over to another copy.
 
         :param volumes: all volumes of this back end
@@ -286,48 +289,6 @@ class Groups(abc.ABC):
     def delete_group_snapshot(self, group_snapshot: GroupSnapshot,
                               snapshots: list[Snapshot]) -> None:
         """Remove all of these snapshots."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Rows:
-    """What the database says of one back end.
-
-    :param busy: ids of resources that an unfinished operation is about
-    :param connected: ids of volumes with a connected attachment
-    :param place_of: name on the storage -> where its row is: 'host@backend', '' when there is
-        none any more, None when the name is not made from our templates
-    """
-
-    volumes: list[Volume]
-    snapshots: list[Snapshot]
-    busy: Collection[str]
-    connected: Collection[str]
-    place_of: Callable[[str], str | None]
-
-
-@dataclasses.dataclass(frozen=True)
-class Finding:
-    """Where storage and rows do not fit together.
-
-    :param kind: one word, explained on the operator's page of the driver
-    :param name: on the storage
-    :param what: one sentence
-    :param advice: what an operator can do
-    :param healed: it was mended
-    :param volume_id: of the row that gets `fields`
-    """
-
-    kind: str
-    name: str
-    what: str
-    advice: str
-    healed: bool = False
-    volume_id: str = ''
-    fields: Fields = dataclasses.field(default=None, compare=False)
-
-    def but(self, **changes: Any) -> Finding:
-        """The same with some values changed."""
-        return dataclasses.replace(self, **changes)
 
 
 class Audits(abc.ABC):

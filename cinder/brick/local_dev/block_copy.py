@@ -65,7 +65,8 @@ class Blocks:
                 f'conv=fdatasync,notrunc{",sparse" if skip_zeros else ""}',
                 run_as_root=True, timeout=None)
 
-    def _dd(self, source, target, size, iflag, prefix, start=0):
+    def _dd(self, source: str, target: str, size: int, iflag: str, prefix: tuple[str, ...],
+            start: int = 0) -> None:
         # Direct, so that gigabytes of somebody's data do not push everything out of the page
         # cache; fdatasync, so that nothing is reported done that a power cut would undo.
         place = (f'skip={start}', f'seek={start}') if start else ()

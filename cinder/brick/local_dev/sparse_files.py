@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from cinder import concurrency, exception
 from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
@@ -63,7 +63,7 @@ def copy(source: str, path: str, size: int, reflink: str = 'auto',
         if found > size:
             raise WrongSize(path=source, found=found, wanted=size)
 
-        def fill(fd):
+        def fill(fd: int) -> None:
             if reflink == 'never' or not _reflink(origin.fileno(), fd, reflink == 'always'):
                 _copy_unchanged(origin.fileno(), fd, source, throttle)
             os.ftruncate(fd, size)
@@ -182,7 +182,7 @@ def can_reflink(folder: str) -> bool:
         return _reflink(one, other, False)
 
 
-def _present(path, size):
+def _present(path: str, size: int) -> bool:
     try:
         found = os.stat(path).st_size
     except FileNotFoundError:
@@ -208,7 +208,7 @@ def _place(path: str, fill: Callable[[int], None]) -> None:
 
 
 @contextlib.contextmanager
-def _part(path):
+def _part(path: str) -> Iterator[tuple[int, str]]:
     part = f'{path}.{secrets.token_hex(4)}.part'
     fd = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -218,17 +218,17 @@ def _part(path):
         _unlink(part)
 
 
-def _sweep(path):
+def _sweep(path: str) -> None:
     for part in glob.glob(glob.escape(path) + '.*'):
         _unlink(part)
 
 
-def _unlink(path):
+def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
-def _sync_folder(path):
+def _sync_folder(path: str) -> None:
     fd = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)

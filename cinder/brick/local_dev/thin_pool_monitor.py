@@ -62,7 +62,7 @@ class PoolGuard:
             free -= step * group.extent * _COPIES[part]
         return done
 
-    def _grow(self, part, percent, step):
+    def _grow(self, part: str, percent: float, step: int) -> bool:
         try:
             self._extend(_EXTEND[part], step)
         except reports.LVMError as exc:
@@ -98,7 +98,7 @@ class PoolGuard:
         elif self._told:
             self._tell(logging.INFO, 'has room again', '')
 
-    def _tell(self, level, text, state):
+    def _tell(self, level: int, text: str, state: str) -> None:
         if state != self._told:
             LOG.log(level, 'Thin pool %s %s.', self._pool, text)
         self._told = state

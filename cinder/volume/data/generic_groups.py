@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cinder import objects
 from cinder.volume import driver as driver_api
+from cinder.volume import driver_types
 from cinder.volume.host import locks
 
 Copy = tuple[objects.Volume, objects.Volume | objects.Snapshot]
@@ -24,16 +25,16 @@ class GenericGroups(driver_api.Groups):
     """
 
     def __init__(self, driver: driver_api.VolumeDriver,
-                 fill: Callable[[objects.Volume], driver_api.Fields],
+                 fill: Callable[[objects.Volume], driver_types.Fields],
                  gone: Callable[[objects.CinderObject], None],
                  close: Callable[[objects.Volume], None]) -> None:
         self.driver, self.fill, self.gone, self.close = driver, fill, gone, close
 
-    def create_group(self, group: objects.Group) -> driver_api.Fields:
+    def create_group(self, group: objects.Group) -> driver_types.Fields:
         """Do nothing: only rows record the members."""
 
     def update_group(self, group: objects.Group, added: list[objects.Volume],
-                     removed: list[objects.Volume]) -> driver_api.Fields:
+                     removed: list[objects.Volume]) -> driver_types.Fields:
         """Do nothing on the storage."""
 
     def delete_group(self, group: objects.Group, volumes: list[objects.Volume]) -> None:
@@ -45,11 +46,11 @@ class GenericGroups(driver_api.Groups):
                 self.gone(volume)
 
     def copy_group(self, group: objects.Group,
-                   sources: list[Copy]) -> dict[str, driver_api.Fields]:
+                   sources: list[Copy]) -> dict[str, driver_types.Fields]:
         return {volume.id: self.fill(volume) for volume, _source in sources}
 
     def create_group_snapshot(self, group_snapshot: objects.GroupSnapshot,
-                              snapshots: list[objects.Snapshot]) -> dict[str, driver_api.Fields]:
+                              snapshots: list[objects.Snapshot]) -> dict[str, driver_types.Fields]:
         made = {}
         for snapshot in snapshots:
             with locks.held(f'volume-{snapshot.volume_id}'):
@@ -87,7 +88,8 @@ def quiesced(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
         yield
 
 
-def for_driver(driver: driver_api.VolumeDriver, fill: Callable[[objects.Volume], driver_api.Fields],
+def for_driver(driver: driver_api.VolumeDriver,
+               fill: Callable[[objects.Volume], driver_types.Fields],
                gone: Callable[[objects.CinderObject], None] = lambda _member: None,
                close: Callable[[objects.Volume], None] = lambda _volume: None) -> driver_api.Groups:
     """Return the driver if it handles groups itself, else GenericGroups."""

@@ -4,12 +4,20 @@ target_helper names, and a capacity report. Data is for the drivers proper."""
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder import exception
 from cinder.privsep import command
 from cinder.volume import driver
+from cinder.volume.driver_types import (
+    Connection,
+    Connector,
+    Executor,
+    Fields,
+    PoolReport,
+    Report,
+    Values,
+)
 from cinder.volume.targets import base, fake, lio, local, nvmet, tgt
 
 if TYPE_CHECKING:
@@ -29,7 +37,7 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
     VENDOR = 'Open Source'
     VERSION = '1.0.0'
 
-    def __init__(self, configuration: Configuration, executor: Callable[..., Any] | None = None,
+    def __init__(self, configuration: Configuration, executor: Executor | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:
         super().__init__(configuration, executor, host, cluster_name)
         helper = configuration.target_helper
@@ -39,41 +47,41 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
         self.backend_name = (configuration.volume_backend_name
                              or getattr(configuration, 'config_group', None)
                              or type(self).__name__)
-        self._stats: dict[str, Any] = {}
+        self._stats: Report = {}
 
     def create_export(self, ctxt: RequestContext, volume: Volume,
-                      connector: dict[str, Any] | None) -> driver.Fields:
+                      connector: Connector | None) -> Fields:
         if connector is not None:
             self.target.validate_connector(connector)
         return self.target.create_export(volume, self.local_path(volume))
 
-    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> driver.Fields:
+    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
         return self.target.ensure_export(volume, self.local_path(volume))
 
-    def remove_export(self, ctxt: RequestContext, volume: Volume) -> driver.Fields:
+    def remove_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
         return self.target.remove_export(volume)
 
     def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
         return self.target.lost_exports(volumes)
 
     def update_provider_info(self, volumes: list[Volume], snapshots: list[Snapshot],
-                             ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+                             ) -> tuple[list[Values], list[Values]]:
         """A volume that nobody has, and whose export is gone, forgets its address and secret."""
         left = [volume for volume in volumes
                 if volume.status == 'available' and volume.provider_location]
         gone = {'provider_location': None, 'provider_auth': None}
         return [{'id': volume.id, **gone} for volume in self.lost_exports(left)], []
 
-    def initialize_connection(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
+    def initialize_connection(self, volume: Volume, connector: Connector) -> Connection:
         self.target.validate_connector(connector)
         return self.target.initialize_connection(volume, self.local_path(volume), connector)
 
-    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
         """Let the connector in no more; the export itself ends when the last attachment does."""
         self.target.terminate_connection(volume, connector, force)
 
-    def get_volume_stats(self, refresh: bool = False) -> dict[str, Any]:
+    def get_volume_stats(self, refresh: bool = False) -> Report:
         if refresh or not self._stats:
             pool = self._pool_stats()
             self._stats = {
@@ -87,11 +95,11 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
         return self._stats
 
     @abc.abstractmethod
-    def _pool_stats(self) -> dict[str, Any]:
+    def _pool_stats(self) -> PoolReport:
         """What _pool() makes of the present capacity, and what else this storage reports."""
 
     def _pool(self, *, total: int, free: int, provisioned: int, volumes: int,
-              thin: bool, ratio: float | None = None) -> dict[str, Any]:
+              thin: bool, ratio: float | None = None) -> PoolReport:
         """The report of the only pool; sizes in bytes.
 
         :param ratio: in place of the option max_over_subscription_ratio

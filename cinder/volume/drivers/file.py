@@ -7,13 +7,15 @@ import contextlib
 import functools
 import os
 import stat
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from cinder import exception
 from cinder.brick import blocking
 from cinder.brick.local_dev import sparse_files
 from cinder.i18n import _
 from cinder.volume import driver
+from cinder.volume.driver_types import Fields, Finding, Manageable, PoolReport, Reference, Rows
 from cinder.volume.drivers import exported, file_audit, lvm_audit, manageable
 from cinder.volume.drivers.exported import GIB
 
@@ -22,14 +24,17 @@ if TYPE_CHECKING:
     from cinder.objects import Snapshot, Volume
     from cinder.volume.configuration import Configuration
 
+P = ParamSpec('P')
+R = TypeVar('R')
+
 # What copies where the file system cannot share blocks.
 COPIES = frozenset(('volume.clone', 'volume.revert', 'snapshot.create', 'group_snapshot.create'))
 
 
-def _typed(method):
+def _typed(method: Callable[P, R]) -> Callable[P, R]:
     """Errors of the file system, a full one among them, as errors of the back end."""
     @functools.wraps(method)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
         except OSError as exc:
@@ -75,28 +80,28 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
             self.moves_bytes = COPIES
 
     @_typed
-    def _pool_stats(self) -> dict[str, Any]:
+    def _pool_stats(self) -> PoolReport:
         total, free, provisioned, count = blocking.call(sparse_files.usage, self.folder)
         return self._pool(total=total, free=free, provisioned=provisioned, volumes=count,
                           thin=True)
 
     @_typed
-    def create_volume(self, volume: Volume) -> driver.Fields:
+    def create_volume(self, volume: Volume) -> Fields:
         blocking.call(sparse_files.create, self._path(volume.name), volume.size * GIB)
 
     @_typed
-    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
+    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self._copy(snapshot.name, volume.name, volume.size)
 
     @_typed
-    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> driver.Fields:
+    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
         self._copy(src_vref.name, volume.name, volume.size)
 
     @_typed
-    def create_snapshot(self, snapshot: Snapshot) -> driver.Fields:
+    def create_snapshot(self, snapshot: Snapshot) -> Fields:
         self._copy(snapshot.volume.name, snapshot.name, snapshot.volume_size)
 
-    def _copy(self, source, name, size):
+    def _copy(self, source: str, name: str, size: int) -> None:
         blocking.copy(sparse_files.copy, self._path(source), self._path(name), size * GIB,
                       self.reflink, self.throttle)
 
@@ -112,20 +117,20 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
             os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
 
     @_typed
-    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
+    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         blocking.copy(sparse_files.replace, self._path(snapshot.name), self._path(volume.name),
                       volume.size * GIB, self.reflink, self.throttle)
 
     @_typed
-    def delete_volume(self, volume: Volume) -> driver.Fields:
+    def delete_volume(self, volume: Volume) -> Fields:
         blocking.call(sparse_files.remove, self._path(volume.name))
 
     @_typed
-    def delete_snapshot(self, snapshot: Snapshot) -> driver.Fields:
+    def delete_snapshot(self, snapshot: Snapshot) -> Fields:
         blocking.call(sparse_files.remove, self._path(snapshot.name))
 
     @_typed
-    def extend_volume(self, volume: Volume, new_size: int) -> driver.Fields:
+    def extend_volume(self, volume: Volume, new_size: int) -> Fields:
         path = self._path(volume.name)
         blocking.call(sparse_files.extend, path, new_size * GIB)
         self.target.extend(volume, path)
@@ -136,7 +141,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
         return blocking.call(sparse_files.share, self._path(volume.name), path)
 
     @_typed
-    def audit(self, rows: driver.Rows, heal: bool = False) -> list[driver.Finding]:
+    def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:
         found = blocking.call(sparse_files.listing, self.folder)
         return [*file_audit.findings(self.folder, found, rows),
                 *lvm_audit.exports(self.target, rows, heal,
@@ -145,7 +150,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     # ------------------------------------------------------------------ what others made
     @_typed
     def get_manageable_volumes(self, volumes: list[Volume],
-                               snapshots: list[Snapshot]) -> list[dict[str, Any]]:
+                               snapshots: list[Snapshot]) -> list[Manageable]:
         """Every file that is no snapshot."""
         owners, taken = manageable.by_name(volumes), manageable.by_name(snapshots)
         return [manageable.entry(name, size, owners.get(name))
@@ -154,29 +159,28 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def get_manageable_snapshots(self, volumes: list[Volume],
-                                 snapshots: list[Snapshot]) -> list[dict[str, Any]]:
+                                 snapshots: list[Snapshot]) -> list[Manageable]:
         """Every file that is no volume: a file does not tell what it is a copy of."""
         taken, owners = manageable.by_name(volumes), manageable.by_name(snapshots)
         names = {volume.id: volume.name for volume in volumes}
 
-        def source(owner):
-            return {} if owner is None else {manageable.KEY: names.get(owner.volume_id)}
+        def source(owner: Snapshot | None) -> str | None:
+            return None if owner is None else names.get(owner.volume_id)
 
-        return [manageable.entry(name, size, owners.get(name),
-                                 source_reference=source(owners.get(name)))
+        return [manageable.snapshot_entry(name, size, source(owners.get(name)), owners.get(name))
                 for name, size in blocking.call(sparse_files.listing, self.folder).items()
                 if name not in taken]
 
     @_typed
-    def manage_existing(self, volume: Volume, reference: dict[str, Any]) -> driver.Fields:
+    def manage_existing(self, volume: Volume, reference: Reference) -> Fields:
         self._adopt(reference, volume.name, volume.size)
 
     @_typed
     def manage_existing_snapshot(self, snapshot: Snapshot,
-                                 reference: dict[str, Any]) -> driver.Fields:
+                                 reference: Reference) -> Fields:
         self._adopt(reference, snapshot.name, snapshot.volume_size)
 
-    def _adopt(self, reference, name, size):
+    def _adopt(self, reference: Reference, name: str, size: int) -> None:
         found = manageable.name_in(reference)
         if os.path.basename(found) != found:
             raise manageable.refused(reference, _('it is not the name of a file in the folder'))
@@ -188,5 +192,5 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def local_path(self, volume: Volume) -> str:
         return self._path(volume.name)
 
-    def _path(self, name):
+    def _path(self, name: str) -> str:
         return os.path.join(self.folder, name)

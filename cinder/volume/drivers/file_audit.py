@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares rows with the files of a folder. It changes nothing: a file may be all that is left of
 what a tenant wrote."""
-from collections.abc import Iterator, Mapping
-from typing import Any
+from __future__ import annotations
 
-from cinder.volume.driver import Finding, Rows
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cinder.volume.driver_types import Finding, Rows
 from cinder.volume.drivers import lvm_audit
+
+if TYPE_CHECKING:
+    from cinder.objects import Snapshot, Volume
 
 
 def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Finding]:
@@ -13,7 +18,8 @@ def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Find
 
     :param files: name -> bytes, of all files in the folder
     """
-    wanted: dict[str, tuple[str, Any]] = {row.name: ('volume', row) for row in rows.volumes}
+    wanted: dict[str, tuple[str, Volume | Snapshot]] = {
+        row.name: ('volume', row) for row in rows.volumes}
     wanted |= {row.name: ('snapshot', row) for row in rows.snapshots}
     for name, (kind, row) in wanted.items():
         # Names are made of ids, but of a migrated volume's former one.

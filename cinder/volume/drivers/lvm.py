@@ -8,13 +8,15 @@ import logging
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from cinder import exception
 from cinder.brick.local_dev import reports
 from cinder.i18n import _
 from cinder.privsep import device_users, zero_check
 from cinder.volume import driver
+from cinder.volume.driver_types import Fields, Finding, Manageable, Reference, Rows
 from cinder.volume.drivers import lvm_audit, manageable, volume_group
 from cinder.volume.drivers.exported import GIB
 
@@ -39,7 +41,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     device_users = staticmethod(device_users.of)
 
     # ----------------------------------------------------------------------- volumes
-    def create_volume(self, volume: Volume) -> driver.Fields:
+    def create_volume(self, volume: Volume) -> Fields:
         self._require_room()
         is_new = self.vg.create_volume(volume.name, volume.size * GIB)
         self._prove_zeros(volume, is_new)
@@ -68,21 +70,21 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         LOG.warning('New volume %s is not empty at byte %d; it is cleared', path, offset)
         self.vg.clear(volume.name, size)
 
-    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
+    def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self._require_room()
         self.vg.clone(volume.name, _lv_name(snapshot), volume.size * GIB,
                       snapshot.volume_size * GIB)
 
-    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> driver.Fields:
+    def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
         self._require_room()
         self.vg.clone(volume.name, src_vref.name, volume.size * GIB, src_vref.size * GIB,
                       live=True)
 
-    def delete_volume(self, volume: Volume) -> driver.Fields:
+    def delete_volume(self, volume: Volume) -> Fields:
         with self._volume_free(volume):
             self.vg.delete(volume.name)
 
-    def extend_volume(self, volume: Volume, new_size: int) -> driver.Fields:
+    def extend_volume(self, volume: Volume, new_size: int) -> Fields:
         with self._volume_free(volume):
             self.vg.extend(volume.name, new_size * GIB)
         self.target.extend(volume, self.local_path(volume))
@@ -95,10 +97,10 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def local_path(self, volume: Volume) -> str:
         return self.vg.device(volume.name)
 
-    def _volume_free(self, volume):
+    def _volume_free(self, volume: Volume) -> AbstractContextManager[None]:
         return self._free(volume.name, exception.VolumeIsBusy, volume_name=volume.name)
 
-    def _snapshot_free(self, snapshot):
+    def _snapshot_free(self, snapshot: Snapshot) -> AbstractContextManager[None]:
         return self._free(_lv_name(snapshot), exception.SnapshotIsBusy,
                           snapshot_name=snapshot.name)
 
@@ -114,11 +116,11 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                         **names) from exc
 
     # --------------------------------------------------------------------- snapshots
-    def create_snapshot(self, snapshot: Snapshot) -> driver.Fields:
+    def create_snapshot(self, snapshot: Snapshot) -> Fields:
         self._require_room()
         self.vg.create_snapshot(_lv_name(snapshot), snapshot.volume.name)
 
-    def delete_snapshot(self, snapshot: Snapshot) -> driver.Fields:
+    def delete_snapshot(self, snapshot: Snapshot) -> Fields:
         with self._snapshot_free(snapshot):
             self.vg.delete(_lv_name(snapshot))
 
@@ -136,12 +138,12 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             # A thick one is active as long as its volume is.
             self.vg.protect(name, False)
 
-    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> driver.Fields:
+    def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         with self._volume_free(volume):
             self.vg.revert(volume.name, _lv_name(snapshot), volume.size * GIB)
 
     # ------------------------------------------------------------------- rows and storage
-    def audit(self, rows: driver.Rows, heal: bool = False) -> list[driver.Finding]:
+    def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:
         if self.vg is None:
             self._choose()
         return [*lvm_audit.Audit(self.vg, rows, _lv_name, heal).findings(),
@@ -149,11 +151,11 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                                    lambda volume: self.remove_export(None, volume))]
 
     # ------------------------------------------------------------------------ groups
-    def create_group(self, group: Group) -> driver.Fields:
+    def create_group(self, group: Group) -> Fields:
         """Nothing: a volume does not know what groups it is in."""
 
     def update_group(self, group: Group, added: list[Volume],
-                     removed: list[Volume]) -> driver.Fields:
+                     removed: list[Volume]) -> Fields:
         """Nothing, likewise."""
 
     def delete_group(self, group: Group, volumes: list[Volume]) -> None:
@@ -161,7 +163,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             self.delete_volume(volume)
 
     def copy_group(self, group: Group, sources: list[tuple[Volume, Snapshot | Volume]],
-                   ) -> dict[str, driver.Fields]:
+                   ) -> dict[str, Fields]:
         self._require_room()
         live = [(volume, source) for volume, source in sources if not volume.snapshot_id]
         self.vg.hold_together({volume.name: source.name for volume, source in live})
@@ -173,7 +175,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         return {}
 
     def create_group_snapshot(self, group_snapshot: GroupSnapshot,
-                              snapshots: list[Snapshot]) -> dict[str, driver.Fields]:
+                              snapshots: list[Snapshot]) -> dict[str, Fields]:
         self._require_room()
         self.vg.snapshot_together({_lv_name(snapshot): snapshot.volume.name
                                    for snapshot in snapshots})
@@ -186,7 +188,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     # ------------------------------------------------------------------ what others made
     def get_manageable_volumes(self, volumes: list[Volume],
-                               snapshots: list[Snapshot]) -> list[dict[str, Any]]:
+                               snapshots: list[Snapshot]) -> list[Manageable]:
         """The logical volumes that are no snapshots; a thin one may be both, unless it is ours."""
         owners = manageable.by_name(volumes)
         taken = {_lv_name(snapshot) for snapshot in snapshots}
@@ -196,32 +198,31 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                 and not found.is_thick_snapshot]
 
     def get_manageable_snapshots(self, volumes: list[Volume],
-                                 snapshots: list[Snapshot]) -> list[dict[str, Any]]:
+                                 snapshots: list[Snapshot]) -> list[Manageable]:
         """The logical volumes that have an origin and are no volumes of ours."""
         taken = manageable.by_name(volumes)
         owners = {_lv_name(snapshot): snapshot for snapshot in snapshots}
-        return [manageable.entry(found.name, self._origin_size(found), owners.get(found.name),
-                                 self._trouble(found),
-                                 source_reference={manageable.KEY: found.origin})
+        return [manageable.snapshot_entry(found.name, self._origin_size(found), found.origin,
+                                          owners.get(found.name), self._trouble(found))
                 for found in self._found() if found.origin and found.name not in taken]
 
-    def _found(self):
+    def _found(self) -> list[reports.LogicalVolume]:
         """The logical volumes that people make, each time fresh; not the pools they are in."""
         volumes = self.vg.group(refresh=True).volumes.values()
         return [found for found in volumes
                 if found.is_plain or found.is_thick_snapshot or found.pool]
 
-    def _trouble(self, found):
+    def _trouble(self, found: reports.LogicalVolume) -> str | None:
         if not self.vg.holds(found):
             return _('this back end makes volumes of another kind')
         return _('in use') if found.is_open else None
 
-    def _origin_size(self, found):
+    def _origin_size(self, found: reports.LogicalVolume) -> int:
         """What a snapshot shows; a thick one is itself only as big as what it keeps."""
         origin = self.vg.group().volumes.get(found.origin)
         return origin.size if origin and found.is_thick_snapshot else found.size
 
-    def manage_existing(self, volume: Volume, reference: dict[str, Any]) -> driver.Fields:
+    def manage_existing(self, volume: Volume, reference: Reference) -> Fields:
         found = self._named(reference, volume.name)
         if found.name != volume.name:
             self.vg.extend(found.name, volume.size * GIB)
@@ -230,7 +231,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         self.vg.activate(volume.name)
 
     def manage_existing_snapshot(self, snapshot: Snapshot,
-                                 reference: dict[str, Any]) -> driver.Fields:
+                                 reference: Reference) -> Fields:
         found, name = self._named(reference, _lv_name(snapshot)), _lv_name(snapshot)
         # What reverting put in the place of a thin volume is no origin of its snapshots.
         if found.origin != snapshot.volume.name and (found.origin or not found.pool):
@@ -239,7 +240,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         if found.name != name:
             self.vg.rename(found.name, name)
 
-    def _named(self, reference, name):
+    def _named(self, reference: Reference, name: str) -> reports.LogicalVolume:
         """What is called `name` already, else what the reference names."""
         wanted = manageable.name_in(reference)
         found = self.vg.find(*filter(_VALID_NAME.fullmatch, (wanted, name)))
@@ -249,7 +250,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         return there
 
     # ----------------------------------------------------------------------- exports
-    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> driver.Fields:
+    def ensure_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
         # After a boot a volume that was made as a snapshot may not be active.
         if not os.path.exists(self.local_path(volume)):
             self.vg.activate(volume.name)

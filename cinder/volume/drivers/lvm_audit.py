@@ -1,13 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares rows with a volume group: logical volumes, device mapper's table, the device ids in the
 thin pool, exports. What is safe is healed when asked for, the rest is told and never touched."""
-from collections.abc import Iterator
-from typing import Any
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from cinder.brick.local_dev import device_mapper, reports
 from cinder.brick.local_dev import lvm as brick
-from cinder.volume.driver import Finding, Rows
+from cinder.volume.driver_types import Fields, Finding, Rows
 from cinder.volume.drivers.exported import GIB
+
+if TYPE_CHECKING:
+    from cinder.objects import Snapshot, Volume
+    from cinder.volume.targets.base import Target
 
 # Statuses in which a row says that its bytes are there; in all others they may be, or not.
 STORED = frozenset((
@@ -24,7 +31,8 @@ class Audit:
     :param heal: mend what is safe to mend
     """
 
-    def __init__(self, lvm: brick.LVM, rows: Rows, lv_name: Any, heal: bool) -> None:
+    def __init__(self, lvm: brick.LVM, rows: Rows, lv_name: Callable[[Snapshot], str],
+                 heal: bool) -> None:
         self._lvm, self._rows, self._heal = lvm, rows, heal
         self._wanted = {volume.name: ('volume', volume, volume.size)
                         for volume in rows.volumes}
@@ -47,7 +55,7 @@ class Audit:
         yield from self._devices(present, devices)
         yield from self._thin_ids(present, devices)
 
-    def _is_busy(self, name):
+    def _is_busy(self, name: str) -> bool:
         return any(each in name for each in self._busy)
 
     def _mend(self, finding: Finding, *argv: str) -> Finding:
@@ -57,8 +65,9 @@ class Audit:
         try:
             self._lvm.change(*argv)
         except reports.LVMError as exc:
-            return finding.but(what=f'{finding.what}; {argv[0]} refuses to mend it: {exc}')
-        return finding.but(healed=True)
+            what = f'{finding.what}; {argv[0]} refuses to mend it: {exc}'
+            return dataclasses.replace(finding, what=what)
+        return dataclasses.replace(finding, healed=True)
 
     # ---------------------------------------------------------------- logical volumes
     def _half_made(self, present: dict[str, reports.LogicalVolume]) -> Iterator[Finding]:
@@ -83,8 +92,8 @@ class Audit:
                 if self._heal:
                     del present[name]
 
-    def _row(self, found: reports.LogicalVolume | None, name: str, kind: str, row: Any,
-             size: int) -> Iterator[Finding]:
+    def _row(self, found: reports.LogicalVolume | None, name: str, kind: str,
+             row: Volume | Snapshot, size: int) -> Iterator[Finding]:
         full = self._lvm.full(name)
         if found is None:
             if row.status in STORED:
@@ -177,7 +186,8 @@ def sizes(name: str, where: str, found: int, volume_id: str, gib: int,
                       'quota count what is there')
 
 
-def exports(target: Any, rows: Rows, heal: bool, remove: Any) -> Iterator[Finding]:
+def exports(target: Target, rows: Rows, heal: bool,
+            remove: Callable[[Volume], Fields]) -> Iterator[Finding]:
     """Exports that no attachment asks for, and the other way round.
 
     :param remove: takes back the export of a volume and returns its fields
@@ -197,7 +207,8 @@ def exports(target: Any, rows: Rows, heal: bool, remove: Any) -> Iterator[Findin
                               f'asks for it; logged in: {", ".join(there[name]) or "nobody"}',
                               'log the initiators out, then restart cinder-volume')
             if heal and not there[name]:
-                finding = finding.but(healed=True, volume_id=volume.id, fields=remove(volume))
+                finding = dataclasses.replace(finding, healed=True, volume_id=volume.id,
+                                              fields=remove(volume))
             yield finding
     for name in sorted(there.keys() - {target.export_name(volume) for volume in rows.volumes}):
         # Another back end's exports are in the same daemon; those of rows that are gone are not.

@@ -4,7 +4,8 @@ for and whether it takes anything new. Volumes in it are for lvm.py."""
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from cinder import exception
 from cinder.brick.local_dev import (
@@ -17,10 +18,14 @@ from cinder.brick.local_dev import (
 )
 from cinder.privsep import command, dm_suspend
 from cinder.volume import driver
+from cinder.volume.driver_types import PoolReport
 from cinder.volume.drivers import exported
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
+
+
+Group = TypeVar('Group', bound=lvm.LVM)
 
 
 class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
@@ -46,7 +51,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     def _choose(self) -> reports.Group:
         """Set `vg` to the kind of group that the options and what is there ask for."""
         wanted = self.configuration.lvm_type
-        probe = lvm.LVM(**self._options())
+        probe = self._open(lvm.LVM)
         try:
             group = probe.group(refresh=True)
         except reports.GroupNotFound as exc:
@@ -59,7 +64,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
                 raise exception.VolumeBackendAPIException(
                     data='lvm_type is "thin", and this version of LVM has no thin volumes')
             thin = False
-        self.vg = self._thin() if thin else self._thick()
+        self.vg = self._open(thin_lvm.ThinLVM) if thin else self._thick()
         self.sparse_copy = thin
         self.moves_bytes = frozenset() if thin else self._thick_copies()
         self.guard = self._guard() if thin else None
@@ -71,31 +76,31 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             ('volume.delete', 'snapshot.delete', 'group.delete', 'group_snapshot.delete')
             if clears else ())))
 
-    def _options(self) -> dict[str, Any]:
-        """The parameters of lvm.LVM."""
+    def _open(self, kind: Callable[..., Group], **options: object) -> Group:
+        """The group as a class of brick uses it.
+
+        :param options: those that other kinds do not have
+        """
         config = self.configuration
         conf_file = config.lvm_conf_file
         if conf_file and (conf_file.lower() == 'none' or not os.path.exists(conf_file)):
             conf_file = None
-        return {'vg_name': config.volume_group, 'executor': self.executor, 'lvm_conf': conf_file,
-                'suppress_fd_warn': config.lvm_suppress_fd_warnings,
-                'tries': config.num_shell_tries, 'discard': config.report_discard_supported,
-                'freezer': getattr(self.executor, 'frozen', dm_suspend.frozen)}
-
-    def _thin(self) -> thin_lvm.ThinLVM:
-        return thin_lvm.ThinLVM(**self._options())
+        return kind(config.volume_group, executor=self.executor, lvm_conf=conf_file,
+                    suppress_fd_warn=config.lvm_suppress_fd_warnings,
+                    tries=config.num_shell_tries, discard=config.report_discard_supported,
+                    freezer=getattr(self.executor, 'frozen', dm_suspend.frozen), **options)
 
     def _thick(self) -> thick_lvm.ThickLVM:
         config = self.configuration
         mover = block_copy.Blocks(self.executor or command.execute, config.volume_dd_blocksize,
                                   config.volume_clear, config.volume_clear_size,
                                   config.volume_clear_ionice, self.throttle)
-        return thick_lvm.ThickLVM(**self._options(), mirrors=config.lvm_mirrors, mover=mover)
+        return self._open(thick_lvm.ThickLVM, mirrors=config.lvm_mirrors, mover=mover)
 
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
 
-    def _guard(self):
+    def _guard(self) -> thin_pool_monitor.PoolGuard:
         config, vg = self.configuration, self.vg
         limits = thin_pool_monitor.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
                                           config.lvm_pool_autoextend)
@@ -121,7 +126,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             if self.guard.refusal:
                 raise reports.PoolRefuses(data=self.guard.refusal)
 
-    def _pool_stats(self) -> dict[str, Any]:
+    def _pool_stats(self) -> PoolReport:
         capacity = self.vg.capacity(self._look())
         refusal = self.guard.refusal if self.guard else ''
         kind = 'thin' if self.sparse_copy else 'default'

@@ -16,6 +16,7 @@ from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
+from cinder.volume import driver_types
 from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ LOG = logging.getLogger(__name__)
 _ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 
 
-def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_api.Rows:
+def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_types.Rows:
     """Return what the database says about a back end now."""
-    return driver_api.Rows(
+    return driver_types.Rows(
         volumes=backend_volumes.on_backend(ctxt, host, cluster),
         snapshots=snapshots_db.on_backend(ctxt, host, cluster),
         busy=operations_db.resources_under_way(ctxt),
@@ -34,7 +35,7 @@ def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_
 
 
 def _place_of(ctxt: RequestContext, name: str) -> str | None:
-    """See driver.Rows.place_of; LVM has names of snapshots with an underscore in front."""
+    """See driver_types.Rows.place_of; LVM has names of snapshots with an underscore in front."""
     place = None
     for template, table in ((CONF.volume_name_template, backend_volumes),
                             (CONF.snapshot_name_template, snapshots_db)):
@@ -46,16 +47,16 @@ def _place_of(ctxt: RequestContext, name: str) -> str | None:
 
 
 def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
-                heal: bool = False) -> Iterator[driver_api.Finding]:
+                heal: bool = False) -> Iterator[driver_types.Finding]:
     """Yield the contradictions in the rows themselves, whatever the storage contains."""
     for volume_id, gib in backend_volumes.growing_alone(ctxt, host, cluster).items():
-        yield driver_api.Finding(
+        yield driver_types.Finding(
             'growth', volume_id, f'volume {volume_id} counts {gib} GiB for an extend that has no '
             'operation', 'restart cinder-volume, which returns them to the quota',
             healed=heal and backend_volumes.stop_growth(ctxt, volume_id))
     for ident, volume_id in attachments_db.of_gone_volumes(
             ctxt, backend_volumes.ids_on_backend(host, cluster)):
-        yield driver_api.Finding(
+        yield driver_types.Finding(
             'attachment', ident, f'attachment {ident} belongs to volume {volume_id}, which is '
                                  f'deleted',
             'restart cinder-volume, which deletes it',
@@ -63,7 +64,7 @@ def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
 
 
 def _found(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str, cluster: str | None,
-           heal: bool = False) -> list[driver_api.Finding]:
+           heal: bool = False) -> list[driver_types.Finding]:
     found = list(_among_rows(ctxt, host, cluster, heal))
     if isinstance(driver, driver_api.Audits):
         found += driver.audit(rows(ctxt, host, cluster), heal=heal)
@@ -90,7 +91,7 @@ def heal(ctxt: RequestContext, backend: backends.Backend) -> None:
 
 
 def findings(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str,
-             cluster: str | None = None) -> list[driver_api.Finding]:
+             cluster: str | None = None) -> list[driver_types.Finding]:
     """Return what two comparisons find, because a running service changes rows and storage one
     after the other."""
     first = _found(ctxt, driver, host, cluster)

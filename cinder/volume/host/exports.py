@@ -9,6 +9,7 @@ from cinder.db import attachments as attachments_db
 from cinder.db import backend_volumes
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
+from cinder.volume import driver_types
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
 
@@ -71,7 +72,7 @@ def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objec
         remove(ctxt, backend, volume)
 
 
-def store(ctxt: RequestContext, volume: objects.Volume, made: driver_api.Fields) -> None:
+def store(ctxt: RequestContext, volume: objects.Volume, made: driver_types.Fields) -> None:
     """Store the fields that the driver returned for an export."""
     if made:
         volumes_db.update(ctxt, volume.id, made)

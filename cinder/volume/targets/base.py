@@ -6,19 +6,18 @@ from __future__ import annotations
 import abc
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
 from cinder import exception, ownership
 from cinder.i18n import _
+from cinder.volume.driver_types import Connection, Connector, Executor, Values
 
 if TYPE_CHECKING:
     from cinder.objects import Volume
     from cinder.volume.configuration import Configuration
 
 LOG = logging.getLogger(__name__)
-
-Fields = dict[str, Any]
 
 
 class KernelError(exception.VolumeBackendAPIException):
@@ -56,20 +55,20 @@ class Target(abc.ABC):
     # Whether the exports are of the host that made them, so that no other can end them.
     OF_ONE_HOST = True
 
-    def __init__(self, configuration: Configuration, execute: Callable[..., Any]) -> None:
+    def __init__(self, configuration: Configuration, execute: Executor) -> None:
         self.configuration = configuration
         self._execute = execute
 
     @abc.abstractmethod
-    def create_export(self, volume: Volume, path: str) -> Fields:
+    def create_export(self, volume: Volume, path: str) -> Values:
         """Export `path`; returns provider_location and provider_auth to store."""
 
     @abc.abstractmethod
-    def ensure_export(self, volume: Volume, path: str) -> Fields:
+    def ensure_export(self, volume: Volume, path: str) -> Values:
         """Export it again with what is stored in the volume; returns what changed."""
 
     @abc.abstractmethod
-    def remove_export(self, volume: Volume) -> Fields:
+    def remove_export(self, volume: Volume) -> Values:
         """End the export, and sessions that are left."""
 
     def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
@@ -84,14 +83,14 @@ class Target(abc.ABC):
 
     @abc.abstractmethod
     def initialize_connection(self, volume: Volume, path: str,
-                              connector: dict[str, Any]) -> dict[str, Any]:
+                              connector: Connector) -> Connection:
         """Let the connector in, to read only where its 'mode' is 'ro'.
 
         :returns: {'driver_volume_type': ..., 'data': ...} as os-brick's connectors take it
         """
 
     @abc.abstractmethod
-    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
         """Let the connector in no more.
 
@@ -118,10 +117,10 @@ class Target(abc.ABC):
         """Tell the target that the volume has grown."""
 
     @abc.abstractmethod
-    def validate_connector(self, connector: dict[str, Any]) -> None:
+    def validate_connector(self, connector: Connector) -> None:
         """:raises InvalidInput: the connector lacks what this protocol needs"""
 
-    def _data(self, volume: Volume, connector: dict[str, Any]) -> dict[str, Any]:
+    def _data(self, volume: Volume, connector: Connector) -> Values:
         """What connection data of all protocols has."""
         read_only = connector.get('mode') == 'ro' or is_read_only(volume)
         return {'volume_id': volume.id, 'access_mode': 'ro' if read_only else 'rw',

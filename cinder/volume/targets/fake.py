@@ -2,17 +2,19 @@
 """A target in memory, for tests: answers as an iSCSI target does and exports nothing."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from cinder.volume.driver_types import Executor
 from cinder.volume.targets import iscsi
 
 if TYPE_CHECKING:
     from cinder.objects import Volume
+    from cinder.volume.configuration import Configuration
 
 
 class FakeTarget(iscsi.ISCSITarget):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, configuration: Configuration, execute: Executor) -> None:
+        super().__init__(configuration, execute)
         self.exported: dict[str, tuple[str, iscsi.Chap | None]] = {}
         self.allowed: dict[str, dict[str, bool] | None] = {}
         self.sessions: dict[str, set[str]] = {}

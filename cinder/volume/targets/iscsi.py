@@ -8,9 +8,10 @@ import dataclasses
 import re
 import secrets
 import string
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder import exception
+from cinder.volume.driver_types import Connection, Connector, Values
 from cinder.volume.targets import base
 
 if TYPE_CHECKING:
@@ -83,16 +84,16 @@ class ISCSITarget(base.Target):
         prefix = self.configuration.target_prefix
         return export[len(prefix):] if export.startswith(prefix) else ''
 
-    def create_export(self, volume: Volume, path: str) -> base.Fields:
+    def create_export(self, volume: Volume, path: str) -> Values:
         chap = Chap.parse(volume.provider_auth) or self._new_chap()
         return self._exported(volume, path, chap, {})
 
-    def ensure_export(self, volume: Volume, path: str) -> base.Fields:
+    def ensure_export(self, volume: Volume, path: str) -> Values:
         chap = Chap.parse(volume.provider_auth)
         return self._exported(volume, path, chap, base.attached(volume, 'initiator'))
 
     def _exported(self, volume: Volume, path: str, chap: Chap | None,
-                  initiators: dict[str, bool] | None) -> base.Fields:
+                  initiators: dict[str, bool] | None) -> Values:
         number = self._export(self.iqn(volume), path, chap, initiators)
         portals = ';'.join(self._portals())
         return {'provider_location': f'{portals},{number} {self.iqn(volume)} {LUN}',
@@ -111,11 +112,11 @@ class ISCSITarget(base.Target):
         return Chap(config.chap_username or _random(_NAME_LENGTH),
                     config.chap_password or _random(_SECRET_LENGTH))
 
-    def remove_export(self, volume: Volume) -> base.Fields:
+    def remove_export(self, volume: Volume) -> Values:
         self._remove(self.iqn(volume), Chap.parse(volume.provider_auth))
         return {'provider_location': None, 'provider_auth': None}
 
-    def validate_connector(self, connector: dict[str, Any]) -> None:
+    def validate_connector(self, connector: Connector) -> None:
         name = connector.get('initiator')
         if not name:
             raise exception.InvalidInput(
@@ -126,7 +127,7 @@ class ISCSITarget(base.Target):
                        'iqn.2001-04.com.example:host')
 
     def initialize_connection(self, volume: Volume, path: str,
-                              connector: dict[str, Any]) -> dict[str, Any]:
+                              connector: Connector) -> Connection:
         """:raises VolumeBackendAPIException: the volume is not exported"""
         try:
             places, iqn, lun = volume.provider_location.split()
@@ -145,7 +146,7 @@ class ISCSITarget(base.Target):
             data.update(auth_method='CHAP', auth_username=chap.name, auth_password=chap.secret)
         return {'driver_volume_type': 'iscsi', 'data': data}
 
-    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
         iqn, name = self.iqn(volume), (connector or {}).get('initiator')
         alive = self._sessions(iqn)

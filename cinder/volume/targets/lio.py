@@ -5,11 +5,11 @@ be exported is in the database and comes back through ensure_export, one volume 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder.privsep import lio
+from cinder.volume.driver_types import Executor
 from cinder.volume.targets import base, iscsi
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ class LioAdm(iscsi.ISCSITarget):
 
     GROWS_ONLINE = True
 
-    def __init__(self, configuration: Configuration, execute: Callable[..., Any],
-                 kernel: ModuleType | Any = lio) -> None:
+    def __init__(self, configuration: Configuration, execute: Executor,
+                 kernel: ModuleType = lio) -> None:
         super().__init__(configuration, execute)
         self._kernel = kernel
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder import exception
 from cinder.privsep import nvmet
+from cinder.volume.driver_types import Connection, Connector, Executor, Values
 from cinder.volume.targets import base
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ class NVMET(base.Target):
     PROTOCOL = 'NVMe-oF'
     GROWS_ONLINE = True
 
-    def __init__(self, configuration: Configuration, execute: Callable[..., Any],
-                 kernel: ModuleType | Any = nvmet) -> None:
+    def __init__(self, configuration: Configuration, execute: Executor,
+                 kernel: ModuleType = nvmet) -> None:
         super().__init__(configuration, execute)
         if configuration.target_protocol not in _TRANSPORTS:
             raise exception.InvalidConfigurationValue(option='target_protocol',
@@ -43,7 +43,7 @@ class NVMET(base.Target):
     def nqn(self, volume: Volume) -> str:
         return f'{re.sub("^iqn", "nqn", self.configuration.target_prefix)}{volume.name}'
 
-    def create_export(self, volume: Volume, path: str) -> base.Fields:
+    def create_export(self, volume: Volume, path: str) -> Values:
         config, nqn = self.configuration, self.nqn(volume)
         ports = [(config.nvmet_port_id + place, self._transport,
                   'ipv6' if ':' in address else 'ipv4', address, config.target_port)
@@ -58,14 +58,14 @@ class NVMET(base.Target):
         config = self.configuration
         return [config.target_ip_address, *config.target_secondary_ip_addresses]
 
-    def ensure_export(self, volume: Volume, path: str) -> base.Fields:
+    def ensure_export(self, volume: Volume, path: str) -> Values:
         fields = self.create_export(volume, path)
         hosts = base.attached(volume, 'nqn')
         with _asking(self.nqn(volume)):
             self._kernel.allow(self.nqn(volume), None if hosts is None else list(hosts))
         return fields
 
-    def remove_export(self, volume: Volume) -> base.Fields:
+    def remove_export(self, volume: Volume) -> Values:
         with _asking(self.nqn(volume)):
             self._kernel.remove(self.nqn(volume))
         return {'provider_location': None, 'provider_auth': None}
@@ -81,7 +81,7 @@ class NVMET(base.Target):
             with _asking(self.nqn(volume)):
                 self._kernel.resize(self.nqn(volume), self.configuration.nvmet_ns_id)
 
-    def validate_connector(self, connector: dict[str, Any]) -> None:
+    def validate_connector(self, connector: Connector) -> None:
         name = connector.get('nqn')
         if not isinstance(name, str) or not _HOST.fullmatch(name):
             raise exception.InvalidInput(
@@ -89,7 +89,7 @@ class NVMET(base.Target):
                        'nqn.2014-08.org.nvmexpress:uuid:...; is nvme-cli installed there?')
 
     def initialize_connection(self, volume: Volume, path: str,
-                              connector: dict[str, Any]) -> dict[str, Any]:
+                              connector: Connector) -> Connection:
         """:raises VolumeBackendAPIException: the volume is not exported"""
         try:
             addresses, port, transport, nqn, namespace = volume.provider_location.split()
@@ -107,7 +107,7 @@ class NVMET(base.Target):
                     'transport_type': transport, 'ns_id': int(namespace)}
         return {'driver_volume_type': 'nvmeof', 'data': {**self._data(volume, connector), **data}}
 
-    def terminate_connection(self, volume: Volume, connector: dict[str, Any] | None,
+    def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
         """The kernel does not tell who is connected, so there is nothing to wait for."""
         name = (connector or {}).get('nqn')

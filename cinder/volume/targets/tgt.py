@@ -7,12 +7,13 @@ import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder import exception
 from cinder.i18n import _
 from cinder.privsep import command
 from cinder.privsep import tgt as tgt_socket
+from cinder.volume.driver_types import Executor
 from cinder.volume.targets import iscsi, tgt_parser
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ _ERRORS = (('already exists', Exists), ("can't find", Missing), ('does not exist
 class TgtAdm(iscsi.ISCSITarget):
     """:param create_account: makes a CHAP account known to tgtd (name, secret)"""
 
-    def __init__(self, configuration: Configuration, execute: Callable[..., Any],
+    def __init__(self, configuration: Configuration, execute: Executor,
                  create_account: Callable[[str, str], None] = tgt_socket.create_account) -> None:
         super().__init__(configuration, execute)
         self._create_account = create_account

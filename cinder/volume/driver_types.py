@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What drivers and targets take and return: connectors, connections, reports, what can be managed,
+and what an audit compares and finds."""
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, NotRequired, TypedDict
+
+if TYPE_CHECKING:
+    from cinder.objects import Snapshot, Volume
+
+# As privsep.command.execute: program and arguments -> (standard output, standard error).
+Executor = Callable[..., tuple[str, str]]
+# Columns of a row and their values.
+Values = dict[str, object]
+# Columns to store after a method of a driver; None: no change.
+Fields = Values | None
+# How an operator names what is on the storage, as it came in the request.
+Reference = dict[str, object]
+
+
+class Connector(TypedDict, total=False):
+    """The host that connects, as os-brick describes it; drivers check what they need of it."""
+
+    host: str
+    ip: str
+    initiator: str
+    nqn: str
+    mode: str
+    multipath: bool
+    os_type: str
+    platform: str
+    wwnns: list[str]
+    wwpns: list[str]
+
+
+class Connection(TypedDict):
+    """What os-brick needs to connect: the name of its connector, and the properties for it."""
+
+    driver_volume_type: str
+    data: Values
+
+
+class PoolReport(TypedDict, total=False):
+    """A pool; capacities in GiB, shares in percent."""
+
+    pool_name: str
+    total_capacity_gb: float
+    free_capacity_gb: float
+    provisioned_capacity_gb: float
+    reserved_percentage: int
+    max_over_subscription_ratio: float
+    thin_provisioning_support: bool
+    thick_provisioning_support: bool
+    total_volumes: int
+    multiattach: bool
+    QoS_support: bool
+    online_extend_support: bool
+    filter_function: str | None
+    goodness_function: str | None
+    backend_state: str
+    location_info: str
+    data_percent: float
+    metadata_percent: float
+    pool_refusal: str
+
+
+class Report(TypedDict, total=False):
+    """A back end with its pools, for the scheduler."""
+
+    volume_backend_name: str
+    vendor_name: str
+    driver_version: str
+    storage_protocol: str
+    backend_state: str
+    pools: list[PoolReport]
+
+
+class Manageable(TypedDict):
+    """A thing on the storage that is a volume or snapshot, or could become one.
+
+    `reference` is the dictionary that an operator names it by, `size` is in GiB, rounded up,
+    `cinder_id` that of the row that has it already, `source_reference` names the volume of a
+    snapshot.
+    """
+
+    reference: dict[str, str]
+    size: int
+    safe_to_manage: bool
+    reason_not_safe: str | None
+    cinder_id: str | None
+    extra_info: str | None
+    source_reference: NotRequired[dict[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """What the database says of one back end.
+
+    :param busy: ids of resources that an unfinished operation is about
+    :param connected: ids of volumes with a connected attachment
+    :param place_of: name on the storage -> where its row is: 'host@backend', '' when there is
+        none any more, None when the name is not made from our templates
+    """
+
+    volumes: list[Volume]
+    snapshots: list[Snapshot]
+    busy: Collection[str]
+    connected: Collection[str]
+    place_of: Callable[[str], str | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """Where storage and rows do not fit together.
+
+    :param kind: one word, explained on the operator's page of the driver
+    :param name: on the storage
+    :param what: one sentence
+    :param advice: what an operator can do
+    :param healed: it was mended
+    :param volume_id: of the row that gets `fields`
+    """
+
+    kind: str
+    name: str
+    what: str
+    advice: str
+    healed: bool = False
+    volume_id: str = ''
+    fields: Fields = dataclasses.field(default=None, compare=False)
