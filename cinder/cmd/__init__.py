@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entry points of the programs: which parts a program has and in which order they come up."""
+"""Entry points of the programs: which parts a program has, and the order in which they start."""
 import warnings
 
-# We know; each import of it would say so in the terminal of whoever runs a program.
+# eventlet would print this warning in the terminal for each program.
 warnings.filterwarnings('ignore', message='\nEventlet is deprecated')

@@ -19,7 +19,7 @@ LOG = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Entry point of the console script; returns when the daemon was told to stop."""
+    """Entry point of the console script; returns when the daemon is stopped."""
     with common.errors_in_one_line():
         servers = prepare()
         launcher = service.single_process_launcher()
@@ -31,13 +31,13 @@ def main() -> None:
 
 
 def prepare() -> list[ServiceBase]:
-    """Do everything that comes before the launch.
+    """Do everything before the launch.
 
-    :returns: the services; they stop in the same order, so no request comes in to the end
+    :returns: the services; they stop in this order, so the API takes no requests during the stop
     """
     objects.register_all()
     gmr_opts.set_defaults(CONF)
-    # Everything is on this machine; who wants callers from elsewhere says so.
+    # All services are on this host; other clients need an explicit address.
     CONF.set_default('osapi_volume_listen', '127.0.0.1')
     middleware.set_defaults()
     rpc.default_to_memory()
@@ -56,13 +56,13 @@ def prepare() -> list[ServiceBase]:
 
 
 def _prepare_state() -> None:
-    """Make the folder and, in a database file of our own, the tables."""
+    """Create the state directory and, in a database file, the tables."""
     os.makedirs(CONF.state_path, mode=0o700, exist_ok=True)
-    # Only needed here, and alembic with it.
+    # Imported here, because only this function needs it and alembic.
     from cinder.db import migration
     url = CONF.database.connection
     if url.startswith('sqlite:') and migration.db_version() != migration.head():
-        LOG.info('Bringing the tables of %s to this release.', masking.masked(url))
+        LOG.info('Upgrading the tables of %s to this release.', masking.masked(url))
         migration.db_sync()
 
 

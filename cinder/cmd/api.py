@@ -14,7 +14,7 @@ from cinder.rpc import reachability
 
 
 def main() -> None:
-    """Entry point of the console script; returns when the daemon was told to stop."""
+    """Entry point of the console script; returns when the daemon is stopped."""
     with common.errors_in_one_line():
         server = prepare()
         common.prepare_workers()
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def prepare() -> 'service.WSGIService':
-    """Do everything that comes before the launch; returns the service."""
+    """Do everything before the launch; return the service."""
     objects.register_all()
     gmr_opts.set_defaults(CONF)
     middleware.set_defaults()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The steps that the daemons share; each main() puts them in the order of the contract."""
+"""Steps of the start that the daemons share; each main() calls them in the required order."""
 import contextlib
 import functools
 import logging
@@ -20,20 +20,20 @@ LOG = log.getLogger(__name__)
 
 @contextlib.contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """End the program with one clear line and status 1 when it cannot be set up, whatever a library
-    makes of a wrong value; the traceback is there with the option debug."""
+    """End the program with one line and status 1 if it cannot start, whatever error a library
+    raises; with the option debug, the traceback is logged."""
     try:
         yield
         return
     except Exception as exc:
         LOG.debug('Start failed.', exc_info=True)
         text = failures.one_line(exc)
-    # Out of the block above: the log would add the exception once more.
+    # Outside the except block: the log formatter would append the exception again.
     stop_with(text)
 
 
 def stop_with(reason: object) -> None:
-    """Print why the program cannot run, log it too if the log is elsewhere, and exit with 1."""
+    """Print why the program cannot run, log it if the log is a file, and exit with status 1."""
     text = masking.masked(' '.join(str(reason).split())) or type(reason).__name__
     if CONF.log_file or CONF.log_dir or CONF.use_syslog or CONF.use_journal:
         LOG.critical('%s', text)
@@ -41,19 +41,19 @@ def stop_with(reason: object) -> None:
 
 
 def wait_for(launcher: 'service.Launcher') -> None:
-    """Return when the daemon was told to stop.
+    """Wait until the daemon is stopped.
 
-    :raises SystemExit: with one line: none of its processes can be started.
+    :raises SystemExit: none of its processes can be started; the message is one line.
     """
     if launcher.wait():
-        stop_with('None of its processes could be started; the log says why.')
+        stop_with('None of the processes could be started; see the log for the reasons.')
 
 
 def read_configuration(*programs: str) -> None:
-    """Parse the command line and the files, and stop at the first fatal problem in them.
+    """Parse the command line and the files, and exit at the first fatal problem.
 
-    :param programs: of config_check.PROGRAMS, whose checks to run
-    :raises SystemExit: with one line: an option, a value or a file is wrong.
+    :param programs: members of config_check.PROGRAMS, whose checks to run
+    :raises SystemExit: an option, a value or a file is not valid; the message is one line.
     """
     log.register_options(CONF)
     logs.set_defaults()
@@ -65,8 +65,8 @@ def read_configuration(*programs: str) -> None:
 
 
 def start_logging() -> None:
-    """Log as the options say, Python warnings included. The log is the first file of many: from
-    here on nothing that this process makes is for every user of the host."""
+    """Set up logging as configured, including Python warnings. Files that the process creates from
+    now on, the log first, are not accessible to all users of the host."""
     os.umask(os.umask(0o077) | 0o027)
     logs.setup(CONF, version.version_string())
     logging.captureWarnings(True)
@@ -75,37 +75,37 @@ def start_logging() -> None:
 
 
 def _renew_log_locks() -> None:
-    """Give a forked process locks of its own for the log.
+    """Create new log locks in a forked process.
 
-    Those of oslo.log are pipes, which fork shares: a worker that is killed while it writes a line
-    would keep its parent and all other workers from ever writing another.
+    The locks of oslo.log are pipes, which fork shares: if a worker were killed while it writes a
+    line, its parent and all other workers could not log any more.
     """
     for handler in logging.getLogger().handlers:
         handler.createLock()
 
 
 def warn_of_configuration() -> None:
-    """Log the problems that are not fatal, and mend what cannot have been meant."""
+    """Log the problems that are not fatal, and correct a service_down_time that is too short."""
     config_check.warn(CONF)
     if CONF.service_down_time <= CONF.report_interval:
         CONF.set_override('service_down_time', config_check.shortest_down_time(CONF))
 
 
 def prepare_workers() -> None:
-    """Make before the fork what all workers need: they share its memory, as nobody writes to it."""
+    """Create what all workers need before the fork, so that they share the memory."""
     session.current()
 
 
 def prepare_privileges() -> None:
-    """Have privileged commands start through the rootwrap, or directly when already root."""
-    from oslo_privsep import priv_context  # other daemons need not load it
+    """Start privileged commands through rootwrap, or directly if the user is root."""
+    from oslo_privsep import priv_context  # not needed by other daemons
     is_root = hasattr(os, 'geteuid') and os.geteuid() == 0
     helper = [] if is_root else ['sudo', 'cinder-rootwrap', CONF.rootwrap_config]
     priv_context.init(root_helper=helper)
 
 
 class _Package:
-    """What a guru meditation report says about us."""
+    """The package information in a guru meditation report."""
 
     def vendor_string(self) -> str:
         return 'OpenStack'
@@ -118,8 +118,8 @@ class _Package:
 
 
 def install_guru_meditation() -> None:
-    """Write a report of threads, options and versions on SIGUSR2, or on the file event chosen;
-    in a folder of [oslo_reports] log_dir it is in a file named after the program."""
+    """Write a report of threads, options and versions on SIGUSR2, or on the configured file event.
+    With [oslo_reports] log_dir, the report is a file there that is named after the program."""
     name = os.path.basename(sys.argv[0])
     if CONF.oslo_reports.file_event_handler:
         _report().setup_autorun(_Package(), name, conf=CONF)
@@ -130,7 +130,7 @@ def install_guru_meditation() -> None:
 
 @functools.cache
 def _report() -> Any:
-    # What it takes to write a report is 3 MB in each process, and nearly none ever writes one.
+    # The modules for a report take 3 MB in each process, and a report is rarely written.
     from oslo_reports import guru_meditation_report as gmr
     gmr.TextGuruMeditation.register_section('Operations', operations.report)
     return gmr.TextGuruMeditation

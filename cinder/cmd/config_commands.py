@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cinder-manage config`: what is set, and what is wrong with it, for all programs at once. Starts
-nothing and changes nothing."""
+"""`cinder-manage config`: shows the settings and their problems, for all programs. Changes nothing.
+"""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _ELSEWHERE = (cfg.Locations.command_line, cfg.Locations.environment)
 
 
 def check(program: str | None = None) -> int:
-    """Print every problem of the configuration; 1 means: a daemon does not start with it."""
+    """Print every problem of the configuration; status 1 if a daemon does not start with it."""
     wanted = frozenset((program,)) if program in config_check.PROGRAMS else config_check.PROGRAMS
     fatal = 0
     for problem, programs in config_check.attributed(CONF, wanted):
@@ -31,7 +31,7 @@ def check(program: str | None = None) -> int:
 
 
 def show(option: str | None = None) -> int | None:
-    """Print what is set, in files or elsewhere, or one option's value; secrets as asterisks."""
+    """Print the settings of files and other sources, or the value of one option; mask secrets."""
     if option:
         return _show_one(option)
     section = None
@@ -58,12 +58,12 @@ def _show_one(option: str) -> int | None:
         if (library.normal(place), present) == (library.normal(group or DEFAULT), name):
             print(f'{option} = {value}')
             return None
-    print(f'no option {option}', file=sys.stderr)
+    print(f'Unknown option: {option}', file=sys.stderr)
     return 1
 
 
 def _set() -> Iterator[tuple[str, str, str]]:
-    """Section, name and value of everything that is set, each option once."""
+    """Yield section, name and value of everything that is set, each option once."""
     found = option_values.Values(CONF)
     for setting in found.effective():
         option = found.known.find(setting.section, setting.name)

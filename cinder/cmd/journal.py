@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cinder-manage operations list`: what is accepted and not done yet, and for how long. Reads the
-journal of the database and changes nothing."""
+"""`cinder-manage operations list`: shows the accepted operations that are not finished. Reads the
+journal in the database, changes nothing."""
 import json
 from collections.abc import Iterable
 
@@ -13,11 +13,11 @@ COLUMNS = ('id', 'verb', 'class', 'state', 'resource', 'project', 'service', 'at
 
 
 def rows(**wanted: str | None) -> list[dict]:
-    """The unfinished operations, oldest first.
+    """Return the unfinished operations, oldest first.
 
-    :param wanted: host, project_id, verb, state, resource_id: values that they must have
+    :param wanted: host, project_id, verb, state, resource_id: required values
     :returns: dictionaries with the keys COLUMNS; `age` in seconds, `progress` in percent or None;
-        the state of one that waits for somebody else is 'waiting', and `waits_for` tells for what
+        the state of an operation that waits is 'waiting', and `waits_for` says for what
     """
     found = []
     for row in operations.unfinished(context.get_admin_context(), **wanted):
@@ -37,8 +37,8 @@ def rows(**wanted: str | None) -> list[dict]:
 
 
 def totals(found: Iterable[dict]) -> list[dict]:
-    """Number queued, running and waiting, and the age in seconds of the oldest, by service and
-    class of work."""
+    """Return the number of queued, running and waiting operations, and the age of the oldest in
+    seconds, by service and class of work."""
     sums: dict[tuple[str, str], dict] = {}
     for row in found:
         key = row['service'] or '', row['class'] or SHORT
@@ -50,6 +50,6 @@ def totals(found: Iterable[dict]) -> list[dict]:
 
 
 def as_json(found: list[dict]) -> str:
-    """{'operations': [...], 'totals': [...]}, see rows() and totals()."""
+    """Return {'operations': [...], 'totals': [...]} as JSON, see rows() and totals()."""
     return json.dumps({'operations': found, 'totals': totals(found)}, indent=2)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cinder-manage: what an operator does to the database without the API. Parses the command line
-and prints tables; the work is done in cinder.db."""
+"""cinder-manage: administration without the API. Parses the command line and prints tables;
+cinder.db and other modules do the work."""
 
 import code
 import logging
@@ -17,15 +17,15 @@ from cinder.cmd import config_commands, journal, quota_recount, volume_doctor
 from cinder.conf import CONF
 from cinder.db import errors, migration, purge, services
 
-# Changes of rows that run while the services do: functions (ctxt, most rows) -> rows changed.
+# Functions (ctxt, maximum number of rows) -> number of rows changed, for running services.
 ONLINE_MIGRATIONS: tuple[Callable[[context.RequestContext, int], int], ...] = ()
 BATCH = 50
 
 
 def db_sync(revision: str | None = None) -> int | None:
-    """Create the tables, or bring them to this release or to a revision of it."""
+    """Create the tables, or upgrade them to this release or to a revision of it."""
     if revision not in (None, *migration.revisions()):
-        return _complain(f'there is no revision {revision}; there are: '
+        return _complain(f'Unknown revision {revision}; expected one of '
                          f'{", ".join(migration.revisions())}', 1)
     migration.db_sync(revision)
     return None
@@ -37,7 +37,7 @@ def db_version() -> None:
 
 
 def db_online_data_migrations(max_count: int | None = None) -> int:
-    """Change rows to the present form while the services run; 1 means: more to do."""
+    """Convert rows to the current form while the services run; status 1 if rows remain."""
     if max_count is not None and max_count < 1:
         return _complain('--max-count must be at least 1', 127)
     left = max_count
@@ -53,16 +53,16 @@ def db_online_data_migrations(max_count: int | None = None) -> int:
 
 
 def db_purge(age_in_days: int) -> None:
-    """Remove rows that were deleted at least so many days ago."""
+    """Remove rows that were deleted at least this number of days ago."""
     if age_in_days < 0:
-        return _complain('the age must not be negative', 1)
+        return _complain(f'age_in_days = {age_in_days} is negative; expected at least 0', 1)
     removed = purge.purge_deleted(context.get_admin_context(), age_in_days)
     print(f'{removed} rows removed')
     return None
 
 
 def service_list() -> None:
-    """Print the services and when they last reported."""
+    """Print the services and the times of their last reports."""
     rows = services.list_all(context.get_admin_context())
     _table(('Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At', 'RPC Version',
             'Object Version', 'Cluster', 'Reason'),
@@ -74,7 +74,7 @@ def service_list() -> None:
 
 
 def service_remove(binary: str, host_name: str) -> int | None:
-    """Remove a service that does not exist any more."""
+    """Remove a service that no longer exists."""
     ctxt = context.get_admin_context()
     try:
         services.destroy(ctxt, services.get_by_host_binary(ctxt, host_name, binary).id)
@@ -92,7 +92,7 @@ def host_list(zone: str | None = None) -> None:
 
 
 def quota_check(project_id: str | None = None) -> int:
-    """Compare what the quota code counts with the rows themselves; 1 means: they differ."""
+    """Compare the usage that quotas count with the rows; status 1 if they differ."""
     differences = quota_recount.differences(context.get_admin_context(), project_id)
     _table(('Project', 'Quota', 'Counted', 'Rows'), differences)
     print(f'{len(differences)} differences')
@@ -100,7 +100,7 @@ def quota_check(project_id: str | None = None) -> int:
 
 
 def quota_sync(project_id: str | None = None) -> int:
-    """Usage is counted from the rows at each decision, so this only checks."""
+    """Same as check: usage is always counted from the rows, so there is nothing to synchronize."""
     return quota_check(project_id)
 
 
@@ -112,7 +112,7 @@ def shell() -> None:
 
 def operations_list(as_json: bool = False, service: str | None = None,
                     **wanted: str | None) -> None:
-    """Print what is accepted and not done yet, oldest first, and how much of it there is."""
+    """Print the accepted operations that are not finished, oldest first, and their totals."""
     found = journal.rows(host=service, **wanted)
     if as_json:
         print(journal.as_json(found))
@@ -125,8 +125,8 @@ def operations_list(as_json: bool = False, service: str | None = None,
 
 
 class Command(NamedTuple):
-    """One row of the command line: category, action, what runs, and its arguments, each a name
-    and the keywords of argparse."""
+    """One row of the command line: category, action, function, and its arguments, each a name and
+    the keywords of argparse."""
 
     category: str
     action: str
@@ -140,7 +140,7 @@ COMMANDS = (
     Command('db', 'sync', db_sync, (('revision', _OPTIONAL),)),
     Command('db', 'version', db_version),
     Command('db', 'online_data_migrations', db_online_data_migrations,
-            (('--max-count', {'type': int, 'help': 'most rows to change'}),)),
+            (('--max-count', {'type': int, 'help': 'maximum number of rows to change'}),)),
     Command('db', 'purge', db_purge, (('age_in_days', {'type': int}),)),
     Command('service', 'list', service_list),
     Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
@@ -149,7 +149,7 @@ COMMANDS = (
     Command('config', 'list', config_commands.show, (('option', _OPTIONAL),)),
     Command('config', 'check', config_commands.check, (
         ('--program', {'choices': config_commands.PROGRAMS,
-                       'help': 'only what concerns this one'}),)),
+                       'help': 'only the problems of this program'}),)),
     Command('host', 'list', host_list, (('zone', _OPTIONAL),)),
     Command('volume', 'doctor', volume_doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
@@ -157,9 +157,9 @@ COMMANDS = (
     Command('operations', 'list', operations_list, (
         ('--host', {'dest': 'service', 'help': "only of this service 'host@backend' or cluster"}),
         ('--project', {'dest': 'project_id', 'help': 'only of this project'}),
-        ('--verb', {'help': "only these, such as 'volume.create'"}),
+        ('--verb', {'help': "only with this verb, such as 'volume.create'"}),
         ('--state', {'choices': ('queued', 'running'), 'help': 'only in this state'}),
-        ('--resource', {'dest': 'resource_id', 'help': 'only of the resource of this id'}),
+        ('--resource', {'dest': 'resource_id', 'help': 'only of the resource with this id'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true',
                     'help': 'print operations and totals as JSON'}))),
     Command('shell', '', shell),
@@ -167,7 +167,7 @@ COMMANDS = (
 
 
 def add_parsers(categories: Any) -> None:
-    """Give argparse the rows of COMMANDS."""
+    """Add the rows of COMMANDS to argparse."""
     actions: dict[str, Any] = {}
     for row in COMMANDS:
         summary = row.run.__doc__.splitlines()[0]
@@ -185,7 +185,7 @@ def add_parsers(categories: Any) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    :param argv: program name and arguments; those of the process when left out
+    :param argv: program name and arguments; None: those of the process
     :returns: exit status
     """
     objects.register_all()
@@ -193,11 +193,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     CONF.register_cli_opt(cfg.SubCommandOpt('command', title='commands', handler=add_parsers))
     cinder_conf.configure(argv or sys.argv, version.version_string())
     command = CONF.command
-    # The commands that show what is wrong do not stop at it.
+    # The config commands show fatal problems instead of stopping at them.
     fatal = command.name != 'config' and config_check.first_fatal(CONF, config_check.MANAGE)
     if fatal:
         return _complain(f'cinder-manage: {masking.masked(fatal)}', 1)
-    # To the terminal and never to log_file: run as root, it would take the file from the daemons.
+    # Never to log_file: a file that root creates could not be written by the daemons.
     logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
     try:
         return command.run(**{name: getattr(command, name) for name in command.dests}) or 0
@@ -206,7 +206,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as exc:
         if not errors.is_unavailable(exc):
             raise
-        return _complain(f'cinder-manage: the database does not serve: {errors.reason(exc)}', 1)
+        return _complain(f'cinder-manage: the database is unavailable: {errors.reason(exc)}', 1)
 
 
 def _complain(text: object, status: int) -> int:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Imported first by each daemon: gives it the threads that concurrency_backend names, before
-anything is imported that would keep something of the others."""
+"""Imported first by each daemon: sets up the threads that concurrency_backend selects, before other
+modules are imported that would keep references to the standard ones."""
 import argparse
 import sys
 
@@ -11,10 +11,10 @@ from cinder.conf import service
 
 
 def chosen_backend(argv: list[str]) -> str:
-    """The value of concurrency_backend in the files that a command line names, or in the
-    environment. The default where that cannot be told: the daemon refuses what is wrong itself.
+    """Return the value of concurrency_backend in the files that a command line names, or in the
+    environment; the default if it cannot be determined. The daemon reports errors later.
 
-    :param argv: program name, then its arguments
+    :param argv: program name and its arguments
     """
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     for option in ('--config-file', '--config-dir'):

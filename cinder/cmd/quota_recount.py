@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The second way of counting for `cinder-manage quota check`: row by row, in Python. It shares no
-SQL with the sums of cinder.db.quotas, so that a mistake in those shows."""
+"""Counts usage a second time for `cinder-manage quota check`: row by row, in Python. It shares no
+SQL with the sums of cinder.db.quotas, so that it finds errors in them."""
 
 import collections
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ PAGE = 1000
 
 
 class Difference(NamedTuple):
-    """A quota of a project for which the two ways of counting do not agree."""
+    """A quota of a project for which both ways of counting differ."""
 
     project_id: str
     quota: str
@@ -23,16 +23,16 @@ class Difference(NamedTuple):
 
 
 def differences(ctxt: RequestContext, project_id: str | None = None) -> list[Difference]:
-    """Compare usage as quotas count it with the rows.
+    """Compare the usage that quotas count with the rows.
 
-    :param project_id: only this project, else all that have something
+    :param project_id: only this project; None: all projects with resources
     """
     projects = [project_id] if project_id else quotas.projects(ctxt)
     return [found for project in projects for found in _compare(ctxt, project)]
 
 
 def _compare(ctxt: RequestContext, project_id: str) -> Iterator[Difference]:
-    # The project's lock keeps both counts at one moment.
+    # With the lock of the project, both counts see the same rows.
     with session.writer(ctxt):
         quotas.lock(ctxt, project_id)
         counted = quotas.limits_and_usage(ctxt, project_id).usage
@@ -47,7 +47,7 @@ def _has_rows(quota: str) -> bool:
 
 
 def _rows(ctxt: RequestContext, project_id: str) -> collections.Counter[str]:
-    """Quota name -> what the rows of the project add up to."""
+    """Return quota name -> usage according to the rows of the project."""
     usage: collections.Counter[str] = collections.Counter()
     names = types.names(ctxt)
 
@@ -72,12 +72,12 @@ def _rows(ctxt: RequestContext, project_id: str) -> collections.Counter[str]:
 
 
 def _growth(ctxt: RequestContext, row: dict) -> int:
-    """GiB that were granted to a volume which does not have them yet."""
+    """Return the GiB that a running extension adds to a volume."""
     return volumes.get(ctxt, row['id']).growth if row['status'] == 'extending' else 0
 
 
 def _becoming(ctxt: RequestContext, row: dict) -> str | None:
-    """The id of the type that the volume is to have."""
+    """Return the id of the new type of a volume that is being retyped, or None."""
     return next((each.arguments.get('new_type_id')
                  for each in operations.unfinished_for(ctxt, row['id'])
                  if each.verb == 'volume.retype'), None)

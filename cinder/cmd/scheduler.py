@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cinder-scheduler: decides on which back end a volume is made."""
+"""cinder-scheduler: selects the back ends of volumes."""
 from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 from oslo_reports import opts as gmr_opts
@@ -14,14 +14,14 @@ BINARY = 'cinder-scheduler'
 
 
 def main() -> None:
-    """Entry point of the console script; returns when the daemon was told to stop."""
+    """Entry point of the console script; returns when the daemon is stopped."""
     with common.errors_in_one_line():
         service.serve(prepare())
     service.end(service.wait())
 
 
 def prepare() -> 'service.Service':
-    """Do everything that comes before the launch; returns the service."""
+    """Do everything before the launch; return the service."""
     objects.register_all()
     gmr_opts.set_defaults(CONF)
     common.read_configuration(BINARY)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cinder-status upgrade check: what an operator should mend before a new release is started.
+"""cinder-status upgrade check: finds what an operator should correct before starting a new release.
 Reads configuration and database, changes nothing."""
 
 import functools
@@ -27,21 +27,21 @@ def _failure(text: str) -> upgradecheck.Result:
 
 
 def _reporting(check: Callable) -> Callable:
-    """The same check, which fails with the reason where it cannot be made: the others still run."""
+    """Return the check with failures reported as a result, so that the other checks still run."""
     @functools.wraps(check)
     def report(*args: object, **kwargs: object) -> upgradecheck.Result:
         try:
             return check(*args, **kwargs)
-        except Exception as exc:  # of any library, for instance because a value is wrong
-            return _failure(f'This cannot be checked: {failures.one_line(exc)}')
+        except Exception as exc:  # libraries raise various errors
+            return _failure(f'The check failed: {failures.one_line(exc)}')
     return report
 
 
 class Checks(upgradecheck.UpgradeCommands):
-    """The checks and their titles, in the order in which they are shown."""
+    """The checks and their titles, in the order of the output."""
 
     def database(self) -> upgradecheck.Result:
-        """The tables are those of this release."""
+        """Check that the tables are those of this release."""
         have, want = migration.db_version(), migration.head()
         if have == want:
             return SUCCESS
@@ -49,16 +49,17 @@ class Checks(upgradecheck.UpgradeCommands):
                         f'{want}: run cinder-manage db sync.')
 
     def default_type(self) -> upgradecheck.Result:
-        """Volumes without a type in the request can be given the default one."""
+        """Check that the default volume type exists."""
         name = CONF.default_volume_type
         try:
             types.get_by_name(context.get_admin_context(), name)
         except exception.VolumeTypeNotFound:
-            return _failure(f'The type {name} of default_volume_type does not exist.')
+            return _failure(f'default_volume_type = {name} does not exist. Create the volume type '
+                            'or change the option.')
         return SUCCESS
 
     def configuration(self) -> upgradecheck.Result:
-        """What `cinder-manage config check` finds."""
+        """Report the problems that `cinder-manage config check` finds."""
         found = list(config_check.problems(CONF))
         text = ' '.join(masking.masked(problem.text) for problem in found)
         if any(problem.fatal for problem in found):
@@ -66,10 +67,10 @@ class Checks(upgradecheck.UpgradeCommands):
         return _warning(text) if found else SUCCESS
 
     def identity(self) -> upgradecheck.Result:
-        """Nobody can come in from outside without a password."""
+        """Check that callers from other hosts need a password."""
         if CONF.auth_strategy != 'keystone' and CONF.noauth_allow_remote:
-            return _warning('auth_strategy believes every caller and noauth_allow_remote lets '
-                            'all hosts call.')
+            return _warning(f'auth_strategy = {CONF.auth_strategy} does not check tokens, and '
+                            'noauth_allow_remote accepts callers from all hosts.')
         return SUCCESS
 
     _upgrade_checks = (
@@ -82,7 +83,7 @@ class Checks(upgradecheck.UpgradeCommands):
 
 
 def main() -> int:
-    """Run the checks; 0 all well, 1 a warning, 2 a failure, 255 an error of the program."""
+    """Run the checks; return 0 for success, 1 a warning, 2 a failure, 255 an unexpected error."""
     oslo_log.register_options(CONF)
     upgradecheck.register_cli_options(CONF, Checks())
     cinder_conf.configure(sys.argv, version.version_string())

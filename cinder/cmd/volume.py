@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cinder-volume: one service per enabled back end, each in a child process of its own."""
+"""cinder-volume: one service per enabled back end, each in a child process."""
 from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 import os
@@ -23,12 +23,12 @@ LOG = logging.getLogger(__name__)
 BINARY = 'cinder-volume'
 BACKEND_NAME = cfg.StrOpt(
     'backend_name',
-    help='The one of enabled_backends that this process runs. Given by the parent process where '
-         'processes cannot be forked, that is on Windows; leave it alone elsewhere.')
+    help='Back end of enabled_backends that this process runs. Set by the parent process on '
+         'systems without fork, such as Windows; do not set it elsewhere.')
 
 
 def main() -> None:
-    """Entry point of the console script; returns when the daemon was told to stop."""
+    """Entry point of the console script; returns when the daemon is stopped."""
     with common.errors_in_one_line():
         prepare()
         launch = _launch_services_win32 if os.name == 'nt' else _launch_services_posix
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def prepare() -> None:
-    """Do everything that comes before the back ends."""
+    """Do everything before the back ends."""
     objects.register_all()
     gmr_opts.set_defaults(CONF)
     CONF.register_cli_opt(BACKEND_NAME)
@@ -49,7 +49,7 @@ def prepare() -> None:
 
 
 def create_service(name: str) -> service.Service | None:
-    """The service of one back end, or None, with the reason in the log, when it cannot be made."""
+    """Create the service of one back end; log the reason and return None if that fails."""
     try:
         options = configuration.Configuration(config_group=name)
         for option in backend.OPTS:
@@ -58,16 +58,16 @@ def create_service(name: str) -> service.Service | None:
             binary=BINARY, host=f'{options.backend_host or CONF.host}@{name}', service_name=name,
             coordination=True, cluster=CONF.cluster and f'{CONF.cluster}@{name}',
             availability_zone=options.backend_availability_zone)
-    except Exception as exc:  # one back end's trouble must not keep the others down
-        LOG.debug('Back end %s cannot be made.', name, exc_info=True)
+    except Exception as exc:  # the other back ends must start nevertheless
+        LOG.debug('Back end %s cannot be created.', name, exc_info=True)
         trouble = failures.one_line(exc)
-    # Out of the block above: the log would add the exception once more.
+    # Outside the except block: the log formatter would append the exception again.
     LOG.error('Back end %s is skipped: %s', name, trouble)
     return None
 
 
 def _launch_service(launcher, name: str) -> bool:
-    """Start the service of one back end; returns whether it could be."""
+    """Start the service of one back end; return whether it was created."""
     server = create_service(name)
     if server:
         launcher.launch_service(server)
@@ -76,7 +76,8 @@ def _launch_service(launcher, name: str) -> bool:
 
 def _ensure_service_started(started: bool) -> None:
     if not started:
-        common.stop_with('None of the enabled back ends could be started; the log says why.')
+        common.stop_with('None of the enabled back ends could be started; see the log for the '
+                         'reasons.')
 
 
 def _launch_services_posix() -> None:
@@ -89,11 +90,12 @@ def _launch_services_posix() -> None:
 
 
 def _launch_services_win32() -> None:
-    """Without fork(2) each back end is this program again, told by --backend_name which to run."""
+    """Run this program once for each back end, with --backend_name, because fork is missing."""
     names = CONF.enabled_backends
     if CONF.backend_name and CONF.backend_name not in names:
         raise exception.InvalidInput(
-            reason=f'there is no back end {CONF.backend_name}, enabled are {", ".join(names)}')
+            reason=f'backend_name = {CONF.backend_name} is not in enabled_backends = '
+                   f'{", ".join(names)}')
     name = CONF.backend_name or (names[0] if len(names) == 1 else None)
     if name:
         launcher = service.single_process_launcher()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cinder-manage volume doctor`: compares the rows of this host's back ends with their storage and
-says what an operator can do about each difference. It changes nothing."""
+"""`cinder-manage volume doctor`: compares the rows of the back ends on this host with their
+storage, and suggests what to do about each difference. Changes nothing."""
 import dataclasses
 import json
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _SHOWN = ('kind', 'name', 'what', 'advice')
 
 
 def examine(backend: str | None = None, as_json: bool = False) -> int:
-    """Compare volumes, snapshots and exports with their rows; 1 means: something was found."""
+    """Compare volumes, snapshots and exports with their rows; status 1 if differences are found."""
     enabled = CONF.enabled_backends or []
     if backend not in (None, *enabled):
         raise exception.InvalidConfigurationValue(option='--backend', value=backend)
@@ -42,9 +42,9 @@ def _findings(name: str) -> Iterator[dict[str, str]]:
         made.do_setup(ctxt)
         sharing = None if made.only_one_host(options) else cluster
         found = audit.findings(ctxt, made, host, sharing)
-    except Exception as exc:  # a back end that is broken must not hide what is wrong with others
+    except Exception as exc:  # the findings of the other back ends are shown nevertheless
         found = [driver_types.Finding('unreadable', name, f'the storage cannot be read: {exc}',
-                                'the log of cinder-volume has more')]
+                                'see the log of cinder-volume')]
     for finding in found:
         values = dataclasses.asdict(finding)
         yield {'backend': name, **{key: values[key] for key in _SHOWN}}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life of a process: Service (a manager on the bus), WSGIService (the API), the launchers.
+"""The processes of the daemons: Service (a manager on the bus), WSGIService (the API), launchers.
 
-What a service does is its manager's business; in which order a program is set up, cinder.cmd's.
+cinder.cmd sets up the programs; the managers do the work of the services.
 """
 import importlib
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cinder.service.rpc_service import Service as Service
     from cinder.service.wsgi_service import WSGIService as WSGIService
 
-# Each program imports only the part it runs: the others cost megabytes.
+# Each program imports only the classes that it needs: the others take megabytes.
 _WHERE = {
     'Service': 'rpc_service', 'WSGIService': 'wsgi_service',
     'single_process_launcher': 'launchers', 'process_launcher': 'launchers', 'serve': 'launchers',
@@ -26,7 +26,7 @@ _WHERE = {
 }
 
 
-if not TYPE_CHECKING:  # a checker knows the names from above, and no others
+if not TYPE_CHECKING:  # a type checker only knows the names from above
     def __getattr__(name: str) -> object:
         if name in _WHERE:
             return getattr(importlib.import_module(f'cinder.service.{_WHERE[name]}'), name)

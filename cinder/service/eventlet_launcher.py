@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launchers of services whose threads are green: those of oslo.service, for the forked workers
-of a daemon and for the services of one process."""
+"""Launchers for eventlet, based on those of oslo.service: for forked workers, and for several
+services in one process."""
 import contextlib
 import os
 
@@ -9,23 +9,23 @@ from oslo_service import service
 
 from cinder import concurrency
 
-# Whose write() lets no other thread run: it is called for each signal, also while one is handled.
+# Its write() does not switch threads: it is called for each signal, also during another one.
 _native_os = concurrency.original('os')
 
-# Seconds between two looks for ended workers: of a parent that runs, to which a signal tells of
-# them, and of one that stops, to which none does.
+# Seconds between two checks for ended workers: in a running parent, which a signal notifies, and in
+# a parent that stops, which none does.
 LOOK, LOOK_AT_STOP = 5, 0.02
 
 
 class ProcessLauncher(service.ProcessLauncher):
-    """Forks, watches and replaces workers, and reloads options on SIGHUP. It does not replace a
-    worker that ended with os.EX_CONFIG, and ends when none is left. It sleeps until a signal
-    arrives, where the base class looks a hundred times a second."""
+    """Forks and replaces workers, and reloads options on SIGHUP. A worker that ended with
+    os.EX_CONFIG is not replaced, and the launcher ends when none is left. It sleeps until a signal
+    arrives; the base class polls a hundred times a second."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.hopeless = False
-        # Read by nobody else, so that the hub of eventlet polls and does not sleep, which no signal
-        # would interrupt.
+        # Without another reader, the hub of eventlet polls instead of a sleep that no signal would
+        # interrupt.
         self._awake, self._wake = os.pipe()
         for end in (self._awake, self._wake):
             os.set_blocking(end, False)
@@ -37,11 +37,11 @@ class ProcessLauncher(service.ProcessLauncher):
             self.signal_handler.add_handler(name, self._note_signal)
 
     def _note_signal(self, *_args: object) -> None:
-        with contextlib.suppress(BlockingIOError):  # it is full, and wakes us as well
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes the loop as well
             _native_os.write(self._wake, b'.')
 
     def _wait_child(self) -> object:
-        # The status has to be seen before the base class reaps the child and forgets it.
+        # Read the status before the base class reaps the child and discards it.
         ended = _ended_child()
         if not ended:
             seconds = LOOK if self.running else LOOK_AT_STOP
@@ -57,7 +57,7 @@ class ProcessLauncher(service.ProcessLauncher):
         return wrap
 
     def wait(self) -> int:
-        """Return when the daemon was told to stop, or when no worker can start.
+        """Wait until the daemon is stopped, or no worker can start.
 
         :returns: exit status
         """
@@ -72,7 +72,7 @@ def _ended_child() -> object:
 
 
 class SingleProcessLauncher(service.ServiceLauncher):
-    """Runs several services in this process; Ctrl-C stops it as cleanly as SIGTERM does."""
+    """Runs several services in this process; Ctrl-C stops it like SIGTERM."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf, restart_method='mutate')
@@ -82,4 +82,4 @@ class SingleProcessLauncher(service.ServiceLauncher):
         self.signal_handler.add_handler('SIGINT', self._graceful_shutdown)
 
     def _fast_exit(self, *_args: object) -> None:
-        """The base class would exit here, at once."""
+        """Do nothing; the base class would exit at once."""

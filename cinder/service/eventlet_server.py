@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API's server where threads are green: that of oslo.service, which is eventlet's."""
+"""The server of the API for eventlet, based on that of oslo.service."""
 import contextlib
 import logging
 import threading
@@ -16,7 +16,7 @@ from cinder.service import http_protocol
 
 LOG = logging.getLogger(__name__)
 
-# Seconds before connections are accepted again that could not be.
+# Seconds until the next attempt after a connection could not be accepted.
 ACCEPT_PAUSE = 0.5
 _wsgi = eventlet_backend.http_server()
 
@@ -24,10 +24,10 @@ _wsgi = eventlet_backend.http_server()
 class Server(wsgi.Server):
     """Serves an application on a socket.
 
-    :param name: of the service, for the log
-    :param port: 0 takes a free one; `port` then tells which
-    :param backlog: connections that wait to be accepted
-    :raises OSError: the address cannot be listened on.
+    :param name: name of the service, for the log
+    :param port: 0: any free port; the attribute `port` has its number
+    :param backlog: maximum number of connections that wait to be accepted
+    :raises OSError: the address is not available.
     """
 
     def __init__(self, name: str, app: Callable, host: str, port: int, use_ssl: bool,
@@ -37,31 +37,31 @@ class Server(wsgi.Server):
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Serve, in this process, on the socket that the parent opened."""
+        """Serve in this process, on the socket that the parent opened."""
         super().start()
         threading.Thread(target=self._keep_serving, name='keep-serving', daemon=True).start()
 
     def _keep_serving(self) -> None:
-        """Begin again when a connection could not be accepted, such as for want of file
-        descriptors: the library gives up then, and the worker would live on and serve nobody."""
+        """Start again after a connection could not be accepted, for instance because there were too
+        many open files: the library would stop, and the worker would live on without serving."""
         while True:
             ended = threading.Event()
             self._server.link(lambda _thread, event=ended: event.set())
             ended.wait()
             if self._stopping.wait(ACCEPT_PAUSE):
                 return
-            LOG.error('%s could not accept a connection: it tries again.', self.name)
+            LOG.error('%s could not accept a connection; trying again.', self.name)
             with contextlib.suppress(OSError):
                 super().start()
 
     def stop(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting connections."""
         self._stopping.set()
         super().stop()
 
 
 class Protocol(_wsgi.HttpProtocol):  # type: ignore[name-defined]
-    """One connection."""
+    """One HTTP connection."""
 
     def setup(self) -> None:
         super().setup()
@@ -79,7 +79,7 @@ class Protocol(_wsgi.HttpProtocol):  # type: ignore[name-defined]
     def parse_request(self) -> bool:
         try:
             understood = super().parse_request()
-            # From here on it is for the log only.
+            # From here on it is only used for the log.
             self.requestline = masking.loggable_url(self.requestline)
             return understood
         except _wsgi.HeaderLineTooLong:
@@ -89,7 +89,7 @@ class Protocol(_wsgi.HttpProtocol):  # type: ignore[name-defined]
         return False
 
     def send_error(self, code: int, message: str | None = None, explain: Any = None) -> None:
-        """Answer and close. `explain` is the standard library's and told to nobody."""
+        """Send an error response and close. `explain`, of the standard library, is not sent."""
         self.log_error('code %d, message %s', code, message)
         self.wfile.write(http_protocol.refusal(code, message))
         self.close_connection = True

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP as the API's server speaks it: what is turned away before it becomes a request is answered
-with a fault in JSON too, and not with the server's page of HTML or nothing at all; and no answer or
-request body waits for an acknowledgement of the network stack."""
+"""HTTP details of the API server: requests that are rejected before they reach the application get
+a JSON fault, instead of an HTML page or nothing; responses and bodies are not delayed by the
+network stack."""
 import contextlib
 import http
 import io
@@ -14,9 +14,9 @@ from cinder.api.middleware import fault
 
 
 class Writer(io.RawIOBase):
-    """Sends what is written at once, the headers of an answer and its body together.
+    """Sends data at once, the headers of a response together with its body.
 
-    :param connection: socket, of TLS or not.
+    :param connection: socket, with or without TLS.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -35,22 +35,23 @@ class Writer(io.RawIOBase):
 
 
 def refusal(code: int, message: str | None = None) -> bytes:
-    """The whole answer to what did not become a request: a fault, after which we close.
+    """Return the complete response to a malformed request: a fault, after which the connection
+    ends.
 
-    :param code: of HTTP
-    :param message: None: what the code means
+    :param code: HTTP status
+    :param message: None: the standard phrase of the status
     """
     status = http.HTTPStatus(code)
     body = orjson.dumps({fault.FAULT_NAMES.get(code, 'computeFault'): {
         'code': code, 'message': message or status.description or status.phrase}})
-    # Also to who did not get as far as to say which HTTP he speaks.
+    # HTTP/1.0, because the version of the client may be unknown.
     return (b'HTTP/1.0 %d %s\r\nConnection: close\r\n'
             b'Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s' % (
                 code, status.phrase.encode(), len(body), body))
 
 
 def acknowledge(connection: socket.socket) -> None:
-    """Have the kernel acknowledge at once what comes next: after sending it waits up to 40 ms, and
-    a client that sends a request in pieces holds back all but the first one until then."""
+    """Make the kernel acknowledge the next data at once: after sending, it waits up to 40 ms, and a
+    client that sends a request in several packets waits for it before it sends the second one."""
     with contextlib.suppress(OSError, AttributeError):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How services become processes: one process or forked workers, reload, the time limit of a stop,
-and the end when none can start. What forks and takes signals is in eventlet_launcher.py and
-threading_launcher.py, one for each kind of threads."""
+"""Starts services in one process or in forked workers: reload, the time limit of a stop, and the
+end if none can start. eventlet_launcher.py and threading_launcher.py, one for each kind of threads,
+fork and handle signals."""
 import contextlib
 import importlib
 import logging
@@ -21,21 +21,21 @@ from cinder.rpc import base as rpc
 
 LOG = logging.getLogger(__name__)
 
-# Launchers register these too, but options are also read without one.
+# Launchers register these options too, but they are also read without a launcher.
 CONF.register_opts(_options.service_opts)
 
-# The part of graceful_shutdown_timeout, at whose end the launcher kills the process, that a
-# service may use to finish what it does.
+# Part of graceful_shutdown_timeout that a service may use to finish its work; at the end of the
+# timeout, the launcher kills the process.
 DRAIN_SHARE = 0.8
 
-# What trying again does not mend: a value, or something that a value names, is wrong.
+# Errors that a retry does not correct: a value, or something that it refers to, is wrong.
 _PERMANENT = (cfg.Error, exception.InvalidConfigurationValue, exception.InvalidPolicyFile,
               ImportError, LookupError, TypeError, ValueError, AttributeError)
 
 @contextlib.contextmanager
 def starting(what: str) -> Iterator[None]:
-    """End the process when a service cannot start, with one line in the log; os.EX_CONFIG is the
-    status of one that will not start the next time either.
+    """End the process if a service cannot start, with one line in the log. The status os.EX_CONFIG
+    means that it would not start the next time either.
 
     :param what: name of the service
     """
@@ -45,20 +45,20 @@ def starting(what: str) -> Iterator[None]:
     except Exception as exc:
         LOG.debug('Start failed.', exc_info=True)
         trouble = exc
-    # Out of the block above: the log would add the exception once more.
+    # Outside the except block: the log formatter would append the exception again.
     if trouble:
         LOG.critical('%s cannot start: %s', what, failures.one_line(trouble))
         raise SystemExit(os.EX_CONFIG if isinstance(trouble, _PERMANENT) else 1)
 
 
 class Launcher(Protocol):
-    """Runs services, in this process or in forked workers."""
+    """Interface of the launchers, in this process or with forked workers."""
 
     def launch_service(self, server: service.ServiceBase, workers: int = 1) -> None:
         """Start a service."""
 
     def wait(self) -> int | None:
-        """Return the exit status when the daemon was told to stop or cannot go on."""
+        """Wait until the daemon is stopped or cannot continue; return the exit status."""
 
     def stop(self) -> None:
         """Stop all services."""
@@ -68,13 +68,12 @@ _launcher: Launcher | None = None
 
 
 def process_launcher() -> Launcher:
-    """A launcher of forked workers."""
+    """Create a launcher of forked workers."""
     return _launchers().ProcessLauncher(_survive_bad_reload(CONF))
 
 
 def single_process_launcher() -> Launcher:
-    """A launcher of several services in this process; Ctrl-C stops it as cleanly as SIGTERM does.
-    """
+    """Create a launcher of several services in this process; Ctrl-C stops it like SIGTERM."""
     return _launchers().SingleProcessLauncher(_survive_bad_reload(CONF))
 
 
@@ -83,9 +82,9 @@ def _launchers() -> types.ModuleType:
 
 
 def serve(server: service.ServiceBase, workers: int | None = None) -> None:
-    """Start a service in this process, or in `workers` children when they are more than one.
+    """Start a service in this process, or in `workers` child processes if that is more than one.
 
-    :raises RuntimeError: called before.
+    :raises RuntimeError: it was called before.
     :raises ValueError: fewer than one worker.
     """
     global _launcher
@@ -96,7 +95,7 @@ def serve(server: service.ServiceBase, workers: int | None = None) -> None:
 
 
 def wait() -> int | None:
-    """Return when the service that serve() started has ended, with its exit status."""
+    """Wait until the service that serve() started has ended; return its exit status."""
     try:
         return _launcher.wait()
     except KeyboardInterrupt:
@@ -107,11 +106,11 @@ def wait() -> int | None:
 
 
 def end(status: int | None) -> NoReturn:
-    """End this process, which has no parent that has to know why. Work that a stop left
-    unfinished is not waited for."""
+    """End this process, without a parent that needs the reason. Work that a stop left unfinished is
+    not waited for."""
     status = 1 if status == os.EX_CONFIG else status
     if not concurrency.is_green():
-        # A native thread keeps the interpreter from ending until it has ended itself.
+        # A native thread would keep the interpreter alive until it ends.
         logging.shutdown()
         for stream in sys.stdout, sys.stderr:
             stream.flush()
@@ -120,12 +119,12 @@ def end(status: int | None) -> NoReturn:
 
 
 def drain_time() -> float | None:
-    """Seconds for finishing work at a stop; None: as long as it takes."""
+    """Return the seconds for finishing work at a stop; None: unlimited."""
     return CONF.graceful_shutdown_timeout * DRAIN_SHARE or None
 
 
 def within(seconds: float | None, work: Callable[[], None]) -> bool:
-    """Whether `work` comes to its end in time; it goes on behind our back otherwise."""
+    """Run `work` in a thread; return whether it finished in time. Otherwise it continues."""
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -142,8 +141,8 @@ def at_once(calls: Iterable[Callable[[], None]]) -> None:
 
 
 def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
-    """Have SIGHUP with a broken file or a wrong value change nothing: the launchers would let the
-    error kill us, and oslo.config would find the value when a request needs it."""
+    """Ignore SIGHUP if a file is broken or a value is wrong. Otherwise the launchers would end on
+    the error, or oslo.config would find the value when a request needs it."""
     reload = conf.mutate_config_files
     if getattr(reload, 'survives', False):
         return conf
@@ -156,7 +155,7 @@ def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
                 raise ValueError(wrong[0].text)
             return reload()
         except (cfg.Error, OSError, ValueError) as exc:
-            LOG.error('The configuration was not read again: %s', masking.masked(exc))
+            LOG.error('The configuration is not reloaded: %s', masking.masked(exc))
             return None
     mutate_config_files.survives = True
     conf.mutate_config_files = mutate_config_files

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pulse: how a service finds out whether it consumes messages, which is what `up` means.
+"""Checks whether a service consumes messages; a service that does not is down.
 
-It sends messages to itself: now and then one through the queue of its work, and where that is late
-some through a queue of its own, which tell whether it lives, whatever waits before them.
+It sends messages to itself: one through its work queue from time to time, and, if that is late,
+some through a queue of its own, which show that the service lives, however long the work queue is.
 """
 import threading
 import time
@@ -17,10 +17,10 @@ from cinder.rpc import client
 
 
 class Pulse:
-    """Endpoint that proves that a service consumes messages.
+    """Endpoint that checks whether a service consumes messages.
 
     :param interval: seconds between two calls of check()
-    :param deaf_after: seconds after which a message in the queue of the work counts as lost
+    :param deaf_after: seconds after which a message in the work queue counts as lost
     """
 
     target = messaging.Target(namespace='service', version='1.0')
@@ -30,26 +30,26 @@ class Pulse:
         self._work = messaging.Target(topic=topic, server=host)
         self._interval, self._deaf_after = interval, deaf_after
         self._patience = interval / 2
-        # What a former process of this name sent to itself does not count.
+        # Messages of a former process with the same name are ignored.
         self._life = uuid.uuid4().hex
         self._arrived = threading.Condition()
         self._sent = self._seen = 0
-        # A process that starts is not called deaf before it had the time to hear something.
+        # A starting process is not down before it had the time to receive something.
         self._heard_at = time.monotonic()
         self._probed_at: float | None = None
         self._probe_arrived_at = float('-inf')
         self._missed = self._heard_once = False
 
-    # ------------------------------------------------------------------------------ what arrives
+    # -------------------------------------------------------------------------- received messages
     def ping(self, ctxt: context.RequestContext, life: str, number: int) -> None:
-        """A message to myself arrived."""
+        """Receive a message from this process."""
         if life == self._life:
             with self._arrived:
                 self._seen = max(self._seen, number)
                 self._note_arrival()
 
     def probe(self, ctxt: context.RequestContext, life: str) -> None:
-        """A message to myself came through the queue of the work."""
+        """Receive a message from this process through the work queue."""
         if life == self._life:
             with self._arrived:
                 self._probed_at, self._probe_arrived_at = None, time.monotonic()
@@ -59,13 +59,13 @@ class Pulse:
         self._heard_at, self._heard_once = time.monotonic(), True
         self._arrived.notify_all()
 
-    # --------------------------------------------------------------------------------- questions
+    # ------------------------------------------------------------------------------------ checks
     def check(self, ctxt: context.RequestContext) -> bool:
-        """Whether messages arrive, as far as is known; part of each heartbeat.
+        """Return whether messages arrive, as far as is known; part of each heartbeat.
 
-        A message is sent only when the last one that arrived is so old that a service which is deaf
-        since then would be noticed too late. One that does not arrive at once is no proof yet, two
-        are; nor is one in the queue of the work, until `deaf_after` is over.
+        A message is only sent if the last one is so old that an outage since then would be noticed
+        too late. One missing message is no proof, two are; a message in the work queue is only
+        missing after `deaf_after` seconds.
         """
         if not self._is_due():
             return True
@@ -76,7 +76,7 @@ class Pulse:
         number, missed_before = self._send_ping(ctxt), self._missed
         alive = self._wait(lambda: self._seen >= number, self._patience)
         if alive and missed_before:
-            # The probe was lost with what else was sent meanwhile, whatever its age says.
+            # The probe was lost with the other messages, whatever its age.
             self._probed_at = None
             self._send_probe(ctxt)
         self._missed = not alive
@@ -84,19 +84,19 @@ class Pulse:
         return (alive or late) and not self._is_deaf()
 
     def hears(self, ctxt: context.RequestContext) -> bool:
-        """Whether a message that is sent now arrives, or one did a moment ago."""
+        """Return whether a message that is sent now arrives, or one arrived a moment ago."""
         if time.monotonic() - self._heard_at <= self._patience:
             return True
         number = self._send_ping(ctxt)
         return self._wait(lambda: self._seen >= number, self._patience)
 
     def unproved(self) -> float:
-        """Seconds for which check() was true and, as is known now, should not have been: the time
-        since the last message arrived, less what it takes to notice that one is missing."""
+        """Return for how many seconds check() was wrongly true: the time since the last message
+        arrived, minus the time that it takes to notice a missing one."""
         return max(0.0, time.monotonic() - self._heard_at - 1.5 * self._interval)
 
     def _is_due(self) -> bool:
-        # Half of an interval, as no heartbeat comes at its very moment.
+        # Half an interval of tolerance, because heartbeats are not exactly on time.
         age = time.monotonic() - self._probe_arrived_at + self._interval / 2
         return (self._probed_at is not None or self._missed
                 or age >= self._deaf_after - self._interval)
@@ -105,13 +105,13 @@ class Pulse:
         sent_at = self._probed_at
         return sent_at is not None and time.monotonic() - sent_at > self._deaf_after
 
-    # ------------------------------------------------------------------------------ what is sent
+    # ------------------------------------------------------------------------------ sent messages
     def _send_probe(self, ctxt: context.RequestContext) -> None:
         if self._probed_at is None:
             self._probed_at = time.monotonic()
         elif not self._is_deaf():
             return
-        # A lost one is sent again: the queue may be consumed by now.
+        # A lost message is sent again: the queue may be consumed now.
         self._send(ctxt, self._work, 'probe')
 
     def _send_ping(self, ctxt: context.RequestContext) -> int:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tracing with osprofiler, which is not even imported unless it is switched on."""
+"""Tracing with osprofiler, which is only imported if it is enabled."""
 import logging
 from collections.abc import Callable
 
@@ -12,21 +12,21 @@ LOG = logging.getLogger(__name__)
 
 
 def setup_profiler(binary: str, host: str) -> None:
-    """Send traces of this process to osprofiler's collector when [profiler] enabled is set."""
+    """Send traces of this process to the collector of osprofiler if [profiler] enabled is set."""
     if not _enabled():
         return
     from osprofiler import initializer, opts
     opts.set_defaults(CONF)
     initializer.init_from_conf(conf=CONF, context=context.get_admin_context().to_dict(),
                                project='cinder', service=binary, host=host)
-    LOG.warning('Profiling is on: whoever knows an HMAC key of [profiler] hmac_keys can have any '
-                'request to the API traced and read the trace. Only the administrator should know '
+    LOG.warning('Profiling is enabled: everyone who knows an HMAC key of [profiler] hmac_keys can '
+                'trace any request to the API and read the trace. Only administrators should know '
                 'the keys.')
 
 
 def traced(application: Callable) -> Callable:
-    """The application with a trace of each request whose trace headers an HMAC key has signed;
-    the application itself when tracing is off."""
+    """Return the application with traces of requests whose trace headers are signed by an HMAC key;
+    the unchanged application if tracing is disabled."""
     if not _enabled():
         return application
     from osprofiler import web
@@ -34,7 +34,7 @@ def traced(application: Callable) -> Callable:
 
 
 def _enabled() -> bool:
-    """osprofiler declares the option, and no other declaration can stand beside it in CONF."""
+    """Return whether osprofiler is enabled; only osprofiler may declare the option in CONF."""
     probe = cfg.ConfigOpts()
     probe.register_opt(cfg.BoolOpt('enabled', default=False), group='profiler')
     probe([], default_config_files=CONF.config_file or [],

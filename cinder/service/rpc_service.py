@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Service: a manager with its row in the database, its queues, heartbeat and periodic tasks."""
+"""Service: a manager with its row in the database, queues, heartbeat and periodic tasks."""
 import contextlib
 import logging
 import os
@@ -23,16 +23,16 @@ from cinder.service import launchers, liveness, profiler
 LOG = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15
-# Seconds for which a stop waits for its liveness queue, and for the database and the bus when it
-# asks others to go on for the last time; and between two such questions.
+# Seconds for which a stop waits for the liveness queue, and for the database and the bus in the
+# last request to other services; and seconds between two such requests.
 LONGEST_FAREWELL, LONGEST_ASKING, HAND_ON_SECONDS = 0.5, 2, 1
 
 
 class Service(service.ServiceBase):
-    """One manager, its row in the database, its queues, its heartbeat and its periodic tasks.
+    """A manager with its row in the database, its queues, its heartbeat and its periodic tasks.
 
-    Made by create(). Where the launcher forks, this object is made by the parent and started in
-    the child, again in each child that replaces a dead one.
+    Created by create(). If the launcher forks, the parent creates the object and the child starts
+    it, also each child that replaces a dead one.
     """
 
     def __init__(self, host: str, binary: str, topic: str, manager: str, *,
@@ -66,18 +66,18 @@ class Service(service.ServiceBase):
                periodic_interval: int | None = None, periodic_fuzzy_delay: int | None = None,
                service_name: str | None = None, coordination: bool = False,
                cluster: str | None = None, availability_zone: str | None = None) -> 'Service':
-        """A service with what is not given taken from the options and the program's name.
+        """Create a service; missing arguments are taken from the options and the program name.
 
         :param host: 'host' or 'host@backend'; default: option host.
         :param binary: such as 'cinder-volume'; default: the name of the program.
-        :param topic: of the queues; default: the binary.
+        :param topic: topic of the queues; default: the binary.
         :param manager: class path; default: option <topic without 'cinder-'>_manager.
         :param report_interval: seconds between heartbeats.
         :param periodic_interval: seconds between runs of the periodic tasks, 0: none.
-        :param periodic_fuzzy_delay: longest random pause in seconds before the first run.
+        :param periodic_fuzzy_delay: maximum random delay in seconds before the first run.
         :param service_name: configuration group of the back end.
         :param coordination: whether the manager takes locks between processes.
-        :param cluster: 'cluster' or 'cluster@backend' whose work is shared.
+        :param cluster: 'cluster' or 'cluster@backend' that shares the work.
         :param availability_zone: default: option storage_availability_zone.
         """
         binary = binary or os.path.basename(sys.argv[0])
@@ -98,11 +98,11 @@ class Service(service.ServiceBase):
 
     # ------------------------------------------------------------------------------------- start
     def start(self) -> None:
-        """Register, bring the manager up, take messages, report and run the periodic tasks.
+        """Register, initialize the manager, take messages, report and run the periodic tasks.
 
-        Waits for database, broker and lock service as long as it takes.
+        Waits for the database, the broker and the lock service without a time limit.
 
-        :raises SystemExit: it cannot start, as launch.starting() says.
+        :raises SystemExit: the service cannot start, see launchers.starting().
         """
         with launchers.starting(f'{self.binary} on {self.host}'):
             self._start()
@@ -110,7 +110,7 @@ class Service(service.ServiceBase):
     def _start(self) -> None:
         self._started_in = os.getpid()
         if self._made_in != os.getpid():
-            # A child that replaces a dead one must not pass for it: operations have owners.
+            # A child that replaces a dead one needs its own id: operations have owners.
             self.manager = self._make_manager()
         LOG.info('Starting %s on %s.', self.binary, self.host)
         ctxt = context.get_admin_context()
@@ -132,16 +132,16 @@ class Service(service.ServiceBase):
         while True:
             try:
                 return self._register(ctxt)
-            except Exception as exc:  # no tables yet, the database went away again, ...
+            except Exception as exc:  # no tables yet, the database is unavailable again, ...
                 if str(exc) != told:
-                    LOG.error('%s on %s cannot be registered in the database, trying again. Has '
+                    LOG.error('%s on %s cannot be registered in the database; trying again. Has '
                               '`cinder-manage db sync` been run? %s', self.binary, self.host, exc)
                     told = str(exc)
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
     def _register(self, ctxt: context.RequestContext) -> bool:
-        """Find or make the rows; returns whether this host was added to its cluster just now."""
+        """Find or create the rows; return whether this host has just joined its cluster."""
         versions = {'rpc_current_version': self.manager.RPC_API_VERSION,
                     'object_current_version': objects_base.CURRENT_VERSION}
         place = {'cluster_name': self.cluster, 'availability_zone': self.availability_zone}
@@ -156,7 +156,7 @@ class Service(service.ServiceBase):
                 'disabled': not CONF.enable_new_services, **versions, **place})
         else:
             added = bool(self.cluster) and row.cluster_name != self.cluster
-        # Down until the first heartbeat: having a row is not being up.
+        # Down until the first heartbeat: a row alone does not mean that the service is up.
         services.update(ctxt, row.id, {**versions, **place, 'updated_at': _lapsed()})
         self.service_id = self.manager.service_id = row.id
         self.manager.service_uuid = row.uuid
@@ -206,19 +206,19 @@ class Service(service.ServiceBase):
             self._stopping.wait(max(0.1, self.report_interval - (time.monotonic() - began)))
 
     def report_state(self, ctxt: context.RequestContext) -> None:
-        """One heartbeat: keep the leases, and call this service up if its manager works and it
-        consumes messages."""
+        """Send one heartbeat: renew the leases, and report the service up if its manager works and
+        it consumes messages."""
         self.manager.heartbeat()
         if self._draining:
             return
         if not (self._initialised and self.manager.is_working()):
             if self._up:
-                # Now, not when the last heartbeat is old: nothing new is to come here.
+                # Now, not only when the last heartbeat is old: no new work may arrive here.
                 services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
             self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
         elif not self.pulse.check(ctxt):
             if self._up:
-                # As old as it would be had nothing been reported since messages arrived last.
+                # As old as if nothing had been reported since the last message arrived.
                 age = min(self.pulse.unproved(), CONF.service_down_time + 1)
                 services.update(ctxt, self.service_id, {'updated_at': session.in_seconds(-age)})
             self._explain(ctxt, 'it receives no messages')
@@ -229,7 +229,7 @@ class Service(service.ServiceBase):
             self._tell(True)
 
     def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
-        """Say in the log and in the row why this service is down."""
+        """Store in the row, and log, why this service is down."""
         self._tell(False, reason)
         services.explain(ctxt, self.service_id, f'down: {masking.masked(reason)}')
 
@@ -237,7 +237,7 @@ class Service(service.ServiceBase):
         try:
             services.heartbeat(ctxt, self.service_id)
         except exception.ServiceNotFound:
-            LOG.warning('The row of %s on %s was removed: registering again.', self.binary,
+            LOG.warning('The row of %s on %s was removed; registering again.', self.binary,
                         self.host)
             self._register(ctxt)
             services.heartbeat(ctxt, self.service_id)
@@ -262,7 +262,7 @@ class Service(service.ServiceBase):
 
     # --------------------------------------------------------------------------- stop and reload
     def stop(self) -> None:
-        """Take no more messages, finish those taken as far as time allows, and report as down."""
+        """Stop taking messages, finish the work in the time that is left, and report as down."""
         if self._started_in != os.getpid() or self._stopping.is_set():
             return
         self._draining = True
@@ -270,50 +270,50 @@ class Service(service.ServiceBase):
         self._in_background(self._hand_on_meanwhile, 'hand-on')
         finished = launchers.within(launchers.drain_time(), self._drain)
         if not finished:
-            LOG.warning('%s on %s stops with work unfinished: it is resumed at the next start.',
+            LOG.warning('%s on %s stops with unfinished work, which is resumed at the next start.',
                         self.binary, self.host)
         self._stopping.set()
         self.manager.give_up()
         if self.coordination:
-            # Before others are asked, who need the locks.
+            # Before other services are asked, which need the locks.
             coordination.COORDINATOR.stop()
         launchers.within(LONGEST_ASKING, self._hand_on)
-        if self._liveness:  # else the start still waited for the broker
+        if self._liveness:  # otherwise the start still waits for the broker
             launchers.within(LONGEST_FAREWELL, self._liveness.stop)
         rpc.flush()
         if self.service_id is not None:
-            with contextlib.suppress(Exception):  # the database may be away; rows lapse anyway
+            with contextlib.suppress(Exception):  # without the database, the heartbeat expires
                 services.update(context.get_admin_context(), self.service_id,
                                 {'updated_at': _lapsed()})
         LOG.info('%s on %s has stopped.', self.binary, self.host)
 
     def _drain(self) -> None:
-        # One that hears nothing takes seconds to notice that it is to stop.
+        # A service that receives nothing needs seconds to notice the stop.
         launchers.at_once(server.stop for server in self._servers)
         for server in self._servers:
             server.wait()
         self.manager.wait()
 
     def _hand_on_meanwhile(self) -> None:
-        """What waits, and what comes until the queues notice that they are to stop, is for others:
-        the broker gives it to them when our connections are closed, which is late."""
+        """Ask other services for operations that arrive until the queues are closed. The broker
+        would deliver them to others only when the connections are closed."""
         while not self._stopping.is_set():
             self._hand_on()
             self._stopping.wait(HAND_ON_SECONDS)
 
     def _hand_on(self) -> None:
-        """Others begin at once what waits; else they find it by themselves after a while."""
+        """Ask another service to run the waiting operations now, instead of when it finds them."""
         try:
             self.manager.hand_on()
         except Exception:
-            failures.log(LOG, 'Nobody could be asked to go on for %s on %s.', self.binary,
-                         self.host)
+            failures.log(LOG, 'No other service could be asked to continue for %s on %s.',
+                         self.binary, self.host)
 
     def wait(self) -> None:
-        """Everything is done by stop()."""
+        """Do nothing: stop() has waited for the work."""
 
     def reset(self) -> None:
-        """SIGHUP: the options were read again; peers may have been upgraded."""
+        """Handle SIGHUP: options were reloaded, and peers may have been upgraded."""
         if self._started_in == os.getpid():
             rpc.reset()
             self.manager.reset()
@@ -324,5 +324,5 @@ def _given(value: int | None, default: int) -> int:
 
 
 def _lapsed() -> object:
-    """The time at which a heartbeat would be just too old, by the database's clock."""
+    """Return the time of a heartbeat that is just too old, by the clock of the database."""
     return session.in_seconds(-CONF.service_down_time - 1)

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The launchers of services whose threads are native ones. The main thread takes signals and forks;
-it starts no other thread in a parent, so that a worker never begins with a lock that is held.
+"""Launchers for native threads. The main thread handles signals and forks. In a parent it starts no
+other thread, so that a worker never inherits a held lock.
 
-The launchers of oslo.service's threading back end, which are cotyledon's, do less than those for
-eventlet: SIGHUP ends the workers, one that cannot start is forked for ever, the processes leave the
-session of the terminal, so that Ctrl-C does not reach them, and no process runs several services.
+The launchers of the threading back end of oslo.service, those of cotyledon, do less than those for
+eventlet: SIGHUP ends the workers, a worker that cannot start is forked endlessly, the processes
+leave the session of the terminal, so that Ctrl-C does not reach them, and no process runs several
+services.
 """
 import contextlib
 import gc
@@ -23,16 +24,16 @@ from oslo_service import service, systemd
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two looks for ended workers, of which a signal tells as well.
+# Seconds between two checks for ended workers, in addition to the signal.
 LOOK = 5
 _NAMES = ('SIGTERM', 'SIGHUP', 'SIGINT', 'SIGALRM')
 _NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 class Signals:
-    """The signals that this process was sent, for its main thread to take one by one.
+    """Queues the signals of this process for its main thread.
 
-    :param numbers: of the signals
+    :param numbers: signals to queue
     """
 
     def __init__(self, *numbers: int) -> None:
@@ -48,15 +49,15 @@ class Signals:
         self.wake()
 
     def wake(self) -> None:
-        """Have next() look again; any thread may call it."""
-        with contextlib.suppress(BlockingIOError):  # it is full, and wakes as well
+        """Make next() return; any thread may call it."""
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
             os.write(self._wake, b'.')
 
     def next(self, seconds: float | None = None, *others: int) -> int | None:
-        """The oldest signal that was not taken, or None when something else happened.
+        """Return the oldest queued signal, or None if something else happened.
 
-        :param seconds: to wait for one; None: as long as it takes
-        :param others: descriptors at whose end the wait ends, too
+        :param seconds: time to wait for one; None: unlimited
+        :param others: descriptors whose end of file also ends the wait
         """
         if not self._caught and self._awake in select.select(
                 [self._awake, *others], [], [], seconds)[0]:
@@ -70,7 +71,7 @@ class Signals:
 
 @contextlib.contextmanager
 def blocked() -> Iterator[None]:
-    """Signals come only after the block: a new process needs handlers of its own first."""
+    """Block signals in the body: a new process must install its own handlers first."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
     try:
         yield
@@ -79,7 +80,7 @@ def blocked() -> Iterator[None]:
 
 
 class _Launcher:
-    """What both launchers do with their services."""
+    """Common parts of both launchers."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -96,8 +97,8 @@ class _Launcher:
             server.reset()
 
     def _limit_stop(self) -> None:
-        """Have SIGALRM come when a stop has taken too long, and a second Ctrl-C end it. A second
-        SIGTERM does not: a manager of services sends it to all processes, and so does the parent.
+        """Set SIGALRM for a stop that takes too long, and let a second Ctrl-C end it. A second
+        SIGTERM does not: a service manager sends it to all processes, and so does the parent.
         """
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -111,10 +112,10 @@ class _Launcher:
 
 
 class SingleProcessLauncher(_Launcher):
-    """Runs services in this process, each started in a thread of its own.
+    """Runs services in this process, each started in its own thread.
 
-    :param drains_at_interrupt: whether Ctrl-C stops them as SIGTERM does; else the process ends
-    :param parent: descriptor that is at its end when the parent of this process is gone
+    :param drains_at_interrupt: whether Ctrl-C stops them like SIGTERM; otherwise the process exits
+    :param parent: descriptor that reaches end of file when the parent process is gone
     """
 
     def __init__(self, conf: cfg.ConfigOpts, drains_at_interrupt: bool = True,
@@ -132,24 +133,24 @@ class SingleProcessLauncher(_Launcher):
         :raises ValueError: more than one worker
         """
         if workers not in (None, 1):
-            raise ValueError('One process is one worker.')
+            raise ValueError('A single-process launcher supports one worker only.')
         self._services.append(server)
         threading.Thread(target=self._start, args=(server,), name='start', daemon=True).start()
 
     def _start(self, server: service.ServiceBase) -> None:
         try:
             server.start()
-        except SystemExit as exc:  # it has said why
+        except SystemExit as exc:  # the reason is logged already
             self._status = exc.code if isinstance(exc.code, int) else 1
         except BaseException:
-            LOG.exception('A service cannot start.')
+            LOG.exception('A service could not start.')
             self._status = 1
         else:
             return
         self._signals.wake()
 
     def wait(self) -> int:
-        """Return the exit status when the process was told to stop or a service cannot start."""
+        """Wait until the process is stopped or a service cannot start; return the exit status."""
         if self._parent is None:
             systemd.notify_once()
             self._tell_options()
@@ -199,8 +200,7 @@ class _Workers:
         return len(self.pids) < self.number
 
     def pause(self) -> float:
-        """Seconds to wait before the next one: those that die at once are not forked all the time.
-        """
+        """Return the seconds to wait before the next fork, if workers die immediately."""
         if len(self._forked_at) > self.number:
             began = self._forked_at.popleft()
             if time.monotonic() - began < self.number:
@@ -213,20 +213,20 @@ class _Workers:
 
 
 class ProcessLauncher(_Launcher):
-    """Forks, watches and replaces workers, and reloads options on SIGHUP. It does not replace a
-    worker that ended with os.EX_CONFIG, and ends when none is left."""
+    """Forks and replaces workers, and reloads options on SIGHUP. A worker that ended with
+    os.EX_CONFIG is not replaced, and the launcher ends when none is left."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
         self._signals = Signals(*_NUMBERS, signal.SIGCHLD)
-        # At its end in the workers when this process is gone.
+        # Reaches end of file in the workers when this process is gone.
         self._alive, self._life = os.pipe()
         self._all: list[_Workers] = []
 
     def launch_service(self, server: service.ServiceBase, workers: int = 1) -> None:
-        """Start a service in so many processes."""
+        """Start a service in this number of processes."""
         self._services.append(server)
-        # What was made so far is there for good: a look for garbage would copy its pages.
+        # Exclude existing objects from garbage collection, which would copy their shared pages.
         gc.freeze()
         LOG.info('Starting %d workers', workers)
         self._all.append(_Workers(server, workers))
@@ -241,7 +241,7 @@ class ProcessLauncher(_Launcher):
             with blocked():
                 pid = os.fork()
                 if not pid:
-                    # The first thing in it is to take signals; it never leaves this block.
+                    # It first sets up its signals; it never leaves this block.
                     self._run_worker(workers.server)
             LOG.debug('Started child %d', pid)
             workers.add(pid)
@@ -261,11 +261,11 @@ class ProcessLauncher(_Launcher):
         except BaseException:
             LOG.exception('Unhandled exception')
         finally:
-            # Only the parent goes on from here.
+            # Only the parent continues after this.
             os._exit(status)
 
     def wait(self) -> int:
-        """Return when the daemon was told to stop, or when no worker can start.
+        """Wait until the daemon is stopped, or no worker can start.
 
         :returns: exit status
         """
@@ -311,7 +311,7 @@ class ProcessLauncher(_Launcher):
                 os.kill(pid, number)
 
     def stop(self) -> None:
-        """Have the workers stop, and wait for all of them."""
+        """Stop the workers, and wait for all of them."""
         self._limit_stop()
         for server in self._services:
             server.stop()
@@ -325,9 +325,9 @@ class ProcessLauncher(_Launcher):
 
 def launch(conf: cfg.ConfigOpts, server: service.ServiceBase, workers: int | None = 1,
            restart_method: str = 'mutate') -> _Launcher:
-    """Start a service in this process, or in workers when they are more than one.
+    """Start a service in this process, or in workers if they are more than one.
 
-    :param restart_method: as in oslo.service, which knows another one, too
+    :param restart_method: as in oslo.service, which has further ones
     :raises ValueError: fewer than one worker
     """
     if workers is not None and workers < 1:

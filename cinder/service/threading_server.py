@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The API's server where threads are native ones: gunicorn's HTTP, one thread for each connection,
-as eventlet's server has a green thread for each. No process, signal or option of gunicorn's."""
+"""The server of the API for native threads: the HTTP code of gunicorn, with one thread for each
+connection. Processes, signals and options of gunicorn are not used."""
 import contextlib
 import errno
 import logging
@@ -28,13 +28,13 @@ from cinder.service import http_protocol
 
 LOG = logging.getLogger(__name__)
 
-# Seconds before connections are accepted again that could not be.
+# Seconds until the next attempt after a connection could not be accepted.
 ACCEPT_PAUSE = 0.5
-# The longest that gunicorn takes; eventlet's server has 8192.
+# The maximum of gunicorn; the server of eventlet has 8192.
 LONGEST_LINE = 8190
 MOST_HEADERS = 100
 
-# What gunicorn makes of a request that it turns away -> our answer.
+# Errors of gunicorn for a rejected request -> response.
 REFUSALS: tuple[tuple[type[Exception], int, str | None], ...] = (
     (http.errors.LimitRequestLine, 414, _('The request line is longer than %d bytes.')
      % LONGEST_LINE),
@@ -42,8 +42,8 @@ REFUSALS: tuple[tuple[type[Exception], int, str | None], ...] = (
                                              'many.')),
     (http.errors.UnsupportedTransferCoding, 501, None),
     (http.errors.ExpectationFailed, 417, None),
-    (http.errors.ParseException, 400, _('This is no HTTP request.')),
-    (ssl.SSLError, 400, _('This is no HTTPS request.')),
+    (http.errors.ParseException, 400, _('This is not an HTTP request.')),
+    (ssl.SSLError, 400, _('This is not an HTTPS request.')),
 )
 server_options.register(CONF)
 
@@ -51,10 +51,10 @@ server_options.register(CONF)
 class Server:
     """Serves an application on a socket.
 
-    :param name: of the service, for the log
-    :param port: 0 takes a free one; `port` then tells which
-    :param backlog: connections that wait to be accepted
-    :raises OSError: the address cannot be listened on.
+    :param name: name of the service, for the log
+    :param port: 0: any free port; the attribute `port` has its number
+    :param backlog: maximum number of connections that wait to be accepted
+    :raises OSError: the address is not available.
     """
 
     def __init__(self, name: str, app: Callable, host: str, port: int, use_ssl: bool,
@@ -66,13 +66,13 @@ class Server:
         self._worker: Worker | None = None
 
     def start(self) -> None:
-        """Serve, in this process, on the socket that the parent opened."""
+        """Serve in this process, on the socket that the parent opened."""
         self._worker = Worker(self.name, self._app, self.socket,
                               _tls_context() if self._use_ssl else None)
         self._worker.start()
 
     def stop(self) -> None:
-        """Accept nothing more. In the parent of the workers: have nobody wait for them."""
+        """Stop accepting connections; in the parent of the workers, close the socket for all."""
         if self._worker:
             self._worker.stop()
         else:
@@ -81,12 +81,12 @@ class Server:
         self.socket.close()
 
     def wait(self) -> None:
-        """Return when all requests at hand are answered."""
+        """Wait until all current requests are answered."""
         if self._worker:
             self._worker.wait()
 
     def reset(self) -> None:
-        """No option of the server changes while it runs."""
+        """Do nothing: no option of the server changes while it runs."""
 
 
 def _listen(host: str, port: int, backlog: int) -> socket.socket:
@@ -104,13 +104,13 @@ def _listen(host: str, port: int, backlog: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
-    # Another worker may be faster to accept.
+    # Another worker may accept the connection first.
     listener.setblocking(False)
     return listener
 
 
 def _tls_context() -> ssl.SSLContext:
-    """What the options of [ssl] describe."""
+    """Create the context that the options of [ssl] describe."""
     with socket.socket() as unused, contextlib.closing(sslutils.wrap(CONF, unused)) as wrapped:
         return wrapped.context
 
@@ -118,15 +118,15 @@ def _tls_context() -> ssl.SSLContext:
 class Worker(base_async.AsyncWorker):
     """The server of one process.
 
-    :param name: of the service, for the log
-    :param listener: does not block
-    :param tls: None: it speaks HTTP
+    :param name: name of the service, for the log
+    :param listener: non-blocking socket
+    :param tls: None: HTTP without TLS
     """
 
     def __init__(self, name: str, app: Callable, listener: socket.socket,
                  tls: ssl.SSLContext | None) -> None:
         super().__init__(0, os.getppid(), [listener], None, 0, _options(tls), _Log())
-        self.tmp.close()  # a sign of life for gunicorn's parent
+        self.tmp.close()  # the parent of gunicorn would use it to detect dead workers
         self.wsgi = app
         self._name, self._listener, self._tls = name, listener, tls
         number = CONF.wsgi_default_pool_size
@@ -138,12 +138,12 @@ class Worker(base_async.AsyncWorker):
         self._awake, self._wake = os.pipe()
 
     def start(self) -> None:
-        """Accept connections; return at once."""
+        """Start accepting connections; return at once."""
         self._accepting = threading.Thread(target=self._accept_all, name='http-accept', daemon=True)
         self._accepting.start()
 
     def stop(self) -> None:
-        """Accept nothing more, and end the connections on which no request is being answered."""
+        """Stop accepting, and close the connections that have no current request."""
         self.alive = False
         os.write(self._wake, b'.')
         self._accepting.join()
@@ -152,20 +152,20 @@ class Worker(base_async.AsyncWorker):
                 connection.hang_up()
 
     def wait(self) -> None:
-        """Return when no connection is left."""
+        """Wait until no connection is left."""
         self._threads.shutdown()
 
     # -------------------------------------------------------------------------------- connections
     def _accept_all(self) -> None:
         while self.alive:
-            # Those that find no thread here are for another worker.
+            # Connections beyond the number of threads are left to other workers.
             if not self._free.acquire(timeout=ACCEPT_PAUSE):
                 continue
             accepted = None
             try:
                 accepted = self._accept()
             except OSError as exc:
-                LOG.error('%s could not accept a connection: it tries again. %s', self._name, exc)
+                LOG.error('%s could not accept a connection; trying again: %s', self._name, exc)
                 time.sleep(ACCEPT_PAUSE)
             if accepted:
                 self._threads.submit(self._serve, *accepted)
@@ -179,7 +179,7 @@ class Worker(base_async.AsyncWorker):
         try:
             return self._listener.accept()
         except OSError as exc:
-            if exc.errno == errno.EINVAL:  # the parent stops
+            if exc.errno == errno.EINVAL:  # the parent is stopping
                 select.select([self._awake], [], [])
             elif exc.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
@@ -204,7 +204,7 @@ class Worker(base_async.AsyncWorker):
             self._free.release()
 
     def timeout_ctx(self) -> 'Worker':
-        """Around the time in which a request is waited for."""
+        """Return the context manager for the wait for a request."""
         return self
 
     def __enter__(self) -> None:
@@ -221,7 +221,7 @@ class Worker(base_async.AsyncWorker):
     def handle_request(self, listener_name: Any, req: Any, sock: 'Connection', addr: Any) -> bool:
         """Answer a request.
 
-        :raises StopIteration: the connection is to be closed
+        :raises StopIteration: the connection must be closed
         """
         try:
             return super().handle_request(listener_name, req, sock, addr)
@@ -229,22 +229,22 @@ class Worker(base_async.AsyncWorker):
             sock.flush()
 
     def handle_error(self, req: Any, client: 'Connection', addr: Any, exc: BaseException) -> None:
-        """Answer what is no request, or what the application did not answer."""
+        """Answer a malformed request, or one that the application failed to answer."""
         code, message = next(((code, message) for kind, code, message in REFUSALS
                               if isinstance(exc, kind)), (500, None))
         if code == 500:
             LOG.error('A request of %s failed.', addr[0], exc_info=exc)
         else:
-            LOG.info('A request of %s is refused with status %d: %s', addr[0], code,
+            LOG.info('A request of %s is rejected with status %d: %s', addr[0], code,
                      masking.loggable_url(str(exc)))
         with contextlib.suppress(OSError):
             client.refuse(code, message)
 
 
 class Connection:
-    """A client's socket, for gunicorn: the headers of an answer are sent with its body.
+    """The socket of a client for gunicorn: sends the headers of a response with its body.
 
-    :param sock: of TLS or not
+    :param sock: socket, with or without TLS
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -255,7 +255,7 @@ class Connection:
         return getattr(self._socket, name)
 
     def sendall(self, data: bytes) -> None:
-        """Send, or hold back what is the first part of an answer."""
+        """Send data, or hold back the first part of a response."""
         if not self._held and data.startswith(b'HTTP/1.') and data.endswith(b'\r\n\r\n'):
             self._held = data
         else:
@@ -264,17 +264,17 @@ class Connection:
             http_protocol.acknowledge(self._socket)
 
     def flush(self) -> None:
-        """Send what is held back."""
+        """Send the data that is held back."""
         if self._held:
             self.sendall(b'')
 
     def refuse(self, code: int, message: str | None) -> None:
-        """Answer with a fault in place of what may be held back."""
+        """Send a fault instead of the data that is held back."""
         self._held = b''
         self._socket.sendall(http_protocol.refusal(code, message))
 
     def hang_up(self) -> None:
-        """Have the thread that waits for a request see the end of the connection."""
+        """Make the thread that waits for a request see the end of the connection."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RD)
 
@@ -283,13 +283,13 @@ class Connection:
 
 
 def _options(tls: ssl.SSLContext | None) -> config.Config:
-    """What gunicorn is told, of our options and of what it would do by itself."""
+    """Return the options of gunicorn, from our options and its defaults."""
     made = config.Config()
     for name, value in {
             'keepalive': int(CONF.wsgi_keep_alive), 'limit_request_line': LONGEST_LINE,
             'limit_request_fields': MOST_HEADERS, 'limit_request_field_size': CONF.max_header_line,
             'workers': 1, 'do_handshake_on_connect': True, 'sendfile': False,
-            # Headers of a proxy are for oslo.middleware.
+            # oslo.middleware handles the headers of proxies.
             'forwarded_allow_ips': '', 'secure_scheme_headers': {}}.items():
         made.set(name, value)
     if tls is not None:
@@ -298,22 +298,22 @@ def _options(tls: ssl.SSLContext | None) -> config.Config:
 
 
 class _Log:
-    """gunicorn's log, which is ours."""
+    """Replaces the log of gunicorn."""
 
     debug, info, warning = LOG.debug, LOG.info, LOG.warning
 
     def exception(self, message: str, *args: object) -> None:
-        """A request failed; a client that says nothing for too long is no failure."""
+        """Log a failed request; a client that sends nothing for too long is not a failure."""
         if isinstance(sys.exc_info()[1], TimeoutError):
             LOG.debug('A client sent nothing for too long.')
         else:
             LOG.exception(message, *args)
 
     def close_on_exec(self) -> None:
-        """It has no files."""
+        """Do nothing: the log has no files of its own."""
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """Log an answered request as wsgi_log_format says."""
+        """Log an answered request in the format of wsgi_log_format."""
         LOG.info('%s', CONF.wsgi_log_format % {
             'client_ip': environ.get('REMOTE_ADDR', ''), 'client_port': environ.get('REMOTE_PORT'),
             'date_time': time.strftime('%d/%b/%Y %H:%M:%S'),

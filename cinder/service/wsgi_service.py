@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WSGIService: the API's socket, its application, and the workers that share both."""
+"""WSGIService: the socket of the API, its application, and the workers that share them."""
 import gc
 import importlib
 import ipaddress
@@ -22,66 +22,66 @@ from cinder.service import launchers, profiler
 
 LOG = logging.getLogger(__name__)
 
-# Connections that wait to be accepted; the kernel's own limit is usually 4096.
+# Maximum number of connections that wait to be accepted; the kernel usually limits it to 4096.
 BACKLOG = 2048
-# New objects between two runs of the garbage collector; a page of 1000 volumes makes some 60,000,
-# all of which are freed without it.
+# New objects between two runs of the garbage collector. A page of 1000 volumes creates some 60,000,
+# which are all freed without it.
 COLLECT_AFTER = 100_000
 
 
 class Server(Protocol):
-    """What eventlet_server.py and threading_server.py have."""
+    """Interface of the servers in eventlet_server.py and threading_server.py."""
 
     host: str
     port: int
     socket: socket.socket
 
     def start(self) -> None:
-        """Serve, in this process, on the socket that the parent opened."""
+        """Serve in this process, on the socket that the parent opened."""
 
     def stop(self) -> None:
-        """Accept nothing more."""
+        """Stop accepting connections."""
 
     def wait(self) -> None:
-        """Return when all requests at hand are answered."""
+        """Wait until all current requests are answered."""
 
     def reset(self) -> None:
-        """The options were read again."""
+        """Handle reloaded options."""
 
 
 class Loader:
-    """Reads api_paste_config; what is wrong with that file is one error, reported by the caller.
+    """Loads applications from api_paste_config.
 
-    :raises InvalidConfigurationValue: the file is missing, or cannot be made an application.
+    :raises InvalidConfigurationValue: the file is missing, or an application cannot be created.
     """
 
     def __init__(self) -> None:
         found = CONF.find_file(CONF.api_paste_config)
         if not found:
             raise exception.InvalidConfigurationValue(
-                f'api_paste_config names the file {CONF.api_paste_config}, which was not found '
-                'beside the configuration files; give its path.')
+                f'api_paste_config = {CONF.api_paste_config} does not exist next to the '
+                'configuration files; set its path.')
         self.config_path = os.path.abspath(found)
 
     def load_app(self, name: str) -> Callable:
         try:
             return deploy.loadapp(f'config:{self.config_path}', name=name)
         except (cfg.Error, exception.CinderException):
-            raise  # it names the option
-        except Exception as exc:  # whatever the factories that the file names make of it
+            raise  # its text names the option
+        except Exception as exc:  # the factories in the file raise various errors
             raise exception.InvalidConfigurationValue(
-                f'The application {name} of api_paste_config = {self.config_path} cannot be made: '
-                f'{failures.one_line(exc)}') from exc
+                f'The application {name} of api_paste_config = {self.config_path} cannot be '
+                f'created: {failures.one_line(exc)}') from exc
 
 
 class WSGIService(service.ServiceBase):
     """Serves the paste application `name` on the socket that the options `<name>_*` describe.
 
-    :param name: of the application and prefix of its options: 'osapi_volume'.
+    :param name: name of the application and prefix of its options: 'osapi_volume'.
     :param loader: has load_app(name); default: reads api_paste_config.
-    :raises InvalidConfigurationValue: fewer than one worker, or everybody would be admin.
-    :raises OSError: the address cannot be listened on.
-    :raises RuntimeError: certificate or key are not there.
+    :raises InvalidConfigurationValue: fewer than one worker, or noauth on a public address.
+    :raises OSError: the address is not available.
+    :raises RuntimeError: the certificate or the key does not exist.
     """
 
     def __init__(self, name: str, loader: object = None) -> None:
@@ -115,7 +115,7 @@ class WSGIService(service.ServiceBase):
 
     @property
     def url(self) -> str:
-        """Where the API answers; with port 0 this is how to learn the port."""
+        """URL of the API, with the real port if the configured one is 0."""
         scheme = 'https' if self._option('use_ssl') else 'http'
         host = f'[{self.host}]' if ':' in self.host else self.host
         return f'{scheme}://{host}:{self.port}'
@@ -124,9 +124,9 @@ class WSGIService(service.ServiceBase):
         return CONF[f'{self.name}_{suffix}']
 
     def start(self) -> None:
-        """Serve, in this process, on the socket that the parent opened.
+        """Serve in this process, on the socket that the parent opened.
 
-        :raises SystemExit: it cannot start, as launch.starting() says.
+        :raises SystemExit: the service cannot start, see launchers.starting().
         """
         with launchers.starting(self.name):
             if self.manager:
@@ -135,24 +135,24 @@ class WSGIService(service.ServiceBase):
             self.server.start()
 
     def stop(self) -> None:
-        """Accept nothing more and finish the requests at hand as far as time allows."""
+        """Stop accepting connections and finish the current requests in the time that is left."""
         self.server.stop()
         if not launchers.within(launchers.drain_time(), self.server.wait):
-            LOG.warning('%s stops with requests unanswered.', self.name)
+            LOG.warning('%s stops with unanswered requests.', self.name)
         rpc.flush()
 
     def wait(self) -> None:
-        """Everything is done by stop()."""
+        """Do nothing: stop() has waited for the requests."""
 
     def reset(self) -> None:
-        """SIGHUP: the options were read again; peers may have been upgraded."""
+        """Handle SIGHUP: options were reloaded, and peers may have been upgraded."""
         rpc.reset()
         self.server.reset()
 
 
 def _spare_collector() -> None:
-    """Keep the garbage collector from walking all modules for each page that is rendered: a
-    third of the time of a page of 1000 volumes. What is imported stays for good."""
+    """Keep the garbage collector from visiting all modules for each page, which takes a third of
+    the time of a page of 1000 volumes. Imported modules stay in memory anyway."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)
@@ -167,8 +167,8 @@ def _refuse_open_door(option: str, host: str) -> None:
         addresses = {host}
     if not all(_is_loopback(address) for address in addresses):
         raise exception.InvalidConfigurationValue(
-            f'With auth_strategy {CONF.auth_strategy} everybody who can connect is admin: '
-            f'{option} must be a loopback address, not {host}, unless noauth_allow_remote is set.')
+            f'With auth_strategy = {CONF.auth_strategy} every caller is an administrator: '
+            f'{option} = {host} must be a loopback address, unless noauth_allow_remote is set.')
 
 
 def _is_loopback(address: str) -> bool:
@@ -179,8 +179,8 @@ def _is_loopback(address: str) -> bool:
 
 
 def _tune_connections(listener: socket.socket) -> None:
-    """Connections inherit these from the socket that accepts them (tcp(7))."""
-    # The last piece of an answer must not wait until the client acknowledges those before it.
+    """Set socket options that accepted connections inherit (tcp(7))."""
+    # The last part of a response must not wait for the acknowledgement of the parts before it.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, int(CONF.tcp_keepalive))
     for name, value in (('TCP_KEEPINTVL', CONF.tcp_keepalive_interval),

@@ -132,7 +132,7 @@ def test_reload_takes_mutable_options_and_survives_a_broken_file(daemon):
     for times, content in ((3, '[DEFAULT\n'), (6, '[DEFAULT]\nosapi_max_limit = many\n')):
         api.path.write_text(content)
         api.signal(signal.SIGHUP)
-        api.says('The configuration was not read again', times=times)
+        api.says('The configuration is not reloaded', times=times)
     assert api.running and api.children() == workers and api.answers()
 
 
@@ -499,7 +499,7 @@ def test_stop_finishes_the_operations_at_hand(daemon):
                'the volume to be placed')
     time.sleep(0.5)
     assert suite.end() == 0
-    assert 'work unfinished' not in suite.text()
+    assert 'unfinished work' not in suite.text()
     suite.begin()
     assert json.loads(suite.ask(where)[1])['volume']['status'] == 'available'
     assert 'Resuming' not in suite.text()

@@ -243,7 +243,7 @@ def test_a_stop_comes_to_its_end_when_nobody_can_be_asked(make, ctxt, monkeypatc
     monkeypatch.setattr(server.manager, 'hand_on', lambda: 1 / 0)
     server.stop()
     assert not row(ctxt).is_up and server.manager.asked[-1] == 'give_up'
-    assert 'Nobody could be asked to go on' in caplog.text
+    assert 'No other service could be asked to continue' in caplog.text
 
 
 def test_stop_waits_for_work_at_hand_but_not_for_ever(make, monkeypatch, caplog):
