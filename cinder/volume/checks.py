@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of the back ends: that each enabled one has a section and a name that works, that no two
-of them would have the same storage or get in each other's way on the network, and that those of a
-cluster have storage which all of its hosts work on."""
+"""Checks of the back ends: each enabled back end has a section and a valid name, no two of them use
+the same storage or the same address, and those of a cluster have storage that all of its hosts can
+use."""
 
 import collections
 import itertools
@@ -25,11 +25,11 @@ _ANY = ('0.0.0.0', '::')  # nosec B104 # compared, not listened on
 
 
 def check_enabled(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The names in enabled_backends, and their sections."""
+    """Check the names in enabled_backends, and their sections."""
     enabled = conf.enabled_backends or []
     if not enabled:
         yield Problem('No back end is enabled: name at least one section with a volume_driver in '
-                      '[DEFAULT] enabled_backends; the DEFAULT section configures none.')
+                      '[DEFAULT] enabled_backends; the DEFAULT section does not configure one.')
     twice = sorted({name for name in enabled if enabled.count(name) > 1})
     if twice:
         yield Problem(f'[DEFAULT] enabled_backends names {", ".join(twice)} more than once.')
@@ -40,7 +40,7 @@ def check_enabled(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         other = spellings.setdefault(normal(name), name)
         if other != name:
             yield Problem(f'[DEFAULT] enabled_backends names {other} and {name}, which are the '
-                          f'same section: names of sections differ in more than case.')
+                          f'same section: names of sections must differ in more than case.')
 
 
 def _section(conf: cfg.ConfigOpts, name: str) -> Iterator[Problem]:
@@ -48,23 +48,23 @@ def _section(conf: cfg.ConfigOpts, name: str) -> Iterator[Problem]:
     alike = [each for each in sections if normal(each) == normal(name)]
     start = f'[DEFAULT] enabled_backends names {name}'
     if name.upper() == DEFAULT:
-        yield Problem(f'{start}, which configures no back end: give the back end a section.')
+        yield Problem(f'{start}, which does not configure a back end: give the back end a section.')
     elif Known(conf, ()).is_fixed(name) or normal(name) == backend.GROUP:
-        yield Problem(f'{start}, but [{normal(name)}] is the section of something else: give the '
+        yield Problem(f'{start}, but [{normal(name)}] is a section with another purpose: give the '
                       f'back end another name.')
     elif not alike:
         shown = ' '.join(name.split())
         yield Problem(f'[DEFAULT] enabled_backends names {shown}, but no file has a section '
                       f'[{shown}].')
     elif name not in sections:
-        yield Problem(f'{start}, but the section is written [{alike[0]}]: write both alike.')
+        yield Problem(f'{start}, but the section is spelled [{alike[0]}]: use the same spelling.')
     elif len(alike) > 1:
         yield Problem(f'{start}, but there are sections {" and ".join(f"[{s}]" for s in alike)}, '
-                      f'which are one, as case does not count: rename one.')
+                      f'which are the same, because case is ignored: rename one.')
 
 
 def check_names(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The names of hosts, pools and zones that back ends have of their own."""
+    """Check the names of hosts, pools and zones that back ends configure."""
     for name, options in _backends(conf).items():
         yield from host_names.faults(f'[{name}] backend_host', options.backend_host,
                                      host_names.PLACE)
@@ -77,15 +77,15 @@ def check_names(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             place = f'{owner}@{name}'
             if len(place.encode()) > host_names.LONGEST_PLACE:
                 yield Problem(f'{place[:60]}... of back end [{name}] has {len(place.encode())} '
-                              f'bytes; at most {host_names.LONGEST_PLACE} are possible.')
+                              f'bytes; at most {host_names.LONGEST_PLACE} are allowed.')
             elif len(f'{place}#{pool}') > host_names.LONGEST:
                 yield Problem(f'{place}#... of back end [{name}] has {len(f"{place}#{pool}")} '
                               'characters with its volume_backend_name; at most '
-                              f'{host_names.LONGEST} are possible.')
+                              f'{host_names.LONGEST} are allowed.')
 
 
 def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """No two back ends have the same folder or volume group."""
+    """Check that no two back ends use the same directory or volume group."""
     owners: dict[str, list[str]] = collections.defaultdict(list)
     for name, options in _backends(conf).items():
         if options.volume_driver.startswith(_LVM):
@@ -99,7 +99,7 @@ def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The back ends of a cluster have storage that all its hosts work on."""
+    """Check that all hosts of the cluster can use the storage of its back ends."""
     if not conf.cluster:
         return
     for name, options in _backends(conf).items():
@@ -112,12 +112,12 @@ def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         reason = driver.only_one_host(options)
         if reason:
             yield Problem(f'[DEFAULT] cluster = {conf.cluster} needs storage that all hosts of '
-                          f'the cluster work on, and for back end [{name}] {reason}. Otherwise '
+                          f'the cluster can use, but for back end [{name}] {reason}. Otherwise '
                           f'remove cluster.')
 
 
 class Listener(NamedTuple):
-    """An address on which something exports the volumes of a back end."""
+    """An address on which a target exports the volumes of a back end."""
 
     backend: str
     kind: str
@@ -127,16 +127,16 @@ class Listener(NamedTuple):
     port: int
 
     def is_in_the_way_of(self, other: 'Listener') -> bool:
-        """Whether the two cannot both be there."""
+        """Return whether the two listeners exclude each other."""
         if self.kind != other.kind:
             return (self.transport, self.port) == (other.transport, other.port) and (
                 self.address == other.address or self.address in _ANY or other.address in _ANY)
-        # The kernel has one port of a number, and one number of a place.
+        # In the kernel a port number stands for one address, and an address has one port number.
         return self.kind == 'nvmet' and (self.number == other.number) != (self[3:] == other[3:])
 
 
 def check_exports(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """No two back ends export their volumes where the other's target listens."""
+    """Check that no two back ends export their volumes at the same address."""
     told: set[tuple[str, str]] = set()
     for one, other in itertools.combinations(_listeners(conf), 2):
         pair = (one.backend, other.backend)
@@ -163,7 +163,7 @@ def _listeners(conf: cfg.ConfigOpts) -> Iterator[Listener]:
 
 
 def _backends(conf: cfg.ConfigOpts) -> dict[str, Configuration]:
-    """The enabled back ends that have a section, each with its options."""
+    """Return the options of each enabled back end that has a section."""
     sections = conf.list_all_sections()
     return {name: Configuration(config_group=name, conf=conf)
             for name in conf.enabled_backends or () if name in sections and name != DEFAULT}

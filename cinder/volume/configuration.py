@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options of one back end: a value comes from the section of the back end, else from
-[backend_defaults], else from the default. The options themselves are declared in cinder.conf."""
+"""The options of one back end. A value comes from the section of the back end, else from
+[backend_defaults], else from the default. cinder.conf declares the options."""
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +12,11 @@ _UNSET = (cfg.Locations.opt_default, cfg.Locations.set_default)
 
 
 class Configuration:
-    """Read-only attributes, one per option.
+    """The options of a back end as read-only attributes.
 
-    :param volume_opts: options beside those that every back end has
+    :param volume_opts: options in addition to those that every back end has
     :param config_group: section of the back end; None: [backend_defaults] alone
-    :param conf: where the values are
+    :param conf: the configuration that has the values
     """
 
     def __init__(self, volume_opts: Sequence[cfg.Opt] = (), config_group: str | None = None,
@@ -26,7 +26,7 @@ class Configuration:
         self.append_config_values([*backend.OPTS, *volume_opts])
 
     def append_config_values(self, volume_opts: Sequence[cfg.Opt]) -> None:
-        """Know further options."""
+        """Register further options."""
         for group in filter(None, (self.config_group, backend.GROUP)):
             self._conf.register_opts(volume_opts, group=group)
 
@@ -41,11 +41,14 @@ class Configuration:
         return self._conf[backend.GROUP][name]
 
     def get(self, name: str) -> Any:
-        """:raises NoSuchOptError: no option has that name"""
+        """Return the value of an option.
+
+        :raises NoSuchOptError: no option has that name
+        """
         return getattr(self, name)
 
     def safe_get(self, name: str) -> Any:
-        """The value, or None when no option has that name."""
+        """Return the value of an option, or None when no option has that name."""
         try:
             return getattr(self, name)
         except cfg.NoSuchOptError:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What drivers and targets take and return: connectors, connections, reports, what can be managed,
-and what an audit compares and finds."""
+"""The types that drivers and targets take and return: connectors, connections, reports, manageable
+volumes, and what an audit compares and finds."""
 from __future__ import annotations
 
 import dataclasses
@@ -16,12 +16,12 @@ Executor = Callable[..., tuple[str, str]]
 Values = dict[str, object]
 # Columns to store after a method of a driver; None: no change.
 Fields = Values | None
-# How an operator names what is on the storage, as it came in the request.
+# How an operator names a volume or snapshot on the storage, as the request contains it.
 Reference = dict[str, object]
 
 
 class Connector(TypedDict, total=False):
-    """The host that connects, as os-brick describes it; drivers check what they need of it."""
+    """The initiator of a host, as os-brick describes it; drivers check the keys that they need."""
 
     host: str
     ip: str
@@ -36,14 +36,15 @@ class Connector(TypedDict, total=False):
 
 
 class Connection(TypedDict):
-    """What os-brick needs to connect: the name of its connector, and the properties for it."""
+    """The information that os-brick needs to connect: the name of its connector, and the properties
+    for it."""
 
     driver_volume_type: str
     data: Values
 
 
 class PoolReport(TypedDict, total=False):
-    """A pool; capacities in GiB, shares in percent."""
+    """The report of a pool; capacities in GiB, shares in percent."""
 
     pool_name: str
     total_capacity_gb: float
@@ -96,12 +97,12 @@ class Manageable(TypedDict):
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    """What the database says of one back end.
+    """What the database says about one back end.
 
-    :param busy: ids of resources that an unfinished operation is about
+    :param busy: ids of resources that have an unfinished operation
     :param connected: ids of volumes with a connected attachment
-    :param place_of: name on the storage -> where its row is: 'host@backend', '' when there is
-        none any more, None when the name is not made from our templates
+    :param place_of: name on the storage -> where its row is: 'host@backend', '' when it has no row
+        any more, None when the name does not follow the templates
     """
 
     volumes: list[Volume]
@@ -113,14 +114,14 @@ class Rows:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """Where storage and rows do not fit together.
+    """A difference between the storage and the rows.
 
-    :param kind: one word, explained on the operator's page of the driver
-    :param name: on the storage
-    :param what: one sentence
+    :param kind: one word, explained on the page of the driver
+    :param name: name on the storage
+    :param what: description in one sentence
     :param advice: what an operator can do
-    :param healed: it was mended
-    :param volume_id: of the row that gets `fields`
+    :param healed: whether it was repaired
+    :param volume_id: id of the row that gets `fields`
     """
 
     kind: str

@@ -290,7 +290,7 @@ def test_a_wrong_option_is_one_line_and_status_1(daemon, module, options, words)
 
 @pytest.mark.parametrize(('driver', 'words'), [
     ('file.FileVolumeDriver', 'file_shared_storage = true'),
-    ('lvm.LVMVolumeDriver', 'LVMVolumeDriver has storage of one host')])
+    ('lvm.LVMVolumeDriver', 'LVMVolumeDriver supports one host only')])
 def test_a_cluster_without_shared_storage_is_one_line_and_status_1(daemon, driver, words):
     volume = daemon('volume', cluster='c')
     volume.sections['coordination'] = {'backend_url': 'postgresql://127.0.0.1:9/locks'}

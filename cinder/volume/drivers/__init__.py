@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drivers; each translates volumes and snapshots to one kind of storage."""
+"""The drivers; each one implements volumes and snapshots on one kind of storage."""

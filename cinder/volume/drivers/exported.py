@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What drivers of this host's own storage share: exports by the target that the option
-target_helper names, and a capacity report. Data is for the drivers proper."""
+"""Common base of drivers with storage of this host: exports through the target that the option
+target_helper names, and the capacity report. Subclasses handle the data."""
 from __future__ import annotations
 
 import abc
@@ -66,7 +66,7 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
 
     def update_provider_info(self, volumes: list[Volume], snapshots: list[Snapshot],
                              ) -> tuple[list[Values], list[Values]]:
-        """A volume that nobody has, and whose export is gone, forgets its address and secret."""
+        """Clear the address and the secret of each volume that has no attachment and no export."""
         left = [volume for volume in volumes
                 if volume.status == 'available' and volume.provider_location]
         gone = {'provider_location': None, 'provider_auth': None}
@@ -78,7 +78,7 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
 
     def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
-        """Let the connector in no more; the export itself ends when the last attachment does."""
+        """End the access of the connector; the export is removed with the last attachment."""
         self.target.terminate_connection(volume, connector, force)
 
     def get_volume_stats(self, refresh: bool = False) -> Report:
@@ -96,13 +96,14 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
 
     @abc.abstractmethod
     def _pool_stats(self) -> PoolReport:
-        """What _pool() makes of the present capacity, and what else this storage reports."""
+        """Return the result of _pool() for the current capacity, with further keys of this
+        storage."""
 
     def _pool(self, *, total: int, free: int, provisioned: int, volumes: int,
               thin: bool, ratio: float | None = None) -> PoolReport:
-        """The report of the only pool; sizes in bytes.
+        """Return the report of the only pool; sizes in bytes.
 
-        :param ratio: in place of the option max_over_subscription_ratio
+        :param ratio: overrides the option max_over_subscription_ratio
         """
         config = self.configuration
         return {
@@ -126,9 +127,9 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
 
 
 def over_subscription(option: str, provisioned: int, used: int) -> float:
-    """The ratio that the option gives; for 'auto', what volumes were promised by what they hold.
+    """Return the ratio of the option; for 'auto', the provisioned bytes divided by the used bytes.
 
-    Volumes that hold nothing yet say nothing: then it is 20, the option's default.
+    While no data is written the ratio is 20, the default of the option.
     """
     if option != 'auto':
         return float(option)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes as sparse raw files in one folder; a snapshot or clone is a file of its own, which shares
-blocks with its source where the file system can. brick.local_dev.sparse_files moves bytes."""
+"""Volumes as sparse raw files in one directory. A snapshot or clone is a file of its own, which
+shares blocks with its source if the file system supports that. brick.local_dev.sparse_files handles
+the data."""
 from __future__ import annotations
 
 import contextlib
@@ -27,12 +28,12 @@ if TYPE_CHECKING:
 P = ParamSpec('P')
 R = TypeVar('R')
 
-# What copies where the file system cannot share blocks.
+# Verbs that copy data when the file system cannot share blocks.
 COPIES = frozenset(('volume.clone', 'volume.revert', 'snapshot.create', 'group_snapshot.create'))
 
 
 def _typed(method: Callable[P, R]) -> Callable[P, R]:
-    """Errors of the file system, a full one among them, as errors of the back end."""
+    """Decorate a method to raise errors of the file system as errors of the back end."""
     @functools.wraps(method)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -45,7 +46,7 @@ def _typed(method: Callable[P, R]) -> Callable[P, R]:
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                        driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
                        driver.Audits, driver.ReadsSnapshots):
-    """Real storage for one machine, with nothing to set up."""
+    """Storage for one machine that needs no setup."""
 
     sparse_copy = True
     SUPPORTS_ACTIVE_ACTIVE = True
@@ -53,11 +54,12 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     @classmethod
     def only_one_host(cls, configuration: Configuration) -> str | None:
         if not configuration.file_shared_storage:
-            return (f'file_volume_dir = {configuration.file_volume_dir} is a folder of one host; '
-                    'where it is the same folder on all of them, such as one of NFS, set '
+            return (f'file_volume_dir = {configuration.file_volume_dir} is a directory of one '
+                    f'host; '
+                    'if it is the same directory on all hosts, such as an NFS share, set '
                     'file_shared_storage = true')
         if exported.TARGETS[configuration.target_helper].OF_ONE_HOST:
-            # Another host could neither end the export nor make it again.
+            # Another host could neither remove the export nor create it again.
             return (f'target_helper = {configuration.target_helper} exports volumes from one host; '
                     'set target_helper = local')
         return None
@@ -137,7 +139,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def migrate_volume(self, volume: Volume, path: str) -> bool:
-        """In the same file system the file gets a second name."""
+        """Give the file a second name, if both are in the same file system."""
         return blocking.call(sparse_files.share, self._path(volume.name), path)
 
     @_typed
@@ -151,7 +153,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     @_typed
     def get_manageable_volumes(self, volumes: list[Volume],
                                snapshots: list[Snapshot]) -> list[Manageable]:
-        """Every file that is no snapshot."""
+        """Return every file that is not a managed snapshot."""
         owners, taken = manageable.by_name(volumes), manageable.by_name(snapshots)
         return [manageable.entry(name, size, owners.get(name))
                 for name, size in blocking.call(sparse_files.listing, self.folder).items()
@@ -160,7 +162,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     @_typed
     def get_manageable_snapshots(self, volumes: list[Volume],
                                  snapshots: list[Snapshot]) -> list[Manageable]:
-        """Every file that is no volume: a file does not tell what it is a copy of."""
+        """Return every file that is not a managed volume: a file does not tell what it is a copy
+        of."""
         taken, owners = manageable.by_name(volumes), manageable.by_name(snapshots)
         names = {volume.id: volume.name for volume in volumes}
 
@@ -183,7 +186,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def _adopt(self, reference: Reference, name: str, size: int) -> None:
         found = manageable.name_in(reference)
         if os.path.basename(found) != found:
-            raise manageable.refused(reference, _('it is not the name of a file in the folder'))
+            raise manageable.refused(reference,
+                                     _('it is not the name of a file in file_volume_dir'))
         try:
             blocking.call(sparse_files.adopt, self._path(found), name, size * GIB)
         except FileNotFoundError:

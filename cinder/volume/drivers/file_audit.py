@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Compares rows with the files of a folder. It changes nothing: a file may be all that is left of
-what a tenant wrote."""
+"""Compares rows with the files of a directory. It changes nothing: a file may be the only copy of
+the data of a tenant."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Finding]:
-    """What does not fit together.
+    """Yield the differences.
 
-    :param files: name -> bytes, of all files in the folder
+    :param files: name -> bytes of all files in the directory
     """
     wanted: dict[str, tuple[str, Volume | Snapshot]] = {
         row.name: ('volume', row) for row in rows.volumes}
     wanted |= {row.name: ('snapshot', row) for row in rows.snapshots}
     for name, (kind, row) in wanted.items():
-        # Names are made of ids, but of a migrated volume's former one.
+        # Names contain the id, except the name of a migrated volume, which contains its former id.
         if row.id in rows.busy or row.status not in lvm_audit.STORED:
             continue
         path = f'{folder}/{name}'
@@ -45,5 +45,5 @@ def _orphan(path: str, name: str, rows: Rows) -> Iterator[Finding]:
                       'cinder-manage service list; if that host was renamed, give it its name '
                       'back (host, enabled_backends)')
     else:
-        yield Finding('orphan', name, f'{path} has no row', f'rm {path}, when nobody misses it; '
-                      'it holds what a tenant wrote')
+        yield Finding('orphan', name, f'{path} has no row', f'rm {path}, if it is not needed; '
+                      'it may contain data of a tenant')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes as logical volumes: what is called how, and how big. The group is volume_group.py's, the
-commands are brick.local_dev's (thin_lvm, thick_lvm), the exports the target's."""
+"""Volumes as logical volumes: their names and sizes. volume_group.py handles the group,
+brick.local_dev runs the commands and copies data, and the target exports."""
 from __future__ import annotations
 
 import contextlib
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# LVM keeps names that start like this for itself, see lvm(8), VALID NAMES.
+# LVM reserves names with these prefixes, see lvm(8), VALID NAMES.
 _RESERVED = ('snapshot', 'pvmove')
 _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
@@ -47,26 +47,29 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         self._prove_zeros(volume, is_new)
 
     def _prove_zeros(self, volume: Volume, is_new: bool) -> None:
-        """:raises VolumeBackendAPIException: a new volume shows bytes of somebody else's"""
+        """Check that a new volume reads zeros.
+
+        :raises VolumeBackendAPIException: it contains data that was not written to it
+        """
         path, size = self.local_path(volume), volume.size * GIB
         try:
             offset = self.first_written(path, size)
         except FileNotFoundError:
-            LOG.warning('%s has not appeared: whether it reads zeros was not proved', path)
+            LOG.warning('%s has not appeared; it was not checked that it reads zeros', path)
             return
         if offset is None:
             return
         if not is_new:
-            # What it shows may be its owner's: it stays as it is.
-            LOG.warning('%s was there already and is not empty at byte %d', path, offset)
+            # The data may belong to its owner, so the volume is not changed.
+            LOG.warning('%s existed already and is not empty at byte %d', path, offset)
             return
         if self.sparse_copy:
-            # Its pool has written blocks under the number of a device that was never used.
+            # The pool has written blocks for a device id that was never used.
             self.vg.delete(volume.name)
             raise exception.VolumeBackendAPIException(
                 data=f'new thin volume {path} is not empty at byte {offset}: its pool is damaged; '
-                     '`cinder-manage volume doctor` looks for what is wrong')
-        # What was on the disks before the group was.
+                     'run `cinder-manage volume doctor` to find the cause')
+        # Data that was on the disks before the volume group was created.
         LOG.warning('New volume %s is not empty at byte %d; it is cleared', path, offset)
         self.vg.clear(volume.name, size)
 
@@ -90,7 +93,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         self.target.extend(volume, self.local_path(volume))
 
     def migrate_volume(self, volume: Volume, path: str) -> bool:
-        """For another back end with the same pool, which exports in another way, for instance."""
+        """Share the blocks of the volume with a volume of the same pool, for instance of another
+        back end that exports in another way."""
         name = os.path.basename(path)
         return path == self.vg.device(name) and self.vg.share(name, volume.name)
 
@@ -107,7 +111,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     @contextlib.contextmanager
     def _free(self, name: str, error: type[exception.CinderException],
               **names: str) -> Iterator[None]:
-        """Around what needs it free: of one that is in use tell the operator who uses it."""
+        """Raise an error that names the users of the device if the body finds it in use."""
         try:
             yield
         except reports.LVInUse as exc:
@@ -135,7 +139,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             with self._snapshot_free(snapshot), contextlib.suppress(reports.LVNotFound):
                 self.vg.deactivate(name)
         elif self.vg.find(name):
-            # A thick one is active as long as its volume is.
+            # A thick snapshot is active as long as its volume is.
             self.vg.protect(name, False)
 
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
@@ -152,11 +156,11 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     # ------------------------------------------------------------------------ groups
     def create_group(self, group: Group) -> Fields:
-        """Nothing: a volume does not know what groups it is in."""
+        """Do nothing: a volume does not know its groups."""
 
     def update_group(self, group: Group, added: list[Volume],
                      removed: list[Volume]) -> Fields:
-        """Nothing, likewise."""
+        """Do nothing: a volume does not know its groups."""
 
     def delete_group(self, group: Group, volumes: list[Volume]) -> None:
         for volume in volumes:
@@ -189,7 +193,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     # ------------------------------------------------------------------ what others made
     def get_manageable_volumes(self, volumes: list[Volume],
                                snapshots: list[Snapshot]) -> list[Manageable]:
-        """The logical volumes that are no snapshots; a thin one may be both, unless it is ours."""
+        """Return the logical volumes that are not snapshots; a thin one that is not managed may be
+        either."""
         owners = manageable.by_name(volumes)
         taken = {_lv_name(snapshot) for snapshot in snapshots}
         return [manageable.entry(found.name, found.size, owners.get(found.name),
@@ -199,7 +204,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     def get_manageable_snapshots(self, volumes: list[Volume],
                                  snapshots: list[Snapshot]) -> list[Manageable]:
-        """The logical volumes that have an origin and are no volumes of ours."""
+        """Return the logical volumes that have an origin and are not managed volumes."""
         taken = manageable.by_name(volumes)
         owners = {_lv_name(snapshot): snapshot for snapshot in snapshots}
         return [manageable.snapshot_entry(found.name, self._origin_size(found), found.origin,
@@ -207,18 +212,19 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
                 for found in self._found() if found.origin and found.name not in taken]
 
     def _found(self) -> list[reports.LogicalVolume]:
-        """The logical volumes that people make, each time fresh; not the pools they are in."""
+        """Return the current logical volumes, without pools."""
         volumes = self.vg.group(refresh=True).volumes.values()
         return [found for found in volumes
                 if found.is_plain or found.is_thick_snapshot or found.pool]
 
     def _trouble(self, found: reports.LogicalVolume) -> str | None:
         if not self.vg.holds(found):
-            return _('this back end makes volumes of another kind')
+            return _('this back end creates volumes of another kind (thin or thick)')
         return _('in use') if found.is_open else None
 
     def _origin_size(self, found: reports.LogicalVolume) -> int:
-        """What a snapshot shows; a thick one is itself only as big as what it keeps."""
+        """Return the size of a snapshot in bytes; a thick snapshot itself is only as large as its
+        store."""
         origin = self.vg.group().volumes.get(found.origin)
         return origin.size if origin and found.is_thick_snapshot else found.size
 
@@ -227,21 +233,22 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         if found.name != volume.name:
             self.vg.extend(found.name, volume.size * GIB)
             self.vg.rename(found.name, volume.name)
-        # Also one that was made as a snapshot, which activation skips.
+        # This includes a volume that was created as a snapshot, which activation skips.
         self.vg.activate(volume.name)
 
     def manage_existing_snapshot(self, snapshot: Snapshot,
                                  reference: Reference) -> Fields:
         found, name = self._named(reference, _lv_name(snapshot)), _lv_name(snapshot)
-        # What reverting put in the place of a thin volume is no origin of its snapshots.
+        # A thin volume that was reverted is no longer the origin of its snapshots.
         if found.origin != snapshot.volume.name and (found.origin or not found.pool):
             raise manageable.refused(
-                reference, _('it is no snapshot of %s') % snapshot.volume.name)
+                reference, _('it is not a snapshot of %s') % snapshot.volume.name)
         if found.name != name:
             self.vg.rename(found.name, name)
 
     def _named(self, reference: Reference, name: str) -> reports.LogicalVolume:
-        """What is called `name` already, else what the reference names."""
+        """Return the logical volume that is called `name` already, else the one that the reference
+        names."""
         wanted = manageable.name_in(reference)
         found = self.vg.find(*filter(_VALID_NAME.fullmatch, (wanted, name)))
         there = found.get(name) or found.get(wanted)
@@ -251,7 +258,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     # ----------------------------------------------------------------------- exports
     def ensure_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
-        # After a boot a volume that was made as a snapshot may not be active.
+        # After a boot a volume that was created as a snapshot may be inactive.
         if not os.path.exists(self.local_path(volume)):
             self.vg.activate(volume.name)
         return super().ensure_export(ctxt, volume)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What drivers that know their volumes by a name say of those that may be taken over. What is
-there, and what it may become, the drivers know."""
+"""Entries of manageable volumes and snapshots, for drivers that know them by name. The drivers
+decide what exists and whether it can be managed."""
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -21,11 +21,11 @@ Resource = TypeVar('Resource', 'Volume', 'Snapshot')
 
 def entry(name: str, size: int, owner: Volume | Snapshot | None = None,
           trouble: str | None = None) -> Manageable:
-    """One entry of a list of manageable things.
+    """Return one entry of a list of manageable volumes or snapshots.
 
     :param size: bytes
-    :param owner: the volume or snapshot that it is already
-    :param trouble: why it had better not be taken over
+    :param owner: the volume or snapshot that manages it already
+    :param trouble: reason why it is not safe to manage
     """
     trouble = MANAGED if owner is not None else trouble
     return {'reference': {KEY: name}, 'size': -(-size // GIB), 'safe_to_manage': trouble is None,
@@ -35,30 +35,30 @@ def entry(name: str, size: int, owner: Volume | Snapshot | None = None,
 
 def snapshot_entry(name: str, size: int, source: str | None, owner: Snapshot | None = None,
                    trouble: str | None = None) -> Manageable:
-    """Likewise of a snapshot.
+    """Return one entry of a list of manageable snapshots.
 
-    :param source: name of the volume that it is of; None: nobody knows
+    :param source: name of the volume of the snapshot; None when it is unknown
     """
     return {**entry(name, size, owner, trouble),
             'source_reference': {KEY: source} if source else {}}
 
 
 def by_name(resources: Iterable[Resource]) -> dict[str, Resource]:
-    """Name on the storage -> volume or snapshot."""
+    """Return name on the storage -> volume or snapshot."""
     return {resource.name: resource for resource in resources}
 
 
 def name_in(reference: Reference) -> str:
-    """The name that a reference means.
+    """Return the name in a reference.
 
-    :raises ManageExistingInvalidReference: it names nothing
+    :raises ManageExistingInvalidReference: it has no name
     """
     name = reference.get(KEY) if isinstance(reference, dict) else None
     if not isinstance(name, str) or not name:
-        raise refused(reference, _('it has no %s') % KEY)
+        raise refused(reference, _("it has no '%s'") % KEY)
     return name
 
 
 def refused(reference: Reference, reason: str) -> exception.ManageExistingInvalidReference:
-    """The error that says why a reference cannot be taken over."""
+    """Return the error that says why a reference cannot be managed."""
     return exception.ManageExistingInvalidReference(existing_ref=reference, reason=reason)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The volume group behind a driver: what the options make of it, thin or thick, what it has room
-for and whether it takes anything new. Volumes in it are for lvm.py."""
+"""The volume group of a driver: selected by the options, thin or thick, with its free space and
+whether it accepts new volumes. lvm.py handles the volumes in it."""
 from __future__ import annotations
 
 import os
@@ -29,27 +29,29 @@ Group = TypeVar('Group', bound=lvm.LVM)
 
 
 class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
-    """:ivar vg: the group, known when setup has been checked
-    :ivar guard: of its thin pool; None for thick volumes
+    """Driver of one volume group.
+
+    :ivar vg: the group, known after check_for_setup_error()
+    :ivar guard: monitor of its thin pool; None for thick volumes
     """
 
     vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM | None = None
 
     def do_setup(self, ctxt: RequestContext) -> None:
-        """Nothing: what the group looks like decides how it is used, see check_for_setup_error."""
+        """Do nothing: check_for_setup_error() decides from the group how it is used."""
 
     def check_for_setup_error(self) -> None:
-        """Look at the group and choose thin or thick; make the thin pool where it is missing.
+        """Choose thin or thick volumes for the group; create the thin pool if it is missing.
 
-        :raises VolumeBackendAPIException: no such group; thin asked of an LVM that cannot; the
-            pool cannot be made (with lvcreate's words)
+        :raises VolumeBackendAPIException: the group does not exist; thin volumes are configured but
+            LVM does not support them; or the pool cannot be created (with the output of lvcreate)
         """
         group = self._choose()
         if self.sparse_copy and self.vg.pool_name not in group.volumes:
             self.vg.create_pool()
 
     def _choose(self) -> reports.Group:
-        """Set `vg` to the kind of group that the options and what is there ask for."""
+        """Set `vg` to a thin or thick group, according to the options and to what exists."""
         wanted = self.configuration.lvm_type
         probe = self._open(lvm.LVM)
         try:
@@ -62,7 +64,8 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         if thin and not probe.supports_thin():
             if wanted == 'thin':
                 raise exception.VolumeBackendAPIException(
-                    data='lvm_type is "thin", and this version of LVM has no thin volumes')
+                    data='lvm_type is "thin", but this version of LVM does not support '
+                         'thin volumes')
             thin = False
         self.vg = self._open(thin_lvm.ThinLVM) if thin else self._thick()
         self.sparse_copy = thin
@@ -77,9 +80,9 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             if clears else ())))
 
     def _open(self, kind: Callable[..., Group], **options: object) -> Group:
-        """The group as a class of brick uses it.
+        """Return the group as an object of a class of brick.
 
-        :param options: those that other kinds do not have
+        :param options: options that only this class has
         """
         config = self.configuration
         conf_file = config.lvm_conf_file
@@ -110,7 +113,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         return thin_pool_monitor.PoolGuard(vg.full(vg.pool_name), limits, vg.extend_pool)
 
     def _look(self) -> reports.Group:
-        """The group as it is now; a thin pool is extended and judged on the way."""
+        """Return the current group; a thin pool is extended if needed, and its state is updated."""
         group = self.vg.group(refresh=True)
         if self.guard:
             if self.guard.heal(group, self.vg.pool(group)):
@@ -119,8 +122,8 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         return group
 
     def _require_room(self) -> None:
-        """:raises PoolRefuses: the pool is too full for anything new, or broken"""
-        # What the last report said is enough to go on, but not to refuse.
+        """:raises PoolRefuses: the pool is too full for new volumes, or damaged"""
+        # The last report is enough to continue, but not to refuse.
         if self.guard and self.guard.refusal:
             self._look()
             if self.guard.refusal:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Exports: how initiators reach a device or file of this host. Drivers choose and call them."""
+"""Targets: export devices or files of this host to initiators. Drivers select and call them."""

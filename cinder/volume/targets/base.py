@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every target offers to the drivers. How initiators are told apart and what runs on this host
-is for the kinds of targets to know."""
+"""The interface of targets for the drivers. Subclasses know how initiators are identified and what
+runs on this host."""
 from __future__ import annotations
 
 import abc
@@ -26,11 +26,11 @@ class KernelError(exception.VolumeBackendAPIException):
 
 @contextlib.contextmanager
 def kernel(kind: str, name: str) -> Iterator[None]:
-    """Around what the kernel is asked of a target.
+    """Raise errors of kernel requests about a target as errors of the back end.
 
-    :param kind: what the targets of the kernel are called
-    :raises KernelError: it refuses
-    :raises OperationLost: what the work rests on is lost; nothing was asked
+    :param kind: name of the kernel target, for messages
+    :raises KernelError: the kernel refuses
+    :raises OperationLost: a lock or claim was lost; the kernel was not called
     """
     ownership.confirm()
     try:
@@ -42,17 +42,17 @@ def kernel(kind: str, name: str) -> Iterator[None]:
 class Target(abc.ABC):
     """Exports devices and files of this host.
 
-    Every method may be run again: an export that is there as wanted stays untouched, so that
-    sessions on it go on.
+    Every method may run again: an export that is already as requested is not touched, so its
+    sessions continue.
 
     :param configuration: options of the back end
     :param execute: as privsep.command.execute
     """
 
     PROTOCOL = ''
-    # Whether an initiator sees a volume grow while it is connected.
+    # Whether a connected initiator sees the new size of a volume.
     GROWS_ONLINE = False
-    # Whether the exports are of the host that made them, so that no other can end them.
+    # Whether only the host that created an export can remove it.
     OF_ONE_HOST = True
 
     def __init__(self, configuration: Configuration, execute: Executor) -> None:
@@ -61,97 +61,98 @@ class Target(abc.ABC):
 
     @abc.abstractmethod
     def create_export(self, volume: Volume, path: str) -> Values:
-        """Export `path`; returns provider_location and provider_auth to store."""
+        """Export `path`; return provider_location and provider_auth to store."""
 
     @abc.abstractmethod
     def ensure_export(self, volume: Volume, path: str) -> Values:
-        """Export it again with what is stored in the volume; returns what changed."""
+        """Export it again with the fields that are stored in the volume; return the changed
+        fields."""
 
     @abc.abstractmethod
     def remove_export(self, volume: Volume) -> Values:
-        """End the export, and sessions that are left."""
+        """Remove the export and end the remaining sessions."""
 
     def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
-        """Those of the volumes that are not exported any more, though nobody ended it."""
+        """Return the volumes that are no longer exported although their export was not removed."""
         present = self._present()
         return [] if present is None else [
             volume for volume in volumes if self.export_name(volume) not in present]
 
     def _present(self) -> Collection[str] | None:
-        """The names of all exports, others' too, by the shortest way."""
+        """Return the names of all exports, also of others, in the fastest way."""
         return self.exports()
 
     @abc.abstractmethod
     def initialize_connection(self, volume: Volume, path: str,
                               connector: Connector) -> Connection:
-        """Let the connector in, to read only where its 'mode' is 'ro'.
+        """Allow the connector; read-only if its 'mode' is 'ro'.
 
-        :returns: {'driver_volume_type': ..., 'data': ...} as os-brick's connectors take it
+        :returns: {'driver_volume_type': ..., 'data': ...} for the connectors of os-brick
         """
 
     @abc.abstractmethod
     def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
-        """Let the connector in no more.
+        """End the access of the connector.
 
-        :param connector: None: all of them
-        :param force: end sessions also where the operator wants them to end first
-
-        :raises ConflictingVolumeState: a session of it is alive and must not be ended
+        :param connector: None: end the access of all connectors
+        :param force: end sessions even if target_live_sessions is 'refuse'
+        :raises ConflictingVolumeState: it has a session that must not be ended
         """
 
     def export_name(self, volume: Volume) -> str:
-        """What the export of a volume is called in exports()."""
+        """Return the name of the export of a volume in exports()."""
         return volume.name
 
     def exports(self) -> dict[str, list[str]] | None:
-        """Every export -> who is connected to it; None where nobody can tell."""
+        """Return export -> names of connected initiators; None when this is unknown."""
         return None
 
     def name_in(self, export: str) -> str:
-        """The volume's name in the name of an export, '' in one that is none of ours."""
+        """Return the name of the volume in the name of an export, '' if this service did not create
+        it."""
         return export
 
     @abc.abstractmethod
     def extend(self, volume: Volume, path: str) -> None:
-        """Tell the target that the volume has grown."""
+        """Inform the target that the volume has grown."""
 
     @abc.abstractmethod
     def validate_connector(self, connector: Connector) -> None:
         """:raises InvalidInput: the connector lacks what this protocol needs"""
 
     def _data(self, volume: Volume, connector: Connector) -> Values:
-        """What connection data of all protocols has."""
+        """Return the connection information that all protocols share."""
         read_only = connector.get('mode') == 'ro' or is_read_only(volume)
         return {'volume_id': volume.id, 'access_mode': 'ro' if read_only else 'rw',
                 'discard': bool(self.configuration.report_discard_supported)}
 
     def _end_sessions(self, name: str, alive: Collection[str], force: bool) -> None:
-        """Say of sessions that they are ended, or that they must end first.
+        """Log that sessions are ended, or refuse to end them.
 
-        :param alive: who is still connected to the export `name`
-        :raises ConflictingVolumeState: the option target_live_sessions wants it
+        :param alive: initiators that are connected to the export `name`
+        :raises ConflictingVolumeState: target_live_sessions is 'refuse'
         """
         if not alive:
             return
         if self.configuration.target_live_sessions == 'refuse' and not force:
             raise exception.ConflictingVolumeState(
-                reason=_('%s is still connected to it; disconnect there first')
+                reason=_('%s is still connected to it; disconnect it there first')
                 % ', '.join(sorted(alive)))
         LOG.warning('%s is still connected to %s; its session is ended', ', '.join(sorted(alive)),
                     name)
 
 
 def is_read_only(volume: Volume) -> bool:
-    """Whether nobody may write the volume."""
+    """Return whether the volume is read-only."""
     return (getattr(volume, 'admin_metadata', None) or {}).get('readonly') == 'True'
 
 
 def attached(volume: Volume, key: str) -> dict[str, bool] | None:
-    """Who has the volume, by its rows of attachments: {name: whether it may only read}.
+    """Return the initiators of the volume according to its attachments: {name: whether read-only}.
 
-    :param key: what connectors of the protocol name themselves by
-    :returns: None where somebody has it who did not tell its name: older clients do not
+    :param key: key of the initiator's name in connectors of the protocol
+    :returns: None when an attachment has no name, as attachments of older clients
     """
     found = {}
     for each in getattr(volume, 'attachments', None) or ():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A target in memory, for tests: answers as an iSCSI target does and exports nothing."""
+"""A target in memory, for tests: it answers like an iSCSI target and exports nothing."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -45,4 +45,4 @@ class FakeTarget(iscsi.ISCSITarget):
         return self.sessions.setdefault(iqn, set())
 
     def extend(self, volume: Volume, path: str) -> None:
-        """Nothing to tell."""
+        """Do nothing."""

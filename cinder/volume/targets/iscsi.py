@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""iSCSI: names, portals, CHAP secrets, and the connection data that initiators get. What makes the
-export is a subclass with a few methods."""
+"""iSCSI: names, portals, CHAP secrets, and the connection information for initiators. Subclasses
+create the exports."""
 from __future__ import annotations
 
 import abc
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 LUN = 1
 _LETTERS = string.ascii_letters + string.digits
-# Some initiators take 12 to 16 characters and no others (RFC 7143, 9.2.1; Microsoft's).
+# Some initiators accept only 12 to 16 characters (RFC 7143, 9.2.1; Microsoft's initiator).
 _SECRET_LENGTH = 16
 _NAME_LENGTH = 20
-# It becomes a word of a command or the name of a folder.
+# It is used as an argument of a command or as the name of a directory.
 _INITIATOR = re.compile(r'[a-z0-9][\w.:-]{0,222}', re.ASCII | re.IGNORECASE)
 
 
@@ -48,31 +48,31 @@ class ISCSITarget(base.Target):
     @abc.abstractmethod
     def _export(self, iqn: str, path: str, chap: Chap | None,
                 initiators: dict[str, bool] | None) -> int:
-        """Make or complete the target.
+        """Create or complete the target.
 
-        :param initiators: whom to let in as _allow() does, beside those who are already; without
-            delay, as they may be knocking since the target died
+        :param initiators: initiators to allow as _allow() does, in addition to the present ones; at
+            once, because they may be trying to log in since the target died
         :returns: the number to store in provider_location
         """
 
     @abc.abstractmethod
     def _allow(self, iqn: str, initiators: dict[str, bool] | None, chap: Chap | None) -> None:
-        """Let these initiators in too.
+        """Allow these initiators as well.
 
-        :param initiators: {name: whether it may only read}; None: anybody
+        :param initiators: {name: whether read-only}; None: any initiator
         """
 
     @abc.abstractmethod
     def _forbid(self, iqn: str, initiator: str) -> None:
-        """Let this one in no more and end its sessions."""
+        """End the access and the sessions of this initiator."""
 
     @abc.abstractmethod
     def _sessions(self, iqn: str) -> set[str]:
-        """Names of the initiators that are logged in."""
+        """Return the names of the initiators that are logged in."""
 
     @abc.abstractmethod
     def _remove(self, iqn: str, chap: Chap | None) -> None:
-        """Remove the target, if there is one."""
+        """Remove the target if it exists."""
 
     def iqn(self, volume: Volume) -> str:
         return f'{self.configuration.target_prefix}{volume.name}'
@@ -120,10 +120,10 @@ class ISCSITarget(base.Target):
         name = connector.get('initiator')
         if not name:
             raise exception.InvalidInput(
-                reason='the connector has no "initiator"; an iSCSI connection needs its name')
+                reason='the connector has no "initiator", which an iSCSI connection requires')
         if not isinstance(name, str) or not _INITIATOR.fullmatch(name):
             raise exception.InvalidInput(
-                reason='the "initiator" of the connector is no iSCSI name, such as '
+                reason='the "initiator" of the connector is not an iSCSI name such as '
                        'iqn.2001-04.com.example:host')
 
     def initialize_connection(self, volume: Volume, path: str,

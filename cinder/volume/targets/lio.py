@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LIO, the target of the kernel. Each volume has a target of its own, and each initiator an entry
-in it, with the secret and whether it may write. The kernel keeps nothing over a boot: what is to
-be exported is in the database and comes back through ensure_export, one volume at a time."""
+"""LIO, the iSCSI target of the kernel. Each volume has a target, and each initiator an entry in it
+with the secret and the access mode. The kernel forgets all exports at a reboot; ensure_export
+restores them from the database, one volume at a time."""
 from __future__ import annotations
 
 import functools
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cinder.objects import Volume
     from cinder.volume.configuration import Configuration
 
-# The number of the only group of portals of a target.
+# The number of the only portal group of a target.
 _GROUP = 1
 _asking = functools.partial(base.kernel, 'LIO')
 
@@ -69,5 +69,5 @@ class LioAdm(iscsi.ISCSITarget):
             self._kernel.remove(iqn)
 
     def extend(self, volume: Volume, path: str) -> None:
-        """Nothing to tell of a device: the kernel asks it for its size each time an initiator
-        wants to know. Of a file it keeps the size that it had."""
+        """Do nothing for a device: the kernel reads its size whenever an initiator asks. The size
+        of a file does not change."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""No export at all: the initiator is this host and opens the device or file itself."""
+"""No export: the initiator is this host and opens the device or file itself."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -26,10 +26,10 @@ class LocalTarget(base.Target):
         return {}
 
     def extend(self, volume: Volume, path: str) -> None:
-        """Nothing: whoever has the file or device open sees its size."""
+        """Do nothing: a process that has the file or device open sees its new size."""
 
     def validate_connector(self, connector: Connector) -> None:
-        """Nothing is needed to open a path."""
+        """Accept any connector: a path needs no initiator."""
 
     def initialize_connection(self, volume: Volume, path: str,
                               connector: Connector) -> Connection:
@@ -38,4 +38,4 @@ class LocalTarget(base.Target):
 
     def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
-        """Nobody was let in: who may open the path is for its permissions to say."""
+        """Do nothing: the permissions of the path decide who may open it."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The NVMe target of the kernel: each volume is a subsystem with one namespace, over TCP or RDMA.
-The kernel keeps nothing over a boot; ensure_export brings exports back one volume at a time."""
+The kernel forgets all exports at a reboot; ensure_export restores them one volume at a time."""
 from __future__ import annotations
 
 import functools
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from cinder.volume.configuration import Configuration
 
 _TRANSPORTS = {'nvmet_tcp': 'tcp', 'nvmet_rdma': 'rdma'}
-# It becomes the name of a folder; the standard allows 223 bytes.
+# It is used as the name of a directory; the standard allows 223 bytes.
 _HOST = re.compile(r'nqn\.[\w.:-]{1,219}', re.ASCII)
 _asking = functools.partial(base.kernel, 'nvmet')
 
 
 class NVMET(base.Target):
     """:param kernel: the functions of privsep.nvmet; for tests
-    :raises InvalidConfigurationValue: target_protocol is none of NVMe
+    :raises InvalidConfigurationValue: target_protocol is not an NVMe protocol
     """
 
     PROTOCOL = 'NVMe-oF'
@@ -85,8 +85,8 @@ class NVMET(base.Target):
         name = connector.get('nqn')
         if not isinstance(name, str) or not _HOST.fullmatch(name):
             raise exception.InvalidInput(
-                reason='an NVMe connection needs the "nqn" of the connector, such as '
-                       'nqn.2014-08.org.nvmexpress:uuid:...; is nvme-cli installed there?')
+                reason='an NVMe connection requires the "nqn" of the connector, such as '
+                       'nqn.2014-08.org.nvmexpress:uuid:...; check that the host has nvme-cli')
 
     def initialize_connection(self, volume: Volume, path: str,
                               connector: Connector) -> Connection:
@@ -109,7 +109,8 @@ class NVMET(base.Target):
 
     def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
-        """The kernel does not tell who is connected, so there is nothing to wait for."""
+        """End the access of the connector. The kernel does not report sessions, so there is nothing
+        to wait for."""
         name = (connector or {}).get('nqn')
         if name:
             with _asking(self.nqn(volume)):

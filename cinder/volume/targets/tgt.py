@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""tgt, the target daemon in user space, told what to do by tgtadm(8). tgtd forgets everything when
-it stops; what is to be exported is in the database and comes back through ensure_export."""
+"""tgt, the target daemon in user space, configured through tgtadm(8). tgtd forgets all exports when
+it stops; ensure_export restores them from the database."""
 from __future__ import annotations
 
 import logging
@@ -40,8 +40,7 @@ class NotRunning(TgtError):
 
 
 class Late(TgtError, exception.BackendUnresponsive):
-    """tgtd or the machine is busy: what was told may still be done, and telling it again does no
-    harm."""
+    """tgtd or the machine is busy: the command may still take effect, and repeating it is safe."""
 
 
 class Exists(TgtError):
@@ -52,12 +51,12 @@ class Missing(TgtError):
     pass
 
 
-# Words of tgtadm 1.0.85 on stderr, all with exit code 22 (EINVAL).
+# Texts of tgtadm 1.0.85 on stderr, all with exit code 22 (EINVAL).
 _ERRORS = (('already exists', Exists), ("can't find", Missing), ('does not exist', Missing))
 
 
 class TgtAdm(iscsi.ISCSITarget):
-    """:param create_account: makes a CHAP account known to tgtd (name, secret)"""
+    """:param create_account: function (name, secret) that creates a CHAP account in tgtd"""
 
     def __init__(self, configuration: Configuration, execute: Executor,
                  create_account: Callable[[str, str], None] = tgt_socket.create_account) -> None:
@@ -74,7 +73,7 @@ class TgtAdm(iscsi.ISCSITarget):
             shown.path, shown.read_only = None, False
         if shown.path is None:
             self._new_unit(shown.tid, path)
-        # Before anybody is let in, so nobody is without CHAP.
+        # Before initiators are allowed, so that none gets access without CHAP.
         self._authenticate(shown, chap)
         if initiators != {}:
             self._let_in(shown, initiators)
@@ -84,11 +83,12 @@ class TgtAdm(iscsi.ISCSITarget):
                chap: iscsi.Chap | None) -> None:
         shown = self._show().get(iqn)
         if shown is None:
-            raise Missing(data=f'target {iqn} is not there any more')
+            raise Missing(data=f'target {iqn} no longer exists')
         self._let_in(shown, initiators)
 
     def _let_in(self, shown: tgt_parser.Shown, initiators: dict[str, bool] | None) -> None:
-        # tgt knows this of the unit, not of an initiator: it is so when nobody may write.
+        # tgt sets this for the logical unit, not for an initiator, so it is set if no initiator may
+        # write.
         others = set(shown.allowed) - set(initiators or ())
         read_only = bool(initiators and all(initiators.values())) and (
             not others or shown.read_only)
@@ -102,7 +102,7 @@ class TgtAdm(iscsi.ISCSITarget):
                     self._quietly(Exists, 'target', 'bind', '--tid', shown.tid, option, name)
 
     def _forbid(self, iqn: str, initiator: str) -> None:
-        """The name goes first, else the initiator would log in again."""
+        """Remove the name first, else the initiator would log in again."""
         shown = self._shown(iqn)
         if shown is None:
             return
@@ -115,7 +115,8 @@ class TgtAdm(iscsi.ISCSITarget):
                               '--cid', connection)
 
     def _present(self) -> dict[str, tgt_parser.Shown]:
-        # Unlike exports(): what tgtd has lost nobody can bring back before it runs.
+        # Unlike exports(), this fails while tgtd does not run: exports cannot be restored before it
+        # runs.
         return self._show()
 
     def _sessions(self, iqn: str) -> set[str]:
@@ -123,7 +124,7 @@ class TgtAdm(iscsi.ISCSITarget):
         return shown.initiators if shown else set()
 
     def _shown(self, iqn: str) -> tgt_parser.Shown | None:
-        """The target, or None: it is not there, or tgtd is not running and exports nothing."""
+        """Return the target, or None when it does not exist or tgtd is not running."""
         try:
             return self._show().get(iqn)
         except NotRunning:
@@ -137,7 +138,7 @@ class TgtAdm(iscsi.ISCSITarget):
         if shown.initiators:
             LOG.warning('%s is removed while %s is logged in', iqn,
                         ', '.join(sorted(shown.initiators)))
-        # With --force sessions end: an attachment that is over must not go on writing.
+        # --force ends sessions: an attachment that has ended must not go on writing.
         self._quietly(Missing, 'target', 'delete', '--force', '--tid', shown.tid)
         for name in shown.accounts:
             self._drop_account(name)
@@ -149,14 +150,14 @@ class TgtAdm(iscsi.ISCSITarget):
             return {}
 
     def extend(self, volume: Volume, path: str) -> None:
-        """tgtd looks at the size when it opens the file: open it again, unless that would cut
-        a session; then the new size shows with the next attachment."""
+        """Open the file again, because tgtd reads the size only then. That would end a session, so
+        while initiators are logged in the new size appears with the next attachment."""
         shown = self._show().get(self.iqn(volume)) if volume.provider_location else None
         if shown is None or shown.path is None:
             return
         if shown.initiators:
-            LOG.warning('%s has grown; %s will see that when it is attached again', shown.iqn,
-                        ', '.join(sorted(shown.initiators)))
+            LOG.warning('%s was extended; %s sees the new size when it is attached again',
+                        shown.iqn, ', '.join(sorted(shown.initiators)))
             return
         self._unit('delete', shown.tid)
         self._new_unit(shown.tid, path)
@@ -165,10 +166,10 @@ class TgtAdm(iscsi.ISCSITarget):
 
     # -------------------------------------------------------------------------- parts
     def _target(self, iqn: str) -> tgt_parser.Shown:
-        """The target as it is, made if there is none.
+        """Return the target; create it if it does not exist.
 
-        Numbers are given by the caller, and other back ends use the same tgtd: take the next
-        one until nobody was faster.
+        The caller chooses the number, and other back ends use the same tgtd, so the next number is
+        tried until it is free.
         """
         with self._numbering:
             for _attempt in range(_TRIES):
@@ -196,7 +197,7 @@ class TgtAdm(iscsi.ISCSITarget):
     def _authenticate(self, shown: tgt_parser.Shown, chap: iscsi.Chap | None) -> None:
         wanted = chap.name if chap else None
         for name in set(shown.accounts) - {wanted}:
-            # Of an attempt whose secret was never stored.
+            # The account of an attempt whose secret was never stored.
             self._quietly(Missing, 'account', 'unbind', '--tid', shown.tid, '--user', name)
             self._drop_account(name)
         if chap and wanted not in shown.accounts:
@@ -207,7 +208,8 @@ class TgtAdm(iscsi.ISCSITarget):
             self._quietly(Exists, 'account', 'bind', '--tid', shown.tid, '--user', chap.name)
 
     def _drop_account(self, name: str) -> None:
-        """Accounts are tgtd's, not the target's; one that all volumes share stays."""
+        """Delete an account, which belongs to tgtd and not to a target; an account that all volumes
+        share stays."""
         if name != self.configuration.chap_username:
             self._quietly(Missing, 'account', 'delete', '--user', name)
 
@@ -222,7 +224,7 @@ class TgtAdm(iscsi.ISCSITarget):
         try:
             self._tgtadm(mode, op, *argv)
         except expected:
-            LOG.debug('tgtadm %s %s: done already', mode, op)
+            LOG.debug('tgtadm %s %s: already done', mode, op)
 
     def _tgtadm(self, mode: str, op: str, *argv: object) -> str:
         socket = os.environ.get('TGT_IPC_SOCKET')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tgtadm(8) tells of the targets of a tgtd, read; tgt.py decides what follows from it."""
+"""Parses the output of tgtadm(8) about the targets of a tgtd; tgt.py uses it."""
 import dataclasses
 import re
 
@@ -21,7 +21,7 @@ class Shown:
 
     @property
     def initiators(self) -> set[str]:
-        """Who is logged in."""
+        """The names of the initiators that are logged in."""
         return {name for name, _session, _connection in self.sessions}
 
 
@@ -38,9 +38,9 @@ _LINES = re.compile(
 
 
 def parse(text: str) -> dict[str, Shown]:
-    """The targets in the output of `tgtadm --mode target --op show`, by name."""
+    """Return the targets in the output of `tgtadm --mode target --op show`, by name."""
     targets: dict[str, Shown] = {}
-    # Of the target at hand; before the first one there is nothing.
+    # Values of the current target; empty before the first one.
     shown, section, session, initiator = Shown(0, ''), '', '', ''
     lun = None
     for line in text.splitlines():

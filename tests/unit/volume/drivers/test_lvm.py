@@ -299,7 +299,8 @@ class TestTakingOver:
         for kind, other in (('thin', Volume('v', GIB)), ('default', Volume('v', GIB, 'V', 'p'))):
             storage = LVMStorage(kind)
             storage.group.volumes['v'] = other
-            assert self.found(storage) == {'v': 'this back end makes volumes of another kind'}
+            assert self.found(storage) == {
+                'v': 'this back end creates volumes of another kind (thin or thick)'}
 
     def test_a_volume_in_use_is_not_safe(self):
         storage = LVMStorage('default')
@@ -320,7 +321,7 @@ class TestTakingOver:
         storage = LVMStorage('thin' if pool else 'default')
         storage.group.volumes['s'] = Volume('s', GIB, kind, pool, origin)
         snapshot = volumes.snapshot(storage.volume())
-        with pytest.raises(exception.ManageExistingInvalidReference, match='no snapshot of'):
+        with pytest.raises(exception.ManageExistingInvalidReference, match='is not a snapshot of'):
             storage.driver.manage_existing_snapshot(snapshot, {'source-name': 's'})
 
     def test_no_room_to_grow_leaves_the_volume_as_it_was(self):
@@ -494,7 +495,7 @@ def test_a_missing_group_is_named():
 
 
 def test_thin_asked_of_an_lvm_that_cannot():
-    with pytest.raises(exception.VolumeBackendAPIException, match='no thin volumes'):
+    with pytest.raises(exception.VolumeBackendAPIException, match='does not support thin volumes'):
         set_up(FakeVolumeGroup(version='2.02.90(2)'), lvm_type='thin')
 
 

@@ -243,7 +243,7 @@ class TestAfterACreate:
         driver.first_written = lambda path, size: 0
         driver.create_volume(volume)
         assert group.volumes[volume.name].data == b'mine'
-        assert 'was there already' in caplog.text
+        assert 'existed already' in caplog.text
 
     def test_a_device_that_has_not_appeared_is_told(self, driver, caplog):
         del driver.first_written

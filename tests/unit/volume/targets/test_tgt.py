@@ -223,7 +223,7 @@ def test_growing_opens_the_file_again_unless_somebody_is_logged_in(tgtd, caplog)
     shown.sessions.append('iqn.host')
     target.extend(volume, PATH)
     assert shown.sessions == ['iqn.host']
-    assert 'iqn.host will see that' in caplog.text
+    assert 'iqn.host sees the new size' in caplog.text
 
 
 def test_growing_a_volume_that_is_not_exported_asks_nobody(tgtd):
@@ -259,7 +259,7 @@ def test_without_tgtd_nothing_is_exported_and_nothing_can_be_brought_back(tgtd):
 def test_an_export_that_has_gone_lets_nobody_in(tgtd):
     target, volume, _shown = exported(tgtd)
     tgtd.targets.clear()
-    with pytest.raises(tgt.Missing, match='not there any more'):
+    with pytest.raises(tgt.Missing, match='no longer exists'):
         target.initialize_connection(volume, PATH, volumes.CONNECTOR)
 
 
