@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable
 
 from cinder import context
-from cinder.db import operations
+from cinder.db import journal, operations
 from cinder.objects.verbs import SHORT, VERBS
 
 COLUMNS = ('id', 'verb', 'class', 'state', 'resource', 'project', 'service', 'attempt', 'age',
@@ -20,7 +20,7 @@ def rows(**wanted: str | None) -> list[dict]:
         the state of an operation that waits is 'waiting', and `waits_for` says for what
     """
     found = []
-    for row in operations.unfinished(context.get_admin_context(), **wanted):
+    for row in journal.unfinished(context.get_admin_context(), **wanted):
         total = row['progress_total']
         waiting = json.loads(row['arguments'] or '{}').get(operations.WAITING) or {}
         verb = VERBS.get(row['verb'])

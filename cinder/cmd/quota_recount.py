@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backups, operations, quotas, session, snapshots, types, volumes
+from cinder.db import backups, journal, quotas, session, snapshots, types, volumes
 
 PAGE = 1000
 
@@ -79,7 +79,7 @@ def _growth(ctxt: RequestContext, row: dict) -> int:
 def _becoming(ctxt: RequestContext, row: dict) -> str | None:
     """Return the id of the new type of a volume that is being retyped, or None."""
     return next((each.arguments.get('new_type_id')
-                 for each in operations.unfinished_for(ctxt, row['id'])
+                 for each in journal.unfinished_for(ctxt, row['id'])
                  if each.verb == 'volume.retype'), None)
 
 

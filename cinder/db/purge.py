@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
-from cinder.db import filters, models, operations, session
+from cinder.db import filters, journal, models, session
 
 _DAY = 86400
 
@@ -36,7 +36,7 @@ def purge_deleted(ctxt: RequestContext, age_days: int, batch: int = 500) -> int:
     for table in _soft_deleted():
         while done := _purge(ctxt, table, age_days * _DAY, batch):
             removed += done
-    while done := operations.purge_finished(ctxt, age_days * _DAY, batch):
+    while done := journal.purge_finished(ctxt, age_days * _DAY, batch):
         removed += done
     return removed
 

@@ -18,7 +18,9 @@ from oslo_log import log as logging
 
 from cinder import context, exception, failures, fault_points, objects, ownership
 from cinder.conf import CONF
+from cinder.db import journal
 from cinder.db import operations as operations_db
+from cinder.db import waiting as waiting_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
 from cinder.operations.executor import Executor, Job
 from cinder.operations.outcome import request_context
@@ -140,7 +142,7 @@ class OperationRunner:
 
     def _set_aside(self, ctxt: context.RequestContext, operation: objects.Operation,
                    wait: exception.NotYet) -> None:
-        if operations_db.set_aside(ctxt, operation, wait.seconds, wait.reason):
+        if waiting_db.set_aside(ctxt, operation, wait.seconds, wait.reason):
             LOG.info('%s of %s %s waits for %s.', operation.verb, operation.resource_type,
                      operation.resource_id, wait.reason, context=ctxt)
 
@@ -321,7 +323,7 @@ class OperationRunner:
         return self._resume(dead=tuple(dead), **resource) if self.ready() else 0
 
     def _resume(self, dead: tuple[str, ...], **where: Any) -> int:
-        found = operations_db.pending(
+        found = journal.pending(
             context.get_admin_context(), stage=self.stage, owner=self.owner,
             host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
             dead=dead, **where)

@@ -5,7 +5,7 @@ import math
 from typing import NoReturn
 
 from cinder import context, exception, objects
-from cinder.db import operations as operations_db
+from cinder.db import waiting as waiting_db
 
 # Seconds between two checks; they grow with the time that the operation has waited.
 SHORTEST, LONGEST = 0.1, 2
@@ -23,7 +23,7 @@ def wait(ctxt: context.RequestContext, operation: objects.Operation, reason: str
     :param longest: most seconds between two checks.
     :raises NotYet: until then.
     """
-    waited = operations_db.waited(ctxt, operation, reason)
+    waited = waiting_db.waited(ctxt, operation, reason)
     if otherwise is not None and waited > within:
         raise otherwise
     raise exception.NotYet(min(max(waited, SHORTEST), longest), reason)

@@ -20,8 +20,8 @@ from cinder import (
 )
 from cinder.conf import CONF
 from cinder.db import clusters as clusters_db
+from cinder.db import journal
 from cinder.db import messages as messages_db
-from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.objects.verbs import SHORT
@@ -112,7 +112,7 @@ class SchedulerManager:
             return
         self._purge_at = self._clock() + self.conf.message_reap_interval
         for purge in (messages_db.purge_expired,
-                      functools.partial(operations_db.purge_finished, seconds=JOURNAL_KEPT)):
+                      functools.partial(journal.purge_finished, seconds=JOURNAL_KEPT)):
             while purge(ctxt):
                 LOG.debug('Deleted a batch of expired rows.')
 

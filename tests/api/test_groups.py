@@ -3,7 +3,7 @@
 import pytest
 
 from cinder.db import groups as groups_db
-from cinder.db import operations as operations_db
+from cinder.db import journal
 from cinder.db import quotas as quotas_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -379,7 +379,7 @@ class TestBeforeItIsMade:
         ident = add_volume(group)
         volume = volumes_db.get(ADMIN, ident)
         assert (volume.status, volume.host, volume.group_id) == ('creating', None, group)
-        operation, = operations_db.unfinished_for(ADMIN, ident)
+        operation, = journal.unfinished_for(ADMIN, ident)
         assert operation.arguments['group_id'] == group
         assert 'resource_backend' not in operation.arguments
 

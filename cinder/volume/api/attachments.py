@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from cinder import compute, exception, objects
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
-from cinder.db import operations as operations_db
-from cinder.db import session
+from cinder.db import journal, session
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
@@ -190,7 +189,7 @@ def delete_row(ctxt: RequestContext, volume: objects.Volume,
         if not gone and any(other.id == attachment.id for other in left):
             raise exception.ConflictingVolumeState(
                 reason=f'attachment {attachment.id} was connected at the same time')
-        unfinished = operations_db.unfinished_for(ctxt, volume.id)
+        unfinished = journal.unfinished_for(ctxt, volume.id)
         # A server that swaps volumes deletes the old attachment before the new volume takes its
         # place.
         if volume.migration_status != 'migrating' or not any(map(waits_for_compute, unfinished)):

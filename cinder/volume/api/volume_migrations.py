@@ -8,8 +8,8 @@ import uuid
 from cinder import exception, fault_points, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
+from cinder.db import journal, session
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -79,7 +79,7 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
             or target.migration_status != migrations_db.target_status(volume.id)):
         raise exception.InvalidVolume(
             reason=f'volumes {volume.id} and {target.id} are not in the same migration')
-    waiting = [operation for operation in operations_db.unfinished_for(ctxt, volume.id)
+    waiting = [operation for operation in journal.unfinished_for(ctxt, volume.id)
                if operation.verb in ('volume.migrate', 'volume.retype')]
     if not all(attachments.waits_for_compute(operation) for operation in waiting):
         raise exception.InvalidVolume(reason=f'volume {volume.id} is being copied')

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import operations as operations_db
+from cinder.db import journal
 from cinder.db import services as services_db
 from cinder.rpc import cleanup
 
@@ -55,7 +55,7 @@ def _place_of(ctxt: RequestContext, resource_id: str,
               resource_type: str | None) -> dict[str, str | None]:
     """Return the filters that find the services to which the only unfinished operation of a
     resource is addressed."""
-    found = [operation for operation in operations_db.unfinished_for(ctxt, resource_id)
+    found = [operation for operation in journal.unfinished_for(ctxt, resource_id)
              if resource_type in (None, operation.resource_type)]
     if len(found) != 1:
         raise exception.InvalidInput(

@@ -15,6 +15,7 @@ from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
+from cinder.db import waiting as waiting_db
 from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
@@ -69,7 +70,7 @@ def look(ctxt: RequestContext, operation: objects.Operation, volume: objects.Vol
             _ask(ctxt, operation, volume, target)
         operations_db.add_arguments(ctxt, operation, **{ASKED: True})
     begun = has_begun(ctxt, operation)
-    if operations_db.is_older(ctxt, operation.id, CONF.migration_completion_timeout_secs):
+    if waiting_db.is_older(ctxt, operation.id, CONF.migration_completion_timeout_secs):
         if begun:
             raise UnderWay(target_id=target.id)
         raise exception.InvalidVolume(reason=_('the compute service did not copy it in time'))

@@ -11,8 +11,7 @@ from cinder import failures
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
-from cinder.db import backend_volumes
-from cinder.db import operations as operations_db
+from cinder.db import backend_volumes, journal
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
@@ -29,7 +28,7 @@ def rows(ctxt: RequestContext, host: str, cluster: str | None = None) -> driver_
     return driver_types.Rows(
         volumes=backend_volumes.on_backend(ctxt, host, cluster),
         snapshots=snapshots_db.on_backend(ctxt, host, cluster),
-        busy=operations_db.resources_under_way(ctxt),
+        busy=journal.resources_under_way(ctxt),
         connected=attachments_db.connected_volumes(ctxt),
         place_of=lambda name: _place_of(ctxt, name))
 

@@ -8,7 +8,7 @@ from oslo_log import log as logging
 
 from cinder import exception
 from cinder.context import RequestContext
-from cinder.db import operations as operations_db
+from cinder.db import journal
 from cinder.db import snapshots as snapshots_db
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
@@ -40,7 +40,7 @@ def remove_left(ctxt: RequestContext, backend: backends.Backend) -> None:
         return
     # Listed first: a backup whose snapshot is created meanwhile has its operation by then.
     found = snapshots_db.on_backend(ctxt, backend.host, backend.sharing)
-    wanted = set(map(temporary_id, operations_db.resources_under_way(ctxt)))
+    wanted = set(map(temporary_id, journal.resources_under_way(ctxt)))
     for snapshot in found:
         if snapshot.use_quota or snapshot.id in wanted:
             continue

@@ -20,9 +20,8 @@ from cinder import (
     objects,
 )
 from cinder.conf import CONF
-from cinder.db import operations as operations_db
+from cinder.db import journal, session
 from cinder.db import services as services_db
-from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.objects.base import CinderObjectSerializer
 from cinder.operations import runner as runner_module
@@ -274,7 +273,7 @@ class Site:
             for runner in self.runners:
                 assert runner.wait(TIMEOUT_SECONDS), f'{runner.executor.describe()} does not end'
             copied = self.server.wait()
-            left = operations_db.unfinished(ADMIN)
+            left = journal.unfinished(ADMIN)
             if not left and not copied:
                 return
             assert time.monotonic() < deadline, 'never done: ' + ', '.join(

@@ -11,6 +11,7 @@ from cinder import config_check
 from cinder.cmd import manage
 from cinder.conf import CONF
 from cinder.db import operations, services, volumes
+from cinder.db import waiting as waiting_db
 
 
 def run(*words):
@@ -246,7 +247,7 @@ def journal(database, ctxt):
     operations.progress(ctxt, running, 1, 4)
     waiting = operations.create(ctxt, 'volume.delete', made, host='h2@lvm')
     operations.claim(ctxt, waiting, 'h2@lvm|x', 60)
-    operations.set_aside(ctxt, waiting, 60, 'a lock')
+    waiting_db.set_aside(ctxt, waiting, 60, 'a lock')
     return copy, running, waiting
 
 

@@ -10,9 +10,11 @@ import pytest
 
 from cinder import context, exception, fault_points, operations
 from cinder.conf import CONF
+from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
+from cinder.db import waiting as waiting_db
 from cinder.operations import runner as runner_module
 
 HOST = 'here@files'
@@ -45,7 +47,7 @@ def test_only_one_holder(ctxt, operation):
 def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_fenced_off(ctxt, operation, volume):
     paused = operations_db.get(ctxt, operation.id)
     operations_db.claim(ctxt, paused, 'a|1', -1)
-    found, = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
+    found, = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST)
     operations_db.claim(ctxt, found, 'b|1', 60)
     with pytest.raises(exception.OperationLost):
         operations.succeed(ctxt, paused, volume, size=2)
@@ -62,7 +64,7 @@ def test_a_renewed_lease_is_not_taken(ctxt, operation):
         with runner.claimed(ctxt, operation, 'test'):
             operations_db.renew(ctxt, runner.owner, -1, [operation.id])
             runner.renew()
-            assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
+            assert journal.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
     finally:
         CONF.clear_override('operation_lease')
 
@@ -71,7 +73,7 @@ def test_what_a_broken_handler_held_is_found_again(ctxt, operation):
     runner = _runner()
     with pytest.raises(ZeroDivisionError), runner.claimed(ctxt, operation, 'test'):
         _ = 1 / 0
-    found, = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
+    found, = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST)
     assert (found.state, found.attempt) == ('queued', 1)
 
 
@@ -86,28 +88,28 @@ def test_another_thread_of_the_holder_gets_nothing(ctxt, operation):
 
 def test_what_was_given_back_is_found_without_grace(ctxt, operation):
     where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST, 'grace': 5}
-    assert operations_db.pending(ctxt, **where) == []
+    assert journal.pending(ctxt, **where) == []
     operations_db.claim(ctxt, operation, 'a|1', 60)
     operations_db.release(ctxt, operation)
-    assert len(operations_db.pending(ctxt, **where)) == 1
+    assert len(journal.pending(ctxt, **where)) == 1
 
 
 def test_a_new_life_takes_what_the_former_one_ran_at_once(ctxt, operation):
     operations_db.claim(ctxt, operation, f'{HOST}|former', 3600)
     for owner, expected in ((f'{HOST}|new', 1), ('here@filesystem|x', 0)):
-        assert len(operations_db.pending(ctxt, stage='execute', owner=owner, host=HOST,
-                                         dead=[owner.partition('|')[0]])) == expected
+        assert len(journal.pending(ctxt, stage='execute', owner=owner, host=HOST,
+                                   dead=[owner.partition('|')[0]])) == expected
 
 
 def test_a_fresh_message_is_left_alone_for_a_while(ctxt, operation):
-    assert operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST, grace=5) == []
+    assert journal.pending(ctxt, stage='execute', owner='b|1', host=HOST, grace=5) == []
 
 
 def test_work_of_a_cluster_is_found_by_each_of_its_hosts(ctxt, volume):
     operations_db.create(ctxt, 'volume.extend', volume, host='one@files', cluster='c@files')
-    assert operations_db.pending(ctxt, stage='execute', owner='two|1', host='two@files') == []
-    assert len(operations_db.pending(ctxt, stage='execute', owner='two|1', host='two@files',
-                                     cluster='c@files')) == 1
+    assert journal.pending(ctxt, stage='execute', owner='two|1', host='two@files') == []
+    assert len(journal.pending(ctxt, stage='execute', owner='two|1', host='two@files',
+                               cluster='c@files')) == 1
 
 
 def test_an_operator_has_the_work_of_a_dead_host_taken_at_once(ctxt, volume):
@@ -189,8 +191,8 @@ def test_tenants_read_no_internals(error, words):
 def test_finished_operations_are_purged_by_age(ctxt, operation, volume):
     _runner().claim(ctxt, operation)
     operations_db.finish(ctxt, operation)
-    assert operations_db.purge_finished(ctxt, 60) == 0
-    assert operations_db.purge_finished(ctxt, -60) == 1
+    assert journal.purge_finished(ctxt, 60) == 0
+    assert journal.purge_finished(ctxt, -60) == 1
     with pytest.raises(exception.OperationNotFound):
         operations_db.get(ctxt, operation.id)
 
@@ -227,7 +229,7 @@ def test_what_waits_for_somebody_is_set_aside_and_counts_as_no_attempt(ctxt, ope
     row = operations_db.get(ctxt, operation.id)
     assert (row.state, row.attempt, row.owner) == ('queued', 0, None)
     where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST}
-    assert operations_db.pending(ctxt, **where) == []
+    assert journal.pending(ctxt, **where) == []
     with pytest.raises(exception.OperationLost):
         _runner(host='other@files').claim(ctxt, row)
 
@@ -268,7 +270,7 @@ def test_one_that_waits_is_told_of_when_it_begins_to_and_when_it_ends(ctxt, oper
 
 def test_how_long_one_has_waited_is_known_whoever_looks(ctxt, operation, monkeypatch):
     clock = itertools.count(100, 10)
-    monkeypatch.setattr(operations_db, '_now', lambda _ctxt: datetime.datetime.fromtimestamp(
+    monkeypatch.setattr(waiting_db, '_now', lambda _ctxt: datetime.datetime.fromtimestamp(
         next(clock), datetime.UTC).replace(tzinfo=None))
     pauses, late = [], exception.InvalidVolume(reason='late')
     with pytest.raises(exception.InvalidVolume):
@@ -283,7 +285,7 @@ def test_how_long_one_has_waited_is_known_whoever_looks(ctxt, operation, monkeyp
                     raise exception.NotYet(-1, exc.reason) from exc
     # The pauses grow with the time, and another reason begins anew.
     assert pauses == [0.1, 10, 20, 25]
-    assert operations_db.waited(ctxt, operations_db.get(ctxt, operation.id), 'a lock') == 0
+    assert waiting_db.waited(ctxt, operations_db.get(ctxt, operation.id), 'a lock') == 0
 
 
 def test_a_thousand_that_wait_need_one_thread(ctxt, operation, volume):
@@ -360,7 +362,7 @@ def test_a_stop_begins_nothing_and_gives_back_what_does_not_end(ctxt, operation,
     assert not runner.wait(0.01)
     runner.give_up()
     # Both are there for others at once, and who comes too late writes nothing.
-    free = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST)
+    free = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST)
     assert {each.id for each in free} == {operation.id, waiting.id}
     gate.set()
     assert runner.wait(10)
@@ -374,7 +376,7 @@ def test_a_crowd_of_one_project_hides_nothing_of_another(ctxt, database):
         for size in range(number):
             operations_db.create(ctxt, 'volume.extend', made, host=HOST,
                                  arguments={'new_size': size})
-    found = operations_db.pending(ctxt, stage='execute', owner='b|1', host=HOST, limit=4)
+    found = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST, limit=4)
     assert [(each.project_id, each.arguments['new_size']) for each in found] == [
         ('crowd', 0), ('other', 0), ('crowd', 1), ('other', 1)]
 

@@ -5,6 +5,7 @@ import pytest
 from cinder import exception, operations
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
+from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import quotas as quotas_db
@@ -338,7 +339,7 @@ def test_reset_calls_off_what_waits(ctxt, bus, service, volume, make):
     assert backups_db.get(ctxt, backup.id).status == 'available'
     # Nobody knows what is on the volume.
     assert status(ctxt, volume) == 'error'
-    assert operations_db.unfinished_for(ctxt, backup.id) == []
+    assert journal.unfinished_for(ctxt, backup.id) == []
 
 
 def test_reset_survives_the_loss_of_the_volume(ctxt, bus, service, volume):

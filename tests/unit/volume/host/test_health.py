@@ -7,6 +7,7 @@ import pytest
 
 from cinder import operations
 from cinder.conf import CONF
+from cinder.db import journal
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
@@ -185,7 +186,7 @@ def test_a_creation_that_is_late_goes_back_to_the_journal_and_is_adopted(
     ident = create()
     volume = volumes_db.get(ctxt, ident)
     assert volume.status == 'creating'
-    operation, = operations_db.unfinished_for(ctxt, ident)
+    operation, = journal.unfinished_for(ctxt, ident)
     manager.runner.handlers['volume.create'](ctxt, operations_db.get(ctxt, operation.id))
     assert volumes_db.get(ctxt, ident).status == 'available'
     assert sorted(group.volumes) == [f'volume-{ident}', 'vg-pool'][::-1]
@@ -195,7 +196,7 @@ def test_what_never_comes_ends_in_error_with_a_message(ctxt, manager, group, cre
     group.fail('lvcreate', None, 'lvcreate (process 7) did not end', times=9)
     ident = create()
     for _attempt in range(CONF.operation_max_attempts):
-        operation, = operations_db.unfinished_for(ctxt, ident)
+        operation, = journal.unfinished_for(ctxt, ident)
         manager.runner.handlers['volume.create'](ctxt, operations_db.get(ctxt, operation.id))
     assert volumes_db.get(ctxt, ident).status == 'error'
-    assert operations_db.unfinished_for(ctxt, ident) == []
+    assert journal.unfinished_for(ctxt, ident) == []

@@ -7,6 +7,7 @@ from oslo_messaging import ExpectedException
 from cinder import exception, host_names, operations
 from cinder.db import attachments as attachments_db
 from cinder.db import backups as backups_db
+from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -69,7 +70,7 @@ def test_a_backup_that_is_busy_by_now(ctxt, make, backup):
     volume, operation = make(lambda: backups_db.overwrite(ctxt, backup.id, {'status': 'deleting'}))
     assert (volume.status, operation.state) == ('error', 'failed')
     assert 'deleting' in operation.error
-    assert operations_db.unfinished_for(ctxt, backup.id) == []
+    assert journal.unfinished_for(ctxt, backup.id) == []
 
 
 def test_a_volume_that_went_away_meanwhile(ctxt, make, backup, monkeypatch):
@@ -83,7 +84,7 @@ def test_a_volume_that_went_away_meanwhile(ctxt, make, backup, monkeypatch):
     volume, operation = make()
     assert (volume.status, operation.error) == ('deleting', operations.SUPERSEDED)
     assert backups_db.get(ctxt, backup.id).status == 'available'
-    assert operations_db.unfinished_for(ctxt, backup.id) == []
+    assert journal.unfinished_for(ctxt, backup.id) == []
 
 
 class FileStorage:
@@ -265,7 +266,7 @@ def test_a_backup_that_begins_while_what_is_left_is_looked_for_keeps_its_snapsho
         endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
                                     host_names.machine_id())
 
-    for module, name in ((snapshots_db, 'on_backend'), (operations_db, 'resources_under_way')):
+    for module, name in ((snapshots_db, 'on_backend'), (journal, 'resources_under_way')):
         with monkeypatch.context() as patch:
             read = getattr(module, name)
             patch.setattr(module, name, lambda *args, read=read: (read(*args), begin())[0])

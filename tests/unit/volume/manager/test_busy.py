@@ -11,6 +11,7 @@ import pytest
 
 from cinder import context, coordination, exception, objects
 from cinder.conf import CONF
+from cinder.db import journal
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import base as rpc
@@ -201,7 +202,7 @@ def test_what_ends_the_bytes_of_a_source_waits_for_its_copies_in_the_journal(
         volumes_api.delete(ctxt, source)
     else:
         volumes_api.extend(ctxt, source, 2)
-    operation, = operations_db.unfinished_for(ctxt, source.id)
+    operation, = journal.unfinished_for(ctxt, source.id)
     _until(lambda: operations_db.get(ctxt, operation.id).arguments.get('waiting'))
     _until(lambda: _counts(manager)['short'] == 0)
     row = operations_db.get(ctxt, operation.id)

@@ -9,6 +9,7 @@ from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
+from cinder.db import waiting as waiting_db
 from cinder.image import image_properties
 from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
@@ -196,7 +197,7 @@ def test_an_upload_that_always_does_leaves_no_image(ctxt, service, uploading, ru
     ('active', 'done'), ('queued', 'done'), ('saving', 'failed'), ('killed', 'failed')])
 def test_an_interrupted_upload(ctxt, service, uploading, run, monkeypatch, status, state):
     """The image may have got all its data and nobody noted it, or part of it."""
-    monkeypatch.setattr(operations_db, 'waited', lambda *_args: image_upload.SETTLING + 1)
+    monkeypatch.setattr(waiting_db, 'waited', lambda *_args: image_upload.SETTLING + 1)
     made, ident = uploading()
     service.images[ident]['status'] = status
     service.data[ident] = b'of the former'

@@ -11,6 +11,7 @@ from cinder.db import backups as backups_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
+from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -251,7 +252,7 @@ def _check(ctxt, world):
     """Nothing is under way or counts twice; who finds something in error is told why."""
     found = world.all()
     assert [(kind, each.status) for kind, each in found if each.status in UNDER_WAY] == []
-    assert [each.id for _kind, each in found if operations_db.unfinished_for(ctxt, each.id)] == []
+    assert [each.id for _kind, each in found if journal.unfinished_for(ctxt, each.id)] == []
     assert [each.id for kind, each in found if kind == 'volume' and each.growth] == []
     assert quota_recount.differences(ctxt) == []
     told = {row['resource_uuid'] for row in messages_db.list_rows(ctxt).rows}

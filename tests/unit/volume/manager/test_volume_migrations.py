@@ -19,6 +19,7 @@ from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.db import waiting as waiting_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import manager as manager_package
@@ -363,7 +364,7 @@ def _look(ctxt, bus, operation):
 def clock(monkeypatch):
     """The clock of the database for those who wait: a list whose last value is the seconds."""
     seconds = [0]
-    monkeypatch.setattr(operations_db, '_now', lambda _ctxt: datetime.datetime(2020, 1, 1)
+    monkeypatch.setattr(waiting_db, '_now', lambda _ctxt: datetime.datetime(2020, 1, 1)
                         + datetime.timedelta(seconds=seconds[-1]))
     return seconds
 

@@ -3,6 +3,7 @@
 import pytest
 
 from cinder import exception, fault_points, operations
+from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -74,7 +75,7 @@ def test_delete_of_a_volume_that_was_never_placed_needs_no_back_end(ctxt, manage
     sent.clear()
     volumes_api.delete(ctxt, made, force=True)
     assert sent == []
-    assert operations_db.unfinished_for(ctxt, made.id) == []
+    assert journal.unfinished_for(ctxt, made.id) == []
 
 
 @pytest.mark.parametrize(('error', 'status'), [

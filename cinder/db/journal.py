@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of the operations journal as a whole: what may be claimed, what is not finished, what is
+old. The life of one operation is in operations.py."""
+from collections.abc import Collection
+
+import sqlalchemy as sa
+
+from cinder import objects
+from cinder.context import RequestContext
+from cinder.db import models, operations, session
+
+_T = models.Operation.__table__
+_UNFINISHED = _T.c.state.in_(('queued', 'running'))
+
+
+def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = None,
+            cluster: str | None = None, grace: int = 0, dead: Collection[str] = (),
+            limit: int = 1000, **resource: str | None) -> list[objects.Operation]:
+    """Operations addressed to a service that nobody holds: the oldest of each project, then the
+    next of each, so that a limit cuts off what those with the most of them wait for longest.
+
+    :param grace: seconds that a queued one is left alone, as its message may be on the way; one
+        that was given back has none.
+    :param dead: hosts whose former processes hold nothing any more.
+    :param resource: resource_type and resource_id that it must have, where they are not None.
+    """
+    where = [_T.c.stage == stage, _UNFINISHED, operations.claimable(owner, dead),
+             *(_T.c[name] == value for name, value in resource.items() if value is not None)]
+    if host:
+        mine = _T.c.host == host
+        where.append(sa.or_(mine, _T.c.cluster == cluster) if cluster else mine)
+    if grace:
+        where.append(sa.or_(_T.c.state == 'running', _T.c.attempt > 0,
+                            _T.c.updated_at < session.in_seconds(-grace)))
+    turn = sa.func.row_number().over(partition_by=_T.c.project_id,
+                                     order_by=(_T.c.created_at, _T.c.id))
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(operations.SELECT.where(*where).order_by(
+            turn, _T.c.created_at, _T.c.id).limit(limit)).mappings().all()
+    return [operations.from_row(row) for row in rows]
+
+
+def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Operation]:
+    """The queued and running operations of one resource."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(operations.SELECT.where(
+            _T.c.resource_id == resource_id, _UNFINISHED)).mappings().all()
+    return [operations.from_row(row) for row in rows]
+
+
+def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
+    """What is accepted and not ended, oldest first, for an operator to read.
+
+    :param wanted: column -> value that it must have, where that is not None; `host` finds what any
+        host of a cluster of that name may run, too
+    :returns: the columns, `age` in seconds and `set_aside`: whether it waits for somebody else
+    """
+    where = [_UNFINISHED]
+    for name, value in wanted.items():
+        if value is not None:
+            here = _T.c[name] == value
+            where.append(sa.or_(here, _T.c.cluster == value) if name == 'host' else here)
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_T.c, session.utcnow().label('now')).where(
+            *where).order_by(_T.c.created_at, _T.c.id)).mappings().all()
+    return [{**row, 'age': (row['now'] - row['created_at']).total_seconds(),
+             'set_aside': row['state'] == 'queued' and bool(
+                 row['lease_until'] and row['lease_until'] > row['now'])} for row in rows]
+
+
+def resources_under_way(ctxt: RequestContext) -> set[str]:
+    """The ids of everything that an unfinished operation is about."""
+    with session.reader(ctxt) as conn:
+        return set(conn.execute(sa.select(_T.c.resource_id).where(_UNFINISHED)).scalars())
+
+
+def purge_finished(ctxt: RequestContext, seconds: int, limit: int = 1000) -> int:
+    """Remove ended operations older than `seconds`; returns how many."""
+    with session.writer(ctxt) as conn:
+        ids = conn.execute(sa.select(_T.c.id).where(
+            _T.c.finished_at < session.in_seconds(-seconds)).limit(limit)).scalars().all()
+        if ids:
+            conn.execute(_T.delete().where(_T.c.id.in_(ids)))
+    return len(ids)
