@@ -3,7 +3,7 @@
 
 Each resource describes its list as a Listing; the database layer selects the rows.
 """
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cinder import exception
@@ -173,6 +173,14 @@ class Listing:
             raise exception.InvalidInput(
                 reason=_('%s is no sort direction') % direction[:255])
         return self.sorts[key], direction
+
+
+def at(lists: Sequence[tuple[int, Listing]], version: int) -> Listing:
+    """Return the list of a microversion.
+
+    :param lists: (since, Listing), in rising order.
+    """
+    return next(listing for since, listing in reversed(lists) if version >= since)
 
 
 def _limit(query: Mapping[str, str]) -> int:

@@ -37,7 +37,7 @@ _RECORDED_IDS = ('id', 'volume_id', 'snapshot_id', 'parent_id', 'encryption_key_
 
 def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    listing = LIST if req.api_version >= mv.BACKUP_NAME_SORT else _OLD_LIST
+    listing = listings.at(_LISTS, req.api_version)
     return answer.page(req, listing.fetch(req, backups_db.list_rows, detail=detail))
 
 

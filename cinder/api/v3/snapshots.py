@@ -34,7 +34,7 @@ _LISTS = [(mv.BASE, _OLD_LIST), (mv.SNAPSHOT_NAME_SORT, LIST)]
 
 def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    listing = LIST if req.api_version >= mv.SNAPSHOT_NAME_SORT else _OLD_LIST
+    listing = listings.at(_LISTS, req.api_version)
     return answer.page(req, listing.fetch(req, snapshots_db.list_rows))
 
 

@@ -53,7 +53,7 @@ _LISTS = [(mv.BASE, _OLD_LIST), (mv.STRICT_BOOTABLE_FILTER, LIST)]
 
 def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    listing = LIST if req.api_version >= mv.STRICT_BOOTABLE_FILTER else _OLD_LIST
+    listing = listings.at(_LISTS, req.api_version)
     return answer.page(req, listing.fetch(req, volumes_db.list_rows, detail=detail))
 
 
