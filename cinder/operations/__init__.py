@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations: the life cycle of the rows of the journal, from the message or the poller to the end.
 
-executor.py decides which operation starts next, runner.py which service runs it, outcome.py how it
-ends.
+executor.py decides which operation starts next, runner.py runs it, claims.py says which service
+holds it, outcome.py how it ends.
 """
 from cinder.operations.executor import report
 from cinder.operations.outcome import (

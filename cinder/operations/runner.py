@@ -1,27 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The life cycle of an operation in a service: which service runs it, for how long, and how it is
-resumed.
+"""What runs the operations of a service, from a message or the poller to their handler. Which
+service holds them is for claims.py.
 
 The row in the database is authoritative and a message only a hint: messages and the poller put
 operations into the same executor. The handlers of the managers do the work.
 """
-import contextlib
 import functools
 import threading
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
-from cinder import context, exception, failures, fault_points, objects, ownership
+from cinder import context, exception, failures, objects
 from cinder.conf import CONF
 from cinder.db import journal
-from cinder.db import operations as operations_db
-from cinder.db import waiting as waiting_db
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
+from cinder.operations.claims import Claims, waits
 from cinder.operations.executor import Executor, Job
 from cinder.operations.outcome import request_context
 from cinder.operations.timers import Timers
@@ -38,11 +35,8 @@ SLACK = 0.1
 BOUNDS = {SHORT: 16, BULK: 8}
 
 
-class OperationRunner:
+class OperationRunner(Claims):
     """Run the operations of one service.
-
-    Each start of a service creates a new identity. Operations that its former process ran are so
-    distinguished from its own, and can be taken over at once.
 
     :param host: name of the service: 'host@backend', or the host of the scheduler.
     :param stage: 'schedule' or 'execute'.
@@ -60,149 +54,14 @@ class OperationRunner:
                  cluster: str | None = None, ready: Callable[[], bool] = lambda: True,
                  bounds: Mapping[str, int] | None = None,
                  kind_of: Callable[[objects.Operation], str] | None = None) -> None:
-        self.host, self.stage, self.cluster, self.ready = host, stage, cluster, ready
-        self.handlers = handlers
-        self.owner = f'{host}|{uuid.uuid4()}'
+        super().__init__(host, stage, ready)
+        self.cluster, self.handlers = cluster, handlers
         self.executor = Executor(f'{stage} {host}', bounds or BOUNDS)
         self._kind_of = kind_of or (lambda operation: VERBS[operation.verb].kind)
-        # Id of an operation that runs or is queued -> the hosts that were dead when it was found.
-        # Only the thread that handles the operation reads or writes its entry.
-        self._dead: dict[str, tuple[str, ...]] = {}
-        # Operations that this service holds, by id. The mutex protects this and the attributes
-        # below.
-        self._held: dict[str, objects.Operation] = {}
-        # Operations, by id, that could not be released because the database was unavailable.
-        self._unreleased: dict[str, objects.Operation] = {}
-        self._mutex = threading.Lock()
         self.timers = Timers(f'{stage} {host}-timers')
         self._former_life = True
-        self.has_given_up = False
         self._stopping = threading.Event()
         self._loop: threading.Thread | None = None
-
-    # ---------------------------------------------------------------------------- one operation
-    @contextlib.contextmanager
-    def claimed(self, ctxt: context.RequestContext, operation: objects.Operation,
-                step: str) -> Iterator[None]:
-        """Hold the operation while the body runs; the heartbeat renews its lease.
-
-        When the body raises an error, the operation is released to the journal, and the poller
-        finds it again.
-
-        :param step: name of the fault points around the claim.
-        :raises OperationLost: another service or thread holds the operation, it has ended, or this
-            service is not ready.
-        """
-        self._reserve(operation)
-        try:
-            with fault_points.around(step):
-                self._claim_or_give_back(ctxt, operation)
-            try:
-                with self._logged(ctxt, operation), ownership.depending_on(_Claim(self, operation)):
-                    yield
-            except exception.LockLost as exc:
-                LOG.warning('%s of %s %s stops and is released to the journal: %s', operation.verb,
-                            operation.resource_type, operation.resource_id, exc)
-                self._give_back(ctxt, operation)
-                raise
-            except exception.OperationLost:
-                raise
-            except exception.NotYet as exc:
-                self._set_aside(ctxt, operation, exc)
-                raise
-            except Exception:
-                self._give_back(ctxt, operation)
-                raise
-        finally:
-            with self._mutex:
-                self._held.pop(operation.id, None)
-
-    @contextlib.contextmanager
-    def _logged(self, ctxt: context.RequestContext,
-                operation: objects.Operation) -> Iterator[None]:
-        """Log the start and the end of an operation with the ids of its request. For an operation
-        that waits, the looks in between are not logged."""
-        what = operation.verb, operation.resource_type, operation.resource_id, self.stage
-        began = time.monotonic()
-        if not _waits(operation):
-            LOG.info('%s of %s %s begins (%s, attempt %d).', *what, operation.attempt,
-                     context=ctxt)
-        try:
-            yield
-        except exception.NotYet:
-            raise
-        except BaseException:
-            self._log_end(ctxt, what, began)
-            raise
-        self._log_end(ctxt, what, began)
-
-    @staticmethod
-    def _log_end(ctxt: context.RequestContext, what: tuple[str, ...], began: float) -> None:
-        LOG.info('%s of %s %s ends (%s, %.3f s).', *what, time.monotonic() - began, context=ctxt)
-
-    def _set_aside(self, ctxt: context.RequestContext, operation: objects.Operation,
-                   wait: exception.NotYet) -> None:
-        if waiting_db.set_aside(ctxt, operation, wait.seconds, wait.reason):
-            LOG.info('%s of %s %s waits for %s.', operation.verb, operation.resource_type,
-                     operation.resource_id, wait.reason, context=ctxt)
-
-    def _reserve(self, operation: objects.Operation) -> None:
-        """Keep the other threads of this process from the operation: in the journal they are the
-        same holder."""
-        with self._mutex:
-            if operation.id in self._held or operation.id in self._unreleased:
-                raise exception.OperationLost(operation_id=operation.id)
-            self._held[operation.id] = operation
-
-    def _claim_or_give_back(self, ctxt: context.RequestContext,
-                            operation: objects.Operation) -> None:
-        try:
-            self.claim(ctxt, operation)
-        except exception.DatabaseTrouble:
-            # Whether the claim was committed is unknown; if it was, this is the claim to release.
-            operation.fence, operation.owner = operation.fence + 1, self.owner
-            self._give_back(ctxt, operation)
-            raise
-
-    def _give_back(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
-        with self._mutex:
-            self._unreleased[operation.id] = operation
-        with contextlib.suppress(exception.CinderException):  # the poller tries again
-            self._release(ctxt)
-
-    def _release(self, ctxt: context.RequestContext) -> None:
-        """Release the operations that this service no longer runs."""
-        with self._mutex:
-            left = list(self._unreleased.values())
-        for operation in left:
-            try:
-                operations_db.release(ctxt, operation)
-            except exception.OperationLost as exc:  # another thread has released it
-                LOG.debug('Nothing to release: %s', exc)
-            with self._mutex:
-                if self._unreleased.get(operation.id) is operation:
-                    del self._unreleased[operation.id]
-
-    def claim(self, ctxt: context.RequestContext, operation: objects.Operation) -> None:
-        """Claim the operation.
-
-        Only operations that the poller found may be taken from a former process of this service:
-        the first poll runs before this process claims anything, so it cannot find operations of
-        this process.
-
-        :raises OperationLost: another service holds it, it has ended, or this service is not ready.
-        """
-        if not self.ready():
-            raise exception.OperationLost(operation_id=operation.id)
-        operations_db.claim(ctxt, operation, self.owner, CONF.operation_lease,
-                            dead=self._dead.get(operation.id, ()))
-
-    def renew(self) -> None:
-        """Renew the leases of the running operations; part of the heartbeat."""
-        with self._mutex:
-            held = tuple(self._held)
-        if held:
-            operations_db.renew(context.get_admin_context(), self.owner, CONF.operation_lease, held)
 
     # ------------------------------------------------------------------------ what comes to be run
     def submit(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -217,9 +76,7 @@ class OperationRunner:
         :param dead: hosts whose former processes no longer run anything
         :returns: whether the operation was queued
         """
-        with self._mutex:
-            held = operation.id in self._held
-        if held or self.executor.knows(operation.id):
+        if self.holds(operation) or self.executor.knows(operation.id):
             # A lease that expired while the database was unavailable is renewed, not taken over.
             return False
         key = (f'{operation.resource_type}-{operation.resource_id}'
@@ -237,7 +94,7 @@ class OperationRunner:
         try:
             # The thread may have run another operation before.
             ctxt.update_store()
-            if operation.attempt and not _waits(operation):
+            if operation.attempt and not waits(operation):
                 LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb,
                          operation.resource_type, operation.resource_id, operation.attempt + 1)
             # The resource that came with the message may have changed.
@@ -278,20 +135,6 @@ class OperationRunner:
         self.timers.stop()
         self.executor.close()
 
-    def give_up(self) -> None:
-        """Release the operations that still run, so that other services resume them at once. The
-        process is about to end."""
-        # A running operation stops before its next change of the storage, because another service
-        # may resume it.
-        self.has_given_up = True
-        with self._mutex:
-            left = list(self._held.values())
-        for operation in left:
-            LOG.warning('%s of %s %s is not finished; it is released to the journal.',
-                        operation.verb,
-                        operation.resource_type, operation.resource_id)
-            self._give_back(context.get_admin_context(), operation)
-
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
@@ -331,18 +174,6 @@ class OperationRunner:
                    for operation in found)
 
 
-class _Claim:
-    """The claim of an operation that a thread works on; a Hold of cinder.ownership."""
-
-    def __init__(self, runner: OperationRunner, operation: objects.Operation) -> None:
-        self._runner, self._operation = runner, operation
-
-    def confirm(self) -> None:
-        """:raises OperationLost: this service is stopping and has released the operation."""
-        if self._runner.has_given_up:
-            raise exception.OperationLost(operation_id=self._operation.id)
-
-
 class Messages:
     """RPC endpoint with one message for each verb that a runner handles. It puts the operation into
     the executor, so no RPC thread works or waits."""
@@ -356,10 +187,6 @@ class Messages:
     def _submit(runner: OperationRunner, ctxt: context.RequestContext,
                 operation: objects.Operation, **resource: objects.CinderObject) -> None:
         runner.submit(ctxt, operation, resource.get(operation.resource_type))
-
-
-def _waits(operation: objects.Operation) -> bool:
-    return operations_db.WAITING in (operation.arguments or {})
 
 
 # ------------------------------------------------------------------------------------- handlers
