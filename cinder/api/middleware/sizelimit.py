@@ -35,7 +35,7 @@ class LimitedReader:
         most = self.limit + 1
         try:
             data = self.stream.read(most if size is None or size < 0 else min(size, most))
-        except (OSError, ValueError) as exc:
+        except Exception as exc:  # each server has errors of its own
             raise exception.Invalid(_('The body of the request is incomplete.')) from exc
         self.limit -= len(data)
         if self.limit < 0:

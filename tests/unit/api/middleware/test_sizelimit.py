@@ -45,7 +45,8 @@ def test_chunked():
     assert status == ['413']
 
 
-@pytest.mark.parametrize('error', [TimeoutError('timed out'), ValueError('chunk'), OSError()])
+@pytest.mark.parametrize('error', [TimeoutError('timed out'), ValueError('chunk'), OSError(),
+                                   Exception('the server has errors of its own')])
 @pytest.mark.parametrize('environ', [{'CONTENT_LENGTH': '9'},
                                      {'HTTP_TRANSFER_ENCODING': 'chunked'}])
 def test_a_body_that_does_not_come_whole_is_the_callers_fault(error, environ):
