@@ -6,7 +6,6 @@ Which one a daemon has, its operator says with the option concurrency_backend; c
 Programs that are no daemons have native threads, whatever the option says.
 """
 import importlib
-import os
 import select
 import sys
 import types
@@ -36,12 +35,12 @@ def use(backend: str) -> None:
 
     :param backend: one of BACKENDS
     """
-    # oslo.messaging imports eventlet even where nothing uses it; what that takes for nothing is in
-    # eventlet_backend.
-    os.environ.setdefault('EVENTLET_NO_GREENDNS', 'yes')
+    # oslo.messaging imports eventlet even where nothing uses it, and eventlet warns of itself. Here
+    # it loads less; and a native thread that is the first to import it could never be joined.
     warnings.filterwarnings('ignore', message='\nEventlet is deprecated')
+    eventlet_backend = _eventlet()
     if backend == EVENTLET:
-        _eventlet().patch()
+        eventlet_backend.patch()
     # Of oslo.service, whose services, timers and signals are then made of the same threads.
     from oslo_service import backend as library
     library.init_backend(library.BackendType(backend))

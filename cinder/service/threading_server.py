@@ -34,16 +34,16 @@ ACCEPT_PAUSE = 0.5
 LONGEST_LINE = 8190
 MOST_HEADERS = 100
 
-# Errors of gunicorn for a rejected request -> response.
-REFUSALS: tuple[tuple[type[Exception], int, str | None], ...] = (
-    (http.errors.LimitRequestLine, 414, _('The request line is longer than %d bytes.')
+# Errors of gunicorn for a rejected request, a part of their text -> response.
+REFUSALS: tuple[tuple[type[Exception], str, int, str | None], ...] = (
+    (http.errors.LimitRequestLine, '', 414, _('The request line is longer than %d bytes.')
      % LONGEST_LINE),
-    (http.errors.LimitRequestHeaders, 431, _('The headers of the request are too long or too '
-                                             'many.')),
-    (http.errors.UnsupportedTransferCoding, 501, None),
-    (http.errors.ExpectationFailed, 417, None),
-    (http.errors.ParseException, 400, _('This is not an HTTP request.')),
-    (ssl.SSLError, 400, _('This is not an HTTPS request.')),
+    (http.errors.LimitRequestHeaders, 'size', 400, _('A header of the request is too long.')),
+    (http.errors.LimitRequestHeaders, '', 431, _('The request has too many headers.')),
+    (http.errors.UnsupportedTransferCoding, '', 501, None),
+    (http.errors.ExpectationFailed, '', 417, None),
+    (http.errors.ParseException, '', 400, _('This is not an HTTP request.')),
+    (ssl.SSLError, '', 400, _('This is not an HTTPS request.')),
 )
 server_options.register(CONF)
 
@@ -230,8 +230,8 @@ class Worker(base_async.AsyncWorker):
 
     def handle_error(self, req: Any, client: 'Connection', addr: Any, exc: BaseException) -> None:
         """Answer a malformed request, or one that the application failed to answer."""
-        code, message = next(((code, message) for kind, code, message in REFUSALS
-                              if isinstance(exc, kind)), (500, None))
+        code, message = next(((code, message) for kind, words, code, message in REFUSALS
+                              if isinstance(exc, kind) and words in str(exc)), (500, None))
         if code == 500:
             LOG.error('A request of %s failed.', addr[0], exc_info=exc)
         else:

@@ -30,6 +30,14 @@ def gone(pid: int) -> bool:
         return True
 
 
+def silence(pid: int) -> None:
+    """Have none of its threads do anything until SIGCONT; they run on until one sees the signal."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: all(path.read_text().rpartition(')')[2].split()[0] == 'T'
+                           for path in pathlib.Path(f'/proc/{pid}/task').glob('*/stat')),
+               SECONDS, f'process {pid} to stand still', pause=0.001)
+
+
 def sleeps(pid: int) -> int:
     """How often the process went to sleep until now (proc(5), status)."""
     return int(re.search(r'^voluntary_ctxt_switches:\s+(\d+)', pathlib.Path(
@@ -78,11 +86,11 @@ def test_workers_count_the_requests_of_a_project_together(daemon):
     ask = f'/v3/{PROJECT}/extensions'
     one, other = api.children()
     for silent in one, other:
-        os.kill(silent, signal.SIGSTOP)
+        silence(silent)
         assert [api.ask(ask)[0] for _ in range(2)] == [200, 200]
         os.kill(silent, signal.SIGCONT)
     for silent in one, other:
-        os.kill(silent, signal.SIGSTOP)
+        silence(silent)
         assert api.ask(ask)[0] == 429
         os.kill(silent, signal.SIGCONT)
         # The worker that takes its place does not begin with full buckets.
