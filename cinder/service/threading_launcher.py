@@ -17,7 +17,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from oslo_config import cfg
 from oslo_service import service, systemd
@@ -26,7 +26,7 @@ LOG = logging.getLogger(__name__)
 
 # Seconds between two checks for ended workers, in addition to the signal.
 LOOK = 5
-_NAMES = ('SIGTERM', 'SIGHUP', 'SIGINT', 'SIGALRM')
+_NAMES = ('SIGTERM', 'SIGHUP', 'SIGINT')
 _NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
@@ -37,21 +37,21 @@ class Signals:
     """
 
     def __init__(self, *numbers: int) -> None:
+        self._numbers = frozenset(numbers)
         self._caught: deque[int] = deque()
         self._awake, self._wake = os.pipe()
         for end in (self._awake, self._wake):
             os.set_blocking(end, False)
+        # The number is written when the signal comes: a handler in Python runs only when the main
+        # thread is back from what it waits in.
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in numbers:
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: object) -> None:
-        self._caught.append(number)
-        self.wake()
+            signal.signal(number, _take_note)
 
     def wake(self) -> None:
         """Make next() return; any thread may call it."""
         with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
-            os.write(self._wake, b'.')
+            os.write(self._wake, bytes(1))
 
     def next(self, seconds: float | None = None, *others: int) -> int | None:
         """Return the oldest queued signal, or None if something else happened.
@@ -61,12 +61,19 @@ class Signals:
         """
         if not self._caught and self._awake in select.select(
                 [self._awake, *others], [], [], seconds)[0]:
-            os.read(self._awake, 1000)
+            self._caught.extend(number for number in os.read(self._awake, 1000)
+                                if number in self._numbers)
         return self._caught.popleft() if self._caught else None
 
     def close(self) -> None:
+        """Take no more."""
+        signal.set_wakeup_fd(-1)
         for end in (self._awake, self._wake):
             os.close(end)
+
+
+def _take_note(_number: int, _frame: object) -> None:
+    """The number is written already."""
 
 
 @contextlib.contextmanager
@@ -96,19 +103,18 @@ class _Launcher:
         for server in self._services:
             server.reset()
 
-    def _limit_stop(self) -> None:
-        """Set SIGALRM for a stop that takes too long, and let a second Ctrl-C end it. A second
-        SIGTERM does not: a service manager sends it to all processes, and so does the parent.
-        """
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if hasattr(signal, 'SIGALRM'):
-            signal.signal(signal.SIGALRM, self._give_up)
-            signal.alarm(self._conf.graceful_shutdown_timeout)
+    def _stop_in_time(self, is_over: Callable[[float | None], bool]) -> None:
+        """End the process if a stop exceeds its time limit, or at a second Ctrl-C. A second SIGTERM
+        has no effect: a service manager sends it to all processes, and so does the parent.
 
-    def _give_up(self, *_args: object) -> None:
-        LOG.info('Graceful shutdown timeout exceeded, instantaneous exiting')
-        os._exit(1)
+        :param is_over: waits for so many seconds at most, or for a signal; whether all is stopped
+        """
+        limit = self._conf.graceful_shutdown_timeout
+        deadline = time.monotonic() + limit if limit else None
+        while not is_over(None if deadline is None else max(0, deadline - time.monotonic())):
+            if deadline is not None and time.monotonic() >= deadline:
+                LOG.info('Graceful shutdown timeout exceeded, instantaneous exiting')
+                os._exit(1)
 
 
 class SingleProcessLauncher(_Launcher):
@@ -125,7 +131,7 @@ class SingleProcessLauncher(_Launcher):
         self._parent = parent
         self._signals = Signals(*_NUMBERS)
         self._status: int | None = None
-        self._stopping = False
+        self._stopping = self._over = False
 
     def launch_service(self, server: service.ServiceBase, workers: int | None = 1) -> None:
         """Start a service.
@@ -162,11 +168,25 @@ class SingleProcessLauncher(_Launcher):
             elif self._status is None and self._has_no_parent():
                 LOG.info('Parent process has died unexpectedly, exiting')
                 self._status = 1
-        self._limit_stop()
-        self.stop()
-        for server in self._services:
-            server.wait()
+        threading.Thread(target=self._stop_all, name='stop', daemon=True).start()
+        self._stop_in_time(self._is_over)
         return self._status or 0
+
+    def _stop_all(self) -> None:
+        try:
+            self.stop()
+            for server in self._services:
+                server.wait()
+        except Exception:
+            LOG.exception('A service cannot stop.')
+        finally:
+            self._over = True
+            self._signals.wake()
+
+    def _is_over(self, seconds: float | None) -> bool:
+        if not self._over and self._signals.next(seconds) == signal.SIGINT:
+            os._exit(1)
+        return self._over
 
     def _handle(self, number: int) -> None:
         if number == signal.SIGINT and not self._drains_at_interrupt:
@@ -176,7 +196,7 @@ class SingleProcessLauncher(_Launcher):
         LOG.info('Caught %s, handling', name)
         if name == 'SIGHUP' and service._is_daemon():
             self._reload()
-        elif name != 'SIGALRM':
+        else:
             self._stopping = True
 
     def _has_no_parent(self) -> bool:
@@ -312,15 +332,19 @@ class ProcessLauncher(_Launcher):
 
     def stop(self) -> None:
         """Stop the workers, and wait for all of them."""
-        self._limit_stop()
         for server in self._services:
             server.stop()
         self._tell_workers(signal.SIGTERM)
         running = sum(len(workers.pids) for workers in self._all)
         LOG.info('Waiting on %d children to exit', running)
-        while any(workers.pids for workers in self._all):
-            self._signals.next(LOOK)
+        self._stop_in_time(self._is_over)
+
+    def _is_over(self, seconds: float | None) -> bool:
+        if any(workers.pids for workers in self._all):
+            if self._signals.next(LOOK if seconds is None else min(seconds, LOOK)) == signal.SIGINT:
+                os._exit(1)
             self._reap(respawn=False)
+        return not any(workers.pids for workers in self._all)
 
 
 def launch(conf: cfg.ConfigOpts, server: service.ServiceBase, workers: int | None = 1,

@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent import futures
 from datetime import timedelta
 from typing import Any
@@ -127,7 +127,8 @@ class Worker(base_async.AsyncWorker):
                  tls: ssl.SSLContext | None) -> None:
         super().__init__(0, os.getppid(), [listener], None, 0, _options(tls), _Log())
         self.tmp.close()  # the parent of gunicorn would use it to detect dead workers
-        self.wsgi = app
+        self.wsgi = self._call
+        self._app = app
         self._name, self._listener, self._tls = name, listener, tls
         number = CONF.wsgi_default_pool_size
         self._threads = futures.ThreadPoolExecutor(number, thread_name_prefix='http')
@@ -218,6 +219,13 @@ class Worker(base_async.AsyncWorker):
             self._idle.discard(self._local.client)
 
     # ----------------------------------------------------------------------------------- requests
+    def _call(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        answer = self._app(environ, start_response)
+        if not self.alive:
+            # Nothing is sent yet; gunicorn asked only before.
+            start_response.__self__.force_close()
+        return answer
+
     def handle_request(self, listener_name: Any, req: Any, sock: 'Connection', addr: Any) -> bool:
         """Answer a request.
 

@@ -28,10 +28,12 @@ from tools.bench import (  # noqa: E402
     report,
     rights,
     sizes,
+    threads,
 )
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
-PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd')
+PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd',
+         'threads')
 
 
 def arguments() -> argparse.Namespace:
@@ -76,7 +78,9 @@ def main() -> int:
             databases.started(SERVERS[args.database], folder / args.database))
         if 'crowd' in parts:
             figures += crowd.measure(server, broker, folder)
-        if parts == ['crowd']:
+        if 'threads' in parts:
+            figures += threads.measure(server, folder)
+        if not set(parts) - {'crowd', 'threads'}:
             report.show(_title(args), figures, args.rst)
             return 0
         # The intervals of production, and room for all that is created.
