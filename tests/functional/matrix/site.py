@@ -27,6 +27,7 @@ from cinder.objects.base import CinderObjectSerializer
 from cinder.operations import runner as runner_module
 from cinder.rpc import client as rpc_client
 from cinder.scheduler import manager as scheduler_module
+from cinder.scheduler import steps
 from cinder.volume import configuration
 from cinder.volume import manager as manager_package
 from cinder.volume.data import image_upload, nova_swap
@@ -413,7 +414,7 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
     patch.setattr(nova_swap, 'BEGIN_SECONDS', 0.2)
     patch.setattr(locks, 'LOCK_SECONDS', 0.02)
     patch.setattr(calls, 'WAIT_SHARE', 0.0005)
-    patch.setattr(scheduler_module, 'PAUSES', (0.01,))
+    patch.setattr(steps, 'PAUSES', (0.01,))
     try:
         site.start()
         yield site
