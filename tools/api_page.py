@@ -13,11 +13,12 @@ HEAD = """\
 API
 ===
 
-Every operation below ``/v3`` or ``/v3/{{project_id}}``, microversions {first} to {last}. The same,
-with all bodies and parameters, is at ``/v3/openapi.json`` of a running service and printed by
-``tools/openapi``.
+All operations below ``/v3`` or ``/v3/{{project_id}}``, microversions {first} to {last}.
+``/v3/openapi.json`` of a running service has them with all bodies and parameters;
+``tools/openapi`` prints the same.
 
-Besides the codes in the tables any request may be answered {always}; one with a body also {body}.
+In addition to the codes in the tables, any request may be answered with {always}, and a request
+with a body with {body}.
 """
 SHARED = openapi.ALWAYS | openapi.WITH_BODY
 

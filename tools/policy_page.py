@@ -15,19 +15,20 @@ HEAD = """\
 Policies
 ========
 
-Who may do what. Each operation of the API asks one or more rules; a rule is known by its name, and
-has a default that a line in ``/etc/cinder/policy.yaml`` replaces::
+Each operation of the API checks one or more rules. A rule has a name and a default, which a line
+in ``/etc/cinder/policy.yaml`` replaces::
 
     "volume:create_snapshot": "rule:admin_api or (role:keeper and project_id:%(project_id)s)"
 
-``tox -e genpolicy`` writes ``etc/cinder/policy.yaml.sample``: every rule, each commented out.
-[oslo_policy] ``policy_file`` and ``policy_dirs`` say where the files are. A change is in force two
-seconds later, without a restart. A file that cannot be meant so (no YAML table, a check that cannot
-be read, a rule that refers to itself) stops the start of cinder-api with one line; one that becomes
-so later is told in the log, and the rules before it stay.
+``tox -e genpolicy`` writes ``etc/cinder/policy.yaml.sample`` with every rule, commented out. The
+options ``policy_file`` and ``policy_dirs`` of ``[oslo_policy]`` name the files. A change takes
+effect two seconds later, without a restart. A file with an error (no YAML table, a check that
+cannot be parsed, a rule that refers to itself) ends cinder-api at its start with one line. If a
+file gets an error later, the error is logged and the former rules stay in effect.
 
-What does not belong to the caller's project is answered like what does not exist, 404. Whoever sees
-a thing but may not do to it what he asks gets 403, as does whoever may not ask at all.
+A resource of another project is answered with 404, like one that does not exist. A caller that
+can see a resource, but may not do what was requested, gets 403. A caller that may not use the
+operation at all gets 403 too.
 
 Roles
 -----
@@ -36,39 +37,41 @@ Roles
    :header-rows: 1
    :widths: 20 80
 
-   * - By default
-     - passes
+   * - Default
+     - Allowed
    * - reader
-     - with the role ``reader`` in the project of the thing: sees what the project has
+     - the role ``reader`` in the project of the resource: to read the resources of the project
    * - member
-     - with the role ``member`` there (it implies ``reader``): makes, changes and deletes it
+     - the role ``member`` in the project (it implies ``reader``): to create, change and delete them
    * - admin
-     - with the role ``admin`` in any project: everything, in all projects
+     - the role ``admin`` in any project: all operations, in all projects
 
-Keystone's ``manager`` implies ``member`` and is no more than that here. No rule asks for the role
-``service`` by default, so whoever has that alone gets 403 where a rule is asked, for lists too:
-what counts is the second token of a request, by which a service says that a user's request comes
-through it (X-Service-Token). Only with it may an attachment be removed that a server uses; the
-roles that it takes are [keystone_authtoken] ``service_token_roles``. A service that shall see or do
-more by itself needs ``admin``, as it did before there was a role ``service``.
+The role ``manager`` of Keystone implies ``member`` and allows nothing more here. No default rule
+requires the role ``service``, so a token with only that role gets 403 from every rule, also for
+lists. A service is identified by the second token of a request (``X-Service-Token``), with which
+it forwards the request of a user. Only with that token can an attachment be deleted that a server
+uses; it needs one of the roles in ``[keystone_authtoken] service_token_roles``. A service that
+needs more rights of its own needs the role ``admin``, as before the role ``service`` existed.
 
-A token has to be for a project. Tokens for the system or a domain pass no rule of the table,
-whatever their roles: operators use the role ``admin`` in a project. They open only what asks no
-rule: limits, zones, group types, resource filters, extensions, and a list of attachments that is
-empty. ``tests/functional/test_tenants.py`` asks every operation with them.
+A token must have the scope of a project. Tokens for the system or a domain pass no rule of the
+table, with any role: operators use the role ``admin`` in a project. Such tokens can only be used
+for operations without a rule: limits, zones, group types, resource filters, extensions.
+``tests/functional/test_tenants.py`` sends every operation with them.
 
-Rules had other defaults before Xena: whoever had any role in a project was its owner. With
-[oslo_policy] ``enforce_new_defaults`` off they hold besides those of the table. Rules that were
-divided since are still found by their old names, and the log tells the new ones.
+Before Xena the rules had other defaults: any role in a project made its user an owner. If
+``[oslo_policy] enforce_new_defaults`` is off, the old defaults apply in addition to those of the
+table. Rules that have been divided since are still found by their old names, and the log has the
+new names.
 
-Servers that decide
--------------------
+Rules on another server
+-----------------------
 
-A check ``http:URL`` or ``https:URL`` has a server decide, which allows by answering ``True`` and
-refuses by anything else. When it cannot be asked, or a check of another library fails, the answer
-is 503 with ``Retry-After`` and nothing is done: a refusal would let everybody pass behind a
-``not``. The API waits for it [oslo_policy] ``remote_timeout`` seconds (60), with each request that
-asks the rule; 5 is enough for a server nearby.
+A check ``http:URL`` or ``https:URL`` asks a server, which allows the operation with the answer
+``True`` and refuses it with any other answer. If the server does not answer, or if a check of
+another library fails, the request is answered 503 with ``Retry-After``, because a refusal would
+allow the operation behind a ``not``. The API waits up to ``[oslo_policy] remote_timeout`` seconds
+(60) for the server, with each request that checks the rule; 5 is enough for a server in the same
+network.
 """
 WORDS = {ADMIN: 'admin', MEMBER: 'member', READER: 'reader'}
 
@@ -78,14 +81,14 @@ def page() -> str:
     parts = [HEAD]
     for module in policies.MODULES:
         title = module.__name__.rpartition('.')[2].replace('_', ' ').capitalize()
-        title = 'What rules are made of' if module is policies.base else title
+        title = 'Basic rules' if module is policies.base else title
         parts += [f'{title}\n{"-" * len(title)}\n', _table(module)]
     return '\n'.join(parts)
 
 
 def _table(module: types.ModuleType) -> str:
     lines = ['.. list-table::', '   :header-rows: 1', '   :widths: 35 15 50', '',
-             '   * - Rule', '     - Default', '     - What for']
+             '   * - Rule', '     - Default', '     - Purpose']
     for rule in module.list_rules():
         lines += [f'   * - ``{rule.name}``{_old(rule)}',
                   f'     - {WORDS.get(rule.check_str, f"``{rule.check_str}``")}',

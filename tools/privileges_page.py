@@ -14,9 +14,9 @@ PAGE = """\
 What runs as root
 =================
 
-Only ``cinder-volume`` does anything as root, and only through the functions below. They run in a
-helper process for each context, which the first use starts; a service that is root itself needs no
-helper.
+Only ``cinder-volume`` runs code as root, and only through the functions below. They run in one
+helper process for each context, which is started at the first use; a service that runs as root
+needs no helper.
 
 Entry points
 ------------
@@ -26,9 +26,9 @@ Entry points
 Programs
 --------
 
-No other program is started, none through a shell, and only the variables {environment} are handed
-on. One that runs as root starts with the capabilities of its row in its bounding set, so that
-neither it nor its children have others. Those of LVM are for: {reasons}.
+No other program is started, and none through a shell. Only the variables {environment} are passed
+to a program. A program that runs as root has only the capabilities of its row in its bounding
+set, so neither the program nor its children have others. Reasons for those of LVM: {reasons}.
 
 {programs}
 """
