@@ -35,22 +35,22 @@ get = _attachments.get
 
 
 def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.VolumeAttachment]:
-    """The attachments that a volume has, oldest first."""
+    """Return the attachments of a volume, oldest first."""
     with session.reader(ctxt) as conn:
         return on_connection(conn, volume_id)
 
 
 def connected_volumes(ctxt: RequestContext) -> set[str]:
-    """The ids of the volumes that have an attachment with a connector."""
+    """Return the ids of the volumes that have an attachment with a connector."""
     with session.reader(ctxt) as conn:
         return set(conn.execute(sa.select(_T.c.volume_id).where(
             _T.c.deleted == sa.false(), _T.c.connector.is_not(None))).scalars())
 
 
 def of_gone_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[str, str]]:
-    """(id, volume id) of the attachments whose volume is deleted.
+    """Return (id, volume id) of the attachments whose volume is deleted.
 
-    :param volume_ids: selects the volumes that are meant, deleted ones too.
+    :param volume_ids: SELECT of the volumes to check, including deleted ones.
     """
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(_T.c.id, _T.c.volume_id).join(
@@ -61,15 +61,15 @@ def of_gone_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[s
 
 
 def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
-    """for_volume() for a caller that is reading already."""
+    """Return the result of for_volume() for a caller with an open connection."""
     rows = query.as_dicts(conn.execute(_ON_VOLUME, {'volume_id': volume_id}))
     return [objects.VolumeAttachment.from_row(row) for row in rows]
 
 
 def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[dict]]:
-    """Volume id -> what the answers of volumes show of its finished attachments.
+    """Return volume id -> finished attachments, in the form of responses.
 
-    :param ids: {'ids': the volumes' ids, joined with commas}.
+    :param ids: {'ids': the ids of the volumes, joined with commas}.
     """
     found: dict[str, list[dict]] = {}
     for row in query.as_dicts(conn.execute(_ATTACHED, ids)):
@@ -78,7 +78,7 @@ def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[d
 
 
 def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.VolumeAttachment:
-    """Insert an attachment; its project is the volume's."""
+    """Insert an attachment in the project of its volume."""
     owner = sa.select(_VOLUMES.c.project_id).where(
         _VOLUMES.c.id == values['volume_id']).scalar_subquery()
     return _attachments.insert(ctxt, {**values, 'project_id': owner})
@@ -89,8 +89,8 @@ def update(ctxt: RequestContext, attachment_id: str, values: Mapping[str, object
            expected: Mapping[str, object] | None = None) -> None:
     """Change columns.
 
-    :param expected: values that the row must have, else InvalidAttachment is raised.
-    :raises VolumeAttachmentNotFound: there is no such attachment.
+    :param expected: values that the row must have, otherwise InvalidAttachment is raised.
+    :raises VolumeAttachmentNotFound: the attachment does not exist.
     """
     if changes.compare_and_swap(ctxt, _T, attachment_id, expected or {}, values):
         return
@@ -105,9 +105,9 @@ def update(ctxt: RequestContext, attachment_id: str, values: Mapping[str, object
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, attachment_id: str, unconnected: bool = False) -> bool:
-    """Mark an attachment as deleted; False when it was already.
+    """Mark an attachment as deleted; return False if it was deleted already.
 
-    :param unconnected: only while it is a mere reservation; else False as well.
+    :param unconnected: only delete a reservation; return False for another attachment.
     """
     where = [_T.c.id == attachment_id]
     if unconnected:

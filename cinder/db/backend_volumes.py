@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The volumes of one back end: which they are, how much room they have, what they are called there.
-"""
+"""The SQL of the volumes of one back end: their list, their capacity, their names on the
+storage."""
 import functools
 from collections.abc import Iterable
 
@@ -16,12 +16,12 @@ _ALIVE = sa.select(*_T.c).where(_T.c.deleted == sa.false())
 
 
 def is_at(column: sa.Column, name: object) -> filters.Condition:
-    """The column names this host, back end or cluster, or any pool of it."""
+    """Return the condition: the column has this host, back end or cluster, or a pool of it."""
     return sa.or_(column == str(name), functions.begins(column, f'{name}#'))
 
 
 def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
-    """Whether a volume is called by this id on the storage."""
+    """Return whether a volume has this id on the storage."""
     mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(
@@ -29,7 +29,7 @@ def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
 
 
 def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
-    """The host of the volume that is called by this id on the storage; None: there is none."""
+    """Return the host of the volume that has this id on the storage; None: there is none."""
     mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.host).where(
@@ -38,10 +38,10 @@ def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
 
 def on_backend(ctxt: RequestContext, host: str | None = None, cluster: str | None = None,
                statuses: Iterable[str] | None = None) -> list[objects.Volume]:
-    """All volumes of a back end, without metadata, attachments and type: one statement.
+    """Return all volumes of a back end, without metadata, attachments and type.
 
     :param host: 'host@backend', with all its pools.
-    :param cluster: cluster of the back end; then those of all its hosts.
+    :param cluster: cluster of the back end; includes the volumes of all its hosts.
     """
     statement = _ALIVE.where(_of_backend(host, cluster))
     if statuses is not None:
@@ -52,14 +52,14 @@ def on_backend(ctxt: RequestContext, host: str | None = None, cluster: str | Non
 
 
 def _not_extended() -> list[filters.Condition]:
-    """Volumes that keep room for a growth which no operation is about."""
+    """Return conditions for volumes with reserved growth but without an extend operation."""
     return [_T.c.deleted == sa.false(), _T.c.growth != 0, ~sa.exists().where(
         _OPERATIONS.c.resource_id == _T.c.id, _OPERATIONS.c.verb == 'volume.extend',
         _OPERATIONS.c.state.in_(('queued', 'running')))]
 
 
 def growing_alone(ctxt: RequestContext, host: str | None, cluster: str | None) -> dict[str, int]:
-    """Id -> GiB that a volume of a back end keeps for a growth which no operation is about."""
+    """Return id -> reserved growth in GiB of volumes without an extend operation."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(_T.c.id, _T.c.growth).where(
             *_not_extended(), _of_backend(host, cluster)).order_by(_T.c.id)).all()
@@ -68,8 +68,7 @@ def growing_alone(ctxt: RequestContext, host: str | None, cluster: str | None) -
 
 @session.retry_on_deadlock
 def stop_growth(ctxt: RequestContext, volume_id: str) -> bool:
-    """Give back what a volume keeps for a growth, unless an operation is about it; whether it did.
-    """
+    """Clear the growth of a volume without an extend operation; return whether it had one."""
     return bool(changes.update_where(ctxt, _T, [_T.c.id == volume_id, *_not_extended()],
                                      {'growth': 0}))
 
@@ -81,14 +80,14 @@ def _of_backend(host: str | None, cluster: str | None) -> filters.Condition:
 
 
 def ids_on_backend(host: str | None, cluster: str | None) -> sa.Select:
-    """SELECT of the ids of a back end's volumes, for the modules of what hangs on volumes."""
+    """Return a SELECT of the ids of the volumes of a back end, for modules of their resources."""
     return sa.select(_T.c.id).where(_of_backend(host, cluster))
 
 
 def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None) -> dict[str, int]:
-    """Pool name -> GiB that the volumes of a back end have together, growth included.
+    """Return pool name -> GiB of the volumes of a back end, including growth.
 
-    The key is '' for volumes whose host names no pool.
+    The key is '' for volumes whose host has no pool.
     """
     with session.reader(ctxt) as conn:
         rows = conn.execute(
@@ -102,10 +101,10 @@ def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None
 
 
 def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
-    """Let a cluster have the volumes of a host that joined it; returns how many were not in it."""
+    """Add the volumes of a host to the cluster that it joined; return the number of changes."""
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
 def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
-    """Have the volumes of a host in no cluster any more; returns how many were in one."""
+    """Remove the volumes of a host from their cluster; return the number of changes."""
     return changes.take_out_of_cluster(ctxt, _T, host)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of backups: rows to render, objects to work with, and their changes of state."""
+"""The SQL of backups: rows for responses, objects, and their transitions."""
 import datetime
 from collections.abc import Mapping
 
@@ -34,9 +34,9 @@ class _Backups(resource.Resource[objects.Backup]):
 
     def create(self, ctxt: RequestContext, values: Mapping[str, object],
                metadata: pairs.Values | None = None) -> objects.Backup:
-        """Insert a backup; an id is made unless the values hold one.
+        """Insert a backup; an id is generated unless the values have one.
 
-        Without a data_timestamp among the values it holds the data of this moment.
+        The default of data_timestamp is the current time.
         """
         return super().create(ctxt, {'data_timestamp': session.utcnow(), **values}, metadata)
 
@@ -61,10 +61,10 @@ set_metadata = _METADATA.set
 
 def newest_available(ctxt: RequestContext, project_id: str, volume_id: str,
                      before: datetime.datetime | None = None) -> objects.Backup | None:
-    """The usable backup of a volume with the newest data, without metadata.
+    """Return the available backup of a volume with the newest data, without metadata.
 
-    :param project_id: whose backups count.
-    :param before: only data older than this moment counts.
+    :param project_id: only backups of this project.
+    :param before: only backups with data older than this time.
     """
     where = [_T.c.volume_id == volume_id, _T.c.deleted == sa.false(),
              _T.c.project_id == project_id, _T.c.status == 'available',
@@ -78,7 +78,7 @@ def newest_available(ctxt: RequestContext, project_id: str, volume_id: str,
 
 
 def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[str]:
-    """Ids of the backups that build on one; no more than `limit`."""
+    """Return the ids of up to `limit` backups that depend on a backup."""
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_T.c.id).where(
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How rows are made and changed: insert, compare-and-swap, soft delete, upsert."""
+"""Writes rows: insert, compare-and-swap, soft delete, upsert."""
 import functools
 import importlib
 import uuid
@@ -16,14 +16,14 @@ _OPERATIONS = models.Operation.__table__
 
 
 def with_id(values: Mapping[str, object]) -> dict[str, object]:
-    """The values with a new id, unless they have one."""
+    """Return the values with a new id, unless they have one."""
     return {'id': str(uuid.uuid4()), **values}
 
 
 def insert(conn: sa.Connection, table: sa.Table, values: Mapping[str, object]) -> dict:
-    """Insert a row; its values with what the database and the models added.
+    """Insert a row; return its values, including those that the database and the models add.
 
-    One statement where the engine can return the time it stored, else two.
+    One statement if the engine can return the time that it stored, otherwise two.
     """
     statement = _insert(table, conn.dialect.insert_returning)
     computed = {name: value for name, value in values.items()
@@ -49,7 +49,7 @@ def _insert(table: sa.Table, returning: bool) -> sa.Insert:
 
 def compare_and_swap(ctxt: RequestContext, table: sa.Table, row_id: object,
                      expected: Mapping[str, object], values: Mapping[str, object]) -> bool:
-    """Change a row that has the expected values, in one UPDATE; whether it had them.
+    """Change a row if it has the expected values, with one UPDATE; return whether it had them.
 
     :param expected: column -> value, or a list or tuple of allowed values.
     """
@@ -65,8 +65,8 @@ def compare_and_swap(ctxt: RequestContext, table: sa.Table, row_id: object,
 
 
 def include_in_cluster(ctxt: RequestContext, table: sa.Table, host: str, cluster: str) -> int:
-    """Write the cluster, with the pool behind it, into the rows of a back end that are not in it
-    yet; how many there were.
+    """Set the cluster, with the pool of the host appended, in the rows of a back end that are not
+    in it; return the number of changes.
 
     :param host: 'host@backend'
     :param cluster: 'cluster@backend'
@@ -78,7 +78,7 @@ def include_in_cluster(ctxt: RequestContext, table: sa.Table, host: str, cluster
 
 
 def take_out_of_cluster(ctxt: RequestContext, table: sa.Table, host: str) -> int:
-    """Remove the cluster from the rows of a back end; how many had one.
+    """Remove the cluster from the rows of a back end; return the number of changes.
 
     :param host: 'host@backend'
     """
@@ -92,10 +92,10 @@ def _of_host(table: sa.Table, host: str) -> Condition:
 
 def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
                  values: Mapping[str, object]) -> int:
-    """UPDATE the rows that fulfil all conditions; how many there were.
+    """Change the rows that match all conditions; return their number.
 
-    The values are assigned in the given order, which MySQL goes by: a value may refer to a
-    column that a later one changes.
+    The values are assigned in the given order, as MySQL does: a value may refer to a column that a
+    later one changes.
     """
     computed = {name: value for name, value in values.items()
                 if isinstance(value, sa.ClauseElement)}
@@ -112,8 +112,8 @@ def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Conditio
 @functools.lru_cache(512)
 def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], ...],
             ) -> sa.Update:
-    """UPDATE of columns to something computed or, where that is None, to the parameter :set_NAME;
-    it costs as much to make as to execute, and there are few."""
+    """Return an UPDATE that sets columns to an expression or, if that is None, to the parameter
+    :set_NAME; cached, because compiling takes as long as executing."""
     ordered = [(table.c[name], sa.bindparam(f'set_{name}', type_=table.c[name].type)
                 if value is None else value) for name, value in values]
     if 'updated_at' not in dict(values):
@@ -123,9 +123,9 @@ def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], 
 
 def fail(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: str,
          idle: bool) -> list[dict]:
-    """Put the rows of the status `meanwhile` among `members` in error; returns them as they were.
+    """Set the rows among `members` in the status `meanwhile` to error; return the former rows.
 
-    :param idle: leave out those that an operation of their own is about.
+    :param idle: exclude those with an operation of their own.
     """
     where = [members, table.c.deleted == sa.false(), table.c.status == meanwhile]
     if idle:
@@ -142,24 +142,24 @@ def fail(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: s
 
 def soft_delete(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
                 **values: object) -> int:
-    """Mark rows as deleted; how many there were."""
+    """Mark rows as deleted; return their number."""
     return update_where(ctxt, table, [table.c.deleted == sa.false(), *where],
                         {**values, 'deleted': True, 'deleted_at': session.utcnow()})
 
 
 @functools.cache
 def _insert_of(dialect: str) -> Callable[[sa.Table], Any]:
-    """The INSERT of a dialect; each is megabytes, and a process needs one."""
+    """Return the INSERT of a dialect, imported on demand: each takes megabytes."""
     name = {'mariadb': 'mysql'}.get(dialect, dialect)
     return importlib.import_module(f'sqlalchemy.dialects.{name}').insert
 
 
 def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]],
            key: Sequence[str], keep: Sequence[str] = ()) -> None:
-    """Insert rows, or change those whose key is there already, in one statement.
+    """Insert rows, or change those whose key exists, with one statement.
 
     :param key: columns of a unique constraint; all rows have the same columns.
-    :param keep: columns that a row which is there already keeps.
+    :param keep: columns that existing rows keep.
     """
     if not rows:
         return

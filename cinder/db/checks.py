@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether [database] can be used, asked without connecting. What only the server can tell is left
-to wait_for_database()."""
+"""Checks whether [database] can be used, without connecting. wait_for_database() checks the server.
+"""
 
 import importlib.metadata
 import os
@@ -20,7 +20,7 @@ from cinder.db import engines
 
 
 class _Driver(NamedTuple):
-    """What SQLAlchemy calls a driver, the package that has it, and our extra that brings it."""
+    """A driver of SQLAlchemy, the package that has it, and the extra of cinder that installs it."""
 
     name: str
     package: str = ''
@@ -35,12 +35,12 @@ _DRIVERS = {
 }
 _EXAMPLES = ('postgresql+psycopg2://USER:PASSWORD@HOST/cinder, '
              'mysql+pymysql://USER:PASSWORD@HOST/cinder or sqlite:////var/lib/cinder/cinder.sqlite')
-# Parts of a URL that name files which must be there.
+# Parts of a URL that name files, which must exist.
 _FILES = ('sslrootcert', 'sslcert', 'sslkey', 'sslcrl', 'ssl_ca', 'ssl_cert', 'ssl_key')
 # Options of oslo.db with a lower bound that it does not check.
 _BOUNDS = {'max_pool_size': 1, 'max_overflow': 0, 'pool_timeout': 0, 'connection_recycle_time': -1}
 _LARGEST = 10**6
-# What drivers say to a parameter that they do not have.
+# Messages of drivers about an unknown parameter.
 _UNKNOWN = re.compile(r"""(?:unexpected keyword argument|invalid connection option|string """
                       r"""argument\(s\)) ['"](\w+)""")
 _SQL_MODES = frozenset((
@@ -57,7 +57,7 @@ _SQL_MODES = frozenset((
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The URLs of the database and the options of its pool."""
+    """Check the URLs of the database and the options of its pool."""
     for name in ('connection', 'slave_connection'):
         url = conf.database[name]
         if url or name == 'connection':
@@ -66,20 +66,20 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                 yield Problem(f'[database] {name} = {masking.without_user(url or "")} cannot be '
                               f'used: {reason}')
     if conf.database.slave_connection:
-        yield Problem('[database] slave_connection is not used: all statements go to connection.',
+        yield Problem('[database] slave_connection is not used: all statements use connection.',
                       fatal=False)
     for name, least in _BOUNDS.items():
         value = conf.database[name]
         if value is not None and not least <= value <= _LARGEST:
-            yield Problem(f'[database] {name} = {value} must be from {least} to {_LARGEST}.')
+            yield Problem(f'[database] {name} = {value} is not in the range {least} to {_LARGEST}.')
     wrong = [mode for mode in (conf.database.mysql_sql_mode or '').split(',')
              if mode and mode.strip().lower() not in _SQL_MODES]
     if wrong:
-        yield Problem(f'[database] mysql_sql_mode: there is no mode {", ".join(wrong)}.')
+        yield Problem(f'[database] mysql_sql_mode has unknown modes: {", ".join(wrong)}.')
 
 
 def unusable(text: str | None, conf) -> str | None:
-    """Why a URL cannot be connected to, as one line, None when it can be tried.
+    """Return why a URL cannot be used, as one line; None if a connection can be tried.
 
     :param conf: the section [database]
     """
@@ -92,22 +92,22 @@ def unusable(text: str | None, conf) -> str | None:
                 '@ as %40, / as %2F, % as %25.')
     driver = _DRIVERS.get(url.get_backend_name())
     if driver is None:
-        return f'there is no database engine {url.get_backend_name()}; expected {_EXAMPLES}.'
+        return f'the engine {url.get_backend_name()} is not supported; expected {_EXAMPLES}.'
     _, _, chosen = url.drivername.partition('+')
     if chosen not in ('', driver.name):
         return (f'the driver {chosen} is not supported; write '
                 f'{url.get_backend_name()}+{driver.name}.')
     if url.port is not None and not 0 < url.port < 65536:
-        return f'there is no port {url.port}; expected 1 to 65535.'
+        return f'port {url.port} is not in the range 1 to 65535.'
     for name in _FILES:
         path = url.query.get(name)
         if path and not (isinstance(path, str) and os.access(path, os.R_OK)):
-            return f'the file {path} of {name} is not there or cannot be read.'
+            return f'the file {path} of {name} does not exist or cannot be read.'
     return _refused(url, driver, conf)
 
 
 def _refused(url: sa.URL, driver: _Driver, conf) -> str | None:
-    """What the driver says about the parts of the URL, without connecting."""
+    """Return what the driver reports about the parts of the URL, without connecting."""
     try:
         url, arguments = engines.connect_arguments(url, conf)
         dialect: Any = url.get_dialect()
@@ -121,7 +121,7 @@ def _refused(url: sa.URL, driver: _Driver, conf) -> str | None:
             return (f'the Python package {driver.package} is not installed; run '
                     f'"pip install {driver.package}" or install cinder[{driver.extra}].')
         return f'the driver {driver.name} cannot be loaded: {failures.one_line(exc)}.'
-    except Exception as exc:  # whatever a driver makes of arguments that it does not know
+    except Exception as exc:  # drivers raise various errors for unknown arguments
         unknown = _UNKNOWN.search(str(exc))
         return (f'it has an unknown parameter, {unknown[1]}.' if unknown
                 else f'{failures.one_line(exc)}.')
@@ -143,7 +143,7 @@ def _try_sqlite(module, _positional: list, named: dict) -> None:
 
 
 def _try_postgresql(module, _positional: list, named: dict) -> None:
-    """libpq checks its parameters before it connects, here to a socket that is not there."""
+    """Let libpq check its parameters, with a socket that does not exist."""
     try:
         module.connect(**{**named, 'host': '/nonexistent', 'hostaddr': ''}).close()
     except module.OperationalError as exc:
@@ -172,12 +172,12 @@ def _unusable_file(path: str | None) -> str | None:
     except OSError as exc:
         return f'{exc.strerror}.'
     if not os.access(path, os.R_OK | os.W_OK) or not os.path.isfile(path):
-        return 'it is not a file that this user may read and write.'
+        return 'it is not a file that this user can read and write.'
     return _unusable_content(path)
 
 
 def _unusable_content(path: str) -> str | None:
-    """An empty file is a new database."""
+    """Return why the file is not a database; an empty file is a new one."""
     with open(path, 'rb') as file:
         start = file.read(16)
     if start and start != b'SQLite format 3\0':

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of clusters: services of one kind that share back ends."""
+"""The SQL of clusters: services with the same binary that share back ends."""
 from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
@@ -13,16 +13,16 @@ _SERVICES = models.Service.__table__
 
 
 def _counted() -> dict[str, sa.ColumnElement]:
-    """What is found by looking at the services of a cluster."""
+    """Return the columns that are computed from the services of a cluster."""
     hosts = sa.func.count(_SERVICES.c.id)
     running = sa.func.count(sa.case((services.reported_lately(), _SERVICES.c.id)))
     return {'num_hosts': hosts, 'num_down_hosts': hosts - running, 'is_up': running > 0}
 
 
 def list_rows(ctxt: RequestContext, **wanted: object) -> Sequence[Mapping]:
-    """The clusters, as plain rows, with how many of their hosts there are and are down.
+    """Return the clusters as plain rows, with the numbers of hosts and of hosts that are down.
 
-    :param wanted: column, is_up, num_hosts or num_down_hosts -> value to have.
+    :param wanted: column, is_up, num_hosts or num_down_hosts -> required value.
     """
     counted = _counted()
     mine = sa.and_(_SERVICES.c.cluster_name == _T.c.name, _SERVICES.c.binary == _T.c.binary,
@@ -41,12 +41,12 @@ def list_rows(ctxt: RequestContext, **wanted: object) -> Sequence[Mapping]:
 
 
 def list_all(ctxt: RequestContext, **wanted: object) -> list[objects.Cluster]:
-    """The clusters of list_rows as objects."""
+    """Return the clusters of list_rows as objects."""
     return [objects.Cluster.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
 def get(ctxt: RequestContext, name: str, binary: str) -> objects.Cluster:
-    """:raises ClusterNotFound: there is no such cluster."""
+    """Return a cluster; :raises ClusterNotFound: it does not exist."""
     found = list_all(ctxt, name=name, binary=binary)
     if not found:
         raise exception.ClusterNotFound(id=name)
@@ -55,7 +55,7 @@ def get(ctxt: RequestContext, name: str, binary: str) -> objects.Cluster:
 
 @session.retry_on_deadlock
 def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Cluster:
-    """Register a cluster; several of its hosts may do so at the same moment."""
+    """Register a cluster; several of its hosts may do so at the same time."""
     fresh = {'deleted': False, 'deleted_at': None, 'disabled': False, 'frozen': False, **values}
     with session.writer(ctxt) as conn:
         changes.upsert(conn, _T, [fresh], ('name', 'binary'))
@@ -64,20 +64,20 @@ def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Cluste
 
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, cluster_id: int, values: Mapping[str, object]) -> None:
-    """:raises ClusterNotFound: there is no such cluster."""
+    """Change columns; :raises ClusterNotFound: the cluster does not exist."""
     if not changes.compare_and_swap(ctxt, _T, cluster_id, {}, values):
         raise exception.ClusterNotFound(id=cluster_id)
 
 
 @session.retry_on_deadlock
 def set_frozen(ctxt: RequestContext, cluster_id: int, frozen: bool) -> bool:
-    """Freeze or thaw the back end of a cluster; False where it was so already."""
+    """Freeze or thaw the back end of a cluster; return False if it was already in that state."""
     return changes.compare_and_swap(ctxt, _T, cluster_id, {'frozen': not frozen},
                                     {'frozen': frozen})
 
 
 def not_frozen(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
-    """For a transition: the back end of the volume is not frozen."""
+    """Return the requirement of a transition that the back end of the volume is not frozen."""
     mine = [_SERVICES.c.host == host_names.backend_of(volume.host)]
     holds = []
     if volume.cluster_name:
@@ -93,7 +93,7 @@ def not_frozen(volume: objects.Volume) -> Callable[[], transitions.Requirement]:
 
 
 def marked_services(ctxt: RequestContext, binary: str) -> list[objects.Service]:
-    """The services of a kind, disabled or frozen also where their cluster is."""
+    """Return the services of a binary; those of a disabled or frozen cluster are marked as such."""
     marked = {cluster.name: cluster for cluster in list_all(ctxt, binary=binary)
               if cluster.disabled or cluster.frozen}
     found = services.list_all(ctxt, binary=binary)

@@ -11,15 +11,15 @@ _COLUMNS = (_T.c.project_id, _T.c.volume_type_id)
 
 
 def list_all(ctxt: RequestContext) -> list[dict]:
-    """project_id and volume_type_id of every project with a default type of its own."""
+    """Return project_id and volume_type_id of every project with its own default type."""
     with session.reader(ctxt) as conn:
         return query.as_dicts(conn.execute(sa.select(*_COLUMNS).order_by(_T.c.project_id)))
 
 
 def get(ctxt: RequestContext, project_id: str) -> dict:
-    """The same of one project.
+    """Return project_id and volume_type_id of one project.
 
-    :raises DefaultTypeNotFound: it has no default type of its own.
+    :raises DefaultTypeNotFound: the project has no default type of its own.
     """
     with session.reader(ctxt) as conn:
         rows = query.as_dicts(conn.execute(
@@ -31,9 +31,9 @@ def get(ctxt: RequestContext, project_id: str) -> dict:
 
 @session.retry_on_deadlock
 def put(ctxt: RequestContext, project_id: str, type_id: str) -> dict:
-    """Give a project a default type, or another one; returns what get() gives.
+    """Set the default type of a project; return the result of get().
 
-    :raises VolumeTypeNotFound: there is no such type.
+    :raises VolumeTypeNotFound: the type does not exist.
     """
     row = {'project_id': project_id, 'volume_type_id': type_id}
     with session.writer(ctxt) as conn:
@@ -44,7 +44,7 @@ def put(ctxt: RequestContext, project_id: str, type_id: str) -> dict:
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, project_id: str) -> None:
-    """:raises DefaultTypeNotFound: the project has no default type of its own."""
+    """Unset a default type; :raises DefaultTypeNotFound: the project has none of its own."""
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.delete().where(_T.c.project_id == project_id))
     if not done.rowcount:

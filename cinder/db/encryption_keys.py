@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of encryption key ids: which rows have one, and their change to another."""
+"""The SQL of encryption key ids: which rows use one, and their replacement."""
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ KINDS = tuple(_TABLES)
 
 
 class Holder(NamedTuple):
-    """A row with a key: its kind and id, whose it is, and the key of the volume it is of."""
+    """A row with a key: its kind, id, project and user, and the key id of its volume."""
 
     kind: str
     id: str
@@ -22,14 +22,14 @@ class Holder(NamedTuple):
 
 
 def _volume_of(kind: str) -> sa.Column:
-    """The column with the id of the volume that a row is, or is made of."""
+    """Return the column with the volume id of a row."""
     return _TABLES[kind].c['id' if kind == 'volume' else 'volume_id']
 
 
 def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
-    """Whether a volume, a snapshot or a backup of it has the key: nothing else shares it.
+    """Return whether a volume, or a snapshot or backup of it, uses the key.
 
-    What is being deleted does not count.
+    Resources that are being deleted do not count.
     """
     with session.reader(ctxt) as conn:
         return conn.execute(sa.union_all(*(
@@ -41,7 +41,7 @@ def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
 
 def holders(ctxt: RequestContext, kind: str, key_id: str, host: str,
             cluster: str | None = None) -> list[Holder]:
-    """What has the key: volumes of a back end, their snapshots, or backups of its machine.
+    """Return the rows with a key: volumes of a back end, their snapshots, or backups of its host.
 
     :param kind: one of KINDS.
     :param host: 'host@backend'.
@@ -61,7 +61,7 @@ def holders(ctxt: RequestContext, kind: str, key_id: str, host: str,
 
 @session.retry_on_deadlock
 def replace(ctxt: RequestContext, holder: Holder, old: str, new: str) -> bool:
-    """Give a row another key if it has the old one still; the snapshots of a volume go along."""
+    """Replace the key of a row if it is still the old one; also in the snapshots of a volume."""
     with session.writer(ctxt):
         if not changes.compare_and_swap(ctxt, _TABLES[holder.kind], holder.id,
                                         {'encryption_key_id': old}, {'encryption_key_id': new}):

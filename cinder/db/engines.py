@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How each database engine is connected to: one pool that reads, one that writes.
+"""Connections to the database engines: one pool for reading and one for writing.
 
-Knows SQLite, PostgreSQL and MySQL apart; nobody else needs to.
+Only this module distinguishes SQLite, PostgreSQL and MySQL connections.
 """
 import contextlib
 import dataclasses
@@ -22,17 +22,18 @@ from cinder import exception
 from cinder.conf import CONF
 from cinder.db.functions import SQLITE_NOW
 
-# A pool must hold the usual load: connections beyond it are opened and closed each time.
+# The pool must be large enough for the usual load: further connections are opened and closed each
+# time.
 db_options.set_defaults(CONF, connection='sqlite:///$state_path/cinder.sqlite',
                         max_pool_size=20, max_overflow=30)
 
-# A pooled connection that lay idle for this many seconds is tried before it is used.
+# A pooled connection that was idle for this many seconds is tested before use.
 IDLE = 2
 
 
 class WriteLock:
-    """SQLite has one writer at a time: waiting here lets other green threads run, while waiting
-    inside SQLite's C code would freeze them all."""
+    """Lock for the single writer of SQLite: waiting here lets other green threads run, while
+    waiting inside the C code of SQLite would block them all."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,7 +42,7 @@ class WriteLock:
     @contextlib.contextmanager
     def __call__(self, seconds: float) -> Iterator[None]:
         if self._holder == threading.get_ident():
-            raise RuntimeError('a writer inside the writer of another context waits for itself')
+            raise RuntimeError('a writer inside a writer of another context would wait for itself')
         if not self._lock.acquire(timeout=seconds):
             raise exception.DatabaseBusy()
         self._holder = threading.get_ident()
@@ -54,7 +55,7 @@ class WriteLock:
 
 @dataclasses.dataclass
 class Engines:
-    """The two engines of one database and, for SQLite, the lock of its one writer."""
+    """The two engines of a database and, for SQLite, the lock of its writer."""
 
     reader: sa.Engine
     writer: sa.Engine
@@ -68,9 +69,9 @@ class Engines:
 
 
 def create(conf) -> Engines:
-    """Make the engines for the [database] options; connects to nothing yet.
+    """Create the engines for the [database] options, without connecting.
 
-    :raises InvalidConfigurationValue: an engine other than the three, or SQLite in memory.
+    :raises InvalidConfigurationValue: the engine is not supported, or SQLite is in memory.
     """
     url = sa.make_url(conf.connection)
     name = url.get_backend_name()
@@ -81,12 +82,12 @@ def create(conf) -> Engines:
 
 
 def _make(url: sa.URL, conf, **kwargs) -> sa.Engine:
-    # Every transaction here ends in an explicit commit or rollback, so the pool's own ROLLBACK
-    # at each return would be a wasted round trip.
+    # Every transaction ends with an explicit commit or rollback, so the ROLLBACK of the pool would
+    # be a wasted round trip.
     engine = sa.create_engine(
         url, pool_reset_on_return=None, pool_use_lifo=True, pool_size=conf.max_pool_size,
         max_overflow=conf.max_overflow or 0, pool_timeout=conf.pool_timeout or 30,
-        # An error is for the log, and a parameter may be a CHAP secret.
+        # Errors are logged, and a parameter may be a CHAP secret.
         hide_parameters=True, pool_recycle=conf.connection_recycle_time, **kwargs)
     exc_filters.register_engine(engine)
     return engine
@@ -107,7 +108,7 @@ def _parked(dbapi_connection, record) -> None:
 
 
 def _alive(dbapi_connection, record, proxy) -> None:
-    """A ping per use would double the round trips; only a connection that idled may be stale."""
+    """Test a connection that was idle; testing every time would double the round trips."""
     if time.monotonic() - record.info.get('parked', float('inf')) < IDLE:
         return
     try:
@@ -117,13 +118,13 @@ def _alive(dbapi_connection, record, proxy) -> None:
 
 
 def connect_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
-    """The URL with its driver, and what the driver is told beside what is in it."""
+    """Return the URL with its driver, and further arguments of the driver."""
     return _ARGUMENTS[url.get_backend_name()](url, conf)
 
 
 def _postgresql_arguments(url: sa.URL, _conf) -> tuple[sa.URL, dict[str, object]]:
     if url.drivername == 'postgresql':
-        # Which driver that means depends on the release of SQLAlchemy.
+        # The default driver depends on the release of SQLAlchemy.
         url = url.set(drivername='postgresql+psycopg2')
     return url, {'connect_timeout': 10, 'client_encoding': 'utf8'}
 
@@ -137,7 +138,7 @@ def _mysql_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
     if conf.mysql_sql_mode:
         arguments['sql_mode'] = conf.mysql_sql_mode
     if not any(key.startswith('ssl') for key in url.query):
-        # PyMySQL's own default loads all certificate authorities for each connection.
+        # The default of PyMySQL loads all certificate authorities for each connection.
         arguments['ssl_disabled'] = True
     if url.drivername in ('mysql', 'mariadb'):
         url = url.set(drivername=url.drivername + '+pymysql')
@@ -154,7 +155,7 @@ def _sqlite(url: sa.URL, conf) -> Engines:
         raise exception.InvalidConfigurationValue(
             option='[database] connection', value=url.render_as_string())
     os.makedirs(os.path.dirname(os.path.abspath(url.database)), mode=0o700, exist_ok=True)
-    # SQLite would let everybody read it; what it makes beside it gets the mode of this file.
+    # SQLite would make it readable for all; its further files get the mode of this file.
     with contextlib.suppress(OSError):
         os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     made = [_make(url, conf, poolclass=sa.pool.QueuePool, isolation_level='AUTOCOMMIT',
@@ -175,8 +176,8 @@ def _sqlite(url: sa.URL, conf) -> Engines:
 
 
 def _utc_in(seconds: float) -> str:
-    """Now plus `seconds` as SQLAlchemy stores a DateTime; SQLite's own clock functions stop at
-    milliseconds, too coarse for lists ordered by time."""
+    """Return the current time plus `seconds` in the format of SQLAlchemy; the clock functions of
+    SQLite have milliseconds, which is too coarse for lists ordered by time."""
     moment = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
     return moment.strftime('%Y-%m-%d %H:%M:%S.%f')
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a caller may filter a list by, turned into SQL conditions.
+"""Converts filters of a list to SQL conditions.
 
-Which names a request may use is decided by the API; here every column is one.
+The API decides which filters a request may use; here every column is one.
 """
 import dataclasses
 import datetime
@@ -19,27 +19,27 @@ Condition = sa.ColumnElement[bool]
 _TIME_OPERATORS = {'gt': operator.gt, 'gte': operator.ge, 'eq': operator.eq, 'neq': operator.ne,
                    'lt': operator.lt, 'lte': operator.le}
 _MAX_INT = 2 ** 31 - 1
-# Each costs a subquery or a comparison for each row, and a caller may send thousands.
+# Each costs a subquery or a comparison for each row, and a request may have thousands.
 MOST_PAIRS = 32
 MOST_TIMES = 8
 
 
 class NoMatch(Exception):  # noqa: N818 - not an error: the list is empty
-    """A filter that no row can match."""
+    """A filter that no row matches."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Listing:
-    """What the list of one table shows, filters and sorts by.
+    """The columns, filters and sort keys of the list of one table.
 
-    :param columns: what is read of each row.
-    :param joins: the table with what else `columns` come from.
+    :param columns: columns to read.
+    :param joins: the table joined with those of the other `columns`.
     :param aliases: name in the API -> column.
-    :param metadata: filter -> (table, its column with our id): pairs that must all be there.
+    :param metadata: filter -> (table, its column with our id): pairs that must all match.
     :param special: filter -> function(value) -> condition.
-    :param visible: what others than administrators see, by :project_id; rows of their own
-        project where nothing is said.
-    :param hidden: what only an administrator sees.
+    :param visible: rows that non-administrators see, by :project_id; default: the rows of their
+        project.
+    :param hidden: filters that only administrators can use.
     """
 
     table: sa.Table
@@ -53,27 +53,27 @@ class Listing:
 
     @functools.cached_property
     def tenant(self) -> Condition:
-        """Condition on what the project :project_id sees."""
+        """Return the condition for the rows that the project :project_id sees."""
         if self.visible is not None:
             return self.visible
         return self.table.c.project_id == sa.bindparam('project_id')
 
     @functools.cached_property
     def select(self) -> sa.Select:
-        """SELECT of all rows; made once, as naming each column anew takes its time."""
+        """Return the SELECT of all rows; cached, because naming each column takes time."""
         return sa.select(*self.columns).select_from(
             self.table if self.joins is None else self.joins)
 
     def column(self, name: str) -> sa.Column:
-        """:raises KeyError: neither a column nor an alias of one."""
+        """Return a column; :raises KeyError: the name is neither a column nor an alias."""
         return self.table.c[self.aliases.get(name, name)]
 
 
 def conditions_of(listing: Listing, filters: Mapping[str, object]) -> list[Condition]:
-    """The WHERE of the caller's filters.
+    """Return the WHERE conditions of filters.
 
-    :raises NoMatch: an unknown name, or a value that no row can have.
-    :raises InvalidInput: a time filter that is none, or a filter with too many parts.
+    :raises NoMatch: a name is unknown, or no row can have the value.
+    :raises InvalidInput: a time filter is not valid, or a filter has too many parts.
     """
     found: list[Condition] = []
     for name, value in filters.items():
@@ -105,7 +105,7 @@ def _plain(listing: Listing, name: str, value: object) -> Condition:
 
 
 def _typed(column: sa.Column, value: object) -> object:
-    """The value in the type of the column: engines disagree about comparing different types."""
+    """Convert a value to the type of the column: engines compare different types differently."""
     try:
         if isinstance(column.type, sa.Boolean):
             return strutils.bool_from_string(value, strict=True)
@@ -120,15 +120,15 @@ def _typed(column: sa.Column, value: object) -> object:
 
 
 def time_filter(value: object) -> list[tuple[Callable, datetime.datetime]]:
-    """'gt:2024-01-02T03:04:05,lt:...' as comparisons; a time alone means equal.
+    """Parse 'gt:2024-01-02T03:04:05,lt:...' to comparisons; a time alone means equal.
 
-    :raises InvalidInput: a bad operator or time, or more than MOST_TIMES comparisons.
+    :raises InvalidInput: an operator or time is not valid, or there are more than MOST_TIMES.
     """
     found = []
     parts = str(value).split(',')
     if len(parts) > MOST_TIMES:
         raise exception.InvalidInput(
-            reason=f'{len(parts)} time comparisons in one filter; at most {MOST_TIMES} are taken')
+            reason=f'{len(parts)} time comparisons in one filter; at most {MOST_TIMES} are allowed')
     for part in parts:
         name, _, text = part.strip().partition(':')
         if name not in _TIME_OPERATORS:
@@ -136,15 +136,15 @@ def time_filter(value: object) -> list[tuple[Callable, datetime.datetime]]:
         try:
             moment = timeutils.normalize_time(timeutils.parse_isotime(text))
         except (ValueError, OverflowError):
-            raise exception.InvalidInput(reason=f'{part!r} is no time filter') from None
+            raise exception.InvalidInput(reason=f'{part!r} is not a time filter') from None
         found.append((_TIME_OPERATORS[name], moment))
     return found
 
 
 def as_pairs(value: object) -> dict[str, str]:
-    """A dictionary, or the text of one.
+    """Convert a dictionary, or the text of one.
 
-    :raises NoMatch: it is none.
+    :raises NoMatch: the value is not a dictionary.
     """
     if isinstance(value, str):
         value = literals.literal_dict(value)
@@ -157,6 +157,6 @@ def _pairs(table: sa.Table, side: sa.Table, owner: sa.Column, value: object) -> 
     pairs = as_pairs(value)
     if len(pairs) > MOST_PAIRS:
         raise exception.InvalidInput(
-            reason=f'{len(pairs)} pairs in one filter; at most {MOST_PAIRS} are taken')
+            reason=f'{len(pairs)} pairs in one filter; at most {MOST_PAIRS} are allowed')
     return [sa.exists().where(owner == table.c.id, side.c.key == key, side.c.value == item)
             for key, item in pairs.items()]

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQL expressions that each engine spells differently: its clock, and a long list of ids."""
+"""SQL expressions that differ between engines: the clock, and conditions on lists of ids."""
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-# What engines.py adds to SQLite: the time in so many seconds.
+# Function that engines.py adds to SQLite: the current time plus a number of seconds.
 SQLITE_NOW = 'utc_in'
 
 
 class in_seconds(FunctionElement):
-    """SQL expression: the database's time, naive UTC with microseconds, plus `seconds`."""
+    """SQL expression: the time of the database, naive UTC with microseconds, plus `seconds`."""
 
     type = sa.DateTime()
     inherit_cache = True
@@ -19,13 +19,13 @@ class in_seconds(FunctionElement):
 
 
 class utcnow(FunctionElement):
-    """SQL expression: the database's time now, naive UTC with microseconds."""
+    """SQL expression: the time of the database, naive UTC with microseconds."""
 
     type = sa.DateTime()
     inherit_cache = True
 
 
-# In PostgreSQL now() is when the transaction began; a lease or heartbeat wants the statement's.
+# now() of PostgreSQL is the start of the transaction; leases need the time of the statement.
 @compiles(utcnow, 'postgresql')
 def _(element, compiler, **kw) -> str:
     return "timezone('utc', statement_timestamp())"
@@ -62,13 +62,12 @@ def _(element, compiler, **kw) -> str:
 
 # -------------------------------------------------------------------------------------- ids
 class among(FunctionElement):
-    """SQL condition: the column is one of the ids in a text that joins them with commas.
+    """SQL condition: the column is one of the ids in a string, which are separated by commas.
 
-    One parameter instead of a thousand: neither SQLAlchemy nor the driver has to spell out and
-    quote each of them.
+    One parameter instead of a thousand: SQLAlchemy and the driver need not format each id.
     """
 
-    # Of a Boolean, SQLite and MySQL would be asked whether it is 1, which no index answers.
+    # With type Boolean, SQLite and MySQL would compare the result to 1 and use no index.
     type = sa.types.NULLTYPE
     inherit_cache = True
 
@@ -90,7 +89,7 @@ def _(element, compiler, **kw) -> str:
 @compiles(among, 'mariadb')
 def _(element, compiler, **kw) -> str:
     column, ids = _sides(element, compiler, kw)
-    # What is put together here is SQL of the compiler's, never a value.
+    # The parts are SQL of the compiler, never values.
     return (f"{column} IN (SELECT ids.id FROM JSON_TABLE("  # nosec B608
             f"{_as_json('CONCAT({})', ', ', ids)}, "
             "'$[*]' COLUMNS (id VARCHAR(36) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin "
@@ -105,17 +104,17 @@ def _(element, compiler, **kw) -> str:
 
 
 def _as_json(around: str, joined: str, ids: str) -> str:
-    """'a,b' as '["a","b"]', in SQL."""
+    """Return SQL that converts 'a,b' to '["a","b"]'."""
     parts = ["'[\"'", f"""replace({ids}, ',', '","')""", "'\"]'"]
     return around.format(joined.join(parts))
 
 
 # --------------------------------------------------------------------------------- beginnings
 class begins(FunctionElement):
-    """SQL condition: the column begins with `text`, in a form that an index answers.
+    """SQL condition: the column begins with `text`, in a form that uses an index.
 
-    PostgreSQL does so for LIKE (by the index's operator class), whatever the order of letters in
-    its locale is; the others compare bytes, so that a range says the same.
+    PostgreSQL does for LIKE (with the operator class of the index) in any locale; the others
+    compare bytes, for which a range has the same meaning.
     """
 
     type = sa.types.NULLTYPE

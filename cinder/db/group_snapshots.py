@@ -38,9 +38,9 @@ destroy = _group_snapshots.destroy
 
 def list_rows(ctxt: RequestContext, *, consistency: bool = False,
               **page: Unpack[query.Options]) -> query.Page:
-    """A page of group snapshots; see Rows.list_rows.
+    """Return a page of group snapshots; see Rows.list_rows.
 
-    :param consistency: those of consistency groups only.
+    :param consistency: only those of consistency groups.
     """
     if consistency:
         page['filters'] = {**(page.get('filters') or {}), _CONSISTENCY: True}
@@ -55,7 +55,7 @@ def create(ctxt: RequestContext, values: Mapping[str, object],
 
 
 def snapshot_ids(ctxt: RequestContext, group_snapshot_id: str) -> list[str]:
-    """The ids of the snapshots that it consists of, oldest first."""
+    """Return the ids of the snapshots of a group snapshot, oldest first."""
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_SNAPSHOTS.c.id).where(
             _SNAPSHOTS.c.group_snapshot_id == group_snapshot_id,
@@ -65,16 +65,16 @@ def snapshot_ids(ctxt: RequestContext, group_snapshot_id: str) -> list[str]:
 
 def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
                    idle: bool) -> list[objects.Snapshot]:
-    """Put its snapshots of the status `meanwhile` in error; returns them.
+    """Set the snapshots in the status `meanwhile` to error; return them.
 
-    :param idle: leave out those that an operation of their own is about.
+    :param idle: exclude those with an operation of their own.
     """
     return [objects.Snapshot.from_row(row) for row in changes.fail(
         ctxt, _SNAPSHOTS, _SNAPSHOTS.c.group_snapshot_id == group_snapshot_id, meanwhile, idle)]
 
 
 def not_being_copied() -> transitions.Requirement:
-    """No group is being made from the group snapshot."""
+    """Require that no group is being created from the group snapshot."""
     here = [_GROUPS.c.group_snapshot_id == _T.c.id, _GROUPS.c.status == 'creating',
             _GROUPS.c.deleted == sa.false()]
     return transitions.Requirement(

@@ -33,9 +33,9 @@ delete_spec = _group_types.delete_spec
 
 
 def default(ctxt: RequestContext) -> objects.GroupType:
-    """The type that the option default_group_type names.
+    """Return the type of the option default_group_type.
 
-    :raises GroupTypeNotFound: the option is not set, or no such type exists.
+    :raises GroupTypeNotFound: the option is not set, or the type does not exist.
     """
     if not CONF.default_group_type:
         raise exception.GroupTypeNotFound(group_type_id='default')
@@ -43,7 +43,7 @@ def default(ctxt: RequestContext) -> objects.GroupType:
 
 
 def of_consistency_groups(ctxt: RequestContext) -> objects.GroupType:
-    """The type of all consistency groups; made when it is first asked for."""
+    """Return the type of all consistency groups; it is created at the first call."""
     ctxt = ctxt.elevated()
     try:
         return get_by_name(ctxt, groups.CONSISTENCY_TYPE)
@@ -51,6 +51,6 @@ def of_consistency_groups(ctxt: RequestContext) -> objects.GroupType:
         pass
     try:
         return create(ctxt, {'name': groups.CONSISTENCY_TYPE, 'is_public': True,
-                             'description': 'Type of the groups made as consistency groups'})
-    except exception.GroupTypeExists:  # by another request, a moment ago
+                             'description': 'Type of consistency groups'})
+    except exception.GroupTypeExists:  # created by a concurrent request
         return get_by_name(ctxt, groups.CONSISTENCY_TYPE)

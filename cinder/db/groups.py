@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of groups: rows to render, objects to work with, and their changes of state."""
+"""The SQL of groups: rows for responses, objects, and their transitions."""
 from collections.abc import Collection, Mapping, Sequence
 from typing import Unpack
 
@@ -30,7 +30,7 @@ _CONSISTENCY = 'consistency groups'
 
 
 def of_consistency_type(column: sa.Column) -> filters.Condition:
-    """The column names the type of consistency groups."""
+    """Return the condition: the column has the id of the type of consistency groups."""
     return column.in_(sa.select(_TYPES.c.id).where(_TYPES.c.name == groups.CONSISTENCY_TYPE))
 
 
@@ -50,7 +50,7 @@ class _Groups(resource.Resource[objects.Group]):
 
 
 def _add_ids(conn: sa.Connection, page: query.Page, name: str, statement: sa.Select) -> None:
-    """Give each row of a page the ids that a statement finds for it, as the field `name`."""
+    """Add the ids that a statement finds to the rows of a page, as the field `name`."""
     found: dict[str, list[str]] = {}
     for group_id, member in conn.execute(statement, {'ids': ','.join(page.ids)}).all():
         found.setdefault(group_id, []).append(member)
@@ -75,11 +75,11 @@ destroy = _groups.destroy
 
 def list_rows(ctxt: RequestContext, *, detail: bool = False, volumes: bool = False,
               consistency: bool = False, **page: Unpack[query.Options]) -> query.Page:
-    """A page of groups; see Rows.list_rows.
+    """Return a page of groups; see Rows.list_rows.
 
-    :param detail: everything that an answer shows, else only id and name.
-    :param volumes: with the ids of each group's volumes, where `detail` is set.
-    :param consistency: consistency groups only.
+    :param detail: all fields of a response, otherwise only id and name.
+    :param volumes: include the ids of the volumes, if `detail` is set.
+    :param consistency: only consistency groups.
     """
     if consistency:
         page['filters'] = {**(page.get('filters') or {}), _CONSISTENCY: True}
@@ -91,13 +91,13 @@ def list_rows(ctxt: RequestContext, *, detail: bool = False, volumes: bool = Fal
 
 
 def volume_ids(ctxt: RequestContext, group_id: str) -> list[str]:
-    """The ids of a group's volumes, oldest first."""
+    """Return the ids of the volumes of a group, oldest first."""
     with session.reader(ctxt) as conn:
         return [member for _, member in conn.execute(_VOLUMES_OF, {'ids': group_id}).all()]
 
 
 def consistency_group(group_id: sa.ColumnElement) -> sa.ScalarSelect:
-    """The group with this id if it is a consistency group, for the SELECT of what is in it."""
+    """Return an expression: the id if it is that of a consistency group, otherwise NULL."""
     return sa.select(_T.c.id).where(
         _T.c.id == group_id, of_consistency_type(_T.c.group_type_id)).scalar_subquery()
 
@@ -123,18 +123,18 @@ def create(ctxt: RequestContext, values: Mapping[str, object], volume_types: Seq
 
 @session.retry_on_deadlock
 def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
-    """Let a cluster have the groups of a host that joined it; returns how many were not in it."""
+    """Add the groups of a host to the cluster that it joined; return the number of changes."""
     return changes.include_in_cluster(ctxt, _T, host, cluster)
 
 
 def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
-    """Have the groups of a host in no cluster any more; returns how many were in one."""
+    """Remove the groups of a host from their cluster; return the number of changes."""
     return changes.take_out_of_cluster(ctxt, _T, host)
 
 
 @session.retry_on_deadlock
 def let_go(ctxt: RequestContext, group_id: str, volume_ids: Collection[str]) -> None:
-    """Take volumes out of a group, but those that are being deleted with it."""
+    """Remove volumes from a group, except those that are being deleted with it."""
     together = states.VOLUME['delete_with_group'].meanwhile
     changes.update_where(ctxt, _VOLUMES, [
         _VOLUMES.c.id.in_(volume_ids), _VOLUMES.c.group_id == group_id,
@@ -143,17 +143,17 @@ def let_go(ctxt: RequestContext, group_id: str, volume_ids: Collection[str]) -> 
 
 def fail_volumes(ctxt: RequestContext, group_id: str, meanwhile: str,
                  idle: bool) -> list[objects.Volume]:
-    """Put the group's volumes of the status `meanwhile` in error; returns them.
+    """Set the volumes of a group in the status `meanwhile` to error; return them.
 
-    :param idle: leave out those that an operation of their own is about.
+    :param idle: exclude those with an operation of their own.
     """
     return [objects.Volume.from_row(row) for row in changes.fail(
         ctxt, _VOLUMES, _VOLUMES.c.group_id == group_id, meanwhile, idle)]
 
 
-# ------------------------------------------------------------- what a transition may require
+# ------------------------------------------------------------------ requirements of transitions
 def no_volumes() -> transitions.Requirement:
-    """No volume is in the group."""
+    """Require that the group has no volumes."""
     here = [_VOLUMES.c.group_id == _T.c.id, _VOLUMES.c.deleted == sa.false()]
     return transitions.Requirement(
         ~sa.exists().where(*here), 'has volumes:',
@@ -161,7 +161,7 @@ def no_volumes() -> transitions.Requirement:
 
 
 def no_group_snapshots() -> transitions.Requirement:
-    """No snapshot of the group exists."""
+    """Require that the group has no group snapshots."""
     here = [_SNAPSHOTS.c.group_id == _T.c.id, _SNAPSHOTS.c.deleted == sa.false()]
     return transitions.Requirement(
         ~sa.exists().where(*here), 'has group snapshots:',
@@ -169,8 +169,8 @@ def no_group_snapshots() -> transitions.Requirement:
 
 
 def not_being_copied() -> transitions.Requirement:
-    """No group is being made from the group."""
-    # MySQL refuses to read the table that it changes, unless the rows are put aside first.
+    """Require that no group is being created from the group."""
+    # MySQL does not read the table that it changes, except from a derived table.
     copy = sa.select(_T.c.id, _T.c.source_group_id).where(
         _T.c.status == 'creating', _T.c.deleted == sa.false()).distinct().subquery('copy')
     here = [copy.c.source_group_id == _T.c.id]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the projects have on a host: counts and sums of the rows."""
+"""The SQL of the resources of projects on a host: counts and sums."""
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
@@ -10,9 +10,9 @@ _SNAPSHOTS = models.Snapshot.__table__
 
 
 def usage(ctxt: RequestContext, host: str) -> dict[str | None, tuple[int, int, int, int]]:
-    """Project -> its volumes, their GiB, its snapshots, their GiB; in one statement.
+    """Return project -> (volumes, their GiB, snapshots, their GiB), read with one statement.
 
-    :param host: 'host' is that host with all its back ends, 'host@backend' that one with all
+    :param host: 'host': that host with all its back ends; 'host@backend': that back end with all
         its pools.
     """
     nothing = sa.literal_column('0')

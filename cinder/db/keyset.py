@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of a list and where the next page of it begins, as SQL conditions (keyset paging)."""
+"""The order of a list, and the start of its next page, as SQL conditions (keyset paging)."""
 from __future__ import annotations
 
 import datetime
@@ -12,25 +12,25 @@ from cinder.db.filters import Condition, Listing
 
 # (name, 'asc' or 'desc') of each sort key.
 Sort = tuple[tuple[str, str], ...]
-# (expression, whether descending) of each column or part of one that decides.
+# (expression, whether descending) of each column of the order.
 Order = list[tuple[sa.ColumnElement[Any], bool]]
 
 
 def ordering(listing: Listing, sort: Sort) -> Order:
-    """(expression, descending), together unique and never NULL: NULL counts as the smallest on
-    all engines, and the id decides last."""
+    """Return [(expression, descending)], together unique and never NULL: NULL is the smallest value
+    on all engines, and the id is last."""
     order: Order = []
     for name, direction in sort:
         try:
             column = listing.column(name)
         except KeyError:
-            raise exception.InvalidInput(reason=f'{name} is no sort key') from None
+            raise exception.InvalidInput(reason=f'{name} is not a sort key') from None
         descending = direction.lower() == 'desc'
         if column.nullable:
             order.append((sa.case((column.is_(None), 0), else_=1), descending))
             order.append((sa.func.coalesce(column, _smallest(column)), descending))
         else:
-            # An index has the column itself, so times that every row has must get here.
+            # The index has the plain column, so times that are never NULL must be plain too.
             order.append((column, descending))
     identity = listing.table.c.id
     if all(key is not identity for key, _ in order):
@@ -39,16 +39,16 @@ def ordering(listing: Listing, sort: Sort) -> Order:
 
 
 def _smallest(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Any value of the column's type: what NULL is taken for after NULLs are told apart."""
+    """Return a value of the type of the column that replaces NULL, after NULLs are separated."""
     values = {str: '', int: 0, bool: False, datetime.datetime: datetime.datetime(1970, 1, 1)}
     return sa.literal(values[column.type.python_type], column.type)
 
 
 def after(listing: Listing, order: Order, everything: bool, row_values: bool) -> Condition:
-    """Rows behind :marker in that order; the marker's values are read in the same statement.
+    """Return the condition for rows after :marker, whose values the same statement reads.
 
-    :param row_values: the engine finds a comparison of rows in an index. MySQL reads the whole
-        index for it, but finds the ranges of the spelled-out form.
+    :param row_values: whether the engine uses an index for comparisons of rows. MySQL scans the
+        whole index for them, but finds the ranges of the expanded form.
     """
     bounds = _bounds(listing, order, everything)
     directions = {descending for _, descending in order}
@@ -64,22 +64,22 @@ def after(listing: Listing, order: Order, everything: bool, row_values: bool) ->
 
 
 def _bounds(listing: Listing, order: Order, everything: bool) -> list[sa.ColumnElement[Any]]:
-    """The values of the row of :marker, as subqueries."""
+    """Return the values of the row of :marker, as subqueries."""
     other = listing.table.alias('marker_row')
     adapt = sa.sql.util.ClauseAdapter(other).traverse
     here = [adapt(condition) for condition in is_marker(listing, everything)]
     bounds: list[sa.ColumnElement[Any]] = [
         sa.select(adapt(key)).where(*here).scalar_subquery() for key, _ in order]
     if len(order) > 1 and order[-1][0] is listing.table.c.id:
-        # Compared with a plain value, SQLite's index serves for the id too.
+        # With a plain value, SQLite uses the index for the id too.
         bounds[-1] = sa.bindparam('marker')
     return bounds
 
 
 def is_marker(listing: Listing, everything: bool) -> list[Condition]:
-    """The row of :marker, if the caller may know of it.
+    """Return the condition for the row of :marker, if the caller may see it.
 
-    One that was deleted meanwhile still tells where the next page begins.
+    A row that was deleted meanwhile is still a valid marker.
     """
     found = [listing.table.c.id == sa.bindparam('marker')]
     return found if everything else [*found, listing.tenant]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of user messages: why something went wrong, for the project that it happened to."""
+"""The SQL of user messages, which explain failures to the users of a project."""
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -30,7 +30,7 @@ def create(ctxt: RequestContext, values: Mapping[str, object]) -> dict:
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, message_id: str) -> None:
-    """:raises MessageNotFound: there is none, or it is another project's."""
+    """Delete a message; :raises MessageNotFound: it does not exist, or in another project."""
     where = [_T.c.id == message_id]
     if not ctxt.is_admin:
         where.append(_T.c.project_id == ctxt.project_id)
@@ -40,7 +40,7 @@ def destroy(ctxt: RequestContext, message_id: str) -> None:
 
 @session.retry_on_deadlock
 def purge_expired(ctxt: RequestContext, batch: int = 1000) -> int:
-    """Remove messages whose time is over, at most `batch`; returns how many."""
+    """Delete up to `batch` expired messages; return their number."""
     with session.writer(ctxt) as conn:
         ids = conn.execute(sa.select(_T.c.id).where(
             _T.c.expires_at < session.utcnow()).limit(batch)).scalars().all()

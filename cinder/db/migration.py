@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bring the tables to this release, and tell which release they are of.
+"""Creates and upgrades the tables, and returns their revision.
 
-The steps are alembic revisions in `migrations/versions`; they never import `models`, which is
-the present, while a revision is the past.
+The steps are alembic revisions in `migrations/versions`. They do not import `models`, which
+describes the current tables, not those of a revision.
 """
 import os
 
@@ -16,16 +16,16 @@ from cinder.db import session
 def _config(connection: sa.Connection | None = None) -> config.Config:
     made = config.Config()
     folder = os.path.join(os.path.dirname(__file__), 'migrations')
-    # A percent sign is one of alembic's interpolation otherwise.
+    # A percent sign would start an interpolation of alembic.
     made.set_main_option('script_location', folder.replace('%', '%%'))
     made.attributes['connection'] = connection
     return made
 
 
 def db_sync(version: str | None = None, connection: sa.Connection | None = None) -> None:
-    """Run the revisions that the database lacks, in one transaction where the engine can.
+    """Run the missing revisions, in one transaction if the engine supports that.
 
-    :param version: revision to go to; None is the newest.
+    :param version: revision to upgrade to; None: the newest.
     :param connection: an open transaction to use instead of the configured database.
     """
     if connection is not None:
@@ -36,17 +36,17 @@ def db_sync(version: str | None = None, connection: sa.Connection | None = None)
 
 
 def db_version() -> str | None:
-    """The revision of the tables; None before the first db_sync."""
+    """Return the revision of the tables; None before the first db_sync."""
     with session.current().reader.connect() as conn:
         return migration.MigrationContext.configure(conn).get_current_revision()
 
 
 def revisions() -> list[str]:
-    """All revisions that db_sync can go to, oldest first."""
+    """Return all revisions that db_sync can upgrade to, oldest first."""
     found = script.ScriptDirectory.from_config(_config()).walk_revisions()
     return [each.revision for each in found][::-1]
 
 
 def head() -> str:
-    """The revision that this release needs."""
+    """Return the revision that this release needs."""
     return script.ScriptDirectory.from_config(_config()).get_current_head()

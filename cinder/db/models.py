@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables, their columns and indexes; nothing else. How an engine is to keep them is told where
-they are made, in the migrations: a word of a dialect here would load it, a megabyte, everywhere.
+"""The tables, their columns and indexes. The migrations have the storage options of the engines:
+here a dialect would be loaded in every process, which takes a megabyte.
 
-Classes only name tables (`Volume.__table__`): rows become objects in the resource modules. They
-are built without SQLAlchemy's ORM, whose import costs each process 6 MB and a tenth of a second.
+Classes only name tables (`Volume.__table__`): the modules of the resources convert rows to objects.
+They do not use the ORM of SQLAlchemy, whose import takes 6 MB and a tenth of a second per process.
 """
 import json
 
@@ -19,15 +19,15 @@ metadata = sa.MetaData(naming_convention=_NAMES)
 
 
 class _Moment(sa.DateTime):
-    """Microseconds, which MySQL keeps only when told to."""
+    """A time with microseconds, which MySQL only stores with an explicit precision."""
 
 
 class _Long(sa.Text):
-    """More than the 64 KiB of MySQL's TEXT."""
+    """A text longer than 64 KiB, the limit of TEXT in MySQL."""
 
 
 class _Json(sa.types.TypeDecorator):
-    """A value of JSON, kept as text on all engines."""
+    """A JSON value, stored as text on all engines."""
 
     impl = _Long
     cache_ok = True
@@ -50,7 +50,7 @@ def _medium(_type, _compiler, **_kwargs) -> str:
 
 
 def _time(**kwargs) -> sa.Column:
-    """Naive UTC with microseconds."""
+    """Return a column of naive UTC with microseconds."""
     return sa.Column(_Moment(), **kwargs)
 
 
@@ -79,13 +79,13 @@ def _json() -> sa.Column:
 
 
 def _flag(default: bool | None = False, **kwargs) -> sa.Column:
-    """Boolean; `default` None makes it nullable."""
+    """Return a Boolean column; `default` None makes it nullable."""
     return sa.Column(sa.Boolean(create_constraint=False), default=default,
                      nullable=default is None, **kwargs)
 
 
 def _owner(table: str) -> sa.Column:
-    """Part of a key that follows its parent row when that is purged."""
+    """Return the part of a key that refers to the parent row, and is purged with it."""
     return _uuid(sa.ForeignKey(f'{table}.id', ondelete='CASCADE'), primary_key=True)
 
 
@@ -94,13 +94,13 @@ def _key() -> sa.Column:
 
 
 def _listing() -> tuple[sa.Index, ...]:
-    """The indexes that keyset pages walk: of one project, and of all."""
+    """Return the indexes for keyset pages: of one project, and of all."""
     return (sa.Index(None, 'project_id', 'deleted', 'created_at', 'id'),
             sa.Index(None, 'deleted', 'created_at', 'id'))
 
 
 class _Table:
-    """Turns the columns of a subclass into its `__table__`."""
+    """Converts the columns of a subclass to its `__table__`."""
 
     table: str
     __table__: sa.Table
@@ -118,7 +118,7 @@ class _Table:
             column.name = column.key = name
         cls.__table__ = sa.Table(cls.table, metadata, *columns.values(), *cls.extra)
         if cls.soft_deleted:
-            # purge walks this one.
+            # Used by purge.
             sa.Index(None, cls.__table__.c.deleted_at)
 
 
@@ -181,8 +181,8 @@ class Operation(_Table):
     progress_total = sa.Column(sa.BigInteger)
     error = sa.Column(sa.Text)
     finished_at = _time()
-    # The reconcilers look for (stage, state) of one host or cluster, oldest first; the open ones
-    # are few whatever the table holds.
+    # For the search for operations by (stage, state) of one host or cluster, oldest first; few are
+    # unfinished, whatever the size of the table.
     extra = (sa.Index(None, 'stage', 'state', 'created_at'), sa.Index(None, 'resource_id', 'state'),
              sa.Index(None, 'state', 'owner'), sa.Index(None, 'finished_at'))
 
@@ -220,7 +220,7 @@ class Volume(_Table):
     replication_extended_status = _text()
     replication_driver_data = sa.Column(sa.Text)
     shared_targets = _flag(None)
-    # GiB granted to an extend in progress: counted for the quota, not yet part of the size.
+    # GiB of an extend in progress: counted for the quota, not yet part of the size.
     growth = sa.Column(sa.Integer, nullable=False, default=0)
     use_quota = _flag(True)
     scheduled_at = _time()
@@ -228,10 +228,10 @@ class Volume(_Table):
     terminated_at = _time()
     extra = (
         *_listing(),
-        # Covers the counts and sums that quotas are decided on.
+        # Covers the counts and sums of quotas.
         sa.Index('ix_volumes_quota', 'project_id', 'deleted', 'use_quota', 'volume_type_id',
                  'size', 'growth'),
-        # No status in here: a change of status then rewrites no index.
+        # Without the status, so that a change of status updates no index.
         sa.Index('ix_volumes_host', 'host', 'deleted'),
         sa.Index('ix_volumes_cluster_name', 'cluster_name', 'deleted'),
         sa.Index('ix_volumes_type', 'volume_type_id', 'deleted'),
@@ -256,7 +256,7 @@ class VolumeAdminMetadata(_Table):
 
 
 class VolumeGlanceMetadata(_Table):
-    """Of a volume or of a snapshot: one of the two ids is set."""
+    """Image metadata of a volume or of a snapshot: one of the two ids is set."""
 
     table = 'volume_glance_metadata'
     id = _number()
@@ -268,7 +268,7 @@ class VolumeGlanceMetadata(_Table):
 
 
 class VolumeAttachment(_Table):
-    """`project_id` repeats the volume's, so that one project's list needs no join."""
+    """`project_id` repeats that of the volume, so that the list of a project needs no join."""
 
     table = 'volume_attachment'
     soft_deleted = True
@@ -344,8 +344,8 @@ class SnapshotMetadata(_Table):
 
 # ------------------------------------------------------------------------------------ types
 class VolumeType(_Table):
-    """`live_name` is the name while the type lives and NULL after: a name is unique among the
-    living, on every engine."""
+    """`live_name` is the name while the type exists, and NULL after its deletion: names are unique
+    among existing types on every engine."""
 
     table = 'volume_types'
     soft_deleted = True
@@ -392,7 +392,7 @@ class DefaultVolumeType(_Table):
 
 
 class QualityOfServiceSpec(_Table):
-    """A set of specs; `live_name` is the name while the set lives and NULL after."""
+    """A set of specs; `live_name` is the name while the set exists, and NULL after its deletion."""
 
     table = 'quality_of_service_specs'
     soft_deleted = True
@@ -426,7 +426,7 @@ class QuotaClass(_Table):
 
 
 class QuotaLock(_Table):
-    """One row per project, locked by whoever is about to use more of a quota."""
+    """One row per project, locked by a request that uses more of a quota."""
 
     table = 'quota_locks'
     project_id = _key()

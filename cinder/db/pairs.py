@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys and values that a table of their own holds for the rows of another: metadata, extra specs.
-"""
+"""Keys and values in a separate table for the rows of another one: metadata, extra specs."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
@@ -24,9 +23,9 @@ def _no_such_key(row_id: str, key: str) -> exception.NotFound:
 class Pairs:
     """One table of keys and values.
 
-    :param table: it has the columns `key`, `value` and `owner`
+    :param table: has the columns `key`, `value` and `owner`
     :param owner: name of the column with the id of the row that a pair belongs to
-    :param not_found: function(id, key) -> the error that delete() raises for a key that is missing
+    :param not_found: function(id, key) -> the error of delete() for a missing key
     """
 
     def __init__(self, table: sa.Table, owner: str,
@@ -38,7 +37,7 @@ class Pairs:
             functions.among(self.owner, sa.bindparam('ids')))
 
     def of_rows(self, conn: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, object]]:
-        """Id -> {key: value} of the rows that have some, in one statement."""
+        """Return id -> {key: value} of the rows that have pairs, read with one statement."""
         found: dict[str, dict[str, object]] = {}
         for owner, key, value in conn.execute(self.select, {'ids': ','.join(ids)}).all():
             if owner in found:
@@ -48,7 +47,7 @@ class Pairs:
         return found
 
     def add(self, conn: sa.Connection, row_id: str, pairs: Values) -> None:
-        """Insert the pairs of a row that is new."""
+        """Insert the pairs of a new row."""
         if pairs:
             conn.execute(self.table.insert().values([
                 {self.owner.name: row_id, 'key': key, 'value': value,
@@ -57,7 +56,7 @@ class Pairs:
     @session.retry_on_deadlock
     def set(self, ctxt: RequestContext, row_id: str, pairs: Values,
             replace: bool = False) -> dict[str, str | None]:
-        """Merge pairs into those of a row, or replace them; returns all that it has then."""
+        """Merge pairs into those of a row, or replace them; return all pairs of the row."""
         table, owner = self.table, self.owner
         with session.writer(ctxt) as conn:
             if replace:
@@ -69,15 +68,15 @@ class Pairs:
 
     @session.retry_on_deadlock
     def discard(self, ctxt: RequestContext, row_id: str, key: str) -> bool:
-        """Remove a key of a row; returns whether the row had it."""
+        """Delete a key of a row; return whether the row had it."""
         with session.writer(ctxt) as conn:
             return conn.execute(self.table.delete().where(
                 self.owner == row_id, self.table.c.key == key)).rowcount > 0
 
     def delete(self, ctxt: RequestContext, row_id: str, key: str) -> None:
-        """Remove a key of a row.
+        """Delete a key of a row.
 
-        :raises NotFound: the row has no such key; of which class, the resource says.
+        :raises NotFound: the row does not have the key; the class is that of `not_found`.
         """
         if not self.discard(ctxt, row_id, key):
             raise self._not_found(row_id, key)

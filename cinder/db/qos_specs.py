@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of QoS specs: named sets of keys and values, and the volume types tied to them."""
+"""The SQL of QoS specs: named sets of keys and values, and the associated volume types."""
 from collections.abc import Collection, Mapping
 
 import sqlalchemy as sa
@@ -24,9 +24,9 @@ get_row = _qos_specs.get_row
 
 
 def associations(ctxt: RequestContext, qos_id: str) -> list[dict]:
-    """id and name of the volume types tied to a set, by name.
+    """Return id and name of the volume types that are associated with QoS specs, by name.
 
-    :raises QoSSpecsNotFound: there is no such set.
+    :raises QoSSpecsNotFound: the QoS specs do not exist.
     """
     with session.reader(ctxt) as conn:
         rows = query.as_dicts(conn.execute(sa.select(_TYPES.c.id, _TYPES.c.name).where(
@@ -44,9 +44,9 @@ def _living(qos_id: str) -> sa.Select:
 # ------------------------------------------------------------------------------------ writes
 @session.retry_on_deadlock
 def create(ctxt: RequestContext, name: str, consumer: str, specs: Mapping[str, str | None]) -> dict:
-    """Insert a set; returns it as list_rows gives it.
+    """Insert QoS specs; return them like list_rows.
 
-    :raises QoSSpecsExists: the name is taken.
+    :raises QoSSpecsExists: the name exists.
     """
     values = changes.with_id({'name': name, 'live_name': name, 'consumer': consumer})
     with session.writer(ctxt) as conn:
@@ -61,10 +61,10 @@ def create(ctxt: RequestContext, name: str, consumer: str, specs: Mapping[str, s
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, qos_id: str, specs: Mapping[str, str | None],
            consumer: str | None = None) -> None:
-    """Merge keys and values into a set.
+    """Merge keys and values into QoS specs.
 
-    :param consumer: who enforces it from now on; None leaves it to whom it was.
-    :raises QoSSpecsNotFound: there is no such set.
+    :param consumer: what enforces them; None: no change.
+    :raises QoSSpecsNotFound: the QoS specs do not exist.
     """
     with session.writer(ctxt):
         _touch(ctxt, qos_id, **({'consumer': consumer} if consumer else {}))
@@ -73,10 +73,10 @@ def update(ctxt: RequestContext, qos_id: str, specs: Mapping[str, str | None],
 
 @session.retry_on_deadlock
 def delete_keys(ctxt: RequestContext, qos_id: str, keys: Collection[str]) -> None:
-    """Remove keys of a set, all or none.
+    """Delete keys of QoS specs, all or none.
 
-    :raises QoSSpecsNotFound: there is no such set.
-    :raises QoSSpecsKeyNotFound: it has no such key.
+    :raises QoSSpecsNotFound: the QoS specs do not exist.
+    :raises QoSSpecsKeyNotFound: a key does not exist.
     """
     with session.writer(ctxt):
         _touch(ctxt, qos_id)
@@ -86,14 +86,14 @@ def delete_keys(ctxt: RequestContext, qos_id: str, keys: Collection[str]) -> Non
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, qos_id: str, force: bool = False) -> None:
-    """Mark a set as deleted.
+    """Mark QoS specs as deleted.
 
-    :param force: untie it from its volume types first.
-    :raises QoSSpecsNotFound: there is no such set.
-    :raises QoSSpecsInUse: volume types are tied to it.
+    :param force: remove the associations first.
+    :raises QoSSpecsNotFound: the QoS specs do not exist.
+    :raises QoSSpecsInUse: volume types are associated with them.
     """
     with session.writer(ctxt):
-        # The lock first: whoever ties a type to the set waits for it, or is seen below.
+        # After the lock, a concurrent association either waits for it or is found below.
         _touch(ctxt, qos_id)
         if force:
             _untie(ctxt, qos_id)
@@ -104,10 +104,10 @@ def destroy(ctxt: RequestContext, qos_id: str, force: bool = False) -> None:
 
 @session.retry_on_deadlock
 def associate(ctxt: RequestContext, qos_id: str, type_id: str) -> None:
-    """Tie a volume type to a set; one that is tied to it already stays so.
+    """Associate a volume type with QoS specs; an existing association is kept.
 
-    :raises QoSSpecsNotFound, VolumeTypeNotFound: there is no such set, or no such type.
-    :raises InvalidVolumeType: the type is tied to another set.
+    :raises QoSSpecsNotFound, VolumeTypeNotFound: the QoS specs or the type do not exist.
+    :raises InvalidVolumeType: the type is associated with other QoS specs.
     """
     free = sa.or_(_TYPES.c.qos_specs_id.is_(None), _TYPES.c.qos_specs_id == qos_id)
     with session.writer(ctxt) as conn:
@@ -118,14 +118,14 @@ def associate(ctxt: RequestContext, qos_id: str, type_id: str) -> None:
     if other is None:
         raise exception.VolumeTypeNotFound(volume_type_id=type_id)
     raise exception.InvalidVolumeType(
-        reason=f'volume type {type_id} is tied to QoS specs {other[0]} already')
+        reason=f'volume type {type_id} is already associated with QoS specs {other[0]}')
 
 
 @session.retry_on_deadlock
 def disassociate(ctxt: RequestContext, qos_id: str, type_id: str) -> None:
-    """Untie a volume type from a set; nothing happens where it is not tied to it.
+    """Remove the association of a volume type with QoS specs, if it exists.
 
-    :raises QoSSpecsNotFound, VolumeTypeNotFound: there is no such set, or no such type.
+    :raises QoSSpecsNotFound, VolumeTypeNotFound: the QoS specs or the type do not exist.
     """
     with session.writer(ctxt) as conn:
         _touch(ctxt, qos_id)
@@ -136,9 +136,9 @@ def disassociate(ctxt: RequestContext, qos_id: str, type_id: str) -> None:
 
 @session.retry_on_deadlock
 def disassociate_all(ctxt: RequestContext, qos_id: str) -> None:
-    """Untie all volume types from a set.
+    """Remove all associations of QoS specs.
 
-    :raises QoSSpecsNotFound: there is no such set.
+    :raises QoSSpecsNotFound: the QoS specs do not exist.
     """
     with session.writer(ctxt):
         _touch(ctxt, qos_id)
@@ -155,6 +155,6 @@ def _untie(ctxt: RequestContext, qos_id: str, *where: filters.Condition) -> int:
 
 
 def _touch(ctxt: RequestContext, qos_id: str, **values: object) -> None:
-    """Lock the row of a set, so that it is not deleted meanwhile."""
+    """Lock the row of QoS specs against a concurrent deletion."""
     if not changes.update_where(ctxt, _T, [_T.c.id == qos_id, _T.c.deleted == sa.false()], values):
         raise exception.QoSSpecsNotFound(specs_id=qos_id)

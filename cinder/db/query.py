@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pages of a list by keyset: each costs the same, wherever in the list it is.
+"""Keyset pages of a list: each page costs the same, wherever in the list it is.
 
-A resource describes its list as a `Listing` (filters.py); changes are in changes.py. Statements
-depend on the shape of a request only and are kept, so that asking again builds nothing.
+A resource describes its list as a `Listing` (filters.py); changes.py has the writes. Statements
+only depend on the shape of a request, and are cached.
 """
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ['NoMatch', 'Options', 'Page', 'as_pairs', 'fetch', 'one']
 
 DEFAULT_SORT = (('created_at', 'desc'),)
-# How many shapes of pages are kept. A caller can make any number of them, so those with more sort
-# keys or conditions than clients use are built anew each time: a kept one may have 100 KiB.
+# Number of cached page statements. Requests can have any number of shapes, so those with more sort
+# keys or conditions than clients use are not cached: a statement may take 100 KiB.
 _SHAPES = 512
 _KEPT_SORTS = 2
 _KEPT_CONDITIONS = 6
 
 
 class Options(TypedDict, total=False):
-    """What a caller may say about a page, see fetch()."""
+    """Arguments of a page, see fetch()."""
 
     filters: Mapping[str, object] | None
     limit: int | None
@@ -42,11 +42,11 @@ class Options(TypedDict, total=False):
 
 
 class Page:
-    """What a list answers.
+    """A page of a list.
 
-    `rows` are dictionaries, made when they are first asked for; who renders thousands reads
-    `records` instead, tuples in the order of `names`. `sides` has the to-many data of the rows:
-    field -> (id -> value, what makes an empty one). `count` is of all matches, where asked for.
+    `rows` are dictionaries, created at the first access; fast renderers read `records`, tuples in
+    the order of `names`. `sides` has the data of to-many relations: field -> (id -> value, factory
+    of an empty value). `count` is the number of all matches, if requested.
     """
 
     def __init__(self, rows: list[dict[str, Any]] | None = None, count: int | None = None, *,
@@ -62,7 +62,7 @@ class Page:
 
     @property
     def ids(self) -> list[str]:
-        """Of the records, in their order."""
+        """The ids of the records, in their order."""
         where = self.names.index('id')
         return [record[where] for record in self.records]
 
@@ -82,13 +82,13 @@ def fetch(ctxt: RequestContext, listing: Listing, *, filters: Mapping[str, objec
           limit: int | None = None, marker: str | None = None, offset: int = 0,
           sort: Sequence[tuple[str, str]] | None = None, all_tenants: bool = False,
           with_count: bool = False) -> Page:
-    """One page of a list, in one statement (one more for the count).
+    """Return a page of a list, read with one statement (and one more for the count).
 
-    :param limit: most rows; None is all, 0 an empty page.
-    :param marker: id of the last row of the page before.
-    :param all_tenants: rows of all projects, if an administrator asks.
-    :raises MarkerNotFound: no such row, or the caller may not see it.
-    :raises InvalidInput: a sort key or time filter that is none.
+    :param limit: maximum number of rows; None: all, 0: an empty page.
+    :param marker: id of the last row of the previous page.
+    :param all_tenants: rows of all projects; only for administrators.
+    :raises MarkerNotFound: the row does not exist, or the caller cannot see it.
+    :raises InvalidInput: a sort key or time filter is not valid.
     """
     if marker is not None and '\0' in marker:
         raise exception.MarkerNotFound(marker=marker)
@@ -123,9 +123,9 @@ def fetch(ctxt: RequestContext, listing: Listing, *, filters: Mapping[str, objec
 
 def one(ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str | None,
         by: str = 'id') -> Page:
-    """A page with the row of an id, an empty one where the caller sees no such row.
+    """Return a page with the row of an id; empty if the caller cannot see such a row.
 
-    :param by: another column whose value is looked for; no two rows have the same.
+    :param by: another, unique, column to search.
     """
     if value is None or '\0' in value:
         return Page([])
@@ -135,14 +135,14 @@ def one(ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str 
 
 
 def as_dicts(result: sa.CursorResult[Any]) -> list[dict[str, Any]]:
-    """Rows as dictionaries: cheaper than mappings when each field is read once."""
+    """Return rows as dictionaries, which are faster than mappings if each field is read once."""
     keys = tuple(result.keys())
     return [dict(zip(keys, row, strict=False)) for row in result.all()]
 
 
 # ------------------------------------------------------------------------------- statements
 def scope_of(listing: Listing, everything: bool, is_admin: bool) -> list[Condition]:
-    """Conditions on the rows that a list shows; :project_id is the caller's.
+    """Return conditions for the rows that a list shows; :project_id is that of the caller.
 
     :param everything: the rows of all projects.
     """
@@ -185,13 +185,13 @@ def _page(listing: Listing, everything: bool, is_admin: bool, sort: keyset.Sort,
 
 
 def _finds(listing: Listing, filters: Mapping[str, object] | None) -> bool:
-    """Whether an index finds the rows of a filter, so that the whole list need not be walked."""
+    """Return whether an index finds the rows of a filter, so that the list is not scanned."""
     first = {index.columns[0].name for index in listing.table.indexes} - {'deleted', 'project_id'}
     return any(listing.aliases.get(name, name) in {'id', *first} for name in filters or ())
 
 
 def _walking(statement: sa.Select[Any], listing: Listing, everything: bool) -> sa.Select[Any]:
-    """Have MySQL begin at the marker: left alone, it reads the index from its end up to there."""
+    """Make MySQL begin at the marker; otherwise it scans the index from its end to the marker."""
     columns: tuple[str, ...] = ('deleted', 'created_at', 'id')
     if not everything and listing.visible is None:
         columns = ('project_id', *columns)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of quotas: limits that were set, usage counted from the rows, the project's lock.
+"""The SQL of quotas: stored limits, usage counted from the rows, the lock of a project.
 
-Which limit is in force, and what follows, is decided in cinder.quota.
+cinder.quota decides which limits apply.
 """
 import dataclasses
 import functools
@@ -20,16 +20,16 @@ _LOCKS = models.QuotaLock.__table__
 _TYPES = models.VolumeType.__table__
 _OPERATIONS = models.Operation.__table__
 DEFAULT_CLASS = 'default'
-# Quotas that volume types have limits of their own for.
+# Quotas that also exist for each volume type.
 PER_TYPE = ('volumes', 'gigabytes', 'snapshots')
 
 
 @dataclasses.dataclass(slots=True)
 class QuotaState:
-    """Quota name -> number: limits of the project, limits of the default class, what is used.
+    """Quota name -> number: limits of the project, limits of the default class, usage.
 
-    Names of types are 'volumes_<type>', 'gigabytes_<type>' and 'snapshots_<type>'; a name that
-    is missing in `usage` is not used at all.
+    Names of types are 'volumes_<type>', 'gigabytes_<type>' and 'snapshots_<type>'; a name that is
+    missing in `usage` has no usage.
     """
 
     project_limits: dict[str, int]
@@ -37,7 +37,7 @@ class QuotaState:
     usage: dict[str, int]
 
 
-# What is counted: table, quota of its rows, quota of its GiB, what a row has of them, per type.
+# What is counted: table, quota of its rows, quota of its GiB, GiB of a row, whether per type.
 _VOLUMES, _SNAPSHOTS = models.Volume.__table__, models.Snapshot.__table__
 _BACKUPS, _GROUPS = models.Backup.__table__, models.Group.__table__
 _COUNTED = (
@@ -50,9 +50,9 @@ _COUNTED = (
 
 def limits_and_usage(ctxt: RequestContext, project_id: str,
                      names: Collection[str] | None = None) -> QuotaState:
-    """All that decides about some quotas of a project, in one statement.
+    """Return the limits and usage of some quotas of a project, read with one statement.
 
-    :param names: quota names that matter; None is all.
+    :param names: quota names; None: all.
     """
     state = QuotaState({}, {}, {})
     counted = {row[1]: row for row in _COUNTED if _matters(row, names)}
@@ -75,7 +75,7 @@ def limits_and_usage(ctxt: RequestContext, project_id: str,
 
 @functools.cache
 def _decisive(counted: tuple[str, ...]) -> sa.CompoundSelect:
-    """Limits and usage of :project; `counted` are the first quotas of rows in _COUNTED."""
+    """Return the SELECT of limits and usage; `counted` are quotas of rows in _COUNTED."""
     project = sa.bindparam('project')
     parts = [_part('limit', _LIMITS.c.resource, _LIMITS.c.hard_limit).where(
                  _LIMITS.c.project_id == project),
@@ -87,16 +87,16 @@ def _decisive(counted: tuple[str, ...]) -> sa.CompoundSelect:
 
 
 def _retypes(project: sa.BindParameter) -> sa.Select:
-    """(arguments, GiB) of the changes of type under way; a volume that is not counted has no GiB.
+    """Return the SELECT of (arguments, GiB) of running retypes; GiB is 0 without use of quota.
 
-    A volume counts for both of its types from the acceptance to the end of the operation, whatever
-    becomes of its status, so that there is nothing to be taken back.
+    A volume counts for both types until the operation ends, whatever its status, so that nothing
+    has to be corrected afterwards.
     """
     size = sa.select(_VOLUMES.c.size + _VOLUMES.c.growth).where(
         _VOLUMES.c.id == _OPERATIONS.c.resource_id, _VOLUMES.c.project_id == project,
         _VOLUMES.c.deleted == sa.false(),
         _VOLUMES.c.use_quota == sa.true()).scalar_subquery()
-    # Few are open, whatever the project and the table hold.
+    # Few operations are unfinished, whatever the size of the project and of the table.
     return _part('retype', _OPERATIONS.c.arguments, sa.literal_column('1'), size).where(
         _OPERATIONS.c.state.in_(('queued', 'running')), _OPERATIONS.c.verb == 'volume.retype',
         _OPERATIONS.c.project_id == project)
@@ -129,7 +129,7 @@ def _matters(row: tuple, names: Collection[str] | None) -> bool:
 
 
 def _usage(row: tuple, project: sa.BindParameter) -> sa.Select:
-    """(quota, type, how many, GiB together) of one table's living rows."""
+    """Return the SELECT of (quota, type, number, total GiB) of the rows of one table."""
     table, name, _, size = row
     where = [table.c.project_id == project, table.c.deleted == sa.false()]
     if 'use_quota' in table.c:
@@ -156,9 +156,9 @@ def _add(usage: dict[str, int], row: tuple, type_name: str | None, number: int,
 
 
 def lock(ctxt: RequestContext, project_id: str) -> None:
-    """Let nobody else decide about the project's quotas until this transaction ends.
+    """Lock the quotas of a project until the end of the transaction.
 
-    SQLite has one writer at a time anyway.
+    SQLite has only one writer at a time anyway.
     """
     with session.writer(ctxt) as conn:
         if conn.dialect.name == 'sqlite':
@@ -166,12 +166,12 @@ def lock(ctxt: RequestContext, project_id: str) -> None:
         mine = sa.select(_LOCKS.c.project_id).where(
             _LOCKS.c.project_id == project_id).with_for_update()
         if conn.execute(mine).first() is None:
-            # An upsert locks the row, whether it makes it or finds another's.
+            # An upsert locks the row, whether it inserts it or finds it.
             changes.upsert(conn, _LOCKS, [{'project_id': project_id}], ('project_id',))
 
 
 def projects(ctxt: RequestContext) -> list[str]:
-    """The projects that have volumes, snapshots, backups or groups."""
+    """Return the projects that have volumes, snapshots, backups or groups."""
     found = sa.union(*(sa.select(row[0].c.project_id).where(row[0].c.deleted == sa.false())
                        for row in _COUNTED))
     with session.reader(ctxt) as conn:
@@ -180,8 +180,8 @@ def projects(ctxt: RequestContext) -> list[str]:
 
 # ------------------------------------------------------------------------------------ limits
 def rename_type(conn: sa.Connection, old: str, new: str) -> None:
-    """Have the limits of a volume type, of projects and classes, follow its new name; those that
-    were left of a former type of that name go."""
+    """Rename the limits of a volume type, of projects and classes; limits that are left from a
+    former type with the new name are deleted."""
     for table, owner in ((_LIMITS, _LIMITS.c.project_id), (_CLASSES, _CLASSES.c.class_name)):
         for quota in PER_TYPE:
             was, now = f'{quota}_{old}', f'{quota}_{new}'
@@ -192,7 +192,7 @@ def rename_type(conn: sa.Connection, old: str, new: str) -> None:
 
 
 def limits(ctxt: RequestContext, project_id: str) -> dict[str, int]:
-    """The limits that were set for a project."""
+    """Return the limits of a project that were set explicitly."""
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(_LIMITS.c.resource, _LIMITS.c.hard_limit).where(
             _LIMITS.c.project_id == project_id)).tuples().all())
@@ -200,7 +200,7 @@ def limits(ctxt: RequestContext, project_id: str) -> dict[str, int]:
 
 @session.retry_on_deadlock
 def set_limits(ctxt: RequestContext, project_id: str, values: Mapping[str, int]) -> None:
-    """Set limits of a project; -1 is unlimited."""
+    """Set limits of a project; -1: unlimited."""
     with session.writer(ctxt) as conn:
         changes.upsert(conn, _LIMITS, [
             {'project_id': project_id, 'resource': name, 'hard_limit': limit}
@@ -208,19 +208,19 @@ def set_limits(ctxt: RequestContext, project_id: str, values: Mapping[str, int])
 
 
 def set_limit(ctxt: RequestContext, project_id: str, name: str, limit: int) -> None:
-    """Set one limit of a project; -1 is unlimited."""
+    """Set one limit of a project; -1: unlimited."""
     set_limits(ctxt, project_id, {name: limit})
 
 
 @session.retry_on_deadlock
 def delete_limits(ctxt: RequestContext, project_id: str) -> None:
-    """Let the defaults hold for a project again."""
+    """Reset the limits of a project to the defaults."""
     with session.writer(ctxt) as conn:
         conn.execute(_LIMITS.delete().where(_LIMITS.c.project_id == project_id))
 
 
 def get_class(ctxt: RequestContext, name: str) -> dict[str, int]:
-    """The limits that were set for a quota class."""
+    """Return the limits of a quota class that were set explicitly."""
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(_CLASSES.c.resource, _CLASSES.c.hard_limit).where(
             _CLASSES.c.class_name == name)).tuples().all())
@@ -228,7 +228,7 @@ def get_class(ctxt: RequestContext, name: str) -> dict[str, int]:
 
 @session.retry_on_deadlock
 def set_class(ctxt: RequestContext, name: str, values: Mapping[str, int]) -> None:
-    """Set limits of a quota class; -1 is unlimited."""
+    """Set limits of a quota class; -1: unlimited."""
     with session.writer(ctxt) as conn:
         changes.upsert(conn, _CLASSES, [
             {'class_name': name, 'resource': resource, 'hard_limit': limit}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of replicated back ends: which copy is in use, marked at each service that serves it."""
+"""The SQL of replicated back ends: the active copy, stored with each service of the back end."""
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
@@ -16,7 +16,7 @@ def _of(host: str, cluster: str | None) -> list[filters.Condition]:
 
 
 def active(ctxt: RequestContext, host: str) -> str | None:
-    """Id of the copy that a back end uses; None is the primary. A cluster uses one for all."""
+    """Return the id of the copy that a back end or its cluster uses; None: the primary."""
     service = services.get_by_host_binary(ctxt, host, 'cinder-volume')
     if service.cluster_name:
         return clusters.get(ctxt, service.cluster_name, 'cinder-volume').active_backend_id
@@ -25,7 +25,7 @@ def active(ctxt: RequestContext, host: str) -> str | None:
 
 @session.retry_on_deadlock
 def begin(ctxt: RequestContext, host: str, cluster: str | None) -> bool:
-    """Let a back end begin to fail over; False where its replication status forbids it."""
+    """Start the failover of a back end; return False if its replication status forbids it."""
     row = states.SERVICE['failover']
     return changes.update_where(
         ctxt, _T, [*_of(host, cluster), _T.c.replication_status.in_(row.allowed)],
@@ -34,7 +34,7 @@ def begin(ctxt: RequestContext, host: str, cluster: str | None) -> bool:
 
 @session.retry_on_deadlock
 def enable(ctxt: RequestContext, host: str) -> None:
-    """Note that a back end replicates, unless that is known."""
+    """Store that a back end supports replication, unless that is known."""
     unknown = sa.func.coalesce(_T.c.replication_status, 'disabled') == 'disabled'
     backend_id = active(ctxt, host)
     changes.update_where(ctxt, _T, [*_of(host, None), unknown], {
@@ -44,7 +44,7 @@ def enable(ctxt: RequestContext, host: str) -> None:
 
 @session.retry_on_deadlock
 def mark(ctxt: RequestContext, host: str, cluster: str | None, **values: object) -> None:
-    """Write columns of all services of a back end, and of their cluster."""
+    """Set columns of all services of a back end, and of their cluster."""
     with session.writer(ctxt):
         changes.update_where(ctxt, _T, _of(host, cluster),
                              {**values, 'updated_at': _T.c.updated_at})

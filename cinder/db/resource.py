@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the SQL of all resources has in common: objects, new rows and changes of state.
+"""Common SQL of all resources: objects, new rows and transitions.
 
-A module of a resource makes one Resource and binds its methods to names of the module; what only
-this resource does is a function there. Pages and single rows are in rows.py.
+The module of a resource creates one Resource and binds its methods to module-level names; SQL that
+only this resource has is in functions there. rows.py has pages and single rows.
 """
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _O = TypeVar('_O', bound=base.CinderObject)
 class Resource(Rows, Generic[_O]):
     """One kind of resource.
 
-    :param made: the class of its objects
-    :param whole: columns of an object, None: those of detail rows
-    :param verbs: its state table, verb -> row of cinder.objects.states
-    :param parts: function(ctxt, row) -> fields of an object that other resources hold
+    :param made: class of its objects
+    :param whole: columns of an object; None: those of detail rows
+    :param verbs: state table, verb -> row of cinder.objects.states
+    :param parts: function(ctxt, row) -> fields of an object from other resources
     """
 
     def __init__(self, made: type[_O], errors: Errors, brief: Listing,
@@ -49,14 +49,14 @@ class Resource(Rows, Generic[_O]):
         self.kind = self.table.name.removesuffix('s')
 
     def get(self, ctxt: RequestContext, ident: str) -> _O:
-        """A resource with what other tables hold for it.
+        """Return a resource with the data of other tables.
 
         :raises NotFound: as get_row().
         """
         return self.load(ctxt, ident)
 
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> _O:
-        """get() by an id or by another column, see filled()."""
+        """Return a resource by id or by another column, see filled()."""
         row = self.filled(ctxt, self.whole, value, by)
         return self.made.from_row(row, **(self.parts(ctxt, row) if self.parts else {}))
 
@@ -64,10 +64,10 @@ class Resource(Rows, Generic[_O]):
     @session.retry_on_deadlock
     def insert(self, ctxt: RequestContext, values: Mapping[str, object],
                pairs: Mapping[str, Values | None] | None = None, **parts: object) -> _O:
-        """Insert a row with its keys and values; an id is made unless the values hold one.
+        """Insert a row with its keys and values; an id is generated unless the values have one.
 
         :param pairs: field -> keys and values, for fields of `pairs`.
-        :param parts: further fields of the object, which are stored elsewhere.
+        :param parts: further fields of the object, which other tables store.
         """
         given = {name: dict((pairs or {}).get(name) or {}) for name in self.pairs}
         with session.writer(ctxt) as conn:
@@ -78,44 +78,44 @@ class Resource(Rows, Generic[_O]):
 
     def create(self, ctxt: RequestContext, values: Mapping[str, object],
                metadata: Values | None = None) -> _O:
-        """insert() of a resource whose only keys and values are its metadata."""
+        """Insert a resource that has no other keys and values than metadata."""
         return self.insert(ctxt, values, {'metadata': metadata})
 
     @session.retry_on_deadlock
     def import_row(self, ctxt: RequestContext, values: Mapping[str, object],
                    metadata: Values | None = None) -> _O:
-        """create() under the id that the resource had before, in place of a deleted row of that id.
+        """Insert a resource with a given id, replacing a deleted row with that id.
 
-        :raises Invalid: one with that id exists; the class is the resource's.
+        :raises Invalid: a row with that id exists; the class is `invalid`.
         """
         table = self.table
         with session.writer(ctxt) as conn:
-            # What follows its row goes with it.
+            # Dependent rows are deleted with the row.
             conn.execute(table.delete().where(table.c.id == values['id'],
                                               table.c.deleted == sa.true()))
             try:
                 return self.create(ctxt, values, metadata)
             except db_exc.DBDuplicateEntry:
-                raise self.errors.refused(f"{self.kind} {values['id']} exists already") from None
+                raise self.errors.refused(f"{self.kind} {values['id']} already exists") from None
 
     # -------------------------------------------------------------------------------- changes
     def update(self, ctxt: RequestContext, ident: str, values: Mapping[str, object]) -> None:
-        """Change columns whatever the status is, and never the status: that follows from
-        operations and attachments, see transition() and finish_transition().
+        """Change columns in any status, but not the status, which transition() and
+        finish_transition() change.
 
-        :raises NotFound: there is no such row; the class is the resource's.
-        :raises ValueError: there is a status among the values.
+        :raises NotFound: the row does not exist; the class is `not_found`.
+        :raises ValueError: the values contain a status.
         """
         if 'status' in values:
-            raise ValueError(f'the status of {self.table.name} is not written by update()')
+            raise ValueError(f'update() must not change the status of {self.table.name}')
         self.overwrite(ctxt, ident, values)
 
     @session.retry_on_deadlock
     def overwrite(self, ctxt: RequestContext, ident: str, values: Mapping[str, object]) -> None:
-        """Change columns, the status among them, whatever it is: for an administrator who says so,
-        and for rows that nobody but their writer knows.
+        """Change columns including the status, in any status: for requests of administrators, and
+        for rows that no other code changes.
 
-        :raises NotFound: there is no such row; the class is the resource's.
+        :raises NotFound: the row does not exist; the class is `not_found`.
         """
         if not changes.compare_and_swap(ctxt, self.table, ident, {}, values):
             raise self.errors.missing(ident)
@@ -124,12 +124,13 @@ class Resource(Rows, Generic[_O]):
     def transition(self, ctxt: RequestContext, resource: _O, verb: str, *,
                    conditions: Sequence[Callable[[], transitions.Requirement]] = (),
                    **values: object) -> None:
-        """Begin `verb` of the state table, in one UPDATE that only fits a status it may begin in.
+        """Start `verb` of the state table, with one UPDATE that checks the allowed statuses.
 
-        :param conditions: what else must hold: functions such as volume_requirements.no_snapshots.
-        :param values: columns to set too; `status` wins over the table's.
-        :raises NotFound: the resource is gone; the class is the resource's.
-        :raises Invalid, Conflict: by the table, with what is in the way; likewise.
+        :param conditions: further requirements: functions such as volume_requirements.no_snapshots.
+        :param values: further columns to set; `status` overrides that of the table.
+        :raises NotFound: the resource does not exist; the class is `not_found`.
+        :raises Invalid, Conflict: the change is not allowed, with the reason; `invalid`,
+        `conflict`.
         """
         rule, ident = self.verbs[verb], resource.get('id')
         try:
@@ -144,11 +145,11 @@ class Resource(Rows, Generic[_O]):
     @session.retry_on_deadlock
     def finish_transition(self, ctxt: RequestContext, ident: str, meanwhile: str | None,
                           status: str | None, values: Mapping[str, object]) -> bool:
-        """Go from the status `meanwhile` (None: any) to `status`; False when it was another.
+        """Change the status from `meanwhile` (None: any) to `status`; return False if it differs.
 
-        :param status: None leaves it as it is; states.PREVIOUS is the one before the work, or what
-            the attachments of a volume made of it since, see volumes.settle().
-        :param values: columns to set too.
+        :param status: None: no change; states.PREVIOUS: the status before the operation, updated
+            for the attachments of a volume, see volumes.settle().
+        :param values: further columns to set.
         """
         written: dict[str, object] = dict(values)
         if status is not None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The rows of one table as answers of the API show them: pages and single rows.
+"""The rows of one table for responses: pages and single rows.
 
-What is also an object with changes of state is a Resource, see resource.py.
+A resource that also has objects and transitions is a Resource, see resource.py.
 """
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Row = dict[str, Any]
 class Errors:
     """The errors of a resource.
 
-    :param not_found: there is no such row, or it is another project's
-    :param ident: the keyword of `not_found` for the id
-    :param invalid: the present status or values do not allow a change (HTTP 400)
-    :param conflict: the same where the state table says 409; None: `invalid`
+    :param not_found: the row does not exist, or belongs to another project
+    :param ident: keyword of `not_found` for the id
+    :param invalid: the current status or values do not allow a change (HTTP 400)
+    :param conflict: the same if the state table has 409; None: `invalid`
     """
 
     not_found: type[exception.NotFound]
@@ -38,23 +38,23 @@ class Errors:
     conflict: type[exception.CinderException] | None = None
 
     def missing(self, ident: str) -> exception.NotFound:
-        """The error for an id of which there is no row."""
+        """Return the error for an id without a row."""
         return self.not_found(**{self.ident: ident})
 
     def refused(self, reason: str, http: int = 400) -> exception.CinderException:
-        """The error for a change that is not allowed.
+        """Return the error for a change that is not allowed.
 
-        :param reason: what is in the way, and of which resource.
+        :param reason: the resource and what prevents the change.
         :param http: 400 or 409.
         """
         return (self.conflict if http == 409 and self.conflict else self.invalid)(reason=reason)
 
 
 class Rows:
-    """The rows of one table, as answers of the API show them.
+    """The rows of one table for responses.
 
-    :param errors: `not_found` and `ident` are used here
-    :param brief: the columns and filters of a list
+    :param errors: `not_found` and `ident` are used
+    :param brief: columns and filters of a list
     :param detail: those of list_rows(detail=True) and get_row(); None: the same
     :param pairs: field -> table of its keys and values; only detail rows have these fields
     """
@@ -67,15 +67,16 @@ class Rows:
 
     def list_rows(self, ctxt: RequestContext, *, detail: bool = False,
                   **page: Unpack[query.Options]) -> query.Page:
-        """A page of the list, newest first unless `sort` says otherwise.
+        """Return a page of the list; default order: newest first.
 
-        :param detail: everything that an answer shows, else the columns of a short list.
+        :param detail: all fields of a response, otherwise the columns of a short list.
         :param page: `filters`: column or API name -> value, 'name~' for a part of it; `sort`:
-            (name, 'asc' or 'desc') of each key; `limit`: most rows, None is all; `marker`: id of
-            the last row of the page before; `offset`: rows to skip; `with_count`: count all
-            matches; `all_tenants`: rows of all projects, taken from an administrator only.
-        :raises MarkerNotFound: the marker is no row that the caller may see.
-        :raises InvalidInput: a sort key or time filter that is none.
+            (name, 'asc' or 'desc') of each key; `limit`: maximum number of rows, None: all;
+            `marker`: id of the last row of the previous page; `offset`: rows to skip;
+            `with_count`: count all matches; `all_tenants`: rows of all projects, ignored for
+            non-administrators.
+        :raises MarkerNotFound: the caller cannot see a row with the id of the marker.
+        :raises InvalidInput: a sort key or time filter is not valid.
         """
         listing = self.detail if detail else self.brief
         found = query.fetch(ctxt, listing, **page)
@@ -85,16 +86,16 @@ class Rows:
         return found
 
     def get_row(self, ctxt: RequestContext, ident: str) -> Row:
-        """A row as list_rows(detail=True) gives it.
+        """Return a row like list_rows(detail=True).
 
-        :raises NotFound: there is none, or it is another project's; the class is the resource's.
+        :raises NotFound: it does not exist, or in another project; the class is `not_found`.
         """
         return self.filled(ctxt, self.detail, ident)
 
     def filled(self, ctxt: RequestContext, listing: Listing, value: str, by: str = 'id') -> Row:
-        """The row of an id with what other tables hold for it.
+        """Return the row of an id with the data of other tables.
 
-        :param by: another column whose value is looked for; no two rows have the same.
+        :param by: another, unique, column to search.
         :raises NotFound: as get_row().
         """
         with session.reader(ctxt) as conn:
@@ -104,13 +105,13 @@ class Rows:
 
     def one(self, ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str,
             by: str = 'id') -> query.Page:
-        """filled() as a page, without what other tables hold, for a caller that reads already."""
+        """Return the row as a page without data of other tables, for a caller with a connection."""
         page = query.one(ctxt, conn, listing, value, by)
         if not page.records:
             raise self.errors.missing(value)
         return page
 
     def fill(self, conn: sa.Connection, page: query.Page) -> None:
-        """Give the rows of a page what other tables hold for them: a statement for each."""
+        """Add the data of other tables to the rows of a page, with one statement for each table."""
         for name, pairs in self.pairs.items():
             page.sides[name] = (pairs.of_rows(conn, page.ids), dict)

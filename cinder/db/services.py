@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of services: who is there, who reported lately by the database's clock."""
+"""The SQL of services: registration and heartbeats, by the clock of the database."""
 import functools
 import random
 import uuid
@@ -13,12 +13,12 @@ from cinder.context import RequestContext
 from cinder.db import changes, filters, models, session
 
 _T = models.Service.__table__
-# Letters that disabled_reason may have.
+# Maximum number of characters of disabled_reason.
 _REASON = 255
 
 
 def reported_lately() -> filters.Condition:
-    """There was a heartbeat, younger than service_down_time; no host's clock is asked."""
+    """Return the condition: the last heartbeat is younger than service_down_time."""
     return sa.and_(_T.c.updated_at.is_not(None),
                    _T.c.updated_at > session.in_seconds(-CONF.service_down_time))
 
@@ -37,9 +37,9 @@ def list_rows(ctxt: RequestContext, *, host: str | None = None, binary: str | No
               topic: str | None = None, cluster_name: str | None = None,
               disabled: bool | None = None, is_up: bool | None = None,
               frozen: bool | None = None) -> Sequence[Mapping]:
-    """The services in the order in which they were registered, with `is_up`, as plain rows.
+    """Return the services in the order of registration, with `is_up`, as plain rows.
 
-    :param host: 'host' is that host with all its back ends, 'host@backend' only that one.
+    :param host: 'host': that host with all its back ends; 'host@backend': only that back end.
     """
     exact = {'binary': binary, 'topic': topic, 'cluster_name': cluster_name,
              'disabled': disabled, 'frozen': frozen}
@@ -53,7 +53,7 @@ def list_rows(ctxt: RequestContext, *, host: str | None = None, binary: str | No
 
 
 def list_all(ctxt: RequestContext, **wanted: object) -> list[objects.Service]:
-    """The services of list_rows as objects, which are dear to make."""
+    """Return the services of list_rows as objects, which take longer to create."""
     return [objects.Service.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
@@ -64,7 +64,7 @@ def _one(ctxt: RequestContext, *where: filters.Condition) -> objects.Service | N
 
 
 def get(ctxt: RequestContext, service_id: int) -> objects.Service:
-    """:raises ServiceNotFound: there is no such service."""
+    """Return a service; :raises ServiceNotFound: it does not exist."""
     found = _one(ctxt, _T.c.id == service_id)
     if found is None:
         raise exception.ServiceNotFound(service_id=service_id)
@@ -72,7 +72,7 @@ def get(ctxt: RequestContext, service_id: int) -> objects.Service:
 
 
 def get_by_host_binary(ctxt: RequestContext, host: str, binary: str) -> objects.Service:
-    """:raises ServiceHostNotFound: there is no such service."""
+    """Return a service; :raises ServiceHostNotFound: it does not exist."""
     found = _one(ctxt, _T.c.host == host, _T.c.binary == binary)
     if found is None:
         raise exception.ServiceHostNotFound(host=host, binary=binary)
@@ -81,10 +81,10 @@ def get_by_host_binary(ctxt: RequestContext, host: str, binary: str) -> objects.
 
 def pick(ctxt: RequestContext, binary: str, zone: str | None = None,
          prefer: str | None = None) -> objects.Service | None:
-    """An enabled service that is up; None where there is none.
+    """Return an enabled service that is up; None if there is none.
 
-    :param zone: availability zone that it has to be in; None is any.
-    :param prefer: host whose service is taken if it is among them, else any at random.
+    :param zone: availability zone of the service; None: any.
+    :param prefer: host whose service is preferred; otherwise it is selected at random.
     """
     found = [service for service in list_all(ctxt, binary=binary, disabled=False, is_up=True)
              if zone in (None, service.availability_zone)]
@@ -93,7 +93,7 @@ def pick(ctxt: RequestContext, binary: str, zone: str | None = None,
 
 
 def is_up(ctxt: RequestContext, service_id: int) -> bool:
-    """Whether the service reported lately; False for one that is gone."""
+    """Return whether the service is up; False if it does not exist."""
     found = _one(ctxt, _T.c.id == service_id)
     return bool(found and found.is_up)
 
@@ -102,8 +102,8 @@ def is_up(ctxt: RequestContext, service_id: int) -> bool:
 def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Service:
     """Register a service: host, binary, topic and so on.
 
-    One that was removed, or that another process registered at the same moment, is taken over
-    with the same uuid: volumes refer to it.
+    The row of a removed service, or one that another process registers at the same time, is reused
+    with its uuid, which volumes refer to.
     """
     fresh = {'deleted': False, 'deleted_at': None, 'report_count': 0, 'disabled': False,
              'frozen': False, **values}
@@ -115,9 +115,9 @@ def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Servic
 
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, service_id: int, values: Mapping[str, object]) -> None:
-    """Change columns; updated_at, which only a heartbeat may move, stays.
+    """Change columns, except updated_at, which only heartbeats change.
 
-    :raises ServiceNotFound: there is no such service.
+    :raises ServiceNotFound: the service does not exist.
     """
     done = changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
                       {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
@@ -127,8 +127,8 @@ def update(ctxt: RequestContext, service_id: int, values: Mapping[str, object]) 
 
 @session.retry_on_deadlock
 def explain(ctxt: RequestContext, service_id: int, reason: str | None) -> None:
-    """Say why an enabled service does not work; None: it does. Why an operator disabled one is
-    his to say."""
+    """Store why an enabled service does not work; None: it works. The reason of a disabled service
+    is that of the operator, and is not changed."""
     reason = reason and reason[:_REASON]
     changes.update_where(ctxt, _T, [
         _T.c.id == service_id, _T.c.deleted == sa.false(), _T.c.disabled == sa.false(),
@@ -138,7 +138,7 @@ def explain(ctxt: RequestContext, service_id: int, reason: str | None) -> None:
 
 @session.retry_on_deadlock
 def set_frozen(ctxt: RequestContext, service_id: int, frozen: bool) -> bool:
-    """Freeze or thaw a back end; False where it was so already."""
+    """Freeze or thaw a back end; return False if it was already in that state."""
     return changes.compare_and_swap(
         ctxt, _T, service_id, {'frozen': not frozen},
         {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, 'frozen': frozen})
@@ -146,9 +146,9 @@ def set_frozen(ctxt: RequestContext, service_id: int, frozen: bool) -> bool:
 
 @session.retry_on_deadlock
 def heartbeat(ctxt: RequestContext, service_id: int) -> None:
-    """Note that the service lives, in the database's time.
+    """Store a heartbeat of the service, by the clock of the database.
 
-    :raises ServiceNotFound: somebody removed the service.
+    :raises ServiceNotFound: the service was removed.
     """
     if not changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
                       {'report_count': _T.c.report_count + 1}):
@@ -157,13 +157,13 @@ def heartbeat(ctxt: RequestContext, service_id: int) -> None:
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, service_id: int) -> None:
-    """:raises ServiceNotFound: there is no such service."""
+    """Delete a service; :raises ServiceNotFound: it does not exist."""
     if not changes.soft_delete(ctxt, _T, [_T.c.id == service_id]):
         raise exception.ServiceNotFound(service_id=service_id)
 
 
 def minimum_versions(ctxt: RequestContext, binary: str) -> tuple[str | None, str | None]:
-    """The lowest RPC and object versions that services of a kind told; None where none did."""
+    """Return the lowest RPC and object versions of the services of a binary; None if unknown."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(
             _T.c.rpc_current_version, _T.c.object_current_version).where(

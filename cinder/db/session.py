@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections and transactions: who reads, who writes, what is retried, what time it is.
+"""Connections and transactions: reading, writing, retries.
 
-Reads run in autocommit, without BEGIN and ROLLBACK round trips. A write is one transaction that
-lives in the context, so that everything called with that context joins it.
+Reads use autocommit, without BEGIN and ROLLBACK round trips. A write is one transaction that is
+stored in the context, so that everything called with that context joins it.
 """
 import contextlib
 import functools
@@ -23,7 +23,7 @@ from cinder.context import RequestContext
 from cinder.db import engines, errors
 from cinder.db.functions import in_seconds, utcnow
 
-__all__ = ['in_seconds', 'utcnow']  # part of what a transaction is made of
+__all__ = ['in_seconds', 'utcnow']  # re-exported for callers of transactions
 
 LOG = logging.getLogger(__name__)
 
@@ -31,11 +31,11 @@ _P = ParamSpec('_P')
 _R = TypeVar('_R')
 
 _NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
-# How often a transaction is tried that the database gave up or lost before its commit.
+# Number of attempts for a transaction that the database aborted or lost before its commit.
 ATTEMPTS = 6
-# Seconds that a writer waits for SQLite's write lock before the client is told to come back.
+# Seconds that a writer waits for the write lock of SQLite before the request fails.
 TIMEOUT_SECONDS = 60
-# Seconds after which a reason that the database gives is logged again, and how many are remembered.
+# Seconds until the same reason of an outage is logged again, and the number of stored reasons.
 TELL_AGAIN, MOST_REASONS = 60, 50
 
 _engines: engines.Engines | None = None
@@ -45,7 +45,7 @@ _telling = threading.Lock()
 
 
 def current() -> engines.Engines:
-    """The engines of [database] connection, made at the first call."""
+    """Return the engines of [database] connection; they are created at the first call."""
     global _engines
     if _engines is None:
         with _setup:
@@ -55,29 +55,29 @@ def current() -> engines.Engines:
 
 
 def dispose(close: bool = False) -> None:
-    """Forget all pooled connections.
+    """Discard all pooled connections.
 
-    :param close: also close them; a forked child must not, as they are its parent's.
+    :param close: also close them; a forked child must not, because its parent uses them.
     """
     if _engines is not None:
         _engines.dispose(close)
 
 
 def reset() -> None:
-    """Forget the engines too, so that the next call reads [database] again."""
+    """Discard the engines too; the next call reads [database] again."""
     global _engines
     dispose(close=True)
     _engines = None
 
 
-# A child that used its parent's connections would mix up the answers of both.
+# A child that used the connections of its parent would mix up the results of both.
 os.register_at_fork(after_in_child=dispose)
 
 
 # ------------------------------------------------------------------------------ transactions
 @contextlib.contextmanager
 def reader(ctxt: RequestContext) -> Iterator[sa.Connection]:
-    """A connection to read with; inside a writer of the same context, that writer's.
+    """Provide a connection for reading; inside a writer of the same context, its connection.
 
     :raises DatabaseUnavailable: no connection, or it was lost.
     """
@@ -91,11 +91,11 @@ def reader(ctxt: RequestContext) -> Iterator[sa.Connection]:
 
 @contextlib.contextmanager
 def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
-    """A transaction: committed at the end, rolled back by an exception; a nested one joins.
+    """Provide a transaction: committed at the end, rolled back on an exception; a nested one joins.
 
     :raises DatabaseUnavailable: no connection, or it was lost: nothing was written.
-    :raises DatabaseBusy: deadlock, or the write lock not in time: nothing was written.
-    :raises CommitUnknown: the connection was lost while committing.
+    :raises DatabaseBusy: a deadlock, or a timeout for the write lock: nothing was written.
+    :raises CommitUnknown: the connection was lost during the commit.
     """
     joined = _open_transaction(ctxt)
     if joined is not None:
@@ -107,7 +107,7 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
         try:
             yield conn
         except BaseException:
-            # When the connection is gone so is the transaction; the first error is the news.
+            # Without the connection the transaction is gone too; the first error is reported.
             with contextlib.suppress(sa.exc.DBAPIError, db_exc.DBError):
                 transaction.rollback()
             raise
@@ -116,7 +116,7 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
         try:
             transaction.commit()
         except Exception as exc:
-            # The transaction may still be open, and the pool rolls nothing back.
+            # The transaction may still be open, and the pool does not roll back.
             conn.invalidate()
             if isinstance(exc, db_exc.DBConnectionError):
                 raise exception.CommitUnknown() from exc
@@ -125,7 +125,7 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
 
 
 def _open_transaction(ctxt: RequestContext) -> sa.Connection | None:
-    """The transaction of `ctxt`, unless it belongs to another thread that shares the context."""
+    """Return the transaction of `ctxt`, unless another thread that shares the context opened it."""
     if ctxt.connection is None:
         return None
     thread, conn = ctxt.connection
@@ -134,7 +134,7 @@ def _open_transaction(ctxt: RequestContext) -> sa.Connection | None:
 
 @contextlib.contextmanager
 def _own_errors() -> Iterator[None]:
-    """Give what the layers above cannot know a name of ours and the right HTTP status."""
+    """Convert errors of the libraries to errors of this service, with the right HTTP status."""
     try:
         yield
     except (db_exc.DBDeadlock, db_exc.DBConsistencyError) as exc:
@@ -146,7 +146,7 @@ def _own_errors() -> Iterator[None]:
         if errors.is_unavailable(exc):
             _tell(exc)
             raise exception.DatabaseUnavailable() from exc
-        # What a driver itself refuses to send, or a server to read: NUL, a number too large.
+        # Rejected by a driver before sending, or by a server: NUL, a number too large.
         if isinstance(getattr(exc, 'inner_exception', None),
                       (ValueError, OverflowError, sa.exc.DataError)):
             raise exception.InvalidInput(reason='a value cannot be stored') from exc
@@ -154,7 +154,7 @@ def _own_errors() -> Iterator[None]:
 
 
 def _tell(exc: Exception) -> None:
-    """Log why the database does not serve us, each reason once a minute: all requests meet it."""
+    """Log why the database is unavailable, each reason once a minute: all requests have it."""
     text, now = errors.reason(exc), time.monotonic()
     with _telling:
         if len(_told) > MOST_REASONS:
@@ -163,17 +163,17 @@ def _tell(exc: Exception) -> None:
         if not told:
             _told[text] = now
     if not told:
-        LOG.warning('The database refuses requests, which are answered with 503 until it serves '
+        LOG.warning('The database is unavailable; requests are answered with 503 until it responds '
                     'again: %s', text)
 
 
 def retry_on_deadlock(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Run a function (ctxt, ...) that owns a writer, or a method (self, ctxt, ...), again when its
-    transaction came to nothing.
+    """Decorate a function (ctxt, ...) with its own writer, or a method (self, ctxt, ...), to run it
+    again if its transaction failed without effect.
 
-    It must change nothing but the database before its writer ends. What follows a commit is not
-    tried again: the request was accepted. Inside an open transaction nothing is retried: that is
-    for the owner of the transaction to do.
+    It must not change anything but the database before its writer ends. Errors after the commit are
+    not retried, because the request is accepted then. Inside an open transaction nothing is
+    retried: the owner of the transaction does that.
     """
     place = int(function.__code__.co_varnames[0] == 'self')
 
@@ -189,7 +189,7 @@ def retry_on_deadlock(function: Callable[_P, _R]) -> Callable[_P, _R]:
                 if joined or ctxt.commits[0] != commits or attempt == ATTEMPTS - 1:
                     raise
                 pause = random.uniform(0.5, 1.5) * 0.02 * 4 ** attempt  # nosec B311 # a pause
-                LOG.debug('%s: %s Again in %.3f s.', function.__name__, exc, pause)
+                LOG.debug('%s: %s Retrying in %.3f seconds.', function.__name__, exc, pause)
                 time.sleep(min(pause, 2))
         raise AssertionError('unreachable')
     return wrapper
@@ -197,10 +197,10 @@ def retry_on_deadlock(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 def retry_with_lookup(look: Callable[..., _R | None],
                       ) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Decorate a function (ctxt, ...) as retry_on_deadlock does; when it is not known whether it
-    was committed, `look`, with the same arguments, is asked before it is run again.
+    """Decorate a function (ctxt, ...) like retry_on_deadlock; if the result of a commit is unknown,
+    call `look` with the same arguments before running the function again.
 
-    :param look: returns what the function returned, None when nothing was committed.
+    :param look: returns the result of the function, or None if nothing was committed.
     """
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         @functools.wraps(function)
@@ -223,7 +223,7 @@ def retry_with_lookup(look: Callable[..., _R | None],
 
 
 def wait_for_database() -> None:
-    """Return once the database answers; pauses grow to 10 s and the trouble is told once."""
+    """Wait until the database responds; pauses grow to 10 s, and the reason is logged once."""
     pause = 0.25
     while True:
         try:
@@ -236,4 +236,4 @@ def wait_for_database() -> None:
             time.sleep(pause)
             pause = min(pause * 2, 10)
     if pause > 0.25:
-        LOG.info('The database answers.')
+        LOG.info('The database responds.')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of snapshots: rows to render, objects to work with, and their changes of state."""
+"""The SQL of snapshots: rows for responses, objects, and their transitions."""
 import sqlalchemy as sa
 
 from cinder import exception, objects
@@ -50,7 +50,7 @@ _snapshots = resource.Resource(
     objects.Snapshot,
     resource.Errors(exception.SnapshotNotFound, 'snapshot_id', exception.InvalidSnapshot,
                     exception.ConflictingSnapshotState),
-    # The short list shows metadata too.
+    # The short list includes metadata too.
     _LIST, whole=filters.Listing(_T, tuple(_T.c)), pairs={'metadata': _METADATA},
     verbs=states.SNAPSHOT, parts=_volume_of)
 list_rows = _snapshots.list_rows
@@ -68,19 +68,19 @@ delete_metadata = _METADATA.delete
 
 # ------------------------------------------------------------------------------------- of volumes
 def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.Snapshot]:
-    """The snapshots of a volume, oldest first, without metadata and volume."""
+    """Return the snapshots of a volume, oldest first, without metadata and volume."""
     return _objects(ctxt, _T.c.volume_id == volume_id)
 
 
 def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
-    """Whether a snapshot is called by this id on the storage."""
+    """Return whether a snapshot has this id on the storage."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(
             _T.c.deleted == sa.false(), _T.c.id == ident)).first() is not None
 
 
 def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
-    """The host of the volume of a snapshot; None: there is no such snapshot."""
+    """Return the host of the volume of a snapshot; None: the snapshot does not exist."""
     volumes = models.Volume.__table__
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(volumes.c.host).join_from(
@@ -90,7 +90,7 @@ def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
 
 def on_backend(ctxt: RequestContext, host: str | None = None,
                cluster: str | None = None) -> list[objects.Snapshot]:
-    """The snapshots of all volumes of a back end, without metadata and volume."""
+    """Return the snapshots of all volumes of a back end, without metadata and volume."""
     return _objects(ctxt, _T.c.volume_id.in_(backend_volumes.ids_on_backend(host, cluster)))
 
 
@@ -101,7 +101,7 @@ def _objects(ctxt: RequestContext, condition: filters.Condition) -> list[objects
 
 
 def count_for_volume(ctxt: RequestContext, volume_id: str) -> int:
-    """How many snapshots a volume has."""
+    """Return the number of snapshots of a volume."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(sa.func.count()).select_from(_T).where(
             _T.c.volume_id == volume_id, _T.c.deleted == sa.false())).scalar_one()
@@ -109,8 +109,8 @@ def count_for_volume(ctxt: RequestContext, volume_id: str) -> int:
 
 def fail_cascade(ctxt: RequestContext, volume_id: str, meanwhile: str,
                  _idle: bool) -> list[objects.Snapshot]:
-    """Put the volume's snapshots of the status `meanwhile` that have no operation of their own in
-    error, from which they can be deleted again; returns them."""
+    """Set the snapshots of a volume in the status `meanwhile`, without an operation of their own,
+    to error, so that they can be deleted again; return them."""
     return [objects.Snapshot.from_row(row) for row in changes.fail(
         ctxt, _T, _T.c.volume_id == volume_id, meanwhile, idle=True)]
 
@@ -118,12 +118,12 @@ def fail_cascade(ctxt: RequestContext, volume_id: str, meanwhile: str,
 @session.retry_on_deadlock
 def change_owner(ctxt: RequestContext, volume_id: str, project_id: str,
                  user_id: str | None) -> None:
-    """Let another project have the snapshots of a volume."""
+    """Transfer the snapshots of a volume to another project."""
     changes.update_where(ctxt, _T, [_T.c.volume_id == volume_id, _T.c.deleted == sa.false()],
                          {'project_id': project_id, 'user_id': user_id})
 
 
 def no_group_snapshot() -> transitions.Requirement:
-    """The snapshot is no part of a group snapshot."""
+    """Require that the snapshot is not part of a group snapshot."""
     return transitions.Requirement(_T.c.group_snapshot_id.is_(None), 'is part of group snapshot',
                              sa.select(_T.c.group_snapshot_id))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of volume transfers: offers of a volume to whoever holds the key."""
+"""The SQL of volume transfers: offers of a volume to the project that has the key."""
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ _T = models.Transfer.__table__
 _COLUMNS = (*(_T.c[name] for name in (
     'id', 'volume_id', 'display_name', 'no_snapshots', 'source_project_id',
     'destination_project_id', 'accepted', 'created_at', 'updated_at')),
-    # The project whose members see it, as policies call it.
+    # The project that can see the transfer, under the name that policies use.
     _T.c.source_project_id.label('project_id'))
 _OWN = {'visible': _T.c.source_project_id == sa.bindparam('project_id'),
         'aliases': {'name': 'display_name', 'project_id': 'source_project_id'}}
@@ -24,25 +24,25 @@ get_row = _transfers.get_row
 
 
 def with_secret(ctxt: RequestContext, transfer_id: str) -> dict:
-    """A transfer with `salt` and `crypt_hash`.
+    """Return a transfer with `salt` and `crypt_hash`.
 
-    :raises TransferNotFound: there is none, or it is another project's.
+    :raises TransferNotFound: it does not exist, or belongs to another project.
     """
     return _transfers.filled(ctxt, _WHOLE, transfer_id)
 
 
 @session.retry_on_deadlock
 def create(ctxt: RequestContext, values: Mapping[str, object]) -> dict:
-    """Insert a transfer; returns all its columns."""
+    """Insert a transfer; return all its columns."""
     with session.writer(ctxt) as conn:
         return changes.insert(conn, _T, changes.with_id(values))
 
 
 @session.retry_on_deadlock
 def accept(ctxt: RequestContext, transfer_id: str, project_id: str) -> None:
-    """End a transfer in favour of a project.
+    """Finish a transfer that a project accepts.
 
-    :raises TransferNotFound: it was ended by another request.
+    :raises TransferNotFound: another request has finished it.
     """
     if not changes.soft_delete(ctxt, _T, [_T.c.id == transfer_id], accepted=True,
                                destination_project_id=project_id):
@@ -51,9 +51,9 @@ def accept(ctxt: RequestContext, transfer_id: str, project_id: str) -> None:
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, transfer_id: str) -> None:
-    """End a transfer that nobody accepted.
+    """Delete a transfer that was not accepted.
 
-    :raises TransferNotFound: it was ended by another request.
+    :raises TransferNotFound: another request has finished it.
     """
     if not changes.soft_delete(ctxt, _T, [_T.c.id == transfer_id]):
         raise exception.TransferNotFound(transfer_id=transfer_id)
@@ -61,5 +61,5 @@ def destroy(ctxt: RequestContext, transfer_id: str) -> None:
 
 @session.retry_on_deadlock
 def forget_volume(ctxt: RequestContext, volume_id: str) -> None:
-    """End the open transfer of a volume, if there is one."""
+    """Delete the open transfer of a volume, if there is one."""
     changes.soft_delete(ctxt, _T, [_T.c.volume_id == volume_id])

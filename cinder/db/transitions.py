@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A change of status as one UPDATE with everything that allows it in its WHERE.
+"""Changes the status of a row with one UPDATE, whose WHERE has all requirements.
 
-The rows of cinder.objects.states say what is allowed; who is refused is told why.
+The rows of cinder.objects.states define what is allowed; a refusal contains the reason.
 """
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from cinder.objects import base, states
 
 @dataclasses.dataclass(frozen=True)
 class Requirement:
-    """A condition of a transition beside the status.
+    """A requirement of a transition besides the status.
 
     :param holds: SQL condition on the row.
-    :param otherwise: what to say where it does not hold.
-    :param blockers: SELECT of what stands in the way, to be named; None where nothing does.
+    :param otherwise: text of the refusal.
+    :param blockers: SELECT of the ids that prevent the transition; None: no ids.
     """
 
     holds: Condition
@@ -30,12 +30,12 @@ class Requirement:
 
 
 def none_of(table: sa.Table, child: sa.Table, *where: Condition, otherwise: str) -> Requirement:
-    """The requirement that no living row of another table stands in the way.
+    """Return the requirement that no row of another table prevents the transition.
 
-    :param table: of the resource that changes.
+    :param table: table of the resource that changes.
     :param child: the other table.
-    :param where: which of its rows stand in the way of a row of `table`.
-    :param otherwise: what to say where there are some; their ids follow.
+    :param where: conditions for its rows that prevent the change of a row of `table`.
+    :param otherwise: text of the refusal; the ids of these rows are appended.
     """
     here = [*where, child.c.deleted == sa.false()]
     return Requirement(~sa.exists().where(*here), otherwise,
@@ -44,10 +44,10 @@ def none_of(table: sa.Table, child: sa.Table, *where: Condition, otherwise: str)
 
 def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id: str,
           requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
-    """Take a row through a transition in one UPDATE; None, or the reason why it may not.
+    """Change the status of a row with one UPDATE; return None, or the reason of the refusal.
 
-    :param values: further columns to set; a status among them wins over the table's.
-    :raises NotFound: there is no such row.
+    :param values: further columns to set; a status overrides that of the table.
+    :raises NotFound: the row does not exist.
     """
     columns: dict[str, object] = {}
     status = values.get('status', rule.meanwhile)
@@ -62,8 +62,8 @@ def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id
         where.append(table.c.status.in_(rule.allowed))
     with session.writer(ctxt) as conn:
         if requirements and conn.dialect.name == 'postgresql':
-            # An UPDATE that waited for the lock of its row still sees other tables as they were
-            # before it waited; one that begins with the lock in hand sees what was added.
+            # An UPDATE that waited for the lock of its row sees other tables as they were before
+            # the wait; one that starts with the lock sees the rows that were added meanwhile.
             conn.execute(sa.select(table.c.id).where(table.c.id == row_id).with_for_update())
         if changes.update_where(ctxt, table, where, columns):
             return None
@@ -92,9 +92,9 @@ def _refusal(conn: sa.Connection, table: sa.Table, rule: states.Transition, row_
 
 def follow(resource: base.CinderObject, rule: states.Transition,
            values: Mapping[str, object]) -> None:
-    """Let an object show what transition() did to its row.
+    """Update an object according to the transition of its row.
 
-    A transaction that is run again must not take its own first try for the previous status.
+    A repeated transaction must not use the result of its first attempt as the previous status.
     """
     status = values.get('status', rule.meanwhile)
     columns = dict(values)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of who may use a volume type that is not public."""
+"""The SQL of the access of projects to private volume types."""
 import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
@@ -12,7 +12,7 @@ _TYPES = models.VolumeType.__table__
 
 
 def projects(ctxt: RequestContext, type_id: str) -> list[str]:
-    """The projects that were given a type, in order."""
+    """Return the projects that have access to a type, sorted."""
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_T.c.project_id).where(
             _T.c.volume_type_id == type_id).order_by(_T.c.project_id)).scalars())
@@ -20,13 +20,13 @@ def projects(ctxt: RequestContext, type_id: str) -> list[str]:
 
 @session.retry_on_deadlock
 def add(ctxt: RequestContext, type_id: str, project_id: str) -> None:
-    """Give a project a type.
+    """Give a project access to a type.
 
-    :raises VolumeTypeNotFound: there is no such type.
-    :raises VolumeTypeAccessExists: the project has the type already.
+    :raises VolumeTypeNotFound: the type does not exist.
+    :raises VolumeTypeAccessExists: the project already has access.
     """
     with session.writer(ctxt) as conn:
-        # Its row is locked, so that it is not deleted meanwhile.
+        # The lock of its row prevents a concurrent deletion.
         if not changes.compare_and_swap(ctxt, _TYPES, type_id, {}, {}):
             raise exception.VolumeTypeNotFound(volume_type_id=type_id)
         try:
@@ -39,9 +39,9 @@ def add(ctxt: RequestContext, type_id: str, project_id: str) -> None:
 
 @session.retry_on_deadlock
 def remove(ctxt: RequestContext, type_id: str, project_id: str) -> None:
-    """Take a type from a project.
+    """Remove the access of a project to a type.
 
-    :raises VolumeTypeAccessNotFound: the project does not have the type.
+    :raises VolumeTypeAccessNotFound: the project has no access.
     """
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.delete().where(

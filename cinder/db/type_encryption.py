@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of the encryption settings of volume types; a type has one set or none."""
+"""The SQL of the encryption settings of volume types; a type has at most one set."""
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ _T = models.Encryption.__table__
 
 
 def get(ctxt: RequestContext, type_id: str) -> dict | None:
-    """The settings of a type as a row, or None."""
+    """Return the settings of a type as a row, or None."""
     with session.reader(ctxt) as conn:
         rows = query.as_dicts(conn.execute(sa.select(*_T.c).where(_T.c.volume_type_id == type_id)))
     return rows[0] if rows else None
@@ -21,7 +21,7 @@ def get(ctxt: RequestContext, type_id: str) -> dict | None:
 
 @session.retry_on_deadlock
 def create(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> dict:
-    """:raises VolumeTypeEncryptionExists: the type has settings already."""
+    """Insert settings; :raises VolumeTypeEncryptionExists: the type already has settings."""
     try:
         with session.writer(ctxt) as conn:
             row = changes.with_id({**values, 'volume_type_id': type_id})
@@ -32,14 +32,14 @@ def create(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> 
 
 @session.retry_on_deadlock
 def update(ctxt: RequestContext, type_id: str, values: Mapping[str, object]) -> None:
-    """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
+    """Change settings; :raises VolumeTypeEncryptionNotFound: the type has no settings."""
     if not changes.update_where(ctxt, _T, [_T.c.volume_type_id == type_id], values):
         raise exception.VolumeTypeEncryptionNotFound(type_id=type_id)
 
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, type_id: str) -> None:
-    """:raises VolumeTypeEncryptionNotFound: the type has no settings."""
+    """Delete settings; :raises VolumeTypeEncryptionNotFound: the type has no settings."""
     with session.writer(ctxt) as conn:
         done = conn.execute(_T.delete().where(_T.c.volume_type_id == type_id))
     if not done.rowcount:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the SQL of volume types and of group types has in common: a name that no other living type
-has, specs, and that a type is public or not and cannot be deleted while it is used."""
+"""Common SQL of volume types and group types: unique names, specs, public and private types, and no
+deletion while a type is in use."""
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -22,12 +22,12 @@ _O = TypeVar('_O', bound=base.CinderObject)
 
 
 class TypeResource(resource.Resource[_O]):
-    """One kind of types. Others than administrators see those that its Listing calls visible.
+    """One kind of type. Non-administrators see the types that the Listing calls visible.
 
-    :param specs: the field with the specs of a type, and their table
-    :param used_by: column of what has a type, with the id of the type
-    :param exists: error of a name that is taken; its keyword is `id`
-    :param in_use: error of a type that cannot be deleted; its keyword is `errors.ident`
+    :param specs: field with the specs of a type, and their table
+    :param used_by: column with the type id in the table of the resources
+    :param exists: error for a duplicate name; its keyword is `id`
+    :param in_use: error for the deletion of a type in use; its keyword is `errors.ident`
     """
 
     def __init__(self, made: type[_O], errors: resource.Errors, listing: Listing,
@@ -41,9 +41,9 @@ class TypeResource(resource.Resource[_O]):
     # ---------------------------------------------------------------------------------- read
     def list_rows(self, ctxt: RequestContext, *, detail: bool = False,
                   **page: Unpack[query.Options]) -> query.Page:
-        """A page of types with their specs; see Rows.list_rows.
+        """Return a page of types with their specs; see Rows.list_rows.
 
-        :param page: among `filters` may be is_public: True, False or None (both).
+        :param page: `filters` may have is_public: True, False or None (both).
         """
         filters = dict(page.get('filters') or {})
         if filters.get('is_public', 0) is None:
@@ -52,14 +52,13 @@ class TypeResource(resource.Resource[_O]):
         return super().list_rows(ctxt, detail=detail, **page)
 
     def get_by_name(self, ctxt: RequestContext, name: str) -> _O:
-        """:raises NotFound: there is none, or the caller may not see it; of the resource's class.
-        """
+        """Return a type; :raises NotFound: it does not exist, or the caller cannot see it."""
         return self.load(ctxt, name, by='live_name')
 
     def get_by_name_or_id(self, ctxt: RequestContext, name_or_id: str) -> _O:
-        """An id wins over a name.
+        """Return a type by id or, if there is none with that id, by name.
 
-        :raises NotFound: there is none, or the caller may not see it; of the resource's class.
+        :raises NotFound: it does not exist, or the caller cannot see it.
         """
         try:
             return self.get(ctxt, name_or_id)
@@ -67,7 +66,7 @@ class TypeResource(resource.Resource[_O]):
             return self.get_by_name(ctxt, name_or_id)
 
     def in_use(self, ctxt: RequestContext, ident: str) -> bool:
-        """Whether something that is not deleted has the type."""
+        """Return whether a resource that is not deleted has the type."""
         with session.reader(ctxt) as conn:
             return conn.execute(sa.select(sa.literal(1)).where(
                 self._used_by == ident, self._used_by.table.c.deleted == sa.false()).limit(
@@ -80,9 +79,9 @@ class TypeResource(resource.Resource[_O]):
                      parts: Mapping[str, object] | None = None) -> _O:
         """Insert a type.
 
-        :param values: name, and perhaps id, description and is_public.
-        :param parts: fields of the object that are stored elsewhere.
-        :raises Conflict: the name is taken; of the class `exists`.
+        :param values: name, optionally id, description and is_public.
+        :param parts: fields of the object from other tables.
+        :raises Conflict: the name exists; the class is `exists`.
         """
         with session.writer(ctxt):
             try:
@@ -95,8 +94,8 @@ class TypeResource(resource.Resource[_O]):
     def update(self, ctxt: RequestContext, ident: str, values: Mapping[str, object]) -> None:
         """Change name, description or is_public.
 
-        :raises NotFound: there is no such type; of the resource's class.
-        :raises Conflict: the name is taken; of the class `exists`.
+        :raises NotFound: the type does not exist.
+        :raises Conflict: the name exists; the class is `exists`.
         """
         name = values.get('name')
         with session.writer(ctxt):
@@ -110,8 +109,8 @@ class TypeResource(resource.Resource[_O]):
     def destroy(self, ctxt: RequestContext, ident: str) -> None:
         """Mark a type as deleted.
 
-        :raises NotFound: there is no such type; of the resource's class.
-        :raises Invalid: something has it; of the class `in_use`.
+        :raises NotFound: the type does not exist.
+        :raises Invalid: the type is in use; the class is `in_use`.
         """
         used = sa.exists().where(self._used_by == self.table.c.id,
                                  self._used_by.table.c.deleted == sa.false())
@@ -122,17 +121,17 @@ class TypeResource(resource.Resource[_O]):
                 raise self._in_use(**{self.errors.ident: ident})
 
     def lock(self, ctxt: RequestContext, ident: str) -> None:
-        """Lock the row of a type in an open transaction, so that it is not deleted meanwhile.
+        """Lock the row of a type in an open transaction against a concurrent deletion.
 
-        :raises NotFound: there is no such type; of the resource's class.
+        :raises NotFound: the type does not exist.
         """
         super().update(ctxt, ident, {})
 
     @session.retry_on_deadlock
     def set_specs(self, ctxt: RequestContext, ident: str, specs: Values) -> dict[str, str | None]:
-        """Merge specs into those of a type; returns all of them.
+        """Merge specs into those of a type; return all of them.
 
-        :raises NotFound: there is no such type; of the resource's class.
+        :raises NotFound: the type does not exist.
         """
         with session.writer(ctxt):
             self.lock(ctxt, ident)
@@ -140,7 +139,7 @@ class TypeResource(resource.Resource[_O]):
 
     @session.retry_on_deadlock
     def delete_spec(self, ctxt: RequestContext, ident: str, key: str) -> None:
-        """:raises NotFound: there is no such key, or no such type."""
+        """Delete a spec; :raises NotFound: the key or the type does not exist."""
         with session.writer(ctxt):
             self.lock(ctxt, ident)
             self._specs.delete(ctxt, ident, key)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of volume types and their extra specs; who may use them is in type_access.py."""
+"""The SQL of volume types and their extra specs; type_access.py has the access of projects."""
 import functools
 from collections.abc import Mapping, Sequence
 
@@ -22,15 +22,15 @@ _COLUMNS = tuple(_T.c[name] for name in (
     'id', 'name', 'description', 'is_public', 'qos_specs_id', 'created_at', 'updated_at'))
 _ENCRYPTION_COLUMNS = tuple(_ENCRYPTION.c[name] for name in (
     'encryption_id', 'volume_type_id', 'cipher', 'key_size', 'provider', 'control_location'))
-# A type and its encryption next to the columns of another table.
+# A type and its encryption, joined to the columns of another table.
 JOINED = (*(column.label(f'type_{column.name}') for column in _COLUMNS),
           *(column.label(f'encryption_{column.name}') for column in _ENCRYPTION_COLUMNS))
-# Names of the keys and values that sides_of() yields.
+# Names of the keys and values of sides_of().
 SIDES = ('extra_specs', 'qos_specs')
 _GIVEN = sa.exists().where(_PROJECTS.c.volume_type_id == _T.c.id,
                            _PROJECTS.c.project_id == sa.bindparam('project_id'))
 _FILTERS = {'metadata': {'extra_specs': (_SPECS, _SPECS.c.volume_type_id)},
-            # Public types, and those that the project was given.
+            # Public types, and those that the project has access to.
             'visible': sa.or_(_T.c.is_public == sa.true(), _GIVEN)}
 _LIST = filters.Listing(_T, _COLUMNS, **_FILTERS)
 _WHOLE = filters.Listing(_T, JOINED, _T.outerjoin(
@@ -42,7 +42,7 @@ def _side(name: str, owner: sa.Column, key: sa.ColumnElement, value: sa.Column,
     return sa.select(owner, sa.literal_column(f"'{name}'"), key, value).where(*where)
 
 
-# (id, name of SIDES, key, value) of one type; parameters are what sides_of() gives.
+# (id, name of SIDES, key, value) of one type; sides_of() returns the parameters.
 SIDES_OF = (
     _side('extra_specs', _SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value,
           _SPECS.c.volume_type_id == sa.bindparam('type_id')),
@@ -55,18 +55,18 @@ _ALL_SIDES = sa.union_all(*SIDES_OF)
 
 
 def join(source: sa.FromClause, type_id: sa.Column) -> sa.Join:
-    """`source` with the type that its column names, and the type's encryption."""
+    """Return `source` joined with the type of its column, and with the encryption of the type."""
     return source.outerjoin(_T, _T.c.id == type_id).outerjoin(
         _ENCRYPTION, _ENCRYPTION.c.volume_type_id == type_id)
 
 
 def sides_of(row: Mapping[str, object]) -> dict[str, object]:
-    """Parameters of SIDES_OF for the type in a row with JOINED."""
+    """Return the parameters of SIDES_OF for the type in a row with JOINED."""
     return {'type_id': row['type_id'], 'qos_specs_id': row['type_qos_specs_id']}
 
 
 def from_joined(row: Mapping[str, object], found: Mapping[str, dict]) -> objects.VolumeType | None:
-    """The type of a row with JOINED and of what sides_of() gave."""
+    """Return the type from a row with JOINED and the results for sides_of()."""
     if row['type_id'] is None:
         return None
     encryption = None
@@ -83,7 +83,7 @@ def from_joined(row: Mapping[str, object], found: Mapping[str, dict]) -> objects
 
 
 def _read(conn: sa.Connection, rows: list[dict]) -> objects.VolumeType:
-    """The type of the one row of _WHOLE."""
+    """Return the type from the single row of _WHOLE."""
     row = rows[0]
     found: dict[str, dict] = {name: {} for name in SIDES}
     for _, name, key, value in conn.execute(_ALL_SIDES, sides_of(row)).all():
@@ -94,12 +94,12 @@ def _read(conn: sa.Connection, rows: list[dict]) -> objects.VolumeType:
 class _Types(type_resource.TypeResource[objects.VolumeType]):
 
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> objects.VolumeType:
-        """A type with its extra specs, its QoS specs and its encryption."""
+        """Return a type with its extra specs, QoS specs and encryption."""
         with session.reader(ctxt) as conn:
             return _read(conn, self.one(ctxt, conn, self.whole, value, by).rows)
 
     def get_by_name(self, ctxt: RequestContext, name: str) -> objects.VolumeType:
-        """:raises VolumeTypeNotFoundByName: there is none, or the caller may not see it."""
+        """Return a type; :raises VolumeTypeNotFoundByName: none that the caller can see."""
         try:
             return super().get_by_name(ctxt, name)
         except exception.VolumeTypeNotFound:
@@ -107,10 +107,10 @@ class _Types(type_resource.TypeResource[objects.VolumeType]):
 
     @session.retry_on_deadlock
     def update(self, ctxt: RequestContext, ident: str, values: Mapping[str, object]) -> None:
-        """Change name, description or is_public; limits of the type go with its name.
+        """Change name, description or is_public; quota limits of the type are renamed with it.
 
-        :raises VolumeTypeNotFound: there is no such type.
-        :raises VolumeTypeExists: the name is taken.
+        :raises VolumeTypeNotFound: the type does not exist.
+        :raises VolumeTypeExists: the name exists.
         """
         name = values.get('name')
         with session.writer(ctxt) as conn:
@@ -124,12 +124,12 @@ class _Types(type_resource.TypeResource[objects.VolumeType]):
     def destroy(self, ctxt: RequestContext, ident: str) -> None:
         """Mark a type as deleted.
 
-        :raises VolumeTypeNotFound: there is no such type.
-        :raises VolumeTypeDefaultDeletionError: a project or the configuration has it as default.
+        :raises VolumeTypeNotFound: the type does not exist.
+        :raises VolumeTypeDefaultDeletionError: it is a default of a project or the configuration.
         :raises VolumeTypeInUse: a volume has it.
         """
         with session.writer(ctxt):
-            # The lock first: whoever makes it a default waits for it, or is seen below.
+            # After the lock, a concurrent change of a default waits for it or is found below.
             self.lock(ctxt, ident)
             if is_default(ctxt, ident):
                 raise exception.VolumeTypeDefaultDeletionError(volume_type_id=ident)
@@ -161,8 +161,8 @@ def create(ctxt: RequestContext, values: Mapping[str, object],
            projects: Sequence[str] = ()) -> objects.VolumeType:
     """Insert a type; see TypeResource.create_named.
 
-    :param projects: who may use it when it is not public.
-    :raises VolumeTypeExists: the name is taken.
+    :param projects: projects with access if the type is private.
+    :raises VolumeTypeExists: the name exists.
     """
     with session.writer(ctxt) as conn:
         made = _types.create_named(ctxt, values, extra_specs,
@@ -175,9 +175,9 @@ def create(ctxt: RequestContext, values: Mapping[str, object],
 
 # ------------------------------------------------------------------------------- default types
 def default(ctxt: RequestContext) -> objects.VolumeType:
-    """The type of volumes whose request names none: the project's own, else the option's.
+    """Return the default type: that of the project, otherwise that of the option.
 
-    :raises VolumeTypeNotFoundByName: the option names a type that does not exist.
+    :raises VolumeTypeNotFoundByName: the type of the option does not exist.
     """
     with session.reader(ctxt) as conn:
         rows = query.as_dicts(conn.execute(_default(), {
@@ -189,7 +189,7 @@ def default(ctxt: RequestContext) -> objects.VolumeType:
 
 @functools.cache
 def _default() -> sa.Select:
-    """The default type of :project_id, or that of :name."""
+    """Return the SELECT of the default type of :project_id, otherwise of that named :name."""
     mine = sa.select(_DEFAULTS.c.volume_type_id).where(
         _DEFAULTS.c.project_id == sa.bindparam('project_id')).scalar_subquery()
     named = sa.select(_T.c.id).where(_T.c.live_name == sa.bindparam('name')).scalar_subquery()
@@ -198,7 +198,7 @@ def _default() -> sa.Select:
 
 
 def is_default(ctxt: RequestContext, type_id: str) -> bool:
-    """Whether a project or the configuration has it as default type."""
+    """Return whether a type is the default of a project or of the configuration."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(_T.c.id == type_id, sa.or_(
             _T.c.live_name == CONF.default_volume_type,
@@ -206,7 +206,7 @@ def is_default(ctxt: RequestContext, type_id: str) -> bool:
 
 
 def names(ctxt: RequestContext) -> dict[str, str]:
-    """Id -> name of the types that the caller may see."""
+    """Return id -> name of the types that the caller can see."""
     scope = query.scope_of(_LIST, ctxt.is_admin, ctxt.is_admin)
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(_T.c.id, _T.c.name).where(*scope),

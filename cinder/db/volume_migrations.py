@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of migrations: the row that a volume's bytes are copied to, and the moment when the two
-change places. Everything else about volumes is in volumes.py."""
+"""The SQL of migrations: the row of the destination volume, and the exchange of storage between two
+volumes. volumes.py has the other SQL of volumes."""
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -13,27 +13,27 @@ from cinder.db import volumes as volumes_db
 from cinder.objects import states
 
 _T = models.Volume.__table__
-# Where the bytes are and how they are reached.
+# Columns of the location of a volume, and of its access.
 _PLACE = ('host', 'cluster_name', 'service_uuid', 'availability_zone', 'provider_id',
           'provider_location', 'provider_auth', 'shared_targets', 'replication_status',
           'replication_extended_status', 'replication_driver_data')
-# What the target of a copy has of its source.
+# Columns that the destination copies from its source.
 _COPIED = ('project_id', 'user_id', 'size', 'display_name', 'display_description', 'bootable',
            'volume_type_id')
 
 
 def target_status(volume_id: str) -> str:
-    """The migration_status of the volume that another one is copied to."""
+    """Return the migration_status of the destination volume of a migration."""
     return f'target:{volume_id}'
 
 
 @session.retry_on_deadlock
 def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
                **place: object) -> objects.Volume:
-    """Insert the row of the volume to copy to, which counts for no quota.
+    """Insert the row of the destination volume, which does not count for quotas.
 
-    :param place: host, cluster_name, availability_zone, perhaps another type.
-    :raises InvalidVolume: the volume is not to be migrated any more.
+    :param place: host, cluster_name, availability_zone, optionally another type.
+    :raises InvalidVolume: the volume is no longer being migrated.
     """
     allowed = sa.or_(requirements.not_migrating().holds, _T.c.migration_status == 'starting')
     values = {name: volume.get(name) for name in _COPIED}
@@ -41,7 +41,7 @@ def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
         if not changes.update_where(ctxt, _T, [
                 _T.c.id == volume.id, _T.c.deleted == sa.false(), allowed],
                 {'migration_status': 'migrating'}):
-            raise exception.InvalidVolume(reason=f'volume {volume.id} is not to be migrated')
+            raise exception.InvalidVolume(reason=f'volume {volume.id} is not being migrated')
         return volumes_db.create(ctxt, {
             **values, **place, 'id': target_id, 'status': 'creating', 'use_quota': False,
             'attach_status': 'detached', 'migration_status': target_status(volume.id)})
@@ -50,12 +50,13 @@ def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
 @session.retry_on_deadlock
 def exchange(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume, *,
              copied: str | None, **values: object) -> None:
-    """Let a volume have the storage of its target, and the target that of the volume.
+    """Exchange the storage of a volume and of its destination volume.
 
-    The target is left in status 'deleting': its storage, once the volume's, is to be removed.
+    The destination volume gets the status 'deleting', because its storage, formerly that of the
+    volume, is to be removed.
 
-    :param copied: status that the volume had for as long as this service copied its bytes;
-        None: others copied, and know what they did.
+    :param copied: status of the volume while this service copied its data; None: another service
+        copied it.
     :param values: further columns of the volume.
     :raises InvalidVolume: it is not being migrated, or was changed while it was copied.
     """
@@ -85,9 +86,9 @@ def _migrating() -> transitions.Requirement:
 
 
 def _has_size(size: int) -> transitions.Requirement:
-    return transitions.Requirement(_T.c.size == size, 'has grown meanwhile')
+    return transitions.Requirement(_T.c.size == size, 'was extended meanwhile')
 
 
 def _unused() -> transitions.Requirement:
-    """Every change of status notes the one before: since it was cleared there was none."""
+    """Require that the status was not changed, which would set the previous status."""
     return transitions.Requirement(_T.c.previous_status.is_(None), 'was used while it was copied')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of volumes: rows to render, objects to work with, and their changes of state."""
+"""The SQL of volumes: rows for responses, objects, and their transitions."""
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -29,7 +29,7 @@ _ENCRYPTION = models.Encryption.__table__
 _ATTACHMENTS = models.VolumeAttachment.__table__
 _OPERATIONS = models.Operation.__table__
 _SNAPSHOTS = models.Snapshot.__table__
-# What cannot be there without its volume -> the columns that tell that it ended.
+# Tables of resources that depend on a volume -> the columns that mark their end.
 _HANGING_ON_IT: dict[sa.Table, dict[str, object]] = {
     _ATTACHMENTS: {'attach_status': 'detached', 'detach_time': session.utcnow()},
     _SNAPSHOTS: {'status': 'deleted'}, models.Transfer.__table__: {}}
@@ -46,11 +46,11 @@ _SIDES = {
 
 _WITH_TYPE = _T.outerjoin(_TYPES, _TYPES.c.id == _T.c.volume_type_id).outerjoin(
     _ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.volume_type_id)
-# The group again where it is one of the old kind; not looked up for volumes in no group.
+# The group id again if it is a consistency group; not looked up for volumes without a group.
 _CONSISTENCY_GROUP = sa.case((_T.c.group_id.is_not(None), groups.consistency_group(
     _T.c.group_id))).label('consistencygroup_id')
 _BRIEF = (_T.c.id, _T.c.display_name)
-# What answers of the API show, and what policies look at.
+# Columns that responses show and policies read.
 _DETAIL = (
     *(_T.c[name] for name in (
         'id', 'name_id', 'project_id', 'user_id', 'display_name', 'display_description', 'size',
@@ -68,7 +68,7 @@ _FILTERS = {
                 'consumes_quota': 'use_quota', 'tenant_id': 'project_id'},
     'metadata': {name: (side.table, side.owner) for name, side in _SIDES.items()},
     'special': {'host': lambda host: backend_volumes.is_at(_T.c.host, host)},
-    # The target of a migration is the service's own business.
+    # The destination of a migration is internal.
     'hidden': sa.func.coalesce(_T.c.migration_status, '').like('target:%'),
 }
 _WHOLE = filters.Listing(_T, (*_T.c, _CONSISTENCY_GROUP, *types.JOINED),
@@ -85,7 +85,7 @@ _METADATA_AND_TYPE = sa.union_all(*_SIDES_OF, *types.SIDES_OF)
 class _Volumes(resource.Resource[objects.Volume]):
 
     def fill(self, conn: sa.Connection, page: query.Page) -> None:
-        """Give each row its metadata and finished attachments: two statements for the page."""
+        """Add metadata and finished attachments to the rows, with two statements for the page."""
         ids = {'ids': ','.join(page.ids)}
         found: dict[str, dict[str, dict]] = {name: {} for name in _SIDES}
         for volume_id, name, key, value in conn.execute(_METADATA, ids).all():
@@ -98,7 +98,7 @@ class _Volumes(resource.Resource[objects.Volume]):
         page.sides['attachments'] = (attachments.attached_to(conn, ids), list)
 
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> objects.Volume:
-        """A volume with metadata, attachments and type."""
+        """Return a volume with metadata, attachments and type."""
         with session.reader(ctxt) as conn:
             row = self.one(ctxt, conn, self.whole, value, by).rows[0]
             found: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
@@ -126,16 +126,16 @@ transition = _volumes.transition
 finish_transition = _volumes.finish_transition
 set_metadata = _SIDES['metadata'].set
 delete_metadata = _SIDES['metadata'].delete
-# What only the service and administrators see.
+# Only visible to services and administrators.
 set_admin_metadata = _SIDES['admin_metadata'].set
 delete_admin_metadata = _SIDES['admin_metadata'].discard
-# What the image service said of the data.
+# Metadata of the image that the volume was created from.
 set_glance_metadata = _SIDES['glance_metadata'].set
 delete_glance_metadata = _SIDES['glance_metadata'].delete
 
 
 def summary(ctxt: RequestContext, all_tenants: bool = False) -> dict[str, object]:
-    """total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
+    """Return total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
     where = query.scope_of(_volumes.brief, ctxt.is_admin and all_tenants, ctxt.is_admin)
     me = {'project_id': ctxt.project_id}
     side = _SIDES['metadata'].table
@@ -154,7 +154,7 @@ def summary(ctxt: RequestContext, all_tenants: bool = False) -> dict[str, object
 def create(ctxt: RequestContext, values: Mapping[str, object], metadata: pairs.Values | None = None,
            admin_metadata: pairs.Values | None = None,
            glance_metadata: pairs.Values | None = None) -> objects.Volume:
-    """Insert a volume; an id is made unless the values hold one."""
+    """Insert a volume; an id is generated unless the values have one."""
     return _volumes.insert(ctxt, values, {
         'metadata': metadata, 'admin_metadata': admin_metadata,
         'glance_metadata': glance_metadata}, attachments=[])
@@ -162,10 +162,10 @@ def create(ctxt: RequestContext, values: Mapping[str, object], metadata: pairs.V
 
 @session.retry_on_deadlock
 def settle(ctxt: RequestContext, volume_id: str) -> None:
-    """Let the statuses of a volume follow its attachments and the operation under way; call it in
-    the transaction that changed one of them. A volume that is gone has none."""
+    """Set the statuses of a volume according to its attachments and the running operation. Must be
+    called in the transaction that changes one of them. A deleted volume is not changed."""
     with session.writer(ctxt) as conn:
-        # Whoever changes another attachment at the same time waits here, and sees ours then.
+        # A concurrent change of another attachment waits for this lock, and then sees ours.
         present = conn.execute(sa.select(_T.c.status, _T.c.previous_status).where(
             _T.c.id == volume_id, _T.c.deleted == sa.false()).with_for_update()).first()
         if present is None:
@@ -176,7 +176,7 @@ def settle(ctxt: RequestContext, volume_id: str) -> None:
         copied = conn.execute(sa.select(_OPERATIONS.c.id).where(
             _OPERATIONS.c.resource_id == volume_id, _OPERATIONS.c.verb == 'volume.download',
             _OPERATIONS.c.state.in_(('queued', 'running')))).first()
-        # It can be reserved while the image that it is made from is copied.
+        # A volume can be reserved while the image that it is created from is copied.
         under_way = states.VOLUME['download'].meanwhile if copied else None
         overwrite(ctxt, volume_id, states.settle(held, present.status,
                                                    present.previous_status, under_way))
@@ -184,9 +184,9 @@ def settle(ctxt: RequestContext, volume_id: str) -> None:
 
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, volume_id: str) -> None:
-    """Mark a volume as deleted, with all that hangs on it; the rows stay until they are purged."""
+    """Mark a volume as deleted, with its dependents; the rows stay until they are purged."""
     with session.writer(ctxt) as conn:
-        # In the most usual case nothing does: then one statement finds that out too.
+        # Usually there are none: one statement checks that and deletes.
         if not _destroy(ctxt, volume_id, *(~sa.exists().where(
                 table.c.volume_id == _T.c.id, table.c.deleted == sa.false())
                 for table in _HANGING_ON_IT)):
@@ -200,8 +200,8 @@ def _destroy(ctxt: RequestContext, volume_id: str, *conditions: filters.Conditio
 
 
 def _end_dependents(ctxt: RequestContext, conn: sa.Connection, volume_id: str) -> None:
-    """End the attachments, offers and snapshots of a volume that is gone from its storage, and what
-    is queued for those snapshots: a reset of its status may have let them be made meanwhile."""
+    """End the attachments, transfers and snapshots of a volume that is deleted on the storage, and
+    operations queued for the snapshots: a reset of its status may have allowed them meanwhile."""
     here = sa.select(_SNAPSHOTS.c.id).where(_SNAPSHOTS.c.volume_id == volume_id,
                                             _SNAPSHOTS.c.deleted == sa.false())
     for snapshot_id in conn.execute(here).scalars().all():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What alembic runs for each command: the connection comes from cinder.db.migration."""
+"""Script of alembic for each command; cinder.db.migration passes the connection."""
 from alembic import context
 
 connection = context.config.attributes['connection']

@@ -101,7 +101,7 @@ def test_a_transition_ends_in_the_status_that_it_expects_only(ctxt, kind):
 def test_a_row_is_imported_under_its_former_id(ctxt, kind):
     _module, made, row = kind
     values = {'id': row.id, 'project_id': 'p1', 'status': 'error', **STATES[made.table.name]}
-    with pytest.raises(made.errors.invalid, match=f'{made.kind} {row.id} exists already'):
+    with pytest.raises(made.errors.invalid, match=f'{made.kind} {row.id} already exists'):
         made.import_row(ctxt, values)
     made.destroy(ctxt, row.id)
     assert made.import_row(ctxt, values).id == row.id

@@ -31,7 +31,7 @@ def test_all_kinds_are_looked_at():
 
 @pytest.mark.parametrize('name', WITH_STATUS)
 def test_update_refuses_a_status(ctxt, name):
-    with pytest.raises(ValueError, match=f'status of {name} is not written'):
+    with pytest.raises(ValueError, match=f'must not change the status of {name}'):
         WITH_STATUS[name].update(ctxt, 'x', {'display_name': 'n', 'status': 'available'})
 
 

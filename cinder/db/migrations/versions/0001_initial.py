@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables of the first release, and the volume type that volumes get when nobody names one."""
+"""The tables of the first release, and the default volume type."""
 import datetime
 import uuid
 
@@ -15,7 +15,7 @@ _UUID = sa.String(36)
 _NAME = sa.String(255)
 _TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), 'mysql', 'mariadb')
 _LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), 'mysql', 'mariadb')
-# Names and metadata keys that differ in case only are different on all engines.
+# Names and metadata keys that differ only in case are different on all engines.
 _MYSQL = {'mysql_engine': 'InnoDB', 'mysql_charset': 'utf8mb4', 'mysql_collate': 'utf8mb4_bin'}
 
 _metadata = sa.MetaData(naming_convention={
@@ -25,7 +25,7 @@ _metadata = sa.MetaData(naming_convention={
 
 
 def upgrade() -> None:
-    """MySQL commits each statement, so this may have been interrupted anywhere before."""
+    """Create the tables. MySQL commits each statement, so an earlier run may have been partial."""
     conn = op.get_bind()
     present = sa.inspect(conn).get_table_names()
     _metadata.create_all(conn)

@@ -354,7 +354,7 @@ def test_a_record_comes_back_under_its_id(ctxt, make, deliver):
     backups_db.set_metadata(ctxt, backup.id, {'k': 'v'})
     backup = backups_db.get(ctxt, backup.id)
     record = backups.export_record(backup)
-    with pytest.raises(exception.InvalidBackup, match='exists already'):
+    with pytest.raises(exception.InvalidBackup, match='already exists'):
         backups.import_record(ctxt, record, 'driver')
     backups_db.destroy(ctxt, backup.id)
     ctxt.project_id = 'p2'

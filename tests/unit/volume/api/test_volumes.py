@@ -135,7 +135,7 @@ def test_extend_of_what_another_request_has_extended(ctxt, make):
     """The first request is through before the second one's transaction begins."""
     volume = make()
     volumes_db.update(ctxt, volume.id, {'size': 3})
-    with pytest.raises(exception.InvalidVolume, match='not of'):
+    with pytest.raises(exception.InvalidVolume, match='no longer has'):
         volumes.extend(ctxt, volume, 3)
     assert volumes_db.get(ctxt, volume.id).status == 'available'
 

@@ -307,7 +307,7 @@ def _snapshot(ctxt, volume):
     (_attach_and_detach, 'used while it was copied'),
     (lambda ctxt, volume: volume_actions.reserve(ctxt, volume), "in status 'attaching'"),
     (_snapshot, 'has snapshots'),
-    (lambda ctxt, volume: volumes_db.update(ctxt, volume.id, {'size': 2}), 'has grown'),
+    (lambda ctxt, volume: volumes_db.update(ctxt, volume.id, {'size': 2}), 'was extended'),
     (lambda ctxt, volume: volumes_db.update(ctxt, volume.id, {'migration_status': None}),
      'not being migrated')])
 def test_use_of_an_unlocked_volume_ends_its_migration(ctxt, bus, volume, path, tmp_path,
