@@ -2,9 +2,8 @@
 """Handlers of /manageable_snapshots, of its legacy URL /os-snapshot-manage, and of os-unmanage."""
 from typing import Any
 
-from cinder.api import microversions as mv
 from cinder.api import wsgi
-from cinder.api.schemas import manage_snapshots as schema
+from cinder.api.schemas import manageable as schema
 from cinder.api.schemas import volume_actions as action_schema
 from cinder.api.schemas.base import ident
 from cinder.api.v3 import manageable
@@ -19,9 +18,7 @@ old_index, old_detail, index, detail = manageable.lists(
     policy.LIST, manage_snapshots.list_manageable, view)
 
 
-@wsgi.body(schema.MANAGE, key='snapshot')
-@wsgi.response(202, shape=snapshot_view.CHANGED.one)
-def old_manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     volume = volumes_db.get(req.context, ident(body['volume_id']))
     req.context.authorize(policy.MANAGE, volume)
     snapshot = manage_snapshots.manage(
@@ -30,11 +27,8 @@ def old_manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return snapshot_view.CHANGED.one(req, snapshot)
 
 
-@wsgi.versions(mv.MANAGEABLE_LISTS)
-@wsgi.body(schema.MANAGE, key='snapshot')
-@wsgi.response(202, shape=snapshot_view.CHANGED.one)
-def manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    return old_manage(req, body)
+old_manage, manage = manageable.takers(_manage, schema.SNAPSHOT, 'snapshot',
+                                       snapshot_view.CHANGED.one)
 
 
 @wsgi.body(action_schema.plain('os-unmanage'))

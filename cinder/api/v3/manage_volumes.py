@@ -5,7 +5,7 @@ from typing import Any
 from cinder import exception, objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
-from cinder.api.schemas import manage_volumes as schema
+from cinder.api.schemas import manageable as schema
 from cinder.api.schemas import volume_actions as action_schema
 from cinder.api.schemas.base import boolean
 from cinder.api.v3 import manageable
@@ -20,9 +20,7 @@ old_index, old_detail, index, detail = manageable.lists(
     policy.LIST, manage_volumes.list_manageable, view)
 
 
-@wsgi.body(schema.MANAGE, key='volume')
-@wsgi.response(202, shape=volume_view.CHANGED.one)
-def old_manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.MANAGE)
     volume = manage_volumes.manage(
@@ -35,11 +33,8 @@ def old_manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return volume_view.changed(req, volume)
 
 
-@wsgi.versions(mv.MANAGEABLE_LISTS)
-@wsgi.body(schema.MANAGE, key='volume')
-@wsgi.response(202, shape=volume_view.CHANGED.one)
-def manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    return old_manage(req, body)
+old_manage, manage = manageable.takers(_manage, schema.VOLUME, 'volume',
+                                       volume_view.CHANGED.one)
 
 
 def _type(req: wsgi.Request, name: str | None) -> objects.VolumeType | None:

@@ -40,6 +40,25 @@ def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
             handler('detail', view.DETAIL, mv.MANAGEABLE_LISTS))
 
 
+def takers(take: Callable, schema: object, key: str, shape: object) -> tuple[Callable, ...]:
+    """Return the handlers of POST to the legacy and to the new URL.
+
+    :param take: function(req, body) that accepts to manage a resource and returns the response.
+    :param schema: JSON schemas of the body; see wsgi.body().
+    :param key: top-level key of the body.
+    :param shape: description of the response; see wsgi.response().
+    """
+    def handler(name: str, since: int) -> Callable:
+        @wsgi.versions(since)
+        @wsgi.body(schema, key=key)
+        @wsgi.response(202, shape=shape)
+        def run(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+            return take(req, body)
+        run.__name__ = run.__qualname__ = name
+        return run
+    return handler('old_manage', mv.MIN), handler('manage', mv.MANAGEABLE_LISTS)
+
+
 def place(values: dict[str, Any], with_cluster: bool) -> dict[str, str | None]:
     """Return host or cluster of a query or body.
 

@@ -9,13 +9,13 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import manage_volumes, volumes
+from cinder.volume.api import manageable, volumes
 
 
 def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
                     **page: object) -> list[dict]:
     """Return a page of the snapshots that can be managed; see manage_volumes.list_manageable()."""
-    manage_volumes.require_backend(ctxt, host, cluster)
+    manageable.require_backend(ctxt, host, cluster)
     return volume_rpc.VolumeAPI().get_manageable_snapshots(ctxt, host, cluster, **page)
 
 
@@ -31,9 +31,8 @@ def manage(ctxt: RequestContext, volume: objects.Volume, *, reference: dict,
     """
     if volume.host is None:
         raise exception.InvalidVolume(reason=f'volume {volume.id} is on no back end')
-    ident = manage_volumes.id_in(CONF.snapshot_name_template, reference)
-    if ident and snapshots_db.is_on_storage(ctxt, ident):
-        raise exception.ManageExistingAlreadyManaged(volume_ref=reference['source-name'])
+    manageable.require_unmanaged(ctxt, CONF.snapshot_name_template, reference,
+                                 snapshots_db.is_on_storage)
     values = {
         'project_id': volume.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
         'volume_size': volume.size, 'volume_type_id': volume.volume_type_id,

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Use cases of volumes that exist on a back end already: list, manage and unmanage them."""
-import uuid
-
 from cinder import exception, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backend_volumes, session
-from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
-from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import volume_actions, volumes
+from cinder.volume.api import manageable, volume_actions, volumes
 
 
 def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
@@ -26,17 +22,8 @@ def list_manageable(ctxt: RequestContext, host: str | None, cluster: str | None,
     :raises NotFound: the host or cluster does not exist.
     :raises InvalidHost: it is down or disabled.
     """
-    require_backend(ctxt, host, cluster)
+    manageable.require_backend(ctxt, host, cluster)
     return volume_rpc.VolumeAPI().get_manageable_volumes(ctxt, host, cluster, **page)
-
-
-def require_backend(ctxt: RequestContext, host: str | None, cluster: str | None) -> None:
-    """Require that the host or the cluster (exactly one is given) exists, is up and is enabled."""
-    if host:
-        services_db.get_by_host_binary(ctxt, host.partition('#')[0], 'cinder-volume')
-    else:
-        clusters_db.get(ctxt, cluster, 'cinder-volume')
-    volume_actions.check_destination(ctxt, host, cluster)
 
 
 def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
@@ -58,9 +45,8 @@ def manage(ctxt: RequestContext, *, reference: dict, host: str | None = None,
         raise exception.InvalidVolumeType(
             reason=f'type {volume_type.name} is encrypted; '
                    'a volume on the storage cannot be managed with it')
-    ident = id_in(CONF.volume_name_template, reference)
-    if ident and backend_volumes.is_on_storage(ctxt, ident):
-        raise exception.ManageExistingAlreadyManaged(volume_ref=reference['source-name'])
+    manageable.require_unmanaged(ctxt, CONF.volume_name_template, reference,
+                                 backend_volumes.is_on_storage)
     values = {
         'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'size': 0, 'status': 'managing',
         'attach_status': 'detached', 'display_name': name, 'display_description': description,
@@ -81,21 +67,6 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
         volume.volume_type = volume_type
         return volume, operations_db.create(ctxt, 'volume.manage', volume, stage='schedule',
                                             arguments=arguments)
-
-
-def id_in(template: str, reference: dict) -> str | None:
-    """Return the id in a name that this service created, or None. A driver may have added a prefix.
-
-    :param template: template of names, such as 'volume-%s'.
-    """
-    head, _, tail = template.partition('%s')
-    name = reference.get('source-name')
-    if not isinstance(name, str) or head not in name:
-        return None
-    try:
-        return str(uuid.UUID(name.partition(head)[2].removesuffix(tail)))
-    except ValueError:
-        return None
 
 
 @session.retry_on_deadlock

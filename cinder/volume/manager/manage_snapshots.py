@@ -1,38 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint of existing snapshots: list, manage and unmanage them."""
-import functools
-
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
-from cinder.db import backend_volumes
-from cinder.db import snapshots as snapshots_db
 from cinder.i18n import _
 from cinder.volume import driver as driver_api
-from cinder.volume.host import backend as backends
 from cinder.volume.manager import calls, manageable
-from cinder.volume.manager.task import task
 
 
-class ManageSnapshotsEndpoint:
+class ManageSnapshotsEndpoint(manageable.Endpoint):
     """Messages about the snapshots on one back end, managed or not."""
 
-    def __init__(self, backend: backends.Backend) -> None:
-        self.backend, self.driver = backend, backend.driver
-        self._task = functools.partial(task, backend.runner)
+    capability, what = driver_api.ManagesSnapshots, 'snapshots'
 
     @calls.synchronous
     def get_manageable_snapshots(self, ctxt: RequestContext, limit: int, offset: int = 0,
                                  marker: dict | None = None,
                                  sort: list | None = None) -> list[dict]:
-        """A page of what could be taken over, with what is managed already."""
-        self.backend.require_ready()
-        return manageable.page(self._entries(ctxt), limit, offset, marker, sort)
+        """Return a page of what could be managed, with what is managed already."""
+        return self._page(ctxt, limit=limit, offset=offset, marker=marker, sort=sort)
 
-    def _entries(self, ctxt: RequestContext) -> list[dict]:
-        manageable.require(self.driver, driver_api.ManagesSnapshots, 'snapshots')
-        return self.driver.get_manageable_snapshots(
-            backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
-            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
+    def _ask(self, volumes: list[objects.Volume],
+             snapshots: list[objects.Snapshot]) -> list[dict]:
+        return self.driver.get_manageable_snapshots(volumes, snapshots)
 
     @operations.handles('snapshot.manage')
     def manage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,

@@ -1,37 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint of existing volumes: list, manage and unmanage them."""
-import functools
-
 from cinder import objects, operations, quota
 from cinder.context import RequestContext
-from cinder.db import backend_volumes, session
-from cinder.db import snapshots as snapshots_db
+from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
-from cinder.volume.host import backend as backends
 from cinder.volume.manager import calls, manageable
-from cinder.volume.manager.task import task
 
 
-class ManageVolumesEndpoint:
+class ManageVolumesEndpoint(manageable.Endpoint):
     """Messages about the volumes on one back end, managed or not."""
 
-    def __init__(self, backend: backends.Backend) -> None:
-        self.backend, self.driver = backend, backend.driver
-        self._task = functools.partial(task, backend.runner)
+    capability, what = driver_api.ManagesVolumes, 'volumes'
 
     @calls.synchronous
     def get_manageable_volumes(self, ctxt: RequestContext, limit: int, offset: int = 0,
                                marker: dict | None = None, sort: list | None = None) -> list[dict]:
-        """A page of what could be taken over, with what is managed already."""
-        self.backend.require_ready()
-        return manageable.page(self._entries(ctxt), limit, offset, marker, sort)
+        """Return a page of what could be managed, with what is managed already."""
+        return self._page(ctxt, limit=limit, offset=offset, marker=marker, sort=sort)
 
-    def _entries(self, ctxt: RequestContext) -> list[dict]:
-        manageable.require(self.driver, driver_api.ManagesVolumes, 'volumes')
-        return self.driver.get_manageable_volumes(
-            backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
-            snapshots_db.on_backend(ctxt, self.backend.host, self.backend.sharing))
+    def _ask(self, volumes: list[objects.Volume],
+             snapshots: list[objects.Snapshot]) -> list[dict]:
+        return self.driver.get_manageable_volumes(volumes, snapshots)
 
     @operations.handles('volume.manage')
     def manage_volume(self, ctxt: RequestContext, operation: objects.Operation,

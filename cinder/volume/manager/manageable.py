@@ -1,10 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists of what a back end can manage: pages of a list, and the entry that a reference names."""
+"""Lists of what a back end can manage: pages of a list, the entry that a reference names, and the
+base of the endpoints."""
+import functools
 import json
 from collections.abc import Sequence
+from typing import Any
 
-from cinder import exception
+from cinder import exception, objects
+from cinder.context import RequestContext
+from cinder.db import backend_volumes
+from cinder.db import snapshots as snapshots_db
 from cinder.i18n import _
+from cinder.volume.host import backend as backends
+from cinder.volume.manager.task import task
 
 DEFAULT_SORT = (('reference', 'desc'),)
 
@@ -56,9 +64,42 @@ def pick(entries: Sequence[dict], reference: dict, mine: str) -> dict:
     return found[0]
 
 
-def require(driver: object, capability: type, what: str) -> None:
-    """:raises InvalidInput: the driver does not have the capability"""
-    if not isinstance(driver, capability):
-        raise exception.InvalidInput(
-            reason=_('driver %(driver)s cannot manage existing %(what)s')
-            % {'driver': type(driver).__name__, 'what': what})
+class Endpoint:
+    """Base of the endpoints of what exists on one back end, managed or not.
+
+    :cvar capability: the driver interface that lists it.
+    :cvar what: its name, in the plural.
+    """
+
+    capability: type
+    what: str
+
+    def __init__(self, backend: backends.Backend) -> None:
+        self.backend, self.driver = backend, backend.driver
+        self._task = functools.partial(task, backend.runner)
+
+    def _page(self, ctxt: RequestContext, **wanted: Any) -> list[dict]:
+        """Return a page of what could be managed, with what is managed already; see page()."""
+        self.backend.require_ready()
+        return page(self._entries(ctxt), **wanted)
+
+    def _entries(self, ctxt: RequestContext) -> list[dict]:
+        """Return all entries of the driver.
+
+        :raises InvalidInput: the driver does not have the capability.
+        """
+        if not isinstance(self.driver, self.capability):
+            raise exception.InvalidInput(
+                reason=_('driver %(driver)s cannot manage existing %(what)s')
+                % {'driver': type(self.driver).__name__, 'what': self.what})
+        place = self.backend.host, self.backend.sharing
+        return self._ask(backend_volumes.on_backend(ctxt, *place),
+                         snapshots_db.on_backend(ctxt, *place))
+
+    def _ask(self, volumes: list[objects.Volume],
+             snapshots: list[objects.Snapshot]) -> list[dict]:
+        """Ask the driver for all entries.
+
+        :param volumes: those that are managed on the back end, and `snapshots` likewise.
+        """
+        raise NotImplementedError
