@@ -47,6 +47,9 @@ class VolumeDriver(abc.ABC):
     SUPPORTS_ACTIVE_ACTIVE = False
     # Whether copies to new volumes may skip blocks of zeros, because unwritten blocks read zeros.
     sparse_copy = False
+    # Whether one target exports several volumes: a host that disconnects one of them must not log
+    # out of the target while it uses another.
+    shared_targets = False
     # Verbs of the journal that copy data on this storage and so run as bulk work; 'volume.clone'
     # stands for a volume with a source. Known when check_for_setup_error() has returned.
     moves_bytes: frozenset[str] = frozenset()

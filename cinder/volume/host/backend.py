@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A back end: its driver, its state, its capabilities, and the limits of its operations."""
 import threading
+from typing import Any
 
 from oslo_log import log as logging
 from oslo_utils import timeutils
@@ -28,9 +29,9 @@ class Backend:
         self.host, self.cluster = host, cluster
         self.name = section or host.partition('@')[2]
         self.configuration = configuration.Configuration(config_group=self.name)
-        self.driver = class_paths.load('volume_driver', self.configuration.volume_driver)(
-            configuration=self.configuration, host=host,
-            cluster_name=cluster)
+        self.driver: driver_api.VolumeDriver = class_paths.load(
+            'volume_driver', self.configuration.volume_driver)(
+                configuration=self.configuration, host=host, cluster_name=cluster)
         only_one = self.driver.only_one_host(self.configuration)
         # The reason why this back end must not be in a cluster, if it is in one.
         self.unshared = only_one if cluster else None
@@ -92,7 +93,7 @@ class Backend:
     # ------------------------------------------------------------------------------ capabilities
     def capabilities(self, refresh: bool = True) -> dict:
         """Return the report of the driver, completed with what only the service knows."""
-        stats = dict(self.driver.get_volume_stats(refresh=refresh))
+        stats: dict[str, Any] = {**self.driver.get_volume_stats(refresh=refresh)}
         stats.setdefault('volume_backend_name',
                          self.configuration.volume_backend_name or self.name)
         # Only storage with groups of its own can create consistent snapshots of all volumes of a

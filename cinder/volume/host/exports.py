@@ -83,28 +83,30 @@ def store(ctxt: RequestContext, volume: objects.Volume, made: driver_types.Field
 def restore(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Export each volume again whose export is lost, one after the other; other exports are not
     touched."""
-    if not isinstance(backend.driver, driver_api.LosesExports):
+    driver = backend.driver
+    if not isinstance(driver, driver_api.LosesExports):
         return
     volumes = wanted(ctxt, backend)
     try:
-        lost = backend.driver.lost_exports(volumes) if volumes else []
+        lost = driver.lost_exports(volumes) if volumes else []
     except exception.CinderException as exc:
         LOG.error('The exports of %s could not be checked: %s', backend.host, exc)
         return
     for volume in lost:
         try:
-            _restore_one(ctxt, backend, volume)
+            _restore_one(ctxt, backend, driver, volume)
         except exception.NotYet as exc:
             LOG.debug('Volume %s is exported again at the next check: %s', volume.id, exc)
         except Exception:
             failures.log(LOG, 'Volume %s could not be exported again.', volume.id)
 
 
-def _restore_one(ctxt: RequestContext, backend: backends.Backend, seen: objects.Volume) -> None:
+def _restore_one(ctxt: RequestContext, backend: backends.Backend,
+                 driver: driver_api.LosesExports, seen: objects.Volume) -> None:
     with locks.held(f'volume-{seen.id}'):
         volume = volumes_db.get(ctxt, seen.id)
         # It may have been detached or attached again since.
-        if volume.status != seen.status or not backend.driver.lost_exports([volume]):
+        if volume.status != seen.status or not driver.lost_exports([volume]):
             return
         if volume.provider_location:
             LOG.warning('The export of volume %s is lost; it is created again.', volume.id)

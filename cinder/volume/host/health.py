@@ -30,20 +30,23 @@ class Watch:
         """Start a check and do not wait for it; part of the heartbeat. While the back end is up, a
         driver without a health check needs none."""
         self._was_up |= self._backend.initialized
-        needed = self._checks() or not self._backend.initialized
+        needed = bool(self._checks()) or not self._backend.initialized
         if self._was_up and needed and (self._looking is None or not self._looking.is_alive()):
             self._looking = threading.Thread(target=self.look, name='health', daemon=True)
             self._looking.start()
 
-    def _checks(self) -> bool:
-        return isinstance(self._backend.driver, driver_api.ChecksHealth)
+    def _checks(self) -> driver_api.ChecksHealth | None:
+        """Return the driver if it has a health check."""
+        driver = self._backend.driver
+        return driver if isinstance(driver, driver_api.ChecksHealth) else None
 
     def look(self) -> None:
         """Check the storage; mark the back end as down, or start it again."""
         backend = self._backend
         try:
-            if self._checks():
-                backend.driver.check_health(TIMEOUT_SECONDS)
+            checked = self._checks()
+            if checked:
+                checked.check_health(TIMEOUT_SECONDS)
         except Exception as exc:
             if not (isinstance(exc, exception.BackendUnresponsive) and exc.busy):
                 backend.lose(exc)

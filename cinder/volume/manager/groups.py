@@ -68,7 +68,7 @@ class GroupEndpoint:
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
             common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
-                      'shared_targets': getattr(self.driver, 'shared_targets', False)}
+                      'shared_targets': self.driver.shared_targets}
             with session.writer(ctxt):
                 for volume, _ in copies:
                     volumes_db.finish_transition(ctxt, volume.id, 'creating', 'available',

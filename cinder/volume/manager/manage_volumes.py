@@ -40,7 +40,7 @@ class ManageVolumesEndpoint(manageable.Endpoint):
                       service_uuid=self.backend.service_uuid,
                       availability_zone=volume.availability_zone
                       or self.backend.availability_zone,
-                      shared_targets=getattr(self.driver, 'shared_targets', False))
+                      shared_targets=self.driver.shared_targets)
             self.backend.allocate(volume.host, volume.size)
 
     @operations.handles('volume.unmanage')

@@ -59,7 +59,7 @@ class VolumeEndpoint:
             finish(**made, launched_at=session.utcnow(),
                    service_uuid=self.backend.service_uuid,
                    availability_zone=volume.availability_zone or self.backend.availability_zone,
-                   shared_targets=getattr(self.driver, 'shared_targets', False))
+                   shared_targets=self.driver.shared_targets)
             self.backend.allocate(volume.host, volume.size)
 
     def _reschedule(self, ctxt: RequestContext, work: Task, exc: Exception) -> bool:
