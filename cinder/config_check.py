@@ -7,8 +7,9 @@ import logging
 from collections.abc import Iterator
 
 from oslo_config import cfg
+from oslo_service import _options
 
-from cinder import masking
+from cinder import concurrency, masking
 from cinder.api import checks as api_checks
 from cinder.conf import (
     directories,
@@ -51,6 +52,15 @@ def shortest_down_time(conf: cfg.ConfigOpts) -> int:
     return int(conf.report_interval * 2.5)
 
 
+def _backdoor(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    conf.register_opts(_options.eventlet_backdoor_opts)
+    for name in ('backdoor_port', 'backdoor_socket'):
+        if conf[name] and conf.concurrency_backend == concurrency.THREADING:
+            yield Problem(f'[DEFAULT] {name} = {conf[name]} needs concurrency_backend = '
+                          f'{concurrency.EVENTLET}: the backdoor is a green thread. Remove {name}; '
+                          'at SIGUSR2 a daemon reports what its threads do.')
+
+
 API = 'cinder-api'
 SCHEDULER = 'cinder-scheduler'
 VOLUME = 'cinder-volume'
@@ -61,6 +71,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     file_syntax.check: PROGRAMS | {MANAGE},
     option_values.check: PROGRAMS | {MANAGE},
     _leases: PROGRAMS,
+    _backdoor: PROGRAMS,
     log_config.check: PROGRAMS,
     log_config.check_formats: PROGRAMS,
     db_checks.check: PROGRAMS | {MANAGE},

@@ -33,7 +33,7 @@ PAGES = (1, 2, 5, 10, 15, 18, 20, 22, 25, 30, 40, 50, 60, 70, 80, 100, 150, 200,
 BODIES = (10, 500, 1400, 1500, 4000, 8000, 9000, 16000, 17000, 33000, 66000, 114000)
 # A client acknowledges within 40 ms what it need not acknowledge at once (tcp(7), TCP_QUICKACK).
 WAIT = 0.04
-SERVERS = ('eventlet', 'TLS', 'gunicorn', 'uWSGI')
+SERVERS = ('eventlet', 'threads', 'TLS', 'gunicorn', 'uWSGI')
 # Ways of bodies() that a server does not know on a connection that stays open.
 UNKNOWN = {'uWSGI': ('HTTP/1.0', 'chunked', 'Expect')}
 _CERTIFICATE = ('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
@@ -228,6 +228,8 @@ class Installation:
             options['DEFAULT']['osapi_volume_use_ssl'] = True
             options['ssl'] = {'cert_file': self.folder / 'cert', 'key_file': self.folder / 'key'}
             tls = ssl.create_default_context(cafile=self.folder / 'cert')
+        if kind == 'threads':
+            options['DEFAULT']['concurrency_backend'] = 'threading'
         path = self.folder / f'{kind}.conf'
         path.write_text(render(options))
         process = Process(kind, _COMMANDS.get(kind, _own)(port, path),

@@ -48,6 +48,7 @@ def test_what_is_not_meant_for_people_is_one_line_with_its_place(monkeypatch, un
 
 
 @pytest.mark.parametrize(('text', 'word'), [
+    ('[DEFAULT]\nconcurrency_backend = threading\nbackdoor_port = 0\n', 'backdoor_port'),
     ('[DEFAULT]\nosapi_volume_workers = many\n', 'osapi_volume_workers'),
     ('[DEFAULT]\nstate_path = $nonsense\n', 'state_path'),
     ('[DEFAULT]\noperation_lease = 10\nreport_interval = 10\n', 'operation_lease'),

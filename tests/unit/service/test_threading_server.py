@@ -126,7 +126,10 @@ def test_connections_are_kept_as_the_option_says(serve, keep_alive, told):
 def test_headers_and_body_are_one_piece(serve, monkeypatch):
     sent = []
     monkeypatch.setattr(threading_server.http_protocol, 'acknowledge', sent.append)
-    assert ask(serve(hello)) == (200, b'hello')
+    server = serve(hello)
+    assert ask(server) == (200, b'hello')
+    server.stop()
+    server.wait()
     assert len(sent) == 1
 
 
