@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is shown of an exception: one line in messages, a traceback in the log where it helps."""
+"""How exceptions are shown: one line in messages, and a traceback in the log where it helps."""
 import logging
 import os
 import sys

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lock whose waiting threads get it in turns: between classes of work, then between projects. The
-executor of operations says for whom a thread works; what is locked, the users of the lock know."""
+"""A lock that waiting threads get in turns: between classes of work, then between projects. The
+executor of operations sets for which project a thread works; the users of the lock decide what it
+protects."""
 import contextlib
 import contextvars
 import itertools
@@ -10,10 +11,10 @@ from typing import NamedTuple
 
 
 class Party(NamedTuple):
-    """For whom a thread works.
+    """The class of work and the project that a thread works for.
 
-    :param kind: class of work; '' is the service's own, such as its reports
-    :param project_id: whose work it is
+    :param kind: class of work; '' is work of the service itself, such as its reports
+    :param project_id: id of the project
     """
 
     kind: str = ''
@@ -33,7 +34,7 @@ _party: contextvars.ContextVar[Party] = contextvars.ContextVar('party', default=
 
 @contextlib.contextmanager
 def working_for(kind: str, project_id: str | None) -> Iterator[None]:
-    """Have the block wait for locks as work of that class and project."""
+    """Make the block wait for locks as work of that class and project."""
     token = _party.set(Party(kind, project_id))
     try:
         yield
@@ -42,11 +43,11 @@ def working_for(kind: str, project_id: str | None) -> Iterator[None]:
 
 
 class FairLock:
-    """One thread has it at a time, and may take it again while it has it.
+    """A lock of one thread at a time; its holder may acquire it again.
 
-    It goes to the class of work that had it longest ago, of its projects to the one that had it
-    longest ago, and there to the thread that has waited longest. So however many threads of a class
-    or a project wait, those of others get it after one of them.
+    It goes to the class of work whose last turn is longest ago, within the class to such a project,
+    and within the project to the thread that has waited longest. So however many threads of a class
+    or project wait, others get the lock after one of them.
     """
 
     def __init__(self) -> None:
@@ -55,15 +56,16 @@ class FairLock:
         self._holder: int | None = None
         self._depth = 0
         self._waiting: list[_Ticket] = []
-        # Class of work or party -> number of its last turn; only of those that wait or hold it.
+        # Class of work or party -> number of its last turn, for those that wait for the lock or
+        # hold it.
         self._served: dict[str | Party, int] = {}
 
     def acquire(self, timeout: float | None = None,
                 go_on: Callable[[], bool] = lambda: False) -> bool:
-        """Take it; whether that was possible.
+        """Acquire the lock; return False after a timeout.
 
-        :param timeout: seconds to wait; None: for ever
-        :param go_on: asked after so many seconds, whether to wait as long again
+        :param timeout: seconds to wait; None: no limit
+        :param go_on: called after each timeout; returns whether to wait as long again
         """
         thread = threading.get_ident()
         with self._guard:
@@ -75,7 +77,7 @@ class FairLock:
         try:
             while not ticket.called.wait(timeout):
                 if not go_on():
-                    # It may have been called meanwhile.
+                    # It may have got the lock meanwhile.
                     return not self._withdraw(ticket)
         except BaseException:
             if not self._withdraw(ticket):
@@ -84,7 +86,7 @@ class FairLock:
         return True
 
     def release(self) -> None:
-        """Give it back, to the thread whose turn it is."""
+        """Release the lock to the thread that has the next turn."""
         with self._guard:
             self._depth -= 1
             if self._depth:
@@ -100,7 +102,7 @@ class FairLock:
                 ticket.number)
 
     def _give(self, ticket: _Ticket) -> None:
-        """Under the guard."""
+        """Give the lock to a thread; the guard must be held."""
         self._holder, self._depth = ticket.thread, self._depth + 1
         self._served[ticket.party.kind] = self._served[ticket.party] = next(self._numbers)
         present = {ticket.party, ticket.party.kind}
@@ -110,7 +112,7 @@ class FairLock:
         ticket.called.set()
 
     def _withdraw(self, ticket: _Ticket) -> bool:
-        """Whether it waited until now."""
+        """Stop waiting; return False if the thread has got the lock already."""
         with self._guard:
             if waited := ticket in self._waiting:
                 self._waiting.remove(ticket)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fault points: named places where tests stop, kill, fail or delay a process. In production none is
-armed, and each costs one lookup."""
+armed, and each one costs one lookup."""
 import contextlib
 import os
 import signal

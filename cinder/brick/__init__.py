@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Storage mechanics of this host: logical volumes, block devices, sparse files. What a volume or
-a snapshot is, the drivers know."""
+"""Storage operations on this host: logical volumes, block devices, sparse files. Volumes and
+snapshots are known to the drivers only."""

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls that wait for a disk, moved out of the way: in a service that runs on eventlet a blocking
-system call would stop every other greenthread, heartbeats included. Where threads are native ones
-the caller itself waits.
+"""Blocking calls in native threads: in a service that runs on eventlet, a blocking system call
+would stop every other greenthread, heartbeats included. With native threads the caller itself
+waits.
 
-What is called must keep to system calls: locks and loggers of this process may be green.
+The called functions must be limited to system calls, because locks and loggers of this process may
+be green.
 """
 import contextvars
 import threading
@@ -14,28 +15,28 @@ from cinder import concurrency, ownership
 
 T = TypeVar('T')
 
-# Of the 20 threads of eventlet, look-ups of names have the rest to themselves.
+# Of the 20 threads of eventlet; the rest is for name resolution.
 CALLS, PIECES = 8, 8
 _calls, _pieces = threading.Semaphore(CALLS), threading.Semaphore(PIECES)
 
 
 def call(function: Callable[..., T], *args: object) -> T:
-    """Call `function`, which must be short, in a native thread when threads are green here, else
+    """Call `function`, which must be short, in a native thread if threads are green, else
     directly."""
     return _execute(_calls, function, *args)
 
 
 def piece(function: Callable[..., T], *args: object) -> T:
-    """The same for a small part of long work, such as a chunk of an image: however many there are,
-    they leave the threads of short calls alone."""
+    """Call a function that does a small part of long work, such as a chunk of an image. Such calls
+    leave the threads of call() free."""
     return _execute(_pieces, function, *args)
 
 
 def copy(function: Callable[..., T], *args: object) -> T:
-    """The same for what moves bytes and may take hours: in a thread of its own. How many copies
-    there are at a time, the executor of the back end decides."""
+    """Call a function that copies data and may take hours, in a thread of its own. The executor of
+    the back end limits the number of copies."""
     ownership.confirm()
-    # The thread has to know what the work rests on.
+    # The thread needs the locks and the claim that the work depends on.
     context = contextvars.copy_context()
     return concurrency.call_long(lambda: context.run(function, *args), 'copy')
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks between the threads, processes and hosts of a deployment, kept by files or through tooz.
+"""Locks between the threads, processes and hosts of a deployment, through files or tooz.
 
-They protect things on storage and on disk. What the database can decide is decided there, in
-one statement: no lock is held to protect a row.
+They protect resources on storage and on disk. The database decides everything about rows in single
+statements, so no lock protects a row.
 """
 import contextlib
 import logging
@@ -30,9 +30,9 @@ class _Shared:
 
 
 class Coordinator:
-    """The connection of one process to the lock service, made when first needed.
+    """The connection of one process to the lock service, established on first use.
 
-    :param backend_url: of tooz, or file:///FOLDER; None: [coordination] backend_url.
+    :param backend_url: URL for tooz, or file:///DIRECTORY; None: [coordination] backend_url.
     """
 
     def __init__(self, backend_url: str | None = None) -> None:
@@ -47,12 +47,12 @@ class Coordinator:
         self._shared: dict[str, _Shared] = {}
 
     def start(self) -> None:
-        """Connect, once in each process, and anew when the locks of a connection are lost.
+        """Connect, once in each process, and again after the locks of a connection were lost.
 
-        Call it from the main thread where threads are native ones: the first import of eventlet,
-        which tooz brings, keeps a native thread from ever being joined.
+        With native threads, call it from the main thread: the first import of eventlet, through
+        tooz, prevents a native thread from being joined.
 
-        :raises LockCreationFailed: the lock service does not answer, or the URL is wrong.
+        :raises LockCreationFailed: the lock service does not answer, or the URL is invalid.
         """
         if self._is_connected():
             return
@@ -65,13 +65,13 @@ class Coordinator:
             self._pid = os.getpid()
 
     def _is_connected(self) -> bool:
-        # A forked child must not share the parent's connection and locks.
+        # A forked child must not share the connection and the locks of the parent.
         return self._pid == os.getpid() and not self._leases.lost
 
     def start_patiently(self, pause: float = 0.5, longest: float = 15) -> None:
-        """Connect; return once the lock service answers. The trouble is told once.
+        """Connect, and retry until the lock service answers; the error is logged once.
 
-        Call stop() as often: the services of a process share the connection.
+        Call stop() for each call: the services of a process share the connection.
 
         :param pause: seconds between the first two attempts, doubled each time up to `longest`.
         """
@@ -91,8 +91,8 @@ class Coordinator:
             LOG.info('The lock service answers.')
 
     def stop(self) -> None:
-        """Release what is still held, which stops what is done under it, and disconnect; nothing as
-        long as other services of the process go on."""
+        """Release all locks, which stops the work that depends on them, and disconnect; do nothing
+        while other services of the process use the connection."""
         if self._pid == os.getpid():
             self._users -= 1
             if self._users <= 0:
@@ -101,12 +101,12 @@ class Coordinator:
 
     @contextlib.contextmanager
     def lock(self, name: str, timeout: float | None = None) -> Iterator[None]:
-        """Hold the lock `name`; nobody else in the deployment holds it meanwhile. Should that be
+        """Hold the lock `name`; no other holder in the deployment has it meanwhile. If that becomes
         uncertain, ownership.confirm() in the block raises LockLost.
 
-        :param timeout: seconds to wait for it; None waits for as long as it takes.
+        :param timeout: seconds to wait for the lock; None: no limit.
         :raises LockCreationFailed: the lock service failed.
-        :raises LockTimeout: the time is over.
+        :raises LockTimeout: the lock was not available in time.
         """
         with self._held(name, timeout) as held, ownership.depending_on(held):
             yield
@@ -115,8 +115,8 @@ class Coordinator:
     def _held(self, name: str, timeout: float | None) -> Iterator[leases.Held]:
         self.start()
         deadline = None if timeout is None else time.monotonic() + timeout
-        # Threads of one process queue up here: cheaper, fairer and without the polling with
-        # which locks are taken.
+        # Threads of one process wait here, which is cheaper and fairer than polling the lock
+        # service.
         with self._in_process(name, timeout):
             connection = self._leases
             held = connection.take(_key(name), deadline)
@@ -127,21 +127,21 @@ class Coordinator:
 
     @contextlib.contextmanager
     def shared(self, name: str, timeout: float | None = None) -> Iterator[None]:
-        """Hold the lock `name` together with the others of this process that share it; the first
-        of them takes it, and the last one to go releases it.
+        """Hold the lock `name` together with other users in this process. The first user acquires
+        it, the last one releases it.
 
-        :param timeout: seconds to wait for it; None waits for as long as it takes.
+        :param timeout: seconds to wait for the lock; None: no limit.
         :raises LockCreationFailed: the lock service failed.
-        :raises LockTimeout: the time is over.
+        :raises LockTimeout: the lock was not available in time.
         """
-        # It forgets what a former process shared.
+        # It clears the shared locks of the parent process.
         self.start()
         deadline = None if timeout is None else time.monotonic() + timeout
         with self._sharing:
             entry = self._shared.setdefault(name, _Shared())
             entry.users += 1
         try:
-            # The others wait here for the first one.
+            # Other users wait here for the first one.
             if not entry.guard.acquire(timeout=-1 if timeout is None else timeout):
                 raise exception.LockTimeout(name=name)
             try:
@@ -185,7 +185,7 @@ def _left(deadline: float | None) -> float | None:
 
 
 def _key(name: str) -> str:
-    """The name in a form that can be a file name and a key."""
+    """Return the name in a form that is valid as a file name and as a key."""
     return files.PREFIX + re.sub(r'[^A-Za-z0-9_.@-]', '_', name)
 
 
@@ -194,10 +194,10 @@ def _connect(url: str) -> leases.Leases:
         driver = services.make(url)
         made = leases.Leases(driver)
         made.start()
-    except Exception as exc:  # of the library that keeps them
+    except Exception as exc:  # any error of the library
         raise exception.LockCreationFailed(name=services.scheme_of(url),
                                            reason=masking.masked(exc)) from exc
-    LOG.debug('Locks are kept by %s', type(driver).__name__)
+    LOG.debug('The lock driver is %s', type(driver).__name__)
     return made
 
 

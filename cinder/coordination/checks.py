@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Checks of [coordination] backend_url: that it can be used, and that its locks reach as far as the
-storage does."""
+"""Checks of [coordination] backend_url: the lock service can be used, and its locks cover all hosts
+that use the storage."""
 import urllib.parse
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from cinder.coordination.services import EXAMPLES, EXAMPLES_BETWEEN_HOSTS, SERVI
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Whether the locks can be used, without connecting to a server."""
+    """Check that the lock service can be used, without connecting to it."""
     url = conf.coordination.backend_url
     reason = _unusable(url or '')
     if reason:
@@ -23,20 +23,21 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 
 def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """The hosts of a cluster see each other's locks."""
+    """Check that the hosts of a cluster share their locks."""
     url = conf.coordination.backend_url or ''
     service = SERVICES.get(services.scheme_of(url))
     if not (conf.cluster and service):
         return
     shown = f'[coordination] backend_url = {masking.without_user(url)}'
     if not service.tells_losses:
-        yield Problem(f'{shown} cannot tell a host of the cluster that it has lost a lock, for '
+        yield Problem(f'{shown} cannot inform a host of the cluster that it has lost a lock, for '
                       f'instance with its connection: two hosts may then change the same volume. '
-                      f'Better name {EXAMPLES_BETWEEN_HOSTS}.', fatal=False)
+                      f'Use {EXAMPLES_BETWEEN_HOSTS} instead.', fatal=False)
     if not service.between_hosts:
-        yield Problem(f'{shown} has locks of one host, and [DEFAULT] cluster = {conf.cluster} is '
-                      f'for several, which would change the same volume at a time: name a lock '
-                      f'service that all of them reach, such as {EXAMPLES_BETWEEN_HOSTS}, or '
+        yield Problem(f'{shown} provides locks for one host only, but [DEFAULT] cluster = '
+                      f'{conf.cluster} has several hosts, which would change the same volume at '
+                      f'the same time: use a lock service that all of them reach, such as '
+                      f'{EXAMPLES_BETWEEN_HOSTS}, or '
                       f'remove cluster.')
 
 
@@ -49,18 +50,18 @@ def _unusable(url: str) -> str | None:
     try:
         parsed = urllib.parse.urlsplit(url)
         if parsed.port == 0 or scheme == 'file' and (parsed.netloc or not parsed.path):
-            return f'it is not of the form {EXAMPLES}.'
+            return f'it does not have the form {EXAMPLES}.'
         if scheme == 'file':
             reason = directories.unusable(parsed.path)
             if reason:
                 return f'{reason}.'
             if not parsed.query:
-                return None  # these locks are our own, and need no tooz
+                return None  # these locks do not use tooz
         services.make_by_tooz(url)
     except ImportError as exc:
         package = SERVICES[scheme].package or exc.name
         return (f'the Python package {package} is not installed; run '
                 f'"pip install {package}" ({failures.one_line(exc)}).')
-    except Exception as exc:  # whatever a driver makes of parts that it does not know
+    except Exception as exc:  # a driver may raise any error
         return failures.one_line(exc) + '.'
     return None

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks in files of one folder, between the processes of one host. The files are as those of tooz,
-which removes none; here nothing is left of a lock, whatever becomes of what it protects."""
+"""Locks in files of one directory, between the processes of one host. Their names are those of
+tooz, which never removes them; here a file is removed when its lock is released."""
 import contextlib
 import os
 
 import fasteners
 
-# With what the names of all locks begin.
+# Prefix of the names of all locks.
 PREFIX = 'cinder-'
 
 
 class FileLock:
-    """A file that is there as long as the lock is held.
+    """A file that exists as long as the lock is held.
 
-    Who waits for a file that its holder removes begins again with the one that took its place.
-    Between the threads of a process it is no lock: closing a file ends all locks that the process
-    has on it.
+    A process that waits for a file which its holder removes starts again with the new file of that
+    name. It is not a lock between the threads of a process: closing a file ends all locks that the
+    process has on it.
 
-    :param path: of the file.
+    :param path: path of the file.
     """
 
     def __init__(self, path: str) -> None:
@@ -25,10 +25,10 @@ class FileLock:
         self._lock = fasteners.InterProcessLock(path)
 
     def acquire(self, blocking: bool = False) -> bool:
-        """Take it; False when others hold it.
+        """Acquire the lock; return False when another process holds it.
 
-        :param blocking: False; the caller tries again.
-        :raises OSError: the file cannot be made.
+        :param blocking: always False; the caller retries.
+        :raises OSError: the file cannot be created.
         """
         while self._lock.acquire(blocking=False):
             if self._is_in_place():
@@ -37,8 +37,8 @@ class FileLock:
         return False
 
     def release(self) -> None:
-        """Remove the file and let others have the lock."""
-        # As long as it is held, nobody else removes the file or takes one of that name.
+        """Remove the file and release the lock."""
+        # While it is held, no other process removes the file or acquires a file of that name.
         with contextlib.suppress(OSError):
             os.unlink(self._path)
         self._lock.release()
@@ -51,18 +51,18 @@ class FileLock:
 
 
 class FileLocks:
-    """The locks of one folder, with the methods of a driver of tooz.
+    """The locks of one directory, with the methods of a driver of tooz.
 
-    :param folder: is made where it is not there.
+    :param folder: path of the directory; it is created if it does not exist.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
 
     def start(self, **_kwargs: bool) -> None:
-        """Make the folder, and remove what is left of processes that were killed.
+        """Create the directory, and remove the files of processes that were killed.
 
-        :raises OSError: it cannot be used.
+        :raises OSError: the directory cannot be used.
         """
         os.makedirs(self._folder, exist_ok=True)
         for name in os.listdir(self._folder):
@@ -72,8 +72,8 @@ class FileLocks:
                     left.release()
 
     def stop(self) -> None:
-        """Nothing is kept."""
+        """Do nothing: there is no connection."""
 
     def get_lock(self, name: bytes) -> FileLock:
-        """The lock of this name, not taken yet."""
+        """Return the lock of this name, not acquired yet."""
         return FileLock(os.path.join(self._folder, name.decode()))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The locks that a process holds of a lock service, and whether they are still its own: a service
-that was not heard of for the time of a lease may have given them to others.
+"""The locks that this process holds in a lock service, and whether it still holds them: a service
+that has not heard of this process for the time of a lease may have given them to others.
 
-It judges by the clock: no service tells who lost a lock, and a process that was stopped has to know
-before it asks. A lease that was asked for at a moment lasts at least its time from that moment on.
+The clock decides: no service reports a lost lock, and a process that was paused must know before it
+asks. A lease lasts at least for its time after the moment of the request.
 """
 import contextlib
 import functools
@@ -17,21 +17,21 @@ from cinder import exception, failures, masking
 
 LOG = logging.getLogger(__name__)
 
-# Seconds between two attempts at a lock that another process holds, and at heartbeats that fail.
+# Seconds between two attempts to acquire a lock, and between two heartbeats that fail.
 SHORTEST_PAUSE, LONGEST_PAUSE, RETRY_PAUSE = 0.01, 0.25, 1
 # Heartbeats in the time of a lease.
 BEATS = 3
 
 
-# Seconds that also count while the machine is suspended, where the system can tell.
+# A clock that also advances while the machine is suspended, if the system has one.
 _now = (functools.partial(time.clock_gettime, time.CLOCK_BOOTTIME)
         if hasattr(time, 'CLOCK_BOOTTIME') else time.monotonic)
 
 
 class Held:
-    """A lock that this process holds; one of cinder.ownership.
+    """A lock that this process holds; a Hold of cinder.ownership.
 
-    :ivar lost: it may be somebody else's; once so, for ever.
+    :ivar lost: another process may hold it; never reset.
     """
 
     def __init__(self, name: str, lock: Any, since: float, until: float | None,
@@ -40,29 +40,29 @@ class Held:
         self.since, self._until, self._clock = since, until, clock
 
     def is_lost(self) -> bool:
-        """Whether it may be somebody else's by now."""
+        """Return whether another process may hold it by now."""
         if self._until is not None and self._clock() >= self._until:
             self.lost = True
         return self.lost
 
     def confirm(self) -> None:
-        """:raises LockLost: it may be somebody else's by now."""
+        """:raises LockLost: another process may hold it by now."""
         if self.is_lost():
             raise exception.LockLost(name=self.name)
 
     def prolong(self, began: float, seconds: float) -> None:
-        """A heartbeat of this lock has ended, which began at `began`. Had the lease run out before
-        its end, it may have come too late."""
+        """Extend the lease after a heartbeat that started at `began`. If the lease expired before
+        its end, the heartbeat may have been too late."""
         if self.since <= began and not self.is_lost():
             self._until = began + seconds
 
 
 class Leases:
-    """The connection with a lock service.
+    """The connection to a lock service.
 
-    :param driver: of tooz, or with the same methods; not started yet
-    :param clock: seconds that never go back
-    :ivar lost: all locks of it are; others need another connection
+    :param driver: driver of tooz, or one with the same methods; not started yet
+    :param clock: monotonic clock, in seconds
+    :ivar lost: all locks of the connection are lost; new locks need another connection
     """
 
     def __init__(self, driver: Any, clock: Callable[[], float] = _now) -> None:
@@ -72,14 +72,14 @@ class Leases:
         self._seconds: float | None = None
         self._mutex = threading.Lock()
         self._held: set[Held] = set()
-        # Locks that could not be released: a heartbeat would keep them for ever.
+        # Locks that could not be released; heartbeats would keep them for ever.
         self._unreleased: list[Any] = []
         self._stopping = threading.Event()
 
     def start(self) -> None:
-        """Connect, and keep what is taken from now on.
+        """Connect, and renew the leases of all locks from now on.
 
-        :raises Exception: of the library: the service does not answer
+        :raises Exception: any error of the library: the service does not answer
         """
         self._driver.start()
         if getattr(self._driver, 'requires_beating', False):
@@ -87,7 +87,7 @@ class Leases:
             threading.Thread(target=self._keep, name='lock-leases', daemon=True).start()
 
     def stop(self) -> None:
-        """Release everything and disconnect; work that goes on has lost its locks."""
+        """Release all locks and disconnect; work that continues has lost its locks."""
         self._stopping.set()
         self.lose()
         for held in self._snapshot():
@@ -96,10 +96,10 @@ class Leases:
 
     # ------------------------------------------------------------------------------- one lock
     def take(self, name: str, deadline: float | None) -> Held:
-        """Take a lock.
+        """Acquire a lock.
 
-        :param deadline: by time.monotonic(); None: wait for as long as it takes
-        :raises LockTimeout: others hold it
+        :param deadline: by time.monotonic(); None: no limit
+        :raises LockTimeout: another process holds it
         :raises LockCreationFailed: the service failed
         """
         pause = SHORTEST_PAUSE
@@ -107,7 +107,7 @@ class Leases:
             lock = self._driver.get_lock(name.encode())
             while True:
                 asked = self._clock()
-                # Some drivers of tooz wait where green threads cannot: here they never wait.
+                # Some drivers of tooz block green threads when they wait, so they never wait here.
                 if lock.acquire(blocking=False):
                     return self._taken(name, lock, asked)
                 left = pause if deadline is None else deadline - time.monotonic()
@@ -115,7 +115,7 @@ class Leases:
                     break
                 time.sleep(min(pause, left))
                 pause = min(pause * 2, LONGEST_PAUSE)
-        except Exception as exc:  # of the library that keeps it
+        except Exception as exc:  # any error of the library
             raise exception.LockCreationFailed(name=name, reason=failures.one_line(exc)) from exc
         raise exception.LockTimeout(name=name)
 
@@ -123,22 +123,23 @@ class Leases:
         until = None if self._seconds is None else asked + self._seconds
         held = Held(name, lock, self._clock(), until, self._clock)
         with self._mutex:
-            # Taken of a connection that is given up meanwhile: nobody would keep it.
+            # Acquired through a connection that is lost meanwhile: nothing would renew it.
             held.lost = self.lost
             self._held.add(held)
         return held
 
     def release(self, held: Held) -> None:
-        """Let others have the lock, as soon as the service can be told."""
+        """Release the lock, or retry with the next heartbeat."""
         with self._mutex:
             self._held.discard(held)
         try:
             held.lock.release()
-        except Exception as exc:  # of the library that keeps it
+        except Exception as exc:  # any error of the library
             if held.is_lost():
-                LOG.debug('Lock %s, which was lost, was not released: %s', held.name, exc)
+                LOG.debug('Lock %s, which was lost, could not be released: %s', held.name, exc)
             else:
-                LOG.warning('Lock %s cannot be released yet: %s', held.name, failures.one_line(exc))
+                LOG.warning('Lock %s could not be released; it is retried: %s', held.name,
+                            failures.one_line(exc))
                 self._unreleased.append(held.lock)
         if self.lost and not self._snapshot() and not self._stopping.is_set():
             self._disconnect()
@@ -166,9 +167,9 @@ class Leases:
                 failing = True
 
     def beat(self) -> None:
-        """One heartbeat for all locks; finds out whether one is lost.
+        """Send one heartbeat for all locks, and detect lost ones.
 
-        :raises Exception: of the library: the service does not answer
+        :raises Exception: any error of the library: the service does not answer
         """
         try:
             for lock in list(self._unreleased):
@@ -183,19 +184,19 @@ class Leases:
             if any(held.is_lost() for held in self._snapshot()):
                 self.lose()
                 LOG.error('The locks of this process are lost: the lock service did not hear of '
-                          'it for %s s, or forgot them. What is being done under them stops '
-                          'before its next change, and is done again by who has them.',
+                          'it for %s s, or forgot them. The work that depends on them stops '
+                          'before its next change and is resumed by the new holders.',
                           self._seconds)
 
     def _ask(self, held: Held) -> None:
-        """Ask a service that can tell, and that may have forgotten the lock."""
+        """Ask the service, if it can answer, whether it has forgotten the lock."""
         import tooz
         with contextlib.suppress(tooz.NotImplemented):
             if not held.lock.is_still_owner():
                 held.lost = True
 
     def lose(self) -> None:
-        """Count all locks as lost, and take none of this connection any more."""
+        """Mark all locks as lost, and acquire none through this connection any more."""
         with self._mutex:
             self.lost = True
             for held in self._held:

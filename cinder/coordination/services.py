@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The lock services that [coordination] backend_url can name: the package of the client of each,
-and whether its locks hold between hosts."""
+"""The lock services that [coordination] backend_url can name: the package of the client of each
+one, and whether its locks work between hosts."""
 import urllib.parse
 import uuid
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from cinder.coordination import files
 class LockService(NamedTuple):
     """A kind of lock service.
 
-    :param package: that has its client; None: this package has it
-    :param between_hosts: whether a lock that one host holds keeps the other hosts off
-    :param tells_losses: whether the holder can know that its lock is lost: by the time of its
-        lease, or by asking for it. A lock of a database goes with its connection, which tooz does
-        not tell
+    :param package: package of its client; None: no other package is needed
+    :param between_hosts: whether its locks work between hosts
+    :param tells_losses: whether the holder can detect that its lock is lost, by the time of its
+        lease or by a request. A lock of a database ends with its connection, which tooz does not
+        report
     """
 
     package: str | None
@@ -23,9 +23,9 @@ class LockService(NamedTuple):
     tells_losses: bool = True
 
 
-# Scheme of the URL -> its service. Locks of files and of System V semaphores are the kernel's
-# (flock(2), semop(2)): tooz says so by leaving DISTRIBUTED_ACROSS_HOSTS out of the CHARACTERISTICS
-# of these drivers. It leaves it out of etcd's too, which is a server for many hosts all the same.
+# Scheme of the URL -> its service. The kernel provides locks of files and of System V semaphores
+# (flock(2), semop(2)); tooz shows that by omitting DISTRIBUTED_ACROSS_HOSTS from the
+# CHARACTERISTICS of these drivers. It omits it for etcd as well, which is a server for many hosts.
 SERVICES = {
     'file': LockService(None, between_hosts=False),
     'ipc': LockService('sysv_ipc', between_hosts=False),
@@ -36,21 +36,21 @@ SERVICES = {
     'postgresql': LockService('psycopg2-binary', tells_losses=False),
     'kubernetes': LockService('sherlock'),
 }
-# That are kept open over HTTP: as many as there are locks asked for at a time.
+# HTTP connections that are kept open: the number of locks that are requested at the same time.
 CONNECTIONS = 100
 EXAMPLES_BETWEEN_HOSTS = 'etcd3+http://HOST:2379 or redis://HOST:6379'
 EXAMPLES = f'file:///FOLDER for one host, {EXAMPLES_BETWEEN_HOSTS} for several'
 
 
 def scheme_of(url: str) -> str:
-    """What a URL begins with: the kind of the service."""
+    """Return the scheme of a URL, which is the kind of the service."""
     return url.partition(':')[0]
 
 
 def make(url: str):
-    """A driver of tooz, or one with the same methods, that is not connected yet.
+    """Return a driver of tooz, or one with the same methods, that is not connected yet.
 
-    :raises Exception: whatever tooz and its drivers make of a URL that they do not understand
+    :raises Exception: any error of tooz and its drivers about an invalid URL
     """
     if scheme_of(url) == 'file':
         return files.FileLocks(urllib.parse.urlsplit(url).path)
@@ -58,13 +58,15 @@ def make(url: str):
 
 
 def make_by_tooz(url: str):
-    """The same, also for files of one host: tooz knows which parameters such a URL may have."""
-    # It costs 20 MB and a tenth of a second, which processes without locks need not pay.
+    """Return a driver of tooz, also for files of one host: tooz checks the parameters of such a
+    URL."""
+    # Imported here: it takes 20 MB and 0.1 seconds, which processes without locks do not need.
     from tooz import coordination
     driver = coordination.get_coordinator(url, uuid.uuid4().hex.encode())
     session = getattr(getattr(driver, 'client', None), 'session', None)
     if session is not None:
-        # etcd's, of the library requests: it would keep ten connections, and warn of each other.
+        # The session of etcd uses the library requests, which keeps ten connections by default and
+        # logs a warning for each further one.
         for start in ('http://', 'https://'):
             session.mount(start, type(session.get_adapter(start))(pool_maxsize=CONNECTIONS))
     return driver

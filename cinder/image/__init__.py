@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images: the service that keeps them, what they say of themselves, what is really in them."""
+"""Images: the client of the image service, the properties of images, and their data."""

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests to the image service (Glance, API v2). The API asks with the caller's token, the daemons
-with credentials of their own, of section [glance]; what an image means is for the callers to say.
-"""
+"""Client of the image service (Glance, API v2). The API uses the token of the caller, the daemons
+the credentials of section [glance]. The callers interpret the properties of an image."""
 import functools
 import html
 import itertools
@@ -19,22 +18,22 @@ from cinder.conf.image import GROUP
 from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
-# Seconds without a sign of the service, unless an option says otherwise.
+# Seconds to wait for an answer, unless an option sets another value.
 TIMEOUT_SECONDS = 60
 # Bytes that are read or sent at a time.
 CHUNK = 1024 ** 2
-# Images of one name that are looked at.
+# Most images of one name that are listed.
 NAMED = 10
-# Seconds before a request is tried again; doubled each time.
+# Seconds before a request is retried; doubled each time.
 PAUSE = 0.5
 _MARKUP = re.compile(r'<title>.*?</title>|<[^>]*>', re.DOTALL)
 _UNPROTECT = [{'op': 'replace', 'path': '/protected', 'value': False}]
 _PATCHING = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
-# What other answers mean; `told` is what the service says.
+# The errors for HTTP statuses; `told` is the text of the response.
 _REFUSALS: dict[int, Callable[[str, str], exception.CinderException]] = {
     400: lambda _id, told: exception.InvalidInput(reason=told),
     403: lambda _id, told: exception.NotAuthorized(
-        _('The image service does not allow that: %s') % told),
+        _('The image service does not allow the request: %s') % told),
     404: lambda image_id, _told: exception.ImageNotFound(image_id=image_id),
     409: lambda _id, told: exception.ImageConflict(reason=told),
     413: lambda _id, told: exception.ImageLimitExceeded(reason=told),
@@ -42,10 +41,10 @@ _REFUSALS: dict[int, Callable[[str, str], exception.CinderException]] = {
 
 
 def for_caller(ctxt: context.RequestContext) -> 'Images':
-    """The image service as the caller of the API may use it.
+    """Return the image service with the rights of the caller of the API.
 
-    :raises NoImageService: none is configured.
-    :raises ImageServiceUnavailable: nobody can tell where it is.
+    :raises NoImageService: no image service is configured.
+    :raises ImageServiceUnavailable: its URL cannot be found.
     """
     own = for_service()
     if CONF.auth_strategy != 'keystone':
@@ -54,13 +53,14 @@ def for_caller(ctxt: context.RequestContext) -> 'Images':
 
 
 def for_service() -> 'Images':
-    """The same with the credentials of [glance]; without any, it is not told who asks.
+    """Return the image service with the credentials of [glance], or without authentication if there
+    are none.
 
     :raises NoImageService, ImageServiceUnavailable: as for_caller().
     """
     session = _session()
     if session.auth is None:
-        # The library takes as long to import as the rest of the API.
+        # Imported here because the library takes as long to import as the rest of the API.
         from keystoneauth1 import noauth
         return Images(session, noauth.NoAuth, _servers(session))
     return Images(session, lambda _server: session.auth, _servers(session))
@@ -97,11 +97,11 @@ def _servers(session: Any) -> list[str]:
 
 
 class Images:
-    """The image service as one identity sees it.
+    """The image service with one identity.
 
-    :param session: of keystoneauth.
+    :param session: a session of keystoneauth.
     :param auth: URL of a server -> plugin for requests to it.
-    :param servers: URLs, of which one that works is used.
+    :param servers: URLs of servers, used in turn.
     """
 
     def __init__(self, session: Any, auth: Callable[[str], Any], servers: list[str]) -> None:
@@ -109,36 +109,37 @@ class Images:
         self._auth, self._next = auth, itertools.cycle(servers)
 
     def show(self, image_id: str) -> dict[str, Any]:
-        """What is known of an image.
+        """Return the image as the image service describes it.
 
-        :raises ImageNotFound: there is none that this identity may see.
+        :raises ImageNotFound: no image that this identity may see has that id.
         """
         return self._json(self._ask('GET', image_id))
 
     def named(self, name: str) -> list[dict[str, Any]]:
-        """Some of the images of this name, as lists of the service show them to this identity: none
-        that is hidden, or a community image of others."""
-        # What begins with this word is a list of names to the service, unless it is quoted.
+        """Return up to NAMED images of this name that the image service lists for this identity.
+        Hidden images and community images of others are not listed."""
+        # The service reads a value with this prefix as a list of names, unless it is quoted.
         quoted = name.replace('"', '\\"')
         asked = f'in:"{quoted}"' if name.startswith('in:') else name
         answer = self._ask('GET', '', params={'name': asked, 'limit': NAMED})
         try:
             return [image for image in answer.json()['images'] if image['name'] == name]
         except (ValueError, KeyError, TypeError) as exc:
-            raise exception.ImageServiceUnavailable(reason=_('it lists no images')) from exc
+            raise exception.ImageServiceUnavailable(
+                reason=_('its list of images cannot be read')) from exc
 
     def create(self, image_id: str, values: dict[str, Any]) -> dict[str, Any]:
-        """Make an image without data; one of this id that is there already is taken.
+        """Create an image without data; an existing image of this id is returned.
 
-        :raises InvalidInput: the service does not take the values, with its reason.
+        :raises InvalidInput: the service refuses the values, with its reason.
         """
         try:
             return self._json(self._ask('POST', '', json={**values, 'id': image_id}))
         except exception.ImageConflict:
-            return self.show(image_id)  # of a request whose answer was lost
+            return self.show(image_id)  # created by a request whose answer was lost
 
     def delete(self, image_id: str) -> None:
-        """Remove an image, protected or not; gone already is success."""
+        """Delete an image, protected or not; one that does not exist is a success."""
         try:
             try:
                 self._ask('DELETE', image_id)
@@ -146,29 +147,29 @@ class Images:
                 self._ask('PATCH', image_id, json=_UNPROTECT, headers=_PATCHING)
                 self._ask('DELETE', image_id)
         except exception.ImageNotFound:
-            LOG.debug('Image %s is gone already.', image_id)
+            LOG.debug('Image %s was deleted already.', image_id)
 
     def download(self, image_id: str) -> Iterator[bytes]:
-        """The data of an image, in pieces; from its start at each call.
+        """Yield the data of an image in chunks; each call starts at the beginning.
 
-        :raises ImageServiceUnavailable: it stops sending.
+        :raises ImageServiceUnavailable: the transfer was interrupted.
         """
         answer = self._ask('GET', image_id, '/file', stream=True, log=False)
         if answer.status_code == 204:
             raise exception.ImageUnacceptable(image_id=image_id, reason=_('it has no data'))
         try:
             yield from answer.iter_content(CHUNK)
-        except OSError as exc:  # as all of the library's are
+        except OSError as exc:  # as all errors of the library are
             raise exception.ImageServiceUnavailable(reason=exc) from exc
         finally:
             answer.close()
 
     def upload(self, image_id: str, data: Iterator[bytes]) -> None:
-        """Give an image its data, which makes it active. It is tried once.
+        """Send the data of an image, once, which makes the image active.
 
-        :raises ImageConflict: it is not waiting for data.
+        :raises ImageConflict: the image does not wait for data.
         """
-        # A second try, as after an answer 401, would send what is left of the data: nothing.
+        # A retry, for instance after a 401, would send the rest of the data, which is empty.
         self._ask('PUT', image_id, '/file', tries=1, data=data, log=False, allow_reauth=False,
                   headers={'Content-Type': 'application/octet-stream'})
 
@@ -189,7 +190,8 @@ class Images:
         from keystoneauth1 import exceptions
         server = next(self._next).rstrip('/').removesuffix('/v2')
         try:
-            # No redirect is followed: a server that was broken into must not choose who is asked.
+            # Redirects are not followed: a compromised server must not choose the receiver of a
+            # request.
             answer = self.session.request(server + path, method, auth=self._auth(server),
                                           redirect=False, raise_exc=False, **kwargs)
         except exceptions.ClientException as exc:
@@ -199,7 +201,8 @@ class Images:
         told = _text(answer)
         if answer.status_code in _REFUSALS:
             raise _REFUSALS[answer.status_code](image_id, told)
-        raise exception.ImageServiceUnavailable(reason=f'it answers {answer.status_code}: {told}')
+        raise exception.ImageServiceUnavailable(reason=f'it answered with status '
+                                                       f'{answer.status_code}: {told}')
 
     @staticmethod
     def _json(answer: Any) -> dict[str, Any]:
@@ -208,10 +211,11 @@ class Images:
         except ValueError as exc:
             raise exception.ImageServiceUnavailable(reason=exc) from exc
         if not isinstance(found, dict) or 'id' not in found:
-            raise exception.ImageServiceUnavailable(reason='it describes no image')
+            raise exception.ImageServiceUnavailable(reason='its description of the image cannot '
+                                                           'be read')
         return found
 
 
 def _text(answer: Any) -> str:
-    """What a refusal says, without the markup that it may come in."""
+    """Return the text of a refusal without markup."""
     return ' '.join(html.unescape(_MARKUP.sub(' ', answer.text[:4000])).split())[:200]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is really in the file of an image, and how it becomes the bytes of a disk. Nothing but
-this package opens foreign data, and qemu-img only what the inspector of oslo.utils let pass."""
+"""Inspects and converts the data of images. Only this package opens data of others, and qemu-img
+opens only what the inspector of oslo.utils has accepted."""
 import contextlib
 import errno
 import os
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from oslo_utils.imageutils import format_inspector
 
 LOG = logging.getLogger(__name__)
-# What a file of a plain disk may look like: a partition table, a file system of a CD, both.
+# Formats that raw data may be detected as: a partition table, a file system of a CD, or both.
 _PLAIN = frozenset(('raw', 'gpt', 'iso'))
-# Bytes that a block device takes at the least.
+# Smallest number of bytes that a block device accepts.
 _BLOCK = 4096
 
 
 @contextlib.contextmanager
 def temporary(image_id: str, host: str) -> Iterator[str]:
-    """Path of an empty file that only this service can read, for the length of a block.
+    """Yield the path of an empty file that only this service can read.
 
-    :param host: 'host@backend', the end of its name: at its start the back end removes what a
-        process that died left.
+    :param host: 'host@backend', the end of the file name: at its start the back end removes the
+        files of a process that died.
     """
     folder = os.path.abspath(CONF.image_conversion_dir)
     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -51,22 +51,23 @@ def temporary(image_id: str, host: str) -> Iterator[str]:
 
 
 def _library() -> types.ModuleType:
-    # It takes 10 MB, of cryptography, which back ends without images need not pay.
+    # Imported here: it takes 10 MB, which back ends without images do not need.
     from oslo_utils.imageutils import format_inspector
     return format_inspector
 
 
 def inspected(data: Iterator[bytes]) -> 'format_inspector.InspectWrapper':
-    """The same data, looked at on its way; when it has ended, require_safe() can tell."""
+    """Return an iterator over the data that inspects it; require_safe() evaluates the result at the
+    end."""
     return _library().InspectWrapper(data)
 
 
 def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_format: str,
                  ) -> int | None:
-    """Refuse data that is not what its image says, or that refers to other files.
+    """Refuse data that does not have the format of its image, or that refers to other files.
 
-    :returns: bytes of the disk that it holds; None where it is those bytes.
-    :raises ImageUnacceptable: with what is wrong with it.
+    :returns: bytes of the disk in the data; None when the data is that of the disk.
+    :raises ImageUnacceptable: with the reason.
     """
     try:
         found = seen.formats
@@ -75,7 +76,8 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
             return None
         if names != {disk_format}:
             raise exception.ImageUnacceptable(
-                image_id=image_id, reason=_("it is called '%(told)s' and its data is '%(found)s'")
+                image_id=image_id, reason=_("its disk_format is '%(told)s', but its data is "
+                                            "'%(found)s'")
                 % {'told': disk_format, 'found': ', '.join(sorted(names))})
         found[0].safety_check()
         return found[0].virtual_size
@@ -83,7 +85,7 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
         LOG.warning('Image %s is not safe: %s', image_id, exc)
         raise exception.ImageUnacceptable(
             image_id=image_id,
-            reason=_('it refers to other files, or has features that could (%s)')
+            reason=_('it refers to other files, or has features that may do so (%s)')
             % ', '.join(sorted(exc.failures))) from exc
     except _library().ImageFormatError as exc:
         raise exception.ImageUnacceptable(image_id=image_id, reason=exc) from exc
@@ -91,10 +93,10 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
 
 def to_disk(source: str, target: str, disk_format: str, size: int,
             execute: Callable = command.execute) -> None:
-    """Write the bytes of the disk that `source` holds to the file `target`, holes left out.
+    """Convert the file `source` to raw data in the file `target`, without holes.
 
     :param disk_format: as require_safe() has found it.
-    :param size: of the disk in bytes.
+    :param size: size of the disk in bytes.
     :raises ProcessExecutionError: qemu-img failed.
     """
     _convert(execute, image_properties.QEMU_NAMES[disk_format], 'raw', source, target, size)
@@ -102,7 +104,7 @@ def to_disk(source: str, target: str, disk_format: str, size: int,
 
 def from_disk(source: str, target: str, disk_format: str, size: int,
               execute: Callable = command.execute) -> None:
-    """Write the bytes of the disk `source` to the file `target` in another format.
+    """Convert the raw data in `source` to another format in the file `target`.
 
     :raises ProcessExecutionError: qemu-img failed.
     """
@@ -111,7 +113,7 @@ def from_disk(source: str, target: str, disk_format: str, size: int,
 
 
 def _convert(execute, origin, wanted, source, target, largest):
-    """:param largest: bytes that `target` may have at the most"""
+    """:param largest: most bytes that `target` may have"""
     seconds = CONF.image_introspection_cpu_limit * max(1, image_properties.gibibytes(largest))
     memory = CONF.image_introspection_address_space_limit * image_properties.GIB
     try:
@@ -125,7 +127,7 @@ def _convert(execute, origin, wanted, source, target, largest):
 
 
 def whole_blocks(path: str) -> int:
-    """Grow a file with zeros to whole blocks of a device; returns its bytes."""
+    """Extend a file with zeros to whole blocks of a device; return its size in bytes."""
     size = -(-os.stat(path).st_size // _BLOCK) * _BLOCK
     os.truncate(path, size)
     return size

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image says of itself: whether a volume can be made from it, and what of it is kept with
-the volume. What it says is the word of whoever made it; what is in it, image_convert.py
-finds out.
-"""
+"""The properties of images: whether a volume can be created from an image, and which of them are
+stored with the volume. The creator of an image sets them; image_convert.py checks the data."""
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,29 +10,29 @@ from cinder.conf import CONF
 from cinder.i18n import _
 
 GIB = 1024 ** 3
-# Disk formats whose data is the bytes of the disk; and what qemu-img calls the others.
+# Disk formats whose data is that of the disk; names of the others for qemu-img.
 PLAIN = frozenset(('raw', 'iso'))
 QEMU_NAMES = {'qcow2': 'qcow2', 'vhd': 'vpc', 'vhdx': 'vhdx', 'vmdk': 'vmdk', 'vdi': 'vdi',
               'ploop': 'parallels'}
-# Containers whose data is that of the disk; others wrap it in something.
+# Container formats whose data is that of the disk.
 _CONTAINERS = frozenset(('bare', 'ovf'))
-# What the image service says of every image; all else are properties of this one.
+# Attributes of every image; all others are properties of an image.
 _BASE = frozenset((
     'checksum', 'container_format', 'created_at', 'direct_url', 'disk_format', 'file', 'id',
     'image_id', 'image_name', 'locations', 'min_disk', 'min_ram', 'name', 'os_hash_algo',
     'os_hash_value', 'os_hidden', 'owner', 'protected', 'schema', 'self', 'size', 'status',
     'stores', 'tags', 'updated_at', 'virtual_size', 'visibility'))
-# Properties that belong to one image and not to its content.
+# Properties that belong to one image, not to its content.
 _OWN = ('os_glance', 'cinder_encryption_key', 'signature_verified', 'img_signature')
 _LONGEST = 255
-# The property that names the type of a volume whose request names none.
+# The property with the type of a volume whose request names none.
 _TYPE = 'cinder_img_volume_type'
 
 
 def require_usable(image: Mapping[str, Any], size: int) -> None:
-    """Refuse an image that no volume of `size` GiB can be made from.
+    """Refuse an image from which no volume of `size` GiB can be created.
 
-    :raises ImageUnacceptable: with what is in the way.
+    :raises ImageUnacceptable: with the reason.
     """
     reason = _obstacle(image) or _too_small(image, size)
     if reason:
@@ -46,11 +44,11 @@ def _obstacle(image: Mapping[str, Any]) -> str | None:
     if image.get('status') != 'active':
         return _("it is in status '%s' and must be active") % image.get('status')
     if kind not in PLAIN and kind not in QEMU_NAMES:
-        return _("no disk can be made of format '%s'") % kind
+        return _("disk_format '%s' is not supported") % kind
     if kind not in PLAIN and CONF.image_conversion_disable:
-        return _("this service converts no images, and it has format '%s'") % kind
+        return _("image conversion is disabled, and its disk_format is '%s'") % kind
     if container not in _CONTAINERS:
-        return _("no disk can be taken out of container format '%s'") % container
+        return _("container_format '%s' is not supported") % container
     if image.get('cinder_encryption_key_id'):
         return _('it is encrypted')
     return None
@@ -60,17 +58,17 @@ def _too_small(image: Mapping[str, Any], size: int) -> str | None:
     least = max(image.get('min_disk') or 0, gibibytes(image.get('size')),
                 gibibytes(image.get('virtual_size')))
     return None if least <= size else (
-        _('it needs a volume of %(least)d GiB, and %(size)d GiB is too small')
+        _('it requires a volume of at least %(least)d GiB, but the volume has %(size)d GiB')
         % {'least': least, 'size': size})
 
 
 def gibibytes(size: int | None) -> int:
-    """Bytes as GiB, rounded up."""
+    """Return bytes as GiB, rounded up."""
     return -(-(size or 0) // GIB)
 
 
 def of_volume(image: Mapping[str, Any]) -> dict[str, str]:
-    """What is kept of an image with the volume that holds its data."""
+    """Return the properties of an image that are stored with a volume created from it."""
     named = {**image, 'image_id': image['id'], 'image_name': image.get('name')}
     kept = set(CONF.glance_core_properties) - {'name'} | (image.keys() - _BASE)
     return {name: str(named[name])[:_LONGEST] for name in sorted(kept)
@@ -79,9 +77,9 @@ def of_volume(image: Mapping[str, Any]) -> dict[str, str]:
 
 
 def of_image(kept: Mapping[str, str]) -> dict[str, Any]:
-    """The values of a new image that are known of the volume that it is made from.
+    """Return the values of a new image that is created from a volume.
 
-    :param kept: as of_volume() gave it.
+    :param kept: the properties that of_volume() returned for the volume.
     """
     hidden = (*_OWN, *CONF.reserved_image_namespaces)
     values: dict[str, Any] = {
@@ -94,13 +92,13 @@ def of_image(kept: Mapping[str, str]) -> dict[str, Any]:
 
 
 def volume_type_of(image: Mapping[str, Any]) -> str | None:
-    """Name or id of the type that volumes made of an image have, unless the request says more."""
+    """Return the name or id of the type of volumes created from an image, or None."""
     return image.get(_TYPE) or None
 
 
 def snapshot_of(image: Mapping[str, Any]) -> str | None:
-    """Id of the volume snapshot that an image of a server stands for; such an image has no data.
-    """
+    """Return the id of the volume snapshot that an image of a server refers to, or None; such an
+    image has no data."""
     if image.get('size'):
         return None
     try:

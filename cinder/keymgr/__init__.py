@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encryption keys: the one place that talks to a key manager, through castellan."""
+"""Encryption keys: the only package that uses a key manager, through castellan."""

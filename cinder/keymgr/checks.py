@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the key manager can be made, where the configuration says something about it: the first
-volume that needs a key would find that out otherwise."""
+"""Checks whether the configured key manager can be created; otherwise the first volume that needs a
+key would fail."""
 
 import logging
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from cinder.conf.problem import Problem
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Make it, which connects to nothing."""
+    """Create the key manager, which connects to nothing."""
     if options.GROUP not in conf.list_all_sections():
         return
-    # castellan takes a while, and few installations have keys.
+    # Imported here: castellan takes a while to import, and few deployments use keys.
     from cinder.keymgr import keys
-    # It would warn beside our line, before there is a log, of a name that is none.
+    # castellan would log a warning about an unknown name before the log is set up.
     warnings, level = logging.getLogger('castellan'), logging.getLogger('castellan').level
     warnings.setLevel(logging.CRITICAL)
     try:
@@ -26,7 +26,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             return
         keys.manager()
         keys.service_credentials()
-    except Exception as exc:  # whatever a manager raises that cannot be made
+    except Exception as exc:  # a key manager may raise any error
         yield Problem(f'[{options.GROUP}] backend = {keys.backend()} cannot be used: '
                       f'{failures.one_line(exc)}')
     finally:

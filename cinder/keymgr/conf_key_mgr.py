@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A key manager with one key, which is in the configuration file. Whoever reads the file reads
-all volumes, so it is for trials; keymgr/migration.py leads out of it."""
+"""A key manager with one key, which is in the configuration file. Every reader of the file can read
+all volumes, so it is for tests only; keymgr/migration.py replaces its key."""
 import binascii
 
 from castellan.common import exception as castellan_exception
@@ -12,9 +12,9 @@ from cinder.conf import keymgr as options
 
 
 class ConfKeyManager(key_manager.KeyManager):
-    """[key_manager]/fixed_key under the id of zeros.
+    """The key [key_manager]/fixed_key, whose id is all zeros.
 
-    :raises KeyManagerError: there is no such key, or it is not hexadecimal.
+    :raises KeyManagerError: the key is not set, or not hexadecimal.
     """
 
     def __init__(self, configuration: cfg.ConfigOpts) -> None:
@@ -29,17 +29,18 @@ class ConfKeyManager(key_manager.KeyManager):
         self._key = symmetric_key.SymmetricKey('AES', len(key) * 8, key)
 
     def create_key(self, context, algorithm, length, expiration=None, name=None) -> str:
-        """The fixed key, whatever is wished."""
+        """Return the id of the fixed key, whatever the arguments are."""
         return self._known(context, options.FIXED_KEY_ID)
 
     def create_key_pair(self, context, algorithm, length, expiration=None,
                         name=None) -> tuple[str, str]:
-        raise castellan_exception.KeyManagerError(reason='the fixed key is no pair')
+        raise castellan_exception.KeyManagerError(reason='the fixed key is not a key pair')
 
     def store(self, context, managed_object, expiration=None) -> str:
-        """A copy of the fixed key is the fixed key; there is room for no other."""
+        """Return the id of the fixed key if that is the key to store; no other key can be
+        stored."""
         if managed_object != self._key:
-            raise castellan_exception.KeyManagerError(reason='only the fixed key is kept')
+            raise castellan_exception.KeyManagerError(reason='only the fixed key can be stored')
         return self._known(context, options.FIXED_KEY_ID)
 
     def get(self, context, managed_object_id,
@@ -48,11 +49,11 @@ class ConfKeyManager(key_manager.KeyManager):
         return self._key
 
     def delete(self, context, managed_object_id, force=False) -> None:
-        """The fixed key stays: other volumes have it too."""
+        """Keep the fixed key: other volumes use it too."""
         self._known(context, managed_object_id)
 
     def add_consumer(self, context, managed_object_id, consumer_data) -> None:
-        """Nobody asks who uses the fixed key: it is never deleted."""
+        """Do nothing: the fixed key is never deleted, so its consumers are not recorded."""
         self._known(context, managed_object_id)
 
     def remove_consumer(self, context, managed_object_id, consumer_data) -> None:

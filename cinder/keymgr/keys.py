@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keys made, copied, compared and removed in the configured key manager.
+"""Creates, copies, compares and deletes keys in the configured key manager.
 
-castellan is imported with the first key: most requests need none. A key belongs to who made it,
-so the caller's token is used; tokens do not travel on the bus, so this is work of the API.
+castellan is imported with the first key, because most requests need none. A key belongs to its
+creator, so the token of the caller is used. Tokens are not sent in RPC messages, so this is done in
+the API.
 """
 import contextlib
 import functools
@@ -18,13 +19,13 @@ from cinder.db import encryption_keys as keys_db
 
 LOG = logging.getLogger(__name__)
 
-# What compute services use where the type names no cipher or size.
+# What the compute service uses when the type names no cipher or key size.
 DEFAULT_ALGORITHM, DEFAULT_BITS = 'aes', 256
 
 
 # ------------------------------------------------------------------------------- which manager
 def backend() -> str:
-    """[key_manager]/backend; the manager of the fixed key where it is not set."""
+    """Return [key_manager]/backend, or the manager of the fixed key when it is not set."""
     from castellan import key_manager
     CONF.register_opts(key_manager.key_manager_opts, group=options.GROUP)
     CONF.set_default('backend', options.FIXED_BACKEND, options.GROUP)
@@ -32,20 +33,20 @@ def backend() -> str:
 
 
 def is_fixed() -> bool:
-    """Whether the fixed key is the only one there is."""
-    # castellan too goes by the class: the original has its manager under other paths as well.
+    """Return whether the fixed key is the only key."""
+    # castellan also checks the name of the class: in Cinder the manager has other paths as well.
     return backend().endswith('ConfKeyManager')
 
 
 def is_set_up() -> bool:
-    """Whether there is a key manager at all."""
+    """Return whether a key manager is configured."""
     return bool(CONF.key_manager.fixed_key) or not is_fixed()
 
 
 def manager():
-    """The castellan KeyManager of the configuration.
+    """Return the castellan KeyManager of the configuration.
 
-    :raises Exception: whatever a manager raises that cannot be made.
+    :raises Exception: any error of a manager that cannot be created.
     """
     return _make(backend(), CONF.key_manager.fixed_key)
 
@@ -56,19 +57,20 @@ def _make(_backend: str, _fixed_key: str | None):
         from cinder.keymgr import conf_key_mgr
         return conf_key_mgr.ConfKeyManager(CONF)
     from castellan import key_manager
-    # With a fixed key set, castellan wraps this manager so that it knows the id of zeros too.
+    # If a fixed key is set, castellan wraps this manager so that it knows the id of zeros too.
     return key_manager.API(CONF)
 
 
 def service_credentials():
-    """The service's own identity by [key_manager]/auth_type; None where it has none."""
+    """Return the credentials of this service from [key_manager]/auth_type; None when it is not
+    set."""
     from castellan.common import utils
     CONF.register_opts(utils.credential_opts, group=options.GROUP)
     return utils.credential_factory(CONF) if CONF.key_manager.auth_type else None
 
 
 def _identities(ctxt: RequestContext) -> list:
-    """Who may be asked for, the best first."""
+    """Return the identities that may be used, the preferred one first."""
     service = service_credentials()
     found = [ctxt] if ctxt.auth_token or service is None else []
     return found if service is None else [*found, service]
@@ -76,17 +78,17 @@ def _identities(ctxt: RequestContext) -> list:
 
 @contextlib.contextmanager
 def _answers(what: str) -> Iterator[None]:
-    """Tell what goes wrong in the words of the API; managers raise what their clients raise."""
+    """Raise errors of the key manager as errors of the API."""
     try:
         yield
     except Exception as exc:
-        LOG.exception('The key manager cannot %s.', what)
+        LOG.exception('The key manager could not %s.', what)
         raise exception.KeyManagerUnavailable() from exc
 
 
 # ----------------------------------------------------------------------------------- the keys
 def create(ctxt: RequestContext, encryption: Mapping) -> str:
-    """Make a key for the encryption settings of a volume type; returns its id.
+    """Create a key for the encryption settings of a volume type; return its id.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
@@ -97,7 +99,7 @@ def create(ctxt: RequestContext, encryption: Mapping) -> str:
 
 
 def copy(ctxt: RequestContext, key_id: str) -> str:
-    """Keep the same key under another id, which is returned; the fixed key has but one.
+    """Store the same key under another id and return that; the fixed key has only one id.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
@@ -107,7 +109,7 @@ def copy(ctxt: RequestContext, key_id: str) -> str:
 
 
 def same(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
-    """Whether what is encrypted with one key can be read with the other.
+    """Return whether data that is encrypted with one key can be read with the other.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
@@ -120,9 +122,9 @@ def same(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
 
 
 def release(ctxt: RequestContext, key_id: str | None, volume_id: str) -> bool:
-    """Remove a key unless the volume, its snapshots or backups need it; False where it is left.
+    """Delete a key unless the volume, its snapshots or backups need it; return False if that fails.
 
-    The fixed key always stays.
+    The fixed key is never deleted.
     """
     if key_id in (None, options.FIXED_KEY_ID):
         return True
@@ -130,7 +132,8 @@ def release(ctxt: RequestContext, key_id: str | None, volume_id: str) -> bool:
         if not keys_db.is_used(ctxt, key_id, volume_id):
             _delete(ctxt, key_id)
     except Exception:
-        LOG.exception('Key %s is not used any more and is left in the key manager.', key_id)
+        LOG.exception('Key %s is no longer used, but could not be deleted from the key manager.',
+                      key_id)
         return False
     return True
 
@@ -140,7 +143,7 @@ def _delete(ctxt: RequestContext, key_id: str) -> None:
     *earlier, last = _identities(ctxt)
     with contextlib.suppress(castellan_exception.ManagedObjectNotFoundError, KeyError):
         for who in earlier:
-            # A key that the service made may only be removed by the service.
+            # A key that the service created may be deleted by the service only.
             with contextlib.suppress(castellan_exception.KeyManagerError,
                                      castellan_exception.Forbidden):
                 manager().delete(who, key_id)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The way from the fixed key to a key manager: what has the key of zeros gets the same key under
-an id of its own. What is done is in the rows, so each start goes on where the last one ended."""
+"""Migration from the fixed key to a key manager: each resource with the fixed key gets a copy of
+the key with an id of its own. The rows record what is done, so each start continues where the last
+one ended."""
 import contextlib
 import threading
 
@@ -17,7 +18,7 @@ LOG = logging.getLogger(__name__)
 
 
 def start(ctxt: RequestContext, host: str, cluster: str | None = None) -> threading.Thread | None:
-    """Migrate the keys of a back end in the background; None where there is nothing to do.
+    """Migrate the keys of a back end in the background; return None when there is nothing to do.
 
     :param host: 'host@backend'.
     """
@@ -32,20 +33,21 @@ def start(ctxt: RequestContext, host: str, cluster: str | None = None) -> thread
 def _run(ctxt: RequestContext, host: str, cluster: str | None) -> None:
     moved = 0
     try:
-        # Kind by kind: the snapshots and backups that are left then have the keys of volumes.
+        # Kind by kind: then the remaining snapshots and backups can use the keys of their volumes.
         for kind in keys_db.KINDS:
             for holder in keys_db.holders(ctxt, kind, options.FIXED_KEY_ID, host, cluster):
                 moved += _move(ctxt, holder)
     except Exception:
-        failures.log(LOG, 'The fixed key of %s could not be migrated any further; the next '
-                     'start goes on.', host)
+        failures.log(LOG, 'The migration of the fixed key of %s was interrupted; the next '
+                     'start continues it.', host)
     if moved:
-        LOG.info('%d volumes, snapshots and backups of %s got keys of the key manager in place '
+        LOG.info('%d volumes, snapshots and backups of %s now have keys of the key manager instead '
                  'of the fixed one.', moved, host)
 
 
 def _move(ctxt: RequestContext, holder: keys_db.Holder) -> bool:
-    """Give a row the key of its volume or one of its own; False when others changed it."""
+    """Give a row the key of its volume or a new one; return False when the row was changed
+    meanwhile."""
     if holder.volume_key not in (None, options.FIXED_KEY_ID):
         return keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, holder.volume_key)
     manager, who = keys.manager(), keys.service_credentials() or ctxt
@@ -60,7 +62,7 @@ def _move(ctxt: RequestContext, holder: keys_db.Holder) -> bool:
 
 
 def _let_read(manager, who, key_id: str, user_id: str | None) -> None:
-    """Let the owner of a volume read its key, which in Barbican belongs to this service."""
+    """Allow the owner of a volume to read its key, which in Barbican belongs to this service."""
     connect = getattr(manager, '_get_barbican_client', None)
     if connect is None or not user_id:
         return  # other managers have no owners

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The only place that starts a process. It owns the list of programs, the C locale, deadlines
-and the fate of a command that misses its own; what a failure means is for the caller to say."""
+"""The only module that starts processes: it has the list of programs, sets the C locale and
+timeouts, and handles commands that exceed their timeout. The callers interpret failures."""
 import contextlib
 import itertools
 import logging
@@ -23,8 +23,8 @@ from cinder import concurrency, fair_lock, ownership, privsep
 LOG = logging.getLogger(__name__)
 
 class Program(NamedTuple):
-    """What a program is for; the context that may run it as root, None: nobody may; and the
-    capabilities that it, and what it starts, has then."""
+    """The purpose of a program, the context that may run it as root (None: it never runs as root),
+    and the capabilities that it and its child processes have then."""
 
     purpose: str
     context: priv_context.PrivContext | None = None
@@ -32,7 +32,7 @@ class Program(NamedTuple):
 
 
 _LVM = (privsep.sys_admin_pctxt, tuple(privsep.LVM_CAPABILITIES))
-# Files of the service's user may be the source or the target of a copy.
+# Files of the service user may be the source or the target of a copy.
 _COPY = (privsep.as_root_pctxt, (caps.CAP_DAC_OVERRIDE,))
 # Every external program that this service starts.
 PROGRAMS = {
@@ -41,35 +41,35 @@ PROGRAMS = {
     'lvcreate': Program('volumes, snapshots, thin pools', *_LVM),
     'lvremove': Program('delete a volume or snapshot', *_LVM),
     'lvextend': Program('grow a volume', *_LVM),
-    'lvrename': Program('put a reverted volume in the place of the old one', *_LVM),
+    'lvrename': Program('replace a volume by its reverted copy', *_LVM),
     'lvconvert': Program('merge a thick snapshot, or split it off to clear it', *_LVM),
     'lvchange': Program('activate, deactivate', *_LVM),
-    'dmsetup': Program('devices of a group; a look at the metadata of a pool in use; snapshots of '
-                       'several volumes at one moment', *_LVM),
+    'dmsetup': Program('devices of a group; reading the metadata of a pool in use; snapshots of '
+                       'several volumes at the same time', *_LVM),
     'thin_ls': Program('device ids in a thin pool', privsep.as_root_pctxt),
-    'blockdev': Program('keep a snapshot that is read from being written', *_LVM),
-    'stat': Program('who holds a device open', privsep.as_root_pctxt,
+    'blockdev': Program('make a snapshot read-only while it is read', *_LVM),
+    'stat': Program('find the users of a device', privsep.as_root_pctxt,
                     (caps.CAP_SYS_PTRACE, caps.CAP_DAC_READ_SEARCH)),
     'dd': Program('copy and clear thick volumes', *_COPY),
     'ionice': Program('run dd at an I/O priority', privsep.as_root_pctxt, (caps.CAP_SYS_NICE,)),
-    'setpriv': Program('let dd die with the service that started it; take capabilities away',
+    'setpriv': Program('end dd together with its service; drop capabilities',
                        privsep.as_root_pctxt),
     'tgtadm': Program('iSCSI exports by tgt', privsep.as_root_pctxt),
     'qemu-img': Program('convert images'),
-    'prlimit': Program('bound what qemu-img may use'),
+    'prlimit': Program('limit the resources of qemu-img'),
 }
-# Those that run what their command line goes on with, and what stands before that.
+# Programs that run the rest of their command line, and the options that may precede it.
 _WRAPPERS = frozenset({'setpriv', 'ionice', 'prlimit'})
 _OPTION = re.compile(r'-\S*|[0-9]+|KILL')
-# What a caller may add to the environment of a privileged command.
+# Variables that a caller may add to the environment of a privileged command.
 ENVIRONMENT = frozenset({'LVM_SYSTEM_DIR', 'LVM_SUPPRESS_FD_WARNINGS', 'TGT_IPC_SOCKET'})
 
 DEADLINE = 60.0  # seconds
-# Prefix of a command that must not outlive us: a copy that goes on writing after its service
-# died would meet the copy of the service's successor, or the volume's next user. The kernel
-# sends the signal when the parent is gone (prctl(2), PR_SET_PDEATHSIG).
+# Prefix of a command that must not outlive this process: a copy that continues after the death of
+# its service would conflict with the copy of its successor, or with the next user of the volume.
+# The kernel sends the signal when the parent dies (prctl(2), PR_SET_PDEATHSIG).
 DIES_WITH_US = ('setpriv', '--pdeathsig', 'KILL')
-# How a shell, sudo or rootwrap tells of a death by signal.
+# Added to the signal number in the exit code, as by a shell, sudo or rootwrap.
 _SIGNALLED = 128
 
 # eventlet's Popen is made of a copy of the module and raises the copy's exception.
@@ -82,33 +82,34 @@ _overdue: dict[str, tuple[str, subprocess.Popen]] = {}
 
 
 class CommandOverdue(processutils.ProcessExecutionError):
-    """The command did not end before its deadline; in a lane it is still running."""
+    """The command did not end before its timeout; in a lane it is still running."""
 
 
 def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = None,
             timeout: float | None = DEADLINE, lane: str | None = None,
             check_exit_code: Collection[int] = (0,), process_input: str | None = None,
             env_variables: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """Run a program and wait for it; the signature is a part of processutils.execute's.
+    """Run a program and wait for it; the signature is a part of that of processutils.execute.
 
-    Commands of one lane run one at a time, in the order of a FairLock, and none is killed: a
-    command that misses its deadline stays, and the next of its lane first waits for it to end. So
-    a hung storage holds one process, not a pile, and a command that succeeds late is found done
-    when its (idempotent) caller comes again. A command without a lane is killed at its deadline.
+    Commands of one lane run one at a time, in the order of a FairLock, and are not killed: a
+    command that exceeds its timeout keeps running, and the next command of its lane first waits for
+    its end. So a storage that hangs occupies one process only, and a command that succeeds late is
+    found done when its (idempotent) caller retries. A command without a lane is killed at its
+    timeout.
 
     :param argv: program, one of PROGRAMS, and its arguments
-    :param run_as_root: through the privileged helper when this process is not root
-    :param root_helper: taken for processutils' sake; the helper is set once, at start
-    :param timeout: seconds to wait; None: for ever
-    :param lane: what the command works on, for instance a volume group
-    :param check_exit_code: exit codes that are no error
-    :param process_input: text for its standard input, else that is empty
-    :param env_variables: additions to the environment, of ENVIRONMENT
+    :param run_as_root: run it through the privileged helper unless this process is root
+    :param root_helper: ignored, for compatibility with processutils; the helper is set at start
+    :param timeout: seconds to wait; None: no limit
+    :param lane: the resource that the command uses, for instance a volume group
+    :param check_exit_code: exit codes that are not errors
+    :param process_input: text for standard input; None: empty
+    :param env_variables: additions to the environment, from ENVIRONMENT
     :returns: (standard output, standard error)
-    :raises CommandOverdue: not done within `timeout`, or an earlier one of the lane is not
-    :raises ProcessExecutionError: another exit code (128 + number for a signal), or no such
-        program
-    :raises OperationLost: what the work rests on is lost; nothing was run
+    :raises CommandOverdue: not done within `timeout`, or an earlier command of the lane is not
+    :raises ProcessExecutionError: another exit code (128 + number for a signal), or the program
+        does not exist
+    :raises OperationLost: a lock or the claim was lost; the command was not run
     """
     ownership.confirm()
     words = [str(word) for word in argv]
@@ -159,7 +160,7 @@ def _run_as_root(argv, env, text, timeout, lane):
 
 
 def _programs(argv: list[str]) -> list[str]:
-    """The programs of a command line: the first word, and what that runs in turn."""
+    """Return the programs of a command line: the first word, and the programs that it runs."""
     found = [argv[0]]
     while found[-1] in _WRAPPERS:
         argv = list(itertools.dropwhile(_OPTION.fullmatch, argv[1:]))
@@ -170,8 +171,9 @@ def _programs(argv: list[str]) -> list[str]:
 
 
 def _confined(argv: list[str], programs: list[str]) -> list[str]:
-    """The command line with no more capabilities than its programs are listed with: whatever root
-    executes has all of the bounding set, however few the process has that executes it."""
+    """Return the command line with only the capabilities that its programs are listed with:
+    whatever root executes gets the whole bounding set, even if the process that executes it has few
+    capabilities."""
     kept = {capability for name in programs for capability in PROGRAMS[name].capabilities}
     words = [f'+{caps.CAPS_BYVALUE[number].removeprefix("CAP_").lower()}'
              for number in sorted(kept)]
@@ -181,8 +183,8 @@ def _confined(argv: list[str], programs: list[str]) -> list[str]:
 def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float | None,
          lane: str | None, context: priv_context.PrivContext | None = None,
          ) -> tuple[int | None, str, str]:
-    """:param context: whose rights the command has; None: this process's
-    :returns: (exit code, or None when overdue; output; errors, or why it is overdue)
+    """:param context: context whose rights the command has; None: those of this process
+    :returns: (exit code, or None on timeout; output; errors, or the reason of the timeout)
     """
     programs = _programs(argv)
     foreign = [name for name in programs if name not in PROGRAMS
@@ -204,7 +206,7 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
         return done
     why = f'{argv[0]} (process {process.pid}) did not end within {timeout:.1f} s'
     if lane is None:
-        # It leads a session of its own: children that it started go with it.
+        # It is a session leader: its child processes are killed as well.
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     else:
@@ -215,7 +217,7 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
 def start_script(script: str, *words: str, programs: Collection[str], output: int) -> Process:
     """Start a shell with a script of a module of this package.
 
-    :param programs: those of PROGRAMS that it runs, whose capabilities it gets
+    :param programs: the programs of PROGRAMS that it runs, whose capabilities it gets
     :param output: file descriptor for its standard output
     """
     return _start(_confined(['sh', '-c', script, *words], list(programs)), {}, output=output)
@@ -231,7 +233,7 @@ def _start(line: list[str], env: Mapping[str, str], *, with_input: bool = True,
 
 def finish(process: Process, text: str | None,
            timeout: float | None) -> tuple[int, str, str] | None:
-    """Wait for the end of a process: (exit code, output, errors), None when it is not in time."""
+    """Wait for a process and return (exit code, output, errors); None after `timeout` seconds."""
     try:
         out, err = process.communicate(text.encode() if text else None, timeout)
     except _TimeoutExpired:
@@ -242,7 +244,8 @@ def finish(process: Process, text: str | None,
 
 
 def _environment(env: dict[str, str]) -> dict[str, str]:
-    """Ours, in the C locale; the folders of system programs are often not in a user's PATH."""
+    """Return the environment of this process in the C locale; directories of system programs are
+    added because they are often not in the PATH of a user."""
     path = os.environ.get('PATH', '/usr/bin:/bin') + ':/usr/local/sbin:/usr/sbin:/sbin'
     kept = {name: value for name, value in os.environ.items() if not name.startswith('LC_')}
     return {**kept, **env, 'PATH': path, 'LC_ALL': 'C', 'LANG': 'C'}

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds a block device open: devices on top of it, file systems, processes. It only looks, for
-the operator's log; a device that is gone, or a look that takes too long, finds nobody."""
+"""Finds the users of a block device for the log: devices on top of it, file systems, processes. It
+only reads; for a device that does not exist, or after a timeout, it finds none."""
 import contextlib
 import os
 import signal
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from cinder import privsep
 from cinder.privsep import command
 
-TIMEOUT_SECONDS = 5.0  # seconds
+TIMEOUT_SECONDS = 5.0
 _SCRIPT = '''
 printf '%s\\0' /proc/[0-9]*/fd/* | xargs -0 stat -L -c '%F:%t:%T:%n' 2>/dev/null |
     grep "^block special file:$1:$2:"
@@ -18,7 +18,7 @@ printf '%s\\0' /proc/[0-9]*/fd/* | xargs -0 stat -L -c '%F:%t:%T:%n' 2>/dev/null
 
 
 def of(path: str) -> list[str]:
-    """How each holder of the device at `path` is called, such as 'tgtd (process 17)'."""
+    """Return the users of the device at `path`, each as text such as 'tgtd (process 17)'."""
     try:
         number = os.stat(path).st_rdev
     except OSError:
@@ -28,7 +28,7 @@ def of(path: str) -> list[str]:
 
 
 def _above(major: int, minor: int) -> Iterator[str]:
-    """Devices of the kernel that are made of it."""
+    """Yield the devices of the kernel that use it."""
     folder = f'/sys/dev/block/{major}:{minor}/holders'
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
@@ -36,7 +36,7 @@ def _above(major: int, minor: int) -> Iterator[str]:
 
 
 def _mounts(major: int, minor: int) -> Iterator[str]:
-    # Words of a line: id, parent, major:minor, root, mount point, see proc(5).
+    # Fields of a line: id, parent, major:minor, root, mount point, see proc(5).
     for line in _read('/proc/self/mountinfo').splitlines():
         words = line.split()
         if words[2] == f'{major}:{minor}':
@@ -58,7 +58,7 @@ def _read(path: str) -> str:
 
 @privsep.as_root_pctxt.entrypoint
 def _processes(major, minor):
-    """Numbers of the processes that have it open; the kernel shows them to root only."""
+    """Return the numbers of the processes that have it open; the kernel shows them to root only."""
     process = command.start_script(_SCRIPT, 'holders', f'{int(major):x}', f'{int(minor):x}',
                                    programs=['stat'], output=subprocess.PIPE)
     done = command.finish(process, None, TIMEOUT_SECONDS)

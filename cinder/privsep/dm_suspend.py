@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Holds device-mapper devices still for a moment. A process of its own suspends them and resumes
-them when its standard input ends: also when this service is killed. Brick decides which."""
+"""Suspends device-mapper devices for a moment. A separate process suspends them, and resumes them
+when its standard input ends, so also when this service is killed. Brick decides which devices."""
 import contextlib
 import os
 import re
@@ -13,13 +13,13 @@ from oslo_concurrency import processutils
 from cinder import privsep
 from cinder.privsep import command
 
-LONGEST = 30  # seconds that anybody's writes may wait
-# Suspending waits for writes under way, which a full pool holds up for a minute.
+LONGEST = 30  # seconds for which writes may be suspended
+# Suspend waits for writes in progress, which a full pool delays for a minute.
 TIMEOUT_SECONDS = 20.0
 
-# One process does all three steps, so that nothing can be suspended after it was to be resumed.
-# It outlives signals to our process group, and waits on a pipe whose other end no child of ours
-# inherits. Without udev's cookies: where udev does not run, nobody would answer them.
+# One process does all three steps, so that no device can be suspended after the time to resume it.
+# The process ignores signals to our process group, and waits on a pipe whose other end no child of
+# ours inherits. It does not use udev cookies, which nothing would answer if udev is not running.
 _SCRIPT = '''
 trap '' HUP INT TERM PIPE
 seconds=$1; shift
@@ -34,7 +34,7 @@ status=$?
 for name; do dmsetup resume --noudevsync "$name" || status=$?; done
 exit $status
 '''
-# How timeout(1) says that it killed.
+# Exit code of timeout(1) when it killed the program.
 _KILLED = 137
 _NAME = re.compile(r'[A-Za-z0-9+_.][A-Za-z0-9+_.-]*')
 
@@ -43,13 +43,13 @@ _keepers: dict[str, command.Process] = {}
 
 @contextlib.contextmanager
 def frozen(names: Sequence[str], seconds: int = LONGEST) -> Iterator[None]:
-    """Suspend devices for as long as the body runs; without names nothing happens.
+    """Suspend devices while the body runs; without names, do nothing.
 
-    LVM may resume a device itself, when it has taken a snapshot of it.
+    LVM may resume a device itself, after it has created a snapshot of it.
 
-    :param names: as in device mapper's table
-    :param seconds: after so long they are resumed whatever happens
-    :raises ProcessExecutionError: they could not be suspended, or not to the end of the body
+    :param names: names in device mapper
+    :param seconds: time after which the devices are resumed in any case
+    :raises ProcessExecutionError: they could not be suspended, or not until the end of the body
     """
     if not names:
         yield
@@ -68,9 +68,9 @@ def frozen(names: Sequence[str], seconds: int = LONGEST) -> Iterator[None]:
 
 @privsep.sys_admin_pctxt.entrypoint
 def _suspend(key, names, seconds):
-    """:returns: why not, or ''"""
+    """:returns: the reason of a failure, or ''"""
     if not all(map(_NAME.fullmatch, names)):
-        return f'not names of devices: {names}'
+        return f'invalid names of devices: {names}'
     ready, told = os.pipe()
     try:
         keeper = command.start_script(_SCRIPT, 'keeper', str(seconds), *names,
@@ -79,24 +79,25 @@ def _suspend(key, names, seconds):
         os.close(told)
     _keepers[key] = keeper
     try:
-        # The keeper alone has the other end now: its end is told by an empty read.
+        # Only the keeper has the other end now: its end is visible as an empty read.
         if select.select([ready], [], [], TIMEOUT_SECONDS)[0] and os.read(ready, 16):
             return ''
     finally:
         os.close(ready)
     _code, why = _resume_here(key)
-    return why or 'it takes too long'
+    return why or f'no result within {TIMEOUT_SECONDS:.0f} s'
 
 
 @privsep.sys_admin_pctxt.entrypoint
 def _resume(key):
-    """:returns: exit code of the keeper, 0 if it held them still all the time; what it said"""
+    """:returns: exit code of the keeper, 0 if the devices were suspended all the time; its errors
+    """
     return _resume_here(key)
 
 
 def _resume_here(key):
     done = command.finish(_keepers.pop(key), None, TIMEOUT_SECONDS)
     if done is None:
-        return -1, 'the devices are not resumed yet'
+        return -1, f'the devices were not resumed within {TIMEOUT_SECONDS:.0f} s'
     code, _out, err = done
-    return code, 'they were to be still for too long' if code == _KILLED else err.strip()
+    return code, 'they were suspended for too long' if code == _KILLED else err.strip()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""iSCSI targets of the kernel (LIO), through rtslib: one target at a time, as it is wanted, and no
-file with all of them that is restored at once. Names, portals, secrets are decided by targets."""
+"""iSCSI targets of the kernel (LIO), through rtslib: it configures one target at a time, without a
+file that restores all of them at once. The targets package decides names, portals and secrets."""
 import contextlib
 import os
 import stat
@@ -15,24 +15,24 @@ LUN = 1
 _TAG = 1
 _ISCSI = '/sys/kernel/config/target/iscsi'
 _TRIES = 5
-# How the group of portals treats initiators: those it has no entry for are turned away, or not.
+# How the portal group treats initiators without an entry: it rejects them (False) or allows them.
 _STRANGERS = {False: {'generate_node_acls': 0, 'cache_dynamic_acls': 0,
                       'demo_mode_write_protect': 1},
               True: {'generate_node_acls': 1, 'cache_dynamic_acls': 1,
                      'demo_mode_write_protect': 0}}
-# rtslib keeps what it found of the kernel's in a variable of its module.
+# rtslib caches the state of the kernel in a variable of its module.
 _one_at_a_time = threading.Lock()
 
 
 def export(iqn: str, path: str, portals: Sequence[Sequence], authenticate: bool,
            write_cache: bool, discard: bool) -> None:
-    """Make or complete a target with `path` as its unit; whoever is logged in stays so.
+    """Create or complete a target with `path` as its unit; sessions continue.
 
     :param path: a block device, or a file
     :param portals: (address, port)
-    :param write_cache: of a file; a device has that of its disks
-    :param authenticate: whether initiators have to give a name and secret
-    :raises OSError: the kernel refuses, or has no targets
+    :param write_cache: write cache of a file; a device uses that of its disks
+    :param authenticate: whether initiators must authenticate with a name and a secret
+    :raises OSError: the kernel refuses, or does not support targets
     """
     _export(iqn, path, [list(portal) for portal in portals], authenticate, write_cache, discard)
 
@@ -56,11 +56,11 @@ def _export(iqn, path, portals, authenticate, write_cache, discard):
 
 def allow(iqn: str, initiators: Mapping[str, bool] | None,
           chap: tuple[str, str] | None) -> None:
-    """Let initiators in.
+    """Allow initiators.
 
-    :param initiators: {name: whether it may only read}; None: anybody
+    :param initiators: {name: whether read-only}; None: any initiator
     :param chap: name and secret
-    :raises OSError: there is no such target, or the kernel refuses
+    :raises OSError: the target does not exist, or the kernel refuses
     """
     _allow(iqn, initiators and dict(initiators), chap and list(chap))
 
@@ -79,7 +79,7 @@ def _allow(iqn, initiators, chap):
                 entry.chap_userid, entry.chap_password = chap
             mapped = next((each for each in entry.mapped_luns if each.mapped_lun == LUN), None)
             if mapped is None:
-                # Without the right to write until the next statement, if at all.
+                # Read-only until the next statement, which may allow writes.
                 mapped = rts.MappedLUN(entry, LUN, LUN, write_protect=True)
             if bool(mapped.write_protect) != read_only:
                 mapped.write_protect = read_only
@@ -87,7 +87,7 @@ def _allow(iqn, initiators, chap):
 
 @privsep.as_root_pctxt.entrypoint
 def forbid(iqn: str, initiator: str) -> None:
-    """Let an initiator in no more; its session ends.
+    """End the access and the session of an initiator.
 
     :raises OSError: the kernel refuses
     """
@@ -97,22 +97,22 @@ def forbid(iqn: str, initiator: str) -> None:
 
 
 def targets() -> list[str]:
-    """Names of all targets; everybody may see them.
+    """Return the names of all targets; this needs no privileges.
 
-    :raises OSError: the kernel has no targets
+    :raises OSError: the kernel does not support targets
     """
     try:
         return [name for name in os.listdir(_ISCSI) if name.startswith(('iqn.', 'eui.', 'naa.'))]
     except FileNotFoundError:
-        # Where there was never one.
+        # No target has ever been created.
         return []
 
 
 @privsep.as_root_pctxt.entrypoint
 def sessions(iqn: str) -> list[str]:
-    """Names of the initiators that are logged in, of those that have an entry.
+    """Return the names of the initiators that are logged in, if they have an entry.
 
-    :raises OSError: the kernel has no targets
+    :raises OSError: the kernel does not support targets
     """
     with _rtslib() as rts:
         try:
@@ -124,7 +124,7 @@ def sessions(iqn: str) -> list[str]:
 
 @privsep.as_root_pctxt.entrypoint
 def remove(iqn: str) -> None:
-    """Remove a target with its unit; sessions end.
+    """Remove a target with its unit; its sessions end.
 
     :raises OSError: the kernel refuses
     """
@@ -138,11 +138,11 @@ def remove(iqn: str) -> None:
 
 @contextlib.contextmanager
 def _rtslib() -> Iterator:
-    """rtslib, knowing nothing of the past; its errors as errors of the system."""
+    """Yield rtslib with an empty cache; raise its errors as OSError."""
     if not os.path.isdir(os.path.dirname(_ISCSI)):
-        raise OSError(f'{os.path.dirname(_ISCSI)} is not there: load target_core_mod and '
+        raise OSError(f'{os.path.dirname(_ISCSI)} does not exist: load target_core_mod and '
                       'iscsi_target_mod, and mount configfs')
-    # It costs memory that services with other exports need not pay.
+    # Imported here: it uses memory that services with other targets do not need.
     import rtslib_fb as rts
     with _one_at_a_time:
         rts.tcm.bs_cache.clear()
@@ -153,15 +153,16 @@ def _rtslib() -> Iterator:
 
 
 def _set(group, attributes):
-    """Write those that differ: the kernel may refuse others while there are sessions."""
+    """Write the attributes that differ: the kernel may refuse to write them while there are
+    sessions."""
     for name, value in attributes.items():
         if group.get_attribute(name) != str(value):
             group.set_attribute(name, str(value))
 
 
 def _storage(rts, name, path, write_cache, discard, used):
-    """What stands for the device in the kernel; made again for another device, and for another
-    size of a file unless that would cut somebody off."""
+    """Return the kernel object of the device; it is created again for another device, and for
+    another size of a file unless sessions would end."""
     found = os.stat(path)
     is_block = stat.S_ISBLK(found.st_mode)
     kind = rts.BlockStorageObject if is_block else rts.FileIOStorageObject
@@ -176,7 +177,7 @@ def _storage(rts, name, path, write_cache, discard, used):
                         {'dev': path} if is_block else {
                             'dev': path, 'size': found.st_size, 'write_back': write_cache})
     if discard:
-        # Kernels refuse it where the device itself cannot.
+        # The kernel refuses this if the device does not support it.
         with contextlib.suppress(rts.RTSLibError):
             made.set_attribute('emulate_tpu', '1')
     return made
@@ -185,7 +186,7 @@ def _storage(rts, name, path, write_cache, discard, used):
 @tenacity.retry(retry=tenacity.retry_if_exception_message(match='.*already exists'),
                 stop=tenacity.stop_after_attempt(_TRIES), reraise=True)
 def _new_storage(rts, kind, name, values):
-    """Numbers are given by the caller, and other services use the same kernel: look again for a
-    free one until nobody was faster."""
+    """Create the kernel object. The caller chooses the number, and other services use the same
+    kernel, so the search for a free number is repeated."""
     rts.tcm.bs_cache.clear()
     return kind(name, **values)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """NVMe subsystems of the kernel, through its configfs tree (nvmet: subsystems, hosts, ports). Each
-step looks whether it is done, so any of them may be repeated. Names are decided by targets."""
+step checks whether it is done already, so it may be repeated. The targets package decides names."""
 import contextlib
 import os
 import threading
@@ -9,19 +9,19 @@ from collections.abc import Iterator, Sequence
 from cinder import privsep
 
 ROOT = '/sys/kernel/config/nvmet'
-# How the kernel makes and removes things; tests have a tree of their own.
+# The kernel creates and removes objects through these calls; tests replace the tree.
 mkdir, rmdir, symlink = os.mkdir, os.rmdir, os.symlink
 _one_at_a_time = threading.Lock()
 
 
 @privsep.as_root_pctxt.entrypoint
 def export(nqn: str, path: str, uuid: str, namespace: int, ports: Sequence[Sequence]) -> None:
-    """Make or complete a subsystem with one namespace; whoever is connected stays so.
+    """Create or complete a subsystem with one namespace; connections continue.
 
     :param path: a block device, or a file
-    :param uuid: of the namespace
+    :param uuid: uuid of the namespace
     :param ports: (number, transport, family, address, service)
-    :raises OSError: the kernel refuses, or has no targets
+    :raises OSError: the kernel refuses, or does not support targets
     """
     with _tree():
         subsystem = _made('subsystems', nqn)
@@ -39,14 +39,14 @@ def export(nqn: str, path: str, uuid: str, namespace: int, ports: Sequence[Seque
 
 @privsep.as_root_pctxt.entrypoint
 def allow(nqn: str, hosts: Sequence[str] | None) -> None:
-    """Let hosts connect; None: any host.
+    """Allow hosts to connect; None: any host.
 
-    :raises OSError: there is no such subsystem
+    :raises OSError: the subsystem does not exist
     """
     with _tree():
         subsystem = _path('subsystems', nqn)
         if hosts is None:
-            # The kernel takes either names or anybody.
+            # The kernel accepts either names or any host.
             for host in _names('subsystems', nqn, 'allowed_hosts'):
                 _unlink('subsystems', nqn, 'allowed_hosts', host)
                 _remove_host(host)
@@ -59,7 +59,7 @@ def allow(nqn: str, hosts: Sequence[str] | None) -> None:
 
 @privsep.as_root_pctxt.entrypoint
 def forbid(nqn: str, host: str) -> None:
-    """Let a host connect no more.
+    """End the access of a host.
 
     :raises OSError: the kernel refuses
     """
@@ -70,7 +70,7 @@ def forbid(nqn: str, host: str) -> None:
 
 @privsep.as_root_pctxt.entrypoint
 def remove(nqn: str) -> None:
-    """Remove a subsystem; what is connected to it is cut off.
+    """Remove a subsystem; its connections end.
 
     :raises OSError: the kernel refuses
     """
@@ -88,13 +88,13 @@ def remove(nqn: str) -> None:
 
 
 def subsystems() -> list[str]:
-    """Names of all subsystems; everybody may see them."""
+    """Return the names of all subsystems; this needs no privileges."""
     return _names('subsystems')
 
 
 @privsep.as_root_pctxt.entrypoint
 def resize(nqn: str, namespace: int) -> None:
-    """Have the kernel look at the size of the device again and tell who is connected.
+    """Have the kernel read the size of the device again and inform the connected hosts.
 
     :raises OSError: the kernel refuses
     """
@@ -105,7 +105,7 @@ def resize(nqn: str, namespace: int) -> None:
 @contextlib.contextmanager
 def _tree() -> Iterator[None]:
     if not os.path.isdir(ROOT):
-        raise OSError(f'{ROOT} is not there: load nvmet and nvmet_tcp, and mount configfs')
+        raise OSError(f'{ROOT} does not exist: load nvmet and nvmet_tcp, and mount configfs')
     with _one_at_a_time:
         yield
 
@@ -123,7 +123,7 @@ def _names(*names: str) -> list[str]:
 
 def _made(*names: str) -> str:
     path = _path(*names)
-    # Other services of this host may be faster.
+    # Another service of this host may have created it.
     with contextlib.suppress(FileExistsError):
         mkdir(path)
     return path
@@ -136,7 +136,8 @@ def _read(folder: str, name: str) -> str:
 
 
 def _write(folder: str, name: str, value: str) -> None:
-    """Only what differs: of much the kernel says that it is busy. One may only write to some."""
+    """Write a value only if it differs, because the kernel often answers that it is busy. Some
+    files are write-only."""
     path = os.path.join(folder, name)
     if os.stat(path).st_mode & 0o444 and _read(folder, name) == value:
         return
@@ -168,7 +169,7 @@ def _unlink(*names: str) -> None:
 
 
 def _remove_host(host: str) -> None:
-    """Unless another subsystem knows it."""
+    """Remove a host unless another subsystem uses it."""
     if not any(host in _names('subsystems', each, 'allowed_hosts')
                for each in _names('subsystems')):
         with contextlib.suppress(FileNotFoundError):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CHAP accounts of tgtd over its management socket. Only this request goes around tgtadm, which
-takes a secret from its command line only, where every user of the host can read it."""
+"""CHAP accounts of tgtd through its management socket. Only this request does not use tgtadm,
+because tgtadm accepts a secret only on its command line, which every user of the host can read."""
 import os
 import socket
 import struct
@@ -20,11 +20,11 @@ _SECONDS = 20.0
 
 
 def create_account(name: str, secret: str) -> None:
-    """Make a CHAP account known to tgtd; one of that name that is there is left as it is.
+    """Create a CHAP account in tgtd; an existing account of that name is not changed.
 
-    :raises OSError: tgtd is not running or does not answer, or refuses the account
+    :raises OSError: tgtd is not running, does not answer, or refuses the account
     """
-    # As tgtadm(8) finds it; the control port is the default, 0.
+    # The path that tgtadm(8) uses; the control port is the default, 0.
     _create_account(name, secret, os.environ.get('TGT_IPC_SOCKET', _SOCKET) + '.0')
 
 
@@ -39,7 +39,7 @@ def _create_account(name, secret, path):
         connection.sendall(head + body)
         answer = connection.recv(_RESPONSE.size, socket.MSG_WAITALL)
     if len(answer) != _RESPONSE.size:
-        raise OSError(f'tgtd gave no answer for account {name}')
+        raise OSError(f'tgtd did not answer for account {name}')
     error, _length = _RESPONSE.unpack(answer)
     if error not in (0, _USER_EXISTS):
         raise OSError(f'tgtd refused account {name}: error {error}')

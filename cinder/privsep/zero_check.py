@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a device reads zeros, by samples: both ends and places in between. It only looks; what a
-byte of somebody else's means is for the driver to say."""
+"""Checks by samples whether a device reads zeros: at both ends and at places in between. It only
+reads; the driver decides what to do about other data."""
 import os
 
 from cinder import concurrency, privsep
@@ -11,16 +11,17 @@ _SAMPLES = 32
 
 
 def first_written(path: str, size: int) -> int | None:
-    """Offset of the first sample of a device of `size` bytes that is not all zeros, else None.
+    """Return the offset of the first sample of a device of `size` bytes that is not all zeros, else
+    None.
 
-    :raises OSError: it cannot be read
+    :raises OSError: the device cannot be read
     """
     return _look(path, size)
 
 
 @privsep.as_root_pctxt.entrypoint
 def _look(path, size):
-    # Where this process is itself privileged its threads are green, and a disk may be slow.
+    # If this process itself is privileged, its threads may be green, and a disk may be slow.
     return concurrency.call(_read, path, size)
 
 
@@ -37,7 +38,8 @@ def _read(path: str, size: int) -> int | None:
 
 
 def _places(size: int) -> list[tuple[int, int]]:
-    """(offset, bytes) of the samples: the first and last MiB, and some evenly in between."""
+    """Return (offset, bytes) of the samples: the first and the last MiB, and some at equal
+    distances in between."""
     step = max(size // _SAMPLES // _SAMPLE * _SAMPLE, _SAMPLE)
     return [(0, MIB), *((offset, _SAMPLE) for offset in range(step, size, step)),
             (max(size - MIB, 0), MIB)]

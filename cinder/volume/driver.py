@@ -225,12 +225,7 @@ class Migrates(abc.ABC):
 
 
 class ManagesVolumes(abc.ABC):
-    """Volumes that were created without this service can be managed.
-
-    An entry of the list is {'reference', 'size', 'safe_to_manage', 'reason_not_safe', 'cinder_id',
-    'extra_info'}: `reference` is the dictionary by which an operator names it, `size` is in GiB,
-    rounded up, and `cinder_id` is the id of the volume that manages it already.
-    """
+    """Volumes that were created without this service can be managed."""
 
     @abc.abstractmethod
     def get_manageable_volumes(self, volumes: list[Volume],
@@ -252,8 +247,7 @@ class ManagesVolumes(abc.ABC):
 
 
 class ManagesSnapshots(abc.ABC):
-    """Snapshots that were created without this service can be managed. An entry also has
-    'source_reference', the reference of the volume of the snapshot."""
+    """Snapshots that were created without this service can be managed."""
 
     @abc.abstractmethod
     def get_manageable_snapshots(self, volumes: list[Volume],

@@ -79,11 +79,11 @@ class Report(TypedDict, total=False):
 
 
 class Manageable(TypedDict):
-    """A thing on the storage that is a volume or snapshot, or could become one.
+    """A volume or snapshot on the storage, managed or not.
 
-    `reference` is the dictionary that an operator names it by, `size` is in GiB, rounded up,
-    `cinder_id` that of the row that has it already, `source_reference` names the volume of a
-    snapshot.
+    `reference` is the dictionary by which an operator names it, `size` is in GiB, rounded up,
+    `cinder_id` is the id of the row that manages it already, `source_reference` names the volume of
+    a snapshot.
     """
 
     reference: dict[str, str]

@@ -288,8 +288,8 @@ def refused(process: Daemon) -> str:
     ('api', {'debug': 'perhaps'}, '[DEFAULT] debug = perhaps'),
     ('scheduler', {'state_path': '/srv/$home'}, '$$'),
     ('all', {'enabled_backends': ''}, 'enabled_backends'),
-    ('volume', {'cluster': 'c'}, 'has locks of one host'),
-    ('all', {'cluster': 'c'}, 'has locks of one host'),
+    ('volume', {'cluster': 'c'}, 'provides locks for one host only'),
+    ('all', {'cluster': 'c'}, 'provides locks for one host only'),
     ('all', {'osapi_volume_listen': '0.0.0.0'}, 'noauth_allow_remote'),
 ])
 def test_a_wrong_option_is_one_line_and_status_1(daemon, module, options, words):

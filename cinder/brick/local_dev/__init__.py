@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Storage that is attached to this host itself."""
+"""Storage that is attached to this host."""

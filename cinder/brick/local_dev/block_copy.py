@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes of block devices: clear and copy them with dd. It knows no volume groups; whether a device
-may be touched is for the caller to know."""
+"""Clears and copies block devices with dd. It does not know volume groups; the caller decides
+whether a device may be changed."""
 import os
 import shlex
 import stat
@@ -11,14 +11,14 @@ from cinder.privsep import command
 
 
 class Blocks:
-    """How this back end moves bytes.
+    """Clears and copies the devices of one back end.
 
     :param execute: as command.execute
-    :param blocksize: of each read and write, as dd takes it
-    :param clear: 'zero', or 'none' to leave the bytes of a deleted volume where they are
-    :param clear_mib: MiB at the start of a device to clear; 0: all of it
+    :param blocksize: size of each read and write, in the format of dd
+    :param clear: 'zero', or 'none' to leave the data of a deleted volume on the disk
+    :param clear_mib: MiB at the start of a device to clear; 0: the whole device
     :param ionice: options of ionice(1) for clearing, for instance '-c3'
-    :param throttle: of copies
+    :param throttle: limits the copies
     """
 
     def __init__(self, execute: Callable = command.execute, blocksize: str = '1M',
@@ -32,7 +32,7 @@ class Blocks:
         self._throttle = throttle
 
     def clear(self, path: str, size: int) -> None:
-        """Overwrite a device of `size` bytes with zeros, as far as the options want that.
+        """Overwrite a device of `size` bytes with zeros, as configured.
 
         :raises ProcessExecutionError: dd failed
         """
@@ -49,7 +49,7 @@ class Blocks:
 
     def copy_range(self, source: str, target: str, start: int, size: int,
                    skip_zeros: bool) -> None:
-        """Copy `size` bytes from `start` on, between devices or files that are there.
+        """Copy `size` bytes from `start` on, between existing devices or files.
 
         :param skip_zeros: the target reads zeros where it was not written
         :raises ProcessExecutionError: dd failed
@@ -67,8 +67,8 @@ class Blocks:
 
     def _dd(self, source: str, target: str, size: int, iflag: str, prefix: tuple[str, ...],
             start: int = 0) -> None:
-        # Direct, so that gigabytes of somebody's data do not push everything out of the page
-        # cache; fdatasync, so that nothing is reported done that a power cut would undo.
+        # direct keeps gigabytes of data out of the page cache; fdatasync makes sure that completed
+        # work survives a power failure.
         place = (f'skip={start}', f'seek={start}') if start else ()
         iflag, oflag = (f'{iflag},skip_bytes', ',seek_bytes') if start else (iflag, '')
         self._execute(*command.DIES_WITH_US, *prefix, 'dd', f'if={source}', f'of={target}',

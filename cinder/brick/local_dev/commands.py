@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the commands of one volume group are run: whose turn it is, how often one that crashed is
-tried again, when LVM counts as hung. What they are, lvm.py knows; processes start in privsep."""
+"""Runs the commands of one volume group: the order of commands, retries after a crash, and the time
+after which LVM counts as hung. lvm.py decides which commands run; privsep starts the processes."""
 import contextlib
 import functools
 import logging
@@ -16,19 +16,19 @@ LOG = logging.getLogger(__name__)
 
 REPORT_SECONDS = 20.0
 CHANGE_SECONDS = 60.0
-# Without a report for so long the group counts as hung, whatever else comes to its end.
+# Seconds without a report after which the group counts as hung, whatever other commands end.
 LONGEST_BUSY = 30.0
-# The shell's way to tell of SIGSEGV: lvs has died so now and then, and been well the next time.
+# Exit code for SIGSEGV in a shell: lvs sometimes crashes and works the next time.
 CRASHED = 139
 REPORTS, CHANGES = 'lvm reports', 'lvm changes'
 
 
 class Commands:
-    """The parameters are explained in lvm.LVM.
+    """Runs commands; lvm.LVM describes the parameters.
 
-    :ivar execute: the executor that was given, or what starts processes here
-    :ivar answered: lane -> when it last gave an answer, by time.monotonic()
-    :ivar changes: how many changes there were: what was read before the last one is out of date
+    :ivar execute: the given executor, or the function that starts processes
+    :ivar answered: lane -> time of its last answer, by time.monotonic()
+    :ivar changes: number of changes; what was read before the last change is out of date
     """
 
     def __init__(self, vg_name: str, root_helper: str | None, executor: Callable | None,
@@ -39,14 +39,14 @@ class Commands:
             self.execute, run_as_root=True, root_helper=root_helper,
             env_variables=_environment(lvm_conf, suppress_fd_warn))
         self._changing = fair_lock.FairLock()
-        # Two lanes, so that a report does not wait for all the changes that are queued up.
+        # Two lanes, so that a report does not wait for all queued changes.
         self._lanes = executor is None
         self.changes = 0
         self.answered = dict.fromkeys((REPORTS, CHANGES), 0.0)
         self._tries = tries
 
     def change(self, *argv: str, timeout: float | None = CHANGE_SECONDS) -> None:
-        """Run a command that changes the group, and count it, whatever its outcome."""
+        """Run a command that changes the group, and count it, whatever its result."""
         with self.turn(argv[0], timeout):
             try:
                 with fault_points.around(f'lvm:{argv[0]}'):
@@ -56,9 +56,9 @@ class Commands:
 
     @contextlib.contextmanager
     def turn(self, program: str, timeout: float | None = CHANGE_SECONDS) -> Iterator[None]:
-        """One change at a time, so that the first commands of many copies keep no other work
-        waiting; a queue that moves on may be long. Whoever holds volumes still has several turns:
-        another change would resume them."""
+        """Hold the turn of the group for one change, so that the first commands of many copies do
+        not delay other work. A queue that moves on may be long. A thread that suspends volumes
+        holds several turns: another change would resume them."""
         began = time.monotonic()
 
         def moves_on() -> bool:
@@ -75,25 +75,25 @@ class Commands:
 
     def report(self, section: str, program: str, fields: str,
                *names: str, timeout: float = REPORT_SECONDS) -> list[dict[str, str]]:
-        """The rows of a report.
+        """Return the rows of a report.
 
-        :param section: of the report, as 'lv' of lvs
-        :raises BadReport: none can be read, however often it is asked for
+        :param section: section of the report, such as 'lv' of lvs
+        :raises BadReport: the report cannot be read after all tries
         """
         for left in reversed(range(self._tries)):
             out = self.run(REPORTS, program, *reports.ARGUMENTS, fields, *names, timeout=timeout)
             try:
                 return reports.rows(section, out)
             except reports.BadReport:
-                LOG.warning('%s gave a report that cannot be read: %.200r', program, out)
+                LOG.warning('%s returned a report that cannot be read: %.200r', program, out)
                 if not left:
                     raise
 
     def run(self, lane: str, *argv: str, timeout: float | None) -> str:
-        """What a command prints.
+        """Run a command and return its output.
 
         :param lane: REPORTS or CHANGES
-        :raises LVMError: as reports.typed() tells, or none in time
+        :raises LVMError: the error that reports.typed() returns, or a timeout
         """
         where = {'lane': f'{lane} of {self.vg_name}'} if self._lanes else {}
         began = time.monotonic()
@@ -106,7 +106,7 @@ class Commands:
             except exception.ProcessExecutionError as exc:
                 if exc.exit_code != CRASHED or not left:
                     raise reports.typed(argv[0], exc) from exc
-                LOG.warning('%s crashed, trying again', argv[0])
+                LOG.warning('%s crashed; it is run again', argv[0])
             else:
                 self.answered[lane] = time.monotonic()
                 if err:
@@ -114,8 +114,8 @@ class Commands:
                 return out
 
     def _is_busy(self, lane: str, began: float) -> bool:
-        """Whether others were answered since `began`: a report may wait for changes to end, which
-        lock the group, but not for ever."""
+        """Return whether other commands were answered since `began`: a report may wait for changes,
+        which lock the group, but not for ever."""
         fresh = time.monotonic() - self.answered[REPORTS] < LONGEST_BUSY
         return self.answered[lane] > began or (fresh and max(self.answered.values()) > began)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lies below a volume group: its part of device mapper's table, and the device ids that its
-thin pool has. What that means is for those who compare it with LVM's own reports."""
+"""The layer below a volume group: its devices in the device mapper table, and the device ids in its
+thin pool. The callers compare them with the reports of LVM."""
 import re
 from collections.abc import Collection
 
@@ -9,26 +9,27 @@ from cinder.brick.local_dev import lvm as brick
 
 
 def devices(lvm: brick.LVM) -> frozenset[str]:
-    """Names in device mapper's table that belong to the group, parts of volumes included."""
+    """Return the names in the device mapper table that belong to the group, including parts of
+    volumes."""
     out = lvm.run(commands.REPORTS, 'dmsetup', 'info', '-c', '--noheadings', '-o', 'name',
                   timeout=commands.REPORT_SECONDS)
-    # 'vg-lv' is ours, 'vg--x-lv' is of the group 'vg-x'.
+    # 'vg-lv' belongs to this group, 'vg--x-lv' to the group 'vg-x'.
     mine = re.compile(re.escape(lvm.mapped('')) + '[^-]')
     return frozenset(name for name in map(str.strip, out.splitlines()) if mine.match(name))
 
 
 def thin_ids(lvm: brick.LVM, present: Collection[str]) -> set[int] | None:
-    """The device ids that the thin pool itself has, also those that LVM does not know; None when
-    the pool is not active.
+    """Return the device ids in the thin pool, also those that LVM does not know; None when the pool
+    is not active.
 
-    :param present: names of devices that exist
-    :raises LVMError: thin_ls is missing, or somebody else looks at the metadata
+    :param present: names of existing devices
+    :raises LVMError: thin_ls is missing, or another program has reserved the metadata snapshot
     """
     pool = lvm.mapped(lvm.pool_name)
     device = next((name for name in (f'{pool}-tpool', pool) if name in present), None)
     if device is None:
         return None
-    # A pool in use changes all the time; its snapshot of the metadata does not.
+    # A pool in use changes all the time; its metadata snapshot does not.
     _ask(lvm, 'dmsetup', 'message', device, '0', 'reserve_metadata_snap')
     try:
         out = _ask(lvm, 'thin_ls', '-m', '--no-headers', '-o', 'DEV', f'/dev/mapper/{pool}_tmeta')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Snapshots of several logical volumes at one moment: which volumes have to be held still, and none
-is left when one fails. How they are taken, thin_lvm.py and thick_lvm.py know."""
+"""Consistent snapshots of several logical volumes: which volumes must be suspended, and the removal
+of all snapshots when one fails. thin_lvm.py and thick_lvm.py create the snapshots."""
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -14,14 +14,14 @@ LOG = logging.getLogger(__name__)
 @contextlib.contextmanager
 def all_or_none(group: lvm.LVM, origins: Mapping[str, str],
                 delete: Callable[[str], None]) -> Iterator[list[str]]:
-    """Around the body that takes a snapshot of each; in the turn of the group.
+    """Hold the turn of the group while the body creates a snapshot of each volume.
 
     :param group: the volume group
-    :param origins: name of the snapshot -> of its volume; what is there already is removed, as an
-        attempt that was interrupted took it at another moment
-    :param delete: removes a snapshot
-    :returns: the volumes that can be written to meanwhile, as device mapper calls them
-    :raises LVMError: they could not be held still for as long as it took
+    :param origins: name of the snapshot -> of its volume; existing snapshots are removed, because
+        an interrupted attempt created them at another time
+    :param delete: function that removes a snapshot
+    :returns: the active volumes, by their names in device mapper
+    :raises LVMError: the volumes could not be suspended for as long as needed
     """
     if not origins:
         yield []
@@ -38,7 +38,7 @@ def all_or_none(group: lvm.LVM, origins: Mapping[str, str],
                           if volume in found and found[volume].is_active})
         except exception.ProcessExecutionError as exc:
             raise reports.LVMError(
-                data=f'the volumes could not be held still: {exc.stderr}') from exc
+                data=f'the volumes could not be suspended: {exc.stderr}') from exc
         undo.pop_all()
 
 
@@ -46,4 +46,4 @@ def _forget(group: lvm.LVM, delete: Callable[[str], None], name: str) -> None:
     try:
         delete(name)
     except exception.VolumeBackendAPIException:
-        LOG.exception('%s is left over; the next attempt removes it.', group.full(name))
+        LOG.exception('%s could not be removed; the next attempt removes it.', group.full(name))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One LVM volume group: what is there, and changes that are one command each, as argument lists.
-Volumes of a kind are thin_lvm.py's and thick_lvm.py's; commands are run in commands.py."""
+"""One LVM volume group: its state, and changes that are one command each, as argument lists.
+thin_lvm.py and thick_lvm.py handle volumes of their kind; commands.py runs the commands."""
 import contextlib
 import re
 import time
@@ -15,16 +15,15 @@ THIN_SINCE = (2, 2, 95)
 
 
 class LVM(commands.Commands):
-    """A volume group; ThinLVM and ThickLVM make volumes in it.
+    """A volume group; ThinLVM and ThickLVM create volumes in it.
 
-    :param vg_name: the volume group
-    :param root_helper: handed to the executor
-    :param executor: as processutils.execute; every command goes through it
-    :param lvm_conf: path of an lvm.conf; LVM takes the folder (lvm(8), LVM_SYSTEM_DIR)
+    :param vg_name: name of the volume group
+    :param root_helper: passed to the executor
+    :param executor: as processutils.execute; runs every command
+    :param lvm_conf: path of an lvm.conf; LVM uses its directory (lvm(8), LVM_SYSTEM_DIR)
     :param suppress_fd_warn: keep LVM from warning about open file descriptors
-    :param tries: attempts at a command that crashes or a report that cannot be read
-    :param discard: tell physical volumes, where they can, that the blocks of removed thick
-        volumes are free
+    :param tries: attempts to run a command that crashes or whose report cannot be read
+    :param discard: discard the blocks of removed thick volumes on physical volumes that support it
     :param freezer: as dm_suspend.frozen
     """
 
@@ -36,20 +35,20 @@ class LVM(commands.Commands):
         self.pool_name = f'{vg_name}-pool'
         self._discarding = ('--config', 'devices/issue_discards=1') if discard else ()
         self.freeze = freezer
-        # What was read last, and how many changes there had been before.
+        # The last report, and the number of changes before it.
         self._read: tuple[int, reports.Group] | None = None
 
     # ---------------------------------------------------------------- what is there
     def group(self, refresh: bool = False) -> reports.Group:
-        """The state of the group: one command, and none until the next change.
+        """Return the state of the group; it is cached until the next change.
 
-        :raises GroupNotFound: no such group
-        :raises LVMError: no readable answer, or none in time
+        :raises GroupNotFound: the group does not exist
+        :raises LVMError: LVM does not answer in time, or its report cannot be read
         """
         if refresh or self._read is None or self._read[0] != self.changes:
             before = self.changes
-            # Most of a command's time goes into reading the group, so each row of a volume also
-            # tells of the group; only an empty one has to be asked itself.
+            # A command takes most of its time to read the group, so each row of a volume also
+            # contains the fields of the group; only an empty group needs a second command.
             volumes = self.report('lv', 'lvs', reports.EVERYTHING, self.vg_name)
             rows = volumes or self.report('vg', 'vgs', reports.GROUP_FIELDS, self.vg_name)
             if not rows:
@@ -59,50 +58,51 @@ class LVM(commands.Commands):
 
     def find(self, *names: str, timeout: float = commands.REPORT_SECONDS,
              ) -> dict[str, reports.LogicalVolume]:
-        """Those of the named logical volumes that exist, fresh, in one command."""
+        """Return the named logical volumes that exist, from a new report."""
         try:
             rows = self.report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full, names),
                                 timeout=timeout)
         except reports.LVNotFound as exc:
-            # Those that exist are reported all the same.
+            # The report contains those that exist.
             rows = reports.rows('lv', exc.output)
         return {row['lv_name']: reports.LogicalVolume.from_row(row) for row in rows}
 
     def check_health(self, seconds: float) -> None:
-        """Ask LVM a small question, unless it has answered one a moment ago.
+        """Run a short report, unless LVM has answered one a moment ago.
 
         :raises Overdue: no answer within `seconds`
-        :raises LVMError: the group is not well
+        :raises LVMError: LVM reports an error
         """
         if time.monotonic() - self.answered[commands.REPORTS] >= seconds / 2:
-            # Of a thick group this finds nothing, and looks at the group all the same.
+            # A thick group has no pool; the command reads the group all the same.
             self.find(self.pool_name, timeout=seconds)
 
     def supports_thin(self) -> bool:
-        """Whether this LVM has thin volumes."""
+        """Return whether this version of LVM supports thin volumes."""
         out = self.run(commands.REPORTS, 'lvs', '--version', timeout=commands.REPORT_SECONDS)
         found = re.search(r'LVM version:\s*(\d+)\.(\d+)\.(\d+)', out)
         return bool(found) and tuple(map(int, found.groups())) >= THIN_SINCE
 
     def device(self, name: str) -> str:
-        """Path of the block device of a logical volume."""
+        """Return the path of the block device of a logical volume."""
         return f'/dev/{self.vg_name}/{name}'
 
     def full(self, name: str) -> str:
-        """'group/volume', as LVM's programs take it."""
+        """Return 'group/volume', as commands of LVM expect it."""
         return f'{self.vg_name}/{name}'
 
     def mapped(self, name: str) -> str:
-        """Name of a logical volume in device mapper's table, where '-' stands between the two."""
+        """Return the name of a logical volume in device mapper, which joins the two parts with
+        '-'."""
         return '-'.join(part.replace('-', '--') for part in (self.vg_name, name))
 
     # ----------------------------------------------------------------------- changes
     def create(self, name: str, size: int, *arguments: str) -> bool:
-        """Make a logical volume of `size` bytes; whether it was made now and not there already.
+        """Create a logical volume of `size` bytes; return False if it exists already.
 
-        :param arguments: those of lvcreate
-        :raises NoSpace: the group is full, or a thin pool over its threshold
-        :raises LVExists: one of that name and another size is there
+        :param arguments: arguments of lvcreate
+        :raises NoSpace: the group is full, or a thin pool is above its threshold
+        :raises LVExists: a volume of that name has another size
         """
         try:
             self.change('lvcreate', *arguments)
@@ -114,9 +114,9 @@ class LVM(commands.Commands):
         return True
 
     def extend(self, name: str, size: int) -> None:
-        """Grow a volume to `size` bytes.
+        """Extend a volume to `size` bytes.
 
-        :raises LVInUse: a thick volume with snapshots can only grow while it is not in use
+        :raises LVInUse: a thick volume with snapshots can be extended only while it is not in use
         """
         try:
             self._extend(name, size)
@@ -137,24 +137,24 @@ class LVM(commands.Commands):
         self.change('lvrename', self.vg_name, name, new)
 
     def activate(self, name: str) -> None:
-        """Make the block device appear, also where activation is to be skipped."""
-        # -y: of a thick snapshot LVM asks whether its origin may become active too.
+        """Activate a volume so that its block device appears, even if it has the skip flag."""
+        # -y: for a thick snapshot LVM asks whether its origin may be activated too.
         self.change('lvchange', '-y', '-ay', '-K', self.full(name))
 
     def deactivate(self, name: str) -> None:
-        """Take the block device away.
+        """Deactivate a volume so that its block device disappears.
 
-        :raises LVInUse: it is open
+        :raises LVInUse: the device is open
         """
         self.change('lvchange', '-an', self.full(name))
 
     def protect(self, name: str, readonly: bool = True) -> str:
-        """Keep everybody from writing to the device, until it is deactivated; returns its path."""
+        """Make the device read-only until it is deactivated; return its path."""
         path = self.device(name)
         self.change('blockdev', '--setro' if readonly else '--setrw', path)
         return path
 
     def remove(self, name: str) -> None:
-        """Remove a logical volume; one that is gone already is success."""
+        """Remove a logical volume; one that does not exist is a success."""
         with contextlib.suppress(reports.LVNotFound):
             self.change('lvremove', '-f', *self._discarding, self.full(name))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What LVM says: its JSON reports become plain data, its exit codes and words on stderr become
-exceptions. What is asked, and when, is for lvm.py to know."""
+"""Parses the output of LVM: JSON reports become plain data, exit codes and texts on stderr become
+exceptions. lvm.py decides which commands run."""
 import dataclasses
 import json
 import re
@@ -17,7 +17,7 @@ EVERYTHING = f'{VOLUME_FIELDS},{GROUP_FIELDS}'
 
 
 class LVMError(exception.VolumeBackendAPIException):
-    """`output` is what the failing command wrote to stdout."""
+    """An error of LVM; `output` is what the command wrote to stdout."""
 
     message = _('LVM: %(data)s')
     output = ''
@@ -40,7 +40,7 @@ class LVInUse(LVMError):
 
 
 class LVActive(LVMError):
-    """The change needs the logical volume inactive."""
+    """The change requires that the logical volume is inactive."""
 
 
 class SizeReached(LVMError):
@@ -52,9 +52,9 @@ class NoSpace(LVMError, exception.InsufficientFreeSpace):
 
 
 class PoolRefuses(NoSpace):
-    """The pool guard takes nothing new; the text is for the tenant too."""
+    """The pool is too full for new volumes, or damaged; the text is for tenants as well."""
 
-    message = _('The storage pool takes nothing new: %(data)s')
+    message = _('The storage pool accepts no new volumes: %(data)s')
     safe = True
 
 
@@ -67,12 +67,12 @@ class Overdue(LVMError, exception.BackendUnresponsive):
 
 
 class Busy(Overdue):
-    """There was no turn in time, for other commands that came to their end."""
+    """The command got no turn in time because of other commands, which do end."""
 
     busy = True
 
 
-# Words of LVM 2.03 on stderr, all with exit code 5 (lvmcmdline: ECMD_FAILED).
+# Texts of LVM 2.03 on stderr, all with exit code 5 (lvmcmdline: ECMD_FAILED).
 _ERRORS = tuple((re.compile(pattern), error) for pattern, error in (
     (r'Volume group "\S+" not found', GroupNotFound),
     (r'(?i)logical volume "?\S+"? not found|failed to find logical volume'
@@ -86,8 +86,8 @@ _ERRORS = tuple((re.compile(pattern), error) for pattern, error in (
 
 
 class LogicalVolume(NamedTuple):
-    """A row of `lvs`; sizes in bytes, shares in percent. The letters of `attr` are explained in
-    lvs(8). A tuple, as each report makes one for each volume."""
+    """A row of `lvs`; sizes in bytes, shares in percent. lvs(8) describes the letters of `attr`. It
+    is a tuple because each report creates one for each volume."""
 
     name: str
     size: int
@@ -119,7 +119,7 @@ class LogicalVolume(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """A thick volume: linear, mirrored or RAID, with or without snapshots."""
+        """Whether it is a thick volume: linear, mirrored or RAID, with or without snapshots."""
         return self.attr[0] in '-oOmMrR'
 
     @property
@@ -133,7 +133,7 @@ class LogicalVolume(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """A volume group at one moment; sizes in bytes."""
+    """The state of a volume group; sizes in bytes."""
 
     size: int
     free: int
@@ -149,7 +149,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Capacity:
-    """Bytes; the percentages are how full a thin pool is."""
+    """Sizes in bytes; the percentages tell how full a thin pool is."""
 
     total: int
     free: int
@@ -160,19 +160,19 @@ class Capacity:
 
 
 def rows(section: str, out: str) -> list[dict[str, str]]:
-    """The rows of a report.
+    """Return the rows of a report.
 
-    :raises BadReport: it is none
+    :raises BadReport: it is not a report of LVM 2.03
     """
     try:
-        # Warnings that LVM or a library prints to stdout come before the report.
+        # Warnings of LVM or of a library on stdout precede the report.
         return json.loads(out[out.index('{'):])['report'][0][section]
     except (ValueError, LookupError, TypeError) as exc:
         raise BadReport(data=f'no report of LVM 2.03 in {out[:80]!r}') from exc
 
 
 def typed(program: str, exc: exception.ProcessExecutionError) -> LVMError:
-    """What the failure of a program of LVM means."""
+    """Return the exception for a failed command of LVM."""
     text = exc.stderr or ''
     error = next((error for pattern, error in _ERRORS if pattern.search(text)), LVMError)
     lines = [line.strip() for line in text.splitlines() if line and 'WARNING:' not in line]

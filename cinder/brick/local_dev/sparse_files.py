@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sparse raw files in one folder: made, copied and removed so that a name always stands for a whole
-file. Which file is which volume, the driver knows; so does it keep callers of one name apart."""
+"""Sparse raw files in one directory: they are created, copied and removed so that a name always
+stands for a complete file. The driver maps volumes to files, and serializes calls for one name."""
 import contextlib
 import errno
 import fcntl
@@ -21,26 +21,26 @@ _NO_REFLINK = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.EXD
                          errno.ENOSYS})
 _CHUNK = 64 * 1024 ** 2
 _COPY_TRIES = 3
-# Time stamps of files move in ticks of the kernel's clock, up to 10 ms (CONFIG_HZ=100): a write
-# in the tick of the last look leaves no trace.
+# File times advance in ticks of the kernel clock, up to 10 ms (CONFIG_HZ=100): a write in the tick
+# of the last check is not visible.
 _TICK = 0.02
 # These functions run in native threads, where a green sleep would start an event loop.
 _sleep = concurrency.original('time').sleep
 
 
 class SourceChanged(exception.VolumeBackendAPIException):
-    message = _('%(path)s was written to while it was copied. On this file system a copy of a '
-                'volume needs it to be idle; on XFS or btrfs it does not.')
+    message = _('%(path)s was written to during the copy. On this file system a volume must be '
+                'idle while it is copied; on XFS or btrfs it need not be.')
 
 
 class WrongSize(exception.VolumeBackendAPIException):
-    message = _('%(path)s has %(found)d bytes in place of %(wanted)d.')
+    message = _('%(path)s has %(found)d bytes; expected %(wanted)d bytes.')
 
 
 def create(path: str, size: int) -> None:
-    """Make a file of `size` bytes, all zero and none of them allocated.
+    """Create a file of `size` bytes that reads zeros and has no allocated blocks.
 
-    :raises WrongSize: there is one of another size
+    :raises WrongSize: the file exists with another size
     """
     if not _present(path, size):
         _place(path, lambda fd: os.ftruncate(fd, size))
@@ -48,13 +48,13 @@ def create(path: str, size: int) -> None:
 
 def copy(source: str, path: str, size: int, reflink: str = 'auto',
          throttle: Throttle = UNLIMITED) -> None:
-    """Make `path` a copy of `source`, grown to `size` bytes.
+    """Create `path` as a copy of `source`, extended to `size` bytes.
 
-    :param reflink: 'auto' shares the blocks where the file system can and else copies those
-        that hold data, 'always' insists on sharing, 'never' copies
-    :param throttle: of copying
-    :raises SourceChanged: the source does not stay as it is for as long as copying takes
-    :raises WrongSize: there is a file of another size, or the source is longer than `size`
+    :param reflink: 'auto' shares blocks if the file system supports it and copies data otherwise,
+        'always' requires sharing, 'never' copies
+    :param throttle: limits the copy
+    :raises SourceChanged: the source is written to during the copy
+    :raises WrongSize: the file exists with another size, or the source is longer than `size`
     """
     if _present(path, size):
         return
@@ -73,7 +73,7 @@ def copy(source: str, path: str, size: int, reflink: str = 'auto',
 
 def replace(source: str, path: str, size: int, reflink: str = 'auto',
             throttle: Throttle = UNLIMITED) -> None:
-    """As copy(), but over the file that `path` is now."""
+    """As copy(), but replace the existing file `path`."""
     fresh = f'{path}.new'
     remove(fresh)
     copy(source, fresh, size, reflink, throttle)
@@ -82,9 +82,9 @@ def replace(source: str, path: str, size: int, reflink: str = 'auto',
 
 
 def extend(path: str, size: int) -> None:
-    """Grow a file to `size` bytes.
+    """Extend a file to `size` bytes.
 
-    :raises WrongSize: it is longer
+    :raises WrongSize: the file is longer
     """
     with open(path, 'r+b', buffering=0) as file:
         found = os.fstat(file.fileno()).st_size
@@ -96,7 +96,8 @@ def extend(path: str, size: int) -> None:
 
 
 def remove(path: str) -> None:
-    """Remove a file and what interrupted attempts to make it left; gone already is success."""
+    """Remove a file and the remains of interrupted attempts to create it; a file that does not
+    exist is a success."""
     _sweep(path)
     _unlink(path)
     _sync_folder(path)
@@ -104,15 +105,15 @@ def remove(path: str) -> None:
 
 def copy_range(source: str, target: str, start: int, size: int,
                throttle: Throttle = UNLIMITED) -> None:
-    """Copy what holds data among `size` bytes from `start` on into a file that reads zeros where it
-    was not written."""
+    """Copy the data among `size` bytes from `start` on to a file that reads zeros where it was not
+    written."""
     with open(source, 'rb', buffering=0) as origin, open(target, 'r+b', buffering=0) as file:
         _copy_data(origin.fileno(), file.fileno(), start, start + size, throttle)
         os.fdatasync(file.fileno())
 
 
 def blank(path: str, size: int) -> None:
-    """Let all of a file that is there read zeros, and be of `size` bytes."""
+    """Make an existing file read zeros, and set its size to `size` bytes."""
     with open(path, 'r+b', buffering=0) as file:
         file.truncate(0)
         file.truncate(size)
@@ -120,8 +121,8 @@ def blank(path: str, size: int) -> None:
 
 
 def share(path: str, target: str) -> bool:
-    """Let the name `target`, a file already, stand for the file `path`; False where the two are in
-    different file systems or the target is no file."""
+    """Make the name `target`, which is an existing file, stand for the file `path`; return False if
+    the two are in different file systems or the target is not a file."""
     if not stat.S_ISREG(os.lstat(target).st_mode):
         return False
     if not os.path.samefile(path, target):
@@ -138,10 +139,10 @@ def share(path: str, target: str) -> bool:
 
 
 def adopt(path: str, name: str, size: int) -> None:
-    """Call the file `path` by another name in the same folder, grown to `size` bytes.
+    """Rename the file `path` in its directory, and extend it to `size` bytes.
 
-    :raises FileNotFoundError: there is no regular file of either name
-    :raises WrongSize: it is longer than `size`
+    :raises FileNotFoundError: no regular file has either name
+    :raises WrongSize: the file is longer than `size`
     """
     target = os.path.join(os.path.dirname(path), name)
     if not os.path.exists(target):
@@ -150,14 +151,14 @@ def adopt(path: str, name: str, size: int) -> None:
         extend(path, size)
         os.chmod(path, 0o600)
         os.link(path, target)
-    # A former attempt may have ended between the two: then both names are one file.
+    # A former attempt may have ended between the two steps: then both names are one file.
     if path != target and os.path.exists(path) and os.path.samefile(path, target):
         os.unlink(path)
     _sync_folder(target)
 
 
 def listing(folder: str) -> dict[str, int]:
-    """Name -> bytes of each file in the folder that is whole."""
+    """Return name -> bytes of each complete file in the directory."""
     with os.scandir(folder) as entries:
         return {entry.name: entry.stat().st_size for entry in entries
                 if entry.is_file(follow_symlinks=False)
@@ -165,7 +166,11 @@ def listing(folder: str) -> dict[str, int]:
 
 
 def usage(folder: str) -> tuple[int, int, int, int]:
-    """:returns: bytes of the file system, bytes free, bytes promised to files, number of files"""
+    """Return the use of the file system.
+
+    :returns: bytes of the file system, free bytes, bytes of all files by their sizes, number of
+        files
+    """
     disk = os.statvfs(folder)
     with os.scandir(folder) as entries:
         sizes = [entry.stat().st_size for entry in entries
@@ -174,7 +179,7 @@ def usage(folder: str) -> tuple[int, int, int, int]:
 
 
 def can_reflink(folder: str) -> bool:
-    """Whether files in the folder can share blocks; tried with two small files."""
+    """Return whether files in the directory can share blocks, tested with two small files."""
     path = os.path.join(folder, '.reflink')
     _sweep(path)
     with _part(path) as (one, _name), _part(path) as (other, _name):
@@ -193,11 +198,11 @@ def _present(path: str, size: int) -> bool:
 
 
 def _place(path: str, fill: Callable[[int], None]) -> None:
-    """Fill a file under another name and put it in its place when it is whole and on disk.
+    """Fill a file under another name and link it to its name when it is complete and on disk.
 
-    Parts of the same name that are there are of attempts that have ended, or are taken for
-    dead: without their part they fail. link(2), unlike rename(2), refuses to replace: should
-    one of them be ahead of us all the same, the volume may be in use already.
+    Partial files of the same name belong to attempts that have ended or count as dead; without
+    their file they fail. link(2), unlike rename(2), does not replace a file: if such an attempt is
+    faster all the same, its volume may be in use already.
     """
     _sweep(path)
     with _part(path) as (fd, part):
@@ -261,7 +266,7 @@ def _copy_unchanged(source: int, target: int, path: str, throttle: Throttle) -> 
 
 
 def _copy_data(source: int, target: int, start: int, end: int, throttle: Throttle) -> None:
-    """Copy the parts that hold data and leave the holes out (lseek(2), SEEK_DATA)."""
+    """Copy the parts with data and skip the holes (lseek(2), SEEK_DATA)."""
     while start < end:
         try:
             start = os.lseek(source, start, os.SEEK_DATA)

@@ -1,48 +1,53 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A volume group whose volumes are thin: they share the blocks of one pool. Single commands are
-inherited from lvm.py; thick_lvm.py has the same methods for thick volumes."""
+"""A volume group with thin volumes, which share the blocks of one pool. It inherits single commands
+from lvm.py; thick_lvm.py has the same methods for thick volumes."""
 import contextlib
 from collections.abc import Callable, Mapping
 
 from cinder.brick.local_dev import group_snapshot, lvm, reports
 
-# Part of the free space that a new thin pool takes; the rest is for its metadata and their
-# spare copy, and for growing them.
+# Share of the free space for a new thin pool; the rest is for its metadata, the spare copy of the
+# metadata, and their growth.
 POOL_SHARE = '95%FREE'
 
 
 class ThinLVM(lvm.LVM):
-    """Volumes, snapshots and clones that share the blocks of one pool and need no copying; each
-    may be removed at any time.
+    """Volumes, snapshots and clones share the blocks of one pool and need no copies; each may be
+    removed at any time.
 
-    Every operation may be run again after any interruption: what is there already is success.
+    Every operation may run again after an interruption: what exists already is a success.
     """
 
     # ------------------------------------------------------------------------- the pool
     def create_pool(self) -> None:
-        """Make the thin pool over most of the free space; it zeroes blocks before their use."""
+        """Create the thin pool in most of the free space; it zeroes blocks before their first
+        use."""
         with contextlib.suppress(reports.LVExists):
             self.change('lvcreate', '-T', '-Zy', '-l', POOL_SHARE, '-n', self.pool_name,
                         self.vg_name)
 
     def extend_pool(self, option: str, size: int) -> None:
-        """Give the thin pool `size` bytes more: '-L' of data, '--poolmetadatasize' of metadata."""
+        """Extend the thin pool by `size` bytes: '-L' for data, '--poolmetadatasize' for
+        metadata."""
         self.change('lvextend', option, f'+{size}b', self.full(self.pool_name))
 
     def pool(self, group: reports.Group) -> reports.LogicalVolume:
-        """:raises LVNotFound: there is none"""
+        """Return the thin pool.
+
+        :raises LVNotFound: it does not exist
+        """
         if self.pool_name not in group.volumes:
             raise reports.LVNotFound(data=f'thin pool {self.full(self.pool_name)} not found')
         return group.volumes[self.pool_name]
 
     def holds(self, volume: reports.LogicalVolume) -> bool:
-        """Whether a logical volume is a thin one of this pool."""
+        """Return whether a logical volume is a thin volume of this pool."""
         return volume.pool == self.pool_name
 
     def capacity(self, group: reports.Group) -> reports.Capacity:
-        """What the pool has and has promised.
+        """Return the capacity of the pool and the size of all its volumes.
 
-        :raises LVNotFound: there is no pool
+        :raises LVNotFound: the pool does not exist
         """
         pool = self.pool(group)
         volumes = [lv.size for lv in group.volumes.values() if lv.pool == pool.name]
@@ -52,33 +57,34 @@ class ThinLVM(lvm.LVM):
 
     # ------------------------------------------------------------------------ volumes
     def create_volume(self, name: str, size: int) -> bool:
-        """Make a volume of `size` bytes; whether it was made now and not there already.
+        """Create a volume of `size` bytes; return False if it exists already.
 
-        :raises NoSpace: the pool is over its threshold
-        :raises LVExists: one of that name and another size is there
+        :raises NoSpace: the pool is above its threshold
+        :raises LVExists: a volume of that name has another size
         """
         return self.create(name, size, '-T', self.full(self.pool_name), '-V', f'{size}b', '-n',
                            name)
 
     def create_snapshot(self, name: str, volume: str) -> None:
-        """Take a snapshot of a volume as it is now; of one that is there, nothing changes."""
+        """Create a snapshot of the current data of a volume; an existing snapshot is not
+        changed."""
         with contextlib.suppress(reports.LVExists):
             self.change('lvcreate', '-s', '-n', name, self.full(volume))
 
     def clone(self, name: str, source: str, size: int, source_size: int,
               live: bool = False) -> None:
-        """Make a volume with the bytes of another volume or of a snapshot.
+        """Create a volume with the data of another volume or of a snapshot.
 
-        :param size: bytes of the new volume; not less than `source_size`, those to take over
-        :param live: the source is a volume, which may be written to meanwhile: all the same here
+        :param size: bytes of the new volume; at least `source_size`, the bytes of the source
+        :param live: the source is a volume, which may be written to meanwhile; no difference here
         """
         self._share_blocks(name, source)
         if size > source_size:
             self.extend(name, size)
 
     def share(self, name: str, source: str) -> bool:
-        """Let the volume `name`, whose own bytes nobody needs, hold those of `source` of the same
-        size without copying them; False: it is of another kind."""
+        """Give the volume `name`, whose own data is not needed, the blocks of `source`, which has
+        the same size; return False if it is not a thin volume."""
         present = self.find(name).get(name)
         if present and not self.holds(present):
             return False
@@ -87,7 +93,7 @@ class ThinLVM(lvm.LVM):
         return True
 
     def delete(self, name: str) -> None:
-        """Remove a volume or a snapshot; what is gone already is success.
+        """Remove a volume or a snapshot; one that does not exist is a success.
 
         :raises LVInUse: it is open
         """
@@ -95,7 +101,7 @@ class ThinLVM(lvm.LVM):
         self.remove(name)
 
     def revert(self, volume: str, snapshot: str, size: int) -> None:
-        """Put a volume of `size` bytes back to what the snapshot holds; the snapshot stays."""
+        """Revert a volume of `size` bytes to the data of the snapshot; the snapshot stays."""
         fresh = f'revert-{volume}'
         self._share_blocks(fresh, snapshot)
         try:
@@ -107,23 +113,24 @@ class ThinLVM(lvm.LVM):
         self.extend(volume, size)
 
     def _share_blocks(self, name: str, source: str, active: bool = True) -> None:
-        """Make the volume `name` of what the source has now."""
-        # -kn: a thin snapshot is not activated unless one asks for it, a volume has to be.
+        """Create the volume `name` with the current data of the source."""
+        # -kn: without it a thin snapshot is not activated by default, but a volume must be.
         now = () if active else ('-an',)
         with contextlib.suppress(reports.LVExists):
             self.change('lvcreate', '-s', '-kn', *now, '-n', name, self.full(source))
 
     # ---------------------------------------------------------------- several at one moment
     def snapshot_together(self, origins: Mapping[str, str]) -> None:
-        """Take snapshots of several volumes at one moment, or none of them.
+        """Create consistent snapshots of several volumes, or none.
 
-        :param origins: name of the snapshot -> of its volume; all that are there are taken anew
-        :raises LVMError: they cannot be taken, or not at one moment
+        :param origins: name of the snapshot -> of its volume; existing snapshots are created again
+        :raises LVMError: they cannot be created, or not at the same time
         """
         self._take_together(origins, self.create_snapshot)
 
     def hold_together(self, sources: Mapping[str, str]) -> None:
-        """Take what several volumes hold at one moment; fill_held() makes new volumes of it.
+        """Hold the data of several volumes at the same time; fill_held() creates new volumes from
+        it.
 
         :param sources: name of a new volume -> of its source
         """
@@ -131,19 +138,24 @@ class ThinLVM(lvm.LVM):
             sources, lambda name, source: self._share_blocks(name, source, active=False))
 
     def fill_held(self, name: str, size: int, source_size: int) -> None:
-        """Finish a volume whose bytes are held: its size, and those that the source has."""
+        """Finish a volume whose data is held.
+
+        :param size: bytes of the volume
+        :param source_size: bytes of the source
+        """
         self.activate(name)
         if size > source_size:
             self.extend(name, size)
 
     def _take_together(self, origins: Mapping[str, str],
                        take_one: Callable[[str, str], None]) -> None:
-        """Take snapshots one by one, and then all again at one moment.
+        """Create the snapshots one by one, and then all again at the same time.
 
-        LVM must not take a snapshot of a volume that others hold suspended: it then tells the
-        pool nothing, and pool and metadata disagree. So LVM makes the snapshots before, and at
-        the moment the pool alone is told to take them anew under the ids that LVM gave them
-        (Linux, admin-guide/device-mapper/thin-provisioning).
+        LVM must not create a snapshot of a volume that another process has suspended: it would send
+        the pool no message, and pool and metadata would disagree. So LVM creates the snapshots
+        first. Then, while the volumes are suspended, the pool is told to delete them and create
+        them again under the ids that LVM assigned (Linux,
+        admin-guide/device-mapper/thin-provisioning).
 
         :param take_one: (snapshot, volume); the snapshot is not active
         """

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps a thin pool from running full: looks at each report of the group, extends the pool at the
-soft limit, and says why nothing new is taken at the hard limit or when the pool is broken."""
+"""Monitors a thin pool: checks each report of the group, extends the pool at the soft limit, and
+gives the reason why new volumes are refused at the hard limit or when the pool is damaged."""
 import dataclasses
 import logging
 from collections.abc import Callable
@@ -10,25 +10,26 @@ from cinder.i18n import _
 
 LOG = logging.getLogger(__name__)
 
-# Growth is in whole extents, and metadata have a spare copy of the same size in the group.
+# A pool grows by whole extents; the metadata has a spare copy of the same size in the group.
 _COPIES = {'data': 1, 'metadata': 2}
 _EXTEND = {'data': '-L', 'metadata': '--poolmetadatasize'}
-# lv_health_status of a thin pool, see lvs(8): what it means and what helps.
+# lv_health_status of a thin pool, see lvs(8): meaning, and what to do first.
 _BROKEN = {
     'failed': (_('it has failed'), 'look at the kernel log and the physical volumes, then'),
-    'metadata_read_only': (_('its metadata are read-only'), 'give the metadata room with '
+    'metadata_read_only': (_('its metadata is read-only'), 'extend the metadata with '
                            '"lvextend --poolmetadatasize +1g {pool}", then'),
 }
-_NEEDS_CHECK = (_('its metadata need a check'), 'first of all')
-_REPAIR = ('stop what uses the pool, "lvchange -an {pool}", "lvconvert --repair {pool}" (it runs '
+_NEEDS_CHECK = (_('its metadata must be checked'), 'first')
+_REPAIR = ('stop all users of the pool, then run "lvchange -an {pool}", "lvconvert --repair '
+           '{pool}" (it runs '
            'thin_check and thin_repair), "lvchange -ay {pool}"')
-_OUT_OF_DATA = _('it is out of data space')
+_OUT_OF_DATA = _('it has no free data space')
 
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """In percent. At `soft` a pool is extended by `growth` of its size (0: never), at `hard` it
-    takes nothing new; either holds for data and for metadata."""
+    """Limits in percent, for data and for metadata. At `soft` a pool is extended by `growth`
+    percent of its size (0: never), at `hard` it accepts no new volumes."""
 
     soft: int = 80
     hard: int = 95
@@ -36,10 +37,13 @@ class Limits:
 
 
 class PoolGuard:
-    """:param extend: (option of lvextend, bytes), grows the pool by so much
+    """Monitor of one pool.
+
+    :param extend: function (option of lvextend, bytes) that extends the pool
     :param pool: 'group/pool', for messages
-    :ivar refusal: why the pool takes nothing new, in words for a tenant; empty while it does
-    :ivar broken: whether it needs an operator, not only room
+    :ivar refusal: reason, in words for a tenant, why the pool accepts no new volumes; empty if it
+        does
+    :ivar broken: whether an operator must repair it; more space is not enough
     """
 
     def __init__(self, pool: str, limits: Limits, extend: Callable[[str, int], None]) -> None:
@@ -48,7 +52,8 @@ class PoolGuard:
         self._told = ''
 
     def heal(self, group: reports.Group, pool: reports.LogicalVolume) -> bool:
-        """Extend what is above the soft limit, as far as the group has room; whether it did."""
+        """Extend data or metadata above the soft limit, if the group has free space; return whether
+        it did."""
         if not self._limits.growth or _trouble(pool):
             return False
         done, free = False, group.free
@@ -68,15 +73,15 @@ class PoolGuard:
         except reports.LVMError as exc:
             LOG.error('Thin pool %s could not be extended: %s', self._pool, exc)
             return False
-        LOG.warning('The %s of thin pool %s were %.1f %% full and got %d MiB more.', part,
+        LOG.warning('The %s of thin pool %s was %.1f %% full and was extended by %d MiB.', part,
                     self._pool, percent, step // 1024 ** 2)
         return True
 
     def judge(self, pool: reports.LogicalVolume) -> None:
-        """Decide what the pool takes; what has changed is logged, once."""
+        """Update `refusal` and `broken`; each change is logged once."""
         fills = (('data', pool.data_percent), ('metadata', pool.metadata_percent))
         trouble = _trouble(pool)
-        full = [_('its %(part)s are %(percent).1f %% full, the limit is %(limit)d %%')
+        full = [_('its %(part)s is %(percent).1f %% full; the limit is %(limit)d %%')
                 % {'part': part, 'percent': percent, 'limit': self._limits.hard}
                 for part, percent in fills if percent >= self._limits.hard]
         if pool.health == 'out_of_data':
@@ -85,10 +90,10 @@ class PoolGuard:
         self.broken = trouble is not None
         self.refusal = trouble[0] if trouble else '; '.join(full)
         if trouble:
-            self._tell(logging.ERROR, f'takes nothing new: {trouble[0]}. What to do: '
+            self._tell(logging.ERROR, f'accepts no new volumes: {trouble[0]}. Action: '
                        + f'{trouble[1]} {_REPAIR}'.format(pool=self._pool), trouble[0])
         elif full:
-            self._tell(logging.ERROR, f'takes nothing new: {self.refusal}. What to do: "vgextend" '
+            self._tell(logging.ERROR, f'accepts no new volumes: {self.refusal}. Action: "vgextend" '
                        f'if the group is full, then "lvextend -L +SIZE {self._pool}" for data, '
                        f'"lvextend --poolmetadatasize +SIZE {self._pool}" for metadata', 'full')
         elif near:
@@ -96,7 +101,7 @@ class PoolGuard:
                        f'is getting full: data {pool.data_percent:.1f} %, metadata '
                        f'{pool.metadata_percent:.1f} %', ' and '.join(near))
         elif self._told:
-            self._tell(logging.INFO, 'has room again', '')
+            self._tell(logging.INFO, 'has enough free space again', '')
 
     def _tell(self, level: int, text: str, state: str) -> None:
         if state != self._told:
@@ -105,5 +110,5 @@ class PoolGuard:
 
 
 def _trouble(pool: reports.LogicalVolume) -> tuple[str, str] | None:
-    """What is broken, and what to do before the repair."""
+    """Return what is damaged, and what to do before the repair."""
     return _NEEDS_CHECK if pool.needs_check else _BROKEN.get(pool.health)

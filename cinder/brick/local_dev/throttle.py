@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How fast the copies of one back end may be together, so that they leave its storage to others."""
+"""Limits the rate of all copies of one back end, so that they leave capacity of the storage to
+other work."""
 import time
 from collections.abc import Callable, Iterator
 
 from cinder import concurrency, ownership
 
 MIB = 1024 ** 2
-# Bytes of a piece where there is no limit: a copy that must stop has some seconds' work left.
+# Bytes of a piece without a limit: a copy that must stop then has some seconds of work left.
 LARGEST = 1024 * MIB
-# Copies run in native threads and in green ones; nobody waits while holding it.
+# Copies run in native and in green threads; no thread waits while it holds the lock.
 _Lock = concurrency.original('threading').Lock
 
 
 class Throttle:
-    """Cuts a copy into pieces and waits after each as long as the limit asks.
+    """Divides a copy into pieces and waits after each one as the limit requires.
 
     :ivar limit: bytes per second; 0 is no limit. It may be changed at any time.
     """
@@ -21,20 +22,20 @@ class Throttle:
     def __init__(self, limit: int = 0) -> None:
         self.limit = limit
         self._guard = _Lock()
-        # When all that was begun so far may be done.
+        # The earliest end of all pieces that were started so far.
         self._ends = 0.0
 
     def pieces(self, size: int,
                sleep: Callable[[float], None] = time.sleep) -> Iterator[tuple[int, int]]:
-        """(first byte, bytes) of each piece of `size` bytes, the next one when it may begin; the
-        last one has taken its time, too, when the iteration ends.
+        """Yield (first byte, bytes) of each piece of `size` bytes when the piece may start. The
+        iteration ends when the last piece has taken its time, too.
 
-        :param sleep: a native thread has to give the original one.
-        :raises OperationLost: what the work rests on is lost; the next piece is not for us
+        :param sleep: function that waits; a native thread must pass the original time.sleep.
+        :raises OperationLost: a lock or the claim was lost; the next piece must not be copied
         """
         start = 0
         while start < size:
-            # About a second's worth: even enough for others, and few processes of dd.
+            # About one second of copying: even for other work, and few processes of dd.
             piece = min(size - start,
                         max(MIB, self.limit // MIB * MIB) if self.limit else LARGEST)
             ownership.confirm()

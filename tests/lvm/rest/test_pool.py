@@ -87,8 +87,8 @@ def test_a_pool_without_room_for_data(client):
             os.pwrite(device, data[:MIB], written * MIB)
     assert written > SECOND_POOL_MIB - 8
     assert service.stored(volume, len(data), SECOND) == digest(data)
-    reports(client, 'out of data space')
-    refused(client, volume, 'out of data space')
+    reports(client, 'no free data space')
+    refused(client, volume, 'no free data space')
     assert service.stored(volume, len(data), SECOND) == digest(data)
     # All that was acknowledged, of the volume that filled it too.
     with opened(other) as device:

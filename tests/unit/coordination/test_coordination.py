@@ -169,7 +169,7 @@ def test_a_useless_lock_service_is_named(url):
 
 @pytest.mark.parametrize(('url', 'words'), [
     ('', 'empty'), ('nonsense', 'no lock service nonsense'), ('pigeon://h', 'no lock service'),
-    ('file://tmp/locks', 'not of the form'), ('file:///proc/no/such', '/proc'),
+    ('file://tmp/locks', 'does not have the form'), ('file:///proc/no/such', '/proc'),
     ('file:///dev/null', 'not a directory'), ('file:///tmp?timeout=soon', 'soon'),
     ('redis://u:s3cret@h:99999', 'Port out of range'), ('etcd3+http://h:soon', 'soon'),
     ('zookeeper://u:s3cret@h', 'kazoo is not installed')])
@@ -184,7 +184,8 @@ def test_a_wrong_url_is_one_line_at_start(url, words):
 
 
 @pytest.mark.parametrize(('url', 'words'), [
-    ('file:///srv/locks', 'has locks of one host'), ('ipc://', 'has locks of one host'),
+    ('file:///srv/locks', 'provides locks for one host only'), ('ipc://',
+                                                                'provides locks for one host only'),
     ('etcd3+http://h:2379', None), ('redis://u:s3cret@h', None)])
 def test_a_cluster_needs_locks_between_hosts(url, words):
     CONF.set_override('backend_url', url, 'coordination')

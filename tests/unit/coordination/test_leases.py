@@ -136,7 +136,7 @@ def test_a_lock_that_could_not_be_released_is_not_kept_for_ever(one, connect, se
     held = take(one)
     service.away = True
     one.release(held)
-    assert 'cannot be released yet' in caplog.text
+    assert 'could not be released; it is retried' in caplog.text
     service.away = False
     one.beat()
     take(connect()).confirm()

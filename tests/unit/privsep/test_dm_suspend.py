@@ -81,7 +81,7 @@ def test_suspending_that_does_not_end_is_given_up_and_resumed_in_the_end(
     program.write_text(f'{program.read_text()}\n[ $1 = resume ] || '
                        f'until [ -e "{ended}" ]; do sleep 0.01; done\n')
     monkeypatch.setattr(dm_suspend, 'TIMEOUT_SECONDS', 0.1)
-    with (pytest.raises(processutils.ProcessExecutionError, match='not resumed yet'),
+    with (pytest.raises(processutils.ProcessExecutionError, match='were not resumed within'),
           dm_suspend.frozen(['vg-a', 'vg-b'])):
         pytest.fail('not still')
     assert told() == BOTH[:1]
@@ -110,7 +110,7 @@ def test_nothing_to_suspend_and_names_that_are_none(dmsetup):
     told = dmsetup()
     with dm_suspend.frozen([]):
         pass
-    with (pytest.raises(processutils.ProcessExecutionError, match='not names'),
+    with (pytest.raises(processutils.ProcessExecutionError, match='invalid names'),
           dm_suspend.frozen(['--all'])):
         pass
     assert told() == []

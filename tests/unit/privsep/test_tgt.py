@@ -47,7 +47,7 @@ def test_the_request(path, error):
 
 
 @pytest.mark.parametrize(('answer', 'words'), [
-    (struct.pack('=II', 15, 8), 'refused account name: error 15'), (b'', 'no answer')])
+    (struct.pack('=II', 15, 8), 'refused account name: error 15'), (b'', 'did not answer')])
 def test_a_refusal_names_the_account_and_not_the_secret(path, answer, words):
     with tgtd(path, answer), pytest.raises(OSError, match=words) as caught:
         tgt.create_account('name', 'secret')

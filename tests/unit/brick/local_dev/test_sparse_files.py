@@ -110,7 +110,7 @@ def test_a_source_that_was_written_to_is_copied_again(source, tmp_path, monkeypa
 
 def test_a_source_that_is_always_written_to_is_no_source(source, tmp_path, monkeypatch):
     writes_meanwhile(monkeypatch, source, 100)
-    with pytest.raises(sparse_files.SourceChanged, match='needs it to be idle'):
+    with pytest.raises(sparse_files.SourceChanged, match='must be idle'):
         sparse_files.copy(str(source), str(tmp_path / 'copy'), 32 * UNIT, 'never')
     assert os.listdir(tmp_path) == ['source']
 

@@ -71,20 +71,20 @@ def test_extending_is_logged_with_how_full_it_was(caplog):
     Pool().heal(data=90.0)
     record, = caplog.records
     assert record.levelno == logging.WARNING
-    assert record.message == ('The data of thin pool vg/vg-pool were 90.0 % full and got 2048 MiB '
-                              'more.')
+    assert record.message == ('The data of thin pool vg/vg-pool was 90.0 % full and was extended '
+                              'by 2048 MiB.')
 
 
 @pytest.mark.parametrize(('fill', 'refusal'), [
     ({'data': 94.9, 'metadata': 94.9}, ''),
-    ({'data': 95.0}, 'its data are 95.0 % full, the limit is 95 %'),
-    ({'metadata': 97.25}, 'its metadata are 97.2 % full, the limit is 95 %'),
-    ({'data': 96.0, 'metadata': 97.0}, 'its data are 96.0 % full, the limit is 95 %; '
-                                       'its metadata are 97.0 % full, the limit is 95 %'),
-    ({'data': 100.0, 'health': 'out_of_data'}, 'it is out of data space'),
-    ({'health': 'metadata_read_only'}, 'its metadata are read-only'),
+    ({'data': 95.0}, 'its data is 95.0 % full; the limit is 95 %'),
+    ({'metadata': 97.25}, 'its metadata is 97.2 % full; the limit is 95 %'),
+    ({'data': 96.0, 'metadata': 97.0}, 'its data is 96.0 % full; the limit is 95 %; '
+                                       'its metadata is 97.0 % full; the limit is 95 %'),
+    ({'data': 100.0, 'health': 'out_of_data'}, 'it has no free data space'),
+    ({'health': 'metadata_read_only'}, 'its metadata is read-only'),
     ({'health': 'failed'}, 'it has failed'),
-    ({'needs_check': True}, 'its metadata need a check'),
+    ({'needs_check': True}, 'its metadata must be checked'),
 ])
 def test_what_is_refused_and_why(fill, refusal):
     guard = Pool().guard
@@ -98,9 +98,9 @@ def test_what_is_refused_and_why(fill, refusal):
     ({'data': 81.0}, logging.WARNING, ['getting full', 'data 81.0 %, metadata 10.0 %']),
     ({'data': 96.0}, logging.ERROR, ['vgextend', 'lvextend -L +SIZE vg/vg-pool']),
     ({'health': 'metadata_read_only'}, logging.ERROR,
-     ['metadata are read-only', 'lvextend --poolmetadatasize +1g vg/vg-pool', 'thin_check',
+     ['metadata is read-only', 'lvextend --poolmetadatasize +1g vg/vg-pool', 'thin_check',
       'lvconvert --repair vg/vg-pool']),
-    ({'needs_check': True}, logging.ERROR, ['need a check', 'lvchange -an vg/vg-pool']),
+    ({'needs_check': True}, logging.ERROR, ['must be checked', 'lvchange -an vg/vg-pool']),
     ({'health': 'failed'}, logging.ERROR, ['has failed', 'kernel log']),
 ])
 def test_each_change_is_told_once_with_what_helps(caplog, fill, level, words):
@@ -115,7 +115,7 @@ def test_each_change_is_told_once_with_what_helps(caplog, fill, level, words):
     for _period in range(2):
         guard.judge(row())
     assert [record.message for record in caplog.records] == [
-        'Thin pool vg/vg-pool has room again.']
+        'Thin pool vg/vg-pool has enough free space again.']
 
 
 def test_only_what_is_broken_takes_the_back_end_down():

@@ -169,7 +169,7 @@ class TestPoolGuard:
         storage.group.pool_data_percent = 96.5
         state, pool = self.report(storage)
         assert (state, pool['free_capacity_gb'], pool['data_percent']) == ('up', 0, 96.5)
-        assert pool['pool_refusal'] == 'its data are 96.5 % full, the limit is 95 %'
+        assert pool['pool_refusal'] == 'its data is 96.5 % full; the limit is 95 %'
         with pytest.raises(exception.InsufficientFreeSpace, match=r'96\.5 % full') as caught:
             create(storage, volume, snapshot)
         assert '96.5 %' in operations.tenant_reason(caught.value)
@@ -205,7 +205,7 @@ class TestPoolGuard:
         storage.group.pool_needs_check = True
         state, pool = self.report(storage)
         assert (state, pool['backend_state'], pool['free_capacity_gb']) == ('down', 'down', 0)
-        with pytest.raises(exception.InsufficientFreeSpace, match='need a check'):
+        with pytest.raises(exception.InsufficientFreeSpace, match='must be checked'):
             storage.volume()
 
     def test_limits_that_contradict_each_other_are_refused(self):
@@ -258,8 +258,8 @@ class TestGroups:
 
     @pytest.mark.parametrize('step', ['suspend', 'resume'])
     def test_what_cannot_be_held_still_is_undone(self, storage, members, step):
-        storage.group.fail(step, stderr='they were to be still for too long')
-        with pytest.raises(exception.VolumeBackendAPIException, match='still for too long'):
+        storage.group.fail(step, stderr='they were suspended for too long')
+        with pytest.raises(exception.VolumeBackendAPIException, match='suspended for too long'):
             self.act(storage, members)
         assert storage.names() == sorted(member.name for member in members)
         assert not any(v.suspended for v in storage.group.volumes.values())
