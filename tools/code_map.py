@@ -30,9 +30,9 @@ This page is made from the imports of the code when the documentation is built.
 
 Each row is a layer, and a layer imports only what is below it: ``setup.cfg`` has the order, and
 ``tox -e lint`` checks it. The width of a box grows with its lines of Python. An arrow is an import.
-Where another path of arrows leads to the same package, the import has no arrow of its own; the
-tables have all imports. Classes that an option names (managers, drivers, targets, filters) are
-imported by that name, without an arrow.
+Where another path of arrows leads to the same package, the import has no arrow of its own, nor have
+imports of small modules far below; the tables have all imports. Classes that an option names
+(managers, drivers, targets, filters) are imported by that name, without an arrow.
 
 :doc:`flows` shows which functions a request passes.
 """
@@ -45,6 +45,10 @@ SECTION = """\
    :alt: Layers and imports of {root}
 
 {table}"""
+
+
+# Rows that an arrow to a module of one file may cross.
+LONGEST = 3
 
 
 class Package(NamedTuple):
@@ -90,6 +94,12 @@ class Map(NamedTuple):
                 for other in sorted(self.packages[name].imports)
                 if not any(other in below[third] for third in self.packages[name].imports)]
 
+    def short_arrows(self) -> list[tuple[str, str]]:
+        """Those that are drawn: no long ones to modules of one file, which any package imports."""
+        rows = {name: number for number, layer in enumerate(self.layers) for name in layer}
+        return [(upper, lower) for upper, lower in self.arrows()
+                if self.packages[lower].files > 1 or rows[lower] - rows[upper] <= LONGEST]
+
 
 # ------------------------------------------------------------------------------ what is in the tree
 def maps() -> list[Map]:
@@ -130,7 +140,7 @@ def _file(module: str) -> pathlib.Path:
 
 
 # -------------------------------------------------------------------------------------- the picture
-WIDTH, ROW, BOX = 960, 74, 36
+WIDTH, ROW, BOX, SHIFT = 960, 74, 36, 60
 STYLE = """\
 text { font: 13px sans-serif; text-anchor: middle; fill: #1d2733 }
 .lines { font-size: 10px; fill: #5b6775 }
@@ -160,7 +170,7 @@ def svg(drawn: Map) -> str:
              '</defs>']
     parts += [f'<rect class="layer" x="0" y="{number * ROW + 6}" width="{WIDTH}" '
               f'height="{BOX + 12}"/>' for number in range(len(drawn.layers))]
-    parts += [_arrow(boxes[upper], boxes[lower]) for upper, lower in drawn.arrows()]
+    parts += [_arrow(boxes[upper], boxes[lower]) for upper, lower in drawn.short_arrows()]
     parts += [_box(drawn.packages[name], box) for name, box in boxes.items()]
     return '\n'.join([*parts, '</svg>', ''])
 
@@ -170,12 +180,13 @@ def _boxes(drawn: Map) -> dict[str, Box]:
     boxes: dict[str, Box] = {}
     for number, layer in enumerate(drawn.layers):
         def wish(name: str) -> tuple[float, str]:
-            above = [boxes[upper].middle for upper, lower in drawn.arrows() if lower == name]
+            above = [boxes[upper].middle for upper, lower in drawn.short_arrows() if lower == name]
             return (sum(above) / len(above) if above else WIDTH, name)
 
         widths = {name: _width(drawn.packages[name]) for name in sorted(layer, key=wish)}
         space = (WIDTH - sum(widths.values())) / (len(widths) + 1)
-        left = space
+        # Single boxes are not in line, else an arrow would hide behind the next one.
+        left = space if len(layer) > 1 else space + (SHIFT if number % 2 else -SHIFT)
         for name, width in widths.items():
             boxes[name] = Box(left + width / 2, number * ROW + 12, width)
             left += width + space

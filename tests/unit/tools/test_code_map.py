@@ -45,7 +45,7 @@ def test_arrows_lead_down_and_to_all_that_is_imported(drawn):
     arrows = drawn.arrows()
     assert all(rows[upper] < rows[lower] for upper, lower in arrows)
     picture = ET.fromstring(code_map.svg(drawn))
-    assert len(picture.findall(f'{SVG}path')) == len(arrows)
+    assert len(picture.findall(f'{SVG}path')) == len(drawn.short_arrows())
 
     def reached(name):
         lower = {end for start, end in arrows if start == name}
@@ -58,6 +58,11 @@ def test_arrows_lead_down_and_to_all_that_is_imported(drawn):
 def test_an_arrow_that_follows_from_others_is_left_out():
     assert 'cinder.exception' in whole.packages['cinder.api'].imports
     assert ('cinder.api', 'cinder.exception') not in whole.arrows()
+
+
+def test_a_long_arrow_to_a_module_of_one_file_is_in_the_table_only():
+    left_out = set(whole.arrows()) - set(whole.short_arrows())
+    assert left_out and {whole.packages[lower].files for _upper, lower in left_out} == {1}
 
 
 def test_the_same_tree_gives_the_same_files(tmp_path):
