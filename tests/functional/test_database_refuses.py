@@ -107,7 +107,7 @@ def test_a_database_that_refuses(daemon, request, engine):
     assert guest.daemon.running
     text = guest.daemon.text()
     assert 'Traceback' not in text
-    reasons = re.findall(r'The database refuses requests.*', text)
+    reasons = re.findall(r'The database is unavailable; requests.*', text)
     assert len(reasons) == len(set(reasons)) and reasons, text
 
 

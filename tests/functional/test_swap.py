@@ -154,7 +154,7 @@ def test_a_retype_moves_it_too(suite, client, nova, volume):
 
 
 @pytest.mark.parametrize(('mode', 'words'), [
-    ('refuse', 'refuses to copy'), ('fail', 'could not copy'), ('silent', 'does not answer')])
+    ('refuse', 'refused to copy'), ('fail', 'could not copy'), ('silent', 'does not answer')])
 def test_it_stays_when_the_compute_service_does_not_copy_it(suite, client, nova, volume, mode,
                                                             words):
     nova.behaves(mode)
