@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads one option before a program is set up: what it decides comes before all other imports."""
+"""Reads an option before the other modules of a program are imported, because it affects them."""
 import argparse
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +10,10 @@ from cinder import conf
 
 
 def read(option: cfg.Opt, argv: Sequence[str]) -> Any:
-    """The value of an option of [DEFAULT] in the files that a command line names, or in the
-    environment. The default where that cannot be told: the program refuses what is wrong itself.
+    """Return the value of an option of [DEFAULT] in the files that a command line names, or in the
+    environment; the default if it cannot be determined. The program reports errors later.
 
-    :param argv: program name, then its arguments
+    :param argv: program name and its arguments
     """
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     for name in ('--config-file', '--config-dir'):

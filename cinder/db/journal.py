@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of the operations journal as a whole: what may be claimed, what is not finished, what is
-old. The life of one operation is in operations.py."""
+"""The SQL of the whole operations journal: claimable, unfinished and old operations. operations.py
+has the SQL of one operation."""
 from collections.abc import Collection
 
 import sqlalchemy as sa
@@ -16,13 +16,13 @@ _UNFINISHED = _T.c.state.in_(('queued', 'running'))
 def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = None,
             cluster: str | None = None, grace: int = 0, dead: Collection[str] = (),
             limit: int = 1000, **resource: str | None) -> list[objects.Operation]:
-    """Operations addressed to a service that nobody holds: the oldest of each project, then the
-    next of each, so that a limit cuts off what those with the most of them wait for longest.
+    """Return unclaimed operations for a service: the oldest of each project, then the next of each,
+    so that a limit delays the projects with the most operations.
 
-    :param grace: seconds that a queued one is left alone, as its message may be on the way; one
-        that was given back has none.
-    :param dead: hosts whose former processes hold nothing any more.
-    :param resource: resource_type and resource_id that it must have, where they are not None.
+    :param grace: seconds for which a queued operation is ignored, because its message may be on the
+        way; does not apply to a released one.
+    :param dead: hosts whose former processes are dead.
+    :param resource: required resource_type and resource_id; None: any.
     """
     where = [_T.c.stage == stage, _UNFINISHED, operations.claimable(owner, dead),
              *(_T.c[name] == value for name, value in resource.items() if value is not None)]
@@ -41,7 +41,7 @@ def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = 
 
 
 def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Operation]:
-    """The queued and running operations of one resource."""
+    """Return the queued and running operations of one resource."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(operations.SELECT.where(
             _T.c.resource_id == resource_id, _UNFINISHED)).mappings().all()
@@ -49,11 +49,11 @@ def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Opera
 
 
 def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
-    """What is accepted and not ended, oldest first, for an operator to read.
+    """Return the operations that are not finished, oldest first, for an operator.
 
-    :param wanted: column -> value that it must have, where that is not None; `host` finds what any
-        host of a cluster of that name may run, too
-    :returns: the columns, `age` in seconds and `set_aside`: whether it waits for somebody else
+    :param wanted: column -> required value; None: any. `host` also finds operations of a cluster of
+        that name.
+    :returns: the columns, `age` in seconds and `set_aside`: whether the operation waits
     """
     where = [_UNFINISHED]
     for name, value in wanted.items():
@@ -69,13 +69,13 @@ def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
 
 
 def resources_under_way(ctxt: RequestContext) -> set[str]:
-    """The ids of everything that an unfinished operation is about."""
+    """Return the resource ids of all unfinished operations."""
     with session.reader(ctxt) as conn:
         return set(conn.execute(sa.select(_T.c.resource_id).where(_UNFINISHED)).scalars())
 
 
 def purge_finished(ctxt: RequestContext, seconds: int, limit: int = 1000) -> int:
-    """Remove ended operations older than `seconds`; returns how many."""
+    """Delete finished operations older than `seconds`; return their number."""
     with session.writer(ctxt) as conn:
         ids = conn.execute(sa.select(_T.c.id).where(
             _T.c.finished_at < session.in_seconds(-seconds)).limit(limit)).scalars().all()

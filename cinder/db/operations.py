@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of one operation of the journal: record, claim, renew, requeue, finish.
 
-All moments are the database's. Each write after a claim carries the fence in its WHERE, so that
-a worker which lost its claim cannot overwrite its successor.
+All times are those of the database. Each write after a claim has the fence in its WHERE, so that a
+worker that lost its claim cannot overwrite the changes of its successor.
 """
 import functools
 import json
@@ -19,20 +19,20 @@ _T = models.Operation.__table__
 _COLUMNS = tuple(_T.c)
 SELECT = sa.select(*_COLUMNS)
 _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utcnow())
-# Argument of one that waits for somebody else: what for, and since when.
+# Argument of an operation that waits: what for, and since when.
 WAITING = 'waiting'
 
 
 def create(ctxt: RequestContext, verb: str, resource: objects.CinderObject, *,
            stage: str = 'execute', host: str | None = None, cluster: str | None = None,
            arguments: dict | None = None) -> objects.Operation:
-    """Record an accepted change; call it in the transaction that changes the resource.
+    """Record an accepted change; must be called in the transaction that changes the resource.
 
     :param verb: '<resource>.<verb>', such as 'volume.extend'.
-    :param stage: 'schedule' while no host is chosen, else 'execute'.
+    :param stage: 'schedule' while no host is selected, otherwise 'execute'.
     :param host: back end 'host@backend' that must do the work.
-    :param cluster: cluster of that back end; then any of its hosts may do it.
-    :param arguments: JSON-able values, enough to run the operation again from nothing.
+    :param cluster: cluster of that back end; any of its hosts may do the work.
+    :param arguments: JSON values, sufficient to run the operation again.
     """
     values = {
         'id': str(uuid.uuid4()), 'verb': verb, 'resource_type': verb.partition('.')[0],
@@ -46,9 +46,10 @@ def create(ctxt: RequestContext, verb: str, resource: objects.CinderObject, *,
 
 
 def claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
-    """Nobody holds it: queued, and no more set aside, or the lease lapsed, or the holder is dead.
+    """Return the condition: the operation is queued and not set aside, or its lease has expired, or
+    its owner is dead.
 
-    The lease of a queued operation is the time before which nobody takes it.
+    The lease of a queued operation is the time before which it must not be claimed.
     """
     return _unheld(owner if dead else '', tuple(sorted(dead)))
 
@@ -65,11 +66,11 @@ def _unheld(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:
 
 def claim(ctxt: RequestContext, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str] = ()) -> None:
-    """Make `owner` the one who runs the operation, for `lease` seconds.
+    """Claim the operation for `owner`, for `lease` seconds.
 
-    :param owner: no other thread of his claims the same operation at the same time.
-    :param dead: hosts whose former processes hold nothing any more.
-    :raises OperationLost: somebody else has it, or had it since the message was sent.
+    :param owner: id of the worker; its threads do not claim the same operation at the same time.
+    :param dead: hosts whose former processes are dead.
+    :raises OperationLost: another worker has claimed it since it was loaded.
     """
     if not _take(ctxt, operation, owner, lease, dead):
         raise exception.OperationLost(operation_id=operation.id)
@@ -81,7 +82,7 @@ def claim(ctxt: RequestContext, operation: objects.Operation, owner: str, lease:
 
 def _taken(ctxt: RequestContext, operation: objects.Operation, owner: str,
            *_args: object) -> bool | None:
-    """True when the next claim after those that the operation knows of is the owner's."""
+    """Return whether the next claim after the known ones is that of the owner."""
     row = get(ctxt, operation.id)
     return (row.state, row.owner, row.fence) == ('running', owner, operation.fence + 1) or None
 
@@ -97,7 +98,7 @@ def _take(ctxt: RequestContext, operation: objects.Operation, owner: str, lease:
 
 @functools.lru_cache(8)
 def _begin(lease: int) -> sa.Update:
-    """UPDATE that lets the owner :by run an operation for a lease of so many seconds."""
+    """Return the UPDATE with which the owner :by runs an operation, with a lease in seconds."""
     return _T.update().values(
         state='running', owner=sa.bindparam('by'), fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
         lease_until=session.in_seconds(lease), updated_at=session.utcnow())
@@ -108,7 +109,7 @@ def from_row(row) -> objects.Operation:
 
 
 def get(ctxt: RequestContext, operation_id: str) -> objects.Operation:
-    """:raises OperationNotFound: no such row."""
+    """Return an operation; :raises OperationNotFound: it does not exist."""
     with session.reader(ctxt) as conn:
         row = conn.execute(SELECT.where(_T.c.id == operation_id)).mappings().first()
     if row is None:
@@ -118,7 +119,7 @@ def get(ctxt: RequestContext, operation_id: str) -> objects.Operation:
 
 @session.retry_on_deadlock
 def renew(ctxt: RequestContext, owner: str, lease: int, ids: Collection[str]) -> int:
-    """Prolong the lease of those that `owner` still runs; returns their number."""
+    """Renew the leases of the operations that `owner` still runs; return their number."""
     with session.writer(ctxt) as conn:
         return conn.execute(_T.update().where(
             _T.c.id.in_(ids), _T.c.owner == owner, _T.c.state == 'running').values(
@@ -138,7 +139,7 @@ def update_claimed(ctxt: RequestContext, operation: objects.Operation, **values)
 
 
 def confirm(ctxt: RequestContext, operation: objects.Operation) -> None:
-    """Go on in the caller's transaction only as the holder of the operation.
+    """Ensure, in the open transaction, that the worker still owns the operation.
 
     :raises OperationLost: the claim was lost.
     """
@@ -146,7 +147,7 @@ def confirm(ctxt: RequestContext, operation: objects.Operation) -> None:
 
 
 def progress(ctxt: RequestContext, operation: objects.Operation, done: int, total: int) -> None:
-    """Tell how many bytes of how many are done.
+    """Store the progress in bytes.
 
     :raises OperationLost: the claim was lost; the worker must stop.
     """
@@ -154,7 +155,7 @@ def progress(ctxt: RequestContext, operation: objects.Operation, done: int, tota
 
 
 def add_arguments(ctxt: RequestContext, operation: objects.Operation, **arguments: object) -> None:
-    """Add arguments, for whoever runs the operation next.
+    """Add arguments, for the next worker of the operation.
 
     :raises OperationLost: the claim was lost.
     """
@@ -164,10 +165,10 @@ def add_arguments(ctxt: RequestContext, operation: objects.Operation, **argument
 
 
 def force_claim(ctxt: RequestContext, operation: objects.Operation) -> None:
-    """Claim the operation although another worker may hold it, or may have claimed it since it was
-    loaded; call it in the transaction that ends it, because what it waited for has happened.
+    """Claim the operation although another worker may own it. Must be called in the transaction
+    that finishes it, because the event that it waited for has happened.
 
-    :raises OperationLost: it has ended.
+    :raises OperationLost: it is finished.
     """
     owner = f'claimed by force|{ctxt.request_id}'
     with session.writer(ctxt) as conn:
@@ -184,7 +185,7 @@ def force_claim(ctxt: RequestContext, operation: objects.Operation) -> None:
 def requeue(ctxt: RequestContext, operation: objects.Operation, *, stage: str,
             host: str | None = None, cluster: str | None = None,
             arguments: dict | None = None) -> None:
-    """Queue the operation again, for the host that was chosen or for the scheduler.
+    """Queue the operation again, for the selected host or for the scheduler.
 
     :raises OperationLost: the claim was lost.
     """
@@ -200,18 +201,18 @@ def requeue(ctxt: RequestContext, operation: objects.Operation, *, stage: str,
 
 
 def release(ctxt: RequestContext, operation: objects.Operation) -> None:
-    """Give the operation back, to be tried again; its attempts stay counted.
+    """Release the operation for another attempt; its number of attempts is kept.
 
-    :raises OperationLost: the claim was lost, or it is done.
+    :raises OperationLost: the claim was lost, or the operation is finished.
     """
     update_claimed(ctxt, operation, state='queued', owner=None, lease_until=None)
     operation.state, operation.owner = 'queued', None
 
 
 def finish(ctxt: RequestContext, operation: objects.Operation, error: str | None = None) -> None:
-    """End the operation; call it in the transaction that gives the resource its last status.
+    """Finish the operation; must be called in the transaction that sets the final status.
 
-    :param error: why it failed, in words that a tenant may read.
+    :param error: why it failed, in a text for the tenant.
     :raises OperationLost: the claim was lost.
     """
     update_claimed(ctxt, operation, state='failed' if error else 'done', error=error, owner=None,
@@ -220,17 +221,17 @@ def finish(ctxt: RequestContext, operation: objects.Operation, error: str | None
 
 
 def cancel_queued(ctxt: RequestContext, resource_id: str, reason: str) -> list[objects.Operation]:
-    """End what waits for a resource that another request took over (a forced delete); but what has
-    something elsewhere, a move that a back end has begun and an image that waits for its data,
-    finds that out and removes it.
+    """Finish the operations that wait for a resource which a forced request changes. Operations
+    that have data elsewhere, a migration that a back end has started and an image that waits for
+    its data, notice the change and clean up themselves.
 
-    :returns: what was ended.
+    :returns: the finished operations.
     """
     begun = sa.or_(_T.c.verb == 'volume.upload', sa.and_(
         _T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute'))
     here = [_T.c.resource_id == resource_id, _T.c.state == 'queued', ~begun]
     with session.writer(ctxt) as conn:
-        # Mostly nothing waits, and one statement finds that out.
+        # Usually there are none, which one statement finds out.
         rows = conn.execute(SELECT.where(*here).with_for_update()).mappings().all()
         if rows:
             conn.execute(_T.update().where(_T.c.id.in_([row['id'] for row in rows])).values(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Remove for good what was deleted long ago, in small transactions, children before parents."""
+"""Deletes rows that were marked as deleted long ago, in small transactions, children first."""
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
@@ -9,15 +9,15 @@ _DAY = 86400
 
 
 def _soft_deleted() -> list[sa.Table]:
-    """Tables with a `deleted` mark, children first."""
+    """Return the tables with soft deletion, children first."""
     return [table for table in reversed(models.metadata.sorted_tables) if 'deleted' in table.c]
 
 
 def _unreferenced(table: sa.Table) -> list[filters.Condition]:
-    """No row of another table still refers to the row; those that follow by themselves may."""
+    """Return conditions: no row of another table, except dependent rows, refers to the row."""
     conditions = []
     for child in models.metadata.tables.values():
-        # The alias tells the row apart where a table refers to itself.
+        # The alias distinguishes the row if a table refers to itself.
         other = child.alias('child')
         conditions += [
             ~sa.exists().where(other.c[key.parent.name] == table.c[key.column.name])
@@ -27,10 +27,10 @@ def _unreferenced(table: sa.Table) -> list[filters.Condition]:
 
 
 def purge_deleted(ctxt: RequestContext, age_days: int, batch: int = 500) -> int:
-    """Remove rows that were deleted at least `age_days` days ago, and operations ended as long.
+    """Delete rows that were marked as deleted `age_days` days ago, and operations as old.
 
-    :param batch: most rows of one transaction, so that nobody waits long for their locks.
-    :returns: how many rows were removed, without those that follow them.
+    :param batch: maximum number of rows in a transaction, so that their locks are held briefly.
+    :returns: number of deleted rows, without dependent rows.
     """
     removed = 0
     for table in _soft_deleted():

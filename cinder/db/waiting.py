@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SQL of operations that wait for somebody else: they are set aside for a time, and note in
-their arguments what they wait for and since when."""
+"""The SQL of operations that wait for another service: they are set aside for some time, and their
+arguments have the reason and the start of the wait."""
 import datetime
 import json
 
@@ -14,7 +14,7 @@ _T = models.Operation.__table__
 
 
 def is_older(ctxt: RequestContext, operation_id: str, seconds: int) -> bool:
-    """Whether the operation was asked for more than so many seconds ago."""
+    """Return whether the operation was created more than this number of seconds ago."""
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(_T.c.id).where(
             _T.c.id == operation_id,
@@ -22,8 +22,8 @@ def is_older(ctxt: RequestContext, operation_id: str, seconds: int) -> bool:
 
 
 def waited(ctxt: RequestContext, operation: objects.Operation, reason: str) -> float:
-    """For how many seconds the operation has waited for this by now; 0 where it waits for nothing,
-    or for something else."""
+    """Return for how many seconds the operation has waited for this reason; 0 if it does not wait,
+    or waits for another one."""
     waiting = operation.arguments.get(operations.WAITING) or {}
     if waiting.get('for') != reason:
         return 0.0
@@ -38,12 +38,12 @@ def _now(ctxt: RequestContext) -> datetime.datetime:
 
 def set_aside(ctxt: RequestContext, operation: objects.Operation, seconds: float,
               reason: str) -> bool:
-    """Give the operation back, as it waits for somebody else; this was no attempt.
+    """Release the operation because it has to wait; this does not count as an attempt.
 
-    :param seconds: before which nobody takes it again.
+    :param seconds: time before which it is not claimed again.
     :param reason: what it waits for.
-    :returns: whether it waits for this from now on only.
-    :raises OperationLost: the claim was lost, or it is done.
+    :returns: whether it has just begun to wait for this reason.
+    :raises OperationLost: the claim was lost, or the operation is finished.
     """
     before, arguments = operation.arguments or {}, operation.arguments or {}
     if (before.get(operations.WAITING) or {}).get('for') != reason:

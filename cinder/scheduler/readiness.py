@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether the scheduler knows the state of the back ends and can place volumes. It asks them for
-reports when it starts, and again when messages had not reached it."""
+"""Tracks whether the scheduler knows the state of the back ends and can place volumes. It requests
+reports when it starts, and again after messages did not reach it."""
 import threading
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ class Readiness:
                          daemon=True).start()
 
     def stop(self) -> None:
-        """Wait for no reports any more."""
+        """Stop waiting for reports."""
         self._stopping.set()
 
     def _settle_later(self) -> None:
