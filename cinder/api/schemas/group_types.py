@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bodies of group types and of their specs."""
 from cinder.api.schemas import base as s
-
-_DESCRIPTION = s.nullable(s.text(0, 255, check='printable'))
+from cinder.api.schemas import types
 
 CREATE = s.wrap('group_type', s.obj(
-    ['name'], name=s.NAME, description=_DESCRIPTION, is_public=s.BOOLISH,
+    ['name'], name=s.NAME, description=types.DESCRIPTION, is_public=s.BOOLISH,
     group_specs=s.nullable(s.METADATA)))
-UPDATE = s.wrap('group_type', s.obj(
-    name=s.nullable(s.text(0, 255)), description=_DESCRIPTION, is_public=s.BOOLISH))
+UPDATE = types.update('group_type', 0)
 
 _SPEC = r'^[a-zA-Z0-9-_:./]{1,255}\Z'
 _VALUE = s.nullable(s.text(0, 255))
