@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -128,9 +129,16 @@ def install_guru_meditation() -> None:
             _Package(), name, CONF.oslo_reports.log_dir, frame))
 
 
+def _thread_names() -> str:
+    """Return the names of the threads; in the report of the library they have only ids."""
+    return '\n'.join(f'Thread #{thread.ident}: {thread.name}'
+                     for thread in sorted(threading.enumerate(), key=lambda each: each.name))
+
+
 @functools.cache
 def _report() -> Any:
     # The modules for a report take 3 MB in each process, and a report is rarely written.
     from oslo_reports import guru_meditation_report as gmr
     gmr.TextGuruMeditation.register_section('Operations', operations.report)
+    gmr.TextGuruMeditation.register_section('Names of threads', _thread_names)
     return gmr.TextGuruMeditation

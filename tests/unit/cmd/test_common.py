@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Steps that the daemons share: one line for a wrong configuration, warnings, privileges."""
+import concurrent.futures
 import re
 import signal
 import sys
@@ -86,10 +87,15 @@ def test_a_report_is_in_a_file_named_after_the_program(monkeypatch, tmp_path):
     before = signal.getsignal(signal.SIGUSR2)
     try:
         common.install_guru_meditation()
-        signal.raise_signal(signal.SIGUSR2)
+        with concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix='execute x') as pool:
+            pool.submit(int).result()
+            signal.raise_signal(signal.SIGUSR2)
     finally:
         signal.signal(signal.SIGUSR2, before)
         CONF.clear_override('log_dir', 'oslo_reports')
     (report,) = tmp_path.iterdir()
     assert report.name.startswith('cinder-scheduler_')
     assert 'osapi_volume_workers' in report.read_text()
+    # The library names the threads by their numbers only.
+    number = re.search(r'Thread #(\d+): execute x_0', report.read_text())[1]
+    assert re.search(rf'Thread #{number}\s+-', report.read_text())
