@@ -217,15 +217,18 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
             _keep_facts(ctxt, operation, resource, values)
 
 
-def cancel_queued(ctxt: context.RequestContext, resource: Resource, reason: str) -> None:
+def cancel_queued(ctxt: context.RequestContext, resource: Resource,
+                  reason: str) -> list[objects.Operation]:
     """Cancel the queued operations of a resource that a forced deletion takes over together with
     its members. Other resources that are part of them are set in error. Must be called within a
-    transaction."""
-    for operation in operations_db.cancel_queued(ctxt, resource.id, reason):
+    transaction. Returns the cancelled operations."""
+    cancelled = operations_db.cancel_queued(ctxt, resource.id, reason)
+    for operation in cancelled:
         for kind, each in _fail_named(ctxt, operation):
             create_message(ctxt, kind, each, operation.verb, reason,
                            request_id=operation.request_id)
         _write(ctxt, operation, resource, dict(transition_of(operation).failed))
+    return cancelled
 
 
 def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,

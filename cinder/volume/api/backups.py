@@ -201,7 +201,10 @@ def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> N
     """Set the status that an administrator requests, and cancel queued operations."""
     with session.writer(ctxt):
         backups_db.overwrite(ctxt, backup.id, {'status': status})
-        operations.cancel_queued(ctxt, backup, 'The status of the backup was reset.')
+        reason = 'The status of the backup was reset.'
+        for operation in operations.cancel_queued(ctxt, backup, reason):
+            operations.create_message(ctxt, 'backup', backup, operation.verb, reason,
+                                      request_id=operation.request_id)
 
 
 # ---------------------------------------------------------------------------------- records

@@ -340,6 +340,9 @@ def test_reset_calls_off_what_waits(ctxt, bus, service, volume, make):
     # Nobody knows what is on the volume.
     assert status(ctxt, volume) == 'error'
     assert journal.unfinished_for(ctxt, backup.id) == []
+    # Who asked for the restore is told of both.
+    assert {row['resource_uuid'] for row in messages_db.list_rows(ctxt).rows} == {
+        backup.id, volume.id}
 
 
 def test_reset_survives_the_loss_of_the_volume(ctxt, bus, service, volume):
