@@ -20,7 +20,10 @@ MOVING = frozenset((
     'maintenance', 'error_managing_deleting'))
 # Whose bytes may be missing or half written.
 UNSURE = frozenset(('error', 'error_managing', 'error_deleting'))
-TABLES = ('volumes', 'snapshots', 'groups', 'group_snapshots', 'volume_attachment', 'transfers')
+TABLES = ('volumes', 'snapshots', 'groups', 'group_snapshots', 'volume_attachment', 'transfers',
+          'backups')
+# Those with a status, and messages about it.
+STATED = ('volumes', 'snapshots', 'groups', 'group_snapshots', 'backups')
 Row = dict[str, Any]
 
 
@@ -55,13 +58,14 @@ class Judge:
         yield from self._attachments()
         yield from self._storage()
         yield from self._exports()
+        yield from self._keys()
         yield from self._site.left()
         for difference in quota_recount.differences(ADMIN):
             yield f'quota: {difference}'
 
     # ----------------------------------------------------------------------------------- rows
     def _moving(self) -> Iterator[str]:
-        for table in ('volumes', 'snapshots', 'groups', 'group_snapshots'):
+        for table in STATED:
             for row in self._tables[table]:
                 if row['status'] in MOVING:
                     yield f'{table} {row["id"]} is still {row["status"]}'
@@ -78,7 +82,7 @@ class Judge:
     def _silent(self) -> Iterator[str]:
         explained = {row['resource_uuid'] for row in self.rows('messages')}
         reset = bool(self._requests & RESETS)
-        for table in ('volumes', 'snapshots', 'groups', 'group_snapshots'):
+        for table in STATED:
             for row in self._tables[table]:
                 if 'error' in row['status'] and row['id'] not in explained and not reset:
                     yield f'{table} {row["id"]} is {row["status"]} without a message'
@@ -202,7 +206,9 @@ class Judge:
                 return everything if data is None else {data}
         return {b'', self._image}
 
-    def _exports(self, last: bool = False) -> Iterator[str]:
+    def _exports(self, held: set[str] | None = None) -> Iterator[str]:
+        """:param held: at the end: volumes that somebody had, and has let go."""
+        last = held is not None
         connected = {row['volume_id'] for row in self._tables['volume_attachment']
                      if row['connector']}
         names = {f'volume-{row["name_id"] or row["id"]}': row for row in self._tables['volumes']}
@@ -214,9 +220,9 @@ class Judge:
                 row = names.get(name)
                 if row is None:
                     yield f'{name} is exported on {backend}, and has no row'
-                elif row['id'] not in connected and (
-                        last or not (self._failed or self._requests & LEGACY)) and not (
-                            self._failed and row['status'] == 'error_deleting'):
+                elif row['id'] not in connected and not (
+                        self._failed and row['id'] not in held if last
+                        else self._failed or self._requests & LEGACY):
                     yield f'{name} ({row["status"]}) is exported without an attachment'
         for name, row in names.items():
             if row['id'] in connected and name not in everywhere:
@@ -225,27 +231,38 @@ class Judge:
             if known != (name in everywhere):
                 yield f'{name}: its row says that it is {"" if known else "not "}exported'
 
+    def _keys(self) -> Iterator[str]:
+        """The key of a volume goes when its deletion is accepted, whatever becomes of that."""
+        kept = self._site.keys.kept
+        wanted = {row['encryption_key_id']: row for name in ('volumes', 'backups')
+                  for row in self._tables[name] if row['encryption_key_id']}
+        yield from (f'key {ident} is left' for ident in kept if ident not in wanted)
+        if not any('delete' in request for request in self._requests):
+            yield from (f'the key of {row["id"]} ({row["status"]}) is lost'
+                        for ident, row in wanted.items() if ident not in kept)
+
     # ----------------------------------------------------------------------------- the last word
     def clear(self) -> Iterator[str]:
         """Let clients end what they began, and delete everything, as they may."""
         held = {row['volume_id'] for row in self.rows('volume_attachment')}
         yield from self._let_go()
         self._tables = {name: self.rows(name) for name in TABLES}
-        # What the storage did not take back when the last attachment went stays for a while.
-        if held or not self._failed:
-            yield from self._exports(last=True)
+        # What the storage did not take back when it was told to stays for a while.
+        yield from self._exports(held)
         for row in self._tables['volumes']:
             if not (row['status'] == 'available' or 'error' in row['status']):
                 yield f'volume {row["id"]} is {row["status"]} when everybody has let it go'
         for table, delete in (('group_snapshots', self._delete_group_snapshot),
                               ('snapshots', self._delete_snapshot),
-                              ('groups', self._delete_group), ('volumes', self._delete_volume)):
+                              ('groups', self._delete_group), ('backups', self._delete_backup),
+                              ('volumes', self._delete_volume)):
             for row in self.rows(table):
                 yield from delete(row)
             self._site.drain()
         for table in TABLES:
             for row in self.rows(table):
                 yield f'left of {table}: {row["id"]} ({row.get("status")})'
+        yield from (f'left: key {ident}' for ident in self._site.keys.kept)
         for backend, name in self._site.files():
             if not self._was_let_go(name):
                 yield f'left on {backend}: {name}'
@@ -286,6 +303,12 @@ class Judge:
         else:
             yield from self._ask('POST', f'/snapshots/{row["id"]}/action',
                                  {'os-force_delete': {}})
+
+    def _delete_backup(self, row: Row) -> Iterator[str]:
+        if row['status'] in ('available', 'error'):
+            yield from self._ask('DELETE', f'/backups/{row["id"]}')
+        else:
+            yield from self._ask('POST', f'/backups/{row["id"]}/action', {'os-force_delete': {}})
 
     def _delete_group(self, row: Row) -> Iterator[str]:
         yield from self._ask('POST', f'/groups/{row["id"]}/action',

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cinder import exception
+from cinder.db import type_encryption as encryption_db
 from cinder.db import types as types_db
 from tests.api.client import Answer
 from tests.functional.matrix import site as sites
@@ -23,7 +24,7 @@ from tests.functional.matrix.table import (
 
 IMAGE = b'an image'
 STRAY = ('one', 'stray'), (GIB, b'a stray')
-KINDS = ('volume', 'snapshot', 'attachment', 'group', 'group_snapshot', 'transfer')
+KINDS = ('volume', 'snapshot', 'attachment', 'group', 'group_snapshot', 'transfer', 'backup')
 # Between other steps nothing is read or written.
 _HELD = re.compile(r'^message\.(?!update_service)|^driver\.|:claim:after|schedule:commit:before'
                    r'|^volume.migrate:.*:before|:progress:after|^server\.')
@@ -50,6 +51,7 @@ class World:
     files: dict
     exports: dict
     contents: dict[str, bytes]
+    keys: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +92,12 @@ class Player:
         kind = api.post('/group_types', {'group_type': {'name': 'kind'}}).json['group_type']['id']
         elsewhere = types_db.create(sites.ADMIN, {'name': 'elsewhere', 'is_public': True},
                                     {'volume_backend_name': 'two'}).id
+        secret = types_db.create(sites.ADMIN, {'name': 'secret', 'is_public': True}).id
+        encryption_db.create(sites.ADMIN, secret, {
+            'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256,
+            'control_location': 'front-end'})
         self._common = {
+            'secret': secret,
             'kind': kind, 'elsewhere': elsewhere, 'default': types_db.default(sites.ADMIN).id,
             'other': types_db.create(sites.ADMIN, {'name': 'other', 'is_public': True}).id,
             'shared': types_db.create(sites.ADMIN, {'name': 'shared', 'is_public': True},
@@ -98,7 +105,7 @@ class Player:
             'image': self.images.add(IMAGE)}
         self._pictures = dict(self.images.images)
         self._empty = World({}, self._database.rows(), dict([STRAY]), self.site.exports(),
-                            {'stray': b'a stray'})
+                            {'stray': b'a stray'}, {})
 
     def world(self, name: str) -> World:
         """Made when it is first asked for."""
@@ -119,7 +126,8 @@ class Player:
         for place, (size, _data) in self.site.files().items():
             data = b'a stray' if place[1] == 'stray' else f'in {place[1]}'.encode()
             files[place], contents[place[1]] = (size, data), data
-        return World(ids, self._database.rows(), files, self.site.exports(), contents)
+        return World(ids, self._database.rows(), files, self.site.exports(), contents,
+                     dict(self.site.keys.kept))
 
     def restore(self, world: World) -> None:
         """Let everything be as in a world."""
@@ -127,6 +135,7 @@ class Player:
         self._database.restore(world.rows)
         self.site.put_files(world.files)
         self.site.put_exports(world.exports)
+        self.site.keys.kept = dict(world.keys)
         self.images.images = {ident: dict(image) for ident, image in self._pictures.items()}
         self.site.report()
 

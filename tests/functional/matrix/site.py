@@ -18,6 +18,7 @@ from cinder import (
     fault_points,
     host_names,
     objects,
+    operations,
 )
 from cinder.conf import CONF
 from cinder.db import journal, session
@@ -34,6 +35,7 @@ from cinder.volume.data import image_upload, nova_swap
 from cinder.volume.host import locks
 from cinder.volume.manager import calls
 from tests.api.client import Answer, Api
+from tests.fakes import backup_service, key_manager
 from tests.functional.matrix.server import Server
 
 ADMIN = context.RequestContext(is_admin=True, roles=['admin'], overwrite=False)
@@ -195,6 +197,8 @@ class Site:
     """The installation.
 
     :ivar services: name of a back end -> its VolumeManager.
+    :ivar keeper: the backup service; it moves no bytes.
+    :ivar keys: the key manager.
     """
 
     def __init__(self, application: Any, folder: pathlib.Path, database: Any,
@@ -215,9 +219,14 @@ class Site:
                 'availability_zone': 'nova'})
         for service in services_db.list_all(ADMIN):
             services_db.heartbeat(ADMIN, service.id)
+        backup_service.register(ADMIN)
+        self.keeper = backup_service.BackupManager('keeper')
+        self.keys = key_manager.configure()
         self.scheduler = scheduler_module.SchedulerManager('here')
         self.bus.servers = {
             'cinder-scheduler': {'here': [*self.scheduler.additional_endpoints, self.scheduler]},
+            'cinder-backup': {'keeper': [
+                operations.Messages(self.keeper.runner, self.keeper.target), self.keeper]},
             'cinder-volume': {}}
         self.scheduler.readiness._ready.set()
         self.services = {name: manager_package.VolumeManager(f'here@{name}') for name in BACKENDS}
@@ -243,7 +252,8 @@ class Site:
 
     @property
     def runners(self) -> list[runner_module.OperationRunner]:
-        return [self.scheduler.runner, *(each.runner for each in self.services.values())]
+        return [self.scheduler.runner, self.keeper.runner,
+                *(each.runner for each in self.services.values())]
 
     def folder_of(self, name: str) -> pathlib.Path:
         return self.folder / name
@@ -420,6 +430,7 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
         yield site
     finally:
         site.stop()
+        key_manager.clear()
         coordination.COORDINATOR.stop()
         for group, values in options.items():
             for name in values:

@@ -42,6 +42,8 @@ REQUESTS: dict[str, Request] = {
     'create': _new(size=1),
     'create shared': _new(size=1, volume_type='<shared>'),
     'create from image': _new(size=1, imageRef='<image>'),
+    'create secret': _new(size=1, volume_type='<secret>'),
+    'create from backup': _new(backup_id='<backup>'),
     'create in group': _new(size=1, volume_type='<default>', group_id='<group>'),
     'clone': _new(source_volid='<volume>'),
     'create from snapshot': _new(snapshot_id='<snapshot>'),
@@ -106,6 +108,16 @@ REQUESTS: dict[str, Request] = {
     'snapshot reset to available': _act('snapshot', 'os-reset_status', {'status': 'available'}),
     'snapshot reset to error': _act('snapshot', 'os-reset_status', {'status': 'error'}),
     'snapshot update': Request('PUT', '/snapshots/<snapshot>', {'snapshot': {'name': 'n'}}),
+    # ---------------------------------------------------------------------------------- backups
+    'backup': Request('POST', '/backups', {'backup': {'volume_id': '<volume>', 'force': True}}),
+    'backup of snapshot': Request('POST', '/backups', {'backup': {
+        'volume_id': '<volume>', 'snapshot_id': '<snapshot>'}}),
+    'backup restore': Request('POST', '/backups/<backup>/restore', {'restore': {
+        'volume_id': '<volume>'}}),
+    'backup delete': Request('DELETE', '/backups/<backup>'),
+    'backup force delete': _act('backup', 'os-force_delete', {}),
+    'backup reset to available': _act('backup', 'os-reset_status', {'status': 'available'}),
+    'backup reset to error': _act('backup', 'os-reset_status', {'status': 'error'}),
     # ----------------------------------------------------------------------------------- groups
     'group create': Request('POST', '/groups', {'group': {
         'group_type': '<kind>', 'volume_types': ['<default>']}}),
@@ -162,6 +174,10 @@ WORLDS: dict[str, tuple[str, ...]] = {
     'group and outsider': ('create as outsider', *_GROUP),
     'group snapshot': (*_GROUP, 'group snapshot'),
     'served': (*_PLAIN, 'reserve for a server', 'attachment update', 'attachment complete'),
+    'secret': ('create secret',),
+    'secret parent': ('create secret', 'snapshot'),
+    'backed up': (*_PLAIN, 'backup'),
+    'held and backed up': (*_HELD, 'backup'),
     'strange': ('manage nothing',),
 }
 
@@ -216,6 +232,14 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation('group', 'group snapshot'),
     Operation('group snapshot', 'group snapshot delete'),
     Operation('group snapshot', 'group snapshot copy'),
+    Operation('empty', 'create secret', 'new'),
+    Operation('secret', 'clone'), Operation('secret', 'clone', 'new'),
+    Operation('secret parent', 'create from snapshot', 'new'),
+    Operation('secret', 'delete'), Operation('secret parent', 'cascade delete'),
+    Operation('plain', 'backup'), Operation('held', 'backup'),
+    Operation('parent', 'backup of snapshot'),
+    Operation('backed up', 'backup restore'), Operation('backed up', 'backup delete'),
+    Operation('held and backed up', 'create from backup', 'new'),
     # Calls: their sender waits.
     Operation('plain', 'connect'), Operation('reserved', 'attachment update'),
     Operation('held', 'attachment update'),
@@ -272,6 +296,7 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('delete [plain, old]', 'driver.delete_volume:before', 1, 'os-initialize_connection', ''),
     ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to available', 'lost'),
     ('migrate locked [plain, old]', 'message.migrate_volume', 1, 'reset to error', 'lost'),
+    ('backup restore [backed up, old]', 'message.restore_backup', 1, 'backup reset to error', ''),
     ('migrate [served, old]', 'server.copy:before', 1, 'extend', ''),
     ('migrate [served, old]', 'server.copy:before', 1, 'snapshot', ''),
     ('migrate [served, old]', 'server.copy:before', 1, 'attachment delete', 'breaks'),
