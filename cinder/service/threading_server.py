@@ -192,9 +192,10 @@ class Worker(base_async.AsyncWorker):
             client = Connection(accepted if self._tls is None else self._tls.wrap_socket(
                 accepted, server_side=True, do_handshake_on_connect=False))
             self._local.client = client
-            with contextlib.closing(client):
+            with contextlib.closing(client), contextlib.suppress(StopIteration):
                 if self._tls is not None:
-                    client.do_handshake()
+                    with self.timeout_ctx():
+                        client.do_handshake()
                 self.handle(self._listener, client, address)
         except OSError as exc:
             LOG.debug('Connection of %s ended: %s', address, exc)
@@ -221,7 +222,7 @@ class Worker(base_async.AsyncWorker):
     # ----------------------------------------------------------------------------------- requests
     def _call(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         answer = self._app(environ, start_response)
-        if not self.alive:
+        if not (self.alive and CONF.wsgi_keep_alive):
             # Nothing is sent yet; gunicorn asked only before.
             start_response.__self__.force_close()
         return answer
@@ -284,7 +285,8 @@ class Connection:
     def hang_up(self) -> None:
         """Make the thread that waits for a request see the end of the connection."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RD)
+            # That of TLS would change what the other thread uses.
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def close(self) -> None:
         self._socket.close()
@@ -294,7 +296,8 @@ def _options(tls: ssl.SSLContext | None) -> config.Config:
     """Return the options of gunicorn, from our options and its defaults."""
     made = config.Config()
     for name, value in {
-            'keepalive': int(CONF.wsgi_keep_alive), 'limit_request_line': LONGEST_LINE,
+            # Else gunicorn does not tell that it waits for a request.
+            'keepalive': 1, 'limit_request_line': LONGEST_LINE,
             'limit_request_fields': MOST_HEADERS, 'limit_request_field_size': CONF.max_header_line,
             'workers': 1, 'do_handshake_on_connect': True, 'sendfile': False,
             # oslo.middleware handles the headers of proxies.

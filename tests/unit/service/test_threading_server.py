@@ -6,6 +6,7 @@ import errno
 import http.client
 import socket
 import threading
+import time
 
 import pytest
 
@@ -104,6 +105,18 @@ def test_a_stop_answers_what_is_at_hand_and_ends_idle_connections(serve):
     assert (answer.read(), answer.headers['Connection']) == (b'hello', 'close')
     stopping.join(SECONDS)
     assert answers == [1]
+
+
+@pytest.mark.parametrize('options', [{}, {'wsgi_keep_alive': False}])
+def test_a_stop_does_not_wait_for_who_says_nothing(serve, options):
+    server = serve(hello, **options)
+    with socket.create_connection(('127.0.0.1', server.port), timeout=SECONDS) as silent:
+        silent.sendall(b'GET / HTTP/1.1\r\n')
+        while not server._worker._idle:
+            time.sleep(0.001)
+        server.stop()
+        server.wait()
+        assert silent.recv(1) == b''
 
 
 def test_a_parent_that_stops_refuses_connections_of_its_workers():
