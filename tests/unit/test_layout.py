@@ -255,6 +255,13 @@ def test_functions_in_the_table_of_a_page_exist(file, function):
         body = found[0].body
 
 
+@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
+def test_a_page_tells_of_things_and_roles(page):
+    """"The caller", "no service", "it": words that leave open who is meant are not used."""
+    vague = r'\b(?:whoever|whatever|nobody|somebody|everybody|he|his|him)\b'
+    assert re.findall(vague, re.sub('``[^`]+``', '', page.read_text()), re.IGNORECASE) == []
+
+
 @functools.cache
 def defined():
     """Names of functions and classes."""
