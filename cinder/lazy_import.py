@@ -13,10 +13,11 @@ class _Module(types.ModuleType):
 
 
 def load_when_used(name: str) -> None:
-    """Have a module loaded when somebody asks for something in it, and not where it is imported.
+    """Load a module when one of its attributes is used, not when it is imported.
 
-    LazyLoader of importlib does not do: the import statement looks at the module and so loads it.
+    LazyLoader of importlib does not work here: the import statement reads the module and so loads
+    it.
 
-    :param name: of a module that nobody has imported yet; nothing happens to one that is loaded
+    :param name: name of a module; nothing happens if it is loaded already
     """
     sys.modules.setdefault(name, _Module(name))

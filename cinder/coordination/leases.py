@@ -183,8 +183,8 @@ class Leases:
         finally:
             if any(held.is_lost() for held in self._snapshot()):
                 self.lose()
-                LOG.error('The locks of this process are lost: the lock service did not hear of '
-                          'it for %s s, or forgot them. The work that depends on them stops '
+                LOG.error('The locks of this process are lost: the lock service got no heartbeat '
+                          'for %s s, or forgot them. The work that depends on them stops '
                           'before its next change and is resumed by the new holders.',
                           self._seconds)
 

@@ -146,7 +146,7 @@ class OperationRunner(Claims):
             self._stopping.wait(CONF.operation_poll_interval)
 
     def poll(self) -> int:
-        """Submit each operation of this service that nobody holds; return how many were queued."""
+        """Submit each operation of this service without a holder; return how many were queued."""
         if not self.ready():
             return 0
         self._release(context.get_admin_context())
@@ -157,7 +157,7 @@ class OperationRunner(Claims):
         return started
 
     def take_over(self, dead: Collection[str], **resource: str | None) -> int:
-        """Submit, at the request of an operator, the operations that nobody holds; return how many
+        """Submit, at the request of an operator, the operations without a holder; return how many
         were queued.
 
         :param dead: hosts whose processes no longer run anything, whatever their leases say.

@@ -153,7 +153,7 @@ class ThinLVM(lvm.LVM):
 
         LVM must not create a snapshot of a volume that another process has suspended: it would send
         the pool no message, and pool and metadata would disagree. So LVM creates the snapshots
-        first. Then, while the volumes are suspended, the pool is told to delete them and create
+        first. Then, while the volumes are suspended, the pool is asked to delete and create
         them again under the ids that LVM assigned (Linux,
         admin-guide/device-mapper/thin-provisioning).
 
