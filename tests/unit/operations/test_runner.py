@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who holds an operation, for how long, and that a late holder can write nothing."""
+"""What runs operations: from messages and the poller to the handlers, and their end."""
 import contextlib
 import datetime
 import itertools
@@ -8,97 +8,22 @@ import threading
 
 import pytest
 
-from cinder import context, exception, fault_points, operations
-from cinder.conf import CONF
+from cinder import context, exception, operations
 from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.db import waiting as waiting_db
 from cinder.operations import runner as runner_module
-
-HOST = 'here@files'
-
-
-@pytest.fixture
-def volume(ctxt, database):
-    return volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'extending',
-                                    'previous_status': 'in-use', 'host': f'{HOST}#p'})
-
-
-@pytest.fixture
-def operation(ctxt, volume):
-    return operations_db.create(ctxt, 'volume.extend', volume, host=HOST,
-                                arguments={'new_size': 2})
-
-
-def _runner(handlers=None, host=HOST, **more):
-    return operations.OperationRunner(host, 'execute', handlers or {}, **more)
-
-
-def test_only_one_holder(ctxt, operation):
-    late = operations_db.get(ctxt, operation.id)
-    _runner().claim(ctxt, operation)
-    assert (operation.fence, operation.attempt, operation.state) == (1, 1, 'running')
-    with pytest.raises(exception.OperationLost):
-        _runner(host='other@files').claim(ctxt, late)
-
-
-def test_a_lapsed_lease_is_taken_over_and_the_former_holder_is_fenced_off(ctxt, operation, volume):
-    paused = operations_db.get(ctxt, operation.id)
-    operations_db.claim(ctxt, paused, 'a|1', -1)
-    found, = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST)
-    operations_db.claim(ctxt, found, 'b|1', 60)
-    with pytest.raises(exception.OperationLost):
-        operations.succeed(ctxt, paused, volume, size=2)
-    assert volumes_db.get(ctxt, volume.id).size == 1
-    operations.succeed(ctxt, found, volume, size=2)
-    done = volumes_db.get(ctxt, volume.id)
-    assert (done.size, done.status) == (2, 'in-use')
-
-
-def test_a_renewed_lease_is_not_taken(ctxt, operation):
-    runner = _runner()
-    CONF.set_override('operation_lease', 5)
-    try:
-        with runner.claimed(ctxt, operation, 'test'):
-            operations_db.renew(ctxt, runner.owner, -1, [operation.id])
-            runner.renew()
-            assert journal.pending(ctxt, stage='execute', owner='b|1', host=HOST) == []
-    finally:
-        CONF.clear_override('operation_lease')
+from tests.unit.operations.conftest import HOST, make_runner
 
 
 def test_what_a_broken_handler_held_is_found_again(ctxt, operation):
-    runner = _runner()
+    runner = make_runner()
     with pytest.raises(ZeroDivisionError), runner.claimed(ctxt, operation, 'test'):
         _ = 1 / 0
     found, = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST)
     assert (found.state, found.attempt) == ('queued', 1)
-
-
-def test_another_thread_of_the_holder_gets_nothing(ctxt, operation):
-    """To the journal both are one: a claim whose commit is in doubt must be the asker's own."""
-    runner, late = _runner(), operations_db.get(ctxt, operation.id)
-    with (runner.claimed(ctxt, operation, 'test'), pytest.raises(exception.OperationLost),
-          runner.claimed(ctxt, late, 'test')):
-        pytest.fail('held twice')
-    assert operations_db.get(ctxt, operation.id).fence == 1
-
-
-def test_what_was_given_back_is_found_without_grace(ctxt, operation):
-    where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST, 'grace': 5}
-    assert journal.pending(ctxt, **where) == []
-    operations_db.claim(ctxt, operation, 'a|1', 60)
-    operations_db.release(ctxt, operation)
-    assert len(journal.pending(ctxt, **where)) == 1
-
-
-def test_a_new_life_takes_what_the_former_one_ran_at_once(ctxt, operation):
-    operations_db.claim(ctxt, operation, f'{HOST}|former', 3600)
-    for owner, expected in ((f'{HOST}|new', 1), ('here@filesystem|x', 0)):
-        assert len(journal.pending(ctxt, stage='execute', owner=owner, host=HOST,
-                                   dead=[owner.partition('|')[0]])) == expected
 
 
 def test_a_fresh_message_is_left_alone_for_a_while(ctxt, operation):
@@ -122,7 +47,7 @@ def test_an_operator_has_the_work_of_a_dead_host_taken_at_once(ctxt, volume):
         two.claim(ctxt, operation)
         seen.append(operation.fence)
 
-    two = _runner({'volume.extend': handler}, host='two@files', cluster='c@files')
+    two = make_runner({'volume.extend': handler}, host='two@files', cluster='c@files')
     assert two.take_over([]) == two.take_over(['one@file']) == two.poll() == 0
     assert two.take_over(['one@files'], resource_id='another') == 0
     assert two.take_over(['one@files'], resource_type='volume', resource_id=volume.id) == 1
@@ -137,21 +62,14 @@ def test_poll_runs_what_is_left_with_the_identity_that_asked(ctxt, operation):
         runner.claim(ctxt, operation)
         seen.append((ctxt.user_id, ctxt.project_id, ctxt.request_id, operation.arguments))
 
-    runner = _runner({'volume.extend': handler})
+    runner = make_runner({'volume.extend': handler})
     assert runner.poll() == 1
     runner.wait()
     assert seen == [('u1', 'p1', operation.request_id, {'new_size': 2})]
 
 
-def test_nothing_is_taken_while_the_service_is_not_ready(ctxt, operation):
-    runner = _runner(ready=lambda: False)
-    assert runner.poll() == 0
-    with pytest.raises(exception.OperationLost):
-        runner.claim(ctxt, operation)
-
-
 def test_a_failure_is_told_to_the_tenant(ctxt, operation, volume):
-    _runner().claim(ctxt, operation)
+    make_runner().claim(ctxt, operation)
     operations.fail(ctxt, operation, volume, 'No room.', growth=0)
     assert volumes_db.get(ctxt, volume.id).status == 'error_extending'
     message, = messages_db.list_rows(ctxt).rows
@@ -161,7 +79,7 @@ def test_a_failure_is_told_to_the_tenant(ctxt, operation, volume):
 
 
 def test_what_was_done_is_kept_when_another_request_changed_the_status(ctxt, operation, volume):
-    _runner().claim(ctxt, operation)
+    make_runner().claim(ctxt, operation)
     volumes_db.overwrite(ctxt, volume.id, {'status': 'deleting'})
     assert not operations.succeed(ctxt, operation, volume, size=2, growth=0)
     done = volumes_db.get(ctxt, volume.id)
@@ -172,7 +90,7 @@ def test_what_was_done_is_kept_when_another_request_changed_the_status(ctxt, ope
 
 
 def test_what_no_longer_counts_is_written_by_a_failure_too(ctxt, operation, volume):
-    _runner().claim(ctxt, operation)
+    make_runner().claim(ctxt, operation)
     volumes_db.overwrite(ctxt, volume.id, {'status': 'available', 'growth': 1})
     assert not operations.fail(ctxt, operation, volume, 'No room.', growth=0)
     left = volumes_db.get(ctxt, volume.id)
@@ -189,32 +107,12 @@ def test_tenants_read_no_internals(error, words):
 
 
 def test_finished_operations_are_purged_by_age(ctxt, operation, volume):
-    _runner().claim(ctxt, operation)
+    make_runner().claim(ctxt, operation)
     operations_db.finish(ctxt, operation)
     assert journal.purge_finished(ctxt, 60) == 0
     assert journal.purge_finished(ctxt, -60) == 1
     with pytest.raises(exception.OperationNotFound):
         operations_db.get(ctxt, operation.id)
-
-
-def test_fault_points_fire_once_with_a_flag_file(tmp_path):
-    flag = tmp_path / 'flag'
-    flag.touch()
-    fault_points.arm([f'a:before=raise@{flag}', 'b=raise'])
-    try:
-        with pytest.raises(exception.CinderException):
-            fault_points.reach('a:before')
-        fault_points.reach('a:before')
-        for _ in range(2):
-            with pytest.raises(exception.CinderException):
-                fault_points.reach('b')
-    finally:
-        fault_points.arm([])
-
-
-def test_a_fault_point_that_makes_no_sense_is_refused():
-    with pytest.raises(exception.InvalidConfigurationValue, match='fault_points'):
-        fault_points.arm(['nonsense'])
 
 
 def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):
@@ -223,7 +121,7 @@ def test_context_of_a_resumed_operation_is_an_administrators(ctxt, operation):
 
 
 def test_what_waits_for_somebody_is_set_aside_and_counts_as_no_attempt(ctxt, operation):
-    runner = _runner()
+    runner = make_runner()
     with pytest.raises(exception.NotYet), runner.claimed(ctxt, operation, 'test'):
         raise exception.NotYet(60, 'a copy')
     row = operations_db.get(ctxt, operation.id)
@@ -231,7 +129,7 @@ def test_what_waits_for_somebody_is_set_aside_and_counts_as_no_attempt(ctxt, ope
     where = {'stage': 'execute', 'owner': 'b|1', 'host': HOST}
     assert journal.pending(ctxt, **where) == []
     with pytest.raises(exception.OperationLost):
-        _runner(host='other@files').claim(ctxt, row)
+        make_runner(host='other@files').claim(ctxt, row)
 
 
 def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation):
@@ -243,7 +141,7 @@ def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation)
             if len(seen) < 3:
                 raise exception.NotYet(-1, 'a copy')
 
-    runner = _runner({'volume.extend': handler})
+    runner = make_runner({'volume.extend': handler})
     # Its time is over at once: no timer is waited for.
     runner._again_in = lambda *_args: None
     for _look in range(3):
@@ -256,7 +154,7 @@ def test_what_was_set_aside_is_looked_at_when_its_time_has_come(ctxt, operation)
 
 def test_one_that_waits_is_told_of_when_it_begins_to_and_when_it_ends(ctxt, operation, caplog):
     """However often it looks: neither the log nor the count of attempts grows."""
-    runner, looks = _runner(), 20
+    runner, looks = make_runner(), 20
     caplog.set_level('INFO')
     for number in range(looks):
         with pytest.raises(exception.NotYet), runner.claimed(ctxt, operation, 'test'):
@@ -277,7 +175,7 @@ def test_how_long_one_has_waited_is_known_whoever_looks(ctxt, operation, monkeyp
         while True:
             found = operations_db.get(ctxt, operation.id)
             with (contextlib.suppress(exception.NotYet),
-                  _runner().claimed(ctxt, found, 'test')):
+                  make_runner().claimed(ctxt, found, 'test')):
                 try:
                     operations.wait(ctxt, found, 'a copy', within=35, otherwise=late, longest=25)
                 except exception.NotYet as exc:
@@ -297,7 +195,7 @@ def test_a_thousand_that_wait_need_one_thread(ctxt, operation, volume):
             return
         raise exception.NotYet(3600, 'somebody')
 
-    runner = _runner({'volume.extend': handler})
+    runner = make_runner({'volume.extend': handler})
     before = threading.active_count()
     for number in range(1000):
         fake = operations_db.get(ctxt, operation.id)
@@ -319,7 +217,7 @@ def test_a_message_only_puts_the_operation_into_the_executor(ctxt, operation, vo
         seen.append(resource)
 
     seen = []
-    runner = _runner({'volume.extend': handler})
+    runner = make_runner({'volume.extend': handler})
     endpoint = operations.Messages(runner, None)
     endpoint.extend_volume(ctxt, operation=operation, volume=volume)
     assert began.wait(10)
@@ -334,7 +232,8 @@ def test_a_message_only_puts_the_operation_into_the_executor(ctxt, operation, vo
 def test_a_resource_that_waited_long_is_loaded_again(ctxt, operation, volume, monkeypatch):
     monkeypatch.setattr(runner_module, 'FRESH_SECONDS', -1)
     seen = []
-    runner = _runner({'volume.extend': lambda _ctxt, _operation, resource: seen.append(resource)})
+    runner = make_runner(
+        {'volume.extend': lambda _ctxt, _operation, resource: seen.append(resource)})
     runner.submit(ctxt, operation, volume)
     assert runner.wait(10)
     assert seen == [None]
@@ -352,7 +251,7 @@ def test_a_stop_begins_nothing_and_gives_back_what_does_not_end(ctxt, operation,
             except exception.OperationLost:
                 lost.append(operation.id)
 
-    runner = _runner({'volume.extend': handler}, bounds={'short': 1, 'bulk': 1})
+    runner = make_runner({'volume.extend': handler}, bounds={'short': 1, 'bulk': 1})
     waiting = operations_db.create(ctxt, 'volume.extend', volume, host=HOST)
     runner.submit(ctxt, operation)
     assert began.wait(10)
@@ -393,6 +292,6 @@ def test_what_a_dead_host_ran_is_taken_at_once_also_after_it_waited(ctxt, operat
         runner.claim(ctxt, operation)
         claimed.set()
 
-    claimed, runner = threading.Event(), _runner({'volume.extend': handler})
+    claimed, runner = threading.Event(), make_runner({'volume.extend': handler})
     assert runner.poll() == 1
     assert claimed.wait(30)

@@ -5,6 +5,13 @@ import pytest
 from cinder.brick.local_dev import thick_lvm, thin_lvm
 from tests.fakes.volume_group import FakeVolumeGroup
 
+FIELDS = ('lv_name,lv_size,lv_attr,pool_lv,origin,data_percent,metadata_percent,'
+          'lv_metadata_size,lv_health_status,lv_check_needed,thin_id')
+
+
+def lines(fake):
+    return [' '.join(argv) for argv in fake.commands]
+
 
 @pytest.fixture
 def fake():
