@@ -17,8 +17,10 @@ ORIGIN = 'https://dashboard.example.org'
 
 
 @pytest.fixture(scope='module')
-def service(workspace):
-    suite = Suite(workspace / 'sockets', f'sqlite:///{workspace}/sockets.sqlite', 'fake:/',
+def service(workspace, request):
+    # test_threads.py has one, too.
+    folder = workspace / f'sockets-{request.module.__name__.rpartition(".")[2]}'
+    suite = Suite(folder, f'sqlite:///{folder}/cinder.sqlite', 'fake:/',
                   nodes=(Node('sockets', ('all',)),), faults=False, options={
                       'DEFAULT': {'client_socket_timeout': TIMEOUT, 'max_header_line': 4096},
                       'healthcheck': {}, 'cors': {'allowed_origin': ORIGIN}})

@@ -107,7 +107,7 @@ def test_as_many_slow_requests_at_a_time_as_the_option_says(daemon, tmp_path):
     assert answers == [200] * AT_A_TIME
 
 
-@pytest.mark.parametrize('module', ['api', 'scheduler', 'volume', 'all'])
+@pytest.mark.parametrize('module', ['api', 'all'])
 def test_threads_that_do_not_exist_are_one_line_and_status_1(daemon, monkeypatch, module):
     monkeypatch.delenv(VARIABLE)
     line = refused(daemon(module, concurrency_backend='gevent'))
