@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Commands through the privileged helpers as a service without root's rights runs them: real
-privsep daemons, in a green process as cinder-volume is, and what each of them may do."""
+privsep daemons, with each kind of threads that cinder-volume may have, and what each may do."""
 import os
 import subprocess
 import sys
 
 import pytest
 
+from cinder import concurrency
+
 SCRIPT = '''
-import eventlet
-eventlet.monkey_patch()
-import os, pathlib, re, time
+from cinder import concurrency
+concurrency.use('{backend}')
+import os, pathlib, re, threading, time
 from oslo_config import cfg
 from oslo_privsep import priv_context
 from cinder import privsep
@@ -55,18 +57,20 @@ beats = []
 def beat():
     while True:
         beats.append(1)
-        eventlet.sleep(0.01)
-eventlet.spawn(beat)
+        time.sleep(0.01)
+threading.Thread(target=beat, daemon=True).start()
 slow = ('dd', 'if=/dev/zero', 'of=/dev/null', 'bs=1M', 'count=3000000')
 print(failure(*slow, timeout=0.3)[:2], len(beats) > 10)
 '''
 
 
 @pytest.mark.skipif(os.geteuid(), reason='needs root, which the helper has to have')
-def test_commands_through_the_helpers():
+@pytest.mark.parametrize('backend', concurrency.BACKENDS)
+def test_commands_through_the_helpers(backend):
     env = {**os.environ, 'PATH': os.path.dirname(sys.executable) + ':' + os.environ['PATH'],
            'PYTHONPATH': os.getcwd()}
-    done = subprocess.run([sys.executable, '-W', 'ignore', '-c', SCRIPT], env=env, timeout=60,
+    done = subprocess.run([sys.executable, '-W', 'ignore', '-c',
+                           SCRIPT.replace('{backend}', backend)], env=env, timeout=60,
                           capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [
         'True', "('ProcessExecutionError', 1)", '126 126', '126 True', '[none] sys_nice', '0 True',
