@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Modules that libraries import and that few of our processes use: loaded when they are used."""
+"""Modules that libraries import and few processes use; they are loaded when they are used."""
 import importlib
 import sys
 import types

@@ -39,7 +39,7 @@ SERVICES = {
 # HTTP connections that are kept open: the number of locks that are requested at the same time.
 CONNECTIONS = 100
 EXAMPLES_BETWEEN_HOSTS = 'etcd3+http://HOST:2379 or redis://HOST:6379'
-EXAMPLES = f'file:///FOLDER for one host, {EXAMPLES_BETWEEN_HOSTS} for several'
+EXAMPLES = f'file:///DIRECTORY for one host, {EXAMPLES_BETWEEN_HOSTS} for several'
 
 
 def scheme_of(url: str) -> str:

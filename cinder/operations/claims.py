@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a service holds of the journal: claims and leases of operations, and their release. Running
-them is for runner.py."""
+"""The operations that a service holds in the journal: claims, leases and their release. runner.py
+runs the operations."""
 import contextlib
 import threading
 import time
@@ -84,7 +84,7 @@ class Claims:
     def _logged(self, ctxt: context.RequestContext,
                 operation: objects.Operation) -> Iterator[None]:
         """Log the start and the end of an operation with the ids of its request. For an operation
-        that waits, the looks in between are not logged."""
+        that waits, the checks in between are not logged."""
         what = operation.verb, operation.resource_type, operation.resource_id, self.stage
         began = time.monotonic()
         if not waits(operation):

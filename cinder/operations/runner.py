@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs the operations of a service, from a message or the poller to their handler. Which
-service holds them is for claims.py.
+"""Runs the operations of a service, from a message or the poller to their handler. claims.py says
+which service holds them.
 
 The row in the database is authoritative and a message only a hint: messages and the poller put
 operations into the same executor. The handlers of the managers do the work.

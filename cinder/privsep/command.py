@@ -72,7 +72,7 @@ DIES_WITH_US = ('setpriv', '--pdeathsig', 'KILL')
 # Added to the signal number in the exit code, as by a shell, sudo or rootwrap.
 _SIGNALLED = 128
 
-# eventlet's Popen is made of a copy of the module and raises the copy's exception.
+# The Popen of eventlet belongs to a copy of the module and raises the exception of the copy.
 _TimeoutExpired = (subprocess.TimeoutExpired, concurrency.original('subprocess').TimeoutExpired)
 
 Process = subprocess.Popen

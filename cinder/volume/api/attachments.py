@@ -83,7 +83,7 @@ def update(ctxt: RequestContext, attachment: objects.VolumeAttachment,
     volume = volumes_db.get(ctxt, attachment.volume_id)
     if volume.status not in states.VOLUME['attachment_update'].allowed:
         raise exception.ConflictingVolumeState(
-            reason=f"volume {volume.id} is in status '{volume.status}'")
+            reason=f"volume {volume.id} is in status '{volume.status}' and cannot be connected")
     if not volume.multiattach:
         _refuse_second_host(volume, attachment)
     before = attachment.attach_status

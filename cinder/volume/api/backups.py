@@ -140,7 +140,8 @@ def _record_delete(ctxt: RequestContext, backup: objects.Backup, verb: str,
         children = backups_db.dependents(ctxt, backup.id)
         if children:
             raise exception.InvalidBackup(
-                reason=f'other backups build on {backup.id}: {", ".join(children)}')
+                reason=f'other backups build on backup {backup.id}; delete them first: '
+                       f'{", ".join(children)}')
         operations.cancel_queued(ctxt, backup, 'The backup was deleted.')
         return operations_db.create(ctxt, 'backup.delete', backup, host=host)
 

@@ -128,11 +128,12 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
     verb = 'reimage_reserved' if reserved_ok else 'reimage'
     if len(volume.attachments or []) > 1:
         raise exception.ConflictingVolumeState(
-            reason=f'volume {volume.id} has several attachments')
+            reason=f'volume {volume.id} has several attachments; detach all but one first')
     _require_status(volume, verb)
     if volume.encrypted or volume.host is None:
         what = 'encrypted' if volume.encrypted else 'on no back end'
-        raise exception.InvalidVolume(reason=f'volume {volume.id} is {what}')
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is {what}, so no image can be '
+                                             f'written to it')
     image = glance.for_caller(ctxt).show(image_id)
     image_properties.require_usable(image, volume.size)
     operation = _record(ctxt, volume, 'volume.reimage', verb, image_id=image['id'])

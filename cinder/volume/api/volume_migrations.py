@@ -74,7 +74,7 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     if not volume.migration_status and not target.migration_status:
         _move_attachments(ctxt, volume, target)
         return target.id
-    # None: an administrator reset it; the target tells all the same.
+    # None: an administrator reset it; the target still shows the migration.
     if (volume.migration_status not in ('migrating', 'error', None)
             or target.migration_status != migrations_db.target_status(volume.id)):
         raise exception.InvalidVolume(
@@ -133,7 +133,7 @@ def _call_off(ctxt: RequestContext, volume: objects.Volume, target: objects.Volu
     volumes_db.update(ctxt, volume.id, {'migration_status': 'error'})
     for operation in waiting:
         operations.fail(ctxt, operation, volume, _NOT_COPIED)
-    # What was detached meanwhile changed no status, see attachments.delete_row().
+    # A detachment during the migration did not change statuses, see attachments.delete_row().
     volumes_db.settle(ctxt, volume.id)
     for attachment in attachments_db.for_volume(ctxt, target.id):
         attachments_db.destroy(ctxt, attachment.id)

@@ -82,7 +82,8 @@ def _require_fit(group: objects.Group, volume_type: objects.VolumeType | None,
                    f'{", ".join(group.volume_types)}')
     if zone and zone != group.availability_zone:
         raise exception.InvalidInput(
-            reason=f"zone '{zone}' is not zone '{group.availability_zone}' of group {group.id}")
+            reason=f"zone '{zone}' was requested, but group {group.id} is in zone "
+                   f"'{group.availability_zone}'")
 
 
 def _size(size: int | None, snapshot: objects.Snapshot | None,

@@ -38,7 +38,7 @@ def choose(wanted: str | None, volume_type: objects.VolumeType | None,
     if source_zone and CONF.cloned_volume_same_az:
         if wanted and wanted != source_zone:
             raise exception.InvalidInput(
-                reason=f"zone '{wanted}' is not zone '{source_zone}' of the source")
+                reason=f"zone '{wanted}' was requested, but the source is in zone '{source_zone}'")
         return source_zone
     zone = wanted or (None if allowed else
                       CONF.default_availability_zone or CONF.storage_availability_zone)

@@ -85,7 +85,8 @@ def withdraw(ctxt: RequestContext, operation: objects.Operation,
 
 
 def _settle(ctxt: RequestContext, operation: objects.Operation) -> None:
-    """What was detached while a server copied changed no status, see attachments.delete_row()."""
+    """Update the statuses: a detachment during the copy did not change them, see
+    attachments.delete_row()."""
     if nova_swap.SERVER in operation.arguments:
         volumes_db.settle(ctxt, operation.resource_id)
 

@@ -41,7 +41,7 @@ class Chap:
 
 
 class ISCSITarget(base.Target):
-    """One target for each volume, with the volume as logical unit 1."""
+    """An iSCSI target for each volume, with the volume as logical unit 1."""
 
     PROTOCOL = 'iSCSI'
 
