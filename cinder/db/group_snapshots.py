@@ -75,8 +75,5 @@ def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
 
 def not_being_copied() -> transitions.Requirement:
     """Require that no group is being created from the group snapshot."""
-    here = [_GROUPS.c.group_snapshot_id == _T.c.id, _GROUPS.c.status == 'creating',
-            _GROUPS.c.deleted == sa.false()]
-    return transitions.Requirement(
-        ~sa.exists().where(*here), 'is the source of group',
-        sa.select(_GROUPS.c.id).join_from(_GROUPS, _T, sa.and_(*here)))
+    return transitions.none_of(_T, _GROUPS, _GROUPS.c.group_snapshot_id == _T.c.id,
+                               _GROUPS.c.status == 'creating', otherwise='is the source of group')

@@ -154,18 +154,14 @@ def fail_volumes(ctxt: RequestContext, group_id: str, meanwhile: str,
 # ------------------------------------------------------------------ requirements of transitions
 def no_volumes() -> transitions.Requirement:
     """Require that the group has no volumes."""
-    here = [_VOLUMES.c.group_id == _T.c.id, _VOLUMES.c.deleted == sa.false()]
-    return transitions.Requirement(
-        ~sa.exists().where(*here), 'has volumes:',
-        sa.select(_VOLUMES.c.id).join_from(_VOLUMES, _T, sa.and_(*here)))
+    return transitions.none_of(_T, _VOLUMES, _VOLUMES.c.group_id == _T.c.id,
+                               otherwise='has volumes:')
 
 
 def no_group_snapshots() -> transitions.Requirement:
     """Require that the group has no group snapshots."""
-    here = [_SNAPSHOTS.c.group_id == _T.c.id, _SNAPSHOTS.c.deleted == sa.false()]
-    return transitions.Requirement(
-        ~sa.exists().where(*here), 'has group snapshots:',
-        sa.select(_SNAPSHOTS.c.id).join_from(_SNAPSHOTS, _T, sa.and_(*here)))
+    return transitions.none_of(_T, _SNAPSHOTS, _SNAPSHOTS.c.group_id == _T.c.id,
+                               otherwise='has group snapshots:')
 
 
 def not_being_copied() -> transitions.Requirement:

@@ -98,27 +98,36 @@ def fetch(ctxt: RequestContext, listing: Listing, *, filters: Mapping[str, objec
         return Page([], 0 if with_count else None)
     scope = (ctxt.is_admin and all_tenants, ctxt.is_admin)
     values = {'project_id': ctxt.project_id, 'marker': marker, 'limit': limit, 'offset': offset}
-    count = None
+    walk = marker is not None and not _finds(listing, filters)
     with session.reader(ctxt) as conn:
-        if with_count:
-            statement = _count(listing, *scope)
-            count = conn.execute(statement.where(*wanted) if wanted else statement,
-                                 values).scalar_one()
+        count = conn.execute(_among(wanted, _count(listing, *scope)),
+                             values).scalar_one() if with_count else None
         if limit == 0:
             return Page([], count)
-        order = tuple(map(tuple, sort or DEFAULT_SORT))
-        keep = len(order) <= _KEPT_SORTS and len(wanted) <= _KEPT_CONDITIONS
-        build = _page if keep else _page.__wrapped__
-        statement = build(listing, *scope, order, marker is not None, limit is not None,
-                          bool(offset), conn.dialect.name not in ('mysql', 'mariadb'),
-                          marker is not None and not _finds(listing, filters))
-        result = conn.execute(statement.where(*wanted) if wanted else statement, values,
-                              execution_options=None if keep else {'compiled_cache': None})
+        result = _records(conn, listing, scope, wanted, sort or DEFAULT_SORT, values, walk)
         page = Page(count=count, names=tuple(result.keys()), records=result.all())
         if marker is not None and not page.records and not conn.execute(
                 _marker(listing, scope[0]), values).first():
             raise exception.MarkerNotFound(marker=marker)
     return page
+
+
+def _records(conn: sa.Connection, listing: Listing, scope: tuple[bool, bool],
+             wanted: Sequence[Condition], sort: Sequence[tuple[str, str]],
+             values: Mapping[str, Any], walk: bool) -> sa.CursorResult[Any]:
+    order = tuple(map(tuple, sort))
+    keep = len(order) <= _KEPT_SORTS and len(wanted) <= _KEPT_CONDITIONS
+    build = _page if keep else _page.__wrapped__
+    statement = build(listing, *scope, order, values['marker'] is not None,
+                      values['limit'] is not None, bool(values['offset']),
+                      conn.dialect.name not in ('mysql', 'mariadb'), walk)
+    return conn.execute(_among(wanted, statement), values,
+                        execution_options=None if keep else {'compiled_cache': None})
+
+
+def _among(wanted: Sequence[Condition], statement: sa.Select[Any]) -> sa.Select[Any]:
+    """Return a statement with more conditions; without any, the kept statement itself."""
+    return statement.where(*wanted) if wanted else statement
 
 
 def one(ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str | None,

@@ -193,18 +193,12 @@ def rename_type(conn: sa.Connection, old: str, new: str) -> None:
 
 def limits(ctxt: RequestContext, project_id: str) -> dict[str, int]:
     """Return the limits of a project that were set explicitly."""
-    with session.reader(ctxt) as conn:
-        return dict(conn.execute(sa.select(_LIMITS.c.resource, _LIMITS.c.hard_limit).where(
-            _LIMITS.c.project_id == project_id)).tuples().all())
+    return _explicit(ctxt, _LIMITS.c.project_id, project_id)
 
 
-@session.retry_on_deadlock
 def set_limits(ctxt: RequestContext, project_id: str, values: Mapping[str, int]) -> None:
     """Set limits of a project; -1: unlimited."""
-    with session.writer(ctxt) as conn:
-        changes.upsert(conn, _LIMITS, [
-            {'project_id': project_id, 'resource': name, 'hard_limit': limit}
-            for name, limit in values.items()], ('project_id', 'resource'))
+    _store(ctxt, _LIMITS.c.project_id, project_id, values)
 
 
 def set_limit(ctxt: RequestContext, project_id: str, name: str, limit: int) -> None:
@@ -221,15 +215,24 @@ def delete_limits(ctxt: RequestContext, project_id: str) -> None:
 
 def get_class(ctxt: RequestContext, name: str) -> dict[str, int]:
     """Return the limits of a quota class that were set explicitly."""
+    return _explicit(ctxt, _CLASSES.c.class_name, name)
+
+
+def set_class(ctxt: RequestContext, name: str, values: Mapping[str, int]) -> None:
+    """Set limits of a quota class; -1: unlimited."""
+    _store(ctxt, _CLASSES.c.class_name, name, values)
+
+
+def _explicit(ctxt: RequestContext, owner: sa.Column, name: str) -> dict[str, int]:
+    table = owner.table
     with session.reader(ctxt) as conn:
-        return dict(conn.execute(sa.select(_CLASSES.c.resource, _CLASSES.c.hard_limit).where(
-            _CLASSES.c.class_name == name)).tuples().all())
+        return dict(conn.execute(sa.select(table.c.resource, table.c.hard_limit).where(
+            owner == name)).tuples().all())
 
 
 @session.retry_on_deadlock
-def set_class(ctxt: RequestContext, name: str, values: Mapping[str, int]) -> None:
-    """Set limits of a quota class; -1: unlimited."""
+def _store(ctxt: RequestContext, owner: sa.Column, name: str, values: Mapping[str, int]) -> None:
     with session.writer(ctxt) as conn:
-        changes.upsert(conn, _CLASSES, [
-            {'class_name': name, 'resource': resource, 'hard_limit': limit}
-            for resource, limit in values.items()], ('class_name', 'resource'))
+        changes.upsert(conn, owner.table, [
+            {owner.name: name, 'resource': resource, 'hard_limit': limit}
+            for resource, limit in values.items()], (owner.name, 'resource'))

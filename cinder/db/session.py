@@ -113,15 +113,19 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
             raise
         finally:
             ctxt.connection = None
-        try:
-            transaction.commit()
-        except Exception as exc:
-            # The transaction may still be open, and the pool does not roll back.
-            conn.invalidate()
-            if isinstance(exc, db_exc.DBConnectionError):
-                raise exception.CommitUnknown() from exc
-            raise
+        _commit(transaction)
         ctxt.commits[0] += 1
+
+
+def _commit(transaction: sa.RootTransaction) -> None:
+    try:
+        transaction.commit()
+    except Exception as exc:
+        # The transaction may still be open, and the pool does not roll back.
+        transaction.connection.invalidate()
+        if isinstance(exc, db_exc.DBConnectionError):
+            raise exception.CommitUnknown() from exc
+        raise
 
 
 def _open_transaction(ctxt: RequestContext) -> sa.Connection | None:
