@@ -146,8 +146,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:
         found = blocking.call(sparse_files.listing, self.folder)
         return [*file_audit.findings(self.folder, found, rows),
-                *lvm_audit.exports(self.target, rows, heal,
-                                   lambda volume: self.remove_export(None, volume))]
+                *lvm_audit.exports(self.target, rows, heal)]
 
     # ------------------------------------------------------------------ what others made
     @_typed

@@ -18,10 +18,10 @@ def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Find
 
     :param files: name -> bytes of all files in the directory
     """
-    wanted: dict[str, tuple[str, Volume | Snapshot]] = {
-        row.name: ('volume', row) for row in rows.volumes}
-    wanted |= {row.name: ('snapshot', row) for row in rows.snapshots}
-    for name, (kind, row) in wanted.items():
+    wanted: dict[str, tuple[str, Volume | Snapshot, int]] = {
+        row.name: ('volume', row, row.size) for row in rows.volumes}
+    wanted |= {row.name: ('snapshot', row, row.volume_size) for row in rows.snapshots}
+    for name, (kind, row, size) in wanted.items():
         # Names contain the id, except the name of a migrated volume, which contains its former id.
         if row.id in rows.busy or row.status not in lvm_audit.STORED:
             continue
@@ -30,8 +30,8 @@ def findings(folder: str, files: Mapping[str, int], rows: Rows) -> Iterator[Find
             yield Finding('missing', name, f'{kind} {row.id} is {row.status}, and there is no '
                           f'{path}', f'restore it from a backup, or delete the {kind}')
         elif kind == 'volume':
-            yield from lvm_audit.sizes(name, path, files[name], row.id, row.size,
-                                       f'truncate -s {row.size}G {path}')
+            yield from lvm_audit.sizes(name, path, files[name], row.id, size,
+                                       f'truncate -s {size}G {path}')
     for name in sorted(files.keys() - wanted.keys()):
         yield from _orphan(f'{folder}/{name}', name, rows)
 

@@ -9,10 +9,10 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cinder import exception
-from cinder.brick.local_dev import reports
+from cinder.brick.local_dev import reports, thin_lvm
 from cinder.i18n import _
 from cinder.privsep import device_users, zero_check
 from cinder.volume import driver
@@ -63,15 +63,16 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
             # The data may belong to its owner, so the volume is not changed.
             LOG.warning('%s existed already and is not empty at byte %d', path, offset)
             return
-        if self.sparse_copy:
+        vg = self.vg
+        if isinstance(vg, thin_lvm.ThinLVM):
             # The pool has written blocks for a device id that was never used.
-            self.vg.delete(volume.name)
+            vg.delete(volume.name)
             raise exception.VolumeBackendAPIException(
                 data=f'new thin volume {path} is not empty at byte {offset}: its pool is damaged; '
                      'run `cinder-manage volume doctor` to find the cause')
         # Data that was on the disks before the volume group was created.
         LOG.warning('New volume %s is not empty at byte %d; it is cleared', path, offset)
-        self.vg.clear(volume.name, size)
+        vg.clear(volume.name, size)
 
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self._require_room()
@@ -148,11 +149,10 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     # ------------------------------------------------------------------- rows and storage
     def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:
-        if self.vg is None:
+        if not hasattr(self, 'vg'):
             self._choose()
         return [*lvm_audit.Audit(self.vg, rows, _lv_name, heal).findings(),
-                *lvm_audit.exports(self.target, rows, heal,
-                                   lambda volume: self.remove_export(None, volume))]
+                *lvm_audit.exports(self.target, rows, heal)]
 
     # ------------------------------------------------------------------------ groups
     def create_group(self, group: Group) -> Fields:
@@ -169,13 +169,14 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def copy_group(self, group: Group, sources: list[tuple[Volume, Snapshot | Volume]],
                    ) -> dict[str, Fields]:
         self._require_room()
-        live = [(volume, source) for volume, source in sources if not volume.snapshot_id]
+        live = [(volume, cast('Volume', source)) for volume, source in sources
+                if not volume.snapshot_id]
         self.vg.hold_together({volume.name: source.name for volume, source in live})
         for volume, source in live:
             self.vg.fill_held(volume.name, volume.size * GIB, source.size * GIB)
-        for volume, source in sources:
+        for volume, origin in sources:
             if volume.snapshot_id:
-                self.create_volume_from_snapshot(volume, source)
+                self.create_volume_from_snapshot(volume, cast('Snapshot', origin))
         return {}
 
     def create_group_snapshot(self, group_snapshot: GroupSnapshot,
@@ -219,8 +220,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     def _trouble(self, found: reports.LogicalVolume) -> str | None:
         if not self.vg.holds(found):
-            return _('this back end creates volumes of another kind (thin or thick)')
-        return _('in use') if found.is_open else None
+            return str(_('this back end creates volumes of another kind (thin or thick)'))
+        return str(_('in use')) if found.is_open else None
 
     def _origin_size(self, found: reports.LogicalVolume) -> int:
         """Return the size of a snapshot in bytes; a thick snapshot itself is only as large as its

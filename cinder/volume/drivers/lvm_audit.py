@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cinder.brick.local_dev import device_mapper, reports
 from cinder.brick.local_dev import lvm as brick
-from cinder.volume.driver_types import Fields, Finding, Rows
+from cinder.volume.driver_types import Finding, Rows
 from cinder.volume.drivers.exported import GIB
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ class Audit:
     def __init__(self, lvm: brick.LVM, rows: Rows, lv_name: Callable[[Snapshot], str],
                  heal: bool) -> None:
         self._lvm, self._rows, self._heal = lvm, rows, heal
-        self._wanted = {volume.name: ('volume', volume, volume.size)
-                        for volume in rows.volumes}
+        self._wanted: dict[str, tuple[str, Volume | Snapshot, int]] = {
+            volume.name: ('volume', volume, volume.size) for volume in rows.volumes}
         self._wanted |= {lv_name(snapshot): ('snapshot', snapshot, snapshot.volume_size)
                          for snapshot in rows.snapshots}
         # Names contain the id, except the name of a migrated volume, which contains its former id.
@@ -163,7 +163,8 @@ class Audit:
             return
         if ids is None:
             return
-        named = {found.thin_id: name for name, found in present.items() if found.pool == pool}
+        named = {found.thin_id: name for name, found in present.items()
+                 if found.pool == pool and found.thin_id is not None}
         for number in sorted(ids - named.keys()):
             yield Finding('thin-id', str(number),
                           f'device {number} of {self._lvm.full(pool)} belongs to no logical volume',
@@ -193,12 +194,8 @@ def sizes(name: str, where: str, found: int, volume_id: str, gib: int,
                       'the quota count the actual size')
 
 
-def exports(target: Target, rows: Rows, heal: bool,
-            remove: Callable[[Volume], Fields]) -> Iterator[Finding]:
-    """Yield exports that no attachment needs, and attachments without an export.
-
-    :param remove: function that removes the export of a volume and returns its fields
-    """
+def exports(target: Target, rows: Rows, heal: bool) -> Iterator[Finding]:
+    """Yield exports that no attachment needs, and attachments without an export."""
     there = target.exports()
     if there is None:
         return
@@ -215,7 +212,7 @@ def exports(target: Target, rows: Rows, heal: bool,
                               'log the initiators out, then restart cinder-volume')
             if heal and not there[name]:
                 finding = dataclasses.replace(finding, healed=True, volume_id=volume.id,
-                                              fields=remove(volume))
+                                              fields=target.remove_export(volume))
             yield finding
     for name in sorted(there.keys() - {target.export_name(volume) for volume in rows.volumes}):
         # The daemon also has the exports of other back ends; only exports of deleted rows are

@@ -35,7 +35,8 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     :ivar guard: monitor of its thin pool; None for thick volumes
     """
 
-    vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM | None = None
+    vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM
+    guard: thin_pool_monitor.PoolGuard | None
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """Do nothing: check_for_setup_error() decides from the group how it is used."""
@@ -47,8 +48,9 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
             LVM does not support them; or the pool cannot be created (with the output of lvcreate)
         """
         group = self._choose()
-        if self.sparse_copy and self.vg.pool_name not in group.volumes:
-            self.vg.create_pool()
+        vg = self.vg
+        if isinstance(vg, thin_lvm.ThinLVM) and vg.pool_name not in group.volumes:
+            vg.create_pool()
 
     def _choose(self) -> reports.Group:
         """Set `vg` to a thin or thick group, according to the options and to what exists."""
@@ -67,10 +69,11 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
                     data='lvm_type is "thin", but this version of LVM does not support '
                          'thin volumes')
             thin = False
-        self.vg = self._open(thin_lvm.ThinLVM) if thin else self._thick()
+        thin_vg = self._open(thin_lvm.ThinLVM) if thin else None
+        self.vg = thin_vg or self._thick()
         self.sparse_copy = thin
         self.moves_bytes = frozenset() if thin else self._thick_copies()
-        self.guard = self._guard() if thin else None
+        self.guard = self._guard(thin_vg) if thin_vg else None
         return group
 
     def _thick_copies(self) -> frozenset[str]:
@@ -103,8 +106,8 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
 
-    def _guard(self) -> thin_pool_monitor.PoolGuard:
-        config, vg = self.configuration, self.vg
+    def _guard(self, vg: thin_lvm.ThinLVM) -> thin_pool_monitor.PoolGuard:
+        config = self.configuration
         limits = thin_pool_monitor.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
                                           config.lvm_pool_autoextend)
         if limits.soft > limits.hard:
@@ -114,11 +117,12 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
 
     def _look(self) -> reports.Group:
         """Return the current group; a thin pool is extended if needed, and its state is updated."""
-        group = self.vg.group(refresh=True)
-        if self.guard:
-            if self.guard.heal(group, self.vg.pool(group)):
-                group = self.vg.group()
-            self.guard.judge(self.vg.pool(group))
+        vg = self.vg
+        group = vg.group(refresh=True)
+        if self.guard and isinstance(vg, thin_lvm.ThinLVM):
+            if self.guard.heal(group, vg.pool(group)):
+                group = vg.group()
+            self.guard.judge(vg.pool(group))
         return group
 
     def _require_room(self) -> None:
