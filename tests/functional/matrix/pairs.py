@@ -203,7 +203,7 @@ class Player:
                     made = {key: ident for key, ident in made.items() if key not in ids}
                 ids |= made
             # How often it looks for another one, and so comes somewhere again, varies.
-            if not site.come_there() and pair.number == 1:
+            if not site.come_there(threads) and pair.number == 1:
                 findings.append('it did not come there')
             if pair.trouble == 'broke':
                 site.stage.release()

@@ -44,6 +44,10 @@ class Server:
         thread.start()
         self._passes('swap:after')
 
+    def is_busy(self) -> bool:
+        """Whether it copies."""
+        return any(thread.is_alive() for thread in self._copies)
+
     def wait(self) -> bool:
         """Let what was begun end; whether there was something.
 

@@ -7,7 +7,7 @@ import os
 import pathlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from cinder import (
@@ -298,12 +298,17 @@ class Site:
         for runner in self.runners:
             runner.take_over(dead=())
 
-    def come_there(self, seconds: float = 3) -> bool:
-        """Wait until what is held is there; False when it does not come."""
+    def come_there(self, calls: Iterable[threading.Thread] = (), seconds: float = 3) -> bool:
+        """Wait until what is held is there; False when it does not come.
+
+        :param calls: whose end may be all that is waited for.
+        """
         deadline = time.monotonic() + seconds
         while not self.stage.reached.wait(0.02):
-            if time.monotonic() > deadline:
-                return False
+            goes_on = (any(call.is_alive() for call in calls) or self.server.is_busy()
+                       or journal.unfinished(ADMIN))
+            if not goes_on or time.monotonic() > deadline:
+                return self.stage.reached.is_set()
             self.pass_time()
         return True
 
