@@ -124,9 +124,9 @@ def test_a_shape_that_is_kept_is_small_and_not_many_are(member, volume):
 
 @pytest.mark.parametrize(('url', 'words'), [
     ('metadata={' + ','.join(f"'{number}':''" for number in range(filters.MOST_PAIRS + 1)) + '}',
-     f'at most {filters.MOST_PAIRS} are taken'),
+     f'at most {filters.MOST_PAIRS} are allowed'),
     ('created_at=' + ','.join(['gt:2024-01-01T00:00:00'] * (filters.MOST_TIMES + 1)),
-     f'at most {filters.MOST_TIMES} are taken')])
+     f'at most {filters.MOST_TIMES} are allowed')])
 def test_filters_with_too_many_parts_are_refused(member, url, words):
     assert words in member.get(f'/volumes?{url}').fault(400)
 
