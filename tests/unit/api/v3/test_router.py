@@ -44,8 +44,10 @@ def _reachable(function, depth=3):
     text = inspect.getsource(function)
     module = inspect.getmodule(function)
     if depth:
+        # A handler may be made by a function that was given another one.
+        known = {**vars(module), **inspect.getclosurevars(function).nonlocals}
         for name in set(re.findall(r'\b_?[a-z_]+(?=\()', text)):
-            inner = vars(module).get(name)
+            inner = known.get(name)
             if inspect.isfunction(inner) and inner is not function:
                 text += _reachable(inner, depth - 1)
     return text
