@@ -14,7 +14,7 @@ GIB = 1024 ** 3
 EXTENT = 4 * MIB
 FAILED = 5
 _VALUE_OPTIONS = {'-n', '-L', '-l', '-V', '-m', '-o', '--reportformat', '--units',
-                  '--poolmetadatasize', '--config'}
+                  '--poolmetadatasize', '--config', '-i', '--poll'}
 
 
 @dataclasses.dataclass
@@ -63,6 +63,8 @@ class FakeVolumeGroup:
         # Bytes by which the metadata and their spare copy have grown.
         self.spare = 0
         self.pool_health, self.pool_needs_check = '', False
+        # Number of reports that show a merge before it has ended; None: until it is polled.
+        self.merge_reports: int | None = 0
         # Device ids in the pool, and names in device mapper's table, that LVM does not know.
         self.stray_thin_ids: set[int] = set()
         self.stray_devices: set[str] = set()
@@ -174,10 +176,21 @@ class FakeVolumeGroup:
             {key: (group | row)[key] for key in options['-o'].split(',')} for row in rows]}]},
             indent=2)
 
+    def _go_on_merging(self, reports):
+        if self.merge_reports:
+            self.merge_reports -= reports
+        if self.merge_reports == 0:
+            for snapshot in [v for v in self.volumes.values() if v.kind == 'S']:
+                self.volumes[snapshot.origin].data = snapshot.data
+                self.volumes[snapshot.origin].kind = '-'
+                del self.volumes[snapshot.name]
+
     def _lvs(self, options, *names):
+        self._go_on_merging(1)
         if names == (self.name,):
             return self._table('lv', options,
-                               [self._row(v) for _n, v in sorted(self.volumes.items())])
+                               [self._row(v) for _n, v in sorted(self.volumes.items())
+                                if v.kind != 'S'])
         wanted = [name.partition('/')[2] for name in names]
         rows = self._table('lv', options,
                            [self._row(self.volumes[n]) for n in wanted if n in self.volumes])
@@ -310,6 +323,9 @@ class FakeVolumeGroup:
 
     def _lvchange(self, options, target):
         volume = self._find(target)
+        if '--poll' in options:
+            self.merge_reports = 0
+            return ''
         if volume.kind == 's' and '-y' not in options:
             self._error(f'Change of snapshot {target} will also change its origin '
                         f'{self.name}/{volume.origin}. Proceed? [y/n]: [n]\n'
@@ -331,12 +347,16 @@ class FakeVolumeGroup:
 
     def _lvconvert(self, options, target):
         snapshot = self._find(target)
+        if snapshot.kind == 'S':
+            self._error(f'  Command on LV {target} is invalid on LV with properties: '
+                        'lv_is_merging_cow .\n'
+                        f'  Command not permitted on LV {target}.')
         if snapshot.kind != 's':
             self._error(f'  Command on LV {target} does not accept LV type linear.\n'
                         f'  Command not permitted on LV {target}.')
         if '--merge' in options:
-            self.volumes[snapshot.origin].data = snapshot.data
-            del self.volumes[snapshot.name]
+            self.volumes[snapshot.origin].kind, snapshot.kind = 'O', 'S'
+            self._go_on_merging(0)
         else:
             snapshot.kind, snapshot.origin = '-', ''
         return ''

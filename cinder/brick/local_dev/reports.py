@@ -118,6 +118,11 @@ class LogicalVolume(NamedTuple):
         return self.attr[0] in 'oO'
 
     @property
+    def is_merging(self) -> bool:
+        """Whether it is a thick volume into which a snapshot is being merged."""
+        return self.attr[0] == 'O'
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is a thick volume: linear, mirrored or RAID, with or without snapshots."""
         return self.attr[0] in '-oOmMrR'

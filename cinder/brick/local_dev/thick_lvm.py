@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from cinder.brick.local_dev import block_copy, group_snapshot, lvm, reports
+from cinder.brick.local_dev import block_copy, group_snapshot, lvm, reports, snapshot_merge
 
 
 class ThickLVM(lvm.LVM):
@@ -89,14 +89,8 @@ class ThickLVM(lvm.LVM):
         :param size: bytes of the volume; a merge keeps it
         :raises LVInUse: it is open
         """
-        found = self.find(volume).get(volume)
-        if found and found.is_open:
-            # LVM would only schedule the merge for the time when the volume is closed.
-            raise reports.LVInUse(data=f'{self.full(volume)} is in use')
-        # A merge removes the snapshot, so it is created again. If it does not exist, an earlier
-        # attempt was interrupted between the two steps.
-        with contextlib.suppress(reports.LVNotFound):
-            self.change('lvconvert', '-y', '--merge', self.full(snapshot), timeout=None)
+        snapshot_merge.merge(self, volume, snapshot)
+        # The merge has removed the snapshot.
         self.create_snapshot(snapshot, volume)
 
     def _fill(self, name: str, size: int, source_size: int) -> None:

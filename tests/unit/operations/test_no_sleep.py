@@ -18,6 +18,7 @@ LIMITED = {'sleep': None, 'wait_exponential': None, 'wait_fixed': None, 'wait_ra
 LIMITS = {'timeout', 'blocking', 'seconds'}
 # Place -> why it may.
 ALLOWED = {
+    'brick/local_dev/snapshot_merge.py sleep': 'a merge takes as long as it takes, like a copy',
     'brick/local_dev/throttle.py sleep': 'a copy is as slow as the operator wants it',
     'image/glance.py wait_exponential': 'between the tries of one request, for a minute at most',
     'coordination/__init__.py sleep': 'start-up of a process; no operation runs yet',

@@ -111,9 +111,9 @@ def test_copies_that_begin_keep_short_work_waiting_for_one_command(thick, fake):
     works = [*(functools.partial(clone, number) for number in range(8)), create]
     threads = [threading.Thread(target=work) for work in works]
     with thick.turn('lvcreate'):
+        deadline = time.monotonic() + 60
         for number, thread in enumerate(threads, 1):
             thread.start()
-            deadline = time.monotonic() + 60
             while len(thick._changing._waiting) < number and time.monotonic() < deadline:
                 time.sleep(0.0005)
     for thread in threads:

@@ -22,7 +22,8 @@ def test_the_command_lines_of_thick(thick, fake):
         'lvcreate -s -y -l 100%ORIGIN -n s vg/a',
         f'lvcreate -y -Wy -Zy -L {2 * GIB}b -n c vg',
         dd.format('/dev/vg/s', 'c', GIB, ',fullblock,direct'),
-        f'{report} vg/a', 'lvconvert -y --merge vg/s', 'lvcreate -s -y -l 100%ORIGIN -n s vg/a',
+        f'{report} vg/a', 'lvconvert -y -b -i 3 --merge vg/s', f'{report} vg/a',
+        'lvcreate -s -y -l 100%ORIGIN -n s vg/a',
         f'{report} vg/s vg/clone-s', 'lvconvert -y --splitsnapshot vg/s',
         dd.format('/dev/zero', 's', GIB + 4 * 1024 ** 2, ''), 'lvremove -f vg/s']
 
