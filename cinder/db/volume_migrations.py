@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import changes, models, session, transitions
+from cinder.db import models, session, transitions
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -33,15 +33,17 @@ def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
     """Insert the row of the destination volume, which does not count for quotas.
 
     :param place: host, cluster_name, availability_zone, optionally another type.
-    :raises InvalidVolume: the volume is no longer being migrated.
+    :raises InvalidVolume: the volume is no longer being migrated, or has snapshots.
+    :raises NotFound: the volume does not exist.
     """
-    allowed = sa.or_(requirements.not_migrating().holds, _T.c.migration_status == 'starting')
+    begins = sa.or_(requirements.not_migrating().holds, _T.c.migration_status == 'starting')
     values = {name: volume.get(name) for name in _COPIED}
     with session.writer(ctxt):
-        if not changes.update_where(ctxt, _T, [
-                _T.c.id == volume.id, _T.c.deleted == sa.false(), allowed],
-                {'migration_status': 'migrating'}):
-            raise exception.InvalidVolume(reason=f'volume {volume.id} is not being migrated')
+        refusal = transitions.apply(ctxt, _T, states.Transition(None), volume.id, [
+            transitions.Requirement(begins, 'is not being migrated'),
+            requirements.no_snapshots()], {'migration_status': 'migrating'})
+        if refusal:
+            raise exception.InvalidVolume(reason=refusal)
         return volumes_db.create(ctxt, {
             **values, **place, 'id': target_id, 'status': 'creating', 'use_quota': False,
             'attach_status': 'detached', 'migration_status': target_status(volume.id)})

@@ -302,6 +302,7 @@ FAULTS: tuple[tuple[str, str, int, str, str], ...] = (
     ('migrate [served, old]', 'server.copy:before', 1, 'attachment delete', 'breaks'),
     ('migrate [served, old]', 'server.copy:before', 1, 'reset as detached', ''),
     ('retype and move [served, old]', 'server.copy:before', 1, 'snapshot manage', ''),
+    ('retype and move [served, old]', 'volume.migrate:target:before', 1, 'snapshot manage', ''),
     ('group delete [group, old]', 'driver.delete_volume:after', 1, 'os-initialize_connection', ''),
     ('group delete [group, old]', 'driver.remove_export:after', 2, 'os-initialize_connection', ''),
 )

@@ -26,6 +26,7 @@ from cinder.volume import manager as manager_package
 from cinder.volume.api import attachments, volume_actions, volume_migrations
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.data import nova_swap, volume_copy
+from cinder.volume.manager import migration_rows
 from cinder.volume.manager import volume_migrations as endpoint
 from cinder.volume.targets import fake, local
 from tests.fakes import compute as fake_compute
@@ -727,6 +728,22 @@ class TestRetype:
         volume_actions.retype(ctxt, volume, fast, 'on-demand')
         stayed = _run(ctxt, bus, _placed(ctxt, bus)[1], volume)
         assert (stayed.status, stayed.volume_type_id) == ('available', volume.volume_type_id)
+        _check_stayed(ctxt, path, stayed, tmp_path, 'has snapshots')
+
+    def test_so_does_one_that_comes_when_the_move_begins(
+            self, ctxt, bus, volume, path, tmp_path, fast, monkeypatch):
+        """One may be taken over while a volume is retyped."""
+        add_target = migration_rows.add_target
+
+        def late(*args):
+            _snapshot(ctxt, volume)
+            with pytest.raises(exception.InvalidVolume) as refused:
+                add_target(*args)
+            raise refused.value
+
+        monkeypatch.setattr(migration_rows, 'add_target', late)
+        volume_actions.retype(ctxt, volume, fast, 'on-demand')
+        stayed = _run(ctxt, bus, _placed(ctxt, bus)[1], volume)
         _check_stayed(ctxt, path, stayed, tmp_path, 'has snapshots')
 
 
