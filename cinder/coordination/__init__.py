@@ -68,7 +68,7 @@ class Coordinator:
         # A forked child must not share the connection and the locks of the parent.
         return self._pid == os.getpid() and not self._leases.lost
 
-    def start_patiently(self, pause: float = 0.5, longest: float = 15) -> None:
+    def start_with_retry(self, pause: float = 0.5, longest: float = 15) -> None:
         """Connect, and retry until the lock service answers; the error is logged once.
 
         Call stop() for each call: the services of a process share the connection.

@@ -33,7 +33,7 @@ class Claims:
     def __init__(self, host: str, stage: str, ready: Callable[[], bool]) -> None:
         self.host, self.stage, self.ready = host, stage, ready
         self.owner = f'{host}|{uuid.uuid4()}'
-        self.has_given_up = False
+        self.has_released = False
         # Id of an operation that runs or is queued -> the hosts that were dead when it was found.
         # Only the thread that handles the operation reads or writes its entry.
         self._dead: dict[str, tuple[str, ...]] = {}
@@ -172,12 +172,12 @@ class Claims:
         with self._mutex:
             return operation.id in self._held
 
-    def give_up(self) -> None:
+    def release_operations(self) -> None:
         """Release the operations that still run, so that other services resume them at once. The
         process is about to end."""
         # A running operation stops before its next change of the storage, because another service
         # may resume it.
-        self.has_given_up = True
+        self.has_released = True
         with self._mutex:
             left = list(self._held.values())
         for operation in left:
@@ -195,7 +195,7 @@ class _Claim:
 
     def confirm(self) -> None:
         """:raises OperationLost: this service is stopping and has released the operation."""
-        if self._claims.has_given_up:
+        if self._claims.has_released:
             raise exception.OperationLost(operation_id=self._operation.id)
 
 

@@ -100,7 +100,7 @@ class Executor:
             entry = _Entry(next(self._numbers), job, self._clock())
             self._waiting[job.kind].setdefault(job.project_id, {})[job.ident] = entry
             self._idents.add(job.ident)
-            self._begin_what_can(job.kind)
+            self._start_ready_jobs(job.kind)
         return True
 
     def knows(self, ident: str) -> bool:
@@ -169,7 +169,7 @@ class Executor:
             del self._waiting[kind][project]
         return entry
 
-    def _begin_what_can(self, kind: str) -> None:
+    def _start_ready_jobs(self, kind: str) -> None:
         free = self.bounds[kind] - self._count(kind)
         while free > 0 and not self._closed:
             entry = self._next(kind)
@@ -206,7 +206,7 @@ class Executor:
                     self._forget_project(entry.job.project_id)
                 for kind in self.bounds:
                     # A job of another class may be queued for the same resource.
-                    self._begin_what_can(kind)
+                    self._start_ready_jobs(kind)
                 self._changed.notify_all()
 
     def _forget_project(self, project: str | None) -> None:

@@ -17,7 +17,7 @@ printf '%s\\0' /proc/[0-9]*/fd/* | xargs -0 stat -L -c '%F:%t:%T:%n' 2>/dev/null
 '''
 
 
-def of(path: str) -> list[str]:
+def find_users(path: str) -> list[str]:
     """Return the users of the device at `path`, each as text such as 'tgtd (process 17)'."""
     try:
         number = os.stat(path).st_rdev

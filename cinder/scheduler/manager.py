@@ -132,17 +132,17 @@ class SchedulerManager:
         """Wait until every decision that has started is finished."""
         self.runner.wait()
 
-    def give_up(self) -> None:
+    def release_operations(self) -> None:
         """Release the operations that did not finish in time, before the process exits."""
-        self.runner.give_up()
+        self.runner.release_operations()
 
-    def hand_on(self) -> None:
+    def notify_peers(self) -> None:
         """Ask another scheduler to run the operations that this one released."""
         ctxt = context.get_admin_context()
         schedulers = services_db.list_all(ctxt, binary=scheduler_rpc.SchedulerAPI.BINARY,
                                           is_up=True)
         cleanup.ask_another(ctxt, schedulers, self.host,
-                            [self.host] if self.runner.has_given_up else [])
+                            [self.host] if self.runner.has_released else [])
 
     # ------------------------------------------------------------------------------ the messages
     def update_service_capabilities(

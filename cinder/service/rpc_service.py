@@ -119,7 +119,7 @@ class Service(service.ServiceBase):
         reachability.wait_for_broker(topic=self.topic,
                             servers=list(filter(None, (self.host, self.cluster))))
         if self.coordination:
-            coordination.COORDINATOR.start_patiently()
+            coordination.COORDINATOR.start_with_retry()
         self._initialised = self._init_manager(added_to_cluster)
         self._start_servers()
         self._in_background(self._report, 'heartbeat')
@@ -267,17 +267,17 @@ class Service(service.ServiceBase):
             return
         self._draining = True
         self.manager.stop()
-        self._in_background(self._hand_on_meanwhile, 'hand-on')
+        self._in_background(self._notify_peers_meanwhile, 'notify-peers')
         finished = launchers.within(launchers.drain_time(), self._drain)
         if not finished:
             LOG.warning('%s on %s stops with unfinished work, which is resumed at the next start.',
                         self.binary, self.host)
         self._stopping.set()
-        self.manager.give_up()
+        self.manager.release_operations()
         if self.coordination:
             # Before other services are asked, which need the locks.
             coordination.COORDINATOR.stop()
-        launchers.within(LONGEST_ASKING, self._hand_on)
+        launchers.within(LONGEST_ASKING, self._notify_peers)
         if self._liveness:  # otherwise the start still waits for the broker
             launchers.within(LONGEST_FAREWELL, self._liveness.stop)
         rpc.flush()
@@ -294,17 +294,17 @@ class Service(service.ServiceBase):
             server.wait()
         self.manager.wait()
 
-    def _hand_on_meanwhile(self) -> None:
+    def _notify_peers_meanwhile(self) -> None:
         """Ask other services for operations that arrive until the queues are closed. The broker
         would deliver them to others only when the connections are closed."""
         while not self._stopping.is_set():
-            self._hand_on()
+            self._notify_peers()
             self._stopping.wait(HAND_ON_SECONDS)
 
-    def _hand_on(self) -> None:
+    def _notify_peers(self) -> None:
         """Ask another service to run the waiting operations now, instead of when it finds them."""
         try:
-            self.manager.hand_on()
+            self.manager.notify_peers()
         except Exception:
             failures.log(LOG, 'No other service could be asked to continue for %s on %s.',
                          self.binary, self.host)

@@ -126,7 +126,7 @@ class Listener(NamedTuple):
     address: str
     port: int
 
-    def is_in_the_way_of(self, other: 'Listener') -> bool:
+    def conflicts_with(self, other: 'Listener') -> bool:
         """Return whether the two listeners exclude each other."""
         if self.kind != other.kind:
             return (self.transport, self.port) == (other.transport, other.port) and (
@@ -140,7 +140,7 @@ def check_exports(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     told: set[tuple[str, str]] = set()
     for one, other in itertools.combinations(_listeners(conf), 2):
         pair = (one.backend, other.backend)
-        if one.backend != other.backend and pair not in told and one.is_in_the_way_of(other):
+        if one.backend != other.backend and pair not in told and one.conflicts_with(other):
             told.add(pair)
             what = (f'nvmet_port_id {one.number} and {other.number}'
                     if one.kind == other.kind else f'the targets {one.kind} and {other.kind}')

@@ -52,7 +52,7 @@ class VolumeDriver(abc.ABC):
     shared_targets = False
     # Verbs of the journal that copy data on this storage and so run as bulk work; 'volume.clone'
     # stands for a volume with a source. Known when check_for_setup_error() has returned.
-    moves_bytes: frozenset[str] = frozenset()
+    bulk_verbs: frozenset[str] = frozenset()
 
     def __init__(self, configuration: Configuration, executor: Executor | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:

@@ -44,7 +44,7 @@ class BackupManager:
         self._task = functools.partial(task, self.runner)
         self.heartbeat = self.runner.renew
         self.init_host_with_rpc, self.stop = self.runner.start, self.runner.stop
-        self.wait, self.give_up = self.runner.wait, self.runner.give_up
+        self.wait, self.release_operations = self.runner.wait, self.runner.release_operations
 
     def init_host(self, **_kwargs: object) -> None:
         """Nothing to prepare."""
@@ -55,7 +55,7 @@ class BackupManager:
     def run_periodic_tasks(self, ctxt) -> None:
         """There are none."""
 
-    def hand_on(self) -> None:
+    def notify_peers(self) -> None:
         """There is no other."""
 
     def reset(self) -> None:
@@ -66,7 +66,7 @@ class BackupManager:
     def create_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work, session.writer(ctxt):
             backup = work.resource
-            work.done(service=DRIVER, object_count=1)
+            work.succeed(service=DRIVER, object_count=1)
             if backup.snapshot_id:
                 snapshots_db.finish_transition(ctxt, backup.snapshot_id, 'backing-up',
                                                'available', {})
@@ -78,19 +78,19 @@ class BackupManager:
     @operations.handles('backup.restore')
     def restore_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work, session.writer(ctxt):
-            work.done()
+            work.succeed()
             volumes_db.finish_transition(ctxt, operation.arguments['volume_id'], 'restoring-backup',
                                          'available', {})
 
     @operations.handles('backup.delete')
     def delete_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work:
-            work.done()
+            work.succeed()
 
     @operations.handles('backup.import')
     def import_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work:
-            work.done()
+            work.succeed()
 
     def check_support_to_force_delete(self, _ctxt) -> bool:
         return self.forces

@@ -42,11 +42,11 @@ class Manager:
     def wait(self):
         self.asked.append('wait')
 
-    def give_up(self):
-        self.asked.append('give_up')
+    def release_operations(self):
+        self.asked.append('release_operations')
 
-    def hand_on(self):
-        self.asked.append('hand_on')
+    def notify_peers(self):
+        self.asked.append('notify_peers')
 
 
 class BrokenManager(Manager):

@@ -131,7 +131,7 @@ class ThickLVM(lvm.LVM):
         self.clear(volume.name, volume.size)
 
     # ---------------------------------------------------------------- several at one moment
-    def snapshot_together(self, origins: Mapping[str, str]) -> None:
+    def create_snapshots(self, origins: Mapping[str, str]) -> None:
         """Create consistent snapshots of several volumes, or none.
 
         :param origins: name of the snapshot -> of its volume; existing snapshots are created again
@@ -142,15 +142,15 @@ class ThickLVM(lvm.LVM):
             for name, volume in origins.items():
                 self.create_snapshot(name, volume)
 
-    def hold_together(self, sources: Mapping[str, str]) -> None:
+    def hold_sources(self, sources: Mapping[str, str]) -> None:
         """Hold the data of several volumes at the same time; fill_held() creates new volumes from
         it.
 
         :param sources: name of a new volume -> of its source
         """
-        self.snapshot_together({_held(name): source for name, source in sources.items()})
+        self.create_snapshots({_held(name): source for name, source in sources.items()})
 
-    def fill_held(self, name: str, size: int, source_size: int) -> None:
+    def fill_volume(self, name: str, size: int, source_size: int) -> None:
         """Finish a volume whose data is held.
 
         :param size: bytes of the volume

@@ -120,7 +120,7 @@ class ThinLVM(lvm.LVM):
             self.change('lvcreate', '-s', '-kn', *now, '-n', name, self.full(source))
 
     # ---------------------------------------------------------------- several at one moment
-    def snapshot_together(self, origins: Mapping[str, str]) -> None:
+    def create_snapshots(self, origins: Mapping[str, str]) -> None:
         """Create consistent snapshots of several volumes, or none.
 
         :param origins: name of the snapshot -> of its volume; existing snapshots are created again
@@ -128,7 +128,7 @@ class ThinLVM(lvm.LVM):
         """
         self._take_together(origins, self.create_snapshot)
 
-    def hold_together(self, sources: Mapping[str, str]) -> None:
+    def hold_sources(self, sources: Mapping[str, str]) -> None:
         """Hold the data of several volumes at the same time; fill_held() creates new volumes from
         it.
 
@@ -137,7 +137,7 @@ class ThinLVM(lvm.LVM):
         self._take_together(
             sources, lambda name, source: self._share_blocks(name, source, active=False))
 
-    def fill_held(self, name: str, size: int, source_size: int) -> None:
+    def fill_volume(self, name: str, size: int, source_size: int) -> None:
         """Finish a volume whose data is held.
 
         :param size: bytes of the volume

@@ -52,7 +52,7 @@ def _forget(path: str) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def is_whole(images: glance.Images, image_id: str) -> bool | None:
+def has_data(images: glance.Images, image_id: str) -> bool | None:
     """Return whether an image has its data; False when it waits for data, None when a transfer is
     running or was just interrupted. After an interruption the image waits for data again in a
     moment.
@@ -63,11 +63,11 @@ def is_whole(images: glance.Images, image_id: str) -> bool | None:
     if status == 'saving':
         return None
     if status not in ('active', 'queued'):
-        raise not_taking(image_id, status)
+        raise status_error(image_id, status)
     return status == 'active'
 
 
-def not_taking(image_id: str, status: str = 'saving') -> exception.ImageUnacceptable:
+def status_error(image_id: str, status: str = 'saving') -> exception.ImageUnacceptable:
     """Return the error of an image that accepts no data."""
     return exception.ImageUnacceptable(
         image_id=image_id, reason=_("it accepts no data in status '%s'") % status)
@@ -84,7 +84,7 @@ def send(images: glance.Images, image_id: str, path: str, size: int, throttle: T
     images.upload(image_id, _read(path, size, throttle, report))
 
 
-def require_all(images: glance.Images, image_id: str, size: int) -> None:
+def require_complete(images: glance.Images, image_id: str, size: int) -> None:
     """:raises ImageUnacceptable: the image does not have `size` bytes."""
     kept = images.show(image_id)['size']
     if kept != size:

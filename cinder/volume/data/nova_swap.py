@@ -56,8 +56,8 @@ def server_of(ctxt: RequestContext, volume: objects.Volume) -> str:
     return servers.pop()
 
 
-def look(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
-         target: objects.Volume) -> NoReturn:
+def check_progress(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
+                   target: objects.Volume) -> NoReturn:
     """Request the copy from the compute service, and check its progress. A copy that has started is
     not requested again; the API ends the operation when the copy ends.
 

@@ -79,7 +79,7 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                          'cannot share blocks between files')
             self.reflink = 'never'
         if self.reflink == 'never':
-            self.moves_bytes = COPIES
+            self.bulk_verbs = COPIES
 
     @_typed
     def _pool_stats(self) -> PoolReport:

@@ -38,7 +38,7 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
 
     VERSION = '3.0.0'
     first_written = staticmethod(zero_check.first_written)
-    device_users = staticmethod(device_users.of)
+    device_users = staticmethod(device_users.find_users)
 
     # ----------------------------------------------------------------------- volumes
     def create_volume(self, volume: Volume) -> Fields:
@@ -171,9 +171,9 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         self._require_room()
         live = [(volume, cast('Volume', source)) for volume, source in sources
                 if not volume.snapshot_id]
-        self.vg.hold_together({volume.name: source.name for volume, source in live})
+        self.vg.hold_sources({volume.name: source.name for volume, source in live})
         for volume, source in live:
-            self.vg.fill_held(volume.name, volume.size * GIB, source.size * GIB)
+            self.vg.fill_volume(volume.name, volume.size * GIB, source.size * GIB)
         for volume, origin in sources:
             if volume.snapshot_id:
                 self.create_volume_from_snapshot(volume, cast('Snapshot', origin))
@@ -182,8 +182,8 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
     def create_group_snapshot(self, group_snapshot: GroupSnapshot,
                               snapshots: list[Snapshot]) -> dict[str, Fields]:
         self._require_room()
-        self.vg.snapshot_together({_lv_name(snapshot): snapshot.volume.name
-                                   for snapshot in snapshots})
+        self.vg.create_snapshots({_lv_name(snapshot): snapshot.volume.name
+                                  for snapshot in snapshots})
         return {}
 
     def delete_group_snapshot(self, group_snapshot: GroupSnapshot,

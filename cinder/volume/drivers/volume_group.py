@@ -72,7 +72,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         thin_vg = self._open(thin_lvm.ThinLVM) if thin else None
         self.vg = thin_vg or self._thick()
         self.sparse_copy = thin
-        self.moves_bytes = frozenset() if thin else self._thick_copies()
+        self.bulk_verbs = frozenset() if thin else self._thick_copies()
         self.guard = self._guard(thin_vg) if thin_vg else None
         return group
 

@@ -58,7 +58,7 @@ class Backend:
         if not self.initialized:
             raise exception.DriverNotInitialized()
 
-    def lose(self, cause: object) -> None:
+    def mark_down(self, cause: object) -> None:
         """Mark the back end as down until it is started again: its storage does not answer or
         reports errors."""
         if self.initialized:
@@ -76,7 +76,7 @@ class Backend:
         verb = operation.verb
         if verb == 'volume.create' and (operation.arguments or {}).get('has_source'):
             verb = 'volume.clone'
-        return BULK if verb in self.driver.moves_bytes else VERBS[operation.verb].kind
+        return BULK if verb in self.driver.bulk_verbs else VERBS[operation.verb].kind
 
     # ----------------------------------------------------------------------- what is allocated
     def set_allocated(self, allocated: dict[str, int]) -> None:
@@ -122,11 +122,11 @@ class Backend:
                 LOG.warning('Back end %s is too busy to report its capabilities: %s', self.host,
                             exc)
             else:
-                self.lose(exc)
+                self.mark_down(exc)
             return
         except Exception as exc:
             LOG.exception('Back end %s could not report its capabilities.', self.host)
-            self.lose(exc)
+            self.mark_down(exc)
             return
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
             ctxt, 'volume', self.host, capabilities,

@@ -49,7 +49,7 @@ class Watch:
                 checked.check_health(TIMEOUT_SECONDS)
         except Exception as exc:
             if not (isinstance(exc, exception.BackendUnresponsive) and exc.busy):
-                backend.lose(exc)
+                backend.mark_down(exc)
             return
         if not backend.initialized and init_host.run(context.get_admin_context(), backend):
             LOG.info('Back end %s works again.', backend.host)

@@ -114,18 +114,18 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """Wait until the running operations have ended."""
         self.runner.wait()
 
-    def give_up(self) -> None:
+    def release_operations(self) -> None:
         """Release the operations that have not ended in time; this process is about to end."""
-        self.runner.give_up()
+        self.runner.release_operations()
 
-    def hand_on(self) -> None:
+    def notify_peers(self) -> None:
         """Have another host of the cluster start at once the operations that this host no longer
         starts."""
         if self.cluster:
             ctxt = context.get_admin_context()
             members = services_db.list_all(ctxt, binary=volume_rpc.VolumeAPI.BINARY,
                                            cluster_name=self.cluster, is_up=True)
-            dead = [self.host] if self.runner.has_given_up else []
+            dead = [self.host] if self.runner.has_released else []
             cleanup.ask_another(ctxt, members, self.host, dead)
 
     # ---------------------------------------------------------------------------- periodic tasks

@@ -114,7 +114,7 @@ def _hand_over(ctxt: RequestContext, work: Task, backup: objects.Backup, host: s
                values: dict) -> objects.Operation | None:
     volume = work.resource
     with session.writer(ctxt):
-        if not work.done(status=states.VOLUME['restore_backup'].meanwhile, **values):
+        if not work.succeed(status=states.VOLUME['restore_backup'].meanwhile, **values):
             return None  # the operation was superseded
         backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
         return operations_db.create(ctxt, 'backup.restore', backup, host=host,

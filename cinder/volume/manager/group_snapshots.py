@@ -45,7 +45,7 @@ class GroupSnapshotEndpoint:
                     snapshots_db.finish_transition(
                         ctxt, snapshot.id, 'creating', 'available',
                         {'progress': '100%', **(made.get(snapshot.id) or {})})
-                work.done()
+                work.succeed()
 
     @operations.handles('group_snapshot.delete')
     def delete_group_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
@@ -58,7 +58,7 @@ class GroupSnapshotEndpoint:
             with session.writer(ctxt):
                 for snapshot in snapshots:
                     snapshots_db.destroy(ctxt, snapshot.id)
-                work.done()
+                work.succeed()
 
 
 def _snapshots(ctxt: RequestContext,

@@ -37,7 +37,7 @@ class GroupEndpoint:
         with self._task(ctxt, operation, group) as work:
             with work.driver():
                 made = self._groups(ctxt, operation).create_group(work.resource) or {}
-            work.done(**made)
+            work.succeed(**made)
 
     @operations.handles('group.update')
     def update_group(self, ctxt: RequestContext, operation: objects.Operation,
@@ -52,7 +52,7 @@ class GroupEndpoint:
                     [volumes_db.get(ctxt, ident) for ident in removed]) or {}
             with session.writer(ctxt):
                 groups_db.let_go(ctxt, work.resource.id, removed)
-                work.done(**made)
+                work.succeed(**made)
 
     @operations.handles('group.copy')
     def copy_group(self, ctxt: RequestContext, operation: objects.Operation,
@@ -73,7 +73,7 @@ class GroupEndpoint:
                 for volume, _ in copies:
                     volumes_db.finish_transition(ctxt, volume.id, 'creating', 'available',
                                                  {**common, **(made.get(volume.id) or {})})
-                work.done()
+                work.succeed()
             for volume, _ in copies:
                 self.backend.allocate(volume.host, volume.size)
 
@@ -97,7 +97,7 @@ class GroupEndpoint:
             with session.writer(ctxt):
                 for volume in volumes:
                     volumes_db.destroy(ctxt, volume.id)
-                work.done()
+                work.succeed()
             for volume in placed:
                 self.backend.allocate(volume.host, -volume.size)
 

@@ -53,7 +53,7 @@ def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
 def _hand_over(ctxt: RequestContext, work: Task, values: dict) -> objects.Operation | None:
     volume, arguments = work.resource, work.operation.arguments
     with session.writer(ctxt):
-        if not work.done(status='downloading', **values):
+        if not work.succeed(status='downloading', **values):
             return None  # the operation was superseded
         volume.status = 'downloading'
         return operations_db.create(
@@ -127,7 +127,7 @@ class ImageEndpoint:
             try:
                 with locks.reading(work.resource), work.driver():
                     self._send(work, image_id)
-                if not work.done():
+                if not work.succeed():
                     raise Superseded(operation_id=operation.id)
             except Superseded:
                 _discard(image_id)
@@ -135,7 +135,7 @@ class ImageEndpoint:
 
     def _send(self, work: Task, image_id: str) -> None:
         volume, progress, images = work.resource, Progress(work), glance.for_service()
-        if self._is_whole(work, images, image_id):
+        if self._has_data(work, images, image_id):
             return  # a former attempt uploaded it, but did not record that
         progress.total = volume.size * image_properties.GIB
         disk_format = work.operation.arguments['disk_format']
@@ -145,13 +145,13 @@ class ImageEndpoint:
                 try:
                     image_upload.send(images, image_id, path, size, self.driver.throttle,
                                       progress.report)
-                    whole = self._is_whole(work, images, image_id)
+                    whole = self._has_data(work, images, image_id)
                     if not whole:
                         raise exception.ImageServiceUnavailable(reason='it stored no data')
                 except (exception.ImageServiceUnavailable, exception.ImageConflict) as exc:
                     self._count_failure(work, image_id, exc)
-                    whole = self._is_whole(work, images, image_id)
-            image_upload.require_all(images, image_id, size)
+                    whole = self._has_data(work, images, image_id)
+            image_upload.require_complete(images, image_id, size)
 
     def _count_failure(self, work: Task, image_id: str, exc: Exception) -> None:
         """Count an interrupted transfer; it is sent again from its start up to glance_num_retries
@@ -162,18 +162,18 @@ class ImageEndpoint:
         LOG.warning('Image %s is sent again from its start: %s', image_id, exc)
         operations_db.add_arguments(work.ctxt, work.operation, **{FAILURES: failures})
 
-    def _is_whole(self, work: Task, images: glance.Images, image_id: str) -> bool:
+    def _has_data(self, work: Task, images: glance.Images, image_id: str) -> bool:
         """Return whether the image has its data; False when it waits for data.
 
         :raises NotYet: another transfer is running, or was interrupted a moment ago.
         """
-        whole = image_upload.is_whole(images, image_id)
+        whole = image_upload.has_data(images, image_id)
         if whole is None:
             sent = work.operation.arguments.get(FAILURES, 0)
             operations.wait(work.ctxt, work.operation,
                             f'image {image_id} after {sent} broken transfers',
                             within=image_upload.SETTLING,
-                            otherwise=image_upload.not_taking(image_id))
+                            otherwise=image_upload.status_error(image_id))
         return whole
 
     def _copy(self, source: str, volume: objects.Volume, reads_zeros: bool, progress: 'Progress',
@@ -232,7 +232,7 @@ def _finish(ctxt: RequestContext, work: Task, image: dict[str, Any], **values: o
     with session.writer(ctxt):
         volumes_db.set_glance_metadata(ctxt, work.resource.id, image_properties.of_volume(image),
                                        replace=True)
-        if not work.done(bootable=True, **values):
+        if not work.succeed(bootable=True, **values):
             # A server uses the volume by now, or the volume was deleted.
             with contextlib.suppress(exception.VolumeNotFound):
                 volumes_db.update(ctxt, work.resource.id, {'bootable': True, **values})

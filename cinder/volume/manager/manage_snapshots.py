@@ -31,7 +31,7 @@ class ManageSnapshotsEndpoint(manageable.Endpoint):
         reference = operation.arguments['reference']
         with self._task(ctxt, operation, snapshot) as work:
             snapshot = work.resource
-            found = manageable.pick(self._entries(ctxt), reference, snapshot.id)
+            found = manageable.find_entry(self._entries(ctxt), reference, snapshot.id)
             if found['size'] > snapshot.volume.size:
                 raise exception.ManageExistingInvalidReference(
                     existing_ref=reference,
@@ -41,11 +41,11 @@ class ManageSnapshotsEndpoint(manageable.Endpoint):
             snapshot.volume_size = found['size']
             with work.driver():
                 made = self.driver.manage_existing_snapshot(snapshot, reference) or {}
-            work.done(**made, volume_size=snapshot.volume_size, progress='100%')
+            work.succeed(**made, volume_size=snapshot.volume_size, progress='100%')
 
     @operations.handles('snapshot.unmanage')
     def unmanage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                           snapshot: objects.Snapshot | None = None) -> None:
         """Delete the row of the snapshot; its data keeps its name and its place."""
         with self._task(ctxt, operation, snapshot) as work:
-            work.done()
+            work.succeed()

@@ -31,16 +31,16 @@ class ManageVolumesEndpoint(manageable.Endpoint):
         reference = operation.arguments['reference']
         with self._task(ctxt, operation, volume, size=0) as work:
             volume = work.resource
-            found = manageable.pick(self._entries(ctxt), reference, volume.id)
+            found = manageable.find_entry(self._entries(ctxt), reference, volume.id)
             if not volume.size:
                 _charge(ctxt, volume, found['size'])
             with work.driver():
                 made = self.driver.manage_existing(volume, reference) or {}
-            work.done(**made, launched_at=session.utcnow(),
-                      service_uuid=self.backend.service_uuid,
-                      availability_zone=volume.availability_zone
-                      or self.backend.availability_zone,
-                      shared_targets=self.driver.shared_targets)
+            work.succeed(**made, launched_at=session.utcnow(),
+                         service_uuid=self.backend.service_uuid,
+                         availability_zone=volume.availability_zone
+                         or self.backend.availability_zone,
+                         shared_targets=self.driver.shared_targets)
             self.backend.allocate(volume.host, volume.size)
 
     @operations.handles('volume.unmanage')
@@ -51,7 +51,7 @@ class ManageVolumesEndpoint(manageable.Endpoint):
             volume = work.resource
             with work.driver():
                 work.on_failure |= self.driver.remove_export(ctxt, volume) or {}
-            work.done()
+            work.succeed()
             self.backend.allocate(volume.host, -volume.size)
 
     @operations.handles('volume.forget')
@@ -62,7 +62,7 @@ class ManageVolumesEndpoint(manageable.Endpoint):
         with self._task(ctxt, operation, volume) as work:
             with work.driver():
                 self.driver.remove_export(ctxt, work.resource)
-            work.done()
+            work.succeed()
 
 
 @session.retry_on_deadlock

@@ -44,7 +44,7 @@ def page(entries: Sequence[dict], limit: int, offset: int, marker: dict | None,
     return ordered[offset:offset + limit]
 
 
-def pick(entries: Sequence[dict], reference: dict, mine: str) -> dict:
+def find_entry(entries: Sequence[dict], reference: dict, mine: str) -> dict:
     """Return the entry that a reference names; keys that the driver does not use are ignored.
 
     :param mine: id of the volume or snapshot that manages it, perhaps since a former attempt.

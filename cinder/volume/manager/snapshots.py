@@ -22,7 +22,7 @@ class SnapshotEndpoint:
         with self._task(ctxt, operation, snapshot) as work:
             with work.driver():
                 made = self.driver.create_snapshot(work.resource) or {}
-            work.done(**made, progress='100%')
+            work.succeed(**made, progress='100%')
 
     @operations.handles('snapshot.delete')
     def delete_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
@@ -35,4 +35,4 @@ class SnapshotEndpoint:
             except exception.SnapshotIsBusy as exc:
                 work.fail(exc, status='available')
                 return
-            work.done()
+            work.succeed()

@@ -38,7 +38,7 @@ class Task:
             ownership.confirm()
             yield
 
-    def done(self, status: str | None = None, **values: object) -> bool:
+    def succeed(self, status: str | None = None, **values: object) -> bool:
         """End the operation after the work on the storage: write `values` and the final status.
 
         :param status: status in place of the one in the state table.

@@ -70,7 +70,7 @@ class MigrationEndpoint:
             self.migrate_volume(ctxt, operation, volume)
             return
         with task(self.backend.runner, ctxt, operation, volume) as work:
-            work.done(**migration_rows.type_columns(ctxt, operation))
+            work.succeed(**migration_rows.type_columns(ctxt, operation))
 
     @calls.synchronous
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:
@@ -90,7 +90,7 @@ class MigrationEndpoint:
             target = self._made(work, target)
         if nova_swap.SERVER in work.operation.arguments:
             with fault_points.around('volume.migrate:swap'):
-                nova_swap.look(work.ctxt, work.operation, work.resource, target)
+                nova_swap.check_progress(work.ctxt, work.operation, work.resource, target)
         with fault_points.around('volume.migrate:copy'):
             self._copy(work, target)
         with fault_points.around('volume.migrate:finish'):

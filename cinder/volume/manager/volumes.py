@@ -55,7 +55,7 @@ class VolumeEndpoint:
                 return
             finish = next((functools.partial(giver.start_filling, ctxt, work)
                            for key, giver in _FILLED_BY.items() if key in operation.arguments),
-                          work.done)
+                          work.succeed)
             finish(**made, launched_at=session.utcnow(),
                    service_uuid=self.backend.service_uuid,
                    availability_zone=volume.availability_zone or self.backend.availability_zone,
@@ -106,7 +106,7 @@ class VolumeEndpoint:
             except exception.VolumeIsBusy as exc:
                 work.fail(exc, status=_status_of_busy(volume))
                 return
-            work.done()
+            work.succeed()
             self.backend.allocate(volume.host, -volume.size)
 
     def _delete_snapshots(self, ctxt: RequestContext, operation: objects.Operation,
@@ -128,7 +128,7 @@ class VolumeEndpoint:
                 # After an interruption another extend may have finished first.
                 new_size = max(new_size, volume.size)
                 self.driver.extend_volume(volume, new_size)
-            grown = work.done(size=new_size, growth=0)
+            grown = work.succeed(size=new_size, growth=0)
             self.backend.allocate(volume.host, new_size - volume.size)
         if grown:
             compute.notify_extended(
@@ -149,7 +149,7 @@ class VolumeEndpoint:
                 made = self.driver.revert_to_snapshot(work.resource, snapshot) or {}
             with session.writer(ctxt):
                 snapshots_db.finish_transition(ctxt, snapshot.id, 'restoring', 'available', {})
-                work.done(**made)
+                work.succeed(**made)
 
 
 def _status_of_busy(volume: objects.Volume) -> str:

@@ -423,7 +423,7 @@ def running(application: Any, folder: pathlib.Path, database: Any, images: Any,
     # drain() lets the time pass.
     patch.setattr(runner_module.OperationRunner, '_again_in', lambda *_args: None)
     patch.setattr(image_upload, 'send', site.send_image)
-    patch.setattr(image_upload, 'require_all', lambda *_args: None)
+    patch.setattr(image_upload, 'require_complete', lambda *_args: None)
     patch.setattr(compute, 'is_configured', lambda: True)
     patch.setattr(compute, 'swap', site.server.swap)
     patch.setattr(nova_swap, 'BEGIN_SECONDS', 0.2)

@@ -212,8 +212,8 @@ def test_work_is_told_of_its_own_lock_until_it_ends(coordinator, service, way):
 
 
 def test_services_of_a_process_share_the_connection(coordinator, service):
-    coordinator.start_patiently()
-    coordinator.start_patiently()
+    coordinator.start_with_retry()
+    coordinator.start_with_retry()
     with coordinator.lock('a'):
         coordinator.stop()
         ownership.confirm()

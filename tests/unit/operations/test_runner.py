@@ -259,7 +259,7 @@ def test_a_stop_begins_nothing_and_gives_back_what_does_not_end(ctxt, operation,
     runner.stop()
     assert not runner.submit(ctxt, waiting)
     assert not runner.wait(0.01)
-    runner.give_up()
+    runner.release_operations()
     # Both are there for others at once, and who comes too late writes nothing.
     free = journal.pending(ctxt, stage='execute', owner='b|1', host=HOST)
     assert {each.id for each in free} == {operation.id, waiting.id}

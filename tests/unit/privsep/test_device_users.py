@@ -28,10 +28,10 @@ def test_processes_are_named(device, monkeypatch):
     with subprocess.Popen([sys.executable, '-c', code], stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        name, = device_users.of(device)
+        name, = device_users.find_users(device)
         process.communicate(b'x')
     assert name.startswith('python') and name.endswith(f'(process {process.pid})')
-    assert device_users.of(device) == []
+    assert device_users.find_users(device) == []
 
 
 @pytest.mark.skipif(os.geteuid(), reason='needs root, to run commands without sudo')
@@ -42,7 +42,7 @@ def test_a_look_that_takes_too_long_finds_nobody(device, monkeypatch):
     monkeypatch.setattr(command, 'start_script',
                         lambda *args, **kwargs: started.append(start(*args, **kwargs))
                         or started[0])
-    assert device_users.of(device) == []
+    assert device_users.find_users(device) == []
     assert started[0].returncode is not None
 
 
@@ -55,10 +55,10 @@ def test_devices_and_file_systems_are_named(device, monkeypatch):
     monkeypatch.setattr(device_users.os, 'listdir', lambda path: {
         '/sys/dev/block/7:1234/holders': ['dm-3', 'md0']}[path])
     monkeypatch.setattr(device_users, '_processes', lambda *_numbers: {17, 18})
-    assert device_users.of(device) == [
+    assert device_users.find_users(device) == [
         '? (process 18)', 'device md0', 'device vg-snapshot', 'tgtd (process 17)',
         'the file system at /mnt']
 
 
 def test_a_device_that_is_gone_is_held_by_nobody(tmp_path):
-    assert device_users.of(str(tmp_path / 'none')) == []
+    assert device_users.find_users(str(tmp_path / 'none')) == []

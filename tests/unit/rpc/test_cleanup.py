@@ -29,7 +29,7 @@ def asked(database, ctxt, monkeypatch):
 
 
 class Stopping:
-    """What hand_on() of a manager looks at."""
+    """What notify_peers() of a manager looks at."""
 
     def __init__(self, host, cluster=None):
         self.host, self.cluster = host, cluster
@@ -41,9 +41,9 @@ class Stopping:
     (VolumeManager, 'n4@b', None, None), (SchedulerManager, 'n1', None, 'n2')])
 def test_one_that_is_up_and_does_the_same_is_asked(asked, manager, host, cluster, other):
     stopping = Stopping(host, cluster)
-    manager.hand_on(stopping)
-    stopping.runner.give_up()
-    manager.hand_on(stopping)
+    manager.notify_peers(stopping)
+    stopping.runner.release_operations()
+    manager.notify_peers(stopping)
     assert asked == ([(other, []), (other, [host])] if other else [])
 
 
@@ -51,5 +51,5 @@ def test_the_last_one_asks_nobody(asked, ctxt):
     for service in services_db.list_all(ctxt, binary='cinder-scheduler'):
         if service.host == 'n2':
             services_db.destroy(ctxt, service.id)
-    SchedulerManager.hand_on(Stopping('n1'))
+    SchedulerManager.notify_peers(Stopping('n1'))
     assert asked == []

@@ -228,21 +228,21 @@ def test_others_are_asked_as_long_as_it_ends_its_work_and_for_what_it_gives_back
     monkeypatch.setattr('cinder.service.rpc_service.HAND_ON_SECONDS', 0.01)
     server = make()
     server.start()
-    server._drain = lambda: until(lambda: server.manager.asked.count('hand_on') > 2)
+    server._drain = lambda: until(lambda: server.manager.asked.count('notify_peers') > 2)
     server.stop()
     asked = [word for word in server.manager.asked if word != 'heartbeat']
     asked = asked[asked.index('stop'):]
-    assert asked[:4] == ['stop', 'hand_on', 'hand_on', 'hand_on']
-    assert asked.count('give_up') == 1 and asked[-1] == 'hand_on'
+    assert asked[:4] == ['stop', 'notify_peers', 'notify_peers', 'notify_peers']
+    assert asked.count('release_operations') == 1 and asked[-1] == 'notify_peers'
 
 
 def test_a_stop_comes_to_its_end_when_nobody_can_be_asked(make, ctxt, monkeypatch, caplog):
     server = make()
     server.start()
     until(lambda: row(ctxt).is_up)
-    monkeypatch.setattr(server.manager, 'hand_on', lambda: 1 / 0)
+    monkeypatch.setattr(server.manager, 'notify_peers', lambda: 1 / 0)
     server.stop()
-    assert not row(ctxt).is_up and server.manager.asked[-1] == 'give_up'
+    assert not row(ctxt).is_up and server.manager.asked[-1] == 'release_operations'
     assert 'No other service could be asked to continue' in caplog.text
 
 

@@ -31,15 +31,15 @@ def test_the_command_lines_of_thin(thin, fake):
 def test_the_command_lines_of_several_thin_snapshots_at_one_moment(thin, fake):
     thin.create_volume('a', GIB)
     fake.commands.clear()
-    thin.snapshot_together({'s': 'a'})
+    thin.create_snapshots({'s': 'a'})
     report = f'lvs --reportformat json --units b --nosuffix -o {FIELDS}'
     assert lines(fake) == [
         f'{report} vg/s vg/a', 'lvcreate -s -n s vg/a', f'{report} vg/s vg/a', 'suspend vg-a',
         'dmsetup message vg-vg--pool-tpool 0 delete 2',
         'dmsetup message vg-vg--pool-tpool 0 create_snap 2 1']
     fake.commands.clear()
-    thin.hold_together({'c': 'a'})
-    thin.fill_held('c', 2 * GIB, GIB)
+    thin.hold_sources({'c': 'a'})
+    thin.fill_volume('c', 2 * GIB, GIB)
     assert lines(fake)[1] == 'lvcreate -s -kn -an -n c vg/a'
     assert lines(fake)[-2:] == ['lvchange -y -ay -K vg/c', f'lvextend -L {2 * GIB}b vg/c']
 

@@ -76,7 +76,7 @@ def test_one_whose_driver_cannot_be_asked_is_up_again_with_the_next_heartbeat(wa
     monkeypatch.setattr(init_host, 'run', start)
     watch.tick()
     assert watch._looking is None
-    manager.backend.lose(OSError('too many open files'))
+    manager.backend.mark_down(OSError('too many open files'))
     watch.tick()
     watch._looking.join(10)
     assert manager.is_working() and started == [manager.backend]

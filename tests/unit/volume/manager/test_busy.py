@@ -67,7 +67,7 @@ def _until(ask, seconds=10):
 def test_a_crowd_of_copies_keeps_nobody_else_waiting(served, ctxt, monkeypatch):
     manager, heart = served
     driver, gate = manager.backend.driver, threading.Event()
-    monkeypatch.setattr(driver, 'moves_bytes', frozenset(['volume.clone']))
+    monkeypatch.setattr(driver, 'bulk_verbs', frozenset(['volume.clone']))
     real = driver.create_volume
 
     def create(volume):
@@ -154,7 +154,7 @@ def copies(served, ctxt, source, monkeypatch):
     driver, gate = manager.backend.driver, threading.Event()
     bound = manager.runner.executor.bounds['bulk']
     together = threading.Barrier(bound + 1)
-    monkeypatch.setattr(driver, 'moves_bytes', frozenset(['volume.clone']))
+    monkeypatch.setattr(driver, 'bulk_verbs', frozenset(['volume.clone']))
     real = driver.create_cloned_volume
 
     def clone(volume, src_vref):

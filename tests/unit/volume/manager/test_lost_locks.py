@@ -60,14 +60,14 @@ def test_an_operation_stops_before_its_next_change_and_is_done_again(world, monk
 @pytest.mark.parametrize('verb', VERBS)
 def test_what_a_stop_gave_back_changes_nothing_more(world, monkeypatch, verb):
     runner = world.manager.runner
-    looks = Looks(monkeypatch, runner.give_up)
+    looks = Looks(monkeypatch, runner.release_operations)
     operation, resource, done = getattr(world, verb)()
     looks.arm(2)
     world.run(operation, resource)
     assert looks.count == 2
     left = operations_db.get(world.ctxt, operation.id)
     assert (left.state, left.attempt, left.owner) == ('queued', 1, None)
-    runner.has_given_up = False
+    runner.has_released = False
     world.run(left)
     faults.check(world, operation, done)
 
