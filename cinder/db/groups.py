@@ -45,7 +45,7 @@ _VOLUMES_OF = sa.select(_VOLUMES.c.group_id, _VOLUMES.c.id).where(
 
 class _Groups(resource.Resource[objects.Group]):
 
-    def fill(self, conn: sa.Connection, page: query.Page) -> None:
+    def fill_page(self, conn: sa.Connection, page: query.Page) -> None:
         _add_ids(conn, page, 'volume_types', _TYPES_OF)
 
 

@@ -56,8 +56,8 @@ class Resource(Rows, Generic[_O]):
         return self.load(ctxt, ident)
 
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> _O:
-        """Return a resource by id or by another column, see filled()."""
-        row = self.filled(ctxt, self.whole, value, by)
+        """Return a resource by id or by another column, see read_row()."""
+        row = self.read_row(ctxt, self.whole, value, by)
         return self.made.from_row(row, **(self.parts(ctxt, row) if self.parts else {}))
 
     # ------------------------------------------------------------------------------- new rows

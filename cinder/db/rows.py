@@ -82,7 +82,7 @@ class Rows:
         found = query.fetch(ctxt, listing, **page)
         if found.records and listing is self.detail:
             with session.reader(ctxt) as conn:
-                self.fill(conn, found)
+                self.fill_page(conn, found)
         return found
 
     def get_row(self, ctxt: RequestContext, ident: str) -> Row:
@@ -90,20 +90,20 @@ class Rows:
 
         :raises NotFound: it does not exist, or in another project; the class is `not_found`.
         """
-        return self.filled(ctxt, self.detail, ident)
+        return self.read_row(ctxt, self.detail, ident)
 
-    def filled(self, ctxt: RequestContext, listing: Listing, value: str, by: str = 'id') -> Row:
+    def read_row(self, ctxt: RequestContext, listing: Listing, value: str, by: str = 'id') -> Row:
         """Return the row of an id with the data of other tables.
 
         :param by: another, unique, column to search.
         :raises NotFound: as get_row().
         """
         with session.reader(ctxt) as conn:
-            page = self.one(ctxt, conn, listing, value, by)
-            self.fill(conn, page)
+            page = self.read_page(ctxt, conn, listing, value, by)
+            self.fill_page(conn, page)
         return page.rows[0]
 
-    def one(self, ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str,
+    def read_page(self, ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str,
             by: str = 'id') -> query.Page:
         """Return the row as a page without data of other tables, for a caller with a connection."""
         page = query.one(ctxt, conn, listing, value, by)
@@ -111,7 +111,7 @@ class Rows:
             raise self.errors.missing(value)
         return page
 
-    def fill(self, conn: sa.Connection, page: query.Page) -> None:
+    def fill_page(self, conn: sa.Connection, page: query.Page) -> None:
         """Add the data of other tables to the rows of a page, with one statement for each table."""
         for name, pairs in self.pairs.items():
             page.sides[name] = (pairs.of_rows(conn, page.ids), dict)

@@ -28,7 +28,7 @@ def with_secret(ctxt: RequestContext, transfer_id: str) -> dict:
 
     :raises TransferNotFound: it does not exist, or belongs to another project.
     """
-    return _transfers.filled(ctxt, _WHOLE, transfer_id)
+    return _transfers.read_row(ctxt, _WHOLE, transfer_id)
 
 
 @session.retry_on_deadlock

@@ -49,13 +49,6 @@ def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id
     :param values: further columns to set; a status overrides that of the table.
     :raises NotFound: the row does not exist.
     """
-    columns: dict[str, object] = {}
-    status = values.get('status', rule.meanwhile)
-    if status is not None:
-        if 'previous_status' in table.c:
-            columns['previous_status'] = table.c.status
-        columns['status'] = status
-    columns.update(values)
     where = [table.c.id == row_id, table.c.deleted == sa.false(),
              *(requirement.holds for requirement in requirements)]
     if rule.allowed is not None:
@@ -65,9 +58,21 @@ def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id
             # An UPDATE that waited for the lock of its row sees other tables as they were before
             # the wait; one that starts with the lock sees the rows that were added meanwhile.
             conn.execute(sa.select(table.c.id).where(table.c.id == row_id).with_for_update())
-        if changes.update_where(ctxt, table, where, columns):
+        if changes.update_where(ctxt, table, where, _columns(table, rule, values)):
             return None
         return _refusal(conn, table, rule, row_id, requirements)
+
+
+def _columns(table: sa.Table, rule: states.Transition,
+             values: Mapping[str, object]) -> dict[str, object]:
+    """Return what a transition sets, in the order that MySQL needs: see update_where()."""
+    columns: dict[str, object] = {}
+    status = values.get('status', rule.meanwhile)
+    if status is not None:
+        if 'previous_status' in table.c:
+            columns['previous_status'] = table.c.status
+        columns['status'] = status
+    return {**columns, **values}
 
 
 def _refusal(conn: sa.Connection, table: sa.Table, rule: states.Transition, row_id: str,

@@ -96,7 +96,7 @@ class _Types(type_resource.TypeResource[objects.VolumeType]):
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> objects.VolumeType:
         """Return a type with its extra specs, QoS specs and encryption."""
         with session.reader(ctxt) as conn:
-            return _read(conn, self.one(ctxt, conn, self.whole, value, by).rows)
+            return _read(conn, self.read_page(ctxt, conn, self.whole, value, by).rows)
 
     def get_by_name(self, ctxt: RequestContext, name: str) -> objects.VolumeType:
         """Return a type; :raises VolumeTypeNotFoundByName: none that the caller can see."""

@@ -84,7 +84,7 @@ _METADATA_AND_TYPE = sa.union_all(*_SIDES_OF, *types.SIDES_OF)
 
 class _Volumes(resource.Resource[objects.Volume]):
 
-    def fill(self, conn: sa.Connection, page: query.Page) -> None:
+    def fill_page(self, conn: sa.Connection, page: query.Page) -> None:
         """Add metadata and finished attachments to the rows, with two statements for the page."""
         ids = {'ids': ','.join(page.ids)}
         found: dict[str, dict[str, dict]] = {name: {} for name in _SIDES}
@@ -100,7 +100,7 @@ class _Volumes(resource.Resource[objects.Volume]):
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> objects.Volume:
         """Return a volume with metadata, attachments and type."""
         with session.reader(ctxt) as conn:
-            row = self.one(ctxt, conn, self.whole, value, by).rows[0]
+            row = self.read_page(ctxt, conn, self.whole, value, by).rows[0]
             found: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
             for _, name, key, value in conn.execute(
                     _METADATA_AND_TYPE, {'ids': row['id'], **types.sides_of(row)}).all():

@@ -27,8 +27,8 @@ def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return snapshot_view.CHANGED.one(req, snapshot)
 
 
-old_manage, manage = manageable.takers(_manage, schema.SNAPSHOT, 'snapshot',
-                                       snapshot_view.CHANGED.one)
+old_manage, manage = manageable.manage_handlers(_manage, schema.SNAPSHOT, 'snapshot',
+                                                snapshot_view.CHANGED.one)
 
 
 @wsgi.body(action_schema.plain('os-unmanage'))

@@ -33,8 +33,8 @@ def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return volume_view.changed(req, volume)
 
 
-old_manage, manage = manageable.takers(_manage, schema.VOLUME, 'volume',
-                                       volume_view.CHANGED.one)
+old_manage, manage = manageable.manage_handlers(_manage, schema.VOLUME, 'volume',
+                                                volume_view.CHANGED.one)
 
 
 def _type(req: wsgi.Request, name: str | None) -> objects.VolumeType | None:

@@ -40,7 +40,8 @@ def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
             handler('detail', view.DETAIL, mv.MANAGEABLE_LISTS))
 
 
-def takers(take: Callable, schema: object, key: str, shape: object) -> tuple[Callable, ...]:
+def manage_handlers(take: Callable, schema: object, key: str,
+                    shape: object) -> tuple[Callable, ...]:
     """Return the handlers of POST to the legacy and to the new URL.
 
     :param take: function(req, body) that accepts to manage a resource and returns the response.

@@ -19,7 +19,7 @@ class ManageSnapshotsEndpoint(manageable.Endpoint):
         """Return a page of what could be managed, with what is managed already."""
         return self._page(ctxt, limit=limit, offset=offset, marker=marker, sort=sort)
 
-    def _ask(self, volumes: list[objects.Volume],
+    def _ask_driver(self, volumes: list[objects.Volume],
              snapshots: list[objects.Snapshot]) -> list[dict]:
         return self.driver.get_manageable_snapshots(volumes, snapshots)
 

@@ -93,10 +93,10 @@ class Endpoint:
                 reason=_('driver %(driver)s cannot manage existing %(what)s')
                 % {'driver': type(self.driver).__name__, 'what': self.what})
         place = self.backend.host, self.backend.sharing
-        return self._ask(backend_volumes.on_backend(ctxt, *place),
-                         snapshots_db.on_backend(ctxt, *place))
+        return self._ask_driver(backend_volumes.on_backend(ctxt, *place),
+                                snapshots_db.on_backend(ctxt, *place))
 
-    def _ask(self, volumes: list[objects.Volume],
+    def _ask_driver(self, volumes: list[objects.Volume],
              snapshots: list[objects.Snapshot]) -> list[dict]:
         """Ask the driver for all entries.
 
