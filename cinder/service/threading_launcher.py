@@ -7,7 +7,6 @@ eventlet: SIGHUP ends the workers, a worker that cannot start is forked endlessl
 leave the session of the terminal, so that Ctrl-C does not reach them, and no process runs several
 services.
 """
-import contextlib
 import gc
 import logging
 import os
@@ -17,73 +16,17 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from oslo_config import cfg
 from oslo_service import service, systemd
+
+from cinder.service import signals
 
 LOG = logging.getLogger(__name__)
 
 # Seconds between two checks for ended workers, in addition to the signal.
 LOOK = 5
-_NAMES = ('SIGTERM', 'SIGHUP', 'SIGINT')
-_NUMBERS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
-
-
-class Signals:
-    """Queues the signals of this process for its main thread.
-
-    :param numbers: signals to queue
-    """
-
-    def __init__(self, *numbers: int) -> None:
-        self._numbers = frozenset(numbers)
-        self._caught: deque[int] = deque()
-        self._awake, self._wake = os.pipe()
-        for end in (self._awake, self._wake):
-            os.set_blocking(end, False)
-        # The number is written when the signal comes: a handler in Python runs only when the main
-        # thread is back from what it waits in.
-        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        for number in numbers:
-            signal.signal(number, _take_note)
-
-    def wake(self) -> None:
-        """Make next() return; any thread may call it."""
-        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
-            os.write(self._wake, bytes(1))
-
-    def next(self, seconds: float | None = None, *others: int) -> int | None:
-        """Return the oldest queued signal, or None if something else happened.
-
-        :param seconds: time to wait for one; None: unlimited
-        :param others: descriptors whose end of file also ends the wait
-        """
-        if not self._caught and self._awake in select.select(
-                [self._awake, *others], [], [], seconds)[0]:
-            self._caught.extend(number for number in os.read(self._awake, 1000)
-                                if number in self._numbers)
-        return self._caught.popleft() if self._caught else None
-
-    def close(self) -> None:
-        """Take no more."""
-        signal.set_wakeup_fd(-1)
-        for end in (self._awake, self._wake):
-            os.close(end)
-
-
-def _take_note(_number: int, _frame: object) -> None:
-    """The number is written already."""
-
-
-@contextlib.contextmanager
-def blocked() -> Iterator[None]:
-    """Block signals in the body: a new process must install its own handlers first."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _NUMBERS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Launcher:
@@ -129,7 +72,7 @@ class SingleProcessLauncher(_Launcher):
         super().__init__(conf)
         self._drains_at_interrupt = drains_at_interrupt
         self._parent = parent
-        self._signals = Signals(*_NUMBERS)
+        self._signals = signals.Signals(*signals.NUMBERS)
         self._status: int | None = None
         self._stopping = self._over = False
 
@@ -238,7 +181,7 @@ class ProcessLauncher(_Launcher):
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
-        self._signals = Signals(*_NUMBERS, signal.SIGCHLD)
+        self._signals = signals.Signals(*signals.NUMBERS, signal.SIGCHLD)
         # Reaches end of file in the workers when this process is gone.
         self._alive, self._life = os.pipe()
         self._all: list[_Workers] = []
@@ -258,7 +201,7 @@ class ProcessLauncher(_Launcher):
             if pause:
                 LOG.info('Forking too fast, sleeping')
                 time.sleep(pause)
-            with blocked():
+            with signals.blocked():
                 pid = os.fork()
                 if not pid:
                     # It first sets up its signals; it never leaves this block.
@@ -275,7 +218,7 @@ class ProcessLauncher(_Launcher):
             random.seed()
             launcher = SingleProcessLauncher(self._conf, drains_at_interrupt=False,
                                              parent=self._alive)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _NUMBERS)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signals.NUMBERS)
             launcher.launch_service(server)
             status = launcher.wait()
         except BaseException:

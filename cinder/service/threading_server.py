@@ -8,43 +8,24 @@ import os
 import select
 import socket
 import ssl
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from concurrent import futures
-from datetime import timedelta
 from typing import Any
 
-from gunicorn import config, http
 from gunicorn.workers import base_async
 from oslo_service import sslutils
 
-from cinder import masking
 from cinder.conf import CONF
 from cinder.conf import server as server_options
-from cinder.i18n import _
-from cinder.service import http_protocol
+from cinder.service import gunicorn_http
+from cinder.service.gunicorn_http import Connection
 
 LOG = logging.getLogger(__name__)
 
 # Seconds until the next attempt after a connection could not be accepted.
 ACCEPT_PAUSE = 0.5
-# The maximum of gunicorn; the server of eventlet has 8192.
-LONGEST_LINE = 8190
-MOST_HEADERS = 100
-
-# Errors of gunicorn for a rejected request, a part of their text -> response.
-REFUSALS: tuple[tuple[type[Exception], str, int, str | None], ...] = (
-    (http.errors.LimitRequestLine, '', 414, _('The request line is longer than %d bytes.')
-     % LONGEST_LINE),
-    (http.errors.LimitRequestHeaders, 'size', 400, _('A header of the request is too long.')),
-    (http.errors.LimitRequestHeaders, '', 431, _('The request has too many headers.')),
-    (http.errors.UnsupportedTransferCoding, '', 501, None),
-    (http.errors.ExpectationFailed, '', 417, None),
-    (http.errors.ParseException, '', 400, _('This is not an HTTP request.')),
-    (ssl.SSLError, '', 400, _('This is not an HTTPS request.')),
-)
 server_options.register(CONF)
 
 
@@ -125,7 +106,8 @@ class Worker(base_async.AsyncWorker):
 
     def __init__(self, name: str, app: Callable, listener: socket.socket,
                  tls: ssl.SSLContext | None) -> None:
-        super().__init__(0, os.getppid(), [listener], None, 0, _options(tls), _Log())
+        super().__init__(0, os.getppid(), [listener], None, 0, gunicorn_http.options(tls),
+                         gunicorn_http.Log())
         self.tmp.close()  # the parent of gunicorn would use it to detect dead workers
         self.wsgi = self._call
         self._app = app
@@ -227,7 +209,7 @@ class Worker(base_async.AsyncWorker):
             start_response.__self__.force_close()
         return answer
 
-    def handle_request(self, listener_name: Any, req: Any, sock: 'Connection', addr: Any) -> bool:
+    def handle_request(self, listener_name: Any, req: Any, sock: Connection, addr: Any) -> bool:
         """Answer a request.
 
         :raises StopIteration: the connection must be closed
@@ -237,98 +219,14 @@ class Worker(base_async.AsyncWorker):
         finally:
             sock.flush()
 
-    def handle_error(self, req: Any, client: 'Connection', addr: Any, exc: BaseException) -> None:
+    def handle_error(self, req: Any, client: Connection, addr: Any, exc: BaseException) -> None:
         """Answer a malformed request, or one that the application failed to answer."""
-        code, message = next(((code, message) for kind, words, code, message in REFUSALS
-                              if isinstance(exc, kind) and words in str(exc)), (500, None))
+        code, message = gunicorn_http.refusal(exc)
         if code == 500:
             LOG.error('A request of %s failed.', addr[0], exc_info=exc)
         else:
+            # What it says may have the value of a header in it.
             LOG.info('A request of %s is rejected with status %d: %s', addr[0], code,
-                     masking.loggable_url(str(exc)))
+                     type(exc).__name__)
         with contextlib.suppress(OSError):
             client.refuse(code, message)
-
-
-class Connection:
-    """The socket of a client for gunicorn: sends the headers of a response with its body.
-
-    :param sock: socket, with or without TLS
-    """
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self._held = b''
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._socket, name)
-
-    def sendall(self, data: bytes) -> None:
-        """Send data, or hold back the first part of a response."""
-        if not self._held and data.startswith(b'HTTP/1.') and data.endswith(b'\r\n\r\n'):
-            self._held = data
-        else:
-            held, self._held = self._held, b''
-            self._socket.sendall(held + data)
-            http_protocol.acknowledge(self._socket)
-
-    def flush(self) -> None:
-        """Send the data that is held back."""
-        if self._held:
-            self.sendall(b'')
-
-    def refuse(self, code: int, message: str | None) -> None:
-        """Send a fault instead of the data that is held back."""
-        self._held = b''
-        self._socket.sendall(http_protocol.refusal(code, message))
-
-    def hang_up(self) -> None:
-        """Make the thread that waits for a request see the end of the connection."""
-        with contextlib.suppress(OSError):
-            # That of TLS would change what the other thread uses.
-            socket.socket.shutdown(self._socket, socket.SHUT_RD)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-def _options(tls: ssl.SSLContext | None) -> config.Config:
-    """Return the options of gunicorn, from our options and its defaults."""
-    made = config.Config()
-    for name, value in {
-            # Else gunicorn does not tell that it waits for a request.
-            'keepalive': 1, 'limit_request_line': LONGEST_LINE,
-            'limit_request_fields': MOST_HEADERS, 'limit_request_field_size': CONF.max_header_line,
-            'workers': 1, 'do_handshake_on_connect': True, 'sendfile': False,
-            # oslo.middleware handles the headers of proxies.
-            'forwarded_allow_ips': '', 'secure_scheme_headers': {}}.items():
-        made.set(name, value)
-    if tls is not None:
-        made.set('certfile', CONF.ssl.cert_file)
-    return made
-
-
-class _Log:
-    """Replaces the log of gunicorn."""
-
-    debug, info, warning = LOG.debug, LOG.info, LOG.warning
-
-    def exception(self, message: str, *args: object) -> None:
-        """Log a failed request; a client that sends nothing for too long is not a failure."""
-        if isinstance(sys.exc_info()[1], TimeoutError):
-            LOG.debug('A client sent nothing for too long.')
-        else:
-            LOG.exception(message, *args)
-
-    def close_on_exec(self) -> None:
-        """Do nothing: the log has no files of its own."""
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
-        """Log an answered request in the format of wsgi_log_format."""
-        LOG.info('%s', CONF.wsgi_log_format % {
-            'client_ip': environ.get('REMOTE_ADDR', ''), 'client_port': environ.get('REMOTE_PORT'),
-            'date_time': time.strftime('%d/%b/%Y %H:%M:%S'),
-            'request_line': masking.loggable_url(
-                f'{req.method} {req.uri} HTTP/{req.version[0]}.{req.version[1]}'),
-            'status_code': str(resp.status).partition(' ')[0], 'body_length': resp.sent,
-            'wall_seconds': request_time.total_seconds()})

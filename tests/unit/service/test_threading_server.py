@@ -11,7 +11,7 @@ import time
 import pytest
 
 from cinder.conf import CONF
-from cinder.service import threading_server
+from cinder.service import http_protocol, threading_server
 
 SECONDS = 30
 
@@ -138,7 +138,7 @@ def test_connections_are_kept_as_the_option_says(serve, keep_alive, told):
 
 def test_headers_and_body_are_one_piece(serve, monkeypatch):
     sent = []
-    monkeypatch.setattr(threading_server.http_protocol, 'acknowledge', sent.append)
+    monkeypatch.setattr(http_protocol, 'acknowledge', sent.append)
     server = serve(hello)
     assert ask(server) == (200, b'hello')
     server.stop()
