@@ -36,7 +36,7 @@ class Limits:
     growth: int = 0
 
 
-class PoolGuard:
+class ThinPoolMonitor:
     """Monitor of one pool.
 
     :param extend: function (option of lvextend, bytes) that extends the pool
@@ -51,7 +51,7 @@ class PoolGuard:
         self.refusal, self.broken = '', False
         self._told = ''
 
-    def heal(self, group: reports.Group, pool: reports.LogicalVolume) -> bool:
+    def extend_if_needed(self, group: reports.Group, pool: reports.LogicalVolume) -> bool:
         """Extend data or metadata above the soft limit, if the group has free space; return whether
         it did."""
         if not self._limits.growth or _trouble(pool):
@@ -77,7 +77,7 @@ class PoolGuard:
                     self._pool, percent, step // 1024 ** 2)
         return True
 
-    def judge(self, pool: reports.LogicalVolume) -> None:
+    def check(self, pool: reports.LogicalVolume) -> None:
         """Update `refusal` and `broken`; each change is logged once."""
         fills = (('data', pool.data_percent), ('metadata', pool.metadata_percent))
         trouble = _trouble(pool)

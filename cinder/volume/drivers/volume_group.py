@@ -32,11 +32,11 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     """Driver of one volume group.
 
     :ivar vg: the group, known after check_for_setup_error()
-    :ivar guard: monitor of its thin pool; None for thick volumes
+    :ivar monitor: of its thin pool; None for thick volumes
     """
 
     vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM
-    guard: thin_pool_monitor.PoolGuard | None
+    monitor: thin_pool_monitor.ThinPoolMonitor | None
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """Do nothing: check_for_setup_error() decides from the group how it is used."""
@@ -73,7 +73,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         self.vg = thin_vg or self._thick()
         self.sparse_copy = thin
         self.bulk_verbs = frozenset() if thin else self._thick_copies()
-        self.guard = self._guard(thin_vg) if thin_vg else None
+        self.monitor = self._monitor(thin_vg) if thin_vg else None
         return group
 
     def _thick_copies(self) -> frozenset[str]:
@@ -106,43 +106,43 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
 
-    def _guard(self, vg: thin_lvm.ThinLVM) -> thin_pool_monitor.PoolGuard:
+    def _monitor(self, vg: thin_lvm.ThinLVM) -> thin_pool_monitor.ThinPoolMonitor:
         config = self.configuration
         limits = thin_pool_monitor.Limits(config.lvm_pool_soft_limit, config.lvm_pool_hard_limit,
                                           config.lvm_pool_autoextend)
         if limits.soft > limits.hard:
             raise exception.InvalidConfigurationValue(option='lvm_pool_soft_limit',
                                                       value=limits.soft)
-        return thin_pool_monitor.PoolGuard(vg.full(vg.pool_name), limits, vg.extend_pool)
+        return thin_pool_monitor.ThinPoolMonitor(vg.full(vg.pool_name), limits, vg.extend_pool)
 
     def _look(self) -> reports.Group:
         """Return the current group; a thin pool is extended if needed, and its state is updated."""
         vg = self.vg
         group = vg.group(refresh=True)
-        if self.guard and isinstance(vg, thin_lvm.ThinLVM):
-            if self.guard.heal(group, vg.pool(group)):
+        if self.monitor and isinstance(vg, thin_lvm.ThinLVM):
+            if self.monitor.extend_if_needed(group, vg.pool(group)):
                 group = vg.group()
-            self.guard.judge(vg.pool(group))
+            self.monitor.check(vg.pool(group))
         return group
 
     def _require_room(self) -> None:
         """:raises PoolRefuses: the pool is too full for new volumes, or damaged"""
         # The last report is enough to continue, but not to refuse.
-        if self.guard and self.guard.refusal:
+        if self.monitor and self.monitor.refusal:
             self._look()
-            if self.guard.refusal:
-                raise reports.PoolRefuses(data=self.guard.refusal)
+            if self.monitor.refusal:
+                raise reports.PoolRefuses(data=self.monitor.refusal)
 
     def _pool_stats(self) -> PoolReport:
         capacity = self.vg.capacity(self._look())
-        refusal = self.guard.refusal if self.guard else ''
+        refusal = self.monitor.refusal if self.monitor else ''
         kind = 'thin' if self.sparse_copy else 'default'
         return {
             **self._pool(total=capacity.total, free=0 if refusal else capacity.free,
                          provisioned=capacity.provisioned, volumes=capacity.volumes,
                          thin=self.sparse_copy,
                          ratio=self.configuration.lvm_max_over_subscription_ratio),
-            'backend_state': 'down' if self.guard and self.guard.broken else 'up',
+            'backend_state': 'down' if self.monitor and self.monitor.broken else 'up',
             'data_percent': capacity.data_percent,
             'metadata_percent': capacity.metadata_percent,
             'pool_refusal': refusal,

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PoolGuard: what it does, says and refuses at each fill and state of a pool (faults F18, F19)."""
+"""ThinPoolMonitor: what it does, says and refuses at each fill and state of a pool (faults F18,
+F19)."""
 import logging
 
 import pytest
 
 from cinder.brick.local_dev import reports
-from cinder.brick.local_dev.thin_pool_monitor import Limits, PoolGuard
+from cinder.brick.local_dev.thin_pool_monitor import Limits, ThinPoolMonitor
 from tests.fakes.volume_group import EXTENT, GIB, MIB
 
 LIMITS = Limits(soft=80, hard=95, growth=20)
 
 
 class Pool:
-    """A guard, and the extensions that it asks for."""
+    """A monitor, and the extensions that it asks for."""
 
     def __init__(self, limits=LIMITS, error=None):
         self.extended, self.error = [], error
-        self.guard = PoolGuard('vg/vg-pool', limits, self.extend)
+        self.monitor = ThinPoolMonitor('vg/vg-pool', limits, self.extend)
 
     def extend(self, option, size):
         if self.error:
@@ -24,7 +25,8 @@ class Pool:
         self.extended.append((option, size))
 
     def heal(self, free=100 * GIB, **fields):
-        return self.guard.heal(reports.Group(200 * GIB, free, EXTENT, {}), row(**fields))
+        return self.monitor.extend_if_needed(reports.Group(200 * GIB, free, EXTENT, {}),
+                                             row(**fields))
 
 
 def row(data=10.0, metadata=10.0, health='', needs_check=False):
@@ -87,11 +89,11 @@ def test_extending_is_logged_with_how_full_it_was(caplog):
     ({'needs_check': True}, 'its metadata must be checked'),
 ])
 def test_what_is_refused_and_why(fill, refusal):
-    guard = Pool().guard
-    guard.judge(row(**fill))
-    assert guard.refusal == refusal
-    guard.judge(row())
-    assert guard.refusal == '' and not guard.broken
+    monitor = Pool().monitor
+    monitor.check(row(**fill))
+    assert monitor.refusal == refusal
+    monitor.check(row())
+    assert monitor.refusal == '' and not monitor.broken
 
 
 @pytest.mark.parametrize(('fill', 'level', 'words'), [
@@ -105,22 +107,22 @@ def test_what_is_refused_and_why(fill, refusal):
 ])
 def test_each_change_is_told_once_with_what_helps(caplog, fill, level, words):
     caplog.set_level(logging.INFO)
-    guard = Pool().guard
+    monitor = Pool().monitor
     for _period in range(3):
-        guard.judge(row(**fill))
+        monitor.check(row(**fill))
     record, = caplog.records
     assert record.levelno == level
     assert all(word in record.message for word in words), record.message
     caplog.clear()
     for _period in range(2):
-        guard.judge(row())
+        monitor.check(row())
     assert [record.message for record in caplog.records] == [
         'Thin pool vg/vg-pool has enough free space again.']
 
 
 def test_only_what_is_broken_takes_the_back_end_down():
-    guard = Pool().guard
-    guard.judge(row(data=100.0, health='out_of_data'))
-    assert not guard.broken
-    guard.judge(row(health='failed'))
-    assert guard.broken
+    monitor = Pool().monitor
+    monitor.check(row(data=100.0, health='out_of_data'))
+    assert not monitor.broken
+    monitor.check(row(health='failed'))
+    assert monitor.broken

@@ -147,8 +147,8 @@ class TestThin(contract.VolumeDriverContract, contract.ClonesVolumesContract,
         assert len(storage.names()) == 2
 
 
-class TestPoolGuard:
-    """The guard is tried by itself in test_guard.py; here, what the driver makes of it."""
+class TestThinPoolMonitor:
+    """What the driver makes of it; test_thin_pool_monitor.py tries the monitor by itself."""
 
     CREATIONS = (lambda storage, volume, snapshot: storage.volume(),
                  lambda storage, volume, snapshot: storage.snapshot(volume),
