@@ -5,12 +5,14 @@ import contextlib
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import AbstractContextManager
 
 from cinder import ownership
 from cinder.brick.local_dev import commands, reports
 from cinder.privsep import dm_suspend
 
+# Suspends devices, by their names in the table of device mapper, while its context lasts.
+Freezer = Callable[[Sequence[str]], AbstractContextManager[None]]
 THIN_SINCE = (2, 2, 95)
 
 
@@ -30,7 +32,7 @@ class LVM(commands.Commands):
     def __init__(self, vg_name: str, root_helper: str | None = None,
                  executor: Callable | None = None, lvm_conf: str | None = None,
                  suppress_fd_warn: bool = False, tries: int = 3, discard: bool = False,
-                 freezer: Callable[[Sequence[str]], Any] = dm_suspend.frozen) -> None:
+                 freezer: Freezer = dm_suspend.frozen) -> None:
         super().__init__(vg_name, root_helper, executor, lvm_conf, suppress_fd_warn, tries)
         self.pool_name = f'{vg_name}-pool'
         self._discarding = ('--config', 'devices/issue_discards=1') if discard else ()
