@@ -69,12 +69,12 @@ _launcher: Launcher | None = None
 
 def process_launcher() -> Launcher:
     """Create a launcher of forked workers."""
-    return _launchers().ProcessLauncher(_survive_bad_reload(CONF))
+    return _launchers().ProcessLauncher(_reject_bad_reload(CONF))
 
 
 def single_process_launcher() -> Launcher:
     """Create a launcher of several services in this process; Ctrl-C stops it like SIGTERM."""
-    return _launchers().SingleProcessLauncher(_survive_bad_reload(CONF))
+    return _launchers().SingleProcessLauncher(_reject_bad_reload(CONF))
 
 
 def _launchers() -> types.ModuleType:
@@ -91,7 +91,7 @@ def serve(server: service.ServiceBase, workers: int | None = None) -> None:
     if _launcher:
         raise RuntimeError('serve() can only be called once')
     launch = (service.launch if concurrency.is_green() else _launchers().launch)
-    _launcher = launch(_survive_bad_reload(CONF), server, workers=workers, restart_method='mutate')
+    _launcher = launch(_reject_bad_reload(CONF), server, workers=workers, restart_method='mutate')
 
 
 def wait() -> int | None:
@@ -140,11 +140,11 @@ def at_once(calls: Iterable[Callable[[], None]]) -> None:
         thread.join()
 
 
-def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
+def _reject_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
     """Ignore SIGHUP if a file is broken or a value is wrong. Otherwise the launchers would end on
     the error, or oslo.config would find the value when a request needs it."""
     reload = conf.mutate_config_files
-    if getattr(reload, 'survives', False):
+    if getattr(reload, 'checks_first', False):
         return conf
 
     def mutate_config_files() -> dict | None:
@@ -157,6 +157,6 @@ def _survive_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
         except (cfg.Error, OSError, ValueError) as exc:
             LOG.error('The configuration is not reloaded: %s', masking.masked(exc))
             return None
-    mutate_config_files.survives = True
+    mutate_config_files.checks_first = True
     conf.mutate_config_files = mutate_config_files
     return conf

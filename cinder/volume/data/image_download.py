@@ -23,8 +23,8 @@ _STRONG = ('sha256', 'sha384', 'sha512')
 
 
 @contextlib.contextmanager
-def disk(images: glance.Images, image: dict[str, Any], host: str, largest: int,
-         report: Callable[[int], None]) -> Iterator[str]:
+def download_disk(images: glance.Images, image: dict[str, Any], host: str,
+                  largest: int, report: Callable[[int], None]) -> Iterator[str]:
     """Yield the path of a file with the raw data of an image.
 
     :param host: 'host@backend' for which it is downloaded.

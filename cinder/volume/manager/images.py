@@ -99,8 +99,9 @@ class ImageEndpoint:
         image = images.show(work.operation.arguments['image_id'])
         image_properties.require_usable(image, volume.size)
         progress.total = image['size'] + volume.size * image_properties.GIB
-        with (image_download.disk(images, image, self.backend.host,
-                                  volume.size * image_properties.GIB, progress.report) as path,
+        with (image_download.download_disk(
+                images, image, self.backend.host, volume.size * image_properties.GIB,
+                progress.report) as path,
               work.driver()):
             reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
             self._copy(path, volume, reads_zeros, progress, image['size'])
