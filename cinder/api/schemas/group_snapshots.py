@@ -11,6 +11,6 @@ CREATE = s.wrap('group_snapshot', s.obj(
 RESET_STATUS = s.wrap('reset_status', s.obj(
     ['status'], status=s.any_case(*states.GROUP_SNAPSHOT_STATUSES)))
 
-OLD_CREATE = {**s.wrap('cgsnapshot', s.obj(
+LEGACY_CREATE = {**s.wrap('cgsnapshot', s.obj(
     ['consistencygroup_id'], True, consistencygroup_id=s.text(), name=s.OPTIONAL_NAME,
     description=s.OPTIONAL_DESCRIPTION)), 'additionalProperties': True}

@@ -26,16 +26,17 @@ FAILOVER_REPLICATION = s.wrap('failover_replication', s.obj(
 LIST_REPLICATION_TARGETS = s.wrap('list_replication_targets', s.OBJECT)
 
 
-def _old(key: str, required: tuple[str, ...] = (), **properties: s.Schema) -> s.Schema:
+def _legacy(key: str, required: tuple[str, ...] = (), **properties: s.Schema) -> s.Schema:
     return {**s.wrap(key, s.obj(required, True, **properties)), 'additionalProperties': True}
 
 
 _IDS = s.nullable(s.text(0, s.MAX_INT))
-OLD_CREATE = _old('consistencygroup', ('volume_types',), name=_NAME, description=_TEXT,
-                  volume_types=s.text(0, s.MAX_INT),
-                  availability_zone={'type': ['string', 'null'], 'format': 'filled or null'})
-OLD_CREATE_FROM_SRC = _old('consistencygroup-from-src', name=_NAME, description=_TEXT,
-                           cgsnapshot_id=s.nullable(s.text()), source_cgid=s.nullable(s.text()))
-OLD_UPDATE = _old('consistencygroup', name=_NAME, description=_TEXT, add_volumes=_IDS,
-                  remove_volumes=_IDS)
-OLD_DELETE = _old('consistencygroup', force=s.BOOLISH)
+LEGACY_CREATE = _legacy('consistencygroup', ('volume_types',), name=_NAME, description=_TEXT,
+                        volume_types=s.text(0, s.MAX_INT),
+                        availability_zone={'type': ['string', 'null'], 'format': 'filled or null'})
+LEGACY_CREATE_FROM_SRC = _legacy('consistencygroup-from-src', name=_NAME, description=_TEXT,
+                                 cgsnapshot_id=s.nullable(s.text()),
+                                 source_cgid=s.nullable(s.text()))
+LEGACY_UPDATE = _legacy('consistencygroup', name=_NAME, description=_TEXT, add_volumes=_IDS,
+                        remove_volumes=_IDS)
+LEGACY_DELETE = _legacy('consistencygroup', force=s.BOOLISH)

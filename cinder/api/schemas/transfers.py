@@ -5,9 +5,9 @@ from cinder.api.schemas import base as s
 
 _FIELDS = {'volume_id': s.UUID, 'name': {'type': ['string', 'null'], 'format': 'filled or null'}}
 
-OLD_CREATE = s.wrap('transfer', s.obj(['volume_id'], **_FIELDS))
+LEGACY_CREATE = s.wrap('transfer', s.obj(['volume_id'], **_FIELDS))
 CREATE = [
-    (mv.BASE, OLD_CREATE),
+    (mv.BASE, LEGACY_CREATE),
     (mv.TRANSFER_SNAPSHOTS, s.wrap('transfer', s.obj(
         ['volume_id'], **_FIELDS, no_snapshots=s.BOOLISH))),
 ]

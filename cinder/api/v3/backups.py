@@ -28,8 +28,8 @@ _SORTS = {name: name for name in (
     'data_timestamp', 'availability_zone', 'container', 'object_count', 'display_name',
     'display_description', 'project_id', 'user_id')}
 LIST = listings.Listing('backup', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
-_OLD_LIST = listings.Listing('backup', _SORTS, _FILTERS)
-_LISTS = [(mv.BASE, _OLD_LIST), (mv.BACKUP_NAME_SORT, LIST)]
+_LEGACY_LIST = listings.Listing('backup', _SORTS, _FILTERS)
+_LISTS = [(mv.BASE, _LEGACY_LIST), (mv.BACKUP_NAME_SORT, LIST)]
 
 _RECORD = wsgi.Schema(schema.RECORD)
 _RECORDED_IDS = ('id', 'volume_id', 'snapshot_id', 'parent_id', 'encryption_key_id')

@@ -19,17 +19,17 @@ _SORTS = ('id', 'name', 'description', 'status', 'group_id', 'group_type_id', 'p
 LIST = listings.Listing('group_snapshot', _SORTS, {
     name: listings.Filter() for name in ('name', 'status', 'group_id')},
     paged_since=mv.GROUP_SNAPSHOT_PAGINATION)
-OLD_LIST = listings.Listing('cgsnapshot', _SORTS, {}, strict_since=mv.MAX + 1)
+LEGACY_LIST = listings.Listing('cgsnapshot', _SORTS, {}, strict_since=mv.MAX + 1)
 
 
-def _load(req: wsgi.Request, ident: str, rule: str, old: bool = False) -> objects.GroupSnapshot:
+def _load(req: wsgi.Request, ident: str, rule: str, legacy: bool = False) -> objects.GroupSnapshot:
     """Load a group snapshot, see groups.load()."""
     found = group_snapshots_db.get(req.context, ident)
     req.context.authorize(rule, found)
-    if found.group.is_consistency_group and not old:
+    if found.group.is_consistency_group and not legacy:
         raise exception.InvalidGroupSnapshot(
             reason=_('%s belongs to a consistency group; use /cgsnapshots') % ident)
-    if old and not found.group.is_consistency_group:
+    if legacy and not found.group.is_consistency_group:
         raise exception.GroupSnapshotNotFound(group_snapshot_id=ident)
     return found
 
@@ -40,8 +40,8 @@ def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
 
 
 def _create(req: wsgi.Request, body: dict[str, Any], group_id: str,
-            old: bool = False) -> objects.GroupSnapshot:
-    group = groups.load(req, group_id, group_policy.GET, old)
+            legacy: bool = False) -> objects.GroupSnapshot:
+    group = groups.load(req, group_id, group_policy.GET, legacy)
     req.context.authorize(policy.CREATE, group)
     return group_snapshots.create(req.context, group, name=body.get('name'),
                                   description=body.get('description'))
@@ -92,35 +92,35 @@ ACTIONS = {'reset_status': reset_status}
 
 
 # --------------------------------------------------------------------------------- cgsnapshots
-def _old_page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
+def _legacy_page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    return answer.page(req, OLD_LIST.fetch(req, group_snapshots_db.list_rows, consistency=True))
+    return answer.page(req, LEGACY_LIST.fetch(req, group_snapshots_db.list_rows, consistency=True))
 
 
-@wsgi.listing(OLD_LIST)
-@wsgi.response(200, view.OLD_SUMMARY.page)
-def old_index(req: wsgi.Request) -> dict[str, Any]:
-    return _old_page(req, view.OLD_SUMMARY)
+@wsgi.listing(LEGACY_LIST)
+@wsgi.response(200, view.LEGACY_SUMMARY.page)
+def legacy_index(req: wsgi.Request) -> dict[str, Any]:
+    return _legacy_page(req, view.LEGACY_SUMMARY)
 
 
-@wsgi.listing(OLD_LIST)
-@wsgi.response(200, view.OLD_DETAIL.page)
-def old_detail(req: wsgi.Request) -> dict[str, Any]:
-    return _old_page(req, view.OLD_DETAIL)
+@wsgi.listing(LEGACY_LIST)
+@wsgi.response(200, view.LEGACY_DETAIL.page)
+def legacy_detail(req: wsgi.Request) -> dict[str, Any]:
+    return _legacy_page(req, view.LEGACY_DETAIL)
 
 
-@wsgi.response(200, view.OLD_DETAIL.one)
-def old_show(req: wsgi.Request, cgsnapshot_id: str) -> dict[str, Any]:
-    return view.OLD_DETAIL.one(req, _load(req, cgsnapshot_id, policy.GET, old=True))
+@wsgi.response(200, view.LEGACY_DETAIL.one)
+def legacy_show(req: wsgi.Request, cgsnapshot_id: str) -> dict[str, Any]:
+    return view.LEGACY_DETAIL.one(req, _load(req, cgsnapshot_id, policy.GET, legacy=True))
 
 
-@wsgi.body(schema.OLD_CREATE, key='cgsnapshot')
-@wsgi.response(202, view.OLD_SUMMARY.one)
-def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    made = _create(req, body, body['consistencygroup_id'], old=True)
-    return view.OLD_SUMMARY.one(req, made)
+@wsgi.body(schema.LEGACY_CREATE, key='cgsnapshot')
+@wsgi.response(202, view.LEGACY_SUMMARY.one)
+def legacy_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    made = _create(req, body, body['consistencygroup_id'], legacy=True)
+    return view.LEGACY_SUMMARY.one(req, made)
 
 
 @wsgi.response(202)
-def old_delete(req: wsgi.Request, cgsnapshot_id: str) -> None:
-    group_snapshots.delete(req.context, _load(req, cgsnapshot_id, policy.DELETE, old=True))
+def legacy_delete(req: wsgi.Request, cgsnapshot_id: str) -> None:
+    group_snapshots.delete(req.context, _load(req, cgsnapshot_id, policy.DELETE, legacy=True))

@@ -21,22 +21,22 @@ _SORTS = ('id', 'name', 'description', 'status', 'availability_zone', 'group_typ
 LIST = listings.Listing('group', _SORTS, {'name': listings.Filter(since=mv.CONFIGURED_FILTERS)},
                         flags=('list_volume',))
 _LISTS_VOLUMES = wsgi.query(list_volume=(mv.GROUP_VOLUMES, converters.boolean))
-OLD_LIST = listings.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX + 1)
+LEGACY_LIST = listings.Listing('consistencygroup', _SORTS, {}, strict_since=mv.MAX + 1)
 
 
-def load(req: wsgi.Request, group_id: str, rule: str, old: bool = False) -> objects.Group:
+def load(req: wsgi.Request, group_id: str, rule: str, legacy: bool = False) -> objects.Group:
     """Load a group and check that the caller passes `rule` for it.
 
-    :param old: True: only a consistency group; False: only another group.
+    :param legacy: True: only a consistency group; False: only another group.
     :raises GroupNotFound: the group does not exist, or is not a consistency group.
     :raises InvalidGroup: it is a consistency group, which has other URLs.
     """
     group = groups_db.get(req.context, group_id)
     req.context.authorize(rule, group)
-    if group.is_consistency_group and not old:
+    if group.is_consistency_group and not legacy:
         raise exception.InvalidGroup(
             reason=_('%s is a consistency group; use /consistencygroups') % group_id)
-    if old and not group.is_consistency_group:
+    if legacy and not group.is_consistency_group:
         raise exception.GroupNotFound(group_id=group_id)
     return group
 
@@ -111,7 +111,7 @@ def _ids(text: str | None) -> list[str]:
 
 
 def copy(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
-         group_id: str | None, old: bool = False) -> objects.Group:
+         group_id: str | None, legacy: bool = False) -> objects.Group:
     """Create a group from either a group snapshot or another group."""
     ctxt = req.context
     if bool(snapshot_id) == bool(group_id):
@@ -120,37 +120,38 @@ def copy(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
     ctxt.authorize(policy.CREATE)
     names = {'name': body.get('name'), 'description': body.get('description')}
     if group_id:
-        return groups.copy_group(ctxt, load(req, group_id, policy.GET, old), **names)
+        return groups.copy_group(ctxt, load(req, group_id, policy.GET, legacy), **names)
     source = group_snapshots_db.get(ctxt, snapshot_id)
-    if source.group.is_consistency_group is not old:
+    if source.group.is_consistency_group is not legacy:
         raise exception.GroupSnapshotNotFound(group_snapshot_id=snapshot_id)
     return groups.copy_group_snapshot(ctxt, source, **names)
 
 
 # -------------------------------------------------------------------------- consistency groups
-@wsgi.listing(OLD_LIST)
-@wsgi.response(200, view.OLD_SUMMARY.page)
-def old_index(req: wsgi.Request) -> dict[str, Any]:
+@wsgi.listing(LEGACY_LIST)
+@wsgi.response(200, view.LEGACY_SUMMARY.page)
+def legacy_index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    return view.OLD_SUMMARY.page(req, OLD_LIST.fetch(req, groups_db.list_rows, consistency=True))
+    return view.LEGACY_SUMMARY.page(
+        req, LEGACY_LIST.fetch(req, groups_db.list_rows, consistency=True))
 
 
-@wsgi.listing(OLD_LIST)
-@wsgi.response(200, view.OLD_DETAIL.page)
-def old_detail(req: wsgi.Request) -> dict[str, Any]:
+@wsgi.listing(LEGACY_LIST)
+@wsgi.response(200, view.LEGACY_DETAIL.page)
+def legacy_detail(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    return view.OLD_DETAIL.page(req, OLD_LIST.fetch(req, groups_db.list_rows, detail=True,
-                                                    consistency=True))
+    return view.LEGACY_DETAIL.page(req, LEGACY_LIST.fetch(req, groups_db.list_rows, detail=True,
+                                                          consistency=True))
 
 
-@wsgi.response(200, view.OLD_DETAIL.one)
-def old_show(req: wsgi.Request, consistencygroup_id: str) -> dict[str, Any]:
-    return view.OLD_DETAIL.one(req, load(req, consistencygroup_id, policy.GET, old=True))
+@wsgi.response(200, view.LEGACY_DETAIL.one)
+def legacy_show(req: wsgi.Request, consistencygroup_id: str) -> dict[str, Any]:
+    return view.LEGACY_DETAIL.one(req, load(req, consistencygroup_id, policy.GET, legacy=True))
 
 
-@wsgi.body(schema.OLD_CREATE, key='consistencygroup')
-@wsgi.response(202, view.OLD_SUMMARY.one)
-def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+@wsgi.body(schema.LEGACY_CREATE, key='consistencygroup')
+@wsgi.response(202, view.LEGACY_SUMMARY.one)
+def legacy_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.CREATE)
     names = _ids(body['volume_types'])
@@ -160,32 +161,32 @@ def old_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     made = groups.create(ctxt, group_types_db.of_consistency_groups(ctxt), volume_types,
                          name=body.get('name'), description=body.get('description'),
                          availability_zone=body.get('availability_zone'))
-    return view.OLD_SUMMARY.one(req, made)
+    return view.LEGACY_SUMMARY.one(req, made)
 
 
-@wsgi.body(schema.OLD_CREATE_FROM_SRC, key='consistencygroup-from-src')
-@wsgi.response(202, view.OLD_SUMMARY.one)
-def old_create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    made = copy(req, body, body.get('cgsnapshot_id'), body.get('source_cgid'), old=True)
-    return view.OLD_SUMMARY.one(req, made)
+@wsgi.body(schema.LEGACY_CREATE_FROM_SRC, key='consistencygroup-from-src')
+@wsgi.response(202, view.LEGACY_SUMMARY.one)
+def legacy_create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+    made = copy(req, body, body.get('cgsnapshot_id'), body.get('source_cgid'), legacy=True)
+    return view.LEGACY_SUMMARY.one(req, made)
 
 
-@wsgi.body(schema.OLD_UPDATE, key='consistencygroup')
+@wsgi.body(schema.LEGACY_UPDATE, key='consistencygroup')
 @wsgi.response(202)
-def old_update(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
-    _update(req, load(req, consistencygroup_id, policy.UPDATE, old=True), body,
+def legacy_update(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
+    _update(req, load(req, consistencygroup_id, policy.UPDATE, legacy=True), body,
             blanks=req.api_version >= mv.CG_UPDATE_BLANKS)
 
 
-@wsgi.body(schema.OLD_UPDATE, key='consistencygroup')
+@wsgi.body(schema.LEGACY_UPDATE, key='consistencygroup')
 @wsgi.response(202)
-def old_update_again(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
+def legacy_update_again(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
     """Handle the older URL, where empty values are ignored."""
-    _update(req, load(req, consistencygroup_id, policy.UPDATE, old=True), body, blanks=False)
+    _update(req, load(req, consistencygroup_id, policy.UPDATE, legacy=True), body, blanks=False)
 
 
-@wsgi.body(schema.OLD_DELETE, key='consistencygroup', optional=True)
+@wsgi.body(schema.LEGACY_DELETE, key='consistencygroup', optional=True)
 @wsgi.response(202)
-def old_delete(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
-    groups.delete(req.context, load(req, consistencygroup_id, policy.DELETE, old=True),
+def legacy_delete(req: wsgi.Request, consistencygroup_id: str, body: dict[str, Any]) -> None:
+    groups.delete(req.context, load(req, consistencygroup_id, policy.DELETE, legacy=True),
                   delete_volumes=schema_base.boolean(body.get('force', False)))

@@ -14,7 +14,7 @@ from cinder.db import volumes as volumes_db
 from cinder.policies import manage_snapshots as policy
 from cinder.volume.api import manage_snapshots
 
-old_index, old_detail, index, detail = manageable.lists(
+legacy_index, legacy_detail, index, detail = manageable.lists(
     policy.LIST, manage_snapshots.list_manageable, view)
 
 
@@ -27,8 +27,8 @@ def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return snapshot_view.CHANGED.one(req, snapshot)
 
 
-old_manage, manage = manageable.manage_handlers(_manage, schema.SNAPSHOT, 'snapshot',
-                                                snapshot_view.CHANGED.one)
+legacy_manage, manage = manageable.manage_handlers(_manage, schema.SNAPSHOT, 'snapshot',
+                                                   snapshot_view.CHANGED.one)
 
 
 @wsgi.body(action_schema.plain('os-unmanage'))

@@ -16,7 +16,7 @@ from cinder.db import volumes as volumes_db
 from cinder.policies import manage_volumes as policy
 from cinder.volume.api import manage_volumes
 
-old_index, old_detail, index, detail = manageable.lists(
+legacy_index, legacy_detail, index, detail = manageable.lists(
     policy.LIST, manage_volumes.list_manageable, view)
 
 
@@ -33,8 +33,8 @@ def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     return volume_view.changed(req, volume)
 
 
-old_manage, manage = manageable.manage_handlers(_manage, schema.VOLUME, 'volume',
-                                                volume_view.CHANGED.one)
+legacy_manage, manage = manageable.manage_handlers(_manage, schema.VOLUME, 'volume',
+                                                   volume_view.CHANGED.one)
 
 
 def _type(req: wsgi.Request, name: str | None) -> objects.VolumeType | None:

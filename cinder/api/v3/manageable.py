@@ -35,7 +35,8 @@ def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
             return page(req, ask, answer)
         show.__name__ = show.__qualname__ = name
         return show
-    return (handler('old_index', view.SUMMARY, mv.MIN), handler('old_detail', view.DETAIL, mv.MIN),
+    return (handler('legacy_index', view.SUMMARY, mv.MIN),
+            handler('legacy_detail', view.DETAIL, mv.MIN),
             handler('index', view.SUMMARY, mv.MANAGEABLE_LISTS),
             handler('detail', view.DETAIL, mv.MANAGEABLE_LISTS))
 
@@ -57,7 +58,7 @@ def manage_handlers(take: Callable, schema: object, key: str,
             return take(req, body)
         run.__name__ = run.__qualname__ = name
         return run
-    return handler('old_manage', mv.MIN), handler('manage', mv.MANAGEABLE_LISTS)
+    return handler('legacy_manage', mv.MIN), handler('manage', mv.MANAGEABLE_LISTS)
 
 
 def place(values: dict[str, Any], with_cluster: bool) -> dict[str, str | None]:

@@ -78,13 +78,13 @@ ROUTES = {
 
     '/manageable_volumes': {'GET': manage_volumes.index, 'POST': manage_volumes.manage},
     '/manageable_volumes/detail': {'GET': manage_volumes.detail},
-    '/os-volume-manage': {'GET': manage_volumes.old_index, 'POST': manage_volumes.old_manage},
-    '/os-volume-manage/detail': {'GET': manage_volumes.old_detail},
+    '/os-volume-manage': {'GET': manage_volumes.legacy_index, 'POST': manage_volumes.legacy_manage},
+    '/os-volume-manage/detail': {'GET': manage_volumes.legacy_detail},
     '/manageable_snapshots': {'GET': manage_snapshots.index, 'POST': manage_snapshots.manage},
     '/manageable_snapshots/detail': {'GET': manage_snapshots.detail},
     '/os-snapshot-manage': {
-        'GET': manage_snapshots.old_index, 'POST': manage_snapshots.old_manage},
-    '/os-snapshot-manage/detail': {'GET': manage_snapshots.old_detail},
+        'GET': manage_snapshots.legacy_index, 'POST': manage_snapshots.legacy_manage},
+    '/os-snapshot-manage/detail': {'GET': manage_snapshots.legacy_detail},
 
     '/backups': {'GET': backups.index, 'POST': backups.create},
     '/backups/detail': {'GET': backups.detail},
@@ -105,8 +105,8 @@ ROUTES = {
     '/volume-transfers/detail': {'GET': transfers.detail},
     '/volume-transfers/{transfer_id}': {'GET': transfers.show, 'DELETE': transfers.delete},
     '/volume-transfers/{transfer_id}/accept': {'POST': transfers.accept},
-    '/os-volume-transfer': {'GET': transfers.old_index, 'POST': transfers.old_create},
-    '/os-volume-transfer/detail': {'GET': transfers.old_detail},
+    '/os-volume-transfer': {'GET': transfers.legacy_index, 'POST': transfers.legacy_create},
+    '/os-volume-transfer/detail': {'GET': transfers.legacy_detail},
     '/os-volume-transfer/{transfer_id}': {'GET': transfers.show, 'DELETE': transfers.delete},
     '/os-volume-transfer/{transfer_id}/accept': {'POST': transfers.accept},
 
@@ -150,13 +150,13 @@ ROUTES = {
     '/groups/action': {'POST': wsgi.Actions(group_actions.COLLECTION_ACTIONS)},
     '/groups/{group_id}': {'GET': groups.show, 'PUT': groups.update},
     '/groups/{group_id}/action': {'POST': wsgi.Actions(group_actions.ACTIONS)},
-    '/consistencygroups': {'GET': groups.old_index, 'POST': groups.old_create},
-    '/consistencygroups/detail': {'GET': groups.old_detail},
-    '/consistencygroups/create_from_src': {'POST': groups.old_create_from_src},
+    '/consistencygroups': {'GET': groups.legacy_index, 'POST': groups.legacy_create},
+    '/consistencygroups/detail': {'GET': groups.legacy_detail},
+    '/consistencygroups/create_from_src': {'POST': groups.legacy_create_from_src},
     '/consistencygroups/{consistencygroup_id}': {
-        'GET': groups.old_show, 'PUT': groups.old_update, 'DELETE': groups.old_delete},
-    '/consistencygroups/{consistencygroup_id}/update': {'PUT': groups.old_update_again},
-    '/consistencygroups/{consistencygroup_id}/delete': {'POST': groups.old_delete},
+        'GET': groups.legacy_show, 'PUT': groups.legacy_update, 'DELETE': groups.legacy_delete},
+    '/consistencygroups/{consistencygroup_id}/update': {'PUT': groups.legacy_update_again},
+    '/consistencygroups/{consistencygroup_id}/delete': {'POST': groups.legacy_delete},
 
     '/group_snapshots': {'GET': group_snapshots.index, 'POST': group_snapshots.create},
     '/group_snapshots/detail': {'GET': group_snapshots.detail},
@@ -164,10 +164,10 @@ ROUTES = {
         'GET': group_snapshots.show, 'DELETE': group_snapshots.delete},
     '/group_snapshots/{group_snapshot_id}/action': {
         'POST': wsgi.Actions(group_snapshots.ACTIONS)},
-    '/cgsnapshots': {'GET': group_snapshots.old_index, 'POST': group_snapshots.old_create},
-    '/cgsnapshots/detail': {'GET': group_snapshots.old_detail},
+    '/cgsnapshots': {'GET': group_snapshots.legacy_index, 'POST': group_snapshots.legacy_create},
+    '/cgsnapshots/detail': {'GET': group_snapshots.legacy_detail},
     '/cgsnapshots/{cgsnapshot_id}': {
-        'GET': group_snapshots.old_show, 'DELETE': group_snapshots.old_delete},
+        'GET': group_snapshots.legacy_show, 'DELETE': group_snapshots.legacy_delete},
 
     '/os-quota-sets/{target_project_id}': {
         'GET': quotas.show, 'PUT': quotas.update, 'DELETE': quotas.delete},

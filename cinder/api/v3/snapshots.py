@@ -28,8 +28,8 @@ _SORTS = {name: name for name in (
     'id', 'status', 'volume_id', 'volume_size', 'created_at', 'updated_at', 'display_name',
     'display_description', 'progress', 'project_id', 'user_id', 'volume_type_id')}
 LIST = listings.Listing('snapshot', _SORTS | {'name': 'display_name'}, _FILTERS, counts=True)
-_OLD_LIST = listings.Listing('snapshot', _SORTS, _FILTERS)
-_LISTS = [(mv.BASE, _OLD_LIST), (mv.SNAPSHOT_NAME_SORT, LIST)]
+_LEGACY_LIST = listings.Listing('snapshot', _SORTS, _FILTERS)
+_LISTS = [(mv.BASE, _LEGACY_LIST), (mv.SNAPSHOT_NAME_SORT, LIST)]
 
 
 def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:

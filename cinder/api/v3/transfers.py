@@ -23,7 +23,7 @@ LIST = listings.Listing(
     sorts={'name': 'display_name', **{name: name for name in (
         'id', 'volume_id', 'display_name', 'created_at', 'updated_at')}}, **_COMMON)
 SLICED = listings.Listing(sorts={}, paging=_SLICES, **_COMMON)
-OLD_LIST = listings.Listing(sorts={}, paging=_SLICES, direction='asc', **_COMMON)
+LEGACY_LIST = listings.Listing(sorts={}, paging=_SLICES, direction='asc', **_COMMON)
 _LISTS = [(mv.BASE, SLICED), (mv.TRANSFER_PAGINATION, LIST)]
 
 
@@ -40,16 +40,16 @@ def detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL, _newest_first(req))
 
 
-@wsgi.listing(OLD_LIST)
+@wsgi.listing(LEGACY_LIST)
 @wsgi.response(200, view.SUMMARY.page)
-def old_index(req: wsgi.Request) -> dict[str, Any]:
-    return _page(req, view.SUMMARY, OLD_LIST)
+def legacy_index(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.SUMMARY, LEGACY_LIST)
 
 
-@wsgi.listing(OLD_LIST)
+@wsgi.listing(LEGACY_LIST)
 @wsgi.response(200, view.DETAIL.page)
-def old_detail(req: wsgi.Request) -> dict[str, Any]:
-    return _page(req, view.DETAIL, OLD_LIST)
+def legacy_detail(req: wsgi.Request) -> dict[str, Any]:
+    return _page(req, view.DETAIL, LEGACY_LIST)
 
 
 def _newest_first(req: wsgi.Request) -> listings.Listing:
@@ -83,7 +83,7 @@ def _creator(schemas: object, newest: int) -> Callable:
 
 
 create = _creator(schema.CREATE, mv.MAX)
-old_create = _creator(schema.OLD_CREATE, mv.BASE)
+legacy_create = _creator(schema.LEGACY_CREATE, mv.BASE)
 
 
 @wsgi.body(schema.ACCEPT, key='accept')

@@ -46,9 +46,9 @@ _SORTS = {name: name for name in (
 _SORTS |= {'name': 'display_name', 'description': 'display_description'}
 
 LIST = listings.Listing('volume', _SORTS, _FILTERS, counts=True)
-_OLD_LIST = listings.Listing('volume', _SORTS,
-                             _FILTERS | {'bootable': listings.Filter(_any_text_is_true)})
-_LISTS = [(mv.BASE, _OLD_LIST), (mv.STRICT_BOOTABLE_FILTER, LIST)]
+_LEGACY_LIST = listings.Listing('volume', _SORTS,
+                                _FILTERS | {'bootable': listings.Filter(_any_text_is_true)})
+_LISTS = [(mv.BASE, _LEGACY_LIST), (mv.STRICT_BOOTABLE_FILTER, LIST)]
 
 
 def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
@@ -201,11 +201,11 @@ def _group(req: wsgi.Request, body: dict[str, Any]) -> objects.Group | None:
 
     :raises GroupNotFound: the group does not exist, or is of the other type.
     """
-    old = body.get('consistencygroup_id')
-    ident = old or (body.get('group_id') if req.api_version >= mv.GROUPS else None)
+    legacy = body.get('consistencygroup_id')
+    ident = legacy or (body.get('group_id') if req.api_version >= mv.GROUPS else None)
     if not ident:
         return None
     group = groups_db.get(req.context, ident)
-    if group.is_consistency_group is not bool(old):
+    if group.is_consistency_group is not bool(legacy):
         raise exception.GroupNotFound(group_id=ident)
     return group

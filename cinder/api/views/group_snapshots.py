@@ -16,6 +16,6 @@ DETAIL = View('group_snapshot', 'group_snapshots', [
     _TYPE,
     Field('project_id', since=mv.GROUP_PROJECT, policy=policy.SEE_PROJECT),
 ], 'group_snapshot_links')
-OLD_SUMMARY = View('cgsnapshot', 'cgsnapshots', _BRIEF)
-OLD_DETAIL = View('cgsnapshot', 'cgsnapshots', [
+LEGACY_SUMMARY = View('cgsnapshot', 'cgsnapshots', _BRIEF)
+LEGACY_DETAIL = View('cgsnapshot', 'cgsnapshots', [
     *_COMMON, Field('consistencygroup_id', 'group_id')])

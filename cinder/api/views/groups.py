@@ -35,5 +35,5 @@ _DETAIL = [
 
 SUMMARY = View('group', 'groups', _BRIEF, 'group_links')
 DETAIL = View('group', 'groups', _DETAIL, 'group_links')
-OLD_SUMMARY = View('consistencygroup', 'consistencygroups', _BRIEF, 'consistencygroup_links')
-OLD_DETAIL = View('consistencygroup', 'consistencygroups', _COMMON, 'consistencygroup_links')
+LEGACY_SUMMARY = View('consistencygroup', 'consistencygroups', _BRIEF, 'consistencygroup_links')
+LEGACY_DETAIL = View('consistencygroup', 'consistencygroups', _COMMON, 'consistencygroup_links')
