@@ -77,7 +77,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     db_checks.check: PROGRAMS | {MANAGE},
     rpc_checks.check: PROGRAMS,
     directories.check_state_path: frozenset((VOLUME,)),
-    directories.check_working_folders: frozenset((VOLUME,)),
+    directories.check_working_directories: frozenset((VOLUME,)),
     coordination_checks.check: frozenset((VOLUME,)),
     coordination_checks.check_cluster: frozenset((VOLUME,)),
     keymgr_checks.check: frozenset((API, VOLUME)),

@@ -63,7 +63,7 @@ def _current() -> tuple[policy.Enforcer, dict[str, Test]]:
         if _engine is not None and now - _checked < _REFRESH:
             return _engine
         opts.set_defaults(CONF)
-        files = policy_files.find()
+        files = policy_files.find_files()
         if _engine is None or files != _files:
             try:
                 _engine = _load(), {}
@@ -84,10 +84,10 @@ def reset() -> None:
 def _load() -> policy.Enforcer:
     """Create a new engine, so that an invalid file does not change the current one."""
     engine = policy.Enforcer(CONF)
-    # policy_files.read() logs one line for each deprecated name.
+    # policy_files.load_files() logs one line for each deprecated name.
     engine.suppress_default_change_warnings = engine.suppress_deprecation_warnings = True
     engine.register_defaults(policies.list_rules())
-    policy_files.read(engine)
+    policy_files.load_files(engine)
     return engine
 
 

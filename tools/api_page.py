@@ -27,7 +27,7 @@ def page(routes: openapi.Routes) -> str:
     """Return the page as reStructuredText."""
     parts = [HEAD.format(first=mv.text(mv.MIN), last=mv.text(mv.MAX),
                          always=_words(openapi.ALWAYS), body=_words(openapi.WITH_BODY))]
-    found = sorted(openapi.operations(routes), key=_tag)
+    found = sorted(openapi.list_operations(routes), key=_tag)
     for tag, members in itertools.groupby(found, key=_tag):
         parts += [f'{tag}\n{"-" * len(tag)}\n', _table(list(members))]
     parts += ['Microversions\n-------------\n', rows([('Version', 'Change')] + [

@@ -55,7 +55,7 @@ def check_policy_file(_conf: cfg.ConfigOpts) -> Iterator[Problem]:
 def check_filters_file(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check that the file, if it exists, is a JSON object of lists."""
     path = conf.resource_query_filters_file
-    reason = filters.unusable(path or '')
+    reason = filters.unusable_reason(path or '')
     if reason:
         yield Problem(f'[DEFAULT] resource_query_filters_file = {path} cannot be used: {reason}')
 

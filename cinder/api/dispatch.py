@@ -129,25 +129,25 @@ class Application:
         for methods in table.values():
             for handler in methods.values():
                 if not isinstance(handler, wsgi.Actions):
-                    wsgi.spec_of(handler)
+                    wsgi.get_spec(handler)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         return self._answer(wsgi.Request(environ))(environ, start_response)
 
     def _answer(self, req: wsgi.Request) -> webob.Response:
         req.router = self.router
-        path = parsing.latin(req.environ.get('PATH_INFO', '')).lstrip('/')
+        path = parsing.decode_latin(req.environ.get('PATH_INFO', '')).lstrip('/')
         first, _slash, rest = path.partition('/')
         first = first.removesuffix(FORMAT)
         if first not in self.router.mappers and self.project.fullmatch(first):
             req.url_project, path = first, rest.lstrip('/')
         if not path:
             self._check_project(req)
-            return versions.below_v3(req)
+            return versions.show_v3(req)
         row, args = self.router.find(path)
         target = self.table[row].get(req.method) if row else None
         if target is None and (row is None or req.method not in _NATURAL[row.endswith('}')]):
-            return wsgi.unrouted(req.environ)
+            return wsgi.not_found_response(req.environ)
         response = self.run(req, target, args)
         response.headerlist.extend(_VERSION_HEADERS[req.api_version])
         return response
@@ -155,7 +155,7 @@ class Application:
     def run(self, req: wsgi.Request, target: Target | None,
             args: dict[str, str]) -> webob.Response:
         """Run the checks before a handler, in the order that clients rely on, and the handler."""
-        req.api_version = parsing.negotiate(req.environ.get('HTTP_OPENSTACK_API_VERSION'))
+        req.api_version = parsing.negotiate_version(req.environ.get('HTTP_OPENSTACK_API_VERSION'))
         # The fault middleware adds the headers to faults.
         req.environ['cinder.version_headers'] = _VERSION_HEADERS[req.api_version]
         req.check_content_type()

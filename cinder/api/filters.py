@@ -29,7 +29,7 @@ BUILT_IN = {
 
 
 @functools.cache
-def load(path: str) -> dict[str, tuple[str, ...]]:
+def load_file(path: str) -> dict[str, tuple[str, ...]]:
     """Return resource -> filters of a JSON file; the built-in ones if it is missing or invalid."""
     try:
         return _read(path)
@@ -52,7 +52,7 @@ def _read(path: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(names) for name, names in found.items()}
 
 
-def unusable(path: str) -> str | None:
+def unusable_reason(path: str) -> str | None:
     """Return why a file cannot be used; None if it can, or does not exist."""
     try:
         _read(path)
@@ -63,11 +63,11 @@ def unusable(path: str) -> str | None:
     return None
 
 
-def every() -> dict[str, tuple[str, ...]]:
+def all_filters() -> dict[str, tuple[str, ...]]:
     """Return resource -> filters of the configured file."""
-    return load(CONF.resource_query_filters_file)
+    return load_file(CONF.resource_query_filters_file)
 
 
-def of(resource: str) -> tuple[str, ...]:
+def allowed_filters(resource: str) -> tuple[str, ...]:
     """Return the filters of one resource; empty if the file does not have the resource."""
-    return every().get(resource, ())
+    return all_filters().get(resource, ())

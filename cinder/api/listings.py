@@ -143,7 +143,7 @@ class Listing:
             return True
         if req.api_version < self.strict_since:
             return row is not None
-        names = configured.of(self.resource)
+        names = configured.allowed_filters(self.resource)
         if key in names or name in names:
             return True
         raise exception.InvalidInput(reason=_('filter %s is not supported') % key[:255])
@@ -175,7 +175,7 @@ class Listing:
         return self.sorts[key], direction
 
 
-def at(lists: Sequence[tuple[int, Listing]], version: int) -> Listing:
+def listing_at(lists: Sequence[tuple[int, Listing]], version: int) -> Listing:
     """Return the list of a microversion.
 
     :param lists: (since, Listing), in rising order.

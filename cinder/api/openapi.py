@@ -59,7 +59,7 @@ class Operation(NamedTuple):
 
     @property
     def spec(self) -> wsgi.Spec:
-        return wsgi.spec_of(self.handler)
+        return wsgi.get_spec(self.handler)
 
     @property
     def codes(self) -> list[int]:
@@ -72,7 +72,7 @@ class Operation(NamedTuple):
                                    and (self.spec.until is None or version <= self.spec.until))
 
 
-def operations(routes: Routes) -> Iterator[Operation]:
+def list_operations(routes: Routes) -> Iterator[Operation]:
     """Yield every operation of a table of routes, in its order."""
     rules = _rules()
     for path, methods in routes.items():
@@ -100,7 +100,7 @@ def _anonymous(path: str) -> str:
     return re.sub(r'{\w+}', '{}', path)
 
 
-def window(since: int, until: int | None, **facts: Any) -> Schema:
+def version_range(since: int, until: int | None, **facts: Any) -> Schema:
     """Return the extension with the first and last microversion of a part."""
     made = {'min-ver': mv.text(since)}
     if until is not None and until < mv.MAX:
@@ -109,14 +109,14 @@ def window(since: int, until: int | None, **facts: Any) -> Schema:
 
 
 # ---------------------------------------------------------------------------------------- document
-def document(routes: Routes, version: int | None = None, base: str = '') -> Schema:
+def make_document(routes: Routes, version: int | None = None, base: str = '') -> Schema:
     """Generate the document.
 
     :param version: a microversion; None describes all of them.
     :param base: URL before /v3.
     """
     paths: dict[str, Schema] = {}
-    for each in operations(routes):
+    for each in list_operations(routes):
         if each.exists(version):
             item = paths.setdefault(each.path, {})
             item.setdefault(each.method.lower(), []).append(each)
@@ -198,7 +198,7 @@ def _facts(each: Operation) -> Schema:
     facts: Schema = {'policies': list(each.rules)}
     if each.action is not None:
         facts |= {'status': spec.status, 'errors': each.codes}
-    return ({'summary': each.summary} if each.summary else {}) | window(
+    return ({'summary': each.summary} if each.summary else {}) | version_range(
         spec.since, spec.until, **facts)
 
 
@@ -214,11 +214,11 @@ def _version_header(version: int | None) -> Schema:
 def _parameters(spec: wsgi.Spec, version: int | None) -> list[Schema]:
     rows = {name: (since, _TYPES.get(convert, shapes.TEXT))
             for name, (since, convert) in (spec.query or {}).items()}
-    listing = at(spec.listing, version)
+    listing = value_at(spec.listing, version)
     if listing is not None:
         rows |= _of_list(listing)
     return [{'name': name, 'in': 'query', 'schema': schema,
-             **(window(since, None) if version is None else {})}
+             **(version_range(since, None) if version is None else {})}
             for name, (since, schema) in rows.items() if version is None or since <= version]
 
 
@@ -243,24 +243,24 @@ def _bodies(each: Operation, version: int | None) -> Iterator[Schema]:
     until = each.spec.until
     for since, compiled in each.spec.schemas:
         since = max(since, each.spec.since)
-        schema = portable(compiled.schema)
+        schema = portable_schema(compiled.schema)
         title = {'title': each.action} if each.action else {}
         if version is None:
-            yield {**schema, **title, **window(since, until)}
+            yield {**schema, **title, **version_range(since, until)}
         elif since <= version:
             yield {**schema, **title}
             return
         until = since - 1
 
 
-def portable(schema: Any) -> Any:
+def portable_schema(schema: Any) -> Any:
     """Return a schema whose patterns are valid in ECMAScript, which lacks anchors and flags of
     Python."""
     if isinstance(schema, dict):
         return {_expression(key) if key.startswith('^') else key:
-                _expression(value) if key == 'pattern' else portable(value)
+                _expression(value) if key == 'pattern' else portable_schema(value)
                 for key, value in schema.items()}
-    return [portable(value) for value in schema] if isinstance(schema, list) else schema
+    return [portable_schema(value) for value in schema] if isinstance(schema, list) else schema
 
 
 def _expression(pattern: str) -> str:
@@ -282,7 +282,7 @@ def _responses(found: list[Operation], version: int | None) -> Schema:
 
 
 def _success(found: list[Operation], version: int | None) -> Schema:
-    shown = [schema for each in found for schema in answers(each, version)]
+    shown = [schema for each in found for schema in response_schemas(each, version)]
     distinct = [schema for index, schema in enumerate(shown) if schema not in shown[:index]]
     made: Schema = {'description': 'The operation is completed.' if found[0].spec.status != 202
                     else 'The operation is accepted.'}
@@ -294,17 +294,17 @@ def _success(found: list[Operation], version: int | None) -> Schema:
     return made
 
 
-def answers(each: Operation, version: int | None) -> list[Schema]:
+def response_schemas(each: Operation, version: int | None) -> list[Schema]:
     """Return the schemas of the body of a successful response; empty without a body."""
     shape = each.spec.shape
     if shape is None:
         return []
     if isinstance(shape, list) and version is None:
         return [_shape(row, None, each.spec) for _since, row in shape]
-    return [_shape(at(shape, version), version, each.spec)]
+    return [_shape(value_at(shape, version), version, each.spec)]
 
 
-def at(rows: Any, version: int | None) -> Any:
+def value_at(rows: Any, version: int | None) -> Any:
     """Return the value for a version from [(since, value), ...], or `rows` if it is not a list."""
     if not isinstance(rows, list):
         return rows
@@ -314,8 +314,8 @@ def at(rows: Any, version: int | None) -> Any:
 def _shape(shape: Any, version: int | None, spec: wsgi.Spec) -> Schema:
     view = getattr(shape, '__self__', None)
     if not isinstance(view, View):
-        return portable(shape)
-    one = fields(view, version)
+        return portable_schema(shape)
+    one = view_schema(view, version)
     if shape.__name__ == 'renderer':
         return one
     if shape.__name__ == 'one':
@@ -323,13 +323,13 @@ def _shape(shape: Any, version: int | None, spec: wsgi.Spec) -> Schema:
     made = shapes.wrap(view.collection, shapes.items(one))
     if view.links_name:
         made['properties'][view.links_name] = shapes.LINKS
-    listing = at(spec.listing, version)
+    listing = value_at(spec.listing, version)
     if listing is not None and listing.counts:
         made['properties']['count'] = shapes.NUMBER
     return made
 
 
-def fields(view: View, version: int | None) -> Schema:
+def view_schema(view: View, version: int | None) -> Schema:
     """Return the schema of a view. Fields with a policy and computed fields are not required."""
     properties: dict[str, Schema] = {}
     required: list[str] = []
@@ -339,7 +339,7 @@ def fields(view: View, version: int | None) -> Schema:
         shape = shapes.BY_NAME.get(row.name, shapes.ANYTHING) if row.type is None else row.type
         lasting = version is not None or (row.since, row.until) == (mv.MIN, mv.MAX)
         if not lasting:
-            shape = shape | window(row.since, row.until)
+            shape = shape | version_range(row.since, row.until)
         if row.name in properties:
             shape = {'anyOf': [properties[row.name], shape]}
         properties[row.name] = shape

@@ -21,7 +21,7 @@ _VERSION = re.compile(r'(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})', re.ASCII)
 
 
 @functools.lru_cache(maxsize=256)
-def negotiate(header: str | None) -> int:
+def negotiate_version(header: str | None) -> int:
     """Return the microversion that a version header requests.
 
     :param header: value of OpenStack-API-Version, or None.
@@ -49,7 +49,7 @@ def negotiate(header: str | None) -> int:
     return minor
 
 
-def latin(text: str) -> str:
+def decode_latin(text: str) -> str:
     """Decode a string of the WSGI environment, which has bytes as Latin-1, as UTF-8.
 
     :raises Invalid: it is not valid UTF-8, or contains NUL.
@@ -64,7 +64,7 @@ def latin(text: str) -> str:
     return text
 
 
-def query(text: str) -> dict[str, str]:
+def parse_query(text: str) -> dict[str, str]:
     """Parse a query string; invalid encoding is an error."""
     if not text:
         return {}
@@ -78,7 +78,7 @@ def query(text: str) -> dict[str, str]:
     return found
 
 
-def json(text: bytes) -> Any:
+def parse_json(text: bytes) -> Any:
     """Parse JSON; values that no database column can store are an error."""
     try:
         data = orjson.loads(text)

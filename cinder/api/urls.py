@@ -40,5 +40,5 @@ def next_link(req: wsgi.Request, marker: str) -> str:
     """
     query = {key: value for key, value in req.query.items() if key != 'offset'}
     query['marker'] = marker
-    path = urllib.parse.quote(parsing.latin(req.environ.get('PATH_INFO', '')))
+    path = urllib.parse.quote(parsing.decode_latin(req.environ.get('PATH_INFO', '')))
     return f'{base_url(req)}/v3{path}?{urllib.parse.urlencode(query)}'

@@ -12,7 +12,7 @@ DOCUMENTATION = 'https://docs.openstack.org/'
 UPDATED = '2023-08-31T00:00:00Z'
 
 
-def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
+def version_document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
     """Return the API versions of this endpoint: only v3."""
     return {'versions': [{
         'id': 'v3.0',
@@ -26,10 +26,10 @@ def document(req: wsgi.Request) -> dict[str, list[dict[str, Any]]]:
     }]}
 
 
-def below_v3(req: wsgi.Request) -> webob.Response:
+def show_v3(req: wsgi.Request) -> webob.Response:
     """Answer GET /v3 and GET /v3/{project_id}, with and without a trailing slash. Clients use it to
     find the supported versions, so the version header is ignored."""
-    return wsgi.respond(req.environ, document(req))
+    return wsgi.respond(req.environ, version_document(req))
 
 
 class Versions:
@@ -41,7 +41,7 @@ class Versions:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         if not environ.get('PATH_INFO', '').strip('/'):
-            response = wsgi.respond(environ, document(wsgi.Request(environ)), 300)
+            response = wsgi.respond(environ, version_document(wsgi.Request(environ)), 300)
         else:
-            response = wsgi.unrouted(environ)
+            response = wsgi.not_found_response(environ)
         return response(environ, start_response)

@@ -76,7 +76,7 @@ class Request(webob.Request):
         :raises Invalid: not valid UTF-8, or NUL.
         """
         if self._query is None:
-            self._query = parsing.query(self.query_string)
+            self._query = parsing.parse_query(self.query_string)
         return self._query
 
     @property
@@ -102,7 +102,7 @@ class Request(webob.Request):
         :raises Invalid: JSON that is malformed or too deep, NUL characters, invalid UTF-8.
         """
         if self._json is _UNREAD:
-            self._json = parsing.json(self.body) if self.has_body else None
+            self._json = parsing.parse_json(self.body) if self.has_body else None
         return self._json
 
     json_body = json
@@ -132,7 +132,7 @@ def respond(environ: Mapping[str, Any], data: object = None, status: int = 200,
     return webob.Response(dumps(data), status, [('Content-Type', kind), *headers])
 
 
-def unrouted(environ: Mapping[str, Any]) -> webob.Response:
+def not_found_response(environ: Mapping[str, Any]) -> webob.Response:
     """Create the 404 response for an unknown path: HTML or text, never a JSON fault."""
     if 'text/html' in environ.get('HTTP_ACCEPT', ''):
         page = '<html><head><title>404 Not Found</title></head><body><h1>404 Not Found</h1>' \
@@ -160,16 +160,16 @@ class Spec:
     errors: tuple[int, ...] = ()
 
 
-def spec_of(handler: Callable) -> Spec:
+def get_spec(handler: Callable) -> Spec:
     """Return the properties of a handler; the defaults for one without decorators."""
     if not hasattr(handler, 'spec'):
         handler.spec = Spec()
     return handler.spec
 
 
-def _noting(**facts: Any) -> Callable:
+def _set_spec(**facts: Any) -> Callable:
     def decorate(handler: Callable) -> Callable:
-        spec = spec_of(handler)
+        spec = get_spec(handler)
         for name, value in facts.items():
             setattr(spec, name, value)
         return handler
@@ -178,7 +178,7 @@ def _noting(**facts: Any) -> Callable:
 
 def versions(since: int, until: int | None = None) -> Callable:
     """Make the handler available from microversion `since` to `until` inclusive; 404 outside."""
-    return _noting(since=since, until=until)
+    return _set_spec(since=since, until=until)
 
 
 def response(status: int = 200, shape: Any = None, media: str | None = None) -> Callable:
@@ -189,25 +189,25 @@ def response(status: int = 200, shape: Any = None, media: str | None = None) -> 
         that renders it, a JSON schema, or [(since, schema), ...] in rising order; None: no body.
     :param media: a further content type besides JSON.
     """
-    return _noting(status=status, shape=shape, media=media)
+    return _set_spec(status=status, shape=shape, media=media)
 
 
 def errors(*codes: int) -> Callable:
     """For the API document: error statuses besides those that every such request may have."""
-    return _noting(errors=codes)
+    return _set_spec(errors=codes)
 
 
 def query(**params: Any) -> Callable:
     """Convert query parameters into req.params: name=converter(name, text), or
     name=(since, converter) for a parameter that is ignored below a microversion."""
     rows = {name: row if isinstance(row, tuple) else (mv.MIN, row) for name, row in params.items()}
-    return _noting(query=types.MappingProxyType(rows))
+    return _set_spec(query=types.MappingProxyType(rows))
 
 
 def listing(description: Any) -> Callable:
     """For the API document: the listings.Listing whose parameters the handler understands, or
     [(since, Listing), ...] in rising order."""
-    return _noting(listing=description)
+    return _set_spec(listing=description)
 
 
 def body(schemas: object, key: str | None = None, optional: bool = False) -> Callable:
@@ -220,7 +220,7 @@ def body(schemas: object, key: str | None = None, optional: bool = False) -> Cal
     """
     rows = [(mv.MIN, schemas)] if isinstance(schemas, dict) else schemas
     compiled = tuple((since, Schema(schema)) for since, schema in rows)
-    return _noting(schemas=compiled[::-1], key=key, optional=optional)
+    return _set_spec(schemas=compiled[::-1], key=key, optional=optional)
 
 
 class Schema:
@@ -236,7 +236,7 @@ class Schema:
         """:raises Invalid: names the field, the value and the reason."""
         if self._check is None:
             from cinder.api.schemas import checks
-            self._check = checks.compiled(self.schema)
+            self._check = checks.compile_check(self.schema)
         self._check(data)
 
 
@@ -291,7 +291,7 @@ class Actions:
     def __init__(self, table: Mapping[str, Callable]) -> None:
         self.table = table
         for handler in table.values():
-            spec_of(handler)
+            get_spec(handler)
 
     def handler(self, req: Request) -> Callable:
         """:raises Invalid: the body is not an object with exactly one, known, key."""

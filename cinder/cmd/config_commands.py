@@ -55,7 +55,7 @@ def _show_one(option: str) -> int | None:
         print(f'{option} = {_shown(name, section[name], bool(found and found.secret))}')
         return None
     for place, present, value in _set():
-        if (library.normal(place), present) == (library.normal(group or DEFAULT), name):
+        if (library.section_key(place), present) == (library.section_key(group or DEFAULT), name):
             print(f'{option} = {value}')
             return None
     print(f'Unknown option: {option}', file=sys.stderr)

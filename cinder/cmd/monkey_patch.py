@@ -6,4 +6,4 @@ import sys
 from cinder import concurrency
 from cinder.conf import early, service
 
-concurrency.use(early.read(service.CONCURRENCY_BACKEND, sys.argv))
+concurrency.use(early.read_option(service.CONCURRENCY_BACKEND, sys.argv))

@@ -18,7 +18,7 @@ CONF = cfg.CONF
 _VARIABLE = re.compile(r'OS_[A-Z0-9_]+?__[A-Z0-9_]+')
 # What oslo.config prints for a wrong value of an option that is also a command-line argument.
 _ARGUMENT = re.compile(r'argument --(\S+): Invalid (.*) value: (.*)', re.DOTALL)
-FOLDERS = ('~/.cinder', '/etc/cinder')
+DIRECTORIES = ('~/.cinder', '/etc/cinder')
 
 
 def register(conf: cfg.ConfigOpts) -> None:
@@ -41,11 +41,11 @@ def configure(argv: Sequence[str], version: str, conf: cfg.ConfigOpts = CONF) ->
     prog = os.path.basename(argv[0])
     _forget_empty_variables()
     try:
-        with _told_by_us():
+        with _errors_as_exceptions():
             conf(argv[1:], project='cinder', prog=prog, version=version,
                  default_config_files=_first('cinder.conf'),
                  default_config_dirs=_first('cinder.conf.d'))
-        _require_folders(conf)
+        _require_directories(conf)
     except (cfg.Error, OSError) as exc:
         raise SystemExit(f'{prog}: {exc}') from exc
 
@@ -58,7 +58,7 @@ def _forget_empty_variables() -> None:
 
 
 @contextlib.contextmanager
-def _told_by_us() -> Iterator[None]:
+def _errors_as_exceptions() -> Iterator[None]:
     """Raise an error instead of the output that oslo.config prints before it exits. It reports an
     option that is also a command-line argument as an argument, even if a file sets it."""
     terminal, said = sys.stderr, io.StringIO()
@@ -75,14 +75,14 @@ def _told_by_us() -> Iterator[None]:
     terminal.write(said.getvalue())
 
 
-def _require_folders(conf: cfg.ConfigOpts) -> None:
+def _require_directories(conf: cfg.ConfigOpts) -> None:
     """Raise an error for a directory that cannot be listed; oslo.config would ignore it."""
-    for folder in config_files.folders(conf):
+    for folder in config_files.directories(conf):
         os.listdir(folder)
 
 
 def _first(name: str) -> list[str]:
-    home, system = (os.path.join(os.path.expanduser(folder), name) for folder in FOLDERS)
+    home, system = (os.path.join(os.path.expanduser(folder), name) for folder in DIRECTORIES)
     if os.path.exists(home):
         return [home]
     try:

@@ -76,11 +76,11 @@ def paths(conf: cfg.ConfigOpts) -> Iterator[str]:
     """Yield the paths of the files of a parsed configuration; later files override earlier ones."""
     for path in conf.config_file or ():
         yield os.path.abspath(os.path.expanduser(path))
-    for folder in folders(conf):
+    for folder in directories(conf):
         yield from sorted(glob.glob(os.path.join(folder, '*.conf')))
 
 
-def folders(conf: cfg.ConfigOpts) -> list[str]:
+def directories(conf: cfg.ConfigOpts) -> list[str]:
     """Return the configuration directories of a parsed configuration."""
     return [os.path.abspath(os.path.expanduser(folder))
             for folder in conf.config_dirs or conf.config_dir or ()]
@@ -91,10 +91,10 @@ def settings(conf: cfg.ConfigOpts) -> list[Setting]:
 
     :raises cfg.Error, OSError: a file has changed and cannot be read now
     """
-    return [setting for path in paths(conf) for setting in settings_of(path)]
+    return [setting for path in paths(conf) for setting in read_settings(path)]
 
 
-def settings_of(path: str) -> list[Setting]:
+def read_settings(path: str) -> list[Setting]:
     """Return every assignment in one file.
 
     :raises cfg.Error, OSError: the file cannot be read

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from cinder.conf.problem import Problem
 
 
-def unusable(path: str) -> str | None:
+def unusable_reason(path: str) -> str | None:
     """Return why no file can be created in a directory, which need not exist yet; None if one can.
 
     A temporary file or directory is created for the test.
@@ -49,7 +49,7 @@ def check_state_path(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     yield from check(conf, 'DEFAULT', 'state_path')
 
 
-def check_working_folders(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+def check_working_directories(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check the directories in which cinder-volume works."""
     yield from check(conf, 'DEFAULT', 'image_conversion_dir')
     # os-brick creates its lock files there.
@@ -60,7 +60,7 @@ def check_working_folders(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 def check(conf: cfg.ConfigOpts, group: str, name: str) -> Iterator[Problem]:
     """Check one option that names a directory."""
     path = conf[name] if group == 'DEFAULT' else conf[group][name]
-    reason = unusable(path)
+    reason = unusable_reason(path)
     if reason:
         yield Problem(f'[{group}] {name} = {path} cannot be used: {reason}. Expected a directory '
                       'that this user can write to.')

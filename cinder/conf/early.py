@@ -9,7 +9,7 @@ from oslo_config import cfg
 from cinder import conf
 
 
-def read(option: cfg.Opt, argv: Sequence[str]) -> Any:
+def read_option(option: cfg.Opt, argv: Sequence[str]) -> Any:
     """Return the value of an option of [DEFAULT] in the files that a command line names, or in the
     environment; the default if it cannot be determined. The program reports errors later.
 

@@ -68,7 +68,7 @@ def _others(conf: cfg.ConfigOpts) -> Iterator[str]:
 
 def _secrets(path: str) -> Iterator[str]:
     try:
-        found = config_files.settings_of(path)
+        found = config_files.read_settings(path)
     except (OSError, cfg.Error):
         return
     for setting in found:

@@ -9,7 +9,7 @@ from oslo_config import cfg, types
 
 from cinder.conf import config_files
 from cinder.conf.known_options import Known
-from cinder.conf.library import normal
+from cinder.conf.library import section_key
 from cinder.conf.problem import Problem
 
 _ASSIGNMENT = re.compile(r'([A-Za-z_][A-Za-z0-9_-]*)\s*[=:]')
@@ -20,12 +20,12 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     settings = config_files.settings(conf)
     known = Known(conf, settings)
     for setting in settings:
-        yield from _joined(setting, known)
-    yield from _empty(settings)
-    yield from _twice(settings, known)
+        yield from _check_indentation(setting, known)
+    yield from _check_empty(settings)
+    yield from _check_duplicates(settings, known)
 
 
-def _joined(setting: config_files.Setting, known: Known) -> Iterator[Problem]:
+def _check_indentation(setting: config_files.Setting, known: Known) -> Iterator[Problem]:
     """Report an indented option: a line that begins with a blank continues the value of the
     previous line."""
     for number, line in enumerate(setting.value.split('\n')[1:], setting.line + 1):
@@ -35,7 +35,7 @@ def _joined(setting: config_files.Setting, known: Known) -> Iterator[Problem]:
                           f'is a part of {setting.option}: remove the leading blanks.')
 
 
-def _empty(settings: list[config_files.Setting]) -> Iterator[Problem]:
+def _check_empty(settings: list[config_files.Setting]) -> Iterator[Problem]:
     found: dict[str, list[str]] = {}
     for setting in settings:
         if not setting.value.strip():
@@ -46,12 +46,13 @@ def _empty(settings: list[config_files.Setting]) -> Iterator[Problem]:
             for section, names in found.items()) + '.', fatal=False)
 
 
-def _twice(settings: list[config_files.Setting], known: Known) -> Iterator[Problem]:
+def _check_duplicates(settings: list[config_files.Setting], known: Known) -> Iterator[Problem]:
     first: dict[tuple[str, str, str], config_files.Setting] = {}
     for setting in settings:
         if not setting.value:
             continue
-        before = first.setdefault((setting.path, normal(setting.section), setting.name), setting)
+        key = setting.path, section_key(setting.section), setting.name
+        before = first.setdefault(key, setting)
         if before.value == setting.value:
             continue
         option = known.find(setting.section, setting.name)

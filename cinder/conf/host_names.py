@@ -25,10 +25,10 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     for option, separators in (('host', PLACE), ('cluster', PLACE),
                                ('storage_availability_zone', ZONE),
                                ('default_availability_zone', ZONE)):
-        yield from faults(f'[DEFAULT] {option}', conf[option], separators)
+        yield from check_name(f'[DEFAULT] {option}', conf[option], separators)
 
 
-def faults(option: str, name: str | None, separators: str) -> Iterator[Problem]:
+def check_name(option: str, name: str | None, separators: str) -> Iterator[Problem]:
     """Return the faults of one name.
 
     :param option: the option that has the name, as shown in messages

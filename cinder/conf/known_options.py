@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 from oslo_config import cfg
 
 from cinder.conf import backend, config_files, library, options
-from cinder.conf.library import DEFAULT, Option, normal
+from cinder.conf.library import DEFAULT, Option, section_key
 
 _OURS: dict[str, dict[str, Option]] = {
     group: {
-        **{old.name: library.of(opt, f'[{group}] {opt.dest}')
+        **{old.name: library.from_opt(opt, f'[{group}] {opt.dest}')
            for opt in opts for old in opt.deprecated_opts if old.name},
-        **{opt.dest: library.of(opt) for opt in opts}}
+        **{opt.dest: library.from_opt(opt) for opt in opts}}
     for group, opts in options.BY_GROUP.items()}
 
 
@@ -27,20 +27,20 @@ class Known:
         self._fixed = {*_OURS, *library.sections()}
         self._spellings: dict[str, set[str]] = {}
         for setting in settings:
-            self._spellings.setdefault(normal(setting.section), set()).add(setting.section)
-        self._credentials = {normal(setting.value) for setting in settings
+            self._spellings.setdefault(section_key(setting.section), set()).add(setting.section)
+        self._credentials = {section_key(setting.value) for setting in settings
                              if setting.name == 'auth_section'}
-        self._enabled = {normal(name) for name in enabled(settings)}
-        self._backends = self._enabled | {normal(setting.section) for setting in settings
+        self._enabled = {section_key(name) for name in enabled(settings)}
+        self._backends = self._enabled | {section_key(setting.section) for setting in settings
                                           if setting.name in _OURS[backend.GROUP]}
 
     def find(self, section: str, name: str) -> Option | None:
         """Return the option with exactly this name, or None."""
-        return self.find_quickly(section, name) or library.find_newer(normal(section), name)
+        return self.find_quickly(section, name) or library.find_newer(section_key(section), name)
 
     def find_quickly(self, section: str, name: str) -> Option | None:
         """Return the same, without importing libraries that are newer than the table."""
-        section = normal(section)
+        section = section_key(section)
         return (_OURS.get(section, {}).get(name) or library.find(section, name)
                 or self._elsewhere(section, name))
 
@@ -56,23 +56,23 @@ class Known:
 
     def has_section(self, section: str) -> bool:
         """Return whether the section is read, or may describe a back end."""
-        section = normal(section)
+        section = section_key(section)
         return (section in self._fixed or section in self._credentials or section in self._backends
                 or bool(self._registered(section)))
 
     def is_read(self, section: str) -> bool:
         """Return whether the section is read now; that of a disabled back end is not."""
-        section = normal(section)
+        section = section_key(section)
         return section in self._fixed | self._credentials | self._enabled or bool(
             self._registered(section))
 
     def is_fixed(self, section: str) -> bool:
         """Return whether the section is one of ours or of a library, so not of a back end."""
-        return normal(section) in self._fixed
+        return section_key(section) in self._fixed
 
     def names(self, section: str) -> list[str]:
         """Return the option names that a section can have, without deprecated ones."""
-        section = normal(section)
+        section = section_key(section)
         ours = _OURS.get(section, {} if section in self._fixed else _OURS[backend.GROUP])
         return [*(name for name, option in ours.items() if not option.now),
                 *library.names(section), *self._registered(section)]

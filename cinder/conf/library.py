@@ -30,12 +30,12 @@ class Option(NamedTuple):
     default: Any = None
 
 
-def of(opt: cfg.Opt, now: str | None = None) -> Option:
+def from_opt(opt: cfg.Opt, now: str | None = None) -> Option:
     """Return the properties of a declared option."""
     return Option(opt.type, opt.secret, opt.multi, now, opt.default)
 
 
-def normal(section: str) -> str:
+def section_key(section: str) -> str:
     """Return the name of a section as oslo.config compares it."""
     return section if section == DEFAULT else section.lower()
 
@@ -93,8 +93,8 @@ def _declared(section: str) -> dict[str, Option]:
         return found
     for where, _library, opt in library_source.declared(libraries):
         if where == section:
-            found[opt.dest] = of(opt)
-            found |= {old.name: of(opt, f'[{section}] {opt.dest}')
+            found[opt.dest] = from_opt(opt)
+            found |= {old.name: from_opt(opt, f'[{section}] {opt.dest}')
                       for old in opt.deprecated_opts if old.name}
     return found
 

@@ -11,7 +11,7 @@ from oslo_config import cfg, types
 from cinder import masking
 from cinder.conf import config_files, options
 from cinder.conf.known_options import Known
-from cinder.conf.library import DEFAULT, Option, normal
+from cinder.conf.library import DEFAULT, Option, section_key
 from cinder.conf.problem import Problem
 
 # The syntax of oslo.config: $name, ${name}, ${section.name}; two dollar signs mean one.
@@ -62,7 +62,7 @@ class Values:
         self.settings = [setting for setting in config_files.settings(conf)
                          if setting.value.strip()]
         self.known = Known(conf, self.settings)
-        self._last = {(normal(setting.section), setting.name): setting
+        self._last = {(section_key(setting.section), setting.name): setting
                       for setting in self.settings}
 
     def faults(self, setting: config_files.Setting) -> Iterator[str]:
@@ -77,7 +77,7 @@ class Values:
         except _Unresolved as exc:
             yield f'{setting.option} ({setting.place}) {exc}.'
         except (ValueError, TypeError, OverflowError) as exc:
-            value = '' if option.secret else f' = {shown(setting.value)}'
+            value = '' if option.secret else f' = {shorten_value(setting.value)}'
             reason = 'the value is not valid' if option.secret else _reason(exc)
             yield f'{setting.option}{value} ({setting.place}): {reason}.'
 
@@ -94,7 +94,7 @@ class Values:
             return setting.value
 
     def _is_last(self, setting: config_files.Setting) -> bool:
-        return self._last[normal(setting.section), setting.name] is setting
+        return self._last[section_key(setting.section), setting.name] is setting
 
     def expand(self, value: str, section: str, via: tuple[config_files.Setting, ...] = ()) -> str:
         """Resolve all references in a value.
@@ -110,7 +110,7 @@ class Values:
             return '$'
         group, _dot, name = (found['named'] or found['braced']).rpartition('.')
         for where in ((group,) if group else (section, DEFAULT)):
-            setting = self._last.get((normal(where), name))
+            setting = self._last.get((section_key(where), name))
             if setting and self.known.find_quickly(where, name):
                 if setting in via:
                     raise _Unresolved('refers to itself')
@@ -149,7 +149,7 @@ def _reason(exc: Exception) -> str:
     return text.rstrip('.')
 
 
-def shown(value: str) -> str:
+def shorten_value(value: str) -> str:
     """Return a value for a message: one line, shortened, without the password of a URL."""
     text = masking.masked(' '.join(value.split()))
     return text if len(text) <= _SHOWN else f'{text[:_SHOWN]}...'

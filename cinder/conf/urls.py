@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from oslo_config import cfg, types
 
 from cinder.conf import config_files
-from cinder.conf.option_values import Values, shown
+from cinder.conf.option_values import Values, shorten_value
 from cinder.conf.problem import Problem
 
 # By name, in any section: our options, and those of libraries that are declared as strings.
@@ -31,13 +31,13 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 def _faults(setting: config_files.Setting, text: str, several: bool) -> Iterator[Problem]:
     for url in filter(None, map(str.strip, text.split(',') if several else [text])):
-        reason = fault(url)
+        reason = find_fault(url)
         if reason:
-            yield Problem(f'{setting.option} ({setting.place}): {shown(url)} is not a URL of a '
-                          f'service: {reason}. Expected a URL such as {_EXAMPLE}.')
+            yield Problem(f'{setting.option} ({setting.place}): {shorten_value(url)} is not a URL '
+                          f'of a service: {reason}. Expected a URL such as {_EXAMPLE}.')
 
 
-def fault(url: str) -> str | None:
+def find_fault(url: str) -> str | None:
     """Return what is wrong with the URL of a service, or None."""
     if any(sign.isspace() for sign in url):
         return 'it contains a blank'

@@ -52,7 +52,7 @@ def _unusable(url: str) -> str | None:
         if parsed.port == 0 or scheme == 'file' and (parsed.netloc or not parsed.path):
             return f'it does not have the form {EXAMPLES}.'
         if scheme == 'file':
-            reason = directories.unusable(parsed.path)
+            reason = directories.unusable_reason(parsed.path)
             if reason:
                 return f'{reason}.'
             if not parsed.query:

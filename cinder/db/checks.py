@@ -162,7 +162,7 @@ _TRIALS = {'sqlite': _try_sqlite, 'postgresql': _try_postgresql, 'mysql': _try_m
 def _unusable_file(path: str | None) -> str | None:
     if path in (None, '', ':memory:'):
         return 'the database must be a file; expected sqlite:////FOLDER/FILE.'
-    reason = directories.unusable(os.path.dirname(os.path.abspath(path)))
+    reason = directories.unusable_reason(os.path.dirname(os.path.abspath(path)))
     if reason:
         return f'{reason}.'
     try:

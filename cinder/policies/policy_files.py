@@ -25,7 +25,7 @@ NEVER = type(policy.RuleDefault('-', '!').check)
 Files = tuple[tuple[str, int, int], ...]
 
 
-def find() -> Files:
+def find_files() -> Files:
     """Return the policy files that exist now."""
     paths = [CONF.find_file(CONF.oslo_policy.policy_file)]
     for name in CONF.oslo_policy.policy_dirs:
@@ -40,7 +40,7 @@ def find() -> Files:
     return tuple(found)
 
 
-def read(engine: policy.Enforcer) -> None:
+def load_files(engine: policy.Enforcer) -> None:
     """Load the files into a new engine.
 
     :raises InvalidPolicyFile: the files cannot be read, or a rule in them is not valid.

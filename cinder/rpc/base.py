@@ -60,42 +60,42 @@ def default_to_memory() -> None:
     cfg.set_defaults(transport._transport_opts, transport_url='fake:/')
 
 
-def initialized() -> bool:
+def is_initialized() -> bool:
     return 'transport' in _state
 
 
 def response_timeout() -> float:
     """Return the seconds to wait for the response of a call; 60 before init()."""
-    return _state['conf'].rpc_response_timeout if initialized() else 60.0
+    return _state['conf'].rpc_response_timeout if is_initialized() else 60.0
 
 
-def once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
+def make_once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
     """Return the result of `make(conf)`, called once for each init(); None before init()."""
-    if initialized() and name not in _state:
+    if is_initialized() and name not in _state:
         with _making:
             if name not in _state:
                 _state[name] = make(_state['conf'])
     return _state.get(name)
 
 
-def casts() -> outbox.Outbox:
+def cast_outbox() -> outbox.Outbox:
     """Return the outbox of casts."""
     return _state['outbox']
 
 
-def notices() -> outbox.Outbox:
+def notification_outbox() -> outbox.Outbox:
     """Return the outbox of notifications."""
     return _state['notices']
 
 
 def reset() -> None:
     """Discard the cached versions of the peers; they are read again when needed."""
-    if initialized():
+    if is_initialized():
         # A thread that is reading versions now stores them in the discarded dictionary.
         _state['peers'] = {}
 
 
-def peers() -> dict[str, tuple[str | None, messaging.RPCClient]]:
+def cached_peers() -> dict[str, tuple[str | None, messaging.RPCClient]]:
     """Return the cached peers: binary -> (version that all its services support, client limited to
     that version)."""
     return _state['peers']
@@ -114,14 +114,14 @@ def transport_url() -> messaging.TransportURL:
 
 def flush() -> None:
     """Send the waiting messages, for a few seconds at most."""
-    if initialized():
+    if is_initialized():
         _state['outbox'].flush(outbox.OUTAGE_PAUSE)
         _state['notices'].flush(outbox.OUTAGE_PAUSE)
 
 
 def cleanup() -> None:
     """Send the waiting messages and close the connections."""
-    if not initialized():
+    if not is_initialized():
         return
     flush()
     _state['transport'].cleanup()
@@ -167,5 +167,5 @@ def get_server(target: messaging.Target, endpoints: Sequence[object],
     server = messaging.get_rpc_server(
         _state['transport'], target, list(endpoints),
         serializer=RequestContextSerializer(serializer or objects_base.CinderObjectSerializer()))
-    server.dispatcher = dispatcher.AnsweringDispatcher(server.dispatcher)
+    server.dispatcher = dispatcher.ReplyDispatcher(server.dispatcher)
     return server

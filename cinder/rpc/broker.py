@@ -46,8 +46,8 @@ class Probe(impl_rabbit.Connection):
         consumer.declare(self)
 
 
-def ask(conf: cfg.ConfigOpts, url: messaging.TransportURL, topic: str | None = None,
-        servers: Iterable[str] = ()) -> None:
+def check_login(conf: cfg.ConfigOpts, url: messaging.TransportURL, topic: str | None = None,
+                servers: Iterable[str] = ()) -> None:
     """Log in, and declare the queues of a service like the library.
 
     :param topic: topic of the service; None: only log in

@@ -33,8 +33,8 @@ class TakeOver:
         self._take_over(dead, resource_type=resource_type, resource_id=resource_id)
 
 
-def ask(ctxt: RequestContext, service: objects.Service, dead: Sequence[str],
-        resource_type: str | None = None, resource_id: str | None = None) -> None:
+def request_take_over(ctxt: RequestContext, service: objects.Service, dead: Sequence[str],
+                      resource_type: str | None = None, resource_id: str | None = None) -> None:
     """Ask a service to start operations that are addressed to it and that no service runs.
 
     :param dead: hosts whose services are dead; their leases are ignored.
@@ -45,8 +45,8 @@ def ask(ctxt: RequestContext, service: objects.Service, dead: Sequence[str],
         ctxt, 'take_over', dead=list(dead), resource_type=resource_type, resource_id=resource_id)
 
 
-def ask_another(ctxt: RequestContext, candidates: Sequence[objects.Service], host: str,
-                dead: Sequence[str]) -> None:
+def request_take_over_by_another(ctxt: RequestContext, candidates: Sequence[objects.Service],
+                                 host: str, dead: Sequence[str]) -> None:
     """Ask one of several equivalent services to start operations that no service runs.
 
     :param candidates: services that are up
@@ -55,4 +55,4 @@ def ask_another(ctxt: RequestContext, candidates: Sequence[objects.Service], hos
     """
     others = [service for service in candidates if service.host != host]
     if others:
-        ask(ctxt, random.choice(others), dead)  # nosec B311 # not for security
+        request_take_over(ctxt, random.choice(others), dead)  # nosec B311 # not for security

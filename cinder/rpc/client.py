@@ -74,7 +74,7 @@ class RPCAPI:
         return operation.cluster or operation.host
 
     def _client(self) -> tuple[str | None, messaging.RPCClient]:
-        known = base.peers()
+        known = base.cached_peers()
         if self.BINARY in known:
             return known[self.BINARY]
         versions = base.minimum_versions(context.get_admin_context(), self.BINARY)
@@ -125,9 +125,9 @@ class Sender:
             LOG.warning('Message %s was not sent: %s The operation stays in the database.', method,
                         exc)
             return
-        ctxt.trace_info = tracing.current()
+        ctxt.trace_info = tracing.current_trace()
         for _ in range(1 + fault_points.is_armed('bus:duplicate')):
-            base.casts().put(
+            base.cast_outbox().put(
                 lambda: self._client.cast(ctxt, method, **arguments), method)
 
     def call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
@@ -138,7 +138,7 @@ class Sender:
         :raises CinderException: raised by the peer.
         """
         self._check_version()
-        ctxt.trace_info = tracing.current()
+        ctxt.trace_info = tracing.current_trace()
         try:
             return self._call(ctxt, method, **arguments)
         except messaging.MessagingTimeout as exc:

@@ -12,7 +12,7 @@ from cinder.rpc import tracing
 LOG = logging.getLogger(__name__)
 
 
-class AnsweringDispatcher:
+class ReplyDispatcher:
     """Wraps the dispatcher of a server.
 
     :param dispatcher: the one of the library, which calls the endpoints.
@@ -23,7 +23,7 @@ class AnsweringDispatcher:
 
     def dispatch(self, incoming: object) -> object:
         """Return the result of the endpoint, or raise its error or PeerFailed."""
-        with tracing.follow(incoming.ctxt, incoming.message.get('method')):
+        with tracing.continue_trace(incoming.ctxt, incoming.message.get('method')):
             try:
                 answer = self._dispatcher.dispatch(incoming)
             except messaging.ExpectedException as expected:

@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 5
 OURS = 'cinder'
 
 
-def levels(prefix: str = '') -> dict[str, str]:
+def get_levels(prefix: str = '') -> dict[str, str]:
     """Return logger -> name of its level, for the loggers of this process with this prefix."""
     known = logging.root.manager.loggerDict
     return {name: logging.getLevelName(logger.getEffectiveLevel())
@@ -33,7 +33,7 @@ def set_levels(prefix: str, level: str) -> None:
         sensitive data, such as the values of SQL statements.
     :param level: DEBUG, INFO, WARNING or ERROR.
     """
-    for name in levels(prefix or OURS):
+    for name in get_levels(prefix or OURS):
         logging.getLogger(name).setLevel(level)
 
 
@@ -43,7 +43,7 @@ class LogLevels:
     target = messaging.Target(version='1.0')
 
     def get_log_levels(self, _ctxt: RequestContext, prefix: str) -> dict[str, str]:
-        return levels(prefix)
+        return get_levels(prefix)
 
     def set_log_levels(self, _ctxt: RequestContext, prefix: str, level: str) -> None:
         set_levels(prefix, level)
@@ -54,11 +54,11 @@ def _sender(service: objects.Service) -> client.Sender:
                                             timeout=TIMEOUT_SECONDS)
 
 
-def ask(ctxt: RequestContext, service: objects.Service, prefix: str) -> dict[str, str]:
+def fetch_levels(ctxt: RequestContext, service: objects.Service, prefix: str) -> dict[str, str]:
     """Return the levels of a service; :raises ServiceUnavailable: it does not respond."""
     return _sender(service).call(ctxt, 'get_log_levels', prefix=prefix)
 
 
-def tell(ctxt: RequestContext, service: objects.Service, prefix: str, level: str) -> None:
+def change_levels(ctxt: RequestContext, service: objects.Service, prefix: str, level: str) -> None:
     """Ask a service to set its levels."""
     _sender(service).cast(ctxt, 'set_log_levels', prefix=prefix, level=level)

@@ -41,7 +41,7 @@ FIELDS = {
 
 
 def _notifier() -> messaging.Notifier | None:
-    return base.once('notifier', _make_notifier)
+    return base.make_once('notifier', _make_notifier)
 
 
 def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
@@ -54,13 +54,13 @@ def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
         serializer=base.RequestContextSerializer(messaging.NoOpSerializer()))
 
 
-def wanted() -> bool:
+def is_enabled() -> bool:
     """Return whether notifications are enabled."""
     return _notifier() is not None
 
 
-def operation(ctxt: RequestContext, phase: str, work: objects.Operation,
-              resource: objects.CinderObject, **changed: object) -> None:
+def notify_operation(ctxt: RequestContext, phase: str, work: objects.Operation,
+                     resource: objects.CinderObject, **changed: object) -> None:
     """Send a notification about an operation.
 
     :param phase: 'start', 'end' or 'error'.
@@ -72,11 +72,11 @@ def operation(ctxt: RequestContext, phase: str, work: objects.Operation,
     elif event:
         event = f'{event}.{phase}'
     if event and work.resource_type in FIELDS:
-        tell(ctxt, work.resource_type, event, resource, **changed)
+        notify(ctxt, work.resource_type, event, resource, **changed)
 
 
-def tell(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
-         publisher: str | None = None, **changed: object) -> None:
+def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
+           publisher: str | None = None, **changed: object) -> None:
     """Send a notification about a resource, with priority error for an error.
 
     :param publisher: 'service.host' of a service that rejects a request; None: the host of the
@@ -87,11 +87,11 @@ def tell(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderOb
         return
     sender = notifier.prepare(publisher_id=publisher or f'{kind}.{_host(resource)}')
     send = sender.error if publisher or event.endswith('.error') else sender.info
-    base.notices().put(
-        functools.partial(send, ctxt, event, describe(kind, resource, **changed)), event)
+    base.notification_outbox().put(
+        functools.partial(send, ctxt, event, make_payload(kind, resource, **changed)), event)
 
 
-def describe(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
+def make_payload(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
     """Return the payload of a notification, as JSON types."""
     names = FIELDS[kind]
     values = {name: changed.get(field, resource.get(field)) for name, field in names.items()}

@@ -74,7 +74,7 @@ def _trouble(url: messaging.TransportURL, seconds: float, topic: str | None = No
 
 def _ask(*arguments: object) -> None:
     from cinder.rpc import broker  # loaded only for RabbitMQ
-    broker.ask(*arguments)
+    broker.check_login(*arguments)
 
 
 def _reachable(address: tuple[str, int], seconds: float) -> bool:

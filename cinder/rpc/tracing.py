@@ -13,7 +13,7 @@ def _library():
     return sys.modules.get('osprofiler.profiler')
 
 
-def current() -> dict | None:
+def current_trace() -> dict | None:
     """Return the position of this thread in its trace; None without a trace."""
     library = _library()
     trace = library and library.get()
@@ -24,7 +24,7 @@ def current() -> dict | None:
 
 
 @contextlib.contextmanager
-def follow(ctxt: Mapping, method: str | None) -> Iterator[None]:
+def continue_trace(ctxt: Mapping, method: str | None) -> Iterator[None]:
     """Add the body to the trace of a message.
 
     :param ctxt: context of the message, as it was sent.

@@ -12,7 +12,7 @@ from cinder.db import volumes as volumes_db
 from cinder.scheduler.filter_scheduler import Placement
 
 
-def request_spec(volume: objects.Volume, operation: objects.Operation) -> objects.RequestSpec:
+def build_request_spec(volume: objects.Volume, operation: objects.Operation) -> objects.RequestSpec:
     """Return the request spec of a new volume, from its row and the arguments of the operation."""
     arguments = operation.arguments or {}
     return objects.RequestSpec(
@@ -22,9 +22,9 @@ def request_spec(volume: objects.Volume, operation: objects.Operation) -> object
         scheduler_hints=arguments.get('scheduler_hints') or {}, tried=arguments.get('tried') or [])
 
 
-def move_spec(volume: objects.Volume, operation: objects.Operation,
-              volume_type: objects.VolumeType | None,
-              availability_zone: str | None = None) -> objects.RequestSpec:
+def build_move_spec(volume: objects.Volume, operation: objects.Operation,
+                    volume_type: objects.VolumeType | None,
+                    availability_zone: str | None = None) -> objects.RequestSpec:
     """Return the request spec for moving a volume; its present pool is excluded.
 
     :param availability_zone: zone of the destination; None: any zone.
@@ -35,14 +35,15 @@ def move_spec(volume: objects.Volume, operation: objects.Operation,
         resource_backend=operation.arguments.get('resource_backend'))
 
 
-def group_specs(ctxt: context.RequestContext, group: objects.Group) -> list[objects.RequestSpec]:
+def build_group_specs(ctxt: context.RequestContext,
+                      group: objects.Group) -> list[objects.RequestSpec]:
     """Return one request spec, of size 0, for each volume type of a group."""
     return [objects.RequestSpec(size=0, volume_type=types_db.get(ctxt, type_id),
                                 availability_zone=group.availability_zone)
             for type_id in group.volume_types]
 
 
-def group_backend(ctxt: context.RequestContext, operation: objects.Operation) -> str | None:
+def find_group_backend(ctxt: context.RequestContext, operation: objects.Operation) -> str | None:
     """Return the back end of the group of a new volume; None while the group is being created.
 
     :raises NoValidBackend: the group has no back end, or another one than the source of the volume.
@@ -65,7 +66,7 @@ def group_backend(ctxt: context.RequestContext, operation: objects.Operation) ->
     return backend
 
 
-def place_of(placement: Placement) -> dict[str, str | None]:
+def placement_columns(placement: Placement) -> dict[str, str | None]:
     """Return the columns of a volume or group that is placed there."""
     pool = host_names.pool_of(placement.host)
     return {'host': placement.host, 'availability_zone': placement.availability_zone,
@@ -73,14 +74,14 @@ def place_of(placement: Placement) -> dict[str, str | None]:
 
 
 @session.retry_on_deadlock
-def assign(ctxt: context.RequestContext, operation: objects.Operation,
-           resource: objects.Volume | objects.Group, placement: Placement) -> bool:
+def store_placement(ctxt: context.RequestContext, operation: objects.Operation,
+                    resource: objects.Volume | objects.Group, placement: Placement) -> bool:
     """Store the placement and requeue the operation for its back end, in one transaction.
 
     :returns: False when the resource is no longer being created; nothing is written then.
     :raises OperationLost: another process has claimed the operation.
     """
-    place = place_of(placement)
+    place = placement_columns(placement)
     creating = operations.transition_of(operation).meanwhile
     with session.writer(ctxt):
         if not _write(ctxt, operation, resource, creating, place):

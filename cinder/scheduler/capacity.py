@@ -13,7 +13,7 @@ WORDS = {'infinite': math.inf, 'unknown': None}
 DEFAULT_RATIO = 20.0
 
 
-def gib(value: object) -> float | None:
+def parse_gib(value: object) -> float | None:
     """Convert a reported amount: inf for 'infinite', None for 'unknown' or no number."""
     if isinstance(value, str) and value.strip().lower() in WORDS:
         return WORDS[value.strip().lower()]
@@ -60,11 +60,11 @@ class Capacity:
         :param ratio: over-subscription ratio if the pool reports none.
         :param reserved_percentage: percentage of the total if the pool reports none.
         """
-        allocated = gib(report.get('allocated_capacity_gb')) or 0.0
-        provisioned = gib(report.get('provisioned_capacity_gb'))
-        reserved = gib(report.get('reserved_percentage'))
-        return cls(total=gib(report.get('total_capacity_gb')),
-                   free=gib(report.get('free_capacity_gb')),
+        allocated = parse_gib(report.get('allocated_capacity_gb')) or 0.0
+        provisioned = parse_gib(report.get('provisioned_capacity_gb'))
+        reserved = parse_gib(report.get('reserved_percentage'))
+        return cls(total=parse_gib(report.get('total_capacity_gb')),
+                   free=parse_gib(report.get('free_capacity_gb')),
                    allocated=allocated,
                    provisioned=allocated if provisioned is None else provisioned,
                    reserved_percentage=reserved_percentage if reserved is None else reserved,
@@ -126,7 +126,7 @@ def _ratio(*candidates: object) -> float | str:
     for value in candidates:
         if str(value).strip().lower() == 'auto':
             return 'auto'
-        number = gib(value)
+        number = parse_gib(value)
         if number is not None and number >= 1:
             return number
     return DEFAULT_RATIO

@@ -116,7 +116,7 @@ class HostManager:
 
         :param timestamp: time of the measurement, by the clock of the reporting host.
         """
-        measured = _moment(timestamp)
+        measured = _parse_time(timestamp)
         pools = self._pools(host, cluster_name, capabilities, timestamp)
         with self.guard:
             backend = self._backends.setdefault(cluster_name or host, Backend())
@@ -168,7 +168,8 @@ class HostManager:
         self._services = {service.host: service for service in self._list_services(ctxt)}
         if asked == self._asked_again:
             self._services_read_at = self._clock()
-        self._ttl = DOWN_TTL if DOWN in map(_hindrance, self._services.values()) else SERVICES_TTL
+        down = DOWN in map(_unusable_reason, self._services.values())
+        self._ttl = DOWN_TTL if down else SERVICES_TTL
 
     def silent(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
         """Return the enabled services that have not reported since the start of listening.
@@ -198,7 +199,7 @@ class HostManager:
         """Return the enabled services without a current heartbeat."""
         self.refresh_services(ctxt)
         return [host for host, service in self._services.items()
-                if _hindrance(service) == DOWN]
+                if _unusable_reason(service) == DOWN]
 
     def _heard_since(self, moment: float) -> set[str]:
         with self.guard:
@@ -255,7 +256,7 @@ class HostManager:
         why = ''
         for host in reversed(backend.hosts):
             service = self._services.get(host)
-            why = _hindrance(service)
+            why = _unusable_reason(service)
             if not why:
                 return service, ''
         return None, why
@@ -263,7 +264,7 @@ class HostManager:
 
 DOWN = 'its service is down'
 # Why a service takes no new volume; the first reason that applies is reported.
-HINDRANCES: Sequence[tuple[Callable[[objects.Service | None], bool], str]] = (
+UNUSABLE_REASONS: Sequence[tuple[Callable[[objects.Service | None], bool], str]] = (
     (lambda service: service is None, 'its service is not registered'),
     (lambda service: service.disabled, 'its service is disabled'),
     (lambda service: service.frozen, 'its service is frozen'),
@@ -271,11 +272,11 @@ HINDRANCES: Sequence[tuple[Callable[[objects.Service | None], bool], str]] = (
 )
 
 
-def _hindrance(service: objects.Service | None) -> str:
-    return next((why for holds, why in HINDRANCES if holds(service)), '')
+def _unusable_reason(service: objects.Service | None) -> str:
+    return next((why for holds, why in UNUSABLE_REASONS if holds(service)), '')
 
 
-def _moment(timestamp: object) -> datetime.datetime | None:
+def _parse_time(timestamp: object) -> datetime.datetime | None:
     if isinstance(timestamp, str):
         timestamp = timeutils.parse_isotime(timestamp)
     return timeutils.normalize_time(timestamp) if timestamp else None

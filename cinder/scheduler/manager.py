@@ -141,8 +141,8 @@ class SchedulerManager:
         ctxt = context.get_admin_context()
         schedulers = services_db.list_all(ctxt, binary=scheduler_rpc.SchedulerAPI.BINARY,
                                           is_up=True)
-        cleanup.ask_another(ctxt, schedulers, self.host,
-                            [self.host] if self.runner.has_released else [])
+        cleanup.request_take_over_by_another(ctxt, schedulers, self.host,
+                                             [self.host] if self.runner.has_released else [])
 
     # ------------------------------------------------------------------------------ the messages
     def update_service_capabilities(

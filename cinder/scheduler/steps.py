@@ -64,7 +64,7 @@ class Steps:
             if self._driver().get_pools(ctxt, wanted.extra_specs, name=volume.host):
                 self._to_its_backend(ctxt, operation, volume)
             elif operation.arguments.get('migration_policy') == 'on-demand':
-                self._move(ctxt, operation, volume, assignment.move_spec(
+                self._move(ctxt, operation, volume, assignment.build_move_spec(
                     volume, operation, wanted, volume.availability_zone))
             elif not self._postpone(ctxt, operation, volume,
                                     'The back end of the volume does not fit the new type.'):
@@ -76,7 +76,7 @@ class Steps:
         """Select the destination pool; the present back end moves the volume."""
         with self._runner.claimed(ctxt, operation, 'volume.migrate:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
-            self._move(ctxt, operation, volume, assignment.move_spec(
+            self._move(ctxt, operation, volume, assignment.build_move_spec(
                 volume, operation, volume.volume_type))
 
     def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -87,7 +87,7 @@ class Steps:
         try:
             with fault_points.around(f'{operation.verb}:schedule:commit'):
                 self._to_its_backend(ctxt, operation, volume,
-                                     destination=assignment.place_of(placement))
+                                     destination=assignment.placement_columns(placement))
         except Exception:
             placement.undo()
             raise
@@ -137,7 +137,7 @@ class Steps:
             return False
         backend, error = None, None
         try:
-            backend = assignment.group_backend(ctxt, operation)
+            backend = assignment.find_group_backend(ctxt, operation)
         except exception.NoValidBackend as exc:
             error = exc
         if error:
@@ -175,10 +175,11 @@ class Steps:
         try:
             with fault_points.around(f'{operation.verb}:schedule:decide'):
                 if operation.resource_type == 'group':
-                    return self._driver().decide_group(ctxt, assignment.group_specs(ctxt, resource),
-                                                    resource.group_type.wanted_capabilities)
+                    return self._driver().decide_group(
+                        ctxt, assignment.build_group_specs(ctxt, resource),
+                        resource.group_type.wanted_capabilities)
                 return self._driver().decide(
-                    ctxt, spec or assignment.request_spec(resource, operation))
+                    ctxt, spec or assignment.build_request_spec(resource, operation))
         except (exception.NoValidBackend, exception.ServiceUnavailable):
             raise
         except Exception as error:
@@ -201,9 +202,9 @@ class Steps:
         operations.fail(ctxt, operation, resource,
                         f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
                         step=f'{kind}.schedule', detail=operations.NO_BACKEND)
-        notifications.tell(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
-                           publisher=f'scheduler.{self._host}', status='error',
-                           reason=error.kwargs['words'])
+        notifications.notify(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
+                             publisher=f'scheduler.{self._host}', status='error',
+                             reason=error.kwargs['words'])
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
                   resource: Placed, refusal: object) -> bool:
@@ -246,7 +247,7 @@ class Steps:
         step = f'{operation.verb}:schedule'
         try:
             with fault_points.around(f'{step}:commit'):
-                moved = assignment.assign(ctxt, operation, resource, placement)
+                moved = assignment.store_placement(ctxt, operation, resource, placement)
         except Exception:
             placement.undo()
             raise

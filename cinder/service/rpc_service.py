@@ -39,7 +39,7 @@ class Service(service.ServiceBase):
                  report_interval: int, periodic_interval: int, periodic_fuzzy_delay: int,
                  service_name: str | None = None, coordination: bool = False,
                  cluster: str | None = None, availability_zone: str | None = None) -> None:
-        if not rpc.initialized():
+        if not rpc.is_initialized():
             rpc.init(CONF, services.minimum_versions)
         self.host, self.binary, self.topic = host, binary, topic
         self.cluster, self.availability_zone = cluster, availability_zone

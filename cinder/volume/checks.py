@@ -14,7 +14,7 @@ from oslo_config import cfg
 from cinder import class_paths, exception
 from cinder.conf import backend, host_names
 from cinder.conf.known_options import Known
-from cinder.conf.library import DEFAULT, normal
+from cinder.conf.library import DEFAULT, section_key
 from cinder.conf.problem import Problem
 from cinder.volume.configuration import Configuration
 from cinder.volume.driver import VolumeDriver
@@ -35,9 +35,9 @@ def check_enabled(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         yield Problem(f'[DEFAULT] enabled_backends names {", ".join(twice)} more than once.')
     spellings: dict[str, str] = {}
     for name in dict.fromkeys(enabled):
-        yield from host_names.faults('[DEFAULT] enabled_backends', name, host_names.PLACE)
+        yield from host_names.check_name('[DEFAULT] enabled_backends', name, host_names.PLACE)
         yield from _section(conf, name)
-        other = spellings.setdefault(normal(name), name)
+        other = spellings.setdefault(section_key(name), name)
         if other != name:
             yield Problem(f'[DEFAULT] enabled_backends names {other} and {name}, which are the '
                           f'same section: names of sections must differ in more than case.')
@@ -45,13 +45,13 @@ def check_enabled(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 
 def _section(conf: cfg.ConfigOpts, name: str) -> Iterator[Problem]:
     sections = conf.list_all_sections()
-    alike = [each for each in sections if normal(each) == normal(name)]
+    alike = [each for each in sections if section_key(each) == section_key(name)]
     start = f'[DEFAULT] enabled_backends names {name}'
     if name.upper() == DEFAULT:
         yield Problem(f'{start}, which does not configure a back end: give the back end a section.')
-    elif Known(conf, ()).is_fixed(name) or normal(name) == backend.GROUP:
-        yield Problem(f'{start}, but [{normal(name)}] is a section with another purpose: give the '
-                      f'back end another name.')
+    elif Known(conf, ()).is_fixed(name) or section_key(name) == backend.GROUP:
+        yield Problem(f'{start}, but [{section_key(name)}] is a section with another purpose: give '
+                      f'the back end another name.')
     elif not alike:
         shown = ' '.join(name.split())
         yield Problem(f'[DEFAULT] enabled_backends names {shown}, but no file has a section '
@@ -66,12 +66,12 @@ def _section(conf: cfg.ConfigOpts, name: str) -> Iterator[Problem]:
 def check_names(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check the names of hosts, pools and zones that back ends configure."""
     for name, options in _backends(conf).items():
-        yield from host_names.faults(f'[{name}] backend_host', options.backend_host,
-                                     host_names.PLACE)
-        yield from host_names.faults(f'[{name}] volume_backend_name',
-                                     options.volume_backend_name, host_names.POOL)
-        yield from host_names.faults(f'[{name}] backend_availability_zone',
-                                     options.backend_availability_zone, host_names.ZONE)
+        yield from host_names.check_name(f'[{name}] backend_host', options.backend_host,
+                                         host_names.PLACE)
+        yield from host_names.check_name(f'[{name}] volume_backend_name',
+                                         options.volume_backend_name, host_names.POOL)
+        yield from host_names.check_name(f'[{name}] backend_availability_zone',
+                                         options.backend_availability_zone, host_names.ZONE)
         pool = options.volume_backend_name or name
         for owner in filter(None, (options.backend_host or conf.host, conf.cluster)):
             place = f'{owner}@{name}'

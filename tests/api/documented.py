@@ -18,7 +18,7 @@ BEFORE = {400, 401, 404, 406, 412, 413, 415}
 def _routed():
     application = dispatch.Application(router.ROUTES, r'[0-9a-f\-]+')
     table = {(each.method, each.path, each.action): each
-             for each in openapi.operations(router.ROUTES)}
+             for each in openapi.list_operations(router.ROUTES)}
     return application, table
 
 
@@ -44,7 +44,8 @@ def operation(method: str, path: str, body: bytes) -> openapi.Operation | None:
 
 @functools.cache
 def _validators(each: openapi.Operation, version: int) -> list[jsonschema.Draft202012Validator]:
-    return [jsonschema.Draft202012Validator(schema) for schema in openapi.answers(each, version)]
+    return [jsonschema.Draft202012Validator(schema)
+            for schema in openapi.response_schemas(each, version)]
 
 
 def check(method: str, path: str, sent: bytes, header: str | None, answer) -> None:
@@ -58,7 +59,7 @@ def check(method: str, path: str, sent: bytes, header: str | None, answer) -> No
             f'{place}: {answer.status} is not documented; see @wsgi.errors')
         return
     assert answer.status == each.spec.status, f'{place}: {answer.status}; see @wsgi.response'
-    shapes = _validators(each, parsing.negotiate(header))
+    shapes = _validators(each, parsing.negotiate_version(header))
     if not shapes:
         assert not answer.body, f'{place} is documented without a body; see @wsgi.response'
     elif answer.body:

@@ -21,7 +21,7 @@ SECONDS_PER_KIB = 0.05
 LEFT_BEHIND = 2 ** 20
 # Of one shape that clients may use; the caches hold some hundreds.
 KEPT_SHAPE = 100 * 2 ** 10
-LISTS = sorted({each.path for each in openapi.operations(router.ROUTES)
+LISTS = sorted({each.path for each in openapi.list_operations(router.ROUTES)
                 if each.method == 'GET' and '{' not in each.path
                 and getattr(each.spec.shape, '__name__', '') == 'page'})
 SORTS = ('created_at', 'id', 'name', 'size', 'status', 'bootable', 'updated_at')

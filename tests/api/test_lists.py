@@ -19,7 +19,7 @@ ROWS, STATEMENTS = 1000, 4
 TABLES = ('volumes', 'snapshots', 'volume_attachment', 'groups', 'group_snapshots', 'backups',
           'transfers', 'messages', 'volume_types', 'group_types', 'quality_of_service_specs',
           'services', 'clusters', 'default_volume_types')
-LISTS = [each for each in openapi.operations(router.ROUTES)
+LISTS = [each for each in openapi.list_operations(router.ROUTES)
          if each.method == 'GET' and '{' not in each.path
          and getattr(each.spec.shape, '__name__', '') == 'page']
 # What another daemon is asked for.

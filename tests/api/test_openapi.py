@@ -17,19 +17,19 @@ from cinder.conf import CONF
 from tests.api.client import PASTE, Api
 
 FACTS = pathlib.Path(__file__).parents[3] / 'shared/api/routes.csv'
-OPERATIONS = list(openapi.operations(router.ROUTES))
+OPERATIONS = list(openapi.list_operations(router.ROUTES))
 
 
 @pytest.fixture(scope='module')
 def document():
-    return json.loads(wsgi.dumps(openapi.document(router.ROUTES)))
+    return json.loads(wsgi.dumps(openapi.make_document(router.ROUTES)))
 
 
 @pytest.mark.parametrize('version', [None, mv.MAX])
 def test_valid(version):
     # A part that comes again is the same object, which the validator checks once.
     parts = {}
-    made = json.loads(wsgi.dumps(openapi.document(router.ROUTES, version)), object_hook=lambda
+    made = json.loads(wsgi.dumps(openapi.make_document(router.ROUTES, version)), object_hook=lambda
                       part: parts.setdefault(json.dumps(part, sort_keys=True), part))
     openapi_spec_validator.validate(made)
 

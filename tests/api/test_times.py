@@ -83,7 +83,7 @@ def test_notifications(whole_seconds):
     for kind, store in (('volume', 'volumes'), ('snapshot', 'snapshots'), ('group', 'groups'),
                         ('group_snapshot', 'group_snapshots')):
         module = __import__(f'cinder.db.{store}', fromlist=['get'])
-        told = notifications.describe(kind, module.get(ADMIN, whole_seconds.ids[kind]))
+        told = notifications.make_payload(kind, module.get(ADMIN, whole_seconds.ids[kind]))
         times = list(_times(told))
         assert '2020-03-04 05:06:07.000000' in times
         assert all(time.endswith('.000000') for time in times)

@@ -256,4 +256,4 @@ def of(each: openapi.Operation) -> list[Ask]:
     return made
 
 
-OPERATIONS = list(openapi.operations(router.ROUTES))
+OPERATIONS = list(openapi.list_operations(router.ROUTES))

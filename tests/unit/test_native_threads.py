@@ -135,7 +135,7 @@ def test_what_is_made_once_is_made_once(hurry, monkeypatch):
             made.append(object())
             return made[-1]
         together(*[lambda make=make, name=str(number), found=found: found.append(
-            base.once(name, make))] * THREADS)
+            base.make_once(name, make))] * THREADS)
         assert len(made) == 1 and set(found) == set(made)
 
 

@@ -95,7 +95,7 @@ class NoAuthMiddleware(ContextMiddleware):
         self.project = re.compile('/+(' + CONF.project_id_regex + ')(/|$)')
 
     def context(self, environ: dict[str, Any]) -> context.RequestContext:
-        token = parsing.latin(environ.get('HTTP_X_AUTH_TOKEN', ''))
+        token = parsing.decode_latin(environ.get('HTTP_X_AUTH_TOKEN', ''))
         user, _colon, project = token.partition(':')
         if not project:
             match = self.project.match(environ.get('PATH_INFO', ''))

@@ -26,7 +26,7 @@ FAULT_NAMES = {
 }
 
 
-def fault(exc: Exception, environ: dict[str, Any]) -> webob.Response:
+def fault_response(exc: Exception, environ: dict[str, Any]) -> webob.Response:
     """Return the response for an exception; log it if it concerns the operator."""
     status, text, headers = _read(exc)
     if status == 503:
@@ -112,6 +112,6 @@ class FaultWrapper:
         try:
             return self.application(environ, start)
         except Exception as exc:
-            response = fault(exc, environ)
+            response = fault_response(exc, environ)
             response.headerlist.extend(environ.get('cinder.version_headers', ()))
             return response(environ, start)

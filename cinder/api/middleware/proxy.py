@@ -39,11 +39,11 @@ class ProxyHeaders:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         if CONF.oslo_middleware.enable_proxy_headers_parsing:
-            believe(environ)
+            read_proxy_headers(environ)
         return self.application(environ, start_response)
 
 
-def believe(environ: dict[str, Any]) -> None:
+def read_proxy_headers(environ: dict[str, Any]) -> None:
     """Read the headers of proxies: Forwarded, or otherwise X-Forwarded-*."""
     proxies = list(_forwarded(environ.get('HTTP_FORWARDED', '')))
 

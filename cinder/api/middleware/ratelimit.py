@@ -140,7 +140,7 @@ class AddressLimiter(Limiter):
     OPTIONS = ('api_address_rate', 'api_address_burst')
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        caller = network(environ.get(proxy.NEAREST) or environ.get('REMOTE_ADDR', ''))
+        caller = network_of(environ.get(proxy.NEAREST) or environ.get('REMOTE_ADDR', ''))
         anonymous = not environ.get('HTTP_X_AUTH_TOKEN')
         _refuse((self.buckets.take if anonymous else self.buckets.wait)(caller))
 
@@ -151,7 +151,7 @@ class AddressLimiter(Limiter):
         return self.application(environ, start)
 
 
-def network(address: str) -> str:
+def network_of(address: str) -> str:
     """Return the key of an address: for IPv6 its /64 network, which one host can use completely.
 
     Of several addresses behind proxies, the last is the one that the nearest proxy reports.

@@ -188,7 +188,7 @@ def boolean(value: bool | str) -> bool:
     return value if isinstance(value, bool) else value in TRUE
 
 
-def ident(value: str | None) -> str | None:
+def normalize_uuid(value: str | None) -> str | None:
     """Convert a valid UUID to the form in the database: requests may have capitals, braces, a urn
     prefix or no dashes."""
     return str(uuid.UUID(value)) if value else None

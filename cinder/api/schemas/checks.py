@@ -23,7 +23,7 @@ def _checker() -> 'jsonschema.FormatChecker':
     return checker
 
 
-def compiled(schema: base.Schema) -> Callable[[Any], None]:
+def compile_check(schema: base.Schema) -> Callable[[Any], None]:
     """Return a function that raises Invalid, with the reason, for data that the schema rejects.
 
     jsonschema is imported at the first body, because it takes a tenth of the start of a process.

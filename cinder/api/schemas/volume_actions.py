@@ -10,7 +10,7 @@ _OPTIONAL_CONNECTOR = base.nullable(CONNECTOR)
 _ERROR = {'type': ['string', 'boolean', 'null']}
 
 
-def plain(key: str) -> base.Schema:
+def any_body(key: str) -> base.Schema:
     """Return the schema of a body whose value is ignored."""
     return base.wrap(key, base.ANYTHING)
 

@@ -6,7 +6,7 @@ from cinder import objects
 from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import attachments as schema
-from cinder.api.schemas.base import ident
+from cinder.api.schemas.base import normalize_uuid
 from cinder.api.views import attachments as view
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
@@ -57,12 +57,12 @@ def show(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
 @wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
-    volume = volumes_db.get(ctxt, ident(body['volume_uuid']))
+    volume = volumes_db.get(ctxt, normalize_uuid(body['volume_uuid']))
     ctxt.authorize(policy.CREATE, volume)
     if volume.multiattach and volume.bootable and volume.status == 'in-use':
         ctxt.authorize(policy.MULTIATTACH_BOOTABLE, volume)
     attachment = attachments.create(
-        ctxt, volume, instance_uuid=ident(body.get('instance_uuid')),
+        ctxt, volume, instance_uuid=normalize_uuid(body.get('instance_uuid')),
         connector=body.get('connector'), mode=body.get('mode'))
     return view.DETAIL.one(req, attachment)
 

@@ -37,7 +37,7 @@ _RECORDED_IDS = ('id', 'volume_id', 'snapshot_id', 'parent_id', 'encryption_key_
 
 def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    listing = listings.at(_LISTS, req.api_version)
+    listing = listings.listing_at(_LISTS, req.api_version)
     return answer.page(req, listing.fetch(req, backups_db.list_rows, detail=detail))
 
 
@@ -65,10 +65,10 @@ def show(req: wsgi.Request, backup_id: str) -> dict[str, Any]:
 @wsgi.errors(413, 503)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
-    volume = volumes_db.get(ctxt, schema_base.ident(body['volume_id']))
+    volume = volumes_db.get(ctxt, schema_base.normalize_uuid(body['volume_id']))
     ctxt.authorize(volume_policy.GET, volume)
     ctxt.authorize(policy.CREATE, volume)
-    snapshot_id = schema_base.ident(body.get('snapshot_id'))
+    snapshot_id = schema_base.normalize_uuid(body.get('snapshot_id'))
     backup = backups.create(
         ctxt, volume, snapshot=snapshots_db.get(ctxt, snapshot_id) if snapshot_id else None,
         name=body.get('name'), description=body.get('description'),
@@ -102,7 +102,7 @@ def restore(req: wsgi.Request, backup_id: str, body: dict[str, Any] | None) -> d
     backup = _load(req, backup_id, policy.RESTORE)
     volume = None
     if wanted.get('volume_id'):
-        volume = volumes_db.get(ctxt, schema_base.ident(wanted['volume_id']))
+        volume = volumes_db.get(ctxt, schema_base.normalize_uuid(wanted['volume_id']))
         ctxt.authorize(volume_policy.GET, volume)
     else:
         ctxt.authorize(volume_policy.CREATE)
@@ -135,13 +135,13 @@ def _record(text: str) -> dict[str, Any]:
 
     :raises Invalid: the text is not a record of a backup.
     """
-    record = parsing.json(base64.b64decode(text))
+    record = parsing.parse_json(base64.b64decode(text))
     if not isinstance(record, dict):
         raise exception.InvalidInput(reason='backup_url is not a record of a backup')
     _RECORD.check(record)
     for name in _RECORDED_IDS:
         if name in record:
-            record[name] = schema_base.ident(record[name])
+            record[name] = schema_base.normalize_uuid(record[name])
     if record.get('data_timestamp'):
         record['data_timestamp'] = timeutils.normalize_time(
             timeutils.parse_isotime(record['data_timestamp']))

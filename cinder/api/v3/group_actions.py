@@ -7,7 +7,7 @@ from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import groups as schema
-from cinder.api.v3.groups import copy, load
+from cinder.api.v3.groups import create_from_source, load
 from cinder.api.views import groups as view
 from cinder.policies import groups as policy
 from cinder.volume.api import groups
@@ -17,8 +17,9 @@ from cinder.volume.api import groups
 @wsgi.body(schema.CREATE_FROM_SRC, key='create-from-src')
 @wsgi.response(202, view.SUMMARY.one)
 def create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    return view.SUMMARY.one(
-        req, copy(req, body, body.get('group_snapshot_id'), body.get('source_group_id')))
+    made = create_from_source(req, body, body.get('group_snapshot_id'),
+                              body.get('source_group_id'))
+    return view.SUMMARY.one(req, made)
 
 
 @wsgi.versions(mv.GROUPS)

@@ -13,7 +13,7 @@ from cinder.policies import group_types as policy
 
 LIST = listings.Listing(
     'group_type', sorts=type_requests.SORTS,
-    filters={'is_public': listings.Filter(type_requests.is_public)}, strict_since=mv.MAX + 1,
+    filters={'is_public': listings.Filter(type_requests.parse_is_public)}, strict_since=mv.MAX + 1,
     of_projects=False, forgiving=True)
 
 
@@ -21,7 +21,7 @@ LIST = listings.Listing(
 @wsgi.listing(LIST)
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
-    return view.VIEW.page(req, type_requests.fetch(req, LIST, group_types_db.list_rows))
+    return view.VIEW.page(req, type_requests.fetch_types(req, LIST, group_types_db.list_rows))
 
 
 @wsgi.versions(mv.GROUP_TYPES)
@@ -50,7 +50,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 @wsgi.errors(409)
 def update(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
-    group_types_db.update(req.context, group_type_id, type_requests.changes(body, 'group type'))
+    group_types_db.update(req.context, group_type_id, type_requests.get_changes(body, 'group type'))
     return view.VIEW.one(req, group_types_db.get(req.context, group_type_id))
 
 

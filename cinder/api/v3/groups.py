@@ -110,8 +110,8 @@ def _ids(text: str | None) -> list[str]:
     return list(dict.fromkeys(part for part in parts if part))
 
 
-def copy(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
-         group_id: str | None, legacy: bool = False) -> objects.Group:
+def create_from_source(req: wsgi.Request, body: dict[str, Any], snapshot_id: str | None,
+                       group_id: str | None, legacy: bool = False) -> objects.Group:
     """Create a group from either a group snapshot or another group."""
     ctxt = req.context
     if bool(snapshot_id) == bool(group_id):
@@ -167,7 +167,8 @@ def legacy_create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 @wsgi.body(schema.LEGACY_CREATE_FROM_SRC, key='consistencygroup-from-src')
 @wsgi.response(202, view.LEGACY_SUMMARY.one)
 def legacy_create_from_src(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
-    made = copy(req, body, body.get('cgsnapshot_id'), body.get('source_cgid'), legacy=True)
+    made = create_from_source(req, body, body.get('cgsnapshot_id'), body.get('source_cgid'),
+                              legacy=True)
     return view.LEGACY_SUMMARY.one(req, made)
 
 

@@ -28,8 +28,8 @@ def show(req: wsgi.Request, host_name: str) -> dict[str, Any]:
     _services(req, host_name)
     usage = hosts_db.usage(req.context, host_name)
     total = tuple(map(sum, zip((0, 0, 0, 0), *usage.values(), strict=True)))
-    return {'host': [view.resource(host_name, '(total)', total), *(
-        view.resource(host_name, project, usage[project]) for project in sorted(
+    return {'host': [view.render_resource(host_name, '(total)', total), *(
+        view.render_resource(host_name, project, usage[project]) for project in sorted(
             usage, key=str))]}
 
 

@@ -16,7 +16,7 @@ from cinder.db import volumes as volumes_db
 from cinder.policies import manage_volumes as policy
 from cinder.volume.api import manage_volumes
 
-legacy_index, legacy_detail, index, detail = manageable.lists(
+legacy_index, legacy_detail, index, detail = manageable.list_handlers(
     policy.LIST, manage_volumes.list_manageable, view)
 
 
@@ -24,13 +24,13 @@ def _manage(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.MANAGE)
     volume = manage_volumes.manage(
-        ctxt, reference=manageable.reference(body),
-        **manageable.place(body, req.api_version >= mv.MIGRATE_TO_CLUSTER),
+        ctxt, reference=manageable.get_reference(body),
+        **manageable.host_or_cluster(body, req.api_version >= mv.MIGRATE_TO_CLUSTER),
         name=body.get('name'), description=body.get('description'),
         volume_type=_type(req, body.get('volume_type')), metadata=body.get('metadata'),
         availability_zone=body.get('availability_zone'),
         bootable=boolean(body.get('bootable', False)))
-    return volume_view.changed(req, volume)
+    return volume_view.render_changed(req, volume)
 
 
 legacy_manage, manage = manageable.manage_handlers(_manage, schema.VOLUME, 'volume',
@@ -46,7 +46,7 @@ def _type(req: wsgi.Request, name: str | None) -> objects.VolumeType | None:
         raise exception.InvalidVolumeType(reason=exc.msg) from None
 
 
-@wsgi.body(action_schema.plain('os-unmanage'))
+@wsgi.body(action_schema.any_body('os-unmanage'))
 @wsgi.response(202)
 def unmanage(req: wsgi.Request, volume_id: str, body: object) -> None:
     volume = volumes_db.get(req.context, volume_id)

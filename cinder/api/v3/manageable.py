@@ -19,7 +19,7 @@ _DEFAULT_SORT = [('reference', 'desc')]
 _SORTING = {'sort', 'sort_key', 'sort_dir'}
 
 
-def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
+def list_handlers(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
     """Return the handlers of the four lists: summary and detail of the legacy and of the new URL.
 
     :param rule: policy of the lists.
@@ -32,7 +32,7 @@ def lists(rule: str, ask: Callable, view: ModuleType) -> tuple[Callable, ...]:
         @wsgi.response(shape=answer.page)
         def show(req: wsgi.Request) -> dict[str, Any]:
             req.context.authorize(rule)
-            return page(req, ask, answer)
+            return render_page(req, ask, answer)
         show.__name__ = show.__qualname__ = name
         return show
     return (handler('legacy_index', view.SUMMARY, mv.MIN),
@@ -61,7 +61,7 @@ def manage_handlers(take: Callable, schema: object, key: str,
     return handler('legacy_manage', mv.MIN), handler('manage', mv.MANAGEABLE_LISTS)
 
 
-def place(values: dict[str, Any], with_cluster: bool) -> dict[str, str | None]:
+def host_or_cluster(values: dict[str, Any], with_cluster: bool) -> dict[str, str | None]:
     """Return host or cluster of a query or body.
 
     :raises InvalidInput: both or neither are given.
@@ -73,12 +73,12 @@ def place(values: dict[str, Any], with_cluster: bool) -> dict[str, str | None]:
     return {'host': host or None, 'cluster': cluster or None}
 
 
-def page(req: wsgi.Request, ask: Callable, answer: view_base.View) -> dict[str, Any]:
+def render_page(req: wsgi.Request, ask: Callable, answer: view_base.View) -> dict[str, Any]:
     """Return the response of a list; `ask` returns its entries.
 
     :raises Invalid: a parameter is not valid.
     """
-    where = place(req.query, req.api_version >= mv.MANAGEABLE_CLUSTER)
+    where = host_or_cluster(req.query, req.api_version >= mv.MANAGEABLE_CLUSTER)
     wanted = LIST.criteria(req)
     sorted_by = wanted.sort if req.query.keys() & _SORTING else _DEFAULT_SORT
     found = ask(req.context, **where, limit=wanted.limit, offset=wanted.offset, sort=sorted_by,
@@ -96,7 +96,7 @@ def _marker(text: str | None) -> dict[str, Any] | None:
     return reference
 
 
-def reference(body: dict[str, Any]) -> dict[str, Any]:
+def get_reference(body: dict[str, Any]) -> dict[str, Any]:
     """Return the reference in the body; a string is a name.
 
     :raises InvalidInput: the reference is null.

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from cinder.api import openapi
 
 
-def show_of(routes: 'openapi.Routes') -> Callable:
+def make_handler(routes: 'openapi.Routes') -> Callable:
     """Return the handler that describes a table of routes."""
     # Clients influence the base URL, so only a few documents are cached.
     @functools.lru_cache(maxsize=8)
     def rendered(version: int | None, base: str) -> bytes:
         from cinder.api import openapi  # rarely needed
-        return wsgi.dumps(openapi.document(routes, version, base))
+        return wsgi.dumps(openapi.make_document(routes, version, base))
 
     @wsgi.response(200, shapes.OBJECT)
     def show(req: wsgi.Request) -> webob.Response:

@@ -29,7 +29,7 @@ def _filters(req: wsgi.Request) -> dict[str, str]:
         return {}
     if req.api_version < mv.POOL_TYPE_FILTER:
         wanted.pop('volume_type', None)
-    unknown = set(wanted).difference(filters.of('pool'))
+    unknown = set(wanted).difference(filters.allowed_filters('pool'))
     if unknown and req.api_version >= mv.CONFIGURED_FILTERS:
         raise exception.InvalidInput(
             reason=_('filter %s is not supported') % ', '.join(sorted(unknown))[:255])

@@ -14,5 +14,5 @@ from cinder.api.views import shapes
 def index(req: wsgi.Request) -> dict[str, Any]:
     wanted = req.params.get('resource')
     return {'resource_filters': [
-        {'resource': name, 'filters': list(names)} for name, names in filters.every().items()
+        {'resource': name, 'filters': list(names)} for name, names in filters.all_filters().items()
         if wanted is None or name == wanted]}

@@ -205,7 +205,7 @@ ROUTES = {
     '/extensions/{alias}': {'GET': extensions.show},
     '/resource_filters': {'GET': resource_filters.index},
 }
-ROUTES['/openapi'] = {'GET': openapi.show_of(ROUTES)}
+ROUTES['/openapi'] = {'GET': openapi.make_handler(ROUTES)}
 
 
 class APIRouter(dispatch.Application):

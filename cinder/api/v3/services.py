@@ -77,11 +77,11 @@ def get_log(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     prefix = body.get('prefix') or ''
     found = []
     if _means_us(body):
-        found.append(('cinder-api', CONF.host, log_levels.levels(prefix)))
+        found.append(('cinder-api', CONF.host, log_levels.get_levels(prefix)))
     for service in _addressed(req, body):
         try:
             found.append((service.binary, service.host,
-                          log_levels.ask(req.context, service, prefix)))
+                          log_levels.fetch_levels(req.context, service, prefix)))
         except exception.ServiceUnavailable:
             LOG.warning('%s on %s does not report its log levels.', service.binary, service.host)
     return {'log_levels': [{'binary': binary, 'host': host, 'levels': levels}
@@ -99,7 +99,7 @@ def set_log(req: wsgi.Request, body: dict[str, Any]) -> None:
     if _means_us(body):
         log_levels.set_levels(prefix, level)
     for service in _addressed(req, body):
-        log_levels.tell(req.context, service, prefix, level)
+        log_levels.change_levels(req.context, service, prefix, level)
 
 
 def _means_us(body: dict[str, Any]) -> bool:

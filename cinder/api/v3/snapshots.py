@@ -34,7 +34,7 @@ _LISTS = [(mv.BASE, _LEGACY_LIST), (mv.SNAPSHOT_NAME_SORT, LIST)]
 
 def _page(req: wsgi.Request, answer: view.View) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    listing = listings.at(_LISTS, req.api_version)
+    listing = listings.listing_at(_LISTS, req.api_version)
     return answer.page(req, listing.fetch(req, snapshots_db.list_rows))
 
 
@@ -66,7 +66,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     if in_use_ok and 'force' in body and not force:
         raise exception.InvalidInput(
             reason=_('force can no longer be false: volumes in use need no force'))
-    volume = volumes_db.get(ctxt, schema_base.ident(body['volume_id']))
+    volume = volumes_db.get(ctxt, schema_base.normalize_uuid(body['volume_id']))
     ctxt.authorize(volume_policy.GET, volume)
     ctxt.authorize(policy.CREATE, volume)
     snapshot = snapshots.create(

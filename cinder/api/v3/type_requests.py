@@ -14,13 +14,13 @@ from cinder.i18n import _
 SORTS = ('id', 'name', 'description', 'is_public', 'created_at', 'updated_at')
 
 
-def is_public(name: str, text: str) -> bool | None:
+def parse_is_public(name: str, text: str) -> bool | None:
     """Convert the filter is_public; None: public types and others."""
     return None if text.lower() == 'none' else converters.boolean(name, text)
 
 
-def fetch(req: wsgi.Request, listing: listings.Listing,
-          list_rows: Callable[..., query.Page]) -> listings.Rows:
+def fetch_types(req: wsgi.Request, listing: listings.Listing,
+                list_rows: Callable[..., query.Page]) -> listings.Rows:
     """Read the page that the request asks for: public types unless an administrator asks for
     others; the database shows each caller no more than they may see."""
     def rows(ctxt: RequestContext, filters: dict, **page: Any) -> query.Page:
@@ -32,7 +32,7 @@ def fetch(req: wsgi.Request, listing: listings.Listing,
     return listing.fetch(req, rows)
 
 
-def changes(body: dict[str, Any], kind: str, nullable: Collection[str] = ()) -> dict[str, Any]:
+def get_changes(body: dict[str, Any], kind: str, nullable: Collection[str] = ()) -> dict[str, Any]:
     """Return the columns that an update changes.
 
     :param kind: what the type is called in errors.

@@ -15,7 +15,7 @@ from cinder.policies import types as policy
 
 LIST = listings.Listing(
     'volume_type', sorts=type_requests.SORTS,
-    filters={'is_public': listings.Filter(type_requests.is_public),
+    filters={'is_public': listings.Filter(type_requests.parse_is_public),
              'extra_specs': listings.Filter(since=mv.TYPE_SPECS_FILTER)},
     strict_since=mv.TYPE_SPECS_FILTER, of_projects=False, forgiving=True)
 
@@ -29,7 +29,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
         # A caller must not find out a hidden spec by filtering for its value.
         hidden = _hides(req, filters.get('extra_specs'))
         return query.Page([]) if hidden else types_db.list_rows(ctxt, filters=filters, **page)
-    return view.SHOWN.page(req, type_requests.fetch(req, LIST, rows))
+    return view.SHOWN.page(req, type_requests.fetch_types(req, LIST, rows))
 
 
 def _hides(req: wsgi.Request, wanted: str | None) -> bool:
@@ -70,7 +70,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 def update(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     types_db.update(req.context, type_id,
-                    type_requests.changes(body, 'volume type', nullable=('description',)))
+                    type_requests.get_changes(body, 'volume type', nullable=('description',)))
     return view.UPDATED.one(req, types_db.get(req.context, type_id))
 
 

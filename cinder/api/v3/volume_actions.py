@@ -7,7 +7,7 @@ from cinder import objects
 from cinder.api import microversions as mv
 from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as schema
-from cinder.api.schemas.base import boolean, ident
+from cinder.api.schemas.base import boolean, normalize_uuid
 from cinder.api.v3 import volume_metadata
 from cinder.api.views import shapes
 from cinder.api.views import volumes as view
@@ -27,7 +27,7 @@ def _load(req: wsgi.Request, volume_id: str, rule: str) -> objects.Volume:
 
 def _plain(key: str, rule: str, act: Callable) -> Callable:
     """Return the handler of an action without arguments."""
-    @wsgi.body(schema.plain(key))
+    @wsgi.body(schema.any_body(key))
     @wsgi.response(202)
     def handler(req: wsgi.Request, volume_id: str, body: object) -> None:
         act(req.context, _load(req, volume_id, rule))
@@ -39,11 +39,11 @@ def _plain(key: str, rule: str, act: Callable) -> Callable:
 @wsgi.response(202)
 def attach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     volume = _load(req, volume_id, policy.ATTACH)
-    volume_actions.attach(req.context, volume, ident(body.get('instance_uuid')),
+    volume_actions.attach(req.context, volume, normalize_uuid(body.get('instance_uuid')),
                           body.get('host_name'), body['mountpoint'], body.get('mode'))
 
 
-@wsgi.body(schema.plain('os-unreserve'))
+@wsgi.body(schema.any_body('os-unreserve'))
 @wsgi.response(202)
 @wsgi.errors(409)
 def unreserve(req: wsgi.Request, volume_id: str, body: object) -> None:
@@ -59,7 +59,7 @@ def unreserve(req: wsgi.Request, volume_id: str, body: object) -> None:
 @wsgi.errors(409)
 def detach(req: wsgi.Request, volume_id: str, body: dict[str, Any] | None) -> None:
     volume = _load(req, volume_id, policy.DETACH)
-    volume_actions.detach(req.context, volume, ident((body or {}).get('attachment_id')))
+    volume_actions.detach(req.context, volume, normalize_uuid((body or {}).get('attachment_id')))
 
 
 @wsgi.body(schema.FORCE_DETACH, key='os-force_detach')
@@ -69,7 +69,7 @@ def force_detach(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
     volume = _load(req, volume_id, policy.FORCE_DETACH)
     req.context.authorize(policy.TERMINATE, volume)
     req.context.authorize(policy.DETACH, volume)
-    volume_actions.force_detach(req.context, volume, ident(body.get('attachment_id')),
+    volume_actions.force_detach(req.context, volume, normalize_uuid(body.get('attachment_id')),
                                 body.get('connector'))
 
 
@@ -140,7 +140,7 @@ def upload_image(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dic
         req.context, volume, name=body['image_name'], force=boolean(body.get('force', False)),
         disk_format=body.get('disk_format', 'raw'),
         container_format=body.get('container_format') or 'bare', **access)
-    return view.uploaded(req, volumes_db.get(req.context, volume.id), {**image, **access})
+    return view.render_uploaded(req, volumes_db.get(req.context, volume.id), {**image, **access})
 
 
 @wsgi.versions(mv.REIMAGE)
@@ -152,7 +152,7 @@ def reimage(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
     reserved = boolean(body.get('reimage_reserved', False))
     if volume.status == 'reserved' and reserved:
         req.context.authorize(policy.REIMAGE_RESERVED, volume)
-    images.reimage(req.context, volume, ident(body['image_id']), reserved_ok=reserved)
+    images.reimage(req.context, volume, normalize_uuid(body['image_id']), reserved_ok=reserved)
 
 
 # ----------------------------------------------------------------------------- flags and statuses
@@ -177,7 +177,7 @@ def reset_status(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> Non
                          **{key: value.lower() for key, value in body.items() if value})
 
 
-@wsgi.body(schema.plain('os-force_delete'))
+@wsgi.body(schema.any_body('os-force_delete'))
 @wsgi.response(202)
 def force_delete(req: wsgi.Request, volume_id: str, body: object) -> None:
     volumes.delete(req.context, _load(req, volume_id, policy.FORCE_DELETE), force=True)

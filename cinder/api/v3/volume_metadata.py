@@ -102,7 +102,7 @@ def set_image_metadata(req: wsgi.Request, volume_id: str, body: dict[str, Any]) 
     return {'metadata': volumes_db.set_glance_metadata(req.context, volume.id, body['metadata'])}
 
 
-@wsgi.body(action_schema.plain('os-show_image_metadata'))
+@wsgi.body(action_schema.any_body('os-show_image_metadata'))
 @wsgi.response(200, shapes.wrap('metadata', shapes.TEXTS))
 def show_image_metadata(req: wsgi.Request, volume_id: str, body: object) -> dict[str, Any]:
     row = volumes_db.get_row(req.context, volume_id)

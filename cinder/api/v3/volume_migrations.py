@@ -5,7 +5,7 @@ from typing import Any
 from cinder import exception
 from cinder.api import wsgi
 from cinder.api.schemas import volume_actions as schema
-from cinder.api.schemas.base import boolean, ident
+from cinder.api.schemas.base import boolean, normalize_uuid
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import volume_actions as policy
@@ -32,7 +32,7 @@ def migrate(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> None:
 def migrate_completion(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str, str]:
     volume = volumes_db.get(req.context, volume_id)
     req.context.authorize(policy.MIGRATE_COMPLETION, volume)
-    target = volumes_db.get(req.context, ident(body['new_volume']))
+    target = volumes_db.get(req.context, normalize_uuid(body['new_volume']))
     return {'save_volume_id': volume_migrations.complete(
         req.context, volume, target, schema.reports_failure(body))}
 

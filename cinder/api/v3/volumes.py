@@ -53,7 +53,7 @@ _LISTS = [(mv.BASE, _LEGACY_LIST), (mv.STRICT_BOOTABLE_FILTER, LIST)]
 
 def _page(req: wsgi.Request, answer: view.View, detail: bool) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
-    listing = listings.at(_LISTS, req.api_version)
+    listing = listings.listing_at(_LISTS, req.api_version)
     return answer.page(req, listing.fetch(req, volumes_db.list_rows, detail=detail))
 
 
@@ -76,7 +76,7 @@ def summary(req: wsgi.Request) -> dict[str, Any]:
     ctxt = req.context
     ctxt.authorize(policy.GET_ALL)
     everybody = ctxt.is_admin and req.params.get('all_tenants', False)
-    return view.totals(req, volumes_db.summary(ctxt, all_tenants=everybody))
+    return view.render_summary(req, volumes_db.summary(ctxt, all_tenants=everybody))
 
 
 @wsgi.response(200, view.DETAIL.one)
@@ -105,7 +105,7 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
         name=_either(body, 'name'), description=_either(body, 'description'),
         metadata=body.get('metadata'), availability_zone=body.get('availability_zone'),
         scheduler_hints=_hints(req), group=group)
-    return view.changed(req, volume)
+    return view.render_changed(req, volume)
 
 
 @wsgi.body(schema.UPDATE, key='volume')
@@ -119,7 +119,7 @@ def update(req: wsgi.Request, volume_id: str, body: dict[str, Any]) -> dict[str,
               if key in body or f'display_{key}' in body}
     if 'metadata' in body:
         values['metadata'] = body['metadata']
-    return view.changed(req, volumes.update(ctxt, volume, values))
+    return view.render_changed(req, volumes.update(ctxt, volume, values))
 
 
 @wsgi.response(202)
@@ -165,13 +165,13 @@ def _source(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     :raises InvalidInput: the body has several sources.
     :raises NotFound: the source does not exist.
     """
-    wanted = {key: schema_base.ident(body[key]) for key in ('snapshot_id', 'source_volid')
+    wanted = {key: schema_base.normalize_uuid(body[key]) for key in ('snapshot_id', 'source_volid')
               if body.get(key)}
     image = body.get('imageRef') or body.get('image_id')
     if image:
         wanted['imageRef'] = image
     if req.api_version >= mv.VOLUME_FROM_BACKUP and body.get('backup_id'):
-        wanted['backup_id'] = schema_base.ident(body['backup_id'])
+        wanted['backup_id'] = schema_base.normalize_uuid(body['backup_id'])
     if len(wanted) > 1:
         raise exception.InvalidInput(
             reason=_('expected at most one source of the volume, not %s')

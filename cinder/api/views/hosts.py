@@ -18,7 +18,7 @@ USAGE = shapes.wrap('host', shapes.items(shapes.wrap(
     'resource', shapes.record('host', *_NUMBERS, project=nullable(shapes.TEXT)))))
 
 
-def resource(host: str, project: str | None, usage: tuple[int, int, int, int]) -> dict:
+def render_resource(host: str, project: str | None, usage: tuple[int, int, int, int]) -> dict:
     """Return the resources of a project, or '(total)', on the host; numbers are strings."""
     return {'resource': {'host': host, 'project': project,
                          **dict(zip(_NUMBERS, map(str, usage), strict=True))}}

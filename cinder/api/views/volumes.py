@@ -132,7 +132,7 @@ _UPLOADED = {**_IMAGE, 'properties': {
 UPLOADED = shapes.wrap('os-volume_upload_image', _UPLOADED)
 
 
-def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
+def render_changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
     """Return the response of create and update, for the object from cinder.volume.api."""
     row = {name: volume.get(name) for name in volume.fields}
     volume_type = row['volume_type']
@@ -142,7 +142,7 @@ def changed(req: wsgi.Request, volume: Volume) -> dict[str, Any]:
     return CHANGED.one(req, row)
 
 
-def uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) -> dict[str, Any]:
+def render_uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) -> dict[str, Any]:
     """Return the response of os-volume_upload_image.
 
     :param image: the image as the image service returns it.
@@ -158,7 +158,7 @@ def uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) -> dict[s
     return {'os-volume_upload_image': told}
 
 
-def totals(req: wsgi.Request, found: dict[str, Any]) -> dict[str, Any]:
+def render_summary(req: wsgi.Request, found: dict[str, Any]) -> dict[str, Any]:
     """Return the response of GET /volumes/summary.
 
     :param found: total_count, total_size (GiB) and metadata: key -> distinct values.

@@ -8,7 +8,7 @@ from cinder.scheduler import capacity
 
 def _numbers(compare: Callable[[float, float], bool]) -> Callable[[object, str], bool]:
     def matches(value: object, wanted: str) -> bool:
-        left, right = capacity.gib(value), capacity.gib(wanted)
+        left, right = capacity.parse_gib(value), capacity.parse_gib(wanted)
         return left is not None and right is not None and compare(left, right)
     return matches
 

@@ -109,8 +109,8 @@ def attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | No
             'attach_time': session.utcnow()})
         volumes_db.set_admin_metadata(
             ctxt, volume.id, {'readonly': str(readonly), 'attached_mode': mode})
-    if notifications.wanted():
-        notifications.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
+    if notifications.is_enabled():
+        notifications.notify(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
 
 
 def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAttachment | None:
@@ -150,7 +150,7 @@ def _let_go(ctxt: RequestContext, volume: objects.Volume,
         attachments.disconnect(ctxt, volume, attachment)
         attachments.delete_row(ctxt, volume, attachment)
         if not attachment.connector:  # else the back end sends it
-            notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
+            notifications.notify(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def force_detach(ctxt: RequestContext, volume: objects.Volume, attachment_id: str | None = None,

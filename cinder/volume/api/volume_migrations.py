@@ -103,10 +103,11 @@ def _notify(ctxt: RequestContext, operation: objects.Operation, volume: objects.
             target: objects.Volume, error: bool) -> None:
     """Send the notification of an operation that waited for this copy."""
     if error:
-        notifications.operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
+        notifications.notify_operation(ctxt, 'error', operation, volume, reason=_NOT_COPIED)
         return
-    notifications.operation(ctxt, 'end', operation, volume, host=target.host,
-                            volume_type_id=target.volume_type_id, multiattach=target.multiattach)
+    notifications.notify_operation(ctxt, 'end', operation, volume, host=target.host,
+                                   volume_type_id=target.volume_type_id,
+                                   multiattach=target.multiattach)
 
 
 @session.retry_on_deadlock

@@ -276,7 +276,7 @@ def update(ctxt: RequestContext, volume: objects.Volume, values: dict) -> object
         if metadata is not None:
             volumes_db.set_metadata(ctxt, volume.id, metadata, replace=True)
     updated = volumes_db.get(ctxt, volume.id)
-    notifications.tell(ctxt, 'volume', 'volume.update.end', updated)
+    notifications.notify(ctxt, 'volume', 'volume.update.end', updated)
     return updated
 
 

@@ -46,8 +46,8 @@ def clean_up(ctxt: RequestContext, *, host: str | None = None, cluster_name: str
             asked.unavailable.append(service)
             continue
         asked.cleaning.append(service)
-        cleanup.ask(ctxt, helper, () if service.is_up else (service.host,), resource_type,
-                    resource_id)
+        cleanup.request_take_over(ctxt, helper, () if service.is_up else (service.host,),
+                                  resource_type, resource_id)
     return asked
 
 

@@ -126,7 +126,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
             members = services_db.list_all(ctxt, binary=volume_rpc.VolumeAPI.BINARY,
                                            cluster_name=self.cluster, is_up=True)
             dead = [self.host] if self.runner.has_released else []
-            cleanup.ask_another(ctxt, members, self.host, dead)
+            cleanup.request_take_over_by_another(ctxt, members, self.host, dead)
 
     # ---------------------------------------------------------------------------- periodic tasks
     @periodic_task.periodic_task(spacing=CONF.backend_stats_polling_interval)

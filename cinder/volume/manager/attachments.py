@@ -86,7 +86,7 @@ class AttachmentEndpoint:
                           attachment_id: str) -> dict:
         """Connect an attachment; store the connection information in its row and return it."""
         mode = self._mode(ctxt, volume, attachment_id, connector)
-        notifications.tell(ctxt, 'volume', 'volume.attach.start', volume)
+        notifications.notify(ctxt, 'volume', 'volume.attach.start', volume)
         try:
             self.backend.require_ready()
             # Until the row of the attachment has its connector, the detachment of another
@@ -102,12 +102,13 @@ class AttachmentEndpoint:
                     'Attachment %s of volume %s could not be connected: %s', attachment_id,
                     volume.id, exc, exc_info=not mistake)
             self._note_failure(ctxt, volume, attachment_id, exc)
-            notifications.tell(ctxt, 'volume', 'volume.attach.error', volume,
-                               reason=operations.tenant_reason(exc))
+            notifications.notify(ctxt, 'volume', 'volume.attach.error', volume,
+                                 reason=operations.tenant_reason(exc))
             raise
         LOG.info('Attachment %s of volume %s is connected.', attachment_id, volume.id)
-        if notifications.wanted():
-            notifications.tell(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
+        if notifications.is_enabled():
+            notifications.notify(ctxt, 'volume', 'volume.attach.end',
+                                 volumes_db.get(ctxt, volume.id))
         return connection
 
     def _note_failure(self, ctxt: RequestContext, volume: objects.Volume, attachment_id: str,
@@ -181,14 +182,14 @@ class AttachmentEndpoint:
                 exports.remove_unused(ctxt, self.backend, volume, others)
             if mine is None or not mine.connector:
                 return
-            notifications.tell(ctxt, 'volume', 'volume.detach.start', volume)
+            notifications.notify(ctxt, 'volume', 'volume.detach.start', volume)
             self._disconnect(ctxt, volume, mine.connector, others)
             # The API deletes the row later. Until then it must not count as an attachment that
             # needs the export.
             attachments_db.update(ctxt, attachment_id,
                                   {'connector': None, 'connection_info': None})
         LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
-        notifications.tell(ctxt, 'volume', 'volume.detach.end', volume)
+        notifications.notify(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def _as_it_is(ctxt: RequestContext, volume: objects.Volume) -> objects.Volume:

@@ -78,11 +78,12 @@ class Task:
         """Send the notification of the end of the operation."""
         if self.outcome:
             phase, changed = self.outcome
-            if 'launched_at' in changed and notifications.wanted():
+            if 'launched_at' in changed and notifications.is_enabled():
                 # The database sets this time, so it is read from the row.
                 found = operations.load(self.ctxt, self.operation)
                 changed['launched_at'] = found and found.launched_at
-            notifications.operation(self.ctxt, phase, self.operation, self.resource, **changed)
+            notifications.notify_operation(self.ctxt, phase, self.operation, self.resource,
+                                           **changed)
 
 
 @contextlib.contextmanager
@@ -115,7 +116,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             work.notify()
             raise exception.OperationLost(operation_id=operation.id)
         if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
-            notifications.operation(ctxt, 'start', operation, work.resource)
+            notifications.notify_operation(ctxt, 'start', operation, work.resource)
         try:
             with _unread(work):
                 yield work

@@ -68,7 +68,7 @@ def test_a_resource_is_no_project(monkeypatch, path, project):
     seen = []
     monkeypatch.setattr(dispatch.Application, '_check_project',
                         staticmethod(lambda req: seen.append(req.url_project)))
-    monkeypatch.setattr(dispatch.versions, 'below_v3', lambda _req: webob.Response())
+    monkeypatch.setattr(dispatch.versions, 'show_v3', lambda _req: webob.Response())
 
     def handler(_req):
         return None

@@ -24,7 +24,7 @@ def request(body=b'', version=mv.MAX, **environ):
 
 
 def run(handler, req, **args):
-    wsgi.spec_of(handler)
+    wsgi.get_spec(handler)
     return wsgi.call(req, handler, args)
 
 

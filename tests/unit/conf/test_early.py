@@ -26,12 +26,12 @@ def test_files_and_environment_say_which_threads(monkeypatch, tmp_path, text, va
     if variable is not None:
         monkeypatch.setenv('OS_DEFAULT__CONCURRENCY_BACKEND', variable)
     argv = ['cinder-api', *(word.format(path) for word in arguments)]
-    assert early.read(service.CONCURRENCY_BACKEND, argv) == expected
+    assert early.read_option(service.CONCURRENCY_BACKEND, argv) == expected
 
 
 @pytest.mark.parametrize('argv', [['x'], ['x', '--config-file'], ['x', '--config-file=/no/such']])
 def test_without_files_it_is_the_default(argv):
-    assert early.read(service.CONCURRENCY_BACKEND, argv) == 'eventlet'
+    assert early.read_option(service.CONCURRENCY_BACKEND, argv) == 'eventlet'
 
 
 def test_the_option_takes_what_there_is():

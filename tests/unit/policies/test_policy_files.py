@@ -94,4 +94,4 @@ def test_what_is_right_is_not_refused(write):
           '"volume:get": "role:x and not (role:y or rule:a)"')
     engine = policy.enforcer()
     assert {'a', 'b', 'c', 'd', 'e', 'f'} <= set(engine.rules)
-    assert policy_files.find()[0][0] == CONF.oslo_policy.policy_file
+    assert policy_files.find_files()[0][0] == CONF.oslo_policy.policy_file

@@ -89,11 +89,11 @@ def versions(conf, request):
 
 
 def test_nothing_is_set_up_before_init_and_after_cleanup(conf):
-    assert not base.initialized()
+    assert not base.is_initialized()
     base.init(conf)
-    assert base.initialized()
+    assert base.is_initialized()
     base.cleanup()
-    assert not base.initialized()
+    assert not base.is_initialized()
 
 
 @pytest.mark.parametrize('to', [{}, {'host': 'one@lvm'}, {'host': 'one@lvm#pool'},

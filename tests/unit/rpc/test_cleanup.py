@@ -23,7 +23,7 @@ def asked(database, ctxt, monkeypatch):
         services_db.update(ctxt, service.id, {
             'updated_at': service.created_at if up else service.created_at.replace(year=2020)})
     seen = []
-    monkeypatch.setattr(cleanup, 'ask', lambda _ctxt, service, dead: seen.append(
+    monkeypatch.setattr(cleanup, 'request_take_over', lambda _ctxt, service, dead: seen.append(
         (service.host, dead)))
     return seen
 

@@ -21,8 +21,8 @@ def test_a_library_has_to_be_named(prefix, ours, theirs):
     for name in ('cinder.some', 'library.sql'):
         logging.getLogger(name).setLevel('WARNING')
     log_levels.LogLevels().set_log_levels(None, prefix, 'DEBUG')
-    assert log_levels.levels('cinder.some') == {'cinder.some': ours}
-    assert log_levels.levels('library.sql') == {'library.sql': theirs}
+    assert log_levels.get_levels('cinder.some') == {'cinder.some': ours}
+    assert log_levels.get_levels('library.sql') == {'library.sql': theirs}
 
 
 def test_all_are_told():

@@ -29,7 +29,7 @@ def told(caplog):
     CONF.set_override('driver', ['log'], notifications.GROUP)
 
     def read():
-        base.notices().flush(3)
+        base.notification_outbox().flush(3)
         return [json.loads(record.getMessage()) for record in caplog.records
                 if record.name.startswith(LOGGER)]
     yield read
@@ -57,20 +57,21 @@ def test_off_nothing_is_made(ctxt, volume, monkeypatch):
     base.init(CONF, url='fake:/')
     monkeypatch.setattr(messaging, 'Notifier', None)
     monkeypatch.setattr(messaging, 'get_notification_transport', None)
-    monkeypatch.setattr(notifications, 'describe', None)
-    assert not notifications.wanted()
-    notifications.operation(ctxt, 'start', operation('volume.create'), volume)
+    monkeypatch.setattr(notifications, 'make_payload', None)
+    assert not notifications.is_enabled()
+    notifications.notify_operation(ctxt, 'start', operation('volume.create'), volume)
     base.cleanup()
 
 
 def test_before_the_bus_is_set_up_nobody_is_told(ctxt, volume):
-    assert not notifications.wanted()
-    notifications.tell(ctxt, 'volume', 'volume.update.end', volume)
+    assert not notifications.is_enabled()
+    notifications.notify(ctxt, 'volume', 'volume.update.end', volume)
 
 
 def test_what_meters_read(ctxt, volume, told):
-    notifications.operation(ctxt, 'end', operation('volume.create'), volume, status='available',
-                            launched_at=datetime.datetime(2030, 1, 2), provider_id='secret')
+    notifications.notify_operation(ctxt, 'end', operation('volume.create'), volume,
+                                   status='available',
+                                   launched_at=datetime.datetime(2030, 1, 2), provider_id='secret')
     notice, = told()
     assert (notice['event_type'], notice['publisher_id'], notice['priority']) == (
         'volume.create.end', 'volume.n1@lvm', 'INFO')
@@ -97,7 +98,7 @@ def test_what_meters_read(ctxt, volume, told):
 def test_events(ctxt, told, verb, phase, event, priority):
     kinds = {'volume': objects.Volume, 'snapshot': objects.Snapshot, 'group': objects.Group,
              'service': objects.Service}
-    notifications.operation(ctxt, phase, operation(verb), kinds[verb.partition('.')[0]]())
+    notifications.notify_operation(ctxt, phase, operation(verb), kinds[verb.partition('.')[0]]())
     assert [(one['event_type'], one['priority']) for one in told()] == (
         [(event, priority)] if event else [])
 
@@ -105,7 +106,7 @@ def test_events(ctxt, told, verb, phase, event, priority):
 def test_a_snapshot_is_told_by_the_host_of_its_volume(ctxt, volume, told):
     snapshot = objects.Snapshot(id='55555555-5555-4555-8555-555555555555', volume=volume,
                                 volume_id=volume.id, volume_size=3, project_id='p1')
-    notifications.tell(ctxt, 'snapshot', 'snapshot.create.end', snapshot)
+    notifications.notify(ctxt, 'snapshot', 'snapshot.create.end', snapshot)
     notice, = told()
     assert notice['publisher_id'] == 'snapshot.n1@lvm'
     assert (notice['payload']['snapshot_id'], notice['payload']['volume_size']) == (
@@ -126,10 +127,10 @@ def test_a_broker_that_is_away_holds_up_neither_work_nor_messages(ctxt, volume, 
     monkeypatch.setattr(outbox, 'OUTBOX_SIZE', 20)
     timer = threading.Timer(30, goes_on.set)
     timer.start()
-    notifications.tell(ctxt, 'volume', 'volume.update.end', volume)
+    notifications.notify(ctxt, 'volume', 'volume.update.end', volume)
     assert came.wait(30)
     for _ in range(outbox.OUTBOX_SIZE + 10):
-        notifications.tell(ctxt, 'volume', 'volume.update.end', volume)
+        notifications.notify(ctxt, 'volume', 'volume.update.end', volume)
     base._state['outbox'].put(sent.set, 'message')
     assert sent.wait(30)
     assert not goes_on.is_set(), 'the first one was waited for'

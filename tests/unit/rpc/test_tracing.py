@@ -14,7 +14,7 @@ osprofiler = pytest.importorskip('osprofiler.profiler')
 
 class Peer:
     def where(self, ctxt):
-        return tracing.current()
+        return tracing.current_trace()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ THIN = {'thin_provisioning_support': True}
     (5, 5.0), ('5.5', 5.5), ('infinite', math.inf), ('Unknown', None), (None, None), ('', None),
     (float('nan'), None), ('12 GB', None)])
 def test_gib(value, number):
-    assert capacity.gib(value) == number
+    assert capacity.parse_gib(value) == number
 
 
 @pytest.mark.parametrize(('report', 'room'), [

@@ -10,7 +10,7 @@ from tools import api_page
 
 def test_every_operation_has_its_row():
     rows = api_page.page(router.ROUTES).split('   * - ')
-    for each in openapi.operations(router.ROUTES):
+    for each in openapi.list_operations(router.ROUTES):
         action = f' **{each.action}**' if each.action else ''
         begin = f'``{each.method} {each.path}``{action}'
         row, = (row for row in rows if row == begin or re.match(

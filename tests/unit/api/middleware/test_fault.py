@@ -22,7 +22,7 @@ ENVIRON = {'REQUEST_METHOD': 'GET', 'PATH_INFO': '/x'}
     (exception.VolumeBackendAPIException(data='secret'), 500, 'computeFault', ''),
     (ValueError('secret'), 500, 'computeFault', '')])
 def test_faults(exc, status, name, shown):
-    response = fault.fault(exc, ENVIRON)
+    response = fault.fault_response(exc, ENVIRON)
     assert response.status_int == status
     inner = response.json[name]
     assert inner['code'] == status
@@ -31,13 +31,13 @@ def test_faults(exc, status, name, shown):
 
 
 def test_quota_faults_say_when_to_come_back():
-    response = fault.fault(exception.SnapshotLimitExceeded(allowed=3), ENVIRON)
+    response = fault.fault_response(exception.SnapshotLimitExceeded(allowed=3), ENVIRON)
     assert response.json['overLimit']['retryAfter'] == '0'
     assert ('Retry-After', '0') in response.headerlist
 
 
 def test_a_failed_precondition_has_no_body():
-    response = fault.fault(exception.PreconditionFailed(), ENVIRON)
+    response = fault.fault_response(exception.PreconditionFailed(), ENVIRON)
     assert (response.status_int, response.body) == (412, b'')
 
 
@@ -45,7 +45,7 @@ def test_server_errors_are_logged_with_their_cause(caplog):
     try:
         raise ValueError('inner')
     except ValueError as exc:
-        fault.fault(exc, ENVIRON)
+        fault.fault_response(exc, ENVIRON)
     assert 'GET /x' in caplog.text
     assert 'ValueError: inner' in caplog.text
 
@@ -54,7 +54,7 @@ def test_what_is_away_is_logged_in_one_line(caplog):
     try:
         raise exception.ServiceUnavailable() from ConnectionError('nobody\nlistens')
     except exception.ServiceUnavailable as exc:
-        fault.fault(exc, ENVIRON)
+        fault.fault_response(exc, ENVIRON)
     line, = caplog.text.splitlines()
     assert 'GET /x' in line and 'ServiceUnavailable' in line
     assert r'ConnectionError nobody\nlistens' in line
@@ -69,7 +69,7 @@ def test_what_is_away_is_logged_in_one_line(caplog):
 ])
 def test_the_log_has_the_path_as_it_was_sent_and_nobody_else_begins_a_line(caplog, environ, path):
     caplog.set_level('INFO')
-    fault.fault(exception.Invalid('no \r\n such'), {**ENVIRON, **environ})
+    fault.fault_response(exception.Invalid('no \r\n such'), {**ENVIRON, **environ})
     assert [record.getMessage() for record in caplog.records] == [
         rf'GET {path}: 400 no \r\n such']
 
@@ -77,8 +77,8 @@ def test_the_log_has_the_path_as_it_was_sent_and_nobody_else_begins_a_line(caplo
 def test_a_line_names_the_request_where_the_log_does_not(caplog):
     for known in ('the same', 'another'):
         context.RequestContext(user_id='u', project_id='p', request_id=f'req-{known}')
-        fault.fault(exception.ServiceUnavailable(), {**ENVIRON,
-                                                     'openstack.request_id': 'req-the same'})
+        fault.fault_response(exception.ServiceUnavailable(),
+                             {**ENVIRON, 'openstack.request_id': 'req-the same'})
     assert ['(req-the same)' in record.getMessage() for record in caplog.records] == [False, True]
 
 

@@ -82,7 +82,7 @@ def test_hundreds_of_callers_have_their_own(clock):
     ('2001:db8:0:1::1', '2001:db8:0:1::/64'), ('::ffff:192.0.2.1', '192.0.2.1'),
     ('', ''), ('unknown', 'unknown'), ('x' * 9000, 'x' * 64)])
 def test_who_an_address_is(address, caller):
-    assert ratelimit.network(address) == caller
+    assert ratelimit.network_of(address) == caller
 
 
 def pipeline(cls, buckets, status='200 OK'):

@@ -16,7 +16,7 @@ from cinder.api.v3 import router
 
 def good(schema, value):
     try:
-        checks.compiled(s.wrap('x', schema))({'x': value})
+        checks.compile_check(s.wrap('x', schema))({'x': value})
     except exception.Invalid:
         return False
     return True
@@ -44,7 +44,7 @@ def test_words(schema, accepted, refused):
 
 
 def test_reasons_name_field_value_and_rule():
-    check = checks.compiled(s.wrap('x', s.obj(['size'], size=s.integer(1))))
+    check = checks.compile_check(s.wrap('x', s.obj(['size'], size=s.integer(1))))
     for body, words in (({'x': {'size': 0}}, ('attribute size. ', 'Value: 0', 'minimum of 1')),
                         ({'x': {}}, ("'size'",)), ({'x': {'size': 1, 'zz': 1}}, ("'zz'",)),
                         ({'x': {'size': 'y' * 9999}}, ('yyy...',))):
@@ -58,7 +58,7 @@ def test_reasons_name_field_value_and_rule():
     {'auth_key': ['s3cret']}, {'auth_key': {'x': 's3cret'}}, {'auth_key': 's3cret', 'zz': 1}])
 def test_secrets_of_a_body_are_not_repeated(accept):
     with pytest.raises(exception.Invalid) as caught:
-        checks.compiled(transfers.ACCEPT)({'accept': accept})
+        checks.compile_check(transfers.ACCEPT)({'accept': accept})
     assert 's3cret' not in str(caught.value)
     assert re.search('attribute (auth_key|accept)', str(caught.value))
 
@@ -70,7 +70,7 @@ def test_every_schema_is_valid():
     for methods in router.ROUTES.values():
         for target in methods.values():
             handlers += target.table.values() if isinstance(target, wsgi.Actions) else [target]
-    compiled = [schema for handler in handlers for _since, schema in wsgi.spec_of(handler).schemas]
+    compiled = [schema for handler in handlers for _since, schema in wsgi.get_spec(handler).schemas]
     assert len(compiled) > 20
     for schema in compiled:
         jsonschema.Draft202012Validator.check_schema(schema.schema)

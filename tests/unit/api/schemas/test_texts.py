@@ -38,7 +38,7 @@ def _plain_fields():
     """(operation, path, schema of the value) of each field of the facts that needs no more than
     jsonschema knows."""
     ours = {(each.method, re.sub(r'{\w+}', '{}', each.path), each.action or ''): each
-            for each in openapi.operations(router.ROUTES)}
+            for each in openapi.list_operations(router.ROUTES)}
     for fact in json.loads(FACTS.read_text())['operations']:
         path = re.sub(r'{\w+}', '{}', fact['path'].removeprefix('/v3/{project_id}'))
         each = ours.get((fact['method'], path, fact['action_key']))
@@ -88,7 +88,7 @@ def test_every_field_of_the_facts():
 
 def _text(schema, body):
     with pytest.raises(exception.Invalid) as caught:
-        checks.compiled(schema)(body)
+        checks.compile_check(schema)(body)
     return str(caught.value)
 
 

@@ -22,7 +22,7 @@ OPEN = {'GET /os-availability-zone', 'GET /extensions', 'GET /extensions/{alias}
 @pytest.mark.parametrize(('name', 'method', 'path', 'handler'), HANDLERS,
                          ids=[f'{row[0]} {row[3].__name__}' for row in HANDLERS])
 def test_handler(name, method, path, handler):
-    spec = wsgi.spec_of(handler)
+    spec = wsgi.get_spec(handler)
     wanted = {'req', *re.findall(r'{(\w+)}', path)} | ({'body'} if spec.schemas else set())
     given = inspect.signature(handler).parameters
     assert {key.lstrip('_') for key in given} == wanted

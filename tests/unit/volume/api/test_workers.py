@@ -30,8 +30,9 @@ def services(database, ctxt):
 def asked(monkeypatch):
     """[(host that is asked, dead hosts, resource type, resource id)]"""
     seen = []
-    monkeypatch.setattr(workers.cleanup, 'ask', lambda _ctxt, service, dead, *what: seen.append(
-        (service.host, dead, *what)))
+    monkeypatch.setattr(
+        workers.cleanup, 'request_take_over',
+        lambda _ctxt, service, dead, *what: seen.append((service.host, dead, *what)))
     return seen
 
 

@@ -253,7 +253,7 @@ def test_a_forced_delete_wins_over_a_creation_under_way(ctxt, manager, sent, acc
 
 def test_what_happens_is_told(ctxt, manager, accepted, sent, folder, monkeypatch):
     told = []
-    monkeypatch.setattr(notifications, 'tell', lambda ctxt, kind, event, resource, **changed:
+    monkeypatch.setattr(notifications, 'notify', lambda ctxt, kind, event, resource, **changed:
                         told.append((event, changed.get('status'), changed.get('reason'))))
     made, operation = accepted()
     manager.runner.handlers['volume.create'](ctxt, operation, made)
