@@ -103,7 +103,7 @@ def test_a_broken_file_at_a_reload_changes_nothing(tmp_path, caplog):
     conf = cfg.ConfigOpts()
     conf.register_opt(cfg.IntOpt('level', mutable=True))
     conf(['--config-file', str(path)])
-    assert launchers._survive_bad_reload(conf) is launchers._survive_bad_reload(conf)
+    assert launchers._reject_bad_reload(conf) is launchers._reject_bad_reload(conf)
     path.write_text('[DEFAULT\nlevel\n')
     conf.mutate_config_files()
     assert conf.level == 1
