@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import models, session, transitions
+from cinder.db import changes, models, session, transitions
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -68,19 +68,48 @@ def exchange(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     if copied == 'available':
         required.append(_unused())
     rule = states.Transition(copied and (copied,))
-    with session.writer(ctxt):
+    with session.writer(ctxt) as conn:
+        places = _lock_places(conn, volume.id, target.id)
         refusal = transitions.apply(ctxt, _T, rule, volume.id, required, {
-            **_place_of(target), 'name_id': target.name_id or target.id,
-            'migration_status': 'success', **values})
+            **places[target.id], 'migration_status': 'success', **values})
         if refusal:
             raise exception.InvalidVolume(reason=refusal)
         volumes_db.overwrite(ctxt, target.id, {
-            **_place_of(volume), 'name_id': volume.name_id or volume.id, 'status': 'deleting',
-            'migration_status': 'deleting'})
+            **places[volume.id], 'status': 'deleting', 'migration_status': 'deleting'})
 
 
-def _place_of(volume: objects.Volume) -> Mapping[str, object]:
-    return {name: volume.get(name) for name in _PLACE}
+def _lock_places(conn: sa.Connection, *ids: str) -> dict[str, dict[str, object]]:
+    """Return the columns of _PLACE and the name_id of volumes, and keep them from changing: the
+    volumes may have been exported, or their exports removed, since they were loaded.
+
+    :raises VolumeNotFound: one of them is deleted.
+    """
+    rows = conn.execute(sa.select(_T.c.id, _T.c.name_id, *(_T.c[name] for name in _PLACE)).where(
+        _T.c.id.in_(ids), _T.c.deleted == sa.false()).order_by(_T.c.id).with_for_update())
+    found = {row['id']: {**row, 'name_id': row['name_id'] or row['id']} for row in rows.mappings()}
+    for ident in ids:
+        if ident not in found:
+            raise exception.VolumeNotFound(volume_id=ident)
+        del found[ident]['id']
+    return found
+
+
+@session.retry_on_deadlock
+def update_storage(ctxt: RequestContext, volume: objects.Volume,
+                   values: Mapping[str, object]) -> None:
+    """Change columns that describe the storage of a volume, in the row that has this storage now: a
+    migration may have finished since the volume was loaded.
+
+    :raises VolumeNotFound: no row has it.
+    """
+    unchanged = (_T.c.name_id.is_(None) if volume.name_id is None
+                 else _T.c.name_id == volume.name_id)
+    with session.writer(ctxt):
+        for row in ([_T.c.id == volume.id, unchanged],
+                    [_T.c.name_id == (volume.name_id or volume.id)]):
+            if changes.update_where(ctxt, _T, [*row, _T.c.deleted == sa.false()], values):
+                return
+    raise exception.VolumeNotFound(volume_id=volume.id)
 
 
 def _migrating() -> transitions.Requirement:

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which volumes are exported, and the restoration of lost exports: a target daemon that dies loses
 all exports, and its successor does not know them. init_host.py has its own step for them."""
+import contextlib
+
 from oslo_log import log as logging
 
 from cinder import exception, failures, objects
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import backend_volumes
+from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
 from cinder.volume import driver_types
@@ -62,7 +65,9 @@ def close(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volum
 
 def remove(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
     """Remove the export of a volume, even if an initiator uses it."""
-    store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
+    # The storage of a volume that has moved meanwhile may have no row any more.
+    with contextlib.suppress(exception.VolumeNotFound):
+        store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
 
 
 def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume,
@@ -75,7 +80,7 @@ def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objec
 def store(ctxt: RequestContext, volume: objects.Volume, made: driver_types.Fields) -> None:
     """Store the fields that the driver returned for an export."""
     if made:
-        volumes_db.update(ctxt, volume.id, made)
+        migrations_db.update_storage(ctxt, volume, made)
         for name, value in made.items():
             setattr(volume, name, value)
 

@@ -18,6 +18,7 @@ from cinder.db import quotas as quotas_db
 from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
+from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
 from cinder.db import waiting as waiting_db
 from cinder.rpc import scheduler as scheduler_rpc
@@ -26,6 +27,7 @@ from cinder.volume import manager as manager_package
 from cinder.volume.api import attachments, volume_actions, volume_migrations
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.data import nova_swap, volume_copy
+from cinder.volume.host import exports
 from cinder.volume.manager import migration_rows
 from cinder.volume.manager import volume_migrations as endpoint
 from cinder.volume.targets import fake, local
@@ -775,6 +777,23 @@ class TestCompletion:
         assert (stayed.host, stayed.migration_status) == (POOLS['west'], 'error')
         assert path(stayed).exists()
         assert list((tmp_path / 'east').iterdir()) == []
+
+    def test_exports_follow_their_storage(self, ctxt, volume, target):
+        """Also those that come or go between the load of a row and the exchange of the two."""
+        before = volumes_db.get(ctxt, volume.id)
+        for each, place in ((volume, 'here'), (target, 'there')):
+            volumes_db.update(ctxt, each.id, {'provider_location': place})
+        migrations_db.exchange(ctxt, before, target, copied=None)
+        assert [volumes_db.get(ctxt, each.id).provider_location for each in (volume, target)] == [
+            'there', 'here']
+        exports.store(ctxt, before, {'provider_location': None})
+        assert [volumes_db.get(ctxt, each.id).provider_location for each in (volume, target)] == [
+            'there', None]
+        exports.store(ctxt, volumes_db.get(ctxt, volume.id), {'provider_location': 'elsewhere'})
+        assert volumes_db.get(ctxt, volume.id).provider_location == 'elsewhere'
+        volumes_db.destroy(ctxt, target.id)
+        with pytest.raises(exception.VolumeNotFound):
+            exports.store(ctxt, before, {'provider_location': 'late'})
 
     def test_of_another_volume_is_refused(self, ctxt, volume, target):
         volume = volumes_db.get(ctxt, volume.id)
