@@ -281,15 +281,20 @@ class Site:
         """
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
-            for runner in self.runners:
-                assert runner.wait(TIMEOUT_SECONDS), f'{runner.executor.describe()} does not end'
+            self._rest()
             copied = self.server.wait()
             left = journal.unfinished(ADMIN)
             if not left and not copied:
+                # What ended last may still be letting go of its locks.
+                self._rest()
                 return
             assert time.monotonic() < deadline, 'never done: ' + ', '.join(
                 f'{row["verb"]} ({row["state"]}, attempt {row["attempt"]})' for row in left)
             self.pass_time()
+
+    def _rest(self) -> None:
+        for runner in self.runners:
+            assert runner.wait(TIMEOUT_SECONDS), f'{runner.executor.describe()} does not end'
 
     def pass_time(self) -> None:
         """What waits in the journal is looked at again."""
