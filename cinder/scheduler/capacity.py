@@ -96,7 +96,7 @@ class Capacity:
             return DEFAULT_RATIO
         return 1 + self.provisioned / (max(self.total - self.free, 0.0) + 1)
 
-    def room(self, thick: bool = False) -> float | None:
+    def available(self, thick: bool = False) -> float | None:
         """Return the GiB that new volumes can be given; None if unknown.
 
         A thin pool has two limits: the provisioned space against its total, and new volumes
@@ -113,7 +113,7 @@ class Capacity:
             return room
         return min(room, (self.total - self.reserved) * ratio - self.provisioned)
 
-    def take(self, size: float, thick: bool = False) -> None:
+    def consume(self, size: float, thick: bool = False) -> None:
         """Subtract a new volume of `size` GiB until the next report; a negative size is added."""
         self.allocated += size
         self.provisioned += size

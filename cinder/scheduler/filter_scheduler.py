@@ -51,7 +51,7 @@ class Placement:
     def undo(self) -> None:
         """Return the space to the pool: the volume is not placed there."""
         with self.guard:
-            self.space.take(-self.size, self.thick)
+            self.space.consume(-self.size, self.thick)
 
 
 class FilterScheduler:
@@ -138,7 +138,7 @@ class FilterScheduler:
 
     def _take(self, pool: Pool, spec: objects.RequestSpec) -> Placement:
         thick = capacity.wants_thick(filters.extra_specs(spec))
-        pool.capacity.take(spec.size, thick)
+        pool.capacity.consume(spec.size, thick)
         return Placement(pool.name, pool.cluster_name, pool.availability_zone, pool.capacity,
                          spec.size, thick, self.host_manager.guard)
 

@@ -77,7 +77,7 @@ class Backend:
     # host -> (reported time of measurement, local time of receipt); the latest report is last.
     hosts: dict[str, tuple[datetime.datetime | None, float]] = field(default_factory=dict)
 
-    def what_is_wrong(self) -> str:
+    def down_reason(self) -> str:
         """Return why the driver reports the back end as down."""
         reasons = {pool.capabilities.get('pool_refusal') or '' for pool in self.pools} - {''}
         why = 'its driver reports it as down'
@@ -171,21 +171,21 @@ class HostManager:
         down = DOWN in map(_unusable_reason, self._services.values())
         self._ttl = DOWN_TTL if down else SERVICES_TTL
 
-    def silent(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
+    def unreported_services(self, ctxt: context.RequestContext, up_only: bool = True) -> list[str]:
         """Return the enabled services that have not reported since the start of listening.
 
         :param up_only: exclude services without a current heartbeat.
         """
         self.refresh_services(ctxt)
-        return self._silent(up_only)
+        return self._unreported_services(up_only)
 
-    def _silent(self, up_only: bool = True) -> list[str]:
+    def _unreported_services(self, up_only: bool = True) -> list[str]:
         heard = self._heard_since(self._listening_since)
         return [host for host, service in self._services.items()
                 if host not in heard and not service.disabled and not service.frozen
                 and (service.is_up or not up_only)]
 
-    def returning(self, ctxt: context.RequestContext) -> list[str]:
+    def recovering_services(self, ctxt: context.RequestContext) -> list[str]:
         """Return the enabled services that are down but have reported within `service_down_time`.
 
         Such a service is starting, or could not reach the database for a while. It reports before
@@ -193,9 +193,9 @@ class HostManager:
         """
         self.refresh_services(ctxt)
         heard = self._heard_since(self._clock() - self._down_time)
-        return [host for host in self.down(ctxt) if host in heard]
+        return [host for host in self.down_services(ctxt) if host in heard]
 
-    def down(self, ctxt: context.RequestContext) -> list[str]:
+    def down_services(self, ctxt: context.RequestContext) -> list[str]:
         """Return the enabled services without a current heartbeat."""
         self.refresh_services(ctxt)
         return [host for host, service in self._services.items()
@@ -206,13 +206,13 @@ class HostManager:
             return {host for backend in self._backends.values()
                     for host, (_measured, heard_at) in backend.hosts.items() if heard_at > moment}
 
-    def listen_anew(self) -> None:
+    def expire_reports(self) -> None:
         """Require a new report of each service, because messages were lost; keep the capabilities
         reported before."""
         self._listening_since = self._clock()
-        self.read_services_again()
+        self.expire_services()
 
-    def read_services_again(self) -> None:
+    def expire_services(self) -> None:
         """Discard the cached services table; the next query reads it."""
         # A read that another thread has already started is not cached either.
         self._asked_again = object()
@@ -239,11 +239,12 @@ class HostManager:
         """Return the same from the cache, without the database; the caller holds `guard`."""
         usable: list[Pool] = []
         unusable = [Unusable(host, 'it has not reported its capabilities yet')
-                    for host in self._silent() if host not in self._heard_since(float('-inf'))]
+                    for host in self._unreported_services()
+                    if host not in self._heard_since(float('-inf'))]
         for key, backend in self._backends.items():
             service, why = self._service_of(backend)
             if service and backend.state == 'down' and not also_down:
-                service, why = None, backend.what_is_wrong()
+                service, why = None, backend.down_reason()
             if service is None:
                 unusable.append(Unusable(key, why))
                 continue

@@ -72,9 +72,10 @@ class SchedulerManager:
             operations.Messages(self.runner, self.target),
             cleanup.TakeOver(self.runner.take_over)]
         # Set by the service: returns whether messages reach this process now.
-        self.hears: Callable[[context.RequestContext], bool] = lambda _ctxt: True
+        self.receives_messages: Callable[[context.RequestContext], bool] = lambda _ctxt: True
         self.readiness = readiness.Readiness(
-            conf, self.host_manager, self.volume_api, clock, hears=lambda ctxt: self.hears(ctxt),
+            conf, self.host_manager, self.volume_api, clock,
+            receives_messages=lambda ctxt: self.receives_messages(ctxt),
             on_ready=lambda: self.runner.start())
         self._steps = steps.Steps(host, conf, self.runner, lambda: self.driver, self.host_manager,
                                   self.readiness, self.volume_api, timers or self.runner.timers)

@@ -24,17 +24,17 @@ class Readiness:
     :param host_manager: the reports.
     :param volume_api: client of the volume services.
     :param clock: monotonic time in seconds.
-    :param hears: returns whether messages reach this process now.
+    :param receives_messages: returns whether messages reach this process now.
     :param on_ready: called each time when volumes can be placed.
     """
 
     def __init__(self, conf: cfg.ConfigOpts, host_manager: HostManager,
                  volume_api: volume_rpc.VolumeAPI, clock: Callable[[], float],
-                 hears: Callable[[context.RequestContext], bool],
+                 receives_messages: Callable[[context.RequestContext], bool],
                  on_ready: Callable[[], None]) -> None:
         self._conf, self._host_manager, self._volume_api = conf, host_manager, volume_api
         self._clock, self._on_ready = clock, on_ready
-        self.hears = hears
+        self.receives_messages = receives_messages
         self._settle_later()
         self._ready = threading.Event()
         self._stopping = threading.Event()
@@ -61,20 +61,20 @@ class Readiness:
     def _settle_later(self) -> None:
         self._settled_at = self._clock() + self._conf.scheduler_driver_init_wait_time
 
-    def listen_anew(self) -> None:
+    def restart(self) -> None:
         """Stop placing until messages arrive again and the back ends have reported."""
         with self._listening:
             if not self._ready.is_set():
                 return
             self._ready.clear()
-        self._host_manager.listen_anew()
+        self._host_manager.expire_reports()
         LOG.warning('No messages reach this scheduler, so the state of the back ends is unknown. '
                     'New requests wait in the journal.')
         self.begin()
 
     def _wait_for_reports(self) -> None:
         ctxt = context.get_admin_context()
-        while not self.hears(ctxt) and not self._stopping.wait(LOOK_AGAIN):
+        while not self.receives_messages(ctxt) and not self._stopping.wait(LOOK_AGAIN):
             self._settle_later()
         ask_at = self._clock()
         while not self._stopping.is_set():
@@ -96,4 +96,4 @@ class Readiness:
 
     def _all_reported(self, ctxt: context.RequestContext) -> bool:
         """Return whether at least one back end, and each one that is up, has reported."""
-        return self._host_manager.has_reports() and not self._host_manager.silent(ctxt)
+        return self._host_manager.has_reports() and not self._host_manager.unreported_services(ctxt)

@@ -212,10 +212,10 @@ class Steps:
         waits = (operation.arguments or {}).get('waits', 0)
         kind = operation.resource_type
         # While no messages arrive, a back end that is up looks like one that is down.
-        if self._host_manager.down(ctxt) and not self._readiness.hears(ctxt):
+        if self._host_manager.down_services(ctxt) and not self._readiness.receives_messages(ctxt):
             LOG.info('%s %s waits for the message bus: %s', kind, resource.id, refusal)
             self._put_back(ctxt, operation, waits=0)
-            self._readiness.listen_anew()
+            self._readiness.restart()
         elif self._may_change(ctxt, waits):
             LOG.info('%s %s waits for back ends to start: %s', kind, resource.id, refusal)
             self._wait(ctxt, operation, resource, waits + 1,
@@ -226,15 +226,16 @@ class Steps:
 
     def _may_change(self, ctxt: context.RequestContext, waits: int) -> bool:
         """Return whether a back end that can take the resource may still start."""
-        if not self._readiness.is_settled() and self._host_manager.silent(ctxt, up_only=False):
+        if not self._readiness.is_settled() and self._host_manager.unreported_services(
+                ctxt, up_only=False):
             return True
-        return waits < len(PAUSES) and bool(self._host_manager.returning(ctxt))
+        return waits < len(PAUSES) and bool(self._host_manager.recovering_services(ctxt))
 
     def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, waits: int, pause: float) -> None:
         """Requeue the operation and run it again after `pause` seconds."""
         self._put_back(ctxt, operation, waits=waits)
-        self._host_manager.read_services_again()
+        self._host_manager.expire_services()
         self._timers.call_later(pause, self._runner.submit, ctxt, operation, resource)
 
     def _put_back(self, ctxt: context.RequestContext, operation: objects.Operation,

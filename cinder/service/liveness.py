@@ -16,19 +16,19 @@ from cinder.rpc import base as rpc
 from cinder.rpc import client
 
 
-class Pulse:
+class Liveness:
     """Endpoint that checks whether a service consumes messages.
 
     :param interval: seconds between two calls of check()
-    :param deaf_after: seconds after which a message in the work queue counts as lost
+    :param lost_after: seconds after which a message in the work queue counts as lost
     """
 
     target = messaging.Target(namespace='service', version='1.0')
 
-    def __init__(self, topic: str, host: str, interval: float, deaf_after: float) -> None:
+    def __init__(self, topic: str, host: str, interval: float, lost_after: float) -> None:
         self.address = messaging.Target(topic=f'{topic}.liveness', server=host)
         self._work = messaging.Target(topic=topic, server=host)
-        self._interval, self._deaf_after = interval, deaf_after
+        self._interval, self._lost_after = interval, lost_after
         self._patience = interval / 2
         # Messages of a former process with the same name are ignored.
         self._life = uuid.uuid4().hex
@@ -65,7 +65,7 @@ class Pulse:
 
         A message is only sent if the last one is so old that an outage since then would be noticed
         too late. One missing message is no proof, two are; a message in the work queue is only
-        missing after `deaf_after` seconds.
+        missing after `lost_after` seconds.
         """
         if not self._is_due():
             return True
@@ -81,16 +81,16 @@ class Pulse:
             self._send_probe(ctxt)
         self._missed = not alive
         late = self._heard_once and (not missed_before or self._seen >= number - 1)
-        return (alive or late) and not self._is_deaf()
+        return (alive or late) and not self._is_unreachable()
 
-    def hears(self, ctxt: context.RequestContext) -> bool:
+    def receives_messages(self, ctxt: context.RequestContext) -> bool:
         """Return whether a message that is sent now arrives, or one arrived a moment ago."""
         if time.monotonic() - self._heard_at <= self._patience:
             return True
         number = self._send_ping(ctxt)
         return self._wait(lambda: self._seen >= number, self._patience)
 
-    def unproved(self) -> float:
+    def unverified_seconds(self) -> float:
         """Return for how many seconds check() was wrongly true: the time since the last message
         arrived, minus the time that it takes to notice a missing one."""
         return max(0.0, time.monotonic() - self._heard_at - 1.5 * self._interval)
@@ -99,17 +99,17 @@ class Pulse:
         # Half an interval of tolerance, because heartbeats are not exactly on time.
         age = time.monotonic() - self._probe_arrived_at + self._interval / 2
         return (self._probed_at is not None or self._missed
-                or age >= self._deaf_after - self._interval)
+                or age >= self._lost_after - self._interval)
 
-    def _is_deaf(self) -> bool:
+    def _is_unreachable(self) -> bool:
         sent_at = self._probed_at
-        return sent_at is not None and time.monotonic() - sent_at > self._deaf_after
+        return sent_at is not None and time.monotonic() - sent_at > self._lost_after
 
     # ------------------------------------------------------------------------------ sent messages
     def _send_probe(self, ctxt: context.RequestContext) -> None:
         if self._probed_at is None:
             self._probed_at = time.monotonic()
-        elif not self._is_deaf():
+        elif not self._is_unreachable():
             return
         # A lost message is sent again: the queue may be consumed now.
         self._send(ctxt, self._work, 'probe')

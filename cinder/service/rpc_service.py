@@ -57,7 +57,7 @@ class Service(service.ServiceBase):
         self._up: bool | None = None
         self._initialised = False
         self._servers: list[messaging.MessageHandlingServer] = []
-        self._liveness: messaging.MessageHandlingServer | None = None
+        self._liveness_server: messaging.MessageHandlingServer | None = None
         profiler.setup_profiler(binary, host)
 
     @classmethod
@@ -179,12 +179,12 @@ class Service(service.ServiceBase):
         return True
 
     def _start_servers(self) -> None:
-        self.pulse = liveness.Pulse(self.topic, self.host, self.report_interval,
-                                    CONF.service_down_time)
-        self.manager.hears = self.pulse.hears
-        self._liveness = rpc.get_server(self.pulse.address, [self.pulse])
-        self._liveness.start()
-        endpoints = [self.pulse, log_levels.LogLevels(), *self.manager.additional_endpoints,
+        self.liveness = liveness.Liveness(self.topic, self.host, self.report_interval,
+                                          CONF.service_down_time)
+        self.manager.receives_messages = self.liveness.receives_messages
+        self._liveness_server = rpc.get_server(self.liveness.address, [self.liveness])
+        self._liveness_server.start()
+        endpoints = [self.liveness, log_levels.LogLevels(), *self.manager.additional_endpoints,
                      self.manager]
         for name in filter(None, (self.host, self.cluster)):
             server = rpc.get_server(messaging.Target(topic=self.topic, server=name), endpoints)
@@ -216,10 +216,10 @@ class Service(service.ServiceBase):
                 # Now, not only when the last heartbeat is old: no new work may arrive here.
                 services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
             self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
-        elif not self.pulse.check(ctxt):
+        elif not self.liveness.check(ctxt):
             if self._up:
                 # As old as if nothing had been reported since the last message arrived.
-                age = min(self.pulse.unproved(), CONF.service_down_time + 1)
+                age = min(self.liveness.unverified_seconds(), CONF.service_down_time + 1)
                 services.update(ctxt, self.service_id, {'updated_at': session.in_seconds(-age)})
             self._explain(ctxt, 'it receives no messages')
         elif not self._draining:
@@ -278,8 +278,8 @@ class Service(service.ServiceBase):
             # Before other services are asked, which need the locks.
             coordination.COORDINATOR.stop()
         launchers.within(LONGEST_ASKING, self._notify_peers)
-        if self._liveness:  # otherwise the start still waits for the broker
-            launchers.within(LONGEST_FAREWELL, self._liveness.stop)
+        if self._liveness_server:  # otherwise the start still waits for the broker
+            launchers.within(LONGEST_FAREWELL, self._liveness_server.stop)
         rpc.flush()
         if self.service_id is not None:
             with contextlib.suppress(Exception):  # without the database, the heartbeat expires

@@ -8,7 +8,7 @@ class CapacityFilter(filters.BaseFilter):
 
     def refuse(self, pool, spec) -> filters.Reason | None:
         space = pool.capacity
-        room = space.room(capacity.wants_thick(filters.extra_specs(spec)))
+        room = space.available(capacity.wants_thick(filters.extra_specs(spec)))
         # A group, and a volume that is already on the back end, need no capacity.
         if room is None or not spec.size or room >= spec.size:
             return None

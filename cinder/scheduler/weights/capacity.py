@@ -13,4 +13,4 @@ class CapacityWeigher(weights.BaseWeigher):
         self.multiplier = conf.capacity_weight_multiplier
 
     def weigh(self, pool, spec) -> float | None:
-        return pool.capacity.room(capacity.wants_thick(filters.extra_specs(spec)))
+        return pool.capacity.available(capacity.wants_thick(filters.extra_specs(spec)))

@@ -43,11 +43,11 @@ def test_gib(value, number):
     ({**THIN, 'total': 'unknown', 'free': 10, 'max_over_subscription_ratio': '3.0'}, 30),
 ])
 def test_room(report, room):
-    assert space(**report).room() == room
+    assert space(**report).available() == room
 
 
 def test_room_of_a_thick_volume_in_a_thin_pool_is_what_is_there():
-    assert space(free=40, **THIN).room(thick=True) == 40
+    assert space(free=40, **THIN).available(thick=True) == 40
 
 
 @pytest.mark.parametrize(('reported', 'configured', 'ratio'), [
@@ -71,12 +71,12 @@ def test_auto_ratio_follows_the_use_of_the_pool(free, provisioned, ratio):
     ({}, False, 60), (THIN, False, 1960), (THIN, True, 60)])
 def test_take_is_seen_in_the_room_until_it_is_given_back(report, thick, left):
     pool = space(**report)
-    before = pool.room(thick)
-    pool.take(40, thick)
-    assert pool.room(thick) == left
+    before = pool.available(thick)
+    pool.consume(40, thick)
+    assert pool.available(thick) == left
     assert pool.allocated == pool.provisioned == 40
-    pool.take(-40, thick)
-    assert pool.room(thick) == before
+    pool.consume(-40, thick)
+    assert pool.available(thick) == before
 
 
 @pytest.mark.parametrize(('specs', 'thick'), [

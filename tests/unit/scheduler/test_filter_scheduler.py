@@ -198,7 +198,7 @@ def test_random_requests_never_break_a_rule(seed):
         spec = fakes.request(dice.randint(1, 40), specs,
                              availability_zone=dice.choice([None, *zones]))
         thick = capacity.wants_thick(specs)
-        rooms = {pool.name: pool.capacity.room(thick)
+        rooms = {pool.name: pool.capacity.available(thick)
                  for pool in driver.host_manager.pools(CTXT)[0]
                  if spec.availability_zone in (None, rows[pool.host].availability_zone)
                  and specs.get('volume_backend_name') in (None, pool.pool_name)}

@@ -54,7 +54,7 @@ def test_pools_inherit_from_the_back_end_and_override_it(manager):
 
 def test_report_replaces_pools_and_what_was_taken_from_them(manager):
     manager.update('n1@lvm', fakes.report(pools=[{'pool_name': 'a'}, {'pool_name': 'b'}]))
-    manager.pools(CTXT)[0][0].capacity.take(60)
+    manager.pools(CTXT)[0][0].capacity.consume(60)
     assert manager.pools(CTXT)[0][0].capacity.free == 40
     manager.update('n1@lvm', fakes.report(pools=[{'pool_name': 'a', 'free_capacity_gb': 55}]))
     pool, = manager.pools(CTXT)[0]
@@ -122,10 +122,10 @@ def test_services_are_read_again_sooner_while_one_is_down(manager, services, clo
 def test_silent_services(manager, services):
     services.rows += [fakes.service('n2@lvm'), fakes.service('n3@lvm', is_up=False),
                       fakes.service('n4@lvm', disabled=True), fakes.service('n5@lvm', frozen=True)]
-    assert manager.silent(CTXT) == ['n1@lvm', 'n2@lvm']
+    assert manager.unreported_services(CTXT) == ['n1@lvm', 'n2@lvm']
     manager.update('n1@lvm', fakes.report())
-    assert manager.silent(CTXT) == ['n2@lvm']
-    assert manager.silent(CTXT, up_only=False) == ['n2@lvm', 'n3@lvm']
+    assert manager.unreported_services(CTXT) == ['n2@lvm']
+    assert manager.unreported_services(CTXT, up_only=False) == ['n2@lvm', 'n3@lvm']
     assert why(manager) == {'n2@lvm': 'it has not reported its capabilities yet'}
 
 
@@ -135,14 +135,14 @@ def test_returning_services_are_down_and_reported_lately(manager, services, cloc
         ('n4@lvm', {'is_up': False, 'disabled': True}))]
     for host in ('n1@lvm', 'n2@lvm', 'n4@lvm'):
         manager.update(host, fakes.report())
-    assert manager.returning(CTXT) == ['n1@lvm']
+    assert manager.recovering_services(CTXT) == ['n1@lvm']
     clock.now += 60
-    assert manager.returning(CTXT) == []
+    assert manager.recovering_services(CTXT) == []
 
 
 def test_services_are_read_again_when_told_so(manager, services):
     manager.pools(CTXT)
-    manager.read_services_again()
+    manager.expire_services()
     manager.pools(CTXT)
     assert services.reads == 2
 
@@ -205,7 +205,7 @@ class TestCluster:
 def test_description_shows_sizes_as_they_are_now(manager):
     manager.update('n1@lvm', fakes.report(allocated_capacity_gb=5), '2030-01-01T00:00:00')
     pool, = manager.pools(CTXT)[0]
-    pool.capacity.take(10)
+    pool.capacity.consume(10)
     shown = pool.describe()
     assert shown['name'] == 'n1@lvm#lvm'
     assert shown['capabilities'] == fakes.report(

@@ -23,7 +23,7 @@ def test_services_are_those_of_the_database(bus, ctxt):
                                          'availability_zone': 'az3'})
         services_db.heartbeat(ctxt, made.id)
     manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus)
-    assert manager.host_manager.silent(ctxt) == ['n1@lvm']
+    assert manager.host_manager.unreported_services(ctxt) == ['n1@lvm']
     tell(manager)
     assert len(manager.get_pools(ctxt)) == 1
     manager.create_volume(ctxt, *reversed(wanted(ctxt)))

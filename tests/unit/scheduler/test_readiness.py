@@ -25,7 +25,7 @@ class TestDeaf:
         """How often the scheduler set out to listen anew; it cannot hear meanwhile."""
         began = []
         monkeypatch.setattr(manager.readiness, 'begin', lambda: began.append(clock.now))
-        manager.hears = lambda ctxt: False
+        manager.receives_messages = lambda ctxt: False
         clock.now += 60
         services.rows[0].is_up = False
         return began
@@ -69,7 +69,7 @@ class TestDeaf:
         thread.join(0.05)
         assert thread.is_alive() and bus.asked == 0
         clock.now += 1
-        manager.hears = lambda ctxt: True
+        manager.receives_messages = lambda ctxt: True
         while thread.is_alive():
             tell(manager)
             thread.join(0.05)
@@ -84,7 +84,7 @@ class TestDeaf:
             self, manager, services, began, clock, later, ctxt):
         volume, operation = wanted(ctxt)
         manager.create_volume(ctxt, operation, volume)
-        manager.hears = lambda ctxt: True
+        manager.receives_messages = lambda ctxt: True
         manager.readiness._settled_at = clock.now + 60
         manager.readiness._ready.set()
         manager.create_volume(ctxt, row(ctxt, operation))

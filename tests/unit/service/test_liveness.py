@@ -11,8 +11,8 @@ from cinder.service import liveness
 INTERVAL, DOWN_TIME = 10, 60
 
 
-class Heart(liveness.Pulse):
-    """A pulse whose messages arrive at once, or are lost."""
+class Heart(liveness.Liveness):
+    """A liveness check whose messages arrive at once, or are lost."""
 
     def __init__(self, clock):
         super().__init__('cinder-volume', 'h@b', INTERVAL, DOWN_TIME)
@@ -60,7 +60,7 @@ def test_who_hears_nothing_is_down_as_soon_as_with_a_message_in_each_heartbeat(h
         heart.clock.now += INTERVAL
     noticed_at = heart.clock.now + INTERVAL / 2
     # What its row tells then is the age of its last heartbeat.
-    down_at = max(noticed_at, heart.clock.now - heart.unproved() + DOWN_TIME)
+    down_at = max(noticed_at, heart.clock.now - heart.unverified_seconds() + DOWN_TIME)
     # The heartbeat after the first message that is missed, and the time it is waited for.
     assert lost_at < noticed_at <= down_at <= lost_at + DOWN_TIME + 1.5 * INTERVAL
 
@@ -108,7 +108,7 @@ def test_whether_messages_arrive_is_asked_when_somebody_wants_to_know(
     del heart.sent[:]
     heart.clock.now += age
     heart.lost = lost
-    assert heart.hears(CTXT) is hears
+    assert heart.receives_messages(CTXT) is hears
     assert heart.sent == ['ping'] * sent
 
 

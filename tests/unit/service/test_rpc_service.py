@@ -41,7 +41,7 @@ def make():
         server.stop()
         # Also where stop() had nothing to do: a queue that is left over takes the messages of the
         # next test, whose service has the same name.
-        for queue in filter(None, (*server._servers, server._liveness)):
+        for queue in filter(None, (*server._servers, server._liveness_server)):
             queue.stop()
 
 
@@ -170,7 +170,7 @@ def test_a_manager_that_does_not_work_is_down_and_comes_back(make, ctxt):
 
 
 @pytest.mark.parametrize('stopped', [
-    lambda server: server._servers, lambda server: [*server._servers, server._liveness]],
+    lambda server: server._servers, lambda server: [*server._servers, server._liveness_server]],
     ids=['work', 'all'])
 def test_a_service_whose_messages_do_not_arrive_is_down(make, ctxt, stopped):
     server = make(report_interval=0.1)
@@ -178,7 +178,7 @@ def test_a_service_whose_messages_do_not_arrive_is_down(make, ctxt, stopped):
     until(lambda: row(ctxt).report_count)
     for queue in stopped(server):
         queue.stop()
-    server.pulse._deaf_after = 0.1
+    server.liveness._lost_after = 0.1
     until(lambda: server._up is False)
     count = row(ctxt).report_count
     server.report_state(ctxt)
@@ -199,11 +199,11 @@ def test_a_removed_row_is_made_again(make, ctxt):
 def test_messages_to_itself_arrive_over_the_bus(make, ctxt):
     server = make('another@fake')
     server._start_servers()
-    assert server.pulse.check(ctxt)
-    server.pulse._heard_at = float('-inf')
-    assert server.manager.hears(ctxt)
+    assert server.liveness.check(ctxt)
+    server.liveness._heard_at = float('-inf')
+    assert server.manager.receives_messages(ctxt)
     server._drain()
-    server._liveness.stop()
+    server._liveness_server.stop()
 
 
 # ----------------------------------------------------------------------------- periodic, stop

@@ -41,7 +41,7 @@ def test_thin_pool_counts_what_it_may_promise_unless_the_type_is_thick():
 def test_equal_pools_take_turns():
     pools = [pool('a', 'infinite'), pool('b', 'infinite')]
     assert order(pools)[0] == 'a'
-    pools[0].capacity.take(1)
+    pools[0].capacity.consume(1)
     assert order(pools)[0] == 'b'
 
 

@@ -28,12 +28,12 @@ CROWD = 100
 
 @pytest.fixture
 def served(database, conf):
-    """A manager that is reached over the in-memory bus, and its pulse."""
+    """A manager that is reached over the in-memory bus, and its liveness check."""
     objects.register_all()
     rpc.init(CONF, url='fake:/')
     manager = manager_package.VolumeManager(BACKEND)
     manager.init_host()
-    heart = liveness.Pulse('cinder-volume', BACKEND, interval=5, deaf_after=5)
+    heart = liveness.Liveness('cinder-volume', BACKEND, interval=5, lost_after=5)
     servers = [rpc.get_server(target, endpoints) for target, endpoints in (
         (messaging.Target(topic='cinder-volume', server=BACKEND),
          [heart, *manager.additional_endpoints, manager]),
