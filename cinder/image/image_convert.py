@@ -29,7 +29,7 @@ _BLOCK = 4096
 
 
 @contextlib.contextmanager
-def temporary(image_id: str, host: str) -> Iterator[str]:
+def temporary_file(image_id: str, host: str) -> Iterator[str]:
     """Yield the path of an empty file that only this service can read.
 
     :param host: 'host@backend', the end of the file name: at its start the back end removes the
@@ -56,7 +56,7 @@ def _library() -> types.ModuleType:
     return format_inspector
 
 
-def inspected(data: Iterator[bytes]) -> 'format_inspector.InspectWrapper':
+def inspect(data: Iterator[bytes]) -> 'format_inspector.InspectWrapper':
     """Return an iterator over the data that inspects it; require_safe() evaluates the result at the
     end."""
     return _library().InspectWrapper(data)

@@ -108,7 +108,7 @@ def copy(ctxt: RequestContext, key_id: str) -> str:
         return manager().store(who, manager().get(who, key_id))
 
 
-def same(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
+def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
     """Return whether data that is encrypted with one key can be read with the other.
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.

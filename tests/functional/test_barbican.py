@@ -46,7 +46,7 @@ def test_keys_are_made_copied_and_removed_as_the_caller(database, barbican):
     copy = keys.copy(ctxt, made)
     assert {one['owner'] for one in barbican.secrets.values()} == {'u1'}
     assert barbican.secrets[made]['payload'] == barbican.secrets[copy]['payload']
-    assert barbican.secrets[copy]['bit_length'] == 256 and keys.same(ctxt, made, copy)
+    assert barbican.secrets[copy]['bit_length'] == 256 and keys.are_equal(ctxt, made, copy)
     for key in (made, copy, made):
         assert keys.release(ctxt, key, 'v')
     assert barbican.secrets == {}
@@ -75,7 +75,7 @@ def test_migrated_keys_are_read_by_their_owners_and_removed_by_the_service(
     assert volumes_db.get(ctxt, volume.id).encryption_key_id == key
     assert (secret['owner'], secret['readers']) == ('cinder', ['u1'])
     assert secret['payload'] == bytes.fromhex(fake.FIXED_KEY)
-    assert keys.same(_caller('u1'), key, FIXED_KEY_ID)
+    assert keys.are_equal(_caller('u1'), key, FIXED_KEY_ID)
     volumes_db.destroy(ctxt, volume.id)
     assert keys.release(_caller('u1'), key, volume.id)
     assert barbican.secrets == {}

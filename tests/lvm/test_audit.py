@@ -52,7 +52,7 @@ def test_what_is_planted_is_found_and_only_what_is_safe_is_healed(driver, row):
     assert found(driver, row, asleep) == {}
     # Suspended by whoever died before resuming it, not active, without storage; an orphan; a
     # device and a device id that LVM knows nothing of.
-    group.run('dmsetup', 'suspend', '--noflush', driver.vg.mapped(row.name))
+    group.run('dmsetup', 'suspend', '--noflush', driver.vg.mapped_name(row.name))
     group.run('lvchange', '-an', f'{group.NAME}/{asleep.name}')
     group.run('lvcreate', '-qq', '-T', f'{group.NAME}/{group.POOL}', '-V', '8m', '-n', GONE)
     group.run('dmsetup', 'create', '--noudevsync', f'{group.NAME}-left', '--table',
@@ -77,7 +77,7 @@ def test_what_is_planted_is_found_and_only_what_is_safe_is_healed(driver, row):
         assert found(driver, row, asleep) == {}
         assert os.path.exists(driver.local_path(asleep))
     finally:
-        for argv in (('dmsetup', 'resume', driver.vg.mapped(row.name)),
+        for argv in (('dmsetup', 'resume', driver.vg.mapped_name(row.name)),
                      ('dmsetup', 'remove', '--noudevsync', f'{group.NAME}-left')):
             try:
                 group.run(*argv)

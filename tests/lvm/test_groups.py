@@ -65,14 +65,14 @@ class TestThin(Both, contract.ReadsSnapshotsContract):
         storage.driver.create_group_snapshot(None, snapshots)
         vg = storage.driver.vg
         lost = vg.find(f'_{snapshots[0].name}')[f'_{snapshots[0].name}']
-        group.run('dmsetup', 'message', f'{vg.mapped(vg.pool_name)}-tpool', '0',
+        group.run('dmsetup', 'message', f'{vg.mapped_name(vg.pool_name)}-tpool', '0',
                   f'delete {lost.thin_id}')
         storage.driver.create_group_snapshot(None, snapshots)
         assert [storage.read(one, 3000) for one in snapshots] == [contract.ONE, contract.TWO]
 
     def test_nothing_stays_suspended_after_a_kill(self, storage):
         volume = storage.volume()
-        name = storage.driver.vg.mapped(volume.name)
+        name = storage.driver.vg.mapped_name(volume.name)
         pid = os.fork()
         if not pid:
             with storage.driver.vg.freeze([name]):
@@ -117,8 +117,8 @@ class TestTwoGroups:
         members = [volumes.volume(1, name=f'vol-ume.{number}+{"x" * 30}') for number in (1, 2)]
         for member in members:
             driver.create_volume(member)
-            assert os.path.exists(f'/dev/mapper/{driver.vg.mapped(member.name)}')
-            assert os.path.samefile(f'/dev/mapper/{driver.vg.mapped(member.name)}',
+            assert os.path.exists(f'/dev/mapper/{driver.vg.mapped_name(member.name)}')
+            assert os.path.samefile(f'/dev/mapper/{driver.vg.mapped_name(member.name)}',
                                     driver.local_path(member))
         snapshots = [volumes.snapshot(member) for member in members]
         driver.create_group_snapshot(None, snapshots)

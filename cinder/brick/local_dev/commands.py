@@ -93,7 +93,7 @@ class Commands:
         """Run a command and return its output.
 
         :param lane: REPORTS or CHANGES
-        :raises LVMError: the error that reports.typed() returns, or a timeout
+        :raises LVMError: the error that reports.to_error() returns, or a timeout
         """
         where = {'lane': f'{lane} of {self.vg_name}'} if self._lanes else {}
         began = time.monotonic()
@@ -105,7 +105,7 @@ class Commands:
                 raise error(data=f'{argv[0]}: {exc.stderr}') from exc
             except exception.ProcessExecutionError as exc:
                 if exc.exit_code != CRASHED or not left:
-                    raise reports.typed(argv[0], exc) from exc
+                    raise reports.to_error(argv[0], exc) from exc
                 LOG.warning('%s crashed; it is run again', argv[0])
             else:
                 self.answered[lane] = time.monotonic()

@@ -14,7 +14,7 @@ def devices(lvm: brick.LVM) -> frozenset[str]:
     out = lvm.run(commands.REPORTS, 'dmsetup', 'info', '-c', '--noheadings', '-o', 'name',
                   timeout=commands.REPORT_SECONDS)
     # 'vg-lv' belongs to this group, 'vg--x-lv' to the group 'vg-x'.
-    mine = re.compile(re.escape(lvm.mapped('')) + '[^-]')
+    mine = re.compile(re.escape(lvm.mapped_name('')) + '[^-]')
     return frozenset(name for name in map(str.strip, out.splitlines()) if mine.match(name))
 
 
@@ -25,7 +25,7 @@ def thin_ids(lvm: brick.LVM, present: Collection[str]) -> set[int] | None:
     :param present: names of existing devices
     :raises LVMError: thin_ls is missing, or another program has reserved the metadata snapshot
     """
-    pool = lvm.mapped(lvm.pool_name)
+    pool = lvm.mapped_name(lvm.pool_name)
     device = next((name for name in (f'{pool}-tpool', pool) if name in present), None)
     if device is None:
         return None

@@ -34,7 +34,7 @@ def all_or_none(group: lvm.LVM, origins: Mapping[str, str],
         for name in origins:
             undo.callback(_forget, group, delete, name)
         try:
-            yield sorted({group.mapped(volume) for volume in origins.values()
+            yield sorted({group.mapped_name(volume) for volume in origins.values()
                           if volume in found and found[volume].is_active})
         except exception.ProcessExecutionError as exc:
             raise reports.LVMError(
@@ -46,4 +46,5 @@ def _forget(group: lvm.LVM, delete: Callable[[str], None], name: str) -> None:
     try:
         delete(name)
     except exception.VolumeBackendAPIException:
-        LOG.exception('%s could not be removed; the next attempt removes it.', group.full(name))
+        LOG.exception('%s could not be removed; the next attempt removes it.',
+                      group.full_name(name))

@@ -62,7 +62,7 @@ class LVM(commands.Commands):
              ) -> dict[str, reports.LogicalVolume]:
         """Return the named logical volumes that exist, from a new report."""
         try:
-            rows = self.report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full, names),
+            rows = self.report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full_name, names),
                                 timeout=timeout)
         except reports.LVNotFound as exc:
             # The report contains those that exist.
@@ -89,11 +89,11 @@ class LVM(commands.Commands):
         """Return the path of the block device of a logical volume."""
         return f'/dev/{self.vg_name}/{name}'
 
-    def full(self, name: str) -> str:
+    def full_name(self, name: str) -> str:
         """Return 'group/volume', as commands of LVM expect it."""
         return f'{self.vg_name}/{name}'
 
-    def mapped(self, name: str) -> str:
+    def mapped_name(self, name: str) -> str:
         """Return the name of a logical volume in device mapper, which joins the two parts with
         '-'."""
         return '-'.join(part.replace('-', '--') for part in (self.vg_name, name))
@@ -132,7 +132,7 @@ class LVM(commands.Commands):
 
     def _extend(self, name: str, size: int) -> None:
         with contextlib.suppress(reports.SizeReached):
-            self.change('lvextend', '-L', f'{size}b', self.full(name))
+            self.change('lvextend', '-L', f'{size}b', self.full_name(name))
 
     def rename(self, name: str, new: str) -> None:
         """:raises LVNotFound: there is no `name`"""
@@ -141,14 +141,14 @@ class LVM(commands.Commands):
     def activate(self, name: str) -> None:
         """Activate a volume so that its block device appears, even if it has the skip flag."""
         # -y: for a thick snapshot LVM asks whether its origin may be activated too.
-        self.change('lvchange', '-y', '-ay', '-K', self.full(name))
+        self.change('lvchange', '-y', '-ay', '-K', self.full_name(name))
 
     def deactivate(self, name: str) -> None:
         """Deactivate a volume so that its block device disappears.
 
         :raises LVInUse: the device is open
         """
-        self.change('lvchange', '-an', self.full(name))
+        self.change('lvchange', '-an', self.full_name(name))
 
     def protect(self, name: str, readonly: bool = True) -> str:
         """Make the device read-only until it is deactivated; return its path."""
@@ -159,4 +159,4 @@ class LVM(commands.Commands):
     def remove(self, name: str) -> None:
         """Remove a logical volume; one that does not exist is a success."""
         with contextlib.suppress(reports.LVNotFound):
-            self.change('lvremove', '-f', *self._discarding, self.full(name))
+            self.change('lvremove', '-f', *self._discarding, self.full_name(name))

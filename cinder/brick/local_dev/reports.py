@@ -176,7 +176,7 @@ def rows(section: str, out: str) -> list[dict[str, str]]:
         raise BadReport(data=f'no report of LVM 2.03 in {out[:80]!r}') from exc
 
 
-def typed(program: str, exc: exception.ProcessExecutionError) -> LVMError:
+def to_error(program: str, exc: exception.ProcessExecutionError) -> LVMError:
     """Return the exception for a failed command of LVM."""
     text = exc.stderr or ''
     error = next((error for pattern, error in _ERRORS if pattern.search(text)), LVMError)

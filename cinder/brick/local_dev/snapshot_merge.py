@@ -28,7 +28,7 @@ def merge(group: lvm.LVM, volume: str, snapshot: str) -> None:
     found = group.find(volume).get(volume)
     if found and found.is_open:
         # LVM would only schedule the merge for the time when the volume is closed.
-        raise reports.LVInUse(data=f'{group.full(volume)} is in use')
+        raise reports.LVInUse(data=f'{group.full_name(volume)} is in use')
     if found and found.is_merging:
         # The process of LVM that waits for the kernel may have ended with the service.
         _poll(group, volume)
@@ -36,7 +36,7 @@ def merge(group: lvm.LVM, volume: str, snapshot: str) -> None:
         # Without the snapshot, an earlier attempt was interrupted after its merge.
         with contextlib.suppress(reports.LVNotFound):
             group.change('lvconvert', '-y', '-b', '-i', str(CHECK_SECONDS), '--merge',
-                         group.full(snapshot))
+                         group.full_name(snapshot))
     for check in itertools.count(1):
         found = group.find(volume).get(volume)
         if not found or not found.is_merging:
@@ -48,4 +48,4 @@ def merge(group: lvm.LVM, volume: str, snapshot: str) -> None:
 
 
 def _poll(group: lvm.LVM, volume: str) -> None:
-    group.change('lvchange', '--poll', 'y', group.full(volume))
+    group.change('lvchange', '--poll', 'y', group.full_name(volume))

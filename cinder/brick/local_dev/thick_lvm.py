@@ -53,7 +53,8 @@ class ThickLVM(lvm.LVM):
         changed."""
         # Space for every block of the origin: a snapshot that becomes full is lost.
         with contextlib.suppress(reports.LVExists):
-            self.change('lvcreate', '-s', '-y', '-l', '100%ORIGIN', '-n', name, self.full(volume))
+            self.change('lvcreate', '-s', '-y', '-l', '100%ORIGIN', '-n', name,
+                        self.full_name(volume))
 
     def clone(self, name: str, source: str, size: int, source_size: int,
               live: bool = False) -> None:
@@ -112,10 +113,10 @@ class ThickLVM(lvm.LVM):
         for volume in self.find(*names).values():
             if volume.has_thick_snapshots:
                 # lvremove would remove the snapshots as well.
-                raise reports.LVInUse(data=f'{self.full(volume.name)} has snapshots')
+                raise reports.LVInUse(data=f'{self.full_name(volume.name)} has snapshots')
             if volume.is_open:
                 # lvremove would refuse that too, but only after the data is cleared.
-                raise reports.LVInUse(data=f'{self.full(volume.name)} is in use')
+                raise reports.LVInUse(data=f'{self.full_name(volume.name)} is in use')
             self._clear(volume)
             self.remove(volume.name)
 
@@ -125,7 +126,7 @@ class ThickLVM(lvm.LVM):
         if volume.is_thick_snapshot:
             # After a split the store of the snapshot is a device that can be overwritten
             # (lvconvert(8)); a write through the snapshot would only fill the store.
-            self.change('lvconvert', '-y', '--splitsnapshot', self.full(volume.name))
+            self.change('lvconvert', '-y', '--splitsnapshot', self.full_name(volume.name))
         elif not volume.is_active:
             self.activate(volume.name)
         self.clear(volume.name, volume.size)

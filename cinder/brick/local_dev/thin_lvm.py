@@ -29,7 +29,7 @@ class ThinLVM(lvm.LVM):
     def extend_pool(self, option: str, size: int) -> None:
         """Extend the thin pool by `size` bytes: '-L' for data, '--poolmetadatasize' for
         metadata."""
-        self.change('lvextend', option, f'+{size}b', self.full(self.pool_name))
+        self.change('lvextend', option, f'+{size}b', self.full_name(self.pool_name))
 
     def pool(self, group: reports.Group) -> reports.LogicalVolume:
         """Return the thin pool.
@@ -37,7 +37,7 @@ class ThinLVM(lvm.LVM):
         :raises LVNotFound: it does not exist
         """
         if self.pool_name not in group.volumes:
-            raise reports.LVNotFound(data=f'thin pool {self.full(self.pool_name)} not found')
+            raise reports.LVNotFound(data=f'thin pool {self.full_name(self.pool_name)} not found')
         return group.volumes[self.pool_name]
 
     def holds(self, volume: reports.LogicalVolume) -> bool:
@@ -62,14 +62,14 @@ class ThinLVM(lvm.LVM):
         :raises NoSpace: the pool is above its threshold
         :raises LVExists: a volume of that name has another size
         """
-        return self.create(name, size, '-T', self.full(self.pool_name), '-V', f'{size}b', '-n',
+        return self.create(name, size, '-T', self.full_name(self.pool_name), '-V', f'{size}b', '-n',
                            name)
 
     def create_snapshot(self, name: str, volume: str) -> None:
         """Create a snapshot of the current data of a volume; an existing snapshot is not
         changed."""
         with contextlib.suppress(reports.LVExists):
-            self.change('lvcreate', '-s', '-n', name, self.full(volume))
+            self.change('lvcreate', '-s', '-n', name, self.full_name(volume))
 
     def clone(self, name: str, source: str, size: int, source_size: int,
               live: bool = False) -> None:
@@ -117,7 +117,7 @@ class ThinLVM(lvm.LVM):
         # -kn: without it a thin snapshot is not activated by default, but a volume must be.
         now = () if active else ('-an',)
         with contextlib.suppress(reports.LVExists):
-            self.change('lvcreate', '-s', '-kn', *now, '-n', name, self.full(source))
+            self.change('lvcreate', '-s', '-kn', *now, '-n', name, self.full_name(source))
 
     # ---------------------------------------------------------------- several at one moment
     def create_snapshots(self, origins: Mapping[str, str]) -> None:
@@ -168,7 +168,7 @@ class ThinLVM(lvm.LVM):
     def _take_anew(self, origins: Mapping[str, str], active: list[str]) -> None:
         found = self.find(*origins, *origins.values())
         ids = [(found[name].thin_id, found[volume].thin_id) for name, volume in origins.items()]
-        pool = f'{self.mapped(self.pool_name)}-tpool'
+        pool = f'{self.mapped_name(self.pool_name)}-tpool'
         with self.freeze(active):
             for new, old in ids:
                 self.change('dmsetup', 'message', pool, '0', f'delete {new}')

@@ -102,7 +102,7 @@ def require_same_key(ctxt: RequestContext, backup: objects.Backup, volume: objec
 
     :raises InvalidVolume: it is encrypted with another key.
     """
-    if not keys.same(ctxt, backup.encryption_key_id, volume.encryption_key_id):
+    if not keys.are_equal(ctxt, backup.encryption_key_id, volume.encryption_key_id):
         raise exception.InvalidVolume(
             reason=f'backup {backup.id} is not encrypted with the key of volume {volume.id}; '
                    'restore it to a new volume')

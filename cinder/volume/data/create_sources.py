@@ -44,5 +44,5 @@ def _from_snapshot(driver: driver_api.VolumeDriver, ctxt: RequestContext,
 @contextlib.contextmanager
 def _reading(table: ModuleType, ctxt: RequestContext, ident: str) -> Iterator[locks.Source]:
     """Yield the source while no operation may remove or replace its data."""
-    with locks.reading(table.get(ctxt, ident)):
+    with locks.read_lock(table.get(ctxt, ident)):
         yield table.get(ctxt, ident)

@@ -40,7 +40,7 @@ class GenericGroups(driver_api.Groups):
     def delete_group(self, group: objects.Group, volumes: list[objects.Volume]) -> None:
         for volume in volumes:
             # A creation that is still running ends first; then there is something to delete.
-            with locks.unread(volume), locks.held(f'volume-{volume.id}'):
+            with locks.write_lock(volume), locks.held(f'volume-{volume.id}'):
                 self.close(volume)
                 self.driver.delete_volume(volume)
                 self.gone(volume)
@@ -60,27 +60,27 @@ class GenericGroups(driver_api.Groups):
     def delete_group_snapshot(self, group_snapshot: objects.GroupSnapshot,
                               snapshots: list[objects.Snapshot]) -> None:
         for snapshot in snapshots:
-            with locks.unread(snapshot), locks.held(f'snapshot-{snapshot.id}'):
+            with locks.write_lock(snapshot), locks.held(f'snapshot-{snapshot.id}'):
                 self.driver.delete_snapshot(snapshot)
                 self.gone(snapshot)
 
 
 @contextlib.contextmanager
 def quiesced(driver: driver_api.VolumeDriver, volume_ids: Iterable[str] = (), *,
-             unread: Iterable[locks.Source] = (),
-             reading: Iterable[locks.Source] = ()) -> Iterator[None]:
+             write_locked: Iterable[locks.Source] = (),
+             read_locked: Iterable[locks.Source] = ()) -> Iterator[None]:
     """Keep other operations away while the driver handles a group itself. GenericGroups takes the
     same locks one by one.
 
     :param volume_ids: volumes that no other operation may change.
-    :param unread: sources whose data no copy may read.
-    :param reading: sources whose data no operation may remove or change.
+    :param write_locked: sources whose data no copy may read.
+    :param read_locked: sources whose data no operation may remove or change.
     :raises NotYet: another operation or copy does.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(driver, driver_api.Groups):
             # In a fixed order, so that two groups cannot deadlock.
-            for take, sources in ((locks.unread, unread), (locks.reading, reading)):
+            for take, sources in ((locks.write_lock, write_locked), (locks.read_lock, read_locked)):
                 for source in sorted(sources, key=lambda each: each.id):
                     stack.enter_context(take(source))
             for ident in sorted(volume_ids):

@@ -35,7 +35,7 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
     :raises ImageServiceUnavailable: the image cannot be downloaded.
     """
     with contextlib.ExitStack() as stack:
-        fetched = stack.enter_context(image_convert.temporary(image['id'], host))
+        fetched = stack.enter_context(image_convert.temporary_file(image['id'], host))
         size = _fetch_patiently(images, image, fetched, report)
         if size is None:
             image_convert.whole_blocks(fetched)
@@ -46,7 +46,7 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
                 image_id=image['id'],
                 reason=_('its virtual size of %d GiB is larger than the volume')
                 % image_properties.gibibytes(size))
-        raw = stack.enter_context(image_convert.temporary(image['id'], host))
+        raw = stack.enter_context(image_convert.temporary_file(image['id'], host))
         try:
             image_convert.to_disk(fetched, raw, image['disk_format'], size)
         except processutils.ProcessExecutionError as exc:
@@ -73,7 +73,7 @@ def _fetch(images: glance.Images, image: dict[str, Any], path: str,
     """Write the data of an image to a file; return the result of image_convert.require_safe()."""
     digest, expected = _digest(image)
     done, total = 0, image['size']
-    seen = image_convert.inspected(images.download(image['id']))
+    seen = image_convert.inspect(images.download(image['id']))
     with open(path, 'r+b', buffering=0) as file:
         file.truncate(0)
         for chunk in seen:

@@ -21,8 +21,8 @@ SETTLING = 30
 
 
 @contextlib.contextmanager
-def data(backend: backends.Backend, volume: objects.Volume, image_id: str,
-         disk_format: str) -> Iterator[tuple[str, int]]:
+def image_data(backend: backends.Backend, volume: objects.Volume, image_id: str,
+               disk_format: str) -> Iterator[tuple[str, int]]:
     """Yield the path of a file or device that starts with the data of an image of the volume, and
     the number of bytes.
 
@@ -32,7 +32,7 @@ def data(backend: backends.Backend, volume: objects.Volume, image_id: str,
     with contextlib.ExitStack() as stack:
         if not os.access(path, os.R_OK):
             # Only root may read devices: dd reads them for this process.
-            mine = stack.enter_context(image_convert.temporary(image_id, backend.host))
+            mine = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             os.truncate(mine, size)
             for _done in volume_copy.copy(path, mine, size, reads_zeros=True,
                                           mover=volume_copy.mover_of(backend)):
@@ -40,7 +40,7 @@ def data(backend: backends.Backend, volume: objects.Volume, image_id: str,
             path = mine
         _forget(path)
         if disk_format not in image_properties.PLAIN:
-            made = stack.enter_context(image_convert.temporary(image_id, backend.host))
+            made = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             image_convert.from_disk(path, made, disk_format, size)
             path, size = made, os.stat(made).st_size
         yield path, size

@@ -82,7 +82,7 @@ class Audit:
             if prefix not in ('revert', 'clone') or owner not in self._wanted or self._is_busy(
                     owner):
                 continue
-            full = self._lvm.full(name)
+            full = self._lvm.full_name(name)
             if prefix == 'revert' and owner not in present:
                 yield self._mend(
                     Finding('half-made', owner, f'{full} contains the volume, whose revert was '
@@ -100,7 +100,7 @@ class Audit:
 
     def _row(self, found: reports.LogicalVolume | None, name: str, kind: str,
              row: Volume | Snapshot, size: int) -> Iterator[Finding]:
-        full = self._lvm.full(name)
+        full = self._lvm.full_name(name)
         if found is None:
             if row.status in STORED:
                 yield Finding(
@@ -121,7 +121,8 @@ class Audit:
 
     def _orphans(self, present: dict[str, reports.LogicalVolume]) -> Iterator[Finding]:
         for name in sorted(present.keys() - self._wanted.keys()):
-            owner, full = name.removeprefix('revert-').removeprefix('clone-'), self._lvm.full(name)
+            owner = name.removeprefix('revert-').removeprefix('clone-')
+            full = self._lvm.full_name(name)
             place = self._rows.place_of(owner)
             if place is None or owner in self._wanted or self._is_busy(name):
                 continue
@@ -138,7 +139,7 @@ class Audit:
     def _devices(self, present: dict[str, reports.LogicalVolume],
                  devices: frozenset[str]) -> Iterator[Finding]:
         """Yield devices that LVM does not know any more; they occupy space and names."""
-        known = tuple(self._lvm.mapped(name) for name in present)
+        known = tuple(self._lvm.mapped_name(name) for name in present)
         for device in sorted(devices - set(known)):
             # Parts of a volume, such as NAME-real, NAME-cow, POOL-tpool, POOL_tmeta.
             if not device.startswith(tuple(f'{name}{sign}' for name in known for sign in '-_')):
@@ -155,10 +156,10 @@ class Audit:
         try:
             ids = device_mapper.thin_ids(self._lvm, devices)
         except reports.LVMError as exc:
-            yield Finding('unchecked', pool, f'the device ids in {self._lvm.full(pool)} could not '
-                          f'be read: {exc}',
+            yield Finding('unchecked', pool,
+                          f'the device ids in {self._lvm.full_name(pool)} could not be read: {exc}',
                           'install thin-provisioning-tools; if another metadata snapshot is '
-                          f'reserved: dmsetup message {self._lvm.mapped(pool)}-tpool 0 '
+                          f'reserved: dmsetup message {self._lvm.mapped_name(pool)}-tpool 0 '
                           'release_metadata_snap')
             return
         if ids is None:
@@ -167,14 +168,16 @@ class Audit:
                  if found.pool == pool and found.thin_id is not None}
         for number in sorted(ids - named.keys()):
             yield Finding('thin-id', str(number),
-                          f'device {number} of {self._lvm.full(pool)} belongs to no logical volume',
-                          f'dmsetup message {self._lvm.mapped(pool)}-tpool 0 "delete {number}"; it '
-                          'uses space, and lvcreate fails when it reaches that number')
+                          f'device {number} of {self._lvm.full_name(pool)} belongs to no logical '
+                          'volume',
+                          f'dmsetup message {self._lvm.mapped_name(pool)}-tpool 0 '
+                          f'"delete {number}"; it uses space, and lvcreate fails when it reaches '
+                          'that number')
         for number in sorted(named.keys() - ids):
             yield Finding('no-thin-id', named[number],
-                          f'{self._lvm.full(named[number])} is device {number} of its pool, but '
-                          'the pool has no such device', 'its data is lost: delete it and restore '
-                          'it from a backup')
+                          f'{self._lvm.full_name(named[number])} is device {number} of its pool, '
+                          'but the pool has no such device',
+                          'its data is lost: delete it and restore it from a backup')
 
 
 def sizes(name: str, where: str, found: int, volume_id: str, gib: int,

@@ -113,7 +113,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
         if limits.soft > limits.hard:
             raise exception.InvalidConfigurationValue(option='lvm_pool_soft_limit',
                                                       value=limits.soft)
-        return thin_pool_monitor.ThinPoolMonitor(vg.full(vg.pool_name), limits, vg.extend_pool)
+        return thin_pool_monitor.ThinPoolMonitor(vg.full_name(vg.pool_name), limits, vg.extend_pool)
 
     def _look(self) -> reports.Group:
         """Return the current group; a thin pool is extended if needed, and its state is updated."""

@@ -22,16 +22,16 @@ LOG = logging.getLogger(__name__)
 SECONDS = 20
 
 
-def always(backend: backends.Backend) -> bool:
+def is_always_exported(backend: backends.Backend) -> bool:
     """Return whether volumes are exported even while they have no attachment. The last detachment
     removes the export all the same, which ends remaining sessions; then the volume is exported
     again."""
     return backend.configuration.target_export == 'always'
 
 
-def wanted(ctxt: RequestContext, backend: backends.Backend) -> list[objects.Volume]:
+def volumes_to_export(ctxt: RequestContext, backend: backends.Backend) -> list[objects.Volume]:
     """Return the volumes that must be exported."""
-    statuses = ('in-use', 'available') if always(backend) else ('in-use',)
+    statuses = ('in-use', 'available') if is_always_exported(backend) else ('in-use',)
     found = backend_volumes.on_backend(ctxt, backend.host, backend.sharing, statuses=statuses)
     # The target of a migration may still be replaced as a whole.
     return [volume for volume in found
@@ -43,7 +43,7 @@ def export(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volu
     # The attachments decide which initiators have access.
     volume.attachments = attachments_db.for_volume(ctxt, volume.id)
     holders = volume.attachments
-    if not always(backend) and not (
+    if not is_always_exported(backend) and not (
             any(holder.connector for holder in holders)
             or holders and volume.provider_location):
         # Its last host was disconnected. The volume is in use only until the row of that attachment
@@ -53,13 +53,13 @@ def export(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volu
         made = backend.driver.create_export(ctxt, volume, None)
     else:
         made = backend.driver.ensure_export(ctxt, volume)
-    store(ctxt, volume, made)
+    store_fields(ctxt, volume, made)
 
 
 def close(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume) -> None:
     """Remove the export of a volume that has no attachment, because the target keeps it open; it is
     exported again later."""
-    if always(backend) and not attachments_db.for_volume(ctxt, volume.id):
+    if is_always_exported(backend) and not attachments_db.for_volume(ctxt, volume.id):
         remove(ctxt, backend, volume)
 
 
@@ -67,7 +67,7 @@ def remove(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volu
     """Remove the export of a volume, even if an initiator uses it."""
     # The storage of a volume that has moved meanwhile may have no row any more.
     with contextlib.suppress(exception.VolumeNotFound):
-        store(ctxt, volume, backend.driver.remove_export(ctxt, volume))
+        store_fields(ctxt, volume, backend.driver.remove_export(ctxt, volume))
 
 
 def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objects.Volume,
@@ -77,7 +77,7 @@ def remove_unused(ctxt: RequestContext, backend: backends.Backend, volume: objec
         remove(ctxt, backend, volume)
 
 
-def store(ctxt: RequestContext, volume: objects.Volume, made: driver_types.Fields) -> None:
+def store_fields(ctxt: RequestContext, volume: objects.Volume, made: driver_types.Fields) -> None:
     """Store the fields that the driver returned for an export."""
     if made:
         migrations_db.update_storage(ctxt, volume, made)
@@ -91,7 +91,7 @@ def restore(ctxt: RequestContext, backend: backends.Backend) -> None:
     driver = backend.driver
     if not isinstance(driver, driver_api.LosesExports):
         return
-    volumes = wanted(ctxt, backend)
+    volumes = volumes_to_export(ctxt, backend)
     try:
         lost = driver.lost_exports(volumes) if volumes else []
     except exception.CinderException as exc:

@@ -26,13 +26,13 @@ class Watch:
         self._was_up = False
         self._looking: threading.Thread | None = None
 
-    def tick(self) -> None:
+    def start_check(self) -> None:
         """Start a check and do not wait for it; part of the heartbeat. While the back end is up, a
         driver without a health check needs none."""
         self._was_up |= self._backend.initialized
         needed = bool(self._checks()) or not self._backend.initialized
         if self._was_up and needed and (self._looking is None or not self._looking.is_alive()):
-            self._looking = threading.Thread(target=self.look, name='health', daemon=True)
+            self._looking = threading.Thread(target=self.check, name='health', daemon=True)
             self._looking.start()
 
     def _checks(self) -> driver_api.ChecksHealth | None:
@@ -40,7 +40,7 @@ class Watch:
         driver = self._backend.driver
         return driver if isinstance(driver, driver_api.ChecksHealth) else None
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Check the storage; mark the back end as down, or start it again."""
         backend = self._backend
         try:

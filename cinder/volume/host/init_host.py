@@ -145,7 +145,7 @@ def count_allocated(ctxt: RequestContext, backend: backends.Backend) -> None:
 def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Restore the exports one after the other; a volume in use whose export fails is set in
     error."""
-    for volume in exports.wanted(ctxt, backend):
+    for volume in exports.volumes_to_export(ctxt, backend):
         try:
             exports.export(ctxt, backend, volume)
         except Exception as exc:

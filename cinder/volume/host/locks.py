@@ -28,7 +28,7 @@ def held(name: str) -> contextlib.AbstractContextManager[None]:
     return _waiting(coordination.lock, name, LOCK_SECONDS)
 
 
-def reading(source: Source) -> contextlib.AbstractContextManager[None]:
+def read_lock(source: Source) -> contextlib.AbstractContextManager[None]:
     """Read the data of a volume or snapshot, together with other copies, for the duration of a
     block.
 
@@ -37,7 +37,7 @@ def reading(source: Source) -> contextlib.AbstractContextManager[None]:
     return _waiting(coordination.shared, _bytes_of(source), LOCK_SECONDS)
 
 
-def unread(source: Source) -> contextlib.AbstractContextManager[None]:
+def write_lock(source: Source) -> contextlib.AbstractContextManager[None]:
     """Keep copies from reading the data of a volume or snapshot for the duration of a block.
 
     :raises NotYet: a copy reads it.

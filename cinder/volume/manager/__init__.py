@@ -99,7 +99,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
 
     def heartbeat(self) -> None:
         """Renew the leases of the running operations, and check the health of the storage."""
-        self._watch.tick()
+        self._watch.start_check()
         self.runner.renew()
 
     def reset(self) -> None:

@@ -38,7 +38,7 @@ class AttachmentEndpoint:
     def _connect(self, ctxt: RequestContext, volume: objects.Volume, connector: dict) -> dict:
         volume = _as_it_is(ctxt, volume)
         exported = bool(volume.provider_location)
-        exports.store(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
+        exports.store_fields(ctxt, volume, self.driver.create_export(ctxt, volume, connector))
         try:
             info = self.driver.initialize_connection(volume, connector)
         except Exception:

@@ -53,7 +53,7 @@ class GroupSnapshotEndpoint:
         """Delete all snapshots."""
         with self._task(ctxt, operation, group_snapshot) as work:
             snapshots = _snapshots(ctxt, work.resource)
-            with work.driver(), generic_groups.quiesced(self.driver, unread=snapshots):
+            with work.driver(), generic_groups.quiesced(self.driver, write_locked=snapshots):
                 self._groups(ctxt, operation).delete_group_snapshot(work.resource, snapshots)
             with session.writer(ctxt):
                 for snapshot in snapshots:

@@ -64,7 +64,7 @@ class GroupEndpoint:
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
             sources = {source.id: source for _volume, source in copies}.values()
-            with work.driver(), generic_groups.quiesced(self.driver, reading=sources):
+            with work.driver(), generic_groups.quiesced(self.driver, read_locked=sources):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
             common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
@@ -87,7 +87,7 @@ class GroupEndpoint:
             placed = [volume for volume in volumes if volume.host]
             with (work.driver(),
                   generic_groups.quiesced(self.driver, [volume.id for volume in placed],
-                                          unread=placed)):
+                                          write_locked=placed)):
                 groups = self._groups(ctxt, operation)
                 if groups is self.driver:
                     # GenericGroups removes each export under the lock of its volume.

@@ -126,7 +126,7 @@ class ImageEndpoint:
         with task(self.backend.runner, ctxt, operation, volume,
                   undo=lambda: _discard(image_id)) as work:
             try:
-                with locks.reading(work.resource), work.driver():
+                with locks.read_lock(work.resource), work.driver():
                     self._send(work, image_id)
                 if not work.succeed():
                     raise Superseded(operation_id=operation.id)
@@ -140,7 +140,7 @@ class ImageEndpoint:
             return  # a former attempt uploaded it, but did not record that
         progress.total = volume.size * image_properties.GIB
         disk_format = work.operation.arguments['disk_format']
-        with image_upload.data(self.backend, volume, image_id, disk_format) as (path, size):
+        with image_upload.image_data(self.backend, volume, image_id, disk_format) as (path, size):
             progress.total, whole = size, False
             while not whole:
                 try:

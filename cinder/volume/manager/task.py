@@ -139,7 +139,7 @@ def _unread(work: Task) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if VERBS[work.operation.verb].ends_bytes:
             try:
-                stack.enter_context(locks.unread(work.resource))
+                stack.enter_context(locks.write_lock(work.resource))
             except exception.NotYet as exc:
                 operations.wait(work.ctxt, work.operation, exc.reason, longest=LONGEST_LOOK)
         yield

@@ -25,7 +25,7 @@ class KernelError(exception.VolumeBackendAPIException):
 
 
 @contextlib.contextmanager
-def kernel(kind: str, name: str) -> Iterator[None]:
+def kernel_errors(kind: str, name: str) -> Iterator[None]:
     """Raise errors of kernel requests about a target as errors of the back end.
 
     :param kind: name of the kernel target, for messages
@@ -148,7 +148,7 @@ def is_read_only(volume: Volume) -> bool:
     return (getattr(volume, 'admin_metadata', None) or {}).get('readonly') == 'True'
 
 
-def attached(volume: Volume, key: str) -> dict[str, bool] | None:
+def attached_initiators(volume: Volume, key: str) -> dict[str, bool] | None:
     """Return the initiators of the volume according to its attachments: {name: whether read-only}.
 
     :param key: key of the initiator's name in connectors of the protocol

@@ -90,7 +90,7 @@ class ISCSITarget(base.Target):
 
     def ensure_export(self, volume: Volume, path: str) -> Values:
         chap = Chap.parse(volume.provider_auth)
-        return self._exported(volume, path, chap, base.attached(volume, 'initiator'))
+        return self._exported(volume, path, chap, base.attached_initiators(volume, 'initiator'))
 
     def _exported(self, volume: Volume, path: str, chap: Chap | None,
                   initiators: dict[str, bool] | None) -> Values:

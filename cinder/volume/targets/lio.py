@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # The number of the only portal group of a target.
 _GROUP = 1
-_asking = functools.partial(base.kernel, 'LIO')
+_asking = functools.partial(base.kernel_errors, 'LIO')
 
 
 class LioAdm(iscsi.ISCSITarget):

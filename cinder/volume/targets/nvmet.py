@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _TRANSPORTS = {'nvmet_tcp': 'tcp', 'nvmet_rdma': 'rdma'}
 # It is used as the name of a directory; the standard allows 223 bytes.
 _HOST = re.compile(r'nqn\.[\w.:-]{1,219}', re.ASCII)
-_asking = functools.partial(base.kernel, 'nvmet')
+_asking = functools.partial(base.kernel_errors, 'nvmet')
 
 
 class NVMET(base.Target):
@@ -60,7 +60,7 @@ class NVMET(base.Target):
 
     def ensure_export(self, volume: Volume, path: str) -> Values:
         fields = self.create_export(volume, path)
-        hosts = base.attached(volume, 'nqn')
+        hosts = base.attached_initiators(volume, 'nqn')
         with _asking(self.nqn(volume)):
             self._kernel.allow(self.nqn(volume), None if hosts is None else list(hosts))
         return fields

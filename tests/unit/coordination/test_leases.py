@@ -228,7 +228,7 @@ CHANGES = {
     'a call of the file system': lambda: blocking.call(list),
     'a piece of an image': lambda: blocking.piece(list), 'a copy': lambda: blocking.copy(list),
     'the next piece of a copy': lambda: next(Throttle().pieces(1)),
-    'what the kernel is asked for': lambda: base.kernel('LIO', 'x').__enter__()}
+    'what the kernel is asked for': lambda: base.kernel_errors('LIO', 'x').__enter__()}
 
 
 @pytest.mark.parametrize('change', CHANGES.values(), ids=CHANGES)

@@ -32,7 +32,7 @@ def vmdk(descriptor):
 
 
 def look(data, disk_format):
-    seen = image_convert.inspected(iter([data[:100], data[100:]]))
+    seen = image_convert.inspect(iter([data[:100], data[100:]]))
     assert b''.join(seen) == data
     return image_convert.require_safe(seen, 'an-image', disk_format)
 
@@ -59,12 +59,12 @@ def test_what_is_refused(data, disk_format, words):
 
 def test_a_temporary_file_is_ours_alone_and_goes(tmp_path, option):
     option('image_conversion_dir', str(tmp_path / 'folder'))
-    with pytest.raises(ZeroDivisionError), image_convert.temporary('i', 'h@b') as path:
+    with pytest.raises(ZeroDivisionError), image_convert.temporary_file('i', 'h@b') as path:
         assert path.endswith('#h@b') and os.stat(path).st_mode & 0o777 == 0o600
         assert os.stat(tmp_path / 'folder').st_mode & 0o777 == 0o700
         raise ZeroDivisionError
     assert list((tmp_path / 'folder').iterdir()) == []
-    with pytest.raises(exception.NoRoomForConversion), image_convert.temporary('i', 'h@b'):
+    with pytest.raises(exception.NoRoomForConversion), image_convert.temporary_file('i', 'h@b'):
         raise OSError(28, 'full')
 
 

@@ -57,9 +57,9 @@ def test_a_key_is_made_by_the_settings_of_the_type(ctxt, key_manager):
 def test_a_copy_is_the_same_key_under_another_id(ctxt, key_manager):
     made = keys.create(ctxt, SETTINGS)
     copy = keys.copy(ctxt, made)
-    assert copy != made and keys.same(ctxt, made, copy)
-    assert not keys.same(ctxt, made, keys.create(ctxt, SETTINGS))
-    assert keys.same(ctxt, None, None) and not keys.same(ctxt, made, None)
+    assert copy != made and keys.are_equal(ctxt, made, copy)
+    assert not keys.are_equal(ctxt, made, keys.create(ctxt, SETTINGS))
+    assert keys.are_equal(ctxt, None, None) and not keys.are_equal(ctxt, made, None)
 
 
 def test_the_fixed_key_is_shared_until_there_is_a_manager(ctxt):
@@ -74,7 +74,7 @@ def test_a_manager_that_is_down_or_refuses_is_503(ctxt, key_manager, caplog):
     made = keys.create(ctxt, SETTINGS)
     key_manager.down = True
     for ask in (lambda: keys.create(ctxt, SETTINGS), lambda: keys.copy(ctxt, made),
-                lambda: keys.same(ctxt, made, 'other')):
+                lambda: keys.are_equal(ctxt, made, 'other')):
         with pytest.raises(exception.KeyManagerUnavailable) as told:
             ask()
         assert told.value.code == 503 and 'nobody' not in str(told.value)

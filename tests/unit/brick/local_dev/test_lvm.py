@@ -86,7 +86,7 @@ def test_which_lvm_has_thin_volumes(words, able):
 
 def test_names_in_device_mappers_table():
     group = lvm.LVM('a-b.c+d', executor=FakeVolumeGroup())
-    assert group.mapped('vol-1_x') == 'a--b.c+d-vol--1_x'
+    assert group.mapped_name('vol-1_x') == 'a--b.c+d-vol--1_x'
 
 
 def test_a_health_check_asks_only_where_no_answer_is_fresh(thin, fake):

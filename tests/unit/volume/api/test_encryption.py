@@ -123,7 +123,7 @@ def test_copies_have_the_same_key_under_their_own_ids(ctxt, volume, key_manager)
     made = [volumes.create(ctxt, source_volume=volume), volumes.create(ctxt, snapshot=snapshot)]
     ids = {volume.encryption_key_id, *(each.encryption_key_id for each in made)}
     assert len(ids) == 3 and ids == set(key_manager.kept)
-    assert all(keys.same(ctxt, volume.encryption_key_id, ident) for ident in ids)
+    assert all(keys.are_equal(ctxt, volume.encryption_key_id, ident) for ident in ids)
 
 
 def test_the_fixed_key_is_shared_and_stays(ctxt, secret):
@@ -239,7 +239,7 @@ def test_a_deleted_backup_leaves_the_key_of_its_volume(ctxt, backup, key_manager
 def test_a_backup_goes_to_a_new_volume_of_the_type(ctxt, volume, secret, backup, key_manager):
     made = volumes_db.get(ctxt, backups.restore(ctxt, backup)[0])
     assert made.volume_type_id == secret.id
-    assert keys.same(ctxt, made.encryption_key_id, volume.encryption_key_id)
+    assert keys.are_equal(ctxt, made.encryption_key_id, volume.encryption_key_id)
     assert made.encryption_key_id != volume.encryption_key_id
 
 
@@ -248,7 +248,7 @@ def test_a_backup_whose_volume_is_gone_needs_a_type(ctxt, volume, secret, backup
     with pytest.raises(exception.InvalidInput, match='is encrypted, but'):
         backups.restore(ctxt, backup)
     made = volumes.create(ctxt, backup=backup, volume_type=secret)
-    assert keys.same(ctxt, made.encryption_key_id, backup.encryption_key_id)
+    assert keys.are_equal(ctxt, made.encryption_key_id, backup.encryption_key_id)
 
 
 def test_a_backup_goes_only_to_volumes_with_its_key(ctxt, volume, secret, backup, key_manager):

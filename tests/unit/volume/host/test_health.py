@@ -74,10 +74,10 @@ def test_one_whose_driver_cannot_be_asked_is_up_again_with_the_next_heartbeat(wa
         backend.initialized = True
         return True
     monkeypatch.setattr(init_host, 'run', start)
-    watch.tick()
+    watch.start_check()
     assert watch._looking is None
     manager.backend.mark_down(OSError('too many open files'))
-    watch.tick()
+    watch.start_check()
     watch._looking.join(10)
     assert manager.is_working() and started == [manager.backend]
 
@@ -91,11 +91,11 @@ def test_one_whose_driver_cannot_be_asked_is_up_again_with_the_next_heartbeat(wa
 ])
 def test_what_is_lost_says_why_and_comes_back(manager, watch, group, failure, reason):
     group.fail('lvs', **failure)
-    watch.tick()
+    watch.start_check()
     watch._looking.join()
     assert not manager.is_working()
     assert reason in manager.trouble
-    watch.tick()
+    watch.start_check()
     watch._looking.join()
     assert manager.is_working() and manager.trouble == ''
 
@@ -103,11 +103,11 @@ def test_what_is_lost_says_why_and_comes_back(manager, watch, group, failure, re
 def test_the_group_is_renamed_away_and_back(manager, watch, group):
     group.missing = True
     for _look in range(2):
-        watch.look()
+        watch.check()
         assert not manager.is_working()
         assert 'Volume group "vg" not found' in manager.trouble
     group.missing = False
-    watch.look()
+    watch.check()
     assert manager.is_working()
 
 
@@ -115,7 +115,7 @@ def test_one_look_at_a_time_and_the_heartbeat_never_waits(manager, watch, group)
     release = threading.Event()
     group.wait_for = release
     for _beat in range(3):
-        watch.tick()
+        watch.start_check()
     assert [argv[0] for argv in group.commands] == ['lvs']
     release.set()
     watch._looking.join()
@@ -125,14 +125,14 @@ def test_one_look_at_a_time_and_the_heartbeat_never_waits(manager, watch, group)
 def test_a_back_end_that_answers_anyway_is_not_asked(manager, group):
     manager.backend.driver.get_volume_stats(refresh=True)
     group.programs()
-    health.Watch(manager.backend).look()
+    health.Watch(manager.backend).check()
     assert group.programs() == []
 
 
 def test_a_back_end_that_never_came_up_is_left_to_the_periodic_task(
         ctxt, manager, watch, group):
     manager.backend.initialized = False
-    watch.tick()
+    watch.start_check()
     assert watch._looking is None and group.programs() == []
     manager.report_capabilities(ctxt)
     assert manager.is_working()
@@ -141,7 +141,7 @@ def test_a_back_end_that_never_came_up_is_left_to_the_periodic_task(
 def test_a_driver_without_the_capability_is_not_watched(manager, monkeypatch):
     monkeypatch.setattr(manager.backend, 'driver', object())
     watch = health.Watch(manager.backend)
-    watch.tick()
+    watch.start_check()
     assert watch._looking is None
 
 
@@ -164,7 +164,7 @@ def test_a_back_end_that_is_only_busy_stays_up(ctxt, manager, watch, group):
     def answered():
         manager.backend.driver.vg.answered['lvm reports'] = float('inf')
 
-    for act in (watch.look, lambda: manager.report_capabilities(ctxt)):
+    for act in (watch.check, lambda: manager.report_capabilities(ctxt)):
         manager.backend.driver.vg.answered['lvm reports'] = 0.0
         group.before = answered
         group.fail('lvs', None, 'no turn within 8.0 s')

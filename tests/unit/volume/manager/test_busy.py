@@ -228,7 +228,7 @@ def test_a_copy_of_what_is_being_ended_waits_in_the_journal(served, ctxt, source
     monkeypatch.setattr(locks, 'SET_ASIDE_SECONDS', 0.05)
     volume, operation = _creation(ctxt, 'p1', has_source=True)
     volumes_db.update(ctxt, volume.id, {'source_volid': source.id})
-    with locks.unread(source):
+    with locks.write_lock(source):
         manager.runner.submit(ctxt, operation)
         _until(lambda: operations_db.get(ctxt, operation.id).arguments.get('waiting'))
         assert volumes_db.get(ctxt, volume.id).status == 'creating'
@@ -238,7 +238,7 @@ def test_a_copy_of_what_is_being_ended_waits_in_the_journal(served, ctxt, source
 def test_the_bytes_of_a_source_are_followed_to_another_row(source, monkeypatch):
     """A migration gives them to the row that is deleted then, whose id is another."""
     monkeypatch.setattr(locks, 'READ_SECONDS', 0.01)
-    with locks.reading(source):
+    with locks.read_lock(source):
         left = objects.Volume(id='11111111-2222-4333-8444-555555555555', name_id=source.id)
-        with pytest.raises(exception.NotYet), locks.unread(left):
+        with pytest.raises(exception.NotYet), locks.write_lock(left):
             pass

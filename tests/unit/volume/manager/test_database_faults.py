@@ -266,7 +266,7 @@ def test_what_ends_bytes_waits_until_nobody_reads_them(world, monkeypatch, verb)
     monkeypatch.setattr(locks, 'READ_SECONDS', 0.001)
     operation, resource, done = getattr(world, verb)()
     read = resource if verb != 'cascade' else snapshots_db.for_volume(world.ctxt, resource.id)[0]
-    with locks.reading(read), pytest.raises(exception.NotYet):
+    with locks.read_lock(read), pytest.raises(exception.NotYet):
         world.run(operation, resource)
     assert world.size(read) == GIB
     row = operations_db.get(world.ctxt, operation.id)

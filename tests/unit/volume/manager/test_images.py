@@ -228,7 +228,8 @@ def test_the_bytes_stay_while_they_are_sent(ctxt, service, uploading, run, monke
     seen, real = [], image_upload.send
 
     def send(*args):
-        with pytest.raises(exception.NotYet) as caught, locks.unread(volumes_db.get(ctxt, made)):
+        lock = locks.write_lock(volumes_db.get(ctxt, made))
+        with pytest.raises(exception.NotYet) as caught, lock:
             pass
         seen.append(caught.value.reason)
         real(*args)

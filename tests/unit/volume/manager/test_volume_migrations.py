@@ -786,14 +786,15 @@ class TestCompletion:
         migrations_db.exchange(ctxt, before, target, copied=None)
         assert [volumes_db.get(ctxt, each.id).provider_location for each in (volume, target)] == [
             'there', 'here']
-        exports.store(ctxt, before, {'provider_location': None})
+        exports.store_fields(ctxt, before, {'provider_location': None})
         assert [volumes_db.get(ctxt, each.id).provider_location for each in (volume, target)] == [
             'there', None]
-        exports.store(ctxt, volumes_db.get(ctxt, volume.id), {'provider_location': 'elsewhere'})
+        exports.store_fields(ctxt, volumes_db.get(ctxt, volume.id),
+                             {'provider_location': 'elsewhere'})
         assert volumes_db.get(ctxt, volume.id).provider_location == 'elsewhere'
         volumes_db.destroy(ctxt, target.id)
         with pytest.raises(exception.VolumeNotFound):
-            exports.store(ctxt, before, {'provider_location': 'late'})
+            exports.store_fields(ctxt, before, {'provider_location': 'late'})
 
     def test_of_another_volume_is_refused(self, ctxt, volume, target):
         volume = volumes_db.get(ctxt, volume.id)
