@@ -3,6 +3,7 @@
 
 The compute service completes copies of volumes that servers use (volume/data/nova_swap.py).
 """
+import contextlib
 import uuid
 
 from cinder import exception, fault_points, host_names, objects, operations
@@ -91,12 +92,23 @@ def complete(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     try:
         removal = _finish(ctxt, volume, target, error, waiting)
     except exception.OperationLost as exc:
-        raise exception.InvalidVolume(
-            reason=f'the migration of volume {volume.id} has ended') from exc
+        return _complete_ended(ctxt, volume, target, error, exc)
     volume_rpc.VolumeAPI().start(ctxt, removal, volumes_db.get(ctxt, target.id))
     for operation in waiting:
         _notify(ctxt, operation, volume, target, error)
     return target.id if error else volume.id
+
+
+def _complete_ended(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume,
+                    error: bool, cause: Exception) -> str:
+    """Complete a copy whose operation has ended since it was loaded, if the copy still exists."""
+    with contextlib.suppress(exception.VolumeNotFound):
+        volume, target = (volumes_db.get(ctxt, each.id) for each in (volume, target))
+        if target.migration_status == migrations_db.target_status(volume.id) and not (
+                journal.unfinished_for(ctxt, volume.id)):
+            return complete(ctxt, volume, target, error)
+    raise exception.InvalidVolume(
+        reason=f'the migration of volume {volume.id} has ended') from cause
 
 
 def _notify(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,

@@ -837,28 +837,31 @@ class TestCompletion:
         with pytest.raises(exception.InvalidVolume, match='is being copied'):
             volume_migrations.complete(ctxt, volume, target)
 
-    @pytest.mark.parametrize('ends', [False, True])
+    @pytest.mark.parametrize('ends', [None, 'the copy is left', 'the copy goes'])
     def test_while_the_service_looks_how_far_it_is(self, ctxt, volume, target, monkeypatch, ends):
-        """It claims the operation for each look, and only its end ends what can be told."""
+        """It claims the operation for each look, and may end it: then the copy tells."""
         volume = volumes_db.get(ctxt, volume.id)
         made = operations_db.create(ctxt, 'volume.migrate', volume, host=HERE,
                                     arguments={nova_swap.SERVER: 'server',
                                                'target_id': target.id})
-        claim = operations_db.force_claim
+        finish = volume_migrations._finish
 
-        def late(ctxt, operation):
-            operations_db.claim(ctxt, made, 'here|1', 60)
-            if ends:
-                operations_db.finish(ctxt, made, 'it took too long')
-            claim(ctxt, operation)
+        def late(*args):
+            if made.state == 'queued':
+                operations_db.claim(ctxt, made, 'here|1', 60)
+                if ends:
+                    operations_db.finish(ctxt, made, 'it took too long')
+                if ends == 'the copy goes':
+                    volumes_db.update(ctxt, target.id, {'migration_status': 'deleting'})
+            return finish(*args)
 
-        monkeypatch.setattr(operations_db, 'force_claim', late)
-        if ends:
+        monkeypatch.setattr(volume_migrations, '_finish', late)
+        if ends == 'the copy goes':
             with pytest.raises(exception.InvalidVolume, match='has ended'):
                 volume_migrations.complete(ctxt, volume, target)
             return
         assert volume_migrations.complete(ctxt, volume, target) == volume.id
-        assert operations_db.get(ctxt, made.id).state == 'done'
+        assert operations_db.get(ctxt, made.id).state == ('failed' if ends else 'done')
         with pytest.raises(exception.OperationLost):
             operations_db.add_arguments(ctxt, made, asked=True)
 
