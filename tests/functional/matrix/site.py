@@ -303,7 +303,7 @@ class Site:
         for runner in self.runners:
             runner.take_over(dead=())
 
-    def come_there(self, calls: Iterable[threading.Thread] = (), seconds: float = 3) -> bool:
+    def come_there(self, calls: Iterable[threading.Thread] = (), seconds: float = 10) -> bool:
         """Wait until what is held is there; False when it does not come.
 
         :param calls: whose end may be all that is waited for.
