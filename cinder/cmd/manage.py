@@ -206,7 +206,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as exc:
         if not errors.is_unavailable(exc):
             raise
-        return _complain(f'cinder-manage: the database is unavailable: {errors.reason(exc)}', 1)
+        reason = errors.driver_message(exc)
+        return _complain(f'cinder-manage: the database is unavailable: {reason}', 1)
 
 
 def _complain(text: object, status: int) -> int:

@@ -37,7 +37,7 @@ get = _attachments.get
 def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.VolumeAttachment]:
     """Return the attachments of a volume, oldest first."""
     with session.reader(ctxt) as conn:
-        return on_connection(conn, volume_id)
+        return list_on_connection(conn, volume_id)
 
 
 def connected_volumes(ctxt: RequestContext) -> set[str]:
@@ -47,7 +47,7 @@ def connected_volumes(ctxt: RequestContext) -> set[str]:
             _T.c.deleted == sa.false(), _T.c.connector.is_not(None))).scalars())
 
 
-def of_gone_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[str, str]]:
+def list_of_deleted_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[str, str]]:
     """Return (id, volume id) of the attachments whose volume is deleted.
 
     :param volume_ids: SELECT of the volumes to check, including deleted ones.
@@ -60,13 +60,13 @@ def of_gone_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[s
     return [(row.id, row.volume_id) for row in rows]
 
 
-def on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
+def list_on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:
     """Return the result of for_volume() for a caller with an open connection."""
     rows = query.as_dicts(conn.execute(_ON_VOLUME, {'volume_id': volume_id}))
     return [objects.VolumeAttachment.from_row(row) for row in rows]
 
 
-def attached_to(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[dict]]:
+def finished_by_volume(conn: sa.Connection, ids: Mapping[str, str]) -> dict[str, list[dict]]:
     """Return volume id -> finished attachments, in the form of responses.
 
     :param ids: {'ids': the ids of the volumes, joined with commas}.

@@ -28,7 +28,7 @@ def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
             _T.c.deleted == sa.false(), mine)).first() is not None
 
 
-def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
+def find_host_on_storage(ctxt: RequestContext, ident: str) -> str | None:
     """Return the host of the volume that has this id on the storage; None: there is none."""
     mine = sa.or_(_T.c.name_id == ident, sa.and_(_T.c.name_id.is_(None), _T.c.id == ident))
     with session.reader(ctxt) as conn:
@@ -58,7 +58,8 @@ def _not_extended() -> list[filters.Condition]:
         _OPERATIONS.c.state.in_(('queued', 'running')))]
 
 
-def growing_alone(ctxt: RequestContext, host: str | None, cluster: str | None) -> dict[str, int]:
+def list_stale_growth(ctxt: RequestContext, host: str | None,
+                      cluster: str | None) -> dict[str, int]:
     """Return id -> reserved growth in GiB of volumes without an extend operation."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(_T.c.id, _T.c.growth).where(
@@ -67,7 +68,7 @@ def growing_alone(ctxt: RequestContext, host: str | None, cluster: str | None) -
 
 
 @session.retry_on_deadlock
-def stop_growth(ctxt: RequestContext, volume_id: str) -> bool:
+def clear_stale_growth(ctxt: RequestContext, volume_id: str) -> bool:
     """Clear the growth of a volume without an extend operation; return whether it had one."""
     return bool(changes.update_where(ctxt, _T, [_T.c.id == volume_id, *_not_extended()],
                                      {'growth': 0}))

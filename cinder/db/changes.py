@@ -121,8 +121,8 @@ def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], 
     return table.update().ordered_values(*ordered)
 
 
-def fail(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: str,
-         idle: bool) -> list[dict]:
+def fail_rows(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: str,
+              idle: bool) -> list[dict]:
     """Set the rows among `members` in the status `meanwhile` to error; return the former rows.
 
     :param idle: exclude those with an operation of their own.

@@ -15,7 +15,7 @@ _SERVICES = models.Service.__table__
 def _counted() -> dict[str, sa.ColumnElement]:
     """Return the columns that are computed from the services of a cluster."""
     hosts = sa.func.count(_SERVICES.c.id)
-    running = sa.func.count(sa.case((services.reported_lately(), _SERVICES.c.id)))
+    running = sa.func.count(sa.case((services.is_up_condition(), _SERVICES.c.id)))
     return {'num_hosts': hosts, 'num_down_hosts': hosts - running, 'is_up': running > 0}
 
 

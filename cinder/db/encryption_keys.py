@@ -12,7 +12,7 @@ _TABLES = {'volume': models.Volume.__table__, 'snapshot': models.Snapshot.__tabl
 KINDS = tuple(_TABLES)
 
 
-class Holder(NamedTuple):
+class KeyUser(NamedTuple):
     """A row with a key: its kind, id, project and user, and the key id of its volume."""
 
     kind: str
@@ -39,8 +39,8 @@ def is_used(ctxt: RequestContext, key_id: str, volume_id: str) -> bool:
             for kind, table in _TABLES.items()))).first() is not None
 
 
-def holders(ctxt: RequestContext, kind: str, key_id: str, host: str,
-            cluster: str | None = None) -> list[Holder]:
+def list_key_users(ctxt: RequestContext, kind: str, key_id: str, host: str,
+                   cluster: str | None = None) -> list[KeyUser]:
     """Return the rows with a key: volumes of a back end, their snapshots, or backups of its host.
 
     :param kind: one of KINDS.
@@ -56,11 +56,11 @@ def holders(ctxt: RequestContext, kind: str, key_id: str, host: str,
             sa.select(table.c.id, table.c.user_id, volume.c.encryption_key_id)
             .select_from(joined).where(table.c.encryption_key_id == key_id,
                                        table.c.deleted == sa.false(), place)).all()
-    return [Holder(kind, *row) for row in rows]
+    return [KeyUser(kind, *row) for row in rows]
 
 
 @session.retry_on_deadlock
-def replace(ctxt: RequestContext, holder: Holder, old: str, new: str) -> bool:
+def replace(ctxt: RequestContext, holder: KeyUser, old: str, new: str) -> bool:
     """Replace the key of a row if it is still the old one; also in the snapshots of a volume."""
     with session.writer(ctxt):
         if not changes.compare_and_swap(ctxt, _TABLES[holder.kind], holder.id,

@@ -99,7 +99,7 @@ def _server(url: sa.URL, conf, connect_args: dict) -> Engines:
             for level in ('AUTOCOMMIT', 'READ COMMITTED')]
     for engine in made:
         event.listen(engine, 'checkin', _parked)
-        event.listen(engine, 'checkout', _alive)
+        event.listen(engine, 'checkout', _test_idle)
     return Engines(made[0], made[1], lambda seconds: contextlib.nullcontext())
 
 
@@ -107,7 +107,7 @@ def _parked(dbapi_connection, record) -> None:
     record.info['parked'] = time.monotonic()
 
 
-def _alive(dbapi_connection, record, proxy) -> None:
+def _test_idle(dbapi_connection, record, proxy) -> None:
     """Test a connection that was idle; testing every time would double the round trips."""
     if time.monotonic() - record.info.get('parked', float('inf')) < IDLE:
         return

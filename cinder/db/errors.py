@@ -35,7 +35,7 @@ _AWAY = (db_exc.DBConnectionError, db_exc.DBNonExistentDatabase, db_exc.DBNonExi
          sa.exc.TimeoutError)
 
 
-def of_driver(exc: BaseException | None) -> BaseException | None:
+def driver_error(exc: BaseException | None) -> BaseException | None:
     """Return the error of the driver inside an error of oslo.db or SQLAlchemy."""
     while exc is not None:
         inner = getattr(exc, 'inner_exception', None) or getattr(exc, 'orig', None)
@@ -45,16 +45,16 @@ def of_driver(exc: BaseException | None) -> BaseException | None:
     return None
 
 
-def reason(exc: BaseException) -> str:
+def driver_message(exc: BaseException) -> str:
     """Return the message of the driver, in one line and without the statement."""
-    return _STATEMENT.sub('', failures.one_line(of_driver(exc)))
+    return _STATEMENT.sub('', failures.one_line(driver_error(exc)))
 
 
 def is_unavailable(exc: BaseException) -> bool:
     """Return whether the error means that the database is unavailable for any request."""
     if isinstance(exc, _AWAY):
         return True
-    error = of_driver(exc)
+    error = driver_error(exc)
     if isinstance(error, sqlite3.Error):
         return (getattr(error, 'sqlite_errorcode', 0) & 0xff in _SQLITE
                 or bool(_SQLITE_MISSING.search(str(error))))

@@ -69,7 +69,7 @@ def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
 
     :param idle: exclude those with an operation of their own.
     """
-    return [objects.Snapshot.from_row(row) for row in changes.fail(
+    return [objects.Snapshot.from_row(row) for row in changes.fail_rows(
         ctxt, _SNAPSHOTS, _SNAPSHOTS.c.group_snapshot_id == group_snapshot_id, meanwhile, idle)]
 
 

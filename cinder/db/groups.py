@@ -133,7 +133,7 @@ def take_out_of_cluster(ctxt: RequestContext, host: str) -> int:
 
 
 @session.retry_on_deadlock
-def let_go(ctxt: RequestContext, group_id: str, volume_ids: Collection[str]) -> None:
+def remove_volumes(ctxt: RequestContext, group_id: str, volume_ids: Collection[str]) -> None:
     """Remove volumes from a group, except those that are being deleted with it."""
     together = states.VOLUME['delete_with_group'].meanwhile
     changes.update_where(ctxt, _VOLUMES, [
@@ -147,7 +147,7 @@ def fail_volumes(ctxt: RequestContext, group_id: str, meanwhile: str,
 
     :param idle: exclude those with an operation of their own.
     """
-    return [objects.Volume.from_row(row) for row in changes.fail(
+    return [objects.Volume.from_row(row) for row in changes.fail_rows(
         ctxt, _VOLUMES, _VOLUMES.c.group_id == group_id, meanwhile, idle)]
 
 

@@ -15,7 +15,7 @@ def _of(host: str, cluster: str | None) -> list[filters.Condition]:
     return [mine, _T.c.binary == 'cinder-volume', _T.c.deleted == sa.false()]
 
 
-def active(ctxt: RequestContext, host: str) -> str | None:
+def get_active_copy(ctxt: RequestContext, host: str) -> str | None:
     """Return the id of the copy that a back end or its cluster uses; None: the primary."""
     service = services.get_by_host_binary(ctxt, host, 'cinder-volume')
     if service.cluster_name:
@@ -24,7 +24,7 @@ def active(ctxt: RequestContext, host: str) -> str | None:
 
 
 @session.retry_on_deadlock
-def begin(ctxt: RequestContext, host: str, cluster: str | None) -> bool:
+def begin_failover(ctxt: RequestContext, host: str, cluster: str | None) -> bool:
     """Start the failover of a back end; return False if its replication status forbids it."""
     row = states.SERVICE['failover']
     return changes.update_where(
@@ -33,17 +33,17 @@ def begin(ctxt: RequestContext, host: str, cluster: str | None) -> bool:
 
 
 @session.retry_on_deadlock
-def enable(ctxt: RequestContext, host: str) -> None:
+def enable_replication(ctxt: RequestContext, host: str) -> None:
     """Store that a back end supports replication, unless that is known."""
     unknown = sa.func.coalesce(_T.c.replication_status, 'disabled') == 'disabled'
-    backend_id = active(ctxt, host)
+    backend_id = get_active_copy(ctxt, host)
     changes.update_where(ctxt, _T, [*_of(host, None), unknown], {
         'replication_status': 'failed-over' if backend_id else 'enabled',
         'active_backend_id': backend_id, 'updated_at': _T.c.updated_at})
 
 
 @session.retry_on_deadlock
-def mark(ctxt: RequestContext, host: str, cluster: str | None, **values: object) -> None:
+def update_backend(ctxt: RequestContext, host: str, cluster: str | None, **values: object) -> None:
     """Set columns of all services of a back end, and of their cluster."""
     with session.writer(ctxt):
         changes.update_where(ctxt, _T, _of(host, cluster),

@@ -134,13 +134,13 @@ class Resource(Rows, Generic[_O]):
         """
         rule, ident = self.verbs[verb], resource.get('id')
         try:
-            refusal = transitions.apply(ctxt, self.table, rule, ident,
-                                        [make() for make in conditions], values)
+            refusal = transitions.apply_transition(ctxt, self.table, rule, ident,
+                                                   [make() for make in conditions], values)
         except exception.NotFound:
             raise self.errors.missing(ident) from None
         if refusal:
             raise self.errors.refused(refusal, rule.http)
-        transitions.follow(resource, rule, values)
+        transitions.update_object(resource, rule, values)
 
     @session.retry_on_deadlock
     def finish_transition(self, ctxt: RequestContext, ident: str, meanwhile: str | None,

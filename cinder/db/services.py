@@ -17,7 +17,7 @@ _T = models.Service.__table__
 _REASON = 255
 
 
-def reported_lately() -> filters.Condition:
+def is_up_condition() -> filters.Condition:
     """Return the condition: the last heartbeat is younger than service_down_time."""
     return sa.and_(_T.c.updated_at.is_not(None),
                    _T.c.updated_at > session.in_seconds(-CONF.service_down_time))
@@ -29,7 +29,7 @@ def _select(*where: filters.Condition) -> sa.Select:
 
 @functools.lru_cache(1)
 def _all(_service_down_time: int) -> sa.Select:
-    return sa.select(*_T.c, reported_lately().label('is_up')).where(
+    return sa.select(*_T.c, is_up_condition().label('is_up')).where(
         _T.c.deleted == sa.false()).order_by(_T.c.id)
 
 
@@ -47,7 +47,7 @@ def list_rows(ctxt: RequestContext, *, host: str | None = None, binary: str | No
     if host is not None:
         where.append(sa.or_(_T.c.host == host, _T.c.host.startswith(host + '@', autoescape=True)))
     if is_up is not None:
-        where.append(reported_lately() if is_up else sa.not_(reported_lately()))
+        where.append(is_up_condition() if is_up else sa.not_(is_up_condition()))
     with session.reader(ctxt) as conn:
         return conn.execute(_select(*where)).mappings().all()
 
@@ -126,7 +126,7 @@ def update(ctxt: RequestContext, service_id: int, values: Mapping[str, object]) 
 
 
 @session.retry_on_deadlock
-def explain(ctxt: RequestContext, service_id: int, reason: str | None) -> None:
+def set_down_reason(ctxt: RequestContext, service_id: int, reason: str | None) -> None:
     """Store why an enabled service does not work; None: it works. The reason of a disabled service
     is that of the operator, and is not changed."""
     reason = reason and reason[:_REASON]

@@ -85,7 +85,7 @@ def reader(ctxt: RequestContext) -> Iterator[sa.Connection]:
     if joined is not None:
         yield joined
         return
-    with _own_errors(), current().reader.connect() as conn:
+    with _translate_errors(), current().reader.connect() as conn:
         yield conn
 
 
@@ -101,7 +101,8 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
     if joined is not None:
         yield joined
         return
-    with _own_errors(), current().write_lock(TIMEOUT_SECONDS), current().writer.connect() as conn:
+    with (_translate_errors(), current().write_lock(TIMEOUT_SECONDS),
+          current().writer.connect() as conn):
         transaction = conn.begin()
         ctxt.connection = (threading.get_ident(), conn)
         try:
@@ -137,7 +138,7 @@ def _open_transaction(ctxt: RequestContext) -> sa.Connection | None:
 
 
 @contextlib.contextmanager
-def _own_errors() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     """Convert errors of the libraries to errors of this service, with the right HTTP status."""
     try:
         yield
@@ -148,7 +149,7 @@ def _own_errors() -> Iterator[None]:
             reason='a value is too long, out of range or not storable') from exc
     except (db_exc.DBError, sa.exc.DBAPIError, sa.exc.TimeoutError) as exc:
         if errors.is_unavailable(exc):
-            _tell(exc)
+            _log_outage(exc)
             raise exception.DatabaseUnavailable() from exc
         # Rejected by a driver before sending, or by a server: NUL, a number too large.
         if isinstance(getattr(exc, 'inner_exception', None),
@@ -157,9 +158,9 @@ def _own_errors() -> Iterator[None]:
         raise
 
 
-def _tell(exc: Exception) -> None:
+def _log_outage(exc: Exception) -> None:
     """Log why the database is unavailable, each reason once a minute: all requests have it."""
-    text, now = errors.reason(exc), time.monotonic()
+    text, now = errors.driver_message(exc), time.monotonic()
     with _telling:
         if len(_told) > MOST_REASONS:
             _told.clear()
@@ -236,7 +237,7 @@ def wait_for_database() -> None:
         except (db_exc.DBError, sa.exc.OperationalError) as exc:
             if pause == 0.25:
                 LOG.warning('The database cannot be reached; waiting for it: %s',
-                            errors.reason(exc))
+                            errors.driver_message(exc))
             time.sleep(pause)
             pause = min(pause * 2, 10)
     if pause > 0.25:

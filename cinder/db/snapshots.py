@@ -79,7 +79,7 @@ def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
             _T.c.deleted == sa.false(), _T.c.id == ident)).first() is not None
 
 
-def place_on_storage(ctxt: RequestContext, ident: str) -> str | None:
+def find_host_on_storage(ctxt: RequestContext, ident: str) -> str | None:
     """Return the host of the volume of a snapshot; None: the snapshot does not exist."""
     volumes = models.Volume.__table__
     with session.reader(ctxt) as conn:
@@ -111,7 +111,7 @@ def fail_cascade(ctxt: RequestContext, volume_id: str, meanwhile: str,
                  _idle: bool) -> list[objects.Snapshot]:
     """Set the snapshots of a volume in the status `meanwhile`, without an operation of their own,
     to error, so that they can be deleted again; return them."""
-    return [objects.Snapshot.from_row(row) for row in changes.fail(
+    return [objects.Snapshot.from_row(row) for row in changes.fail_rows(
         ctxt, _T, _T.c.volume_id == volume_id, meanwhile, idle=True)]
 
 

@@ -23,7 +23,7 @@ list_rows = _transfers.list_rows
 get_row = _transfers.get_row
 
 
-def with_secret(ctxt: RequestContext, transfer_id: str) -> dict:
+def get_with_secret(ctxt: RequestContext, transfer_id: str) -> dict:
     """Return a transfer with `salt` and `crypt_hash`.
 
     :raises TransferNotFound: it does not exist, or belongs to another project.
@@ -60,6 +60,6 @@ def destroy(ctxt: RequestContext, transfer_id: str) -> None:
 
 
 @session.retry_on_deadlock
-def forget_volume(ctxt: RequestContext, volume_id: str) -> None:
+def destroy_for_volume(ctxt: RequestContext, volume_id: str) -> None:
     """Delete the open transfer of a volume, if there is one."""
     changes.soft_delete(ctxt, _T, [_T.c.volume_id == volume_id])

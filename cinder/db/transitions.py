@@ -42,8 +42,9 @@ def none_of(table: sa.Table, child: sa.Table, *where: Condition, otherwise: str)
                        sa.select(child.c.id).join_from(child, table, sa.and_(*here)))
 
 
-def apply(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id: str,
-          requirements: Sequence[Requirement], values: Mapping[str, object]) -> str | None:
+def apply_transition(ctxt: RequestContext, table: sa.Table, rule: states.Transition, row_id: str,
+                     requirements: Sequence[Requirement],
+                     values: Mapping[str, object]) -> str | None:
     """Change the status of a row with one UPDATE; return None, or the reason of the refusal.
 
     :param values: further columns to set; a status overrides that of the table.
@@ -95,8 +96,8 @@ def _refusal(conn: sa.Connection, table: sa.Table, rule: states.Transition, row_
     return f'{kind} {row_id} was changed by another request at the same time'
 
 
-def follow(resource: base.CinderObject, rule: states.Transition,
-           values: Mapping[str, object]) -> None:
+def update_object(resource: base.CinderObject, rule: states.Transition,
+                  values: Mapping[str, object]) -> None:
     """Update an object according to the transition of its row.
 
     A repeated transaction must not use the result of its first attempt as the previous status.

@@ -39,7 +39,7 @@ def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
     begins = sa.or_(requirements.not_migrating().holds, _T.c.migration_status == 'starting')
     values = {name: volume.get(name) for name in _COPIED}
     with session.writer(ctxt):
-        refusal = transitions.apply(ctxt, _T, states.Transition(None), volume.id, [
+        refusal = transitions.apply_transition(ctxt, _T, states.Transition(None), volume.id, [
             transitions.Requirement(begins, 'is not being migrated'),
             requirements.no_snapshots()], {'migration_status': 'migrating'})
         if refusal:
@@ -50,8 +50,8 @@ def add_target(ctxt: RequestContext, volume: objects.Volume, target_id: str,
 
 
 @session.retry_on_deadlock
-def exchange(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume, *,
-             copied: str | None, **values: object) -> None:
+def exchange_storage(ctxt: RequestContext, volume: objects.Volume, target: objects.Volume, *,
+                     copied: str | None, **values: object) -> None:
     """Exchange the storage of a volume and of its destination volume.
 
     The destination volume gets the status 'deleting', because its storage, formerly that of the
@@ -70,7 +70,7 @@ def exchange(ctxt: RequestContext, volume: objects.Volume, target: objects.Volum
     rule = states.Transition(copied and (copied,))
     with session.writer(ctxt) as conn:
         places = _lock_places(conn, volume.id, target.id)
-        refusal = transitions.apply(ctxt, _T, rule, volume.id, required, {
+        refusal = transitions.apply_transition(ctxt, _T, rule, volume.id, required, {
             **places[target.id], 'migration_status': 'success', **values})
         if refusal:
             raise exception.InvalidVolume(reason=refusal)

@@ -95,7 +95,7 @@ class _Volumes(resource.Resource[objects.Volume]):
             else:
                 side[volume_id] = {key: value}
         page.sides.update({name: (side, dict) for name, side in found.items()})
-        page.sides['attachments'] = (attachments.attached_to(conn, ids), list)
+        page.sides['attachments'] = (attachments.finished_by_volume(conn, ids), list)
 
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> objects.Volume:
         """Return a volume with metadata, attachments and type."""
@@ -105,7 +105,7 @@ class _Volumes(resource.Resource[objects.Volume]):
             for _, name, key, value in conn.execute(
                     _METADATA_AND_TYPE, {'ids': row['id'], **types.sides_of(row)}).all():
                 found[name][key] = value
-            present = attachments.on_connection(conn, row['id'])
+            present = attachments.list_on_connection(conn, row['id'])
         return objects.Volume.from_row(row, **{name: found[name] for name in _SIDES},
                                        attachments=present,
                                        volume_type=types.from_joined(row, found))

@@ -35,7 +35,7 @@ def _run(ctxt: RequestContext, host: str, cluster: str | None) -> None:
     try:
         # Kind by kind: then the remaining snapshots and backups can use the keys of their volumes.
         for kind in keys_db.KINDS:
-            for holder in keys_db.holders(ctxt, kind, options.FIXED_KEY_ID, host, cluster):
+            for holder in keys_db.list_key_users(ctxt, kind, options.FIXED_KEY_ID, host, cluster):
                 moved += _move(ctxt, holder)
     except Exception:
         failures.log(LOG, 'The migration of the fixed key of %s was interrupted; the next '
@@ -45,7 +45,7 @@ def _run(ctxt: RequestContext, host: str, cluster: str | None) -> None:
                  'of the fixed one.', moved, host)
 
 
-def _move(ctxt: RequestContext, holder: keys_db.Holder) -> bool:
+def _move(ctxt: RequestContext, holder: keys_db.KeyUser) -> bool:
     """Give a row the key of its volume or a new one; return False when the row was changed
     meanwhile."""
     if holder.volume_key not in (None, options.FIXED_KEY_ID):

@@ -225,13 +225,13 @@ class Service(service.ServiceBase):
         elif not self._draining:
             self._touch(ctxt)
             if not self._up:
-                services.explain(ctxt, self.service_id, None)
+                services.set_down_reason(ctxt, self.service_id, None)
             self._tell(True)
 
     def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
         """Store in the row, and log, why this service is down."""
         self._tell(False, reason)
-        services.explain(ctxt, self.service_id, f'down: {masking.masked(reason)}')
+        services.set_down_reason(ctxt, self.service_id, f'down: {masking.masked(reason)}')
 
     def _touch(self, ctxt: context.RequestContext) -> None:
         try:

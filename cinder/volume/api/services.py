@@ -30,7 +30,7 @@ def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str
     if service is None:
         raise exception.InvalidInput(reason='no service of the back end is up')
     with fault_points.around('service.failover:api:commit'), session.writer(ctxt):
-        if not replication_db.begin(ctxt, service.host, cluster):
+        if not replication_db.begin_failover(ctxt, service.host, cluster):
             raise exception.InvalidInput(
                 reason='the back end cannot fail over: its replication status is '
                        f'{service.replication_status or "disabled"}')

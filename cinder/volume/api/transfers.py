@@ -48,7 +48,7 @@ def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
         # An earlier offer is left when an administrator reset the status; its key must become
         # invalid.
-        transfers_db.forget_volume(ctxt, volume.id)
+        transfers_db.destroy_for_volume(ctxt, volume.id)
         return transfers_db.create(ctxt, values)
 
 
@@ -64,7 +64,7 @@ def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
     """
     # The transfer and the volume still belong to another project.
     everywhere = ctxt.elevated()
-    transfer = transfers_db.with_secret(everywhere, transfer_id)
+    transfer = transfers_db.get_with_secret(everywhere, transfer_id)
     if not hmac.compare_digest(_digest(transfer['salt'], auth_key), transfer['crypt_hash']):
         if not ctxt.is_admin and ctxt.project_id != transfer['source_project_id']:
             raise exception.TransferNotFound(transfer_id=transfer_id)

@@ -171,7 +171,7 @@ def _change_places(ctxt: RequestContext, volume: objects.Volume, target: objects
         for attachment in former:
             attachments_db.destroy(ctxt, attachment.id)
     volumes_db.update(ctxt, volume.id, {'migration_status': 'migrating'})
-    migrations_db.exchange(ctxt, volume, target, copied=None, **values)
+    migrations_db.exchange_storage(ctxt, volume, target, copied=None, **values)
     for attachment in present:
         info = attachment.connection_info
         attachments_db.update(ctxt, attachment.id, {

@@ -195,7 +195,7 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
         volumes_db.transition(ctxt, volume, verb, conditions=tuple(conditions))
         operations.cancel_queued(ctxt, volume, 'The volume was deleted.')
         if force:
-            transfers_db.forget_volume(ctxt, volume.id)
+            transfers_db.destroy_for_volume(ctxt, volume.id)
         if may_be_reserved:
             _end_reservations(ctxt, volume)
         if volume.host is None:

@@ -41,19 +41,19 @@ def _place_of(ctxt: RequestContext, name: str) -> str | None:
         found = re.fullmatch('_?' + re.escape(template).replace('%s', _ID), name)
         if found:
             # Both templates may be equal: the ids differ.
-            place = place or table.place_on_storage(ctxt, found[1]) or ''
+            place = place or table.find_host_on_storage(ctxt, found[1]) or ''
     return place
 
 
 def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
                 heal: bool = False) -> Iterator[driver_types.Finding]:
     """Yield the contradictions in the rows themselves, whatever the storage contains."""
-    for volume_id, gib in backend_volumes.growing_alone(ctxt, host, cluster).items():
+    for volume_id, gib in backend_volumes.list_stale_growth(ctxt, host, cluster).items():
         yield driver_types.Finding(
             'growth', volume_id, f'volume {volume_id} counts {gib} GiB for an extend that has no '
             'operation', 'restart cinder-volume, which returns them to the quota',
-            healed=heal and backend_volumes.stop_growth(ctxt, volume_id))
-    for ident, volume_id in attachments_db.of_gone_volumes(
+            healed=heal and backend_volumes.clear_stale_growth(ctxt, volume_id))
+    for ident, volume_id in attachments_db.list_of_deleted_volumes(
             ctxt, backend_volumes.ids_on_backend(host, cluster)):
         yield driver_types.Finding(
             'attachment', ident, f'attachment {ident} belongs to volume {volume_id}, which is '

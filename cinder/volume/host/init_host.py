@@ -103,7 +103,7 @@ def _leave_cluster(ctxt: RequestContext, backend: backends.Backend) -> None:
 def use_active_copy(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Have the driver start with the copy that was used last."""
     if isinstance(backend.driver, driver_api.Replicates):
-        backend.driver.use_backend(replication_db.active(ctxt, backend.host))
+        backend.driver.use_backend(replication_db.get_active_copy(ctxt, backend.host))
 
 
 def set_up_driver(ctxt: RequestContext, backend: backends.Backend) -> None:
@@ -120,7 +120,7 @@ def read_capabilities(_ctxt: RequestContext, backend: backends.Backend) -> None:
 def note_replication(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Record in the services table that the back end can fail over."""
     if isinstance(backend.driver, driver_api.Replicates):
-        replication_db.enable(ctxt, backend.host)
+        replication_db.enable_replication(ctxt, backend.host)
 
 
 def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -> None:

@@ -44,14 +44,14 @@ class GroupEndpoint:
                      group: objects.Group | None = None) -> None:
         """Add and remove the volumes that the operation names."""
         added, removed = operation.arguments['add'], operation.arguments['remove']
-        with self._task(ctxt, operation, group, undo=lambda: groups_db.let_go(
+        with self._task(ctxt, operation, group, undo=lambda: groups_db.remove_volumes(
                 ctxt, operation.resource_id, added)) as work:
             with work.driver():
                 made = self._groups(ctxt, operation).update_group(
                     work.resource, [volumes_db.get(ctxt, ident) for ident in added],
                     [volumes_db.get(ctxt, ident) for ident in removed]) or {}
             with session.writer(ctxt):
-                groups_db.let_go(ctxt, work.resource.id, removed)
+                groups_db.remove_volumes(ctxt, work.resource.id, removed)
                 work.succeed(**made)
 
     @operations.handles('group.copy')

@@ -57,7 +57,8 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
         values = type_columns(ctxt, operation)
         if meanwhile:
             values['status'] = volume.previous_status or 'available'
-        migrations_db.exchange(ctxt, volume, target, copied=meanwhile or 'available', **values)
+        migrations_db.exchange_storage(ctxt, volume, target, copied=meanwhile or 'available',
+                                       **values)
         operations_db.finish(ctxt, operation)
         return operations_db.create(ctxt, 'volume.delete', target, **service_of(volume))
 

@@ -58,7 +58,7 @@ class ReplicationEndpoint:
         with session.writer(ctxt):
             for volume_id, values in fields.items():
                 volumes_db.update(ctxt, volume_id, values)
-            replication_db.mark(ctxt, self.backend.host, operation.cluster, **marks)
+            replication_db.update_backend(ctxt, self.backend.host, operation.cluster, **marks)
             operations_db.finish(ctxt, operation, error)
 
     def _tell_others(self, ctxt: RequestContext, cluster: str | None, active: str | None) -> None:

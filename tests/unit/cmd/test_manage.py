@@ -46,7 +46,7 @@ def test_service_list_shows_who_is_up(service, capsys):
 
 
 def test_service_list_says_why_one_is_down(service, ctxt, capsys):
-    services.explain(ctxt, service.id, 'down: no group')
+    services.set_down_reason(ctxt, service.id, 'down: no group')
     run('service', 'list')
     assert capsys.readouterr().out.splitlines()[1].endswith('  down: no group')
 

@@ -42,7 +42,7 @@ def test_errors_of_drivers(error, unavailable):
         error, sqlite3.OperationalError | pymysql.OperationalError | psycopg2.OperationalError)
         else sa.exc.ProgrammingError)
     wrapped = kind('SELECT', {}, error)
-    assert errors.of_driver(db_exc.DBError(wrapped)) is error
+    assert errors.driver_error(db_exc.DBError(wrapped)) is error
     assert errors.is_unavailable(wrapped) is unavailable
     if kind is sa.exc.ProgrammingError:
         assert errors.is_unavailable(db_exc.DBError(wrapped)) is unavailable

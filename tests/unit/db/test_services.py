@@ -46,14 +46,14 @@ def test_why_it_does_not_work_is_told_of_an_enabled_one(make, ctxt):
     service = make('n1')
     silence(ctxt, service.id, 5)
     before = services.get(ctxt, service.id).updated_at
-    services.explain(ctxt, service.id, 'r' * 300)
+    services.set_down_reason(ctxt, service.id, 'r' * 300)
     read = services.get(ctxt, service.id)
     assert (read.disabled_reason, read.updated_at) == ('r' * 255, before)
-    services.explain(ctxt, service.id, None)
+    services.set_down_reason(ctxt, service.id, None)
     assert services.get(ctxt, service.id).disabled_reason is None
     services.update(ctxt, service.id, {'disabled': True, 'disabled_reason': 'new disks'})
     for reason in ('away', None):
-        services.explain(ctxt, service.id, reason)
+        services.set_down_reason(ctxt, service.id, reason)
         assert services.get(ctxt, service.id).disabled_reason == 'new disks'
 
 

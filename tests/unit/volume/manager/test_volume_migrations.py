@@ -783,7 +783,7 @@ class TestCompletion:
         before = volumes_db.get(ctxt, volume.id)
         for each, place in ((volume, 'here'), (target, 'there')):
             volumes_db.update(ctxt, each.id, {'provider_location': place})
-        migrations_db.exchange(ctxt, before, target, copied=None)
+        migrations_db.exchange_storage(ctxt, before, target, copied=None)
         assert [volumes_db.get(ctxt, each.id).provider_location for each in (volume, target)] == [
             'there', 'here']
         exports.store_fields(ctxt, before, {'provider_location': None})
