@@ -129,7 +129,7 @@ class ThinLVM(lvm.LVM):
         self._take_together(origins, self.create_snapshot)
 
     def hold_sources(self, sources: Mapping[str, str]) -> None:
-        """Hold the data of several volumes at the same time; fill_held() creates new volumes from
+        """Hold the data of several volumes at the same time; fill_volume() creates new volumes from
         it.
 
         :param sources: name of a new volume -> of its source
