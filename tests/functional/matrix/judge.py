@@ -110,12 +110,13 @@ class Judge:
             fine = {status}
             if status == 'in-use':
                 fine.add('detaching')
+            # It leaves no attachment, and one more may come to a volume that several may have.
+            if status in ('available', 'in-use') and 'os-reserve' in self._requests:
+                fine.add('attaching')
             if status == 'available':
                 fine |= {'awaiting-transfer'} & {
                     'awaiting-transfer' for each in self._tables['transfers']
                     if each['volume_id'] == row['id']}
-                if 'os-reserve' in self._requests:
-                    fine.add('attaching')
             if row['attach_status'] != attach:
                 yield (f'volume {row["id"]} ({row["status"]}) is {row["attach_status"]}, its '
                        f'attachments: {sorted(held)}')
