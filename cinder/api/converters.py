@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Texts of query parameters become values: (name, text) -> value."""
+"""Converts query parameters: (name, text) -> value."""
 from cinder import exception
 from cinder.i18n import _
 

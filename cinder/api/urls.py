@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""URLs that answers hold: the links of a resource and of the next page."""
+"""URLs in responses: the links of a resource and of the next page."""
 import urllib.parse
 
 from cinder.api import parsing, wsgi

@@ -205,8 +205,8 @@ def query(**params: Any) -> Callable:
 
 
 def listing(description: Any) -> Callable:
-    """For the API document: the listings.Listing whose parameters the handler understands, or
-    [(since, Listing), ...] in rising order."""
+    """For the API document: the listings.Listing of the handler, or [(since, Listing), ...] in
+    rising order."""
     return _set_spec(listing=description)
 
 

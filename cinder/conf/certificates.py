@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How daemons load certificates and keys that options name: without a prompt on the terminal."""
+"""Password function for loading keys: raises an error instead of a prompt on the terminal."""
 
 
 def no_pass_phrase() -> str:

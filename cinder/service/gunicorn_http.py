@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What gunicorn's HTTP code gets in place of its own options, log and sockets; the responses to
-requests that it rejects."""
+"""Replaces the options, the log and the sockets of gunicorn, and defines the responses to requests
+that it rejects."""
 import contextlib
 import logging
 import socket
@@ -71,7 +71,7 @@ class Connection:
     def hang_up(self) -> None:
         """Make the thread that waits for a request see the end of the connection."""
         with contextlib.suppress(OSError):
-            # That of TLS would change what the other thread uses.
+            # shutdown() of a TLS socket would change the state that the other thread uses.
             socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def close(self) -> None:
@@ -89,7 +89,7 @@ def options(tls: ssl.SSLContext | None) -> config.Config:
     """Return the options of gunicorn, from our options and its defaults."""
     made = config.Config()
     for name, value in {
-            # Else gunicorn does not tell that it waits for a request.
+            # Otherwise gunicorn does not call timeout_ctx() when it waits for a request.
             'keepalive': 1, 'limit_request_line': LONGEST_LINE,
             'limit_request_fields': MOST_HEADERS, 'limit_request_field_size': CONF.max_header_line,
             'workers': 1, 'do_handshake_on_connect': True, 'sendfile': False,

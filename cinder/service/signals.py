@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The signals of a process whose main thread waits for them. Launchers decide what they mean."""
+"""Queues the signals of a process for its main thread. The launchers handle them."""
 import contextlib
 import os
 import select
@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Iterator
 
-# Those that stop or reload a daemon.
+# Signals that stop or reload a daemon.
 NUMBERS = tuple(getattr(signal, name) for name in ('SIGTERM', 'SIGHUP', 'SIGINT')
                 if hasattr(signal, name))
 
@@ -24,8 +24,8 @@ class Signals:
         self._awake, self._wake = os.pipe()
         for end in (self._awake, self._wake):
             os.set_blocking(end, False)
-        # The number is written when the signal comes: a handler in Python runs only when the main
-        # thread is back from what it waits in.
+        # The number is written when the signal arrives; a Python handler only runs when the main
+        # thread returns from its wait.
         signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         for number in numbers:
             signal.signal(number, _take_note)
@@ -48,14 +48,14 @@ class Signals:
         return self._caught.popleft() if self._caught else None
 
     def close(self) -> None:
-        """Take no more."""
+        """Stop queueing signals."""
         signal.set_wakeup_fd(-1)
         for end in (self._awake, self._wake):
             os.close(end)
 
 
 def _take_note(_number: int, _frame: object) -> None:
-    """The number is written already."""
+    """Do nothing: the number of the signal is queued already."""
 
 
 @contextlib.contextmanager
