@@ -36,5 +36,5 @@ def _helper() -> list[cfg.Opt]:
     from oslo_privsep import priv_context
     # The sample of the library for this option is the code that computes its default.
     threads = cfg.IntOpt('thread_pool_size', min=1, sample_default=16,
-                          help='Number of threads that run the commands.')
+                         help='Number of threads that run the commands.')
     return [opt for opt in priv_context.OPTS if opt.dest != threads.dest] + [threads]

@@ -44,7 +44,7 @@ def _findings(name: str) -> Iterator[dict[str, str]]:
         found = audit.findings(ctxt, made, host, sharing)
     except Exception as exc:  # the findings of the other back ends are shown nevertheless
         found = [driver_types.Finding('unreadable', name, f'the storage cannot be read: {exc}',
-                                'see the log of cinder-volume')]
+                                      'see the log of cinder-volume')]
     for finding in found:
         values = dataclasses.asdict(finding)
         yield {'backend': name, **{key: values[key] for key in _SHOWN}}

@@ -104,7 +104,7 @@ class Rows:
         return page.rows[0]
 
     def read_page(self, ctxt: RequestContext, conn: sa.Connection, listing: Listing, value: str,
-            by: str = 'id') -> query.Page:
+                  by: str = 'id') -> query.Page:
         """Return the row as a page without data of other tables, for a caller with a connection."""
         page = query.one(ctxt, conn, listing, value, by)
         if not page.records:

@@ -109,7 +109,7 @@ def create(ctxt: RequestContext, values: Mapping[str, object]) -> objects.Servic
              'frozen': False, **values}
     with session.writer(ctxt) as conn:
         changes.upsert(conn, _T, [{**fresh, 'uuid': str(uuid.uuid4())}], ('host', 'binary'),
-                     keep=('uuid',))
+                       keep=('uuid',))
     return get_by_host_binary(ctxt, values['host'], values['binary'])
 
 
@@ -120,7 +120,8 @@ def update(ctxt: RequestContext, service_id: int, values: Mapping[str, object]) 
     :raises ServiceNotFound: the service does not exist.
     """
     done = changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
-                      {'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
+                                {'modified_at': session.utcnow(),
+                                 'updated_at': _T.c.updated_at, **values})
     if not done:
         raise exception.ServiceNotFound(service_id=service_id)
 
@@ -151,7 +152,7 @@ def heartbeat(ctxt: RequestContext, service_id: int) -> None:
     :raises ServiceNotFound: the service was removed.
     """
     if not changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
-                      {'report_count': _T.c.report_count + 1}):
+                                {'report_count': _T.c.report_count + 1}):
         raise exception.ServiceNotFound(service_id=service_id)
 
 

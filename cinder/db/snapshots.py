@@ -126,4 +126,4 @@ def change_owner(ctxt: RequestContext, volume_id: str, project_id: str,
 def no_group_snapshot() -> transitions.Requirement:
     """Require that the snapshot is not part of a group snapshot."""
     return transitions.Requirement(_T.c.group_snapshot_id.is_(None), 'is part of group snapshot',
-                             sa.select(_T.c.group_snapshot_id))
+                                   sa.select(_T.c.group_snapshot_id))

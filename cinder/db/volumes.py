@@ -179,7 +179,7 @@ def settle(ctxt: RequestContext, volume_id: str) -> None:
         # A volume can be reserved while the image that it is created from is copied.
         under_way = states.VOLUME['download'].meanwhile if copied else None
         overwrite(ctxt, volume_id, states.settle(held, present.status,
-                                                   present.previous_status, under_way))
+                                                 present.previous_status, under_way))
 
 
 @session.retry_on_deadlock

@@ -117,7 +117,7 @@ class Service(service.ServiceBase):
         session.wait_for_database()
         added_to_cluster = self._register_patiently(ctxt)
         reachability.wait_for_broker(topic=self.topic,
-                            servers=list(filter(None, (self.host, self.cluster))))
+                                     servers=list(filter(None, (self.host, self.cluster))))
         if self.coordination:
             coordination.COORDINATOR.start_with_retry()
         self._initialised = self._init_manager(added_to_cluster)

@@ -99,7 +99,7 @@ def test_mode_from_3_54(api, volume):
 
 def test_bootable_multiattach_volumes_have_a_rule_of_their_own(api, member, volume):
     volumes_db.overwrite(ADMIN, volume['id'], {'multiattach': True, 'bootable': True,
-                                            'status': 'in-use'})
+                                               'status': 'in-use'})
     assert create(member, volume).status == 200
 
 

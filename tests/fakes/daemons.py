@@ -93,7 +93,7 @@ class Daemons:
 
     def create_group(self, ctxt, group, operation) -> None:
         groups_db.overwrite(ctxt, group.id, {'status': 'available', 'host': HOST,
-                                          'availability_zone': 'nova'})
+                                             'availability_zone': 'nova'})
 
     def update_group(self, ctxt, group, operation) -> None:
         for ident in operation.arguments['remove']:

@@ -43,7 +43,7 @@ FORGED = {
     'HTTP_X_OPENSTACK_REQUEST_ID': 'req-\r\nx', 'HTTP_ACCEPT': 'text/html, */*',
     'HTTP_HOST': 'elsewhere.example.com', 'HTTP_CONTENT_ENCODING': 'gzip'}
 VERSIONS = ('volume 3.71',) * 30 + ('volume 3.0', 'volume 3.27', 'volume latest', 'volume 9.9', 'x',
-                                   'volume', 'compute 2.1', 'volume 3.71, compute 2.1')
+                                    'volume', 'compute 2.1', 'volume 3.71, compute 2.1')
 
 
 def token(persona):

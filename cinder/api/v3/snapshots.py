@@ -22,7 +22,7 @@ _FILTERS = {
     'metadata': listings.Filter(since=mv.SNAPSHOT_METADATA_FILTER),
     'availability_zone': listings.Filter(since=mv.CONFIGURED_FILTERS),
     'consumes_quota': listings.Filter(converters.boolean, since=mv.CONSUMES_QUOTA,
-                                       column='use_quota'),
+                                      column='use_quota'),
 }
 _SORTS = {name: name for name in (
     'id', 'status', 'volume_id', 'volume_size', 'created_at', 'updated_at', 'display_name',

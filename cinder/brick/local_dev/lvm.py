@@ -63,7 +63,7 @@ class LVM(commands.Commands):
         """Return the named logical volumes that exist, from a new report."""
         try:
             rows = self.report('lv', 'lvs', reports.VOLUME_FIELDS, *map(self.full_name, names),
-                                timeout=timeout)
+                               timeout=timeout)
         except reports.LVNotFound as exc:
             # The report contains those that exist.
             rows = reports.rows('lv', exc.output)

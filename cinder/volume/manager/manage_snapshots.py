@@ -20,7 +20,7 @@ class ManageSnapshotsEndpoint(manageable.Endpoint):
         return self._page(ctxt, limit=limit, offset=offset, marker=marker, sort=sort)
 
     def _ask_driver(self, volumes: list[objects.Volume],
-             snapshots: list[objects.Snapshot]) -> list[dict]:
+                    snapshots: list[objects.Snapshot]) -> list[dict]:
         return self.driver.get_manageable_snapshots(volumes, snapshots)
 
     @operations.handles('snapshot.manage')

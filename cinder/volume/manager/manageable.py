@@ -97,7 +97,7 @@ class Endpoint:
                                 snapshots_db.on_backend(ctxt, *place))
 
     def _ask_driver(self, volumes: list[objects.Volume],
-             snapshots: list[objects.Snapshot]) -> list[dict]:
+                    snapshots: list[objects.Snapshot]) -> list[dict]:
         """Ask the driver for all entries.
 
         :param volumes: those that are managed on the back end, and `snapshots` likewise.

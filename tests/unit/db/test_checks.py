@@ -69,7 +69,7 @@ def test_unusable_urls_are_one_line_without_the_password(told, name, url, words)
 
 @pytest.mark.parametrize(('url', 'package', 'extra'), [
     ('mysql://u:p@h/c', 'PyMySQL', 'mysql'), ('postgresql://u:p@h/c', 'psycopg2-binary',
-                                               'postgresql')])
+                                              'postgresql')])
 def test_a_missing_driver_names_package_and_extra(told, monkeypatch, url, package, extra):
     monkeypatch.setitem(sys.modules, checks._DRIVERS[extra].name, None)
     monkeypatch.setattr(checks, '_is_installed', lambda name: False)

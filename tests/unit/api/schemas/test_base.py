@@ -24,7 +24,7 @@ def good(schema, value):
 
 @pytest.mark.parametrize(('schema', 'accepted', 'refused'), [
     (s.integer(1, 10), [1, 10, '1', '10', '+2'], [0, 11, '0', '', 'x', 1.0, 1.5, True, None, 1e30,
-                                                '9' * 400, '1\n', [], '\u0663']),
+                                                  '9' * 400, '1\n', [], '\u0663']),
     (s.UUID, ['744c27dd-a23a-48fe-9906-3dc9e8abdb89', '744C27DDA23A48FE99063DC9E8ABDB89',
               '{744c27dd-a23a-48fe-9906-3dc9e8abdb89}'], ['x', '', None, 5]),
     (s.UUID_OR_NULL, [None], ['', 5]),

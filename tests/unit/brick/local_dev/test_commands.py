@@ -67,7 +67,7 @@ def test_a_report_may_wait_for_changes_but_not_for_ever(thin, fake, since_report
 
     def change_ends():
         thin.answered = {commands.REPORTS: time.monotonic() - since_report,
-                          commands.CHANGES: time.monotonic() + 1}
+                         commands.CHANGES: time.monotonic() + 1}
 
     fake.before = change_ends
     with pytest.raises(reports.Overdue) as caught:

@@ -336,7 +336,7 @@ class TestTakingOver:
 class TestThick(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                 contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
                 contract.ManagesSnapshotsContract, contract.GroupsContract,
-               contract.ReadsSnapshotsContract):
+                contract.ReadsSnapshotsContract):
     @pytest.fixture
     def storage(self):
         return LVMStorage('default')

@@ -106,7 +106,7 @@ def test_what_cannot_be_taken_over_says_why_and_is_deleted_without_touching_anyt
 
 
 def test_a_volume_of_ours_is_refused_by_its_name_or_by_its_owner(ctxt, manager, accept, theirs,
-                                                                monkeypatch):
+                                                                 monkeypatch):
     mine = _run(ctxt, manager, *reversed(accept({'source-name': 'theirs'})))
     with pytest.raises(exception.ManageExistingAlreadyManaged, match='already managed'):
         accept({'source-name': mine.name})
@@ -117,7 +117,7 @@ def test_a_volume_of_ours_is_refused_by_its_name_or_by_its_owner(ctxt, manager, 
 
 
 def test_what_was_let_go_keeps_its_name_and_can_be_taken_over_again(ctxt, manager, sent, accept,
-                                                                   theirs, folder):
+                                                                    theirs, folder):
     mine = _run(ctxt, manager, *reversed(accept({'source-name': 'theirs'})))
     manage_volumes.unmanage(ctxt, mine)
     assert volumes_db.get(ctxt, mine.id).status == 'unmanaging'

@@ -518,7 +518,7 @@ def test_what_another_machine_does_not_export_cannot_be_copied_to(
     bus.managers[THERE].backend.driver.target = local.LocalTarget(volumes_fakes.options(), None)
     operation = _migrate(ctxt, bus, volume)
     _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path,
-                   'exports volumes only locally')
+                  'exports volumes only locally')
 
 
 @pytest.mark.parametrize('force', [True, False])
@@ -759,7 +759,7 @@ class TestCompletion:
             'migration_status': f'target:{volume.id}'})
         path(made).write_bytes(b'copied')
         volumes_db.overwrite(ctxt, volume.id, {'migration_status': 'migrating', 'status': 'in-use',
-                                            'attach_status': 'attached'})
+                                               'attach_status': 'attached'})
         return volumes_db.get(ctxt, made.id)
 
     def test_success(self, ctxt, volume, target, path, tmp_path):
