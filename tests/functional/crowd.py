@@ -37,6 +37,8 @@ def _table(name: str, *columns: str) -> sa.TableClause:
     return sa.table(name, *map(sa.column, columns))
 
 
+_VOLUMES = _table('volumes', 'id', 'project_id')
+_SERVICES = _table('services', 'host')
 _OPERATIONS = _table('operations', 'id', 'verb', 'project_id', 'stage', 'state', 'resource_id',
                      'arguments')
 
@@ -45,14 +47,15 @@ class Crowd:
     """Clones of one volume, for a project of their own.
 
     :param suite: runs with OPTIONS
+    :param seconds: how long to wait for one volume
     :param fields: more fields of each volume
     """
 
-    def __init__(self, suite: Suite, **fields: object) -> None:
+    def __init__(self, suite: Suite, seconds: float = 30, **fields: object) -> None:
         self.client = suite.client(project=uuid.uuid4().hex)
         self.fields = fields
         self._engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
-        self.source = self.client.ready_volume(**fields)
+        self.source = self.client.ready_volume(seconds=seconds, **fields)
 
     def ask(self, number: int) -> None:
         """Ask for so many more; return when all of them have come to the back end."""
@@ -60,6 +63,23 @@ class Crowd:
             list(pool.map(lambda _index: self.client.create_volume(
                 source_volid=self.source['id'], **self.fields), range(number)))
         wait_until(lambda: not self.count(stage='schedule'), 60, 'the clones to be placed')
+
+    def repeat(self, number: int) -> None:
+        """Have so many more as if they had been asked for: rows like those of one that waits, for
+        the poller to find."""
+        tables = sa.MetaData()
+        tables.reflect(self._engine, only=['operations', 'volumes'])
+        operations, volumes = tables.tables['operations'], tables.tables['volumes']
+        with self._engine.begin() as conn:
+            one = conn.execute(sa.select(operations).where(
+                operations.c.project_id == self.client.project, operations.c.state == 'queued',
+                operations.c.stage == 'execute')).mappings().first()
+            volume = conn.execute(sa.select(volumes).where(
+                volumes.c.id == one['resource_id'])).mappings().one()
+            ids = [str(uuid.uuid4()) for _ in range(number)]
+            conn.execute(volumes.insert(), [{**volume, 'id': each} for each in ids])
+            conn.execute(operations.insert(), [
+                {**one, 'id': str(uuid.uuid4()), 'resource_id': each} for each in ids])
 
     def seconds_to_begin(self, client: Client, source: dict) -> float:
         """How long a copy that another project asks for waits until it runs."""
@@ -81,6 +101,17 @@ class Crowd:
         with self._engine.connect() as conn:
             return conn.execute(sa.select(_OPERATIONS.c.arguments).where(
                 *(_OPERATIONS.c[name] == value for name, value in wanted.items()))).scalar_one()
+
+
+def forget(suite: Suite, host: str, *clients: Client) -> None:
+    """Remove a host that is gone, and the volumes of the projects that were there, from the
+    database."""
+    engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
+    with engine.begin() as conn:
+        conn.execute(_SERVICES.delete().where(_SERVICES.c.host.like(f'{host}@%')))
+        for table in (_OPERATIONS, _VOLUMES):
+            conn.execute(table.delete().where(table.c.project_id.in_(
+                [client.project for client in clients])))
 
 
 def write(suite: Suite, volume: dict, size: int = BYTES) -> None:
@@ -106,35 +137,34 @@ def timed(seconds: list[float]) -> Iterator[None]:
     seconds.append(time.monotonic() - began)
 
 
-def short_work(client: Client, rounds: int, times: Times | None = None,
+def short_work(client: Client, rounds: int, times: Times | None = None, seconds: float = 30,
                **fields: object) -> Times:
     """Make an empty volume, attach it and delete it, some times.
 
     :param times: to add to
+    :param seconds: how long to wait for one volume
     """
     times = times or Times()
     for _round in range(rounds):
         with timed(times.create):
-            volume = client.ready_volume(**fields)
+            volume = client.ready_volume(seconds=seconds, **fields)
         with timed(times.attach):
             attachment = client.post('attachments', {'attachment': {
                 'volume_uuid': volume['id'], 'connector': CONNECTOR}})['attachment']
         client.delete(f'attachments/{attachment["id"]}')
         with timed(times.delete):
             client.delete(f'volumes/{volume["id"]}', expect=202)
-            client.wait_gone('volume', volume['id'])
+            client.wait_gone('volume', volume['id'], seconds)
     return times
 
 
 class Reports:
-    """Watches, for the length of a block, when back ends measure what they have.
-
-    :ivar gaps: seconds between two of the reports that came to the scheduler
-    """
+    """Watches, for the length of a block, when back ends measure what they have."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._seen: list[str] = []
+        # (pool, moment), in the order in which they were seen.
+        self._seen: list[tuple[str, str]] = []
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
 
@@ -149,24 +179,31 @@ class Reports:
     def _look(self) -> None:
         while True:
             for pool in self._client.get('scheduler-stats/get_pools?detail=true')['pools']:
-                stamp = pool['capabilities']['timestamp']
-                if stamp not in self._seen:
-                    self._seen.append(stamp)
+                found = pool['name'], pool['capabilities']['timestamp']
+                if found not in self._seen:
+                    self._seen.append(found)
             if self._end.wait(1):
                 return
 
     @property
     def gaps(self) -> list[float]:
-        moments = [datetime.datetime.fromisoformat(stamp) for stamp in self._seen]
+        """Seconds between two of the reports that came to the scheduler, of the only back end."""
+        return self.gaps_of('')
+
+    def gaps_of(self, backend: str) -> list[float]:
+        """The same of one of several, 'host@backend'."""
+        moments = [datetime.datetime.fromisoformat(stamp) for pool, stamp in self._seen
+                   if pool.startswith(backend)]
         return [(later - one).total_seconds()
                 for one, later in zip(moments, moments[1:], strict=False)]
 
 
 @contextlib.contextmanager
-def blocked_calls(suite: Suite, client: Client, number: int) -> Iterator[list[int]]:
+def blocked_calls(suite: Suite, client: Client, number: int, seconds: float = 30,
+                  **fields: object) -> Iterator[list[int]]:
     """Have so many calls wait, for the length of a block, for a volume that somebody holds; yields
     the statuses of those that are answered."""
-    volume, statuses = client.ready_volume(), []
+    volume, statuses = client.ready_volume(seconds=seconds, **fields), []
     locks = Coordinator(f'file://{suite.state}/coordination')
 
     def call() -> None:
@@ -183,3 +220,4 @@ def blocked_calls(suite: Suite, client: Client, number: int) -> Iterator[list[in
         for caller in callers:
             caller.join()
         locks.stop()
+        client.action(volume['id'], 'os-terminate_connection', {'connector': CONNECTOR})

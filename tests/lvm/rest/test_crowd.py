@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Many slow copies of thick volumes wait on a back end: short work of another project there takes
+hardly longer than on one like it where nothing waits. LVM_LAB_FULL=1 makes them 500."""
+import contextlib
+import os
+import re
+import subprocess
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from tests.functional import crowd
+from tests.functional.processes import wait_until
+from tests.functional.suite import Node
+from tests.lvm import group, service
+from tests.lvm.service import MIB, TIMEOUT_SECONDS
+from tools.bench import measure as kernel
+
+HOST, CROWDED, CALM = 'node2', 'crowded', 'calm'
+# So many run, which are asked for over the API with some more; the others are rows.
+BULK, ASKED, CALLS = 4, 6, 64
+CROWD, ROUNDS = (500, 8) if 'LVM_LAB_FULL' in os.environ else (150, 1)
+# Seconds, and for how much of it a call waits for a volume.
+PERIOD, RPC_TIMEOUT = 10, 30
+# The processor of a guest is shared by the copies, the calls and the short work: how many times as
+# long this may take where they wait as where they do not, and how much later a report may be.
+NOISE, LATE, GROWN_MIB = 4, 10, 20
+
+pytestmark = pytest.mark.usefixtures('without_udev')
+
+
+class Thick(service.LVMSuite):
+    """One more host, with the volume service only, on thick groups of its own."""
+
+    def _backend(self, name):
+        return super()._backend(group.NAME) | {
+            'volume_group': name, 'volume_backend_name': name, 'lvm_type': 'default',
+            'volume_clear': 'none', 'max_bulk_operations': BULK, 'volume_copy_bps_limit': MIB // 4}
+
+
+@contextlib.contextmanager
+def second_host(folder, suite) -> Iterator[Thick]:
+    made = Thick(folder, suite.database, suite.transport, suite.tgtd, nodes=[
+        Node(HOST, ('volume',))], backends=(CROWDED, CALM), faults=False, options={'DEFAULT': {
+            **crowd.OPTIONS['DEFAULT'], 'service_down_time': 40, 'report_interval': 8,
+            'backend_stats_polling_interval': PERIOD, 'periodic_interval': 2,
+            'rpc_response_timeout': RPC_TIMEOUT, 'debug': True}})
+    made.port = suite.port
+    process = made.processes['volume']
+    process.start()
+    try:
+        wait_until(lambda: made.knows_pools() and {
+            ('cinder-volume', f'{HOST}@{name}') for name in made.backends} <= suite.up(),
+            TIMEOUT_SECONDS, lambda: f'the second host\n{made.tails()}', pause=0.3)
+        yield made
+    finally:
+        process.kill9()
+
+
+def _removed(name):
+    return subprocess.run(['vgremove', '-qq', '-ff', '-y', name], capture_output=True,
+                          check=False).returncode == 0
+
+
+@pytest.fixture
+def thick(suite, tmp_path):
+    with (service.loop_group(CROWDED, 16 * 1024), service.loop_group(CALM, 4 * 1024),
+          second_host(tmp_path / 'thick', suite) as made):
+        for name in made.backends:
+            suite.client().post('types', {'volume_type': {'name': name, 'extra_specs': {
+                'volume_backend_name': name}}})
+        yield made
+        made.processes['volume'].kill9()
+        for name in made.backends:
+            # A copy may take a moment to die.
+            wait_until(lambda name=name: _removed(name), TIMEOUT_SECONDS,
+                       f'group {name} to be unused', pause=0.3)
+
+
+def ahead(log, volume):
+    """The changes of the group that ended after the creation of a volume began and before its own.
+    """
+    text = log.partition(f'volume.create of volume {volume} begins')[2]
+    text, own, _rest = text.partition(f'-n volume-{volume} ')
+    assert own
+    return [line for line in text.splitlines()[:-1]
+            if re.search(r' lv(create|remove)\b.*: exit code', line)]
+
+
+def best(rounds):
+    """Seconds of the round that took the shortest."""
+    return min(map(sum, zip(*vars(rounds).values(), strict=True)))
+
+
+def test_a_crowd_keeps_nobody_waiting(suite, thick):
+    many = crowd.Crowd(thick, seconds=TIMEOUT_SECONDS, volume_type=CROWDED)
+    other = thick.client(project=uuid.uuid4().hex)
+    times = {name: crowd.Times() for name in thick.backends}
+    pools = {name: f'{HOST}@{name}' for name in thick.backends}
+
+    def work():
+        """Short work on both, in turns."""
+        for _round in range(ROUNDS):
+            for name, found in times.items():
+                crowd.short_work(other, 1, found, TIMEOUT_SECONDS, volume_type=name)
+
+    try:
+        memory = sum(map(kernel.pss_mebibytes, thick.worker_pids('volume')))
+        many.ask(ASKED)
+        many.repeat(CROWD)
+        wait_until(lambda: many.count(state='running') == BULK, TIMEOUT_SECONDS,
+                   'the copies to run')
+        # They begin now, with a snapshot of the source each.
+        first = other.ready_volume(seconds=TIMEOUT_SECONDS, volume_type=CROWDED)['id']
+        begun = ahead(thick.processes['volume'].log.read_text(), first)
+        assert len(begun) <= 2, begun
+        with crowd.Reports(other) as reports:
+            work()
+            with crowd.blocked_calls(thick, many.client, CALLS, TIMEOUT_SECONDS,
+                                     volume_type=CROWDED) as statuses:
+                work()
+        assert len(statuses) == CALLS and set(statuses) <= {200, 409, 503}, statuses
+        assert best(times[CROWDED]) < NOISE * best(times[CALM]), times
+        gaps, usual = (reports.gaps_of(pools[name]) for name in (CROWDED, CALM))
+        assert gaps and max(gaps) < LATE + max(usual), (gaps, usual)
+        assert ('cinder-volume', pools[CROWDED]) in suite.up()
+        assert many.count() >= CROWD
+        grown = sum(map(kernel.pss_mebibytes, thick.worker_pids('volume'))) - memory
+        assert grown < GROWN_MIB, grown
+    finally:
+        thick.processes['volume'].kill9()
+        crowd.forget(suite, HOST, many.client, other)
