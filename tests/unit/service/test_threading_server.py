@@ -26,6 +26,8 @@ def serve():
                 stack.callback(CONF.clear_override, name)
             server = threading_server.Server('api', app, '127.0.0.1', 0, False, 128)
             server.start()
+            # Nothing of it lives when the next test looks at what a server does.
+            stack.callback(server.wait)
             stack.callback(server.stop)
             return server
         yield start
