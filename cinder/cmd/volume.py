@@ -66,7 +66,7 @@ def create_service(name: str) -> service.Service | None:
     return None
 
 
-def _launch_service(launcher, name: str) -> bool:
+def _launch_service(launcher: 'service.Launcher', name: str) -> bool:
     """Start the service of one back end; return whether it was created."""
     server = create_service(name)
     if server:

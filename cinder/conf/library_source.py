@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import itertools
 import logging
+import types
 from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
@@ -57,7 +58,7 @@ def credentials() -> Iterator[cfg.Opt]:
     yield from itertools.chain.from_iterable(ways)
 
 
-def _loading():
+def _loading() -> types.ModuleType:
     return importlib.import_module('keystoneauth1.loading')
 
 

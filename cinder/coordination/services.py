@@ -3,9 +3,12 @@
 one, and whether its locks work between hosts."""
 import urllib.parse
 import uuid
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from cinder.coordination import files
+
+if TYPE_CHECKING:
+    from tooz.coordination import CoordinationDriver
 
 
 class LockService(NamedTuple):
@@ -47,7 +50,7 @@ def scheme_of(url: str) -> str:
     return url.partition(':')[0]
 
 
-def make(url: str):
+def make(url: str) -> 'CoordinationDriver | files.FileLocks':
     """Return a driver of tooz, or one with the same methods, that is not connected yet.
 
     :raises Exception: any error of tooz and its drivers about an invalid URL
@@ -57,7 +60,7 @@ def make(url: str):
     return make_by_tooz(url)
 
 
-def make_by_tooz(url: str):
+def make_by_tooz(url: str) -> 'CoordinationDriver':
     """Return a driver of tooz, also for files of one host: tooz checks the parameters of such a
     URL."""
     # Imported here: it takes 20 MB and 0.1 seconds, which processes without locks do not need.

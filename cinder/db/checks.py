@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import re
 import sqlite3
+import types
 import warnings
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -78,7 +79,7 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
         yield Problem(f'[database] mysql_sql_mode has unknown modes: {", ".join(wrong)}.')
 
 
-def unusable(text: str | None, conf) -> str | None:
+def unusable(text: str | None, conf: cfg.ConfigOpts.GroupAttr) -> str | None:
     """Return why a URL cannot be used, as one line; None if a connection can be tried.
 
     :param conf: the section [database]
@@ -106,7 +107,7 @@ def unusable(text: str | None, conf) -> str | None:
     return _refused(url, driver, conf)
 
 
-def _refused(url: sa.URL, driver: _Driver, conf) -> str | None:
+def _refused(url: sa.URL, driver: _Driver, conf: cfg.ConfigOpts.GroupAttr) -> str | None:
     """Return what the driver reports about the parts of the URL, without connecting."""
     try:
         url, arguments = engines.connect_arguments(url, conf)
@@ -138,11 +139,11 @@ def _is_installed(package: str) -> bool:
     return True
 
 
-def _try_sqlite(module, _positional: list, named: dict) -> None:
+def _try_sqlite(module: types.ModuleType, _positional: list, named: dict) -> None:
     module.connect(':memory:', **named).close()
 
 
-def _try_postgresql(module, _positional: list, named: dict) -> None:
+def _try_postgresql(module: types.ModuleType, _positional: list, named: dict) -> None:
     """Let libpq check its parameters, with a socket that does not exist."""
     try:
         module.connect(**{**named, 'host': '/nonexistent', 'hostaddr': ''}).close()
@@ -151,7 +152,7 @@ def _try_postgresql(module, _positional: list, named: dict) -> None:
             raise
 
 
-def _try_mysql(module, positional: list, named: dict) -> None:
+def _try_mysql(module: types.ModuleType, positional: list, named: dict) -> None:
     module.connect(*positional, **{**named, 'defer_connect': True})
 
 

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import sqlalchemy as sa
 from oslo_db import options as db_options
@@ -21,6 +22,14 @@ from sqlalchemy import event
 from cinder import exception
 from cinder.conf import CONF
 from cinder.db.functions import SQLITE_NOW
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.pool import ConnectionPoolEntry, _ConnectionFairy
+
+    # The options of [database].
+    Section: TypeAlias = cfg.ConfigOpts.GroupAttr
 
 # The pool must be large enough for the usual load: further connections are opened and closed each
 # time.
@@ -68,7 +77,7 @@ class Engines:
             self.write_lock = WriteLock()
 
 
-def create(conf) -> Engines:
+def create(conf: 'Section') -> Engines:
     """Create the engines for the [database] options, without connecting.
 
     :raises InvalidConfigurationValue: the engine is not supported, or SQLite is in memory.
@@ -81,7 +90,7 @@ def create(conf) -> Engines:
     return _ENGINES[name](url, conf)
 
 
-def _make(url: sa.URL, conf, **kwargs) -> sa.Engine:
+def _make(url: sa.URL, conf: 'Section', **kwargs: object) -> sa.Engine:
     # Every transaction ends with an explicit commit or rollback, so the ROLLBACK of the pool would
     # be a wasted round trip.
     engine = sa.create_engine(
@@ -93,7 +102,7 @@ def _make(url: sa.URL, conf, **kwargs) -> sa.Engine:
     return engine
 
 
-def _server(url: sa.URL, conf, connect_args: dict) -> Engines:
+def _server(url: sa.URL, conf: 'Section', connect_args: dict) -> Engines:
     made = [_make(url, conf, connect_args=connect_args, isolation_level=level,
                   skip_autocommit_rollback=True)
             for level in ('AUTOCOMMIT', 'READ COMMITTED')]
@@ -103,11 +112,12 @@ def _server(url: sa.URL, conf, connect_args: dict) -> Engines:
     return Engines(made[0], made[1], lambda seconds: contextlib.nullcontext())
 
 
-def _parked(dbapi_connection, record) -> None:
+def _parked(dbapi_connection: 'DBAPIConnection', record: 'ConnectionPoolEntry') -> None:
     record.info['parked'] = time.monotonic()
 
 
-def _test_idle(dbapi_connection, record, proxy) -> None:
+def _test_idle(dbapi_connection: 'DBAPIConnection', record: 'ConnectionPoolEntry',
+               proxy: '_ConnectionFairy') -> None:
     """Test a connection that was idle; testing every time would double the round trips."""
     if time.monotonic() - record.info.get('parked', float('inf')) < IDLE:
         return
@@ -117,23 +127,23 @@ def _test_idle(dbapi_connection, record, proxy) -> None:
         raise sa.exc.DisconnectionError(str(exc)) from exc
 
 
-def connect_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
+def connect_arguments(url: sa.URL, conf: 'Section') -> tuple[sa.URL, dict[str, object]]:
     """Return the URL with its driver, and further arguments of the driver."""
     return _ARGUMENTS[url.get_backend_name()](url, conf)
 
 
-def _postgresql_arguments(url: sa.URL, _conf) -> tuple[sa.URL, dict[str, object]]:
+def _postgresql_arguments(url: sa.URL, _conf: 'Section') -> tuple[sa.URL, dict[str, object]]:
     if url.drivername == 'postgresql':
         # The default driver depends on the release of SQLAlchemy.
         url = url.set(drivername='postgresql+psycopg2')
     return url, {'connect_timeout': 10, 'client_encoding': 'utf8'}
 
 
-def _sqlite_arguments(url: sa.URL, _conf) -> tuple[sa.URL, dict[str, object]]:
+def _sqlite_arguments(url: sa.URL, _conf: 'Section') -> tuple[sa.URL, dict[str, object]]:
     return url, {'check_same_thread': False}
 
 
-def _mysql_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
+def _mysql_arguments(url: sa.URL, conf: 'Section') -> tuple[sa.URL, dict[str, object]]:
     arguments: dict[str, object] = {'charset': 'utf8mb4'}
     if conf.mysql_sql_mode:
         arguments['sql_mode'] = conf.mysql_sql_mode
@@ -145,12 +155,12 @@ def _mysql_arguments(url: sa.URL, conf) -> tuple[sa.URL, dict[str, object]]:
     return url, arguments
 
 
-def _server_engines(url: sa.URL, conf) -> Engines:
+def _server_engines(url: sa.URL, conf: 'Section') -> Engines:
     url, arguments = connect_arguments(url, conf)
     return _server(url, conf, arguments)
 
 
-def _sqlite(url: sa.URL, conf) -> Engines:
+def _sqlite(url: sa.URL, conf: 'Section') -> Engines:
     if url.database in (None, '', ':memory:'):
         raise exception.InvalidConfigurationValue(
             option='[database] connection', value=url.render_as_string())
@@ -164,7 +174,7 @@ def _sqlite(url: sa.URL, conf) -> Engines:
     pragmas = ('journal_mode = WAL', 'foreign_keys = ON',
                'synchronous = ' + ('FULL' if conf.sqlite_synchronous else 'OFF'))
 
-    def prepare(dbapi_connection: sqlite3.Connection, record) -> None:
+    def prepare(dbapi_connection: sqlite3.Connection, record: 'ConnectionPoolEntry') -> None:
         dbapi_connection.create_function(SQLITE_NOW, 1, _utc_in)
         for pragma in pragmas:
             dbapi_connection.execute(f'PRAGMA {pragma}')

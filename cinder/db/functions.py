@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """SQL expressions that differ between engines: the clock, and conditions on lists of ids."""
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 # Function that engines.py adds to SQLite: the current time plus a number of seconds.
 SQLITE_NOW = 'utc_in'
@@ -27,36 +32,36 @@ class utcnow(FunctionElement):
 
 # now() of PostgreSQL is the start of the transaction; leases need the time of the statement.
 @compiles(utcnow, 'postgresql')
-def _(element, compiler, **kw) -> str:
+def _(element: utcnow, compiler: 'SQLCompiler', **kw: object) -> str:
     return "timezone('utc', statement_timestamp())"
 
 
 @compiles(in_seconds, 'postgresql')
-def _(element, compiler, **kw) -> str:
+def _(element: in_seconds, compiler: 'SQLCompiler', **kw: object) -> str:
     seconds = compiler.process(element.clauses, **kw)
     return f"(timezone('utc', statement_timestamp()) + make_interval(secs => {seconds}))"
 
 
 @compiles(utcnow, 'mysql')
 @compiles(utcnow, 'mariadb')
-def _(element, compiler, **kw) -> str:
+def _(element: utcnow, compiler: 'SQLCompiler', **kw: object) -> str:
     return 'utc_timestamp(6)'
 
 
 @compiles(in_seconds, 'mysql')
 @compiles(in_seconds, 'mariadb')
-def _(element, compiler, **kw) -> str:
+def _(element: in_seconds, compiler: 'SQLCompiler', **kw: object) -> str:
     seconds = compiler.process(element.clauses, **kw)
     return f'(utc_timestamp(6) + INTERVAL {seconds} * 1000000 MICROSECOND)'
 
 
 @compiles(utcnow, 'sqlite')
-def _(element, compiler, **kw) -> str:
+def _(element: utcnow, compiler: 'SQLCompiler', **kw: object) -> str:
     return f'{SQLITE_NOW}(0)'
 
 
 @compiles(in_seconds, 'sqlite')
-def _(element, compiler, **kw) -> str:
+def _(element: in_seconds, compiler: 'SQLCompiler', **kw: object) -> str:
     return f'{SQLITE_NOW}({compiler.process(element.clauses, **kw)})'
 
 
@@ -75,19 +80,19 @@ class among(FunctionElement):
         super().__init__(column, ids)
 
 
-def _sides(element: among, compiler, kw: dict) -> list[str]:
+def _sides(element: FunctionElement, compiler: 'SQLCompiler', kw: dict[str, object]) -> list[str]:
     return [compiler.process(side, **kw) for side in element.clauses]
 
 
 @compiles(among, 'postgresql')
-def _(element, compiler, **kw) -> str:
+def _(element: among, compiler: 'SQLCompiler', **kw: object) -> str:
     column, ids = _sides(element, compiler, kw)
     return f"{column} = ANY (string_to_array({ids}, ','))"
 
 
 @compiles(among, 'mysql')
 @compiles(among, 'mariadb')
-def _(element, compiler, **kw) -> str:
+def _(element: among, compiler: 'SQLCompiler', **kw: object) -> str:
     column, ids = _sides(element, compiler, kw)
     # The parts are SQL of the compiler, never values.
     return (f"{column} IN (SELECT ids.id FROM JSON_TABLE("  # nosec B608
@@ -97,7 +102,7 @@ def _(element, compiler, **kw) -> str:
 
 
 @compiles(among, 'sqlite')
-def _(element, compiler, **kw) -> str:
+def _(element: among, compiler: 'SQLCompiler', **kw: object) -> str:
     column, ids = _sides(element, compiler, kw)
     joined = _as_json('{}', ' || ', ids)
     return f'{column} IN (SELECT value FROM json_each({joined}))'  # nosec B608 # as above
@@ -127,12 +132,12 @@ class begins(FunctionElement):
 
 
 @compiles(begins)
-def _(element, compiler, **kw) -> str:
+def _(element: begins, compiler: 'SQLCompiler', **kw: object) -> str:
     column, _pattern, low, high = _sides(element, compiler, kw)
     return f'({column} >= {low} AND {column} < {high})'
 
 
 @compiles(begins, 'postgresql')
-def _(element, compiler, **kw) -> str:
+def _(element: begins, compiler: 'SQLCompiler', **kw: object) -> str:
     column, pattern, _low, _high = _sides(element, compiler, kw)
     return f"{column} LIKE {pattern} ESCAPE '/'"

@@ -6,9 +6,13 @@ Classes only name tables (`Volume.__table__`): the modules of the resources conv
 They do not use the ORM of SQLAlchemy, whose import takes 6 MB and a tenth of a second per process.
 """
 import json
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import TypeCompiler
 
 _NAMES = {
     'ix': 'ix_%(table_name)s_%(column_0_N_name)s', 'uq': 'uq_%(table_name)s_%(column_0_N_name)s',
@@ -16,6 +20,15 @@ _NAMES = {
 }
 
 metadata = sa.MetaData(naming_convention=_NAMES)
+
+
+class _Column(TypedDict, total=False):
+    """Arguments of a column, see sa.Column."""
+
+    nullable: bool
+    unique: bool
+    primary_key: bool
+    default: str
 
 
 class _Moment(sa.DateTime):
@@ -40,16 +53,16 @@ class _Json(sa.types.TypeDecorator):
 
 
 @compiles(_Moment, 'mysql', 'mariadb')
-def _moment(_type, _compiler, **_kwargs) -> str:
+def _moment(_type: _Moment, _compiler: 'TypeCompiler', **_kwargs: object) -> str:
     return 'DATETIME(6)'
 
 
 @compiles(_Long, 'mysql', 'mariadb')
-def _medium(_type, _compiler, **_kwargs) -> str:
+def _medium(_type: _Long, _compiler: 'TypeCompiler', **_kwargs: object) -> str:
     return 'MEDIUMTEXT'
 
 
-def _time(**kwargs) -> sa.Column:
+def _time(**kwargs: Unpack[_Column]) -> sa.Column:
     """Return a column of naive UTC with microseconds."""
     return sa.Column(_Moment(), **kwargs)
 
@@ -62,11 +75,11 @@ def _number() -> sa.Column:
     return sa.Column(sa.Integer, primary_key=True, autoincrement=True)
 
 
-def _uuid(*args, **kwargs) -> sa.Column:
+def _uuid(*args: sa.ForeignKey, **kwargs: Unpack[_Column]) -> sa.Column:
     return sa.Column(sa.String(36), *args, **kwargs)
 
 
-def _text(length: int = 255, **kwargs) -> sa.Column:
+def _text(length: int = 255, **kwargs: Unpack[_Column]) -> sa.Column:
     return sa.Column(sa.String(length), **kwargs)
 
 
@@ -78,10 +91,10 @@ def _json() -> sa.Column:
     return sa.Column(_Json())
 
 
-def _flag(default: bool | None = False, **kwargs) -> sa.Column:
+def _flag(default: bool | None = False) -> sa.Column:
     """Return a Boolean column; `default` None makes it nullable."""
     return sa.Column(sa.Boolean(create_constraint=False), default=default,
-                     nullable=default is None, **kwargs)
+                     nullable=default is None)
 
 
 def _owner(table: str) -> sa.Column:

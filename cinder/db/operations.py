@@ -104,7 +104,7 @@ def _begin(lease: int) -> sa.Update:
         lease_until=session.in_seconds(lease), updated_at=session.utcnow())
 
 
-def from_row(row) -> objects.Operation:
+def from_row(row: sa.RowMapping) -> objects.Operation:
     return objects.Operation.from_row(row, arguments=json.loads(row['arguments'] or '{}'))
 
 
@@ -127,7 +127,7 @@ def renew(ctxt: RequestContext, owner: str, lease: int, ids: Collection[str]) ->
 
 
 @session.retry_on_deadlock
-def update_claimed(ctxt: RequestContext, operation: objects.Operation, **values) -> None:
+def update_claimed(ctxt: RequestContext, operation: objects.Operation, **values: object) -> None:
     """Change columns of an operation as the one who runs it.
 
     :raises OperationLost: the claim was lost; nothing is written.

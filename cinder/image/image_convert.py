@@ -112,7 +112,8 @@ def from_disk(source: str, target: str, disk_format: str, size: int,
              2 * size + image_properties.GIB)
 
 
-def _convert(execute, origin, wanted, source, target, largest):
+def _convert(execute: Callable, origin: str, wanted: str, source: str, target: str,
+             largest: int) -> None:
     """:param largest: most bytes that `target` may have"""
     seconds = CONF.image_introspection_cpu_limit * max(1, image_properties.gibibytes(largest))
     memory = CONF.image_introspection_address_space_limit * image_properties.GIB

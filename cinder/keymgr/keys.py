@@ -8,6 +8,7 @@ the API.
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -16,6 +17,10 @@ from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
+
+if TYPE_CHECKING:
+    from castellan.common.credentials.credential import Credential
+    from castellan.key_manager.key_manager import KeyManager
 
 LOG = logging.getLogger(__name__)
 
@@ -43,7 +48,7 @@ def is_set_up() -> bool:
     return bool(CONF.key_manager.fixed_key) or not is_fixed()
 
 
-def manager():
+def manager() -> 'KeyManager':
     """Return the castellan KeyManager of the configuration.
 
     :raises Exception: any error of a manager that cannot be created.
@@ -52,7 +57,7 @@ def manager():
 
 
 @functools.lru_cache(1)
-def _make(_backend: str, _fixed_key: str | None):
+def _make(_backend: str, _fixed_key: str | None) -> 'KeyManager':
     if is_fixed():
         from cinder.keymgr import conf_key_mgr
         return conf_key_mgr.ConfKeyManager(CONF)
@@ -61,7 +66,7 @@ def _make(_backend: str, _fixed_key: str | None):
     return key_manager.API(CONF)
 
 
-def service_credentials():
+def service_credentials() -> 'Credential | None':
     """Return the credentials of this service from [key_manager]/auth_type; None when it is not
     set."""
     from castellan.common import utils
@@ -69,7 +74,7 @@ def service_credentials():
     return utils.credential_factory(CONF) if CONF.key_manager.auth_type else None
 
 
-def _identities(ctxt: RequestContext) -> list:
+def _identities(ctxt: RequestContext) -> list['RequestContext | Credential']:
     """Return the identities that may be used, the preferred one first."""
     service = service_credentials()
     found = [ctxt] if ctxt.auth_token or service is None else []

@@ -4,6 +4,7 @@ the key with an id of its own. The rows record what is done, so each start conti
 one ended."""
 import contextlib
 import threading
+from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -13,6 +14,10 @@ from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
 from cinder.keymgr import keys
+
+if TYPE_CHECKING:
+    from castellan.common.credentials.credential import Credential
+    from castellan.key_manager.key_manager import KeyManager
 
 LOG = logging.getLogger(__name__)
 
@@ -61,7 +66,8 @@ def _move(ctxt: RequestContext, holder: keys_db.KeyUser) -> bool:
     return moved
 
 
-def _let_read(manager, who, key_id: str, user_id: str | None) -> None:
+def _let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: str,
+              user_id: str | None) -> None:
     """Allow the owner of a volume to read its key, which in Barbican belongs to this service."""
     connect = getattr(manager, '_get_barbican_client', None)
     if connect is None or not user_id:

@@ -150,12 +150,14 @@ def _runner(argv: list[str]) -> Callable:
 
 
 @privsep.sys_admin_pctxt.entrypoint
-def _run_sys_admin(argv, env, text, timeout, lane):
+def _run_sys_admin(argv: list[str], env: dict[str, str], text: str | None, timeout: float | None,
+                   lane: str | None) -> tuple[int | None, str, str]:
     return _run(argv, env, text, timeout, lane, privsep.sys_admin_pctxt)
 
 
 @privsep.as_root_pctxt.entrypoint
-def _run_as_root(argv, env, text, timeout, lane):
+def _run_as_root(argv: list[str], env: dict[str, str], text: str | None, timeout: float | None,
+                 lane: str | None) -> tuple[int | None, str, str]:
     return _run(argv, env, text, timeout, lane, privsep.as_root_pctxt)
 
 

@@ -57,7 +57,7 @@ def _read(path: str) -> str:
 
 
 @privsep.as_root_pctxt.entrypoint
-def _processes(major, minor):
+def _processes(major: int, minor: int) -> set[int]:
     """Return the numbers of the processes that have it open; the kernel shows them to root only."""
     process = command.start_script(_SCRIPT, 'holders', f'{int(major):x}', f'{int(minor):x}',
                                    programs=['stat'], output=subprocess.PIPE)

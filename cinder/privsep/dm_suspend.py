@@ -67,7 +67,7 @@ def frozen(names: Sequence[str], seconds: int = LONGEST) -> Iterator[None]:
 
 
 @privsep.sys_admin_pctxt.entrypoint
-def _suspend(key, names, seconds):
+def _suspend(key: str, names: list[str], seconds: int) -> str:
     """:returns: the reason of a failure, or ''"""
     if not all(map(_NAME.fullmatch, names)):
         return f'invalid names of devices: {names}'
@@ -89,13 +89,13 @@ def _suspend(key, names, seconds):
 
 
 @privsep.sys_admin_pctxt.entrypoint
-def _resume(key):
+def _resume(key: str) -> tuple[int, str]:
     """:returns: exit code of the keeper, 0 if the devices were suspended all the time; its errors
     """
     return _resume_here(key)
 
 
-def _resume_here(key):
+def _resume_here(key: str) -> tuple[int, str]:
     done = command.finish(_keepers.pop(key), None, TIMEOUT_SECONDS)
     if done is None:
         return -1, f'the devices were not resumed within {TIMEOUT_SECONDS:.0f} s'

@@ -5,11 +5,18 @@ import contextlib
 import os
 import stat
 import threading
+import types
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import tenacity
 
 from cinder import privsep
+
+if TYPE_CHECKING:
+    import rtslib_fb
+
+    _Storage: TypeAlias = rtslib_fb.BlockStorageObject | rtslib_fb.FileIOStorageObject
 
 LUN = 1
 _TAG = 1
@@ -24,7 +31,7 @@ _STRANGERS = {False: {'generate_node_acls': 0, 'cache_dynamic_acls': 0,
 _one_at_a_time = threading.Lock()
 
 
-def export(iqn: str, path: str, portals: Sequence[Sequence], authenticate: bool,
+def export(iqn: str, path: str, portals: Sequence[tuple[str, int]], authenticate: bool,
            write_cache: bool, discard: bool) -> None:
     """Create or complete a target with `path` as its unit; sessions continue.
 
@@ -38,7 +45,8 @@ def export(iqn: str, path: str, portals: Sequence[Sequence], authenticate: bool,
 
 
 @privsep.as_root_pctxt.entrypoint
-def _export(iqn, path, portals, authenticate, write_cache, discard):
+def _export(iqn: str, path: str, portals: list[list[str | int]], authenticate: bool,
+            write_cache: bool, discard: bool) -> None:
     with _rtslib() as rts:
         target = rts.Target(rts.FabricModule('iscsi'), iqn)
         group = rts.TPG(target, _TAG)
@@ -66,7 +74,7 @@ def allow(iqn: str, initiators: Mapping[str, bool] | None,
 
 
 @privsep.as_root_pctxt.entrypoint
-def _allow(iqn, initiators, chap):
+def _allow(iqn: str, initiators: dict[str, bool] | None, chap: list[str] | None) -> None:
     with _rtslib() as rts:
         group = rts.TPG(rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup'), _TAG, 'lookup')
         if initiators is None:
@@ -137,7 +145,7 @@ def remove(iqn: str) -> None:
 
 
 @contextlib.contextmanager
-def _rtslib() -> Iterator:
+def _rtslib() -> Iterator[types.ModuleType]:
     """Yield rtslib with an empty cache; raise its errors as OSError."""
     if not os.path.isdir(os.path.dirname(_ISCSI)):
         raise OSError(f'{os.path.dirname(_ISCSI)} does not exist: load target_core_mod and '
@@ -152,7 +160,7 @@ def _rtslib() -> Iterator:
             raise OSError(str(exc)) from exc
 
 
-def _set(group, attributes):
+def _set(group: 'rtslib_fb.TPG', attributes: Mapping[str, int]) -> None:
     """Write the attributes that differ: the kernel may refuse to write them while there are
     sessions."""
     for name, value in attributes.items():
@@ -160,7 +168,8 @@ def _set(group, attributes):
             group.set_attribute(name, str(value))
 
 
-def _storage(rts, name, path, write_cache, discard, used):
+def _storage(rts: types.ModuleType, name: str, path: str, write_cache: bool, discard: bool,
+             used: bool) -> '_Storage':
     """Return the kernel object of the device; it is created again for another device, and for
     another size of a file unless sessions would end."""
     found = os.stat(path)
@@ -185,7 +194,8 @@ def _storage(rts, name, path, write_cache, discard, used):
 
 @tenacity.retry(retry=tenacity.retry_if_exception_message(match='.*already exists'),
                 stop=tenacity.stop_after_attempt(_TRIES), reraise=True)
-def _new_storage(rts, kind, name, values):
+def _new_storage(rts: types.ModuleType, kind: 'type[_Storage]', name: str,
+                 values: Mapping[str, object]) -> '_Storage':
     """Create the kernel object. The caller chooses the number, and other services use the same
     kernel, so the search for a free number is repeated."""
     rts.tcm.bs_cache.clear()

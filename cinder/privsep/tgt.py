@@ -29,7 +29,7 @@ def create_account(name: str, secret: str) -> None:
 
 
 @privsep.as_root_pctxt.entrypoint
-def _create_account(name, secret, path):
+def _create_account(name: str, secret: str, path: str) -> None:
     body = f'user={name},password={secret}'.encode() + b'\0'
     head = _REQUEST.pack(_MODE_ACCOUNT, _OP_NEW, b'iscsi', _REQUEST.size + len(body),
                          0, 0, 0, 0, 0, 0, 0, 0, 0)

@@ -20,7 +20,7 @@ def first_written(path: str, size: int) -> int | None:
 
 
 @privsep.as_root_pctxt.entrypoint
-def _look(path, size):
+def _look(path: str, size: int) -> int | None:
     # If this process itself is privileged, its threads may be green, and a disk may be slow.
     return concurrency.call(_read, path, size)
 

@@ -56,7 +56,7 @@ def _check_rabbit(conf: cfg.ConfigOpts, url: messaging.TransportURL) -> Iterator
                       f'{failures.one_line(exc).rstrip(".")} ({names}).')
 
 
-def _load_tls(section) -> None:
+def _load_tls(section: cfg.ConfigOpts.GroupAttr) -> None:
     """:raises OSError, ValueError: a file cannot be used"""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for name in _TLS:

@@ -3,13 +3,14 @@
 osprofiler, if it is enabled; otherwise the functions here do nothing."""
 import contextlib
 import sys
+import types
 from collections.abc import Iterator, Mapping
 
 # Key in the context of a message, as in other services.
 KEY = 'trace_info'
 
 
-def _library():
+def _library() -> types.ModuleType | None:
     return sys.modules.get('osprofiler.profiler')
 
 

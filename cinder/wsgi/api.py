@@ -27,7 +27,7 @@ def _arguments() -> list[str]:
             *([f'--config-dir={folder}'] if folder else [])]
 
 
-def initialize_application():
+def initialize_application() -> acknowledge.Acknowledging:
     """Configure this process and build the application of api_paste_config.
 
     :raises SystemExit: a file or value is not valid.

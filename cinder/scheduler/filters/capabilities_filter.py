@@ -2,9 +2,14 @@
 """Selects pools whose capabilities match the extra specs of the volume type."""
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from cinder.scheduler import filters
 from cinder.scheduler.filters import extra_specs_ops
+
+if TYPE_CHECKING:
+    from cinder import objects
+    from cinder.scheduler.host_manager import Pool
 
 SCOPE = 'capabilities'
 MISSING = object()
@@ -15,7 +20,7 @@ class CapabilitiesFilter(filters.BaseFilter):
 
     about_type = True
 
-    def refuse(self, pool, spec) -> filters.Reason | None:
+    def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         return refusal(pool.capabilities, filters.extra_specs(spec), 'volume type')
 
 

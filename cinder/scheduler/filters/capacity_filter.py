@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Excludes pools without enough capacity; cinder.scheduler.capacity computes it."""
+from typing import TYPE_CHECKING
+
 from cinder.scheduler import capacity, filters
+
+if TYPE_CHECKING:
+    from cinder import objects
+    from cinder.scheduler.host_manager import Pool
 
 
 class CapacityFilter(filters.BaseFilter):
     """Compare the size with the available capacity; a pool of unknown capacity passes."""
 
-    def refuse(self, pool, spec) -> filters.Reason | None:
+    def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         space = pool.capacity
         room = space.available(capacity.wants_thick(filters.extra_specs(spec)))
         # A group, and a volume that is already on the back end, need no capacity.

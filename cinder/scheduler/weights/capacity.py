@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weighs pools by available capacity; cinder.scheduler.capacity computes it."""
+from typing import TYPE_CHECKING
+
 from oslo_config import cfg
 
 from cinder.scheduler import capacity, filters, weights
+
+if TYPE_CHECKING:
+    from cinder import objects
+    from cinder.scheduler.host_manager import Pool
 
 
 class CapacityWeigher(weights.BaseWeigher):
@@ -12,5 +18,5 @@ class CapacityWeigher(weights.BaseWeigher):
         super().__init__(conf)
         self.multiplier = conf.capacity_weight_multiplier
 
-    def weigh(self, pool, spec) -> float | None:
+    def weigh(self, pool: 'Pool', spec: 'objects.RequestSpec') -> float | None:
         return pool.capacity.available(capacity.wants_thick(filters.extra_specs(spec)))

@@ -58,7 +58,8 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
         yield raw
 
 
-def _fetch_patiently(images, image, path, report) -> int | None:
+def _fetch_patiently(images: glance.Images, image: dict[str, Any], path: str,
+                     report: Callable[[int], None]) -> int | None:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
         stop=tenacity.stop_after_attempt(CONF.glance_num_retries + 1), reraise=True,

@@ -3,14 +3,18 @@
 copied. The other machine exports them as to any initiator."""
 import contextlib
 import os
+import types
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cinder import exception, objects
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.i18n import _
 from cinder.rpc import volume as volume_rpc
+
+if TYPE_CHECKING:
+    from os_brick.initiator.initiator_connector import InitiatorConnector
 
 
 class Initiator:
@@ -38,7 +42,7 @@ class Initiator:
         # The copied data is on the volume: dd synchronizes each piece.
         self._protocol(info).disconnect_volume(info['data'], None, force=True, ignore_errors=True)
 
-    def _protocol(self, info):
+    def _protocol(self, info: dict[str, Any]) -> 'InitiatorConnector':
         return _os_brick().InitiatorConnector.factory(
             info['driver_volume_type'], '', use_multipath=self._multipath,
             device_scan_attempts=self._scans, conn=info)
@@ -72,7 +76,8 @@ def release(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
         api.terminate_connection(ctxt, volume, connector, force=True)
 
 
-def _information(ctxt: RequestContext, api, volume, connector):
+def _information(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: objects.Volume,
+                 connector: dict[str, Any]) -> dict[str, Any]:
     info = api.initialize_connection(ctxt, volume, connector)
     if info['driver_volume_type'] == 'local':
         # A path of the other machine may be another file here.
@@ -81,7 +86,7 @@ def _information(ctxt: RequestContext, api, volume, connector):
     return info
 
 
-def _os_brick():
+def _os_brick() -> types.ModuleType:
     # Imported here: it takes a second and tens of megabytes, which only copies between machines
     # need.
     import os_brick

@@ -9,7 +9,7 @@ import os
 
 from oslo_log import log as logging
 
-from cinder import failures, operations
+from cinder import failures, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backend_volumes, session
@@ -153,7 +153,7 @@ def export_again(ctxt: RequestContext, backend: backends.Backend) -> None:
             _put_in_error(ctxt, volume, operations.tenant_reason(exc))
 
 
-def _put_in_error(ctxt: RequestContext, volume, reason: str) -> None:
+def _put_in_error(ctxt: RequestContext, volume: objects.Volume, reason: str) -> None:
     with session.writer(ctxt):
         # A volume that was detached meanwhile needs no export.
         if volumes_db.finish_transition(ctxt, volume.id, 'in-use', 'error',
