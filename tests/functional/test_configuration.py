@@ -5,6 +5,7 @@ traceback, no 500. Thousands are tried in forked children, some with real daemon
 import concurrent.futures
 import json
 import os
+import queue
 import random
 import shutil
 import subprocess
@@ -60,18 +61,22 @@ def test_each_option_in_a_forked_child(template):
 class Trial(Daemon):
     """A daemon with one wrong option."""
 
-    def __init__(self, folder, template, module: str, case, transport: str) -> None:
+    def __init__(self, folder, template, module: str, case) -> None:
         folder.mkdir()
         shutil.copy(template / 'cinder.sqlite', folder)
-        default = {} if module == 'all' else {'transport_url': transport}
         super().__init__(folder, module)
         self.case = case
-        configurations.write(self.path, configurations.configuration(folder, case, **default))
         self._cwd = folder
         self.argv = ['/bin/sh', '-c', 'cd "$0" && exec "$@"', str(folder), *self.argv]
 
-    def fault(self) -> str | None:
-        """Start it; returns what is wrong, None when it serves or ends as it should."""
+    def fault(self, transport: str) -> str | None:
+        """Start it; returns what is wrong, None when it serves or ends as it should.
+
+        :param transport: URL of a bus that no other daemon uses now: all have the same names.
+        """
+        default = {} if self.name == 'all' else {'transport_url': transport}
+        configurations.write(self.path,
+                             configurations.configuration(self._cwd, self.case, **default))
         self.start()
         try:
             wait_until(lambda: not self.running or self.serves(), SECONDS, 'an end or an answer')
@@ -118,12 +123,22 @@ def test_some_options_with_real_daemons(template, tmp_path, broker):
     print('CONFIGURATION_SEED =', SEED)
     modules = [module for module, number in DAEMONS.items() for _ in range(number)]
     chosen = random.Random(SEED).sample(configurations.cases(SEED), len(modules))
-    transport = broker.url('configuration')
-    trials = [Trial(tmp_path / str(number), template, module, case, transport)
+    buses: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for number in range(AT_ONCE):
+        buses.put(broker.url(f'configuration-{number}'))
+
+    def fault(trial: Trial) -> str | None:
+        bus = buses.get()
+        try:
+            return trial.fault(bus)
+        finally:
+            buses.put(bus)
+
+    trials = [Trial(tmp_path / str(number), template, module, case)
               for number, (module, case) in enumerate(zip(modules, chosen, strict=True))]
     assert len(trials) >= 60
     with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(Trial.fault, trials))
+        found = list(pool.map(fault, trials))
     assert not any(found), f'CONFIGURATION_SEED={SEED}\n' + '\n\n'.join(
         f'cinder-{trial.name}: {trial.case}: {fault}\n{trial.tail()}'
         for trial, fault in zip(trials, found, strict=True) if fault)
