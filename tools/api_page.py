@@ -43,9 +43,9 @@ def _table(members: list[openapi.Operation]) -> str:
     found = [('Operation', 'Versions', 'Policy', 'Codes')]
     for each in members:
         action = f' **{each.action}**' if each.action else ''
-        told = f'``{each.method} {each.path}``{action} {each.summary}'.strip()
+        request = f'``{each.method} {each.path}``{action} {each.summary}'.strip()
         own = [code for code in each.codes if code not in SHARED]
-        found.append((told, _window(each), ', '.join(f'``{rule}``' for rule in each.rules),
+        found.append((request, _window(each), ', '.join(f'``{rule}``' for rule in each.rules),
                      ', '.join(map(str, [each.spec.status, *own]))))
     return rows(found, '45 10 33 12')
 

@@ -39,11 +39,11 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """
     settings = config_files.settings(conf)
     known = Known(conf, settings)
-    told: set[str] = set()
+    reported: set[str] = set()
     for setting in settings:
         text = _section(setting, known) or _option(setting, known)
-        if text and text not in told:
-            told.add(text)
+        if text and text not in reported:
+            reported.add(text)
             yield Problem(text, fatal=False)
 
 

@@ -75,19 +75,19 @@ class Coordinator:
 
         :param pause: seconds between the first two attempts, doubled each time up to `longest`.
         """
-        told = False
+        logged = False
         while True:
             try:
                 self.start()
                 break
             except exception.LockCreationFailed as exc:
-                if not told:
+                if not logged:
                     LOG.warning('The lock service does not answer; waiting for it: %s', exc)
-                    told = True
+                    logged = True
             time.sleep(pause)
             pause = min(pause * 2, longest)
         self._users += 1
-        if told:
+        if logged:
             LOG.info('The lock service answers.')
 
     def stop(self) -> None:

@@ -40,7 +40,7 @@ TELL_AGAIN, MOST_REASONS = 60, 50
 
 _engines: engines.Engines | None = None
 _setup = threading.Lock()
-_told: dict[str, float] = {}
+_logged_at: dict[str, float] = {}
 _telling = threading.Lock()
 
 
@@ -162,12 +162,12 @@ def _log_outage(exc: Exception) -> None:
     """Log why the database is unavailable, each reason once a minute: all requests have it."""
     text, now = errors.driver_message(exc), time.monotonic()
     with _telling:
-        if len(_told) > MOST_REASONS:
-            _told.clear()
-        told = now - _told.get(text, -TELL_AGAIN) < TELL_AGAIN
-        if not told:
-            _told[text] = now
-    if not told:
+        if len(_logged_at) > MOST_REASONS:
+            _logged_at.clear()
+        was_logged = now - _logged_at.get(text, -TELL_AGAIN) < TELL_AGAIN
+        if not was_logged:
+            _logged_at[text] = now
+    if not was_logged:
         LOG.warning('The database is unavailable; requests are answered with 503 until it responds '
                     'again: %s', text)
 

@@ -29,14 +29,14 @@ PAUSE = 0.5
 _MARKUP = re.compile(r'<title>.*?</title>|<[^>]*>', re.DOTALL)
 _UNPROTECT = [{'op': 'replace', 'path': '/protected', 'value': False}]
 _PATCHING = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
-# The errors for HTTP statuses; `told` is the text of the response.
+# The errors for HTTP statuses; `text` is the text of the response.
 _REFUSALS: dict[int, Callable[[str, str], exception.CinderException]] = {
-    400: lambda _id, told: exception.InvalidInput(reason=told),
-    403: lambda _id, told: exception.NotAuthorized(
-        _('The image service does not allow the request: %s') % told),
-    404: lambda image_id, _told: exception.ImageNotFound(image_id=image_id),
-    409: lambda _id, told: exception.ImageConflict(reason=told),
-    413: lambda _id, told: exception.ImageLimitExceeded(reason=told),
+    400: lambda _id, text: exception.InvalidInput(reason=text),
+    403: lambda _id, text: exception.NotAuthorized(
+        _('The image service does not allow the request: %s') % text),
+    404: lambda image_id, _text: exception.ImageNotFound(image_id=image_id),
+    409: lambda _id, text: exception.ImageConflict(reason=text),
+    413: lambda _id, text: exception.ImageLimitExceeded(reason=text),
 }
 
 
@@ -198,11 +198,11 @@ class Images:
             raise exception.ImageServiceUnavailable(reason=exc) from exc
         if answer.status_code < 300:
             return answer
-        told = _text(answer)
+        text = _text(answer)
         if answer.status_code in _REFUSALS:
-            raise _REFUSALS[answer.status_code](image_id, told)
+            raise _REFUSALS[answer.status_code](image_id, text)
         raise exception.ImageServiceUnavailable(reason=f'it answered with status '
-                                                       f'{answer.status_code}: {told}')
+                                                       f'{answer.status_code}: {text}')
 
     @staticmethod
     def _json(answer: Any) -> dict[str, Any]:

@@ -76,9 +76,9 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
             return None
         if names != {disk_format}:
             raise exception.ImageUnacceptable(
-                image_id=image_id, reason=_("its disk_format is '%(told)s', but its data is "
+                image_id=image_id, reason=_("its disk_format is '%(declared)s', but its data is "
                                             "'%(found)s'")
-                % {'told': disk_format, 'found': ', '.join(sorted(names))})
+                % {'declared': disk_format, 'found': ', '.join(sorted(names))})
         found[0].safety_check()
         return found[0].virtual_size
     except _library().SafetyCheckFailed as exc:

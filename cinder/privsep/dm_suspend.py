@@ -71,12 +71,12 @@ def _suspend(key: str, names: list[str], seconds: int) -> str:
     """:returns: the reason of a failure, or ''"""
     if not all(map(_NAME.fullmatch, names)):
         return f'invalid names of devices: {names}'
-    ready, told = os.pipe()
+    ready, writer = os.pipe()
     try:
         keeper = command.start_script(_SCRIPT, 'keeper', str(seconds), *names,
-                                      programs=('dmsetup',), output=told)
+                                      programs=('dmsetup',), output=writer)
     finally:
-        os.close(told)
+        os.close(writer)
     _keepers[key] = keeper
     try:
         # Only the keeper has the other end now: its end is visible as an empty read.

@@ -28,18 +28,18 @@ def wait_for_broker(pause: float = 0.5, longest: float = 15, topic: str | None =
     :param ask: replaces broker.ask().
     :raises InvalidConfigurationValue: the broker refuses the login, the virtual host or a queue.
     """
-    url, told = base.transport_url(), False
+    url, logged = base.transport_url(), False
     while True:
         trouble = _trouble(url, CONNECT_SECONDS, topic, servers, ask)
         if trouble is None:
             break
-        if not told:
+        if not logged:
             LOG.warning('The message broker (%s) does not respond; waiting for it. %s',
                         ', '.join(f'{name}:{port}' for name, port in _addresses(url)), trouble)
-            told = True
+            logged = True
         time.sleep(pause)
         pause = min(pause * 2, longest)
-    if told:
+    if logged:
         LOG.info('The message broker responds.')
 
 

@@ -128,15 +128,15 @@ class Service(service.ServiceBase):
             self._in_background(self._run_periodic_tasks, 'periodic-tasks')
 
     def _register_patiently(self, ctxt: context.RequestContext) -> bool:
-        pause, told = 1, None
+        pause, logged = 1, None
         while True:
             try:
                 return self._register(ctxt)
             except Exception as exc:  # no tables yet, the database is unavailable again, ...
-                if str(exc) != told:
+                if str(exc) != logged:
                     LOG.error('%s on %s cannot be registered in the database; trying again. Has '
                               '`cinder-manage db sync` been run? %s', self.binary, self.host, exc)
-                    told = str(exc)
+                    logged = str(exc)
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 

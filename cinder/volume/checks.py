@@ -137,11 +137,11 @@ class Listener(NamedTuple):
 
 def check_exports(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check that no two back ends export their volumes at the same address."""
-    told: set[tuple[str, str]] = set()
+    reported: set[tuple[str, str]] = set()
     for one, other in itertools.combinations(_listeners(conf), 2):
         pair = (one.backend, other.backend)
-        if one.backend != other.backend and pair not in told and one.conflicts_with(other):
-            told.add(pair)
+        if one.backend != other.backend and pair not in reported and one.conflicts_with(other):
+            reported.add(pair)
             what = (f'nvmet_port_id {one.number} and {other.number}'
                     if one.kind == other.kind else f'the targets {one.kind} and {other.kind}')
             yield Problem(

@@ -168,7 +168,7 @@ SHARED = {
     'api.schemas.base.FORMATS': IMPORT,
     'config_check._warnings': START,
     'db.session._engines': LOCK,
-    'db.session._told': LOCK,
+    'db.session._logged_at': LOCK,
     'operations.executor._executors': START,
     'policy._checked': LOCK,
     'policy._engine': LOCK,

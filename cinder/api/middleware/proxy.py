@@ -47,13 +47,13 @@ def read_proxy_headers(environ: dict[str, Any]) -> None:
     """Read the headers of proxies: Forwarded, or otherwise X-Forwarded-*."""
     proxies = list(_forwarded(environ.get('HTTP_FORWARDED', '')))
 
-    def told(name: str) -> list[str]:
+    def forwarded(name: str) -> list[str]:
         if any(name in proxy for proxy in proxies):
             return [proxy.get(name, '') for proxy in proxies]
         return [part.strip() for part
                 in environ.get(f'HTTP_X_FORWARDED_{name.upper()}', '').split(',')]
 
-    scheme, host, addresses = told('proto')[0].lower(), told('host')[0], told('for')
+    scheme, host, addresses = forwarded('proto')[0].lower(), forwarded('host')[0], forwarded('for')
     if scheme in ('http', 'https'):
         environ['wsgi.url_scheme'] = scheme
     if _HOST.fullmatch(host):
@@ -63,7 +63,7 @@ def read_proxy_headers(environ: dict[str, Any]) -> None:
         environ[NEAREST] = nearest
     if first:
         environ['REMOTE_ADDR'] = first
-    prefix = told('prefix')[0].rstrip('/')
+    prefix = forwarded('prefix')[0].rstrip('/')
     if _PREFIX.fullmatch(prefix):
         environ['SCRIPT_NAME'] = prefix + environ.get('SCRIPT_NAME', '')
 

@@ -147,15 +147,15 @@ def render_uploaded(req: wsgi.Request, volume: Volume, image: dict[str, Any]) ->
 
     :param image: the image as the image service returns it.
     """
-    told = {name: volume.get(name)
-            for name in ('id', 'updated_at', 'status', 'display_description', 'size')}
-    told['volume_type'] = (types.DEFAULT.one(req, volume.volume_type)['volume_type']
-                           if volume.volume_type else None)
-    told |= {'image_id': image['id'], 'image_name': image['name'],
-             'container_format': image['container_format'], 'disk_format': image['disk_format']}
+    shown = {name: volume.get(name)
+             for name in ('id', 'updated_at', 'status', 'display_description', 'size')}
+    shown['volume_type'] = (types.DEFAULT.one(req, volume.volume_type)['volume_type']
+                            if volume.volume_type else None)
+    shown |= {'image_id': image['id'], 'image_name': image['name'],
+              'container_format': image['container_format'], 'disk_format': image['disk_format']}
     if req.api_version >= mv.UPLOAD_IMAGE_PARAMS:
-        told |= {'visibility': image['visibility'], 'protected': image['protected']}
-    return {'os-volume_upload_image': told}
+        shown |= {'visibility': image['visibility'], 'protected': image['protected']}
+    return {'os-volume_upload_image': shown}
 
 
 def render_summary(req: wsgi.Request, found: dict[str, Any]) -> dict[str, Any]:

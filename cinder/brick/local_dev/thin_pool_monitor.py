@@ -49,7 +49,7 @@ class ThinPoolMonitor:
     def __init__(self, pool: str, limits: Limits, extend: Callable[[str, int], None]) -> None:
         self._pool, self._limits, self._extend = pool, limits, extend
         self.refusal, self.broken = '', False
-        self._told = ''
+        self._logged_state = ''
 
     def extend_if_needed(self, group: reports.Group, pool: reports.LogicalVolume) -> bool:
         """Extend data or metadata above the soft limit, if the group has free space; return whether
@@ -100,13 +100,13 @@ class ThinPoolMonitor:
             self._tell(logging.WARNING,
                        f'is getting full: data {pool.data_percent:.1f} %, metadata '
                        f'{pool.metadata_percent:.1f} %', ' and '.join(near))
-        elif self._told:
+        elif self._logged_state:
             self._tell(logging.INFO, 'has enough free space again', '')
 
     def _tell(self, level: int, text: str, state: str) -> None:
-        if state != self._told:
+        if state != self._logged_state:
             LOG.log(level, 'Thin pool %s %s.', self._pool, text)
-        self._told = state
+        self._logged_state = state
 
 
 def _trouble(pool: reports.LogicalVolume) -> tuple[str, str] | None:

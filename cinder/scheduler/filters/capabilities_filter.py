@@ -35,9 +35,9 @@ def refusal(capabilities: Mapping, specs: Mapping[str, str], asker: str) -> filt
             continue
         found = _lookup(capabilities, path)
         if found is MISSING or not _fits(path, found, wanted):
-            told = 'it reports none' if found is MISSING else f'it is {found}'
+            reported = 'it reports none' if found is MISSING else f'it is {found}'
             return filters.Reason(f'does not offer what the {asker} asks for',
-                                  f'{key} must be {wanted}, and {told}')
+                                  f'{key} must be {wanted}, and {reported}')
     return None
 
 
