@@ -49,7 +49,7 @@ def test_errors_of_drivers(error, unavailable):
 
 
 def test_a_missing_table_is_503_and_told_once(database, monkeypatch, caplog):
-    monkeypatch.setattr(session, '_told', {})
+    monkeypatch.setattr(session, '_logged_at', {})
     for _ in range(3):
         with pytest.raises(exception.DatabaseUnavailable), \
                 session.reader(context.get_admin_context()) as conn:
