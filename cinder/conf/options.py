@@ -6,6 +6,7 @@ from cinder.conf import (
     api,
     backend,
     backup,
+    backup_posix,
     coordination,
     image,
     keymgr,
@@ -21,7 +22,8 @@ from cinder.conf import (
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS, *transfer.OPTS, *rate_limit.OPTS, *image.DEFAULTS],
+                *backup.OPTS, *backup_posix.OPTS, *transfer.OPTS, *rate_limit.OPTS,
+                *image.DEFAULTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of backups and of the backup service."""
-from cinder.exception.base import Invalid, NotFound, ServiceUnavailable
+from cinder.exception.base import CinderException, Invalid, NotFound, ServiceUnavailable
 from cinder.exception.services import ServiceNotFound
 from cinder.i18n import _
 
@@ -24,3 +24,40 @@ class BackupServiceUnavailable(ServiceUnavailable):
 class ForcedDeletionUnsupported(Invalid):
     message = _('The backup driver does not support the forced deletion of backups.')
     code = 405
+
+
+class InvalidBackupContainer(Invalid):
+    message = _('Invalid backup container %(container)r: %(reason)s')
+
+
+class BackupStoreError(CinderException):
+    """A call of a backup store failed. `where` is the container and the object, with the offset in
+    the object where one is known; the subclasses tell what an operator can do."""
+
+    message = _('The backup store failed at %(where)s: %(reason)s')
+
+
+class BackupStoreUnavailable(BackupStoreError):
+    """The store does not answer, or asks for less load; a later call may succeed."""
+
+    message = _('The backup store does not answer at %(where)s: %(reason)s')
+
+
+class BackupStoreFull(BackupStoreError):
+    message = _('The backup store has no space for %(where)s: %(reason)s')
+
+
+class BackupStoreRefused(BackupStoreError):
+    """The credentials or permissions do not suffice."""
+
+    message = _('The backup store refuses access to %(where)s: %(reason)s')
+
+
+class BackupObjectNotFound(BackupStoreError):
+    message = _('The backup store has no object %(where)s')
+
+
+class BackupDataError(CinderException):
+    """What the store returned is not what was written, or not a backup in a known format."""
+
+    message = _('The backup data at %(where)s cannot be used: %(reason)s')

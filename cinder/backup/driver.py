@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a driver of a backup store must offer, and how the configured one is loaded.
+
+A store keeps named objects in containers. It knows nothing of volumes, rows or formats: cinder.
+backup.chunked names the objects, and compresses and verifies their content.
+"""
+import abc
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from oslo_config import cfg
+
+from cinder import class_paths, exception, objects
+
+
+class Writer(Protocol):
+    """An object that is being written."""
+
+    def write(self, data: bytes) -> object:
+        """Append all of `data`."""
+
+
+class Reader(Protocol):
+    """An object that is being read."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`; b'' at the end only."""
+
+
+class BackupDriver(abc.ABC):
+    """A store of named objects in containers.
+
+    All methods may block, and are called in several native threads at once; a driver retries what
+    is worth a retry itself. They raise subclasses of BackupStoreError whose text names the
+    container and the object.
+
+    :param conf: the options of this service
+    """
+
+    # Most plain bytes of one object, a multiple of `block_size`: set by __init__.
+    object_size: int
+    # Plain bytes of which the format keeps one digest.
+    block_size: int
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self.conf = conf
+
+    @classmethod
+    def class_path(cls) -> str:
+        """Return what the column `service` of a backup holds."""
+        return f'{cls.__module__}.{cls.__qualname__}'
+
+    @classmethod
+    @abc.abstractmethod
+    def get_driver_options(cls) -> list[cfg.Opt]:
+        """Return the options that this driver reads."""
+
+    @abc.abstractmethod
+    def check(self) -> None:
+        """Do nothing if the store answers and accepts objects.
+
+        :raises BackupStoreError: the reason why it does not
+        """
+
+    @abc.abstractmethod
+    def container_of(self, backup: objects.Backup) -> str:
+        """Return the container of a new backup: the one that the user asks for, or the default.
+
+        :raises InvalidBackupContainer: the store cannot have a container of that name
+        """
+
+    def prefix_of(self, backup: objects.Backup) -> str:
+        """Return what the names of the objects of a new backup begin with. The result is kept in
+        `service_metadata`; afterwards the row is read and the prefix is never made again."""
+        created = backup.created_at.strftime('%Y%m%d%H%M%S')
+        return f'volume_{backup.volume_id}_{created}_backup_{backup.id}'
+
+    @abc.abstractmethod
+    def create_container(self, container: str) -> None:
+        """Create a container if it does not exist."""
+
+    @abc.abstractmethod
+    def writer(self, container: str, name: str) -> AbstractContextManager[Writer]:
+        """Write an object, or replace it: it is visible and durable when the block ends without an
+        error, and else it is not changed."""
+
+    @abc.abstractmethod
+    def reader(self, container: str, name: str) -> AbstractContextManager[Reader]:
+        """Read an object.
+
+        :raises BackupObjectNotFound: there is none of that name
+        """
+
+    @abc.abstractmethod
+    def names(self, container: str, prefix: str) -> list[str]:
+        """Return the names of the objects that begin with `prefix`, in order, also those of writes
+        that were interrupted; none if there is no such container."""
+
+    @abc.abstractmethod
+    def delete(self, container: str, name: str) -> None:
+        """Delete an object; a missing one is no error."""
+
+    def delete_container(self, container: str) -> None:
+        """Delete a container that was created for one backup, if it is empty; else do nothing."""
+        del container
+
+
+def load(conf: cfg.ConfigOpts) -> BackupDriver:
+    """Return the driver that the option backup_driver names.
+
+    :raises InvalidConfigurationValue: it names no driver, or the driver refuses its options
+    """
+    found = class_paths.load('backup_driver', conf.backup_driver)
+    if not (isinstance(found, type) and issubclass(found, BackupDriver)):
+        raise exception.InvalidConfigurationValue(
+            f'backup_driver = {conf.backup_driver} is not a driver of a backup store; expected the '
+            'path of a subclass of cinder.backup.driver.BackupDriver')
+    return found(conf)
+
+
+def check_sizes(option: str, size: int, block_option: str, block: int) -> None:
+    """Check the sizes of an object and of a block, in bytes.
+
+    :raises InvalidConfigurationValue: an object is not a whole number of blocks
+    """
+    if size % block:
+        raise exception.InvalidConfigurationValue(
+            f'{option} = {size} is not a multiple of {block_option} = {block}')
