@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluates filter_function and goodness_function, the expressions with which a driver accepts or
+rates a volume. It checks and compiles each text once; no text is ever run as Python code.
+
+language.py has the grammar, translator.py its meaning, operators.py the arithmetic;
+cinder.scheduler.filters.driver_filter and cinder.scheduler.weights.goodness use the results.
+"""
+import functools
+from collections.abc import Callable, Mapping
+
+from cinder.scheduler.evaluator.operators import FunctionError, Value
+
+# The dictionaries whose values an expression can name, as `stats.NAME`.
+DICTIONARIES = ('stats', 'capabilities', 'extra', 'qos', 'volume', 'volume_type', 'volume_types')
+# Characters of one text. Each costs a bounded time, so that the whole does too.
+MAX_LENGTH = 1000
+# Nested parentheses, function calls, signs and conditions.
+MAX_DEPTH = 32
+# Compiled texts that are kept: a few for each of 10,000 pools, most of which share theirs.
+KEPT = 16384
+
+Names = Mapping[str, Mapping]
+Function = Callable[[Names], Value]
+
+
+def compile_function(text: str) -> Function:
+    """Return the function of a text; it takes the dictionaries by name and returns a value.
+
+    :param text: such as '(volume.size < 10) * 100'.
+    :raises FunctionError: the text is not in the language, or cannot have a value; the error names
+        the column. The function raises it for values that do not fit, such as a missing name.
+    """
+    made = _compile(text)
+    if isinstance(made, FunctionError):
+        raise made.again()
+    return made
+
+
+def evaluate(text: str, names: Names) -> Value:
+    """Return the value of a text; :raises FunctionError: see compile_function()."""
+    return compile_function(text)(names)
+
+
+@functools.lru_cache(KEPT)
+def _compile(text: str) -> Function | FunctionError:
+    """Return the function, or the error, so that the cache has bad texts as well."""
+    # Imported here because the parser takes longer to import than the rest of the scheduler, and
+    # most configurations have no function.
+    from cinder.scheduler.evaluator import language
+    if len(text) > MAX_LENGTH:
+        return FunctionError(f'it has {len(text)} characters, expected at most {MAX_LENGTH}')
+    try:
+        return language.parse(text, DICTIONARIES, MAX_DEPTH)
+    except FunctionError as error:
+        return error
