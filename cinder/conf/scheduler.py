@@ -22,6 +22,10 @@ OPTS = [
              help='Filters that a pool must pass, by entry-point name, in order.'),
     NamesOpt('scheduler_default_weighers', default=['CapacityWeigher'],
              help='Weighers that order the remaining pools, by entry-point name.'),
+    cfg.StrOpt('scheduler_equal_pools', default='least_loaded',
+               choices=[('least_loaded', 'the one with the least provisioned space'),
+                        ('chance', 'any of them, so that several schedulers spread volumes')],
+               help='Which of several pools with the same weight gets a volume.'),
     cfg.FloatOpt('capacity_weight_multiplier', default=1.0,
                  help='Factor for the free capacity of a pool: a positive number spreads '
                       'volumes over the pools, a negative one fills one pool after the other.'),

@@ -5,12 +5,14 @@ Shared by the capacity filter and the weighers, so that both use the same values
 """
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # Words that drivers may report instead of a number.
 WORDS = {'infinite': math.inf, 'unknown': None}
 # Ratio if neither the pool nor the configuration has a valid one.
 DEFAULT_RATIO = 20.0
+# A difference that comes from computing with fractions, not from space.
+_ROUNDING = 1e-9
 
 
 def parse_gib(value: object) -> float | None:
@@ -31,25 +33,47 @@ def is_true(value: object) -> bool:
 
 def wants_thick(extra_specs: Mapping[str, str]) -> bool:
     """Return whether a volume type asks for thick provisioning."""
+    if not extra_specs:
+        return False
     return (extra_specs.get('provisioning:type') == 'thick'
             or any(is_true(extra_specs.get(scope + 'thick_provisioning_support'))
                    for scope in ('', 'capabilities:')))
 
 
-@dataclass(slots=True)
-class Capacity:
-    """Capacity of one pool as last reported, minus the volumes placed since.
+class Limits(NamedTuple):
+    """The most GiB that may have been promised to a pool before another volume is: of all volumes,
+    and of thick ones. None is no limit."""
 
-    `total` and `free` are None if unknown; `ratio` 'auto' is computed from the use of the pool.
+    promised: int | None
+    thick: int | None
+
+
+class Capacity:
+    """Capacity of one pool: as last reported, minus what was promised since.
+
+    `total` and `free` are None if unknown. `promised` counts the GiB of all volumes that the report
+    does not contain yet, `promised_thick` those of thick ones among them. `room` and `room_thick`
+    are the GiB that a new volume, or a thick one, can be given: None if unknown.
     """
 
-    total: float | None
-    free: float | None
-    allocated: float
-    provisioned: float
-    reserved_percentage: float
-    thin: bool
-    ratio: float | str
+    __slots__ = ('_allocated', '_free', '_provisioned', 'over_subscription', 'promised',
+                 'promised_thick', 'ratio', 'reserved', 'reserved_percentage', 'room',
+                 'room_thick', 'thin', 'total')
+
+    def __init__(self, total: float | None, free: float | None, allocated: float,
+                 provisioned: float, reserved_percentage: float, thin: bool,
+                 ratio: float | str) -> None:
+        self.total, self.thin, self.ratio = total, thin, ratio
+        self._free, self._allocated, self._provisioned = free, allocated, provisioned
+        self.reserved_percentage = reserved_percentage
+        # GiB that are kept free of new volumes.
+        self.reserved: float = (
+            0.0 if total is None or math.isinf(total)
+            else math.floor(total * reserved_percentage / 100))
+        # GiB that may be provisioned for each GiB of the pool.
+        self.over_subscription = self._measured_ratio() if ratio == 'auto' else float(ratio)
+        self.promised = self.promised_thick = 0
+        self._compute_room()
 
     @classmethod
     def from_report(cls, report: Mapping, ratio: object = DEFAULT_RATIO,
@@ -71,30 +95,29 @@ class Capacity:
                    thin=is_true(report.get('thin_provisioning_support')),
                    ratio=_ratio(report.get('max_over_subscription_ratio'), ratio))
 
+    # ------------------------------------------------------------------- the amounts as of now
     @property
-    def reserved(self) -> float:
-        """GiB that are kept free of new volumes."""
-        if self.total is None or math.isinf(self.total):
-            return 0.0
-        return math.floor(self.total * self.reserved_percentage / 100)
+    def allocated(self) -> float:
+        """GiB of the volumes of this service."""
+        return self._allocated + self.promised
+
+    @property
+    def provisioned(self) -> float:
+        """GiB that all volumes on the storage may come to use."""
+        return self._provisioned + self.promised
+
+    @property
+    def free(self) -> float | None:
+        """Free GiB, minus what was promised to volumes that use their whole size at once."""
+        if self._free is None:
+            return None
+        return self._free - (self.promised_thick if self.thin else self.promised)
 
     @property
     def physical(self) -> float | None:
         """Free GiB minus the reserved ones; None if unknown."""
-        return None if self.free is None else self.free - self.reserved
-
-    @property
-    def over_subscription(self) -> float:
-        """GiB that may be provisioned for each GiB of the pool.
-
-        'auto' uses the ratio measured so far, the provisioned space for each used GiB, plus 1.
-        """
-        if self.ratio != 'auto':
-            return self.ratio
-        known = None not in (self.total, self.free) and not math.isinf(self.total + self.free)
-        if not known or self.provisioned <= 0:
-            return DEFAULT_RATIO
-        return 1 + self.provisioned / (max(self.total - self.free, 0.0) + 1)
+        free = self.free
+        return None if free is None else free - self.reserved
 
     def available(self, thick: bool = False) -> float | None:
         """Return the GiB that new volumes can be given; None if unknown.
@@ -104,21 +127,62 @@ class Capacity:
 
         :param thick: compute it for a thick volume, also if the pool supports thin ones.
         """
-        physical = self.physical
-        if physical is None or thick or not self.thin:
-            return physical
-        ratio = self.over_subscription
-        room = physical * ratio
-        if self.total is None:
-            return room
-        return min(room, (self.total - self.reserved) * ratio - self.provisioned)
+        return self.room_thick if thick else self.room
 
-    def consume(self, size: float, thick: bool = False) -> None:
+    def consume(self, size: int, thick: bool = False) -> None:
         """Subtract a new volume of `size` GiB until the next report; a negative size is added."""
-        self.allocated += size
-        self.provisioned += size
-        if self.free is not None and (thick or not self.thin):
-            self.free -= size
+        self.set_promised(self.promised + size, self.promised_thick + (size if thick else 0))
+
+    def set_promised(self, promised: int, thick: int) -> None:
+        """Set the GiB that were promised and that the report does not contain.
+
+        :param promised: of all volumes.
+        :param thick: of thick ones among them.
+        """
+        self.promised, self.promised_thick = promised, thick
+        self._compute_room()
+
+    def limits(self, size: int, thick: bool = False) -> Limits:
+        """Return how much may have been promised before a volume of `size` GiB still fits; the
+        same condition as that `available()` is at least `size`."""
+        if self._free is None or math.isinf(self._free):
+            return Limits(None, None)
+        physical = self._free - self.reserved
+        if not self.thin:
+            return Limits(_whole(physical - size), None)
+        if thick:
+            return Limits(None, _whole(physical - size))
+        most = self._most_provisioned()
+        return Limits(None if most is None or math.isinf(most) else _whole(most - size),
+                      _whole(physical - size / self.over_subscription))
+
+    # --------------------------------------------------------------------------- computing
+    def _measured_ratio(self) -> float:
+        """Return the ratio 'auto': the provisioned space for each used GiB as reported, plus 1."""
+        known = None not in (self.total, self._free) and not math.isinf(self.total + self._free)
+        if not known or self._provisioned <= 0:
+            return DEFAULT_RATIO
+        return 1 + self._provisioned / (max(self.total - self._free, 0.0) + 1)
+
+    def _most_provisioned(self) -> float | None:
+        """Return the GiB of thin volumes that the report leaves; None if the total is unknown."""
+        if self.total is None:
+            return None
+        return (self.total - self.reserved) * self.over_subscription - self._provisioned
+
+    def _compute_room(self) -> None:
+        physical = self.physical
+        self.room = self.room_thick = physical
+        if physical is None or not self.thin:
+            return
+        self.room = physical * self.over_subscription
+        most = self._most_provisioned()
+        if most is not None:
+            self.room = min(self.room, most - self.promised)
+
+
+def _whole(amount: float) -> int:
+    return math.floor(amount + _ROUNDING)
 
 
 def _ratio(*candidates: object) -> float | str:

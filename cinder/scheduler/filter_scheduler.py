@@ -6,31 +6,19 @@ messages and the rows of operations.
 """
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from cinder import context, exception, objects
-from cinder.scheduler import capacity, filters, plugins, weights
+from cinder.scheduler import capacity, filters, plugins, restrictions, survey, weights
 from cinder.scheduler.filters import capabilities_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
+from cinder.scheduler.survey import Refusal
 
 LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The reason why one back end or pool was not selected."""
-
-    backend: str
-    check: str
-    reason: filters.Reason
-
-    def __str__(self) -> str:
-        detail = f' ({self.reason.detail})' if self.reason.detail else ''
-        return f'{self.backend}: {self.check}: {self.reason.words}{detail}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +55,10 @@ class FilterScheduler:
         self.filters: list[filters.BaseFilter] = plugins.load(
             plugins.FILTERS, 'scheduler_default_filters', conf)
         self.weights = weights.OrderedHostWeightHandler(
-            plugins.load(plugins.WEIGHTS, 'scheduler_default_weighers', conf))
+            plugins.load(plugins.WEIGHTS, 'scheduler_default_weighers', conf),
+            weights.CHOICES[conf.scheduler_equal_pools])
+        self.survey = survey.Survey(
+            [*(check(conf) for check in restrictions.ALL), *self.filters], self.weights)
 
     def decide(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> Placement:
         """Select a pool and subtract the size of the volume from its capacity.
@@ -76,32 +67,83 @@ class FilterScheduler:
         :raises NoValidBackend: no pool fits. Its text, for the operator, has an entry for each
             back end; kwargs['words'], for the tenant, name the failed checks but no host.
         """
-        tried = spec.get('tried') or []
-        if len(tried) >= self.max_attempts:
-            raise no_valid_backend([_tried(entry) for entry in tried])
+        self._require_attempts(spec)
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
-            placement, fitting, refusals = self._choose(spec, tried)
+            pools, unusable = self.host_manager.known_pools()
+            fitting = self.survey.passing(pools, spec)
+            if not fitting:
+                raise no_valid_backend(self._refusals(pools, unusable, spec))
+            details = self._details(pools, unusable, spec)
+            placement = self._take(self.weights.choose(fitting, spec), spec)
         LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, placement.host,
-                 fitting, fitting + len(refusals), _details(refusals))
+                 len(fitting), len(pools) + len(unusable), details)
         return placement
 
-    def _choose(self, spec: objects.RequestSpec,
-                tried: Sequence[Mapping]) -> tuple[Placement, int, list[Refusal]]:
-        """Return the placement, the number of pools that fit, and the refusals of the others."""
-        pools, unusable = self.host_manager.known_pools()
-        refusals = [_unusable(entry) for entry in unusable]
-        fitting = []
-        for pool in pools:
-            refusal = self._refuse(pool, spec, tried)
-            if refusal is None:
-                fitting.append(pool)
-            else:
-                refusals.append(refusal)
-        if not fitting:
-            raise no_valid_backend(refusals)
-        best = self.weights.order(fitting, spec)[0]
-        return self._take(best, spec), len(fitting), refusals
+    def _require_attempts(self, spec: objects.RequestSpec) -> None:
+        """:raises NoValidBackend: the request has failed on as many back ends as are tried."""
+        tried = spec.get('tried') or []
+        if len(tried) >= self.max_attempts:
+            raise no_valid_backend([
+                Refusal(entry['backend'], restrictions.TriedBefore.name,
+                        restrictions.failed_there(entry)) for entry in tried])
+
+    def _refusals(self, pools: Sequence[Pool], unusable: Sequence[Unusable],
+                  spec: objects.RequestSpec) -> list[Refusal]:
+        """Return the reason of each back end that cannot be used and of each pool that does not
+        fit."""
+        refusals = (self.survey.refusal(pool, spec) for pool in pools)
+        return [*map(_unusable, unusable), *filter(None, refusals)]
+
+    def _details(self, pools: Sequence[Pool], unusable: Sequence[Unusable],
+                 spec: objects.RequestSpec) -> str:
+        """Return the refusals for the log line of a decision, if debug logging is enabled."""
+        if not LOG.isEnabledFor(logging.DEBUG):
+            return ''
+        refusals = self._refusals(pools, unusable, spec)
+        return f' Refused: {"; ".join(map(str, refusals))}' if refusals else ''
+
+    def explain(self, ctxt: context.RequestContext, spec: objects.RequestSpec,
+                taken: Mapping[str, int] | None = None) -> survey.Explanation:
+        """Return what decide() would answer now, with the results of each pool; change nothing.
+
+        All filters are run for each pool, not only up to the first one that refuses it. A choice
+        among equal pools by chance may be another one when the request is made.
+
+        :param spec: the request, as for decide(); the GiB of an extend or of a retype in place are
+            its `size`, with the pool of the volume as `resource_backend`.
+        :param taken: GiB that further volumes, of the type of the request, are assumed to have got
+            from pools ('host@backend#pool'), to see what follows a number of requests.
+        :returns: the back ends that cannot be used are among the pools, with the check 'service'.
+        """
+        self.host_manager.refresh_services(ctxt)
+        with self.host_manager.guard:
+            pools, unusable = self.host_manager.known_pools()
+            with self._assumed(pools, spec, taken or {}):
+                results = self.survey.explain(pools, spec)
+                passed = {result.name for result in results if result.refusal is None}
+                fitting = [pool for pool in pools if pool.name in passed]
+                best = self.weights.choose(fitting, spec).name if fitting else None
+        results += [survey.PoolResult(refusal.backend, checks={refusal.check: refusal.reason})
+                    for refusal in map(_unusable, unusable)]
+        refusals = [result.refusal for result in results if result.refusal is not None]
+        return survey.Explanation(
+            results, next((result for result in results if result.name == best), None),
+            None if best else no_valid_backend(refusals))
+
+    @contextlib.contextmanager
+    def _assumed(self, pools: Sequence[Pool], spec: objects.RequestSpec,
+                 taken: Mapping[str, int]) -> Iterator[None]:
+        """Subtract the space of assumed volumes from their pools during the block."""
+        thick = capacity.wants_thick(filters.extra_specs(spec))
+        assumed = [(pool.capacity, taken[pool.name]) for pool in pools if pool.name in taken]
+        for space, size in assumed:
+            space.consume(size, thick)
+        try:
+            yield
+        finally:
+            for space, size in assumed:
+                space.consume(-size, thick)
 
     def decide_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
                      wanted: Mapping[str, str]) -> Placement:
@@ -125,7 +167,7 @@ class FilterScheduler:
             backends.setdefault(pool.cluster_name or pool.host, []).append(pool)
         fitting: list[Pool] = []
         for members in backends.values():
-            answers = [{pool.name: self._refuse(pool, spec, ()) for pool in members}
+            answers = [{pool.name: self.survey.refusal(pool, spec) for pool in members}
                        for spec in specs]
             answers.append({pool.name: _group_refusal(pool, wanted) for pool in members})
             lacking = [answer for answer in answers if None not in answer.values()]
@@ -134,26 +176,13 @@ class FilterScheduler:
                 fitting += [pool for pool in members if answers[0][pool.name] is None]
         if not fitting:
             raise no_valid_backend(refusals)
-        return self._take(self.weights.order(fitting, specs[0])[0], specs[0])
+        return self._take(self.weights.choose(fitting, specs[0]), specs[0])
 
     def _take(self, pool: Pool, spec: objects.RequestSpec) -> Placement:
         thick = capacity.wants_thick(filters.extra_specs(spec))
         pool.capacity.consume(spec.size, thick)
         return Placement(pool.name, pool.cluster_name, pool.availability_zone, pool.capacity,
                          spec.size, thick, self.host_manager.guard)
-
-    def _refuse(self, pool: Pool, spec: objects.RequestSpec,
-                tried: Sequence[Mapping]) -> Refusal | None:
-        for entry in tried:
-            if pool.is_in(entry['backend']):
-                return _tried(entry)
-        if spec.get('present') and pool.is_in(spec.present):
-            return Refusal(pool.name, 'present place', filters.Reason('the volume is there'))
-        wanted = spec.get('resource_backend')
-        if wanted and not pool.is_in(wanted):
-            return Refusal(pool.name, 'resource_backend', filters.Reason(
-                'not where the source of the volume is', f'that is {wanted}'))
-        return _first_refusal(self.filters, pool, spec)
 
     def get_pools(self, ctxt: context.RequestContext, extra_specs: Mapping[str, str] | None = None,
                   **wanted: str) -> list[dict]:
@@ -168,34 +197,13 @@ class FilterScheduler:
         spec = objects.RequestSpec(volume_type=objects.VolumeType(extra_specs=extra_specs or {}))
         pools, _unusable_ones = self.host_manager.pools(ctxt, also_down=True)
         shown = (pool.describe() for pool in pools
-                 if _first_refusal(checks, pool, spec) is None)
+                 if survey.first_refusal(checks, pool, spec) is None)
         return sorted((pool for pool in shown if _has(pool, wanted)), key=lambda pool: pool['name'])
-
-
-def _details(refusals: Sequence[Refusal]) -> str:
-    """Return the refusals for the log line of a decision, if debug logging is enabled."""
-    if not (refusals and LOG.isEnabledFor(logging.DEBUG)):
-        return ''
-    return f' Refused: {"; ".join(map(str, refusals))}'
-
-
-def _first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,
-                   spec: objects.RequestSpec) -> Refusal | None:
-    for check in checks:
-        reason = check.refuse(pool, spec)
-        if reason is not None:
-            return Refusal(pool.name, type(check).__name__, reason)
-    return None
 
 
 def _group_refusal(pool: Pool, wanted: Mapping[str, str]) -> Refusal | None:
     reason = capabilities_filter.refusal(pool.capabilities, wanted, 'group type')
     return reason and Refusal(pool.name, 'group type', reason)
-
-
-def _tried(entry: Mapping) -> Refusal:
-    return Refusal(entry['backend'], 'tried before', filters.Reason(
-        'a back end failed to create it', str(entry.get('reason') or '')))
 
 
 def _unusable(entry: Unusable) -> Refusal:

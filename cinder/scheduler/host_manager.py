@@ -8,8 +8,6 @@ import datetime
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -17,6 +15,16 @@ from oslo_utils import timeutils
 
 from cinder import context, objects
 from cinder.scheduler.capacity import Capacity
+from cinder.scheduler.pools import (
+    INTERVAL,
+    PRIVATE,
+    Backend,
+    Heard,
+    Pool,
+    Selection,
+    Unusable,
+    refresh,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -27,61 +35,6 @@ SERVICES_TTL = 2.0
 DOWN_TTL = 0.2
 
 ListServices = Callable[[context.RequestContext], Iterable[objects.Service]]
-
-
-class Unusable(NamedTuple):
-    """A back end that cannot be selected, and the reason."""
-
-    name: str
-    why: str
-
-
-@dataclass(slots=True)
-class Pool:
-    """A pool: its reported capabilities, merged with those of its back end."""
-
-    pool_name: str
-    capabilities: Mapping
-    capacity: Capacity
-    host: str = ''
-    cluster_name: str | None = None
-    availability_zone: str | None = None
-
-    @property
-    def name(self) -> str:
-        """'host@backend#pool', the value of the `host` field of its volumes."""
-        return f'{self.host}#{self.pool_name}'
-
-    def is_in(self, backend: str) -> bool:
-        """Return whether `backend`, a host or cluster, optionally with a pool, includes this
-        pool."""
-        owner, _, pool_name = backend.partition('#')
-        return owner in (self.host, self.cluster_name) and pool_name in ('', self.pool_name)
-
-    def describe(self) -> dict:
-        """Return the name and capabilities for the API, with the current sizes in GiB."""
-        now = {'allocated_capacity_gb': self.capacity.allocated,
-               'provisioned_capacity_gb': self.capacity.provisioned}
-        # A capacity reported as 'infinite' or 'unknown' is returned unchanged.
-        if isinstance(self.capabilities.get('free_capacity_gb'), (int, float)):
-            now['free_capacity_gb'] = self.capacity.free
-        return {'name': self.name, 'capabilities': {**self.capabilities, **now}}
-
-
-@dataclass(slots=True)
-class Backend:
-    """The pools of one back end and, in a cluster, all hosts that serve it."""
-
-    pools: list[Pool] = field(default_factory=list)
-    state: str = 'up'
-    # host -> (reported time of measurement, local time of receipt); the latest report is last.
-    hosts: dict[str, tuple[datetime.datetime | None, float]] = field(default_factory=dict)
-
-    def down_reason(self) -> str:
-        """Return why the driver reports the back end as down."""
-        reasons = {pool.capabilities.get('pool_refusal') or '' for pool in self.pools} - {''}
-        why = 'its driver reports it as down'
-        return f'{why}: {"; ".join(sorted(reasons))}' if reasons else why
 
 
 class HostManager:
@@ -97,9 +50,11 @@ class HostManager:
         group = conf.backend_defaults
         self._defaults = (group.max_over_subscription_ratio, group.reserved_percentage)
         self._down_time = conf.service_down_time
+        self._interval = conf.backend_stats_polling_interval
         self._list_services = list_services
         self._clock = clock
         self._backends: dict[str, Backend] = {}
+        self._selection: Selection | None = None
         self._services: dict[str, objects.Service] = {}
         self._services_read_at, self._ttl = float('-inf'), SERVICES_TTL
         self._asked_again = object()
@@ -117,18 +72,23 @@ class HostManager:
         :param timestamp: time of the measurement, by the clock of the reporting host.
         """
         measured = _parse_time(timestamp)
+        interval = float(capabilities.get(INTERVAL) or self._interval)
         pools = self._pools(host, cluster_name, capabilities, timestamp)
+        state = str(capabilities.get('backend_state') or 'up')
         with self.guard:
             backend = self._backends.setdefault(cluster_name or host, Backend())
             if self._is_late(backend, host, measured):
                 LOG.debug('Ignoring an outdated report of %s, measured at %s.', host, measured)
                 return
-            if cluster_name:
-                self._backends.pop(host, None)
+            if cluster_name and self._backends.pop(host, None):
+                self._selection = None
+            again = (list(backend.hosts) == [host] and backend.state == state != 'down'
+                     and self._clock() < backend.silent_at())
             backend.hosts.pop(host, None)
-            backend.hosts[host] = (measured, self._clock())
-            backend.state = str(capabilities.get('backend_state') or 'up')
-            backend.pools = pools
+            backend.hosts[host] = Heard(measured, self._clock(), interval)
+            backend.state = state
+            if not again or not refresh(backend.pools, pools):
+                backend.pools, self._selection = pools, None
         with self._heard:
             self._heard.notify_all()
 
@@ -138,13 +98,13 @@ class HostManager:
         After `service_down_time` without a report, an older timestamp is accepted: the clock of
         the host may have been set back.
         """
-        last, heard_at = backend.hosts.get(host, (None, 0.0))
-        return (last is not None and measured is not None and measured < last
-                and self._clock() - heard_at < self._down_time)
+        last = backend.hosts.get(host)
+        return (last is not None and last.measured is not None and measured is not None
+                and measured < last.measured and self._clock() - last.at < self._down_time)
 
     def _pools(self, host: str, cluster_name: str | None, capabilities: Mapping,
                timestamp: object) -> list[Pool]:
-        common = {key: value for key, value in capabilities.items() if key != 'pools'}
+        common = {key: value for key, value in capabilities.items() if key not in PRIVATE}
         common['timestamp'] = timestamp and str(timestamp)
         pools = []
         for report in capabilities.get('pools') or [{}]:
@@ -165,7 +125,9 @@ class HostManager:
         if self._clock() - self._services_read_at < self._ttl:
             return
         asked = self._asked_again
-        self._services = {service.host: service for service in self._list_services(ctxt)}
+        services = {service.host: service for service in self._list_services(ctxt)}
+        with self.guard:
+            self._services, self._selection = services, None
         if asked == self._asked_again:
             self._services_read_at = self._clock()
         down = DOWN in map(_unusable_reason, self._services.values())
@@ -204,7 +166,7 @@ class HostManager:
     def _heard_since(self, moment: float) -> set[str]:
         with self.guard:
             return {host for backend in self._backends.values()
-                    for host, (_measured, heard_at) in backend.hosts.items() if heard_at > moment}
+                    for host, heard in backend.hosts.items() if heard.at > moment}
 
     def expire_reports(self) -> None:
         """Require a new report of each service, because messages were lost; keep the capabilities
@@ -236,22 +198,44 @@ class HostManager:
             return self.known_pools(also_down)
 
     def known_pools(self, also_down: bool = False) -> tuple[list[Pool], list[Unusable]]:
-        """Return the same from the cache, without the database; the caller holds `guard`."""
+        """Return the same from the cache, without the database; the caller holds `guard` and does
+        not change the lists."""
+        if also_down:
+            selection = self._select(also_down)
+        else:
+            if self._selection is None or self._clock() >= self._selection.until:
+                self._selection = self._select()
+            selection = self._selection
+        return selection.usable, selection.unusable
+
+    def _select(self, also_down: bool = False) -> Selection:
         usable: list[Pool] = []
+        heard = self._heard_since(float('-inf'))
         unusable = [Unusable(host, 'it has not reported its capabilities yet')
-                    for host in self._unreported_services()
-                    if host not in self._heard_since(float('-inf'))]
+                    for host in self._unreported_services() if host not in heard]
+        now, until = self._clock(), float('inf')
         for key, backend in self._backends.items():
             service, why = self._service_of(backend)
-            if service and backend.state == 'down' and not also_down:
+            silent_at = backend.silent_at()
+            if service and now >= silent_at:
+                service, why = None, backend.silent_reason()
+            elif service and backend.state == 'down' and not also_down:
                 service, why = None, backend.down_reason()
             if service is None:
                 unusable.append(Unusable(key, why))
                 continue
+            until = min(until, silent_at)
             for pool in backend.pools:
                 pool.host, pool.availability_zone = service.host, service.availability_zone
             usable += backend.pools
-        return usable, unusable
+        return Selection(usable, unusable, until)
+
+    def silent_backends(self) -> list[str]:
+        """Return the back ends whose service works but whose last report is too old."""
+        with self.guard:
+            now = self._clock()
+            return [key for key, backend in self._backends.items()
+                    if now >= backend.silent_at() and self._service_of(backend)[0]]
 
     def _service_of(self, backend: Backend) -> tuple[objects.Service | None, str]:
         why = ''

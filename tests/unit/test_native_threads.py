@@ -177,6 +177,7 @@ SHARED = {
     'privsep.command._turns': 'setdefault(), which is one step',
     'privsep.dm_suspend._keepers': 'each entry by the one who made its key',
     'rpc.base._state': 'at the start and the end, or under a lock',
+    'scheduler.survey._failed': 'add(), which is one step',
     'service.launchers._launcher': START,
     'fault_points._FAULTS': START,
     'volume.api.zones._cache': WHOLE,

@@ -3,6 +3,7 @@
 
 One file per filter; the option scheduler_default_filters selects those that run.
 """
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from oslo_config import cfg
@@ -39,6 +40,14 @@ class BaseFilter:
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> Reason | None:
         """Return why `pool` cannot take the volume of `spec`; None if it can."""
         return None
+
+    def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
+        """Return a function that tells whether a pool passes, for one decision; None: all do.
+
+        A decision calls it for each pool, and refuse() only for the pools whose refusal is
+        explained: both must agree. A filter whose refuse() builds a text overrides it.
+        """
+        return lambda pool: self.refuse(pool, spec) is None
 
 
 def extra_specs(spec: 'objects.RequestSpec') -> dict[str, str]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Excludes pools without enough capacity; cinder.scheduler.capacity computes it."""
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cinder.scheduler import capacity, filters
@@ -23,3 +24,11 @@ class CapacityFilter(filters.BaseFilter):
             f'room {room:.2f} GiB (total {space.total}, free {space.free}, reserved '
             f'{space.reserved:.2f}, provisioned {space.provisioned:.2f}, '
             + (f'ratio {space.over_subscription:.2f})' if space.thin else 'thick)'))
+
+    def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
+        size = spec.size
+        if not size:
+            return None
+        if capacity.wants_thick(filters.extra_specs(spec)):
+            return lambda pool: (room := pool.capacity.room_thick) is None or room >= size
+        return lambda pool: (room := pool.capacity.room) is None or room >= size

@@ -4,7 +4,8 @@
 One file per weigher; the option scheduler_default_weighers selects those that run.
 """
 import math
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -29,31 +30,74 @@ class BaseWeigher:
         """Return the weight of `pool` in any unit; inf is the best, None is unknown and last."""
         return 0.0
 
+    def weigh_all(self, pools: Sequence['Pool'],
+                  spec: 'objects.RequestSpec') -> list[float | None]:
+        """Return the weight of each pool; a weigher overrides it to be faster than weigh()."""
+        return [self.weigh(pool, spec) for pool in pools]
+
+
+def least_loaded(pools: Sequence['Pool']) -> 'Pool':
+    """Return the pool with the least provisioned space, so that equal pools fill evenly."""
+    return min(pools, key=lambda pool: (pool.capacity.provisioned, pool.name))
+
+
+def by_chance(pools: Sequence['Pool']) -> 'Pool':
+    """Return any of the pools."""
+    return random.choice(pools)  # nosec B311 # no secret
+
+
+# Values of the option scheduler_equal_pools.
+CHOICES: dict[str, Callable[[Sequence['Pool']], 'Pool']] = {
+    'least_loaded': least_loaded, 'chance': by_chance}
+
 
 class OrderedHostWeightHandler:
-    """Order pools by the sum of their weights, each scaled to 0..1 and multiplied.
+    """Choose the pool with the highest sum of its weights, each scaled to 0..1 and multiplied.
 
-    Of pools with the same weight, the one with the least provisioned space is first, so that equal
-    pools fill evenly.
+    :param weighers: in any order.
+    :param among_equals: chooses one of several pools with the same sum.
     """
 
-    def __init__(self, weighers: Sequence[BaseWeigher]) -> None:
+    def __init__(self, weighers: Sequence[BaseWeigher],
+                 among_equals: Callable[[Sequence['Pool']], 'Pool'] = least_loaded) -> None:
         self.weighers = weighers
+        self.among_equals = among_equals
+
+    def weigh(self, pools: Sequence['Pool'],
+              spec: 'objects.RequestSpec') -> list[list[float]]:
+        """Return, for each weigher, the scaled and multiplied weight of each pool."""
+        return [_multiplied(normalize(weigher.weigh_all(pools, spec)), weigher.multiplier)
+                for weigher in self.weighers]
+
+    def sums(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> list[float]:
+        """Return the sum of the weights of each pool."""
+        weights = self.weigh(pools, spec) or [[0.0] * len(pools)]
+        return weights[0] if len(weights) == 1 else [
+            sum(each) for each in zip(*weights, strict=True)]
+
+    def choose(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> 'Pool':
+        """Return the best of the pools, of which there is at least one."""
+        if len(pools) == 1:
+            return pools[0]
+        sums = self.sums(pools, spec)
+        best = max(sums)
+        return self.among_equals([pool for pool, weight in zip(pools, sums, strict=True)
+                                  if weight == best])
 
     def order(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> list['Pool']:
-        """Return `pools`, the best first."""
-        if len(pools) < 2:
-            return list(pools)
-        sums = [0.0] * len(pools)
-        for weigher in self.weighers:
-            scaled = normalize([weigher.weigh(pool, spec) for pool in pools])
-            for index, weight in enumerate(scaled):
-                # An unknown weight is the worst for either sign of the multiplier.
-                sums[index] += (weight * weigher.multiplier if weight is not None
-                                else min(weigher.multiplier, 0.0) - 1)
+        """Return `pools`, the best first; of equals, the one with the least provisioned space."""
+        sums = self.sums(pools, spec)
         ranked = sorted(range(len(pools)), key=lambda index: (
             -sums[index], pools[index].capacity.provisioned, pools[index].name))
         return [pools[index] for index in ranked]
+
+
+def _multiplied(scaled: list[float | None], multiplier: float) -> list[float]:
+    if None not in scaled:
+        return [weight * multiplier for weight in scaled]
+    # An unknown weight is the worst for either sign of the multiplier.
+    worst = min(multiplier, 0.0) - 1
+    return [worst if weight is None else weight * multiplier for weight in scaled]
 
 
 def normalize(weights: Sequence[float | None]) -> list[float | None]:
@@ -62,5 +106,7 @@ def normalize(weights: Sequence[float | None]) -> list[float | None]:
     low, high = min(finite, default=0.0), max(finite, default=0.0)
     share = 0.5 if math.inf in weights else 1.0
     span = (high - low) / share or 1.0
+    if len(finite) == len(weights):
+        return [(weight - low) / span for weight in finite]
     return [weight if weight is None else 1.0 if math.isinf(weight) else (weight - low) / span
             for weight in weights]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Weighs pools by available capacity; cinder.scheduler.capacity computes it."""
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -20,3 +21,9 @@ class CapacityWeigher(weights.BaseWeigher):
 
     def weigh(self, pool: 'Pool', spec: 'objects.RequestSpec') -> float | None:
         return pool.capacity.available(capacity.wants_thick(filters.extra_specs(spec)))
+
+    def weigh_all(self, pools: Sequence['Pool'],
+                  spec: 'objects.RequestSpec') -> list[float | None]:
+        if capacity.wants_thick(filters.extra_specs(spec)):
+            return [pool.capacity.room_thick for pool in pools]
+        return [pool.capacity.room for pool in pools]

@@ -53,14 +53,14 @@ def test_space_of_a_placement_that_failed_is_given_back():
 def test_threads_are_never_given_the_same_space(monkeypatch):
     """Both are about to take the space of the pool that they have chosen, if both can be there."""
     driver = scheduler(fakes.report(free_capacity_gb=50))
-    both, order, given = threading.Barrier(2), driver.weights.order, []
+    both, choose, given = threading.Barrier(2), driver.weights.choose, []
 
     def slow(pools, spec):
-        found = order(pools, spec)
+        found = choose(pools, spec)
         with contextlib.suppress(threading.BrokenBarrierError):
             both.wait(0.05)
         return found
-    monkeypatch.setattr(driver.weights, 'order', slow)
+    monkeypatch.setattr(driver.weights, 'choose', slow)
 
     def ask():
         with contextlib.suppress(exception.NoValidBackend):

@@ -96,6 +96,32 @@ def test_driver_that_is_down(manager):
     assert why(manager) == {'n1@lvm': 'its driver reports it as down: it is broken'}
 
 
+@pytest.mark.parametrize(('told', 'interval'), [({}, 60), ({'report_interval': 5}, 5)])
+def test_back_end_without_a_report_for_three_intervals_is_silent(manager, clock, told, interval):
+    manager.update('n1@lvm', fakes.report(**told))
+    clock.now += 3 * interval - 1
+    assert names(manager) and manager.silent_backends() == []
+    clock.now += 1.5
+    assert why(manager) == {
+        'n1@lvm': 'its last report is older than 3 intervals of 5 s'.replace('5', str(interval))}
+    assert manager.silent_backends() == ['n1@lvm']
+    manager.update('n1@lvm', fakes.report(**told))
+    assert names(manager) and manager.silent_backends() == []
+
+
+def test_back_end_whose_service_is_down_is_not_called_silent(manager, services, clock):
+    services.rows = [fakes.service('n1@lvm', is_up=False)]
+    manager.update('n1@lvm', fakes.report())
+    clock.now += 1000
+    assert why(manager) == {'n1@lvm': 'its service is down'}
+    assert manager.silent_backends() == []
+
+
+def test_keys_about_the_report_are_not_capabilities(manager):
+    manager.update('n1@lvm', fakes.report(report_interval=5))
+    assert 'report_interval' not in manager.pools(CTXT)[0][0].capabilities
+
+
 def test_services_are_read_again_after_a_short_while(manager, services, clock):
     manager.update('n1@lvm', fakes.report())
     for _time in range(3):

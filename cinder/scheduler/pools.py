@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the scheduler holds of pools and back ends; cinder.scheduler.host_manager updates it."""
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from cinder.scheduler.capacity import Capacity
+
+# A back end is not used after so many intervals without a report.
+SILENT_PERIODS = 3
+# Keys of a report that describe the report: the seconds until the next one.
+INTERVAL = 'report_interval'
+PRIVATE = ('pools', INTERVAL)
+
+
+class Unusable(NamedTuple):
+    """A back end that cannot be selected, and the reason."""
+
+    name: str
+    why: str
+
+
+@dataclass(slots=True)
+class Pool:
+    """A pool: its reported capabilities, merged with those of its back end."""
+
+    pool_name: str
+    capabilities: Mapping
+    capacity: Capacity
+    host: str = ''
+    cluster_name: str | None = None
+    availability_zone: str | None = None
+    # Results of the filters that depend on the report and the volume type alone, for as long as the
+    # report is the last one. The key is that of the scheduler driver.
+    results: dict = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """'host@backend#pool', the value of the `host` field of its volumes."""
+        return f'{self.host}#{self.pool_name}'
+
+    def is_in(self, backend: str) -> bool:
+        """Return whether `backend`, a host or cluster, optionally with a pool, includes this
+        pool."""
+        owner, _, pool_name = backend.partition('#')
+        return owner in (self.host, self.cluster_name) and pool_name in ('', self.pool_name)
+
+    def describe(self) -> dict:
+        """Return the name and capabilities for the API, with the current sizes in GiB."""
+        now = {'allocated_capacity_gb': self.capacity.allocated,
+               'provisioned_capacity_gb': self.capacity.provisioned}
+        # A capacity reported as 'infinite' or 'unknown' is returned unchanged.
+        if isinstance(self.capabilities.get('free_capacity_gb'), (int, float)):
+            now['free_capacity_gb'] = self.capacity.free
+        return {'name': self.name, 'capabilities': {**self.capabilities, **now}}
+
+
+class Heard(NamedTuple):
+    """The last report of a host."""
+
+    measured: datetime.datetime | None  # by the clock of the host
+    at: float  # local time of receipt
+    interval: float  # seconds until the next one
+
+
+@dataclass(slots=True)
+class Backend:
+    """The pools of one back end and, in a cluster, all hosts that serve it."""
+
+    pools: list[Pool] = field(default_factory=list)
+    state: str = 'up'
+    # The latest report is last.
+    hosts: dict[str, Heard] = field(default_factory=dict)
+
+    def down_reason(self) -> str:
+        """Return why the driver reports the back end as down."""
+        reasons = {pool.capabilities.get('pool_refusal') or '' for pool in self.pools} - {''}
+        why = 'its driver reports it as down'
+        return f'{why}: {"; ".join(sorted(reasons))}' if reasons else why
+
+    def silent_at(self) -> float:
+        """Return the local time from which its last report is too old to rely on."""
+        return max(heard.at + SILENT_PERIODS * heard.interval for heard in self.hosts.values())
+
+
+    def silent_reason(self) -> str:
+        """Return why a silent back end is not used."""
+        seconds = max(heard.interval for heard in self.hosts.values())
+        return f'its last report is older than {SILENT_PERIODS} intervals of {seconds:g} s'
+
+
+@dataclass(slots=True)
+class Selection:
+    """The pools that can take volumes, and the excluded back ends with the reasons, until a local
+    time."""
+
+    usable: list[Pool]
+    unusable: list[Unusable]
+    until: float
+
+
+def refresh(pools: list[Pool], reported: list[Pool]) -> bool:
+    """Give known pools their new report; return False, without effect, if they are other pools."""
+    if [pool.pool_name for pool in pools] != [pool.pool_name for pool in reported]:
+        return False
+    for pool, new in zip(pools, reported, strict=True):
+        pool.capabilities, pool.capacity, pool.results = new.capabilities, new.capacity, {}
+    return True

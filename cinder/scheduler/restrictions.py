@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Checks of every decision that no option turns off: where a request has failed, where the volume
+is, where its source is. They have the interface of a filter."""
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from cinder.scheduler import filters
+
+if TYPE_CHECKING:
+    from cinder import objects
+    from cinder.scheduler.host_manager import Pool
+
+
+class TriedBefore(filters.BaseFilter):
+    """Exclude the back ends on which the request has failed."""
+
+    name = 'tried before'
+
+    def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
+        for entry in spec.get('tried') or ():
+            if pool.is_in(entry['backend']):
+                return failed_there(entry)
+        return None
+
+    def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
+        return super().test(spec) if spec.get('tried') else None
+
+
+class PresentPlace(filters.BaseFilter):
+    """Exclude the pool that a volume is to leave."""
+
+    name = 'present place'
+
+    def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
+        present = spec.get('present')
+        return filters.Reason('the volume is there') if present and pool.is_in(present) else None
+
+    def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
+        return super().test(spec) if spec.get('present') else None
+
+
+class ResourceBackend(filters.BaseFilter):
+    """Select the back end of the source of the volume."""
+
+    name = 'resource_backend'
+
+    def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
+        wanted = spec.get('resource_backend')
+        if not wanted or pool.is_in(wanted):
+            return None
+        return filters.Reason('not where the source of the volume is', f'that is {wanted}')
+
+    def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
+        return super().test(spec) if spec.get('resource_backend') else None
+
+
+ALL = (TriedBefore, PresentPlace, ResourceBackend)
+
+
+def failed_there(entry: dict) -> filters.Reason:
+    """Return the reason to exclude a back end: an entry of `tried`, see RequestSpec."""
+    return filters.Reason('a back end failed to create it', str(entry.get('reason') or ''))

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares a request with all pools: fast, to decide; or with the result of each filter and
+weigher, to explain.
+
+Changes nothing; cinder.scheduler.filter_scheduler takes the space."""
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from oslo_log import log as logging
+
+from cinder import failures, objects
+from cinder.scheduler import filters, weights
+from cinder.scheduler.host_manager import Pool
+
+LOG = logging.getLogger(__name__)
+
+# Number of volume types whose results are kept for each pool.
+MOST_TYPES = 1000
+# Names of the checks whose failure was logged.
+_failed: set[str] = set()
+_WORDS = 'a filter met an unexpected error'
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The reason why one back end or pool was not selected."""
+
+    backend: str
+    check: str
+    reason: filters.Reason
+
+    def __str__(self) -> str:
+        detail = f' ({self.reason.detail})' if self.reason.detail else ''
+        return f'{self.backend}: {self.check}: {self.reason.words}{detail}'
+
+
+@dataclass(slots=True)
+class PoolResult:
+    """What a decision found out about one pool, or about a back end that cannot be used.
+
+    `checks` is name of the check -> why it refused the pool, or None if the pool passed; all checks
+    are there, in their order. `weights` is name of the weigher -> its scaled weight times its
+    multiplier, and `weight` their sum; they are set for pools that passed all checks.
+    """
+
+    name: str
+    cluster: str | None = None
+    availability_zone: str | None = None
+    checks: dict[str, filters.Reason | None] = field(default_factory=dict)
+    weights: list[tuple[str, float]] = field(default_factory=list)
+    weight: float | None = None
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """The first check that refused the pool; None if it passed all."""
+        for check, reason in self.checks.items():
+            if reason is not None:
+                return Refusal(self.name, check, reason)
+        return None
+
+
+@dataclass(slots=True)
+class Explanation:
+    """The answer of FilterScheduler.explain(): all pools, the best first, then the refused ones.
+
+    `choice` is the pool that a request of this moment gets; None: it is refused. `error` has the
+    texts of that refusal, see FilterScheduler.decide().
+    """
+
+    pools: list[PoolResult]
+    choice: PoolResult | None
+    error: Exception | None = None
+
+
+class Survey:
+    """The checks and weighers of a scheduler.
+
+    :param checks: in their order; the first one that refuses a pool is reported.
+    :param handler: weighs the pools that pass all.
+    """
+
+    def __init__(self, checks: Sequence[filters.BaseFilter],
+                 handler: weights.OrderedHostWeightHandler) -> None:
+        self.checks, self.handler = checks, handler
+        self._typed = [check for check in checks if check.about_type]
+        self._others = [check for check in checks if not check.about_type]
+        # Extra specs -> the key of their results in Pool.results.
+        self._keys: dict[tuple, object] = {}
+
+    def passing(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Pool]:
+        """Return the pools that pass all checks.
+
+        What depends on the report and the type alone is computed once for each report.
+        """
+        tests = [test for check in self._others if (test := check.test(spec)) is not None]
+        key, found = self._key(spec), []
+        for pool in pools:
+            passes = pool.results.get(key)
+            if passes is None:
+                passes = pool.results[key] = first_refusal(self._typed, pool, spec) is None
+            if not passes:
+                continue
+            try:
+                for test in tests:
+                    if not test(pool):
+                        break
+                else:
+                    found.append(pool)
+            except Exception:
+                self.refusal(pool, spec)  # logs it
+        return found
+
+    def _key(self, spec: objects.RequestSpec) -> object:
+        specs = tuple(sorted(filters.extra_specs(spec).items()))
+        if specs not in self._keys:
+            if len(self._keys) >= MOST_TYPES:
+                self._keys.clear()
+            self._keys[specs] = object()
+        return self._keys[specs]
+
+    def refusal(self, pool: Pool, spec: objects.RequestSpec) -> Refusal | None:
+        """Return the first refusal of a pool; None if it passes all checks."""
+        return first_refusal(self.checks, pool, spec)
+
+    def explain(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[PoolResult]:
+        """Return the result of each pool, the best first, then the refused ones by name."""
+        results = {pool.name: PoolResult(
+            pool.name, pool.cluster_name, pool.availability_zone,
+            {name_of(check): refuse(check, pool, spec) for check in self.checks})
+            for pool in pools}
+        fitting = [pool for pool in pools if results[pool.name].refusal is None]
+        weighers = [type(weigher).__name__ for weigher in self.handler.weighers]
+        rows = zip(*self.handler.weigh(fitting, spec), strict=True)
+        for pool, row in zip(fitting, rows if weighers else ((),) * len(fitting), strict=True):
+            result = results[pool.name]
+            result.weights, result.weight = list(zip(weighers, row, strict=True)), sum(row)
+        return sorted(results.values(), key=lambda result: (
+            result.weight is None, -(result.weight or 0.0), result.name))
+
+
+def name_of(check: filters.BaseFilter) -> str:
+    """Return the name of a check in texts: that of the class, unless it has another."""
+    return getattr(check, 'name', type(check).__name__)
+
+
+def refuse(check: filters.BaseFilter, pool: Pool,
+           spec: objects.RequestSpec) -> filters.Reason | None:
+    """Return why a check refuses a pool; an error of the check is a reason."""
+    try:
+        return check.refuse(pool, spec)
+    except Exception as error:
+        if name_of(check) not in _failed:
+            _failed.add(name_of(check))
+            LOG.exception('%s failed for pool %s, which is therefore not used; its next failures '
+                          'are logged with the refusals.', name_of(check), pool.name)
+        return filters.Reason(_WORDS, failures.one_line(error))
+
+
+def first_refusal(checks: Sequence[filters.BaseFilter], pool: Pool,
+                  spec: objects.RequestSpec) -> Refusal | None:
+    """Return the first refusal of a pool by one of the checks; None: it passes all."""
+    for check in checks:
+        reason = refuse(check, pool, spec)
+        if reason is not None:
+            return Refusal(pool.name, name_of(check), reason)
+    return None
