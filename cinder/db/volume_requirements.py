@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requirements of transitions of a volume besides the status, see transitions.Requirement."""
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import sqlalchemy as sa
 
@@ -14,8 +14,14 @@ _ATTACHMENTS = models.VolumeAttachment.__table__
 
 def no_snapshots() -> transitions.Requirement:
     """Require that the volume has no snapshots."""
-    return transitions.none_of(_T, _SNAPSHOTS, _SNAPSHOTS.c.volume_id == _T.c.id,
-                               otherwise='has snapshots:')
+    return no_snapshots_but()()
+
+
+def no_snapshots_but(ids: Collection[str] = ()) -> Callable[[], transitions.Requirement]:
+    """Return the requirement that the volume has no other snapshots than these."""
+    others = [_SNAPSHOTS.c.id.not_in(ids)] if ids else []
+    return lambda: transitions.none_of(_T, _SNAPSHOTS, _SNAPSHOTS.c.volume_id == _T.c.id, *others,
+                                       otherwise='has snapshots:')
 
 
 def snapshots_available() -> transitions.Requirement:

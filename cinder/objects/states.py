@@ -123,8 +123,11 @@ VOLUME = {
                             'error_managing'), 'unmanaging', None, 'error'),
     # Deletes a volume that could not be managed; its data is not touched.
     'forget': Transition(('error_managing',), 'error_managing_deleting', None, 'error_deleting'),
-    'backup': Transition(('available',), 'backing-up', PREVIOUS, PREVIOUS),
-    'backup_attached': Transition(('available', 'in-use'), 'backing-up', PREVIOUS, PREVIOUS),
+    # A backup reads a temporary snapshot, so the volume keeps its status.
+    'backup': Transition(('available',)),
+    'backup_attached': Transition(('available', 'in-use')),
+    # A backup reads the volume itself, because it cannot read a snapshot of it.
+    'backup_hold': Transition(('available',), 'backing-up', PREVIOUS, PREVIOUS),
     'restore_backup': Transition(('available',), 'restoring-backup', 'available', 'error'),
     'transfer_create': Transition(('available',), 'awaiting-transfer'),
     'transfer_accept': Transition(('awaiting-transfer',), 'available'),
@@ -155,8 +158,8 @@ SNAPSHOT = {
     'update_status_creating': Transition(('creating',)),
     'update_status_deleting': Transition(('deleting',)),
     'delete_with_group_snapshot': Transition(None, 'deleting', None, 'error'),
-    'backup': Transition(('available',), 'backing-up', 'available', 'available'),
-    # Required status of a snapshot from which a volume is created.
+    # Required status of a snapshot that a backup reads, or from which a volume is created.
+    'backup': Transition(('available',)),
     'volume_create': Transition(('available',)),
 }
 

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from cinder import context, exception, objects
+from cinder.db import backup_sources, session
 from cinder.db import backups as backups_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -39,8 +39,6 @@ _MEMBERS: dict[str, tuple[str, Callable[..., list[Any]]]] = {
 # Verb -> the other resources that are part of the operation: argument with the id, kind, row of the
 # state table.
 _ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
-          'backup.create': (('snapshot_id', 'snapshot', 'backup'),
-                            ('volume_id', 'volume', 'backup')),
           'backup.restore': (('volume_id', 'volume', 'restore_backup'),)}
 
 SUPERSEDED = 'The operation was superseded by a later request; what it had done was kept.'
@@ -101,6 +99,7 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
         else:
             moved = _finish(ctxt, operation, resource, status or row.after, values)
         operations_db.finish(ctxt, operation, error=None if moved else SUPERSEDED)
+        _let_go(ctxt, operation)
         if not moved:
             _keep_facts(ctxt, operation, resource, values)
     return moved
@@ -144,6 +143,7 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: R
         if not moved:
             _write(ctxt, operation, resource, values)
         operations_db.finish(ctxt, operation, error=reason if moved else SUPERSEDED)
+        _let_go(ctxt, operation)
         failed = [(operation.resource_type, resource),
                   *fail_related(ctxt, operation, idle=not moved)]
         for kind, each in failed:
@@ -210,11 +210,25 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
     values = {**dict(transition_of(operation).failed), **values}
     with session.writer(ctxt):
         operations_db.finish(ctxt, operation, error=reason)
+        _let_go(ctxt, operation)
         for kind, each in fail_related(ctxt, operation):
             create_message(ctxt, kind, each, operation.verb, reason,
                            request_id=operation.request_id)
         if resource is not None:
             _keep_facts(ctxt, operation, resource, values)
+
+
+def _let_go(ctxt: context.RequestContext, operation: objects.Operation) -> None:
+    """Record the deletion of what an operation had created for itself, and release what it held,
+    because it ends. Must be called within a transaction."""
+    ident = backup_sources.snapshot_id(operation.resource_id)
+    if operation.verb == 'backup.delete':
+        backup_sources.remove_snapshot(ctxt, ident, kept=True)
+    elif operation.verb == 'backup.create':
+        backup_sources.remove_snapshot(ctxt, ident)
+        held = operation.arguments.get('volume_id')
+        if held:
+            backup_sources.release_volume(ctxt, held, operation.resource_id)
 
 
 def cancel_queued(ctxt: context.RequestContext, resource: Resource,
@@ -224,6 +238,7 @@ def cancel_queued(ctxt: context.RequestContext, resource: Resource,
     transaction. Returns the cancelled operations."""
     cancelled = operations_db.cancel_queued(ctxt, resource.id, reason)
     for operation in cancelled:
+        _let_go(ctxt, operation)
         for kind, each in _fail_named(ctxt, operation):
             create_message(ctxt, kind, each, operation.verb, reason,
                            request_id=operation.request_id)

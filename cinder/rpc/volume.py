@@ -65,20 +65,23 @@ class VolumeAPI(client.RPCAPI):
 
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                            backup: objects.Backup, machine: str) -> dict:
-        """Return a device with the data of a volume in status backing-up, or of the snapshot that
-        `backup` names. The data does not change until close_backup_source(), which must be called,
-        also for a failed backup; until then the same device is returned again.
+        """Return a device with the data of the temporary snapshot of a backup, or of the snapshot
+        that `backup` names; or of the volume itself if its storage cannot read snapshots. The
+        data does not change until the operation that creates the backup ends. The device stays
+        until close_backup_source(), which must be called, also for a failed backup; until then the
+        same device is returned again.
 
         :param machine: machine of the backup service, see host_names.machine_id().
-        :returns: {'path'}: None on another machine, without any effect.
-        :raises InvalidVolume: the volume is in use, and its storage cannot read snapshots.
+        :returns: {'path', 'snapshot_id'}: the path is None on another machine; the snapshot is None
+            if the volume itself must be read. Then it has the status backing-up.
+        :raises InvalidVolume: its storage cannot read snapshots, and the volume is in use.
         """
         return self._ask(ctxt, 'open_backup_source', volume, version='1.1', backup=backup,
                          machine=machine)
 
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
-        """Release the device and remove everything that was created for it.
+        """Close the device.
 
         :raises SnapshotIsBusy: the device is still open.
         """

@@ -23,7 +23,8 @@ BLOCKED = {
     ('snapshot', 'create'): _MADE,
     ('snapshot', 'create with force (up to 3.65) or any from 3.66'): _MADE,
     ('volume', 'os-migrate_volume'): [
-        *_MADE, 'os-retype without migration', 'os-retype with migration'],
+        *_MADE, 'os-retype without migration', 'os-retype with migration', 'backup create'],
+    ('volume', 'backup create'): [*_MADE, 'os-retype with migration'],
 }
 # The same server may ask again for what is reserved for it.
 AGAIN = {('volume', 'attachment create'): ATTACH}

@@ -9,7 +9,6 @@ from cinder import operations
 from cinder.conf import CONF
 from cinder.db import services as services_db
 from cinder.db import session
-from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import backup as backup_rpc
 from cinder.volume.manager.task import task
@@ -64,16 +63,8 @@ class BackupManager:
     # ------------------------------------------------------------------------------- messages
     @operations.handles('backup.create')
     def create_backup(self, ctxt, operation, backup=None) -> None:
-        with self._task(ctxt, operation, backup) as work, session.writer(ctxt):
-            backup = work.resource
+        with self._task(ctxt, operation, backup) as work:
             work.succeed(service=DRIVER, object_count=1)
-            if backup.snapshot_id:
-                snapshots_db.finish_transition(ctxt, backup.snapshot_id, 'backing-up',
-                                               'available', {})
-            else:
-                volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
-                volumes_db.finish_transition(ctxt, volume.id, 'backing-up',
-                                             volume.previous_status, {})
 
     @operations.handles('backup.restore')
     def restore_backup(self, ctxt, operation, backup=None) -> None:

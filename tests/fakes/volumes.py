@@ -51,3 +51,10 @@ def stored(target, fields):
     """Do what the manager does with the fields that a driver returns."""
     vars(target).update(fields or {})
     return target
+
+
+class NoSnapshots:
+    """A driver that cannot read snapshots; another one has its volumes."""
+
+    def __init__(self, driver):
+        self.local_path = driver.local_path

@@ -6,15 +6,16 @@ A backup service does the work; it is chosen here and the operation is addressed
 from cinder import exception, fault_points, objects, operations, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import backup_sources, session
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
+from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, volumes
 
 # The volume of a record that names no volume.
@@ -32,7 +33,8 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
            description: str | None = None, container: str | None = None, incremental: bool = False,
            force: bool = False, metadata: dict | None = None,
            availability_zone: str | None = None) -> objects.Backup:
-    """Accept a backup of a volume, or of one of its snapshots.
+    """Accept a backup of a volume, or of one of its snapshots. The status of neither changes: the
+    data of a volume is read from a temporary snapshot, which is created now.
 
     :param incremental: back up only the changes since the newest earlier backup.
     :param force: allow a volume that is in use.
@@ -55,13 +57,16 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
     if snapshot is not None:
         values |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
                    'size': snapshot.volume_size}
+    reading = None
     with fault_points.around('backup.create:api:commit'), session.writer(ctxt):
         quota.check_new_backup(ctxt, values['size'])
         if snapshot is not None:
-            snapshots_db.transition(ctxt, snapshot, 'backup')
+            snapshots_db.transition(ctxt, snapshot, 'backup',
+                                    conditions=(backup_sources.snapshot_stays,))
         else:
+            # The snapshot would end the migration.
             volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup',
-                                  conditions=(requirements.not_moving_in_use,))
+                                  conditions=(requirements.not_migrating,))
         if incremental:
             values['parent_id'] = _parent(ctxt, volume, snapshot).id
         values |= _place_of_new(ctxt, volume, availability_zone or volume.availability_zone)
@@ -69,6 +74,10 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
         operation = operations_db.create(
             ctxt, 'backup.create', backup, host=backup.host,
             arguments={'snapshot_id': snapshot.id} if snapshot else {'volume_id': volume.id})
+        if snapshot is None:
+            reading = backup_sources.add_snapshot(ctxt, volume, backup)
+    if reading:
+        volume_rpc.VolumeAPI().start(ctxt, reading[1], reading[0])
     backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return backup
 

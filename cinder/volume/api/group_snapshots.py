@@ -5,11 +5,11 @@ import functools
 
 from cinder import exception, fault_points, objects, operations, quota
 from cinder.context import RequestContext
+from cinder.db import backup_sources, session
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -69,7 +69,8 @@ def delete(ctxt: RequestContext, group_snapshot: objects.GroupSnapshot) -> None:
         operations.cancel_queued(ctxt, group_snapshot, 'The group snapshot was deleted.')
         for ident in group_snapshots_db.snapshot_ids(ctxt, group_snapshot.id):
             snapshots_db.transition(ctxt, snapshots_db.get(ctxt, ident),
-                                    'delete_with_group_snapshot')
+                                    'delete_with_group_snapshot',
+                                    conditions=(backup_sources.snapshot_unread,))
         operation = operations_db.create(ctxt, 'group_snapshot.delete', group_snapshot,
                                          **service_of(group_snapshot.group))
     volume_rpc.VolumeAPI().start(ctxt, operation, group_snapshot)

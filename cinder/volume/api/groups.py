@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
+from cinder.db import backup_sources, session
 from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
@@ -226,7 +226,7 @@ def _delete(ctxt: RequestContext, group: objects.Group,
             volumes_db.transition(
                 ctxt, volumes[-1], 'delete_with_group', conditions=(
                     requirements.not_attached, requirements.not_migrating,
-                    requirements.no_snapshots))
+                    backup_sources.volume_unread, requirements.no_snapshots))
             operations.cancel_queued(ctxt, volumes[-1], 'The group of the volume was deleted.')
         # The scheduler may have placed the group since it was loaded; its row is locked now.
         group = groups_db.get(ctxt, group.id)

@@ -3,8 +3,8 @@
 from cinder import exception, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import backup_sources, session
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -65,7 +65,8 @@ def unmanage(ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
     """
     with session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, 'unmanage',
-                                conditions=(snapshots_db.no_group_snapshot,))
+                                conditions=(snapshots_db.no_group_snapshot,
+                                            backup_sources.snapshot_unread))
         operation = operations_db.create(ctxt, 'snapshot.unmanage', snapshot,
                                          **volumes.service_of(snapshot.volume))
     volume_rpc.VolumeAPI().start(ctxt, operation, snapshot)

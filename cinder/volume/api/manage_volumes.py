@@ -3,7 +3,7 @@
 from cinder import exception, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backend_volumes, session
+from cinder.db import backend_volumes, backup_sources, session
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
@@ -82,7 +82,7 @@ def unmanage(ctxt: RequestContext, volume: objects.Volume) -> None:
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'unmanage', conditions=(
             requirements.not_attached, requirements.not_migrating, requirements.no_group,
-            requirements.no_snapshots))
+            backup_sources.volume_unread, requirements.no_snapshots))
         if volume.host is None:
             volumes_db.destroy(ctxt, volume.id)
             return

@@ -2,9 +2,9 @@
 """Use cases of snapshots: create, delete, and change their rows."""
 from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
+from cinder.db import backup_sources, session
 from cinder.db import clusters as clusters_db
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -59,6 +59,7 @@ def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False
     with fault_points.around('snapshot.delete:api:commit'), session.writer(ctxt):
         snapshots_db.transition(ctxt, snapshot, verb,
                                 conditions=(snapshots_db.no_group_snapshot,
+                                            backup_sources.snapshot_unread,
                                             clusters_db.not_frozen(volume)))
         operations.cancel_queued(ctxt, snapshot, 'The snapshot was deleted.')
         operation = operations_db.create(ctxt, 'snapshot.delete', snapshot, **_place(volume))

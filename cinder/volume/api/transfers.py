@@ -9,8 +9,8 @@ import secrets
 from cinder import exception, fault_points, objects, quota
 from cinder.conf import CONF
 from cinder.context import RequestContext
+from cinder.db import backup_sources, session
 from cinder.db import quotas as quotas_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import transfers as transfers_db
 from cinder.db import volume_requirements as requirements
@@ -41,7 +41,8 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
 
 @session.retry_on_deadlock
 def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
-    conditions = [requirements.not_migrating, requirements.no_group]
+    # A backup that is being created belongs to this project, so it must not read later data.
+    conditions = [requirements.not_migrating, requirements.no_group, backup_sources.volume_unread]
     if not values['no_snapshots']:
         conditions.append(requirements.snapshots_available)
     with fault_points.around('transfer.create:api:commit'), session.writer(ctxt):

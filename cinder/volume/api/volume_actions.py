@@ -7,9 +7,9 @@ import uuid
 from cinder import exception, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
+from cinder.db import backup_sources, session
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
@@ -201,7 +201,9 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
     :raises InvalidInput: the snapshot is not the newest one, or the sizes differ.
     :raises ConflictingVolumeState: the volume or the snapshot is not available.
     """
-    newest = max(snapshots_db.for_volume(ctxt, volume.id), default=None,
+    others = backup_sources.for_backups(ctxt, volume.id)
+    newest = max((snapshot for snapshot in snapshots_db.for_volume(ctxt, volume.id)
+                  if snapshot.id not in others or snapshot.id == snapshot_id), default=None,
                  key=lambda snapshot: (snapshot.created_at, snapshot.id))
     if newest is None or newest.id != snapshot_id:
         raise exception.InvalidInput(
@@ -211,7 +213,7 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
             reason=f'volume {volume.id} has {volume.size} GiB, but its snapshot has '
                    f'{newest.volume_size} GiB')
     with session.writer(ctxt):
-        volumes_db.transition(ctxt, volume, 'revert')
+        volumes_db.transition(ctxt, volume, 'revert', conditions=(backup_sources.volume_unread,))
         snapshots_db.transition(ctxt, newest, 'revert')
         operation = operations_db.create(
             ctxt, 'volume.revert', volume, arguments={'snapshot_id': newest.id},
@@ -240,8 +242,10 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
             reason='multiattach can only be changed while the volume is available')
     with session.writer(ctxt):
         quota.check_retype(ctxt, volume, new_type)
+        # A migration cannot move the snapshot that a backup reads.
+        stays = () if migration_policy == 'never' else (backup_sources.volume_unread,)
         volumes_db.transition(ctxt, volume, 'retype', conditions=(
-            requirements.not_migrating, requirements.no_group))
+            requirements.not_migrating, requirements.no_group, *stays))
         operation = operations_db.create(
             ctxt, 'volume.retype', volume, stage='schedule',
             arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy,

@@ -9,7 +9,7 @@ import uuid
 from cinder import exception, fault_points, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
-from cinder.db import journal, session
+from cinder.db import backup_sources, journal, session
 from cinder.db import operations as operations_db
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volume_requirements as requirements
@@ -48,8 +48,9 @@ def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, clus
     with fault_points.around('volume.migrate:api:commit'), session.writer(ctxt):
         volumes_db.transition(
             ctxt, volume, 'migrate_locked' if locked else 'migrate', conditions=(
-                requirements.not_migrating, requirements.no_snapshots, requirements.no_group,
-                requirements.not_replicated), migration_status='starting', **values)
+                requirements.not_migrating, backup_sources.volume_unread,
+                requirements.no_snapshots, requirements.no_group, requirements.not_replicated),
+            migration_status='starting', **values)
         operation = operations_db.create(ctxt, 'volume.migrate', volume, stage='schedule',
                                          arguments=arguments)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)

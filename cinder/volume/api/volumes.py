@@ -5,16 +5,16 @@ The caller has authorized the request. Work on the storage is recorded as an ope
 transaction; the message after the commit is only a hint.
 """
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from cinder import exception, fault_points, host_names, objects, operations, quota
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
+from cinder.db import backup_sources, session
 from cinder.db import backups as backups_db
 from cinder.db import clusters as clusters_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import transfers as transfers_db
 from cinder.db import types as types_db
@@ -150,7 +150,8 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
                                   conditions=(clusters_db.not_frozen(source),))
         if snapshot is not None:
             snapshots_db.transition(ctxt, snapshot, 'volume_create',
-                                    conditions=(clusters_db.not_frozen(snapshot.volume),))
+                                    conditions=(clusters_db.not_frozen(snapshot.volume),
+                                                backup_sources.snapshot_stays))
         if group is not None:
             groups_db.transition(ctxt, group, 'volume_create')
         if backup is not None:
@@ -174,16 +175,25 @@ def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,
     :param cascade: delete its snapshots as well.
     :raises InvalidVolume: status, attachments, snapshots, a group or a migration forbid it.
     """
-    _delete(ctxt, volume, force, cascade)
+    try:
+        _delete(ctxt, volume, force, cascade)
+    except exception.InvalidVolume:
+        # What backups left is deleted with the volume.
+        left = () if cascade else backup_sources.for_backups(ctxt, volume.id)
+        if not left:
+            raise
+        _delete(ctxt, volume, force, cascade, left)
     encryption.drop_key(ctxt, volume)
 
 
 @session.retry_on_deadlock
-def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: bool) -> None:
+def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: bool,
+            left: Collection[str] = ()) -> None:
     conditions = [requirements.not_attached, requirements.not_migrating, requirements.no_group,
-                  clusters_db.not_frozen(volume)]
+                  clusters_db.not_frozen(volume), backup_sources.volume_unread]
     if not cascade:
-        conditions.append(requirements.no_snapshots)
+        conditions.append(requirements.no_snapshots_but(left))
+        cascade = bool(left)
     # With force any status is allowed, so a reservation may be made until the row is locked.
     may_be_reserved = force or bool(volume.attachments)
     if not may_be_reserved:
@@ -206,7 +216,8 @@ def _delete(ctxt: RequestContext, volume: objects.Volume, force: bool, cascade: 
             return
         if cascade:
             for snapshot in snapshots_db.for_volume(ctxt, volume.id):
-                snapshots_db.transition(ctxt, snapshot, 'cascade_delete')
+                snapshots_db.transition(ctxt, snapshot, 'cascade_delete',
+                                        conditions=(backup_sources.snapshot_unread,))
         operation = operations_db.create(
             ctxt, 'volume.delete' if ours else 'volume.forget', volume,
             arguments={'cascade': cascade}, **service_of(volume))

@@ -5,17 +5,16 @@ import contextlib
 
 from cinder import exception, host_names, objects
 from cinder.context import RequestContext
-from cinder.db import attachments as attachments_db
+from cinder.db import backup_sources, session
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
-from cinder.volume.host import backup_snapshots
 from cinder.volume.manager import calls
 from cinder.volume.manager.task import Task
 
@@ -23,9 +22,9 @@ from cinder.volume.manager.task import Task
 class BackupSourceEndpoint:
     """Messages of backup services about the data that they read.
 
-    An attached volume is read from a temporary snapshot that exists as long as the backup is being
-    created. The snapshot has a row that counts for no quota, and its id follows from that of the
-    backup, so both calls may be repeated, also by another backup service.
+    A volume is read from the temporary snapshot that its backup came with (db/backup_sources.py);
+    only where that cannot be read, the volume itself is read, and kept from changes. All calls may
+    be repeated, also by another backup service.
     """
 
     def __init__(self, backend: backends.Backend) -> None:
@@ -36,60 +35,41 @@ class BackupSourceEndpoint:
                            backup: objects.Backup, machine: str) -> dict:
         """Return the device with the data to back up; see rpc.volume."""
         self.backend.require_ready()
-        if machine != host_names.machine_id():
-            return {'path': None}
+        local = machine == host_names.machine_id()
         with calls.lock('volume', volume.id):
-            if backup.snapshot_id:
-                return {'path': self._open(snapshots_db.get(ctxt, backup.snapshot_id))}
-            if attachments_db.for_volume(ctxt, volume.id):
-                return {'path': self._open(self._temporary(ctxt, volume, backup))}
-            return {'path': self.driver.local_path(volume)}
+            snapshot = self._snapshot(ctxt, backup)
+            if snapshot is None:
+                backup_sources.hold_volume(ctxt, volumes_db.get(ctxt, volume.id), backup.id)
+                return {'path': self.driver.local_path(volume) if local else None,
+                        'snapshot_id': None}
+            return {'path': self.driver.open_snapshot(snapshot) if local else None,
+                    'snapshot_id': snapshot.id}
 
-    def _open(self, snapshot: objects.Snapshot) -> str:
-        self._require_reading()
-        return self.driver.open_snapshot(snapshot)
+    def _snapshot(self, ctxt: RequestContext, backup: objects.Backup) -> objects.Snapshot | None:
+        """Return the snapshot to read; None: the volume itself must be read.
 
-    def _require_reading(self) -> None:
-        if not isinstance(self.driver, driver_api.ReadsSnapshots):
+        :raises InvalidVolume: the snapshot that the backup is of cannot be read.
+        """
+        reads = isinstance(self.driver, driver_api.ReadsSnapshots)
+        if backup.snapshot_id and not reads:
             raise exception.InvalidVolume(
-                reason=f'{type(self.driver).__name__} cannot read snapshots: create the backup '
-                       f'of the '
-                       'volume while it is not attached')
-
-    def _temporary(self, ctxt: RequestContext, volume: objects.Volume,
-                   backup: objects.Backup) -> objects.Snapshot:
-        self._require_reading()
-        ident = backup_snapshots.temporary_id(backup.id)
-        try:
-            snapshot = snapshots_db.get(ctxt, ident)
-        except exception.SnapshotNotFound:
-            snapshots_db.create(ctxt, {
-                'id': ident, 'project_id': volume.project_id, 'user_id': volume.user_id,
-                'volume_id': volume.id, 'volume_size': volume.size, 'use_quota': False,
-                'volume_type_id': volume.volume_type_id, 'status': 'creating', 'progress': '0%',
-                'encryption_key_id': volume.encryption_key_id,
-                'display_name': f'backup {backup.id}'})
-            snapshot = snapshots_db.get(ctxt, ident)
-        if snapshot.status == 'creating':
-            made = self.driver.create_snapshot(snapshot) or {}
-            snapshots_db.finish_transition(ctxt, ident, 'creating', 'backing-up',
-                                           {**made, 'progress': '100%'})
-            snapshot = snapshots_db.get(ctxt, ident)
-        return snapshot
+                reason=f'{type(self.driver).__name__} cannot read snapshots: create the backup of '
+                       'the volume while it is available')
+        snapshot = snapshots_db.get(
+            ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id))
+        # The storage may have no room for a snapshot.
+        return snapshot if reads and snapshot.status == 'available' else None
 
     @calls.synchronous
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
-        """Close the device, and delete its temporary snapshot."""
+        """Close the device. The snapshot of the backup is deleted when the backup has ended."""
         self.backend.require_ready()
         if not isinstance(self.driver, driver_api.ReadsSnapshots):
             return
-        with calls.lock('volume', volume.id):
-            if backup.snapshot_id:
-                self.driver.close_snapshot(snapshots_db.get(ctxt, backup.snapshot_id))
-                return
-            with contextlib.suppress(exception.SnapshotNotFound):
-                backup_snapshots.remove(ctxt, self.driver, backup_snapshots.temporary_id(backup.id))
+        with (calls.lock('volume', volume.id), contextlib.suppress(exception.SnapshotNotFound)):
+            self.driver.close_snapshot(snapshots_db.get(
+                ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id)))
 
 
 def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:

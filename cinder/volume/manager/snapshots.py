@@ -4,8 +4,12 @@ import functools
 
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
+from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
 from cinder.volume.manager.task import task
+
+# Seconds until the deletion of the snapshot of a backup that is still open is tried again.
+LONGEST_BUSY = 60
 
 
 class SnapshotEndpoint:
@@ -27,12 +31,21 @@ class SnapshotEndpoint:
     @operations.handles('snapshot.delete')
     def delete_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
                         snapshot: objects.Snapshot | None = None) -> None:
-        """Delete the snapshot; one that the storage still uses stays available."""
+        """Delete the snapshot; one that the storage still uses stays available, unless it is the
+        temporary one of a backup."""
         with self._task(ctxt, operation, snapshot) as work:
             try:
                 with work.driver():
+                    self._close(work.resource)
                     self.driver.delete_snapshot(work.resource)
             except exception.SnapshotIsBusy as exc:
+                if not work.resource.use_quota:
+                    operations.wait(ctxt, operation, str(exc), longest=LONGEST_BUSY)
                 work.fail(exc, status='available')
                 return
             work.succeed()
+
+    def _close(self, snapshot: objects.Snapshot) -> None:
+        """Close a snapshot of a backup: its service may have ended without doing so."""
+        if not snapshot.use_quota and isinstance(self.driver, driver_api.ReadsSnapshots):
+            self.driver.close_snapshot(snapshot)

@@ -9,8 +9,8 @@ from cinder import compute, exception, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
+from cinder.db import backup_sources, session
 from cinder.db import operations as operations_db
-from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import scheduler as scheduler_rpc
@@ -22,6 +22,8 @@ from cinder.volume.manager import backups, images
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
+# Seconds between two attempts to extend a volume whose snapshot a backup reads.
+LONGEST_READ = 30
 # Argument of a creation -> module that fills the volume after its creation.
 _FILLED_BY = {'backup_id': backups, 'image_id': images}
 
@@ -127,13 +129,27 @@ class VolumeEndpoint:
                 exports.close(ctxt, self.backend, volume)
                 # After an interruption another extend may have finished first.
                 new_size = max(new_size, volume.size)
-                self.driver.extend_volume(volume, new_size)
+                self._extend(work, new_size)
             grown = work.succeed(size=new_size, growth=0)
             self.backend.allocate(volume.host, new_size - volume.size)
         if grown:
             compute.notify_extended(
                 {each.instance_uuid for each in attachments_db.for_volume(ctxt, volume.id)
                  if each.instance_uuid and each.attach_status == 'attached'}, volume.id)
+
+    def _extend(self, work: Task, new_size: int) -> None:
+        """Extend the storage of a volume.
+
+        :raises NotYet: the storage cannot, because a backup reads a snapshot of the volume.
+        """
+        try:
+            self.driver.extend_volume(work.resource, new_size)
+        except exception.VolumeIsBusy:
+            readers = backup_sources.readers(work.ctxt, work.resource.id)
+            if not readers:
+                raise
+            operations.wait(work.ctxt, work.operation, f'backup {", ".join(readers)}',
+                            longest=LONGEST_READ)
 
     @operations.handles('volume.revert')
     def revert_volume(self, ctxt: RequestContext, operation: objects.Operation,

@@ -4,15 +4,24 @@ import pytest
 
 from cinder import exception, operations
 from cinder.conf import CONF
+from cinder.db import backup_sources, journal
 from cinder.db import backups as backups_db
-from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import quotas as quotas_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.volume.api import backups
+from cinder.volume.api import (
+    backups,
+    manage_snapshots,
+    manage_volumes,
+    snapshots,
+    transfers,
+    volume_actions,
+    volume_migrations,
+    volumes,
+)
 from tests.fakes import backup_service
 from tests.fakes import bus as fake_bus
 
@@ -75,6 +84,10 @@ def status(ctxt, volume):
     return volumes_db.get(ctxt, volume.id).status
 
 
+def temporary_of(ctxt, backup):
+    return snapshots_db.get(ctxt, backup_sources.snapshot_id(backup.id))
+
+
 # --------------------------------------------------------------------------------------- create
 def test_create_is_recorded_for_the_chosen_service(ctxt, bus, service, volume):
     backup = backups.create(ctxt, volume, name='n', description='d', container='c',
@@ -83,8 +96,12 @@ def test_create_is_recorded_for_the_chosen_service(ctxt, bus, service, volume):
     assert (stored.status, stored.size, stored.host, stored.availability_zone) == (
         'creating', 2, 'keeper', 'z1')
     assert (stored.display_name, stored.container, stored.metadata) == ('n', 'c', {'k': 'v'})
-    assert not stored.is_incremental and status(ctxt, volume) == 'backing-up'
-    message, = bus.sent
+    assert not stored.is_incremental and status(ctxt, volume) == 'available'
+    temporary, message = bus.sent
+    snapshot = snapshots_db.get(ctxt, backup_sources.snapshot_id(backup.id))
+    assert (snapshot.status, snapshot.use_quota, snapshot.volume_size) == ('creating', False, 2)
+    assert (temporary.method, temporary.host, temporary.args['snapshot'].id) == (
+        'create_snapshot', 'keeper@b', snapshot.id)
     assert (message.method, message.host) == ('create_backup', 'keeper')
     operation = operations_db.get(ctxt, message.args['operation'].id)
     assert (operation.verb, operation.stage, operation.host, operation.state) == (
@@ -92,12 +109,100 @@ def test_create_is_recorded_for_the_chosen_service(ctxt, bus, service, volume):
 
 
 @pytest.mark.parametrize('before', ['available', 'in-use'])
-def test_the_service_gives_the_volume_back(ctxt, volume, deliver, before):
+def test_the_volume_keeps_its_status(ctxt, volume, deliver, before):
     volumes_db.overwrite(ctxt, volume.id, {'status': before})
     backup = backups.create(ctxt, volume, force=True)
+    assert status(ctxt, volume) == before
     assert deliver().state == 'done'
     assert backups_db.get(ctxt, backup.id).status == 'available'
     assert status(ctxt, volume) == before
+
+
+REFUSED = {
+    'delete': lambda ctxt, volume, snapshot: volumes.delete(ctxt, volume),
+    'force delete': lambda ctxt, volume, snapshot: volumes.delete(ctxt, volume, force=True),
+    'cascade': lambda ctxt, volume, snapshot: volumes.delete(ctxt, volume, cascade=True),
+    'unmanage': lambda ctxt, volume, snapshot: manage_volumes.unmanage(ctxt, volume),
+    'transfer': lambda ctxt, volume, snapshot: transfers.create(ctxt, volume),
+    'revert': lambda ctxt, volume, snapshot: volume_actions.revert(ctxt, volume, snapshot.id),
+    'retype and move': lambda ctxt, volume, snapshot: volume_actions.retype(
+        ctxt, volume, other_type(ctxt), 'on-demand'),
+    'migrate': lambda ctxt, volume, snapshot: volume_migrations.migrate(
+        ctxt, volume, 'other@b#p', None),
+    'delete snapshot': lambda ctxt, volume, snapshot: snapshots.delete(ctxt, snapshot),
+    'force delete snapshot': lambda ctxt, volume, snapshot: snapshots.delete(
+        ctxt, snapshot, force=True),
+    'unmanage snapshot': lambda ctxt, volume, snapshot: manage_snapshots.unmanage(ctxt, snapshot),
+}
+
+
+def other_type(ctxt):
+    return types_db.get(ctxt, types_db.create(ctxt, {'name': 'other', 'is_public': True}).id)
+
+
+@pytest.mark.parametrize('of_snapshot', [False, True])
+@pytest.mark.parametrize('request_', REFUSED)
+def test_what_a_backup_reads_stays_where_it_is(ctxt, bus, service, volume, snapshot, monkeypatch,
+                                               request_, of_snapshot):
+    volumes_db.overwrite(ctxt, volume.id, {'size': 1})
+    monkeypatch.setattr(volume_actions, 'check_destination', lambda *_args: None)
+    backup = backups.create(ctxt, volume, snapshot=snapshot if of_snapshot else None)
+    subject = snapshot
+    if not of_snapshot:
+        ident = backup_sources.snapshot_id(backup.id)
+        snapshots_db.overwrite(ctxt, ident, {'status': 'available'})
+        subject = snapshot if request_ == 'revert' else snapshots_db.get(ctxt, ident)
+    sent = len(bus.sent)
+    with pytest.raises((exception.Invalid, exception.Conflict), match=backup.id):
+        REFUSED[request_](ctxt, volumes_db.get(ctxt, volume.id), subject)
+    assert status(ctxt, volume) == 'available' and len(bus.sent) == sent
+    assert snapshots_db.get(ctxt, snapshot.id).status == 'available'
+
+
+ALLOWED = {
+    'attach': lambda ctxt, volume: volume_actions.attach(ctxt, volume, None, 'h', '/dev/vdb', 'rw'),
+    'reserve': lambda ctxt, volume: volume_actions.reserve(ctxt, volume),
+    'extend': lambda ctxt, volume: volumes.extend(ctxt, volume, 9),
+    'retype': lambda ctxt, volume: volume_actions.retype(ctxt, volume, other_type(ctxt)),
+    'snapshot': lambda ctxt, volume: snapshots.create(ctxt, volume),
+    'backup': lambda ctxt, volume: backups.create(ctxt, volume),
+}
+
+
+@pytest.mark.parametrize('request_', ALLOWED)
+def test_the_rest_goes_on_during_a_backup(ctxt, volume, deliver, request_):
+    backup = backups.create(ctxt, volume)
+    operation = operations_db.get(ctxt, journal.unfinished_for(ctxt, backup.id)[0].id)
+    ALLOWED[request_](ctxt, volumes_db.get(ctxt, volume.id))
+    assert operations_db.get(ctxt, operation.id).state == 'queued'
+
+
+def test_what_a_backup_left_is_deleted_with_the_volume(ctxt, bus, volume, deliver, snapshot):
+    backup = backups.create(ctxt, volume)
+    deliver()
+    assert temporary_of(ctxt, backup).status == 'deleting'
+    with pytest.raises(exception.InvalidVolume, match=f'has snapshots: {snapshot.id}$'):
+        volumes.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    snapshots_db.destroy(ctxt, snapshot.id)
+    volumes.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    assert bus.sent[-1].args['operation'].arguments == {'cascade': True}
+
+
+def test_nothing_is_made_from_a_temporary_snapshot(ctxt, bus, service, volume):
+    temporary = temporary_of(ctxt, backups.create(ctxt, volume))
+    snapshots_db.overwrite(ctxt, temporary.id, {'status': 'available'})
+    for make in (lambda: backups.create(ctxt, volume, snapshot=temporary),
+                 lambda: volumes.create(ctxt, snapshot=temporary)):
+        with pytest.raises(exception.InvalidSnapshot, match='is the temporary snapshot'):
+            make()
+
+
+@pytest.mark.parametrize('status_', ['migrating', 'starting'])
+def test_a_volume_that_moves_is_not_backed_up(ctxt, bus, service, volume, status_):
+    volumes_db.overwrite(ctxt, volume.id, {'migration_status': status_})
+    with pytest.raises(exception.InvalidVolume, match='is being migrated'):
+        backups.create(ctxt, volumes_db.get(ctxt, volume.id))
+    assert backups_db.list_rows(ctxt).rows == [] and bus.sent == []
 
 
 def test_a_lost_message_is_found_in_the_journal(ctxt, bus, service, volume):
@@ -118,8 +223,9 @@ def test_of_a_snapshot(ctxt, volume, snapshot, deliver):
     volumes_db.overwrite(ctxt, volume.id, {'status': 'in-use'})
     backup = backups.create(ctxt, volume, snapshot=snapshot)
     assert (backup.size, backup.data_timestamp) == (1, snapshot.created_at)
-    assert snapshots_db.get(ctxt, snapshot.id).status == 'backing-up'
+    assert snapshots_db.get(ctxt, snapshot.id).status == 'available'
     assert status(ctxt, volume) == 'in-use'
+    assert [each.id for each in snapshots_db.for_volume(ctxt, volume.id)] == [snapshot.id]
     deliver()
     assert snapshots_db.get(ctxt, snapshot.id).status == 'available'
 
@@ -268,7 +374,9 @@ def test_force_lets_go_of_the_volume_that_waits(ctxt, bus, service, volume):
     backup = backups.create(ctxt, volume, force=True)
     backups.delete(ctxt, backup, force=True)
     assert status(ctxt, volume) == 'in-use'
-    assert operations_db.get(ctxt, bus.sent[0].args['operation'].id).state == 'failed'
+    assert [operations_db.get(ctxt, sent.args['operation'].id).state
+            for sent in bus.sent[:2]] == ['failed', 'failed']
+    assert temporary_of(ctxt, backup).status == 'deleting'
 
 
 def test_force_lets_go_of_the_snapshot_that_waits(ctxt, bus, service, volume, snapshot):
@@ -281,7 +389,7 @@ def test_what_a_service_holds_is_left_to_it(ctxt, bus, service, volume):
     backup = backups.create(ctxt, volume)
     service.runner.claim(ctxt, bus.sent[-1].args['operation'])
     backups.reset_status(ctxt, backup, 'error')
-    assert status(ctxt, volume) == 'backing-up'
+    assert temporary_of(ctxt, backup).status == 'creating'
 
 
 # -------------------------------------------------------------------------------------- restore

@@ -5,9 +5,8 @@ import pytest
 from oslo_messaging import ExpectedException
 
 from cinder import exception, host_names, operations
-from cinder.db import attachments as attachments_db
+from cinder.db import backup_sources, journal
 from cinder.db import backups as backups_db
-from cinder.db import journal
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
@@ -16,6 +15,7 @@ from cinder.volume.api import volumes as volumes_api
 from cinder.volume.drivers import lvm
 from cinder.volume.host import backup_snapshots
 from cinder.volume.manager import backups
+from cinder.volume.manager.snapshots import SnapshotEndpoint
 from tests.fakes import backup_service, volumes
 from tests.fakes.volume_group import FakeVolumeGroup
 from tests.unit.volume.conftest import BACKEND, POOL
@@ -130,145 +130,154 @@ class TestSources:
         return made
 
     @pytest.fixture
+    def snapshots(self, manager, storage):
+        """The endpoint that creates and deletes the snapshots."""
+        made = SnapshotEndpoint(manager.backend)
+        made.driver = storage.driver
+        return made
+
+    @pytest.fixture
     def volume(self, ctxt, database, storage):
-        made = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'backing-up',
-                                        'previous_status': 'in-use', 'host': POOL})
+        made = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'in-use',
+                                        'host': POOL})
         volume = volumes_db.get(ctxt, made.id)
         storage.driver.create_volume(volume)
         storage.write(volume.name, b'one')
         return volume
 
-    @pytest.fixture
-    def attached(self, ctxt, volume):
-        attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached',
-                                     'connector': {'host': 'x'}})
-
     def backup_of(self, ctxt, volume, **values):
         return backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1,
                                         'status': 'creating', **values})
 
-    def test_what_somebody_has_is_read_as_it_was_at_one_moment(self, ctxt, endpoint, storage,
-                                                               volume, attached):
+    def opened(self, endpoint, *args):
+        return endpoint.open_backup_source(*args, host_names.machine_id())
+
+    def test_a_volume_is_read_as_it_was_at_one_moment(self, ctxt, endpoint, snapshots, storage,
+                                                      volume):
         backup = self.backup_of(ctxt, volume)
+        snapshot, creation = backup_sources.add_snapshot(ctxt, volume, backup)
+        snapshots.create_snapshot(ctxt, creation, snapshot)
         for text in (b'two', b'six'):
-            found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-            assert storage.read(found['path']) == b'one'
+            found = self.opened(endpoint, ctxt, volume, backup)
+            assert (storage.read(found['path']), found['snapshot_id']) == (b'one', snapshot.id)
             storage.write(volume.name, text)
-        snapshot, = snapshots_db.for_volume(ctxt, volume.id)
-        assert (snapshot.status, snapshot.use_quota) == ('backing-up', False)
-        for _attempt in range(2):
-            endpoint.close_backup_source(ctxt, volume, backup)
-            assert snapshots_db.for_volume(ctxt, volume.id) == []
-            with pytest.raises((KeyError, FileNotFoundError)):
-                storage.read(found['path'])
-
-    def test_what_was_interrupted_goes_on(self, ctxt, endpoint, storage, volume, attached,
-                                          monkeypatch):
-        backup = self.backup_of(ctxt, volume)
-        with monkeypatch.context() as patch:
-            patch.setattr(storage.driver, 'create_snapshot', None)
-            with pytest.raises(TypeError):
-                endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-        assert snapshots_db.for_volume(ctxt, volume.id)[0].status == 'creating'
-        found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-        assert storage.read(found['path']) == b'one'
-
-    def test_what_failed_is_taken_back(self, ctxt, endpoint, storage, volume, attached,
-                                       monkeypatch):
-        backup = self.backup_of(ctxt, volume)
-        monkeypatch.setattr(storage.driver, 'create_snapshot', None)
-        with pytest.raises(TypeError):
-            endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
         endpoint.close_backup_source(ctxt, volume, backup)
+        assert volumes_db.get(ctxt, volume.id).status == 'in-use'
+        # The service was killed: the device is open again when the backup has ended.
+        self.opened(endpoint, ctxt, volume, backup)
+        snapshot, deletion = backup_sources.remove_snapshot(ctxt, snapshot.id)
+        snapshots.delete_snapshot(ctxt, deletion, snapshot)
         assert snapshots_db.for_volume(ctxt, volume.id) == []
-
-    def test_what_nobody_has_is_read_itself(self, ctxt, endpoint, storage, volume):
-        backup = self.backup_of(ctxt, volume)
-        found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-        assert found == {'path': storage.driver.local_path(volume)}
+        with pytest.raises((KeyError, FileNotFoundError)):
+            storage.read(found['path'])
         endpoint.close_backup_source(ctxt, volume, backup)
-        assert storage.read(found['path']) == b'one'
+
+    def test_the_deletion_waits_until_the_device_is_free(self, ctxt, endpoint, snapshots, storage,
+                                                         volume, monkeypatch):
+        backup = self.backup_of(ctxt, volume)
+        snapshot, creation = backup_sources.add_snapshot(ctxt, volume, backup)
+        snapshots.create_snapshot(ctxt, creation, snapshot)
+        snapshot, deletion = backup_sources.remove_snapshot(ctxt, snapshot.id)
+
+        def busy(_snapshot):
+            raise exception.SnapshotIsBusy(snapshot_name='s', reason='it is open')
+        monkeypatch.setattr(storage.driver, 'delete_snapshot', busy)
+        with pytest.raises(exception.NotYet):
+            snapshots.delete_snapshot(ctxt, deletion, snapshot)
+        assert snapshots_db.get(ctxt, snapshot.id).status == 'deleting'
+        assert messages_db.list_rows(ctxt).rows == []
+
+    @pytest.mark.parametrize('trouble', ['no snapshot', 'cannot read'])
+    def test_without_a_snapshot_the_volume_is_held(self, ctxt, endpoint, storage, volume,
+                                                   monkeypatch, trouble):
+        backup = self.backup_of(ctxt, volume)
+        backup_sources.add_snapshot(ctxt, volume, backup)
+        snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(backup.id), {
+            'status': 'error' if trouble == 'no snapshot' else 'available'})
+        if trouble == 'cannot read':
+            endpoint.driver = volumes.NoSnapshots(storage.driver)
+        with pytest.raises(ExpectedException) as caught:
+            self.opened(endpoint, ctxt, volume, backup)
+        assert "status 'in-use'" in str(caught.value.exc_info[1])
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
+        for _attempt in range(2):
+            found = self.opened(endpoint, ctxt, volume, backup)
+            assert (storage.read(found['path']), found['snapshot_id']) == (b'one', None)
+            assert volumes_db.get(ctxt, volume.id).status == 'backing-up'
+        other = self.backup_of(ctxt, volume)
+        backup_sources.release_volume(ctxt, volume.id, other.id)
+        endpoint.close_backup_source(ctxt, volume, backup)
+        assert volumes_db.get(ctxt, volume.id).status == 'backing-up'
+        backup_sources.release_volume(ctxt, volume.id, backup.id)
+        assert volumes_db.get(ctxt, volume.id).status == 'available'
+        assert volumes_db.get(ctxt, volume.id).admin_metadata == {}
 
     def test_a_snapshot_is_read_and_stays(self, ctxt, endpoint, storage, volume):
         made = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
-                                          'volume_size': 1, 'status': 'backing-up'})
+                                          'volume_size': 1, 'status': 'available'})
         storage.driver.create_snapshot(snapshots_db.get(ctxt, made.id))
         storage.write(volume.name, b'two')
         backup = self.backup_of(ctxt, volume, snapshot_id=made.id)
-        found = endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-        assert storage.read(found['path']) == b'one'
+        found = self.opened(endpoint, ctxt, volume, backup)
+        assert (storage.read(found['path']), found['snapshot_id']) == (b'one', made.id)
         endpoint.close_backup_source(ctxt, volume, backup)
         assert storage.read(found['path']) == b'one'
 
-    def test_for_another_machine_nothing_is_made(self, ctxt, endpoint, volume, attached):
+    def test_a_snapshot_that_cannot_be_read(self, ctxt, endpoint, storage, volume):
+        endpoint.driver = volumes.NoSnapshots(storage.driver)
+        with pytest.raises(ExpectedException) as caught:
+            self.opened(endpoint, ctxt, volume, self.backup_of(ctxt, volume, snapshot_id='s'))
+        assert 'while it is available' in str(caught.value.exc_info[1])
+
+    def test_on_another_machine_there_is_no_path(self, ctxt, endpoint, snapshots, volume):
         backup = self.backup_of(ctxt, volume)
-        assert endpoint.open_backup_source(ctxt, volume, backup, 'elsewhere') == {'path': None}
-        assert snapshots_db.for_volume(ctxt, volume.id) == []
+        snapshot, creation = backup_sources.add_snapshot(ctxt, volume, backup)
+        snapshots.create_snapshot(ctxt, creation, snapshot)
+        assert endpoint.open_backup_source(ctxt, volume, backup, 'elsewhere') == {
+            'path': None, 'snapshot_id': snapshot.id}
 
 
-def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, folder, caplog, monkeypatch):
-    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
-    manager.backend.driver.create_volume(volumes_db.get(ctxt, volume.id))
-    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
-    under_way, over, broken = (
+def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, sent):
+    volume = volumes_db.get(ctxt, volumes_db.create(
+        ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL}).id)
+    under_way, over, broken, begun = (
         backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
-        for _number in range(3))
+        for _number in range(4))
     operations_db.create(ctxt, 'backup.create', under_way, host='keeper')
-    endpoint = backups.BackupSourceEndpoint(manager.backend)
-    of_tenant = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
-                                           'use_quota': True, 'status': 'available'})
-    names = {}
     for backup in (under_way, over, broken):
-        endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
-                                    host_names.machine_id())
-        made, = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)} - {
-            of_tenant.id, *names.values()}
-        names[backup.id] = made
-    (folder / f'snapshot-{names[over.id]}').unlink()
-    delete = manager.backend.driver.delete_snapshot
-
-    def busy(snapshot):
-        if snapshot.id == names[broken.id]:
-            raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason='it is open')
-        delete(snapshot)
-    monkeypatch.setattr(manager.backend.driver, 'delete_snapshot', busy)
+        _snapshot, creation = backup_sources.add_snapshot(ctxt, volume, backup)
+        operations_db.cancel_queued(ctxt, creation.resource_id, 'It is done.')
+    backup_sources.add_snapshot(ctxt, volume, begun)
+    snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(broken.id),
+                           {'status': 'error_deleting'})
+    snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'use_quota': True,
+                               'status': 'available'})
     backup_snapshots.remove_left(ctxt, manager.backend)
-    left = {each.id for each in snapshots_db.for_volume(ctxt, volume.id)}
-    assert left == {of_tenant.id, names[under_way.id], names[broken.id]}
-    assert f'{names[broken.id]} of a backup could not be deleted' in caplog.text
+    backup_snapshots.remove_left(ctxt, manager.backend)
+    assert [arguments['snapshot'].id for method, arguments in sent
+            if method == 'delete_snapshot'] == [
+        backup_sources.snapshot_id(each.id) for each in (over, broken)]
 
 
-def test_a_storage_that_cannot_read_snapshots_says_what_helps(ctxt, manager, monkeypatch):
-    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
-    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
+@pytest.mark.parametrize('is_read', [True, False])
+def test_a_volume_that_is_read_is_extended_later(ctxt, manager, monkeypatch, is_read):
+    """LVM extends no thick volume whose snapshot is open."""
+    volume = volumes_db.get(ctxt, volumes_db.create(ctxt, {
+        'project_id': 'p1', 'size': 1, 'host': POOL, 'status': 'extending', 'growth': 1,
+        'previous_status': 'available'}).id)
     backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
-    endpoint = backups.BackupSourceEndpoint(manager.backend)
-    endpoint.driver = object()
-    with pytest.raises(ExpectedException) as caught:
-        endpoint.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-    assert isinstance(caught.value.exc_info[1], exception.InvalidVolume)
-    assert 'while it is not attached' in str(caught.value.exc_info[1])
-    assert snapshots_db.for_volume(ctxt, volume.id) == []
-    endpoint.close_backup_source(ctxt, volume, backup)
+    operations_db.create(ctxt, 'backup.create' if is_read else 'backup.delete', backup, host='k')
 
-
-def test_a_backup_that_begins_while_what_is_left_is_looked_for_keeps_its_snapshot(
-        ctxt, manager, monkeypatch):
-    """The step also runs while the service works, when its storage answers again."""
-    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': POOL})
-    manager.backend.driver.create_volume(volumes_db.get(ctxt, volume.id))
-    attachments_db.create(ctxt, {'volume_id': volume.id, 'attach_status': 'attached'})
-    endpoint = backups.BackupSourceEndpoint(manager.backend)
-
-    def begin():
-        backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
-        operations_db.create(ctxt, 'backup.create', backup, host='keeper')
-        endpoint.open_backup_source(ctxt, volumes_db.get(ctxt, volume.id), backup,
-                                    host_names.machine_id())
-
-    for module, name in ((snapshots_db, 'on_backend'), (journal, 'resources_under_way')):
-        with monkeypatch.context() as patch:
-            read = getattr(module, name)
-            patch.setattr(module, name, lambda *args, read=read: (read(*args), begin())[0])
-            backup_snapshots.remove_left(ctxt, manager.backend)
-    assert len(snapshots_db.for_volume(ctxt, volume.id)) == 2
+    def busy(*_args):
+        raise exception.VolumeIsBusy(volume_name='v', reason='it is open')
+    monkeypatch.setattr(manager.backend.driver, 'extend_volume', busy)
+    operation = operations_db.create(ctxt, 'volume.extend', volume, host=BACKEND,
+                                     arguments={'new_size': 2})
+    extend = manager.runner.handlers['volume.extend']
+    if is_read:
+        with pytest.raises(exception.NotYet, match=backup.id):
+            extend(ctxt, operation, volume)
+        assert volumes_db.get(ctxt, volume.id).status == 'extending'
+    else:
+        extend(ctxt, operation, volume)
+        assert volumes_db.get(ctxt, volume.id).status == 'error_extending'
