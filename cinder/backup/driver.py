@@ -20,6 +20,13 @@ class Writer(Protocol):
         """Append all of `data`."""
 
 
+class PatchingWriter(Writer, Protocol):
+    """The same for drivers with `can_patch`."""
+
+    def patch(self, offset: int, data: bytes) -> object:
+        """Replace bytes that are written already."""
+
+
 class Reader(Protocol):
     """An object that is being read."""
 
@@ -41,6 +48,9 @@ class BackupDriver(abc.ABC):
     object_size: int
     # Plain bytes of which the format keeps one digest.
     block_size: int
+    # Whether writers are PatchingWriters. The format then streams an object of any size; else it
+    # collects one object in memory before it writes it.
+    can_patch = False
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf

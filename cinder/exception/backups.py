@@ -61,3 +61,9 @@ class BackupDataError(CinderException):
     """What the store returned is not what was written, or not a backup in a known format."""
 
     message = _('The backup data at %(where)s cannot be used: %(reason)s')
+
+
+class BackupVolumeError(CinderException):
+    """The volume of a backup cannot be read, or that of a restore not be written."""
+
+    message = _('The volume failed at offset %(offset)s: %(reason)s')

@@ -36,6 +36,8 @@ _BY_NUMBER = {number: kind for kind, numbers in _ERRORS.items() for number in nu
 class PosixBackupDriver(driver.BackupDriver):
     """Stores backups in the directory backup_posix_path."""
 
+    can_patch = True
+
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
         self.object_size = conf.backup_file_size
@@ -181,6 +183,10 @@ class _Writer(_File):
                 count = os.write(self.descriptor, rest)
             self.offset += count
             rest = rest[count:]
+
+    def patch(self, offset: int, data: bytes) -> None:
+        with _errors(self):
+            os.pwrite(self.descriptor, data, offset)
 
 
 class _Reader(_File):

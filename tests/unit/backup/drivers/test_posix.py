@@ -53,6 +53,15 @@ def test_what_is_written_is_read_and_deleted(store, root):
     assert list(root.iterdir()) == []
 
 
+def test_the_first_bytes_may_be_written_last(store):
+    store.create_container('c')
+    with store.writer('c', 'p') as stream:
+        stream.write(b'....rest')
+        stream.patch(0, b'head')
+        stream.write(b'!')
+    assert read(store, 'c', 'p') == b'headrest!'
+
+
 def test_permissions_are_those_of_the_original_whatever_the_umask(store, root):
     before = os.umask(0o077)
     try:
