@@ -14,9 +14,9 @@ PAGE = """\
 What runs as root
 =================
 
-Only ``cinder-volume`` runs code as root, and only through the functions below. They run in one
-helper process for each context, which is started at the first use; a service that runs as root
-needs no helper.
+Only ``cinder-volume`` runs code as root, and ``cinder-backup`` where it opens devices, and only
+through the functions below. They run in one helper process for each context, which is started at
+the first use; a service that runs as root needs no helper.
 
 Entry points
 ------------

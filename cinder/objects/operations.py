@@ -38,8 +38,7 @@ class RequestSpec(base.CinderObject):
     """The request for which the scheduler chooses a pool.
 
     `tried` lists {'backend', 'reason'} of the back ends on which the request has failed. `size` is
-    in GiB. `present` is the current pool of a volume that is to be moved. `facts` is what filters
-    and weighers have looked up for the decision.
+    in GiB. `present` is the current pool of a volume that is to be moved.
     """
 
     fields = {
@@ -53,6 +52,4 @@ class RequestSpec(base.CinderObject):
         'scheduler_hints': fields.json(),
         'tried': fields.json(),
         'present': fields.string(),
-        'volume': fields.one('Volume'),
-        'facts': fields.json(),
     }

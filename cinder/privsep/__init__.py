@@ -65,6 +65,8 @@ ENTRY_POINTS = (
                'find the users of a device that is to be removed'),
     EntryPoint('cinder.privsep.zero_check._look', as_root_pctxt,
                'read samples of a new logical volume'),
+    EntryPoint('cinder.privsep.device_files._send', as_root_pctxt,
+               'open a block device for a backup or a restore'),
     EntryPoint('cinder.privsep.lio._export', as_root_pctxt,
                'export a device by the target of the kernel (LIO)'),
     EntryPoint('cinder.privsep.lio._allow', as_root_pctxt,

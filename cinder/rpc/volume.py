@@ -13,12 +13,13 @@ class VolumeAPI(client.RPCAPI):
     """Client of cinder-volume.
 
     Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source;
-    1.2 download_volume, reimage_volume, upload_volume.
+    1.2 download_volume, reimage_volume, upload_volume; 1.3 open_backup_source has a connector,
+    backup_ranges.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.2'
+    RPC_API_VERSION = '1.3'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> client.Sender:
         """Return a sender for the back end, or for any host of its cluster."""
@@ -64,7 +65,8 @@ class VolumeAPI(client.RPCAPI):
         return self._ask(ctxt, 'device_of', volume, machine=machine)
 
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
-                           backup: objects.Backup, machine: str) -> dict:
+                           backup: objects.Backup, machine: str,
+                           connector: dict | None = None) -> dict:
         """Return a device with the data of the temporary snapshot of a backup, or of the snapshot
         that `backup` names; or of the volume itself if its storage cannot read snapshots. The
         data does not change until the operation that creates the backup ends. The device stays
@@ -72,12 +74,15 @@ class VolumeAPI(client.RPCAPI):
         same device is returned again.
 
         :param machine: machine of the backup service, see host_names.machine_id().
+        :param connector: of the backup service on another machine, to which the snapshot is
+            exported.
         :returns: {'path', 'snapshot_id'}: the path is None on another machine; the snapshot is None
-            if the volume itself must be read. Then it has the status backing-up.
+            if the volume itself must be read. Then it has the status backing-up. With a connector
+            also 'connection', the information for os-brick.
         :raises InvalidVolume: its storage cannot read snapshots, and the volume is in use.
         """
-        return self._ask(ctxt, 'open_backup_source', volume, version='1.1', backup=backup,
-                         machine=machine)
+        return self._ask(ctxt, 'open_backup_source', volume, version='1.3', backup=backup,
+                         machine=machine, connector=connector)
 
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:

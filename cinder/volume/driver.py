@@ -211,6 +211,22 @@ class ReadsSnapshots(abc.ABC):
         """Close the device, even if the snapshot no longer exists."""
 
 
+class ExportsSnapshots(ReadsSnapshots):
+    """Snapshots can be exported to other machines, which read them."""
+
+    @abc.abstractmethod
+    def export_snapshot(self, snapshot: Snapshot, connector: Connector) -> Fields:
+        """Export the snapshot; it stays exported until unexport_snapshot() is called."""
+
+    @abc.abstractmethod
+    def connect_snapshot(self, snapshot: Snapshot, connector: Connector) -> Connection:
+        """Return the information with which the connector reads an exported snapshot."""
+
+    @abc.abstractmethod
+    def unexport_snapshot(self, snapshot: Snapshot) -> Fields:
+        """End the export and its sessions."""
+
+
 class Migrates(abc.ABC):
     """The storage can move a volume to another back end without copying all data."""
 

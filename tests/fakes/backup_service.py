@@ -9,6 +9,7 @@ from cinder import operations
 from cinder.conf import CONF
 from cinder.db import services as services_db
 from cinder.db import session
+from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import backup as backup_rpc
 from cinder.volume.manager.task import task
@@ -29,6 +30,7 @@ class BackupManager:
     """What a service of topic cinder-backup answers.
 
     :ivar forces: whether its driver can delete by force.
+    :ivar waits: whether it waits until the back end has created the snapshot to read.
     """
 
     RPC_API_VERSION = backup_rpc.BackupAPI.RPC_API_VERSION
@@ -36,7 +38,7 @@ class BackupManager:
 
     def __init__(self, host: str, service_name: str | None = None, cluster: str | None = None,
                  **_kwargs: object) -> None:
-        self.host, self.additional_endpoints, self.forces = host, [], True
+        self.host, self.additional_endpoints, self.forces, self.waits = host, [], True, False
         self.runner = operations.OperationRunner(host, 'execute', {
             'backup.create': self.create_backup, 'backup.delete': self.delete_backup,
             'backup.restore': self.restore_backup, 'backup.import': self.import_backup})
@@ -64,6 +66,9 @@ class BackupManager:
     @operations.handles('backup.create')
     def create_backup(self, ctxt, operation, backup=None) -> None:
         with self._task(ctxt, operation, backup) as work:
+            if self.waits and any(each.status == 'creating' for each in snapshots_db.for_volume(
+                    ctxt, work.resource.volume_id)):
+                operations.wait(ctxt, operation, 'the snapshot')
             work.succeed(service=DRIVER, object_count=1)
 
     @operations.handles('backup.restore')

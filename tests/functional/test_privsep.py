@@ -16,7 +16,7 @@ import os, pathlib, re, threading, time
 from oslo_config import cfg
 from oslo_privsep import priv_context
 from cinder import privsep
-from cinder.privsep import command
+from cinder.privsep import command, device_files
 os.environ['TESTED_BY'] = str(os.getpid())
 cfg.CONF([], project='cinder')
 priv_context.init(root_helper=['env'])
@@ -53,6 +53,22 @@ def parent(folder):
 
 print(effective('as_root_pctxt'), effective('sys_admin_pctxt') == sum(
     1 << number for number in privsep.LVM_CAPABILITIES))
+
+def refuse(*_args):
+    raise PermissionError
+
+def opened():
+    # As a service without rights, which gets the descriptor from the helper.
+    path = next((str(each) for each in pathlib.Path('/dev').iterdir() if each.is_block_device()
+                 and not failure('dd', f'if={each}', 'of=/dev/null', 'count=0')[0]), None)
+    real, os.open = os.open, refuse
+    try:
+        found = os.fstat(device_files.open_file(path)) if path else None
+    finally:
+        os.open = real
+    return found is None or found.st_rdev == os.stat(path).st_rdev
+
+print(opened())
 beats = []
 def beat():
     while True:
@@ -74,4 +90,5 @@ def test_commands_through_the_helpers(backend):
                           capture_output=True, text=True, check=False)
     assert done.stdout.splitlines() == [
         'True', "('ProcessExecutionError', 1)", '126 126', '126 True', '[none] sys_nice', '0 True',
+        'True',
         "('CommandOverdue', -1) True"], done.stderr

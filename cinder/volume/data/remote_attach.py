@@ -82,7 +82,7 @@ def _information(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: object
     if info['driver_volume_type'] == 'local':
         # A path of the other machine may be another file here.
         raise exception.InvalidVolume(
-            reason=_('the new back end is on another machine and exports volumes only locally'))
+            reason=_('its back end is on another machine and exports volumes only locally'))
     return info
 
 

@@ -4,7 +4,7 @@ target_helper names, and the capacity report. Subclasses handle the data."""
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from cinder import exception
 from cinder.privsep import command
@@ -31,7 +31,8 @@ TARGETS: dict[str, type[base.Target]] = {
     'local': local.LocalTarget, 'fake': fake.FakeTarget}
 
 
-class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsProviderInfo):
+class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsProviderInfo,
+                     driver.ExportsSnapshots):
     """:raises InvalidConfigurationValue: no such target_helper"""
 
     VENDOR = 'Open Source'
@@ -93,6 +94,24 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
                 'pools': [pool],
             }
         return self._stats
+
+    # ------------------------------------------------------------------------------ snapshots
+    # A target needs only what volumes and snapshots have in common: name, id, and its own fields.
+    def export_snapshot(self, snapshot: Snapshot, connector: Connector) -> Fields:
+        self.target.validate_connector(connector)
+        return self.target.create_export(cast('Volume', snapshot), self._exportable(snapshot))
+
+    def connect_snapshot(self, snapshot: Snapshot, connector: Connector) -> Connection:
+        return self.target.initialize_connection(
+            cast('Volume', snapshot), self._exportable(snapshot), {**connector, 'mode': 'ro'})
+
+    def unexport_snapshot(self, snapshot: Snapshot) -> Fields:
+        return self.target.remove_export(cast('Volume', snapshot))
+
+    @abc.abstractmethod
+    def _exportable(self, snapshot: Snapshot) -> str:
+        """Return the path of a device or file with the data of the snapshot, which the target may
+        open for writing."""
 
     @abc.abstractmethod
     def _pool_stats(self) -> PoolReport:

@@ -45,7 +45,7 @@ def _typed(method: Callable[P, R]) -> Callable[P, R]:
 
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                        driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
-                       driver.Audits, driver.ReadsSnapshots):
+                       driver.Audits):
     """Storage for one machine that needs no setup."""
 
     sparse_copy = True
@@ -117,6 +117,11 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def close_snapshot(self, snapshot: Snapshot) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
+
+    @_typed
+    def _exportable(self, snapshot: Snapshot) -> str:
+        self.close_snapshot(snapshot)
+        return self._path(snapshot.name)
 
     @_typed
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:

@@ -33,7 +33,7 @@ _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                       driver.ManagesVolumes, driver.ManagesSnapshots, driver.Groups,
-                      driver.Migrates, driver.ReadsSnapshots, driver.Audits):
+                      driver.Migrates, driver.Audits):
     """Thin or thick logical volumes."""
 
     VERSION = '3.0.0'
@@ -142,6 +142,11 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         elif self.vg.find(name):
             # A thick snapshot is active as long as its volume is.
             self.vg.protect(name, False)
+
+    def _exportable(self, snapshot: Snapshot) -> str:
+        name = _lv_name(snapshot)
+        self.vg.activate(name)
+        return self.vg.device(name)
 
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         with self._volume_free(volume):

@@ -15,6 +15,7 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
+from cinder.volume.host import backup_snapshots
 from cinder.volume.manager import calls
 from cinder.volume.manager.task import Task
 
@@ -32,7 +33,8 @@ class BackupSourceEndpoint:
 
     @calls.synchronous
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
-                           backup: objects.Backup, machine: str) -> dict:
+                           backup: objects.Backup, machine: str,
+                           connector: dict | None = None) -> dict:
         """Return the device with the data to back up; see rpc.volume."""
         self.backend.require_ready()
         local = machine == host_names.machine_id()
@@ -42,8 +44,13 @@ class BackupSourceEndpoint:
                 backup_sources.hold_volume(ctxt, volumes_db.get(ctxt, volume.id), backup.id)
                 return {'path': self.driver.local_path(volume) if local else None,
                         'snapshot_id': None}
-            return {'path': self.driver.open_snapshot(snapshot) if local else None,
-                    'snapshot_id': snapshot.id}
+            found = {'path': None, 'snapshot_id': snapshot.id}
+            if local:
+                return found | {'path': self.driver.open_snapshot(snapshot)}
+            if connector is not None:
+                found['connection'] = backup_snapshots.connect(ctxt, self.driver, snapshot,
+                                                               connector)
+            return found
 
     def _snapshot(self, ctxt: RequestContext, backup: objects.Backup) -> objects.Snapshot | None:
         """Return the snapshot to read; None: the volume itself must be read.
@@ -65,10 +72,8 @@ class BackupSourceEndpoint:
                             backup: objects.Backup) -> None:
         """Close the device. The snapshot of the backup is deleted when the backup has ended."""
         self.backend.require_ready()
-        if not isinstance(self.driver, driver_api.ReadsSnapshots):
-            return
         with (calls.lock('volume', volume.id), contextlib.suppress(exception.SnapshotNotFound)):
-            self.driver.close_snapshot(snapshots_db.get(
+            backup_snapshots.close(ctxt, self.driver, snapshots_db.get(
                 ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id)))
 
 

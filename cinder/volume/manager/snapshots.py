@@ -4,8 +4,8 @@ import functools
 
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
-from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
+from cinder.volume.host import backup_snapshots
 from cinder.volume.manager.task import task
 
 # Seconds until the deletion of the snapshot of a backup that is still open is tried again.
@@ -36,7 +36,7 @@ class SnapshotEndpoint:
         with self._task(ctxt, operation, snapshot) as work:
             try:
                 with work.driver():
-                    self._close(work.resource)
+                    self._close(ctxt, work.resource)
                     self.driver.delete_snapshot(work.resource)
             except exception.SnapshotIsBusy as exc:
                 if not work.resource.use_quota:
@@ -45,7 +45,7 @@ class SnapshotEndpoint:
                 return
             work.succeed()
 
-    def _close(self, snapshot: objects.Snapshot) -> None:
+    def _close(self, ctxt: RequestContext, snapshot: objects.Snapshot) -> None:
         """Close a snapshot of a backup: its service may have ended without doing so."""
-        if not snapshot.use_quota and isinstance(self.driver, driver_api.ReadsSnapshots):
-            self.driver.close_snapshot(snapshot)
+        if not snapshot.use_quota or snapshot.provider_location:
+            backup_snapshots.close(ctxt, self.driver, snapshot)

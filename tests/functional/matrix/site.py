@@ -221,6 +221,7 @@ class Site:
             services_db.heartbeat(ADMIN, service.id)
         backup_service.register(ADMIN)
         self.keeper = backup_service.BackupManager('keeper')
+        self.keeper.waits = True
         self.keys = key_manager.configure()
         self.scheduler = scheduler_module.SchedulerManager('here')
         self.bus.servers = {

@@ -37,7 +37,7 @@ def test_what_it_reads_it_asks_the_back_end_for(monkeypatch):
     api.close_backup_source(None, volume, backup)
     assert bus.sent == [
         ('call', 'cinder-volume', 'h@lvm', 'open_backup_source',
-         {'volume': volume, 'backup': backup, 'machine': 'here'}),
+         {'volume': volume, 'backup': backup, 'machine': 'here', 'connector': None}),
         ('call', 'cinder-volume', 'h@lvm', 'close_backup_source',
          {'volume': volume, 'backup': backup})]
 

@@ -55,7 +55,7 @@ def outcome(text):
             return function, time.thread_time() - start, 0
         compiled = time.thread_time()
         try:
-            value = function.run(NAMES)
+            value = function(NAMES)
         except FunctionError as error:
             value = error
         return value, compiled - start, time.thread_time() - compiled

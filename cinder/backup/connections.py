@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes and snapshots of other machines, connected to this one through os-brick while a backup
+service reads or writes them."""
+import contextlib
+from collections.abc import Iterator
+
+from cinder import objects
+from cinder.context import RequestContext
+from cinder.rpc import volume as volume_rpc
+from cinder.volume import configuration
+from cinder.volume.data import remote_attach
+
+
+@contextlib.contextmanager
+def volume(ctxt: RequestContext, api: volume_rpc.VolumeAPI,
+           volume: objects.Volume) -> Iterator[str]:
+    """Yield the device of a volume that another machine exports. Its data is as on the storage: an
+    encrypted volume is not decrypted.
+
+    :raises InvalidVolume: it is not exported to other machines.
+    """
+    initiator = _initiator()
+    with remote_attach.connected(ctxt, api, volume, initiator) as path:
+        yield path
+
+
+@contextlib.contextmanager
+def snapshot(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: objects.Volume,
+             backup: objects.Backup) -> Iterator[str]:
+    """Yield the device of the snapshot that a backup reads; close_backup_source() ends its export.
+
+    :raises InvalidVolume: it is not exported to other machines.
+    """
+    initiator = _initiator()
+    found = api.open_backup_source(ctxt, volume, backup, '', connector=initiator.connector())
+    try:
+        yield initiator.connect(found['connection'])
+    finally:
+        initiator.disconnect(found['connection'])
+
+
+def _initiator() -> remote_attach.Initiator:
+    """Return this machine as an initiator, with the options of [backend_defaults]."""
+    return remote_attach.Initiator(configuration.Configuration())

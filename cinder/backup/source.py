@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where the data of a backup is read: a descriptor on this machine, of a snapshot or of a volume
+that does not change meanwhile, and the ranges to read. The volume service opens and exports it."""
+import contextlib
+import dataclasses
+import os
+from collections.abc import Iterator
+
+from oslo_log import log as logging
+
+from cinder import exception, host_names, objects, operations
+from cinder.backup import connections
+from cinder.backup.chunked import facts
+from cinder.context import RequestContext
+from cinder.db import backup_sources
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.i18n import _
+from cinder.privsep import device_files
+from cinder.rpc import volume as volume_rpc
+
+LOG = logging.getLogger(__name__)
+
+GIB = 1024 ** 3
+# Seconds for which a backup waits for an answer of the volume service.
+ANSWER_SECONDS = 600
+
+
+@dataclasses.dataclass
+class Source:
+    """The open data of a backup.
+
+    :ivar descriptor: readable; the same data as long as the backup is being created. It is closed
+        when the context ends.
+    :ivar size: bytes to back up, from offset 0; the device may be larger
+    :ivar identity: text that is the same as long as the data is; a later attempt of the operation,
+        also on another host, continues what was written only if it finds the same identity
+    """
+
+    descriptor: int
+    size: int
+    identity: str
+    _ctxt: RequestContext
+    _volume: objects.Volume
+    _backup: objects.Backup
+    _snapshot_id: str | None
+    _api: volume_rpc.VolumeAPI
+
+    def facts(self, parent: objects.Backup | None = None) -> facts.Source:
+        """Return what chunked.writer reads, with the mapped ranges or, if the backup is an
+        incremental one, those that changed since its parent, as far as the storage tells them."""
+        return facts.Source(self.descriptor, self.size)
+
+    def keep_as_base(self) -> bool:
+        """Keep the snapshot for the ranges of the next incremental backup, if the option
+        backup_keep_base_snapshot says so and the quota allows it; return whether it is kept. Call
+        it when all data is in the store; a snapshot that is not kept is deleted when the
+        operation ends."""
+        return False
+
+
+@contextlib.contextmanager
+def open(ctxt: RequestContext, operation: objects.Operation,
+         backup: objects.Backup) -> Iterator[Source]:
+    """Open the data of a backup that is being created.
+
+    Call it within OperationRunner.claimed(), also when an attempt is repeated. The end of the
+    operation (operations.succeed, fail, abandon) deletes the temporary snapshot and releases a
+    volume that was held, whatever happened before; nothing else has to be cleaned up.
+
+    :param operation: the operation backup.create
+    :raises NotYet: the snapshot is still being created, or the volume service does not answer.
+    :raises VolumeNotFound, SnapshotNotFound: there is nothing to read.
+    :raises InvalidVolume: it cannot be read while the volume is in use, or on this machine.
+    """
+    volume = volumes_db.get(ctxt, backup.volume_id)
+    _wait_for_snapshot(ctxt, operation, backup)
+    api = volume_rpc.VolumeAPI()
+    with contextlib.ExitStack() as stack:
+        try:
+            found = api.open_backup_source(ctxt, volume, backup, host_names.machine_id())
+        except exception.ServiceUnavailable as exc:
+            operations.wait(ctxt, operation, f'an answer of {volume.host}',
+                            within=ANSWER_SECONDS, otherwise=exc)
+        stack.callback(_close, ctxt, api, volume, backup)
+        path, snapshot_id = found['path'], found['snapshot_id']
+        if path is None and snapshot_id is None:
+            path = stack.enter_context(connections.volume(ctxt, api, volume))
+        elif path is None:
+            path = stack.enter_context(connections.snapshot(ctxt, api, volume, backup))
+        descriptor = device_files.open_file(path)
+        stack.callback(os.close, descriptor)
+        yield Source(descriptor, backup.size * GIB, snapshot_id or _held(ctxt, volume),
+                     ctxt, volume, backup, snapshot_id, api)
+
+
+def _wait_for_snapshot(ctxt: RequestContext, operation: objects.Operation,
+                       backup: objects.Backup) -> None:
+    """Return when the snapshot was created, or could not be created.
+
+    :raises NotYet: it is being created.
+    """
+    ident = backup.snapshot_id or backup_sources.snapshot_id(backup.id)
+    snapshot = snapshots_db.get(ctxt, ident)
+    if snapshot.status == 'creating':
+        operations.wait(ctxt, operation, f'snapshot {ident}')
+    if snapshot.status not in ('available', 'error'):
+        raise exception.InvalidSnapshot(
+            reason=_('snapshot %(id)s, which the backup reads, is in status %(status)s') % {
+                'id': ident, 'status': snapshot.status})
+
+
+def _held(ctxt: RequestContext, volume: objects.Volume) -> str:
+    """Return the identity of the data of a volume that is held."""
+    metadata = volumes_db.get(ctxt, volume.id).admin_metadata or {}
+    return metadata.get(backup_sources.HOLDER, '')
+
+
+def _close(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: objects.Volume,
+           backup: objects.Backup) -> None:
+    """Close the device; if that fails, the deletion of the snapshot closes it."""
+    try:
+        api.close_backup_source(ctxt, volume, backup)
+    except Exception:
+        LOG.exception('The device that backup %s was read from could not be closed yet.', backup.id)

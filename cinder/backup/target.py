@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a restore writes: a descriptor on this machine, of a volume of any back end. Encrypted
+volumes are written as they are on the storage, so the data of a backup stays encrypted with its
+key."""
+import contextlib
+import os
+from collections.abc import Iterator
+
+from cinder import exception, host_names, objects, operations
+from cinder.backup import connections
+from cinder.backup.chunked import facts
+from cinder.backup.source import ANSWER_SECONDS, GIB
+from cinder.context import RequestContext
+from cinder.privsep import device_files
+from cinder.rpc import volume as volume_rpc
+
+
+@contextlib.contextmanager
+def open(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
+         is_new: bool = False) -> Iterator[facts.Target]:
+    """Open a volume in status restoring-backup; the descriptor is closed when the context ends.
+    Call it within OperationRunner.claimed(), also when an attempt is repeated.
+
+    :param operation: the operation backup.restore
+    :param is_new: the volume was created for this restore, so nothing else was written to it
+    :raises NotYet: the volume service does not answer.
+    :raises InvalidVolume: the volume cannot be reached from this machine.
+    """
+    api = volume_rpc.VolumeAPI()
+    with contextlib.ExitStack() as stack:
+        try:
+            device = api.device_of(ctxt, volume, host_names.machine_id())
+        except exception.ServiceUnavailable as exc:
+            operations.wait(ctxt, operation, f'an answer of {volume.host}',
+                            within=ANSWER_SECONDS, otherwise=exc)
+        path = device['path'] or stack.enter_context(connections.volume(ctxt, api, volume))
+        descriptor = device_files.open_file(path, writable=True)
+        stack.callback(os.close, descriptor)
+        yield facts.Target(descriptor, volume.size * GIB,
+                           zeroed=is_new and device['reads_zeros'])

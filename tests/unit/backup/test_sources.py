@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where a backup reads and a restore writes: files of this machine, and devices that another one
+exports; and what is closed when it ends."""
+import os
+
+import pytest
+
+from cinder import exception, host_names
+from cinder.backup import connections, source, target
+from cinder.db import backup_sources
+from cinder.db import backups as backups_db
+from cinder.db import operations as operations_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import volumes as volumes_db
+from cinder.rpc import volume as volume_rpc
+from cinder.volume.data import remote_attach
+
+
+class Service:
+    """The volume service: what it is asked, and what it answers with.
+
+    :ivar here: the path on this machine; None: the service is on another one.
+    """
+
+    def __init__(self, path):
+        self.path, self.here, self.snapshot_id, self.asked, self.away = path, path, 's', [], False
+
+    def open_backup_source(self, _ctxt, _volume, _backup, machine, connector=None):
+        self.asked.append(f'open {connector}' if connector else 'open')
+        if self.away:
+            raise exception.ServiceUnavailable()
+        assert machine in (host_names.machine_id(), '')
+        found = {'path': self.here, 'snapshot_id': self.snapshot_id}
+        return found | ({'connection': {'data': 'snapshot'}} if connector else {})
+
+    def close_backup_source(self, _ctxt, _volume, _backup):
+        self.asked.append('close')
+        if self.away:
+            raise exception.ServiceUnavailable()
+
+    def device_of(self, _ctxt, _volume, machine):
+        if self.away:
+            raise exception.ServiceUnavailable()
+        assert machine == host_names.machine_id()
+        return {'path': self.here, 'reads_zeros': True}
+
+    def initialize_connection(self, _ctxt, _volume, connector):
+        self.asked.append(f'connect {connector}')
+        return {'driver_volume_type': 'iscsi', 'data': 'volume'}
+
+    def terminate_connection(self, _ctxt, _volume, _connector, force=False):
+        self.asked.append('terminate')
+
+
+@pytest.fixture
+def service(monkeypatch, tmp_path):
+    path = tmp_path / 'device'
+    path.write_bytes(b'data')
+    made = Service(str(path))
+
+    class Initiator:
+        def __init__(self, _configuration):
+            """Nothing to prepare."""
+
+        def connector(self):
+            return 'this machine'
+
+        def connect(self, info):
+            made.asked.append(f'attach {info["data"]}')
+            return made.path
+
+        def disconnect(self, info):
+            made.asked.append(f'detach {info["data"]}')
+
+    monkeypatch.setattr(remote_attach, 'Initiator', Initiator)
+    monkeypatch.setattr(volume_rpc, 'VolumeAPI', lambda: made)
+    return made
+
+
+@pytest.fixture
+def volume(ctxt, database):
+    made = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'host': 'h@b',
+                                    'status': 'available'})
+    return volumes_db.get(ctxt, made.id)
+
+
+@pytest.fixture
+def backup(ctxt, volume):
+    made = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1,
+                                    'status': 'creating'})
+    backup_sources.add_snapshot(ctxt, volume, made)
+    snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(made.id), {'status': 'available'})
+    return made
+
+
+@pytest.fixture
+def operation(ctxt, backup):
+    made = operations_db.create(ctxt, 'backup.create', backup, host='keeper')
+    operations_db.claim(ctxt, made, 'keeper', 60)
+    return made
+
+
+@pytest.mark.parametrize(('here', 'snapshot_id', 'asked'), [
+    (True, 's', ['open', 'close']),
+    (True, None, ['open', 'close']),
+    (False, 's', ['open', 'open this machine', 'attach snapshot', 'detach snapshot', 'close']),
+    (False, None, ['open', 'connect this machine', 'attach volume', 'detach volume', 'terminate',
+                   'close'])])
+def test_a_source(ctxt, service, volume, backup, operation, here, snapshot_id, asked):
+    service.here = service.path if here else None
+    service.snapshot_id = snapshot_id
+    volumes_db.set_admin_metadata(ctxt, volume.id, {backup_sources.HOLDER: 'held'})
+    with source.open(ctxt, operation, backup) as found:
+        facts = found.facts()
+        assert (os.pread(facts.descriptor, 9, 0), facts.size) == (b'data', 2 ** 30)
+        assert found.identity == (snapshot_id or 'held')
+        with pytest.raises(OSError, match='Bad file'):
+            os.pwrite(facts.descriptor, b'x', 0)
+    assert service.asked == asked
+    with pytest.raises(OSError, match='Bad file'):
+        os.fstat(facts.descriptor)
+
+
+def test_a_source_is_closed_after_a_failure(ctxt, service, backup, operation, caplog):
+    with pytest.raises(ZeroDivisionError), source.open(ctxt, operation, backup):
+        service.away = True
+        1 / 0  # noqa: B018
+    assert service.asked == ['open', 'close']
+    assert 'could not be closed yet' in caplog.text
+
+
+@pytest.mark.parametrize(('status', 'away', 'reason'), [
+    ('creating', False, 'snapshot'), ('available', True, 'an answer of h@b')])
+def test_a_backup_waits(ctxt, service, backup, operation, status, away, reason):
+    service.away = away
+    snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(backup.id), {'status': status})
+    with pytest.raises(exception.NotYet, match=reason), source.open(ctxt, operation, backup):
+        pytest.fail('it is not open')
+
+
+def test_a_snapshot_that_is_going_away_is_not_read(ctxt, service, backup, operation):
+    snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(backup.id), {'status': 'deleting'})
+    with pytest.raises(exception.InvalidSnapshot, match='deleting'), \
+            source.open(ctxt, operation, backup):
+        pytest.fail('it is not open')
+
+
+@pytest.mark.parametrize('is_new', [True, False])
+@pytest.mark.parametrize('here', [True, False])
+def test_a_target(ctxt, service, volume, operation, here, is_new):
+    service.here = service.path if here else None
+    with target.open(ctxt, operation, volume, is_new=is_new) as found:
+        os.pwrite(found.descriptor, b'DATA', 0)
+        assert (found.size, found.zeroed) == (2 ** 30, is_new)
+    assert os.stat(service.path).st_size == 4
+    assert service.asked == [] if here else ['connect this machine', 'attach volume',
+                                             'detach volume', 'terminate']
+
+
+def test_a_restore_waits(ctxt, service, volume, operation):
+    service.away = True
+    with pytest.raises(exception.NotYet, match='an answer of h@b'), \
+            target.open(ctxt, operation, volume):
+        pytest.fail('it is not open')
+
+
+def test_connections_are_those_of_the_default_options():
+    assert vars(connections._initiator()) == {
+        '_multipath': False, '_enforce': False, '_scans': 3}
