@@ -29,20 +29,24 @@ def with_service_token(caller: Any) -> Any:
     if not CONF[GROUP].send_service_user_token:
         return caller
     from keystoneauth1 import service_token
-    return service_token.ServiceTokenAuthWrapper(user_auth=caller, service_auth=_service())
+    return service_token.ServiceTokenAuthWrapper(user_auth=caller, service_auth=plugin())
 
 
 @functools.cache
-def _service() -> Any:
+def plugin() -> Any:
+    """Return the keystoneauth plugin of the user of this service.
+
+    :raises InvalidConfigurationValue: [service_user] has no usable credentials.
+    """
     from keystoneauth1 import exceptions, loading
     loading.register_auth_conf_options(CONF, GROUP)
     try:
-        plugin = loading.load_auth_from_conf_options(CONF, GROUP)
+        made = loading.load_auth_from_conf_options(CONF, GROUP)
     except exceptions.ClientException as exc:
         raise exception.InvalidConfigurationValue(
-            f'[{GROUP}] cannot be used for send_service_user_token: {exc}') from exc
-    if plugin is None:
+            f'[{GROUP}] cannot be used: {exc}') from exc
+    if made is None:
         raise exception.InvalidConfigurationValue(
-            f'With send_service_user_token, [{GROUP}] must say who this service is: set auth_type '
-            '(such as password), auth_url and the credentials.')
-    return plugin
+            f'[{GROUP}] must say who this service is: set auth_type (such as password), auth_url '
+            'and the credentials.')
+    return made

@@ -65,6 +65,19 @@ class BackupDriver(abc.ABC):
     def get_driver_options(cls) -> list[cfg.Opt]:
         """Return the options that this driver reads."""
 
+    def for_project(self, project_id: str) -> 'BackupDriver':
+        """Return the driver for the backups of one project: another one if each project has its own
+        part of the store."""
+        del project_id
+        return self
+
+    def set_up(self) -> None:  # noqa: B027 - most stores need nothing
+        """Make the store reachable, such as mount it, if it is not. Unlike the other methods it is
+        called in a thread of the service, as it may use the privileged helper.
+
+        :raises BackupStoreError: it fails
+        """
+
     @abc.abstractmethod
     def check(self) -> None:
         """Do nothing if the store answers and accepts objects.

@@ -7,6 +7,8 @@ from cinder.conf import (
     backend,
     backup,
     backup_posix,
+    backup_s3,
+    backup_swift,
     coordination,
     image,
     keymgr,
@@ -22,7 +24,8 @@ from cinder.conf import (
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS, *backup_posix.OPTS, *transfer.OPTS, *rate_limit.OPTS,
+                *backup.OPTS, *backup_posix.OPTS, *backup_s3.OPTS,
+                *backup_swift.OPTS, *transfer.OPTS, *rate_limit.OPTS,
                 *image.DEFAULTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,

@@ -10,11 +10,11 @@ from cinder.conf.service_user import GROUP
 
 @pytest.fixture
 def sending():
-    service_user._service.cache_clear()
+    service_user.plugin.cache_clear()
     CONF.set_override('send_service_user_token', True, GROUP)
     yield
     CONF.clear_override('send_service_user_token', GROUP)
-    service_user._service.cache_clear()
+    service_user.plugin.cache_clear()
 
 
 def test_the_callers_token_alone(ctxt):

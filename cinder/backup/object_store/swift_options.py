@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which values of its options the Swift driver refuses."""
+from oslo_config import cfg
+from oslo_log import log as logging
+
+from cinder import exception, service_user
+from cinder.backup import driver
+from cinder.backup.object_store import option_checks as checks
+from cinder.conf import backup_swift
+
+LOG = logging.getLogger(__name__)
+_SINGLE = 'backup_swift_auth = single_user'
+
+
+def check(conf: cfg.ConfigOpts) -> None:
+    """:raises InvalidConfigurationValue: an option is missing or cannot be used"""
+    for name in ('backup_swift_auth_url', 'backup_swift_url'):
+        checks.check_url(conf, name)
+    if not conf.backup_swift_auth_insecure:
+        checks.check_file(conf, 'backup_swift_ca_cert_file')
+    driver.check_sizes('backup_swift_object_size', conf.backup_swift_object_size,
+                       'backup_swift_block_size', conf.backup_swift_block_size)
+    checks.require(conf, 'backup_driver = cinder.backup.drivers.swift.SwiftBackupDriver',
+                   'backup_swift_container')
+    if conf.backup_swift_auth == backup_swift.PER_USER:
+        _check_service_user(
+            'backup_swift_auth = per_user', 'who opens the accounts of all projects, because this '
+            'service has no tokens of their users; or set backup_swift_auth = single_user')
+    else:
+        _check_single_user(conf)
+    if conf.backup_swift_service_auth:
+        _check_service_user('backup_swift_service_auth = True', 'whose token is sent')
+
+
+def _check_single_user(conf: cfg.ConfigOpts) -> None:
+    version = conf.backup_swift_auth_version
+    if version not in backup_swift.AUTH_VERSIONS:
+        checks.fail(f'backup_swift_auth_version = {version} is not one of: 1, 2, 3')
+    number = backup_swift.AUTH_VERSIONS[version]
+    checks.require(conf, _SINGLE, 'backup_swift_user', 'backup_swift_key')
+    if number == 1:
+        checks.require(conf, f'{_SINGLE} with backup_swift_auth_version = 1',
+                       'backup_swift_auth_url')
+        if conf.backup_swift_url:
+            LOG.warning('backup_swift_url is not used with backup_swift_auth_version = '
+                        '1: the authentication returns the URL of the account.')
+        return
+    if not conf.backup_swift_auth_url:
+        _check_service_user(f'{_SINGLE} without backup_swift_auth_url',
+                            'in whose catalog Keystone is found')
+    if number == 3:
+        checks.require(conf, f'{_SINGLE} with backup_swift_auth_version = 3',
+                       'backup_swift_project')
+    elif ':' not in conf.backup_swift_user:
+        checks.require(conf, f'{_SINGLE} with backup_swift_auth_version = 2',
+                       'backup_swift_tenant')
+
+
+def _check_service_user(option: str, purpose: str) -> None:
+    try:
+        service_user.plugin()
+    except exception.InvalidConfigurationValue as exc:
+        checks.fail(f'{option} needs the user of section [service_user], {purpose}: {exc}')
