@@ -6,6 +6,7 @@ from cinder.conf import (
     api,
     backend,
     backup,
+    backup_nfs,
     backup_posix,
     backup_s3,
     backup_swift,
@@ -24,7 +25,7 @@ from cinder.conf import (
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS, *backup_posix.OPTS, *backup_s3.OPTS,
+                *backup.OPTS, *backup_posix.OPTS, *backup_nfs.OPTS, *backup_s3.OPTS,
                 *backup_swift.OPTS, *transfer.OPTS, *rate_limit.OPTS,
                 *image.DEFAULTS],
     backend.GROUP: backend.OPTS,

@@ -2,12 +2,12 @@
 """Volumes of other machines, attached as devices of this one by os-brick while their data is
 copied. The other machine exports them as to any initiator."""
 import contextlib
-import os
 import types
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cinder import exception, objects
+from cinder.brick import library
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.i18n import _
@@ -87,14 +87,6 @@ def _information(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: object
 
 
 def _os_brick() -> types.ModuleType:
-    # Imported here: it takes a second and tens of megabytes, which only copies between machines
-    # need.
-    import os_brick
-    from os_brick import privileged
+    library.prepare()
     from os_brick.initiator import connector
-    os_brick.setup(CONF)
-    if os.geteuid() == 0:
-        # As in cinder.privsep.
-        for context in (privileged.default, privileged.brick_privsep_hide_output):
-            context.set_client_mode(False)
     return connector
