@@ -48,6 +48,31 @@ def uses(server_id: str, volume_id: str, attachment_id: str) -> bool:
     raise exception.ServiceUnavailable()
 
 
+def find_host(server_id: str, seconds: float = TIMEOUT_SECONDS) -> str | None:
+    """Return the name of the host of a server; None: there is no such server, or it has no host.
+
+    :param seconds: to wait for the answer.
+    :raises ServiceUnavailable: the compute service does not tell: it is not configured, does not
+        answer, or does not show hosts to this service.
+    """
+    client = _client()
+    if client is None:
+        raise exception.ServiceUnavailable('section [nova] has no credentials')
+    from keystoneauth1 import exceptions
+    try:
+        answer = client.get(f'/servers/{server_id}', raise_exc=False, timeout=seconds)
+        if answer.status_code == 404:
+            return None
+        if answer.status_code == 200:
+            found: str | None = answer.json()['server']['OS-EXT-SRV-ATTR:host']
+            return found
+        trouble: object = f'it answered with status {answer.status_code}'
+    except (exceptions.ClientException, ValueError, KeyError, TypeError) as exc:
+        trouble = f'{type(exc).__name__}: {exc}'
+    raise exception.ServiceUnavailable(
+        f'the compute service did not say where server {server_id} is: {trouble}')
+
+
 def is_configured() -> bool:
     """Return whether section [nova] has credentials."""
     return _client() is not None

@@ -101,6 +101,28 @@ def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None
     return found
 
 
+def places_of(ctxt: RequestContext, ids: Iterable[str], project_id: str | None) -> list[str]:
+    """Return the pools, each once, of those of the volumes that have one, in a project.
+
+    :returns: 'host@backend#pool'; in a cluster 'cluster@backend#pool'.
+    """
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(sa.func.coalesce(_T.c.cluster_name, _T.c.host)).where(
+            _T.c.id.in_(tuple(ids)), _T.c.project_id == project_id, _T.c.host.is_not(None),
+            _T.c.deleted == sa.false()).distinct()).scalars().all()
+    return sorted(rows)
+
+
+def count_by_pool(ctxt: RequestContext) -> dict[str, int]:
+    """Return the number of volumes of each pool: 'host@backend#pool', in a cluster
+    'cluster@backend#pool'."""
+    place = sa.func.coalesce(_T.c.cluster_name, _T.c.host)
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(place, sa.func.count()).where(
+            _T.c.deleted == sa.false(), _T.c.host.is_not(None)).group_by(place))
+        return {str(name): int(number) for name, number in rows.tuples()}
+
+
 def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:
     """Add the volumes of a host to the cluster that it joined; return the number of changes."""
     return changes.include_in_cluster(ctxt, _T, host, cluster)

@@ -25,6 +25,7 @@ class Compute:
     :ivar seen: paths that were asked.
     :ivar events: that it was told.
     :ivar versions: of the API in which it was told them.
+    :ivar hosts: server id -> name of its host.
     :ivar swapped: (server id, volume id, id of the new volume) that it was asked to swap.
     """
 
@@ -36,6 +37,7 @@ class Compute:
         self.seen: list[str] = []
         self.events: list[dict] = []
         self.versions: list[str | None] = []
+        self.hosts: dict[str, str] = {}
         self.swapped: list[tuple[str, str, str]] = []
 
     def respond(self, request: Any, context: Any) -> str:
@@ -43,6 +45,8 @@ class Compute:
             raise requests.exceptions.ConnectionError('nobody listens')
         versioned = request.headers.get('OpenStack-API-Version') == 'compute 2.89'
         self.seen.append(request.path)
+        if request.path.count('/') == 3:
+            return self.show(request.path.rpartition('/')[2], context)
         _, root, kind, server, what, volume = request.path.split('/')
         assert (root, kind, what) == ('v2.1', 'servers', 'os-volume_attachments')
         found = self.uses.get((server, volume))
@@ -54,6 +58,10 @@ class Compute:
             told['attachment_id'] = found
         return self.body.decode() if self.body else json.dumps({'volumeAttachment': told})
 
+    def show(self, server: str, context: Any) -> str:
+        context.status_code = self.answer or (200 if server in self.hosts else 404)
+        return self.body.decode() if self.body else json.dumps(
+            {'server': {'id': server, 'OS-EXT-SRV-ATTR:host': self.hosts.get(server)}})
 
     def hear(self, request: Any, context: Any) -> str:
         if self.silent:

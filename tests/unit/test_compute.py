@@ -51,6 +51,31 @@ def test_a_silent_service(nova):
         compute.uses(SERVER, VOLUME, MINE)
 
 
+@pytest.mark.parametrize(('hosts', 'found'), [({SERVER: 'n1'}, 'n1'), ({SERVER: None}, None),
+                                              ({}, None)])
+def test_host_of_a_server(nova, hosts, found):
+    nova.hosts = hosts
+    assert compute.find_host(SERVER) == found
+    assert nova.seen == [f'/v2.1/servers/{SERVER}']
+
+
+@pytest.mark.parametrize(('trouble', 'words'), [
+    ({'answer': 500}, 'it answered with status 500'), ({'silent': True}, 'nobody listens'),
+    ({'answer': 200, 'body': b'{"server": {"id": "x"}}'}, 'OS-EXT-SRV-ATTR:host'),
+    ({'answer': 200, 'body': b'{'}, 'JSON')])
+def test_host_that_the_service_does_not_tell(nova, trouble, words):
+    for name, value in trouble.items():
+        setattr(nova, name, value)
+    with pytest.raises(exception.ServiceUnavailable, match=words):
+        compute.find_host(SERVER)
+
+
+def test_host_where_nobody_can_be_asked():
+    compute._client.cache_clear()
+    with pytest.raises(exception.ServiceUnavailable, match='no credentials'):
+        compute.find_host(SERVER)
+
+
 def test_where_nobody_can_be_asked_it_is_in_use():
     compute._client.cache_clear()
     assert compute.uses(SERVER, VOLUME, MINE)
