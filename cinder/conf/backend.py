@@ -28,12 +28,13 @@ COMMON = [
                help='Ratio of provisioned to physical capacity for thin volumes; "auto": computed '
                     'from the used space of the pool.'),
     cfg.StrOpt('filter_function', sample_default='volume.size < 100',
-               help='Expression that decides whether this back end takes a volume. It is reported '
-                    'to the scheduler for filters of other packages; the built-in filters do not '
-                    'use it. Not set: none.'),
+               help='Expression that decides whether this back end takes a volume; the scheduler '
+                    'evaluates it if scheduler_default_filters names DriverFilter. Not set: it '
+                    'takes all.'),
     cfg.StrOpt('goodness_function', sample_default='(volume.size < 10) * 100',
-               help='Expression from 0 to 100 that rates this back end for a volume. It is '
-                    'reported to the scheduler for weighers of other packages. Not set: none.'),
+               help='Expression from 0 to 100 that rates this back end for a volume; the scheduler '
+                    'evaluates it if scheduler_default_weighers names GoodnessWeigher. Not set: '
+                    '0.'),
     cfg.IntOpt('max_short_operations', default=16, min=1, max=1000,
                help='Number of short operations, such as creating an empty volume, that run on '
                     'this back end at a time. Further ones wait in the database, and projects take '

@@ -19,9 +19,16 @@ OPTS = [
                     'request fails because no back end is known.'),
     NamesOpt('scheduler_default_filters',
              default=['AvailabilityZoneFilter', 'CapacityFilter', 'CapabilitiesFilter'],
-             help='Filters that a pool must pass, by entry-point name, in order.'),
+             help='Filters that a pool must pass, in order: names of the entry points '
+                  'cinder.scheduler.filters, or class paths.'),
     NamesOpt('scheduler_default_weighers', default=['CapacityWeigher'],
-             help='Weighers that order the remaining pools, by entry-point name.'),
+             help='Weighers that rate the remaining pools: names of the entry points '
+                  'cinder.scheduler.weights, or class paths.'),
+    cfg.StrOpt('scheduler_weight_handler',
+               default='cinder.scheduler.weights.OrderedHostWeightHandler',
+               help='Class that chooses a pool by the sums of its weights: the highest sum, or '
+                    'with cinder.scheduler.weights.stochastic.StochasticHostWeightHandler any '
+                    'pool, with a probability in proportion to its sum.'),
     cfg.StrOpt('scheduler_equal_pools', default='least_loaded',
                choices=[('least_loaded', 'the one with the least provisioned space'),
                         ('chance', 'any of them, so that several schedulers spread volumes')],
@@ -29,4 +36,10 @@ OPTS = [
     cfg.FloatOpt('capacity_weight_multiplier', default=1.0,
                  help='Factor for the free capacity of a pool: a positive number spreads '
                       'volumes over the pools, a negative one fills one pool after the other.'),
+    cfg.FloatOpt('allocated_capacity_weight_multiplier', default=-1.0,
+                 help='Factor for the space of the volumes of a pool: a negative number spreads '
+                      'volumes over the pools, a positive one fills one pool after the other.'),
+    cfg.FloatOpt('volume_number_multiplier', default=-1.0,
+                 help='Factor for the number of the volumes of a pool: a negative number spreads '
+                      'volumes over the pools, a positive one fills one pool after the other.'),
 ]

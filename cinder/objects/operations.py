@@ -38,7 +38,8 @@ class RequestSpec(base.CinderObject):
     """The request for which the scheduler chooses a pool.
 
     `tried` lists {'backend', 'reason'} of the back ends on which the request has failed. `size` is
-    in GiB. `present` is the current pool of a volume that is to be moved.
+    in GiB. `present` is the current pool of a volume that is to be moved. `facts` is what filters
+    and weighers have looked up for the decision.
     """
 
     fields = {
@@ -52,4 +53,6 @@ class RequestSpec(base.CinderObject):
         'scheduler_hints': fields.json(),
         'tried': fields.json(),
         'present': fields.string(),
+        'volume': fields.one('Volume'),
+        'facts': fields.json(),
     }

@@ -16,7 +16,7 @@ def build_request_spec(volume: objects.Volume, operation: objects.Operation) -> 
     """Return the request spec of a new volume, from its row and the arguments of the operation."""
     arguments = operation.arguments or {}
     return objects.RequestSpec(
-        volume_id=volume.id, size=volume.size, volume_type=volume.volume_type,
+        volume_id=volume.id, size=volume.size, volume_type=volume.volume_type, volume=volume,
         availability_zone=volume.availability_zone, snapshot_id=volume.snapshot_id,
         source_volid=volume.source_volid, resource_backend=arguments.get('resource_backend'),
         scheduler_hints=arguments.get('scheduler_hints') or {}, tried=arguments.get('tried') or [])
@@ -31,7 +31,7 @@ def build_move_spec(volume: objects.Volume, operation: objects.Operation,
     """
     return objects.RequestSpec(
         volume_id=volume.id, size=volume.size, volume_type=volume_type, present=volume.host,
-        availability_zone=availability_zone, scheduler_hints={}, tried=[],
+        volume=volume, availability_zone=availability_zone, scheduler_hints={}, tried=[],
         resource_backend=operation.arguments.get('resource_backend'))
 
 

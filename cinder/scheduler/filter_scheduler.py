@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import context, exception, objects
+from cinder import class_paths, context, exception, objects
 from cinder.scheduler import capacity, filters, plugins, restrictions, survey, weights
 from cinder.scheduler.filters import capabilities_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
@@ -54,7 +54,8 @@ class FilterScheduler:
         self.max_attempts = conf.scheduler_max_attempts
         self.filters: list[filters.BaseFilter] = plugins.load(
             plugins.FILTERS, 'scheduler_default_filters', conf)
-        self.weights = weights.OrderedHostWeightHandler(
+        handler = class_paths.load('scheduler_weight_handler', conf.scheduler_weight_handler)
+        self.weights: weights.OrderedHostWeightHandler = handler(
             plugins.load(plugins.WEIGHTS, 'scheduler_default_weighers', conf),
             weights.CHOICES[conf.scheduler_equal_pools])
         self.survey = survey.Survey(
@@ -69,6 +70,7 @@ class FilterScheduler:
         """
         self._require_attempts(spec)
         self.host_manager.refresh_services(ctxt)
+        self.survey.prepare(ctxt, spec)
         with self.host_manager.guard:
             pools, unusable = self.host_manager.known_pools()
             fitting = self.survey.passing(pools, spec)
@@ -117,6 +119,7 @@ class FilterScheduler:
         :returns: the back ends that cannot be used are among the pools, with the check 'service'.
         """
         self.host_manager.refresh_services(ctxt)
+        self.survey.prepare(ctxt, spec)
         with self.host_manager.guard:
             pools, unusable = self.host_manager.known_pools()
             with self._assumed(pools, spec, taken or {}):
@@ -155,6 +158,8 @@ class FilterScheduler:
         :raises NoValidBackend: no back end fits; see decide().
         """
         self.host_manager.refresh_services(ctxt)
+        for spec in specs:
+            self.survey.prepare(ctxt, spec)
         with self.host_manager.guard:
             return self._choose_for_group(specs, wanted)
 

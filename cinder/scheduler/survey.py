@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from oslo_log import log as logging
 
-from cinder import failures, objects
+from cinder import context, exception, failures, objects
 from cinder.scheduler import filters, weights
 from cinder.scheduler.host_manager import Pool
 
@@ -19,6 +19,8 @@ MOST_TYPES = 1000
 # Names of the checks whose failure was logged.
 _failed: set[str] = set()
 _WORDS = 'a filter met an unexpected error'
+# Name in RequestSpec.facts of the checks that could not be prepared -> why.
+_UNPREPARED = 'unprepared'
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,39 @@ class Survey:
         # Extra specs -> the key of their results in Pool.results.
         self._keys: dict[tuple, object] = {}
 
+    def prepare(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> None:
+        """Let all filters and weighers look up what they need for a decision.
+
+        A filter that cannot do so refuses all pools; a weigher that cannot is ignored.
+
+        :raises ServiceUnavailable: the database cannot be read now.
+        """
+        spec.facts = {}
+        plugins: list[filters.BaseFilter | weights.BaseWeigher] = [
+            *self.checks, *self.handler.weighers]
+        for plugin in plugins:
+            try:
+                plugin.prepare(ctxt, spec)
+            except exception.ServiceUnavailable:
+                raise
+            except Exception as error:
+                name = name_of(plugin)
+                _log_once(name, '%s cannot look up what it needs for a decision.', name)
+                spec.facts.setdefault(_UNPREPARED, {})[name] = failures.one_line(error)
+
+    def ignored_hints(self, spec: objects.RequestSpec) -> list[str]:
+        """Return the hints of a request that no filter reads, sorted."""
+        read = {hint for check in self.checks for hint in check.hints}
+        hints = spec.get('scheduler_hints') or {}
+        return sorted(key for key, value in hints.items() if value and key not in read)
+
     def passing(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Pool]:
         """Return the pools that pass all checks.
 
         What depends on the report and the type alone is computed once for each report.
         """
+        if self._unprepared(spec):
+            return []
         tests = [test for check in self._others if (test := check.test(spec)) is not None]
         key, found = self._key(spec), []
         for pool in pools:
@@ -109,6 +139,10 @@ class Survey:
             except Exception:
                 self.refusal(pool, spec)  # logs it
         return found
+
+    def _unprepared(self, spec: objects.RequestSpec) -> bool:
+        failed = (spec.get('facts') or {}).get(_UNPREPARED, ())
+        return bool(failed) and any(name_of(check) in failed for check in self.checks)
 
     def _key(self, spec: objects.RequestSpec) -> object:
         specs = tuple(sorted(filters.extra_specs(spec).items()))
@@ -138,22 +172,30 @@ class Survey:
             result.weight is None, -(result.weight or 0.0), result.name))
 
 
-def name_of(check: filters.BaseFilter) -> str:
-    """Return the name of a check in texts: that of the class, unless it has another."""
+def name_of(check: filters.BaseFilter | weights.BaseWeigher) -> str:
+    """Return the name of a check or weigher in texts: that of the class, unless it has another."""
     return getattr(check, 'name', type(check).__name__)
 
 
 def refuse(check: filters.BaseFilter, pool: Pool,
            spec: objects.RequestSpec) -> filters.Reason | None:
     """Return why a check refuses a pool; an error of the check is a reason."""
+    unprepared = (spec.get('facts') or {}).get(_UNPREPARED)
+    if unprepared and name_of(check) in unprepared:
+        return filters.Reason(_WORDS, unprepared[name_of(check)])
     try:
         return check.refuse(pool, spec)
     except Exception as error:
-        if name_of(check) not in _failed:
-            _failed.add(name_of(check))
-            LOG.exception('%s failed for pool %s, which is therefore not used; its next failures '
-                          'are logged with the refusals.', name_of(check), pool.name)
+        _log_once(name_of(check), '%s failed for pool %s, which is therefore not used; its next '
+                  'failures are logged with the refusals.', name_of(check), pool.name)
         return filters.Reason(_WORDS, failures.one_line(error))
+
+
+def _log_once(name: str, text: str, *args: object) -> None:
+    """Log the exception that is being handled, unless a failure of this check was logged."""
+    if name not in _failed:
+        _failed.add(name)
+        LOG.exception(text, *args)
 
 
 def first_refusal(checks: Sequence[filters.BaseFilter], pool: Pool,

@@ -17,6 +17,8 @@ CLASS_PATHS = (
     'cinder.policies.list_rules',
     'cinder.scheduler.filter_scheduler.FilterScheduler',
     'cinder.scheduler.host_manager.HostManager', 'cinder.scheduler.manager.SchedulerManager',
+    'cinder.scheduler.weights.OrderedHostWeightHandler',
+    'cinder.scheduler.weights.stochastic.StochasticHostWeightHandler',
     'cinder.volume.drivers.lvm.LVMVolumeDriver', 'cinder.volume.manager.VolumeManager',
     'cinder.volume.targets.lio.LioAdm', 'cinder.volume.targets.tgt.TgtAdm',
 )

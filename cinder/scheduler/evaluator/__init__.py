@@ -5,10 +5,12 @@ rates a volume. It checks and compiles each text once; no text is ever run as Py
 language.py has the grammar, translator.py its meaning, operators.py the arithmetic;
 cinder.scheduler.filters.driver_filter and cinder.scheduler.weights.goodness use the results.
 """
+import contextlib
 import functools
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from cinder.scheduler.evaluator.operators import FunctionError, Value
+from cinder.scheduler.evaluator.operators import FunctionError, Value, lookup
 
 # The dictionaries whose values an expression can name, as `stats.NAME`.
 DICTIONARIES = ('stats', 'capabilities', 'extra', 'qos', 'volume', 'volume_type', 'volume_types')
@@ -20,15 +22,40 @@ MAX_DEPTH = 32
 KEPT = 16384
 
 Names = Mapping[str, Mapping]
-Function = Callable[[Names], Value]
+
+
+class Function(NamedTuple):
+    """A compiled text.
+
+    :ivar run: takes the dictionaries by name, returns the value; :raises FunctionError: these
+        dictionaries do not fit, for example because a name is missing.
+    :ivar reads: the names that it reads, as 'DICTIONARY.NAME'.
+    """
+
+    run: Callable[[Names], Value]
+    reads: tuple[str, ...] = ()
+
+    @property
+    def is_about_pool(self) -> bool:
+        """Whether the value depends on the pool; otherwise a request has one value."""
+        return any(name.startswith(('stats.', 'capabilities.')) for name in self.reads)
+
+    def values(self, names: Names) -> str:
+        """Return what it reads, for the reason of a refusal: 'volume.size = 80, ...'."""
+        found = []
+        for name in self.reads:
+            space, _dot, path = name.partition('.')
+            with contextlib.suppress(KeyError):
+                found.append(f'{name} = {lookup(names[space], path)}')
+        return ', '.join(found)
 
 
 def compile_function(text: str) -> Function:
-    """Return the function of a text; it takes the dictionaries by name and returns a value.
+    """Return the function of a text.
 
     :param text: such as '(volume.size < 10) * 100'.
     :raises FunctionError: the text is not in the language, or cannot have a value; the error names
-        the column. The function raises it for values that do not fit, such as a missing name.
+        the column.
     """
     made = _compile(text)
     if isinstance(made, FunctionError):
@@ -37,8 +64,11 @@ def compile_function(text: str) -> Function:
 
 
 def evaluate(text: str, names: Names) -> Value:
-    """Return the value of a text; :raises FunctionError: see compile_function()."""
-    return compile_function(text)(names)
+    """Return the value of a text.
+
+    :raises FunctionError: see compile_function() and Function.run.
+    """
+    return compile_function(text).run(names)
 
 
 @functools.lru_cache(KEPT)
@@ -50,6 +80,7 @@ def _compile(text: str) -> Function | FunctionError:
     if len(text) > MAX_LENGTH:
         return FunctionError(f'it has {len(text)} characters, expected at most {MAX_LENGTH}')
     try:
-        return language.parse(text, DICTIONARIES, MAX_DEPTH)
+        node = language.parse(text, DICTIONARIES, MAX_DEPTH)
+        return Function(node.run, tuple(sorted(node.reads)))
     except FunctionError as error:
         return error

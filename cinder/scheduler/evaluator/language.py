@@ -5,13 +5,13 @@ translator.py has the meaning of each rule. The parser is LALR(1), whose time gr
 of the text, also for nested parentheses.
 """
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import lark
 
-from cinder.scheduler.evaluator.operators import FunctionError, Value
-from cinder.scheduler.evaluator.translator import Names, Node, Translator, column_of
+from cinder.scheduler.evaluator.operators import FunctionError
+from cinder.scheduler.evaluator.translator import Node, Translator, column_of
 
 # From the weakest operator to the strongest: a condition binds stronger than `and`, `not` stronger
 # than a comparison.
@@ -52,8 +52,8 @@ WORDS = {'$END': 'the end', 'NUMBER': 'a number', 'TEXT': 'a text', 'NAME': 'a n
          '_COLON': "':'", '_COMMA': "','", '_OPEN': "'('", '_CLOSE': "')'"}
 
 
-def parse(text: str, dictionaries: Sequence[str], max_depth: int) -> Callable[[Names], Value]:
-    """Return the function of an expression.
+def parse(text: str, dictionaries: Sequence[str], max_depth: int) -> Node:
+    """Return the node of a whole expression.
 
     :param dictionaries: names that may be before a dot.
     :raises FunctionError: the text is not in the language; names the column.
@@ -61,7 +61,7 @@ def parse(text: str, dictionaries: Sequence[str], max_depth: int) -> Callable[[N
     parser = _parser(tuple(dictionaries), max_depth)
     try:
         # The transformer returns a node where the type of the library has a tree.
-        return cast(Node, parser.parse(text)).run
+        return cast(Node, parser.parse(text))
     except lark.exceptions.UnexpectedCharacters as error:
         raise FunctionError(f'{text[error.pos_in_stream]!r} is not expected here',
                             error.pos_in_stream + 1) from None

@@ -20,13 +20,13 @@ class Node(NamedTuple):
     :ivar run: returns its value.
     :ivar column: where it begins, from 1.
     :ivar depth: of nested parts.
-    :ivar constant: whether no dictionary is read.
+    :ivar reads: the names that it reads; a part that reads none is constant.
     """
 
     run: Callable[[Names], Value]
     column: int
     depth: int = 1
-    constant: bool = True
+    reads: frozenset[str] = frozenset()
 
 
 class Translator(lark.Transformer):
@@ -42,8 +42,9 @@ class Translator(lark.Transformer):
         depth, column = 1 + max(part.depth for part in parts), parts[0].column
         if depth > self._max_depth:
             raise FunctionError(f'the parts are nested more than {self._max_depth} deep', column)
-        if not all(part.constant for part in parts):
-            return Node(run, column, depth, False)
+        reads = frozenset().union(*[part.reads for part in parts])
+        if reads:
+            return Node(run, column, depth, reads)
         try:
             return Node(_constant(run({})), column, depth)
         except FunctionError as error:
@@ -69,8 +70,9 @@ class Translator(lark.Transformer):
         if space not in self._dictionaries or not path:
             raise FunctionError(f'unknown name {str(token)!r}, expected NAME of '
                                 f'{".NAME, ".join(self._dictionaries)}.NAME', column_of(token))
-        return Node(_reader(str(token), ALIASES.get(space, space), path), column_of(token),
-                    constant=False)
+        space = ALIASES.get(space, space)
+        return Node(_reader(str(token), space, path), column_of(token),
+                    reads=frozenset([f'{space}.{path}']))
 
     def call(self, children: list) -> Node:
         token, *arguments = children

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from oslo_config import cfg
 
+from cinder import context
+
 if TYPE_CHECKING:
     from cinder import objects
     from cinder.scheduler.host_manager import Pool
@@ -33,9 +35,18 @@ class BaseFilter:
     # Whether the result depends on the volume type alone. Such filters also select the pools that
     # fit a type in a list.
     about_type: ClassVar[bool] = False
+    # The scheduler hints that it reads.
+    hints: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
+
+    def prepare(self, ctxt: context.RequestContext, spec: 'objects.RequestSpec') -> None:
+        """Put what a decision needs from the database or from other services into `spec.facts`.
+
+        It is called once for a decision, before the pools are locked. If it raises, the decision
+        uses no pool.
+        """
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> Reason | None:
         """Return why `pool` cannot take the volume of `spec`; None if it can."""

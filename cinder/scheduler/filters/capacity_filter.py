@@ -19,11 +19,8 @@ class CapacityFilter(filters.BaseFilter):
         # A group, and a volume that is already on the back end, need no capacity.
         if room is None or not spec.size or room >= spec.size:
             return None
-        return filters.Reason(
-            f'not enough room for {spec.size} GiB',
-            f'room {room:.2f} GiB (total {space.total}, free {space.free}, reserved '
-            f'{space.reserved:.2f}, provisioned {space.provisioned:.2f}, '
-            + (f'ratio {space.over_subscription:.2f})' if space.thin else 'thick)'))
+        return filters.Reason(f'not enough room for {spec.size} GiB',
+                              f'wants {spec.size} GiB, has {_shown(room)}: {_amounts(space)}')
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         size = spec.size
@@ -32,3 +29,17 @@ class CapacityFilter(filters.BaseFilter):
         if capacity.wants_thick(filters.extra_specs(spec)):
             return lambda pool: (room := pool.capacity.room_thick) is None or room >= size
         return lambda pool: (room := pool.capacity.room) is None or room >= size
+
+
+def _amounts(space: capacity.Capacity) -> str:
+    """Return what the room was computed from."""
+    text = (f'{_shown(space.free)} of {_shown(space.total)} GiB free, '
+            f'{_shown(space.reserved_percentage)} % ({_shown(space.reserved)} GiB) reserved')
+    if space.thin:
+        text += (f', {_shown(space.provisioned)} GiB provisioned, over-subscription ratio '
+                 f'{_shown(space.over_subscription)}')
+    return text
+
+
+def _shown(amount: float | None) -> str:
+    return 'unknown' if amount is None else f'{amount:.2f}'.rstrip('0').rstrip('.')

@@ -9,10 +9,19 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
+from oslo_log import log as logging
+
+from cinder import context
 
 if TYPE_CHECKING:
     from cinder import objects
     from cinder.scheduler.host_manager import Pool
+
+
+LOG = logging.getLogger(__name__)
+
+# Names of the weighers whose failure was logged.
+_failed: set[str] = set()
 
 
 class BaseWeigher:
@@ -25,6 +34,10 @@ class BaseWeigher:
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
+
+    def prepare(self, ctxt: context.RequestContext, spec: 'objects.RequestSpec') -> None:
+        """Put what a decision needs from the database into `spec.facts`; called once for a
+        decision, before the pools are locked."""
 
     def weigh(self, pool: 'Pool', spec: 'objects.RequestSpec') -> float | None:
         """Return the weight of `pool` in any unit; inf is the best, None is unknown and last."""
@@ -66,8 +79,7 @@ class OrderedHostWeightHandler:
     def weigh(self, pools: Sequence['Pool'],
               spec: 'objects.RequestSpec') -> list[list[float]]:
         """Return, for each weigher, the scaled and multiplied weight of each pool."""
-        return [_multiplied(normalize(weigher.weigh_all(pools, spec)), weigher.multiplier)
-                for weigher in self.weighers]
+        return [_weights(weigher, pools, spec) for weigher in self.weighers]
 
     def sums(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> list[float]:
         """Return the sum of the weights of each pool."""
@@ -90,6 +102,33 @@ class OrderedHostWeightHandler:
         ranked = sorted(range(len(pools)), key=lambda index: (
             -sums[index], pools[index].capacity.provisioned, pools[index].name))
         return [pools[index] for index in ranked]
+
+
+def _weights(weigher: BaseWeigher, pools: Sequence['Pool'],
+             spec: 'objects.RequestSpec') -> list[float]:
+    """Return the scaled and multiplied weights. A pool for which the weigher raises, or that has no
+    number, has an unknown weight."""
+    try:
+        found = _multiplied(normalize(weigher.weigh_all(pools, spec)), weigher.multiplier)
+        if not math.isnan(sum(found)):
+            return found
+    except Exception:
+        LOG.debug('%s failed; asking it for each pool.', type(weigher).__name__, exc_info=True)
+    return _multiplied(normalize([_weight(weigher, pool, spec) for pool in pools]),
+                       weigher.multiplier)
+
+
+def _weight(weigher: BaseWeigher, pool: 'Pool', spec: 'objects.RequestSpec') -> float | None:
+    try:
+        weight = weigher.weigh(pool, spec)
+        return None if weight is None or math.isnan(weight) else weight
+    except Exception:
+        name = type(weigher).__name__
+        if name not in _failed:
+            _failed.add(name)
+            LOG.exception('%s failed for pool %s, which is therefore used last; further failures '
+                          'are not logged.', name, pool.name)
+        return None
 
 
 def _multiplied(scaled: list[float | None], multiplier: float) -> list[float]:

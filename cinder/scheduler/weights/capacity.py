@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weighs pools by available capacity; cinder.scheduler.capacity computes it."""
+"""Weighs pools by available or by allocated capacity; cinder.scheduler.capacity computes both."""
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,3 +27,14 @@ class CapacityWeigher(weights.BaseWeigher):
         if capacity.wants_thick(filters.extra_specs(spec)):
             return [pool.capacity.room_thick for pool in pools]
         return [pool.capacity.room for pool in pools]
+
+
+class AllocatedCapacityWeigher(weights.BaseWeigher):
+    """The GiB of the volumes of the pool; a negative option prefers pools with few."""
+
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        super().__init__(conf)
+        self.multiplier = conf.allocated_capacity_weight_multiplier
+
+    def weigh(self, pool: 'Pool', spec: 'objects.RequestSpec') -> float | None:
+        return pool.capacity.allocated

@@ -89,7 +89,7 @@ def test_text_has_the_filter_and_the_reason_of_each_back_end():
         services=[fakes.service('n1@b'), fakes.service('n2@b'),
                   fakes.service('n3@b', disabled=True), fakes.service('n4@b')])
     text, words = refused(driver, extra_specs={'multiattach': '<is> True'}, size=10)
-    assert 'n1@b#lvm: CapacityFilter: not enough room for 10 GiB (room 5.00 GiB' in text
+    assert 'n1@b#lvm: CapacityFilter: not enough room for 10 GiB (wants 10 GiB, has 5: ' in text
     assert ('n2@b#lvm: CapabilitiesFilter: does not offer what the volume type asks for '
             '(multiattach must be <is> True, and it is False)') in text
     assert 'n3@b: service: a storage service is not available (its service is disabled)' in text

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Filters and weighers by the names that options give."""
+import itertools
 from importlib import metadata
 
 import pytest
 from stevedore import extension
 
 from cinder import exception
-from cinder.scheduler import filters, plugins
+from cinder.scheduler import filters, plugins, weights
+from cinder.scheduler.filter_scheduler import FilterScheduler
+from cinder.scheduler.host_manager import HostManager
+from cinder.scheduler.weights import stochastic
 from tests.fakes import scheduler as fakes
 
 
@@ -38,9 +42,11 @@ def test_class_paths_work_too():
 
 
 def test_built_in_names_are_classes():
-    for group in (plugins.FILTERS, plugins.WEIGHTS):
-        for point in metadata.entry_points(group=group):
-            assert point.value.endswith(':' + point.name)
+    points = [point for group in (plugins.FILTERS, plugins.WEIGHTS)
+              for point in metadata.entry_points(group=group)]
+    # RetryFilter is the name of a filter of the original with another class.
+    assert {point.name for point in points if not point.value.endswith(':' + point.name)} == {
+        'RetryFilter'}
 
 
 def test_a_plugin_that_cannot_be_loaded_is_told_with_the_reason(monkeypatch):
@@ -58,3 +64,75 @@ def test_unknown_name_is_told_with_its_option(name):
         loaded(name)
     assert name in str(caught.value)
     assert 'scheduler_default_filters' in str(caught.value)
+
+
+# The names of the original.
+FILTERS = {
+    'AvailabilityZoneFilter': 'availability_zone_filter.AvailabilityZoneFilter',
+    'CapabilitiesFilter': 'capabilities_filter.CapabilitiesFilter',
+    'CapacityFilter': 'capacity_filter.CapacityFilter',
+    'DifferentBackendFilter': 'affinity_filter.DifferentBackendFilter',
+    'DriverFilter': 'driver_filter.DriverFilter',
+    'InstanceLocalityFilter': 'instance_locality_filter.InstanceLocalityFilter',
+    'JsonFilter': 'json_filter.JsonFilter',
+    'RetryFilter': 'ignore_attempted_hosts_filter.IgnoreAttemptedHostsFilter',
+    'SameBackendFilter': 'affinity_filter.SameBackendFilter'}
+WEIGHERS = {
+    'AllocatedCapacityWeigher': 'capacity.AllocatedCapacityWeigher',
+    'CapacityWeigher': 'capacity.CapacityWeigher', 'ChanceWeigher': 'chance.ChanceWeigher',
+    'GoodnessWeigher': 'goodness.GoodnessWeigher',
+    'VolumeNumberWeigher': 'volume_number.VolumeNumberWeigher'}
+
+
+def scheduler(conf, **options):
+    """A scheduler with these options, and the volume of a decision that it made."""
+    for name, value in options.items():
+        conf.set_override(name, value)
+    manager = HostManager(conf, fakes.Services(fakes.service('n1@b'), fakes.service('n2@b')),
+                          fakes.Clock())
+    manager.update('n1@b', fakes.report(filter_function='volume.size < 10'))
+    manager.update('n2@b', fakes.report(goodness_function='50'))
+    return FilterScheduler(conf, manager)
+
+
+@pytest.mark.usefixtures('database')
+class TestCombinations:
+    def test_any_two_filters_and_two_weighers_start_and_decide(self, ctxt):
+        conf = fakes.options()
+        for checks in itertools.combinations(FILTERS, 2):
+            driver = scheduler(conf, scheduler_default_filters=list(checks))
+            assert len(driver.filters) == 2
+            for weighers in itertools.combinations(WEIGHERS, 2):
+                driver.weights.weighers = plugins.load(
+                    plugins.WEIGHTS, 'scheduler_default_weighers', fakes_with(conf, weighers))
+                assert len(driver.weights.weighers) == 2
+                placement = driver.decide(ctxt, fakes.request(10))
+                placement.undo()
+                assert placement.host in ('n1@b#lvm', 'n2@b#lvm')
+                if 'DriverFilter' in checks:
+                    assert placement.host == 'n2@b#lvm'
+
+    @pytest.mark.parametrize('handler', ['cinder.scheduler.weights.OrderedHostWeightHandler',
+                             'cinder.scheduler.weights.stochastic.StochasticHostWeightHandler'])
+    @pytest.mark.parametrize('prefix', [False, True])
+    def test_a_configuration_of_the_original_with_all_of_them(self, ctxt, handler, prefix):
+        driver = scheduler(
+            fakes.options(), scheduler_weight_handler=handler,
+            scheduler_default_filters=[
+                f'cinder.scheduler.filters.{path}' if prefix else name
+                for name, path in FILTERS.items()],
+            scheduler_default_weighers=[
+                f'cinder.scheduler.weights.{path}' if prefix else name
+                for name, path in WEIGHERS.items()])
+        assert [type(check).__name__ for check in driver.filters] == [
+            path.partition('.')[2] for path in FILTERS.values()]
+        assert type(driver.weights) is (
+            stochastic.StochasticHostWeightHandler if 'stochastic' in handler
+            else weights.OrderedHostWeightHandler)
+        assert driver.decide(ctxt, fakes.request(10)).host == 'n2@b#lvm'
+        assert driver.explain(ctxt, fakes.request(10)).choice.name == 'n2@b#lvm'
+
+
+def fakes_with(conf, weighers):
+    conf.set_override('scheduler_default_weighers', list(weighers))
+    return conf

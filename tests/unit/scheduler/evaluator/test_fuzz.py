@@ -55,7 +55,7 @@ def outcome(text):
             return function, time.thread_time() - start, 0
         compiled = time.thread_time()
         try:
-            value = function(NAMES)
+            value = function.run(NAMES)
         except FunctionError as error:
             value = error
         return value, compiled - start, time.thread_time() - compiled

@@ -116,7 +116,7 @@ def test_what_is_not_in_the_language_is_refused_without_values(text):
 def test_what_has_no_value_says_why(text, words):
     function = evaluator.compile_function(text)
     with pytest.raises(FunctionError, match='.*') as caught:
-        function(NAMES)
+        function.run(NAMES)
     assert words in str(caught.value)
     assert len(str(caught.value)) < 200
 

@@ -38,4 +38,13 @@ def test_thick_type_gets_no_over_subscribed_space():
 def test_tenant_learns_the_size_he_asked_for_and_the_operator_the_sum():
     reason = refuse(101, reserved_percentage=20)
     assert reason.words == 'not enough room for 101 GiB'
-    assert 'room 80.00 GiB' in reason.detail
+    assert reason.detail == ('wants 101 GiB, has 80: 100 of 100 GiB free, 20 % (20 GiB) reserved')
+
+
+def test_sum_of_a_thin_pool():
+    reason = refuse(80, total_capacity_gb=78.6, free_capacity_gb=51.34, reserved_percentage=20,
+                    thin_provisioning_support=True, max_over_subscription_ratio='1.5',
+                    provisioned_capacity_gb=40)
+    assert reason.detail == (
+        'wants 80 GiB, has 54.51: 51.34 of 78.6 GiB free, 20 % (15 GiB) reserved, 40 GiB '
+        'provisioned, over-subscription ratio 1.5')

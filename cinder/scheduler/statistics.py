@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The values that expressions and queries can name: those of a pool, and those of a request."""
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from cinder import objects
+from cinder.scheduler import evaluator
+
+if TYPE_CHECKING:
+    from cinder.scheduler.host_manager import Pool
+
+
+def _free(pool: 'Pool') -> object:
+    reported = pool.capabilities['free_capacity_gb']
+    # 'infinite' and 'unknown' are read as they are reported.
+    return pool.capacity.free if isinstance(reported, (int, float)) else reported
+
+
+# What is not in the report, or has changed since.
+COMPUTED: dict[str, Callable[['Pool'], object]] = {
+    'host': lambda pool: pool.name,
+    'backend_id': lambda pool: (f'{pool.cluster_name}#{pool.pool_name}' if pool.cluster_name
+                                else pool.name),
+    'pool_name': lambda pool: pool.pool_name,
+    'cluster_name': lambda pool: pool.cluster_name,
+    'availability_zone': lambda pool: pool.availability_zone,
+    'free_capacity_gb': _free,
+    'allocated_capacity_gb': lambda pool: pool.capacity.allocated,
+    'provisioned_capacity_gb': lambda pool: pool.capacity.provisioned,
+    'reserved_percentage': lambda pool: pool.capacity.reserved_percentage,
+    'max_over_subscription_ratio': lambda pool: pool.capacity.ratio,
+    'capabilities': lambda pool: pool.capabilities,
+}
+
+
+class Statistics(Mapping):
+    """The report of a pool with its name and present sizes, for `stats` of an expression."""
+
+    __slots__ = ('pool',)
+
+    def __init__(self, pool: 'Pool | None' = None) -> None:
+        self.pool = pool
+
+    def __getitem__(self, name: str) -> object:
+        compute = COMPUTED.get(name)
+        return self.pool.capabilities[name] if compute is None else compute(self.pool)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self.pool.capabilities, **COMPUTED})
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+# Other names of fields of a volume.
+_ALIASES = {'name': 'display_name', 'description': 'display_description',
+            'volume_metadata': 'metadata', 'volume_admin_metadata': 'admin_metadata'}
+_OF_TYPE = ('id', 'name', 'description', 'is_public', 'qos_specs_id')
+# Fields that the owner of an expression has no use for.
+_HIDDEN = ('provider_auth', 'provider_location', 'volume_type', 'attachments')
+
+
+def of_request(spec: objects.RequestSpec) -> dict[str, Mapping]:
+    """Return the dictionaries of an expression that are the same for all pools."""
+    kind = spec.get('volume_type') or {}
+    return {'volume': _volume(spec), 'extra': kind.get('extra_specs') or {},
+            'qos': (kind.get('qos_specs') or {}).get('specs') or {},
+            'volume_type': {name: kind.get(name) for name in _OF_TYPE}}
+
+
+def of_pool(pool: 'Pool', request: dict[str, Mapping]) -> dict[str, Mapping]:
+    """Return all dictionaries of an expression.
+
+    :param request: result of of_request().
+    """
+    return {**request, 'stats': Statistics(pool), 'capabilities': pool.capabilities}
+
+
+class Evaluation:
+    """The values of functions for one request, and one pool after the other.
+
+    A function that does not read the pool is evaluated once.
+    """
+
+    def __init__(self, spec: objects.RequestSpec) -> None:
+        self._stats = Statistics()
+        self._names = {**of_request(spec), 'stats': self._stats}
+        self._same: dict[str, evaluator.Value] = {}
+
+    def __call__(self, text: str, pool: 'Pool') -> evaluator.Value:
+        """:raises FunctionError: see evaluator.compile_function()."""
+        if text in self._same:
+            return self._same[text]
+        function = evaluator.compile_function(text)
+        self._stats.pool, self._names['capabilities'] = pool, pool.capabilities
+        value = function.run(self._names)
+        if not function.is_about_pool:
+            self._same[text] = value
+        return value
+
+
+def _volume(spec: objects.RequestSpec) -> dict[str, object]:
+    volume = spec.get('volume')
+    found = {} if volume is None else {
+        name: volume.get(name) for name in objects.Volume.fields if name not in _HIDDEN}
+    found |= {alias: found[name] for alias, name in _ALIASES.items() if name in found}
+    asked = {name: spec.get(name) for name in ('availability_zone', 'snapshot_id', 'source_volid')}
+    return {**found, **{name: value for name, value in asked.items() if value},
+            'id': spec.get('volume_id'), 'size': spec.get('size'),
+            'volume_type_id': (spec.get('volume_type') or {}).get('id')}
