@@ -286,6 +286,11 @@ def _success(found: list[Operation], version: int | None) -> Schema:
     distinct = [schema for index, schema in enumerate(shown) if schema not in shown[:index]]
     made: Schema = {'description': 'The operation is completed.' if found[0].spec.status != 202
                     else 'The operation is accepted.'}
+    headers = {name: text for each in found
+               for name, text in (each.spec.headers or {}).items()}
+    if headers:
+        made['headers'] = {name: {'description': text, 'schema': {'type': 'string'}}
+                           for name, text in headers.items()}
     # If some of several actions have no body, the schema of the others would reject it.
     if distinct and all(each.spec.shape is not None for each in found):
         media = {wsgi.JSON, wsgi.VENDOR_JSON} | {each.spec.media for each in found} - {None}

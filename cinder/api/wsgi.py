@@ -158,6 +158,7 @@ class Spec:
     shape: Any = None
     media: str | None = None
     errors: tuple[int, ...] = ()
+    headers: Mapping[str, str] | None = None
 
 
 def get_spec(handler: Callable) -> Spec:
@@ -195,6 +196,11 @@ def response(status: int = 200, shape: Any = None, media: str | None = None) -> 
 def errors(*codes: int) -> Callable:
     """For the API document: error statuses besides those that every such request may have."""
     return _set_spec(errors=codes)
+
+
+def headers(**described: str) -> Callable:
+    """For the API document: headers that a successful response may have, and what they mean."""
+    return _set_spec(headers=described)
 
 
 def query(**params: Any) -> Callable:

@@ -7,6 +7,7 @@ holds it, outcome.py how it ends.
 from cinder.operations.executor import report
 from cinder.operations.outcome import (
     DRIVER_FAILED,
+    HINTS_IGNORED,
     NO_BACKEND,
     SUPERSEDED,
     UNKNOWN_CAUSE,
@@ -25,7 +26,7 @@ from cinder.operations.runner import Messages, OperationRunner, handlers_of, han
 from cinder.operations.timers import Timers
 from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
-__all__ = ['DRIVER_FAILED', 'LONGEST', 'Messages', 'NO_BACKEND', 'OperationRunner', 'SHORTEST',
-           'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon', 'cancel_queued', 'create_message',
-           'fail', 'handlers_of', 'handles', 'load', 'record_member_removed', 'report',
-           'request_context', 'succeed', 'tenant_reason', 'transition_of', 'wait']
+__all__ = ['DRIVER_FAILED', 'HINTS_IGNORED', 'LONGEST', 'Messages', 'NO_BACKEND', 'OperationRunner',
+           'SHORTEST', 'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon', 'cancel_queued',
+           'create_message', 'fail', 'handlers_of', 'handles', 'load', 'record_member_removed',
+           'report', 'request_context', 'succeed', 'tenant_reason', 'transition_of', 'wait']

@@ -43,6 +43,8 @@ _ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
 
 SUPERSEDED = 'The operation was superseded by a later request; what it had done was kept.'
 UNKNOWN_CAUSE, NO_BACKEND, DRIVER_FAILED = '001', '002', '009'
+# Not a detail of the original, whose numbers are smaller.
+HINTS_IGNORED = '101'
 
 
 def request_context(operation: objects.Operation) -> context.RequestContext:
@@ -258,15 +260,17 @@ def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource
 
 
 def create_message(ctxt: context.RequestContext, resource_type: str, resource: Resource, step: str,
-                   reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None) -> None:
-    """Create a user message that tells which step failed, why, and for which request id."""
+                   reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None,
+                   level: str = 'ERROR') -> None:
+    """Create a user message that tells which step failed, or needs attention, why, and for which
+    request id."""
     number, words = VERBS[step][:2]
     kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
     messages_db.create(ctxt, {
         'project_id': resource.project_id, 'request_id': request_id or ctxt.request_id,
         'resource_type': kind, 'resource_uuid': resource.id, 'action_id': number,
         'detail_id': detail, 'event_id': f'VOLUME_{kind}_{number}_{detail}',
-        'message_level': 'ERROR', 'user_message': f'{words}:{reason}'})
+        'message_level': level, 'user_message': f'{words}:{reason}'})
 
 
 def tenant_reason(exc: BaseException) -> str:

@@ -15,7 +15,7 @@ from cinder.db import types as types_db
 from cinder.objects.verbs import message_of
 from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
-from cinder.scheduler import assignment
+from cinder.scheduler import assignment, hints
 from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
 from cinder.scheduler.host_manager import HostManager
 from cinder.scheduler.readiness import Readiness
@@ -110,6 +110,7 @@ class Steps:
         """
         with self._runner.claimed(ctxt, operation, f'{operation.verb}:schedule:claim'):
             resource = self._still_waiting(ctxt, operation, resource)
+            hints.report_ignored(ctxt, operation, resource, self._driver())
             if self._waits_for_group(ctxt, operation, resource):
                 return
             placement = self._decide_or_refuse(ctxt, operation, resource)

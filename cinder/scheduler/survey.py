@@ -3,7 +3,7 @@
 weigher, to explain.
 
 Changes nothing; cinder.scheduler.filter_scheduler takes the space."""
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oslo_log import log as logging
@@ -109,10 +109,9 @@ class Survey:
                 _log_once(name, '%s cannot look up what it needs for a decision.', name)
                 spec.facts.setdefault(_UNPREPARED, {})[name] = failures.one_line(error)
 
-    def ignored_hints(self, spec: objects.RequestSpec) -> list[str]:
-        """Return the hints of a request that no filter reads, sorted."""
+    def ignored_hints(self, hints: Mapping[str, object]) -> list[str]:
+        """Return the keys of hints that no filter reads, sorted."""
         read = {hint for check in self.checks for hint in check.hints}
-        hints = spec.get('scheduler_hints') or {}
         return sorted(key for key, value in hints.items() if value and key not in read)
 
     def passing(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Pool]:

@@ -31,10 +31,12 @@ _CREATE = {
 }
 _GROUP = {'group_id': _REFERENCE}
 _BACKUP = {'backup_id': base.UUID_OR_NULL}
+# The hints that filters of the scheduler read; any other key is accepted with a warning.
+HINTS: dict[str, base.Schema] = {
+    'same_host': _IDS, 'different_host': _IDS, 'local_to_instance': base.UUID_OR_NULL,
+    'group': base.UUID_OR_NULL, 'query': {'type': ['string', 'object', 'array', 'null']}}
 _HINTS = base.nullable(base.obj(
-    _extra=True, same_host=_IDS, different_host=_IDS, local_to_instance=base.UUID_OR_NULL,
-    group=_REFERENCE, build_near_host_ip=_REFERENCE, cidr=_REFERENCE,
-    query={'type': ['string', 'object', 'array', 'null']}))
+    _extra=True, **HINTS, build_near_host_ip=_REFERENCE, cidr=_REFERENCE))
 HINT_KEYS = ('OS-SCH-HNT:scheduler_hints', 'scheduler_hints')
 
 

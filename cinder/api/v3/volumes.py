@@ -2,8 +2,10 @@
 """Handlers of /volumes; other modules have its actions and metadata."""
 from typing import Any
 
+import webob
+
 from cinder import exception, objects
-from cinder.api import converters, listings, wsgi
+from cinder.api import converters, hints, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base as schema_base
 from cinder.api.schemas import volumes as schema
@@ -88,9 +90,11 @@ def show(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
 
 @wsgi.body(schema.CREATE, key='volume')
 @wsgi.response(202, view.CHANGED.one)
+@wsgi.headers(**{hints.WARNING_HEADER: hints.WARNING})
 @wsgi.errors(409)
-def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
+def create(req: wsgi.Request, body: dict[str, Any]) -> webob.Response:
     ctxt = req.context
+    wanted = hints.of_body(req.json)
     source = _source(req, body)
     volume_type = _type(req, body, source.get('image'))
     group = _group(req, body)
@@ -104,8 +108,9 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
         ctxt, size=None if size is None else int(size), volume_type=volume_type, **source,
         name=_either(body, 'name'), description=_either(body, 'description'),
         metadata=body.get('metadata'), availability_zone=body.get('availability_zone'),
-        scheduler_hints=_hints(req), group=group)
-    return view.render_changed(req, volume)
+        scheduler_hints=wanted, group=group)
+    return wsgi.respond(req.environ, view.render_changed(req, volume), 202,
+                        hints.warnings(wanted))
 
 
 @wsgi.body(schema.UPDATE, key='volume')
@@ -139,11 +144,6 @@ def delete(req: wsgi.Request, volume_id: str) -> None:
 def _either(body: dict[str, Any], key: str) -> str | None:
     """Return `key` of the body, or its legacy spelling with the prefix display_."""
     return body[key] if key in body else body.get(f'display_{key}')
-
-
-def _hints(req: wsgi.Request) -> dict[str, Any] | None:
-    found = (req.json.get(key) for key in schema.HINT_KEYS)
-    return next((hints for hints in found if hints), None)
 
 
 def _type(req: wsgi.Request, body: dict[str, Any],

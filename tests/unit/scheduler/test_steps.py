@@ -220,3 +220,23 @@ def test_retype_to_a_type_that_was_deleted_meanwhile(manager, ctxt):
     manager.retype_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).status == 'in-use'
     assert made.id in told(ctxt, volume)[0]['user_message']
+
+
+@pytest.mark.parametrize(('hints', 'named'), [
+    ({'same_host': 'x', 'colour': 'red'}, '"colour", "same_host"'), ({'query': '[]'}, None),
+    ({}, None), ({str(number): 1 for number in range(10, 40)}, '"29" and 10 more')])
+def test_hints_that_no_filter_reads_are_named_once(manager, ctxt, hints, named):
+    manager.conf.set_override('scheduler_default_filters', ['JsonFilter'])
+    manager.reset()
+    volume, operation = wanted(ctxt, arguments={'scheduler_hints': hints})
+    manager.create_volume(ctxt, operation, volume)
+    found = [(message['message_level'], message['detail_id'], message['user_message'])
+             for message in told(ctxt, volume)]
+    assert found == ([] if named is None else [('WARNING', '101', found[0][2])])
+    assert named is None or f'so they have no effect: {named}.' in found[0][2].replace(
+        ', '.join(f'"{number}"' for number in range(10, 29)) + ', ', '')
+    assert volumes_db.get(ctxt, volume.id).host == 'n1@lvm#lvm'
+    tried, operation = wanted(ctxt, arguments={'scheduler_hints': hints, 'tried': [
+        {'backend': 'n9@lvm', 'reason': 'x'}]})
+    manager.create_volume(ctxt, operation, tried)
+    assert told(ctxt, tried) == []
