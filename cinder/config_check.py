@@ -26,6 +26,7 @@ from cinder.coordination import checks as coordination_checks
 from cinder.db import checks as db_checks
 from cinder.keymgr import checks as keymgr_checks
 from cinder.rpc import checks as rpc_checks
+from cinder.scheduler import checks as scheduler_checks
 from cinder.volume import checks as volume_checks
 
 LOG = logging.getLogger(__name__)
@@ -92,6 +93,8 @@ CHECKS: dict[Check, frozenset[str]] = {
     volume_checks.check_storage: frozenset((VOLUME,)),
     volume_checks.check_cluster: frozenset((VOLUME,)),
     volume_checks.check_exports: frozenset((VOLUME,)),
+    scheduler_checks.check_functions: frozenset((VOLUME,)),
+    scheduler_checks.check_classes: frozenset((SCHEDULER,)),
     unknown_options.check: PROGRAMS,
     _down_time: PROGRAMS,
     file_permissions.check: PROGRAMS,

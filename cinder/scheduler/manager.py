@@ -28,7 +28,7 @@ from cinder.objects.verbs import SHORT
 from cinder.rpc import cleanup
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.scheduler import readiness, steps
+from cinder.scheduler import checks, readiness, steps
 from cinder.scheduler.filter_scheduler import FilterScheduler
 
 LOG = logging.getLogger(__name__)
@@ -156,6 +156,7 @@ class SchedulerManager:
         """
         if service_name in ('volume', 'cinder-volume'):
             self.host_manager.update(host, capabilities or {}, timestamp, cluster_name)
+            checks.log_faulty_functions(host, capabilities or {})
 
     @messaging.expected_exceptions(exception.VolumeTypeNotFound)
     def get_pools(self, ctxt: context.RequestContext, filters: Mapping | None = None) -> list[dict]:
