@@ -445,6 +445,17 @@ class QuotaLock(_Table):
     project_id = _key()
 
 
+# ------------------------------------------------------------------------------------ pools
+class Pool(_Table):
+    """GiB that were ever promised to each pool, 'host@backend#pool' or 'cluster@backend#pool'; the
+    counts only grow, see pools.py."""
+
+    table = 'pools'
+    name = _key()
+    promised = sa.Column(sa.BigInteger, nullable=False, default=0)
+    promised_thick = sa.Column(sa.BigInteger, nullable=False, default=0)
+
+
 # --------------------------------------------------------------------------------- messages
 class Message(_Table):
     table = 'messages'

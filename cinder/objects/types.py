@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume type with the data of its child tables."""
+from collections.abc import Mapping
+
 from cinder.objects import base, fields
 
 
@@ -24,3 +26,14 @@ class VolumeType(base.CinderObject):
     def is_(self, key: str) -> bool:
         """Return whether the extra spec `key` has the value '<is> True'."""
         return (self.extra_specs or {}).get(key) == '<is> True'
+
+
+def wants_thick(extra_specs: Mapping[str, str]) -> bool:
+    """Return whether a volume type with these extra specs asks for thick provisioning."""
+    if not extra_specs:
+        return False
+    wanted = (extra_specs.get(scope + 'thick_provisioning_support')
+              for scope in ('', 'capabilities:'))
+    return (extra_specs.get('provisioning:type') == 'thick'
+            or any(str(value).strip().lower() in ('true', 'yes', '1', '<is> true')
+                   for value in wanted))

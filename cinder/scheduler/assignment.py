@@ -6,6 +6,7 @@ cinder.scheduler.filter_scheduler makes the decision.
 from cinder import context, exception, host_names, objects, operations
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
+from cinder.db import pools as pools_db
 from cinder.db import session
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
@@ -76,21 +77,45 @@ def placement_columns(placement: Placement) -> dict[str, str | None]:
 @session.retry_on_deadlock
 def store_placement(ctxt: context.RequestContext, operation: objects.Operation,
                     resource: objects.Volume | objects.Group, placement: Placement) -> bool:
-    """Store the placement and requeue the operation for its back end, in one transaction.
+    """Store the placement, promise its space, and requeue the operation for its back end, in one
+    transaction.
 
     :returns: False when the resource is no longer being created; nothing is written then.
     :raises OperationLost: another process has claimed the operation.
+    :raises SpaceTaken: the space was promised to others meanwhile; nothing is written.
     """
     place = placement_columns(placement)
     creating = operations.transition_of(operation).meanwhile
     with session.writer(ctxt):
         if not _write(ctxt, operation, resource, creating, place):
             return False
+        if placement.promise:
+            pools_db.promise(ctxt, placement.promise)
         operations_db.requeue(ctxt, operation, stage='execute', cluster=placement.cluster,
                               host=host_names.backend_of(placement.host))
     for name, value in place.items():
         setattr(resource, name, value)
     return True
+
+
+@session.retry_on_deadlock
+def store_destination(ctxt: context.RequestContext, operation: objects.Operation,
+                      volume: objects.Volume, placement: Placement | None = None) -> None:
+    """Requeue an operation for the back end that has the volume, with its destination.
+
+    :param placement: the destination, whose space is promised; None: the volume stays.
+    :raises OperationLost: another process has claimed the operation.
+    :raises SpaceTaken: the space was promised to others meanwhile; nothing is written.
+    """
+    arguments = dict(operation.arguments)
+    with session.writer(ctxt):
+        if placement is not None:
+            arguments['destination'] = placement_columns(placement)
+            if placement.promise:
+                pools_db.promise(ctxt, placement.promise)
+        operations_db.requeue(ctxt, operation, stage='execute', arguments=arguments,
+                              host=host_names.backend_of(volume.host),
+                              cluster=host_names.backend_of(volume.cluster_name))
 
 
 def _write(ctxt: context.RequestContext, operation: objects.Operation,

@@ -7,6 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from cinder.objects.types import wants_thick
+
+__all__ = ['wants_thick']  # for filters and weighers
+
 # Words that drivers may report instead of a number.
 WORDS = {'infinite': math.inf, 'unknown': None}
 # Ratio if neither the pool nor the configuration has a valid one.
@@ -31,15 +35,6 @@ def is_true(value: object) -> bool:
     return value is True or str(value).strip().lower() in ('true', 'yes', '1', '<is> true')
 
 
-def wants_thick(extra_specs: Mapping[str, str]) -> bool:
-    """Return whether a volume type asks for thick provisioning."""
-    if not extra_specs:
-        return False
-    return (extra_specs.get('provisioning:type') == 'thick'
-            or any(is_true(extra_specs.get(scope + 'thick_provisioning_support'))
-                   for scope in ('', 'capabilities:')))
-
-
 class Limits(NamedTuple):
     """The most GiB that may have been promised to a pool before another volume is: of all volumes,
     and of thick ones. None is no limit."""
@@ -56,7 +51,7 @@ class Capacity:
     are the GiB that a new volume, or a thick one, can be given: None if unknown.
     """
 
-    __slots__ = ('_allocated', '_free', '_provisioned', 'over_subscription', 'promised',
+    __slots__ = ('_allocated', '_free', '_provisioned', 'counted', 'over_subscription', 'promised',
                  'promised_thick', 'ratio', 'reserved', 'reserved_percentage', 'room',
                  'room_thick', 'thin', 'total')
 
@@ -73,6 +68,9 @@ class Capacity:
         # GiB that may be provisioned for each GiB of the pool.
         self.over_subscription = self._measured_ratio() if ratio == 'auto' else float(ratio)
         self.promised = self.promised_thick = 0
+        # Of the GiB that were ever promised to the pool, those that the report contains; None if
+        # the report does not tell, so that only the promises of this process are known.
+        self.counted: tuple[int, int] | None = None
         self._compute_room()
 
     @classmethod
@@ -141,6 +139,27 @@ class Capacity:
         """
         self.promised, self.promised_thick = promised, thick
         self._compute_room()
+
+    @property
+    def known(self) -> tuple[int, int]:
+        """GiB that were ever promised to the pool, as far as is known: of all volumes, of thick
+        ones."""
+        counted = self.counted or (0, 0)
+        return counted[0] + self.promised, counted[1] + self.promised_thick
+
+    def set_known(self, promised: int, thick: int) -> None:
+        """Set how many GiB were ever promised to the pool; the counts never decrease."""
+        if self.counted is not None:
+            known = self.known
+            self.set_promised(max(promised, known[0]) - self.counted[0],
+                              max(thick, known[1]) - self.counted[1])
+
+    def most(self, size: int, thick: bool = False) -> tuple[int | None, int | None]:
+        """Return the largest counts of the pool with which a volume of `size` GiB still fits."""
+        counted = self.counted or (0, 0)
+        promised, promised_thick = self.limits(size, thick)
+        return (None if promised is None else counted[0] + promised,
+                None if promised_thick is None else counted[1] + promised_thick)
 
     def limits(self, size: int, thick: bool = False) -> Limits:
         """Return how much may have been promised before a volume of `size` GiB still fits; the

@@ -6,13 +6,15 @@ messages and the rows of operations.
 """
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
 from cinder import class_paths, context, exception, objects
+from cinder.db import pools as pools_db
 from cinder.scheduler import capacity, filters, plugins, restrictions, survey, weights
 from cinder.scheduler.filters import capabilities_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
@@ -23,23 +25,19 @@ LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The selected pool, from whose capacity the size of the volume is already subtracted.
+    """The selected pool, from whose capacity the size of the volume is already subtracted; `undo`
+    returns it, when the volume is not placed there.
 
-    `host` is 'host@backend#pool'; `cluster` is 'name@backend', or None without a cluster.
+    `host` is 'host@backend#pool'; `cluster` is 'name@backend', or None without a cluster. `promise`
+    is to be stored with the placement; None: the volume needs no space, or the report of the pool
+    counts no promises.
     """
 
     host: str
     cluster: str | None
     availability_zone: str | None
-    space: capacity.Capacity
-    size: int
-    thick: bool
-    guard: contextlib.AbstractContextManager = dataclasses.field(compare=False, repr=False)
-
-    def undo(self) -> None:
-        """Return the space to the pool: the volume is not placed there."""
-        with self.guard:
-            self.space.consume(-self.size, self.thick)
+    promise: pools_db.Promise | None
+    undo: Callable[[], None] = dataclasses.field(compare=False, repr=False)
 
 
 class FilterScheduler:
@@ -81,6 +79,22 @@ class FilterScheduler:
         LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, placement.host,
                  len(fitting), len(pools) + len(unusable), details)
         return placement
+
+    def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
+        """Return whether a pool would fit if its report contained what was promised since: a new
+        report may show that it has the space."""
+        self.host_manager.refresh_services(ctxt)
+        with self.host_manager.guard:
+            pools, _unusable_ones = self.host_manager.known_pools()
+            promised = [(pool, pool.capacity.promised, pool.capacity.promised_thick)
+                        for pool in pools if pool.capacity.promised]
+            for pool, *_amounts in promised:
+                pool.capacity.set_promised(0, 0)
+            try:
+                return bool(self.survey.passing([pool for pool, *_amounts in promised], spec))
+            finally:
+                for pool, *amounts in promised:
+                    pool.capacity.set_promised(*amounts)
 
     def _require_attempts(self, spec: objects.RequestSpec) -> None:
         """:raises NoValidBackend: the request has failed on as many back ends as are tried."""
@@ -185,9 +199,14 @@ class FilterScheduler:
 
     def _take(self, pool: Pool, spec: objects.RequestSpec) -> Placement:
         thick = capacity.wants_thick(filters.extra_specs(spec))
+        promise = None
+        if spec.size and pool.capacity.counted is not None:
+            promise = pools_db.Promise(pool.key, pools_db.Gib(spec.size, spec.size * thick),
+                                       pool.capacity.most(spec.size, thick))
         pool.capacity.consume(spec.size, thick)
-        return Placement(pool.name, pool.cluster_name, pool.availability_zone, pool.capacity,
-                         spec.size, thick, self.host_manager.guard)
+        return Placement(pool.name, pool.cluster_name, pool.availability_zone, promise,
+                         functools.partial(self.host_manager.return_space, pool.key,
+                                           pool.capacity, spec.size, thick))
 
     def get_pools(self, ctxt: context.RequestContext, extra_specs: Mapping[str, str] | None = None,
                   **wanted: str) -> list[dict]:

@@ -18,12 +18,14 @@ from cinder.scheduler.capacity import Capacity
 from cinder.scheduler.pools import (
     INTERVAL,
     PRIVATE,
+    PROMISES,
     Backend,
     Heard,
     Pool,
     Selection,
     Unusable,
-    refresh,
+    keep_promises,
+    same_names,
 )
 
 LOG = logging.getLogger(__name__)
@@ -87,7 +89,11 @@ class HostManager:
             backend.hosts.pop(host, None)
             backend.hosts[host] = Heard(measured, self._clock(), interval)
             backend.state = state
-            if not again or not refresh(backend.pools, pools):
+            keep_promises(backend.pools, pools, capabilities.get(PROMISES) or {})
+            if again and same_names(backend.pools, pools):
+                for pool, new in zip(backend.pools, pools, strict=True):
+                    pool.renew(new)
+            else:
                 backend.pools, self._selection = pools, None
         with self._heard:
             self._heard.notify_all()
@@ -229,6 +235,32 @@ class HostManager:
                 pool.host, pool.availability_zone = service.host, service.availability_zone
             usable += backend.pools
         return Selection(usable, unusable, until)
+
+    def note_promised(self, pool: str, counts: Sequence[int]) -> None:
+        """Store how many GiB were ever promised to a pool, as its row says.
+
+        :param pool: its row, see Pool.key.
+        :param counts: GiB of all volumes, and of thick ones among them.
+        """
+        with self.guard:
+            for known in self._pools_of(pool):
+                known.capacity.set_known(*counts)
+
+    def return_space(self, pool: str, space: Capacity, size: int, thick: bool) -> None:
+        """Add the size of a volume that is not placed on a pool again.
+
+        :param pool: its row, see Pool.key.
+        :param space: the capacity from which it was subtracted; a new report may have replaced it,
+            with what was subtracted if it counts promises.
+        """
+        with self.guard:
+            for known in self._pools_of(pool):
+                if known.capacity is space or known.capacity.counted is not None:
+                    known.capacity.consume(-size, thick)
+
+    def _pools_of(self, pool: str) -> list[Pool]:
+        backend = self._backends.get(pool.partition('#')[0])
+        return [known for known in backend.pools if known.key == pool] if backend else []
 
     def silent_backends(self) -> list[str]:
         """Return the back ends whose service works but whose last report is too old."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scheduler holds of pools and back ends; cinder.scheduler.host_manager updates it."""
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -9,9 +9,10 @@ from cinder.scheduler.capacity import Capacity
 
 # A back end is not used after so many intervals without a report.
 SILENT_PERIODS = 3
-# Keys of a report that describe the report: the seconds until the next one.
-INTERVAL = 'report_interval'
-PRIVATE = ('pools', INTERVAL)
+# Keys of a report that describe the report: the seconds until the next one, and the promises that
+# it contains, see keep_promises().
+INTERVAL, PROMISES = 'report_interval', 'promises'
+PRIVATE = ('pools', INTERVAL, PROMISES)
 
 
 class Unusable(NamedTuple):
@@ -40,11 +41,21 @@ class Pool:
         """'host@backend#pool', the value of the `host` field of its volumes."""
         return f'{self.host}#{self.pool_name}'
 
+    @property
+    def key(self) -> str:
+        """Name of its row of promises: that of its cluster, if it has one."""
+        return f'{self.cluster_name or self.host}#{self.pool_name}'
+
     def is_in(self, backend: str) -> bool:
         """Return whether `backend`, a host or cluster, optionally with a pool, includes this
         pool."""
         owner, _, pool_name = backend.partition('#')
         return owner in (self.host, self.cluster_name) and pool_name in ('', self.pool_name)
+
+    def renew(self, reported: 'Pool') -> None:
+        """Take over a new report."""
+        self.capabilities, self.capacity = reported.capabilities, reported.capacity
+        self.results = {}
 
     def describe(self) -> dict:
         """Return the name and capabilities for the API, with the current sizes in GiB."""
@@ -100,10 +111,26 @@ class Selection:
     until: float
 
 
-def refresh(pools: list[Pool], reported: list[Pool]) -> bool:
-    """Give known pools their new report; return False, without effect, if they are other pools."""
-    if [pool.pool_name for pool in pools] != [pool.pool_name for pool in reported]:
-        return False
-    for pool, new in zip(pools, reported, strict=True):
-        pool.capabilities, pool.capacity, pool.results = new.capabilities, new.capacity, {}
-    return True
+def same_names(pools: list[Pool], reported: list[Pool]) -> bool:
+    """Return whether both lists have the same pools in the same order."""
+    return [pool.pool_name for pool in pools] == [pool.pool_name for pool in reported]
+
+
+def keep_promises(pools: list[Pool], reported: list[Pool], counts: Mapping[str, Sequence[int]],
+                  ) -> None:
+    """Set what was promised to the pools of a new report and is not contained in it.
+
+    :param pools: the pools of the former report; what is known of their promises stays known.
+    :param counts: name of the pool -> GiB that were promised to it by the time of the report and
+        are contained in the report, the same of thick volumes, and both with those not contained.
+    """
+    former = {pool.pool_name: pool.capacity for pool in pools}
+    for pool in reported:
+        if pool.pool_name not in counts:
+            continue
+        counted, counted_thick, promised, thick = counts[pool.pool_name]
+        space = pool.capacity
+        space.counted = counted, counted_thick
+        space.set_known(promised, thick)
+        if pool.pool_name in former and former[pool.pool_name].counted is not None:
+            space.set_known(*former[pool.pool_name].known)

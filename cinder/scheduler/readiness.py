@@ -39,6 +39,7 @@ class Readiness:
         self._ready = threading.Event()
         self._stopping = threading.Event()
         self._listening = threading.Lock()
+        self._request_again_at = float('-inf')
 
     def is_ready(self) -> bool:
         """Return whether volumes can be placed; until then they wait in the journal."""
@@ -71,6 +72,14 @@ class Readiness:
         LOG.warning('No messages reach this scheduler, so the state of the back ends is unknown. '
                     'New requests wait in the journal.')
         self.begin()
+
+    def request_reports(self, ctxt: context.RequestContext) -> None:
+        """Request new reports of all back ends, unless this was done in the last second."""
+        with self._listening:
+            if self._clock() < self._request_again_at:
+                return
+            self._request_again_at = self._clock() + LOOK_AGAIN
+        self._volume_api.publish_service_capabilities(ctxt)
 
     def _wait_for_reports(self) -> None:
         ctxt = context.get_admin_context()

@@ -9,8 +9,9 @@ from collections.abc import Callable
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import context, exception, fault_points, host_names, objects, operations
+from cinder import context, exception, fault_points, objects, operations
 from cinder.db import operations as operations_db
+from cinder.db import pools as pools_db
 from cinder.db import types as types_db
 from cinder.objects.verbs import message_of
 from cinder.rpc import notifications
@@ -81,23 +82,16 @@ class Steps:
 
     def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
               volume: objects.Volume, spec: objects.RequestSpec) -> None:
-        placement = self._decide_or_refuse(ctxt, operation, volume, spec)
-        if placement is None:
-            return
-        try:
+        def store(placement: Placement) -> bool:
             with fault_points.around(f'{operation.verb}:schedule:commit'):
-                self._to_its_backend(ctxt, operation, volume,
-                                     destination=assignment.placement_columns(placement))
-        except Exception:
-            placement.undo()
-            raise
+                assignment.store_destination(ctxt, operation, volume, placement)
+            return True
+        if self._place_until_stored(ctxt, operation, volume, store, spec):
+            self._volume_api.start(ctxt, operation, volume)
 
     def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
-                        volume: objects.Volume, **arguments: object) -> None:
-        operations_db.requeue(ctxt, operation, stage='execute',
-                              host=host_names.backend_of(volume.host),
-                              cluster=host_names.backend_of(volume.cluster_name),
-                              arguments={**operation.arguments, **arguments})
+                        volume: objects.Volume) -> None:
+        assignment.store_destination(ctxt, operation, volume)
         self._volume_api.start(ctxt, operation, volume)
 
     # --------------------------------------------------------------------- volumes that have none
@@ -113,20 +107,59 @@ class Steps:
             hints.report_ignored(ctxt, operation, resource, self._driver())
             if self._waits_for_group(ctxt, operation, resource):
                 return
-            placement = self._decide_or_refuse(ctxt, operation, resource)
-            if placement:
-                self._hand_over(ctxt, operation, resource, placement)
+            def store(placement: Placement) -> bool:
+                return self._store(ctxt, operation, resource, placement)
+            if self._place_until_stored(ctxt, operation, resource, store):
+                with fault_points.around(f'{operation.verb}:schedule:cast'):
+                    self._volume_api.start(ctxt, operation, resource)
+
+    def _place_until_stored(self, ctxt: context.RequestContext, operation: objects.Operation,
+                            resource: Placed, store: Callable[[Placement], bool],
+                            spec: objects.RequestSpec | None = None) -> bool:
+        """Decide, again while the space is promised to other volumes first, until the placement is
+        stored; return whether it is.
+
+        :param store: stores a placement; returns False if it is not needed any more.
+        """
+        while (placement := self._decide_or_refuse(ctxt, operation, resource, spec)) is not None:
+            try:
+                if store(placement):
+                    return True
+            except pools_db.SpaceTaken:
+                placement.undo()
+                self._learn_promises(ctxt, placement)
+                continue
+            except Exception:
+                placement.undo()
+                raise
+            placement.undo()
+            break
+        return False
+
+    def _learn_promises(self, ctxt: context.RequestContext, placement: Placement) -> None:
+        """Read what was promised to a pool, for the next decision."""
+        pool = placement.promise.pool
+        LOG.debug('The space of %s was promised to other volumes meanwhile.', pool)
+        counts = pools_db.counts(ctxt, [pool])
+        if pool in counts:
+            self._host_manager.note_promised(pool, counts[pool])
+        else:
+            # The row was deleted; without it, nothing could ever be placed there.
+            pools_db.add(ctxt, [pool])
 
     def _decide_or_refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
                           resource: Placed, spec: objects.RequestSpec | None = None
                           ) -> Placement | None:
         """Return the placement; None when no pool fits, after postponing or failing the request."""
+        if spec is None and operation.resource_type != 'group':
+            spec = assignment.build_request_spec(resource, operation)
         try:
             return self._decide(ctxt, operation, resource, spec)
         except exception.NoValidBackend as exc:
             error = exc
         # Not in the handler: the log formatter would append the whole exception to the line.
-        self._refuse(ctxt, operation, resource, error)
+        if not self._postpone(ctxt, operation, resource, error, spec):
+            self._fail(ctxt, operation, resource, error)
         return None
 
     def _waits_for_group(self, ctxt: context.RequestContext, operation: objects.Operation,
@@ -171,16 +204,15 @@ class Steps:
         return resource
 
     def _decide(self, ctxt: context.RequestContext, operation: objects.Operation,
-                resource: Placed, spec: objects.RequestSpec | None = None) -> Placement:
+                resource: Placed, spec: objects.RequestSpec | None) -> Placement:
         """Return the placement; report an unexpected error of a filter as NoValidBackend."""
         try:
             with fault_points.around(f'{operation.verb}:schedule:decide'):
-                if operation.resource_type == 'group':
+                if spec is None:
                     return self._driver().decide_group(
                         ctxt, assignment.build_group_specs(ctxt, resource),
                         resource.group_type.wanted_capabilities)
-                return self._driver().decide(
-                    ctxt, spec or assignment.build_request_spec(resource, operation))
+                return self._driver().decide(ctxt, spec)
         except (exception.NoValidBackend, exception.ServiceUnavailable):
             raise
         except Exception as error:
@@ -188,11 +220,6 @@ class Steps:
             raise exception.NoValidBackend(
                 reason=f'{type(error).__name__}: {error}',
                 words='the scheduler met an unexpected error') from error
-
-    def _refuse(self, ctxt: context.RequestContext, operation: objects.Operation,
-                resource: Placed, error: exception.NoValidBackend) -> None:
-        if not self._postpone(ctxt, operation, resource, error):
-            self._fail(ctxt, operation, resource, error)
 
     def _fail(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, error: exception.NoValidBackend) -> None:
@@ -208,8 +235,12 @@ class Steps:
                              reason=error.kwargs['words'])
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
-                  resource: Placed, refusal: object) -> bool:
-        """Requeue the operation if a later attempt can succeed; return False if it cannot."""
+                  resource: Placed, refusal: object,
+                  spec: objects.RequestSpec | None = None) -> bool:
+        """Requeue the operation if a later attempt can succeed; return False if it cannot.
+
+        :param spec: the refused request, if it is about space.
+        """
         waits = (operation.arguments or {}).get('waits', 0)
         kind = operation.resource_type
         # While no messages arrive, a back end that is up looks like one that is down.
@@ -217,8 +248,9 @@ class Steps:
             LOG.info('%s %s waits for the message bus: %s', kind, resource.id, refusal)
             self._put_back(ctxt, operation, waits=0)
             self._readiness.restart()
-        elif self._may_change(ctxt, waits):
-            LOG.info('%s %s waits for back ends to start: %s', kind, resource.id, refusal)
+        elif self._may_change(ctxt, waits) or self._may_be_outdated(ctxt, spec, waits):
+            LOG.info('%s %s waits for back ends to start or to report: %s', kind, resource.id,
+                     refusal)
             self._wait(ctxt, operation, resource, waits + 1,
                        PAUSES[min(waits, len(PAUSES) - 1)])
         else:
@@ -232,6 +264,17 @@ class Steps:
             return True
         return waits < len(PAUSES) and bool(self._host_manager.recovering_services(ctxt))
 
+    def _may_be_outdated(self, ctxt: context.RequestContext, spec: objects.RequestSpec | None,
+                         waits: int) -> bool:
+        """Return whether new reports may show a pool that fits, and request them: back ends are
+        silent, or space is counted twice, as promised and as used by a volume that is being
+        created."""
+        if waits >= len(PAUSES) or not (self._host_manager.silent_backends() or (
+                spec is not None and self._driver().may_fit_later(ctxt, spec))):
+            return False
+        self._readiness.request_reports(ctxt)
+        return True
+
     def _wait(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, waits: int, pause: float) -> None:
         """Requeue the operation and run it again after `pause` seconds."""
@@ -244,19 +287,11 @@ class Steps:
         operations_db.requeue(ctxt, operation, stage='schedule',
                               arguments={**(operation.arguments or {}), 'waits': waits})
 
-    def _hand_over(self, ctxt: context.RequestContext, operation: objects.Operation,
-                   resource: Placed, placement: Placement) -> None:
-        step = f'{operation.verb}:schedule'
-        try:
-            with fault_points.around(f'{step}:commit'):
-                moved = assignment.store_placement(ctxt, operation, resource, placement)
-        except Exception:
-            placement.undo()
-            raise
+    def _store(self, ctxt: context.RequestContext, operation: objects.Operation,
+               resource: Placed, placement: Placement) -> bool:
+        with fault_points.around(f'{operation.verb}:schedule:commit'):
+            moved = assignment.store_placement(ctxt, operation, resource, placement)
         if not moved:
-            placement.undo()
             operations.abandon(ctxt, operation, operations.SUPERSEDED,
                                operations.load(ctxt, operation))
-            return
-        with fault_points.around(f'{step}:cast'):
-            self._volume_api.start(ctxt, operation, resource)
+        return moved

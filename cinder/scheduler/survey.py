@@ -3,7 +3,7 @@
 weigher, to explain.
 
 Changes nothing; cinder.scheduler.filter_scheduler takes the space."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oslo_log import log as logging
@@ -121,7 +121,7 @@ class Survey:
         """
         if self._unprepared(spec):
             return []
-        tests = [test for check in self._others if (test := check.test(spec)) is not None]
+        tests = [test for check in self._others if (test := _test(check, spec)) is not None]
         key, found = self._key(spec), []
         for pool in pools:
             passes = pool.results.get(key)
@@ -169,6 +169,15 @@ class Survey:
             result.weights, result.weight = list(zip(weighers, row, strict=True)), sum(row)
         return sorted(results.values(), key=lambda result: (
             result.weight is None, -(result.weight or 0.0), result.name))
+
+
+def _test(check: filters.BaseFilter,
+          spec: objects.RequestSpec) -> Callable[[Pool], bool] | None:
+    try:
+        return check.test(spec)
+    except Exception:
+        # refuse() fails likewise, or does without what test() prepares.
+        return lambda pool: refuse(check, pool, spec) is None
 
 
 def name_of(check: filters.BaseFilter | weights.BaseWeigher) -> str:

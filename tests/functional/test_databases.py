@@ -32,6 +32,7 @@ from cinder.db import (
     migration,
     models,
     operations,
+    pools,
     purge,
     quotas,
     services,
@@ -95,6 +96,43 @@ def _together(function, number):
             return exc
     with concurrent.futures.ThreadPoolExecutor(number) as pool:
         return list(pool.map(call, range(number)))
+
+
+# ------------------------------------------------------------------------------------- space
+def test_space_is_promised_once_and_counted_until_it_is_used(ctxt):
+    """30 GiB for 20 transactions of 3 GiB at a time; each stores a volume with its promise."""
+    host = f'{uuid.uuid4().hex}@b'
+    pool, objects_made = f'{host}#p', []
+    pools.add(ctxt, [pool])
+    pools.add(ctxt, [pool])
+    pools.promise(ctxt, pools.Promise(pool, pools.Gib(10, 10)))
+
+    @session.retry_on_deadlock
+    def place(mine, volume):
+        with session.writer(mine):
+            operation = operations.create(mine, 'volume.create', volume, host=host)
+            pools.promise(mine, pools.Promise(pool, pools.Gib(3, 0), (10 + 30 - 3, None)))
+        objects_made.append(operation)
+
+    def one(_index):
+        mine = _context(ctxt.project_id)
+        volume = _volume(mine, size=3, host=pool, status='creating')
+        try:
+            place(mine, volume)
+        except pools.SpaceTaken:
+            return False
+        return True
+    assert sum(_together(one, 20)) == 10
+    assert pools.counts_of_backend(ctxt, host) == {pool: (40, 10)}
+    assert [entry.gib for entry in pools.list_open(ctxt, host, None)] == [(3, 0)] * 10
+    operations.claim(ctxt, objects_made[0], 'me', 60)
+    operations.finish(ctxt, objects_made[0])
+    assert len(pools.list_open(ctxt, host, None)) == 9
+    operations.create(ctxt, 'volume.migrate', _volume(ctxt, size=5, host='x@b#p'), host='x@b',
+                      arguments={'target_id': 'x', 'destination': {
+                          'host': pool, 'cluster_name': None}})
+    assert sum(entry.gib.all for entry in pools.list_open(ctxt, host, None)) == 9 * 3 + 5
+    assert pools.list_open(ctxt, 'y@b', 'c@b') == []
 
 
 # ------------------------------------------------------------------------------------- schema

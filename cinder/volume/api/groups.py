@@ -11,6 +11,7 @@ from cinder.db import clusters as clusters_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
+from cinder.db import pools as pools_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
@@ -137,7 +138,10 @@ def _record_copy(ctxt: RequestContext, source: objects.Group,
             **copy, 'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
             'attach_status': 'detached', 'use_quota': True, 'group_id': group.id},
             glance_metadata=dict(source_volume.glance_metadata or {}))
-    return group, operations_db.create(ctxt, 'group.copy', group, **service_of(group))
+    operation = operations_db.create(ctxt, 'group.copy', group, **service_of(group))
+    for copy, source_volume in zip(copies, source_volumes, strict=True):
+        pools_db.promise(ctxt, pools_db.for_volume(source_volume, copy['size']))
+    return group, operation
 
 
 # ------------------------------------------------------------------------------------- changes

@@ -13,6 +13,7 @@ from cinder.objects.verbs import BULK, SHORT, VERBS
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
+from cinder.volume.host import reports
 
 LOG = logging.getLogger(__name__)
 
@@ -116,7 +117,10 @@ class Backend:
                         self.trouble)
             return
         try:
-            capabilities = self.capabilities()
+            capabilities = reports.measure(ctxt, self)
+        except exception.DatabaseTrouble as exc:
+            LOG.warning('Back end %s sends no capabilities: %s', self.host, exc)
+            return
         except exception.BackendUnresponsive as exc:
             if exc.busy:
                 LOG.warning('Back end %s is too busy to report its capabilities: %s', self.host,

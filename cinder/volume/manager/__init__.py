@@ -133,8 +133,6 @@ class VolumeManager(periodic_task.PeriodicTasks):
     def report_capabilities(self, ctxt: context.RequestContext) -> None:
         """Publish the capabilities of the back end; try to start a back end that is down."""
         if self.is_working():
-            # Other hosts of the cluster also create volumes, and some ends are reported to no host.
-            init_host.count_allocated(ctxt, self.backend)
             self.backend.publish(ctxt)
         elif init_host.run(ctxt, self.backend):
             LOG.info('Back end %s works again.', self.host)
