@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from cinder.scheduler.evaluator.operators import FunctionError, Value, lookup
+from cinder.scheduler.evaluator.operators import FunctionError, Value, lookup, plain
 
 # The dictionaries whose values an expression can name, as `stats.NAME`.
 DICTIONARIES = ('stats', 'capabilities', 'extra', 'qos', 'volume', 'volume_type', 'volume_types')
@@ -46,7 +46,7 @@ class Function(NamedTuple):
         for name in self.reads:
             space, _dot, path = name.partition('.')
             with contextlib.suppress(KeyError):
-                found.append(f'{name} = {lookup(names[space], path)}')
+                found.append(f'{name} = {plain(lookup(names[space], path))}')
         return ', '.join(found)
 
 

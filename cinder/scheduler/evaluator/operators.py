@@ -67,6 +67,12 @@ def exact(value: Value) -> Value:
     return float(value) if isinstance(value, int) and abs(value) > EXACT else value
 
 
+def plain(value: object) -> str:
+    """Return a value that was read, for the reason of a refusal."""
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value)
+    return text if len(text) <= 60 else f'{text[:57]}...'
+
+
 def shown(value: Value) -> str:
     """Return a value for a message."""
     text = repr(value) if isinstance(value, str) else f'{value:g}'

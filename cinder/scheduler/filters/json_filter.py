@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from cinder import json_query
 from cinder.scheduler import filters, statistics
+from cinder.scheduler.evaluator.operators import plain
 
 if TYPE_CHECKING:
     from cinder import objects
@@ -29,7 +30,7 @@ class JsonFilter(filters.BaseFilter):
             return filters.Reason('the query of the hint cannot be evaluated', str(error))
         if matches:
             return None
-        values = ', '.join(f'{name} = {_reader(pool)(name)}' for name in query.variables)
+        values = ', '.join(f'{name} = {plain(_reader(pool)(name))}' for name in query.variables)
         return filters.Reason('does not match the query of the hint',
                               f'{text}' + (values and f', with {values}'))
 

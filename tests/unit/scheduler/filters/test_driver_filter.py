@@ -21,7 +21,7 @@ ACCEPTED = (
     'stats.multiattach == 1')
 REFUSED = {
     'volume.size < 10': 'filter_function volume.size < 10 is false, with volume.size = 10',
-    'volume.size * 20 < stats.free_capacity_gb': 'with stats.free_capacity_gb = 90.0, volume.size',
+    'volume.size * 20 < stats.free_capacity_gb': 'with stats.free_capacity_gb = 90, volume.size',
     'extra.tier == silver': 'with extra.tier = gold',
     '0': 'filter_function 0 is false',
 }
