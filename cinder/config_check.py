@@ -11,6 +11,7 @@ from oslo_service import _options
 
 from cinder import concurrency, masking
 from cinder.api import checks as api_checks
+from cinder.backup import checks as backup_checks
 from cinder.conf import (
     directories,
     file_permissions,
@@ -97,6 +98,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     scheduler_checks.check_classes: frozenset((SCHEDULER,)),
     unknown_options.check: PROGRAMS,
     _down_time: PROGRAMS,
+    backup_checks.check: PROGRAMS,
     file_permissions.check: PROGRAMS,
 }
 

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where the data of a backup is read: a descriptor on this machine, of a snapshot or of a volume
 that does not change meanwhile, and the ranges to read. The volume service opens and exports it."""
+import array
 import contextlib
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import exception, host_names, objects, operations
+from cinder import exception, host_names, objects, operations, quota
 from cinder.backup import connections
-from cinder.backup.chunked import facts
+from cinder.backup.chunked import facts as chunked_facts
+from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backup_sources
+from cinder.db import backup_sources, session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
@@ -45,18 +48,83 @@ class Source:
     _backup: objects.Backup
     _snapshot_id: str | None
     _api: volume_rpc.VolumeAPI
+    _tells_ranges: bool = False
 
-    def facts(self, parent: objects.Backup | None = None) -> facts.Source:
+    def facts(self, parent: objects.Backup | None = None) -> chunked_facts.Source:
         """Return what chunked.writer reads, with the mapped ranges or, if the backup is an
         incremental one, those that changed since its parent, as far as the storage tells them."""
-        return facts.Source(self.descriptor, self.size)
+        base_id = self._base_of(parent) if parent else None
+        ranges = self._ranges(base_id)
+        return chunked_facts.Source(self.descriptor, self.size,
+                                    **{'changed' if base_id else 'mapped': ranges})
+
+    def _base_of(self, parent: objects.Backup) -> str | None:
+        """Return the id of the snapshot with the data of a backup, if it still exists."""
+        present = {each.id for each in snapshots_db.for_volume(self._ctxt, self._volume.id)
+                   if each.status == 'available'}
+        ids = (parent.snapshot_id, backup_sources.snapshot_id(parent.id))
+        return next((ident for ident in ids if ident in present), None)
+
+    def _ranges(self, base_id: str | None) -> Iterable[chunked_facts.Range] | None:
+        """Return the ranges that the volume service tells; None if it cannot."""
+        if self._snapshot_id is None:
+            return None
+        numbers, start = array.array('Q'), 0
+        try:
+            while start is not None:
+                page = self._api.backup_ranges(self._ctxt, self._volume, self._backup, base_id,
+                                               start)
+                if page['ranges'] is None:
+                    return None
+                self._tells_ranges = True
+                numbers.extend(itertools.chain.from_iterable(page['ranges']))
+                start = page['next']
+        except (exception.ServiceUnavailable, exception.SnapshotNotFound) as exc:
+            LOG.warning('All data of backup %s is read: the ranges to read are not known: %s',
+                        self._backup.id, exc)
+            return None
+        return Ranges(numbers, self.size)
 
     def keep_as_base(self) -> bool:
         """Keep the snapshot for the ranges of the next incremental backup, if the option
         backup_keep_base_snapshot says so and the quota allows it; return whether it is kept. Call
         it when all data is in the store; a snapshot that is not kept is deleted when the
         operation ends."""
-        return False
+        if not CONF.backup_keep_base_snapshot or self._snapshot_id is None \
+                or self._backup.snapshot_id or not self._tells_ranges:
+            return False
+        try:
+            replaced = _keep_snapshot(self._ctxt, self._volume, self._backup)
+        except exception.QuotaError as exc:
+            LOG.warning('The snapshot of backup %s is not kept: %s', self._backup.id, exc)
+            return False
+        for snapshot, operation in replaced:
+            self._api.start(self._ctxt, operation, snapshot)
+        return True
+
+
+@session.retry_on_deadlock
+def _keep_snapshot(ctxt: RequestContext, volume: objects.Volume,
+                   backup: objects.Backup) -> list[backup_sources.Removal]:
+    with session.writer(ctxt):
+        quota.check_new_snapshot(ctxt, volume.project_id, backup.size, volume.volume_type)
+        return backup_sources.keep_snapshot(ctxt, volume, backup)
+
+
+class Ranges:
+    """Ranges that can be read several times, in any thread.
+
+    :param numbers: offset and length of each range, in bytes: one number after the other
+    :param size: bytes of the data; a storage tells its larger blocks
+    """
+
+    def __init__(self, numbers: 'array.array[int]', size: int) -> None:
+        self._numbers, self._size = numbers, size
+
+    def __iter__(self) -> Iterator[chunked_facts.Range]:
+        for offset, length in zip(self._numbers[::2], self._numbers[1::2], strict=True):
+            if offset < self._size:
+                yield offset, min(length, self._size - offset)
 
 
 @contextlib.contextmanager

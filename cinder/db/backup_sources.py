@@ -20,6 +20,10 @@ _BACKUPS = models.Backup.__table__
 _OPERATIONS = models.Operation.__table__
 # Key of the admin metadata of a volume: the backup that reads the volume itself.
 HOLDER = 'read_by_backup'
+# Key of the metadata of a snapshot that is kept: its backup.
+KEPT = 'base_of_backup'
+# A snapshot that is to be deleted, and the operation that does it.
+Removal = tuple[objects.Snapshot, objects.Operation]
 
 
 # ----------------------------------------------------------------------------------- requirements
@@ -90,8 +94,20 @@ def add_snapshot(ctxt: RequestContext, volume: objects.Volume,
     return snapshot, operations.create(ctxt, 'snapshot.create', snapshot, **_place(volume))
 
 
-def remove_snapshot(ctxt: RequestContext, ident: str, kept: bool = False,
-                    ) -> tuple[objects.Snapshot, objects.Operation] | None:
+def keep_snapshot(ctxt: RequestContext, volume: objects.Volume,
+                  backup: objects.Backup) -> list[Removal]:
+    """Make the temporary snapshot of a backup one that stays and counts for quotas, in place of
+    that of an earlier backup of the volume; return the latter. Must be called within a transaction.
+    """
+    ident = snapshot_id(backup.id)
+    snapshots_db.update(ctxt, ident, {'use_quota': True})
+    snapshots_db.set_metadata(ctxt, ident, {KEPT: backup.id})
+    removals = (remove_snapshot(ctxt, other, kept=True) for other in for_backups(ctxt, volume.id)
+                if other != ident and snapshots_db.get(ctxt, other).use_quota)
+    return [removal for removal in removals if removal]
+
+
+def remove_snapshot(ctxt: RequestContext, ident: str, kept: bool = False) -> Removal | None:
     """Record the deletion of a snapshot that was created for a backup; return it and the operation
     that deletes it, or None when there is nothing to delete. Must be called within a transaction.
 

@@ -57,6 +57,8 @@ ENTRY_POINTS = (
                'suspend volumes of a group, with a process that resumes them'),
     EntryPoint('cinder.privsep.dm_suspend._resume', sys_admin_pctxt,
                'have that process resume them'),
+    EntryPoint('cinder.privsep.thin_metadata._read', sys_admin_pctxt,
+               'find the mapped or changed blocks of a thin volume'),
     EntryPoint('cinder.privsep.command._run_as_root', as_root_pctxt,
                'run tgtadm, or dd on a device'),
     EntryPoint('cinder.privsep.tgt._create_account', as_root_pctxt,

@@ -47,6 +47,8 @@ PROGRAMS = {
     'dmsetup': Program('devices of a group; reading the metadata of a pool in use; snapshots of '
                        'several volumes at the same time', *_LVM),
     'thin_ls': Program('device ids in a thin pool', privsep.as_root_pctxt),
+    'thin_dump': Program('mapped blocks of a thin volume', privsep.as_root_pctxt),
+    'thin_delta': Program('blocks in which two thin volumes differ', privsep.as_root_pctxt),
     'blockdev': Program('make a snapshot read-only while it is read', *_LVM),
     'stat': Program('find the users of a device', privsep.as_root_pctxt,
                     (caps.CAP_SYS_PTRACE, caps.CAP_DAC_READ_SEARCH)),

@@ -8,6 +8,9 @@ from cinder import objects
 from cinder.context import RequestContext
 from cinder.rpc import client
 
+# Seconds for which a caller waits for the ranges of a snapshot.
+RANGES_SECONDS = 300
+
 
 class VolumeAPI(client.RPCAPI):
     """Client of cinder-volume.
@@ -21,9 +24,10 @@ class VolumeAPI(client.RPCAPI):
     BINARY = 'cinder-volume'
     RPC_API_VERSION = '1.3'
 
-    def _to(self, host: str | None, cluster: str | None, version: str = '1.0') -> client.Sender:
+    def _to(self, host: str | None, cluster: str | None, version: str = '1.0',
+            timeout: float | None = None) -> client.Sender:
         """Return a sender for the back end, or for any host of its cluster."""
-        return self.cctxt(host=cluster or host, version=version)
+        return self.cctxt(host=cluster or host, version=version, timeout=timeout)
 
     def _ask(self, ctxt: RequestContext, method: str, volume: objects.Volume, *,
              version: str = '1.0', **arguments: object) -> object:
@@ -83,6 +87,21 @@ class VolumeAPI(client.RPCAPI):
         """
         return self._ask(ctxt, 'open_backup_source', volume, version='1.3', backup=backup,
                          machine=machine, connector=connector)
+
+    def backup_ranges(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup,
+                      base_id: str | None = None, start: int = 0) -> dict:
+        """Return a page of the ranges of the open snapshot of a backup that have data, in bytes, in
+        order and without overlaps.
+
+        :param base_id: another snapshot of the volume: the ranges that may differ from that instead
+        :param start: number of ranges before the page
+        :returns: {'ranges', 'next'}: [[offset, length], ...] and the start of the next page, None
+            at the end; `ranges` is None if the storage does not know them.
+        :raises SnapshotNotFound: the base does not exist.
+        """
+        sender = self._to(volume.host, volume.cluster_name, '1.3', RANGES_SECONDS)
+        return sender.call(ctxt, 'backup_ranges', volume=volume, backup=backup, base_id=base_id,
+                           start=start)
 
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:

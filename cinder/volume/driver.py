@@ -15,6 +15,7 @@ from cinder.volume.driver_types import (
     Fields,
     Finding,
     Manageable,
+    Ranges,
     Reference,
     Report,
     Rows,
@@ -209,6 +210,22 @@ class ReadsSnapshots(abc.ABC):
     @abc.abstractmethod
     def close_snapshot(self, snapshot: Snapshot) -> None:
         """Close the device, even if the snapshot no longer exists."""
+
+
+class TellsRanges(abc.ABC):
+    """The storage knows which ranges of a snapshot have data, or changed since another one.
+
+    The methods return (offset, length) in bytes, in order and without overlaps; the last one may be
+    longer than the snapshot. None: it is not known.
+    """
+
+    @abc.abstractmethod
+    def mapped_ranges(self, snapshot: Snapshot) -> Ranges:
+        """Return the ranges that may have data; all else reads zeros."""
+
+    @abc.abstractmethod
+    def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
+        """Return the ranges that may differ between two snapshots of a volume."""
 
 
 class ExportsSnapshots(ReadsSnapshots):

@@ -4,7 +4,7 @@ volumes, and what an audit compares and finds."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ Executor = Callable[..., tuple[str, str]]
 Values = dict[str, object]
 # Columns to store after a method of a driver; None: no change.
 Fields = Values | None
+# Offset and length in bytes, see driver.TellsRanges.
+Ranges = Iterable[tuple[int, int]] | None
 # How an operator names a volume or snapshot on the storage, as the request contains it.
 Reference = dict[str, object]
 

@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from cinder import exception
 from cinder.brick import blocking
-from cinder.brick.local_dev import sparse_files
+from cinder.brick.local_dev import extents, sparse_files
 from cinder.i18n import _
 from cinder.volume import driver
-from cinder.volume.driver_types import Fields, Finding, Manageable, PoolReport, Reference, Rows
+from cinder.volume.driver_types import (
+    Fields,
+    Finding,
+    Manageable,
+    PoolReport,
+    Ranges,
+    Reference,
+    Rows,
+)
 from cinder.volume.drivers import exported, file_audit, lvm_audit, manageable
 from cinder.volume.drivers.exported import GIB
 
@@ -45,7 +53,7 @@ def _typed(method: Callable[P, R]) -> Callable[P, R]:
 
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                        driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
-                       driver.Audits):
+                       driver.Audits, driver.TellsRanges):
     """Storage for one machine that needs no setup."""
 
     sparse_copy = True
@@ -117,6 +125,16 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     def close_snapshot(self, snapshot: Snapshot) -> None:
         with contextlib.suppress(FileNotFoundError):
             os.chmod(self._path(snapshot.name), stat.S_IRUSR | stat.S_IWUSR)
+
+    @_typed
+    def mapped_ranges(self, snapshot: Snapshot) -> Ranges:
+        return blocking.call(extents.data_ranges, self._path(snapshot.name))
+
+    @_typed
+    def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
+        # Copies share no places with what they were copied from.
+        return None if self.reflink == 'never' else blocking.call(
+            extents.changed_ranges, self._path(snapshot.name), self._path(base.name))
 
     @_typed
     def _exportable(self, snapshot: Snapshot) -> str:

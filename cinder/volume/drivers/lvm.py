@@ -16,7 +16,7 @@ from cinder.brick.local_dev import reports, thin_lvm
 from cinder.i18n import _
 from cinder.privsep import device_users, zero_check
 from cinder.volume import driver
-from cinder.volume.driver_types import Fields, Finding, Manageable, Reference, Rows
+from cinder.volume.driver_types import Fields, Finding, Manageable, Ranges, Reference, Rows
 from cinder.volume.drivers import lvm_audit, manageable, volume_group
 from cinder.volume.drivers.exported import GIB
 
@@ -33,7 +33,7 @@ _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                       driver.ManagesVolumes, driver.ManagesSnapshots, driver.Groups,
-                      driver.Migrates, driver.Audits):
+                      driver.Migrates, driver.Audits, driver.TellsRanges):
     """Thin or thick logical volumes."""
 
     VERSION = '3.0.0'
@@ -142,6 +142,12 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         elif self.vg.find(name):
             # A thick snapshot is active as long as its volume is.
             self.vg.protect(name, False)
+
+    def mapped_ranges(self, snapshot: Snapshot) -> Ranges:
+        return self._thin_ranges(_lv_name(snapshot))
+
+    def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
+        return self._thin_ranges(_lv_name(snapshot), _lv_name(base))
 
     def _exportable(self, snapshot: Snapshot) -> str:
         name = _lv_name(snapshot)

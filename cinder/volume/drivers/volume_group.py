@@ -3,27 +3,32 @@
 whether it accepts new volumes. lvm.py handles the volumes in it."""
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from cinder import exception
 from cinder.brick.local_dev import (
     block_copy,
+    device_mapper,
     lvm,
     reports,
     thick_lvm,
     thin_lvm,
     thin_pool_monitor,
 )
-from cinder.privsep import command, dm_suspend
+from cinder.conf import CONF
+from cinder.privsep import command, dm_suspend, thin_metadata
 from cinder.volume import driver
-from cinder.volume.driver_types import PoolReport
+from cinder.volume.driver_types import PoolReport, Ranges
 from cinder.volume.drivers import exported
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
 
+
+LOG = logging.getLogger(__name__)
 
 Group = TypeVar('Group', bound=lvm.LVM)
 
@@ -37,6 +42,7 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
 
     vg: thin_lvm.ThinLVM | thick_lvm.ThickLVM
     monitor: thin_pool_monitor.ThinPoolMonitor | None
+    read_metadata = staticmethod(thin_metadata.read)
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """Do nothing: check_for_setup_error() decides from the group how it is used."""
@@ -105,6 +111,27 @@ class GroupDriver(exported.ExportedDriver, driver.ChecksHealth):
 
     def check_health(self, seconds: float) -> None:
         self.vg.check_health(seconds)
+
+    def _thin_ranges(self, name: str, base: str | None = None) -> Ranges:
+        """Return the mapped ranges of a thin volume, or those in which it differs from another one;
+        None for thick volumes, and if the metadata of the pool cannot be read."""
+        vg = self.vg
+        if not isinstance(vg, thin_lvm.ThinLVM):
+            return None
+        names = [name, base] if base else [name]
+        ids = {found.name: found.thin_id for found in vg.find(*names).values() if vg.holds(found)}
+        if ids.get(name) is None or base and ids.get(base) is None:
+            return None
+        try:
+            with device_mapper.metadata_turn(vg, CONF.state_path) as left:
+                block, numbers = self.read_metadata(
+                    vg.mapped_name(vg.pool_name), cast('int', ids[name]),
+                    ids[base] if base else None, left)
+        except (ValueError, OSError, reports.LVMError) as exc:
+            LOG.warning('The blocks of %s could not be listed, so all of it is read: %s', name, exc)
+            return None
+        return ((first * block, count * block)
+                for first, count in zip(numbers[::2], numbers[1::2], strict=True))
 
     def _monitor(self, vg: thin_lvm.ThinLVM) -> thin_pool_monitor.ThinPoolMonitor:
         config = self.configuration

@@ -15,7 +15,7 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
-from cinder.volume.host import backup_snapshots
+from cinder.volume.host import backup_ranges, backup_snapshots
 from cinder.volume.manager import calls
 from cinder.volume.manager.task import Task
 
@@ -30,6 +30,7 @@ class BackupSourceEndpoint:
 
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
+        self._ranges = backup_ranges.Pages()
 
     @calls.synchronous
     def open_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
@@ -66,6 +67,17 @@ class BackupSourceEndpoint:
             ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id))
         # The storage may have no room for a snapshot.
         return snapshot if reads and snapshot.status == 'available' else None
+
+    @calls.synchronous
+    def backup_ranges(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup,
+                      base_id: str | None, start: int) -> dict:
+        """Return a page of the ranges to read; see rpc.volume."""
+        self.backend.require_ready()
+        snapshot = self._snapshot(ctxt, backup)
+        base = snapshots_db.get(ctxt, base_id) if base_id else None
+        if snapshot is None or base is not None and base.volume_id != snapshot.volume_id:
+            return {'ranges': None, 'next': None}
+        return self._ranges.page(self.driver, snapshot, base, start)
 
     @calls.synchronous
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,

@@ -5,11 +5,13 @@ import os
 
 import pytest
 
-from cinder import exception, host_names
+from cinder import exception, host_names, operations
 from cinder.backup import connections, source, target
+from cinder.conf import CONF
 from cinder.db import backup_sources
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
+from cinder.db import quotas as quotas_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import volume as volume_rpc
@@ -32,6 +34,9 @@ class Service:
         assert machine in (host_names.machine_id(), '')
         found = {'path': self.here, 'snapshot_id': self.snapshot_id}
         return found | ({'connection': {'data': 'snapshot'}} if connector else {})
+
+    def backup_ranges(self, *_args):
+        return {'ranges': None, 'next': None}
 
     def close_backup_source(self, _ctxt, _volume, _backup):
         self.asked.append('close')
@@ -119,6 +124,117 @@ def test_a_source(ctxt, service, volume, backup, operation, here, snapshot_id, a
     assert service.asked == asked
     with pytest.raises(OSError, match='Bad file'):
         os.fstat(facts.descriptor)
+
+
+@pytest.fixture
+def ranges(service):
+    """The pages that the volume service answers with; None: it knows none."""
+    pages = [{'ranges': [[0, 5], [10, 5]], 'next': 2}, {'ranges': [[2 ** 30 - 1, 9]], 'next': None}]
+
+    def backup_ranges(_ctxt, _volume, _backup, base_id, start):
+        service.asked.append((base_id, start))
+        return pages[start // 2] or {'ranges': None, 'next': None}
+    service.backup_ranges = backup_ranges
+    return pages
+
+
+TOLD = [(0, 5), (10, 5), (2 ** 30 - 1, 1)]
+
+
+def test_the_ranges_of_a_full_backup(ctxt, service, backup, operation, ranges):
+    with source.open(ctxt, operation, backup) as found:
+        facts = found.facts()
+    # In any thread, and again.
+    assert list(facts.mapped) == list(facts.mapped) == TOLD
+    assert facts.changed is None
+    assert service.asked == ['open', (None, 0), (None, 2), 'close']
+
+
+@pytest.mark.parametrize('of_snapshot', [True, False])
+def test_the_ranges_of_an_incremental_backup(ctxt, service, volume, backup, operation, ranges,
+                                             of_snapshot):
+    """The parent was read from a snapshot of a user, or from its own, which was kept."""
+    values = {'project_id': 'p1', 'volume_id': volume.id, 'volume_size': 1, 'status': 'available'}
+    parent = backups_db.create(ctxt, {
+        'project_id': 'p1', 'volume_id': volume.id, 'size': 1, 'status': 'available',
+        'snapshot_id': snapshots_db.create(ctxt, values).id if of_snapshot else None})
+    base_id = parent.snapshot_id
+    if not of_snapshot:
+        base_id = backup_sources.snapshot_id(parent.id)
+        snapshots_db.create(ctxt, {**values, 'id': base_id})
+    with source.open(ctxt, operation, backup) as found:
+        facts = found.facts(parent)
+        assert (facts.mapped, list(facts.changed)) == (None, TOLD)
+        snapshots_db.destroy(ctxt, base_id)
+        facts = found.facts(parent)
+        assert (list(facts.mapped), facts.changed) == (TOLD, None)
+    assert service.asked[1:5] == [(base_id, 0), (base_id, 2), (None, 0), (None, 2)]
+
+
+@pytest.mark.parametrize('trouble', ['not known', 'away', 'held'])
+def test_without_ranges_all_is_read(ctxt, service, backup, operation, ranges, trouble, caplog):
+    if trouble == 'held':
+        service.snapshot_id = None
+    ranges[0] = None
+    with source.open(ctxt, operation, backup) as found:
+        if trouble == 'away':
+            def away(*_args):
+                raise exception.ServiceUnavailable()
+            service.backup_ranges = away
+        facts = found.facts()
+    assert (facts.mapped, facts.changed) == (None, None)
+    assert ('are not known' in caplog.text) is (trouble == 'away')
+
+
+@pytest.fixture
+def keeps(database):
+    CONF.set_override('backup_keep_base_snapshot', True)
+    yield
+    CONF.clear_override('backup_keep_base_snapshot')
+
+
+def test_a_snapshot_is_kept_in_place_of_the_last_one(ctxt, service, volume, backup, operation,
+                                                     ranges, keeps):
+    started = []
+    service.start = lambda _ctxt, removal, snapshot: started.append((removal.verb, snapshot.id))
+    of_user = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
+                                         'volume_size': 1, 'status': 'available'})
+    previous = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
+    backup_sources.add_snapshot(ctxt, volume, previous)
+    assert backup_sources.keep_snapshot(ctxt, volume, previous) == []
+    former, kept = (backup_sources.snapshot_id(each.id) for each in (previous, backup))
+    with source.open(ctxt, operation, backup) as found:
+        assert not found.keep_as_base(), 'nobody knows whether it is of use'
+        found.facts()
+        assert found.keep_as_base()
+        assert found.keep_as_base()
+    assert started == [('snapshot.delete', former)]
+    snapshot = snapshots_db.get(ctxt, kept)
+    assert (snapshot.use_quota, snapshot.metadata) == (True, {'base_of_backup': backup.id})
+    operations.succeed(ctxt, operation, backup)
+    assert snapshots_db.get(ctxt, kept).status == 'available'
+    assert sorted(backup_sources.for_backups(ctxt, volume.id)) == sorted((former, kept))
+    assert snapshots_db.get(ctxt, of_user.id).status == 'available'
+    deletion = operations_db.create(ctxt, 'backup.delete', backup, host='keeper')
+    operations_db.claim(ctxt, deletion, 'keeper', 60)
+    operations.succeed(ctxt, deletion, backup)
+    assert snapshots_db.get(ctxt, kept).status == 'deleting'
+
+
+@pytest.mark.parametrize('why', ['the option', 'the quota', 'its user has it'])
+def test_a_snapshot_that_is_not_kept(ctxt, service, volume, backup, operation, ranges, keeps, why,
+                                     caplog):
+    if why == 'the option':
+        CONF.set_override('backup_keep_base_snapshot', False)
+    elif why == 'the quota':
+        quotas_db.set_limits(ctxt, 'p1', {'snapshots': 0})
+    else:
+        backup.snapshot_id = backup_sources.snapshot_id(backup.id)
+    with source.open(ctxt, operation, backup) as found:
+        found.facts()
+        assert not found.keep_as_base()
+    assert ('is not kept' in caplog.text) is (why == 'the quota')
+    assert not snapshots_db.get(ctxt, backup_sources.snapshot_id(backup.id)).use_quota
 
 
 def test_a_source_is_closed_after_a_failure(ctxt, service, backup, operation, caplog):

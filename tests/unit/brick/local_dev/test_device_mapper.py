@@ -33,3 +33,24 @@ def test_a_look_into_the_pool_that_fails_leaves_no_metadata_snapshot(thin, fake)
     with pytest.raises(reports.LVMError, match='No such file'):
         device_mapper.thin_ids(thin, device_mapper.devices(thin))
     assert lines(fake)[-1].endswith('release_metadata_snap')
+
+
+def test_one_process_at_a_time_reads_the_metadata(thin, tmp_path, monkeypatch):
+    monkeypatch.setattr(device_mapper, 'TURN_PAUSE', 0)
+    with device_mapper.metadata_turn(thin, str(tmp_path)) as left:
+        assert left is False
+        with pytest.raises(reports.LVMError, match='is being read by another process'), \
+                device_mapper.metadata_turn(thin, str(tmp_path), seconds=0):
+            pytest.fail('two have the turn')
+    with pytest.raises(ZeroDivisionError), device_mapper.metadata_turn(thin, str(tmp_path)) as left:
+        1 / 0  # noqa: B018
+    with device_mapper.metadata_turn(thin, str(tmp_path)) as left:
+        assert left is False
+
+
+def test_what_a_killed_process_left_reserved_is_known(thin, tmp_path):
+    (tmp_path / 'thin-metadata-vg-vg--pool').write_bytes(b'reserved')
+    with device_mapper.metadata_turn(thin, str(tmp_path)) as left:
+        assert left is True
+    with device_mapper.metadata_turn(thin, str(tmp_path)) as left:
+        assert left is False

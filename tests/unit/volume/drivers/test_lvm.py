@@ -6,6 +6,8 @@ import threading
 import pytest
 
 from cinder import exception, operations
+from cinder.brick.local_dev import reports
+from cinder.conf import CONF
 from cinder.volume.drivers import lvm
 from tests.fakes import volumes
 from tests.fakes.volume_group import GIB, FakeVolumeGroup, Volume
@@ -544,3 +546,55 @@ def test_a_volume_that_has_its_device_is_exported_without_a_command(monkeypatch)
     monkeypatch.setattr(driver, 'local_path', lambda _volume: '/dev/null')
     driver.ensure_export(None, volume)
     assert group.programs() == []
+
+
+# --------------------------------------------------------------------------------------- ranges
+@pytest.fixture
+def two_snapshots(tmp_path):
+    CONF.set_override('state_path', str(tmp_path))
+    storage = LVMStorage('thin')
+    volume = storage.volume(1)
+    made = [volumes.snapshot(volume) for _number in range(2)]
+    for snapshot in made:
+        storage.driver.create_snapshot(snapshot)
+    yield storage, *made
+    CONF.clear_override('state_path')
+
+
+def test_the_ranges_of_thin_volumes(two_snapshots):
+    storage, base, new = two_snapshots
+    driver, ids = storage.driver, {name: each.thin_id
+                                   for name, each in storage.group.volumes.items()}
+    asked = []
+
+    def read_metadata(*args):
+        asked.append(args)
+        return 65536, [2, 3, 10, 1]
+    driver.read_metadata = read_metadata
+    told = [(2 * 65536, 3 * 65536), (10 * 65536, 65536)]
+    assert list(driver.mapped_ranges(new)) == list(driver.changed_ranges(new, base)) == told
+    names = [f'_{each.name}' for each in (new, base)]
+    assert asked == [('vg-vg--pool', ids[names[0]], None, False),
+                     ('vg-vg--pool', ids[names[0]], ids[names[1]], False)]
+
+
+@pytest.mark.parametrize('error', [ValueError('EBUSY'), reports.LVMError(data='late'),
+                                   PermissionError('no')])
+def test_ranges_that_cannot_be_read_are_not_known(two_snapshots, caplog, error):
+    storage, _base, new = two_snapshots
+
+    def read_metadata(*_args):
+        raise error
+    storage.driver.read_metadata = read_metadata
+    assert storage.driver.mapped_ranges(new) is None
+    assert f'so all of it is read: {error}' in caplog.text
+
+
+def test_what_is_gone_or_thick_has_no_ranges(two_snapshots):
+    storage, base, new = two_snapshots
+    storage.driver.delete_snapshot(base)
+    assert storage.driver.changed_ranges(new, base) is None
+    thick = LVMStorage('default')
+    snapshot = volumes.snapshot(thick.volume(1))
+    thick.driver.create_snapshot(snapshot)
+    assert thick.driver.mapped_ranges(snapshot) is None

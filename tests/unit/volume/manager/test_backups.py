@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume that is made from a backup: its back end makes it, a backup service gets it to fill.
 And what a backup service is given to read."""
+import types
+
 import pytest
 from oslo_messaging import ExpectedException
 
@@ -11,9 +13,10 @@ from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
+from cinder.volume import driver as driver_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.drivers import lvm
-from cinder.volume.host import backup_snapshots
+from cinder.volume.host import backup_ranges, backup_snapshots
 from cinder.volume.manager import backups
 from cinder.volume.manager.snapshots import SnapshotEndpoint
 from tests.fakes import backup_service, volumes
@@ -235,6 +238,60 @@ class TestSources:
         snapshots.create_snapshot(ctxt, creation, snapshot)
         assert endpoint.open_backup_source(ctxt, volume, backup, 'elsewhere') == {
             'path': None, 'snapshot_id': snapshot.id}
+
+
+class Teller(driver_api.TellsRanges):
+    """Tells ranges as if it were a driver that can."""
+
+    def __init__(self, mapped):
+        self.mapped, self.asked = mapped, []
+
+    def mapped_ranges(self, snapshot):
+        self.asked.append(snapshot.id)
+        return self.mapped
+
+    def changed_ranges(self, snapshot, base):
+        self.asked.append((snapshot.id, base.id))
+        return [(1, 2)]
+
+
+@pytest.mark.parametrize('number', [0, 5, 6, 14])
+def test_ranges_come_in_pages(monkeypatch, number):
+    monkeypatch.setattr(backup_ranges, 'PAGE', 3)
+    monkeypatch.setattr(backup_ranges, 'LISTS', 1)
+    driver = Teller([(10 * each, 5) for each in range(number)])
+    new, other = types.SimpleNamespace(id='new'), types.SimpleNamespace(id='other')
+    pages, found, start = backup_ranges.Pages(), [], 0
+    while start is not None:
+        page = pages.page(driver, new, None, start)
+        assert len(page['ranges']) <= 3
+        found += page['ranges']
+        start = page['next']
+    assert found == [[10 * each, 5] for each in range(number)]
+    assert driver.asked == ['new']
+    # Another host of the cluster, or a service that was started again.
+    assert backup_ranges.Pages().page(driver, new, None, 3)['ranges'] == [
+        [10 * each, 5] for each in range(number)][3:6]
+    assert pages.page(driver, other, new, 0)['ranges'] == [[1, 2]]
+    assert pages.page(object(), new, None, 0) == {'ranges': None, 'next': None}
+    assert pages.page(Teller(None), new, None, 0) == {'ranges': None, 'next': None}
+
+
+def test_ranges_of_snapshots_of_one_volume(ctxt, manager, monkeypatch):
+    endpoint = backups.BackupSourceEndpoint(manager.backend)
+    endpoint.driver = driver = Teller([(0, 4)])
+    monkeypatch.setattr(endpoint, '_snapshot', lambda _ctxt, _backup: snapshot)
+    snapshot, base, foreign = (snapshots_db.get(ctxt, snapshots_db.create(ctxt, {
+        'project_id': 'p1', 'volume_size': 1, 'volume_id': volumes_db.create(
+            ctxt, {'id': volume, 'project_id': 'p1', 'size': 1}).id
+        if number else volume}).id)
+        for number, volume in ((1, 'v'), (0, 'v'), (1, 'w')))
+    assert endpoint.backup_ranges(ctxt, None, None, None, 0)['ranges'] == [[0, 4]]
+    assert endpoint.backup_ranges(ctxt, None, None, base.id, 0)['ranges'] == [[1, 2]]
+    assert endpoint.backup_ranges(ctxt, None, None, foreign.id, 0)['ranges'] is None
+    assert driver.asked == [snapshot.id, (snapshot.id, base.id)]
+    snapshot = None
+    assert endpoint.backup_ranges(ctxt, None, None, None, 0)['ranges'] is None
 
 
 def test_what_a_backup_left_goes_at_the_next_start(ctxt, manager, sent):
