@@ -82,10 +82,10 @@ def _ensure_service_started(started: bool) -> None:
 
 def _launch_services_posix() -> None:
     common.prepare_workers()
+    common.warn_of_configuration()
     launcher = service.process_launcher()
     started = [_launch_service(launcher, name) for name in CONF.enabled_backends]
     _ensure_service_started(any(started))
-    common.warn_of_configuration()
     common.wait_for(launcher)
 
 

@@ -66,6 +66,15 @@ def names(services):
     return [name for name, _ in services.launcher.launched]
 
 
+def test_children_inherit_what_a_warning_has_corrected(enable, monkeypatch):
+    services = enable('a', 'b')
+    launched = []
+    monkeypatch.setattr(common, 'warn_of_configuration',
+                        lambda: launched.append(list(services.launcher.launched)))
+    volume._launch_services_posix()
+    assert launched == [[]] and names(services) == ['a', 'b']
+
+
 def test_each_backend_is_a_service_in_a_child(enable):
     services = enable('a', 'b')
     CONF.set_override('cluster', 'c')
