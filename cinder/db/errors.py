@@ -12,9 +12,7 @@ from oslo_db import exception as db_exc
 from cinder import failures
 
 # Disk full, read-only, shutting down, too many clients, no file.
-_SQLITE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY,
-           sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
-           sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_PERM)
+_SQLITE = ('BUSY', 'LOCKED', 'READONLY', 'IOERR', 'FULL', 'CANTOPEN', 'CORRUPT', 'NOTADB', 'PERM')
 _SQLITE_MISSING = re.compile('no such table')
 _MYSQL = frozenset((
     # The same; 1927 is a killed connection.
@@ -56,7 +54,8 @@ def is_unavailable(exc: BaseException) -> bool:
         return True
     error = driver_error(exc)
     if isinstance(error, sqlite3.Error):
-        return (getattr(error, 'sqlite_errorcode', 0) & 0xff in _SQLITE
+        return (getattr(error, 'sqlite_errorcode', 0) & 0xff in
+                {getattr(sqlite3, f'SQLITE_{name}') for name in _SQLITE}
                 or bool(_SQLITE_MISSING.search(str(error))))
     state = getattr(error, 'pgcode', None)
     if state:

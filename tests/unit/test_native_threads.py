@@ -169,6 +169,7 @@ SHARED = {
     'config_check._warnings': START,
     'db.session._engines': LOCK,
     'db.session._logged_at': LOCK,
+    'lazy_import._states': IMPORT,
     'operations.executor._executors': START,
     'policy._checked': LOCK,
     'policy._engine': LOCK,
