@@ -85,18 +85,25 @@ class Evaluation:
     def __init__(self, spec: objects.RequestSpec) -> None:
         self._stats = Statistics()
         self._names = {**of_request(spec), 'stats': self._stats}
-        self._same: dict[str, evaluator.Value] = {}
+        self._functions: dict[object, Callable[[Mapping], evaluator.Value]] = {}
 
-    def __call__(self, text: str, pool: 'Pool') -> evaluator.Value:
-        """:raises FunctionError: see evaluator.compile_function()."""
-        if text in self._same:
-            return self._same[text]
-        function = evaluator.compile_function(text)
+    def __call__(self, text: object, pool: 'Pool') -> evaluator.Value:
+        """Return the value of a function that a pool reports.
+
+        :raises FunctionError: see evaluator.Function.
+        """
+        run = self._functions.get(text)
+        if run is None:
+            run = self._functions[text] = self._compile(str(text))
         self._stats.pool, self._names['capabilities'] = pool, pool.capabilities
+        return run(self._names)
+
+    def _compile(self, text: str) -> Callable[[Mapping], evaluator.Value]:
+        function = evaluator.compile_function(text)
+        if function.is_about_pool:
+            return function.run
         value = function.run(self._names)
-        if not function.is_about_pool:
-            self._same[text] = value
-        return value
+        return lambda _names: value
 
 
 def _volume(spec: objects.RequestSpec) -> dict[str, object]:

@@ -64,7 +64,9 @@ def exact(value: Value) -> Value:
 
     :raises OverflowError: it is too large for that.
     """
-    return float(value) if isinstance(value, int) and abs(value) > EXACT else value
+    if type(value) is float or not isinstance(value, int) or -EXACT <= value <= EXACT:
+        return value
+    return float(value)
 
 
 def plain(value: object) -> str:
@@ -108,10 +110,11 @@ def _power(left: Value, right: Value) -> Value:
 def _ordered(symbol: str, compare: Callable[[Value, Value], bool]
              ) -> Callable[[Value, Value], bool]:
     def apply(left: Value, right: Value) -> bool:
-        if isinstance(left, str) is not isinstance(right, str):
+        try:
+            return compare(left, right)
+        except TypeError:
             raise FunctionError(f'{shown(left)} {symbol} {shown(right)}: expected two numbers or '
-                                'two texts')
-        return compare(left, right)
+                                'two texts') from None
     return apply
 
 

@@ -37,7 +37,7 @@ class DriverFilter(filters.BaseFilter):
         def passes(pool: 'Pool') -> bool:
             text = pool.capabilities.get(FUNCTION)
             try:
-                return not text or bool(evaluate(str(text), pool))
+                return not text or bool(evaluate(text, pool))
             except evaluator.FunctionError:
                 return False
         return passes

@@ -83,9 +83,9 @@ class OrderedHostWeightHandler:
 
     def sums(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> list[float]:
         """Return the sum of the weights of each pool."""
-        weights = self.weigh(pools, spec) or [[0.0] * len(pools)]
-        return weights[0] if len(weights) == 1 else [
-            sum(each) for each in zip(*weights, strict=True)]
+        # A weigher for which all pools are equal is left out.
+        weights = [row for row in self.weigh(pools, spec) if any(row)] or [[0.0] * len(pools)]
+        return weights[0] if len(weights) == 1 else list(map(sum, zip(*weights, strict=True)))
 
     def choose(self, pools: Sequence['Pool'], spec: 'objects.RequestSpec') -> 'Pool':
         """Return the best of the pools, of which there is at least one."""
@@ -146,6 +146,6 @@ def normalize(weights: Sequence[float | None]) -> list[float | None]:
     share = 0.5 if math.inf in weights else 1.0
     span = (high - low) / share or 1.0
     if len(finite) == len(weights):
-        return [(weight - low) / span for weight in finite]
+        return [(weight - low) / span for weight in finite] if low < high else [0.0] * len(finite)
     return [weight if weight is None else 1.0 if math.isinf(weight) else (weight - low) / span
             for weight in weights]

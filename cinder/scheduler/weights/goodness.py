@@ -23,7 +23,8 @@ class GoodnessWeigher(weights.BaseWeigher):
     def weigh_all(self, pools: Sequence['Pool'],
                   spec: 'objects.RequestSpec') -> list[float | None]:
         evaluate = statistics.Evaluation(spec)
-        return [_rating(pool, evaluate) for pool in pools]
+        return [_rating(pool, evaluate) if pool.capabilities.get(FUNCTION) else WORST
+                for pool in pools]
 
 
 def _rating(pool: 'Pool', evaluate: statistics.Evaluation) -> float:
@@ -31,7 +32,7 @@ def _rating(pool: 'Pool', evaluate: statistics.Evaluation) -> float:
     if not text:
         return WORST
     try:
-        value = evaluate(str(text), pool)
+        value = evaluate(text, pool)
     except evaluator.FunctionError:
         return WORST
     if isinstance(value, bool):
