@@ -243,11 +243,20 @@ def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
 def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
     """Build the error: `reason` has all refusals, `short` one of each kind for the log, `words`
     only what the tenant may read."""
-    words = dict.fromkeys(refusal.reason.words for refusal in refusals)
     return exception.NoValidBackend(
         reason='; '.join(map(str, refusals)) or 'no back end has reported',
         short=_short(refusals) or 'no back end has reported',
-        words='; '.join(words) or 'no storage service has reported')
+        words=_counted(refusals) or 'no storage service has reported')
+
+
+def _counted(refusals: Sequence[Refusal]) -> str:
+    """Return the words of each reason once, with the number of pools and back ends."""
+    names: dict[str, set[str]] = {}
+    for refusal in refusals:
+        names.setdefault(refusal.reason.words, set()).add(refusal.backend)
+    total = len(set().union(*names.values()))
+    return '; '.join(words + (f' ({len(each)} of {total} pools)' if total > 1 else '')
+                     for words, each in names.items())
 
 
 def _short(refusals: Sequence[Refusal]) -> str:

@@ -95,13 +95,14 @@ def test_text_has_the_filter_and_the_reason_of_each_back_end():
     assert 'n3@b: service: a storage service is not available (its service is disabled)' in text
     assert 'n4@b: service: a storage service is not available (it has not reported' in text
     assert sorted(words.split('; ')) == [
-        'a storage service is not available', 'does not offer what the volume type asks for',
-        'not enough room for 10 GiB']
+        'a storage service is not available (2 of 4 pools)',
+        'does not offer what the volume type asks for (1 of 4 pools)',
+        'not enough room for 10 GiB (1 of 4 pools)']
 
 
 def test_tenant_learns_a_reason_once_and_no_host():
     driver = scheduler(fakes.report(free_capacity_gb=1), fakes.report(free_capacity_gb=2))
-    assert refused(driver, size=10)[1] == 'not enough room for 10 GiB'
+    assert refused(driver, size=10)[1] == 'not enough room for 10 GiB (2 of 2 pools)'
 
 
 def test_nothing_reported():

@@ -92,7 +92,8 @@ def test_a_group_type_that_no_back_end_fits(ctxt, place, key):
     group = place('fast', **{key: '<is> True'})
     assert (group.status, group.host) == ('error', None)
     message, = messages_db.list_rows(ctxt, filters={'resource_uuid': group.id}).rows
-    assert message['user_message'].endswith('does not offer what the group type asks for.')
+    assert message['user_message'].endswith(
+        'does not offer what the group type asks for (3 of 3 pools).')
 
 
 def test_the_zone_counts(place):
@@ -105,7 +106,7 @@ def test_a_group_that_fits_nowhere_fails_with_the_reason(ctxt, place, bus):
     message, = messages_db.list_rows(ctxt, filters={'resource_uuid': group.id}).rows
     assert message['user_message'] == (
         'schedule allocate group:No storage back end can take the group: '
-        'does not offer what the volume type asks for.')
+        'does not offer what the volume type asks for (3 of 3 pools).')
 
 
 def test_a_group_takes_no_space(manager, place):
