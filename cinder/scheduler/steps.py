@@ -2,7 +2,7 @@
 """The steps that place a volume or group: claim the operation, select a pool, pass the operation to
 the volume service; or refuse, or wait for back ends that start.
 
-cinder.scheduler.filter_scheduler selects the pool, assignment.py writes it.
+cinder.scheduler.filter_scheduler selects the pool, placement.py writes it.
 """
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ from cinder.db import types as types_db
 from cinder.objects.verbs import message_of
 from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
-from cinder.scheduler import assignment, hints
+from cinder.scheduler import hints, placement
 from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
 from cinder.scheduler.host_manager import HostManager
 from cinder.scheduler.readiness import Readiness
@@ -65,7 +65,7 @@ class Steps:
             if self._driver().get_pools(ctxt, wanted.extra_specs, name=volume.host):
                 self._to_its_backend(ctxt, operation, volume)
             elif operation.arguments.get('migration_policy') == 'on-demand':
-                self._move(ctxt, operation, volume, assignment.build_move_spec(
+                self._move(ctxt, operation, volume, placement.build_move_spec(
                     volume, operation, wanted, volume.availability_zone))
             elif not self._postpone(ctxt, operation, volume,
                                     'The back end of the volume does not fit the new type.'):
@@ -77,21 +77,21 @@ class Steps:
         """Select the destination pool; the present back end moves the volume."""
         with self._runner.claimed(ctxt, operation, 'volume.migrate:schedule:claim'):
             volume = self._still_waiting(ctxt, operation, volume)
-            self._move(ctxt, operation, volume, assignment.build_move_spec(
+            self._move(ctxt, operation, volume, placement.build_move_spec(
                 volume, operation, volume.volume_type))
 
     def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
               volume: objects.Volume, spec: objects.RequestSpec) -> None:
-        def store(placement: Placement) -> bool:
+        def store(chosen: Placement) -> bool:
             with fault_points.around(f'{operation.verb}:schedule:commit'):
-                assignment.store_destination(ctxt, operation, volume, placement)
+                placement.store_destination(ctxt, operation, volume, chosen)
             return True
         if self._place_until_stored(ctxt, operation, volume, store, spec):
             self._volume_api.start(ctxt, operation, volume)
 
     def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
                         volume: objects.Volume) -> None:
-        assignment.store_destination(ctxt, operation, volume)
+        placement.store_destination(ctxt, operation, volume)
         self._volume_api.start(ctxt, operation, volume)
 
     # --------------------------------------------------------------------- volumes that have none
@@ -107,8 +107,8 @@ class Steps:
             hints.report_ignored(ctxt, operation, resource, self._driver())
             if self._waits_for_group(ctxt, operation, resource):
                 return
-            def store(placement: Placement) -> bool:
-                return self._store(ctxt, operation, resource, placement)
+            def store(chosen: Placement) -> bool:
+                return self._store(ctxt, operation, resource, chosen)
             if self._place_until_stored(ctxt, operation, resource, store):
                 with fault_points.around(f'{operation.verb}:schedule:cast'):
                     self._volume_api.start(ctxt, operation, resource)
@@ -121,24 +121,24 @@ class Steps:
 
         :param store: stores a placement; returns False if it is not needed any more.
         """
-        while (placement := self._decide_or_refuse(ctxt, operation, resource, spec)) is not None:
+        while (chosen := self._decide_or_refuse(ctxt, operation, resource, spec)) is not None:
             try:
-                if store(placement):
+                if store(chosen):
                     return True
             except pools_db.SpaceTaken:
-                placement.undo()
-                self._learn_promises(ctxt, placement)
+                chosen.undo()
+                self._learn_promises(ctxt, chosen)
                 continue
             except Exception:
-                placement.undo()
+                chosen.undo()
                 raise
-            placement.undo()
+            chosen.undo()
             break
         return False
 
-    def _learn_promises(self, ctxt: context.RequestContext, placement: Placement) -> None:
+    def _learn_promises(self, ctxt: context.RequestContext, chosen: Placement) -> None:
         """Read what was promised to a pool, for the next decision."""
-        pool = placement.promise.pool
+        pool = chosen.promise.pool
         LOG.debug('The space of %s was promised to other volumes meanwhile.', pool)
         counts = pools_db.counts(ctxt, [pool])
         if pool in counts:
@@ -152,7 +152,7 @@ class Steps:
                           ) -> Placement | None:
         """Return the placement; None when no pool fits, after postponing or failing the request."""
         if spec is None and operation.resource_type != 'group':
-            spec = assignment.build_request_spec(resource, operation)
+            spec = placement.build_request_spec(resource, operation)
         try:
             return self._decide(ctxt, operation, resource, spec)
         except exception.NoValidBackend as exc:
@@ -171,7 +171,7 @@ class Steps:
             return False
         backend, error = None, None
         try:
-            backend = assignment.find_group_backend(ctxt, operation)
+            backend = placement.find_group_backend(ctxt, operation)
         except exception.NoValidBackend as exc:
             error = exc
         if error:
@@ -210,7 +210,7 @@ class Steps:
             with fault_points.around(f'{operation.verb}:schedule:decide'):
                 if spec is None:
                     return self._driver().decide_group(
-                        ctxt, assignment.build_group_specs(ctxt, resource),
+                        ctxt, placement.build_group_specs(ctxt, resource),
                         resource.group_type.wanted_capabilities)
                 return self._driver().decide(ctxt, spec)
         except (exception.NoValidBackend, exception.ServiceUnavailable):
@@ -288,9 +288,9 @@ class Steps:
                               arguments={**(operation.arguments or {}), 'waits': waits})
 
     def _store(self, ctxt: context.RequestContext, operation: objects.Operation,
-               resource: Placed, placement: Placement) -> bool:
+               resource: Placed, chosen: Placement) -> bool:
         with fault_points.around(f'{operation.verb}:schedule:commit'):
-            moved = assignment.store_placement(ctxt, operation, resource, placement)
+            moved = placement.store_placement(ctxt, operation, resource, chosen)
         if not moved:
             operations.abandon(ctxt, operation, operations.SUPERSEDED,
                                operations.load(ctxt, operation))
