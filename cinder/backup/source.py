@@ -55,7 +55,7 @@ class Source:
         incremental one, those that changed since its parent, as far as the storage tells them."""
         base_id = self._base_of(parent) if parent else None
         ranges = self._ranges(base_id)
-        return chunked_facts.Source(self.descriptor, self.size,
+        return chunked_facts.Source(self.descriptor, self.size, identity=self.identity,
                                     **{'changed' if base_id else 'mapped': ranges})
 
     def _base_of(self, parent: objects.Backup) -> str | None:

@@ -37,8 +37,9 @@ class Recorder:
     """Notes what is done, and writes it to the store from time to time."""
 
     def __init__(self, driver: driver_api.BackupDriver, backup: objects.Backup, block: int,
-                 state: State) -> None:
+                 identity: str, state: State) -> None:
         self._driver, self._backup, self._block, self.state = driver, backup, block, state
+        self._identity = identity
         self._saved, self._position = len(state.entries), state.position
         self._when = time.monotonic()
         self._digests: list[tuple[int, bytes]] = []
@@ -60,7 +61,7 @@ class Recorder:
 
     def _save(self) -> None:
         state = self.state
-        record = {'block': self._block, 'position': state.position,
+        record = {'block': self._block, 'identity': self._identity, 'position': state.position,
                   'objects': [metadata.to_json(entry) for entry in state.entries[self._saved:]],
                   'digests': [(first, base64.b64encode(data).decode())
                               for first, data in self._done(state.position)]}
@@ -85,9 +86,13 @@ class Recorder:
         return done
 
 
-def load(driver: driver_api.BackupDriver, backup: objects.Backup, found: Digests) -> State:
+def load(driver: driver_api.BackupDriver, backup: objects.Backup, identity: str,
+         found: Digests) -> State:
     """Return what is done, and put its digests into `found`. A record that cannot be used, and
-    those after it, count as not written."""
+    those after it, are deleted.
+
+    :param identity: of the data; records of other data cannot be used
+    """
     state = State()
     prefix = backup.service_metadata
     names_there = set(driver.names(backup.container, names.progress(prefix)))
@@ -95,7 +100,7 @@ def load(driver: driver_api.BackupDriver, backup: objects.Backup, found: Digests
         name = names.progress(prefix, state.records + 1)
         try:
             record = _read(driver, backup.container, name)
-            if record['block'] != found.block:
+            if (record['block'], record['identity']) != (found.block, identity):
                 break
             entries = [metadata.from_json(name, each, prefix) for each in record['objects']]
             digests = [(int(first), base64.b64decode(data, validate=True))
@@ -107,6 +112,9 @@ def load(driver: driver_api.BackupDriver, backup: objects.Backup, found: Digests
         for first, data in digests:
             found.put(first, data)
         state = State(state.entries + entries, position, state.records + 1)
+    used = {names.progress(prefix, number + 1) for number in range(state.records)}
+    for name in sorted(names_there - used, reverse=True):
+        driver.delete(backup.container, name)
     return state
 
 

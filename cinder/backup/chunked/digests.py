@@ -76,12 +76,13 @@ class Digests:
         return first * SIZE < os.fstat(self._file.fileno()).st_size
 
     # ------------------------------------------------------------------------------- the object
-    def append(self, where: str, digests: bytes) -> None:
+    def append(self, where: str, digests: Any) -> None:
         """Add digests as the object has them.
 
         :raises BackupDataError: they are none
         """
-        if not digests or HOLE in digests or self.count + len(digests) // SIZE > _BLOCKS:
+        if (not isinstance(digests, bytes) or not digests or HOLE in digests
+                or self.count + len(digests) // SIZE > _BLOCKS):
             raise exception.BackupDataError(
                 where=where, reason=f'sha256s, element {self.count + 1}: expected the 64 '
                                     f'hexadecimal digits of a SHA-256, at most {_BLOCKS} times')

@@ -19,12 +19,15 @@ class Source:
         not known (holes of a sparse file are found here)
     :param changed: ranges (offset, length) outside of which the data equal those of the parent.
         None: it is not known, and all is compared by hash
+    :param identity: text that is the same as long as the data is; a write goes on only if it finds
+        the one with which it began
     """
 
     descriptor: int
     size: int
     mapped: Iterable[Range] | None = None
     changed: Iterable[Range] | None = None
+    identity: str = ''
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from cinder.backup import driver
 
 _PIECE = 2**18
 # Characters of one value, and keys of the object.
-_MOST, _KEYS = 2**24, 100
+_MOST, _KEYS = 2**22, 100
 _SPACE = re.compile(r'[ \t\r\n]*+')
 _DIGESTS = re.compile(r'(?:[ \t\r\n]*+"[0-9a-f]{64}"[ \t\r\n]*+,)++')
 _NOT_HEX = {ord(character): None for character in '", \t\r\n'}

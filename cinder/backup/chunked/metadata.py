@@ -59,7 +59,7 @@ def description(backup: objects.Backup) -> dict[str, Any]:
     """Return what both lists of a backup begin with."""
     return {'version': VERSION, 'backup_id': backup.id, 'volume_id': backup.volume_id,
             'backup_name': backup.display_name, 'backup_description': backup.display_description,
-            'created_at': str(backup.created_at)}
+            'created_at': f'{backup.created_at:%Y-%m-%d %H:%M:%S}+00:00'}
 
 
 def write(driver: driver_api.BackupDriver, backup: objects.Backup, entries: list[Entry], size: int,

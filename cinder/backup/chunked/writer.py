@@ -96,9 +96,10 @@ class _Write:
         # Blocks that may equal those of the parent.
         self._comparable = known.count if incremental else 0
         self._incremental = incremental
-        self.state = checkpoints.load(driver, backup, known)
+        self.state = checkpoints.load(driver, backup, source.identity, known)
         self._position = self.state.position
-        self._recorder = checkpoints.Recorder(driver, backup, self._block, self.state)
+        self._recorder = checkpoints.Recorder(driver, backup, self._block, source.identity,
+                                              self.state)
         self.stored_bytes = self.read_bytes = 0
 
     def run(self, opened: contextlib.ExitStack) -> None:

@@ -52,12 +52,13 @@ class Bench:
         row.service_metadata = self.store.prefix_of(row)
         return row
 
-    def write(self, backup, data, parent=None, mapped=None, changed=None, **kwargs):
-        """Write the data of a volume."""
+    def write(self, backup, data, parent=None, mapped=None, changed=None, identity='', size=None,
+              **kwargs):
+        """Write the data of a volume; `size` is what it is said to be."""
         with memory(data) as descriptor:
-            return writer.write(self.store, backup,
-                                Source(descriptor, len(data), mapped, changed), spool=self.spool,
-                                parent=parent, algorithm=self.algorithm, **kwargs)
+            source = Source(descriptor, size or len(data), mapped, changed, identity)
+            return writer.write(self.store, backup, source, spool=self.spool, parent=parent,
+                                algorithm=self.algorithm, **kwargs)
 
     def full(self, data, **kwargs):
         """The row of a full backup."""
