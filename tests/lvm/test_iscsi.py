@@ -3,6 +3,7 @@
 No daemon of ours runs here."""
 import hashlib
 import os
+import subprocess
 
 import pytest
 
@@ -71,6 +72,27 @@ def test_nobody_gets_in_with_another_secret_or_none(driver, exported):
     del connection['data']['auth_method']
     with pytest.raises(OSError, match='(?i)auth'), initiator.attached(connection):
         pass
+
+
+def test_another_machine_reads_a_snapshot_and_cannot_write(driver, exported):
+    volume, sample = exported(), os.urandom(MIB)
+    initiator.write(driver.local_path(volume), sample)
+    snapshot = volumes.snapshot(volume)
+    snapshot.provider_location = snapshot.provider_auth = None
+    driver.create_snapshot(snapshot)
+    initiator.write(driver.local_path(volume), bytes(MIB))
+    volumes.stored(snapshot, driver.export_snapshot(snapshot, initiator.CONNECTOR))
+    with initiator.attached(driver.connect_snapshot(snapshot, initiator.CONNECTOR)) as device:
+        assert digest(initiator.read(device, MIB)) == digest(sample)
+        done = subprocess.run(['dd', 'if=/dev/zero', f'of={device}', 'count=1', 'oflag=direct'],
+                              capture_output=True, check=False)
+        assert done.returncode
+    volumes.stored(snapshot, driver.unexport_snapshot(snapshot))
+    assert not snapshot.provider_location
+    driver.close_snapshot(snapshot)
+    assert digest(initiator.read(driver.open_snapshot(snapshot), MIB)) == digest(sample)
+    driver.close_snapshot(snapshot)
+    driver.delete_snapshot(snapshot)
 
 
 def test_a_snapshot_and_a_clone_of_an_attached_volume_have_what_was_flushed(driver, exported):
