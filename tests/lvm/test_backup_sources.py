@@ -2,16 +2,21 @@
 """What backups read of a real thin pool: the mapped ranges of a snapshot, and those that changed
 since another one. test_iscsi.py exports a snapshot to another machine."""
 import os
+import pathlib
 import random
 
 import pytest
 
+from cinder.backup.chunked import reader, writer
+from cinder.backup.chunked.facts import Source, Target
+from cinder.backup.drivers import posix
 from cinder.conf import CONF
 from cinder.privsep import device_files
 from tests.fakes import volumes
 from tests.lvm import group
+from tests.unit.backup.chunked.conftest import Bench
 
-UNITS = 8
+UNITS = 4
 SIZE = UNITS * group.UNIT
 BLOCK = 64 * 1024
 BLOCKS = SIZE // BLOCK
@@ -91,27 +96,68 @@ def test_a_full_backup_reads_what_is_mapped(driver, volume, folder):
     assert not reserved(driver)
 
 
+def backed_up(driver, bench, snapshot, parent=None, **ranges):
+    """Back a snapshot up; the backup, and what was written."""
+    backup = bench.backup(parent)
+    descriptor = device_files.open_file(driver.open_snapshot(snapshot))
+    try:
+        return backup, writer.write(bench.store, backup, Source(descriptor, SIZE, **ranges),
+                                    spool=bench.spool, parent=parent)
+    finally:
+        os.close(descriptor)
+        driver.close_snapshot(snapshot)
+
+
+def restored(driver, bench, chain):
+    """Restore a chain to a new volume; what is on that then."""
+    volume = volumes.volume(UNITS)
+    driver.create_volume(volume)
+    descriptor = device_files.open_file(driver.local_path(volume), writable=True)
+    try:
+        reader.restore(bench.store, chain, Target(descriptor, SIZE, zeroed=True),
+                       spool=bench.spool)
+    finally:
+        os.close(descriptor)
+    snapshot = snapshot_of(driver, volume)
+    assert len(blocks_of(driver.mapped_ranges(snapshot))) <= BLOCKS // 2
+    return read(driver, snapshot)
+
+
+@pytest.fixture
+def bench(folder):
+    """A store in a directory."""
+    for name, value in (('backup_posix_path', folder / 'store'), ('backup_file_size', 2 ** 24)):
+        CONF.set_override(name, str(value) if isinstance(value, pathlib.Path) else value)
+    (folder / 'store').mkdir()
+    (folder / 'spool').mkdir()
+    yield Bench(posix.PosixBackupDriver(CONF), folder / 'spool')
+    for name in ('backup_posix_path', 'backup_file_size'):
+        CONF.clear_override(name)
+
+
 def test_an_incremental_backup_reads_one_percent_of_which_one_percent_changed(
-        driver, volume, folder):
+        driver, volume, bench):
     dice = random.Random(2)
     path = driver.local_path(volume)
-    write(path, range(BLOCKS // 2), dice)
+    written = range(BLOCKS // 2 - 5)
+    write(path, written, dice)
     base = snapshot_of(driver, volume)
-    changed = set(dice.sample(range(BLOCKS), BLOCKS // 100))
+    full, made = backed_up(driver, bench, base, mapped=driver.mapped_ranges(base))
+    assert made.read_bytes == len(written) * BLOCK
+    changed = set(dice.sample(range(BLOCKS // 2 - 6), BLOCKS // 100)) | {BLOCKS - 1}
     write(path, changed, dice)
-    gone = max(set(range(BLOCKS // 2)) - changed)
+    gone = written[-1]
     group.run('blkdiscard', '-o', str(gone * BLOCK), '-l', str(BLOCK), path)
     new = snapshot_of(driver, volume)
     # What comes later is not in the snapshot.
     write(path, [0], dice)
     ranges = list(driver.changed_ranges(new, base))
     assert blocks_of(ranges) == changed | {gone}
-    assert sum(length for _offset, length in ranges) <= 3 * SIZE // 100
-    before, after = bytearray(read(driver, base)), read(driver, new)
-    assert before != after
-    for offset, length in ranges:
-        before[offset:offset + length] = after[offset:offset + length]
-    assert before == after
+    incremental, made = backed_up(driver, bench, new, full, changed=ranges)
+    print(f'incremental: {made.read_bytes} of {SIZE} bytes were read')
+    assert BLOCK * len(changed) <= made.read_bytes <= 3 * SIZE // 100
+    data = read(driver, new)
+    assert restored(driver, bench, [full, incremental]) == data != read(driver, base)
     assert list(driver.changed_ranges(base, base)) == []
     driver.delete_snapshot(base)
     assert driver.changed_ranges(new, base) is None
