@@ -123,17 +123,24 @@ def drain_time() -> float | None:
     return CONF.graceful_shutdown_timeout * DRAIN_SHARE or None
 
 
-def within(seconds: float | None, work: Callable[[], None]) -> bool:
-    """Run `work` in a thread; return whether it finished in time. Otherwise it continues."""
-    thread = threading.Thread(target=work, daemon=True)
+def run_with_timeout(work: Callable[[], None], seconds: float | None, name: str) -> bool:
+    """Run a function in a thread; return whether it finished in time. Otherwise it continues.
+
+    :param seconds: None: wait for the end
+    :param name: of the thread, in reports
+    """
+    thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     thread.join(seconds)
     return not thread.is_alive()
 
 
-def at_once(calls: Iterable[Callable[[], None]]) -> None:
-    """Make all calls at the same time; return when all have ended."""
-    threads = [threading.Thread(target=call, daemon=True) for call in calls]
+def run_concurrently(calls: Iterable[Callable[[], None]], name: str) -> None:
+    """Make each call in a thread of its own; return when all have ended.
+
+    :param name: of the threads, in reports
+    """
+    threads = [threading.Thread(target=call, name=name, daemon=True) for call in calls]
     for thread in threads:
         thread.start()
     for thread in threads:

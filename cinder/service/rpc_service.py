@@ -268,7 +268,7 @@ class Service(service.ServiceBase):
         self._draining = True
         self.manager.stop()
         self._in_background(self._notify_peers_meanwhile, 'notify-peers')
-        finished = launchers.within(launchers.drain_time(), self._drain)
+        finished = launchers.run_with_timeout(self._drain, launchers.drain_time(), 'drain')
         if not finished:
             LOG.warning('%s on %s stops with unfinished work, which is resumed at the next start.',
                         self.binary, self.host)
@@ -277,9 +277,10 @@ class Service(service.ServiceBase):
         if self.coordination:
             # Before other services are asked, which need the locks.
             coordination.COORDINATOR.stop()
-        launchers.within(LONGEST_ASKING, self._notify_peers)
+        launchers.run_with_timeout(self._notify_peers, LONGEST_ASKING, 'notify-peers')
         if self._liveness_server:  # otherwise the start still waits for the broker
-            launchers.within(LONGEST_FAREWELL, self._liveness_server.stop)
+            launchers.run_with_timeout(self._liveness_server.stop, LONGEST_FAREWELL,
+                                       'stop-liveness')
         rpc.flush()
         if self.service_id is not None:
             with contextlib.suppress(Exception):  # without the database, the heartbeat expires
@@ -289,7 +290,7 @@ class Service(service.ServiceBase):
 
     def _drain(self) -> None:
         # A service that receives nothing needs seconds to notice the stop.
-        launchers.at_once(server.stop for server in self._servers)
+        launchers.run_concurrently((server.stop for server in self._servers), 'stop-server')
         for server in self._servers:
             server.wait()
         self.manager.wait()

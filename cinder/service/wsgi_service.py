@@ -137,7 +137,7 @@ class WSGIService(service.ServiceBase):
     def stop(self) -> None:
         """Stop accepting connections and finish the current requests in the time that is left."""
         self.server.stop()
-        if not launchers.within(launchers.drain_time(), self.server.wait):
+        if not launchers.run_with_timeout(self.server.wait, launchers.drain_time(), 'drain'):
             LOG.warning('%s stops with unanswered requests.', self.name)
         rpc.flush()
 
