@@ -66,8 +66,10 @@ def _backdoor(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 API = 'cinder-api'
 SCHEDULER = 'cinder-scheduler'
 VOLUME = 'cinder-volume'
+BACKUP = 'cinder-backup'
 MANAGE = 'cinder-manage'
-PROGRAMS = frozenset((API, SCHEDULER, VOLUME))
+PROGRAMS = frozenset((API, SCHEDULER, VOLUME, BACKUP))
+_STORAGE = frozenset((VOLUME, BACKUP))
 # Check -> programs that run it. The first ones ensure that values can be read.
 CHECKS: dict[Check, frozenset[str]] = {
     file_syntax.check: PROGRAMS | {MANAGE},
@@ -78,9 +80,9 @@ CHECKS: dict[Check, frozenset[str]] = {
     log_config.check_formats: PROGRAMS,
     db_checks.check: PROGRAMS | {MANAGE},
     rpc_checks.check: PROGRAMS,
-    directories.check_state_path: frozenset((VOLUME,)),
+    directories.check_state_path: _STORAGE,
     directories.check_working_directories: frozenset((VOLUME,)),
-    coordination_checks.check: frozenset((VOLUME,)),
+    coordination_checks.check: _STORAGE,
     coordination_checks.check_cluster: frozenset((VOLUME,)),
     keymgr_checks.check: frozenset((API, VOLUME)),
     api_checks.check_paste_file: frozenset((API,)),
@@ -96,6 +98,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     volume_checks.check_exports: frozenset((VOLUME,)),
     scheduler_checks.check_functions: frozenset((VOLUME,)),
     scheduler_checks.check_classes: frozenset((SCHEDULER,)),
+    backup_checks.check_driver: frozenset((BACKUP,)),
     unknown_options.check: PROGRAMS,
     _down_time: PROGRAMS,
     backup_checks.check: PROGRAMS,
@@ -103,14 +106,21 @@ CHECKS: dict[Check, frozenset[str]] = {
 }
 
 
-def problems(conf: cfg.ConfigOpts, programs: frozenset[str] = PROGRAMS) -> Iterator[Problem]:
-    """Run the checks of some programs, in the order of CHECKS.
+def problems(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Run the checks of the programs that are configured, in the order of CHECKS.
 
     :param conf: a parsed configuration
-    :param programs: members of PROGRAMS; cinder-all is all of them
     """
-    for problem, _programs in attributed(conf, programs):
+    for problem, _programs in attributed(conf, configured(conf)):
         yield problem
+
+
+def configured(conf: cfg.ConfigOpts) -> frozenset[str]:
+    """Return PROGRAMS, without cinder-backup if the configuration names no backup_driver: backups
+    are optional."""
+    where = conf.get_location('backup_driver')
+    is_default = where is None or where.location is cfg.Locations.opt_default
+    return PROGRAMS - {BACKUP} if is_default else PROGRAMS
 
 
 def _needed(programs: frozenset[str]) -> list[Check]:

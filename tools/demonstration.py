@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tools/quickstart shows: a volume, bytes through its export, a snapshot, a copy of it.
+"""What tools/quickstart shows: a volume, bytes through its export, a snapshot, a copy of it, a
+backup and its restore.
 
 Volumes are made with the `openstack` client as a person would; the attachments, for which that
 client wants a compute service, are made by calls of the API.
@@ -59,8 +60,18 @@ def _first_time(suite: Suite, programs: pathlib.Path) -> None:
     _openstack(suite, programs, 'volume', 'create', '--snapshot', 'moment', '--property',
                f'{PROPERTY}={digest}', *BRIEFLY, 'copy')
     _compare(suite, _ready(suite, 'volumes', 'copy'), digest)
+    _back_up(suite, programs, digest)
     say('')
     _openstack(suite, programs, 'volume', 'list')
+
+
+def _back_up(suite: Suite, programs: pathlib.Path, digest: str) -> None:
+    say('\nA backup of the first volume, and a third volume from the backup:')
+    _openstack(suite, programs, 'volume', 'backup', 'create', '--name', 'safe', '-c', 'id',
+               '-c', 'name', 'first')
+    _ready(suite, 'backups', 'safe')
+    _openstack(suite, programs, 'volume', 'backup', 'restore', 'safe', 'restored')
+    _compare(suite, _ready(suite, 'volumes', 'restored'), digest)
 
 
 def _openstack(suite: Suite, programs: pathlib.Path, *words: str) -> None:
@@ -76,7 +87,7 @@ def _openstack(suite: Suite, programs: pathlib.Path, *words: str) -> None:
 
 
 def _ready(suite: Suite, kind: str, name: str) -> dict:
-    """Wait until a volume or snapshot is available and return it."""
+    """Wait until a volume, snapshot or backup is available and return it."""
     for _attempt in range(600):
         resource = suite.call('GET', f'{kind}/detail?name={name}')[kind][0]
         if resource['status'] == 'available':

@@ -162,13 +162,13 @@ class Suite:
             time.sleep(0.1)
 
     def _ready(self) -> bool:
-        """Whether scheduler and volume service take work."""
+        """Whether scheduler, volume and backup service take work."""
         try:
             services = self.call('GET', 'os-services')['services']
         except (OSError, ValueError):
             return False
         return {row['binary'] for row in services if row['state'] == 'up'} >= {
-            'cinder-scheduler', 'cinder-volume'}
+            'cinder-scheduler', 'cinder-volume', 'cinder-backup'}
 
     def _end_of_log(self) -> str:
         for path in (self.log, self.state / 'logs' / 'cinder-all.out'):

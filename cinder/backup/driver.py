@@ -5,12 +5,14 @@ A store keeps named objects in containers. It knows nothing of volumes, rows or 
 backup.chunked names the objects, and compresses and verifies their content.
 """
 import abc
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from oslo_config import cfg
 
 from cinder import class_paths, exception, objects
+from cinder.conf.problem import Problem
 
 
 class Writer(Protocol):
@@ -77,6 +79,11 @@ class BackupDriver(abc.ABC):
 
         :raises BackupStoreError: it fails
         """
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield what is wrong with the options, without asking the store: the service does not
+        start with it. The constructor finds the rest."""
+        yield from ()
 
     @abc.abstractmethod
     def check(self) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cinder-all: API, scheduler and volume services in one process, on an in-memory bus."""
+"""cinder-all: API, scheduler, volume and backup services in one process, on an in-memory bus."""
 from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 
 import os
@@ -10,7 +10,7 @@ from oslo_service.service import ServiceBase
 
 from cinder import config_check, masking, objects, service
 from cinder.wsgi import middleware
-from cinder.cmd import common, scheduler, volume
+from cinder.cmd import backup, common, scheduler, volume
 from cinder.conf import CONF
 from cinder.db import services
 from cinder.rpc import base as rpc
@@ -39,6 +39,8 @@ def prepare() -> list[ServiceBase]:
     gmr_opts.set_defaults(CONF)
     # All services are on this host; other clients need an explicit address.
     CONF.set_default('osapi_volume_listen', '127.0.0.1')
+    # The default of cinder-backup needs a server.
+    CONF.set_default('backup_driver', 'cinder.backup.drivers.posix.PosixBackupDriver')
     middleware.set_defaults()
     rpc.default_to_memory()
     common.read_configuration(*config_check.PROGRAMS)
@@ -50,7 +52,8 @@ def prepare() -> list[ServiceBase]:
     backends = [volume.create_service(name) for name in CONF.enabled_backends]
     volume._ensure_service_started(any(backends))
     servers = [service.WSGIService('osapi_volume'),
-               service.Service.create(binary=scheduler.BINARY), *filter(None, backends)]
+               service.Service.create(binary=scheduler.BINARY), backup.create_service(),
+               *filter(None, backends)]
     common.warn_of_configuration()
     return servers
 

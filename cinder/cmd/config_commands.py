@@ -20,7 +20,8 @@ _ELSEWHERE = (cfg.Locations.command_line, cfg.Locations.environment)
 
 def check(program: str | None = None) -> int:
     """Print every problem of the configuration; status 1 if a daemon does not start with it."""
-    wanted = frozenset((program,)) if program in config_check.PROGRAMS else config_check.PROGRAMS
+    wanted = (frozenset((program,)) if program in config_check.PROGRAMS
+              else config_check.PROGRAMS if program else config_check.configured(CONF))
     fatal = 0
     for problem, programs in config_check.attributed(CONF, wanted):
         fatal += problem.fatal

@@ -6,6 +6,13 @@ from oslo_config import cfg
 OPTS = [
     cfg.StrOpt('backup_driver', default='cinder.backup.drivers.swift.SwiftBackupDriver',
                help='Driver of the store for backups, as MODULE.CLASS.'),
+    cfg.StrOpt('backup_compression_algorithm', default='zstd', ignore_case=True,
+               choices=[('none', 'not at all'), ('off', 'the same'), ('no', 'the same'),
+                        ('zlib', 'as gzip does'), ('gzip', 'the same'),
+                        ('bz2', 'as bzip2 does'), ('bzip2', 'the same'),
+                        ('zstd', 'fast, and smaller than zlib')],
+               help='How the objects of new backups are compressed. Objects that were compressed '
+                    'in another way are restored as well.'),
     cfg.BoolOpt('backup_use_same_host', default=False,
                 help='Create a backup with the backup service on the host of the volume, if that '
                      'service is up.'),

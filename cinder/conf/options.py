@@ -9,6 +9,7 @@ from cinder.conf import (
     backup_nfs,
     backup_posix,
     backup_s3,
+    backup_service,
     backup_source,
     backup_swift,
     coordination,
@@ -26,9 +27,9 @@ from cinder.conf import (
 
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
-                *backup.OPTS, *backup_posix.OPTS, *backup_nfs.OPTS, *backup_s3.OPTS,
-                *backup_swift.OPTS, *backup_source.OPTS, *transfer.OPTS, *rate_limit.OPTS,
-                *image.DEFAULTS],
+                *backup.OPTS, *backup_service.OPTS, *backup_posix.OPTS, *backup_nfs.OPTS,
+                *backup_s3.OPTS, *backup_swift.OPTS, *backup_source.OPTS, *transfer.OPTS,
+                *rate_limit.OPTS, *image.DEFAULTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,

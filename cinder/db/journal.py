@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from cinder import objects
 from cinder.context import RequestContext
-from cinder.db import models, operations, session
+from cinder.db import filters, models, operations, session
 
 _T = models.Operation.__table__
 _UNFINISHED = _T.c.state.in_(('queued', 'running'))
@@ -15,20 +15,26 @@ _UNFINISHED = _T.c.state.in_(('queued', 'running'))
 
 def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = None,
             cluster: str | None = None, grace: int = 0, dead: Collection[str] = (),
-            limit: int = 1000, **resource: str | None) -> list[objects.Operation]:
+            limit: int = 1000, others: filters.Condition | None = None,
+            **resource: str | None) -> list[objects.Operation]:
     """Return unclaimed operations for a service: the oldest of each project, then the next of each,
     so that a limit delays the projects with the most operations.
 
     :param grace: seconds for which a queued operation is ignored, because its message may be on the
         way; does not apply to a released one.
     :param dead: hosts whose former processes are dead.
+    :param others: condition of operations that are addressed to other hosts and are returned too.
     :param resource: required resource_type and resource_id; None: any.
     """
     where = [_T.c.stage == stage, _UNFINISHED, operations.claimable(owner, dead),
              *(_T.c[name] == value for name, value in resource.items() if value is not None)]
     if host:
-        mine = _T.c.host == host
-        where.append(sa.or_(mine, _T.c.cluster == cluster) if cluster else mine)
+        mine = [_T.c.host == host]
+        if cluster:
+            mine.append(_T.c.cluster == cluster)
+        if others is not None:
+            mine.append(others)
+        where.append(sa.or_(*mine))
     if grace:
         where.append(sa.or_(_T.c.state == 'running', _T.c.attempt > 0,
                             _T.c.updated_at < session.in_seconds(-grace)))

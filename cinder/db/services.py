@@ -92,6 +92,12 @@ def pick(ctxt: RequestContext, binary: str, zone: str | None = None,
     return random.choice(wanted or found) if found else None  # nosec B311 # spreads load
 
 
+def pick_near(ctxt: RequestContext, binary: str, zone: str | None = None,
+              prefer: str | None = None) -> objects.Service | None:
+    """Like pick(), but return a service of another zone if the zone has none that is up."""
+    return pick(ctxt, binary, zone, prefer) or pick(ctxt, binary, None, prefer)
+
+
 def is_up(ctxt: RequestContext, service_id: int) -> bool:
     """Return whether the service is up; False if it does not exist."""
     found = _one(ctxt, _T.c.id == service_id)

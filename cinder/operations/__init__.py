@@ -22,11 +22,12 @@ from cinder.operations.outcome import (
     tenant_reason,
     transition_of,
 )
-from cinder.operations.runner import Messages, OperationRunner, handlers_of, handles
+from cinder.operations.runner import Handler, Messages, OperationRunner, handlers_of, handles
 from cinder.operations.timers import Timers
 from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
-__all__ = ['DRIVER_FAILED', 'HINTS_IGNORED', 'LONGEST', 'Messages', 'NO_BACKEND', 'OperationRunner',
-           'SHORTEST', 'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon', 'cancel_queued',
-           'create_message', 'fail', 'handlers_of', 'handles', 'load', 'record_member_removed',
-           'report', 'request_context', 'succeed', 'tenant_reason', 'transition_of', 'wait']
+__all__ = ['DRIVER_FAILED', 'HINTS_IGNORED', 'Handler', 'LONGEST', 'Messages', 'NO_BACKEND',
+           'OperationRunner', 'SHORTEST', 'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon',
+           'cancel_queued', 'create_message', 'fail', 'handlers_of', 'handles', 'load',
+           'record_member_removed', 'report', 'request_context', 'succeed', 'tenant_reason',
+           'transition_of', 'wait']

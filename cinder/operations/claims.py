@@ -27,12 +27,15 @@ class Claims:
     :param stage: 'schedule' or 'execute'.
     :param ready: returns whether the service can take work; until then operations stay in the
         journal.
+    :param process: name of this process, if several work for `host`; by default the host.
     :ivar has_given_up: the process ends, and what it held is released.
     """
 
-    def __init__(self, host: str, stage: str, ready: Callable[[], bool]) -> None:
+    def __init__(self, host: str, stage: str, ready: Callable[[], bool],
+                 process: str | None = None) -> None:
         self.host, self.stage, self.ready = host, stage, ready
-        self.owner = f'{host}|{uuid.uuid4()}'
+        self.process = process or host
+        self.owner = f'{self.process}|{uuid.uuid4()}'
         self.has_released = False
         # Id of an operation that runs or is queued -> the hosts that were dead when it was found.
         # Only the thread that handles the operation reads or writes its entry.

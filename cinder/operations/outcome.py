@@ -278,6 +278,12 @@ def tenant_reason(exc: BaseException) -> str:
     the log."""
     if isinstance(exc, exception.CinderException) and exc.safe:
         return str(exc)
+    if isinstance(exc, (exception.BackupDataError, exception.BackupObjectNotFound)):
+        return str(exc)  # which object of the backup of the tenant it is
+    if isinstance(exc, exception.BackupStoreFull):
+        return 'The backup store has no space left.'
+    if isinstance(exc, exception.BackupStoreError):
+        return 'The backup store does not answer or refuses access.'
     if isinstance(exc, exception.InsufficientFreeSpace):
         return 'The storage back end has too little free space.'
     if isinstance(exc, (exception.VolumeIsBusy, exception.SnapshotIsBusy)):

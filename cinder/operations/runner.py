@@ -47,14 +47,16 @@ class OperationRunner(Claims):
         journal.
     :param bounds: class of work -> how many operations of it run at a time.
     :param kind_of: returns the class of work of an operation; that of its verb by default.
+    :param process: as in Claims.
     :ivar timers: call functions later, until the runner stops.
     """
 
     def __init__(self, host: str, stage: str, handlers: Mapping[str, Handler],
                  cluster: str | None = None, ready: Callable[[], bool] = lambda: True,
                  bounds: Mapping[str, int] | None = None,
-                 kind_of: Callable[[objects.Operation], str] | None = None) -> None:
-        super().__init__(host, stage, ready)
+                 kind_of: Callable[[objects.Operation], str] | None = None,
+                 process: str | None = None) -> None:
+        super().__init__(host, stage, ready, process)
         self.cluster, self.handlers = cluster, handlers
         self.executor = Executor(f'{stage} {host}', bounds or BOUNDS)
         self._kind_of = kind_of or (lambda operation: VERBS[operation.verb].kind)
@@ -151,7 +153,7 @@ class OperationRunner(Claims):
             return 0
         self._release(context.get_admin_context())
         first = self._former_life
-        started = self._resume(dead=(self.host,) if first else (),
+        started = self._resume(dead=(self.process,) if first else (),
                                grace=0 if first else CONF.operation_poll_interval)
         self._former_life = False
         return started
@@ -166,12 +168,17 @@ class OperationRunner(Claims):
         return self._resume(dead=tuple(dead), **resource) if self.ready() else 0
 
     def _resume(self, dead: tuple[str, ...], **where: Any) -> int:
-        found = journal.pending(
-            context.get_admin_context(), stage=self.stage, owner=self.owner,
-            host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
-            dead=dead, **where)
+        found = self._pending(context.get_admin_context(), dead=dead, **where)
         return sum(self.submit(request_context(operation), operation, dead=dead)
                    for operation in found)
+
+    def _pending(self, ctxt: context.RequestContext, dead: tuple[str, ...],
+                 **where: Any) -> list[objects.Operation]:
+        """Return the operations that this service may run and no service holds."""
+        return journal.pending(
+            ctxt, stage=self.stage, owner=self.owner,
+            host=self.host if self.stage == 'execute' else None, cluster=self.cluster,
+            dead=dead, **where)
 
 
 class Messages:

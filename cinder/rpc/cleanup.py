@@ -10,9 +10,10 @@ import oslo_messaging as messaging
 
 from cinder import objects
 from cinder.context import RequestContext
-from cinder.rpc import scheduler, volume
+from cinder.rpc import backup, scheduler, volume
 
-_CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI)}
+_CLIENTS = {api.BINARY: api for api in (scheduler.SchedulerAPI, volume.VolumeAPI,
+                                        backup.BackupAPI)}
 # The services that support it.
 BINARIES = tuple(_CLIENTS)
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Notifications for metering and billing about volumes, snapshots and groups, with the event types
-and fields of the original. Nothing is sent unless [oslo_messaging_notifications] has a driver."""
+"""Notifications for metering and billing about volumes, snapshots, backups and groups, with the
+event types and fields of the original. Nothing is sent unless [oslo_messaging_notifications] has a
+driver."""
 import datetime
 import functools
 from collections.abc import Mapping
@@ -33,6 +34,11 @@ FIELDS = {
                'replication_driver_data': 'replication_driver_data'},
     'snapshot': {**_NAMED, 'snapshot_id': 'id', 'volume_id': 'volume_id',
                  'volume_size': 'volume_size'},
+    'backup': {**_COMMON, 'backup_id': 'id', 'display_name': 'display_name', 'host': 'host',
+               'volume_id': 'volume_id', 'size': 'size', 'snapshot_id': 'snapshot_id',
+               'availability_zone': 'availability_zone', 'service': 'service',
+               'service_metadata': 'service_metadata', 'fail_reason': 'fail_reason',
+               'parent_id': 'parent_id', 'num_dependent_backups': 'num_dependent_backups'},
     'group': {**_COMMON, 'group_id': 'id', 'name': 'name', 'group_type': 'group_type_id',
               'availability_zone': 'availability_zone'},
     'group_snapshot': {**_COMMON, 'group_snapshot_id': 'id', 'name': 'name',

@@ -38,7 +38,8 @@ class Service(service.ServiceBase):
     def __init__(self, host: str, binary: str, topic: str, manager: str, *,
                  report_interval: int, periodic_interval: int, periodic_fuzzy_delay: int,
                  service_name: str | None = None, coordination: bool = False,
-                 cluster: str | None = None, availability_zone: str | None = None) -> None:
+                 cluster: str | None = None, availability_zone: str | None = None,
+                 receives: bool = True) -> None:
         if not rpc.is_initialized():
             rpc.init(CONF, services.minimum_versions)
         self.host, self.binary, self.topic = host, binary, topic
@@ -47,6 +48,7 @@ class Service(service.ServiceBase):
         self.periodic_interval = periodic_interval
         self.periodic_fuzzy_delay = periodic_fuzzy_delay
         self.coordination = coordination
+        self.receives = receives
         self.service_id: int | None = None
         self._manager_class = class_paths.load(f'{topic.removeprefix("cinder-")}_manager', manager)
         self._service_name = service_name
@@ -65,7 +67,8 @@ class Service(service.ServiceBase):
                manager: str | None = None, report_interval: int | None = None,
                periodic_interval: int | None = None, periodic_fuzzy_delay: int | None = None,
                service_name: str | None = None, coordination: bool = False,
-               cluster: str | None = None, availability_zone: str | None = None) -> 'Service':
+               cluster: str | None = None, availability_zone: str | None = None,
+               receives: bool = True) -> 'Service':
         """Create a service; missing arguments are taken from the options and the program name.
 
         :param host: 'host' or 'host@backend'; default: option host.
@@ -79,6 +82,8 @@ class Service(service.ServiceBase):
         :param coordination: whether the manager takes locks between processes.
         :param cluster: 'cluster' or 'cluster@backend' that shares the work.
         :param availability_zone: default: option storage_availability_zone.
+        :param receives: whether it receives messages and reports that the host is up; another
+            process of the host does both for one that does not.
         """
         binary = binary or os.path.basename(sys.argv[0])
         topic = topic or binary
@@ -89,7 +94,8 @@ class Service(service.ServiceBase):
             periodic_interval=_given(periodic_interval, CONF.periodic_interval),
             periodic_fuzzy_delay=_given(periodic_fuzzy_delay, CONF.periodic_fuzzy_delay),
             service_name=service_name, coordination=coordination, cluster=cluster,
-            availability_zone=availability_zone or CONF.storage_availability_zone)
+            availability_zone=availability_zone or CONF.storage_availability_zone,
+            receives=receives)
 
     def _make_manager(self) -> object:
         self._made_in = os.getpid()
@@ -121,7 +127,8 @@ class Service(service.ServiceBase):
         if self.coordination:
             coordination.COORDINATOR.start_with_retry()
         self._initialised = self._init_manager(added_to_cluster)
-        self._start_servers()
+        if self.receives:
+            self._start_servers()
         self._in_background(self._report, 'heartbeat')
         self.manager.init_host_with_rpc()
         if self.periodic_interval:
@@ -209,7 +216,7 @@ class Service(service.ServiceBase):
         """Send one heartbeat: renew the leases, and report the service up if its manager works and
         it consumes messages."""
         self.manager.heartbeat()
-        if self._draining:
+        if self._draining or not self.receives:
             return
         if not (self._initialised and self.manager.is_working()):
             if self._up:

@@ -15,7 +15,7 @@ from tests.functional import databases, etcd, glance, keystone, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
-from tests.functional.suite import Suite, add_tails
+from tests.functional.suite import WITH_BACKUP, Node, Suite, add_tails
 
 
 @pytest.fixture(scope='session')
@@ -123,11 +123,12 @@ def suite(running_suite) -> Suite:
 
 @pytest.fixture(scope='session')
 def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Guarded]:
-    """Three daemons whose API asks that Keystone, and which know images as an administrator."""
+    """Four daemons whose API asks that Keystone, and which know images as an administrator."""
     own = identity_service.credentials() | {'username': keystone.ADMIN,
                                             'project_name': keystone.ADMIN}
     with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
-                      backends=('files', 'second'), keystone=identity_service, faults=False,
+                      nodes=[Node('node1', WITH_BACKUP)], backends=('files', 'second'),
+                      keystone=identity_service, faults=False,
                       options={'DEFAULT': {'debug': True}, 'glance': own}) as suite:
         yield suite
 

@@ -19,6 +19,8 @@ from tests.functional.tgt import Tgtd
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BACKEND = 'files'
 DAEMONS = ('api', 'scheduler', 'volume')
+# Where backups are made as well.
+WITH_BACKUP = (*DAEMONS, 'backup')
 START_SECONDS = 60
 
 # The verbs of the journal and the steps at which a process can be told to fail. A step has a point
@@ -119,6 +121,9 @@ class Suite:
             'periodic_interval': 5, 'operation_max_attempts': 5,
             'quota_volumes': 1000, 'quota_snapshots': 1000, 'quota_gigabytes': 10000,
         }
+        if 'backup' in node.daemons:
+            default |= {'backup_driver': 'cinder.backup.drivers.posix.PosixBackupDriver',
+                        'backup_posix_path': self.state / 'backups'}
         if self.clustered:
             default['cluster'] = 'cluster'
         if self.faults:
@@ -196,7 +201,8 @@ class Suite:
         next(iter(self.processes.values())).wait_for(self.answers, seconds)
         expected = {('cinder-scheduler', node.host) for node in self.nodes} | {
             ('cinder-volume', f'{node.host}@{name}')
-            for node in self.nodes for name in self.backends}
+            for node in self.nodes for name in self.backends} | {
+            ('cinder-backup', node.host) for node in self.nodes if 'backup' in node.daemons}
         wait_until(lambda: expected <= self.up(), seconds,
                    lambda: f'{expected - self.up()} to be up\n{self.tails()}', pause=0.1)
         wait_until(self.knows_pools, seconds, 'the scheduler to know a pool', pause=0.1)

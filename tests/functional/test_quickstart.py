@@ -27,9 +27,10 @@ def test_demonstration_and_second_start(quickstart):
     status, printed = quickstart('--once', '--port', '0')
     assert status == 0, printed
     assert 'The bytes of copy are those that were written' in printed
+    assert 'The bytes of restored are those that were written' in printed
     status, printed = quickstart('--once', '--port', '0')
     assert status == 0, printed
-    assert 'Found 2 volumes of an earlier start' in printed
+    assert 'Found 3 volumes of an earlier start' in printed
     assert 'The bytes of copy are those that were written' in printed
 
 

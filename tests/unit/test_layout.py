@@ -19,7 +19,7 @@ from cinder.coordination import services
 ROOT = pathlib.Path(__file__).parents[2]
 SOURCES = sorted((ROOT / 'cinder').rglob('*.py'))
 LOOKED_UP_BY_A_MADE_UP_NAME = {
-    'volume_manager', 'scheduler_manager',  # from the topic of the service
+    'volume_manager', 'scheduler_manager', 'backup_manager',  # from the topic of the service
     'osapi_volume_listen_port', 'osapi_volume_use_ssl', 'osapi_volume_workers',  # its name
 }
 # Imported by nothing here: named in api-paste.ini and in setup.cfg.

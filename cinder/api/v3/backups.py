@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of /backups and POST /backups/{backup_id}/action."""
 import base64
+import datetime
 from typing import Any
 
 from oslo_utils import timeutils
@@ -32,6 +33,12 @@ _LEGACY_LIST = listings.Listing('backup', _SORTS, _FILTERS)
 _LISTS = [(mv.BASE, _LEGACY_LIST), (mv.BACKUP_NAME_SORT, LIST)]
 
 _RECORD = wsgi.Schema(schema.RECORD)
+# The original reads a record only if it has all columns, also those that it does not use or that
+# are not stored here.
+_MORE_COLUMNS = ('host', 'fail_reason', 'restore_volume_id', 'created_at', 'updated_at')
+_FOR_OTHERS: dict[str, Any] = {
+    'driver_info': {}, 'temp_volume_id': None, 'temp_snapshot_id': None,
+    'num_dependent_backups': 0, 'deleted_at': None, 'deleted': False}
 _RECORDED_IDS = ('id', 'volume_id', 'snapshot_id', 'parent_id', 'encryption_key_id')
 
 
@@ -114,9 +121,16 @@ def restore(req: wsgi.Request, backup_id: str, body: dict[str, Any] | None) -> d
 @wsgi.response(200, view.RECORD)
 def export_record(req: wsgi.Request, backup_id: str) -> dict[str, Any]:
     backup = _load(req, backup_id, policy.EXPORT)
-    record = wsgi.dumps(backups.export_record(backup))
+    record = {**_FOR_OTHERS, **{name: backup[name] for name in _MORE_COLUMNS},
+              **backups.export_record(backup)}
+    text = wsgi.dumps({name: _time_of_record(value) if isinstance(value, datetime.datetime)
+                       else value for name, value in record.items()})
     return {'backup-record': {'backup_service': backup.service,
-                              'backup_url': base64.b64encode(record).decode()}}
+                              'backup_url': base64.b64encode(text).decode()}}
+
+
+def _time_of_record(value: datetime.datetime) -> str:
+    return value.strftime('%Y-%m-%dT%H:%M:%SZ')
 
 
 @wsgi.body(schema.IMPORT, key='backup-record')

@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from oslo_config import cfg
@@ -16,6 +16,7 @@ from cinder import concurrency, exception
 from cinder.backup.drivers.posix import PosixBackupDriver
 from cinder.brick import library
 from cinder.conf import backup_nfs, backup_posix
+from cinder.conf.problem import Problem
 
 if TYPE_CHECKING:
     from os_brick.remotefs.remotefs import RemoteFsClient
@@ -69,6 +70,9 @@ class NFSBackupDriver(PosixBackupDriver):
                     ) from exc
                 time.sleep(PAUSE_SECONDS)
         self._allow_group()
+
+    def problems(self) -> Iterator[Problem]:
+        yield from ()  # the share may be mounted later
 
     def check(self) -> None:
         self._check.run(CHECK_SECONDS, self._share)

@@ -16,7 +16,8 @@ from oslo_config import cfg
 
 from cinder import exception, objects
 from cinder.backup import driver
-from cinder.conf import backup_posix
+from cinder.conf import backup_posix, directories
+from cinder.conf.problem import Problem
 
 DIRECTORY_MODE, FILE_MODE = 0o770, 0o660
 # The directory of a backup whose user names no container.
@@ -54,6 +55,9 @@ class PosixBackupDriver(driver.BackupDriver):
         """The directory that holds the containers; it may be reached through a link."""
         path: str = self.conf.backup_posix_path
         return os.path.realpath(path)
+
+    def problems(self) -> Iterator[Problem]:
+        yield from directories.check(self.conf, 'DEFAULT', 'backup_posix_path')
 
     def check(self) -> None:
         with _errors(self.root):

@@ -15,6 +15,7 @@ from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
+from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, volumes
 
@@ -105,9 +106,10 @@ def _place_of_new(ctxt: RequestContext, volume: objects.Volume,
 
 
 def _host(ctxt: RequestContext, backup: objects.Backup) -> str:
-    """Return the host of the service that works on an existing backup: the one that created it, or
-    another one of its zone."""
-    service = services_db.pick(ctxt, _BINARY, zone=backup.availability_zone, prefer=backup.host)
+    """Return the host of the service that works on an existing backup: the one that created it,
+    another one of its zone, or any one if its zone has none that is up."""
+    service = services_db.pick_near(ctxt, _BINARY, zone=backup.availability_zone,
+                                    prefer=backup.host)
     if service is None:
         raise exception.BackupServiceNotFound()
     return service.host
@@ -127,7 +129,7 @@ def delete(ctxt: RequestContext, backup: objects.Backup, force: bool = False) ->
 
     :param force: delete it in any status, if the driver supports that.
     :raises InvalidBackup: the status, or backups that build on it, forbid it.
-    :raises BackupServiceNotFound: no backup service of its zone is up.
+    :raises BackupServiceNotFound: no backup service is up.
     :raises ForcedDeletionUnsupported: the driver does not support it.
     """
     verb = 'force_delete' if force else 'delete'
@@ -163,7 +165,7 @@ def restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume
     :param name: name of a new volume.
     :raises InvalidBackup, InvalidVolume: the status, or a volume that is too small, forbids it.
     :raises QuotaError: the project has too little quota for the new volume.
-    :raises BackupServiceNotFound: no backup service of its zone is up.
+    :raises BackupServiceNotFound: no backup service is up.
     """
     _require(backup, 'restore')
     if volume is None:
@@ -209,12 +211,14 @@ def update(ctxt: RequestContext, backup: objects.Backup, values: dict,
 @session.retry_on_deadlock
 def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> None:
     """Set the status that an administrator requests, and cancel queued operations."""
+    notifications.notify(ctxt, 'backup', 'backup.reset_status.start', backup)
     with session.writer(ctxt):
         backups_db.overwrite(ctxt, backup.id, {'status': status})
         reason = 'The status of the backup was reset.'
         for operation in operations.cancel_queued(ctxt, backup, reason):
             operations.create_message(ctxt, 'backup', backup, operation.verb, reason,
                                       request_id=operation.request_id)
+    notifications.notify(ctxt, 'backup', 'backup.reset_status.end', backup, status=status)
 
 
 # ---------------------------------------------------------------------------------- records

@@ -65,6 +65,8 @@ def _place_of(ctxt: RequestContext, resource_id: str,
     operation, = found
     if operation.stage == 'schedule':
         return {'binary': 'cinder-scheduler'}
+    if operation.resource_type == 'backup':
+        return {'binary': 'cinder-backup', 'host': operation.host}
     if operation.cluster:
         return {'binary': 'cinder-volume', 'cluster_name': operation.cluster}
     return {'binary': 'cinder-volume', 'host': operation.host}
@@ -72,8 +74,8 @@ def _place_of(ctxt: RequestContext, resource_id: str,
 
 def _helper(service: objects.Service, up: list[objects.Service]) -> objects.Service | None:
     """Return the service itself, or another one that is up and shares its work: a host of its
-    cluster, or another scheduler."""
+    cluster, or another scheduler or backup service."""
     sharing = [other for other in up if other.binary == service.binary and (
-        other.id == service.id or service.binary == 'cinder-scheduler'
+        other.id == service.id or service.binary in ('cinder-scheduler', 'cinder-backup')
         or (service.cluster_name and other.cluster_name == service.cluster_name))]
     return min(sharing, key=lambda other: other.id != service.id, default=None)

@@ -94,11 +94,11 @@ def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
 
     :param values: columns that the creation filled in.
     :raises BackupNotFound, InvalidBackup: the backup was deleted or is in use meanwhile.
-    :raises BackupServiceNotFound: no backup service of its zone is up.
+    :raises BackupServiceNotFound: no backup service is up.
     """
     backup = backups_db.get(ctxt.elevated(), work.operation.arguments['backup_id'])
-    service = services_db.pick(ctxt, backup_rpc.BackupAPI.BINARY, zone=backup.availability_zone,
-                               prefer=backup.host)
+    service = services_db.pick_near(ctxt, backup_rpc.BackupAPI.BINARY,
+                                    zone=backup.availability_zone, prefer=backup.host)
     if service is None:
         raise exception.BackupServiceNotFound()
     operation = _hand_over(ctxt, work, backup, service.host, values)
@@ -115,4 +115,4 @@ def _hand_over(ctxt: RequestContext, work: Task, backup: objects.Backup, host: s
             return None  # the operation was superseded
         backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
         return operations_db.create(ctxt, 'backup.restore', backup, host=host,
-                                    arguments={'volume_id': volume.id})
+                                    arguments={'volume_id': volume.id, 'new_volume': True})

@@ -3,16 +3,14 @@
 per test a project of its own for each program. What the programs have used is kept per program.
 """
 
-import datetime
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
-import sqlalchemy as sa
 
 from tests.functional.clients import programs
-from tests.functional.suite import ROOT, Suite
+from tests.functional.suite import ROOT, WITH_BACKUP, Node, Suite
 
 _OPTIONS = {'DEFAULT': {'cluster': 'cluster', 'default_group_type': 'usual',
                         'resource_query_filters_file': ROOT / 'etc/cinder/resource_filters.json'}}
@@ -22,13 +20,13 @@ _OPTIONS = {'DEFAULT': {'cluster': 'cluster', 'default_group_type': 'usual',
 def clients_suite(installation, postgresql, image_service) -> Iterator[Suite]:
     default = _OPTIONS['DEFAULT'] | {'glance_api_servers': image_service.url}
     with installation('clients', postgresql.url('clients'), backends=('files', 'second'),
-                      options={'DEFAULT': default}) as suite:
+                      nodes=[Node('node1', WITH_BACKUP)], options={'DEFAULT': default}) as suite:
         yield suite
 
 
 @pytest.fixture
 def suite(clients_suite) -> Suite:
-    """Three daemons on PostgreSQL and RabbitMQ; the volume daemon serves two back ends."""
+    """Four daemons on PostgreSQL and RabbitMQ; the volume daemon serves two back ends."""
     clients_suite.ensure_running()
     return clients_suite
 
@@ -66,20 +64,3 @@ def sdk(suite, client, used, image_service) -> programs.Library:
 @pytest.fixture
 def other_project() -> str:
     return uuid.uuid4().hex
-
-
-@pytest.fixture
-def backup(suite, client) -> str:
-    """The id of a backup that a backup service made once; none is there any more."""
-    volume, identity = client.ready_volume(name=f'{client.project}-original'), str(uuid.uuid4())
-    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    values = {'id': identity, 'project_id': client.project, 'user_id': 'tester',
-              'volume_id': volume['id'], 'display_name': f'{client.project}-copy', 'size': 1,
-              'status': 'available', 'host': 'nobody', 'availability_zone': 'nova',
-              'container': 'box', 'service': 'nowhere', 'object_count': 3,
-              'created_at': now, 'deleted': False}
-    table = sa.table('backups', *(sa.column(name) for name in values))
-    engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
-    with engine.begin() as conn:
-        conn.execute(table.insert().values(values))
-    return identity

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command of the shell of cinderclient, and what it does to the running service."""
 
-import base64
-import json
 import uuid
 
 import pytest
@@ -12,7 +10,6 @@ from tests.functional.processes import wait_until
 from tools.initiator import CONNECTOR
 
 FILES, SECOND = 'node1@files#files', 'node1@second#second'
-RECORD = base64.b64encode(json.dumps({'id': str(uuid.uuid4()), 'size': 1}).encode()).decode()
 
 
 def column(rows: list[dict[str, str]], name: str) -> set[str]:
@@ -346,20 +343,10 @@ def test_images(cinder, client, ready, image_service):
     refused(cinder, f'reimage @one {uuid.uuid4()}', status=404)
 
 
-# What other services would have to do; each is asked for when it is there.
-@pytest.mark.parametrize(('line', 'status'), [
-    ('backup-create --name @again @original', 503),
-    ('backup-restore --volume @original @copy', 404),
-    ('backup-delete @copy', 404),
-    (f'backup-import nowhere {RECORD}', 503),
-])
-def test_no_other_service(cinder, backup, line, status):
-    refused(cinder, line, status=status)
-    assert cinder.properties('backup-show @copy')['status'] == 'available'
-    assert cinder.properties('show @original')['status'] == 'available'
-
-
-def test_backups(cinder, backup):
+def test_backups(cinder, client, ready):
+    ready('volume', 'create --name @original 1')
+    snapshot = ready('snapshot', 'snapshot-create --name @moment @original')
+    full = ready('backup', 'backup-create --name @copy --container box @original')
     cinder('backup-update --name @kept --description text --metadata a=b @copy')
     shown = cinder.properties('backup-show @kept')
     assert (shown['description'], shown['container']) == ('text', 'box')
@@ -367,8 +354,29 @@ def test_backups(cinder, backup):
         cinder(f'backup-reset-state --state {state} @kept')
         assert cinder.properties('backup-show @kept')['status'] == state
     for query in ('', '--name @kept', '--status available', '--filters name~=@kep', '--with-count'):
-        assert column(cinder.rows(f'backup-list {query}'), 'ID') == {backup}
-    assert cinder.properties(f'backup-export {backup}')['backup_service'] == 'nowhere'
+        assert column(cinder.rows(f'backup-list {query}'), 'ID') == {full['id']}
+    other = ready('backup', f'backup-create --snapshot-id {snapshot["id"]} --name @other '
+                            '@original')
+    assert other['snapshot_id'] == snapshot['id']
+
+    ready('volume', 'create --name @place 1')
+    cinder('backup-restore --volume @place @kept')
+    place = client.find('volume', f'{client.project}-place')[0]['id']
+    client.wait_for_status('volume', place, 'available')
+    client.wait_for_status('backup', full['id'], 'available')
+    record = cinder.properties(f'backup-export {full["id"]}')
+    cinder(f'backup-delete --force {other["id"]}')
+    client.wait_gone('backup', other['id'])
+    assert 'exists' in refused(cinder, f'backup-import {record["backup_service"]} '
+                                       f'{record["backup_url"]}', status=400)
+    cinder('backup-delete @kept')
+    client.wait_gone('backup', full['id'])
+    imported = cinder.properties(f'backup-import {record["backup_service"]} '
+                                 f'{record["backup_url"]}')
+    client.wait_for_status('backup', imported['id'], 'error')  # its data is gone
+    assert '_metadata' in cinder.properties(f'backup-show {full["id"]}')['fail_reason']
+    cinder(f'backup-delete {full["id"]}')
+    client.wait_gone('backup', full['id'])
 
 
 def test_nothing_is_left_out(used, whole_file):

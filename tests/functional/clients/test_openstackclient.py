@@ -3,12 +3,12 @@
 
 import pytest
 
+from tests.functional import storage
 from tests.functional.clients.programs import OpenStack, refused
 from tests.functional.processes import wait_until
 from tools.initiator import CONNECTOR
 
 FILES, SECOND = 'node1@files#files', 'node1@second#second'
-RECORD = 'eyJpZCI6ICIwMDAwMDAwMC0wMDAwLTAwMDAtMDAwMC0wMDAwMDAwMDAwMDAifQ=='
 
 
 def columns(rows: list[dict], name: str) -> set:
@@ -324,32 +324,42 @@ def test_commands_of_several_services(openstack, client):
         assert '/projects' in refused(openstack, f'quota {line} {client.project}', status=404)
 
 
-# What a backup service would have to do; the issue of that daemon turns these into work.
-@pytest.mark.parametrize(('line', 'status'), [
-    ('volume backup create --name @again @original', 503),
-    ('volume backup restore --force @copy @original', 404),
-    ('volume backup delete @copy', 404),
-    # The library behind this command sends what it imports to the address of exports.
-    (f'volume backup record import nowhere {RECORD}', 404),
-])
-def test_no_backup_service(openstack, backup, line, status):
-    refused(openstack, line, status=status)
-    assert openstack('volume backup show @copy')['status'] == 'available'
-    assert openstack('volume show @original')['status'] == 'available'
-
-
-def test_backups(openstack, backup):
-    openstack('volume backup set --name @kept --description text --property a=b @copy')
+def test_backups(openstack, client, ready):
+    volume = ready('volume', 'volume create --size 1 @original')
+    content = storage.sample()
+    storage.write(client, volume['id'], content)
+    full = ready('backup', 'volume backup create --name @copy --description text @original')
+    openstack('volume backup set --name @kept --property a=b @copy')
     shown = openstack('volume backup show @kept')
-    assert (shown['description'], shown['container']) == ('text', 'box')
+    assert (shown['description'], shown['is_incremental']) == ('text', False)
     for state in ('error', 'available'):
         openstack(f'volume backup set --state {state} @kept')
         assert openstack('volume backup show @kept')['status'] == state
     openstack('volume backup unset --property a @kept')
+    child = ready('backup', 'volume backup create --incremental --force --name @child @original')
     for query in ('--name @kept', '--status available', '--volume @original', '--long'):
-        assert columns(openstack(f'volume backup list {query}'), 'ID') == {backup}
+        found = columns(openstack(f'volume backup list {query}'), 'ID')
+        assert found == ({full['id']} if 'kept' in query else {full['id'], child['id']})
+    assert child['id'] in refused(openstack, 'volume backup delete @kept', status=400)
     record = openstack('volume backup record export @kept')
-    assert record['backup_service'] == 'nowhere'
+    assert record['backup_service'].endswith('.PosixBackupDriver')
+    # The library behind this command sends what it imports to the address of exports.
+    refused(openstack, f'volume backup record import {record["backup_service"]} '
+                       f'{record["backup_url"]}', status=404)
+
+    restored = openstack('volume backup restore @child @restored')['volume_id']
+    client.wait_for_status('volume', restored, 'available')
+    assert storage.read(client, restored) == content
+    storage.write(client, volume['id'], bytes(len(content)))
+    client.wait_for_status('backup', child['id'], 'available')
+    openstack('volume backup restore --force @child @original')
+    client.wait_for_status('volume', volume['id'], 'available')
+    assert storage.read(client, volume['id']) == content
+    client.wait_for_status('backup', child['id'], 'available')
+    openstack('volume backup delete @child')
+    client.wait_gone('backup', child['id'])
+    openstack('volume backup delete --force @kept')
+    client.wait_gone('backup', full['id'])
 
 
 def test_nothing_is_left_out(used, whole_file):

@@ -24,7 +24,7 @@ def read(path):
 
 def test_there_is_one_for_each_daemon():
     assert [path.stem for path in UNITS] == [
-        'cinder-all', 'cinder-api', 'cinder-scheduler', 'cinder-volume']
+        'cinder-all', 'cinder-api', 'cinder-backup', 'cinder-scheduler', 'cinder-volume']
 
 
 @pytest.mark.parametrize('path', UNITS, ids=lambda path: path.stem)
@@ -49,7 +49,7 @@ def test_state_and_logs_are_not_for_everybody(path):
 @pytest.mark.parametrize('path', UNITS, ids=lambda path: path.stem)
 def test_only_what_touches_storage_may_gain_privileges_and_see_devices(path):
     unit = read(path)
-    touches_storage = path.stem in ('cinder-volume', 'cinder-all')
+    touches_storage = path.stem in ('cinder-volume', 'cinder-backup', 'cinder-all')
     assert (unit.get('NoNewPrivileges') == 'yes') is not touches_storage
     assert (unit.get('PrivateDevices') == 'yes') is not touches_storage
 

@@ -42,11 +42,11 @@ def _hosts(services):
 
 def test_those_that_share_the_work_help(ctxt, asked):
     answer = workers.clean_up(ctxt)
-    assert _hosts(answer.cleaning) == ['n1', 'n2', 'n1@lvm', 'n1@rbd', 'n2@rbd']
+    assert _hosts(answer.cleaning) == ['n1', 'n2', 'n1@lvm', 'n1@rbd', 'n2@rbd', 'n1']
     assert _hosts(answer.unavailable) == ['n2@lvm']
     assert asked == [('n1', (), None, None), ('n1', ('n2',), None, None),
                      ('n1@lvm', (), None, None), ('n1@rbd', (), None, None),
-                     ('n1@rbd', ('n2@rbd',), None, None)]
+                     ('n1@rbd', ('n2@rbd',), None, None), ('n1', (), None, None)]
 
 
 @pytest.mark.parametrize(('wanted', 'expected'), [

@@ -56,7 +56,7 @@ def test_the_new_volume_is_given_to_a_backup_service(ctxt, make, sent, backup, f
     assert (method, arguments['backup'].id) == ('restore_backup', backup.id)
     restore = operations_db.get(ctxt, arguments['operation'].id)
     assert (restore.verb, restore.host, restore.arguments) == (
-        'backup.restore', 'keeper', {'volume_id': volume.id})
+        'backup.restore', 'keeper', {'volume_id': volume.id, 'new_volume': True})
     stored = backups_db.get(ctxt, backup.id)
     assert (stored.status, stored.restore_volume_id) == ('restoring', volume.id)
 

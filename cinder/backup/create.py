@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""backup.create: copies a volume or snapshot to the store. The modules of devices say where the
+bytes are, chunked how they are stored."""
+import functools
+
+from oslo_log import log as logging
+
+from cinder import exception, fault_points, objects, operations
+from cinder.backup import progress, source, volume_meta, work
+from cinder.backup.chunked import deletion, facts, writer
+from cinder.brick import blocking
+from cinder.conf import CONF
+from cinder.context import RequestContext
+from cinder.db import backups as backups_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.db import volumes as volumes_db
+
+LOG = logging.getLogger(__name__)
+GIB = 1024 ** 3
+
+
+class CreateEndpoint(work.Endpoint):
+    """Message of new backups."""
+
+    @operations.handles('backup.create')
+    def create_backup(self, ctxt: RequestContext, operation: objects.Operation,
+                      backup: objects.Backup | None = None) -> None:
+        """Store the data of a volume or snapshot; a repeated attempt goes on at the last object
+        that was finished."""
+        undo = functools.partial(self._undo, ctxt, operation)
+        with self.task(ctxt, operation, backup, undo=undo) as task:
+            self._choose_place(ctxt, task)
+            written = self._store(ctxt, task)
+            task.succeed(object_count=written.object_count, fail_reason=None)
+
+    def _choose_place(self, ctxt: RequestContext, task: 'work.BackupTask') -> None:
+        """Choose container and prefix, and store them before anything is written there: a deletion
+        finds it by them. A repeated attempt keeps the first choice."""
+        backup, driver = task.resource, self.driver(task.resource)
+        if backup.service_metadata:
+            return
+        place = {'service': self.store.service, 'container': driver.container_of(backup),
+                 'service_metadata': driver.prefix_of(backup)}
+        _record_place(ctxt, task, place)
+        for name, value in place.items():
+            setattr(backup, name, value)
+
+    def _store(self, ctxt: RequestContext, task: 'work.BackupTask') -> facts.Written:
+        backup = task.resource
+        volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
+        parent = backups_db.get(ctxt.elevated(), backup.parent_id) if backup.parent_id else None
+        seen = progress.Progress(ctxt, task.operation, backup.size * GIB)
+        with (source.open(ctxt, task.operation, backup) as opened, seen.written(),
+              fault_points.around('backup.create:write')):
+            return blocking.copy(functools.partial(
+                writer.write, self.driver(backup), backup, opened.facts(parent),
+                spool=work.spool(), parent=parent, volume_meta=volume_meta.of(volume),
+                algorithm=CONF.backup_compression_algorithm, progress=seen.report))
+
+    def _undo(self, ctxt: RequestContext, operation: objects.Operation) -> None:
+        """Remove what a failed backup has stored; if that fails as well, it remains for the
+        deletion of the backup."""
+        backup = operations.load(ctxt, operation)
+        if backup is None:
+            return
+        try:
+            blocking.copy(deletion.delete, self.driver(backup), backup)
+        except exception.UNFINISHED:
+            raise
+        except Exception as exc:
+            LOG.warning('What backup %s has stored could not be removed; its deletion will do it: '
+                        '%s', backup.id, exc)
+
+
+@session.retry_on_deadlock
+def _record_place(ctxt: RequestContext, task: 'work.BackupTask', place: dict[str, str]) -> None:
+    with session.writer(ctxt):
+        operations_db.confirm(ctxt, task.operation)
+        backups_db.update(ctxt, task.resource.id, place)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Progress of a backup or restore: reported from native threads, written to the database by a
+thread of the service, which also notices that the work must stop."""
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from oslo_log import log as logging
+
+from cinder import exception, objects, ownership
+from cinder.conf import CONF
+from cinder.context import RequestContext
+from cinder.db import backups as backups_db
+from cinder.db import operations as operations_db
+from cinder.db import session
+from cinder.volume.manager.task import is_superseded
+
+LOG = logging.getLogger(__name__)
+
+# Seconds between two writes.
+INTERVAL = 2.0
+# Argument of a restore: objects that are on the volume.
+CHECKPOINT = 'checkpoint'
+
+
+class Progress:
+    """Counters of one operation. The engine calls report() and confirm() in its own native threads,
+    so both only read and write attributes.
+
+    :param total: bytes of the volume
+    :ivar checkpoint: objects of a restore that are on the volume, kept with the operation
+    """
+
+    def __init__(self, ctxt: RequestContext, operation: objects.Operation, total: int,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._ctxt, self._operation, self._clock = ctxt, operation, clock
+        self.total, self.done, self.objects = total, 0, 0
+        self.checkpoint: int = operation.arguments.get(CHECKPOINT, 0)
+        self._written: tuple[int, int] | None = None
+        self._confirmed_at = clock()
+        self._error: BaseException | None = None
+        self._ended = threading.Event()
+
+    # ----------------------------------------------------------------------------- native threads
+    def report(self, done: int, total: int, count: int) -> None:
+        """Note how much is done.
+
+        :param done: bytes of the volume, of `total`
+        :param count: finished objects
+        :raises OperationLost: as confirm()
+        """
+        self.done, self.total, self.objects = done, total, count
+        self.confirm()
+
+    def reach(self, checkpoint: int) -> None:
+        """Note how many objects are safely on the volume: another attempt goes on there."""
+        self.checkpoint = checkpoint
+
+    def confirm(self) -> None:
+        """Continue only if this worker still holds the operation.
+
+        :raises OperationLost: another worker has it, or another request has changed the backup, or
+            the database was not reached for longer than a lease.
+        """
+        if self._error is not None:
+            raise self._error
+        if self._clock() - self._confirmed_at > CONF.operation_lease:
+            raise exception.OperationLost(operation_id=self._operation.id)
+        ownership.confirm()
+
+    # ----------------------------------------------------------------------- thread of the service
+    @contextlib.contextmanager
+    def written(self) -> Iterator[None]:
+        """Write the progress every INTERVAL seconds while the body runs, and once at its end."""
+        self._write()
+        thread = threading.Thread(target=self._run, name='backup-progress', daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+        self._write()
+        self.confirm()
+
+    def _run(self) -> None:
+        while not self._ended.wait(INTERVAL) and self._error is None:
+            self._write()
+
+    def _write(self) -> None:
+        try:
+            self._record(self._ctxt)
+            self._confirmed_at = self._clock()
+        except exception.DatabaseTrouble as exc:
+            LOG.warning('The progress of backup %s is not recorded: %s',
+                        self._operation.resource_id, exc)
+        except Exception as exc:
+            self._error = exc
+
+    @session.retry_on_deadlock
+    def _record(self, ctxt: RequestContext) -> None:
+        operation, now = self._operation, (self.done, self.objects)
+        with session.writer(ctxt):
+            operations_db.progress(ctxt, operation, self.done, self.total)
+            found = _row(ctxt, operation)
+            if found is None or is_superseded(operation, found):
+                raise Superseded(reason=f'another request has changed backup '
+                                        f'{operation.resource_id}; its operation stops')
+            if operation.verb == 'backup.create' and now != self._written:
+                backups_db.update(ctxt, operation.resource_id, {'object_count': self.objects})
+            if self.checkpoint > operation.arguments.get(CHECKPOINT, 0):
+                operations_db.add_arguments(ctxt, operation, **{CHECKPOINT: self.checkpoint})
+        self._written = now
+
+
+class Superseded(exception.InvalidBackup):
+    """Another request, such as a forced deletion, has changed the backup."""
+
+
+def _row(ctxt: RequestContext, operation: objects.Operation) -> objects.Backup | None:
+    with contextlib.suppress(exception.BackupNotFound):
+        return backups_db.get(ctxt, operation.resource_id)
+    return None

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the verbs of a backup service have in common: the frame around their work, and the host that
+must do it. volume/manager/task.py claims, locks and records the end."""
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, cast
+
+from oslo_log import log as logging
+
+from cinder import exception, objects, operations
+from cinder.backup import driver as driver_api
+from cinder.backup.store import Store
+from cinder.backup.takeover import BackupRunner
+from cinder.conf import CONF
+from cinder.context import RequestContext
+from cinder.db import backups as backups_db
+from cinder.db import operations as operations_db
+from cinder.db import services as services_db
+from cinder.db import session
+from cinder.rpc import backup as backup_rpc
+from cinder.volume.manager.task import Task, task
+
+LOG = logging.getLogger(__name__)
+
+# Argument of an operation: hosts whose driver is not the one that the backup needs.
+TRIED = 'tried'
+_INTERRUPTED = 'The operation was interrupted.'
+
+if TYPE_CHECKING:
+    class BackupTask(Task):
+        """A task about a backup."""
+
+        resource: objects.Backup
+
+
+class Endpoint:
+    """Base of the endpoints.
+
+    :param runner: claims the operations
+    :param store: where backups are kept
+    """
+
+    def __init__(self, runner: BackupRunner, store: Store) -> None:
+        self.runner, self.store = runner, store
+
+    def driver(self, backup: objects.Backup) -> driver_api.BackupDriver:
+        """Return the driver for a backup, whose project may have its own part of the store."""
+        return self.store.driver.for_project(backup.project_id)
+
+    @contextlib.contextmanager
+    def task(self, ctxt: RequestContext, operation: objects.Operation,
+             backup: objects.Backup | None = None,
+             undo: Callable[[], None] = lambda: None) -> 'Iterator[BackupTask]':
+        """Run the body as the only holder of the operation, with the driver that the backup needs;
+        a failure is kept in `fail_reason` too.
+
+        :param undo: removes what a failure would leave in the store.
+        :raises OperationLost: as task.task(), or the operation is for a host with another driver.
+        """
+        with task(self.runner, ctxt, operation, backup, undo=undo,
+                  fail_reason=_INTERRUPTED) as started:
+            work = cast('BackupTask', started)
+            work.on_failure.pop('fail_reason')
+            try:
+                if work.resource.service not in (None, self.store.service):
+                    self.pass_on(ctxt, work, work.resource.service)
+                _record_host(ctxt, work, self.runner.host)
+                yield work
+            except exception.UNFINISHED:
+                raise
+            except Exception as exc:
+                work.on_failure['fail_reason'] = operations.tenant_reason(exc)
+                raise
+
+    def pass_on(self, ctxt: RequestContext, work: 'BackupTask', service: str) -> None:
+        """Give the operation to a host that was not asked yet, because this one has another driver.
+
+        :param service: class path of the driver that wrote the backup
+        :raises OperationLost: it was given away.
+        :raises InvalidBackup: there is no other host.
+        """
+        operation = work.operation
+        tried = [*operation.arguments.get(TRIED, ()), self.runner.host]
+        others = [each for each in services_db.list_all(
+            ctxt, binary=backup_rpc.BackupAPI.BINARY, disabled=False, is_up=True)
+            if each.host not in tried]
+        if not others:
+            raise exception.InvalidBackup(
+                reason=f'backup {work.resource.id} was written by driver {service}, and no backup '
+                       f'service that is up has it: {", ".join(tried)} have another one')
+        operations_db.requeue(ctxt, operation, stage='execute', host=others[0].host,
+                              arguments={**operation.arguments, TRIED: tried})
+        LOG.info('%s of backup %s is passed on to %s: driver %s is not the one of this host.',
+                 operation.verb, work.resource.id, others[0].host, service)
+        backup_rpc.BackupAPI().start(ctxt, operation, work.resource)
+        raise exception.OperationLost(operation_id=operation.id)
+
+
+@session.retry_on_deadlock
+def _record_host(ctxt: RequestContext, work: 'BackupTask', host: str) -> None:
+    """Record which host works on the backup: it may have taken the operation over."""
+    if (work.operation.host, work.resource.host) == (host, host):
+        return
+    with session.writer(ctxt):
+        operations_db.update_claimed(ctxt, work.operation, host=host)
+        backups_db.update(ctxt, work.resource.id, {'host': host})
+    work.operation.host = work.resource.host = host
+
+
+def spool() -> str:
+    """Return the directory for temporary files of the engine, and create it if needed."""
+    path = os.path.join(CONF.state_path, 'backup-spool')
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    return path

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs of a backup service, with the real format in a store in memory, on files."""
+import contextlib
+import os
+
+import pytest
+
+from cinder import coordination, exception
+from cinder.backup import manager as manager_module
+from cinder.backup import source, target
+from cinder.backup.chunked import facts
+from cinder.conf import CONF
+from cinder.db import backups as backups_db
+from cinder.db import journal
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
+from cinder.volume.api import backups
+from tests.fakes import backup_service
+from tests.fakes import bus as fake_bus
+
+# Bytes of the files; the rows say 1 GiB.
+SIZE = 2 ** 22
+DRIVER = 'tests.fakes.memory_store.MemoryBackupDriver'
+
+
+@pytest.fixture
+def bus(monkeypatch):
+    made = fake_bus.Bus().install(monkeypatch)
+    made.answers['check_support_to_force_delete'] = True
+    return made
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """Volumes are sparse files in a directory, named by their ids."""
+    class Opened:
+        def __init__(self, descriptor):
+            self._descriptor = descriptor
+
+        def facts(self, parent=None):
+            return facts.Source(self._descriptor, SIZE)
+
+        def keep_as_base(self):
+            return False
+
+    @contextlib.contextmanager
+    def descriptor(name, flags):
+        path = tmp_path / name
+        if not path.exists():
+            path.touch()
+            os.truncate(path, SIZE)
+        number = os.open(path, flags)
+        yield number
+        os.close(number)
+
+    @contextlib.contextmanager
+    def open_source(_ctxt, _operation, backup):
+        with descriptor(backup.volume_id, os.O_RDONLY) as number:
+            yield Opened(number)
+
+    @contextlib.contextmanager
+    def open_target(_ctxt, _operation, volume, is_new=False):
+        with descriptor(volume.id, os.O_RDWR) as number:
+            yield facts.Target(number, SIZE, zeroed=is_new)
+    monkeypatch.setattr(source, 'open', open_source)
+    monkeypatch.setattr(target, 'open', open_target)
+    return tmp_path
+
+
+@pytest.fixture
+def service(database, ctxt, bus, conf, files, tmp_path):
+    """A backup service that works when told to."""
+    conf.set_override('backup_driver', DRIVER)
+    for name, value, group in (('lock_path', str(tmp_path), 'oslo_concurrency'),
+                               ('state_path', str(tmp_path), None)):
+        CONF.set_override(name, value, group)
+    coordination.COORDINATOR.stop()
+    backup_service.register(ctxt, 'keeper')
+    made = manager_module.BackupManager('keeper')
+    made.init_host()
+    assert made.is_working(), made.trouble
+    yield made
+    made.stop()
+    coordination.COORDINATOR.stop()
+    CONF.clear_override('lock_path', 'oslo_concurrency')
+    CONF.clear_override('state_path')
+
+
+@pytest.fixture
+def objects_of(service):
+    """Return the names of all objects in the store."""
+    return lambda: sorted(name for _container, name in service.store.driver.objects)
+
+
+@pytest.fixture
+def work(ctxt, service):
+    """Let the service do all that waits for it."""
+    def run():
+        service.runner.take_over(())
+        assert service.runner.wait(20)
+    return run
+
+
+@pytest.fixture
+def volume(database, ctxt, files):
+    def make(**values):
+        made = volumes_db.create(ctxt, {
+            'project_id': 'p1', 'size': 1, 'status': 'available', 'host': 'node@b#p',
+            'availability_zone': 'nova', 'volume_type_id': types_db.default(ctxt).id, **values},
+            metadata={'k': 'v'}, glance_metadata={'image_name': 'picture'})
+        return volumes_db.get(ctxt, made.id)
+    return make
+
+
+def write(files, volume, data, offset=0):
+    path = files / volume.id
+    if not path.exists():
+        path.touch()
+        os.truncate(path, SIZE)
+    with path.open('r+b') as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def read(files, volume, length, offset=0):
+    with (files / volume.id).open('rb') as file:
+        file.seek(offset)
+        return file.read(length)
+
+
+def get(ctxt, backup):
+    return backups_db.get(ctxt, backup.id)
+
+
+def told(ctxt, resource):
+    return [row['user_message'] for row in messages_db.list_rows(ctxt).rows
+            if row['resource_uuid'] == resource.id]
+
+
+def test_a_chain_is_made_restored_and_deleted(ctxt, service, files, volume, work, objects_of):
+    made = volume(bootable=True)
+    write(files, made, b'one' * 1000)
+    full = backups.create(ctxt, made)
+    work()
+    stored = get(ctxt, full)
+    assert (stored.status, stored.service, stored.container) == ('available', DRIVER, 'default')
+    assert stored.service_metadata.endswith(full.id) and stored.object_count
+    assert (stored.fail_reason, stored.host) == (None, 'keeper')
+    write(files, made, b'two' * 1000, 2 ** 21)
+    child = backups.create(ctxt, made, incremental=True)
+    work()
+    with pytest.raises(exception.InvalidBackup, match=child.id):
+        backups.delete(ctxt, get(ctxt, full))
+    empty = volume()
+    backups.restore(ctxt, get(ctxt, child), empty)
+    work()
+    assert get(ctxt, child).status == 'available'
+    assert read(files, empty, 3000) == b'one' * 1000
+    assert read(files, empty, 3000, 2 ** 21) == b'two' * 1000
+    restored = volumes_db.get(ctxt, empty.id)
+    assert (restored.status, restored.bootable) == ('available', True)
+    assert restored.glance_metadata == {'image_name': 'picture'}
+    for backup in (child, full):
+        backups.delete(ctxt, get(ctxt, backup))
+        work()
+        with pytest.raises(exception.BackupNotFound):
+            get(ctxt, backup)
+    assert objects_of() == []
+
+
+def test_a_new_volume_gets_the_metadata_of_the_other(ctxt, service, files, volume, work):
+    backup = backups.create(ctxt, volume(display_name='old'))
+    work()
+    new = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'restoring-backup',
+                                   'host': 'node@b#p', 'display_name': 'new'})
+    backups_db.transition(ctxt, get(ctxt, backup), 'restore', restore_volume_id=new.id)
+    operations_db.create(ctxt, 'backup.restore', backup, host='keeper',
+                         arguments={'volume_id': new.id, 'new_volume': True})
+    work()
+    made = volumes_db.get(ctxt, new.id)
+    assert (made.status, made.display_name, made.metadata) == ('available', 'new', {'k': 'v'})
+
+
+@pytest.mark.parametrize(('error', 'reason'), [
+    (exception.BackupStoreFull(where='default/x', reason='no space'),
+     'The backup store has no space left.'),
+    (exception.BackupStoreUnavailable(where='secret-host', reason='no route'),
+     'The backup store does not answer or refuses access.')])
+def test_a_store_that_fails(ctxt, service, volume, work, objects_of, error, reason):
+    made = volume()
+    backup = backups.create(ctxt, made)
+    service.store.driver.trouble = error
+    work()
+    stored = get(ctxt, backup)
+    assert (stored.status, stored.fail_reason) == ('error', reason)
+    assert told(ctxt, backup) == [f'create backup:{reason}']
+    service.store.driver.trouble = None
+    backups.delete(ctxt, stored)
+    work()
+    assert objects_of() == []
+
+
+def test_a_bad_chunk_makes_no_good_volume(ctxt, service, files, volume, work):
+    made = volume()
+    write(files, made, os.urandom(4096))
+    backup = backups.create(ctxt, made)
+    work()
+    place = next(key for key in service.store.driver.objects if key[1].endswith('-00001'))
+    service.store.driver.objects[place] = b'x' + service.store.driver.objects[place][1:]
+    other = volume()
+    backups.restore(ctxt, get(ctxt, backup), other)
+    work()
+    assert volumes_db.get(ctxt, other.id).status == 'error'
+    stored = get(ctxt, backup)
+    assert stored.status == 'available' and place[1] in stored.fail_reason
+    assert place[1] in told(ctxt, backup)[0] and place[1] in told(ctxt, other)[0]
+
+
+def test_a_forced_deletion_stops_what_runs(ctxt, service, files, volume, work, objects_of,
+                                          monkeypatch):
+    made = volume()
+    write(files, made, b'data')
+    backup = backups.create(ctxt, made)
+    writer = service.store.driver.writer
+
+    def force(*place):
+        if get(ctxt, backup).status == 'creating':
+            backups.delete(ctxt, get(ctxt, backup), force=True)
+        return writer(*place)
+    monkeypatch.setattr(service.store.driver, 'writer', force)
+    work()
+    work()
+    with pytest.raises(exception.BackupNotFound):
+        get(ctxt, backup)
+    assert objects_of() == [] and journal.unfinished_for(ctxt, backup.id) == []
+
+
+# ---------------------------------------------------------------------------------------- imports
+def record(ctxt, backup):
+    return backups.export_record(get(ctxt, backup))
+
+
+def test_a_record_is_imported_where_its_data_is(ctxt, service, files, volume, work):
+    made = volume()
+    write(files, made, b'data')
+    backup = backups.create(ctxt, made)
+    work()
+    kept = record(ctxt, backup)
+    backups_db.destroy(ctxt, backup.id)
+    back = backups.import_record(ctxt, kept, DRIVER)
+    work()
+    assert get(ctxt, back).status == 'available'
+    assert get(ctxt, back).object_count == kept['object_count']
+
+
+@pytest.mark.parametrize('lost', ['_metadata', '_sha256file', '-00001'])
+def test_data_must_be_complete(ctxt, service, files, volume, work, lost):
+    made = volume()
+    write(files, made, b'data')
+    backup = backups.create(ctxt, made)
+    work()
+    kept = record(ctxt, backup)
+    backups_db.destroy(ctxt, backup.id)
+    driver = service.store.driver
+    driver.delete(kept['container'], kept['service_metadata'] + lost)
+    back = backups.import_record(ctxt, kept, DRIVER)
+    work()
+    assert get(ctxt, back).status == 'error' and lost in get(ctxt, back).fail_reason
+
+
+def test_a_record_cannot_claim_the_data_of_another(ctxt, service, files, volume, work,
+                                                   objects_of):
+    made = volume()
+    write(files, made, b'secret')
+    backup = backups.create(ctxt, made)
+    work()
+    present, kept = objects_of(), record(ctxt, backup)
+    ident = '00000000-1111-4222-8333-444444444444'
+    for prefix in (kept['service_metadata'], f'{kept["service_metadata"]}{ident}', None):
+        forged = {**kept, 'id': ident, 'service_metadata': prefix}
+        back = backups.import_record(ctxt, forged, DRIVER)
+        work()
+        assert get(ctxt, back).status == 'error'
+        backups.delete(ctxt, get(ctxt, back))
+        work()
+        with pytest.raises(exception.BackupNotFound):
+            get(ctxt, back)
+        assert objects_of() == present
+
+
+def test_a_record_is_passed_on_to_the_host_with_its_driver(ctxt, service, bus, volume, work):
+    backup_service.register(ctxt, 'other')
+    forged = {'id': '00000000-1111-4222-8333-444444444444', 'size': 1}
+    back = backups.import_record(ctxt, forged, 'elsewhere.Driver')
+    operation = bus.sent[-1].args['operation']
+    if operation.host != 'keeper':  # which one is asked first is left to chance
+        operations_db.claim(ctxt, operation, 'other|x', 60)
+        operations_db.requeue(ctxt, operation, stage='execute', host='keeper')
+    work()
+    asked = operations_db.get(ctxt, operation.id)
+    assert (asked.host, asked.state) == ('other', 'queued')
+    assert bus.sent[-1].host == 'other'
+    operations_db.claim(ctxt, asked, 'other|x', 60)
+    operations_db.requeue(ctxt, asked, stage='execute', host='keeper',
+                          arguments={**asked.arguments, 'tried': ['keeper', 'other']})
+    work()
+    assert get(ctxt, back).status == 'error'
+    assert 'elsewhere.Driver' in get(ctxt, back).fail_reason
