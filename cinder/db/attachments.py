@@ -23,6 +23,8 @@ _ATTACHED = sa.select(*_SHOWN).where(
 _ON_VOLUME = sa.select(*_COLUMNS).where(
     _T.c.volume_id == sa.bindparam('volume_id'), _T.c.deleted == sa.false()).order_by(
         _T.c.created_at, _T.c.id)
+_CONNECTED = sa.select(_T.c.volume_id).where(
+    _T.c.deleted == sa.false(), _T.c.connector.is_not(None))
 _FILTERS = {'aliases': {'status': 'attach_status', 'instance_id': 'instance_uuid'}}
 _attachments = resource.Resource(
     objects.VolumeAttachment,
@@ -43,8 +45,7 @@ def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.VolumeAttac
 def connected_volumes(ctxt: RequestContext) -> set[str]:
     """Return the ids of the volumes that have an attachment with a connector."""
     with session.reader(ctxt) as conn:
-        return set(conn.execute(sa.select(_T.c.volume_id).where(
-            _T.c.deleted == sa.false(), _T.c.connector.is_not(None))).scalars())
+        return set(conn.execute(_CONNECTED).scalars())
 
 
 def list_of_deleted_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list[tuple[str, str]]:

@@ -43,12 +43,17 @@ def on_backend(ctxt: RequestContext, host: str | None = None, cluster: str | Non
     :param host: 'host@backend', with all its pools.
     :param cluster: cluster of the back end; includes the volumes of all its hosts.
     """
-    statement = _ALIVE.where(_of_backend(host, cluster))
+    statement = _on_backend(host, cluster)
     if statuses is not None:
         statement = statement.where(_T.c.status.in_(tuple(statuses)))
     with session.reader(ctxt) as conn:
         rows = conn.execute(statement).mappings().all()
     return [objects.Volume.from_row(row) for row in rows]
+
+
+@functools.lru_cache(64)
+def _on_backend(host: str | None, cluster: str | None) -> sa.Select:
+    return _ALIVE.where(_of_backend(host, cluster))
 
 
 def _not_extended() -> list[filters.Condition]:
@@ -62,9 +67,14 @@ def list_stale_growth(ctxt: RequestContext, host: str | None,
                       cluster: str | None) -> dict[str, int]:
     """Return id -> reserved growth in GiB of volumes without an extend operation."""
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.select(_T.c.id, _T.c.growth).where(
-            *_not_extended(), _of_backend(host, cluster)).order_by(_T.c.id)).all()
+        rows = conn.execute(_stale_growth(host, cluster)).all()
     return {row.id: row.growth for row in rows}
+
+
+@functools.lru_cache(64)
+def _stale_growth(host: str | None, cluster: str | None) -> sa.Select:
+    return sa.select(_T.c.id, _T.c.growth).where(
+        *_not_extended(), _of_backend(host, cluster)).order_by(_T.c.id)
 
 
 @session.retry_on_deadlock
@@ -80,6 +90,7 @@ def _of_backend(host: str | None, cluster: str | None) -> filters.Condition:
     return sa.or_(sa.false(), *(is_at(column, name) for column, name in places if name))
 
 
+@functools.lru_cache(64)
 def ids_on_backend(host: str | None, cluster: str | None) -> sa.Select:
     """Return a SELECT of the ids of the volumes of a back end, for modules of their resources."""
     return sa.select(_T.c.id).where(_of_backend(host, cluster))

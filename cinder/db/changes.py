@@ -13,6 +13,8 @@ from cinder.db import functions, models, session
 from cinder.db.filters import Condition
 
 _OPERATIONS = models.Operation.__table__
+# For statements that are cached by their parts.
+_NOW = session.utcnow()
 
 
 def with_id(values: Mapping[str, object]) -> dict[str, object]:
@@ -53,15 +55,7 @@ def compare_and_swap(ctxt: RequestContext, table: sa.Table, row_id: object,
 
     :param expected: column -> value, or a list or tuple of allowed values.
     """
-    where = [table.c.id == row_id]
-    for name, value in expected.items():
-        column = table.c[name]
-        many = isinstance(value, (list, tuple, set, frozenset))
-        where.append(column.in_(value) if many else
-                     column.is_(None) if value is None else column == value)
-    if 'deleted' in table.c:
-        where.append(table.c.deleted == sa.false())
-    return update_where(ctxt, table, where, values) == 1
+    return update_where(ctxt, table, [], values, {'id': row_id, **expected}) == 1
 
 
 def include_in_cluster(ctxt: RequestContext, table: sa.Table, host: str, cluster: str) -> int:
@@ -91,34 +85,65 @@ def _of_host(table: sa.Table, host: str) -> Condition:
 
 
 def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
-                 values: Mapping[str, object]) -> int:
+                 values: Mapping[str, object], match: Mapping[str, object] | None = None) -> int:
     """Change the rows that match all conditions; return their number.
 
     The values are assigned in the given order, as MySQL does: a value may refer to a column that a
     later one changes.
+
+    :param match: column -> value, or a list or tuple of allowed values, of rows that are not
+        deleted. Without other conditions the whole statement is cached.
     """
-    computed = {name: value for name, value in values.items()
-                if isinstance(value, sa.ClauseElement)}
+    computed = {name: _NOW if isinstance(value, session.utcnow) else value
+                for name, value in values.items() if isinstance(value, sa.ClauseElement)}
     given = {f'set_{name}': value for name, value in values.items() if name not in computed}
-    if all(isinstance(value, sa.Column) for value in computed.values()):
-        statement = _update(table, tuple((name, computed.get(name)) for name in values))
-    else:
-        statement = _update.__wrapped__(table, tuple(
-            (name, computed.get(name)) for name in values))
+    given |= {f'is_{name}': value if _comparison(value) == 'one' else list(value)
+              for name, value in (match or {}).items() if value is not None}
+    build = _update
+    if not all(value is _NOW or isinstance(value, sa.Column) for value in computed.values()):
+        build = _update.__wrapped__
+    statement = build(table, tuple((name, computed.get(name)) for name in values),
+                      None if match is None else tuple(
+                          (name, _comparison(value)) for name, value in match.items()))
     with session.writer(ctxt) as conn:
-        return conn.execute(statement.where(*where), given).rowcount
+        return conn.execute(statement.where(*where) if where else statement, given).rowcount
 
 
 @functools.lru_cache(512)
 def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], ...],
-            ) -> sa.Update:
+            match: tuple[tuple[str, str], ...] | None) -> sa.Update:
     """Return an UPDATE that sets columns to an expression or, if that is None, to the parameter
-    :set_NAME; cached, because compiling takes as long as executing."""
+    :set_NAME; cached, because building and compiling take as long as executing.
+
+    :param match: columns and how each is compared with the parameter :is_NAME, see _COMPARISONS.
+    """
     ordered = [(table.c[name], sa.bindparam(f'set_{name}', type_=table.c[name].type)
                 if value is None else value) for name, value in values]
     if 'updated_at' not in dict(values):
         ordered.append((table.c.updated_at, session.utcnow()))
-    return table.update().ordered_values(*ordered)
+    statement = table.update().ordered_values(*ordered)
+    if match is None:
+        return statement
+    where = [_COMPARISONS[how](table.c[name], f'is_{name}') for name, how in match]
+    if 'deleted' in table.c:
+        where.append(table.c.deleted == sa.false())
+    return statement.where(*where)
+
+
+# How a column is compared with a parameter.
+_COMPARISONS: dict[str, Callable[[sa.Column, str], Condition]] = {
+    'null': lambda column, _parameter: column.is_(None),
+    'one': lambda column, parameter: column == sa.bindparam(parameter, type_=column.type),
+    'some': lambda column, parameter: column.in_(
+        sa.bindparam(parameter, type_=column.type, expanding=True)),
+}
+
+
+def _comparison(value: object) -> str:
+    """Return the key of _COMPARISONS for an expected value."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return 'some'
+    return 'null' if value is None else 'one'
 
 
 def fail_rows(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhile: str,
@@ -143,8 +168,8 @@ def fail_rows(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhi
 def soft_delete(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
                 **values: object) -> int:
     """Mark rows as deleted; return their number."""
-    return update_where(ctxt, table, [table.c.deleted == sa.false(), *where],
-                        {**values, 'deleted': True, 'deleted_at': session.utcnow()})
+    return update_where(ctxt, table, where,
+                        {**values, 'deleted': True, 'deleted_at': session.utcnow()}, {})
 
 
 @functools.cache

@@ -11,6 +11,7 @@ from cinder.db import filters, models, operations, session
 
 _T = models.Operation.__table__
 _UNFINISHED = _T.c.state.in_(('queued', 'running'))
+_UNDER_WAY = sa.select(_T.c.resource_id).where(_UNFINISHED)
 
 
 def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = None,
@@ -77,7 +78,7 @@ def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
 def resources_under_way(ctxt: RequestContext) -> set[str]:
     """Return the resource ids of all unfinished operations."""
     with session.reader(ctxt) as conn:
-        return set(conn.execute(sa.select(_T.c.resource_id).where(_UNFINISHED)).scalars())
+        return set(conn.execute(_UNDER_WAY).scalars())
 
 
 def purge_finished(ctxt: RequestContext, seconds: int, limit: int = 1000) -> int:

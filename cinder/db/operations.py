@@ -18,6 +18,7 @@ from cinder.db import changes, models, session
 _T = models.Operation.__table__
 _COLUMNS = tuple(_T.c)
 SELECT = sa.select(*_COLUMNS)
+_ONE = SELECT.where(_T.c.id == sa.bindparam('ident'))
 _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utcnow())
 # Argument of an operation that waits: what for, and since when.
 WAITING = 'waiting'
@@ -91,15 +92,16 @@ def _taken(ctxt: RequestContext, operation: objects.Operation, owner: str,
 def _take(ctxt: RequestContext, operation: objects.Operation, owner: str, lease: int,
           dead: Collection[str]) -> bool:
     with session.writer(ctxt) as conn:
-        return bool(conn.execute(_begin(lease).where(
-            _T.c.id == operation.id, _T.c.fence == operation.fence,
-            claimable(owner, dead)), {'by': owner}).rowcount)
+        return bool(conn.execute(_begin(lease, claimable(owner, dead)), {
+            'by': owner, 'ident': operation.id, 'seen': operation.fence}).rowcount)
 
 
-@functools.lru_cache(8)
-def _begin(lease: int) -> sa.Update:
-    """Return the UPDATE with which the owner :by runs an operation, with a lease in seconds."""
-    return _T.update().values(
+@functools.lru_cache(64)
+def _begin(lease: int, allowed: sa.ColumnElement[bool]) -> sa.Update:
+    """Return the UPDATE with which the owner :by runs the operation :ident, whose fence was :seen,
+    with a lease in seconds."""
+    return _T.update().where(
+        _T.c.id == sa.bindparam('ident'), _T.c.fence == sa.bindparam('seen'), allowed).values(
         state='running', owner=sa.bindparam('by'), fence=_T.c.fence + 1, attempt=_T.c.attempt + 1,
         lease_until=session.in_seconds(lease), updated_at=session.utcnow())
 
@@ -111,7 +113,7 @@ def from_row(row: sa.RowMapping) -> objects.Operation:
 def get(ctxt: RequestContext, operation_id: str) -> objects.Operation:
     """Return an operation; :raises OperationNotFound: it does not exist."""
     with session.reader(ctxt) as conn:
-        row = conn.execute(SELECT.where(_T.c.id == operation_id)).mappings().first()
+        row = conn.execute(_ONE, {'ident': operation_id}).mappings().first()
     if row is None:
         raise exception.OperationNotFound(operation_id=operation_id)
     return from_row(row)
@@ -132,9 +134,9 @@ def update_claimed(ctxt: RequestContext, operation: objects.Operation, **values:
 
     :raises OperationLost: the claim was lost; nothing is written.
     """
-    if not changes.update_where(ctxt, _T, [
-            _T.c.id == operation.id, _T.c.fence == operation.fence,
-            _T.c.owner == operation.owner, _T.c.state == 'running'], values):
+    if not changes.update_where(ctxt, _T, [], values, {
+            'id': operation.id, 'fence': operation.fence, 'owner': operation.owner,
+            'state': 'running'}):
         raise exception.OperationLost(operation_id=operation.id)
 
 

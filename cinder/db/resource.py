@@ -161,4 +161,5 @@ class Resource(Rows, Generic[_O]):
     @session.retry_on_deadlock
     def destroy(self, ctxt: RequestContext, ident: str) -> None:
         """Mark a row as deleted; it stays until it is purged."""
-        changes.soft_delete(ctxt, self.table, [self.table.c.id == ident], status='deleted')
+        changes.compare_and_swap(ctxt, self.table, ident, {}, {
+            'status': 'deleted', 'deleted': True, 'deleted_at': session.utcnow()})

@@ -15,6 +15,8 @@ from cinder.db import changes, filters, models, session
 _T = models.Service.__table__
 # Maximum number of characters of disabled_reason.
 _REASON = 255
+_BEAT = _T.update().where(_T.c.id == sa.bindparam('ident'), _T.c.deleted == sa.false()).values(
+    report_count=_T.c.report_count + 1, updated_at=session.utcnow())
 
 
 def is_up_condition() -> filters.Condition:
@@ -57,15 +59,21 @@ def list_all(ctxt: RequestContext, **wanted: object) -> list[objects.Service]:
     return [objects.Service.from_row(row) for row in list_rows(ctxt, **wanted)]
 
 
-def _one(ctxt: RequestContext, *where: filters.Condition) -> objects.Service | None:
+def _one(ctxt: RequestContext, **wanted: object) -> objects.Service | None:
     with session.reader(ctxt) as conn:
-        row = conn.execute(_select(*where)).mappings().first()
+        row = conn.execute(_matching(CONF.service_down_time, *wanted), wanted).mappings().first()
     return objects.Service.from_row(row) if row else None
+
+
+@functools.lru_cache(4)
+def _matching(service_down_time: int, *names: str) -> sa.Select:
+    """Return the SELECT of the services whose columns have the values of equal parameters."""
+    return _all(service_down_time).where(*(_T.c[name] == sa.bindparam(name) for name in names))
 
 
 def get(ctxt: RequestContext, service_id: int) -> objects.Service:
     """Return a service; :raises ServiceNotFound: it does not exist."""
-    found = _one(ctxt, _T.c.id == service_id)
+    found = _one(ctxt, id=service_id)
     if found is None:
         raise exception.ServiceNotFound(service_id=service_id)
     return found
@@ -73,7 +81,7 @@ def get(ctxt: RequestContext, service_id: int) -> objects.Service:
 
 def get_by_host_binary(ctxt: RequestContext, host: str, binary: str) -> objects.Service:
     """Return a service; :raises ServiceHostNotFound: it does not exist."""
-    found = _one(ctxt, _T.c.host == host, _T.c.binary == binary)
+    found = _one(ctxt, host=host, binary=binary)
     if found is None:
         raise exception.ServiceHostNotFound(host=host, binary=binary)
     return found
@@ -100,7 +108,7 @@ def pick_near(ctxt: RequestContext, binary: str, zone: str | None = None,
 
 def is_up(ctxt: RequestContext, service_id: int) -> bool:
     """Return whether the service is up; False if it does not exist."""
-    found = _one(ctxt, _T.c.id == service_id)
+    found = _one(ctxt, id=service_id)
     return bool(found and found.is_up)
 
 
@@ -125,9 +133,8 @@ def update(ctxt: RequestContext, service_id: int, values: Mapping[str, object]) 
 
     :raises ServiceNotFound: the service does not exist.
     """
-    done = changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
-                                {'modified_at': session.utcnow(),
-                                 'updated_at': _T.c.updated_at, **values})
+    done = changes.compare_and_swap(ctxt, _T, service_id, {}, {
+        'modified_at': session.utcnow(), 'updated_at': _T.c.updated_at, **values})
     if not done:
         raise exception.ServiceNotFound(service_id=service_id)
 
@@ -157,9 +164,9 @@ def heartbeat(ctxt: RequestContext, service_id: int) -> None:
 
     :raises ServiceNotFound: the service was removed.
     """
-    if not changes.update_where(ctxt, _T, [_T.c.id == service_id, _T.c.deleted == sa.false()],
-                                {'report_count': _T.c.report_count + 1}):
-        raise exception.ServiceNotFound(service_id=service_id)
+    with session.writer(ctxt) as conn:
+        if not conn.execute(_BEAT, {'ident': service_id}).rowcount:
+            raise exception.ServiceNotFound(service_id=service_id)
 
 
 @session.retry_on_deadlock

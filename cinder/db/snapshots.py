@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of snapshots: rows for responses, objects, and their transitions."""
+import functools
+
 import sqlalchemy as sa
 
 from cinder import exception, objects
@@ -69,7 +71,7 @@ delete_metadata = _METADATA.delete
 # ------------------------------------------------------------------------------------- of volumes
 def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.Snapshot]:
     """Return the snapshots of a volume, oldest first, without metadata and volume."""
-    return _objects(ctxt, _T.c.volume_id == volume_id)
+    return _objects(ctxt, _ALIVE.where(_T.c.volume_id == volume_id))
 
 
 def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
@@ -91,12 +93,17 @@ def find_host_on_storage(ctxt: RequestContext, ident: str) -> str | None:
 def on_backend(ctxt: RequestContext, host: str | None = None,
                cluster: str | None = None) -> list[objects.Snapshot]:
     """Return the snapshots of all volumes of a back end, without metadata and volume."""
-    return _objects(ctxt, _T.c.volume_id.in_(backend_volumes.ids_on_backend(host, cluster)))
+    return _objects(ctxt, _on_backend(host, cluster))
 
 
-def _objects(ctxt: RequestContext, condition: filters.Condition) -> list[objects.Snapshot]:
+@functools.lru_cache(64)
+def _on_backend(host: str | None, cluster: str | None) -> sa.Select:
+    return _ALIVE.where(_T.c.volume_id.in_(backend_volumes.ids_on_backend(host, cluster)))
+
+
+def _objects(ctxt: RequestContext, statement: sa.Select) -> list[objects.Snapshot]:
     with session.reader(ctxt) as conn:
-        rows = conn.execute(_ALIVE.where(condition)).mappings().all()
+        rows = conn.execute(statement).mappings().all()
     return [objects.Snapshot.from_row(row) for row in rows]
 
 

@@ -4,6 +4,7 @@
 The rows of cinder.objects.states define what is allowed; a refusal contains the reason.
 """
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
@@ -50,16 +51,14 @@ def apply_transition(ctxt: RequestContext, table: sa.Table, rule: states.Transit
     :param values: further columns to set; a status overrides that of the table.
     :raises NotFound: the row does not exist.
     """
-    where = [table.c.id == row_id, table.c.deleted == sa.false(),
-             *(requirement.holds for requirement in requirements)]
-    if rule.allowed is not None:
-        where.append(table.c.status.in_(rule.allowed))
+    match = {'id': row_id} | ({} if rule.allowed is None else {'status': rule.allowed})
     with session.writer(ctxt) as conn:
         if requirements and conn.dialect.name == 'postgresql':
             # An UPDATE that waited for the lock of its row sees other tables as they were before
             # the wait; one that starts with the lock sees the rows that were added meanwhile.
             conn.execute(sa.select(table.c.id).where(table.c.id == row_id).with_for_update())
-        if changes.update_where(ctxt, table, where, _columns(table, rule, values)):
+        if changes.update_where(ctxt, table, [requirement.holds for requirement in requirements],
+                                _columns(table, rule, values), match):
             return None
         return _refusal(conn, table, rule, row_id, requirements)
 
@@ -76,10 +75,15 @@ def _columns(table: sa.Table, rule: states.Transition,
     return {**columns, **values}
 
 
+@functools.cache
+def _status(table: sa.Table) -> sa.Select:
+    return sa.select(table.c.status).where(
+        table.c.id == sa.bindparam('ident'), table.c.deleted == sa.false())
+
+
 def _refusal(conn: sa.Connection, table: sa.Table, rule: states.Transition, row_id: str,
              requirements: Sequence[Requirement]) -> str:
-    status = conn.execute(sa.select(table.c.status).where(
-        table.c.id == row_id, table.c.deleted == sa.false())).scalar()
+    status = conn.execute(_status(table), {'ident': row_id}).scalar()
     if status is None:
         raise exception.NotFound()
     kind = table.name.removesuffix('s')

@@ -24,6 +24,26 @@ def test_an_update_is_made_once_for_its_columns(database, ctxt):
                                 {'size': 5, 'display_name': ''}) == 0
 
 
+def test_a_swap_is_made_once_for_what_it_compares(database, ctxt):
+    volume = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available'})
+    changes._update.cache_clear()
+    for expected, done in (({'status': 'available', 'host': None, 'size': (1, 2)}, True),
+                           ({'status': 'error', 'host': None, 'size': {3}}, False),
+                           ({'status': 'available', 'host': None, 'size': [3]}, False)):
+        assert changes.compare_and_swap(ctxt, T, volume.id, expected,
+                                        {'display_name': 'two'}) is done
+    assert changes._update.cache_info().currsize == 1
+    assert not changes.compare_and_swap(ctxt, T, volume.id, {'host': 'a'}, {'display_name': ''})
+    assert volumes.get(ctxt, volume.id).display_name == 'two'
+    volumes.destroy(ctxt, volume.id)
+    assert not changes.compare_and_swap(ctxt, T, volume.id, {}, {'display_name': ''})
+    # The moment of the database is kept as a part of the statement, not once for each call.
+    changes._update.cache_clear()
+    for _attempt in range(2):
+        assert changes.soft_delete(ctxt, T, [T.c.id == volume.id]) == 0
+    assert changes._update.cache_info().currsize == 1
+
+
 def test_values_are_assigned_in_the_order_in_which_they_are_given(database, ctxt, statements):
     volume = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'creating'})
     for values in ({'previous_status': T.c.status, 'status': 'error'},
