@@ -134,6 +134,12 @@ set_glance_metadata = _SIDES['glance_metadata'].set
 delete_glance_metadata = _SIDES['glance_metadata'].delete
 
 
+def type_id_of(ctxt: RequestContext, volume_id: str) -> str | None:
+    """Return the id of the type of a volume, also of a deleted one; None: it is not known."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(_T.c.volume_type_id).where(_T.c.id == volume_id)).scalar()
+
+
 def summary(ctxt: RequestContext, all_tenants: bool = False) -> dict[str, object]:
     """Return total_count, total_size (GiB) and metadata: key -> sorted distinct values."""
     where = query.scope_of(_volumes.brief, ctxt.is_admin and all_tenants, ctxt.is_admin)

@@ -73,6 +73,8 @@ def notify_operation(ctxt: RequestContext, phase: str, work: objects.Operation,
     :param changed: columns whose values differ from those of the resource; `reason` of an error.
     """
     event = EVENTS.get(work.verb, work.verb)
+    if work.resource_type == 'snapshot' and resource.get('use_quota') is False:
+        return  # the temporary snapshot of a backup is not billed
     if event in ONCE:
         event = None if phase == 'start' else event if phase == 'end' else f'{event}.error'
     elif event:

@@ -106,18 +106,20 @@ def _default_type(
         ctxt: RequestContext, source: objects.Snapshot | objects.Volume | objects.Backup | None,
 ) -> objects.VolumeType:
     if isinstance(source, objects.Backup):
-        source = _encrypted_volume_of(ctxt, source)
+        return _type_of_backup(ctxt, source)
     if source is not None and source.volume_type_id:
         return types_db.get(ctxt.elevated(), source.volume_type_id)
     return types_db.default(ctxt)
 
 
-def _encrypted_volume_of(ctxt: RequestContext, backup: objects.Backup) -> objects.Volume | None:
-    """Return the volume whose type has the encryption of the backup, if it still exists."""
-    if backup.encryption_key_id:
-        with contextlib.suppress(exception.VolumeNotFound):
-            return volumes_db.get(ctxt.elevated(), backup.volume_id)
-    return None
+def _type_of_backup(ctxt: RequestContext, backup: objects.Backup) -> objects.VolumeType:
+    """Return the type for a restored volume: for an encrypted one that of the volume of the backup,
+    even if that is deleted, because only its encryption fits the data."""
+    ident = volumes_db.type_id_of(ctxt, backup.volume_id) if backup.encryption_key_id else None
+    if ident:
+        with contextlib.suppress(exception.VolumeTypeNotFound):
+            return types_db.get(ctxt.elevated(), ident)
+    return types_db.default(ctxt)
 
 
 @session.retry_on_deadlock

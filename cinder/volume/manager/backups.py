@@ -42,7 +42,7 @@ class BackupSourceEndpoint:
         with calls.lock('volume', volume.id):
             snapshot = self._snapshot(ctxt, backup)
             if snapshot is None:
-                backup_sources.hold_volume(ctxt, volumes_db.get(ctxt, volume.id), backup.id)
+                self._hold(ctxt, volume, backup)
                 return {'path': self.driver.local_path(volume) if local else None,
                         'snapshot_id': None}
             found = {'path': None, 'snapshot_id': snapshot.id}
@@ -67,6 +67,20 @@ class BackupSourceEndpoint:
             ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id))
         # The storage may have no room for a snapshot.
         return snapshot if reads and snapshot.status == 'available' else None
+
+    def _hold(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup) -> None:
+        """Keep the volume from changes while the backup reads it.
+
+        :raises InvalidVolume: it is in use.
+        """
+        try:
+            backup_sources.hold_volume(ctxt, volumes_db.get(ctxt, volume.id), backup.id)
+        except exception.InvalidVolume as exc:
+            why = ('the snapshot to read could not be created'
+                   if isinstance(self.driver, driver_api.ReadsSnapshots)
+                   else f'{type(self.driver).__name__} cannot read snapshots')
+            raise exception.InvalidVolume(
+                reason=f'{why}, so the volume itself must be read: {exc.kwargs["reason"]}') from exc
 
     @calls.synchronous
     def backup_ranges(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup,

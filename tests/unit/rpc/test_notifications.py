@@ -103,6 +103,13 @@ def test_events(ctxt, told, verb, phase, event, priority):
         [(event, priority)] if event else [])
 
 
+@pytest.mark.parametrize(('use_quota', 'number'), [(True, 1), (False, 0)])
+def test_the_temporary_snapshot_of_a_backup_is_not_billed(ctxt, told, use_quota, number):
+    notifications.notify_operation(ctxt, 'end', operation('snapshot.create'),
+                                   objects.Snapshot(use_quota=use_quota))
+    assert len(told()) == number
+
+
 def test_a_snapshot_is_told_by_the_host_of_its_volume(ctxt, volume, told):
     snapshot = objects.Snapshot(id='55555555-5555-4555-8555-555555555555', volume=volume,
                                 volume_id=volume.id, volume_size=3, project_id='p1')

@@ -243,8 +243,18 @@ def test_a_backup_goes_to_a_new_volume_of_the_type(ctxt, volume, secret, backup,
     assert made.encryption_key_id != volume.encryption_key_id
 
 
-def test_a_backup_whose_volume_is_gone_needs_a_type(ctxt, volume, secret, backup, key_manager):
+def test_a_backup_goes_to_a_volume_of_the_type_of_its_deleted_volume(ctxt, volume, secret, backup,
+                                                                    key_manager):
     volumes_db.destroy(ctxt, volume.id)
+    made = volumes_db.get(ctxt, backups.restore(ctxt, backup)[0])
+    assert made.volume_type_id == secret.id
+    assert keys.are_equal(ctxt, made.encryption_key_id, backup.encryption_key_id)
+
+
+def test_a_backup_of_a_volume_that_was_purged_needs_a_type(ctxt, volume, secret, backup,
+                                                           key_manager):
+    backups_db.overwrite(ctxt, backup.id, {'volume_id': 'purged'})
+    backup = backups_db.get(ctxt, backup.id)
     with pytest.raises(exception.InvalidInput, match='is encrypted, but'):
         backups.restore(ctxt, backup)
     made = volumes.create(ctxt, backup=backup, volume_type=secret)
