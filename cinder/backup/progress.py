@@ -2,6 +2,7 @@
 """Progress of a backup or restore: reported from native threads, written to the database by a
 thread of the service, which also notices that the work must stop."""
 import contextlib
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ class Progress:
         self.checkpoint: int = operation.arguments.get(CHECKPOINT, 0)
         self._written: tuple[int, int] | None = None
         self._confirmed_at = clock()
+        # Threads of the engine do not know the locks that the work depends on.
+        self._context = contextvars.copy_context()
         self._error: BaseException | None = None
         self._ended = threading.Event()
 
@@ -67,7 +70,7 @@ class Progress:
             raise self._error
         if self._clock() - self._confirmed_at > CONF.operation_lease:
             raise exception.OperationLost(operation_id=self._operation.id)
-        ownership.confirm()
+        self._context.copy().run(ownership.confirm)
 
     # ----------------------------------------------------------------------- thread of the service
     @contextlib.contextmanager
@@ -89,9 +92,10 @@ class Progress:
             self._write()
 
     def _write(self) -> None:
+        began = self._clock()
         try:
             self._record(self._ctxt)
-            self._confirmed_at = self._clock()
+            self._confirmed_at = began
         except exception.DatabaseTrouble as exc:
             LOG.warning('The progress of backup %s is not recorded: %s',
                         self._operation.resource_id, exc)
@@ -103,6 +107,8 @@ class Progress:
         operation, now = self._operation, (self.done, self.objects)
         with session.writer(ctxt):
             operations_db.progress(ctxt, operation, self.done, self.total)
+            # Nobody else can claim the operation until confirm() stops this worker.
+            operations_db.renew(ctxt, operation.owner, CONF.operation_lease, [operation.id])
             found = _row(ctxt, operation)
             if found is None or is_superseded(operation, found):
                 raise Superseded(reason=f'another request has changed backup '

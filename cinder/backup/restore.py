@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """backup.restore: writes a backup and those it builds on to a volume, which is available only when
 all of it was verified."""
+import dataclasses
 import functools
 from typing import Any
 
@@ -63,7 +64,8 @@ class RestoreEndpoint(work.Endpoint):
         with (target.open(ctxt, task.operation, volume, is_new) as opened, seen.written(),
               fault_points.around('backup.restore:write')):
             blocking.copy(functools.partial(
-                reader.restore, self.driver(chain[-1]), chain, opened, spool=work.spool(),
+                reader.restore, self.driver(chain[-1]), chain,
+                dataclasses.replace(opened, confirm=seen.confirm), spool=work.spool(),
                 done=seen.checkpoint, checkpoint=seen.reach, progress=seen.report))
 
 

@@ -37,11 +37,14 @@ class Target:
     :param descriptor: of a file or device, open for reading and writing; it stays open
     :param size: bytes, at least those of the backup; what is behind those is left as it is
     :param zeroed: whether all of it reads as zeros now
+    :param confirm: called before each change, in any thread; raises when the volume may belong to
+        somebody else by now
     """
 
     descriptor: int
     size: int
     zeroed: bool = False
+    confirm: Callable[[], object] = lambda: None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Device:
 
     def __init__(self, target: Target) -> None:
         self._descriptor, self._zeroed = target.descriptor, target.zeroed
+        self._confirm = target.confirm
         self._modes = list(_MODES)
         self._fallocate = ctypes.CDLL(None, use_errno=True).fallocate
         self._fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
@@ -61,6 +62,7 @@ class Device:
     def write(self, offset: int, data: memoryview) -> None:
         """Write bytes."""
         while data:
+            self._confirm()
             try:
                 count = os.pwrite(self._descriptor, data, offset)
             except OSError as exc:
@@ -71,6 +73,7 @@ class Device:
         """Let a range read as zeros."""
         if self._zeroed or start == end:
             return
+        self._confirm()
         for mode in list(self._modes):
             if self._fallocate(self._descriptor, mode, start, end - start) == 0:
                 return

@@ -36,6 +36,8 @@ def bus(monkeypatch):
 def files(tmp_path, monkeypatch):
     """Volumes are sparse files in a directory, named by their ids."""
     class Opened:
+        identity = 'moment'
+
         def __init__(self, descriptor):
             self._descriptor = descriptor
 
@@ -235,6 +237,27 @@ def test_a_forced_deletion_stops_what_runs(ctxt, service, files, volume, work, o
     with pytest.raises(exception.BackupNotFound):
         get(ctxt, backup)
     assert objects_of() == [] and journal.unfinished_for(ctxt, backup.id) == []
+
+
+def test_other_data_is_not_mixed_with_what_was_read_before(ctxt, service, files, volume, work):
+    made = volume()
+    write(files, made, b'new')
+    backup = backups.create(ctxt, made)
+    operation, = journal.unfinished_for(ctxt, backup.id)
+    operations_db.claim(ctxt, operation, 'another|x', 60)
+    operations_db.add_arguments(ctxt, operation, source='an earlier moment')
+    backups_db.update(ctxt, backup.id, {'container': 'default', 'service': DRIVER,
+                                        'service_metadata': f'x_backup_{backup.id}'})
+    old = f'x_backup_{backup.id}-00001'
+    service.store.driver.objects['default', old] = b'old'
+    operations_db.release(ctxt, operation)
+    work()
+    assert get(ctxt, backup).status == 'available'
+    assert service.store.driver.objects['default', old] != b'old'
+    other = volume()
+    backups.restore(ctxt, get(ctxt, backup), other)
+    work()
+    assert read(files, other, 3) == b'new'
 
 
 # ---------------------------------------------------------------------------------------- imports
