@@ -8,6 +8,7 @@ import contextlib
 import pathlib
 import uuid
 from collections.abc import Callable, Iterator
+from importlib import metadata
 
 import pytest
 
@@ -15,7 +16,17 @@ from tests.functional import databases, etcd, glance, keystone, object_stores, r
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
-from tests.functional.suite import WITH_BACKUP, Node, Suite, add_tails
+from tests.functional.suite import BACKEND, WITH_BACKUP, Node, Suite, add_tails
+
+# All filters and weighers, so that each volume of the suite passes them.
+SCHEDULING = {
+    'DEFAULT': {
+        'scheduler_default_filters': ','.join(sorted(
+            point.name for point in metadata.entry_points(group='cinder.scheduler.filters'))),
+        'scheduler_default_weighers': ','.join(sorted(
+            point.name for point in metadata.entry_points(group='cinder.scheduler.weights')))},
+    BACKEND: {'filter_function': 'volume.size <> 77 and stats.volume_backend_name == files',
+              'goodness_function': '(volume.size < 100) * 100'}}
 
 
 @pytest.fixture(scope='session')
@@ -136,7 +147,7 @@ def installation(workspace, broker) -> Callable[..., contextlib.AbstractContextM
 
 @pytest.fixture(scope='session')
 def running_suite(installation, postgresql) -> Iterator[Suite]:
-    with installation('postgresql', postgresql.url('cinder')) as suite:
+    with installation('postgresql', postgresql.url('cinder'), options=SCHEDULING) as suite:
         yield suite
 
 
