@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the posix backup driver of the original, in a Python environment that has it: as a program
+it does what the JSON on its standard input says, and prints the rows of the backups as JSON.
+
+Nothing of this tree is imported there. The driver is used through its public methods, on rows in a
+SQLite file.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import warnings
+
+RELEASE = 'cinder==29.0.0'
+CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'cinder-tests'
+SCHEMA_SECONDS, RUN_SECONDS, INSTALL_SECONDS = 120, 300, 900
+
+
+class Unavailable(Exception):
+    """There is no environment with the original."""
+
+
+class Peer:
+    """The original, with a database and a store in `folder`.
+
+    :param python: of its environment
+    """
+
+    def __init__(self, python: pathlib.Path, folder: pathlib.Path) -> None:
+        self.python, self.folder, self.store = python, folder, folder / 'store'
+        self.store.mkdir(parents=True)
+        (folder / 'peer.conf').write_text(
+            f'[DEFAULT]\ntransport_url = fake:/\nstate_path = {folder}\n'
+            f'backup_posix_path = {self.store}\nbackup_enable_progress_timer = False\n'
+            f'[database]\nconnection = sqlite:///{folder}/peer.sqlite\n'
+            f'[oslo_concurrency]\nlock_path = {folder}\n')
+        subprocess.run([python.with_name('cinder-manage'), '--config-file', folder / 'peer.conf',
+                        'db', 'sync'], check=True, timeout=SCHEMA_SECONDS,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def backup(self, volume: pathlib.Path, row: dict, **options) -> dict:
+        """Back a file up; return the row of the backup, with 'seconds' and 'rss' (KiB)."""
+        return self._run(do='backup', volume=str(volume), rows=[row], options=options)
+
+    def restore(self, rows: list[dict], volume: pathlib.Path, is_new: bool) -> dict:
+        """Restore the last of a chain of backups into a file."""
+        return self._run(do='restore', volume=str(volume), rows=rows, new=is_new, options={})
+
+    def _run(self, **what) -> dict:
+        done = subprocess.run([self.python, '-P', __file__, self.folder / 'peer.conf'],
+                              input=json.dumps(what), capture_output=True, text=True,
+                              timeout=RUN_SECONDS)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+
+def python() -> pathlib.Path:
+    """Return the Python of the environment that PEER names; without it, of one in the cache, which
+    is made if it is missing.
+
+    :raises Unavailable: PEER is `no`, or it cannot be made here
+    """
+    named = os.environ.get('PEER', '')
+    if named == 'no':
+        raise Unavailable('PEER=no')
+    if named:
+        return pathlib.Path(named) / 'bin/python'
+    folder = CACHE / RELEASE.replace('==', '-')
+    if not (folder / 'ready').exists():
+        try:
+            subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True,
+                           timeout=INSTALL_SECONDS, capture_output=True)
+            subprocess.run([folder / 'bin/pip', 'install', '-q', RELEASE], check=True,
+                           timeout=INSTALL_SECONDS, capture_output=True)
+        except (subprocess.SubprocessError, OSError) as exc:
+            raise Unavailable(f'{RELEASE} cannot be installed: {exc}') from exc
+        (folder / 'ready').touch()
+    return folder / 'bin/python'
+
+
+# -------------------------------------------------------------- what runs in the environment of it
+def main() -> None:
+    warnings.simplefilter('ignore')
+    import eventlet
+    eventlet.monkey_patch()
+    import resource
+
+    from cinder import context, objects, rpc
+    objects.register_all()
+    from oslo_config import cfg
+
+    from cinder.backup.drivers import posix
+    from cinder.db import api
+    what = json.load(sys.stdin)
+    cfg.CONF(['--config-file', sys.argv[1]], project='cinder')
+    for name, value in what['options'].items():
+        cfg.CONF.set_override(name, value)
+    rpc.init(cfg.CONF)
+    ctxt = context.get_admin_context()
+    for row in what['rows']:
+        _insert(api, ctxt, row, 'restoring' if what['do'] == 'restore' else 'creating')
+    backup = objects.Backup.get_by_id(ctxt, what['rows'][-1]['id'])
+    driver, start = posix.PosixBackupDriver(ctxt), time.monotonic()
+    if what['do'] == 'restore':
+        with open(what['volume'], 'r+b') as stream:
+            driver.restore(backup, backup.volume_id, stream, what['new'])
+    else:
+        with open(what['volume'], 'rb') as stream:
+            driver.backup(backup, stream)
+    backup.refresh()
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(json.dumps({name: getattr(backup, name) for name in (
+        'id', 'volume_id', 'parent_id', 'container', 'service_metadata', 'size', 'object_count')}
+        | {'seconds': time.monotonic() - start, 'cpu': used.ru_utime + used.ru_stime,
+           'rss': used.ru_maxrss}))
+
+
+def _insert(api, ctxt, row: dict, status: str) -> None:
+    """Insert the row of a backup and that of its volume, or set the status of the backup."""
+    from cinder import exception
+    try:
+        api.backup_get(ctxt, row['id'])
+        api.backup_update(ctxt, row['id'], {'status': status})
+        return
+    except exception.BackupNotFound:
+        pass
+    common = {'project_id': 'p', 'user_id': 'u', 'size': row['size']}
+    api.backup_create(ctxt, {'service': 'cinder.backup.drivers.posix.PosixBackupDriver',
+                             'host': 'h', 'status': status, **common, **row})
+    try:
+        api.volume_get(ctxt, row['volume_id'])
+    except exception.VolumeNotFound:
+        kind = api.volume_type_get_by_name(ctxt, '__DEFAULT__')
+        api.volume_create(ctxt, {'id': row['volume_id'], 'status': 'available', 'host': 'h@b#p',
+                                 'attach_status': 'detached', 'volume_type_id': kind['id'],
+                                 **common})
+
+
+if __name__ == '__main__':
+    main()
