@@ -19,12 +19,14 @@ from oslo_config import cfg
 import cinder.conf
 from cinder import exception
 from cinder.backup import driver
+from cinder.backup.chunked import deletion
 from tests import backup_stores
 from tests.backup_stores import MIB, Case, play
 from tests.functional import object_stores
 from tests.functional.fault_proxy import Fault, FaultProxy
 from tests.functional.processes import free_port
 from tests.functional.suite import ROOT
+from tests.unit.backup.chunked.conftest import Bench
 
 FULL = bool(os.environ.get('BACKUP_STORES_FULL'))
 KINDS = ('rclone', 'swift', 'swift-s3')
@@ -275,6 +277,64 @@ def test_a_token_that_the_server_forgot_is_renewed(server):
     case.clear()
 
 
+# ------------------------------------------------------------------------------------- backups
+def volume(size):
+    """Half random, half zeros, and repeated parts."""
+    chance = random.Random(11)
+    parts = [chance.randbytes(MIB), bytes(MIB), b'repeated' * (MIB // 8)]
+    return b''.join(parts[chance.randrange(3)] for _part in range(size // MIB))
+
+
+# What the requests of a backup meet, in the order in which they come.
+WORK = (Fault(status=503, headers={'Retry-After': '1'}, method='PUT', path='-00002'),
+        Fault(reset='after', method='PUT', path='_metadata'),
+        Fault(reset='before', method='PUT', path='_sha256file'))
+RESTORE = (Fault(cut=100_000, method='GET', path='-00001'), Fault(status=500, method='GET'),
+           Fault(status=404, method='GET', path='_metadata'))
+
+
+@every_server
+def test_a_chain_is_written_restored_and_deleted_in_spite_of_faults(server):
+    small = dict.fromkeys(('backup_s3_object_size', 'backup_swift_object_size'), 4 * MIB)
+    store = server.store(server.proxy.url, **small)
+    bench = Bench(store, server.folder)
+    first = volume(24 * MIB)
+    second = first[:5 * MIB] + bytes(2 * MIB) + b'changed!' + first[7 * MIB + 8:]
+    with server.proxy.with_faults(*WORK):
+        full = bench.full(first)
+    child = bench.backup(parent=full)
+    with server.proxy.with_faults(Fault(status=429, method='PUT')):
+        written = bench.write(child, second, parent=full)
+    assert 0 < written.plain_bytes < 4 * MIB
+    with server.proxy.with_faults(*RESTORE):
+        assert bench.restore([full, child], b'?' * (24 * MIB)) == second
+    assert bench.restore([full], size=24 * MIB) == first
+    store._recent.__init__()
+    with server.proxy.with_faults(Fault(reset='after', method='DELETE')):
+        for backup in (child, full):
+            deletion.delete(store, backup)
+    assert store.names(full.container, f'volume_{full.volume_id}') == []
+
+
+@pytest.mark.parametrize('server', ['rclone'], indirect=True)
+def test_a_damaged_object_is_named_and_nothing_else_is_blamed(server):
+    store = server.store(server.proxy.url)
+    bench = Bench(store, server.folder)
+    full = bench.full(volume(8 * MIB))
+    name = next(name for name in store.names(full.container, full.service_metadata)
+                if name.endswith('-00001'))
+    path = server.server.folder / full.container / name
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(exception.BackupDataError, match=f'{name}.*offset'):
+        bench.restore([full], size=8 * MIB)
+    store.delete(full.container, name)
+    with pytest.raises(exception.BackupObjectNotFound, match=name):
+        bench.restore([full], size=8 * MIB)
+    deletion.delete(store, full)
+
+
 # ----------------------------------------------------------------------------------- green threads
 GREEN = '''
 import sys
@@ -284,6 +344,7 @@ import json, threading, time
 from oslo_config import cfg
 import cinder.conf
 from cinder.backup import driver
+from cinder.backup.chunked import deletion
 from tests.backup_stores import Case
 conf = cfg.ConfigOpts()
 cinder.conf.register(conf)

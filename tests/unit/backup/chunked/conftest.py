@@ -47,7 +47,7 @@ class Bench:
         row = objects.Backup(**{
             'id': ident, 'volume_id': str(uuid.UUID(int=7)), 'display_name': 'é "',
             'display_description': None, 'parent_id': parent and parent.id, 'size': 1,
-            'created_at': CREATED, 'container': None, **values})
+            'created_at': CREATED, 'container': None, 'availability_zone': None, **values})
         row.container = self.store.container_of(row)
         row.service_metadata = self.store.prefix_of(row)
         return row
