@@ -35,6 +35,7 @@ class CreateEndpoint(work.Endpoint):
             self._choose_place(ctxt, task)
             written = self._store(ctxt, task)
             task.succeed(object_count=written.object_count, fail_reason=None)
+        source.start_removal(ctxt, operation.resource_id)
 
     def _choose_place(self, ctxt: RequestContext, task: 'work.BackupTask') -> None:
         """Choose container and prefix, and store them before anything is written there: a deletion

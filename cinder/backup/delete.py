@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """backup.delete: removes a backup from the store, then its row."""
 from cinder import fault_points, objects, operations
-from cinder.backup import work
+from cinder.backup import source, work
 from cinder.backup.chunked import deletion
 from cinder.brick import blocking
 from cinder.context import RequestContext
@@ -18,3 +18,4 @@ class DeleteEndpoint(work.Endpoint):
             with fault_points.around('backup.delete:store'):
                 blocking.copy(deletion.delete, self.driver(task.resource), task.resource)
             task.succeed()
+        source.start_removal(ctxt, operation.resource_id)

@@ -15,7 +15,7 @@ from cinder.backup import connections
 from cinder.backup.chunked import facts as chunked_facts
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backup_sources, session
+from cinder.db import backup_sources, journal, session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
@@ -109,6 +109,15 @@ def _keep_snapshot(ctxt: RequestContext, volume: objects.Volume,
     with session.writer(ctxt):
         quota.check_new_snapshot(ctxt, volume.project_id, backup.size, volume.volume_type)
         return backup_sources.keep_snapshot(ctxt, volume, backup)
+
+
+def start_removal(ctxt: RequestContext, backup_id: str) -> None:
+    """Have the volume service delete at once what a backup that has ended does not need any more:
+    the operation is in the journal already."""
+    ident = backup_sources.snapshot_id(backup_id)
+    for operation in journal.unfinished_for(ctxt, ident):
+        with contextlib.suppress(exception.SnapshotNotFound):
+            volume_rpc.VolumeAPI().start(ctxt, operation, snapshots_db.get(ctxt, ident))
 
 
 class Ranges:
