@@ -18,7 +18,8 @@ _VOLUMES = models.Volume.__table__
 _SNAPSHOTS = models.Snapshot.__table__
 _BACKUPS = models.Backup.__table__
 _OPERATIONS = models.Operation.__table__
-# Key of the admin metadata of a volume: the backup that reads the volume itself.
+# Key of the admin metadata of a volume: the backup that reads the volume itself, and an id of the
+# time for which it keeps the volume from changes.
 HOLDER = 'read_by_backup'
 # Key of the metadata of a snapshot that is kept: its backup.
 KEPT = 'base_of_backup'
@@ -139,19 +140,22 @@ def hold_volume(ctxt: RequestContext, volume: objects.Volume, backup_id: str) ->
 
     :raises InvalidVolume: it is in use.
     """
-    held = (volume.admin_metadata or {}).get(HOLDER) == backup_id
-    if held and volume.status == states.VOLUME['backup_hold'].meanwhile:
+    if _is_holder(volume, backup_id) and volume.status == states.VOLUME['backup_hold'].meanwhile:
         return
     with session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'backup_hold')
-        volumes_db.set_admin_metadata(ctxt, volume.id, {HOLDER: backup_id})
+        volumes_db.set_admin_metadata(ctxt, volume.id, {HOLDER: f'{backup_id} {uuid.uuid4()}'})
+
+
+def _is_holder(volume: objects.Volume, backup_id: str) -> bool:
+    return (volume.admin_metadata or {}).get(HOLDER, '').startswith(backup_id)
 
 
 def release_volume(ctxt: RequestContext, volume_id: str, backup_id: str) -> None:
     """End hold_volume(); must be called within a transaction."""
     with contextlib.suppress(exception.VolumeNotFound):
         volume = volumes_db.get(ctxt.elevated(), volume_id)
-        if (volume.admin_metadata or {}).get(HOLDER) == backup_id:
+        if _is_holder(volume, backup_id):
             volumes_db.delete_admin_metadata(ctxt, volume_id, HOLDER)
             row = states.VOLUME['backup_hold']
             volumes_db.finish_transition(ctxt, volume_id, row.meanwhile, row.after, {})

@@ -204,10 +204,16 @@ class TestSources:
         text = str(caught.value.exc_info[1])
         assert "status 'in-use'" in text and ('could not be created' in text or 'cannot' in text)
         volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
-        for _attempt in range(2):
+        holders = set()
+        for number in range(3):
+            if number == 2:
+                volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
             found = self.opened(endpoint, ctxt, volume, backup)
             assert (storage.read(found['path']), found['snapshot_id']) == (b'one', None)
-            assert volumes_db.get(ctxt, volume.id).status == 'backing-up'
+            held = volumes_db.get(ctxt, volume.id)
+            assert held.status == 'backing-up'
+            holders.add(held.admin_metadata[backup_sources.HOLDER])
+        assert len(holders) == 2, 'an administrator had let go of it for a while'
         other = self.backup_of(ctxt, volume)
         backup_sources.release_volume(ctxt, volume.id, other.id)
         endpoint.close_backup_source(ctxt, volume, backup)
