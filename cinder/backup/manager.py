@@ -5,7 +5,16 @@ import oslo_messaging as messaging
 from oslo_log import log as logging
 
 from cinder import context, operations
-from cinder.backup import create, delete, processes, records, restore, store, takeover
+from cinder.backup import (
+    create,
+    delete,
+    processes,
+    records,
+    restore,
+    store,
+    takeover,
+    verification,
+)
 from cinder.conf import CONF
 from cinder.objects.verbs import BULK, SHORT
 from cinder.rpc import backup as backup_rpc
@@ -73,7 +82,10 @@ class BackupManager:
 
     def run_periodic_tasks(self, ctxt: context.RequestContext,
                            raise_on_error: bool = False) -> None:
-        """Do nothing: the heartbeat checks the store, and the poller finds operations."""
+        """Verify the backup that is due, if the option asks for it."""
+        if CONF.backup_verify_interval and self.worker == 0 and self.is_working():
+            verification.verify_next(ctxt, self.store.driver, self.host,
+                                     CONF.backup_verify_interval, CONF.backup_verify_sample)
 
     def reset(self) -> None:
         """Check the store at the next heartbeat, after the configuration was read again."""

@@ -107,7 +107,7 @@ class Progress:
         operation, now = self._operation, (self.done, self.objects)
         with session.writer(ctxt):
             operations_db.progress(ctxt, operation, self.done, self.total)
-            # Nobody else can claim the operation until confirm() stops this worker.
+            # No other host can claim the operation until confirm() stops this one.
             operations_db.renew(ctxt, operation.owner, CONF.operation_lease, [operation.id])
             found = _row(ctxt, operation)
             if found is None or is_superseded(operation, found):

@@ -5,12 +5,11 @@ import dataclasses
 import functools
 from typing import Any
 
-from cinder import exception, fault_points, objects, operations
-from cinder.backup import progress, target, volume_meta, work
+from cinder import fault_points, objects, operations
+from cinder.backup import chains, progress, target, volume_meta, work
 from cinder.backup.chunked import metadata, reader
 from cinder.brick import blocking
 from cinder.context import RequestContext
-from cinder.db import backups as backups_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 
@@ -27,35 +26,10 @@ class RestoreEndpoint(work.Endpoint):
         the last object that was written."""
         with self.task(ctxt, operation, backup) as task:
             volume = volumes_db.get(ctxt.elevated(), operation.arguments['volume_id'])
-            self._write(ctxt, task, volume, self._chain(ctxt, task.resource))
+            self._write(ctxt, task, volume,
+                        chains.of(ctxt, task.resource, self.store.service))
             listed = blocking.copy(metadata.read, self.driver(task.resource), task.resource)
             _finish(ctxt, task, volume, listed.volume_meta)
-
-    def _chain(self, ctxt: RequestContext, backup: objects.Backup) -> list[objects.Backup]:
-        """Return the backups from the full one to this one.
-
-        :raises InvalidBackup: one of them is not complete, or in another store.
-        """
-        chain = [backup]
-        while chain[0].parent_id:
-            child, known = chain[0], {each.id for each in chain}
-            try:
-                parent = backups_db.get(ctxt.elevated(), child.parent_id)
-            except exception.BackupNotFound as exc:
-                raise exception.InvalidBackup(
-                    reason=f'backup {child.id} needs backup {child.parent_id}, which does not '
-                           f'exist') from exc
-            if parent.status not in ('available', 'restoring') or parent.id in known:
-                raise exception.InvalidBackup(
-                    reason=f'backup {child.id} needs backup {parent.id}, which is in status '
-                           f'{parent.status}; expected available')
-            if parent.service != self.store.service:
-                raise exception.InvalidBackup(
-                    reason=f'backup {child.id} needs backup {parent.id}, which is in the store of '
-                           f'driver {parent.service}; that of this service is '
-                           f'{self.store.service}')
-            chain.insert(0, parent)
-        return chain
 
     def _write(self, ctxt: RequestContext, task: 'work.BackupTask', volume: objects.Volume,
                chain: list[objects.Backup]) -> None:

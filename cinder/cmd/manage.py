@@ -13,7 +13,7 @@ from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, masking, objects, version
-from cinder.cmd import config_commands, journal, quota_recount, volume_doctor
+from cinder.cmd import backup_commands, config_commands, journal, quota_recount, volume_doctor
 from cinder.conf import CONF
 from cinder.db import errors, migration, purge, services
 
@@ -124,6 +124,11 @@ def operations_list(as_json: bool = False, service: str | None = None,
               'oldest for {oldest:.0f} s'.format(**total))
 
 
+def backup_list() -> None:
+    """Print the backups of all projects."""
+    _table(backup_commands.COLUMNS, backup_commands.rows())
+
+
 class Command(NamedTuple):
     """One row of the command line: category, action, function, and its arguments, each a name and
     the keywords of argparse."""
@@ -162,6 +167,15 @@ COMMANDS = (
         ('--resource', {'dest': 'resource_id', 'help': 'only of the resource with this id'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true',
                     'help': 'print operations and totals as JSON'}))),
+    Command('backup', 'list', backup_list),
+    Command('backup', 'update_backup_host', backup_commands.update_host, (
+        ('--currenthost', {'required': True, 'help': 'host whose backups are moved'}),
+        ('--newhost', {'required': True, 'help': 'host that works on them from now on'}))),
+    Command('backup', 'verify', backup_commands.verify, (
+        ('backup_id', _OPTIONAL),
+        ('--all', {'dest': 'everything', 'action': 'store_true', 'help': 'all available backups'}),
+        ('--sample', {'default': '100', 'metavar': 'PERCENT',
+                      'help': 'percent of the objects to read; lists are always read'}))),
     Command('shell', '', shell),
 )
 

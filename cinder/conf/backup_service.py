@@ -21,6 +21,13 @@ OPTS = [
     cfg.IntOpt('backup_driver_stats_polling_interval', default=60, min=10,
                deprecated_name='backup_driver_status_check_interval',
                help='Seconds between two checks of a store that answers.'),
+    cfg.IntOpt('backup_verify_interval', default=0, min=0,
+               help='Seconds within which this host reads each of its backups from the store once '
+                    'and checks it, one at a time; the result is in the metadata of the backup. '
+                    '0: never.'),
+    cfg.IntOpt('backup_verify_sample', default=100, min=1, max=100,
+               help='Percent of the objects of a backup that such a check reads; the lists of '
+                    'objects and digests are always read.'),
     cfg.BoolOpt('backup_service_inithost_offload', default=True,
                 help='Report the service up while the deletions that a former process left are '
                      'still under way; they run in the background in either case. With false, '

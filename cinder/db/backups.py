@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of backups: rows for responses, objects, and their transitions."""
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import filters, models, pairs, resource, session
+from cinder.db import changes, filters, models, pairs, resource, session
 from cinder.objects import states
 
 _T = models.Backup.__table__
@@ -27,6 +27,8 @@ _FILTERS = {
                 'tenant_id': 'project_id'},
     'metadata': {'metadata': (_SIDE, _SIDE.c.backup_id)},
 }
+# Times in metadata.
+_FORM = '%Y-%m-%dT%H:%M:%SZ'
 _METADATA = pairs.Pairs(_SIDE, 'backup_id')
 
 
@@ -82,3 +84,53 @@ def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[st
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_T.c.id).where(
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())
+
+
+def all_rows(ctxt: RequestContext, status: str | None = None) -> Sequence[Mapping]:
+    """Return the backups of all projects, oldest first, as plain rows.
+
+    :param status: only those in this status.
+    """
+    where = [_T.c.deleted == sa.false()]
+    if status is not None:
+        where.append(_T.c.status == status)
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(*_T.c).where(*where).order_by(
+            _T.c.created_at, _T.c.id)).mappings().all()
+
+
+@session.retry_on_deadlock
+def move_to_host(ctxt: RequestContext, current: str, new: str) -> int:
+    """Give the backups of a host to another one; return their number."""
+    return changes.update_where(ctxt, _T, [_T.c.host == current, _T.c.deleted == sa.false()],
+                                {'host': new, 'updated_at': _T.c.updated_at})
+
+
+def mark(ctxt: RequestContext, backup_id: str, key: str, **values: str) -> None:
+    """Store the time, by the clock of the database, in the metadata of a backup.
+
+    :param key: key that gets the time, as YYYY-MM-DDTHH:MM:SSZ in UTC
+    :param values: further metadata
+    """
+    with session.writer(ctxt):
+        set_metadata(ctxt, backup_id, {key: _moment(ctxt, 0), **values})
+
+
+def least_recently_marked(ctxt: RequestContext, host: str, service: str, key: str,
+                          seconds: int) -> objects.Backup | None:
+    """Return the available backup of a host and driver for which mark() was never called, or the
+    longest time ago, if that is longer than `seconds`; without metadata."""
+    marked = _SIDE.c.value
+    with session.reader(ctxt) as conn:
+        row = conn.execute(sa.select(*_T.c).outerjoin(
+            _SIDE, sa.and_(_SIDE.c.backup_id == _T.c.id, _SIDE.c.key == key)).where(
+                _T.c.host == host, _T.c.service == service, _T.c.status == 'available',
+                _T.c.deleted == sa.false(),
+                sa.or_(marked.is_(None), marked < _moment(ctxt, -seconds))).order_by(
+                    marked.is_not(None), marked, _T.c.id).limit(1)).mappings().first()
+    return objects.Backup.from_row(row) if row else None
+
+
+def _moment(ctxt: RequestContext, seconds: int) -> str:
+    with session.reader(ctxt) as conn:
+        return f'{conn.execute(sa.select(session.in_seconds(seconds))).scalar_one():{_FORM}}'

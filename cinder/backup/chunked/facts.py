@@ -38,7 +38,7 @@ class Target:
     :param size: bytes, at least those of the backup; what is behind those is left as it is
     :param zeroed: whether all of it reads as zeros now
     :param confirm: called before each change, in any thread; raises when the volume may belong to
-        somebody else by now
+        its user by now
     """
 
     descriptor: int

@@ -6,9 +6,11 @@ import os
 import pytest
 
 from cinder import coordination, exception
+from cinder.backup import driver as driver_api
 from cinder.backup import manager as manager_module
 from cinder.backup import source, target
 from cinder.backup.chunked import facts
+from cinder.cmd import backup_commands
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
 from cinder.db import journal
@@ -258,6 +260,58 @@ def test_other_data_is_not_mixed_with_what_was_read_before(ctxt, service, files,
     backups.restore(ctxt, get(ctxt, backup), other)
     work()
     assert read(files, other, 3) == b'new'
+
+
+# --------------------------------------------------------------------------------------- verifying
+def test_a_backup_is_verified_when_it_is_due(ctxt, service, conf, files, volume, work):
+    made = volume()
+    write(files, made, os.urandom(4096))
+    backup = backups.create(ctxt, made)
+    work()
+    service.run_periodic_tasks(ctxt)
+    assert get(ctxt, backup).metadata == {}  # nobody asked for it
+    conf.set_override('backup_verify_interval', 3600)
+    service.run_periodic_tasks(ctxt)
+    first = get(ctxt, backup).metadata
+    assert first['verified'].startswith('good, ') and first['verified_at']
+    driver = service.store.driver
+    place = next(key for key in driver.objects if key[1].endswith('-00001'))
+    driver.objects[place] = b'x' + driver.objects[place][1:]
+    service.run_periodic_tasks(ctxt)
+    assert get(ctxt, backup).metadata == first  # it is not due
+    backups_db.set_metadata(ctxt, backup.id, {'verified_at': '2020-01-01T00:00:00Z'})
+    service.run_periodic_tasks(ctxt)
+    assert get(ctxt, backup).metadata['verified'].startswith('damaged, 1 faults: ')
+
+
+def test_cinder_manage_verifies(ctxt, service, conf, files, volume, work, monkeypatch, capsys):
+    monkeypatch.setattr(driver_api, 'load', lambda _conf: service.store.driver)
+    made = volume()
+    write(files, made, os.urandom(4096))
+    good, bad = backups.create(ctxt, made), backups.create(ctxt, made)
+    work()
+    place = next(key for key in service.store.driver.objects if bad.id in key[1]
+                 and key[1].endswith('-00001'))
+    del service.store.driver.objects[place]
+    assert backup_commands.verify(good.id) == 0
+    assert f'{good.id}: 0 faults' in capsys.readouterr().out
+    assert backup_commands.verify(everything=True, sample='50%') == 1
+    printed = capsys.readouterr()
+    assert f'{good.id}: 0 faults' in printed.out and place[1] in printed.err
+    assert backup_commands.verify('00000000-1111-4222-8333-444444444444') == 1
+    for wrong in ({}, {'backup_id': good.id, 'everything': True},
+                  {'backup_id': good.id, 'sample': '0%'}, {'backup_id': good.id, 'sample': 'x'}):
+        with pytest.raises(exception.InvalidInput):
+            backup_commands.verify(**wrong)
+
+
+def test_cinder_manage_lists_and_moves(ctxt, service, volume, work, capsys):
+    backup = backups.create(ctxt, volume(), name='n')
+    row, = backup_commands.rows()
+    assert (row[0], row[3], row[4], row[6]) == (backup.id, 'keeper', 'n', 'creating')
+    backup_commands.update_host('keeper', 'other')
+    assert '1 backups of keeper' in capsys.readouterr().out
+    assert get(ctxt, backup).host == 'other'
 
 
 # ---------------------------------------------------------------------------------------- imports

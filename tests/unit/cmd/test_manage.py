@@ -218,6 +218,8 @@ def test_no_argument_has_the_name_of_an_option():
         words = [row.category, row.action] if row.action else [row.category]
         needed = ['1' for argument, keywords in row.arguments
                   if not argument.startswith('-') and keywords.get('nargs') != '?']
+        needed += [word for argument, keywords in row.arguments if keywords.get('required')
+                   for word in (argument, '1')]
         dests = parser.parse_args([*words, *needed]).dests
         assert [dest for dest in dests if dest in CONF] == [], words
 
