@@ -55,17 +55,27 @@ class Statistics(Mapping):
 # Other names of fields of a volume.
 _ALIASES = {'name': 'display_name', 'description': 'display_description',
             'volume_metadata': 'metadata', 'volume_admin_metadata': 'admin_metadata'}
+# Name in RequestSpec.facts of the dictionaries of a request.
+_FACT = 'names'
 _OF_TYPE = ('id', 'name', 'description', 'is_public', 'qos_specs_id')
 # Fields that the owner of an expression has no use for.
 _HIDDEN = ('provider_auth', 'provider_location', 'volume_type', 'attachments')
 
 
 def of_request(spec: objects.RequestSpec) -> dict[str, Mapping]:
-    """Return the dictionaries of an expression that are the same for all pools."""
+    """Return the dictionaries of an expression that are the same for all pools; during a decision
+    they are kept in its facts."""
+    facts = spec.get('facts')
+    if facts and _FACT in facts:
+        kept: dict[str, Mapping] = facts[_FACT]
+        return kept
     kind = spec.get('volume_type') or {}
-    return {'volume': _volume(spec), 'extra': kind.get('extra_specs') or {},
+    made: dict[str, Mapping] = {'volume': _volume(spec), 'extra': kind.get('extra_specs') or {},
             'qos': (kind.get('qos_specs') or {}).get('specs') or {},
             'volume_type': {name: kind.get(name) for name in _OF_TYPE}}
+    if facts is not None:
+        facts[_FACT] = made
+    return made
 
 
 def of_pool(pool: 'Pool', request: dict[str, Mapping]) -> dict[str, Mapping]:

@@ -5,7 +5,7 @@ The volumes are those of the project of the new volume; others are ignored as if
 exist.
 """
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from cinder import context, exception, host_names
@@ -32,10 +32,10 @@ class _AffinityFilter(filters.BaseFilter):
     def prepare(self, ctxt: context.RequestContext, spec: 'objects.RequestSpec') -> None:
         ids = _ids((spec.get('scheduler_hints') or {}).get(self.hint))
         if ids:
-            spec.facts[self.hint] = backend_volumes.places_of(
-                ctxt, ids, spec.volume.project_id if spec.get('volume') else ctxt.project_id)
+            spec.facts[self.hint] = set(backend_volumes.places_of(
+                ctxt, ids, spec.volume.project_id if spec.get('volume') else ctxt.project_id))
 
-    def _places(self, spec: 'objects.RequestSpec') -> list[str] | None:
+    def _places(self, spec: 'objects.RequestSpec') -> set[str] | None:
         """Return the places of the volumes; None: the request does not have the hint."""
         return (spec.get('facts') or {}).get(self.hint)
 
@@ -55,10 +55,10 @@ class SameBackendFilter(_AffinityFilter):
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
         places, group = self._places(spec), (spec.get('facts') or {}).get('group')
-        if places is not None and not any(map(pool.is_in, places)):
+        if places is not None and not _is_at(pool, places):
             return filters.Reason(
                 'holds none of the volumes of the hint same_host',
-                f'they are on {", ".join(places)}' if places else 'they have no place')
+                f'they are on {_list(places)}')
         if group is not None and not pool.is_in(group):
             return filters.Reason('does not hold the group of the hint group',
                                   f'it is on {group}' if group else 'it has no place')
@@ -76,14 +76,24 @@ class DifferentBackendFilter(_AffinityFilter):
     hints = ('different_host',)
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
-        there = [place for place in self._places(spec) or () if pool.is_in(place)]
-        if not there:
+        if not _is_at(pool, self._places(spec) or ()):
             return None
         return filters.Reason('holds a volume of the hint different_host',
-                              f'one is on {there[0]}')
+                              f'they are on {_list(self._places(spec))}')
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         return super().test(spec) if self._places(spec) else None
+
+
+def _is_at(pool: 'Pool', places: Collection[str]) -> bool:
+    """Return whether one of the places is this pool: 'host@backend#pool' or 'host@backend', or its
+    cluster."""
+    return pool.name in places or pool.host in places or bool(pool.cluster_name and (
+        pool.cluster_name in places or f'{pool.cluster_name}#{pool.pool_name}' in places))
+
+
+def _list(places: Collection[str] | None) -> str:
+    return ', '.join(sorted(places or ())) or 'no pool'
 
 
 def _place_of_group(ctxt: context.RequestContext, group_id: str,

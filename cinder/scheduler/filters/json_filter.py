@@ -35,7 +35,20 @@ class JsonFilter(filters.BaseFilter):
                               f'{text}' + (values and f', with {values}'))
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
-        return super().test(spec) if (spec.get('scheduler_hints') or {}).get(HINT) else None
+        text = (spec.get('scheduler_hints') or {}).get(HINT)
+        if not text:
+            return None
+        try:
+            query = json_query.parse(text)
+        except ValueError:
+            return lambda _pool: False
+
+        def passes(pool: 'Pool') -> bool:
+            try:
+                return bool(query.run(_reader(pool)))
+            except TypeError:
+                return False
+        return passes
 
 
 def _reader(pool: 'Pool') -> json_query.Read:
