@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from cinder import exception
 from cinder.backup.chunked import reader, writer
 from cinder.backup.chunked.facts import Source, Target
 from cinder.backup.drivers import posix
@@ -176,3 +177,24 @@ def test_a_reservation_that_was_left_is_released_and_one_of_another_program_stay
     mark.write_bytes(b'reserved')
     assert list(driver.mapped_ranges(snapshot)) == []
     assert not reserved(driver) and mark.stat().st_size == 0
+
+
+def test_what_an_open_thick_snapshot_delays(without_udev, monkeypatch):
+    """The operations try again what is busy until the backup has ended."""
+    group.make()
+    group.scale_down(monkeypatch)
+    driver = group.driver(lvm_type='default')
+    volume = volumes.volume()
+    driver.create_volume(volume)
+    snapshot = snapshot_of(driver, volume)
+    descriptor = device_files.open_file(driver.open_snapshot(snapshot))
+    with pytest.raises(exception.SnapshotIsBusy, match='held by .*process'):
+        driver.delete_snapshot(snapshot)
+    with pytest.raises(exception.VolumeIsBusy):
+        driver.extend_volume(volume, 2)
+    os.close(descriptor)
+    driver.extend_volume(volume, 2)
+    # The service was killed, so nobody has closed it.
+    driver.close_snapshot(snapshot)
+    driver.delete_snapshot(snapshot)
+    driver.delete_volume(volume)
