@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of volume attachments."""
+import functools
 from collections.abc import Mapping
 
 import sqlalchemy as sa
@@ -54,11 +55,16 @@ def list_of_deleted_volumes(ctxt: RequestContext, volume_ids: sa.Select) -> list
     :param volume_ids: SELECT of the volumes to check, including deleted ones.
     """
     with session.reader(ctxt) as conn:
-        rows = conn.execute(sa.select(_T.c.id, _T.c.volume_id).join(
-            _VOLUMES, _VOLUMES.c.id == _T.c.volume_id).where(
-                _T.c.deleted == sa.false(), _VOLUMES.c.deleted == sa.true(),
-                _T.c.volume_id.in_(volume_ids)).order_by(_T.c.id)).all()
+        rows = conn.execute(_of_deleted(volume_ids)).all()
     return [(row.id, row.volume_id) for row in rows]
+
+
+@functools.lru_cache(64)
+def _of_deleted(volume_ids: sa.Select) -> sa.Select:
+    return sa.select(_T.c.id, _T.c.volume_id).join(
+        _VOLUMES, _VOLUMES.c.id == _T.c.volume_id).where(
+            _T.c.deleted == sa.false(), _VOLUMES.c.deleted == sa.true(),
+            _T.c.volume_id.in_(volume_ids)).order_by(_T.c.id)
 
 
 def list_on_connection(conn: sa.Connection, volume_id: str) -> list[objects.VolumeAttachment]:

@@ -43,17 +43,17 @@ def on_backend(ctxt: RequestContext, host: str | None = None, cluster: str | Non
     :param host: 'host@backend', with all its pools.
     :param cluster: cluster of the back end; includes the volumes of all its hosts.
     """
-    statement = _on_backend(host, cluster)
-    if statuses is not None:
-        statement = statement.where(_T.c.status.in_(tuple(statuses)))
+    statement = _on_backend(host, cluster, None if statuses is None else tuple(statuses))
     with session.reader(ctxt) as conn:
         rows = conn.execute(statement).mappings().all()
     return [objects.Volume.from_row(row) for row in rows]
 
 
 @functools.lru_cache(64)
-def _on_backend(host: str | None, cluster: str | None) -> sa.Select:
-    return _ALIVE.where(_of_backend(host, cluster))
+def _on_backend(host: str | None, cluster: str | None,
+                statuses: tuple[str, ...] | None) -> sa.Select:
+    statement = _ALIVE.where(_of_backend(host, cluster))
+    return statement if statuses is None else statement.where(_T.c.status.in_(statuses))
 
 
 def _not_extended() -> list[filters.Condition]:
@@ -102,9 +102,7 @@ def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None
     The key is '' for volumes whose host has no pool.
     """
     with session.reader(ctxt) as conn:
-        rows = conn.execute(
-            sa.select(_T.c.host, sa.func.sum(_T.c.size + _T.c.growth)).where(
-                _T.c.deleted == sa.false(), _of_backend(host, cluster)).group_by(_T.c.host))
+        rows = conn.execute(_capacity(host, cluster))
         found: dict[str, int] = {}
         for where, gib in rows.tuples():
             pool = host_names.pool_of(where) or ''
@@ -132,6 +130,12 @@ def count_by_pool(ctxt: RequestContext) -> dict[str, int]:
         rows = conn.execute(sa.select(place, sa.func.count()).where(
             _T.c.deleted == sa.false(), _T.c.host.is_not(None)).group_by(place))
         return {str(name): int(number) for name, number in rows.tuples()}
+
+
+@functools.lru_cache(64)
+def _capacity(host: str, cluster: str | None) -> sa.Select:
+    return sa.select(_T.c.host, sa.func.sum(_T.c.size + _T.c.growth)).where(
+        _T.c.deleted == sa.false(), _of_backend(host, cluster)).group_by(_T.c.host)
 
 
 def include_in_cluster(ctxt: RequestContext, host: str, cluster: str) -> int:

@@ -25,10 +25,6 @@ def is_up_condition() -> filters.Condition:
                    _T.c.updated_at > session.in_seconds(-CONF.service_down_time))
 
 
-def _select(*where: filters.Condition) -> sa.Select:
-    return _all(CONF.service_down_time).where(*where)
-
-
 @functools.lru_cache(1)
 def _all(_service_down_time: int) -> sa.Select:
     return sa.select(*_T.c, is_up_condition().label('is_up')).where(
@@ -45,13 +41,16 @@ def list_rows(ctxt: RequestContext, *, host: str | None = None, binary: str | No
     """
     exact = {'binary': binary, 'topic': topic, 'cluster_name': cluster_name,
              'disabled': disabled, 'frozen': frozen}
-    where = [_T.c[name] == value for name, value in exact.items() if value is not None]
+    given = {name: value for name, value in exact.items() if value is not None}
+    where = []
     if host is not None:
         where.append(sa.or_(_T.c.host == host, _T.c.host.startswith(host + '@', autoescape=True)))
     if is_up is not None:
         where.append(is_up_condition() if is_up else sa.not_(is_up_condition()))
+    statement = _matching(CONF.service_down_time, *given)
     with session.reader(ctxt) as conn:
-        return conn.execute(_select(*where)).mappings().all()
+        return conn.execute(statement.where(*where) if where else statement,
+                            given).mappings().all()
 
 
 def list_all(ctxt: RequestContext, **wanted: object) -> list[objects.Service]:
@@ -65,7 +64,7 @@ def _one(ctxt: RequestContext, **wanted: object) -> objects.Service | None:
     return objects.Service.from_row(row) if row else None
 
 
-@functools.lru_cache(4)
+@functools.lru_cache(64)
 def _matching(service_down_time: int, *names: str) -> sa.Select:
     """Return the SELECT of the services whose columns have the values of equal parameters."""
     return _all(service_down_time).where(*(_T.c[name] == sa.bindparam(name) for name in names))

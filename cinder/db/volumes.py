@@ -166,22 +166,28 @@ def create(ctxt: RequestContext, values: Mapping[str, object], metadata: pairs.V
         'glance_metadata': glance_metadata}, attachments=[])
 
 
+# Of :volume: its statuses, those of its attachments, and the copy of an image to it.
+_LOCKED_STATUS = sa.select(_T.c.status, _T.c.previous_status).where(
+    _T.c.id == sa.bindparam('volume'), _T.c.deleted == sa.false()).with_for_update()
+_HELD = sa.select(_ATTACHMENTS.c.attach_status).where(
+    _ATTACHMENTS.c.volume_id == sa.bindparam('volume'), _ATTACHMENTS.c.deleted == sa.false())
+_DOWNLOAD = sa.select(_OPERATIONS.c.id).where(
+    _OPERATIONS.c.resource_id == sa.bindparam('volume'), _OPERATIONS.c.verb == 'volume.download',
+    _OPERATIONS.c.state.in_(('queued', 'running')))
+
+
 @session.retry_on_deadlock
 def settle(ctxt: RequestContext, volume_id: str) -> None:
     """Set the statuses of a volume according to its attachments and the running operation. Must be
     called in the transaction that changes one of them. A deleted volume is not changed."""
     with session.writer(ctxt) as conn:
         # A concurrent change of another attachment waits for this lock, and then sees ours.
-        present = conn.execute(sa.select(_T.c.status, _T.c.previous_status).where(
-            _T.c.id == volume_id, _T.c.deleted == sa.false()).with_for_update()).first()
+        mine = {'volume': volume_id}
+        present = conn.execute(_LOCKED_STATUS, mine).first()
         if present is None:
             return
-        held = conn.execute(sa.select(_ATTACHMENTS.c.attach_status).where(
-            _ATTACHMENTS.c.volume_id == volume_id,
-            _ATTACHMENTS.c.deleted == sa.false())).scalars().all()
-        copied = conn.execute(sa.select(_OPERATIONS.c.id).where(
-            _OPERATIONS.c.resource_id == volume_id, _OPERATIONS.c.verb == 'volume.download',
-            _OPERATIONS.c.state.in_(('queued', 'running')))).first()
+        held = conn.execute(_HELD, mine).scalars().all()
+        copied = conn.execute(_DOWNLOAD, mine).first()
         # A volume can be reserved while the image that it is created from is copied.
         under_way = states.VOLUME['download'].meanwhile if copied else None
         overwrite(ctxt, volume_id, states.settle(held, present.status,
