@@ -21,11 +21,13 @@ def load(group: str, option: str, conf: cfg.ConfigOpts) -> list:
 
     :param group: entry-point group, FILTERS or WEIGHTS.
     :param option: name of the option in DEFAULT; entries are entry-point names or class paths.
-    :param conf: passed to each class.
+    :param conf: passed to each class, except those for the original.
     :raises InvalidConfigurationValue: a name cannot be loaded.
     """
     installed = _installed(group, option, conf[option])
-    return [_find(group, option, name, installed)(conf) for name in conf[option]]
+    classes = [_find(group, option, name, installed) for name in conf[option]]
+    return [found(conf) if getattr(found, 'takes_options', True) else found()
+            for found in classes]
 
 
 def _installed(group: str, option: str, names: Sequence[str]) -> dict[str, type]:

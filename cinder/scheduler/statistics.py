@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The values that expressions and queries can name: those of a pool, and those of a request."""
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cinder import objects
 from cinder.scheduler import evaluator
@@ -50,6 +50,43 @@ class Statistics(Mapping):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+class BackendState:
+    """A pool with the attributes that filters and weighers of the original read."""
+
+    def __init__(self, pool: 'Pool') -> None:
+        self._known = Statistics(pool)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith('_'):
+            raise AttributeError(name)
+        try:
+            return self._known[name]
+        except KeyError:
+            raise AttributeError(f'pool {self._known["host"]} reports no {name}') from None
+
+
+# Name in RequestSpec.facts of the context of the request.
+CONTEXT = 'context'
+
+
+def properties(spec: objects.RequestSpec) -> dict[str, Any]:
+    """Return a request as filters and weighers of the original read it."""
+    names, hints = of_request(spec), spec.get('scheduler_hints') or {}
+    kind = {**names['volume_type'], 'extra_specs': names['extra']}
+    tried = [entry['backend'] for entry in spec.get('tried') or ()]
+    volume = names['volume']
+    return {
+        'context': (spec.get('facts') or {}).get(CONTEXT), 'size': volume['size'],
+        'availability_zone': spec.get('availability_zone'), 'volume_type': kind,
+        'resource_type': kind, 'qos_specs': names['qos'], 'scheduler_hints': hints,
+        'metadata': volume.get('metadata') or {}, 'user_id': volume.get('user_id'),
+        'retry': {'num_attempts': len(tried) + 1, 'backends': tried, 'hosts': tried},
+        'request_spec': {
+            'volume_id': volume['id'], 'volume_properties': volume, 'volume_type': kind,
+            'snapshot_id': spec.get('snapshot_id'), 'source_volid': spec.get('source_volid'),
+            'resource_backend': spec.get('resource_backend'), 'scheduler_hints': hints}}
 
 
 # Other names of fields of a volume.

@@ -4,7 +4,7 @@
 One file per filter; the option scheduler_default_filters selects those that run.
 """
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from oslo_config import cfg
 
@@ -37,6 +37,8 @@ class BaseFilter:
     about_type: ClassVar[bool] = False
     # The scheduler hints that it reads.
     hints: ClassVar[tuple[str, ...]] = ()
+    # Whether the constructor has the argument `conf`.
+    takes_options: ClassVar[bool] = True
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
@@ -59,6 +61,14 @@ class BaseFilter:
         explained: both must agree. A filter whose refuse() builds a text overrides it.
         """
         return lambda pool: self.refuse(pool, spec) is None
+
+
+def __getattr__(name: str) -> Any:
+    """Return the base class of filters that were written for the original, by its names there."""
+    if name not in ('BaseBackendFilter', 'BaseHostFilter'):
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from cinder.scheduler.filters import original
+    return original.BaseBackendFilter
 
 
 def extra_specs(spec: 'objects.RequestSpec') -> dict[str, str]:

@@ -6,7 +6,7 @@ One file per weigher; the option scheduler_default_weighers selects those that r
 import math
 import random
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from oslo_config import cfg
 from oslo_log import log as logging
@@ -31,6 +31,8 @@ class BaseWeigher:
     """
 
     multiplier = 1.0
+    # Whether the constructor has the argument `conf`.
+    takes_options: ClassVar[bool] = True
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self.conf = conf
@@ -47,6 +49,14 @@ class BaseWeigher:
                   spec: 'objects.RequestSpec') -> list[float | None]:
         """Return the weight of each pool; a weigher overrides it to be faster than weigh()."""
         return [self.weigh(pool, spec) for pool in pools]
+
+
+def __getattr__(name: str) -> Any:
+    """Return the base class of weighers that were written for the original, by its name there."""
+    if name != 'BaseHostWeigher':
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    from cinder.scheduler.weights import original
+    return original.BaseHostWeigher
 
 
 def least_loaded(pools: Sequence['Pool']) -> 'Pool':

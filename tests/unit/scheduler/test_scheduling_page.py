@@ -113,9 +113,9 @@ class World:
 @pytest.fixture
 def page_module(monkeypatch):
     """The module `page` with the classes of the page."""
-    code, = EXAMPLES['python']
     module = types.ModuleType('page')
-    exec(compile(code, 'scheduling.rst', 'exec'), module.__dict__)
+    for code in EXAMPLES['python']:
+        exec(compile(code, 'scheduling.rst', 'exec'), module.__dict__)
     monkeypatch.setitem(sys.modules, 'page', module)
 
 
