@@ -17,7 +17,7 @@ from cinder.api import parsing, versions, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
-Target = Callable | wsgi.Actions
+Target = wsgi.Handler | wsgi.Actions
 # Placeholders of names that may contain slashes. At the end of a path they match the whole rest of
 # it, unchanged: a `.json` belongs to the name.
 NAMES = frozenset(('key', 'host_name', 'cluster_name', 'quota_class_name'))

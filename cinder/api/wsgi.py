@@ -9,7 +9,7 @@ import datetime
 import types
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 import webob
@@ -161,7 +161,16 @@ class Spec:
     headers: Mapping[str, str] | None = None
 
 
-def get_spec(handler: Callable) -> Spec:
+class Handler(Protocol):
+    """A function that handles a request, with the properties that its decorators set."""
+
+    spec: Spec
+
+    def __call__(self, req: 'Request', /, *args: Any, **kwargs: Any) -> Any:
+        """Return what the response is made of."""
+
+
+def get_spec(handler: Any) -> Spec:
     """Return the properties of a handler; the defaults for one without decorators."""
     if not hasattr(handler, 'spec'):
         handler.spec = Spec()
@@ -216,7 +225,7 @@ def listing(description: Any) -> Callable:
     return _set_spec(listing=description)
 
 
-def body(schemas: object, key: str | None = None, optional: bool = False) -> Callable:
+def body(schemas: Any, key: str | None = None, optional: bool = False) -> Callable:
     """Pass the body to the handler as argument `body`, after a check of its schema.
 
     :param schemas: JSON schema of the whole body, or a list [(since, schema), ...] in rising
@@ -247,7 +256,7 @@ class Schema:
 
 
 # ------------------------------------------------------------------------------ running a handler
-def call(req: Request, handler: Callable, args: dict[str, str]) -> webob.Response:
+def call(req: Request, handler: Handler, args: dict[str, str]) -> webob.Response:
     """Run a handler: check the microversion, convert the query, check the body, call the handler.
 
     :param args: values of the placeholders in the path.
@@ -294,12 +303,12 @@ class Actions:
     :param table: action key -> handler.
     """
 
-    def __init__(self, table: Mapping[str, Callable]) -> None:
+    def __init__(self, table: Mapping[str, Handler]) -> None:
         self.table = table
         for handler in table.values():
             get_spec(handler)
 
-    def handler(self, req: Request) -> Callable:
+    def handler(self, req: Request) -> Handler:
         """:raises Invalid: the body is not an object with exactly one, known, key."""
         data = req.json
         if not isinstance(data, dict) or len(data) != 1:

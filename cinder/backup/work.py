@@ -4,7 +4,7 @@ must do it. volume/manager/task.py claims, locks and records the end."""
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TypeAlias
 
 from oslo_log import log as logging
 
@@ -27,11 +27,7 @@ LOG = logging.getLogger(__name__)
 TRIED = 'tried'
 _INTERRUPTED = 'The operation was interrupted.'
 
-if TYPE_CHECKING:
-    class BackupTask(Task):
-        """A task about a backup."""
-
-        resource: objects.Backup
+BackupTask: TypeAlias = Task[objects.Backup]
 
 
 class Endpoint:
@@ -51,7 +47,7 @@ class Endpoint:
     @contextlib.contextmanager
     def task(self, ctxt: RequestContext, operation: objects.Operation,
              backup: objects.Backup | None = None,
-             undo: Callable[[], None] = lambda: None) -> 'Iterator[BackupTask]':
+             undo: Callable[[], None] = lambda: None) -> Iterator[BackupTask]:
         """Run the body as the only holder of the operation, with the driver that the backup needs;
         a failure is kept in `fail_reason` too.
 
@@ -59,8 +55,7 @@ class Endpoint:
         :raises OperationLost: as task.task(), or the operation is for a host with another driver.
         """
         with task(self.runner, ctxt, operation, backup, undo=undo,
-                  fail_reason=_INTERRUPTED) as started:
-            work = cast('BackupTask', started)
+                  fail_reason=_INTERRUPTED) as work:
             work.on_failure.pop('fail_reason')
             try:
                 if work.resource.service not in (None, self.store.service):
@@ -73,7 +68,7 @@ class Endpoint:
                 work.on_failure['fail_reason'] = operations.tenant_reason(exc)
                 raise
 
-    def pass_on(self, ctxt: RequestContext, work: 'BackupTask', service: str) -> None:
+    def pass_on(self, ctxt: RequestContext, work: BackupTask, service: str) -> None:
         """Give the operation to a host that was not asked yet, because this one has another driver.
 
         :param service: class path of the driver that wrote the backup
@@ -98,7 +93,7 @@ class Endpoint:
 
 
 @session.retry_on_deadlock
-def _record_host(ctxt: RequestContext, work: 'BackupTask', host: str) -> None:
+def _record_host(ctxt: RequestContext, work: BackupTask, host: str) -> None:
     """Record which host works on the backup: it may have taken the operation over."""
     if (work.operation.host, work.resource.host) == (host, host):
         return

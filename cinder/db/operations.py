@@ -24,7 +24,7 @@ _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utc
 WAITING = 'waiting'
 
 
-def create(ctxt: RequestContext, verb: str, resource: objects.CinderObject, *,
+def create(ctxt: RequestContext, verb: str, resource: 'objects.Resource', *,
            stage: str = 'execute', host: str | None = None, cluster: str | None = None,
            arguments: dict | None = None) -> objects.Operation:
     """Record an accepted change; must be called in the transaction that changes the resource.

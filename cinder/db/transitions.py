@@ -108,9 +108,9 @@ def update_object(resource: base.CinderObject, rule: states.Transition,
     """
     status = values.get('status', rule.meanwhile)
     columns = dict(values)
-    if status is not None and resource.status != status:
+    if status is not None and resource['status'] != status:
         if 'previous_status' in resource.fields:
-            columns['previous_status'] = resource.status
+            columns['previous_status'] = resource['status']
         columns['status'] = status
     for name, value in columns.items():
         if name in resource.fields and not isinstance(value, sa.ClauseElement):

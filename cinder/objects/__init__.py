@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Versioned objects: the resources that RPC messages carry and that operations change."""
 import importlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
     from cinder.objects.attachments import VolumeAttachment as VolumeAttachment
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from cinder.objects.snapshots import Snapshot as Snapshot
     from cinder.objects.types import VolumeType as VolumeType
     from cinder.objects.volumes import Volume as Volume
+
+    # What has a status and operations.
+    Resource: TypeAlias = Volume | Snapshot | Backup | Group | GroupSnapshot
 
 _MODULES = ('attachments', 'backups', 'groups', 'operations', 'services', 'snapshots', 'types',
             'volumes')

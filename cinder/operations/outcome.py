@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cinder import context, exception, objects
 from cinder.db import backup_sources, session
@@ -18,10 +18,6 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
-
-if TYPE_CHECKING:
-    Resource = (objects.Volume | objects.Snapshot | objects.Backup | objects.Group
-                | objects.GroupSnapshot)
 
 # Kind of resource -> module of its table, and its state table.
 _KINDS = {'volume': (volumes_db, states.VOLUME), 'snapshot': (snapshots_db, states.SNAPSHOT),
@@ -82,8 +78,8 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
 
 
 @session.retry_with_lookup(_ended)
-def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource, *,
-            status: str | None = None, **values: object) -> bool:
+def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
+            *, status: str | None = None, **values: object) -> bool:
     """End the operation and set the final status of the resource, in one transaction.
 
     :param status: status in place of the one in the state table.
@@ -107,8 +103,8 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
     return moved
 
 
-def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
-                values: dict[str, Any]) -> None:
+def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation,
+                resource: objects.Resource, values: dict[str, Any]) -> None:
     """Record what was done although the operation was superseded, and create a user message."""
     _write(ctxt, operation, resource, values)
     if operation.verb in VERBS:
@@ -116,7 +112,7 @@ def _keep_facts(ctxt: context.RequestContext, operation: objects.Operation, reso
                        request_id=operation.request_id)
 
 
-def _write(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+def _write(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
            values: dict[str, Any]) -> None:
     """Update columns of the resource in any status, if its row still exists."""
     if values:
@@ -125,7 +121,7 @@ def _write(ctxt: context.RequestContext, operation: objects.Operation, resource:
 
 
 @session.retry_with_lookup(_ended)
-def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
          reason: str, *, step: str | None = None, detail: str = UNKNOWN_CAUSE,
          status: str | None = None, **values: object) -> bool:
     """Set the error status of the resource, create a user message, and end the operation.
@@ -155,7 +151,7 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: R
 
 
 def fail_related(ctxt: context.RequestContext, operation: objects.Operation,
-                 idle: bool = True) -> list[tuple[str, Resource]]:
+                 idle: bool = True) -> list[tuple[str, objects.Resource]]:
     """Set in error the resources that are part of an operation that failed or was superseded. Must
     be called within a transaction.
 
@@ -174,9 +170,9 @@ def fail_related(ctxt: context.RequestContext, operation: objects.Operation,
 
 
 def _fail_named(ctxt: context.RequestContext,
-                operation: objects.Operation) -> list[tuple[str, Resource]]:
+                operation: objects.Operation) -> list[tuple[str, objects.Resource]]:
     """The part of fail_related() for resources that are not members."""
-    failed: list[tuple[str, Resource]] = []
+    failed: list[tuple[str, objects.Resource]] = []
     for argument, kind, name in _ALONG.get(operation.verb, ()):
         table, row = _KINDS[kind][0], _KINDS[kind][1][name]
         ident = operation.arguments.get(argument)
@@ -188,7 +184,7 @@ def _fail_named(ctxt: context.RequestContext,
 
 @session.retry_on_deadlock
 def record_member_removed(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
-                          member: Resource) -> None:
+                          member: objects.Resource) -> None:
     """Delete the row of a member whose storage has been removed; it stays deleted if the rest of
     the operation fails.
 
@@ -201,7 +197,7 @@ def record_member_removed(ctxt: context.RequestContext, operation: objects.Opera
 
 
 def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: str,
-            resource: Resource | None = None, **values: object) -> None:
+            resource: objects.Resource | None = None, **values: object) -> None:
     """End the operation without changing the status of its resource, which another request has
     taken over. Other resources that are part of the operation are set in error, so that they can be
     deleted.
@@ -233,7 +229,7 @@ def _let_go(ctxt: context.RequestContext, operation: objects.Operation) -> None:
             backup_sources.release_volume(ctxt, held, operation.resource_id)
 
 
-def cancel_queued(ctxt: context.RequestContext, resource: Resource,
+def cancel_queued(ctxt: context.RequestContext, resource: objects.Resource,
                   reason: str) -> list[objects.Operation]:
     """Cancel the queued operations of a resource that a forced deletion takes over together with
     its members. Other resources that are part of them are set in error. Must be called within a
@@ -248,7 +244,7 @@ def cancel_queued(ctxt: context.RequestContext, resource: Resource,
     return cancelled
 
 
-def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource: Resource,
+def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
             status: str | None, values: dict[str, Any]) -> bool:
     meanwhile = transition_of(operation).meanwhile
     if status == states.PREVIOUS and meanwhile is None:
@@ -259,9 +255,9 @@ def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource
     return moved
 
 
-def create_message(ctxt: context.RequestContext, resource_type: str, resource: Resource, step: str,
-                   reason: str, detail: str = UNKNOWN_CAUSE, request_id: str | None = None,
-                   level: str = 'ERROR') -> None:
+def create_message(ctxt: context.RequestContext, resource_type: str, resource: objects.Resource,
+                   step: str, reason: str, detail: str = UNKNOWN_CAUSE,
+                   request_id: str | None = None, level: str = 'ERROR') -> None:
     """Create a user message that tells which step failed, or needs attention, why, and for which
     request id."""
     number, words = VERBS[step][:2]

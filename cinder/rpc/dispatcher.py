@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ensures that every call gets a response: a result or error that cannot be written as JSON becomes
 an error that can. The library would only log it, and the caller would run into its timeout."""
+from typing import Any, Protocol
+
 import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_serialization import jsonutils
@@ -12,6 +14,13 @@ from cinder.rpc import tracing
 LOG = logging.getLogger(__name__)
 
 
+class Incoming(Protocol):
+    """A message of the library."""
+
+    ctxt: dict[str, Any]
+    message: dict[str, Any]
+
+
 class ReplyDispatcher:
     """Wraps the dispatcher of a server.
 
@@ -21,7 +30,7 @@ class ReplyDispatcher:
     def __init__(self, dispatcher: messaging.RPCDispatcher) -> None:
         self._dispatcher = dispatcher
 
-    def dispatch(self, incoming: object) -> object:
+    def dispatch(self, incoming: Incoming) -> object:
         """Return the result of the endpoint, or raise its error or PeerFailed."""
         with tracing.continue_trace(incoming.ctxt, incoming.message.get('method')):
             try:

@@ -65,7 +65,7 @@ class ProcessLauncher(service.ProcessLauncher):
         return int(self.hopeless)
 
 
-def _ended_child() -> object:
+def _ended_child() -> os.waitid_result | None:
     with contextlib.suppress(ChildProcessError):
         return os.waitid(os.P_PGID, os.getpgrp(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return None

@@ -10,7 +10,7 @@ import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from oslo_config import cfg
 from oslo_service import _options, service
@@ -164,6 +164,7 @@ def _reject_bad_reload(conf: cfg.ConfigOpts) -> cfg.ConfigOpts:
         except (cfg.Error, OSError, ValueError) as exc:
             LOG.error('The configuration is not reloaded: %s', masking.masked(exc))
             return None
-    mutate_config_files.checks_first = True
-    conf.mutate_config_files = mutate_config_files
+    checked: Any = mutate_config_files
+    checked.checks_first = True
+    conf.mutate_config_files = checked
     return conf

@@ -19,13 +19,14 @@ from cinder.objects import base as objects_base
 from cinder.rpc import base as rpc
 from cinder.rpc import log_levels, reachability
 from cinder.service import launchers, liveness, profiler
+from cinder.service.manager import Manager
 
 LOG = logging.getLogger(__name__)
 
 LONGEST_PAUSE = 15
 # Seconds for which a stop waits for the liveness queue, and for the database and the bus in the
 # last request to other services; and seconds between two such requests.
-LONGEST_FAREWELL, LONGEST_ASKING, HAND_ON_SECONDS = 0.5, 2, 1
+LONGEST_FAREWELL, LONGEST_ASKING, NOTIFY_PEERS_SECONDS = 0.5, 2, 1
 
 
 class Service(service.ServiceBase):
@@ -97,7 +98,7 @@ class Service(service.ServiceBase):
             availability_zone=availability_zone or CONF.storage_availability_zone,
             receives=receives)
 
-    def _make_manager(self) -> object:
+    def _make_manager(self) -> Manager:
         self._made_in = os.getpid()
         return self._manager_class(self.host, service_name=self._service_name,
                                    cluster=self.cluster)
@@ -307,7 +308,7 @@ class Service(service.ServiceBase):
         would deliver them to others only when the connections are closed."""
         while not self._stopping.is_set():
             self._notify_peers()
-            self._stopping.wait(HAND_ON_SECONDS)
+            self._stopping.wait(NOTIFY_PEERS_SECONDS)
 
     def _notify_peers(self) -> None:
         """Ask another service to run the waiting operations now, instead of when it finds them."""

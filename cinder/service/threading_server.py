@@ -202,7 +202,7 @@ class Worker(base_async.AsyncWorker):
             self._idle.discard(self._local.client)
 
     # ----------------------------------------------------------------------------------- requests
-    def _call(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+    def _call(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         answer = self._app(environ, start_response)
         if not (self.alive and CONF.wsgi_keep_alive):
             # Nothing is sent yet; gunicorn asked only before.

@@ -84,7 +84,7 @@ class WSGIService(service.ServiceBase):
     :raises RuntimeError: the certificate or the key does not exist.
     """
 
-    def __init__(self, name: str, loader: object = None) -> None:
+    def __init__(self, name: str, loader: 'Loader | None' = None) -> None:
         self.name = name
         self.workers = self._option('workers')
         if self.workers is None:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """VolumeManager: the parts of the service of one back end. The endpoints do the work."""
+from typing import Any
+
 import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_service import periodic_task
@@ -63,7 +65,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
         self.runner.handlers = operations.handlers_of(*work)
         # The first endpoint with a method of that name handles a message: messages of operations go
         # to the executor.
-        self.additional_endpoints = [operations.Messages(self.runner, self.target),
+        self.additional_endpoints: list[Any] = [operations.Messages(self.runner, self.target),
                                      manage_volume_endpoint, manage_snapshot_endpoint,
                                      migration_endpoint, replication_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),

@@ -2,6 +2,7 @@
 """The back end's part of backups: start the restore of a new volume by a backup service, and give a
 backup service a device to read."""
 import contextlib
+from typing import cast
 
 from cinder import exception, host_names, objects
 from cinder.context import RequestContext
@@ -47,7 +48,9 @@ class BackupSourceEndpoint:
                         'snapshot_id': None}
             found = {'path': None, 'snapshot_id': snapshot.id}
             if local:
-                return found | {'path': self.driver.open_snapshot(snapshot)}
+                # Otherwise _snapshot() had returned None.
+                driver = cast(driver_api.ReadsSnapshots, self.driver)
+                return found | {'path': driver.open_snapshot(snapshot)}
             if connector is not None:
                 found['connection'] = backup_snapshots.connect(ctxt, self.driver, snapshot,
                                                                connector)
@@ -103,7 +106,7 @@ class BackupSourceEndpoint:
                 ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id)))
 
 
-def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
+def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: object) -> None:
     """End the creation of a volume by starting the restore of its backup.
 
     :param values: columns that the creation filled in.
@@ -121,7 +124,7 @@ def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
 
 
 @session.retry_on_deadlock
-def _hand_over(ctxt: RequestContext, work: Task, backup: objects.Backup, host: str,
+def _hand_over(ctxt: RequestContext, work: Task[objects.Volume], backup: objects.Backup, host: str,
                values: dict) -> objects.Operation | None:
     volume = work.resource
     with session.writer(ctxt):

@@ -10,7 +10,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources, generic_groups
 from cinder.volume.host import backend as backends
-from cinder.volume.manager.task import task
+from cinder.volume.manager.task import Tasks
 
 # Metadata of snapshots that were created one after the other, and so are not consistent.
 MARK = {'consistent_group_snapshot': 'False'}
@@ -21,7 +21,7 @@ class GroupSnapshotEndpoint:
 
     def __init__(self, backend: backends.Backend) -> None:
         self.driver = backend.driver
-        self._task = functools.partial(task, backend.runner)
+        self._task = Tasks(backend.runner)
 
     def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
         return generic_groups.for_driver(

@@ -14,7 +14,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources, generic_groups
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports
-from cinder.volume.manager.task import task
+from cinder.volume.manager.task import Tasks
 
 
 class GroupEndpoint:
@@ -22,7 +22,7 @@ class GroupEndpoint:
 
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
-        self._task = functools.partial(task, backend.runner)
+        self._task = Tasks(backend.runner)
 
     def _groups(self, ctxt: RequestContext, operation: objects.Operation) -> driver_api.Groups:
         return generic_groups.for_driver(

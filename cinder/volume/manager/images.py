@@ -39,7 +39,7 @@ class Superseded(exception.OperationLost):
     """Another request superseded the operation while it was running here."""
 
 
-def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
+def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: object) -> None:
     """End the creation of a volume by starting the download of its image.
 
     :param values: columns that the creation filled in.
@@ -50,7 +50,8 @@ def start_filling(ctxt: RequestContext, work: Task, **values: object) -> None:
 
 
 @session.retry_on_deadlock
-def _hand_over(ctxt: RequestContext, work: Task, values: dict) -> objects.Operation | None:
+def _hand_over(ctxt: RequestContext, work: Task[objects.Volume],
+               values: dict) -> objects.Operation | None:
     volume, arguments = work.resource, work.operation.arguments
     with session.writer(ctxt):
         if not work.succeed(status='downloading', **values):
@@ -88,7 +89,7 @@ class ImageEndpoint:
                  attachments_db.for_volume(ctxt, work.resource.id) if attachment.instance_uuid},
                 work.resource.id, done=work.outcome[0] == 'end')
 
-    def _write(self, work: Task, new: bool) -> dict[str, Any]:
+    def _write(self, work: Task[objects.Volume], new: bool) -> dict[str, Any]:
         """Write the image of the operation to its volume; return the image as the image service
         describes it.
 
@@ -134,7 +135,7 @@ class ImageEndpoint:
                 _discard(image_id)
                 raise
 
-    def _send(self, work: Task, image_id: str) -> None:
+    def _send(self, work: Task[objects.Volume], image_id: str) -> None:
         volume, progress, images = work.resource, Progress(work), glance.for_service()
         if self._has_data(work, images, image_id):
             return  # a former attempt uploaded it, but did not record that
@@ -154,7 +155,7 @@ class ImageEndpoint:
                     whole = self._has_data(work, images, image_id)
             image_upload.require_complete(images, image_id, size)
 
-    def _count_failure(self, work: Task, image_id: str, exc: Exception) -> None:
+    def _count_failure(self, work: Task[objects.Volume], image_id: str, exc: Exception) -> None:
         """Count an interrupted transfer; it is sent again from its start up to glance_num_retries
         times."""
         failures = work.operation.arguments.get(FAILURES, 0) + 1
@@ -163,7 +164,7 @@ class ImageEndpoint:
         LOG.warning('Image %s is sent again from its start: %s', image_id, exc)
         operations_db.add_arguments(work.ctxt, work.operation, **{FAILURES: failures})
 
-    def _has_data(self, work: Task, images: glance.Images, image_id: str) -> bool:
+    def _has_data(self, work: Task[objects.Volume], images: glance.Images, image_id: str) -> bool:
         """Return whether the image has its data; False when it waits for data.
 
         :raises NotYet: another transfer is running, or was interrupted a moment ago.
@@ -205,7 +206,7 @@ class Progress:
     :ivar total: number of bytes to copy.
     """
 
-    def __init__(self, work: Task, also: Collection[str] = ()) -> None:
+    def __init__(self, work: Task[objects.Volume], also: Collection[str] = ()) -> None:
         self.total = 0
         self._work, self._next = work, 0.0
         self._fine = (operations.transition_of(work.operation).meanwhile, *also)
@@ -228,7 +229,8 @@ class Progress:
 
 
 @session.retry_on_deadlock
-def _finish(ctxt: RequestContext, work: Task, image: dict[str, Any], **values: object) -> None:
+def _finish(ctxt: RequestContext, work: Task[objects.Volume], image: dict[str, Any],
+            **values: object) -> None:
     """End the operation: the volume contains the image now."""
     with session.writer(ctxt):
         volumes_db.set_glance_metadata(ctxt, work.resource.id, image_properties.of_volume(image),

@@ -7,7 +7,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.manager import calls, manageable
 
 
-class ManageSnapshotsEndpoint(manageable.Endpoint):
+class ManageSnapshotsEndpoint(manageable.Endpoint[driver_api.ManagesSnapshots]):
     """Messages about the snapshots on one back end, managed or not."""
 
     capability, what = driver_api.ManagesSnapshots, 'snapshots'
@@ -21,7 +21,7 @@ class ManageSnapshotsEndpoint(manageable.Endpoint):
 
     def _ask_driver(self, volumes: list[objects.Volume],
                     snapshots: list[objects.Snapshot]) -> list[dict]:
-        return self.driver.get_manageable_snapshots(volumes, snapshots)
+        return self._capable_driver().get_manageable_snapshots(volumes, snapshots)
 
     @operations.handles('snapshot.manage')
     def manage_snapshot(self, ctxt: RequestContext, operation: objects.Operation,
@@ -40,7 +40,7 @@ class ManageSnapshotsEndpoint(manageable.Endpoint):
                     % {'found': found['size'], 'size': snapshot.volume.size})
             snapshot.volume_size = found['size']
             with work.driver():
-                made = self.driver.manage_existing_snapshot(snapshot, reference) or {}
+                made = self._capable_driver().manage_existing_snapshot(snapshot, reference) or {}
             work.succeed(**made, volume_size=snapshot.volume_size, progress='100%')
 
     @operations.handles('snapshot.unmanage')

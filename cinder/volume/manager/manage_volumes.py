@@ -8,7 +8,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.manager import calls, manageable
 
 
-class ManageVolumesEndpoint(manageable.Endpoint):
+class ManageVolumesEndpoint(manageable.Endpoint[driver_api.ManagesVolumes]):
     """Messages about the volumes on one back end, managed or not."""
 
     capability, what = driver_api.ManagesVolumes, 'volumes'
@@ -21,7 +21,7 @@ class ManageVolumesEndpoint(manageable.Endpoint):
 
     def _ask_driver(self, volumes: list[objects.Volume],
                     snapshots: list[objects.Snapshot]) -> list[dict]:
-        return self.driver.get_manageable_volumes(volumes, snapshots)
+        return self._capable_driver().get_manageable_volumes(volumes, snapshots)
 
     @operations.handles('volume.manage')
     def manage_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -35,7 +35,7 @@ class ManageVolumesEndpoint(manageable.Endpoint):
             if not volume.size:
                 _charge(ctxt, volume, found['size'])
             with work.driver():
-                made = self.driver.manage_existing(volume, reference) or {}
+                made = self._capable_driver().manage_existing(volume, reference) or {}
             work.succeed(**made, launched_at=session.utcnow(),
                          service_uuid=self.backend.service_uuid,
                          availability_zone=volume.availability_zone

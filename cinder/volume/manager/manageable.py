@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists of what a back end can manage: pages of a list, the entry that a reference names, and the
 base of the endpoints."""
-import functools
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from cinder import exception, objects
 from cinder.context import RequestContext
@@ -12,7 +11,7 @@ from cinder.db import backend_volumes
 from cinder.db import snapshots as snapshots_db
 from cinder.i18n import _
 from cinder.volume.host import backend as backends
-from cinder.volume.manager.task import task
+from cinder.volume.manager.task import Tasks
 
 DEFAULT_SORT = (('reference', 'desc'),)
 
@@ -64,19 +63,22 @@ def find_entry(entries: Sequence[dict], reference: dict, mine: str) -> dict:
     return found[0]
 
 
-class Endpoint:
+_C = TypeVar('_C')
+
+
+class Endpoint(Generic[_C]):
     """Base of the endpoints of what exists on one back end, managed or not.
 
     :cvar capability: the driver interface that lists it.
     :cvar what: its name, in the plural.
     """
 
-    capability: type
+    capability: type[_C]
     what: str
 
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
-        self._task = functools.partial(task, backend.runner)
+        self._task = Tasks(backend.runner)
 
     def _page(self, ctxt: RequestContext, **wanted: Any) -> list[dict]:
         """Return a page of what could be managed, with what is managed already; see page()."""
@@ -88,13 +90,17 @@ class Endpoint:
 
         :raises InvalidInput: the driver does not have the capability.
         """
+        place = self.backend.host, self.backend.sharing
+        return self._ask_driver(backend_volumes.on_backend(ctxt, *place),
+                                snapshots_db.on_backend(ctxt, *place))
+
+    def _capable_driver(self) -> _C:
+        """:raises InvalidInput: the driver does not have the capability"""
         if not isinstance(self.driver, self.capability):
             raise exception.InvalidInput(
                 reason=_('driver %(driver)s cannot manage existing %(what)s')
                 % {'driver': type(self.driver).__name__, 'what': self.what})
-        place = self.backend.host, self.backend.sharing
-        return self._ask_driver(backend_volumes.on_backend(ctxt, *place),
-                                snapshots_db.on_backend(ctxt, *place))
+        return self.driver
 
     def _ask_driver(self, volumes: list[objects.Volume],
                     snapshots: list[objects.Snapshot]) -> list[dict]:

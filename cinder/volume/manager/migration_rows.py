@@ -64,7 +64,7 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
 
 
 @session.retry_on_deadlock
-def abandon(ctxt: RequestContext, work: Task, exc: Exception) -> Copied:
+def abandon(ctxt: RequestContext, work: Task[objects.Volume], exc: Exception) -> Copied:
     """End a migration that failed; return the target and the operation that deletes it."""
     with session.writer(ctxt):
         copied = _discard(ctxt, work.operation)

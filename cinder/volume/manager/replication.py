@@ -12,6 +12,7 @@ from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
+from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -49,9 +50,16 @@ class ReplicationEndpoint:
             operation: objects.Operation) -> tuple[str | None, dict[str, dict]]:
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
-        return self.driver.failover_host(
+        return self._replicating_driver().failover_host(
             backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
             operation.arguments['backend_id'])
+
+    def _replicating_driver(self) -> driver_api.Replicates:
+        """:raises InvalidInput: the driver cannot fail over"""
+        if not isinstance(self.driver, driver_api.Replicates):
+            raise exception.InvalidInput(
+                reason=f'driver {type(self.driver).__name__} does not replicate volumes')
+        return self.driver
 
     def _end(self, ctxt: RequestContext, operation: objects.Operation, fields: dict[str, dict],
              error: str | None = None, **marks: object) -> None:
@@ -72,4 +80,4 @@ class ReplicationEndpoint:
 
     def use_backend(self, _ctxt: RequestContext, backend_id: str | None) -> None:
         """Use this copy, to which another host of the cluster has failed over."""
-        self.driver.use_backend(backend_id)
+        self._replicating_driver().use_backend(backend_id)

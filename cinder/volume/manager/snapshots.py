@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint of snapshots: create and delete them."""
-import functools
 
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
 from cinder.volume.host import backend as backends
 from cinder.volume.host import backup_snapshots
-from cinder.volume.manager.task import task
+from cinder.volume.manager.task import Tasks
 
 # Seconds until the deletion of the snapshot of a backup that is still open is tried again.
 LONGEST_BUSY = 60
@@ -17,7 +16,7 @@ class SnapshotEndpoint:
 
     def __init__(self, backend: backends.Backend) -> None:
         self.driver = backend.driver
-        self._task = functools.partial(task, backend.runner)
+        self._task = Tasks(backend.runner)
 
     @operations.handles('snapshot.create')
     def create_snapshot(self, ctxt: RequestContext, operation: objects.Operation,

@@ -3,6 +3,7 @@
 failure."""
 import contextlib
 from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
 
 from oslo_log import log as logging
 
@@ -19,12 +20,16 @@ LOG = logging.getLogger(__name__)
 # Most seconds between two checks whether a source is still being read.
 LONGEST_LOOK = 5
 
-class Task:
+R = TypeVar('R', bound='objects.Resource')
+
+
+class Task(Generic[R]):
     """A running operation. `resource` is its resource as its row was when the operation started."""
 
     def __init__(self, ctxt: context.RequestContext, operation: objects.Operation,
-                 resource: objects.CinderObject) -> None:
-        self.ctxt, self.operation, self.resource = ctxt, operation, resource
+                 resource: R) -> None:
+        self.ctxt, self.operation = ctxt, operation
+        self.resource: R = resource
         # The end of the operation and the columns written then; the notification is sent after the
         # commit.
         self.outcome: tuple[str, dict] | None = None
@@ -88,9 +93,9 @@ class Task:
 
 @contextlib.contextmanager
 def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
-         operation: objects.Operation, resource: objects.CinderObject | None = None, *,
+         operation: objects.Operation, resource: R | None = None, *,
          undo: Callable[[], None] = lambda: None,
-         **on_failure: object) -> Iterator[Task]:
+         **on_failure: object) -> Iterator[Task[R]]:
     """Run the body as the only holder of the operation.
 
     An unavailable database is not a failure of the work: the operation stays in the journal and is
@@ -130,8 +135,20 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     work.notify()
 
 
+class Tasks:
+    """The tasks of one service; called as task(), without the runner."""
+
+    def __init__(self, runner: operations.OperationRunner) -> None:
+        self._runner = runner
+
+    def __call__(self, ctxt: context.RequestContext, operation: objects.Operation,
+                 resource: R | None = None, *, undo: Callable[[], None] = lambda: None,
+                 **on_failure: object) -> contextlib.AbstractContextManager[Task[R]]:
+        return task(self._runner, ctxt, operation, resource, undo=undo, **on_failure)
+
+
 @contextlib.contextmanager
-def _unread(work: Task) -> Iterator[None]:
+def _unread(work: Task[R]) -> Iterator[None]:
     """Keep copies from reading the data that the verb ends.
 
     :raises NotYet: a copy reads it, perhaps for hours.
@@ -157,7 +174,7 @@ def _again_later(operation: objects.Operation) -> Iterator[None]:
 
 def load(ctxt: context.RequestContext, operation: objects.Operation,
          undo: Callable[[], None] = lambda: None,
-         **on_failure: object) -> objects.CinderObject:
+         **on_failure: object) -> Any:
     """Return the resource of an operation that is resumed.
 
     :param undo: function to call when the operation was superseded.
@@ -174,7 +191,7 @@ def load(ctxt: context.RequestContext, operation: objects.Operation,
     return found
 
 
-def is_superseded(operation: objects.Operation, found: objects.CinderObject | None) -> bool:
+def is_superseded(operation: objects.Operation, found: 'objects.Resource | None') -> bool:
     """Return whether the resource of an operation was deleted or has the status of another
     request."""
     return found is None or operations.transition_of(operation).meanwhile not in (

@@ -82,7 +82,7 @@ class MigrationEndpoint:
                 'reads_zeros': self.driver.sparse_copy}
 
     # ----------------------------------------------------------------------------------- steps
-    def _move(self, work: Task) -> None:
+    def _move(self, work: Task[objects.Volume]) -> None:
         _require_movable(work.ctxt, work.resource, work.operation)
         with fault_points.around('volume.migrate:target'):
             target = self._target(work)
@@ -96,7 +96,7 @@ class MigrationEndpoint:
         with fault_points.around('volume.migrate:finish'):
             self._exchange(work, target)
 
-    def _target(self, work: Task) -> objects.Volume:
+    def _target(self, work: Task[objects.Volume]) -> objects.Volume:
         """Return the target volume; insert its row and the operation that creates it if needed."""
         target_id = work.operation.arguments['target_id']
         try:
@@ -107,7 +107,7 @@ class MigrationEndpoint:
         self.volume_api.start(work.ctxt, creation, target)
         return volumes_db.get(work.ctxt, target_id)
 
-    def _made(self, work: Task, target: objects.Volume) -> objects.Volume:
+    def _made(self, work: Task[objects.Volume], target: objects.Volume) -> objects.Volume:
         """Return the target volume when the other back end has created it.
 
         :raises NotYet: it has not.
@@ -124,7 +124,7 @@ class MigrationEndpoint:
                                                    'volume'))
         return target
 
-    def _copy(self, work: Task, target: objects.Volume) -> None:
+    def _copy(self, work: Task[objects.Volume], target: objects.Volume) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * migration_rows.GIB
         device = self._device(work, target)
         if device['path'] is None:
@@ -137,7 +137,7 @@ class MigrationEndpoint:
         else:
             self._copy_bytes(work, device['path'], device['reads_zeros'])
 
-    def _copy_bytes(self, work: Task, path: str, reads_zeros: bool) -> None:
+    def _copy_bytes(self, work: Task[objects.Volume], path: str, reads_zeros: bool) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * migration_rows.GIB
         mover = volume_copy.mover_of(self.backend)
         for done in volume_copy.copy(self.driver.local_path(work.resource), path, total,
@@ -147,7 +147,7 @@ class MigrationEndpoint:
             with fault_points.around('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
 
-    def _device(self, work: Task, target: objects.Volume) -> dict:
+    def _device(self, work: Task[objects.Volume], target: objects.Volume) -> dict:
         """Return the device of the target; wait if its back end or RPC is unavailable for a
         moment."""
         try:
@@ -156,7 +156,7 @@ class MigrationEndpoint:
             operations.wait(work.ctxt, work.operation, f'an answer of {target.host}',
                             within=CONF.migration_create_volume_timeout_secs, otherwise=exc)
 
-    def _exchange(self, work: Task, target: objects.Volume) -> None:
+    def _exchange(self, work: Task[objects.Volume], target: objects.Volume) -> None:
         """Exchange the two volumes and start the deletion of the old storage."""
         removal = migration_rows.finish(work.ctxt, work.operation, work.resource.id, target)
         work.outcome = 'end', {'host': target.host,
@@ -177,13 +177,13 @@ class MigrationEndpoint:
             self._remove(ctxt, target, removal)
         raise exception.OperationLost(operation_id=operation.id)
 
-    def _give_up(self, work: Task, exc: Exception) -> None:
+    def _give_up(self, work: Task[objects.Volume], exc: Exception) -> None:
         """Leave the volume where it is, and delete the target unless a server may be using it."""
         target, removal = migration_rows.abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)
 
-    def _let_go(self, work: Task) -> None:
+    def _let_go(self, work: Task[objects.Volume]) -> None:
         """End the connection to another machine that an interrupted attempt may have left."""
         try:
             target = volumes_db.get(work.ctxt, work.operation.arguments['target_id'])

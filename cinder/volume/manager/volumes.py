@@ -19,7 +19,7 @@ from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports, locks
 from cinder.volume.manager import backups, images
-from cinder.volume.manager.task import Task, task
+from cinder.volume.manager.task import Task, Tasks
 
 LOG = logging.getLogger(__name__)
 # Seconds between two attempts to extend a volume whose snapshot a backup reads.
@@ -36,7 +36,7 @@ class VolumeEndpoint:
 
     def __init__(self, backend: backends.Backend) -> None:
         self.backend, self.driver = backend, backend.driver
-        self._task = functools.partial(task, backend.runner)
+        self._task = Tasks(backend.runner)
 
     @operations.handles('volume.create')
     def create_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -64,7 +64,7 @@ class VolumeEndpoint:
                    shared_targets=self.driver.shared_targets)
             self.backend.allocate(volume.host, volume.size)
 
-    def _reschedule(self, ctxt: RequestContext, work: Task, exc: Exception) -> bool:
+    def _reschedule(self, ctxt: RequestContext, work: Task[objects.Volume], exc: Exception) -> bool:
         """Request another back end from the scheduler; return False when there were enough
         attempts."""
         operation, volume = work.operation, work.resource
@@ -137,7 +137,7 @@ class VolumeEndpoint:
                 {each.instance_uuid for each in attachments_db.for_volume(ctxt, volume.id)
                  if each.instance_uuid and each.attach_status == 'attached'}, volume.id)
 
-    def _extend(self, work: Task, new_size: int) -> None:
+    def _extend(self, work: Task[objects.Volume], new_size: int) -> None:
         """Extend the storage of a volume.
 
         :raises NotYet: the storage cannot, because a backup reads a snapshot of the volume.

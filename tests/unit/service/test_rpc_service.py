@@ -225,7 +225,7 @@ def test_stop_reports_down_at_once_and_only_once(make, ctxt):
 
 
 def test_others_are_asked_as_long_as_it_ends_its_work_and_for_what_it_gives_back(make, monkeypatch):
-    monkeypatch.setattr('cinder.service.rpc_service.HAND_ON_SECONDS', 0.01)
+    monkeypatch.setattr('cinder.service.rpc_service.NOTIFY_PEERS_SECONDS', 0.01)
     server = make()
     server.start()
     server._drain = lambda: until(lambda: server.manager.asked.count('notify_peers') > 2)
