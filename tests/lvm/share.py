@@ -2,6 +2,7 @@
 """A share of the tests and the lab that they run in. Each test gets an outcome, also when the lab
 ends before it: then the rest runs in a second lab, and there is no third."""
 import json
+import os
 import queue
 import sys
 import threading
@@ -12,8 +13,8 @@ from tools import lab
 
 # Names the file, in the lab's folder, that the reports travel through.
 REPORTS = 'LVM_LAB_REPORTS'
-# More than a test waits for anything.
-SILENCE_SECONDS = 600
+# More than a test waits for anything; with LVM_LAB_FULL a single test may take half an hour.
+SILENCE_SECONDS = 3600 if 'LVM_LAB_FULL' in os.environ else 600
 LABS = 2
 # The part of a test that an end of the lab hits, by the last part that was reported.
 _HIT = {None: 'setup', 'setup': 'call', 'call': 'teardown'}
