@@ -24,6 +24,10 @@ def of(ctxt: RequestContext, backup: objects.Backup, service: str) -> list[objec
             raise exception.InvalidBackup(
                 reason=f'backup {child.id} needs backup {parent.id}, which is in status '
                        f'{parent.status}; expected available')
+        if parent.project_id != child.project_id:
+            raise exception.InvalidBackup(
+                reason=f'backup {child.id} needs backup {parent.id}, which belongs to another '
+                       'project')
         if parent.service != service:
             raise exception.InvalidBackup(
                 reason=f'backup {child.id} needs backup {parent.id}, which is in the store of '

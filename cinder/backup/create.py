@@ -18,8 +18,6 @@ from cinder.db import volumes as volumes_db
 
 LOG = logging.getLogger(__name__)
 GIB = 1024 ** 3
-# Argument of an operation: identity of the data that its attempts read.
-SOURCE = 'source'
 
 
 class CreateEndpoint(work.Endpoint):
@@ -55,7 +53,6 @@ class CreateEndpoint(work.Endpoint):
         parent = backups_db.get(ctxt.elevated(), backup.parent_id) if backup.parent_id else None
         seen = progress.Progress(ctxt, task.operation, backup.size * GIB)
         with source.open(ctxt, task.operation, backup) as opened:
-            self._begin(ctxt, task, opened.identity)
             with seen.written(), fault_points.around('backup.create:write'):
                 written = blocking.copy(functools.partial(
                     writer.write, self.driver(backup), backup, opened.facts(parent),
@@ -63,18 +60,6 @@ class CreateEndpoint(work.Endpoint):
                     algorithm=CONF.backup_compression_algorithm, progress=seen.report))
             opened.keep_as_base()
             return written
-
-    def _begin(self, ctxt: RequestContext, task: 'work.BackupTask', identity: str) -> None:
-        """Remove what a former attempt has stored if it read other data.
-
-        :param identity: of the data that is read now
-        """
-        before = task.operation.arguments.get(SOURCE, identity)
-        if before != identity:
-            LOG.warning('Backup %s begins again: what it was reading is gone.', task.resource.id)
-            blocking.copy(deletion.delete, self.driver(task.resource), task.resource)
-        if SOURCE not in task.operation.arguments or before != identity:
-            operations_db.add_arguments(ctxt, task.operation, **{SOURCE: identity})
 
     def _undo(self, ctxt: RequestContext, operation: objects.Operation) -> None:
         """Remove what a failed backup has stored; if that fails as well, it remains for the

@@ -5,6 +5,7 @@ from cinder.backup import source, work
 from cinder.backup.chunked import deletion
 from cinder.brick import blocking
 from cinder.context import RequestContext
+from cinder.db import backups as backups_db
 
 
 class DeleteEndpoint(work.Endpoint):
@@ -15,7 +16,9 @@ class DeleteEndpoint(work.Endpoint):
                       backup: objects.Backup | None = None) -> None:
         """Delete the data, also what a failed or forced creation left, then the row."""
         with self.task(ctxt, operation, backup) as task:
-            with fault_points.around('backup.delete:store'):
-                blocking.copy(deletion.delete, self.driver(task.resource), task.resource)
+            # A record that was imported with another id has the same objects.
+            if not backups_db.sharing_data(ctxt, task.resource):
+                with fault_points.around('backup.delete:store'):
+                    blocking.copy(deletion.delete, self.driver(task.resource), task.resource)
             task.succeed()
         source.start_removal(ctxt, operation.resource_id)

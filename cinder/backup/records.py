@@ -3,7 +3,7 @@
 store of this host."""
 from cinder import exception, objects, operations
 from cinder.backup import driver as driver_api
-from cinder.backup import work
+from cinder.backup import volume_meta, work
 from cinder.backup.chunked import metadata, names
 from cinder.brick import blocking
 from cinder.context import RequestContext
@@ -20,29 +20,38 @@ class RecordEndpoint(work.Endpoint):
         with self.task(ctxt, operation, backup) as task:
             # A deletion of what could not be imported must not delete the data of others.
             task.on_failure['service_metadata'] = None
-            if not is_its_own(task.resource):
+            backup = task.resource
+            if not (backup.container and backup.service_metadata):
                 raise exception.InvalidBackup(
-                    reason=f'service_metadata of the record is '
-                           f'{task.resource.service_metadata!r}; expected a prefix with the id of '
-                           f'backup {task.resource.id}')
-            count = blocking.copy(_look, self.driver(task.resource), task.resource)
-            task.succeed(object_count=count, fail_reason=None)
+                    reason=f'container and service_metadata of the record are '
+                           f'{backup.container!r} and {backup.service_metadata!r}; expected where '
+                           'the objects of the backup are')
+            listed = blocking.copy(_look, self.driver(backup), backup)
+            _require_project(operation, listed)
+            task.succeed(object_count=len(listed.entries), fail_reason=None)
 
 
-def is_its_own(backup: objects.Backup) -> bool:
-    """Return whether the prefix is that of this backup and of no other one."""
-    return bool(backup.container and backup.id in (backup.service_metadata or ''))
+def _require_project(operation: objects.Operation, listed: metadata.Metadata) -> None:
+    """Refuse the data of another project to all but administrators.
+
+    :raises InvalidBackup: it belongs to another project, or it is not known to which.
+    """
+    project = volume_meta.project_of(listed.volume_meta)
+    if not operation.arguments.get('by_admin') and project != operation.project_id:
+        raise exception.InvalidBackup(
+            reason='the backup is not one of a volume of this project; an administrator can '
+                   'import it')
 
 
-def _look(driver: driver_api.BackupDriver, backup: objects.Backup) -> int:
-    """Return the number of objects of a backup.
+def _look(driver: driver_api.BackupDriver, backup: objects.Backup) -> metadata.Metadata:
+    """Return the list of the objects of a backup, all of which exist.
 
     :raises BackupObjectNotFound, BackupDataError: it is not complete, or it is another one.
     """
-    listed = metadata.read(driver, backup).entries
-    wanted = [*(entry.name for entry in listed), names.digests(backup.service_metadata)]
+    found = metadata.read(driver, backup)
+    wanted = [*(entry.name for entry in found.entries), names.digests(backup.service_metadata)]
     present = set(driver.names(backup.container, backup.service_metadata))
     for name in wanted:
         if name not in present:
             raise exception.BackupObjectNotFound(where=f'{backup.container}/{name}')
-    return len(listed)
+    return found

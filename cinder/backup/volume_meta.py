@@ -41,8 +41,15 @@ def apply(ctxt: RequestContext, volume: objects.Volume, found: Mapping[str, Any]
         volumes_db.set_glance_metadata(ctxt, volume.id, image, replace=True)
     if new and metadata:
         volumes_db.set_metadata(ctxt, volume.id, metadata)
-    bootable = (found.get(_BASE) or {}).get('bootable')
+    base = found.get(_BASE)
+    bootable = base.get('bootable') if isinstance(base, Mapping) else None
     return {'bootable': bool(bootable)} if bootable is not None else {}
+
+
+def project_of(found: Mapping[str, Any]) -> str | None:
+    """Return the project of the volume."""
+    base = found.get(_BASE)
+    return base.get('project_id') if isinstance(base, Mapping) else None
 
 
 def _texts(found: object) -> dict[str, str]:

@@ -86,6 +86,16 @@ def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[st
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())
 
 
+def sharing_data(ctxt: RequestContext, backup: objects.Backup) -> list[str]:
+    """Return the ids of other backups, which are not being deleted, with the same objects in the
+    store: the record of one may be imported with the id of another."""
+    with session.reader(ctxt) as conn:
+        return list(conn.execute(sa.select(_T.c.id).where(
+            _T.c.service == backup.service, _T.c.container == backup.container,
+            _T.c.service_metadata == backup.service_metadata, _T.c.id != backup.id,
+            _T.c.status != 'deleting', _T.c.deleted == sa.false())).scalars())
+
+
 def all_rows(ctxt: RequestContext, status: str | None = None) -> Sequence[Mapping]:
     """Return the backups of all projects, oldest first, as plain rows.
 

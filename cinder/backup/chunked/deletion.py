@@ -39,7 +39,7 @@ def delete_rest(driver: driver_api.BackupDriver, backup: objects.Backup,
 
 def _require_own(driver: driver_api.BackupDriver, backup: objects.Backup) -> None:
     """Let no record that names the prefix of another backup delete that one's objects."""
-    if backup.service_metadata.endswith(backup.id):
+    if names.owner(backup.service_metadata):
         return
     try:
         metadata.read(driver, backup)

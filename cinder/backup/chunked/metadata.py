@@ -112,7 +112,8 @@ def read(driver: driver_api.BackupDriver, backup: objects.Backup) -> Metadata:
 
 def check_description(where: str, values: dict[str, Any], backup: objects.Backup) -> None:
     """:raises BackupDataError: this is a list of another backup, or in another format"""
-    for key, expected in (('version', VERSION), ('backup_id', backup.id)):
+    owner = names.owner(backup.service_metadata) or backup.id
+    for key, expected in (('version', VERSION), ('backup_id', owner)):
         if values.get(key) != expected:
             raise exception.BackupDataError(
                 where=where, reason=f'{key} is {_short(values.get(key))}, expected {expected}')

@@ -2,9 +2,17 @@
 """Names of the objects of one backup, all of which begin with its prefix."""
 import re
 
+_OWNER = re.compile(r'backup_([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$')
 _DATA = re.compile(r'-\d{5,12}')
 # The end is that of an interrupted write to a directory.
 _ANY = re.compile(r'(-\d{5,12}|_metadata|_sha256file|_progress-\d{5,12})(\.[0-9a-f]{8}\.part)?')
+
+
+def owner(prefix: str) -> str | None:
+    """Return the id of the backup that a prefix names. An imported record may have another id than
+    the backup whose objects it uses."""
+    found = _OWNER.search(prefix)
+    return found[1] if found else None
 
 
 def data(prefix: str, number: int) -> str:

@@ -255,6 +255,7 @@ def import_record(ctxt: RequestContext, record: dict, backup_service: str,
         operation = operations_db.create(
             ctxt, 'backup.import', backup, host=backup.host,
             arguments={'backup_service': backup_service, 'driver_info': driver_info or {},
+                       'by_admin': ctxt.is_admin,
                        'hosts': [service.host for service in others]})
     backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return backup

@@ -247,7 +247,6 @@ def test_other_data_is_not_mixed_with_what_was_read_before(ctxt, service, files,
     backup = backups.create(ctxt, made)
     operation, = journal.unfinished_for(ctxt, backup.id)
     operations_db.claim(ctxt, operation, 'another|x', 60)
-    operations_db.add_arguments(ctxt, operation, source='an earlier moment')
     backups_db.update(ctxt, backup.id, {'container': 'default', 'service': DRIVER,
                                         'service_metadata': f'x_backup_{backup.id}'})
     old = f'x_backup_{backup.id}-00001'
@@ -347,24 +346,81 @@ def test_data_must_be_complete(ctxt, service, files, volume, work, lost):
     assert get(ctxt, back).status == 'error' and lost in get(ctxt, back).fail_reason
 
 
-def test_a_record_cannot_claim_the_data_of_another(ctxt, service, files, volume, work,
-                                                   objects_of):
+IDENT = '00000000-1111-4222-8333-444444444444'
+
+
+def test_a_record_with_another_id_shares_the_data(ctxt, service, files, volume, work, objects_of):
+    """Deleting one leaves what the other needs, in either order; both at once leave nothing."""
     made = volume()
-    write(files, made, b'secret')
+    write(files, made, b'shared')
     backup = backups.create(ctxt, made)
     work()
     present, kept = objects_of(), record(ctxt, backup)
-    ident = '00000000-1111-4222-8333-444444444444'
-    for prefix in (kept['service_metadata'], f'{kept["service_metadata"]}{ident}', None):
-        forged = {**kept, 'id': ident, 'service_metadata': prefix}
-        back = backups.import_record(ctxt, forged, DRIVER)
-        work()
-        assert get(ctxt, back).status == 'error'
-        backups.delete(ctxt, get(ctxt, back))
-        work()
-        with pytest.raises(exception.BackupNotFound):
-            get(ctxt, back)
-        assert objects_of() == present
+    other = backups.import_record(ctxt, {**kept, 'id': IDENT}, DRIVER)
+    work()
+    assert get(ctxt, other).status == 'available'
+    backups.delete(ctxt, get(ctxt, backup))
+    work()
+    assert objects_of() == present
+    target_ = volume()
+    backups.restore(ctxt, get(ctxt, other), target_)
+    work()
+    assert read(files, target_, 6) == b'shared'
+    again = backups.import_record(ctxt, kept, DRIVER)
+    work()
+    backups.delete(ctxt, get(ctxt, again))
+    backups.delete(ctxt, get(ctxt, other))
+    work()
+    assert objects_of() == []
+
+
+@pytest.mark.parametrize('change', [
+    {'service_metadata': None}, {'container': None}, {'service_metadata': 'x'},
+    {'service_metadata': f'volume_backup_{IDENT}'}])
+def test_a_record_without_data_removes_none(ctxt, service, files, volume, work, objects_of,
+                                            change):
+    backup = backups.create(ctxt, volume())
+    work()
+    present = objects_of()
+    back = backups.import_record(ctxt, {**record(ctxt, backup), 'id': IDENT, **change}, DRIVER)
+    work()
+    assert get(ctxt, back).status == 'error'
+    backups.delete(ctxt, get(ctxt, back))
+    work()
+    with pytest.raises(exception.BackupNotFound):
+        get(ctxt, back)
+    assert objects_of() == present
+
+
+def test_users_import_only_what_is_of_their_project(ctxt, service, files, volume, work):
+    """Where a policy lets them import at all."""
+    made = volume()
+    backup = backups.create(ctxt, made)
+    work()
+    kept, member = record(ctxt, backup), ctxt.elevated()
+    member.is_admin = False
+    back = backups.import_record(member, {**kept, 'id': IDENT}, DRIVER)
+    work()
+    assert get(ctxt, back).status == 'available'
+    member.project_id = 'p2'
+    stolen = backups.import_record(member, {**kept, 'id': IDENT[::-1].replace('-', '')[:8]
+                                            + IDENT[8:]}, DRIVER)
+    work()
+    assert get(ctxt, stolen).status == 'error' and 'project' in get(ctxt, stolen).fail_reason
+
+
+def test_a_chain_does_not_lead_into_another_project(ctxt, service, files, volume, work):
+    made = volume()
+    full = backups.create(ctxt, made)
+    work()
+    child = backups.create(ctxt, made, incremental=True)
+    work()
+    backups_db.update(ctxt, full.id, {'project_id': 'p2'})
+    other = volume()
+    backups.restore(ctxt, get(ctxt, child), other)
+    work()
+    assert 'another project' in get(ctxt, child).fail_reason
+    assert volumes_db.get(ctxt, other.id).status == 'error'
 
 
 def test_a_record_is_passed_on_to_the_host_with_its_driver(ctxt, service, bus, volume, work):

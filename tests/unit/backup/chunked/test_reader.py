@@ -214,8 +214,10 @@ def test_only_the_objects_of_the_backup_are_deleted(made):
 
 
 def test_a_record_with_the_prefix_of_another_backup_deletes_nothing(made):
-    victim, thief = made.full(RANDOM), made.backup()
-    thief.service_metadata = victim.service_metadata
+    victim, thief = made.backup(), made.backup()
+    # Where it names a backup, the service keeps what another record needs.
+    victim.service_metadata = thief.service_metadata = 'names_none'
+    made.write(victim, RANDOM)
     before = dict(made.store.containers['backups'])
     with pytest.raises(exception.InvalidBackup, match='are not known to be those of backup'):
         deletion.delete(made.store, thief)

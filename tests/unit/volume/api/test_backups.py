@@ -472,7 +472,8 @@ def test_a_record_comes_back_under_its_id(ctxt, make, deliver):
     made = backups.import_record(ctxt, record, 'driver', {'note': 1})
     assert made.id == backup.id and made.status == 'creating'
     done = deliver()
-    assert done.arguments == {'backup_service': 'driver', 'driver_info': {'note': 1}, 'hosts': []}
+    assert done.arguments == {'backup_service': 'driver', 'driver_info': {'note': 1},
+                              'by_admin': True, 'hosts': []}
     stored = backups_db.get(ctxt, backup.id)
     assert (stored.status, stored.project_id, stored.metadata) == ('available', 'p2', {'k': 'v'})
     assert backups.export_record(stored) == {**record, 'project_id': 'p2',
