@@ -175,6 +175,16 @@ class Capacity:
         return Limits(None if most is None or math.isinf(most) else _whole(most - size),
                       _whole(physical - size / self.over_subscription))
 
+    def without_promises(self) -> 'Capacity':
+        """Return the capacity as the report has it."""
+        return Capacity(self.total, self._free, self._allocated, self._provisioned,
+                        self.reserved_percentage, self.thin, self.over_subscription)
+
+    def emptied(self) -> 'Capacity':
+        """Return the capacity of the pool without any volume."""
+        return Capacity(self.total, self._free if self.total is None else self.total, 0, 0,
+                        self.reserved_percentage, self.thin, self.over_subscription)
+
     # --------------------------------------------------------------------------- computing
     def _measured_ratio(self) -> float:
         """Return the ratio 'auto': the provisioned space for each used GiB as reported, plus 1."""

@@ -81,20 +81,20 @@ class FilterScheduler:
         return placement
 
     def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
-        """Return whether a pool would fit if its report contained what was promised since: a new
-        report may show that it has the space."""
+        """Return whether new reports may show a pool with space for a request that decide() has
+        refused."""
         self.host_manager.refresh_services(ctxt)
         with self.host_manager.guard:
-            pools, _unusable_ones = self.host_manager.known_pools()
-            promised = [(pool, pool.capacity.promised, pool.capacity.promised_thick)
-                        for pool in pools if pool.capacity.promised]
-            for pool, *_amounts in promised:
-                pool.capacity.set_promised(0, 0)
+            found = [(pool, pool.capacity, best)
+                     for pool in self.host_manager.known_pools()[0]
+                     if (best := pool.best_case(self.host_manager.now())) is not None]
+            for pool, _present, best in found:
+                pool.capacity = best
             try:
-                return bool(self.survey.passing([pool for pool, *_amounts in promised], spec))
+                return bool(self.survey.passing([pool for pool, *_spaces in found], spec))
             finally:
-                for pool, *amounts in promised:
-                    pool.capacity.set_promised(*amounts)
+                for pool, present, _best in found:
+                    pool.capacity = present
 
     def _require_attempts(self, spec: objects.RequestSpec) -> None:
         """:raises NoValidBackend: the request has failed on as many back ends as are tried."""

@@ -117,8 +117,12 @@ class HostManager:
             merged = {**common, **report}
             name = merged.get('pool_name') or merged.get('volume_backend_name') or '_pool0'
             pools.append(Pool(str(name), merged, Capacity.from_report(merged, *self._defaults),
-                              host, cluster_name))
+                              host, cluster_name, reported_at=self.now()))
         return pools
+
+    def now(self) -> float:
+        """Return the local time, in seconds."""
+        return self._clock()
 
     def wait_for_report(self, seconds: float) -> None:
         """Wait for a report, for at most `seconds`."""

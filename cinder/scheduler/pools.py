@@ -9,6 +9,8 @@ from cinder.scheduler.capacity import Capacity
 
 # A back end is not used after so many intervals without a report.
 SILENT_PERIODS = 3
+# A refusal for want of space rests on reports of the last seconds; it waits for them otherwise.
+FRESH_SECONDS = 10
 # Keys of a report that describe the report: the seconds until the next one, and the promises that
 # it contains, see keep_promises().
 INTERVAL, PROMISES = 'report_interval', 'promises'
@@ -32,6 +34,8 @@ class Pool:
     host: str = ''
     cluster_name: str | None = None
     availability_zone: str | None = None
+    # Local time of receipt of the report.
+    reported_at: float = 0.0
     # Results of the filters that depend on the report and the volume type alone, for as long as the
     # report is the last one. The key is that of the scheduler driver.
     results: dict = field(default_factory=dict, compare=False, repr=False)
@@ -55,7 +59,19 @@ class Pool:
     def renew(self, reported: 'Pool') -> None:
         """Take over a new report."""
         self.capabilities, self.capacity = reported.capabilities, reported.capacity
-        self.results = {}
+        self.reported_at, self.results = reported.reported_at, {}
+
+    def best_case(self, now: float) -> Capacity | None:
+        """Return the most capacity that a new report may show; None if it would show the same.
+
+        What was promised may be in the report already. Volumes may have been deleted since a
+        report that is not fresh.
+
+        :param now: local time.
+        """
+        if now - self.reported_at >= FRESH_SECONDS:
+            return self.capacity.emptied()
+        return self.capacity.without_promises() if self.capacity.promised else None
 
     def describe(self) -> dict:
         """Return the name and capabilities for the API, with the current sizes in GiB."""

@@ -15,6 +15,8 @@ LOG = logging.getLogger(__name__)
 
 # Seconds between two checks whether all back ends have reported, and between two requests for it.
 LOOK_AGAIN, ASK_AGAIN = 1, 5
+# Least seconds between two requests for reports that a refusal may need.
+REQUEST_AGAIN = 2
 
 
 class Readiness:
@@ -74,11 +76,11 @@ class Readiness:
         self.begin()
 
     def request_reports(self, ctxt: context.RequestContext) -> None:
-        """Request new reports of all back ends, unless this was done in the last second."""
+        """Request new reports of all back ends, unless this was done a moment ago."""
         with self._listening:
             if self._clock() < self._request_again_at:
                 return
-            self._request_again_at = self._clock() + LOOK_AGAIN
+            self._request_again_at = self._clock() + REQUEST_AGAIN
         self._volume_api.publish_service_capabilities(ctxt)
 
     def _wait_for_reports(self) -> None:

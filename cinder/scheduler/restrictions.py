@@ -23,7 +23,8 @@ class TriedBefore(filters.BaseFilter):
         return None
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
-        return super().test(spec) if spec.get('tried') else None
+        tried = [entry['backend'] for entry in spec.get('tried') or ()]
+        return (lambda pool: not any(map(pool.is_in, tried))) if tried else None
 
 
 class PresentPlace(filters.BaseFilter):
@@ -36,7 +37,8 @@ class PresentPlace(filters.BaseFilter):
         return filters.Reason('the volume is there') if present and pool.is_in(present) else None
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
-        return super().test(spec) if spec.get('present') else None
+        present = spec.get('present')
+        return (lambda pool: not pool.is_in(present)) if present else None
 
 
 class ResourceBackend(filters.BaseFilter):
@@ -51,7 +53,8 @@ class ResourceBackend(filters.BaseFilter):
         return filters.Reason('not where the source of the volume is', f'that is {wanted}')
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
-        return super().test(spec) if spec.get('resource_backend') else None
+        wanted = spec.get('resource_backend')
+        return (lambda pool: pool.is_in(wanted)) if wanted else None
 
 
 ALL = (TriedBefore, PresentPlace, ResourceBackend)

@@ -267,8 +267,8 @@ class Steps:
     def _may_be_outdated(self, ctxt: context.RequestContext, spec: objects.RequestSpec | None,
                          waits: int) -> bool:
         """Return whether new reports may show a pool that fits, and request them: back ends are
-        silent, or space is counted twice, as promised and as used by a volume that is being
-        created."""
+        silent, reports are not fresh, or space is counted twice, as promised and as used by a
+        volume that is being created."""
         if waits >= len(PAUSES) or not (self._host_manager.silent_backends() or (
                 spec is not None and self._driver().may_fit_later(ctxt, spec))):
             return False

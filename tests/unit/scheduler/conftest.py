@@ -51,9 +51,9 @@ def manager(bus, clock, services, later):
     """A scheduler that is ready and knows one back end of 100 GiB."""
     manager = SchedulerManager('sched', conf=fakes.options(), volume_api=bus,
                                list_services=services, clock=clock, timers=later)
+    clock.now += 100
     tell(manager)
     manager.readiness._ready.set()
-    clock.now += 100
     return manager
 
 

@@ -39,12 +39,12 @@ def manager(bus):
                                 for host in (HERE, THERE, FULL)))
     made = SchedulerManager('s', conf=fakes.options(scheduler_max_attempts=1), volume_api=bus,
                             list_services=services, clock=clock, timers=fakes.Later())
+    clock.now += 100
     for host, report in ((HERE, {}), (THERE, {'volume_backend_name': 'fast'}),
                          (FULL, {'free_capacity_gb': 0})):
         made.update_service_capabilities(None, 'volume', host, fakes.report(**report),
                                          '2030-01-01T00:00:00')
     made.readiness._ready.set()
-    clock.now += 100
     return made
 
 

@@ -160,6 +160,28 @@ def test_refusal_waits_for_a_report_that_may_count_less(world, ctxt):
     assert volumes_db.get(ctxt, volume.id).host == POOL
 
 
+def test_refusal_waits_for_a_report_that_is_fresh(world, ctxt):
+    """Volumes may have been deleted since."""
+    scheduler = world.scheduler('n1@b')
+    world.report(free_capacity_gb=5)
+    world.clock.now += 20
+    volume, operation = wanted(ctxt, 10)
+    scheduler.create_volume(ctxt, operation, volume)
+    assert (world.bus.asked, world.later.pauses) == (1, [PAUSES[0]])
+    world.report(free_capacity_gb=10)
+    scheduler.create_volume(ctxt, operations_db.get(ctxt, operation.id), volume)
+    assert volumes_db.get(ctxt, volume.id).host == POOL
+
+
+@pytest.mark.parametrize(('size', 'specs'), [(101, {}), (1, {'disk': 'none'})])
+def test_refusal_for_what_no_report_changes_is_at_once(world, ctxt, size, specs):
+    scheduler = world.scheduler('n1@b')
+    world.clock.now += 20
+    kind = types_db.create(ctxt, {'name': 'kind', 'is_public': True}, specs).id
+    assert world.create(scheduler, size, volume_type_id=kind) is None
+    assert (world.bus.asked, world.later.pauses) == (0, [])
+
+
 def test_refusal_of_a_full_pool_is_at_once(world):
     scheduler = world.scheduler('n1@b')
     world.create(scheduler, 10)
