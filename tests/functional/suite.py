@@ -199,10 +199,10 @@ class Suite:
     def wait_ready(self, seconds: float = START_SECONDS) -> None:
         """Wait until the API answers and each other daemon is reported up."""
         next(iter(self.processes.values())).wait_for(self.answers, seconds)
-        expected = {('cinder-scheduler', node.host) for node in self.nodes} | {
-            ('cinder-volume', f'{node.host}@{name}')
-            for node in self.nodes for name in self.backends} | {
-            ('cinder-backup', node.host) for node in self.nodes if 'backup' in node.daemons}
+        expected = {(f'cinder-{name}', host) for node in self.nodes for name, hosts in {
+            'scheduler': [node.host], 'backup': [node.host],
+            'volume': [f'{node.host}@{backend}' for backend in self.backends]}.items()
+            if name in node.daemons for host in hosts}
         wait_until(lambda: expected <= self.up(), seconds,
                    lambda: f'{expected - self.up()} to be up\n{self.tails()}', pause=0.1)
         wait_until(self.knows_pools, seconds, 'the scheduler to know a pool', pause=0.1)
