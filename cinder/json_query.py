@@ -10,9 +10,11 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-# Characters of a query, and of nested lists in it.
+# Characters of a query, nested lists, and lists in all: a tenant may have it evaluated for each of
+# 10,000 pools.
 MAX_LENGTH = 2000
 MAX_DEPTH = 16
+MAX_LISTS = 32
 # Returns the value of a variable; None if there is none.
 Read = Callable[[str], Any]
 
@@ -59,7 +61,10 @@ def parse(query: object) -> Query:
         text = query if isinstance(query, str) else json.dumps(query)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f'it is not JSON: {error}') from None
-    return _parse(text)
+    try:
+        return _parse(text)
+    except RecursionError:
+        raise ValueError(_too_deep()) from None
 
 
 @functools.lru_cache(1000)
@@ -68,8 +73,6 @@ def _parse(text: str) -> Query:
         raise ValueError(f'it has {len(text)} characters, expected at most {MAX_LENGTH}')
     try:
         query = json.loads(text) if text.strip() else None
-    except RecursionError:
-        raise ValueError(_too_deep()) from None
     except ValueError as error:
         raise ValueError(f'it is not JSON: {error}') from None
     if not query and not isinstance(query, (bool, int, float)):
@@ -77,7 +80,10 @@ def _parse(text: str) -> Query:
     if not isinstance(query, list):
         raise ValueError(f'{_shown(query)} is not a query, expected [OPERATOR, OPERAND, ...]')
     variables: dict[str, None] = {}
-    return Query(_compiled(query, variables, MAX_DEPTH), tuple(variables))
+    run = _compiled(query, variables, MAX_DEPTH)
+    if _count_lists(query) > MAX_LISTS:
+        raise ValueError(f'it has {_count_lists(query)} lists, expected at most {MAX_LISTS}')
+    return Query(run, tuple(variables))
 
 
 def _compiled(query: list, variables: dict[str, None], depth: int) -> Callable[[Read], object]:
@@ -106,6 +112,10 @@ def _operand(value: object, variables: dict[str, None], depth: int) -> Callable[
         variables[name] = None
         return lambda read: read(name)
     return lambda _read: value
+
+
+def _count_lists(value: object) -> int:
+    return 1 + sum(map(_count_lists, value)) if isinstance(value, list) else 0
 
 
 def _too_deep() -> str:

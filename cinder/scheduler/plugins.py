@@ -5,6 +5,7 @@ Does not depend on what the classes do.
 """
 from collections.abc import Sequence
 from importlib import metadata
+from typing import Any
 
 from oslo_config import cfg
 from oslo_utils import importutils
@@ -25,9 +26,15 @@ def load(group: str, option: str, conf: cfg.ConfigOpts) -> list:
     :raises InvalidConfigurationValue: a name cannot be loaded.
     """
     installed = _installed(group, option, conf[option])
-    classes = [_find(group, option, name, installed) for name in conf[option]]
-    return [found(conf) if getattr(found, 'takes_options', True) else found()
-            for found in classes]
+    return [_create(group, option, name, _find(group, option, name, installed), conf)
+            for name in conf[option]]
+
+
+def _create(group: str, option: str, name: str, found: type, conf: cfg.ConfigOpts) -> Any:
+    try:
+        return found(conf) if getattr(found, 'takes_options', True) else found()
+    except Exception as error:  # a constructor can raise anything
+        raise _unusable(group, option, name, error) from error
 
 
 def _installed(group: str, option: str, names: Sequence[str]) -> dict[str, type]:
@@ -42,14 +49,17 @@ def _installed(group: str, option: str, names: Sequence[str]) -> dict[str, type]
 def _find(group: str, option: str, name: str, installed: dict[str, type]) -> type:
     if name in installed:
         return installed[name]
+    if '.' not in name:
+        raise _unusable(group, option, name, 'no entry point has this name')
     try:
         return importutils.import_class(name)
     except Exception as error:  # importing a module can raise anything
         raise _unusable(group, option, name, error) from error
 
 
-def _unusable(group: str, option: str, name: str, error: Exception) -> Exception:
+def _unusable(group: str, option: str, name: str, why: Exception | str) -> Exception:
+    shown = why if isinstance(why, str) else failures.one_line(why)
     names = sorted({point.name for point in metadata.entry_points(group=group)})
     return exception.InvalidConfigurationValue(
-        f'{option} names {name}, which cannot be loaded: {failures.one_line(error)}. Expected one '
+        f'{option} names {name}, which cannot be loaded: {shown}. Expected one '
         f'of {", ".join(names)}, or the path MODULE.CLASS of another class.')

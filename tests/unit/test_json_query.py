@@ -34,7 +34,10 @@ REFUSED = {
     '["=", 1]': 'has 1 operands', '["and"]': '["and"] has 0 operands, expected 1 or more',
     '["=", {"a": 1}, 1]': '{"a": 1} is no operand, expected a list, text',
     '["not",' * 20 + 'true' + ']' * 20: 'nested more than 16 deep',
-    '[' * 1500: 'it is', '["=", "' + 'x' * 2000 + '", 1]': 'expected at most 2000',
+    '["or"' + ', ["=", 1, 1]' * 32 + ']': 'it has 33 lists, expected at most 32',
+    '[' * 1500: 'it is', '["or", ' + '[' * 900 + ']' * 901: 'unknown operator [[[',
+    '["not",' * 240 + '1' + ']' * 240: 'nested more than 16 deep',
+    '["=", "' + 'x' * 2000 + '", 1]': 'expected at most 2000',
 }
 NUMBER = 10_000 if os.environ.get('SCHEDULER_FUZZ_FULL') else 300
 SEED = int(os.environ.get('SCHEDULER_FUZZ_SEED', 14))
@@ -53,6 +56,17 @@ def test_malformed(text, words):
         json_query.parse(text)
     assert words in str(caught.value)
     assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize('depth', range(100, 1000, 100))
+def test_lists_of_any_depth_are_refused(depth):
+    for text in ('[' * depth + ']' * depth, '["or",' * (depth // 4) + '1' + ']' * (depth // 4)):
+        with pytest.raises(ValueError, match=r'unknown operator \[\[|nested more than 16 deep'):
+            json_query.parse(text)
+
+
+def test_brackets_in_texts_are_no_lists():
+    assert json_query.parse('["=", "$x", "' + '[' * 100 + '"]').run(NAMES.get) is False
 
 
 def test_a_list_without_end_is_refused():

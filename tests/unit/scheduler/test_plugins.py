@@ -58,6 +58,18 @@ def test_a_plugin_that_cannot_be_loaded_is_told_with_the_reason(monkeypatch):
     assert 'names Ours' in str(caught.value) and 'No module named' in str(caught.value)
 
 
+class Choosy(filters.BaseFilter):
+    """A filter that cannot be created."""
+
+    def __init__(self, conf):
+        raise RuntimeError('no colour is configured')
+
+
+def test_a_filter_that_cannot_be_created_is_told_with_the_reason():
+    with pytest.raises(exception.InvalidConfigurationValue, match='no colour is configured'):
+        loaded(f'{__name__}.Choosy')
+
+
 @pytest.mark.parametrize('name', ['NoSuchFilter', 'cinder.scheduler.filters.NoSuchFilter',
                                   'no.such.module.Filter'])
 def test_unknown_name_is_told_with_its_option(name):
