@@ -46,7 +46,10 @@ VALUES = {
 MORE = {
     '2 ^ -2': 0.25, '.5': 0.5, '1 & 1': 1, '1 | 0': 1, 'stats.a2': 6, 'a2': 'a2',
     'notable': 'notable', 'android == "android"': True, '0 ? 2 : 0 ? 4 : 5': 5,
-    '0 ? 1 ? 2 : 3 : 4': 4, '1 ? 0 or 7 : 1': 7, 'capabilities.inner.y': 2,
+    '0 ? 1 ? 2 : 3 : 4': 4,
+    # The original ignores operands after the second.
+    '1 and 1 and 0': 0, '0 or 0 or 1': 1, '1 < 2 && 2 < 3 && 3 < 2': False,
+    '1 ? 0 or 7 : 1': 7, 'capabilities.inner.y': 2,
     'capabilities.inner.deep.z': 4, 'capabilities.dotted.key': 8, 'volume_types.name': 'gold',
     'stats.long == "9"': False,
     '9' * 30 + ' > 1': True, '2^63 * 2^63 > 1': True, '"a\'b"': "a'b",
