@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A volume moves to the back end of another machine: os-brick logs in to what that one exports and
 the bytes go through the kernel's initiator. Two managers share this process and a bus of Python,
-and each takes the other's machine for another one."""
+and each takes the other's machine for another one. In the same way a backup service reads and
+writes the volumes of another machine."""
 import hashlib
 import itertools
 import os
@@ -10,7 +11,11 @@ import subprocess
 import pytest
 
 from cinder import fault_points, host_names
+from cinder.backup import source, target
 from cinder.conf import CONF
+from cinder.db import backup_sources
+from cinder.db import backups as backups_db
+from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import configuration
 from cinder.volume.data import remote_attach, volume_copy
@@ -102,3 +107,36 @@ def test_killed_on_the_way_it_goes_on_and_leaves_no_session(
     assert copied[0] == 2 * volume_copy.PIECE and copied[-1] == group.UNIT
     assert sessions() == []
     assert os.listdir('/sys/kernel/config/target/core') == ['alua']
+
+
+def test_a_backup_service_reads_and_writes_on_another_machine(
+        ctxt, bus, start, monkeypatch):  # noqa: F811 - fixtures
+    """It reads the snapshot that was taken before the volume was overwritten, and restores it."""
+    for module in (source, target):
+        monkeypatch.setattr(module, 'GIB', group.UNIT)
+    manager, data = bus.managers[unit.THERE], os.urandom(SAMPLE)
+    volume = volumes_db.get(ctxt, volumes_db.create(ctxt, {  # noqa: F811 - a fixture
+        'project_id': 'p1', 'size': 1, 'host': unit.POOLS['east'], 'status': 'available'}).id)
+    manager.backend.driver.create_volume(volume)
+    device = f'/dev/{group.NAME}/{volume.name}'
+    initiator.write(device, data)
+    backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1,
+                                      'status': 'creating'})
+    operation = operations_db.create(ctxt, 'backup.create', backup, host='keeper')
+    operations_db.claim(ctxt, operation, 'keeper', 600)
+    snapshot, creation = backup_sources.add_snapshot(ctxt, volume, backup)
+    manager.runner.handlers['snapshot.create'](ctxt, creation, snapshot)
+    initiator.write(device, bytes(SAMPLE))
+    with source.open(ctxt, operation, backup) as found:
+        assert len(sessions()) == 1
+        facts = found.facts()
+        assert os.pread(facts.descriptor, SAMPLE, 0) == data
+        assert sum(length for _offset, length in facts.mapped) == SAMPLE
+    assert sessions() == []
+    assert os.listdir('/sys/kernel/config/target/core') == ['alua']
+    with target.open(ctxt, operation, volume, is_new=False) as found:
+        assert (len(sessions()), found.size, found.zeroed) == (1, group.UNIT, False)
+        os.pwrite(found.descriptor, data, 0)
+        os.fsync(found.descriptor)
+    assert sessions() == []
+    assert initiator.read(device, SAMPLE) == data
