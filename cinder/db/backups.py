@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of backups: rows for responses, objects, and their transitions."""
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import changes, filters, models, pairs, resource, session
+from cinder.db import changes, filters, models, pairs, resource, session, transitions
 from cinder.objects import states
 
 _T = models.Backup.__table__
@@ -84,6 +84,12 @@ def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[st
     with session.reader(ctxt) as conn:
         return list(conn.execute(sa.select(_T.c.id).where(
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())
+
+
+def restored_to(volume_id: str) -> Callable[[], transitions.Requirement]:
+    """Return the requirement that a backup is being restored to a volume."""
+    return lambda: transitions.Requirement(_T.c.restore_volume_id == volume_id,
+                                           f'is not being restored to volume {volume_id}')
 
 
 def sharing_data(ctxt: RequestContext, backup: objects.Backup) -> list[str]:

@@ -204,6 +204,9 @@ BACKUP = {
     # Required status of a backup on which another backup builds, or from which a volume is created.
     'build_on': Transition(('available',)),
     'volume_create': Transition(('available',)),
+    # A restore into a new volume: its creation, and the restore that follows.
+    'restore_new': Transition(('available',), 'restoring', 'available', 'available'),
+    'fill_volume': Transition(('restoring',), 'restoring', 'available', 'available'),
 }
 
 # Replication statuses of the services of a back end.

@@ -34,7 +34,8 @@ _MEMBERS: dict[str, tuple[str, Callable[..., list[Any]]]] = {
 
 # Verb -> the other resources that are part of the operation: argument with the id, kind, row of the
 # state table.
-_ALONG = {'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
+_ALONG = {'volume.create': (('restored_backup_id', 'backup', 'restore_new'),),
+          'volume.revert': (('snapshot_id', 'snapshot', 'revert'),),
           'backup.restore': (('volume_id', 'volume', 'restore_backup'),)}
 
 SUPERSEDED = 'The operation was superseded by a later request; what it had done was kept.'

@@ -171,7 +171,8 @@ def restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume
     if volume is None:
         _host(ctxt, backup)  # fails before a volume is created
         # When the volume is created, its volume service starts the restore.
-        made = volumes.create(ctxt, name=name or f'restore_backup_{backup.id}', backup=backup)
+        made = volumes.create(ctxt, name=name or f'restore_backup_{backup.id}', backup=backup,
+                              restoring=True)
         return made.id, made.display_name
     if volume.size < backup.size:
         raise exception.InvalidVolume(

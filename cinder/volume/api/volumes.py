@@ -34,12 +34,15 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
            metadata: dict | None = None, availability_zone: str | None = None,
            scheduler_hints: dict | None = None,
            group: objects.Group | None = None,
-           backup: objects.Backup | None = None, image: dict | None = None) -> objects.Volume:
+           backup: objects.Backup | None = None, restoring: bool = False,
+           image: dict | None = None) -> objects.Volume:
     """Accept a new volume; the scheduler places it and a volume service creates it.
 
     :param size: GiB; optional with a snapshot, source volume or backup.
     :param group: group that the volume joins, on the back end of the group.
     :param backup: backup that is restored to the volume after its creation.
+    :param restoring: the backup has the status restoring from now on, not only when the volume was
+        created.
     :param image: image (as the image service describes it) that is written to the volume.
     :raises ImageUnacceptable: the image cannot be written to a volume of this size.
     :raises InvalidInput: sizes, zones, encryption, or the types or back end of the group do not
@@ -70,7 +73,8 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
     }
     with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
         volume, operation = _record(ctxt, values | key, volume_type, snapshot, source_volume,
-                                    metadata or {}, scheduler_hints, group, backup, image)
+                                    metadata or {}, scheduler_hints, group, backup, restoring,
+                                    image)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
     return volume
 
@@ -126,7 +130,7 @@ def _type_of_backup(ctxt: RequestContext, backup: objects.Backup) -> objects.Vol
 def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
             hints: dict | None, group: objects.Group | None,
-            backup: objects.Backup | None,
+            backup: objects.Backup | None, restoring: bool,
             image: dict | None) -> tuple[objects.Volume, objects.Operation]:
     source_volume = source or (snapshot and snapshot.volume)
     arguments = {'scheduler_hints': hints or {}}
@@ -144,6 +148,8 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
         arguments['has_source'] = True
     if backup is not None:
         arguments['backup_id'] = backup.id
+        if restoring:
+            arguments['restored_backup_id'] = backup.id
     if image is not None:
         arguments['image_id'] = image['id']
     image_metadata = dict(source_volume.glance_metadata or {}) if source_volume is not None else {}
@@ -157,17 +163,25 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
                                                 backup_sources.snapshot_stays))
         if group is not None:
             groups_db.transition(ctxt, group, 'volume_create')
-        if backup is not None:
-            backups_db.transition(ctxt, backup, 'volume_create')
         quota.check_new_volume(ctxt, values['size'], volume_type)
         volume = volumes_db.create(ctxt, values, metadata=metadata,
                                    glance_metadata=image_metadata)
         volume.volume_type = volume_type
+        if backup is not None:
+            _begin_restore(ctxt, backup, volume, restoring)
         if group is not None and group.is_consistency_group:
             volume.consistencygroup_id = group.id
         operation = operations_db.create(ctxt, 'volume.create', volume, stage='schedule',
                                          arguments=arguments)
     return volume, operation
+
+
+def _begin_restore(ctxt: RequestContext, backup: objects.Backup, volume: objects.Volume,
+                   restoring: bool) -> None:
+    if restoring:
+        backups_db.transition(ctxt, backup, 'restore_new', restore_volume_id=volume.id)
+    else:
+        backups_db.transition(ctxt, backup, 'volume_create')
 
 
 def delete(ctxt: RequestContext, volume: objects.Volume, force: bool = False,

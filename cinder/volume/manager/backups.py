@@ -110,7 +110,7 @@ def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: ob
     """End the creation of a volume by starting the restore of its backup.
 
     :param values: columns that the creation filled in.
-    :raises BackupNotFound, InvalidBackup: the backup was deleted or is in use meanwhile.
+    :raises BackupNotFound, InvalidBackup: the backup was deleted or reset meanwhile.
     :raises BackupServiceNotFound: no backup service is up.
     """
     backup = backups_db.get(ctxt.elevated(), work.operation.arguments['backup_id'])
@@ -126,10 +126,17 @@ def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: ob
 @session.retry_on_deadlock
 def _hand_over(ctxt: RequestContext, work: Task[objects.Volume], backup: objects.Backup, host: str,
                values: dict) -> objects.Operation | None:
-    volume = work.resource
+    volume, begun = work.resource, 'restored_backup_id' in work.operation.arguments
     with session.writer(ctxt):
         if not work.succeed(status=states.VOLUME['restore_backup'].meanwhile, **values):
-            return None  # the operation was superseded
-        backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
+            # The operation was superseded.
+            if begun:
+                backups_db.finish_transition(ctxt, backup.id, 'restoring', 'available', {})
+            return None
+        if begun:
+            backups_db.transition(ctxt, backup, 'fill_volume', host=host,
+                                  conditions=(backups_db.restored_to(volume.id),))
+        else:
+            backups_db.transition(ctxt, backup, 'restore', host=host, restore_volume_id=volume.id)
         return operations_db.create(ctxt, 'backup.restore', backup, host=host,
                                     arguments={'volume_id': volume.id, 'new_volume': True})

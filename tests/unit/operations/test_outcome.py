@@ -81,7 +81,7 @@ def test_who_holds_an_operation_ends_it_himself(ctxt, begin):
 @pytest.mark.parametrize('verb', outcome._ALONG)
 def test_what_is_under_way_with_a_resource_is_let_go_when_that_is_called_off(ctxt, database, verb):
     tables = {'volume': volumes_db, 'snapshot': snapshots_db, 'backup': backups_db}
-    rules = {'volume': states.VOLUME, 'snapshot': states.SNAPSHOT}
+    rules = {'volume': states.VOLUME, 'snapshot': states.SNAPSHOT, 'backup': states.BACKUP}
     volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'reverting'})
     common = {'project_id': 'p1', 'volume_id': volume.id, 'status': 'creating'}
     made = {'volume': volume,

@@ -422,7 +422,17 @@ def test_restore_into_a_new_volume(ctxt, bus, service, make):
     message = bus.sent[-1]
     assert (message.topic, message.method) == ('cinder-scheduler', 'create_volume')
     assert message.args['operation'].arguments['backup_id'] == backup.id
-    assert backups.restore(ctxt, backup, name='mine')[1] == 'mine'
+    # Clients wait for the end of this status.
+    assert backups_db.get(ctxt, backup.id).status == 'restoring'
+    operations.fail(ctxt, _claimed(ctxt, message), made, 'No host has room.')
+    assert backups_db.get(ctxt, backup.id).status == 'available'
+    again = backups_db.get(ctxt, backup.id)
+    assert backups.restore(ctxt, again, name='mine')[1] == 'mine'
+
+
+def _claimed(ctxt, message):
+    operations_db.claim(ctxt, message.args['operation'], 'scheduler|x', 60)
+    return message.args['operation']
 
 
 def test_a_new_volume_needs_room(ctxt, bus, service, make):
