@@ -26,6 +26,7 @@ class Compute:
     :ivar events: that it was told.
     :ivar versions: of the API in which it was told them.
     :ivar hosts: server id -> name of its host.
+    :ivar timeouts: seconds that were waited for the hosts of servers.
     :ivar swapped: (server id, volume id, id of the new volume) that it was asked to swap.
     """
 
@@ -38,6 +39,7 @@ class Compute:
         self.events: list[dict] = []
         self.versions: list[str | None] = []
         self.hosts: dict[str, str] = {}
+        self.timeouts: list[float] = []
         self.swapped: list[tuple[str, str, str]] = []
 
     def respond(self, request: Any, context: Any) -> str:
@@ -46,6 +48,7 @@ class Compute:
         versioned = request.headers.get('OpenStack-API-Version') == 'compute 2.89'
         self.seen.append(request.path)
         if request.path.count('/') == 3:
+            self.timeouts.append(request.timeout)
             return self.show(request.path.rpartition('/')[2], context)
         _, root, kind, server, what, volume = request.path.split('/')
         assert (root, kind, what) == ('v2.1', 'servers', 'os-volume_attachments')

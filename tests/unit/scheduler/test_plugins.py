@@ -50,6 +50,12 @@ def test_built_in_names_are_classes():
         'RetryFilter'}
 
 
+def test_third_parties_have_entry_points(monkeypatch):
+    point = metadata.EntryPoint('Ours', f'{__name__}:Own', plugins.FILTERS)
+    monkeypatch.setattr(extension.ExtensionManager, 'list_entry_points', lambda _self: [point])
+    assert loaded('Ours') == ['Own']
+
+
 def test_a_plugin_that_cannot_be_loaded_is_told_with_the_reason(monkeypatch):
     point = metadata.EntryPoint('Ours', 'no.such.module:Filter', plugins.FILTERS)
     monkeypatch.setattr(extension.ExtensionManager, 'list_entry_points', lambda _self: [point])

@@ -48,7 +48,7 @@ class World:
         self.ctxt, self.nova = ctxt, nova
         self.conf = fakes.options()
         self.pools, self.zones = {}, {}
-        self.explanation = self.explained = None
+        self.explanation = self.explained = self.asked = None
 
     def options(self, text):
         name, value = (part.strip() for part in text.split('=', 1))
@@ -81,7 +81,7 @@ class World:
         self.nova.hosts[ident] = host
 
     def request(self, text):
-        asked = json.loads(text)
+        self.asked, asked = text, json.loads(text)
         spec = fakes.request(
             asked.pop('size'), asked.pop('extra_specs', {}),
             scheduler_hints=asked.pop('hints', {}), volume=objects.Volume(project_id='p1'), **asked)
@@ -108,6 +108,11 @@ class World:
         told = 'accepted' if refusal is None else f'refused: {refusal.reason.words}' + (
             refusal.reason.detail and f' ({refusal.reason.detail})')
         assert f'{name}  {told}' == f'{name}  {text}'
+        if refusal is not None:
+            # Tenants learn no name of a pool or host, and no amount that is not theirs.
+            words = refusal.reason.words
+            assert '@' not in words and not re.search(r'\bn\d\b', words)
+            assert set(re.findall(r'\d+', words)) <= set(re.findall(r'\d+', self.asked))
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def test_pool_on_the_host_of_the_server(nova):
     assert refuse('n2@b') == ('not on the host of the server of the hint local_to_instance',
                               'that is n1')
     assert refuse(hint=SERVER.upper().replace('-', '')) is None
+    assert nova.timeouts == [10, 10, 10]
 
 
 def test_nobody_is_asked_without_the_hint(nova):
