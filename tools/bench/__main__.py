@@ -24,6 +24,7 @@ from tools.bench import (  # noqa: E402
     idle,
     life,
     lists,
+    placement,
     reads,
     report,
     rights,
@@ -33,7 +34,9 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd',
-         'threads')
+         'threads', 'placement')
+# Parts that need no servers.
+ALONE = {'api', 'rights', 'lists', 'sizes', 'placement'}
 
 
 def arguments() -> argparse.Namespace:
@@ -66,6 +69,11 @@ def main() -> int:
         figures += lists.measure()
     if 'sizes' in parts:
         figures += sizes.measure()
+    if 'placement' in parts:
+        figures += placement.measure()
+    if not set(parts) - ALONE:
+        report.show(f'without servers, {report.machine()}', figures, args.rst)
+        return 0
     if os.getloadavg()[0] > 0.5:
         print(f'This machine is busy (load {os.getloadavg()[0]:.1f}): times will be too long.')
     with contextlib.ExitStack() as stack:
@@ -80,7 +88,7 @@ def main() -> int:
             figures += crowd.measure(server, broker, folder)
         if 'threads' in parts:
             figures += threads.measure(server, folder)
-        if not set(parts) - {'crowd', 'threads'}:
+        if not set(parts) - ALONE - {'crowd', 'threads'}:
             report.show(_title(args), figures, args.rst)
             return 0
         # The intervals of production, and room for all that is created.
