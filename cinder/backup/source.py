@@ -16,6 +16,7 @@ from cinder.backup.chunked import facts as chunked_facts
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backup_sources, journal, session
+from cinder.db import backups as backups_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
@@ -113,7 +114,13 @@ def _keep_snapshot(ctxt: RequestContext, volume: objects.Volume,
 
 def start_removal(ctxt: RequestContext, backup_id: str) -> None:
     """Have the volume service delete at once what a backup that has ended does not need any more:
-    the operation is in the journal already."""
+    the operation is in the journal already. A snapshot of a user is closed again, because the first
+    time another backup may have read it."""
+    with contextlib.suppress(exception.BackupNotFound, exception.VolumeNotFound):
+        backup = backups_db.get(ctxt, backup_id)
+        if backup.snapshot_id:
+            _close(ctxt, volume_rpc.VolumeAPI(), volumes_db.get(ctxt, backup.volume_id), backup)
+            return
     ident = backup_sources.snapshot_id(backup_id)
     for operation in journal.unfinished_for(ctxt, ident):
         with contextlib.suppress(exception.SnapshotNotFound):

@@ -64,6 +64,16 @@ def readers(ctxt: RequestContext, volume_id: str) -> list[str]:
             _under_way())).scalars())
 
 
+def other_readers(ctxt: RequestContext, backup: objects.Backup) -> list[str]:
+    """Return the ids of the other backups that are being created from the snapshot of a backup."""
+    if backup.snapshot_id is None:
+        return []
+    with session.reader(ctxt) as conn:
+        return list(conn.execute(sa.select(_BACKUPS.c.id).where(
+            _BACKUPS.c.snapshot_id == backup.snapshot_id, _BACKUPS.c.id != backup.id,
+            _BACKUPS.c.deleted == sa.false(), _under_way())).scalars())
+
+
 # --------------------------------------------------------------------------------------- snapshots
 def snapshot_id(backup_id: str) -> str:
     """Return the id of the snapshot from which a backup of a volume is read."""

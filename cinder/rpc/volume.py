@@ -105,7 +105,7 @@ class VolumeAPI(client.RPCAPI):
 
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
-        """Close the device.
+        """Close the device, unless another backup that is being created reads the same snapshot.
 
         :raises SnapshotIsBusy: the device is still open.
         """

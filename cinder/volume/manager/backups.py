@@ -99,8 +99,11 @@ class BackupSourceEndpoint:
     @calls.synchronous
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:
-        """Close the device. The snapshot of the backup is deleted when the backup has ended."""
+        """Close the device, unless another backup reads it. The snapshot that was created for the
+        backup is deleted when the backup has ended."""
         self.backend.require_ready()
+        if backup_sources.other_readers(ctxt, backup):
+            return
         with (calls.lock('volume', volume.id), contextlib.suppress(exception.SnapshotNotFound)):
             backup_snapshots.close(ctxt, self.driver, snapshots_db.get(
                 ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id)))

@@ -237,6 +237,20 @@ def test_a_snapshot_that_is_not_kept(ctxt, service, volume, backup, operation, r
     assert not snapshots_db.get(ctxt, backup_sources.snapshot_id(backup.id)).use_quota
 
 
+def test_the_end_of_a_backup(ctxt, service, volume, backup, operation):
+    started = []
+    service.start = lambda _ctxt, removal, snapshot: started.append((removal.verb, snapshot.id))
+    operations.succeed(ctxt, operation, backup)
+    source.start_removal(ctxt, backup.id)
+    removal, = started
+    assert removal == ('snapshot.delete', backup_sources.snapshot_id(backup.id))
+    of_snapshot = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1,
+                                           'snapshot_id': 's', 'status': 'available'})
+    source.start_removal(ctxt, of_snapshot.id)
+    assert (service.asked, len(started)) == (['close'], 1)
+    source.start_removal(ctxt, 'gone')
+
+
 def test_a_source_is_closed_after_a_failure(ctxt, service, backup, operation, caplog):
     with pytest.raises(ZeroDivisionError), source.open(ctxt, operation, backup):
         service.away = True

@@ -233,6 +233,23 @@ class TestSources:
         endpoint.close_backup_source(ctxt, volume, backup)
         assert storage.read(found['path']) == b'one'
 
+    def test_a_snapshot_stays_open_for_another_backup(self, ctxt, endpoint, storage, volume,
+                                                      monkeypatch):
+        made = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
+                                          'volume_size': 1, 'status': 'available'})
+        closed = []
+        monkeypatch.setattr(backup_snapshots, 'close', lambda *args: closed.append(args[-1].id))
+        both = [self.backup_of(ctxt, volume, snapshot_id=made.id) for _number in range(2)]
+        works = [operations_db.create(ctxt, 'backup.create', each, host='k') for each in both]
+        for backup in both:
+            endpoint.close_backup_source(ctxt, volume, backup)
+        assert closed == []
+        operations_db.cancel_queued(ctxt, works[0].resource_id, 'It is done.')
+        endpoint.close_backup_source(ctxt, volume, both[0])
+        assert closed == []
+        endpoint.close_backup_source(ctxt, volume, both[1])
+        assert closed == [made.id]
+
     def test_a_snapshot_that_cannot_be_read(self, ctxt, endpoint, storage, volume):
         endpoint.driver = volumes.NoSnapshots(storage.driver)
         with pytest.raises(ExpectedException) as caught:
