@@ -7,6 +7,7 @@ cinder.scheduler.filters.driver_filter and cinder.scheduler.weights.goodness use
 """
 import contextlib
 import functools
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -14,8 +15,10 @@ from cinder.scheduler.evaluator.operators import FunctionError, Value, lookup, p
 
 # The dictionaries whose values an expression can name, as `stats.NAME`.
 DICTIONARIES = ('stats', 'capabilities', 'extra', 'qos', 'volume', 'volume_type', 'volume_types')
-# Characters of one text. Each costs a bounded time, so that the whole does too.
+# Characters and operators of one text, so that it is compiled in a millisecond.
 MAX_LENGTH = 1000
+MAX_OPERATORS = 100
+_OPERATOR = re.compile(r'[-+*/^?,(<>=!&|]+|\b(?:and|or|not)\b', re.IGNORECASE)
 # Nested parentheses, function calls, signs and conditions.
 MAX_DEPTH = 32
 # Compiled texts that are kept: a few for each of 10,000 pools, most of which share theirs.
@@ -79,6 +82,9 @@ def _compile(text: str) -> Function | FunctionError:
     from cinder.scheduler.evaluator import language
     if len(text) > MAX_LENGTH:
         return FunctionError(f'it has {len(text)} characters, expected at most {MAX_LENGTH}')
+    operators = len(_OPERATOR.findall(text))
+    if operators > MAX_OPERATORS:
+        return FunctionError(f'it has {operators} operators, expected at most {MAX_OPERATORS}')
     try:
         node = language.parse(text, DICTIONARIES, MAX_DEPTH)
         return Function(node.run, tuple(sorted(node.reads)))

@@ -203,7 +203,8 @@ def test_everything_is_on_the_page():
     assert len(weights) == 3
     assert all(f'``{opt.dest}`` ({opt.default})' in PAGE
                for opt in options.OPTS if opt.dest in weights)
-    assert f'{evaluator.MAX_LENGTH:,} characters' in PAGE.replace('\n', ' ')
+    assert (f'{evaluator.MAX_LENGTH:,} characters and {evaluator.MAX_OPERATORS} operators'
+            in PAGE.replace('\n', ' '))
     assert f'nested at most {evaluator.MAX_DEPTH} deep' in PAGE
-    assert f'{json_query.MAX_LENGTH:,} characters' in PAGE
+    assert f'{json_query.MAX_LENGTH:,} characters and {json_query.MAX_LISTS} lists' in PAGE
     assert f'nested at most {json_query.MAX_DEPTH} deep' in PAGE

@@ -81,6 +81,7 @@ REFUSED = {  # expression -> column and words of the error
     '9' * 41: (1, 'a number of 41 characters, expected at most 40'),
     '(' * 40 + '1' + ')' * 40: (41, 'the parts are nested more than 32 deep'),
     '-' * 40 + '1': (41, 'nested more than 32'),
+    '1' + '+1' * 101: (None, 'it has 101 operators, expected at most 100'),
     '1' + '+1' * 500: (None, 'it has 1001 characters, expected at most 1000'),
 }
 # Expressions that are in the language, but have no value for these dictionaries.
