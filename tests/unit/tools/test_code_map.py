@@ -10,11 +10,13 @@ from tools import code_map
 ROOT = pathlib.Path(__file__).parents[3]
 SVG = '{http://www.w3.org/2000/svg}'
 MAPS = code_map.maps()
-whole, inside = MAPS
+whole, *_inside = MAPS
+# What the layers of a package mention, where that is not all of it.
+DRAWN = {'cinder.backup': {'chunked', 'driver', 'drivers', 'object_store'}}
 
 
 def test_the_maps_are_those_of_the_layers():
-    assert [each.root for each in MAPS] == ['cinder', 'cinder.volume']
+    assert [each.root for each in MAPS] == ['cinder', 'cinder.volume', 'cinder.backup']
 
 
 @pytest.mark.parametrize('drawn', MAPS, ids=lambda each: each.root)
@@ -22,8 +24,10 @@ def test_every_package_is_drawn_with_its_lines(drawn):
     folder = ROOT / drawn.root.replace('.', '/')
     found = {f'{drawn.root}.{path.stem}' for path in folder.iterdir()
              if (path / '__init__.py').exists() or path.suffix == '.py'}
-    left_out = {'cinder': set(), 'cinder.volume': {'cinder.volume.checks'}}[drawn.root]
-    assert set(drawn.packages) == found - {f'{drawn.root}.__init__'} - left_out
+    left_out = {'cinder.volume.checks', f'{drawn.root}.__init__'}
+    if drawn.root in DRAWN:
+        left_out |= found - {f'{drawn.root}.{name}' for name in DRAWN[drawn.root]}
+    assert set(drawn.packages) == found - left_out
     picture = ET.fromstring(code_map.svg(drawn))
     texts = [text.text for text in picture.iter(f'{SVG}text')]
     for each in drawn.packages.values():
@@ -68,6 +72,6 @@ def test_a_long_arrow_to_a_module_of_one_file_is_in_the_table_only():
 def test_the_same_tree_gives_the_same_files(tmp_path):
     code_map.write(tmp_path)
     first = {path.name: path.read_text() for path in tmp_path.iterdir()}
-    assert set(first) == {'map.rst', 'map-cinder.svg', 'map-cinder.volume.svg'}
+    assert set(first) == {'map.rst', *(each.picture for each in MAPS)}
     assert code_map.page(MAPS) == first['map.rst']
     assert [code_map.svg(each) for each in MAPS] == [first[each.picture] for each in MAPS]
