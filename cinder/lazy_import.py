@@ -37,10 +37,10 @@ def load_when_used(name: str, *callables: str) -> None:
     """Load a module when one of its attributes is used, not when it is imported.
 
     LazyLoader of importlib does not work here: the import statement reads the module and so loads
-    it. Nothing happens if the module is loaded already or, at the top level, not installed.
+    it. Nothing happens if the module is loaded already, or if it is seen to be missing.
 
-    :param name: name of a module or, at the top level, of a package. As an attribute of a package
-        that is not loaded yet, a module is found after its first use only.
+    :param name: name of a module or package; of a module, if the package that it is in is not
+        loaded yet: then it becomes an attribute of that at its first use
     :param callables: names that importers read at once, but call later: until the module is
         loaded, each is a function that loads it and calls what has this name
     """
@@ -48,13 +48,13 @@ def load_when_used(name: str, *callables: str) -> None:
         return
     module = _Module(name)
     package, _dot, short = name.rpartition('.')
-    if not package:
+    if not package or package in sys.modules:
         spec = importlib.util.find_spec(name)
         if spec is None:
             return
         # A submodule can be imported although its package is not loaded.
         _describe(module, spec)
-    elif package in sys.modules:
+    if package in sys.modules:
         setattr(sys.modules[package], short, module)
     for each in callables:
         setattr(module, each, _call_later(module, each))

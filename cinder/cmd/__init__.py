@@ -15,7 +15,9 @@ RARELY_USED: dict[str, tuple[str, ...]] = {
     'bcrypt': (),  # oslo.middleware, for the filter basic_auth
     'csv': (),  # importlib.metadata, for the files of a package
     'ctypes': (),  # dateutil, for Windows
+    'difflib': ('SequenceMatcher',),  # kombu
     'html': (),
+    'logging.config': (),  # oslo.log, for the option log_config_append
     'oslo_policy._external': ('HttpCheck', 'HttpsCheck'),  # for rules that ask a server; requests
     'psutil': (),  # oslo.utils, for the names of network cards
     'sqlalchemy.dialects.postgresql.asyncpg': (),

@@ -93,6 +93,10 @@ def test_what_is_missing_is_not_hidden(modules):
     lazy_import.load_when_used('lazy_package.absent')
     with pytest.raises(ModuleNotFoundError, match='lazy_package.absent'):
         sys.modules['lazy_package.absent'].VALUE  # noqa: B018
+    del sys.modules['lazy_package.absent']
+    importlib.import_module('lazy_package')
+    lazy_import.load_when_used('lazy_package.absent')
+    assert 'lazy_package.absent' not in sys.modules
 
 
 def test_a_module_that_cannot_be_loaded_is_tried_again(modules):
