@@ -19,6 +19,7 @@ from tests.functional import databases, rabbit  # noqa: E402 - found through the
 from tests.functional.suite import Node, Suite  # noqa: E402
 from tools.bench import (  # noqa: E402
     api,
+    backup,
     creates,
     crowd,
     idle,
@@ -34,9 +35,9 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd',
-         'threads', 'placement')
+         'threads', 'placement', 'backup')
 # Parts that need no servers.
-ALONE = {'api', 'rights', 'lists', 'sizes', 'placement'}
+ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
 
 
 def arguments() -> argparse.Namespace:
@@ -71,6 +72,8 @@ def main() -> int:
         figures += sizes.measure()
     if 'placement' in parts:
         figures += placement.measure()
+    if 'backup' in parts:
+        figures += backup.measure()
     if not set(parts) - ALONE:
         report.show(f'without servers, {report.machine()}', figures, args.rst)
         return 0

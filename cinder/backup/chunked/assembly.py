@@ -5,7 +5,6 @@ The content of the volume alone decides where an object ends, so a write that go
 interruption makes the same objects.
 """
 import contextlib
-import hashlib
 import itertools
 from collections import deque
 from collections.abc import Iterator
@@ -16,8 +15,9 @@ from cinder.backup import driver as driver_api
 from cinder.backup.chunked import compression, names, threads, zeros
 from cinder.backup.chunked.metadata import Entry
 
-# Pieces that wait for the thread of an object, and objects that are written at once.
-_WAITING, WRITERS = 4, 2
+# Pieces that wait for the thread of an object, and objects of data and of zeros that are written at
+# once.
+_WAITING, WRITERS, SMALL = 3, 2, 6
 # Bytes of zeros that end an object of data: a part of its size, at most so many.
 _PART, _MOST = 16, 2**24
 _ZEROS = bytes(compression.PIECE)
@@ -38,16 +38,21 @@ class Stored(NamedTuple):
 
 
 class Sender:
-    """Writes objects with the threads of two pools.
+    """Writes objects with the threads of some pools, which end with the context `opened`.
 
     :param container: of the backup
     :param algorithm: of the objects
+    :param helpers: compresses pieces
     """
 
-    def __init__(self, driver: driver_api.BackupDriver, container: str, algorithm: str,
-                 writers: threads.Pool, helpers: threads.Pool) -> None:
+    def __init__(self, opened: contextlib.ExitStack, driver: driver_api.BackupDriver,
+                 container: str, algorithm: str, helpers: threads.Pool) -> None:
         self.driver, self.container, self.algorithm = driver, container, algorithm
-        self.writers, self.helpers = writers, helpers
+        self.helpers = helpers
+        self.sums = opened.enter_context(threads.Pool(WRITERS, 'backup-sum'))
+        self.writers = opened.enter_context(threads.Pool(WRITERS, 'backup-send'))
+        # Objects of zeros take no time but that of the store.
+        self.small = opened.enter_context(threads.Pool(SMALL, 'backup-send-zeros'))
 
     def zeros(self, name: str, offset: int, length: int) -> Stored:
         """Write an object of zeros."""
@@ -60,13 +65,14 @@ class Sender:
     def data(self, name: str, offset: int, compressor: compression.Compressor,
              feed: threads.Feed[Piece]) -> Stored:
         """Write an object of the pieces that come."""
-        content = _Content(compressor, feed, self.helpers)
         try:
-            self._write(name, content)
+            with threads.Sum(self.sums) as md5:
+                content = _Content(compressor, feed, md5)
+                self._write(name, content)
+                entry = Entry(name, offset, content.length, content.name, md5.hexdigest())
         finally:
             feed.drain()
-        return Stored(Entry(name, offset, content.length, content.name, content.md5.hexdigest()),
-                      content.stored)
+        return Stored(entry, content.stored)
 
     def _write(self, name: str, content: '_Content') -> None:
         if self.driver.can_patch:
@@ -93,9 +99,8 @@ class _Content:
     """Iterates over the content of an object; its facts are known at the end."""
 
     def __init__(self, compressor: compression.Compressor, feed: threads.Feed[Piece],
-                 helpers: threads.Pool) -> None:
-        self._compressor, self._feed, self._helpers = compressor, feed, helpers
-        self.md5 = hashlib.md5(usedforsecurity=False)
+                 md5: threads.Sum) -> None:
+        self._compressor, self._feed, self._md5 = compressor, feed, md5
         self.name, self.head, self.length, self.stored = compressor.name, b'', 0, 0
 
     def __iter__(self) -> Iterator[bytes]:
@@ -118,11 +123,10 @@ class _Content:
 
     def _all(self, pieces: Iterator[Piece]) -> Iterator[bytes]:
         for piece in pieces:
-            digest = self._helpers.submit(self.md5.update, piece.data)
+            self._md5.add(piece.data)
             self.length += len(piece.data)
             prepared = piece.prepared.result() if piece.prepared else b''
             yield self._compressor.put(piece.data, prepared)
-            digest.result()
         yield self._compressor.end(self.length)
         self.head = self._compressor.head
 
@@ -199,7 +203,7 @@ class Assembler:
         for job in self._jobs:
             job.check()
         while self._jobs and (wait or self._jobs[0].has_ended()
-                              or len(self._jobs) > 2 * WRITERS):
+                              or len(self._jobs) > 2 * (WRITERS + SMALL)):
             yield self._jobs.popleft().result()
 
     def interrupt(self) -> None:
@@ -237,7 +241,7 @@ class Assembler:
 
     def _send_zeros(self, end: int) -> None:
         self._number += 1
-        self._jobs.append(self._sender.writers.submit(
+        self._jobs.append(self._sender.small.submit(
             self._sender.zeros, names.data(self._prefix, self._number), self._from,
             end - self._from))
         self._from = end

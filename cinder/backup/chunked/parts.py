@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the objects of a chain, verifies each against its MD5 and the blocks against their SHA-256,
 and writes what is visible of it."""
-import hashlib
-
 from cinder import exception, fault_points
 from cinder.backup import driver as driver_api
 from cinder.backup.chunked import compression, threads, zeros
@@ -11,7 +9,8 @@ from cinder.backup.chunked.digests import HOLE, SIZE, Digests
 from cinder.backup.chunked.plan import Part
 from cinder.backup.chunked.volume import Volume
 
-HELPERS = 2
+# Objects that are read at once.
+READERS = 2
 # Bytes of a block that is held in memory.
 _MOST = 2**26
 
@@ -21,12 +20,13 @@ class PartReader:
 
     :param known: digests of the newest backup
     :param size: bytes of the volume
+    :param sums: pool of READERS threads
     """
 
     def __init__(self, driver: driver_api.BackupDriver, volume: Volume, known: Digests, size: int,
-                 helpers: threads.Pool) -> None:
+                 sums: threads.Pool) -> None:
         self._driver, self._volume, self._known, self._size = driver, volume, known, size
-        self._helpers, self._block = helpers, known.block
+        self._sums, self._block = sums, known.block
         # Pieces begin and end with a block.
         self._piece = (compression.PIECE if self._block > _MOST
                        else max(compression.PIECE // self._block, 1) * self._block)
@@ -96,23 +96,23 @@ class PartReader:
     def read(self, part: Part) -> None:
         """Read an object, verify it, and write what is visible of it."""
         entry = part.entry
-        digest = hashlib.md5(usedforsecurity=False)
-        with self._driver.reader(part.backup.container, entry.name) as stream:
+        with (threads.Sum(self._sums) as md5,
+              self._driver.reader(part.backup.container, entry.name) as stream):
             plain = compression.PlainReader(stream, entry.compression, entry.length, part.where)
             position = entry.offset
             while position < entry.end:
                 if self._interrupted:
                     raise threads.Interrupted
                 data = plain.read(self._piece - position % self._piece)
-                summing = self._helpers.submit(digest.update, data)
+                md5.add(data)
                 self._take(part, position, data)
-                summing.result()
                 position += len(data)
             plain.finish()
-        if digest.hexdigest() != entry.md5:
+            found = md5.hexdigest()
+        if found != entry.md5:
             raise exception.BackupDataError(
                 where=f'{part.where}, offset {entry.offset} of the volume',
-                reason=f'its MD5 is {digest.hexdigest()}, expected {entry.md5}')
+                reason=f'its MD5 is {found}, expected {entry.md5}')
 
     def _take(self, part: Part, position: int, data: bytes) -> None:
         for start, end in part.ranges:

@@ -13,7 +13,6 @@ from cinder.backup.chunked.digests import Digests
 from cinder.backup.chunked.facts import Progress, Target
 from cinder.backup.chunked.plan import Part
 
-READERS = 2
 # The volume is flushed, and the caller called, after so many bytes or seconds.
 _BYTES, _SECONDS = 2**26, 5
 
@@ -44,8 +43,8 @@ def restore(driver: driver_api.BackupDriver, chain: list[objects.Backup], target
         device = volume.Device(target)
         for start, end in plan.gaps(found, size):
             device.zero(start, end)
-        helpers = opened.enter_context(threads.Pool(parts.HELPERS, 'backup-hash'))
-        work = parts.PartReader(driver, device, known, size, helpers)
+        sums = opened.enter_context(threads.Pool(parts.READERS, 'backup-sum'))
+        work = parts.PartReader(driver, device, known, size, sums)
         _Restore(work, device, found, checkpoint, progress).run(done)
 
 
@@ -97,7 +96,7 @@ class _Restore:
         again = [part for part in self._found[:done] if not self._work.is_there(part)]
         todo = again + self._found[done:]
         total = sum(part.entry.length for part in todo)
-        with threads.Pool(READERS, 'backup-read') as readers, contextlib.ExitStack() as work:
+        with threads.Pool(parts.READERS, 'backup-read') as readers, contextlib.ExitStack() as work:
             work.push(self._work.interrupt)
             for count, part in enumerate(ordered(readers, self._work.restore, todo), 1):
                 self._note(part, max(count - len(again), 0) + done, total)
@@ -124,7 +123,7 @@ def ordered(pool: threads.Pool, function: Callable[[Part], Part],
     jobs: deque[threads.Job[Part]] = deque()
     for part in todo:
         jobs.append(pool.submit(function, part))
-        while len(jobs) > READERS:
+        while len(jobs) > parts.READERS:
             yield jobs.popleft().result()
     while jobs:
         yield jobs.popleft().result()

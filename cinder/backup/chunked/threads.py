@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Native threads for reading, hashing, compressing and sending, whatever the threads of the process
 are: the locks and queues are those of the interpreter, and no logger is called in them."""
+import hashlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -80,6 +81,42 @@ class Pool:
     def _run(self) -> None:
         while (job := self._jobs.get()) is not None:
             job.run()
+
+
+class Sum:
+    """The MD5 of what is added, computed in a thread of a pool; as a context it ends the thread's
+    work.
+
+    :param waiting: pieces that are kept for it
+    """
+
+    def __init__(self, pool: Pool, waiting: int = 4) -> None:
+        self._feed: Feed[bytes] = Feed(waiting)
+        self._job = pool.submit(self._run)
+        self._ended = False
+
+    def __enter__(self) -> 'Sum':
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if not self._ended:
+            self._feed.end(interrupt=True)
+
+    def add(self, data: bytes) -> None:
+        """Add bytes; wait while the thread has too many of them."""
+        self._feed.put(data)
+
+    def hexdigest(self) -> str:
+        """Wait for the result; nothing can be added any more."""
+        self._ended = True
+        self._feed.end()
+        return self._job.result()
+
+    def _run(self) -> str:
+        digest = hashlib.md5(usedforsecurity=False)
+        for data in self._feed:
+            digest.update(data)
+        return digest.hexdigest()
 
 
 class Feed(Generic[T]):

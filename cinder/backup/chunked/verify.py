@@ -43,12 +43,12 @@ def verify(driver: driver_api.BackupDriver, chain: list[objects.Backup], *, spoo
             reader.check_coverage(chain[-1], found, known, read[-1][1].size)
         except _FAULTS as exc:
             return Report(0, len(found), 0, (*problems, str(exc)))
-        helpers = opened.enter_context(threads.Pool(parts.HELPERS, 'backup-hash'))
+        sums = opened.enter_context(threads.Pool(parts.READERS, 'backup-sum'))
         objects_reader = parts.PartReader(driver, volume.Nowhere(), known, read[-1][1].size,
-                                          helpers)
+                                          sums)
         work = _Check(driver, objects_reader)
         total = sum(part.entry.length for part in chosen)
-        readers = opened.enter_context(threads.Pool(reader.READERS, 'backup-read'))
+        readers = opened.enter_context(threads.Pool(parts.READERS, 'backup-read'))
         opened.push(objects_reader.interrupt)
         for part in reader.ordered(readers, work.check, chosen):
             count, plain = count + 1, plain + part.entry.length

@@ -106,9 +106,8 @@ class _Write:
         """Store the objects."""
         size = max(self._driver.object_size // self._block, 1) * self._block
         self._helpers = opened.enter_context(threads.Pool(HELPERS, 'backup-hash'))
-        sender = assembly.Sender(
-            self._driver, self._backup.container, self._algorithm,
-            opened.enter_context(threads.Pool(assembly.WRITERS, 'backup-send')), self._helpers)
+        sender = assembly.Sender(opened, self._driver, self._backup.container, self._algorithm,
+                                 self._helpers)
         # Each object that is done has the next number.
         number = len(self.state.entries)
         self._assembler = assembly.Assembler(sender, self._backup.service_metadata, size,
