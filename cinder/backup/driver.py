@@ -50,6 +50,8 @@ class BackupDriver(abc.ABC):
     object_size: int
     # Plain bytes of which the format keeps one digest.
     block_size: int
+    # Most bytes that writer() accepts; None: there is no limit.
+    largest_object: int | None = None
     # Whether writers are PatchingWriters. The format then streams an object of any size; else it
     # collects one object in memory before it writes it.
     can_patch = False

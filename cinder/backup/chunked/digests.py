@@ -22,6 +22,8 @@ HOLE = bytes(SIZE)
 # Blocks that are handled at once.
 GROUP = 2**15
 _HOLES = bytes(SIZE * GROUP)
+# Bytes of the text of a digest in the object, with what separates it from the next.
+_TEXT = 64 + len('",\n    "')
 # Bytes of a block, and blocks of a volume.
 _LEAST, _MOST, _BLOCKS = 512, 2**28, 2**34
 
@@ -101,6 +103,23 @@ class Digests:
                 text = found.hex('.', SIZE).replace(HOLE.hex(), zero).replace(
                     '.', separator).encode()
             yield (separator.encode() if first else b'') + text
+
+
+def check_size(driver: driver_api.BackupDriver, backup: objects.Backup, block: int,
+               size: int) -> None:
+    """Check that the store accepts the object `_sha256file`, before a volume is read for hours.
+
+    :param block: bytes of a block
+    :param size: bytes of the volume
+    :raises BackupStoreError: it does not
+    """
+    expected = -(-size // block) * _TEXT
+    if driver.largest_object is not None and expected > driver.largest_object:
+        raise exception.BackupStoreError(
+            where=f'{backup.container}/{names.digests(backup.service_metadata)}',
+            reason=f'the digests of {size} bytes in blocks of {block} bytes take {expected} bytes, '
+                   f'and an object of this store at most {driver.largest_object}; set a larger '
+                   'block size, and create a full backup')
 
 
 def write(driver: driver_api.BackupDriver, backup: objects.Backup, digests: Digests) -> None:

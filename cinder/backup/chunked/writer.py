@@ -57,6 +57,7 @@ def write(driver: driver_api.BackupDriver, backup: objects.Backup, source: Sourc
         known = opened.enter_context(
             digests.read(driver, parent, spool) if parent
             else Digests(spool, driver.block_size))
+        digests.check_size(driver, backup, known.block, source.size)
         work = _Write(driver, backup, source, known, parent is not None,
                       metadata.ALGORITHMS[algorithm], progress)
         work.run(opened)

@@ -17,6 +17,8 @@ from cinder.backup.object_store.upload import Upload
 
 # Most seconds that the check of a store takes.
 CHECK_SECONDS = 10.0
+# Most bytes that S3 and Swift accept in one request.
+LARGEST_REQUEST = 5 * 1024 ** 3
 # Seconds for which a new object may be missing in listings, or for other servers of the store.
 SETTLING_SECONDS = 600
 # What the objects of one backup may take of the 255 characters of the column service_metadata.
@@ -37,6 +39,8 @@ class ObjectStoreDriver(driver.BackupDriver):
     :param policy: of retries
     :param verify: whether the ETag of an object is the MD5 digest of its content
     """
+
+    largest_object = LARGEST_REQUEST
 
     def __init__(self, conf: cfg.ConfigOpts, settings: Settings, policy: faults.Policy,
                  verify: bool = True) -> None:

@@ -150,3 +150,17 @@ def test_progress_is_told_and_may_interrupt(made):
 
     with pytest.raises(Interrupted):
         made.full(RANDOM, progress=stop)
+
+
+def test_digests_that_the_store_cannot_hold_are_refused_before_anything_is_read(made):
+    data = bytes(range(256)) * 4096
+    fits = made.full(data)
+    name = f'{fits.service_metadata}_sha256file'
+    with made.store.reader(fits.container, name) as stream:
+        made.store.largest_object = len(stream.read(2 ** 20))
+    made.full(data)
+    made.store.largest_object //= 2
+    refused = made.backup()
+    with pytest.raises(exception.BackupStoreError, match='_sha256file.*larger block size'):
+        made.write(refused, data)
+    assert made.store.names(refused.container, refused.service_metadata) == []
