@@ -99,6 +99,20 @@ def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.Cinder
         functools.partial(send, ctxt, event, make_payload(kind, resource, **changed)), event)
 
 
+def notify_capacity(ctxt: RequestContext, kind: str, usage: Mapping[str, object]) -> None:
+    """Send a notification about capacity.
+
+    :param kind: 'pool' or 'backend'.
+    :param usage: payload; `name_to_id` is the name of the pool or back end.
+    """
+    notifier = _notifier()
+    if notifier is not None:
+        sender = notifier.prepare(publisher_id=f'capacity.{usage["name_to_id"]}')
+        event = f'capacity.{kind}'
+        base.notification_outbox().put(
+            functools.partial(sender.info, ctxt, event, dict(usage)), event)
+
+
 def make_payload(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
     """Return the payload of a notification, as JSON types."""
     names = FIELDS[kind]

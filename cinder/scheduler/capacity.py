@@ -185,6 +185,18 @@ class Capacity:
         return Capacity(self.total, self._free if self.total is None else self.total, 0, 0,
                         self.reserved_percentage, self.thin, self.over_subscription)
 
+    def usage(self) -> dict[str, float] | None:
+        """Return the amounts of a notification; None if one of them is unknown or infinite.
+
+        `virtual_free` is what may still be provisioned, as the documentation of the original
+        defines it: in a thin pool, whatever the physical free space is.
+        """
+        if self.total is None or self._free is None or math.isinf(self.total + self._free):
+            return None
+        virtual = self._most_provisioned() if self.thin else self._free - self.reserved
+        return {'total': self.total, 'free': self._free, 'allocated': self._allocated,
+                'provisioned': self._provisioned, 'virtual_free': virtual or 0.0}
+
     # --------------------------------------------------------------------------- computing
     def _measured_ratio(self) -> float:
         """Return the ratio 'auto': the provisioned space for each used GiB as reported, plus 1."""

@@ -120,6 +120,19 @@ class HostManager:
                               host, cluster_name, reported_at=self.now()))
         return pools
 
+    def usages(self, host: str, capabilities: Mapping,
+               timestamp: str) -> list[tuple[str, dict[str, object]]]:
+        """Return (kind, payload) of the notifications about a report: one for each pool, and one
+        with the sums for the back end. Pools of unknown or infinite capacity have none."""
+        found = [(pool.name, usage) for pool in self._pools(host, None, capabilities, timestamp)
+                 if (usage := pool.capacity.usage())]
+        if not found:
+            return []
+        whole = {name: sum(usage[name] for _name, usage in found) for name in found[0][1]}
+        return [*(('pool', {'name_to_id': name, **usage, 'reported_at': timestamp})
+                  for name, usage in found),
+                ('backend', {'name_to_id': host, **whole, 'reported_at': timestamp})]
+
     def now(self) -> float:
         """Return the local time, in seconds."""
         return self._clock()

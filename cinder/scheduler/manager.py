@@ -25,7 +25,7 @@ from cinder.db import messages as messages_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.objects.verbs import SHORT
-from cinder.rpc import cleanup
+from cinder.rpc import cleanup, notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.scheduler import checks, readiness, steps
@@ -50,7 +50,7 @@ class SchedulerManager:
     :param timers: call what waits for a back end; by default those of the operations.
     """
 
-    RPC_API_VERSION = '1.0'
+    RPC_API_VERSION = scheduler_rpc.SchedulerAPI.RPC_API_VERSION
     target = messaging.Target(version=RPC_API_VERSION)
 
     def __init__(self, host: str, service_name: str | None = None, cluster: str | None = None, *,
@@ -157,6 +157,13 @@ class SchedulerManager:
         if service_name in ('volume', 'cinder-volume'):
             self.host_manager.update(host, capabilities or {}, timestamp, cluster_name)
             checks.log_faulty_functions(host, capabilities or {})
+
+    def notify_service_capabilities(self, ctxt: context.RequestContext, host: str,
+                                    capabilities: Mapping, timestamp: str) -> None:
+        """Send notifications about the capacity that a back end reports. It sends this message to
+        one scheduler, if notifications are enabled."""
+        for kind, usage in self.host_manager.usages(host, capabilities, timestamp):
+            notifications.notify_capacity(ctxt, kind, usage)
 
     @messaging.expected_exceptions(exception.VolumeTypeNotFound)
     def get_pools(self, ctxt: context.RequestContext, filters: Mapping | None = None) -> list[dict]:

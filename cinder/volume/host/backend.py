@@ -10,6 +10,7 @@ from cinder import class_paths, exception, host_names, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.objects.verbs import BULK, SHORT, VERBS
+from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
@@ -132,6 +133,9 @@ class Backend:
             LOG.exception('Back end %s could not report its capabilities.', self.host)
             self.mark_down(exc)
             return
+        measured = timeutils.utcnow().isoformat(timespec='microseconds')
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
-            ctxt, 'volume', self.host, capabilities,
-            timeutils.utcnow().isoformat(timespec='microseconds'), cluster_name=self.cluster)
+            ctxt, 'volume', self.host, capabilities, measured, cluster_name=self.cluster)
+        if notifications.is_enabled():
+            scheduler_rpc.SchedulerAPI().notify_service_capabilities(
+                ctxt, self.host, capabilities, measured)

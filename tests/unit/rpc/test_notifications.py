@@ -143,3 +143,17 @@ def test_a_broker_that_is_away_holds_up_neither_work_nor_messages(ctxt, volume, 
     assert not goes_on.is_set(), 'the first one was waited for'
     timer.cancel()
     goes_on.set()
+
+
+def test_capacity(ctxt, told):
+    usage = {'name_to_id': 'n1@b#p', 'total': 500, 'free': 460}
+    notifications.notify_capacity(ctxt, 'pool', usage)
+    sent, = told()
+    assert (sent['publisher_id'], sent['event_type'], sent['payload']) == (
+        'capacity.n1@b#p', 'capacity.pool', usage)
+
+
+def test_capacity_without_a_driver_is_not_sent(ctxt):
+    base.init(CONF, url='fake:/')
+    notifications.notify_capacity(ctxt, 'pool', {'name_to_id': 'n1@b#p'})
+    base.cleanup()

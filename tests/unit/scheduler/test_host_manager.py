@@ -252,3 +252,24 @@ def test_waiting_ends_with_a_report(manager):
         manager.update('n1@lvm', fakes.report())
         waiter.join(0.01)
     assert manager.has_reports()
+
+
+def test_usages_of_a_report(manager):
+    """The example of a pool is what Watcher, which reads these notifications, has in its tests."""
+    at = '2030-01-01T00:00:00'
+    thick = {'pool_name': 'thick', 'total_capacity_gb': 500, 'free_capacity_gb': 460,
+             'allocated_capacity_gb': 40}
+    thin = {'pool_name': 'thin', 'total_capacity_gb': 100, 'free_capacity_gb': 30,
+            'allocated_capacity_gb': 50, 'provisioned_capacity_gb': 60, 'reserved_percentage': 10,
+            'thin_provisioning_support': True, 'max_over_subscription_ratio': 2}
+    unknown = {'pool_name': 'unknown', 'free_capacity_gb': 'unknown'}
+    found = manager.usages('n1@lvm', fakes.report(pools=[thick, thin, unknown]), at)
+    assert found == [
+        ('pool', {'name_to_id': 'n1@lvm#thick', 'total': 500, 'free': 460, 'allocated': 40,
+                  'provisioned': 40, 'virtual_free': 460, 'reported_at': at}),
+        ('pool', {'name_to_id': 'n1@lvm#thin', 'total': 100, 'free': 30, 'allocated': 50,
+                  'provisioned': 60, 'virtual_free': 120, 'reported_at': at}),
+        ('backend', {'name_to_id': 'n1@lvm', 'total': 600, 'free': 490, 'allocated': 90,
+                     'provisioned': 100, 'virtual_free': 580, 'reported_at': at})]
+    assert manager.usages('n1@lvm', fakes.report(free_capacity_gb='infinite'), at) == []
+    assert manager.pools(CTXT)[0] == []

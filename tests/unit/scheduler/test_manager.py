@@ -10,6 +10,7 @@ from cinder.db import models, session
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.rpc import notifications
 from cinder.scheduler.manager import SchedulerManager
 from tests.fakes import scheduler as fakes
 from tests.unit.scheduler.conftest import tell, wanted
@@ -80,3 +81,11 @@ def test_what_is_too_old_is_removed_once_in_a_while(manager, clock, ctxt):
 def _all_messages(ctxt):
     with session.reader(ctxt) as conn:
         return conn.execute(sa.select(models.Message.__table__.c.id)).all()
+
+
+def test_capacity_of_a_report_is_notified(manager, ctxt, monkeypatch):
+    sent = []
+    monkeypatch.setattr(notifications, 'notify_capacity',
+                        lambda _ctxt, kind, usage: sent.append((kind, usage['name_to_id'])))
+    manager.notify_service_capabilities(ctxt, 'n1@lvm', fakes.report(), '2030-01-01T00:00:00')
+    assert sent == [('pool', 'n1@lvm#lvm'), ('backend', 'n1@lvm')]

@@ -6,6 +6,7 @@ from cinder import exception
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
 from cinder.db import volumes as volumes_db
+from cinder.rpc import notifications
 from tests.unit.volume.conftest import BACKEND, POOL
 
 
@@ -71,3 +72,13 @@ def test_database_that_is_away_takes_no_back_end_down(ctxt, manager, sent, monke
     sent.clear()
     manager.publish_service_capabilities(ctxt)
     assert manager.is_working() and sent == []
+
+
+def test_capacity_is_notified_through_one_scheduler_if_somebody_listens(
+        ctxt, manager, sent, monkeypatch):
+    for enabled in (False, True):
+        monkeypatch.setattr(notifications, 'is_enabled', lambda enabled=enabled: enabled)
+        sent.clear()
+        manager.publish_service_capabilities(ctxt)
+        assert [method for method, _arguments in sent] == [
+            'update_service_capabilities', *['notify_service_capabilities'] * enabled]
