@@ -13,6 +13,8 @@ def load(option: str, path: str) -> type:
     """
     try:
         found: type = importutils.import_class(path)
+        if not isinstance(found, type):
+            raise ValueError('it is no class')
         return found
     except Exception as exc:  # a module can fail in any way
         raise exception.InvalidConfigurationValue(

@@ -43,6 +43,7 @@ def test_functions_of_enabled_back_ends(tmp_path, sections, faults):
 
 @pytest.mark.parametrize(('option', 'value', 'words'), [
     ('scheduler_weight_handler', 'no.such.Handler', 'scheduler_weight_handler = no.such.Handler'),
+    ('scheduler_weight_handler', 'os.path', 'os.path cannot be loaded: it is no class; expected'),
     ('scheduler_default_filters', ['NoFilter', 'CapacityFilter'], 'names NoFilter'),
     ('scheduler_default_weighers', ['NoWeigher'], 'one of AllocatedCapacityWeigher, Capacity'),
     ('scheduler_driver', 'x', 'scheduler_driver = x')])
