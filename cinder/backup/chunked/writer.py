@@ -59,7 +59,7 @@ def write(driver: driver_api.BackupDriver, backup: objects.Backup, source: Sourc
             else Digests(spool, driver.block_size))
         digests.check_size(driver, backup, known.block, source.size)
         work = _Write(driver, backup, source, known, parent is not None,
-                      metadata.ALGORITHMS[algorithm], progress)
+                      metadata.ALGORITHMS[algorithm.lower()], progress)
         work.run(opened)
         known.count = -(-source.size // known.block)
         with fault_points.around('backup.create:digests'):

@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from cinder import exception, objects
+from cinder.backup.chunked import deletion
 from cinder.backup.drivers.posix import PosixBackupDriver
 from cinder.conf import CONF
 
@@ -179,3 +180,12 @@ def test_a_store_that_is_not_there_does_not_answer(conf, tmp_path):
     conf.set_override('backup_posix_path', str(tmp_path / 'file'))
     with pytest.raises(exception.BackupStoreError, match='Not a directory'):
         PosixBackupDriver(CONF).check()
+
+
+def test_what_a_killed_write_leaves_is_deleted_with_the_backup(store, root):
+    backup = objects.Backup(id=BACKUP.id, container=OWN, service_metadata=f'p_{BACKUP.id}')
+    store.create_container(OWN)
+    write(store, OWN, f'{backup.service_metadata}-00001', b'x')
+    (root / OWN / f'{backup.service_metadata}-00002.0123abcd.part').write_bytes(b'x')
+    deletion.delete(store, backup)
+    assert list(root.iterdir()) == []
