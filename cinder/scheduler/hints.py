@@ -25,7 +25,9 @@ def report_ignored(ctxt: context.RequestContext, operation: objects.Operation,
     hints = arguments.get('scheduler_hints')
     if not hints or arguments.get('tried') or arguments.get('waits') or operation.attempt > 1:
         return
-    ignored = driver.survey.ignored_hints(hints)
+    # A driver of an operator may have no survey.
+    survey = getattr(driver, 'survey', None)
+    ignored = survey.ignored_hints(hints) if survey else []
     if not ignored:
         return
     shown = ', '.join(json.dumps(key[:_LONGEST_KEY]) for key in ignored[:_MOST_KEYS])
