@@ -20,19 +20,20 @@ class Rclone:
     """rclone's S3: buckets are folders, objects are files.
 
     :param directory: holds the buckets and the log
+    :param certificate: files of a certificate and of its key; without them it speaks plain HTTP
     """
 
-    region = None
-
-    def __init__(self, directory: pathlib.Path) -> None:
+    def __init__(self, directory: pathlib.Path,
+                 certificate: tuple[pathlib.Path, pathlib.Path] | None = None) -> None:
         self.folder = directory / 'buckets'
         self.folder.mkdir(parents=True)
         self.port = free_port()
-        self.url = f'http://127.0.0.1:{self.port}'
+        self.url = f'{"https" if certificate else "http"}://127.0.0.1:{self.port}'
+        tls = ['--cert', str(certificate[0]), '--key', str(certificate[1])] if certificate else []
         self._process = Process(f'rclone on port {self.port}', [
             script('rclone'), 'serve', 's3', '--config', str(directory / 'none.conf'), '--addr',
             f'127.0.0.1:{self.port}', '--auth-key', f'{ACCESS_KEY},{SECRET_KEY}',
-            '--vfs-cache-mode', 'off', str(self.folder)], directory / 'rclone.log')
+            *tls, '--vfs-cache-mode', 'off', str(self.folder)], directory / 'rclone.log')
 
     @staticmethod
     def is_installed() -> bool:

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -264,6 +265,37 @@ def test_a_proxy_gets_its_own_credentials(server):
     with pytest.raises(exception.BackupStoreUnavailable) as told:
         server.store(backup_s3_http_proxy=nowhere).check()
     assert 'ProxyPassword' not in str(told.value)
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """Files of a certificate that no authority has signed, and of its key."""
+    files = tmp_path / 'server.pem', tmp_path / 'server.key'
+    subprocess.run(
+        ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+         '-nodes', '-days', '2', '-subj', '/CN=store', '-addext', 'subjectAltName=IP:127.0.0.1',
+         '-out', files[0], '-keyout', files[1]], check=True, capture_output=True)
+    return files
+
+
+@pytest.mark.skipif(not shutil.which('openssl'), reason='needs openssl')
+def test_the_certificate_of_the_store_is_verified(s3_service, certificate, tmp_path):
+    secure = object_stores.Rclone(tmp_path / 'secure', certificate)
+    server = Server(secure, secure.options, None, tmp_path)
+    secure.start()
+    try:
+        unknown = server.store()
+        with pytest.raises(exception.BackupStoreUnavailable, match='certificate cannot be verif'):
+            unknown.names('bucket', '')
+        assert unknown.pauses == []
+        for options in ({'backup_s3_ca_cert_file': str(certificate[0])},
+                        {'backup_s3_verify_ssl': False}):
+            case = Case(server.store(**options), MIB)
+            case.write('-00001', b'x')
+            assert case.read('-00001') == b'x'
+            case.clear()
+    finally:
+        secure.stop()
 
 
 @pytest.mark.parametrize('server', ['swift', 'swift-s3'], indirect=True)
