@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import re
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from oslo_log import log as logging
 from cinder import concurrency, exception
 from cinder.backup.drivers.posix import PosixBackupDriver
 from cinder.brick import library
-from cinder.conf import backup_nfs, backup_posix
+from cinder.conf import backup_nfs, backup_posix, directories
 from cinder.conf.problem import Problem
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ LOG = logging.getLogger(__name__)
 # Seconds after which the check reports that the server does not answer, and between two attempts
 # to mount the share.
 CHECK_SECONDS, PAUSE_SECONDS = 30.0, 1.0
+_MOUNT = 'mount.nfs'
 _SHARE = re.compile(r'(\[[0-9A-Za-z:.%]+\]|[^:/\s]+):/\S*')
 
 
@@ -72,7 +74,11 @@ class NFSBackupDriver(PosixBackupDriver):
         self._allow_group()
 
     def problems(self) -> Iterator[Problem]:
-        yield from ()  # the share may be mounted later
+        yield from directories.check(self.conf, 'DEFAULT', 'backup_mount_point_base')
+        # The privileged helper has these directories, which the service may not have.
+        if not shutil.which(_MOUNT, path=f'{os.defpath}:/sbin:/usr/sbin'):
+            yield Problem(f'[DEFAULT] backup_share = {self._share} cannot be mounted: there is no '
+                          f'{_MOUNT}. Install nfs-common (Debian) or nfs-utils.', fatal=False)
 
     def check(self) -> None:
         self._check.run(CHECK_SECONDS, self._share)

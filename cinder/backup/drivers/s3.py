@@ -5,7 +5,7 @@ import base64
 import contextlib
 import hashlib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from oslo_config import cfg
 
@@ -21,6 +21,7 @@ from cinder.backup.object_store.connections import Answer
 from cinder.backup.object_store.driver import CHECK_SECONDS, ObjectStoreDriver
 from cinder.backup.object_store.upload import Upload
 from cinder.conf import backup_s3
+from cinder.conf.problem import Problem
 
 # The region that stores accept which have none; another one names itself in its answer.
 REGION = 'us-east-1'
@@ -53,6 +54,12 @@ class S3BackupDriver(ObjectStoreDriver):
     @classmethod
     def get_driver_options(cls) -> list[cfg.Opt]:
         return backup_s3.OPTS
+
+    def problems(self) -> Iterator[Problem]:
+        if self._encryption and self._hash_content:
+            yield Problem('[DEFAULT] backup_s3_sse_customer_key is sent without encryption to '
+                          f'backup_s3_endpoint_url = {self._endpoint}: use an https URL.',
+                          fatal=False)
 
     # ------------------------------------------------------------------ the interface of a store
     def check(self) -> None:

@@ -4,7 +4,7 @@ the transfer of content and the identities are in cinder.backup.object_store."""
 import copy
 import json
 import urllib.parse
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from oslo_config import cfg
 
@@ -14,6 +14,7 @@ from cinder.backup.object_store.connections import Answer, Settings
 from cinder.backup.object_store.driver import CHECK_SECONDS, ObjectStoreDriver
 from cinder.backup.object_store.upload import Upload
 from cinder.conf import backup_swift
+from cinder.conf.problem import Problem
 
 _LONGEST_CONTAINER = 256
 
@@ -41,6 +42,9 @@ class SwiftBackupDriver(ObjectStoreDriver):
     @classmethod
     def get_driver_options(cls) -> list[cfg.Opt]:
         return backup_swift.OPTS
+
+    def problems(self) -> Iterator[Problem]:
+        yield from swift_options.unused(self.conf)
 
     # ------------------------------------------------------------------ the interface of a store
     def for_project(self, project_id: str) -> 'SwiftBackupDriver':

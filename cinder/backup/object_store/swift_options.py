@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which values of its options the Swift driver refuses."""
+from collections.abc import Iterator
+
 from oslo_config import cfg
-from oslo_log import log as logging
 
 from cinder import exception, service_user
 from cinder.backup import driver
 from cinder.backup.object_store import option_checks as checks
 from cinder.conf import backup_swift
+from cinder.conf.problem import Problem
 
-LOG = logging.getLogger(__name__)
 _SINGLE = 'backup_swift_auth = single_user'
+_DOMAINS = ['backup_swift_project_domain', 'backup_swift_user_domain']
+# Version of the authentication -> options without effect.
+_UNUSED = {1: ['backup_swift_url', 'backup_swift_tenant', 'backup_swift_project', *_DOMAINS,
+               'backup_swift_region_name'],
+           2: ['backup_swift_project', *_DOMAINS], 3: ['backup_swift_tenant']}
 
 
 def check(conf: cfg.ConfigOpts) -> None:
@@ -41,9 +47,6 @@ def _check_single_user(conf: cfg.ConfigOpts) -> None:
     if number == 1:
         checks.require(conf, f'{_SINGLE} with backup_swift_auth_version = 1',
                        'backup_swift_auth_url')
-        if conf.backup_swift_url:
-            LOG.warning('backup_swift_url is not used with backup_swift_auth_version = '
-                        '1: the authentication returns the URL of the account.')
         return
     if not conf.backup_swift_auth_url:
         _check_service_user(f'{_SINGLE} without backup_swift_auth_url',
@@ -54,6 +57,21 @@ def _check_single_user(conf: cfg.ConfigOpts) -> None:
     elif ':' not in conf.backup_swift_user:
         checks.require(conf, f'{_SINGLE} with backup_swift_auth_version = 2',
                        'backup_swift_tenant')
+
+
+def unused(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Yield the options that have no effect because of others."""
+    if conf.backup_swift_auth == backup_swift.PER_USER:
+        reason = 'backup_swift_auth = per_user'
+        names = ['backup_swift_auth_url', 'backup_swift_user', 'backup_swift_key',
+                 'backup_swift_tenant', 'backup_swift_project']
+    else:
+        version = backup_swift.AUTH_VERSIONS[conf.backup_swift_auth_version]
+        reason = f'backup_swift_auth_version = {version}'
+        names = _UNUSED[version]
+    for name in names:
+        if conf[name]:
+            yield Problem(f'[DEFAULT] {name} is not used with {reason}.', fatal=False)
 
 
 def _check_service_user(option: str, purpose: str) -> None:

@@ -69,6 +69,15 @@ def test_the_mount_point_is_that_of_the_original(conf, tmp_path):
     assert store._client._mount_options == 'vers=4.2'
 
 
+def test_what_would_prevent_the_mount_is_found_at_the_start(store, conf, tmp_path, monkeypatch):
+    conf.set_override('backup_mount_point_base', str(tmp_path / 'file'))
+    (tmp_path / 'file').touch()
+    monkeypatch.setattr(nfs, '_MOUNT', 'mount.none')
+    wrong, missing = store.problems()
+    assert wrong.fatal and 'backup_mount_point_base = ' in wrong.text
+    assert not missing.fatal and 'there is no mount.none' in missing.text
+
+
 def test_the_share_is_mounted_and_is_then_a_directory(store):
     store._client.errors = [OSError('busy'), OSError('busy')]
     store.set_up()

@@ -118,6 +118,14 @@ def test_the_key_of_the_customer_goes_with_each_object_and_nowhere_else(make):
     assert found == [expected, expected, {}, {}]
 
 
+@pytest.mark.parametrize('scheme', ['http', 'https'])
+def test_a_key_that_is_sent_in_the_open_is_told(make, scheme):
+    store = make(backup_s3_sse_customer_algorithm='AES256', backup_s3_sse_customer_key=KEY,
+                 backup_s3_endpoint_url=f'{scheme}://store')
+    found = [problem.text for problem in store.problems() if not problem.fatal]
+    assert len(found) == (scheme == 'http') and KEY not in ''.join(found)
+
+
 @pytest.mark.parametrize(('endpoint', 'digest'), [
     ('http://store', hashlib.sha256(b'x').hexdigest()), ('https://store', 'UNSIGNED-PAYLOAD')])
 def test_the_digest_of_the_body_is_signed_where_tls_does_not_protect_it(make, endpoint, digest):

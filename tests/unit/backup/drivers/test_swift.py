@@ -77,6 +77,18 @@ def test_options_that_cannot_be_used_are_refused(make, values, text):
     assert SECRET not in str(told.value) and '\n' not in str(told.value)
 
 
+@pytest.mark.parametrize(('values', 'names'), [
+    ({}, []), ({'backup_swift_url': 'http://s/', 'backup_swift_region_name': 'one'},
+               ['backup_swift_url', 'backup_swift_region_name']),
+    ({**V3, 'backup_swift_tenant': 't', 'backup_swift_url': 'http://s/'}, ['backup_swift_tenant']),
+    ({'backup_swift_auth': 'per_user'}, ['backup_swift_auth_url', 'backup_swift_user',
+                                         'backup_swift_key'])])
+def test_options_without_effect_are_named(make, service, values, names):
+    found = list(make(**values).problems())
+    assert [problem.text.split()[1] for problem in found] == names
+    assert not any(problem.fatal or SECRET in problem.text for problem in found)
+
+
 @pytest.mark.parametrize(('name', 'valid'), [
     ('ü b?&', True), ('x' * 256, True), ('a/b', False), ('..', False), ('ü' * 129, False)])
 def test_containers_have_valid_names(make, name, valid):
