@@ -92,6 +92,15 @@ class VolumeDriver(abc.ABC):
         """Return the report for the scheduler, with capacities in GiB for each pool; the last
         report unless `refresh` is set."""
 
+    def has_allocated(self, volume: Volume) -> bool:
+        """Return whether the storage has the whole size of a volume that is still being created, so
+        that each later report contains it; False if that is unknown.
+
+        A driver overrides it if it allocates a volume before it copies data to it, which may take
+        hours: the schedulers would count the space twice for so long.
+        """
+        return False
+
     @abc.abstractmethod
     def create_volume(self, volume: Volume) -> Fields:
         """Create an empty volume that reads zeros."""

@@ -99,6 +99,10 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         name = os.path.basename(path)
         return path == self.vg.device(name) and self.vg.share(name, volume.name)
 
+    def has_allocated(self, volume: Volume) -> bool:
+        found = self.vg.group().volumes.get(volume.name)
+        return found is not None and found.size >= volume.size * GIB
+
     def local_path(self, volume: Volume) -> str:
         return self.vg.device(volume.name)
 

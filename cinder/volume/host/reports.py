@@ -4,6 +4,7 @@ space that contains, see cinder.db.pools."""
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from cinder import objects
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backend_volumes
@@ -12,6 +13,9 @@ from cinder.db.pools import Gib
 
 if TYPE_CHECKING:
     from cinder.volume.host.backend import Backend
+
+# Operations that create the volumes of their promises.
+_CREATE = ('volume.create', 'group.copy')
 
 
 def measure(ctxt: RequestContext, backend: 'Backend') -> dict[str, Any]:
@@ -40,11 +44,15 @@ def _promises(ctxt: RequestContext, backend: 'Backend') -> tuple[dict[str, Gib],
     """Return what was ever promised to each pool, by its row, and what of that is not on the
     storage yet, by the name of the pool.
 
-    Read in this order: what is promised in between counts as not on the storage.
+    Read in this order: what is promised in between counts as not on the storage. What the driver
+    has allocated by now will be measured.
     """
     counts = pools_db.counts_of_backend(ctxt, backend.cluster or backend.host)
     unfinished: dict[str, Gib] = {}
     for entry in pools_db.list_open(ctxt, backend.host, backend.cluster):
+        if entry.verb in _CREATE and backend.driver.has_allocated(
+                objects.Volume(id=entry.volume_id, name_id=None, size=entry.gib.all)):
+            continue
         pool = entry.pool.partition('#')[2] or backend.name
         unfinished[pool] = unfinished.get(pool, Gib(0, 0)).plus(entry.gib)
     return counts, unfinished

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from cinder import exception, operations
+from cinder import exception, objects, operations
 from cinder.brick.local_dev import reports
 from cinder.conf import CONF
 from cinder.volume.drivers import lvm
@@ -598,3 +598,14 @@ def test_what_is_gone_or_thick_has_no_ranges(two_snapshots):
     snapshot = volumes.snapshot(thick.volume(1))
     thick.driver.create_snapshot(snapshot)
     assert thick.driver.mapped_ranges(snapshot) is None
+
+
+@pytest.mark.parametrize('lvm_type', ['thin', 'default'])
+@pytest.mark.parametrize(('made', 'wanted', 'allocated'), [
+    (None, 2, False), (1, 2, False), (2, 2, True), (3, 2, True)])
+def test_volume_that_is_being_created_may_have_its_whole_size(lvm_type, made, wanted, allocated):
+    storage = LVMStorage(lvm_type)
+    volume = storage.volume(made) if made else objects.Volume(
+        id='11111111-1111-4111-8111-111111111111', name_id=None)
+    volume.size = wanted
+    assert storage.driver.has_allocated(volume) is allocated

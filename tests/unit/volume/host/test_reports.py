@@ -48,6 +48,20 @@ def test_what_is_not_finished_is_not_contained_and_not_allocated(ctxt, report):
     assert second['pools'][0]['allocated_capacity_gb'] == 10
 
 
+def test_what_is_allocated_before_its_data_is_copied_counts_once(ctxt, report, manager,
+                                                                 monkeypatch):
+    name = POOL.partition('#')[2]
+    report()
+    operation = begin(ctxt, 'volume.create')
+    begin(ctxt, 'volume.extend', status='extending', growth=2)
+    pools_db.promise(ctxt, pools_db.Promise(POOL, pools_db.Gib(7, 0)))
+    monkeypatch.setattr(manager.backend.driver, 'has_allocated',
+                        lambda volume: (volume.id, volume.size) == (operation.resource_id, 5))
+    found = report()
+    assert found['promises'] == {name: [5, 0, 7, 0]}
+    assert found['pools'][0]['allocated_capacity_gb'] == 10
+
+
 def test_promises_are_read_before_the_storage_is_measured(ctxt, report, manager, monkeypatch):
     """What is promised while it measures may be measured or not: it counts as not contained."""
     name, measure = POOL.partition('#')[2], manager.backend.driver.get_volume_stats
