@@ -123,22 +123,20 @@ class _Write:
 
     def _read(self) -> None:
         """Read what may have changed; several pieces are hashed at once."""
-        hashing: deque[tuple[Extent, bytes, threads.Job[bytes]]] = deque()
+        reading: deque[tuple[Extent, threads.Job[tuple[bytes, bytes]]]] = deque()
         known = self._comparable if self._incremental else None
         for extent in self._rest(extents.of(self._source, self._block, known)):
             if extent.kind is Kind.DATA:
-                data = self._read_piece(extent)
-                hashing.append((extent, data, self._helpers.submit(
-                    hash_blocks, data, self._block)))
-            while hashing and (len(hashing) >= _AHEAD or extent.kind is not Kind.DATA):
-                self._take(*hashing.popleft())
+                reading.append((extent, self._helpers.submit(self._read_piece, extent)))
+            while reading and (len(reading) >= _AHEAD or extent.kind is not Kind.DATA):
+                self._take(*reading.popleft())
             if extent.kind is Kind.ZERO:
                 self._take_zeros(extent)
             elif extent.kind is Kind.SAME:
                 self._assembler.same()
             self._note(extent.end)
-        while hashing:
-            self._take(*hashing.popleft())
+        while reading:
+            self._take(*reading.popleft())
 
     def _rest(self, found: Iterator[Extent]) -> Iterator[Extent]:
         """Return what is not done yet, data in pieces."""
@@ -150,7 +148,8 @@ class _Write:
                 yield Extent(extent.kind, start, end)
                 start = end
 
-    def _read_piece(self, extent: Extent) -> bytes:
+    def _read_piece(self, extent: Extent) -> tuple[bytes, bytes]:
+        """Return the data of a piece and the digests of its blocks."""
         length = extent.end - extent.start
         parts: list[bytes] = []
         while length:
@@ -164,12 +163,13 @@ class _Write:
                     offset=offset, reason=f'it ends there, expected {self._source.size} bytes')
             parts.append(part)
             length -= len(part)
-        self.read_bytes += extent.end - extent.start
-        return parts[0] if len(parts) == 1 else b''.join(parts)
+        data = parts[0] if len(parts) == 1 else b''.join(parts)
+        return data, hash_blocks(data, self._block)
 
-    def _take(self, extent: Extent, data: bytes, hashing: threads.Job[bytes]) -> None:
+    def _take(self, extent: Extent, reading: threads.Job[tuple[bytes, bytes]]) -> None:
         """Add the blocks of a piece."""
-        found, first = hashing.result(), extent.start // self._block
+        (data, found), first = reading.result(), extent.start // self._block
+        self.read_bytes += len(data)
         for kind, start, end in self._runs(first, found):
             here, there = start * self._block, min(end * self._block, len(data))
             if kind is Kind.SAME:
