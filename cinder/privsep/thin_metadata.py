@@ -16,7 +16,7 @@ from cinder.privsep import command
 # Seconds for which the metadata may be read. A pool with a metadata snapshot copies each block of
 # its metadata before the block changes.
 LONGEST = 240
-# Ranges that are told; of more, neighbours are told as one.
+# Ranges that are returned; of more, neighbours become one.
 LIMIT = 500_000
 SECTOR = 512
 

@@ -20,6 +20,9 @@ LIMITS = {'timeout', 'blocking', 'seconds'}
 ALLOWED = {
     'brick/local_dev/snapshot_merge.py sleep': 'a merge takes as long as it takes, like a copy',
     'brick/local_dev/throttle.py sleep': 'a copy is as slow as the operator wants it',
+    'brick/local_dev/device_mapper.py sleep':
+        'between tries for the metadata of a pool, for a minute at most; a message waits for it',
+    'privsep/thin_metadata.py sleep': 'for no time: it lets other green threads run',
     'image/glance.py wait_exponential': 'between the tries of one request, for a minute at most',
     'coordination/__init__.py sleep': 'start-up of a process; no operation runs yet',
     'coordination/leases.py sleep': 'between tries of a lock, within the time of who asks for it',
