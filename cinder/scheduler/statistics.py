@@ -132,6 +132,7 @@ class Evaluation:
     def __init__(self, spec: objects.RequestSpec) -> None:
         self._stats = Statistics()
         self._names = {**of_request(spec), 'stats': self._stats}
+        self._same: dict[object, evaluator.Value] = {}
         self._functions: dict[object, Callable[[Mapping], evaluator.Value]] = {}
 
     def __call__(self, text: object, pool: 'Pool') -> evaluator.Value:
@@ -139,18 +140,17 @@ class Evaluation:
 
         :raises FunctionError: see evaluator.Function.
         """
+        if text in self._same:
+            return self._same[text]
         run = self._functions.get(text)
         if run is None:
-            run = self._functions[text] = self._compile(str(text))
+            function = evaluator.compile_function(str(text))
+            if not function.is_about_pool:
+                value = self._same[text] = function.run(self._names)
+                return value
+            run = self._functions[text] = function.run
         self._stats.pool, self._names['capabilities'] = pool, pool.capabilities
         return run(self._names)
-
-    def _compile(self, text: str) -> Callable[[Mapping], evaluator.Value]:
-        function = evaluator.compile_function(text)
-        if function.is_about_pool:
-            return function.run
-        value = function.run(self._names)
-        return lambda _names: value
 
 
 def _volume(spec: objects.RequestSpec) -> dict[str, object]:
