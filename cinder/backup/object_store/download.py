@@ -10,6 +10,7 @@ from cinder import exception
 from cinder.backup.object_store import faults
 from cinder.backup.object_store.connections import Answer
 from cinder.backup.object_store.faults import Fault
+from cinder.backup.object_store.memory import Memory
 
 T = TypeVar('T')
 
@@ -25,22 +26,25 @@ _MD5 = re.compile(r'"?([0-9a-f]{32})"?', re.IGNORECASE)
 class Download:
     """The content of one object.
 
-    An object that fits into memory is verified before read() returns any of it, and asked for again
-    if it is not what the store says; a larger one is verified at its end.
+    An object for which there is memory is verified before read() returns any of it, and asked for
+    again if it is not what the store says; others are verified at their end.
 
     :param open_at: (offset, ETag or None) -> the answer with the content from `offset` on, if the
         object has that ETag
     :param where: container and name, for errors
     :param policy: for retries
-    :param limit: most bytes in memory
+    :param limit: most bytes of this object in memory
+    :param memory: of all downloads
     :param verify: whether the ETag is the MD5 digest of the content
     :param timeout: seconds, for the slowest speed
     """
 
     def __init__(self, open_at: Callable[[int, str | None], Answer], where: str,
-                 policy: faults.Policy, *, limit: int, verify: bool, timeout: float) -> None:
+                 policy: faults.Policy, *, limit: int, memory: Memory, verify: bool,
+                 timeout: float) -> None:
         self._open_at, self._where, self._policy = open_at, where, policy
         self._limit, self._verify, self._timeout = limit, verify, timeout
+        self._memory, self._taken = memory, 0
         self._attempts = faults.Attempts(policy, where)
         self._answer: Answer | None = None
         self._etag: str | None = None
@@ -68,7 +72,9 @@ class Download:
         :raises BackupStoreUnavailable: it could not be read
         """
         self._again(self._ask)
-        if self._length is not None and self._length <= self._limit:
+        size = self._length
+        if size is not None and size <= self._limit and self._memory.take(size):
+            self._taken = size
             self._kept = self._again(self._load)
 
     def read(self, size: int) -> bytes:
@@ -88,6 +94,8 @@ class Download:
     def close(self) -> None:
         """Drop what was not read."""
         self._kept = self._buffer = None
+        self._memory.give_back(self._taken)
+        self._taken = 0
         self._drop_answer()
 
     # -------------------------------------------------------------------------------- attempts

@@ -10,9 +10,10 @@ from oslo_config import cfg
 
 from cinder import concurrency, exception, objects
 from cinder.backup import driver
-from cinder.backup.object_store import faults
+from cinder.backup.object_store import faults, memory
 from cinder.backup.object_store.connections import Answer, Connections, Settings
 from cinder.backup.object_store.download import Download
+from cinder.backup.object_store.memory import Memory
 from cinder.backup.object_store.upload import Upload
 
 # Most seconds that the check of a store takes.
@@ -50,6 +51,8 @@ class ObjectStoreDriver(driver.BackupDriver):
         self._timeout, self._verify = settings.timeout, verify
         self._hash_content = False
         self._recent = Recent()
+        # The other workers are processes of their own.
+        self._memory = Memory(memory.MOST // conf.backup_workers)
 
     # --------------------------------------------------------------- the requests of a subclass
     @abc.abstractmethod
@@ -136,7 +139,7 @@ class ObjectStoreDriver(driver.BackupDriver):
                     raise faults.Fault('the object is not there yet') from exc
                 raise
         content = Download(open_at, f'{container}/{name}', self.policy, limit=self.object_size,
-                           verify=self._verify, timeout=self._timeout)
+                           memory=self._memory, verify=self._verify, timeout=self._timeout)
         try:
             content.open()
             yield content

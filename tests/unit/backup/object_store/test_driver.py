@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from cinder import exception, objects
-from cinder.backup.object_store import download, driver, faults
+from cinder.backup.object_store import download, driver, faults, memory
 from tests.fakes.object_store import Answer, etag
 from tests.unit.backup.object_store.conftest import SECRET, read, write
 
@@ -141,6 +141,21 @@ def test_content_that_is_short_or_wrong_is_read_again(store, fault):
     assert read(store, 'o') == CONTENT
     assert [answer.closed for answer in store.connections.answers] == [
         True for _answer in store.connections.answers]
+
+
+def test_reads_verify_in_memory_as_long_as_there_is_some(store):
+    store._memory = memory.Memory(len(CONTENT) + 10)
+    store.connections.containers['c']['o'] = CONTENT
+    with store.reader('c', 'o'):
+        # There is no memory for another one.
+        store.connections.faults = [wrong]
+        with pytest.raises(exception.BackupDataError, match='c/o.*MD5'):
+            read(store, 'o')
+        store.connections.faults = [cut(300)]
+        assert read(store, 'o') == CONTENT
+    store.connections.faults = [wrong]
+    assert read(store, 'o') == CONTENT
+    assert store._memory._free == len(CONTENT) + 10
 
 
 @pytest.mark.parametrize('size', [65536, 100], ids=['in memory', 'streamed'])
