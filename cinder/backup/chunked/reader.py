@@ -2,6 +2,7 @@
 """Restores a backup with the chain below it: each object at most once, the newest that holds a
 range. Nothing returns before all of the volume is verified against the digests of the newest."""
 import contextlib
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +15,7 @@ from cinder.backup.chunked.facts import Progress, Target
 from cinder.backup.chunked.plan import Part
 
 # The volume is flushed, and the caller called, after so many bytes or seconds.
-_BYTES, _SECONDS = 2**26, 5
+_BYTES, _SECONDS, _REPORT_SECONDS = 2**26, 5, 1
 
 
 def restore(driver: driver_api.BackupDriver, chain: list[objects.Backup], target: Target, *,
@@ -98,8 +99,12 @@ class _Restore:
         total = sum(part.entry.length for part in todo)
         with threads.Pool(parts.READERS, 'backup-read') as readers, contextlib.ExitStack() as work:
             work.push(self._work.interrupt)
-            for count, part in enumerate(ordered(readers, self._work.restore, todo), 1):
-                self._note(part, max(count - len(again), 0) + done, total)
+            number = done
+            found = ordered(readers, self._work.restore, todo,
+                            lambda: self._report(total, number))
+            for count, part in enumerate(found, 1):
+                number = max(count - len(again), 0) + done
+                self._note(part, number, total)
         self._work.check_ragged()
         self._device.flush()
 
@@ -107,8 +112,7 @@ class _Restore:
         """Report that an object is in the volume."""
         self._bytes += part.entry.length
         self._unsaved += part.entry.length
-        if self._progress:
-            self._progress(self._bytes, total, number)
+        self._report(total, number)
         if self._checkpoint and (self._unsaved >= _BYTES
                                  or time.monotonic() - self._when >= _SECONDS):
             with fault_points.around('backup.restore:flush'):
@@ -117,13 +121,24 @@ class _Restore:
             self._unsaved, self._when = 0, time.monotonic()
 
 
-def ordered(pool: threads.Pool, function: Callable[[Part], Part],
-            todo: Iterable[Part]) -> Iterator[Part]:
-    """Call a function with each object in the threads of a pool; return the results in order."""
+    def _report(self, total: int, number: int) -> None:
+        if self._progress:
+            self._progress(self._bytes, total, number)
+
+
+def ordered(pool: threads.Pool, function: Callable[[Part], Part], todo: Iterable[Part],
+            report: Callable[[], object]) -> Iterator[Part]:
+    """Call a function with each object in the threads of a pool; return the results in order.
+
+    :param report: called each second while a call lasts; may raise to interrupt the work
+    """
     jobs: deque[threads.Job[Part]] = deque()
-    for part in todo:
-        jobs.append(pool.submit(function, part))
-        while len(jobs) > parts.READERS:
-            yield jobs.popleft().result()
-    while jobs:
+    waiting = iter(todo)
+    while True:
+        for part in itertools.islice(waiting, parts.READERS + 1 - len(jobs)):
+            jobs.append(pool.submit(function, part))
+        if not jobs:
+            return
+        while not jobs[0].wait(_REPORT_SECONDS):
+            report()
         yield jobs.popleft().result()

@@ -38,6 +38,10 @@ class Job(Generic[T]):
         """Return whether result() does not wait."""
         return bool(self._ended.is_set())
 
+    def wait(self, seconds: float) -> bool:
+        """Wait some time for the end of the call; return whether it has ended."""
+        return bool(self._ended.wait(seconds))
+
     def check(self) -> None:
         """Raise the error of the call, if it has ended with one."""
         if self.has_ended() and self._error:

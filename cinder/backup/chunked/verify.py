@@ -50,10 +50,14 @@ def verify(driver: driver_api.BackupDriver, chain: list[objects.Backup], *, spoo
         total = sum(part.entry.length for part in chosen)
         readers = opened.enter_context(threads.Pool(parts.READERS, 'backup-read'))
         opened.push(objects_reader.interrupt)
-        for part in reader.ordered(readers, work.check, chosen):
-            count, plain = count + 1, plain + part.entry.length
+
+        def report() -> None:
             if progress:
                 progress(plain, total, count)
+
+        for part in reader.ordered(readers, work.check, chosen, report):
+            count, plain = count + 1, plain + part.entry.length
+            report()
     return Report(count, len(found), plain, tuple((problems + work.problems)[:_MOST]))
 
 

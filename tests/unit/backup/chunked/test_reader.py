@@ -5,11 +5,13 @@ import json
 import os
 import random
 import re
+import threading
+import time
 
 import pytest
 
 from cinder import exception, fault_points
-from cinder.backup.chunked import deletion, metadata, names, reader, verify, zeros
+from cinder.backup.chunked import compression, deletion, metadata, names, reader, verify, zeros
 from cinder.backup.chunked.facts import Target
 from tests.fakes.backup_store import MemoryBackupDriver
 from tests.unit.backup.chunked.conftest import memory
@@ -148,6 +150,27 @@ def test_an_interrupted_restore_goes_on_and_verifies_what_is_there(made, monkeyp
     assert sorted(name[-5:] for name in made.store.read if name[-6] == '-') == [
         '00001', '00004', '00005', '00006', '00007', '00008']
     assert done == [1, 2, 3, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_long_object_is_interrupted(made, monkeypatch):
+    """A service that has lost the operation writes no more than a second longer."""
+    monkeypatch.setattr(reader, '_REPORT_SECONDS', 0.001)
+    backup, reading, told = made.full(RANDOM), threading.Event(), []
+
+    def report(*args):
+        told.append(args)
+        if reading.is_set():
+            raise KeyboardInterrupt
+
+    def read(_reader, _size):
+        reading.set()
+        time.sleep(0.002)
+        return b'x'
+
+    monkeypatch.setattr(compression.PlainReader, 'read', read)
+    with pytest.raises(KeyboardInterrupt):
+        made.restore([backup], OLD, progress=report)
+    assert told[-1] == (0, 2**16, 0)
 
 
 def test_a_device_without_holes_gets_zeros(made, monkeypatch):
