@@ -49,7 +49,7 @@ class Source:
     _backup: objects.Backup
     _snapshot_id: str | None
     _api: volume_rpc.VolumeAPI
-    _tells_ranges: bool = False
+    _compares: bool = False
 
     def facts(self, parent: objects.Backup | None = None) -> chunked_facts.Source:
         """Return what chunked.writer reads, with the mapped ranges or, if the backup is an
@@ -77,7 +77,7 @@ class Source:
                                                start)
                 if page['ranges'] is None:
                     return None
-                self._tells_ranges = True
+                self._compares = page['compares']
                 numbers.extend(itertools.chain.from_iterable(page['ranges']))
                 start = page['next']
         except (exception.ServiceUnavailable, exception.SnapshotNotFound) as exc:
@@ -92,7 +92,7 @@ class Source:
         it when all data is in the store; a snapshot that is not kept is deleted when the
         operation ends."""
         if not CONF.backup_keep_base_snapshot or self._snapshot_id is None \
-                or self._backup.snapshot_id or not self._tells_ranges:
+                or self._backup.snapshot_id or not self._compares:
             return False
         try:
             replaced = _keep_snapshot(self._ctxt, self._volume, self._backup)

@@ -95,8 +95,9 @@ class VolumeAPI(client.RPCAPI):
 
         :param base_id: another snapshot of the volume: the ranges that may differ from that instead
         :param start: number of ranges before the page
-        :returns: {'ranges', 'next'}: [[offset, length], ...] and the start of the next page, None
-            at the end; `ranges` is None if the storage does not know them.
+        :returns: {'ranges', 'next', 'compares'}: [[offset, length], ...]; the start of the next
+            page, None at the end; whether it is of use to keep the snapshot as a later base.
+            `ranges` is None if the storage does not know them.
         :raises SnapshotNotFound: the base does not exist.
         """
         sender = self._to(volume.host, volume.cluster_name, '1.3', RANGES_SECONDS)

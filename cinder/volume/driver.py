@@ -228,6 +228,9 @@ class TellsRanges(abc.ABC):
     longer than the snapshot. None: it is not known.
     """
 
+    # Whether it finds what changed between snapshots: else it is of no use to keep one for that.
+    compares_snapshots = True
+
     @abc.abstractmethod
     def mapped_ranges(self, snapshot: Snapshot) -> Ranges:
         """Return the ranges that may have data; all else reads zeros."""

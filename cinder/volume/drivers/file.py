@@ -86,6 +86,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
                     data=f'file_reflink is "always", and the file system of {self.folder} '
                          'cannot share blocks between files')
             self.reflink = 'never'
+        # Copies share no places with what they were copied from.
+        self.compares_snapshots = self.reflink != 'never'
         if self.reflink == 'never':
             self.bulk_verbs = COPIES
 
@@ -132,9 +134,9 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
 
     @_typed
     def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
-        # Copies share no places with what they were copied from.
-        return None if self.reflink == 'never' else blocking.call(
-            extents.changed_ranges, self._path(snapshot.name), self._path(base.name))
+        return blocking.call(
+            extents.changed_ranges, self._path(snapshot.name), self._path(base.name),
+        ) if self.compares_snapshots else None
 
     @_typed
     def _exportable(self, snapshot: Snapshot) -> str:

@@ -5,6 +5,7 @@ import array
 import collections
 import itertools
 import threading
+from typing import cast
 
 from cinder import objects
 from cinder.volume import driver as driver_api
@@ -29,7 +30,7 @@ class Pages:
             known = self._lists.get(key) if start else None
         numbers = known or _list(driver, snapshot, base)
         if numbers is None:
-            return {'ranges': None, 'next': None}
+            return {'ranges': None, 'next': None, 'compares': False}
         end = start + PAGE
         page = numbers[2 * start:2 * end]
         left = len(numbers) > 2 * end
@@ -41,7 +42,8 @@ class Pages:
                 while len(self._lists) > LISTS:
                     self._lists.popitem(last=False)
         return {'ranges': [list(pair) for pair in zip(page[::2], page[1::2], strict=True)],
-                'next': end if left else None}
+                'next': end if left else None,
+                'compares': cast('driver_api.TellsRanges', driver).compares_snapshots}
 
 
 def _list(driver: driver_api.VolumeDriver, snapshot: objects.Snapshot,

@@ -93,7 +93,7 @@ class BackupSourceEndpoint:
         snapshot = self._snapshot(ctxt, backup)
         base = snapshots_db.get(ctxt, base_id) if base_id else None
         if snapshot is None or base is not None and base.volume_id != snapshot.volume_id:
-            return {'ranges': None, 'next': None}
+            return {'ranges': None, 'next': None, 'compares': False}
         return self._ranges.page(self.driver, snapshot, base, start)
 
     @calls.synchronous

@@ -36,7 +36,7 @@ class Service:
         return found | ({'connection': {'data': 'snapshot'}} if connector else {})
 
     def backup_ranges(self, *_args):
-        return {'ranges': None, 'next': None}
+        return {'ranges': None, 'next': None, 'compares': False}
 
     def close_backup_source(self, _ctxt, _volume, _backup):
         self.asked.append('close')
@@ -129,11 +129,12 @@ def test_a_source(ctxt, service, volume, backup, operation, here, snapshot_id, a
 @pytest.fixture
 def ranges(service):
     """The pages that the volume service answers with; None: it knows none."""
-    pages = [{'ranges': [[0, 5], [10, 5]], 'next': 2}, {'ranges': [[2 ** 30 - 1, 9]], 'next': None}]
+    pages = [{'ranges': [[0, 5], [10, 5]], 'next': 2, 'compares': True},
+             {'ranges': [[2 ** 30 - 1, 9]], 'next': None, 'compares': True}]
 
     def backup_ranges(_ctxt, _volume, _backup, base_id, start):
         service.asked.append((base_id, start))
-        return pages[start // 2] or {'ranges': None, 'next': None}
+        return pages[start // 2] or {'ranges': None, 'next': None, 'compares': False}
     service.backup_ranges = backup_ranges
     return pages
 
@@ -221,13 +222,15 @@ def test_a_snapshot_is_kept_in_place_of_the_last_one(ctxt, service, volume, back
     assert snapshots_db.get(ctxt, kept).status == 'deleting'
 
 
-@pytest.mark.parametrize('why', ['the option', 'the quota', 'its user has it'])
+@pytest.mark.parametrize('why', ['the option', 'the quota', 'its user has it', 'no use'])
 def test_a_snapshot_that_is_not_kept(ctxt, service, volume, backup, operation, ranges, keeps, why,
                                      caplog):
     if why == 'the option':
         CONF.set_override('backup_keep_base_snapshot', False)
     elif why == 'the quota':
         quotas_db.set_limits(ctxt, 'p1', {'snapshots': 0})
+    elif why == 'no use':
+        ranges[1]['compares'] = False
     else:
         backup.snapshot_id = backup_sources.snapshot_id(backup.id)
     with source.open(ctxt, operation, backup) as found:

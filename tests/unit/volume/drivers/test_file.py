@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from cinder import exception
-from cinder.brick.local_dev import sparse_files
+from cinder.brick.local_dev import extents, sparse_files
 from cinder.volume.drivers import exported, file
 from tests.fakes import storage as fakes
 from tests.fakes import volumes
@@ -191,3 +191,27 @@ def test_a_clone_is_bytes_whatever_they_look_like(tmp_path):
     storage.driver.create_cloned_volume(clone, source)
     assert storage.read(clone, 512) == header + bytes(512 - len(header))
     assert storage.size(clone) == 1
+
+
+def test_the_ranges_of_files(tmp_path):
+    """Copies have no ranges in common, so only the mapped ones are known."""
+    storage = FileStorage(tmp_path / 'volumes', file_reflink='never')
+    volume = storage.volume(1)
+    storage.write(volume, b'data')
+    base, new = volumes.snapshot(volume), volumes.snapshot(volume)
+    for snapshot in (base, new):
+        storage.driver.create_snapshot(snapshot)
+    (offset, length), = storage.driver.mapped_ranges(new)
+    assert offset == 0 and 4 <= length < 2 ** 20
+    assert storage.driver.changed_ranges(new, base) is None
+    assert storage.driver.compares_snapshots is False
+
+
+def test_files_that_share_blocks_are_compared(tmp_path, monkeypatch):
+    monkeypatch.setattr(sparse_files, 'can_reflink', lambda _folder: True)
+    monkeypatch.setattr(extents, 'changed_ranges', lambda *paths: [
+        (len(paths), 5), *(os.path.basename(path) for path in paths)])
+    storage = FileStorage(tmp_path / 'volumes')
+    base, new = (volumes.snapshot(volumes.volume()) for _number in range(2))
+    assert storage.driver.changed_ranges(new, base) == [(2, 5), new.name, base.name]
+    assert storage.driver.compares_snapshots is True

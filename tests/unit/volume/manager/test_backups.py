@@ -297,8 +297,11 @@ def test_ranges_come_in_pages(monkeypatch, number):
     assert backup_ranges.Pages().page(driver, new, None, 3)['ranges'] == [
         [10 * each, 5] for each in range(number)][3:6]
     assert pages.page(driver, other, new, 0)['ranges'] == [[1, 2]]
-    assert pages.page(object(), new, None, 0) == {'ranges': None, 'next': None}
-    assert pages.page(Teller(None), new, None, 0) == {'ranges': None, 'next': None}
+    unknown = {'ranges': None, 'next': None, 'compares': False}
+    assert pages.page(object(), new, None, 0) == unknown
+    assert pages.page(Teller(None), new, None, 0) == unknown
+    for driver.compares_snapshots in (False, True):
+        assert pages.page(driver, new, None, 0)['compares'] is driver.compares_snapshots
 
 
 def test_ranges_of_snapshots_of_one_volume(ctxt, manager, monkeypatch):
