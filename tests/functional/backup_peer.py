@@ -40,9 +40,12 @@ class Peer:
                         'db', 'sync'], check=True, timeout=SCHEMA_SECONDS,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def backup(self, volume: pathlib.Path, row: dict, **options) -> dict:
-        """Back a file up; return the row of the backup, with 'seconds' and 'rss' (KiB)."""
-        return self._run(do='backup', volume=str(volume), rows=[row], options=options)
+    def backup(self, volume: pathlib.Path, *rows: dict, **options) -> dict:
+        """Back a file up; return the row of the backup, with 'seconds', 'cpu' and 'rss' (KiB).
+
+        :param rows: the parent of an incremental backup, and the backup
+        """
+        return self._run(do='backup', volume=str(volume), rows=rows, options=options)
 
     def restore(self, rows: list[dict], volume: pathlib.Path, is_new: bool) -> dict:
         """Restore the last of a chain of backups into a file."""

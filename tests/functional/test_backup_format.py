@@ -131,7 +131,7 @@ def write(driver, data, tmp_path, algorithm, parent=None):
 
 
 def as_row(backup):
-    return {name: getattr(backup, name) for name in (*COLUMNS, 'display_name')}
+    return {name: getattr(backup, name) for name in COLUMNS}
 
 
 @pytest.mark.parametrize(('algorithm', 'is_new'), [
@@ -164,5 +164,33 @@ def test_what_the_original_writes_is_restored_here(options, peer, tmp_path, algo
     target = tmp_path / 'target'
     target.write_bytes(random.Random(4).randbytes(len(data)))
     restored(PosixBackupDriver(options), [row_of(made)], target, GIB, False, tmp_path)
+    with target.open('rb') as stream:
+        assert stream.read(len(data)) == data
+
+
+@pytest.mark.timeout(1200)
+def test_chains_of_both_are_restored_by_both(options, peer, tmp_path):
+    """A full backup of the original, an incremental one written here, and one of the original."""
+    options.set_override('backup_posix_path', str(peer.store))
+    driver, rng = PosixBackupDriver(options), random.Random(5)
+    data = volume_data(rng)
+    source = tmp_path / 'peer-source'
+    source.write_bytes(data)
+    full = row_of(peer.backup(source, {'id': str(uuid.uuid4()), 'volume_id': str(uuid.uuid4()),
+                                       'size': 1}))
+    data = changed(data, rng)
+    middle = write(driver, data, tmp_path, 'zstd', full)
+    source.write_bytes(data := changed(data, rng))
+    last = {'id': str(uuid.uuid4()), 'volume_id': full.volume_id, 'size': 1,
+            'parent_id': middle.id}
+    newest = row_of(peer.backup(source, as_row(middle), last))
+    old = rng.randbytes(len(data))
+    target = tmp_path / 'target'
+    target.write_bytes(old)
+    peer.restore([as_row(full), as_row(middle),
+                  as_row(newest)], target, False)
+    assert target.read_bytes() == data
+    target.write_bytes(old)
+    restored(driver, [full, middle, newest], target, GIB, False, tmp_path)
     with target.open('rb') as stream:
         assert stream.read(len(data)) == data

@@ -37,8 +37,9 @@ def measure() -> list[report.Figure]:
     """Measure everything."""
     with tempfile.TemporaryDirectory(prefix='bench', dir=os.environ.get('BENCH_DIR')) as name:
         folder = pathlib.Path(name)
-        figures = _compare(folder, '4 GiB with 1 GiB random', 4 * GIB, GIB)
-        figures += _compare(folder, '1 GiB random', GIB, GIB)
+        figures = _compare(folder, '4 GiB with 1 GiB random', 4 * GIB, GIB, bounds=True)
+        # For information: the pipe compares nothing when it reads, and has one digest less.
+        figures += _compare(folder, '1 GiB random', GIB, GIB, bounds=False)
         print('Measuring an empty volume ...', flush=True)
         _volume(folder / 'volume', 100 * GIB, 0)
         empty = _child('write', folder)
@@ -53,7 +54,8 @@ def measure() -> list[report.Figure]:
     return figures
 
 
-def _compare(folder: pathlib.Path, what: str, size: int, data: int) -> list[report.Figure]:
+def _compare(folder: pathlib.Path, what: str, size: int, data: int,
+             bounds: bool) -> list[report.Figure]:
     """Write and read a volume in turns with the reference; the medians of the ratios count."""
     print(f'Measuring {what} ...', flush=True)
     _volume(folder / 'volume', size, data)
@@ -65,7 +67,8 @@ def _compare(folder: pathlib.Path, what: str, size: int, data: int) -> list[repo
             figures.append(report.Figure(f'{name} of {what}', _median(
                 ours[kind] for _bare, ours in pairs), unit))
             figures.append(report.Figure(f'{name} of {what}: {kind} against the pipe', _median(
-                ours[kind] / bare[kind] for bare, ours in pairs), 'times', bound))
+                ours[kind] / bare[kind] for bare, ours in pairs), 'times',
+                bound if bounds else None))
         figures.append(report.Figure(f'{name} of {what}: memory', max(
             ours['rss'] for _bare, ours in pairs) / 1024, 'MiB'))
     if os.environ.get('PEER', 'no') != 'no':

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads the objects of a chain, verifies each against its MD5 and the blocks against their SHA-256,
 and writes what is visible of it."""
+import contextlib
+from collections import deque
+
 from cinder import exception, fault_points
 from cinder.backup import driver as driver_api
 from cinder.backup.chunked import compression, threads, zeros
@@ -9,8 +12,9 @@ from cinder.backup.chunked.digests import HOLE, SIZE, Digests
 from cinder.backup.chunked.plan import Part
 from cinder.backup.chunked.volume import Volume
 
-# Objects that are read at once.
-READERS = 2
+# Objects that are read at once, threads that verify and write their pieces, and pieces of an object
+# that wait for those.
+READERS, TAKERS, _WAITING = 2, 2, 3
 # Bytes of a block that is held in memory.
 _MOST = 2**26
 
@@ -20,13 +24,15 @@ class PartReader:
 
     :param known: digests of the newest backup
     :param size: bytes of the volume
-    :param sums: pool of READERS threads
+    :param opened: its threads end with this context
     """
 
     def __init__(self, driver: driver_api.BackupDriver, volume: Volume, known: Digests, size: int,
-                 sums: threads.Pool) -> None:
+                 opened: contextlib.ExitStack) -> None:
         self._driver, self._volume, self._known, self._size = driver, volume, known, size
-        self._sums, self._block = sums, known.block
+        self._block = known.block
+        self._sums = opened.enter_context(threads.Pool(READERS, 'backup-sum'))
+        self._takers = opened.enter_context(threads.Pool(TAKERS, 'backup-check'))
         # Pieces begin and end with a block.
         self._piece = (compression.PIECE if self._block > _MOST
                        else max(compression.PIECE // self._block, 1) * self._block)
@@ -100,14 +106,19 @@ class PartReader:
               self._driver.reader(part.backup.container, entry.name) as stream):
             plain = compression.PlainReader(stream, entry.compression, entry.length, part.where)
             position = entry.offset
+            jobs: deque[threads.Job[None]] = deque()
             while position < entry.end:
                 if self._interrupted:
                     raise threads.Interrupted
                 data = plain.read(self._piece - position % self._piece)
                 md5.add(data)
-                self._take(part, position, data)
+                jobs.append(self._takers.submit(self._take, part, position, data))
+                while len(jobs) > _WAITING:
+                    jobs.popleft().result()
                 position += len(data)
             plain.finish()
+            for job in jobs:
+                job.result()
             found = md5.hexdigest()
         if found != entry.md5:
             raise exception.BackupDataError(

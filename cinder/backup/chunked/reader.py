@@ -44,8 +44,7 @@ def restore(driver: driver_api.BackupDriver, chain: list[objects.Backup], target
         device = volume.Device(target)
         for start, end in plan.gaps(found, size):
             device.zero(start, end)
-        sums = opened.enter_context(threads.Pool(parts.READERS, 'backup-sum'))
-        work = parts.PartReader(driver, device, known, size, sums)
+        work = parts.PartReader(driver, device, known, size, opened)
         _Restore(work, device, found, checkpoint, progress).run(done)
 
 

@@ -43,9 +43,8 @@ def verify(driver: driver_api.BackupDriver, chain: list[objects.Backup], *, spoo
             reader.check_coverage(chain[-1], found, known, read[-1][1].size)
         except _FAULTS as exc:
             return Report(0, len(found), 0, (*problems, str(exc)))
-        sums = opened.enter_context(threads.Pool(parts.READERS, 'backup-sum'))
         objects_reader = parts.PartReader(driver, volume.Nowhere(), known, read[-1][1].size,
-                                          sums)
+                                          opened)
         work = _Check(driver, objects_reader)
         total = sum(part.entry.length for part in chosen)
         readers = opened.enter_context(threads.Pool(parts.READERS, 'backup-read'))
