@@ -6,7 +6,7 @@ import functools
 from oslo_log import log as logging
 
 from cinder import exception, fault_points, objects, operations
-from cinder.backup import progress, source, volume_meta, work
+from cinder.backup import progress, progress_notifications, source, volume_meta, work
 from cinder.backup.chunked import deletion, facts, writer
 from cinder.brick import blocking
 from cinder.conf import CONF
@@ -51,7 +51,10 @@ class CreateEndpoint(work.Endpoint):
         backup = task.resource
         volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
         parent = backups_db.get(ctxt.elevated(), backup.parent_id) if backup.parent_id else None
-        seen = progress.Progress(ctxt, task.operation, backup.size * GIB)
+        notifier = progress_notifications.ProgressNotifier(
+            ctxt, backup, self.store.driver.enable_progress_timer)
+        seen = progress.Progress(ctxt, task.operation, backup.size * GIB,
+                                 observe=notifier.observe)
         with source.open(ctxt, task.operation, backup) as opened:
             with seen.written(), fault_points.around('backup.create:write'):
                 written = blocking.copy(functools.partial(

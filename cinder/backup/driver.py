@@ -50,6 +50,8 @@ class BackupDriver(abc.ABC):
     object_size: int
     # Plain bytes of which the format keeps one digest.
     block_size: int
+    # Whether notifications of progress are sent after a time too.
+    enable_progress_timer = True
     # Most bytes that writer() accepts; None: there is no limit.
     largest_object: int | None = None
     # Whether writers are PatchingWriters. The format then streams an object of any size; else it

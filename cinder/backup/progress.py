@@ -30,12 +30,15 @@ class Progress:
     so both only read and write attributes.
 
     :param total: bytes of the volume
+    :param observe: called in a thread of the service after each write, as report() is
     :ivar checkpoint: objects of a restore that are on the volume, kept with the operation
     """
 
     def __init__(self, ctxt: RequestContext, operation: objects.Operation, total: int,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+                 clock: Callable[[], float] = time.monotonic,
+                 observe: Callable[[int, int, int], None] = lambda *_counts: None) -> None:
         self._ctxt, self._operation, self._clock = ctxt, operation, clock
+        self._observe = observe
         self.total, self.done, self.objects = total, 0, 0
         self.checkpoint: int = operation.arguments.get(CHECKPOINT, 0)
         self._written: tuple[int, int] | None = None
@@ -96,6 +99,7 @@ class Progress:
         try:
             self._record(self._ctxt)
             self._confirmed_at = began
+            self._observe(self.done, self.total, self.objects)
         except exception.DatabaseTrouble as exc:
             LOG.warning('The progress of backup %s is not recorded: %s',
                         self._operation.resource_id, exc)

@@ -9,6 +9,9 @@ OPTS = [
     cfg.StrOpt('backup_container', sample_default='backups',
                help='Directory below backup_posix_path or the share, for backups whose users name '
                     'no container. Not set: a directory for each backup.'),
+    cfg.BoolOpt('backup_enable_progress_timer', default=True,
+                help='Send notifications of the progress of a backup every backup_timer_interval '
+                     'seconds.'),
     cfg.IntOpt('backup_file_size', default=1999994880, min=512,
                help='Maximum bytes of a volume that are stored in one file, a multiple of '
                     'backup_sha_block_size_bytes.'),

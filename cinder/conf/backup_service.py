@@ -21,6 +21,15 @@ OPTS = [
     cfg.IntOpt('backup_driver_stats_polling_interval', default=60, min=10,
                deprecated_name='backup_driver_status_check_interval',
                help='Seconds between two checks of a store that answers.'),
+    cfg.IntOpt('backup_object_number_per_notification', default=10, min=1,
+               help='Number of objects of a backup after which a notification of its progress is '
+                    'sent.'),
+    cfg.IntOpt('backup_timer_interval', default=120, min=1,
+               help='Seconds after which a notification of the progress of a backup is sent, if '
+                    'the driver has its option enable_progress_timer.'),
+    cfg.BoolOpt('backup_create_containers', default=True,
+                help='Create the bucket of S3 or the container of Swift that a backup needs. With '
+                     'false, one that does not exist is an error.'),
     cfg.IntOpt('backup_verify_interval', default=0, min=0,
                help='Seconds within which this host reads each of its backups from the store once '
                     'and checks it, one at a time; the result is in the metadata of the backup. '

@@ -18,6 +18,8 @@ GROUP = 'oslo_messaging_notifications'
 # Verb of the journal -> event type, where they differ; None: no notification.
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
           'group.copy': 'group.create'}
+# What some notifications have besides the fields of their resource.
+_ADDED = ('reason', 'backup_percent')
 # Sent once, at the end, and without a suffix.
 ONCE = ('volume.retype',)
 
@@ -122,8 +124,7 @@ def make_payload(kind: str, resource: objects.CinderObject, **changed: object) -
                                      in (resource.get('glance_metadata') or {}).items()]
         values['volume_attachment'] = [_attachment(each)
                                        for each in resource.get('attachments') or ()]
-    if 'reason' in changed:
-        values['reason'] = changed['reason']
+    values |= {name: changed[name] for name in _ADDED if name in changed}
     return {name: value.isoformat(' ', 'microseconds')
             if isinstance(value, datetime.datetime) else value for name, value in values.items()}
 

@@ -42,6 +42,7 @@ class PosixBackupDriver(driver.BackupDriver):
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         super().__init__(conf)
         self.object_size = conf.backup_file_size
+        self.enable_progress_timer = conf.backup_enable_progress_timer
         self.block_size = conf.backup_sha_block_size_bytes
         driver.check_sizes('backup_file_size', self.object_size,
                            'backup_sha_block_size_bytes', self.block_size)

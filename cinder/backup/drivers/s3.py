@@ -84,6 +84,7 @@ class S3BackupDriver(ObjectStoreDriver):
     def _create_bucket(self, bucket: str) -> None:
         with contextlib.suppress(exception.BackupObjectNotFound):
             return self._ask('GET', bucket, query=_ONE_OBJECT).close()
+        self.require_creation(bucket)
         region = self._key.region
         body = b'' if region == REGION else (
             '<CreateBucketConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'

@@ -81,6 +81,7 @@ class SwiftBackupDriver(ObjectStoreDriver):
         answer.close()
         if answer.status != 404:
             return
+        self.require_creation(container)
         policy = self.conf.backup_swift_create_storage_policy
         # 409: another process has just created it, with another policy.
         self._ask('PUT', container, headers={'X-Storage-Policy': policy} if policy else None,

@@ -101,7 +101,6 @@ class Download:
     # -------------------------------------------------------------------------------- attempts
     def _again(self, attempt: Callable[[], T]) -> T:
         while True:
-            self._policy.before()
             try:
                 return attempt()
             except Fault as fault:
@@ -113,6 +112,7 @@ class Download:
 
     def _ask(self) -> None:
         """Get an answer with the content from the present offset on."""
+        self._policy.before()
         answer = self._open_at(self._offset, self._etag if self._offset else None)
         self._policy.succeeded()
         self._answer = answer

@@ -113,6 +113,13 @@ class ObjectStoreDriver(driver.BackupDriver):
         zone = (backup.availability_zone or '')[:_ZONE_LENGTH]
         return f'volume_{backup.volume_id}/{created}/az_{zone}_backup_{backup.id}'
 
+    def require_creation(self, container: str) -> None:
+        """:raises BackupStoreRefused: containers are not created here"""
+        if not self.conf.backup_create_containers:
+            raise exception.BackupStoreRefused(
+                where=container, reason='it does not exist, and backup_create_containers = False; '
+                                        'create it in the store')
+
     @contextlib.contextmanager
     def writer(self, container: str, name: str) -> Iterator[Upload]:
         content = Upload(self.conf.state_path, self.object_size, self._hash_content)

@@ -157,3 +157,12 @@ def test_capacity_without_a_driver_is_not_sent(ctxt):
     base.init(CONF, url='fake:/')
     notifications.notify_capacity(ctxt, 'pool', {'name_to_id': 'n1@b#p'})
     base.cleanup()
+
+
+def test_the_progress_of_a_backup_is_a_percentage(ctxt, told):
+    backup = objects.Backup(id='b1', project_id='p1', host='h1', status='creating')
+    notifications.notify(ctxt, 'backup', 'backup.createprogress', backup, backup_percent=37.5)
+    (found,) = told()
+    assert (found['event_type'], found['payload']['backup_percent']) == (
+        'backup.createprogress', 37.5)
+    assert found['payload']['backup_id'] == 'b1'

@@ -72,6 +72,14 @@ def test_the_container_is_created_once(store):
     assert {method for method, _path, _headers in store.connections.requests} <= {'GET', 'HEAD'}
 
 
+def test_a_missing_container_is_named_if_none_is_to_be_created(store):
+    store.conf.set_override('backup_create_containers', False)
+    store.create_container('c')
+    with pytest.raises(exception.BackupStoreRefused, match='new.*backup_create_containers'):
+        store.create_container('new')
+    assert 'new' not in store.connections.containers and store.pauses == []
+
+
 # -------------------------------------------------------------------------------------- faults
 def status(number, **headers):
     return Answer(number, {name.replace('_', '-'): value for name, value in headers.items()})
