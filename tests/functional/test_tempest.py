@@ -23,12 +23,10 @@ USERS = (('alt', 'two', 'member'), ('other', 'three', 'member'), ('member', 'one
 MIB = 1024 ** 2
 LATEST = '3.71'
 
-BACKUPS = 'there is no daemon that makes backups'
 SERVER = 'needs a server of Nova'
 # Name of a test -> why Tempest skips it here.
 SKIPS = {
-    r'test_volumes_backup\.|test_volume_backup\.|VolumesBackup|FromBackup': BACKUPS,
-    r'VolumesSnapshotTestJSON\.test_snapshot_backup$': BACKUPS,
+    r'test_backup_create_attached_volume$|test_volume_backup_incremental$': SERVER,
     r'VolumesExtendAttachedTest|EncryptedVolumesExtendAttachedTest': SERVER,
     r'test_snapshot_manage_with_attached_volume$': SERVER,
     r'test_attach_detach_volume_to_instance$|test_get_volume_attachment$': SERVER,
@@ -40,13 +38,13 @@ SKIPS = {
 }
 # The scenarios need servers, but for these, which do many things at once.
 CHOICE = r'tempest\.api\.volume|cinder_tempest_plugin\.(api|scenario\.test_volume_concurrency)'
-WITHOUT = {r'test_create_backups_and_restores': f'{BACKUPS}, and it does not look'}
-LEAST = 210
+WITHOUT = {r'test_incremental_backup': f'{SERVER}, and does not look whether there is one'}
+LEAST = 230
 
 ROLES = r'cinder_tempest_plugin\.rbac|volume\.test_volume_absolute_limits'
 LATER = 'the plugin waits for a fix of the original'
 ROLE_SKIPS = {
-    r'rbac\.v3\.test_backups\.': BACKUPS,
+    r'test_backups\.ProjectReaderTests\d+\.test_(create|delete|restore|update)_backup$': LATER,
     r'test_snapshots\.ProjectReaderTests\.test_(create|delete|update)_snapshot': LATER,
     r'test_user_messages\.ProjectReaderTests\.test_delete_message$': LATER,
     r'test_volume_actions\.ProjectReaderTests\.': LATER,
@@ -54,7 +52,7 @@ ROLE_SKIPS = {
     r'test_volume_types\.VolumeTypesReaderTests\.': LATER,
     r'test_volumes\.ProjectReaderTests\.': LATER,
 }
-ROLE_LEAST = 75
+ROLE_LEAST = 100
 
 
 def _options(identity: keystone.Keystone, image: str, folder: pathlib.Path,
@@ -81,7 +79,7 @@ def _options(identity: keystone.Keystone, image: str, folder: pathlib.Path,
                    # How the driver for plain files names a snapshot.
                    'manage_snapshot_ref': 'source-name,snapshot-%s'},
         'volume-feature-enabled': {
-            'backup': False, 'manage_volume': True, 'manage_snapshot': True, 'multi_backend': True,
+            'backup': True, 'manage_volume': True, 'manage_snapshot': True, 'multi_backend': True,
             'consistency_group': True, 'volume_revert': True, 'concurrency_tests': True,
             'extend_attached_volume': True, 'extend_attached_encrypted_volume': True}})
 
