@@ -42,6 +42,9 @@ class RequestContext(context.RequestContext):
         self.connection = None
         # Number of committed transactions of this request, shared with elevated().
         self.commits = [0]
+        # What a request that changes nothing has started, see db.session.rehearsal(); None: the
+        # request is meant.
+        self.rehearsal: list[tuple[object, object]] | None = None
         # Position in the osprofiler trace of the sender of the message; used by cinder.rpc.
         self.trace_info = None
         # Credentials for the policy engine; computed once per request.
@@ -58,6 +61,7 @@ class RequestContext(context.RequestContext):
         other.is_admin = True
         other.roles = [*self.roles, 'admin'] if 'admin' not in self.roles else self.roles
         other.connection, other.commits = self.connection, self.commits
+        other.rehearsal = self.rehearsal
         return other
 
     @property

@@ -27,12 +27,35 @@ def default(name: str) -> int:
     return getattr(CONF, option) if option else UNLIMITED
 
 
-def _deltas(volume_type: objects.VolumeType | None, **changes: int) -> dict[str, int]:
-    deltas = {name: change for name, change in changes.items() if change}
+def deltas(volume_type: objects.VolumeType | None, **changes: int) -> dict[str, int]:
+    """Return quota name -> amount to add, with the quotas of the type; amounts of 0 are left out.
+    """
+    found = {name: change for name, change in changes.items() if change}
     if volume_type is not None:
-        deltas.update({f'{name}_{volume_type.name}': change for name, change in deltas.items()
-                       if name in PER_TYPE})
-    return deltas
+        found.update({f'{name}_{volume_type.name}': change for name, change in found.items()
+                      if name in PER_TYPE})
+    return found
+
+
+def of_type(volume_type: objects.VolumeType, size: int) -> dict[str, int]:
+    """Return the quotas that a volume of `size` GiB uses of its type alone."""
+    return {f'volumes_{volume_type.name}': 1, f'gigabytes_{volume_type.name}': size}
+
+
+def preview(ctxt: RequestContext, project_id: str,
+            needed: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Return what is left of quotas after a request: name -> limit, used, needed, left; -1 is no
+    limit.
+
+    :param needed: quota name -> amount of the request.
+    """
+    state = quotas_db.limits_and_usage(ctxt, project_id, list(needed))
+    found = {}
+    for name, amount in needed.items():
+        limit, used = effective(state, name), state.usage.get(name, 0)
+        left = UNLIMITED if limit == UNLIMITED else limit - used - amount
+        found[name] = {'limit': limit, 'used': used, 'needed': amount, 'left': left}
+    return found
 
 
 def check_new_volume(ctxt: RequestContext, size: int,
@@ -41,7 +64,7 @@ def check_new_volume(ctxt: RequestContext, size: int,
 
     :raises QuotaError: the project has too little quota.
     """
-    check_limits(ctxt, ctxt.project_id, _deltas(volume_type, volumes=1, gigabytes=size), size)
+    check_limits(ctxt, ctxt.project_id, deltas(volume_type, volumes=1, gigabytes=size), size)
 
 
 def check_new_snapshot(ctxt: RequestContext, project_id: str, size: int,
@@ -51,7 +74,7 @@ def check_new_snapshot(ctxt: RequestContext, project_id: str, size: int,
     :raises QuotaError: the project has too little quota.
     """
     gigabytes = 0 if CONF.no_snapshot_gb_quota else size
-    check_limits(ctxt, project_id, _deltas(volume_type, snapshots=1, gigabytes=gigabytes))
+    check_limits(ctxt, project_id, deltas(volume_type, snapshots=1, gigabytes=gigabytes))
 
 
 def check_new_backup(ctxt: RequestContext, size: int) -> None:
@@ -85,7 +108,7 @@ def _total(rows: Iterable[tuple[int, objects.VolumeType | None]],
     total: collections.Counter[str] = collections.Counter()
     for size, volume_type in rows:
         gigabytes = 0 if name == 'snapshots' and CONF.no_snapshot_gb_quota else size
-        total.update(_deltas(volume_type, **{name: 1, 'gigabytes': gigabytes}))
+        total.update(deltas(volume_type, **{name: 1, 'gigabytes': gigabytes}))
     return total
 
 
@@ -95,7 +118,7 @@ def check_growth(ctxt: RequestContext, project_id: str, old: int, new: int,
 
     :raises QuotaError: the project has too little quota.
     """
-    check_limits(ctxt, project_id, _deltas(volume_type, gigabytes=new - old), new)
+    check_limits(ctxt, project_id, deltas(volume_type, gigabytes=new - old), new)
 
 
 def check_transfer(ctxt: RequestContext, project_id: str, volume: objects.Volume,
@@ -110,7 +133,7 @@ def check_transfer(ctxt: RequestContext, project_id: str, volume: objects.Volume
     counted = [snapshot for snapshot in snapshots if snapshot.use_quota]
     gigabytes = 0 if CONF.no_snapshot_gb_quota else sum(
         snapshot.volume_size for snapshot in counted)
-    check_limits(ctxt, project_id, _deltas(
+    check_limits(ctxt, project_id, deltas(
         volume.volume_type, volumes=int(bool(volume.use_quota)), snapshots=len(counted),
         gigabytes=size + gigabytes), size)
 
@@ -121,19 +144,18 @@ def check_retype(ctxt: RequestContext, volume: objects.Volume,
 
     :raises QuotaError: the project has too little quota.
     """
-    check_limits(ctxt, volume.project_id, {f'volumes_{new_type.name}': 1,
-                                           f'gigabytes_{new_type.name}': volume.size})
+    check_limits(ctxt, volume.project_id, of_type(new_type, volume.size))
 
 
-def check_limits(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
+def check_limits(ctxt: RequestContext, project_id: str, needed: dict[str, int],
                  volume_size: int = 0) -> None:
     """Check the limits of a project; call it within the transaction that writes the rows.
 
-    :param deltas: quota name -> amount to add.
+    :param needed: quota name -> amount to add.
     :param volume_size: GiB of the volume, checked against the limit of a single volume; 0 for none.
     :raises QuotaError: the subclass tells which limit.
     """
-    names = [*deltas, 'per_volume_gigabytes'] if volume_size else list(deltas)
+    names = [*needed, 'per_volume_gigabytes'] if volume_size else list(needed)
     quotas_db.lock(ctxt, project_id)
     state = quotas_db.limits_and_usage(ctxt, project_id, names)
     limits = {name: effective(state, name) for name in names}
@@ -142,8 +164,8 @@ def check_limits(ctxt: RequestContext, project_id: str, deltas: dict[str, int],
         raise exception.VolumeSizeExceedsLimit(size=volume_size, limit=largest)
     for name, limit in limits.items():
         used = state.usage.get(name, 0)
-        if limit != UNLIMITED and used + deltas[name] > limit:
-            raise _overrun(name, deltas[name], used, limit)
+        if limit != UNLIMITED and used + needed[name] > limit:
+            raise _overrun(name, needed[name], used, limit)
 
 
 def effective(state: quotas_db.QuotaState, name: str) -> int:

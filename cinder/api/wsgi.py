@@ -107,6 +107,10 @@ class Request(webob.Request):
 
     json_body = json
 
+    def replace_json(self, data: Any) -> None:
+        """Let a further handler of the request see another body."""
+        self._json = data
+
     def check_content_type(self) -> None:
         """:raises InvalidContentType: there is a body, but its content type is not JSON."""
         if self.has_body:

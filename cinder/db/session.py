@@ -91,7 +91,8 @@ def reader(ctxt: RequestContext) -> Iterator[sa.Connection]:
 
 @contextlib.contextmanager
 def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
-    """Provide a transaction: committed at the end, rolled back on an exception; a nested one joins.
+    """Provide a transaction: committed at the end, rolled back on an exception or in a rehearsal();
+    a nested one joins.
 
     :raises DatabaseUnavailable: no connection, or it was lost: nothing was written.
     :raises DatabaseBusy: a deadlock, or a timeout for the write lock: nothing was written.
@@ -114,8 +115,26 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
             raise
         finally:
             ctxt.connection = None
+        if ctxt.rehearsal is not None:
+            transaction.rollback()
+            return
         _commit(transaction)
         ctxt.commits[0] += 1
+
+
+@contextlib.contextmanager
+def rehearsal(ctxt: RequestContext) -> Iterator[list]:
+    """Run requests without their effect: each transaction of the context is rolled back at its end,
+    messages and notifications are not sent, and no key is created.
+
+    :returns: list that gets the (operation, resource) of each request that would have been started.
+    """
+    started: list = []
+    ctxt.rehearsal = started
+    try:
+        yield started
+    finally:
+        ctxt.rehearsal = None
 
 
 def _commit(transaction: sa.RootTransaction) -> None:

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of migrations: the row of the destination volume, and the exchange of storage between two
 volumes. volumes.py has the other SQL of volumes."""
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.context import RequestContext
-from cinder.db import changes, models, session, transitions
+from cinder.db import backup_sources, changes, models, session, transitions
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
@@ -20,6 +20,24 @@ _PLACE = ('host', 'cluster_name', 'service_uuid', 'availability_zone', 'provider
 # Columns that the destination copies from its source.
 _COPIED = ('project_id', 'user_id', 'size', 'display_name', 'display_description', 'bootable',
            'volume_type_id')
+# Requirements for the migration of a volume besides its status.
+MOVABLE: tuple[Callable[[], transitions.Requirement], ...] = (
+    requirements.not_migrating, backup_sources.volume_unread, requirements.no_snapshots,
+    requirements.no_group, requirements.not_replicated)
+
+
+def list_movable(ctxt: RequestContext, pool: str) -> list[objects.Volume]:
+    """Return the volumes of a pool that can be migrated, without metadata, attachments and type.
+
+    :param pool: 'host@backend#pool', in a cluster 'cluster@backend#pool'.
+    """
+    statuses = states.VOLUME['migrate'].allowed
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_T.c).where(
+            sa.func.coalesce(_T.c.cluster_name, _T.c.host) == pool, _T.c.deleted == sa.false(),
+            _T.c.status.in_(statuses), *(require().holds for require in MOVABLE)).order_by(
+                _T.c.id)).mappings().all()
+    return [objects.Volume.from_row(row) for row in rows]
 
 
 def target_status(volume_id: str) -> str:

@@ -53,6 +53,10 @@ class RPCTimeout(ServiceUnavailable):
     message = _('The volume service did not respond in time.')
 
 
+class SchedulerSilent(ServiceUnavailable):
+    message = _('The scheduler cannot be asked: %(reason)s.')
+
+
 class DatabaseTrouble(ServiceUnavailable):
     """The work itself has not failed: it is to be tried again."""
 

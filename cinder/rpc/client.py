@@ -63,8 +63,13 @@ class RPCAPI:
               resource: objects_base.CinderObject | None = None) -> None:
         """Cast the message of an operation to the service that the operation is addressed to.
 
+        In a rehearsal (cinder.db.session), it is only noted.
+
         :param resource: the resource of the operation; None: the service itself
         """
+        if ctxt.rehearsal is not None:
+            ctxt.rehearsal.append((operation, resource))
+            return
         about = {} if resource is None else {operation.resource_type: resource}
         self.cctxt(host=self._address(operation), version=VERBS[operation.verb].since).cast(
             ctxt, message_of(operation.verb), operation=operation, **about)

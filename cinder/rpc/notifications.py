@@ -93,7 +93,7 @@ def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.Cinder
         resource.
     """
     notifier = _notifier()
-    if notifier is None:
+    if notifier is None or ctxt.rehearsal is not None:
         return
     sender = notifier.prepare(publisher_id=publisher or f'{kind}.{_host(resource)}')
     send = sender.error if publisher or event.endswith('.error') else sender.info

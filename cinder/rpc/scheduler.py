@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """RPC client of the scheduler."""
-from cinder import objects
+from cinder import exception, objects
 from cinder.context import RequestContext
 from cinder.rpc import client
+
+# Seconds to wait for an answer to a question: longer than a scheduler takes for it at most.
+QUESTION_SECONDS = 15
 
 
 class SchedulerAPI(client.RPCAPI):
     """Client of cinder-scheduler.
 
-    Version history: 1.0 first version; 1.1 notify_service_capabilities.
+    Version history: 1.0 first version; 1.1 notify_service_capabilities; 1.2 what_if, what_fits,
+    advise.
     """
 
     TOPIC = 'cinder-scheduler'
     BINARY = 'cinder-scheduler'
-    RPC_API_VERSION = '1.1'
+    RPC_API_VERSION = '1.2'
 
     def _address(self, operation: objects.Operation) -> str | None:
         """Return None: any scheduler."""
@@ -41,3 +45,43 @@ class SchedulerAPI(client.RPCAPI):
     def get_pools(self, ctxt: RequestContext, filters: dict | None = None) -> list[dict]:
         """Return the pools that a scheduler knows: [{'name', 'capabilities'}]."""
         return self.cctxt(version='1.0').call(ctxt, 'get_pools', filters=filters)
+
+    def what_if(self, ctxt: RequestContext, operation: objects.Operation,
+                resource: objects.Volume | objects.Group) -> dict:
+        """Return what a scheduler would decide now, see cinder.scheduler.what_if.answer().
+
+        :param operation: of the request, not in the journal.
+        :raises SchedulerSilent: no scheduler answers in time.
+        """
+        return self._ask(ctxt, 'what_if', operation=operation, resource=resource)
+
+    def what_fits(self, ctxt: RequestContext, operation: objects.Operation,
+                  resource: objects.Volume, count: int) -> dict:
+        """Return how many such volumes fit, see cinder.scheduler.what_if.fill().
+
+        :raises SchedulerSilent: no scheduler answers in time.
+        """
+        return self._ask(ctxt, 'what_fits', operation=operation, resource=resource, count=count)
+
+    def advise(self, ctxt: RequestContext, fill: int) -> dict:
+        """Return which volumes to migrate, so that no pool is above `fill` percent, see
+        cinder.scheduler.advice.
+
+        :raises SchedulerSilent: no scheduler answers in time.
+        """
+        return self._ask(ctxt, 'advise', fill=fill)
+
+    def _ask(self, ctxt: RequestContext, question: str, **arguments: object) -> dict:
+        try:
+            return self.cctxt(version='1.2', timeout=QUESTION_SECONDS).call(
+                ctxt, question, **arguments)
+        except exception.ServiceTooOld as error:
+            raise exception.SchedulerSilent(
+                reason='a scheduler of this deployment is too old for the question') from error
+        except exception.SchedulerSilent:
+            raise
+        except exception.DatabaseTrouble:
+            raise
+        except exception.ServiceUnavailable as error:
+            raise exception.SchedulerSilent(
+                reason=f'no cinder-scheduler answered within {QUESTION_SECONDS} s') from error

@@ -28,7 +28,7 @@ from cinder.objects.verbs import SHORT
 from cinder.rpc import cleanup, notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.scheduler import checks, readiness, steps
+from cinder.scheduler import checks, questions, readiness, steps
 from cinder.scheduler.filter_scheduler import FilterScheduler
 
 LOG = logging.getLogger(__name__)
@@ -70,6 +70,7 @@ class SchedulerManager:
             bounds={SHORT: PLACED_AT_A_TIME}, kind_of=lambda _operation: SHORT)
         self.additional_endpoints: list[object] = [
             operations.Messages(self.runner, self.target),
+            questions.Questions(lambda: self.driver, self.is_ready),
             cleanup.TakeOver(self.runner.take_over)]
         # Set by the service: returns whether messages reach this process now.
         self.receives_messages: Callable[[context.RequestContext], bool] = lambda _ctxt: True

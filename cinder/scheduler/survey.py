@@ -71,7 +71,7 @@ class Explanation:
 
     pools: list[PoolResult]
     choice: PoolResult | None
-    error: Exception | None = None
+    error: exception.NoValidBackend | None = None
 
 
 class Survey:

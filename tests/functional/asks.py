@@ -239,6 +239,7 @@ ROWS: dict[tuple, list[dict]] = {
     ('PUT', '/clusters/disable', None): [_row({'name': 'cluster@fake'})],
     ('GET', '/capabilities/{host_name}', None): [_row(**_NEVER)],
     ('GET', '/scheduler-stats/get_pools', None): [_row(**_NEVER)],
+    ('POST', '/scheduler-stats/what-if', None): [_row({'volume': {'size': 1}}, **_NEVER)],
     ('POST', '/workers/cleanup', None): [_row({})],
 }
 

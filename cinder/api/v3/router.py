@@ -43,6 +43,7 @@ from cinder.api.v3 import (
     volume_metadata,
     volume_migrations,
     volumes,
+    what_if,
     workers,
 )
 
@@ -200,6 +201,7 @@ ROUTES = {
     '/workers/cleanup': {'POST': workers.cleanup},
     '/os-availability-zone': {'GET': availability_zones.index},
     '/scheduler-stats/get_pools': {'GET': pools.get_pools},
+    '/scheduler-stats/what-if': {'POST': what_if.ask},
 
     '/extensions': {'GET': extensions.index},
     '/extensions/{alias}': {'GET': extensions.show},

@@ -17,6 +17,7 @@ from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import backups as backup_policy
+from cinder.policies import pools as pool_policy
 from cinder.policies import volumes as policy
 from cinder.volume.api import images, volumes
 
@@ -93,24 +94,34 @@ def show(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
 @wsgi.headers(**{hints.WARNING_HEADER: hints.WARNING})
 @wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> webob.Response:
+    volume = _create(req, body, policy.CREATE)
+    return wsgi.respond(req.environ, view.render_changed(req, volume), 202,
+                        hints.warnings(hints.of_body(req.json)))
+
+
+@wsgi.body(schema.CREATE, key='volume')
+def rehearse_create(req: wsgi.Request, body: dict[str, Any]) -> None:
+    """Run create() for a caller who may ask what would become of a volume, but not create it."""
+    _create(req, body, pool_policy.WHAT_IF_CREATE)
+
+
+def _create(req: wsgi.Request, body: dict[str, Any], rule: str) -> objects.Volume:
     ctxt = req.context
     wanted = hints.of_body(req.json)
     source = _source(req, body)
     volume_type = _type(req, body, source.get('image'))
     group = _group(req, body)
-    ctxt.authorize(policy.CREATE)
+    ctxt.authorize(rule)
     source_volume = source.get('source_volume')
     if (volume_type and volume_type.is_('multiattach')) or (
             source_volume and source_volume.multiattach):
         ctxt.authorize(policy.MULTIATTACH)
     size = body.get('size')
-    volume = volumes.create(
+    return volumes.create(
         ctxt, size=None if size is None else int(size), volume_type=volume_type, **source,
         name=_either(body, 'name'), description=_either(body, 'description'),
         metadata=body.get('metadata'), availability_zone=body.get('availability_zone'),
         scheduler_hints=wanted, group=group)
-    return wsgi.respond(req.environ, view.render_changed(req, volume), 202,
-                        hints.warnings(wanted))
 
 
 @wsgi.body(schema.UPDATE, key='volume')

@@ -9,10 +9,9 @@ import uuid
 from cinder import exception, fault_points, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
-from cinder.db import backup_sources, journal, session
+from cinder.db import journal, session
 from cinder.db import operations as operations_db
 from cinder.db import volume_migrations as migrations_db
-from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
@@ -47,10 +46,8 @@ def migrate(ctxt: RequestContext, volume: objects.Volume, host: str | None, clus
     values = {} if locked else {'previous_status': None}
     with fault_points.around('volume.migrate:api:commit'), session.writer(ctxt):
         volumes_db.transition(
-            ctxt, volume, 'migrate_locked' if locked else 'migrate', conditions=(
-                requirements.not_migrating, backup_sources.volume_unread,
-                requirements.no_snapshots, requirements.no_group, requirements.not_replicated),
-            migration_status='starting', **values)
+            ctxt, volume, 'migrate_locked' if locked else 'migrate',
+            conditions=migrations_db.MOVABLE, migration_status='starting', **values)
         operation = operations_db.create(ctxt, 'volume.migrate', volume, stage='schedule',
                                          arguments=arguments)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)

@@ -37,6 +37,19 @@ def test_nested_writers_and_readers_join(database, ctxt):
     assert ctxt.connection is None
 
 
+def test_a_rehearsal_writes_nothing(database, ctxt):
+    for each in (ctxt, context.RequestContext(is_admin=False, overwrite=False)):
+        with session.rehearsal(each) as started:
+            with session.writer(each):
+                add(each.elevated(), 'a')
+            add(each.elevated(), 'b')
+            assert names(context.get_admin_context()) == started == []
+        add(each, 'c')
+        assert names(ctxt) == ['c']
+        with session.writer(ctxt) as conn:
+            conn.execute(LOCKS.delete())
+
+
 def test_an_error_does_not_show_the_values(database, ctxt):
     """A parameter may be a CHAP secret (CVE-2014-7230 was of this kind)."""
     with pytest.raises(db_exc.DBError) as caught, session.writer(ctxt) as conn:

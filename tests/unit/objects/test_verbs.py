@@ -60,7 +60,7 @@ def test_messages_are_called_as_peers_know_them():
     (volume.VolumeAPI, None, 'h@b'), (volume.VolumeAPI, 'c@b', 'c@b'),
     (scheduler.SchedulerAPI, None, None), (backup.BackupAPI, None, 'h@b')])
 @pytest.mark.parametrize('verb', sorted(set(VERBS) - STEPS))
-def test_operations_go_to_who_has_them_to_do(monkeypatch, api, cluster, address, verb):
+def test_operations_go_to_who_has_them_to_do(monkeypatch, ctxt, api, cluster, address, verb):
     sent = []
 
     def cctxt(self, host=None, version=None):
@@ -70,7 +70,7 @@ def test_operations_go_to_who_has_them_to_do(monkeypatch, api, cluster, address,
     kind = verb.partition('.')[0]
     operation = objects.Operation(verb=verb, resource_type=kind, host='h@b', cluster=cluster)
     resource = None if kind == 'service' else 'it'
-    api().start(None, operation, resource)
+    api().start(ctxt, operation, resource)
     about = {} if resource is None else {kind: 'it'}
     assert sent == [(address, WIRE[message_of(verb)], message_of(verb),
                      {'operation': operation, **about})]

@@ -11,12 +11,12 @@ objects.register_all()
 
 
 @pytest.mark.parametrize('verb', ['create', 'delete', 'restore', 'import'])
-def test_operations_go_to_their_host(monkeypatch, verb):
+def test_operations_go_to_their_host(monkeypatch, ctxt, verb):
     bus = fake_bus.Bus().install(monkeypatch)
     backup = objects.Backup(id='b')
     operation = objects.Operation(id='o', verb=f'backup.{verb}', resource_type='backup',
                                   host='keeper', cluster=None)
-    backup_rpc.BackupAPI().start(None, operation, backup)
+    backup_rpc.BackupAPI().start(ctxt, operation, backup)
     assert bus.sent == [('cast', 'cinder-backup', 'keeper', f'{verb}_backup',
                          {'backup': backup, 'operation': operation})]
 
