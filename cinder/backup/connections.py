@@ -4,11 +4,28 @@ service reads or writes them."""
 import contextlib
 from collections.abc import Iterator
 
-from cinder import objects
+from cinder import exception, objects, operations
 from cinder.context import RequestContext
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import configuration
 from cinder.volume.data import remote_attach
+
+# Seconds for which an operation waits for an answer of the volume service.
+ANSWER_SECONDS = 600
+
+
+@contextlib.contextmanager
+def awaited(ctxt: RequestContext, operation: objects.Operation,
+            volume: objects.Volume) -> Iterator[None]:
+    """Have an operation wait while the volume service of a volume does not answer to the body.
+
+    :raises NotYet: it does not answer.
+    """
+    try:
+        yield
+    except exception.ServiceUnavailable as exc:
+        operations.wait(ctxt, operation, f'an answer of {volume.host}', within=ANSWER_SECONDS,
+                        otherwise=exc)
 
 
 @contextlib.contextmanager

@@ -26,8 +26,6 @@ from cinder.rpc import volume as volume_rpc
 LOG = logging.getLogger(__name__)
 
 GIB = 1024 ** 3
-# Seconds for which a backup waits for an answer of the volume service.
-ANSWER_SECONDS = 600
 
 
 @dataclasses.dataclass
@@ -161,17 +159,14 @@ def open(ctxt: RequestContext, operation: objects.Operation,
     _wait_for_snapshot(ctxt, operation, backup)
     api = volume_rpc.VolumeAPI()
     with contextlib.ExitStack() as stack:
-        try:
+        with connections.awaited(ctxt, operation, volume):
             found = api.open_backup_source(ctxt, volume, backup, host_names.machine_id())
-        except exception.ServiceUnavailable as exc:
-            operations.wait(ctxt, operation, f'an answer of {volume.host}',
-                            within=ANSWER_SECONDS, otherwise=exc)
-        stack.callback(_close, ctxt, api, volume, backup)
-        path, snapshot_id = found['path'], found['snapshot_id']
-        if path is None and snapshot_id is None:
-            path = stack.enter_context(connections.volume(ctxt, api, volume))
-        elif path is None:
-            path = stack.enter_context(connections.snapshot(ctxt, api, volume, backup))
+            stack.callback(_close, ctxt, api, volume, backup)
+            path, snapshot_id = found['path'], found['snapshot_id']
+            if path is None and snapshot_id is None:
+                path = stack.enter_context(connections.volume(ctxt, api, volume))
+            elif path is None:
+                path = stack.enter_context(connections.snapshot(ctxt, api, volume, backup))
         descriptor = device_files.open_file(path)
         stack.callback(os.close, descriptor)
         yield Source(descriptor, backup.size * GIB, snapshot_id or _held(ctxt, volume),

@@ -6,10 +6,10 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from cinder import exception, host_names, objects, operations
+from cinder import host_names, objects
 from cinder.backup import connections
 from cinder.backup.chunked import facts
-from cinder.backup.source import ANSWER_SECONDS, GIB
+from cinder.backup.source import GIB
 from cinder.context import RequestContext
 from cinder.privsep import device_files
 from cinder.rpc import volume as volume_rpc
@@ -28,12 +28,9 @@ def open(ctxt: RequestContext, operation: objects.Operation, volume: objects.Vol
     """
     api = volume_rpc.VolumeAPI()
     with contextlib.ExitStack() as stack:
-        try:
+        with connections.awaited(ctxt, operation, volume):
             device = api.device_of(ctxt, volume, host_names.machine_id())
-        except exception.ServiceUnavailable as exc:
-            operations.wait(ctxt, operation, f'an answer of {volume.host}',
-                            within=ANSWER_SECONDS, otherwise=exc)
-        path = device['path'] or stack.enter_context(connections.volume(ctxt, api, volume))
+            path = device['path'] or stack.enter_context(connections.volume(ctxt, api, volume))
         descriptor = device_files.open_file(path, writable=True)
         stack.callback(os.close, descriptor)
         yield facts.Target(descriptor, volume.size * GIB,

@@ -3,6 +3,7 @@
 service is a row that is up."""
 import base64
 import json
+import uuid
 
 import pytest
 
@@ -91,6 +92,21 @@ def test_create(member, volume, service, bus, mv, more):
     assert (shown['status'], shown['container'], shown['size']) == ('creating', 'c', 2)
     assert shown['metadata'] == (more.get('metadata') or {})
     assert member.get('/volumes/' + volume['id']).json['volume']['status'] == 'available'
+
+
+def test_the_volume_is_used_and_not_deleted_meanwhile(member, volume, service):
+    made = create(member, volume, '3.71').json['backup']['id']
+    shown, = member.get('/snapshots/detail').json['snapshots']
+    assert (shown['volume_id'], shown['consumes_quota']) == (volume['id'], False)
+    for path in (f"/volumes/{volume['id']}", f"/volumes/{volume['id']}?cascade=true"):
+        assert made in member.delete(path).fault(400)
+    offer = {'transfer': {'volume_id': volume['id']}}
+    assert made in member.post('/volume-transfers', offer).fault(400)
+    reserved = member.post('/attachments', {'attachment': {
+        'volume_uuid': volume['id'], 'instance_uuid': str(uuid.uuid4())}}, mv='3.27')
+    assert reserved.status == 200
+    shown = member.get('/volumes/' + volume['id']).json['volume']
+    assert shown['status'] == 'reserved'
 
 
 @pytest.mark.parametrize('body', [

@@ -271,6 +271,20 @@ def test_a_backup_waits(ctxt, service, backup, operation, status, away, reason):
         pytest.fail('it is not open')
 
 
+@pytest.mark.parametrize('snapshot_id', ['s', None])
+def test_a_backup_waits_for_its_connection(ctxt, service, backup, operation, monkeypatch,
+                                           snapshot_id):
+    def away(*_args, **_kwargs):
+        raise exception.ServiceUnavailable()
+    service.here, service.snapshot_id = None, snapshot_id
+    monkeypatch.setattr(service, 'initialize_connection', away)
+    monkeypatch.setattr(remote_attach.Initiator, 'connect', away)
+    with pytest.raises(exception.NotYet, match='an answer of h@b'), \
+            source.open(ctxt, operation, backup):
+        pytest.fail('it is not open')
+    assert service.asked[-1] == 'close'
+
+
 def test_a_snapshot_that_is_going_away_is_not_read(ctxt, service, backup, operation):
     snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(backup.id), {'status': 'deleting'})
     with pytest.raises(exception.InvalidSnapshot, match='deleting'), \
