@@ -21,7 +21,7 @@ from tests.functional.processes import children, wait_until
 
 # Print what failed, with the seed: the same number chooses the same cases again.
 SEED = int(os.environ.get('CONFIGURATION_SEED', 0)) or random.randrange(1, 10**6)
-DAEMONS = {'all': 48, 'api': 6, 'scheduler': 6, 'volume': 6}
+DAEMONS = {'all': 48, 'api': 5, 'scheduler': 5, 'volume': 5, 'backup': 5}
 AT_ONCE = 3
 # Seconds for which a daemon that serves is watched.
 WATCHED = 1
@@ -75,6 +75,8 @@ class Trial(Daemon):
         :param transport: URL of a bus that no other daemon uses now: all have the same names.
         """
         default = {} if self.name == 'all' else {'transport_url': transport}
+        if self.name == 'backup':
+            default['backup_driver'] = 'cinder.backup.drivers.posix.PosixBackupDriver'
         configurations.write(self.path,
                              configurations.configuration(self._cwd, self.case, **default))
         self.start()

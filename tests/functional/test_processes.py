@@ -50,6 +50,7 @@ UNUSED = {
     'api': {'tooz', 'oslo_privsep.capabilities', 'jinja2', 'requests'},
     'scheduler': {'cinder.policy', 'requests', 'html'},
     'volume': {'cinder.policy', 'requests', 'html', 'oslo_utils.imageutils.format_inspector'},
+    'backup': {'cinder.policy', 'requests', 'html', 'tooz', 'os_brick'},
 }
 UNUSED_BY_ALL = {'OpenSSL', 'cryptography', 'sqlalchemy.orm', 'sqlalchemy.dialects.mysql',
                  'oslo_reports.guru_meditation_report', 'dns', 'yappi',
@@ -80,7 +81,7 @@ print(type(oslo_policy._parser._parse_check("http://localhost/")), asyncio.run(t
 
 @pytest.mark.parametrize('name', UNUSED)
 def test_daemons_load_only_what_they_use(name):
-    manager = ', cinder.volume.manager' if name == 'volume' else ''
+    manager = f', cinder.{name}.manager' if name in ('volume', 'backup') else ''
     code = f'import cinder.cmd.{name}{manager}\n{LOADED_THEN_USED}'
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True,
                           text=True, check=True, timeout=SECONDS, cwd=ROOT)
