@@ -17,11 +17,11 @@ CASES = [('backup.create:write:before', True), ('backup.create:finish:before', F
 
 
 @pytest.fixture(scope='module')
-def backups(installation, workspace):
-    """An installation with a backup service, on SQLite."""
+def backups(installation, workspace, postgresql):
+    """An installation with a backup service."""
     flags = workspace / 'backups' / 'flags'
     points = ','.join(f'{point}=kill@{flags / point}' for point, _attached in CASES)
-    with installation('backups', f'sqlite:///{workspace}/backups/cinder.sqlite',
+    with installation('backups', postgresql.url('backups'),
                       nodes=[Node('node1', WITH_BACKUP)],
                       options={'DEFAULT': {'fault_points': points}}) as suite:
         yield suite
