@@ -10,6 +10,7 @@ import hashlib
 import struct
 from typing import Any
 
+from cinder import concurrency
 from cinder.backup.chunked import compression
 
 # Plain bytes of one object at most: the original holds them in memory.
@@ -19,6 +20,7 @@ _BLOCK = 2**17  # of zstd
 _START = b'\x28\xb5\x2f\xfd'
 _SIZED_WINDOW = 0x38  # 128 KiB
 _ADLER = 65521
+_lock = concurrency.original('threading').Lock()
 
 
 def algorithm(configured: str) -> str:
@@ -64,9 +66,14 @@ def _state(steps: int) -> Any:
     return state
 
 
-@functools.lru_cache(1024)
 def md5(length: int) -> str:
     """Return the MD5 of `length` zeros."""
+    with _lock:  # the first of many threads computes it
+        return _md5(length)
+
+
+@functools.lru_cache(1024)
+def _md5(length: int) -> str:
     steps, rest = divmod(length, _STEP)
     for number in range(0, steps, 100):
         _state(number)  # not too deep a recursion
