@@ -16,7 +16,7 @@ from oslo_log import log as logging
 from cinder import class_paths, context, exception, objects
 from cinder.db import pools as pools_db
 from cinder.scheduler import capacity, filters, plugins, restrictions, survey, weights
-from cinder.scheduler.filters import capabilities_filter
+from cinder.scheduler.filters import capabilities_filter, capacity_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
 from cinder.scheduler.survey import Refusal
 
@@ -79,6 +79,30 @@ class FilterScheduler:
         LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, placement.host,
                  len(fitting), len(pools) + len(unusable), details)
         return placement
+
+    def decide_growth(self, ctxt: context.RequestContext,
+                      spec: objects.RequestSpec) -> Placement:
+        """Subtract the growth of a volume from the capacity of its pool.
+
+        A pool of which nothing is known, and any pool without the CapacityFilter, may have the
+        space: its back end finds out.
+
+        :param spec: its size is the growth, its resource_backend the pool of the volume.
+        :raises NoValidBackend: the pool does not have the space; see decide().
+        """
+        self.host_manager.refresh_services(ctxt)
+        with self.host_manager.guard:
+            pool = next((pool for pool in self.host_manager.known_pools()[0]
+                         if pool.key == spec.resource_backend), None)
+            check = next((check for check in self.filters
+                          if isinstance(check, capacity_filter.CapacityFilter)), None)
+            if pool is None or check is None:
+                promise = pools_db.for_volume(spec.volume, spec.size)
+                return Placement(spec.resource_backend, None, None, promise, lambda: None)
+            reason = check.refuse(pool, spec)
+            if reason is not None:
+                raise no_valid_backend([Refusal(pool.name, survey.name_of(check), reason)])
+            return self._take(pool, spec)
 
     def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
         """Return whether new reports may show a pool with space for a request that decide() has

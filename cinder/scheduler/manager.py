@@ -200,6 +200,12 @@ class SchedulerManager:
         """Select the pool, on the back end that holds the volume, that fits its volume type."""
         self._steps.place(ctxt, operation, volume)
 
+    @operations.handles('volume.extend')
+    def extend_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
+                      volume: objects.Volume | None = None) -> None:
+        """Promise the space of an extend, if the pool of the volume has it."""
+        self._steps.extend(ctxt, operation, volume)
+
     @operations.handles('volume.retype')
     def retype_volume(self, ctxt: context.RequestContext, operation: objects.Operation,
                       volume: objects.Volume | None = None) -> None:

@@ -36,6 +36,13 @@ def build_move_spec(volume: objects.Volume, operation: objects.Operation,
         resource_backend=operation.arguments.get('resource_backend'))
 
 
+def build_growth_spec(volume: objects.Volume, growth: int) -> objects.RequestSpec:
+    """Return the request spec for `growth` GiB more of a volume, in its pool."""
+    return objects.RequestSpec(
+        volume_id=volume.id, size=growth, volume=volume, volume_type=volume.volume_type,
+        scheduler_hints={}, tried=[], resource_backend=pools_db.pool_of(volume))
+
+
 def build_group_specs(ctxt: context.RequestContext,
                       group: objects.Group) -> list[objects.RequestSpec]:
     """Return one request spec, of size 0, for each volume type of a group."""
@@ -99,21 +106,21 @@ def store_placement(ctxt: context.RequestContext, operation: objects.Operation,
 
 
 @session.retry_on_deadlock
-def store_destination(ctxt: context.RequestContext, operation: objects.Operation,
-                      volume: objects.Volume, placement: Placement | None = None) -> None:
-    """Requeue an operation for the back end that has the volume, with its destination.
+def store_promise(ctxt: context.RequestContext, operation: objects.Operation,
+                  volume: objects.Volume, promise: pools_db.Promise | None = None,
+                  **arguments: object) -> None:
+    """Promise space, and requeue the operation for the back end that has the volume.
 
-    :param placement: the destination, whose space is promised; None: the volume stays.
+    :param promise: space in the pool of the volume or of its destination; None: none is needed.
+    :param arguments: more arguments of the operation.
     :raises OperationLost: another process has claimed the operation.
     :raises SpaceTaken: the space was promised to others meanwhile; nothing is written.
     """
-    arguments = dict(operation.arguments)
     with session.writer(ctxt):
-        if placement is not None:
-            arguments['destination'] = placement_columns(placement)
-            if placement.promise:
-                pools_db.promise(ctxt, placement.promise)
-        operations_db.requeue(ctxt, operation, stage='execute', arguments=arguments,
+        if promise is not None:
+            pools_db.promise(ctxt, promise)
+        operations_db.requeue(ctxt, operation, stage='execute',
+                              arguments={**operation.arguments, **arguments},
                               host=host_names.backend_of(volume.host),
                               cluster=host_names.backend_of(volume.cluster_name))
 

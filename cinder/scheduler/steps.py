@@ -13,6 +13,7 @@ from cinder import context, exception, fault_points, objects, operations
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
 from cinder.db import types as types_db
+from cinder.objects import states
 from cinder.objects.verbs import message_of
 from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
@@ -24,6 +25,7 @@ from cinder.scheduler.readiness import Readiness
 LOG = logging.getLogger(__name__)
 
 Placed = objects.Volume | objects.Group
+EXTEND = 'volume.extend'
 # Seconds to wait before each retry of a refused volume while a back end is starting.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
 
@@ -80,18 +82,38 @@ class Steps:
             self._move(ctxt, operation, volume, placement.build_move_spec(
                 volume, operation, volume.volume_type))
 
+    def extend(self, ctxt: context.RequestContext, operation: objects.Operation,
+               volume: objects.Volume | None) -> None:
+        """Promise the space of an extend, if the pool of the volume has it, and send the operation
+        to the back end."""
+        with self._runner.claimed(ctxt, operation, 'volume.extend:schedule:claim'):
+            volume = self._still_waiting(ctxt, operation, volume)
+            self._send_home(ctxt, operation, volume, placement.build_growth_spec(
+                volume, operation.arguments['new_size'] - volume.size))
+
     def _move(self, ctxt: context.RequestContext, operation: objects.Operation,
               volume: objects.Volume, spec: objects.RequestSpec) -> None:
+        self._send_home(ctxt, operation, volume, spec, lambda chosen: {
+            'destination': placement.placement_columns(chosen)})
+
+    def _send_home(self, ctxt: context.RequestContext, operation: objects.Operation,
+                   volume: objects.Volume, spec: objects.RequestSpec,
+                   arguments: Callable[[Placement], dict] = lambda _chosen: {}) -> None:
+        """Decide, and send the operation to the back end that has the volume.
+
+        :param arguments: returns further arguments of the operation.
+        """
         def store(chosen: Placement) -> bool:
             with fault_points.around(f'{operation.verb}:schedule:commit'):
-                placement.store_destination(ctxt, operation, volume, chosen)
+                placement.store_promise(ctxt, operation, volume, chosen.promise,
+                                        **arguments(chosen))
             return True
         if self._place_until_stored(ctxt, operation, volume, store, spec):
             self._volume_api.start(ctxt, operation, volume)
 
     def _to_its_backend(self, ctxt: context.RequestContext, operation: objects.Operation,
                         volume: objects.Volume) -> None:
-        placement.store_destination(ctxt, operation, volume)
+        placement.store_promise(ctxt, operation, volume)
         self._volume_api.start(ctxt, operation, volume)
 
     # --------------------------------------------------------------------- volumes that have none
@@ -212,6 +234,8 @@ class Steps:
                     return self._driver().decide_group(
                         ctxt, placement.build_group_specs(ctxt, resource),
                         resource.group_type.wanted_capabilities)
+                if operation.verb == EXTEND:
+                    return self._driver().decide_growth(ctxt, spec)
                 return self._driver().decide(ctxt, spec)
         except (exception.NoValidBackend, exception.ServiceUnavailable):
             raise
@@ -224,12 +248,17 @@ class Steps:
     def _fail(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: Placed, error: exception.NoValidBackend) -> None:
         kind = operation.resource_type
-        LOG.warning('%s %s cannot be placed: %s', kind.capitalize(), resource.id,
+        extend = operation.verb == EXTEND
+        LOG.warning('%s %s cannot be %s: %s', kind.capitalize(), resource.id,
+                    'extended' if extend else 'placed',
                     error.kwargs.get('reason' if LOG.isEnabledFor(logging.DEBUG) else 'short',
                                      error.kwargs['reason']))
-        operations.fail(ctxt, operation, resource,
-                        f'No storage back end can take the {kind}: {error.kwargs["words"]}.',
-                        step=f'{kind}.schedule', detail=operations.NO_BACKEND)
+        subject = ('The storage of the volume cannot extend it' if extend
+                   else f'No storage back end can take the {kind}')
+        operations.fail(ctxt, operation, resource, f'{subject}: {error.kwargs["words"]}.',
+                        step=EXTEND if extend else f'{kind}.schedule',
+                        status=states.PREVIOUS if extend else None,
+                        detail=operations.NO_BACKEND)
         notifications.notify(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
                              publisher=f'scheduler.{self._host}', status='error',
                              reason=error.kwargs['words'])
@@ -248,7 +277,8 @@ class Steps:
             LOG.info('%s %s waits for the message bus: %s', kind, resource.id, refusal)
             self._put_back(ctxt, operation, waits=0)
             self._readiness.restart()
-        elif self._may_change(ctxt, waits) or self._may_be_outdated(ctxt, spec, waits):
+        elif (operation.verb != EXTEND and self._may_change(ctxt, waits)
+              or self._may_be_outdated(ctxt, spec, waits)):
             LOG.info('%s %s waits for back ends to start or to report: %s', kind, resource.id,
                      refusal)
             self._wait(ctxt, operation, resource, waits + 1,

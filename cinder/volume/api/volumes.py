@@ -15,7 +15,6 @@ from cinder.db import backups as backups_db
 from cinder.db import clusters as clusters_db
 from cinder.db import groups as groups_db
 from cinder.db import operations as operations_db
-from cinder.db import pools as pools_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import transfers as transfers_db
 from cinder.db import types as types_db
@@ -286,9 +285,8 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
             conditions=(clusters_db.not_frozen(volume), requirements.size_is(volume.size),
                         requirements.not_moving_in_use))
         operation = operations_db.create(
-            ctxt, 'volume.extend', volume, arguments={'new_size': new_size}, **service_of(volume))
-        pools_db.promise(ctxt, pools_db.for_volume(volume, new_size - volume.size))
-    volume_rpc.VolumeAPI().start(ctxt, operation, volume)
+            ctxt, 'volume.extend', volume, stage='schedule', arguments={'new_size': new_size})
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
 
 
 @session.retry_on_deadlock

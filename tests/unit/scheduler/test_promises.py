@@ -241,3 +241,60 @@ def test_row_that_was_deleted_is_made_again(world, ctxt):
         conn.execute(models.Pool.__table__.delete())
     assert world.create(scheduler, 60) == POOL
     assert world.promised() == (60, 0)
+
+
+def extend(world, scheduler, size, growth, **values):
+    """(the volume, the operation) after an extend."""
+    volume = volumes_db.create(world.ctxt, {
+        'project_id': 'p1', 'size': size, 'host': POOL, 'status': 'extending', 'growth': growth,
+        'previous_status': 'in-use', **values})
+    operation = operations_db.create(world.ctxt, 'volume.extend', volume, stage='schedule',
+                                     arguments={'new_size': size + growth})
+    scheduler.extend_volume(world.ctxt, operation, volumes_db.get(world.ctxt, volume.id))
+    return (volumes_db.get(world.ctxt, volume.id), operations_db.get(world.ctxt, operation.id))
+
+
+def test_extend_promises_its_growth(world):
+    one, two = world.scheduler('n1@b'), world.scheduler('n1@b')
+    volume, operation = extend(world, one, 30, 40)
+    assert (operation.stage, operation.host, volume.status) == ('execute', 'n1@b', 'extending')
+    assert world.promised() == (40, 0)
+    assert world.bus.created == [(POOL, 'n1@b', 'execute', 'queued')]
+    assert world.create(two, 61) is None
+    assert world.create(two, 60) == POOL
+
+
+def test_extend_that_does_not_fit_leaves_the_volume_as_it_was(world, ctxt):
+    scheduler = world.scheduler('n1@b', 'n2@b')
+    world.report(free_capacity_gb=30)
+    volume, operation = extend(world, scheduler, 30, 40)
+    assert world.bus.asked == 0
+    assert (volume.status, volume.size, volume.growth) == ('in-use', 30, 0)
+    assert operation.error == ('The storage of the volume cannot extend it: not enough room for '
+                               '40 GiB.')
+    assert world.promised() == (0, 0)
+
+
+def test_extend_waits_for_a_report_that_is_fresh(world):
+    scheduler = world.scheduler('n1@b')
+    world.report(free_capacity_gb=30)
+    world.clock.now += 20
+    volume, operation = extend(world, scheduler, 30, 40)
+    assert (volume.status, operation.stage) == ('extending', 'schedule')
+    assert (world.bus.asked, world.later.pauses) == (1, [PAUSES[0]])
+
+
+@pytest.mark.parametrize('host', ['n9@b', 'n2@b'])
+def test_extend_in_a_pool_of_which_nothing_is_known_is_left_to_its_back_end(world, host):
+    """Its service may be disabled, or be starting."""
+    scheduler = world.scheduler('n1@b')
+    volume, operation = extend(world, scheduler, 30, 400, host=f'{host}#lvm')
+    assert (operation.stage, operation.host) == ('execute', host)
+
+
+def test_extend_without_the_capacity_filter_is_left_to_the_back_end(world):
+    scheduler = world.scheduler('n1@b')
+    scheduler.driver.filters.clear()
+    _volume, operation = extend(world, scheduler, 30, 400)
+    assert (operation.stage, operation.host) == ('execute', 'n1@b')
+    assert world.promised() == (400, 0)

@@ -21,6 +21,7 @@ from cinder.volume import manager as manager_package
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.host import locks
 from cinder.volume.manager import calls
+from tests.fakes import journal as fake_journal
 from tests.unit.volume.conftest import BACKEND, POOL
 
 CROWD = 100
@@ -202,6 +203,9 @@ def test_what_ends_the_bytes_of_a_source_waits_for_its_copies_in_the_journal(
         volumes_api.delete(ctxt, source)
     else:
         volumes_api.extend(ctxt, source, 2)
+        asked, = journal.unfinished_for(ctxt, source.id)
+        fake_journal.schedule(ctxt, asked, BACKEND)
+        volume_rpc.VolumeAPI().start(ctxt, asked, source)
     operation, = journal.unfinished_for(ctxt, source.id)
     _until(lambda: operations_db.get(ctxt, operation.id).arguments.get('waiting'))
     _until(lambda: _counts(manager)['short'] == 0)

@@ -25,6 +25,7 @@ from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
 from tests.fakes import backup_service
+from tests.fakes import journal as journal_fakes
 from tests.unit.volume.conftest import BACKEND, POOL
 
 KINDS = {'volume': (volumes_db, volumes_api), 'snapshot': (snapshots_db, snapshots_api),
@@ -79,9 +80,10 @@ class World:
             'status': 'available', 'host': 'keeper', 'availability_zone': 'nova'})
 
     # ------------------------------------------- each asks for something; (kind, resource) of it
-    def extend(self):
-        volume = self.volume()
-        volumes_api.extend(self.ctxt, volume, 2)
+    def extend(self, volume=None, size=2):
+        volume = volume or self.volume()
+        volumes_api.extend(self.ctxt, volume, size)
+        journal_fakes.schedule(self.ctxt, self.sent[-1][1]['operation'], BACKEND)
         return 'volume', volume
 
     def cascade(self):
@@ -244,7 +246,7 @@ def test_what_a_broken_off_extension_did_is_in_the_row(ctxt, world, sent, folder
     _break_off(monkeypatch, world, first, ':driver:before')
     world.reset(kind, volume, 'available')
     if overtaken:
-        volumes_api.extend(ctxt, volumes_db.get(ctxt, volume.id), 3)
+        world.extend(volumes_db.get(ctxt, volume.id), 3)
         world.run(sent[-1][1])
     world.run({'operation': operations_db.get(ctxt, first['operation'].id)})
     end = volumes_db.get(ctxt, volume.id)
