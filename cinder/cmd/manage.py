@@ -5,7 +5,7 @@ cinder.db and other modules do the work."""
 import code
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from oslo_config import cfg
@@ -13,7 +13,15 @@ from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, masking, objects, version
-from cinder.cmd import backup_commands, config_commands, journal, quota_recount, volume_doctor
+from cinder.cmd import (
+    backup_commands,
+    config_commands,
+    journal,
+    quota_recount,
+    scheduler_commands,
+    volume_doctor,
+)
+from cinder.cmd.tables import complain, print_table
 from cinder.conf import CONF
 from cinder.db import errors, migration, purge, services
 
@@ -25,7 +33,7 @@ BATCH = 50
 def db_sync(revision: str | None = None) -> int | None:
     """Create the tables, or upgrade them to this release or to a revision of it."""
     if revision not in (None, *migration.revisions()):
-        return _complain(f'Unknown revision {revision}; expected one of '
+        return complain(f'Unknown revision {revision}; expected one of '
                          f'{", ".join(migration.revisions())}', 1)
     migration.db_sync(revision)
     return None
@@ -39,7 +47,7 @@ def db_version() -> None:
 def db_online_data_migrations(max_count: int | None = None) -> int:
     """Convert rows to the current form while the services run; status 1 if rows remain."""
     if max_count is not None and max_count < 1:
-        return _complain('--max-count must be at least 1', 127)
+        return complain('--max-count must be at least 1', 127)
     left = max_count
     for migrate in ONLINE_MIGRATIONS:
         name = migrate.__name__
@@ -55,7 +63,7 @@ def db_online_data_migrations(max_count: int | None = None) -> int:
 def db_purge(age_in_days: int) -> None:
     """Remove rows that were deleted at least this number of days ago."""
     if age_in_days < 0:
-        return _complain(f'age_in_days = {age_in_days} is negative; expected at least 0', 1)
+        return complain(f'age_in_days = {age_in_days} is negative; expected at least 0', 1)
     removed = purge.purge_deleted(context.get_admin_context(), age_in_days)
     print(f'{removed} rows removed')
     return None
@@ -64,7 +72,7 @@ def db_purge(age_in_days: int) -> None:
 def service_list() -> None:
     """Print the services and the times of their last reports."""
     rows = services.list_all(context.get_admin_context())
-    _table(('Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At', 'RPC Version',
+    print_table(('Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At', 'RPC Version',
             'Object Version', 'Cluster', 'Reason'),
            ((row.binary, row.host, row.availability_zone,
              'disabled' if row.disabled else 'enabled', 'up' if row.is_up else 'down',
@@ -79,7 +87,7 @@ def service_remove(binary: str, host_name: str) -> int | None:
     try:
         services.destroy(ctxt, services.get_by_host_binary(ctxt, host_name, binary).id)
     except exception.ServiceNotFound as exc:
-        return _complain(exc, 2)
+        return complain(exc, 2)
     print(f'{binary} on {host_name} removed')
     return None
 
@@ -88,13 +96,13 @@ def host_list(zone: str | None = None) -> None:
     """Print the hosts and their zones."""
     rows = services.list_all(context.get_admin_context())
     hosts = {(row.host, row.availability_zone) for row in rows}
-    _table(('Host', 'Zone'), sorted(pair for pair in hosts if zone in (None, pair[1])))
+    print_table(('Host', 'Zone'), sorted(pair for pair in hosts if zone in (None, pair[1])))
 
 
 def quota_check(project_id: str | None = None) -> int:
     """Compare the usage that quotas count with the rows; status 1 if they differ."""
     differences = quota_recount.differences(context.get_admin_context(), project_id)
-    _table(('Project', 'Quota', 'Counted', 'Rows'), differences)
+    print_table(('Project', 'Quota', 'Counted', 'Rows'), differences)
     print(f'{len(differences)} differences')
     return 1 if differences else 0
 
@@ -117,7 +125,7 @@ def operations_list(as_json: bool = False, service: str | None = None,
     if as_json:
         print(journal.as_json(found))
         return
-    _table([name.replace('_', ' ').capitalize() for name in journal.COLUMNS],
+    print_table([name.replace('_', ' ').capitalize() for name in journal.COLUMNS],
            ([row[name] for name in journal.COLUMNS] for row in found))
     for total in journal.totals(found):
         print('{service}, {class}: {queued} queued, {running} running, {waiting} waiting, the '
@@ -126,7 +134,7 @@ def operations_list(as_json: bool = False, service: str | None = None,
 
 def backup_list() -> None:
     """Print the backups of all projects."""
-    _table(backup_commands.COLUMNS, backup_commands.rows())
+    print_table(backup_commands.COLUMNS, backup_commands.rows())
 
 
 class Command(NamedTuple):
@@ -140,6 +148,7 @@ class Command(NamedTuple):
 
 
 _OPTIONAL = {'nargs': '?'}
+_JSON = ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print JSON'})
 _PROJECT = (('--project-id', {'help': 'only this project'}),)
 COMMANDS = (
     Command('db', 'sync', db_sync, (('revision', _OPTIONAL),)),
@@ -176,6 +185,19 @@ COMMANDS = (
         ('--all', {'dest': 'everything', 'action': 'store_true', 'help': 'all available backups'}),
         ('--sample', {'default': '100', 'metavar': 'PERCENT',
                       'help': 'percent of the objects to read; lists are always read'}))),
+    Command('scheduler', 'what-if', scheduler_commands.what_if, (
+        ('--size', {'type': int, 'required': True, 'metavar': 'GIB'}),
+        ('--type', {'dest': 'volume_type', 'help': 'name or id; default: the default type'}),
+        ('--zone', {'help': 'availability zone; default: as for a request'}),
+        ('--hint', {'action': 'append', 'default': [], 'metavar': 'KEY=VALUE',
+                    'help': 'a scheduler hint; can be repeated'}),
+        ('--count', {'type': int, 'help': 'how many of so many such volumes fit, one after the '
+                     'other, and which pool fills first'}),
+        _JSON)),
+    Command('scheduler', 'advise', scheduler_commands.advise, (
+        ('--fill', {'type': int, 'default': 80, 'metavar': 'PERCENT',
+                    'help': 'how full a pool may be; default: 80'}),
+        _JSON)),
     Command('shell', '', shell),
 )
 
@@ -210,28 +232,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     # The config commands show fatal problems instead of stopping at them.
     fatal = command.name != 'config' and config_check.first_fatal(CONF, config_check.MANAGE)
     if fatal:
-        return _complain(f'cinder-manage: {masking.masked(fatal)}', 1)
+        return complain(f'cinder-manage: {masking.masked(fatal)}', 1)
     # Never to log_file: a file that root creates could not be written by the daemons.
     logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
     try:
         return command.run(**{name: getattr(command, name) for name in command.dests}) or 0
     except exception.CinderException as exc:
-        return _complain(exc, 1)
+        return complain(exc, 1)
     except Exception as exc:
         if not errors.is_unavailable(exc):
             raise
         reason = errors.driver_message(exc)
-        return _complain(f'cinder-manage: the database is unavailable: {reason}', 1)
-
-
-def _complain(text: object, status: int) -> int:
-    print(text, file=sys.stderr)
-    return status
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    lines = [titles, *([('' if cell is None else str(cell)) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print('  '.join(cell.ljust(width)
-                        for cell, width in zip(line, widths, strict=True)).rstrip())
+        return complain(f'cinder-manage: the database is unavailable: {reason}', 1)

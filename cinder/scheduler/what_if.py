@@ -41,8 +41,9 @@ def _describe(result: PoolResult) -> dict:
         'filters': [{'name': name, 'passed': reason is None,
                      'reason': reason and reason.words, 'detail': reason and reason.detail}
                     for name, reason in result.checks.items()],
-        'weights': [{'name': name, 'weight': weight} for name, weight in result.weights],
-        'weight': result.weight}
+        # Plus 0.0: no negative zero.
+        'weights': [{'name': name, 'weight': weight + 0.0} for name, weight in result.weights],
+        'weight': None if result.weight is None else result.weight + 0.0}
 
 
 # ------------------------------------------------------------------------------------- the verbs

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cinder-manage scheduler: what is asked, and how the answers are printed."""
+import json
+
+import pytest
+
+from cinder import exception
+from cinder.db import services as services_db
+from cinder.db import types as types_db
+from tests.fakes import bus as fake_bus
+from tests.unit.cmd.test_manage import run
+
+POOL = {'name': 'n1@ssd#p', 'cluster': None, 'availability_zone': 'nova', 'weight': 1.0,
+        'filters': [{'name': 'CapacityFilter', 'passed': True, 'reason': None, 'detail': None}],
+        'weights': [{'name': 'CapacityWeigher', 'weight': 1.0}]}
+FULL = {**POOL, 'name': 'n2@ssd#p', 'weight': None, 'weights': [], 'filters': [
+    POOL['filters'][0], {'name': 'DriverFilter', 'passed': False, 'reason': 'no', 'detail': 'x'}]}
+PLACED = {'accepted': True, 'choice': 'n1@ssd#p', 'reason': None, 'pools': [POOL, FULL]}
+REFUSED = {'accepted': False, 'choice': None, 'reason': 'no', 'pools': [FULL]}
+FITS = {'requested': 5, 'fit': 3, 'complete': True, 'reason': 'not enough room',
+        'first': {'pool': 'n1@ssd#p', 'after': 2},
+        'pools': [{'name': 'n1@ssd#p', 'volumes': 3, 'gib': 30, 'available': 7.25}]}
+ADVICE = {'fill': 80, 'best': True, 'gib': 7, 'unknown': ['n9@x#p'],
+          'pools': [{'name': 'n1@ssd#p', 'percent': 87.0, 'above': 7.0, 'movable': 20,
+                     'volumes': 2}],
+          'targets': [{'name': 'n2@ssd#p', 'percent': 10.0, 'after': 17.0}],
+          'moves': [{'volume_id': 'v', 'size': 7, 'from': 'n1@ssd#p', 'to': 'n2@ssd#p'}]}
+
+
+@pytest.fixture
+def bus(database, ctxt, monkeypatch):
+    """A scheduler that is up, and the messages to it."""
+    made = services_db.create(ctxt, {'host': 'n1', 'binary': 'cinder-scheduler',
+                                     'topic': 'cinder-scheduler'})
+    services_db.heartbeat(ctxt, made.id)
+    return fake_bus.Bus().install(monkeypatch)
+
+
+class TestWhatIf:
+    def test_placed(self, bus, ctxt, capsys):
+        types_db.create(ctxt, {'name': 'gold'})
+        bus.answers['what_if'] = PLACED
+        assert run('scheduler', 'what-if', '--size', '10', '--type', 'gold',
+                   '--hint', 'query=["=", "$a", 1]', '--hint', 'colour=red') == 0
+        asked = bus.sent[0].args
+        assert (asked['resource'].size, asked['resource'].volume_type.name) == (10, 'gold')
+        assert asked['operation'].arguments == {
+            'scheduler_hints': {'query': ['=', '$a', 1], 'colour': 'red'}}
+        assert capsys.readouterr().out.splitlines() == [
+            'placed on n1@ssd#p',
+            'Pool      Zone  Weight  Result',
+            'n1@ssd#p  nova  1.000   accepted: CapacityWeigher 1.000',
+            'n2@ssd#p  nova          DriverFilter: no (x)']
+
+    def test_refused(self, bus, capsys):
+        bus.answers['what_if'] = REFUSED
+        assert run('scheduler', 'what-if', '--size', '10') == 1
+        assert capsys.readouterr().out.startswith('refused: no\n')
+        assert run('scheduler', 'what-if', '--size', '10', '--json') == 1
+        assert json.loads(capsys.readouterr().out) == REFUSED
+
+    def test_count(self, bus, capsys):
+        bus.answers['what_fits'] = FITS
+        assert run('scheduler', 'what-if', '--size', '10', '--count', '5') == 1
+        assert bus.sent[0].args['count'] == 5
+        assert capsys.readouterr().out.splitlines() == [
+            '3 of 5 volumes of 10 GiB fit',
+            'the next one is refused: not enough room',
+            'n1@ssd#p is the first pool without space for another one, after 2 volumes',
+            'Pool      Volumes  GiB  Available GiB after',
+            'n1@ssd#p  3        30   7.25']
+        bus.answers['what_fits'] = {**FITS, 'fit': 5, 'reason': None}
+        assert run('scheduler', 'what-if', '--size', '10', '--count', '5') == 0
+
+    @pytest.mark.parametrize('words', [
+        ('--size', '0'), ('--size', '1', '--count', '0'), ('--size', '1', '--hint', 'query'),
+        ('--size', '1', '--hint', 'query=['), ('--size', '1', '--zone', 'moon'),
+        ('--size', '1', '--type', 'none')])
+    def test_what_a_request_refuses(self, bus, words):
+        with pytest.raises((exception.Invalid, exception.NotFound)):
+            run('scheduler', 'what-if', *words)
+        assert bus.sent == []
+
+
+class TestAdvise:
+    def test_moves(self, bus, capsys):
+        bus.answers['advise'] = ADVICE
+        assert run('scheduler', 'advise') == 0
+        assert bus.sent[0].args == {'fill': 80}
+        assert capsys.readouterr().out.splitlines() == [
+            'n9@x#p reports no size and is left out',
+            'Pool      Percent  GiB above  Movable GiB  Volumes',
+            'n1@ssd#p  87.0     7          20           2',
+            'migrate 1 volumes, 7 GiB',
+            'Volume  GiB  From      To',
+            'v       7    n1@ssd#p  n2@ssd#p',
+            'Target    Percent  After',
+            'n2@ssd#p  10.0     17.0']
+
+    def test_impossible(self, bus, capsys):
+        bus.answers['advise'] = {**ADVICE, 'moves': None}
+        assert run('scheduler', 'advise', '--fill', '70') == 1
+        assert 'impossible: ' in capsys.readouterr().out
+
+    def test_nothing_to_do(self, bus, capsys):
+        bus.answers['advise'] = {**ADVICE, 'moves': [], 'pools': [], 'unknown': []}
+        assert run('scheduler', 'advise') == 0
+        assert capsys.readouterr().out == 'no pool is above 80 %\n'
+
+    def test_level(self, bus):
+        with pytest.raises(exception.InvalidInput):
+            run('scheduler', 'advise', '--fill', '101')
+
+
+def test_no_scheduler(database):
+    with pytest.raises(exception.SchedulerSilent, match='no cinder-scheduler is up'):
+        run('scheduler', 'advise')
