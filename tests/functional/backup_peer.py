@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs the posix backup driver of the original, in a Python environment that has it: as a program
-it does what the JSON on its standard input says, and prints the rows of the backups as JSON.
+"""Runs a backup driver of the original, posix by default, in a Python environment that has it: as
+a program it does what the JSON on its standard input says, and prints the rows of the backups as
+JSON.
 
 Nothing of this tree is imported there. The driver is used through its public methods, on rows in a
 SQLite file.
 """
+import importlib
 import json
 import os
 import pathlib
@@ -14,6 +16,9 @@ import time
 import warnings
 
 RELEASE = 'cinder==29.0.0'
+# What its drivers of object stores need besides, and it does not require.
+CLIENTS = {'python-swiftclient': 'swiftclient', 'boto3': 'boto3'}
+POSIX = 'cinder.backup.drivers.posix.PosixBackupDriver'
 CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'cinder-tests'
 SCHEMA_SECONDS, RUN_SECONDS, INSTALL_SECONDS = 120, 300, 900
 
@@ -47,9 +52,14 @@ class Peer:
         """
         return self._run(do='backup', volume=str(volume), rows=rows, options=options)
 
-    def restore(self, rows: list[dict], volume: pathlib.Path, is_new: bool) -> dict:
+    def restore(self, rows: list[dict], volume: pathlib.Path, is_new: bool, **options) -> dict:
         """Restore the last of a chain of backups into a file."""
-        return self._run(do='restore', volume=str(volume), rows=rows, new=is_new, options={})
+        return self._run(do='restore', volume=str(volume), rows=rows, new=is_new, options=options)
+
+    def lacks(self, module: str) -> bool:
+        """Return whether it cannot import a module."""
+        return subprocess.run([self.python, '-c', f'import {module}'], capture_output=True,
+                              timeout=RUN_SECONDS).returncode != 0
 
     def _run(self, **what) -> dict:
         done = subprocess.run([self.python, '-P', __file__, self.folder / 'peer.conf'],
@@ -71,15 +81,15 @@ def python() -> pathlib.Path:
     if named:
         return pathlib.Path(named) / 'bin/python'
     folder = CACHE / RELEASE.replace('==', '-')
-    if not (folder / 'ready').exists():
+    if not (folder / 'ready-with-clients').exists():
         try:
             subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True,
                            timeout=INSTALL_SECONDS, capture_output=True)
-            subprocess.run([folder / 'bin/pip', 'install', '-q', RELEASE], check=True,
+            subprocess.run([folder / 'bin/pip', 'install', '-q', RELEASE, *CLIENTS], check=True,
                            timeout=INSTALL_SECONDS, capture_output=True)
         except (subprocess.SubprocessError, OSError) as exc:
             raise Unavailable(f'{RELEASE} cannot be installed: {exc}') from exc
-        (folder / 'ready').touch()
+        (folder / 'ready-with-clients').touch()
     return folder / 'bin/python'
 
 
@@ -94,18 +104,22 @@ def main() -> None:
     objects.register_all()
     from oslo_config import cfg
 
-    from cinder.backup.drivers import posix
     from cinder.db import api
     what = json.load(sys.stdin)
     cfg.CONF(['--config-file', sys.argv[1]], project='cinder')
-    for name, value in what['options'].items():
+    options = what['options']
+    module, _, name = options.pop('backup_driver', POSIX).rpartition('.')
+    kind = getattr(importlib.import_module(module), name)
+    for name, value in options.items():
         cfg.CONF.set_override(name, value)
     rpc.init(cfg.CONF)
     ctxt = context.get_admin_context()
     for row in what['rows']:
         _insert(api, ctxt, row, 'restoring' if what['do'] == 'restore' else 'creating')
     backup = objects.Backup.get_by_id(ctxt, what['rows'][-1]['id'])
-    driver, start = posix.PosixBackupDriver(ctxt), time.monotonic()
+    driver, start = kind(ctxt), time.monotonic()
+    # That of Swift connects there.
+    getattr(driver, 'initialize', lambda: None)()
     if what['do'] == 'restore':
         with open(what['volume'], 'r+b') as stream:
             driver.restore(backup, backup.volume_id, stream, what['new'])
@@ -130,7 +144,7 @@ def _insert(api, ctxt, row: dict, status: str) -> None:
     except exception.BackupNotFound:
         pass
     common = {'project_id': 'p', 'user_id': 'u', 'size': row['size']}
-    api.backup_create(ctxt, {'service': 'cinder.backup.drivers.posix.PosixBackupDriver',
+    api.backup_create(ctxt, {'service': POSIX,
                              'host': 'h', 'status': status, **common, **row})
     try:
         api.volume_get(ctxt, row['volume_id'])

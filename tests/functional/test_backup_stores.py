@@ -13,20 +13,22 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 from oslo_config import cfg
 
 import cinder.conf
-from cinder import exception
+from cinder import exception, objects
 from cinder.backup import driver
 from cinder.backup.chunked import deletion
 from tests import backup_stores
 from tests.backup_stores import MIB, Case, play
-from tests.functional import object_stores
+from tests.functional import backup_peer, object_stores
 from tests.functional.fault_proxy import Fault, FaultProxy
 from tests.functional.processes import free_port
 from tests.functional.suite import ROOT
+from tests.functional.test_backup_format import GIB, restored
 from tests.unit.backup.chunked.conftest import Bench
 
 FULL = bool(os.environ.get('BACKUP_STORES_FULL'))
@@ -365,6 +367,55 @@ def test_a_damaged_object_is_named_and_nothing_else_is_blamed(server):
     with pytest.raises(exception.BackupObjectNotFound, match=name):
         bench.restore([full], size=8 * MIB)
     deletion.delete(store, full)
+
+
+# ---------------------------------------------------------------------------------- the original
+@pytest.fixture(scope='module')
+def peer(tmp_path_factory):
+    try:
+        python = backup_peer.python()
+    except backup_peer.Unavailable as exc:
+        pytest.skip(str(exc))
+    return backup_peer.Peer(python, tmp_path_factory.mktemp('peer'))
+
+
+def columns(backup):
+    return {name: getattr(backup, name) for name in (
+        'id', 'volume_id', 'container', 'service_metadata', 'size', 'parent_id')}
+
+
+@pytest.mark.parametrize(('server', 'client', 'name'), [
+    ('swift', 'swiftclient', 'swift'), ('rclone', 'boto3', 's3')], indirect=['server'])
+@pytest.mark.timeout(1200)
+def test_the_original_and_this_one_restore_the_backups_of_each_other(server, client, name, peer):
+    """With the same options."""
+    if peer.lacks(client):
+        pytest.skip(f'the environment with the original has no {client}')
+    sizes = {f'backup_{name}_object_size': 4 * MIB, f'backup_{name}_enable_progress_timer': False}
+    store = server.store(**sizes)
+    bench = Bench(store, server.folder)
+    data = volume(12 * MIB)
+    # The names of objects of the bench are the same in each test.
+    full = bench.backup(id=str(uuid.uuid4()), volume_id=str(uuid.uuid4()))
+    bench.write(full, data)
+    path = server.folder / 'volume'
+    path.write_bytes(bytes(12 * MIB))
+    peer.restore([columns(full)], path, True, **server.options(), **sizes)
+    assert path.read_bytes() == data
+    changed = data[:5 * MIB] + b'changed' + data[5 * MIB + 7:]
+    path.write_bytes(changed)
+    made = peer.backup(path, columns(full), {
+        'id': str(uuid.uuid4()), 'volume_id': full.volume_id, 'size': 1, 'parent_id': full.id},
+        **server.options(), **sizes)
+    child = objects.Backup(**{name: made[name] for name in columns(full)})
+    assert child.container == full.container
+    # The original has no volumes smaller than 1 GiB.
+    path = restored(store, [full, child], server.folder / 'restored', GIB, True, server.folder)
+    with path.open('rb') as stream:
+        assert stream.read(len(changed)) == changed
+    for backup in (child, full):
+        deletion.delete(store, backup)
+    assert store.names(full.container, f'volume_{full.volume_id}') == []
 
 
 # ----------------------------------------------------------------------------------- green threads
