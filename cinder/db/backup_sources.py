@@ -29,10 +29,12 @@ Removal = tuple[objects.Snapshot, objects.Operation]
 
 # ----------------------------------------------------------------------------------- requirements
 def _under_way() -> filters.Condition:
-    """Return the condition: the backup is being created, so it may be reading."""
-    return sa.exists().where(_OPERATIONS.c.resource_id == _BACKUPS.c.id,
-                             _OPERATIONS.c.verb == 'backup.create',
-                             _OPERATIONS.c.state.in_(('queued', 'running')))
+    """Return the condition: the backup is being created, so it may be reading. An administrator who
+    resets its status, because its service is gone for ever, says that it does not read."""
+    unfinished = sa.exists().where(_OPERATIONS.c.resource_id == _BACKUPS.c.id,
+                                   _OPERATIONS.c.verb == 'backup.create',
+                                   _OPERATIONS.c.state.in_(('queued', 'running')))
+    return sa.and_(_BACKUPS.c.status.not_in(states.BACKUP_RESETTABLE), unfinished)
 
 
 def volume_unread() -> transitions.Requirement:

@@ -188,6 +188,19 @@ def test_what_a_backup_left_is_deleted_with_the_volume(ctxt, bus, volume, delive
     assert bus.sent[-1].args['operation'].arguments == {'cascade': True}
 
 
+def test_a_volume_is_free_when_its_backup_was_reset(ctxt, bus, service, volume):
+    """The service that was to read it is gone for ever."""
+    backup = backups.create(ctxt, volume)
+    service.runner.claim(ctxt, bus.sent[-1].args['operation'])
+    with pytest.raises(exception.InvalidVolume, match=backup.id):
+        volumes.delete(ctxt, volumes_db.get(ctxt, volume.id), force=True)
+    backups.reset_status(ctxt, backup, 'error')
+    snapshots_db.overwrite(ctxt, backup_sources.snapshot_id(backup.id), {'status': 'available'})
+    volumes.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    assert bus.sent[-1].args['operation'].arguments == {'cascade': True}
+    assert temporary_of(ctxt, backup).status == 'deleting'
+
+
 def test_nothing_is_made_from_a_temporary_snapshot(ctxt, bus, service, volume):
     temporary = temporary_of(ctxt, backups.create(ctxt, volume))
     snapshots_db.overwrite(ctxt, temporary.id, {'status': 'available'})

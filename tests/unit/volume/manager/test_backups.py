@@ -349,7 +349,8 @@ def test_a_volume_that_is_read_is_extended_later(ctxt, manager, monkeypatch, is_
     volume = volumes_db.get(ctxt, volumes_db.create(ctxt, {
         'project_id': 'p1', 'size': 1, 'host': POOL, 'status': 'extending', 'growth': 1,
         'previous_status': 'available'}).id)
-    backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1})
+    backup = backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id, 'size': 1,
+                                      'status': 'creating'})
     operations_db.create(ctxt, 'backup.create' if is_read else 'backup.delete', backup, host='k')
 
     def busy(*_args):
