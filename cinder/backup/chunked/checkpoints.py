@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an unfinished backup has in the store already: objects `_progress-NNNNN` beside its others,
-so that any host can go on. They are deleted before the backup is complete: the original refuses a
-backup with objects that it does not know.
+so that any host can go on. They are deleted before the backup becomes available: the original
+refuses a backup with objects that its list does not name.
 """
 import base64
 import dataclasses

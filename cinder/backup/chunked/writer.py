@@ -65,10 +65,11 @@ def write(driver: driver_api.BackupDriver, backup: objects.Backup, source: Sourc
         with fault_points.around('backup.create:digests'):
             digests.write(driver, backup, known)
     entries = work.state.entries
-    # The original refuses a backup with objects that its list does not name.
-    deletion.delete_rest(driver, backup, entries)
     with fault_points.around('backup.create:metadata'):
         metadata.write(driver, backup, entries, source.size, volume_meta or {})
+    # The original refuses a backup with objects that its list does not name. What is done is needed
+    # until there is a list.
+    deletion.delete_rest(driver, backup, entries)
     return Written(len(entries), sum(entry.length for entry in entries), work.stored_bytes,
                    work.read_bytes)
 

@@ -104,6 +104,18 @@ def test_an_interrupted_write_goes_on_at_the_last_object(made, monkeypatch):
     assert made.store.names('backups', names.progress(backup.service_metadata)) == []
 
 
+@pytest.mark.parametrize('step', ['digests:before', 'digests:after', 'metadata:before',
+                                  'metadata:after'])
+def test_nothing_is_read_again_once_all_objects_are_there(made, monkeypatch, step):
+    backup = made.backup()
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        stop_after(patch, f'backup.create:{step}', 1)
+        made.write(backup, RANDOM)
+    assert made.write(backup, RANDOM).read_bytes == 0
+    assert made.restore([backup], bytes(2**16)) == RANDOM
+    assert len(made.store.names('backups', backup.service_metadata)) == 8 + 2
+
+
 @pytest.mark.parametrize('damage', [
     lambda text: text[:-1], lambda text: b'[]', lambda text: text.replace(b'-00001', b'-1'),
     lambda text: text.replace(b'512', b'513', 1), lambda text: b'{' * 100000,
