@@ -40,7 +40,7 @@ FIELDS = {
                'volume_id': 'volume_id', 'size': 'size', 'snapshot_id': 'snapshot_id',
                'availability_zone': 'availability_zone', 'service': 'service',
                'service_metadata': 'service_metadata', 'fail_reason': 'fail_reason',
-               'parent_id': 'parent_id', 'num_dependent_backups': 'num_dependent_backups'},
+               'parent_id': 'parent_id'},
     'group': {**_COMMON, 'group_id': 'id', 'name': 'name', 'group_type': 'group_type_id',
               'availability_zone': 'availability_zone'},
     'group_snapshot': {**_COMMON, 'group_snapshot_id': 'id', 'name': 'name',

@@ -5,6 +5,10 @@ import types
 import pytest
 
 from cinder import objects
+from cinder.backup import create as backup_create
+from cinder.backup import delete as backup_delete
+from cinder.backup import records as backup_records
+from cinder.backup import restore as backup_restore
 from cinder.objects import states
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
 from cinder.operations import runner
@@ -21,12 +25,13 @@ from cinder.volume.manager import (
     volume_migrations,
     volumes,
 )
-from tests.fakes.backup_service import BackupManager
 
 MANAGERS = (volumes.VolumeEndpoint, snapshots.SnapshotEndpoint, groups.GroupEndpoint,
             group_snapshots.GroupSnapshotEndpoint, manage_volumes.ManageVolumesEndpoint,
             manage_snapshots.ManageSnapshotsEndpoint, volume_migrations.MigrationEndpoint,
             images.ImageEndpoint, replication.ReplicationEndpoint)
+BACKUP = (backup_create.CreateEndpoint, backup_restore.RestoreEndpoint,
+          backup_delete.DeleteEndpoint, backup_records.RecordEndpoint)
 # Steps of messages that nobody is asked to do.
 STEPS = {'volume.schedule', 'volume.attach', 'volume.export', 'group.schedule'}
 
@@ -38,7 +43,7 @@ def _handled(*classes):
 
 def test_each_verb_has_one_who_does_it():
     done = _handled(*MANAGERS)
-    assert done | _handled(BackupManager) == set(VERBS) - STEPS
+    assert done | _handled(*BACKUP) == set(VERBS) - STEPS
     assert _handled(SchedulerManager) <= done
 
 
