@@ -132,8 +132,7 @@ class FilterScheduler:
                   spec: objects.RequestSpec) -> list[Refusal]:
         """Return the reason of each back end that cannot be used and of each pool that does not
         fit."""
-        refusals = (self.survey.refusal(pool, spec) for pool in pools)
-        return [*map(_unusable, unusable), *filter(None, refusals)]
+        return [*map(_unusable, unusable), *self.survey.refusals(pools, spec)]
 
     def _details(self, pools: Sequence[Pool], unusable: Sequence[Unusable],
                  spec: objects.RequestSpec) -> str:

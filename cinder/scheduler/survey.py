@@ -3,8 +3,9 @@
 weigher, to explain.
 
 Changes nothing; cinder.scheduler.filter_scheduler takes the space."""
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from oslo_log import log as logging
 
@@ -121,6 +122,7 @@ class Survey:
         """
         if self._unprepared(spec):
             return []
+        spec = _plain(spec)
         tests = [test for check in self._others if (test := _test(check, spec)) is not None]
         key, found = self._key(spec), []
         for pool in pools:
@@ -151,6 +153,21 @@ class Survey:
             self._keys[specs] = object()
         return self._keys[specs]
 
+    def refusals(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Refusal]:
+        """Return the first refusal of each pool that does not pass all checks."""
+        spec = _plain(spec)
+        # A test that passes saves the check.
+        tests = [(check, _fails if self._unprepared(spec) else _test(check, spec))
+                 for check in self.checks]
+        found = []
+        for pool in pools:
+            may_refuse = (check for check, test in tests
+                          if test is not None and not _passes(test, pool))
+            refusal = first_refusal(may_refuse, pool, spec)
+            if refusal is not None:
+                found.append(refusal)
+        return found
+
     def refusal(self, pool: Pool, spec: objects.RequestSpec) -> Refusal | None:
         """Return the first refusal of a pool; None if it passes all checks."""
         return first_refusal(self.checks, pool, spec)
@@ -180,6 +197,39 @@ def _test(check: filters.BaseFilter,
         return lambda pool: refuse(check, pool, spec) is None
 
 
+def _fails(_pool: Pool) -> bool:
+    return False
+
+
+def _passes(test: Callable[[Pool], bool], pool: Pool) -> bool:
+    try:
+        return test(pool)
+    except Exception:
+        return False  # and the check tells why
+
+
+class _Plain(dict):
+    """The fields of an object, which filters read for each pool: in a dictionary, ten times as
+    fast."""
+
+    def __getattr__(self, name: str) -> object:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _plain(spec: Any) -> Any:
+    """Return the fields of a request that are set, and those of its volume type."""
+    if isinstance(spec, _Plain):
+        return spec
+    fields = _Plain({name: getattr(spec, name) for name in spec.fields
+                     if spec.obj_attr_is_set(name)})
+    if fields.get('volume_type') is not None:
+        fields['volume_type'] = _plain(fields['volume_type'])
+    return fields
+
+
 def name_of(check: filters.BaseFilter | weights.BaseWeigher) -> str:
     """Return the name of a check or weigher in texts: that of the class, unless it has another."""
     return getattr(check, 'name', type(check).__name__)
@@ -206,7 +256,7 @@ def _log_once(name: str, text: str, *args: object) -> None:
         LOG.exception(text, *args)
 
 
-def first_refusal(checks: Sequence[filters.BaseFilter], pool: Pool,
+def first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,
                   spec: objects.RequestSpec) -> Refusal | None:
     """Return the first refusal of a pool by one of the checks; None: it passes all."""
     for check in checks:

@@ -5,6 +5,7 @@ with its SQL; side by side with a plain loop; memory of a pool; and a simulation
 Starts nothing: `.venv/bin/python tools/bench --only placement`.
 """
 
+import contextlib
 import copy
 import gc
 import tempfile
@@ -12,7 +13,7 @@ import time
 import tracemalloc
 from collections.abc import Callable
 
-from cinder import conf, context, objects
+from cinder import conf, context, exception, objects
 from cinder.db import migration, session
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
@@ -51,6 +52,7 @@ def measure() -> list[Figure]:
         Figure('decision / plain loop', seconds / plain, 'times', PLAIN_TIMES),
         Figure('decision over 1,000 pools with functions of drivers: CPU', 1000 * functions, 'ms',
                FUNCTIONS_TIMES * MILLISECONDS),
+        Figure('refusal by 1,000 pools, with the reason of each: CPU', 1000 * _refusal(1000), 'ms'),
         Figure('decisions with their SQL, 100 pools, per second of CPU', _with_sql(), '/s', RATE,
                True),
         Figure('memory of a pool', _memory() / 1024, 'KiB', KIBIBYTES),
@@ -101,6 +103,16 @@ def _decision(number: int, functions: dict[str, str] | None = None,
         spent += _seconds(decide) / 3
         plain += _seconds(loop) / 3
     return spent, plain
+
+
+def _refusal(number: int) -> float:
+    """Return the CPU seconds of a decision that finds no pool and explains each."""
+    scheduler = _scheduler(number)
+
+    def refuse() -> None:
+        with contextlib.suppress(exception.NoValidBackend):
+            scheduler.decide(None, fakes.request(100_000, SPECS))
+    return _seconds(refuse)
 
 
 def _seconds(function: Callable[[], object]) -> float:
