@@ -194,6 +194,7 @@ COMMANDS = (
         ('--count', {'type': int, 'help': 'how many of so many such volumes fit, one after the '
                      'other, and which pool fills first'}),
         _JSON)),
+    Command('scheduler', 'explain', scheduler_commands.explain, (('volume_id', {}), _JSON)),
     Command('scheduler', 'advise', scheduler_commands.advise, (
         ('--fill', {'type': int, 'default': 80, 'metavar': 'PERCENT',
                     'help': 'how full a pool may be; default: 80'}),

@@ -52,6 +52,42 @@ def advise(fill: int = 80, as_json: bool = False) -> int:
     return 1 if found['moves'] is None else 0
 
 
+def explain(volume_id: str, as_json: bool = False) -> int:
+    """Print why a volume was refused, or lies where it lies; status 1 if nothing is known."""
+    found = _stored(context.get_admin_context(), volume_id)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print_explanation(found)
+    return 0 if found['refusal'] or found['decision'] else 1
+
+
+def _stored(ctxt: context.RequestContext, volume_id: str) -> dict[str, Any]:
+    """Return what the schedulers have stored about a volume: `status`, `host`; `refusal`, the last
+    one, and `decision`, the last one; both with `at`, the time in UTC, or None.
+
+    :raises VolumeNotFound: there is no such volume, and nothing about it.
+    """
+    from cinder.db import journal, messages, volumes
+    message = messages.last_detailed(ctxt, volume_id)
+    operation = journal.last_decision(ctxt, volume_id)
+    try:
+        volume = volumes.get(ctxt, volume_id)
+    except exception.VolumeNotFound:
+        if message is None and operation is None:
+            raise
+        volume = objects.Volume(status='deleted', host=None)
+    return {
+        'volume_id': volume_id, 'status': volume.status, 'host': volume.host,
+        'refusal': None if message is None else {
+            'at': message['created_at'].isoformat(), 'request_id': message['request_id'],
+            'message': message['user_message'],
+            'pools': message['operator_detail'].splitlines()},
+        'decision': None if operation is None else {
+            'at': operation.updated_at.isoformat(), 'request_id': operation.request_id,
+            'verb': operation.verb, **operation.arguments[journal.DECISION]}}
+
+
 # ------------------------------------------------------------------------------------ the question
 def _parse_hint(text: str) -> tuple[str, object]:
     """Parse KEY=VALUE; a value that is JSON is read as such."""
@@ -161,3 +197,23 @@ def _print_advice(found: Answer) -> None:
         (move['volume_id'], move['size'], move['from'], move['to']) for move in found['moves']))
     print_table(('Target', 'Percent', 'After'), (
         (pool['name'], pool['percent'], pool['after']) for pool in found['targets']))
+
+
+def _print_explanation(found: Answer) -> None:
+    print(f'volume {found["volume_id"]} is {found["status"]}, '
+          + (f'on {found["host"]}' if found['host'] else 'on no host'))
+    refusal, decision = found['refusal'], found['decision']
+    if refusal:
+        print(f'refused at {refusal["at"]} ({refusal["request_id"]}): {refusal["message"]}')
+        for line in refusal['pools']:
+            print(f'  {line}')
+    if decision:
+        print(f'{decision["verb"]} was placed at {decision["at"]} ({decision["request_id"]}): '
+              f'{decision["fitting"]} of {decision["pools"]} pools fitted')
+        for name, weights in decision['weights'].items():
+            print(f'  {name}: weight {sum(weights.values()):.3f} ('
+                  + ', '.join(f'{each} {weight:.3f}' for each, weight in weights.items()) + ')')
+        for line in decision['refused']:
+            print(f'  {line}')
+    if not refusal and not decision:
+        print('no reasons are stored: they are kept for a week, refusals for message_ttl')

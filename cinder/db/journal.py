@@ -9,6 +9,8 @@ from cinder import objects
 from cinder.context import RequestContext
 from cinder.db import filters, models, operations, session
 
+# Argument of an operation: why the scheduler placed its resource so, see scheduler/records.py.
+DECISION = 'decision'
 _T = models.Operation.__table__
 _UNFINISHED = _T.c.state.in_(('queued', 'running'))
 _UNDER_WAY = sa.select(_T.c.resource_id).where(_UNFINISHED)
@@ -79,6 +81,15 @@ def resources_under_way(ctxt: RequestContext) -> set[str]:
     """Return the resource ids of all unfinished operations."""
     with session.reader(ctxt) as conn:
         return set(conn.execute(_UNDER_WAY).scalars())
+
+
+def last_decision(ctxt: RequestContext, resource_id: str) -> objects.Operation | None:
+    """Return the last operation of a resource that a scheduler has placed; None: none is left."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(operations.SELECT.where(
+            _T.c.resource_id == resource_id).order_by(_T.c.created_at.desc())).mappings().all()
+    found = map(operations.from_row, rows)
+    return next((each for each in found if DECISION in (each.arguments or {})), None)
 
 
 def purge_finished(ctxt: RequestContext, seconds: int, limit: int = 1000) -> int:

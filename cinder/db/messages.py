@@ -12,7 +12,8 @@ from cinder.db import changes, filters, models, rows, session
 _T = models.Message.__table__
 _COLUMNS = tuple(_T.c[name] for name in (
     'id', 'project_id', 'request_id', 'resource_type', 'resource_uuid', 'action_id', 'detail_id',
-    'event_id', 'message_level', 'user_message', 'expires_at', 'created_at', 'updated_at'))
+    'event_id', 'message_level', 'user_message', 'operator_detail', 'expires_at', 'created_at',
+    'updated_at'))
 _messages = rows.Rows(
     rows.Errors(exception.MessageNotFound, 'message_id'),
     filters.Listing(_T, _COLUMNS, aliases={'guaranteed_until': 'expires_at'}))
@@ -26,6 +27,16 @@ def create(ctxt: RequestContext, values: Mapping[str, object]) -> dict:
     expires_at = session.in_seconds(CONF.message_ttl)
     with session.writer(ctxt) as conn:
         return changes.insert(conn, _T, changes.with_id({'expires_at': expires_at, **values}))
+
+
+def last_detailed(ctxt: RequestContext, resource_id: str) -> Mapping | None:
+    """Return the last message about a resource that has a detail for operators, if it is not
+    deleted; None: there is none."""
+    with session.reader(ctxt) as conn:
+        return conn.execute(sa.select(*_COLUMNS).where(
+            _T.c.resource_uuid == resource_id, _T.c.deleted == sa.false(),
+            _T.c.operator_detail.is_not(None)).order_by(
+                _T.c.created_at.desc()).limit(1)).mappings().first()
 
 
 @session.retry_on_deadlock

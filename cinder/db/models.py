@@ -470,6 +470,7 @@ class Message(_Table):
     event_id = _text()
     message_level = _text(36)
     user_message = sa.Column(sa.Text)
+    operator_detail = sa.Column(sa.Text)
     expires_at = _time()
     extra = (*_listing(), sa.Index(None, 'expires_at'),
              sa.Index('ix_messages_resource', 'resource_uuid', 'deleted'))

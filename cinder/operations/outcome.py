@@ -124,12 +124,14 @@ def _write(ctxt: context.RequestContext, operation: objects.Operation, resource:
 @session.retry_with_lookup(_ended)
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
          reason: str, *, step: str | None = None, detail: str = UNKNOWN_CAUSE,
-         status: str | None = None, **values: object) -> bool:
+         status: str | None = None, operator_detail: str | None = None,
+         **values: object) -> bool:
     """Set the error status of the resource, create a user message, and end the operation.
 
     :param reason: cause, in words for a tenant.
     :param step: key of the table of verbs; the verb of the operation by default.
     :param status: status in place of the one in the state table.
+    :param operator_detail: more about the cause, in the message for operators only.
     :param values: columns to write whatever the status is by now, in addition to those of the state
         table.
     :returns: False when another request changed the status meanwhile; that status is kept.
@@ -147,7 +149,7 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: o
                   *fail_related(ctxt, operation, idle=not moved)]
         for kind, each in failed:
             create_message(ctxt, kind, each, step or operation.verb, reason, detail,
-                           operation.request_id)
+                           operation.request_id, operator_detail=operator_detail)
     return moved
 
 
@@ -258,16 +260,21 @@ def _finish(ctxt: context.RequestContext, operation: objects.Operation, resource
 
 def create_message(ctxt: context.RequestContext, resource_type: str, resource: objects.Resource,
                    step: str, reason: str, detail: str = UNKNOWN_CAUSE,
-                   request_id: str | None = None, level: str = 'ERROR') -> None:
+                   request_id: str | None = None, level: str = 'ERROR',
+                   operator_detail: str | None = None) -> None:
     """Create a user message that tells which step failed, or needs attention, why, and for which
-    request id."""
+    request id.
+
+    :param operator_detail: part that only operators see.
+    """
     number, words = VERBS[step][:2]
     kind = 'VOLUME' if resource_type == 'volume' else f'VOLUME_{resource_type.upper()}'
     messages_db.create(ctxt, {
         'project_id': resource.project_id, 'request_id': request_id or ctxt.request_id,
         'resource_type': kind, 'resource_uuid': resource.id, 'action_id': number,
         'detail_id': detail, 'event_id': f'VOLUME_{kind}_{number}_{detail}',
-        'message_level': level, 'user_message': f'{words}:{reason}'})
+        'message_level': level, 'user_message': f'{words}:{reason}',
+        'operator_detail': operator_detail})
 
 
 def tenant_reason(exc: BaseException) -> str:

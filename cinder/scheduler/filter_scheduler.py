@@ -15,7 +15,7 @@ from oslo_log import log as logging
 
 from cinder import class_paths, context, exception, objects
 from cinder.db import pools as pools_db
-from cinder.scheduler import capacity, filters, plugins, restrictions, survey, weights
+from cinder.scheduler import capacity, filters, plugins, records, restrictions, survey, weights
 from cinder.scheduler.filters import capabilities_filter, capacity_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
 from cinder.scheduler.survey import Refusal
@@ -30,7 +30,7 @@ class Placement:
 
     `host` is 'host@backend#pool'; `cluster` is 'name@backend', or None without a cluster. `promise`
     is to be stored with the placement; None: the volume needs no space, or the report of the pool
-    counts no promises.
+    counts no promises. `record` explains the decision, see cinder.scheduler.records.
     """
 
     host: str
@@ -38,6 +38,7 @@ class Placement:
     availability_zone: str | None
     promise: pools_db.Promise | None
     undo: Callable[[], None] = dataclasses.field(compare=False, repr=False)
+    record: dict | None = dataclasses.field(default=None, compare=False, repr=False)
 
 
 class FilterScheduler:
@@ -75,7 +76,10 @@ class FilterScheduler:
             if not fitting:
                 raise no_valid_backend(self._refusals(pools, unusable, spec))
             details = self._details(pools, unusable, spec)
-            placement = self._take(self.weights.choose(fitting, spec), spec)
+            record = records.of_placement(self.survey, pools, fitting,
+                                          list(map(_unusable, unusable)), spec)
+            placement = dataclasses.replace(
+                self._take(self.weights.choose(fitting, spec), spec), record=record)
         LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, placement.host,
                  len(fitting), len(pools) + len(unusable), details)
         return placement
@@ -264,10 +268,11 @@ def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
 
 
 def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
-    """Build the error: `reason` has all refusals, `short` one of each kind for the log, `words`
-    only what the tenant may read."""
+    """Build the error: `reason` has all refusals, and `lines` each of them, `short` one of each
+    kind for the log, `words` only what the tenant may read."""
+    lines = list(map(str, refusals))
     return exception.NoValidBackend(
-        reason='; '.join(map(str, refusals)) or 'no back end has reported',
+        lines=lines, reason='; '.join(lines) or 'no back end has reported',
         short=_short(refusals) or 'no back end has reported',
         words=_counted(refusals) or 'no storage service has reported')
 

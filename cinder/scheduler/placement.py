@@ -5,9 +5,9 @@ cinder.scheduler.filter_scheduler makes the decision.
 """
 from cinder import context, exception, host_names, objects, operations
 from cinder.db import groups as groups_db
+from cinder.db import journal, session
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
-from cinder.db import session
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.scheduler.filter_scheduler import Placement
@@ -81,6 +81,11 @@ def placement_columns(placement: Placement) -> dict[str, str | None]:
             'cluster_name': placement.cluster and f'{placement.cluster}#{pool}'}
 
 
+def record_of(placement: Placement) -> dict[str, dict]:
+    """Return the arguments of an operation that explain its placement."""
+    return {journal.DECISION: placement.record} if placement.record else {}
+
+
 @session.retry_on_deadlock
 def store_placement(ctxt: context.RequestContext, operation: objects.Operation,
                     resource: objects.Volume | objects.Group, placement: Placement) -> bool:
@@ -99,6 +104,7 @@ def store_placement(ctxt: context.RequestContext, operation: objects.Operation,
         if placement.promise:
             pools_db.promise(ctxt, placement.promise)
         operations_db.requeue(ctxt, operation, stage='execute', cluster=placement.cluster,
+                              arguments={**(operation.arguments or {}), **record_of(placement)},
                               host=host_names.backend_of(placement.host))
     for name, value in place.items():
         setattr(resource, name, value)

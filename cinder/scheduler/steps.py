@@ -17,7 +17,7 @@ from cinder.objects import states
 from cinder.objects.verbs import message_of
 from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
-from cinder.scheduler import hints, placement
+from cinder.scheduler import hints, placement, records
 from cinder.scheduler.filter_scheduler import FilterScheduler, Placement
 from cinder.scheduler.host_manager import HostManager
 from cinder.scheduler.readiness import Readiness
@@ -71,8 +71,10 @@ class Steps:
                     volume, operation, wanted, volume.availability_zone))
             elif not self._postpone(ctxt, operation, volume,
                                     'The back end of the volume does not fit the new type.'):
-                operations.fail(ctxt, operation, volume, 'The back end of the volume does not '
-                                f'have what volume type {wanted.name} asks for.')
+                operations.fail(
+                    ctxt, operation, volume, 'The back end of the volume does not have what '
+                    f'volume type {wanted.name} asks for.', operator_detail=records.of_type(
+                        self._driver().survey, self._host_manager.pools(ctxt)[0], volume, wanted))
 
     def migrate(self, ctxt: context.RequestContext, operation: objects.Operation,
                 volume: objects.Volume | None) -> None:
@@ -106,7 +108,7 @@ class Steps:
         def store(chosen: Placement) -> bool:
             with fault_points.around(f'{operation.verb}:schedule:commit'):
                 placement.store_promise(ctxt, operation, volume, chosen.promise,
-                                        **arguments(chosen))
+                                        **placement.record_of(chosen), **arguments(chosen))
             return True
         if self._place_until_stored(ctxt, operation, volume, store, spec):
             self._volume_api.start(ctxt, operation, volume)
@@ -258,7 +260,8 @@ class Steps:
         operations.fail(ctxt, operation, resource, f'{subject}: {error.kwargs["words"]}.',
                         step=EXTEND if extend else f'{kind}.schedule',
                         status=states.PREVIOUS if extend else None,
-                        detail=operations.NO_BACKEND)
+                        detail=operations.NO_BACKEND,
+                        operator_detail=records.of_refusal(error))
         notifications.notify(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
                              publisher=f'scheduler.{self._host}', status='error',
                              reason=error.kwargs['words'])

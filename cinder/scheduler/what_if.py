@@ -5,12 +5,13 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from cinder import context, exception, objects
 from cinder.db import types as types_db
 from cinder.scheduler import capacity, filters, placement, survey
 from cinder.scheduler.filter_scheduler import FilterScheduler, no_valid_backend
+from cinder.scheduler.filters import capacity_filter
 from cinder.scheduler.host_manager import Pool
 from cinder.scheduler.survey import Explanation, PoolResult
 from cinder.scheduler.weights import volume_number
@@ -70,8 +71,27 @@ def _explain_create(ctxt: context.RequestContext, driver: FilterScheduler,
 
 def _explain_extend(ctxt: context.RequestContext, driver: FilterScheduler,
                     operation: objects.Operation, volume: objects.Volume) -> Explanation:
-    growth = operation.arguments['new_size'] - volume.size
-    return driver.explain(ctxt, _in_place(volume, growth, volume.volume_type))
+    """The pool of the volume decides, by the CapacityFilter alone, as decide_growth()."""
+    found = driver.explain(ctxt, placement.build_growth_spec(
+        volume, operation.arguments['new_size'] - volume.size))
+    _keep_checks(found, [check for check in driver.survey.checks
+                         if isinstance(check, capacity_filter.CapacityFilter)])
+    here = (volume.host, volume.cluster_name)
+    pool = next((result for result in found.pools if result.name in here or result.refusal is None),
+                None)
+    if pool is None or pool.refusal is not None and pool.refusal.check == 'service':
+        # The back end finds out.
+        return Explanation(found.pools, PoolResult(volume.host))
+    if pool.refusal is None:
+        return Explanation(found.pools, pool)
+    return Explanation(found.pools, None, no_valid_backend([pool.refusal]))
+
+
+def _keep_checks(found: Explanation, checks: Iterable[filters.BaseFilter]) -> None:
+    """Drop the results of all other checks, except that of the place."""
+    names = {'service', 'resource_backend', *map(survey.name_of, checks)}
+    for result in found.pools:
+        result.checks = {name: reason for name, reason in result.checks.items() if name in names}
 
 
 def _in_place(volume: objects.Volume, size: int,
@@ -90,11 +110,7 @@ def _explain_retype(ctxt: context.RequestContext, driver: FilterScheduler,
             volume, operation, wanted, volume.availability_zone))
     found = driver.explain(ctxt, _in_place(volume, 0, wanted))
     # The volume has its space already: only what the type asks for decides.
-    asked = [survey.name_of(check) for check in driver.survey.checks
-             if check.about_type or survey.name_of(check) == 'resource_backend']
-    for result in found.pools:
-        result.checks = {name: reason for name, reason in result.checks.items()
-                         if name in asked or name == 'service'}
+    _keep_checks(found, [check for check in driver.survey.checks if check.about_type])
     choice = next((result for result in found.pools if result.name == volume.host), None)
     if stays and choice is not None:
         return Explanation(found.pools, choice)

@@ -43,6 +43,15 @@ class TestMessages:
                          'message_level': 'ERROR', 'request_id': 'req-1',
                          'resource_type': 'VOLUME', 'resource_uuid': volume}
 
+    def test_operators_see_more(self, api, member, make):
+        ident = make(operator_detail='n1@b#p: CapacityFilter: no')
+        for client, seen in ((api, True), (member, False)):
+            for shown in (client.get(f'/messages/{ident}').json['message'],
+                          *client.get('/messages').json['messages']):
+                assert shown.get('operator_detail') == (
+                    'n1@b#p: CapacityFilter: no' if seen else None)
+                assert ('operator_detail' in shown) is seen
+
     def test_without_resource(self, api, make):
         assert 'resource_uuid' not in api.get(f'/messages/{make()}').json['message']
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from cinder.api import wsgi
 from cinder.api.views.base import OMIT, Field, View, links
+from cinder.policies import messages as policy
 
 
 def _known(column: str) -> Callable:
@@ -23,4 +24,6 @@ VIEW = View('message', 'messages', [
     Field('links', links('messages')),
     Field('resource_type', _known('resource_type')),
     Field('resource_uuid', _known('resource_uuid')),
+    # Why each pool was refused; an extension of the API.
+    Field('operator_detail', _known('operator_detail'), policy=policy.OPERATOR_DETAIL),
 ], 'messages_links')

@@ -72,7 +72,7 @@ _WORDS: tuple[tuple[Shape, str], ...] = (
                      'disabled_reason active_backend_id backend_state container fail_reason '
                      'volume_name destination_project_id cipher host_name device driver_version '
                      'storage_protocol vendor_name volume_backend_name pool_name visibility '
-                     'extra_info reason_not_safe image_name'),
+                     'extra_info reason_not_safe image_name operator_detail'),
     (one_of('true', 'false'), 'bootable'),
     (NUMBER, 'size volume_size count num_hosts num_down_hosts limit in_use reserved total_count '
              'total_size'),

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-manage scheduler: what is asked, and how the answers are printed."""
 import json
+import uuid
 
 import pytest
 
 from cinder import exception
+from cinder.db import messages as messages_db
+from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
 from tests.fakes import bus as fake_bus
 from tests.unit.cmd.test_manage import run
 
@@ -115,3 +119,45 @@ class TestAdvise:
 def test_no_scheduler(database):
     with pytest.raises(exception.SchedulerSilent, match='no cinder-scheduler is up'):
         run('scheduler', 'advise')
+
+
+class TestExplain:
+    @pytest.fixture
+    def volume(self, database, ctxt):
+        return volumes_db.create(ctxt, {'size': 1, 'status': 'error', 'project_id': 'p1'})
+
+    def test_refused(self, volume, ctxt, capsys):
+        messages_db.create(ctxt, {
+            'project_id': 'p1', 'resource_uuid': volume.id, 'request_id': 'req-1',
+            'user_message': 'schedule allocate volume:no space',
+            'operator_detail': 'n1@b#p: CapacityFilter: no (wants 1)\nn2@b: service: no'})
+        assert run('scheduler', 'explain', volume.id) == 0
+        head, first, *lines = capsys.readouterr().out.splitlines()
+        assert head == f'volume {volume.id} is error, on no host'
+        assert first.endswith('(req-1): schedule allocate volume:no space')
+        assert lines == ['  n1@b#p: CapacityFilter: no (wants 1)', '  n2@b: service: no']
+        assert run('scheduler', 'explain', volume.id, '--json') == 0
+        assert json.loads(capsys.readouterr().out)['refusal']['pools'] == [
+            line.strip() for line in lines]
+
+    def test_placed(self, volume, ctxt, capsys):
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'available', 'host': 'n1@b#p'})
+        operations_db.create(ctxt, 'volume.create', volume, stage='schedule', arguments={
+            'decision': {'pools': 3, 'fitting': 2, 'refused': ['n3@b#p: CapacityFilter: no'],
+                         'weights': {'n1@b#p': {'A': 1.0, 'B': -0.5}, 'n2@b#p': {'A': 0.0,
+                                                                                'B': 0.0}}}})
+        operations_db.create(ctxt, 'volume.extend', volume)
+        assert run('scheduler', 'explain', volume.id) == 0
+        head, first, *lines = capsys.readouterr().out.splitlines()
+        assert head == f'volume {volume.id} is available, on n1@b#p'
+        assert first.startswith('volume.create was placed at ')
+        assert first.endswith(': 2 of 3 pools fitted')
+        assert lines == ['  n1@b#p: weight 0.500 (A 1.000, B -0.500)',
+                         '  n2@b#p: weight 0.000 (A 0.000, B 0.000)',
+                         '  n3@b#p: CapacityFilter: no']
+
+    def test_nothing_is_stored(self, volume, capsys):
+        assert run('scheduler', 'explain', volume.id) == 1
+        assert 'no reasons are stored' in capsys.readouterr().out
+        with pytest.raises(exception.VolumeNotFound):
+            run('scheduler', 'explain', str(uuid.uuid4()))

@@ -142,10 +142,12 @@ class TestRetype:
                                  host=f'{THERE}#fast')
         assert 'destination' not in operation.arguments
 
-    def test_says_so_where_it_may_not(self, ask, bus, fast):
+    def test_says_so_where_it_may_not(self, ask, bus, fast, ctxt):
         volume, operation = ask('retype', 'retyping', self.arguments(fast, 'never'),
                                 previous_status='available')
         assert (volume.status, operation.state, bus.sent) == ('available', 'failed', [])
+        assert messages_db.last_detailed(ctxt, volume.id)['operator_detail'].startswith(
+            'n1@lvm#lvm: CapabilitiesFilter: ')
 
     def test_keeps_the_zone(self, ask, bus, fast):
         volume, operation = ask('retype', 'retyping', self.arguments(fast, 'on-demand'),

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is stored of a decision, of bounded size: with a placement in its operation, and with a
+refusal in the user message. `cinder-manage scheduler explain` shows it."""
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from typing import Any
+
+from cinder import exception, objects
+from cinder.scheduler.host_manager import Pool
+from cinder.scheduler.survey import Refusal, Survey, first_refusal
+
+# Of a placement: refusals and weighed pools, the length of a refusal, and the number of fitting
+# pools up to which they are weighed again for the record.
+MOST_REFUSALS, MOST_WEIGHED, LONGEST, MOST_FITTING = 10, 5, 300, 100
+# Characters of the refusals of a user message.
+MOST_CHARACTERS = 16_000
+
+
+def of_placement(survey: Survey, pools: Sequence[Pool], fitting: Sequence[Pool],
+                 unusable: Sequence[Refusal], spec: objects.RequestSpec) -> dict[str, Any]:
+    """Return the record of a placement; called before its space is taken.
+
+    :returns: `pools` and `fitting`, numbers; `refused`, texts for operators; `weights`: pool ->
+        weigher -> weight, of the best pools, if several fit.
+    """
+    refused = _refusals(survey, pools, fitting, spec)
+    return {'pools': len(pools) + len(unusable), 'fitting': len(fitting),
+            'refused': [str(each)[:LONGEST]
+                        for each in islice(chain(unusable, refused), MOST_REFUSALS)],
+            'weights': _weights(survey, fitting, spec) if 1 < len(fitting) <= MOST_FITTING else {}}
+
+
+def _refusals(survey: Survey, pools: Sequence[Pool], fitting: Sequence[Pool],
+              spec: objects.RequestSpec) -> Iterable[Refusal]:
+    if len(fitting) == len(pools):
+        return
+    passed = set(map(id, fitting))
+    for pool in pools:
+        if id(pool) not in passed:
+            refusal = survey.refusal(pool, spec)
+            if refusal is not None:
+                yield refusal
+
+
+def _weights(survey: Survey, fitting: Sequence[Pool],
+             spec: objects.RequestSpec) -> dict[str, dict[str, float]]:
+    names = [type(weigher).__name__ for weigher in survey.handler.weighers]
+    if not names:
+        return {}
+    rows = zip(*survey.handler.weigh(fitting, spec), strict=True)
+    ranked = sorted(zip(fitting, rows, strict=True),
+                    key=lambda pair: (-sum(pair[1]), pair[0].name))
+    return {pool.name: {name: round(weight, 3) + 0.0
+                        for name, weight in zip(names, row, strict=True)}
+            for pool, row in ranked[:MOST_WEIGHED]}
+
+
+def of_refusal(error: exception.NoValidBackend) -> str:
+    """Return the text for operators of a refusal: a line for each pool, up to the bound."""
+    lines: Any = error.kwargs.get('lines') or [error.kwargs['reason']]
+    kept, left = [], MOST_CHARACTERS
+    for line in lines:
+        left -= len(line) + 1
+        if left < 0:
+            break
+        kept.append(line)
+    if not kept:
+        return lines[0][:MOST_CHARACTERS]
+    more = len(lines) - len(kept)
+    return '\n'.join(kept) + (f'\nand {more} more' if more else '')
+
+
+def of_type(survey: Survey, pools: Iterable[Pool], volume: objects.Volume,
+            wanted: objects.VolumeType) -> str | None:
+    """Return the text for operators of a retype that the pool of the volume does not fit; None: the
+    pool is not usable."""
+    spec = objects.RequestSpec(volume_type=wanted)
+    checks = [check for check in survey.checks if check.about_type]
+    refusals = (first_refusal(checks, pool, spec) for pool in pools if pool.name == volume.host)
+    return next((str(each) for each in refusals if each), None)
