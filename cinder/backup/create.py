@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """backup.create: copies a volume or snapshot to the store. The modules of devices say where the
 bytes are, chunked how they are stored."""
+import contextlib
 import functools
+from collections.abc import Iterator
 
 from oslo_log import log as logging
 
-from cinder import exception, fault_points, objects, operations
+from cinder import exception, fault_points, objects, operations, ownership
 from cinder.backup import progress, progress_notifications, source, volume_meta, work
 from cinder.backup.chunked import deletion, facts, writer
 from cinder.brick import blocking
@@ -29,7 +31,7 @@ class CreateEndpoint(work.Endpoint):
         """Store the data of a volume or snapshot; a repeated attempt goes on at the last object
         that was finished."""
         undo = functools.partial(self._undo, ctxt, operation)
-        with self.task(ctxt, operation, backup, undo=undo) as task:
+        with self.task(ctxt, operation, backup, undo=undo) as task, self._swept(ctxt, task):
             self._choose_place(ctxt, task)
             written = self._store(ctxt, task)
             task.succeed(object_count=written.object_count, fail_reason=None)
@@ -64,11 +66,24 @@ class CreateEndpoint(work.Endpoint):
             opened.keep_as_base()
             return written
 
+    @contextlib.contextmanager
+    def _swept(self, ctxt: RequestContext, task: work.BackupTask) -> Iterator[None]:
+        """Remove what this process has stored after the backup was deleted by another host, while
+        this one was paused."""
+        try:
+            yield
+        except exception.OperationLost:
+            with ownership.ignoring_loss():
+                if operations.load(ctxt, task.operation) is None:
+                    blocking.copy(deletion.delete, self.driver(task.resource), task.resource)
+            raise
+
     def _undo(self, ctxt: RequestContext, operation: objects.Operation) -> None:
         """Remove what a failed backup has stored; if that fails as well, it remains for the
         deletion of the backup."""
         backup = operations.load(ctxt, operation)
-        if backup is None:
+        # What is available by the request of an administrator is left to its deletion.
+        if backup is None or backup.status == 'available':
             return
         try:
             blocking.copy(deletion.delete, self.driver(backup), backup)

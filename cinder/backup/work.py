@@ -10,6 +10,7 @@ from oslo_log import log as logging
 
 from cinder import exception, objects, operations
 from cinder.backup import driver as driver_api
+from cinder.backup.progress import CHECKPOINT
 from cinder.backup.store import Store
 from cinder.backup.takeover import BackupRunner
 from cinder.conf import CONF
@@ -25,6 +26,9 @@ LOG = logging.getLogger(__name__)
 
 # Argument of an operation: hosts whose driver is not the one that the backup needs.
 TRIED = 'tried'
+# Seconds for which an operation waits for a store that does not answer, after the retries of the
+# driver; and between two attempts.
+STORE_SECONDS, LONGEST_PAUSE = 1800, 60
 _INTERRUPTED = 'The operation was interrupted.'
 
 BackupTask: TypeAlias = Task[objects.Backup]
@@ -65,6 +69,8 @@ class Endpoint:
             except exception.UNFINISHED:
                 raise
             except Exception as exc:
+                if isinstance(exc, exception.BackupStoreUnavailable):
+                    _wait_for_store(ctxt, work, exc)
                 work.on_failure['fail_reason'] = operations.tenant_reason(exc)
                 raise
 
@@ -90,6 +96,22 @@ class Endpoint:
                  operation.verb, work.resource.id, others[0].host, service)
         backup_rpc.BackupAPI().start(ctxt, operation, work.resource)
         raise exception.OperationLost(operation_id=operation.id)
+
+
+def _wait_for_store(ctxt: RequestContext, work: BackupTask,
+                    exc: exception.BackupStoreUnavailable) -> None:
+    """Return when the store did not answer for too long.
+
+    :raises NotYet: until then; the operation goes on where it was, here or on another host.
+    """
+    # What was done since the last outage begins a new wait.
+    found = operations.load(ctxt, work.operation)
+    count = found.object_count if found else 0
+    done = work.operation.arguments.get(CHECKPOINT, 0)
+    with contextlib.suppress(exception.BackupStoreUnavailable):
+        operations.wait(ctxt, work.operation, f'the store, which does not answer ({count} objects '
+                                              f'stored, {done} restored)',
+                        within=STORE_SECONDS, otherwise=exc, longest=LONGEST_PAUSE)
 
 
 @session.retry_on_deadlock

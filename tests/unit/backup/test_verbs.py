@@ -9,11 +9,12 @@ from cinder import coordination, exception
 from cinder.backup import driver as driver_api
 from cinder.backup import manager as manager_module
 from cinder.backup import source, target
+from cinder.backup import work as backup_work
 from cinder.backup.chunked import facts
 from cinder.cmd import backup_commands
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
-from cinder.db import journal
+from cinder.db import journal, models, session
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
@@ -21,6 +22,7 @@ from cinder.db import volumes as volumes_db
 from cinder.volume.api import backups
 from tests.fakes import backup_service
 from tests.fakes import bus as fake_bus
+from tests.fakes import journal as fake_journal
 
 # Bytes of the files; the rows say 1 GiB.
 SIZE = 2 ** 22
@@ -192,16 +194,53 @@ def test_a_new_volume_gets_the_metadata_of_the_other(ctxt, service, files, volum
      'The backup store has no space left.'),
     (exception.BackupStoreUnavailable(where='secret-host', reason='no route'),
      'The backup store does not answer or refuses access.')])
-def test_a_store_that_fails(ctxt, service, volume, work, objects_of, error, reason):
+def test_a_store_that_fails(ctxt, service, volume, work, objects_of, error, reason, monkeypatch):
     made = volume()
     backup = backups.create(ctxt, made)
     service.store.driver.trouble = error
+    monkeypatch.setattr(backup_work, 'STORE_SECONDS', -1)
     work()
     stored = get(ctxt, backup)
     assert (stored.status, stored.fail_reason) == ('error', reason)
     assert told(ctxt, backup) == [f'create backup:{reason}']
     service.store.driver.trouble = None
     backups.delete(ctxt, stored)
+    work()
+    assert objects_of() == []
+
+
+def test_an_outage_of_the_store_is_waited_for(ctxt, service, files, volume, work):
+    made = volume()
+    write(files, made, b'data')
+    backup = backups.create(ctxt, made)
+    driver = service.store.driver
+    driver.trouble = exception.BackupStoreUnavailable(where='bucket', reason='no route')
+    work()
+    operation, = journal.unfinished_for(ctxt, backup.id)
+    assert (get(ctxt, backup).status, operation.state, operation.attempt) == (
+        'creating', 'queued', 0)
+    assert 'the store, which does not answer' in operation.arguments['waiting']['for']
+    driver.trouble = None
+    fake_journal.wake(ctxt, operation)
+    work()
+    assert get(ctxt, backup).status == 'available' and told(ctxt, backup) == []
+
+
+def test_what_was_stored_after_the_deletion_is_removed(ctxt, service, files, volume, work,
+                                                       objects_of, monkeypatch):
+    """By a host that was paused: another one has ended the operation and deleted the backup."""
+    made = volume()
+    write(files, made, b'data')
+    backup = backups.create(ctxt, made)
+    writer = service.store.driver.writer
+
+    def late(container, name):
+        with contextlib.suppress(exception.BackupNotFound):
+            backups_db.destroy(ctxt, backup.id)
+            with session.writer(ctxt) as conn:
+                conn.execute(models.Operation.__table__.update().values(owner='other|0|x'))
+        return writer(container, name)
+    monkeypatch.setattr(service.store.driver, 'writer', late)
     work()
     assert objects_of() == []
 
