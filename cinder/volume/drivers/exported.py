@@ -127,9 +127,9 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
         config = self.configuration
         return {
             'pool_name': self.backend_name,
-            'total_capacity_gb': round(total / GIB, 2),
-            'free_capacity_gb': round(free / GIB, 2),
-            'provisioned_capacity_gb': round(provisioned / GIB, 2),
+            'total_capacity_gb': hundredths(total),
+            'free_capacity_gb': hundredths(free),
+            'provisioned_capacity_gb': hundredths(provisioned, up=True),
             'reserved_percentage': config.reserved_percentage,
             'max_over_subscription_ratio': over_subscription(
                 str(ratio or config.max_over_subscription_ratio), provisioned, total - free),
@@ -143,6 +143,14 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
             'goodness_function': config.goodness_function,
             'backend_state': 'up',
         }
+
+
+def hundredths(size: int, up: bool = False) -> float:
+    """Return bytes as GiB with two decimals, rounded down: what is reported as free is there.
+
+    :param up: round up.
+    """
+    return (-(-size * 100 // GIB) if up else size * 100 // GIB) / 100
 
 
 def over_subscription(option: str, provisioned: int, used: int) -> float:

@@ -215,3 +215,12 @@ def test_files_that_share_blocks_are_compared(tmp_path, monkeypatch):
     base, new = (volumes.snapshot(volumes.volume()) for _number in range(2))
     assert storage.driver.changed_ranges(new, base) == [(2, 5), new.name, base.name]
     assert storage.driver.compares_snapshots is True
+
+
+@pytest.mark.parametrize(('size', 'free', 'used'), [
+    (2 ** 30, '1.0', '1.0'), (10 * 2 ** 30 - 1, '9.99', '10.0'),
+    (10 * 2 ** 30 + 1, '10.0', '10.01'), (0, '0.0', '0.0')])
+def test_reported_space_is_there(size, free, used):
+    """A volume of 10 GiB does not fit in one byte less, however close that is."""
+    assert (str(exported.hundredths(size)), str(exported.hundredths(size, up=True))) == (
+        free, used)
