@@ -52,7 +52,7 @@ class Capacity:
     """
 
     __slots__ = ('_allocated', '_free', '_provisioned', 'counted', 'over_subscription', 'promised',
-                 'promised_thick', 'ratio', 'reserved', 'reserved_percentage', 'room',
+                 'promised_thick', 'ratio', 'reported', 'reserved', 'reserved_percentage', 'room',
                  'room_thick', 'thin', 'total')
 
     def __init__(self, total: float | None, free: float | None, allocated: float,
@@ -71,6 +71,8 @@ class Capacity:
         # Of the GiB that were ever promised to the pool, those that the report contains; None if
         # the report does not tell, so that only the promises of this process are known.
         self.counted: tuple[int, int] | None = None
+        # GiB that had ever been promised to the pool when the report was measured.
+        self.reported = 0
         self._compute_room()
 
     @classmethod

@@ -136,7 +136,8 @@ def keep_promises(pools: list[Pool], reported: list[Pool], counts: Mapping[str, 
                   ) -> None:
     """Set what was promised to the pools of a new report and is not contained in it.
 
-    :param pools: the pools of the former report; what is known of their promises stays known.
+    :param pools: the pools of the former report; what is known of their promises stays known,
+        unless a count decreased, because an older state of the database was restored.
     :param counts: name of the pool -> GiB that were promised to it by the time of the report and
         are contained in the report, the same of thick volumes, and both with those not contained.
     """
@@ -146,7 +147,8 @@ def keep_promises(pools: list[Pool], reported: list[Pool], counts: Mapping[str, 
             continue
         counted, counted_thick, promised, thick = counts[pool.pool_name]
         space = pool.capacity
-        space.counted = counted, counted_thick
+        space.counted, space.reported = (counted, counted_thick), promised
         space.set_known(promised, thick)
-        if pool.pool_name in former and former[pool.pool_name].counted is not None:
-            space.set_known(*former[pool.pool_name].known)
+        before = former.get(pool.pool_name)
+        if before is not None and before.counted is not None and promised >= before.reported:
+            space.set_known(*before.known)

@@ -98,6 +98,17 @@ def test_report_that_was_measured_before_does_not_return_the_space(world):
     assert world.create(scheduler, 1) is None
 
 
+def test_what_a_restored_database_does_not_know_is_forgotten(world):
+    """A backup of the database was restored: its counts are smaller than those of a report."""
+    scheduler = world.scheduler('n1@b')
+    world.create(scheduler, 60)
+    world.report(contained=(60, 0), free_capacity_gb=40)
+    with session.writer(world.ctxt) as conn:
+        conn.execute(sa.update(models.Pool.__table__).values(promised=10))
+    world.report(contained=(10, 0), free_capacity_gb=90)
+    assert world.create(scheduler, 90) == POOL
+
+
 def test_report_that_crosses_a_placement(world):
     """It was measured and its counts were read before a volume that is placed when it arrives."""
     scheduler = world.scheduler('n1@b')
