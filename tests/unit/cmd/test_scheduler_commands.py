@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-manage scheduler: what is asked, and how the answers are printed."""
 import json
+import pathlib
 import uuid
 
 import pytest
@@ -11,7 +12,9 @@ from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.scheduler import advice, filter_scheduler, host_manager
 from tests.fakes import bus as fake_bus
+from tests.fakes import scheduler as fakes
 from tests.unit.cmd.test_manage import run
 
 POOL = {'name': 'n1@ssd#p', 'cluster': None, 'availability_zone': 'nova', 'weight': 1.0,
@@ -100,6 +103,25 @@ class TestAdvise:
             'v       7    n1@ssd#p  n2@ssd#p',
             'Target    Percent  After',
             'n2@ssd#p  10.0     17.0']
+
+    def test_example_of_the_page(self, bus, ctxt, capsys):
+        page = (pathlib.Path(__file__).parents[3] / 'doc/source/scheduling.rst').read_text()
+        block = page.partition('.. session: advise\n\n::\n\n')[2].partition('\n\n')[0]
+        command, *lines = [line.strip() for line in block.split('\n')]
+        conf, free = fakes.options(), {'n1@ssd': 5, 'n2@ssd': 80, 'n3@ssd': 40}
+        known = host_manager.HostManager(conf, fakes.Services(*map(fakes.service, free)),
+                                         fakes.Clock())
+        for host, gib in free.items():
+            known.update(host, fakes.report(pool_name='p', free_capacity_gb=gib))
+        driver = filter_scheduler.FilterScheduler(conf, known)
+        for digit, size in (('1', 10), ('2', 15), ('3', 20), ('4', 30)):
+            short = digit * 3
+            volumes_db.create(ctxt, {
+                'id': f'{digit * 8}-{digit * 4}-4{short}-8{short}-{digit * 12}', 'size': size,
+                'status': 'available', 'project_id': 'p', 'host': 'n1@ssd#p'})
+        bus.answers['advise'] = lambda fill: advice.advise(ctxt, driver, fill)
+        assert run(*command.split()[2:]) == 0
+        assert capsys.readouterr().out.splitlines() == lines
 
     def test_impossible(self, bus, capsys):
         bus.answers['advise'] = {**ADVICE, 'moves': None}
