@@ -119,7 +119,8 @@ def configured(conf: cfg.ConfigOpts) -> frozenset[str]:
     """Return PROGRAMS, without cinder-backup if the configuration names no backup_driver: backups
     are optional."""
     where = conf.get_location('backup_driver')
-    is_default = where is None or where.location is cfg.Locations.opt_default
+    is_default = where is None or where.location in (cfg.Locations.opt_default,
+                                                     cfg.Locations.set_default)
     return PROGRAMS - {BACKUP} if is_default else PROGRAMS
 
 

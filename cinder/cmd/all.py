@@ -12,6 +12,7 @@ from cinder import config_check, masking, objects, service
 from cinder.wsgi import middleware
 from cinder.cmd import backup, common, scheduler, volume
 from cinder.conf import CONF
+from cinder.conf import backup as backup_options
 from cinder.db import services
 from cinder.rpc import base as rpc
 
@@ -39,8 +40,7 @@ def prepare() -> list[ServiceBase]:
     gmr_opts.set_defaults(CONF)
     # All services are on this host; other clients need an explicit address.
     CONF.set_default('osapi_volume_listen', '127.0.0.1')
-    # The default of cinder-backup needs a server.
-    CONF.set_default('backup_driver', 'cinder.backup.drivers.posix.PosixBackupDriver')
+    CONF.set_default('backup_driver', backup_options.EMBEDDED_DRIVER)
     middleware.set_defaults()
     rpc.default_to_memory()
     common.read_configuration(*config_check.PROGRAMS)

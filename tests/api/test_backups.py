@@ -3,6 +3,7 @@
 service is a row that is up."""
 import base64
 import json
+import re
 import uuid
 
 import pytest
@@ -356,6 +357,13 @@ def test_a_record_can_be_taken_elsewhere(api, member, service, encrypted):
     member.get(path).fault(403)
     exported = api.get(path).json
     assert exported['backup-record']['backup_service'] == 'driver'
+    record = json.loads(base64.b64decode(exported['backup-record']['backup_url']))
+    # The original reads a record only if it has all of them, with times in this form.
+    assert set(record) >= {
+        'driver_info', 'host', 'fail_reason', 'temp_volume_id', 'temp_snapshot_id',
+        'num_dependent_backups', 'restore_volume_id', 'created_at', 'updated_at', 'deleted_at',
+        'deleted'}
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ', record['created_at'])
     member.post('/backups/import_record', exported).fault(403)
     assert backup['id'] in api.post('/backups/import_record', exported).fault(400)
     backups_db.destroy(ADMIN, backup['id'])

@@ -154,6 +154,19 @@ def test_config_check_tells_everything_and_whom_it_concerns(configured, capsys, 
     assert run('config', 'check') == run('config', 'check', '--program', 'cinder-all') == 0
 
 
+def test_backups_are_checked_where_they_are_made(configured, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(config_check, 'CHECKS', {
+        check: programs for check, programs in config_check.CHECKS.items()
+        if check.__module__ == 'cinder.backup.checks'})
+    here = f'[DEFAULT]\nstate_path = {tmp_path}\n'
+    configured(here)
+    assert run('config', 'check') == 0  # the default driver needs a server that nobody named
+    assert run('config', 'check', '--program', 'cinder-all') == 0
+    configured(f'{here}backup_driver = no.such.Driver\n')
+    assert run('config', 'check') == run('config', 'check', '--program', 'cinder-all') == 1
+    assert 'backup_driver = no.such.Driver cannot be loaded' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(('words', 'status', 'printed'), [
     (('config', 'check'), 1, 'error: [DEFAULT] osapi_max_limit'),
     (('config', 'list'), 0, 'osapi_max_limit = x'),

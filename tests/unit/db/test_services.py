@@ -5,6 +5,7 @@ import pytest
 from cinder import exception
 from cinder.conf import CONF
 from cinder.db import clusters, models, services, session
+from tests.fakes import backup_service
 
 
 @pytest.fixture
@@ -124,6 +125,15 @@ def test_clusters_count_their_hosts(make, ctxt):
         clusters.get(ctxt, 'c@lvm', 'cinder-backup')
     with pytest.raises(exception.ClusterNotFound):
         clusters.update(ctxt, 7, {'disabled': True})
+
+
+def test_the_zone_is_left_only_where_it_has_no_service(database, ctxt):
+    for host, zone, up in (('a', 'z1', True), ('b', 'z2', False), ('c', 'z2', True)):
+        backup_service.register(ctxt, host, zone, up)
+    assert services.pick_near(ctxt, 'cinder-backup', 'z2', prefer='b').host == 'c'
+    assert services.pick_near(ctxt, 'cinder-backup', 'z1').host == 'a'
+    assert services.pick_near(ctxt, 'cinder-backup', 'z3', prefer='a').host == 'a'
+    assert services.pick(ctxt, 'cinder-backup', 'z3') is None
 
 
 def test_one_of_those_that_are_up_is_picked(database, ctxt):
