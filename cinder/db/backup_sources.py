@@ -37,12 +37,14 @@ def _under_way() -> filters.Condition:
     return sa.and_(_BACKUPS.c.status.not_in(states.BACKUP_RESETTABLE), unfinished)
 
 
+@transitions.kept
 def volume_unread() -> transitions.Requirement:
     """Require that no backup of the volume, or of one of its snapshots, is being created."""
     return transitions.none_of(_VOLUMES, _BACKUPS, _BACKUPS.c.volume_id == _VOLUMES.c.id,
                                _under_way(), otherwise='is being backed up by')
 
 
+@transitions.kept
 def snapshot_unread() -> transitions.Requirement:
     """Require that the snapshot is not read by a backup that is being created."""
     reads = sa.or_(_BACKUPS.c.snapshot_id == _SNAPSHOTS.c.id, sa.and_(
@@ -52,6 +54,7 @@ def snapshot_unread() -> transitions.Requirement:
                                otherwise='is being read by backup')
 
 
+@transitions.kept
 def snapshot_stays() -> transitions.Requirement:
     """Require that the snapshot is not a temporary one, which is deleted with its backup's end."""
     return transitions.Requirement(_SNAPSHOTS.c.use_quota == sa.true(),

@@ -17,6 +17,10 @@ _OPERATIONS = models.Operation.__table__
 _NOW = session.utcnow()
 
 
+class Kept(tuple[Condition, ...]):
+    """Conditions that are created once, so that statements with them are cached."""
+
+
 def with_id(values: Mapping[str, object]) -> dict[str, object]:
     """Return the values with a new id, unless they have one."""
     return {'id': str(uuid.uuid4()), **values}
@@ -76,8 +80,13 @@ def take_out_of_cluster(ctxt: RequestContext, table: sa.Table, host: str) -> int
 
     :param host: 'host@backend'
     """
-    return update_where(ctxt, table, [table.c.deleted == sa.false(), _of_host(table, host),
-                                      table.c.cluster_name.is_not(None)], {'cluster_name': None})
+    return update_where(ctxt, table, _in_any_cluster(table, host), {'cluster_name': None})
+
+
+@functools.lru_cache(64)
+def _in_any_cluster(table: sa.Table, host: str) -> Kept:
+    return Kept([table.c.deleted == sa.false(), _of_host(table, host),
+                 table.c.cluster_name.is_not(None)])
 
 
 def _of_host(table: sa.Table, host: str) -> Condition:
@@ -91,8 +100,9 @@ def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Conditio
     The values are assigned in the given order, as MySQL does: a value may refer to a column that a
     later one changes.
 
+    :param where: a Kept, for a statement that is cached, or any other conditions.
     :param match: column -> value, or a list or tuple of allowed values, of rows that are not
-        deleted. Without other conditions the whole statement is cached.
+        deleted.
     """
     computed = {name: _NOW if isinstance(value, session.utcnow) else value
                 for name, value in values.items() if isinstance(value, sa.ClauseElement)}
@@ -102,16 +112,17 @@ def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Conditio
     build = _update
     if not all(value is _NOW or isinstance(value, sa.Column) for value in computed.values()):
         build = _update.__wrapped__
+    kept, others = (where, ()) if isinstance(where, Kept) else (Kept(), where)
     statement = build(table, tuple((name, computed.get(name)) for name in values),
                       None if match is None else tuple(
-                          (name, _comparison(value)) for name, value in match.items()))
+                          (name, _comparison(value)) for name, value in match.items()), kept)
     with session.writer(ctxt) as conn:
-        return conn.execute(statement.where(*where) if where else statement, given).rowcount
+        return conn.execute(statement.where(*others) if others else statement, given).rowcount
 
 
 @functools.lru_cache(512)
 def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], ...],
-            match: tuple[tuple[str, str], ...] | None) -> sa.Update:
+            match: tuple[tuple[str, str], ...] | None, kept: Kept) -> sa.Update:
     """Return an UPDATE that sets columns to an expression or, if that is None, to the parameter
     :set_NAME; cached, because building and compiling take as long as executing.
 
@@ -121,7 +132,7 @@ def _update(table: sa.Table, values: tuple[tuple[str, sa.ClauseElement | None], 
                 if value is None else value) for name, value in values]
     if 'updated_at' not in dict(values):
         ordered.append((table.c.updated_at, session.utcnow()))
-    statement = table.update().ordered_values(*ordered)
+    statement = table.update().ordered_values(*ordered).where(*kept)
     if match is None:
         return statement
     where = [_COMPARISONS[how](table.c[name], f'is_{name}') for name, how in match]
@@ -166,10 +177,13 @@ def fail_rows(ctxt: RequestContext, table: sa.Table, members: Condition, meanwhi
 
 
 def soft_delete(ctxt: RequestContext, table: sa.Table, where: Sequence[Condition],
-                **values: object) -> int:
-    """Mark rows as deleted; return their number."""
+                match: Mapping[str, object] | None = None, **values: object) -> int:
+    """Mark rows as deleted; return their number.
+
+    :param where: see update_where(), as for `match`.
+    """
     return update_where(ctxt, table, where,
-                        {**values, 'deleted': True, 'deleted_at': session.utcnow()}, {})
+                        {**values, 'deleted': True, 'deleted_at': session.utcnow()}, match or {})
 
 
 @functools.cache
@@ -188,14 +202,32 @@ def upsert(conn: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, obj
     """
     if not rows:
         return
-    changed = [name for name in rows[0] if name not in (*key, *keep)]
-    now = session.utcnow()
-    rows = [{**row, 'created_at': now} for row in rows]
-    statement = _insert_of(conn.dialect.name)(table).values(rows)
+    names, dialect = tuple(rows[0]), conn.dialect.name
+    if len(rows) == 1 and not any(isinstance(value, sa.ClauseElement)
+                                  for value in rows[0].values()):
+        conn.execute(_upsert_one(dialect, table, names, tuple(key), tuple(keep)), rows[0])
+        return
+    statement = _insert_of(dialect)(table).values(
+        [{**row, 'created_at': _NOW} for row in rows])
+    conn.execute(_or_change(statement, names, key, keep))
+
+
+@functools.lru_cache(64)
+def _upsert_one(dialect: str, table: sa.Table, names: tuple[str, ...], key: tuple[str, ...],
+                keep: tuple[str, ...]) -> sa.Insert:
+    """Return the statement whose parameters are the values of the columns `names`."""
+    # Without inline(), the new primary key would be returned.
+    return _or_change(_insert_of(dialect)(table).values(created_at=_NOW).inline(),
+                      names, key, keep)
+
+
+def _or_change(statement: Any, names: Sequence[str], key: Sequence[str],
+               keep: Sequence[str]) -> sa.Insert:
+    """Return an INSERT that changes the row whose key exists."""
+    changed = [name for name in names if name not in (*key, *keep)]
     if hasattr(statement, 'on_duplicate_key_update'):
         update = {name: statement.inserted[name] for name in changed}
-        conn.execute(statement.on_duplicate_key_update({**update, 'updated_at': now}))
-        return
+        return statement.on_duplicate_key_update({**update, 'updated_at': _NOW})
     update = {name: statement.excluded[name] for name in changed}
-    conn.execute(statement.on_conflict_do_update(
-        index_elements=list(key), set_={**update, 'updated_at': now}))
+    return statement.on_conflict_do_update(
+        index_elements=list(key), set_={**update, 'updated_at': _NOW})

@@ -73,6 +73,7 @@ def fail_snapshots(ctxt: RequestContext, group_snapshot_id: str, meanwhile: str,
         ctxt, _SNAPSHOTS, _SNAPSHOTS.c.group_snapshot_id == group_snapshot_id, meanwhile, idle)]
 
 
+@transitions.kept
 def not_being_copied() -> transitions.Requirement:
     """Require that no group is being created from the group snapshot."""
     return transitions.none_of(_T, _GROUPS, _GROUPS.c.group_snapshot_id == _T.c.id,

@@ -152,18 +152,21 @@ def fail_volumes(ctxt: RequestContext, group_id: str, meanwhile: str,
 
 
 # ------------------------------------------------------------------ requirements of transitions
+@transitions.kept
 def no_volumes() -> transitions.Requirement:
     """Require that the group has no volumes."""
     return transitions.none_of(_T, _VOLUMES, _VOLUMES.c.group_id == _T.c.id,
                                otherwise='has volumes:')
 
 
+@transitions.kept
 def no_group_snapshots() -> transitions.Requirement:
     """Require that the group has no group snapshots."""
     return transitions.none_of(_T, _SNAPSHOTS, _SNAPSHOTS.c.group_id == _T.c.id,
                                otherwise='has group snapshots:')
 
 
+@transitions.kept
 def not_being_copied() -> transitions.Requirement:
     """Require that no group is being created from the group."""
     # MySQL does not read the table that it changes, except from a derived table.

@@ -114,18 +114,26 @@ def add(ctxt: RequestContext, names: Collection[str]) -> None:
 
 def counts(ctxt: RequestContext, names: Collection[str]) -> dict[str, Gib]:
     """Return pool -> GiB that were ever promised to it, of those that have a row."""
-    return _counts(ctxt, _T.c.name.in_(tuple(names)))
+    return _counts(ctxt, _COUNTS.where(_T.c.name.in_(tuple(names))))
 
 
 def counts_of_backend(ctxt: RequestContext, backend: str) -> dict[str, Gib]:
     """Return the same for all pools of 'host@backend' or 'cluster@backend'."""
-    return _counts(ctxt, backend_volumes.is_at(_T.c.name, backend))
+    return _counts(ctxt, _counts_of_backend(backend))
 
 
-def _counts(ctxt: RequestContext, where: sa.ColumnElement[bool]) -> dict[str, Gib]:
+_COUNTS = sa.select(_T.c.name, _T.c.promised, _T.c.promised_thick)
+
+
+@functools.lru_cache(64)
+def _counts_of_backend(backend: str) -> sa.Select:
+    return _COUNTS.where(backend_volumes.is_at(_T.c.name, backend))
+
+
+def _counts(ctxt: RequestContext, statement: sa.Select) -> dict[str, Gib]:
     with session.reader(ctxt) as conn:
-        return {name: Gib(promised, thick) for name, promised, thick in conn.execute(
-            sa.select(_T.c.name, _T.c.promised, _T.c.promised_thick).where(where)).all()}
+        return {name: Gib(promised, thick)
+                for name, promised, thick in conn.execute(statement).all()}
 
 
 # -------------------------------------------------------------------- promises not yet fulfilled
@@ -159,6 +167,7 @@ def _is_thick(ctxt: RequestContext, type_id: str | None) -> bool:
 _PLACE = sa.func.coalesce(_VOLUMES.c.cluster_name, _VOLUMES.c.host)
 
 
+@functools.lru_cache(64)
 def _work(host: str, cluster: str | None) -> sa.Select:
     """Return the SELECT of volumes that are created or extended."""
     gib = sa.case((_OPERATIONS.c.verb == 'volume.extend', _VOLUMES.c.growth),
@@ -170,6 +179,7 @@ def _work(host: str, cluster: str | None) -> sa.Select:
         _VOLUMES.c.deleted == sa.false())
 
 
+@functools.lru_cache(64)
 def _copies(host: str, cluster: str | None) -> sa.Select:
     """Return the SELECT of volumes that are created with a copy of a group."""
     return sa.select(_OPERATIONS.c.verb, _VOLUMES.c.id, _PLACE, _VOLUMES.c.size,

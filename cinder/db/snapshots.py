@@ -130,6 +130,7 @@ def change_owner(ctxt: RequestContext, volume_id: str, project_id: str,
                          {'project_id': project_id, 'user_id': user_id})
 
 
+@transitions.kept
 def no_group_snapshot() -> transitions.Requirement:
     """Require that the snapshot is not part of a group snapshot."""
     return transitions.Requirement(_T.c.group_snapshot_id.is_(None), 'is part of group snapshot',

@@ -5,7 +5,7 @@ The rows of cinder.objects.states define what is allowed; a refusal contains the
 """
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -23,11 +23,20 @@ class Requirement:
     :param holds: SQL condition on the row.
     :param otherwise: text of the refusal.
     :param blockers: SELECT of the ids that prevent the transition; None: no ids.
+    :param kept: it is always the same object, see kept().
     """
 
     holds: Condition
     otherwise: str
     blockers: sa.Select | None = None
+    kept: bool = False
+
+
+def kept(make: Callable[[], Requirement]) -> Callable[[], Requirement]:
+    """Decorate a function that returns a requirement: it is created once, and statements with it
+    are cached."""
+    return functools.cache(functools.wraps(make)(
+        lambda: dataclasses.replace(make(), kept=True)))
 
 
 def none_of(table: sa.Table, child: sa.Table, *where: Condition, otherwise: str) -> Requirement:
@@ -57,8 +66,10 @@ def apply_transition(ctxt: RequestContext, table: sa.Table, rule: states.Transit
             # An UPDATE that waited for the lock of its row sees other tables as they were before
             # the wait; one that starts with the lock sees the rows that were added meanwhile.
             conn.execute(sa.select(table.c.id).where(table.c.id == row_id).with_for_update())
-        if changes.update_where(ctxt, table, [requirement.holds for requirement in requirements],
-                                _columns(table, rule, values), match):
+        where = changes.Kept(requirement.holds for requirement in requirements)
+        if changes.update_where(
+                ctxt, table, where if all(each.kept for each in requirements) else list(where),
+                _columns(table, rule, values), match):
             return None
         return _refusal(conn, table, rule, row_id, requirements)
 

@@ -12,6 +12,7 @@ _SNAPSHOTS = models.Snapshot.__table__
 _ATTACHMENTS = models.VolumeAttachment.__table__
 
 
+@transitions.kept
 def no_snapshots() -> transitions.Requirement:
     """Require that the volume has no snapshots."""
     return no_snapshots_but()()
@@ -24,6 +25,7 @@ def no_snapshots_but(ids: Collection[str] = ()) -> Callable[[], transitions.Requ
                                        otherwise='has snapshots:')
 
 
+@transitions.kept
 def snapshots_available() -> transitions.Requirement:
     """Require that all snapshots of the volume are available."""
     return transitions.none_of(_T, _SNAPSHOTS, _SNAPSHOTS.c.volume_id == _T.c.id,
@@ -31,23 +33,27 @@ def snapshots_available() -> transitions.Requirement:
                                otherwise='has snapshots that are not available:')
 
 
+@transitions.kept
 def no_attachments() -> transitions.Requirement:
     """Require that the volume has no attachments and is not reserved."""
     return transitions.none_of(_T, _ATTACHMENTS, _ATTACHMENTS.c.volume_id == _T.c.id,
                                otherwise='has attachments:')
 
 
+@transitions.kept
 def not_attached() -> transitions.Requirement:
     """Require that the volume is not attached."""
     return dataclasses.replace(no_attachments(), holds=_T.c.attach_status != 'attached',
                                otherwise='is attached:')
 
 
+@transitions.kept
 def is_attached() -> transitions.Requirement:
     """Require that the volume is attached."""
     return transitions.Requirement(_T.c.attach_status == 'attached', 'is not attached')
 
 
+@transitions.kept
 def not_migrating() -> transitions.Requirement:
     """Require that the volume is not being migrated."""
     return transitions.Requirement(
@@ -56,6 +62,7 @@ def not_migrating() -> transitions.Requirement:
         'is being migrated')
 
 
+@transitions.kept
 def not_moving_in_use() -> transitions.Requirement:
     """Require that no migration of an in-use volume runs. The compute service copies such a volume,
     and does not stop for a later change, which would be lost on the old back end."""
@@ -70,6 +77,7 @@ def size_is(size: int) -> Callable[[], transitions.Requirement]:
     return lambda: requirement
 
 
+@transitions.kept
 def not_replicated() -> transitions.Requirement:
     """Require that no other back end has a copy of the volume."""
     return transitions.Requirement(
@@ -77,6 +85,7 @@ def not_replicated() -> transitions.Requirement:
                _T.c.replication_status.in_(('disabled', 'not-capable'))), 'is replicated')
 
 
+@transitions.kept
 def no_group() -> transitions.Requirement:
     """Require that the volume is in no group."""
     return transitions.Requirement(_T.c.group_id.is_(None), 'is in group',

@@ -194,21 +194,25 @@ def settle(ctxt: RequestContext, volume_id: str) -> None:
                                                  present.previous_status, under_way))
 
 
+# Nothing that is deleted with a volume belongs to it.
+_WITHOUT_DEPENDENTS = changes.Kept(
+    ~sa.exists().where(table.c.volume_id == _T.c.id, table.c.deleted == sa.false())
+    for table in _HANGING_ON_IT)
+
+
 @session.retry_on_deadlock
 def destroy(ctxt: RequestContext, volume_id: str) -> None:
     """Mark a volume as deleted, with its dependents; the rows stay until they are purged."""
     with session.writer(ctxt) as conn:
         # Usually there are none: one statement checks that and deletes.
-        if not _destroy(ctxt, volume_id, *(~sa.exists().where(
-                table.c.volume_id == _T.c.id, table.c.deleted == sa.false())
-                for table in _HANGING_ON_IT)):
+        if not _destroy(ctxt, volume_id, _WITHOUT_DEPENDENTS):
             _end_dependents(ctxt, conn, volume_id)
-            _destroy(ctxt, volume_id)
+            _destroy(ctxt, volume_id, changes.Kept())
 
 
-def _destroy(ctxt: RequestContext, volume_id: str, *conditions: filters.Condition) -> bool:
-    return bool(changes.soft_delete(ctxt, _T, [_T.c.id == volume_id, *conditions],
-                                    status='deleted', growth=0, terminated_at=session.utcnow()))
+def _destroy(ctxt: RequestContext, volume_id: str, conditions: changes.Kept) -> bool:
+    return bool(changes.soft_delete(ctxt, _T, conditions, {'id': volume_id}, status='deleted',
+                                    growth=0, terminated_at=session.utcnow()))
 
 
 def _end_dependents(ctxt: RequestContext, conn: sa.Connection, volume_id: str) -> None:
