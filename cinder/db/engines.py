@@ -98,7 +98,9 @@ def _make(url: sa.URL, conf: 'Section', **kwargs: object) -> sa.Engine:
         max_overflow=conf.max_overflow or 0, pool_timeout=conf.pool_timeout or 30,
         # Errors are logged, and a parameter may be a CHAP secret.
         hide_parameters=True, pool_recycle=conf.connection_recycle_time, **kwargs)
-    exc_filters.register_engine(engine)
+    # Of what oslo.db registers, this alone is needed without savepoints. With an event of its
+    # connections, an engine looks for listeners to seven of them at each use of a connection.
+    event.listen(engine, 'handle_error', exc_filters.handler, retval=True)
     return engine
 
 

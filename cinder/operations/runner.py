@@ -216,10 +216,13 @@ def handles(verb: str) -> Callable[[Handler], Handler]:
 
 def handlers_of(*endpoints: object) -> dict[str, Handler]:
     """Return verb -> bound method for all methods of these objects that handles() decorates."""
-    found = {}
-    for endpoint in endpoints:
-        for name in dir(type(endpoint)):
-            verb = getattr(getattr(type(endpoint), name), 'verb', None)
-            if isinstance(verb, str):
-                found[verb] = getattr(endpoint, name)
-    return found
+    return {verb: getattr(endpoint, name)
+            for endpoint in endpoints
+            for verb, name in _verbs_of(type(endpoint))}  # type: ignore[arg-type]
+
+
+@functools.cache
+def _verbs_of(endpoint: type) -> list[tuple[str, str]]:
+    """Return (verb, name) of the methods of a class that handles() decorates."""
+    found = ((getattr(getattr(endpoint, name), 'verb', None), name) for name in dir(endpoint))
+    return [(verb, name) for verb, name in found if isinstance(verb, str)]

@@ -23,22 +23,40 @@ class Configuration:
                  conf: cfg.ConfigOpts = CONF) -> None:
         self.config_group = config_group
         self._conf = conf
-        self.append_config_values([*backend.OPTS, *volume_opts])
+        # Each registration, also of known options, clears the cache of values of oslo.config.
+        if not all(self._has_options(group) for group in self._groups()):
+            self.append_config_values(backend.OPTS)
+        if volume_opts:
+            self.append_config_values(volume_opts)
 
     def append_config_values(self, volume_opts: Sequence[cfg.Opt]) -> None:
         """Register further options."""
-        for group in filter(None, (self.config_group, backend.GROUP)):
+        for group in self._groups():
             self._conf.register_opts(volume_opts, group=group)
+
+    def _groups(self) -> list[str]:
+        return [group for group in (self.config_group, backend.GROUP) if group]
+
+    def _has_options(self, group: str) -> bool:
+        try:
+            present = self._conf[group]
+        except cfg.NoSuchOptError:
+            return False
+        return all(option.dest in present for option in backend.OPTS)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith('_'):
             raise AttributeError(name)
+        common = self._conf[backend.GROUP][name]
         group = self.config_group
         if group:
-            location = self._conf.get_location(name, group)
-            if location is not None and location.location not in _UNSET:
-                return self._conf[group][name]
-        return self._conf[backend.GROUP][name]
+            own = self._conf[group][name]
+            # Where it was set is looked up each time, while values are cached.
+            if own != common:
+                location = self._conf.get_location(name, group)
+                if location is not None and location.location not in _UNSET:
+                    return own
+        return common
 
     def get(self, name: str) -> Any:
         """Return the value of an option.

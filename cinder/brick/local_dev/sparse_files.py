@@ -4,7 +4,6 @@ stands for a complete file. The driver maps volumes to files, and serializes cal
 import contextlib
 import errno
 import fcntl
-import glob
 import os
 import secrets
 import stat
@@ -224,8 +223,11 @@ def _part(path: str) -> Iterator[tuple[int, str]]:
 
 
 def _sweep(path: str) -> None:
-    for part in glob.glob(glob.escape(path) + '.*'):
-        _unlink(part)
+    folder, name = os.path.split(path)
+    with contextlib.suppress(FileNotFoundError):
+        for other in os.listdir(folder):
+            if other.startswith(f'{name}.'):
+                _unlink(os.path.join(folder, other))
 
 
 def _unlink(path: str) -> None:
