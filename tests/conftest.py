@@ -16,7 +16,6 @@ import pytest  # noqa: E402
 from cinder import context  # noqa: E402
 from cinder.conf import CONF  # noqa: E402
 from cinder.db import models, session, types  # noqa: E402
-from tests import forks  # noqa: E402
 from tests.database import Database  # noqa: E402
 from tests.failures import pytest_configure  # noqa: E402, F401
 
@@ -81,11 +80,3 @@ def key_manager():
     from tests.fakes import key_manager as fake
     yield fake.configure()
     fake.clear()
-
-
-@pytest.fixture(scope='session')
-def clean():
-    """A forks.Server: starts Python code in processes that have nothing of the tests."""
-    server = forks.Server()
-    yield server
-    server.close()

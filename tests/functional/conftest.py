@@ -12,6 +12,7 @@ from importlib import metadata
 
 import pytest
 
+from tests import forks
 from tests.functional import databases, etcd, glance, keystone, object_stores, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
@@ -212,3 +213,11 @@ def pytest_runtest_makereport(item, call):
     report = yield
     add_tails(item, report)
     return report
+
+
+@pytest.fixture(scope='session')
+def clean():
+    """A forks.Server: starts Python code in processes that have nothing of the tests."""
+    server = forks.Server()
+    yield server
+    server.close()

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cinder-manage: each command on a real database, and the whole program once."""
+"""cinder-manage: each command on a real database; tests/functional/test_manage.py runs the
+program."""
 
 import argparse
-import functools
 import json
 
 import pytest
@@ -20,13 +20,6 @@ def run(*words):
     manage.add_parsers(parser.add_subparsers(dest='command', required=True))
     parsed = parser.parse_args(words)
     return parsed.run(**{name: getattr(parsed, name) for name in parsed.dests})
-
-
-@pytest.fixture
-def program(clean):
-    """Runs cinder-manage with these arguments in a process of its own."""
-    return functools.partial(
-        clean.run, 'import sys; from cinder.cmd import manage; sys.exit(manage.main())')
 
 
 @pytest.fixture
@@ -167,26 +160,6 @@ def test_backups_are_checked_where_they_are_made(configured, capsys, monkeypatch
     assert 'backup_driver = no.such.Driver cannot be loaded' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(('words', 'status', 'printed'), [
-    (('config', 'check'), 1, 'error: [DEFAULT] osapi_max_limit'),
-    (('config', 'list'), 0, 'osapi_max_limit = x'),
-    (('db', 'version'), 1, 'cinder-manage: [DEFAULT] osapi_max_limit')])
-def test_a_wrong_value_stops_only_what_needs_values(program, tmp_path, words, status, printed):
-    config = tmp_path / 'cinder.conf'
-    config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\nosapi_max_limit = x\n')
-    done = program('--config-file', str(config), *words)
-    assert done.returncode == status and 'Traceback' not in done.stderr, done.stderr
-    assert printed in done.stdout + done.stderr
-
-
-def test_a_database_that_does_not_serve_is_told(program, tmp_path):
-    config = tmp_path / 'cinder.conf'
-    config.write_text(f'[database]\nconnection = sqlite:///{tmp_path}/none.sqlite\n')
-    done = program('--config-file', str(config), 'service', 'list')
-    assert done.returncode == 1 and 'Traceback' not in done.stderr, done.stderr
-    assert 'no such table' in done.stderr
-
-
 def test_quota_check_prints_nothing_but_titles(database, ctxt, capsys):
     volumes.create(ctxt, {'project_id': 'p1', 'user_id': 'u1', 'size': 2, 'status': 'available'})
     assert run('quota', 'check') == 0
@@ -241,16 +214,6 @@ def test_no_argument_has_the_name_of_an_option():
 def test_every_command_has_a_sentence_of_help():
     for row in manage.COMMANDS:
         assert row.run.__doc__.splitlines()[0].endswith('.'), row.run
-
-
-def test_the_program_makes_a_database(program, tmp_path):
-    config = tmp_path / 'cinder.conf'
-    config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\nlog_file = cinder.log\n'
-                      f'log_dir = {tmp_path}\n')
-    done = program('--config-file', str(config), 'db', 'sync')
-    assert (done.returncode, done.stdout) == (0, ''), done.stderr
-    assert (tmp_path / 'cinder.sqlite').exists()
-    assert not (tmp_path / 'cinder.log').exists()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Locks kept in files: between threads, between processes, with a time limit."""
+"""Locks kept in files: between threads, with a time limit; tests/functional/test_lock_files.py has
+those between processes."""
 import contextlib
 import importlib.metadata
 import threading
@@ -10,14 +11,6 @@ import pytest
 from cinder import coordination, exception
 from cinder.conf import CONF
 from cinder.coordination import checks, services
-
-HOLDER = '''
-import sys
-from cinder import coordination
-with coordination.Coordinator(sys.argv[1]).lock('a volume/with: odd name'):
-    print('held', flush=True)
-    sys.stdin.read()
-'''
 
 
 @pytest.fixture
@@ -64,15 +57,6 @@ def test_waiting_in_the_same_process_ends_in_time(coordinator):
         pass
 
 
-def test_another_process_holds_the_lock_until_it_dies(coordinator, url, clean):
-    with clean.start(HOLDER, url) as holder:
-        assert holder.stdout.readline() == 'held\n'
-        with pytest.raises(exception.LockCreationFailed):
-            coordinator.lock('a volume/with: odd name', timeout=0.1).__enter__()
-    with coordinator.lock('a volume/with: odd name', timeout=2):
-        pass
-
-
 def test_an_error_inside_releases_the_lock(coordinator):
     with pytest.raises(ZeroDivisionError), coordinator.lock('one'):
         raise ZeroDivisionError
@@ -114,39 +98,6 @@ def test_a_file_is_there_as_long_as_the_lock_is_held(coordinator, tmp_path):
     with pytest.raises(ZeroDivisionError), coordinator.lock('one'):
         raise ZeroDivisionError
     assert left(tmp_path) == []
-
-
-def test_who_waits_for_a_file_that_is_removed_does_not_hold_another(url, tmp_path, clean):
-    """Processes that take turns: each removes the file for which the others wait."""
-    others = [clean.start(TURNS, url, str(tmp_path / 'inside')) for _ in range(3)]
-    for other in others:
-        with other:
-            assert other.stdout.read() == '30\n', other.stderr.read()
-    assert left(tmp_path) == []
-
-
-TURNS = '''
-import os, sys
-from cinder import coordination
-locks, taken = coordination.Coordinator(sys.argv[1]), 0
-for _ in range(30):
-    with locks.lock('one', timeout=50):
-        os.close(os.open(sys.argv[2], os.O_CREAT | os.O_EXCL))
-        os.unlink(sys.argv[2])
-        taken += 1
-print(taken)
-'''
-
-
-def test_what_killed_processes_left_goes_at_the_next_start(url, tmp_path, clean):
-    (tmp_path / 'cinder-volume-1').touch()
-    (tmp_path / 'of-others').touch()
-    with clean.start(HOLDER, url) as holder:
-        assert holder.stdout.readline() == 'held\n'
-        coordination.Coordinator(url).start()
-        assert left(tmp_path) == ['cinder-a_volume_with__odd_name']
-    coordination.Coordinator(url).start()
-    assert left(tmp_path) == [] and (tmp_path / 'of-others').exists()
 
 
 def test_names_of_one_file_are_one_lock(coordinator):

@@ -198,7 +198,7 @@ def test_a_thousand_that_wait_need_one_thread(ctxt, operation, volume):
     runner = make_runner({'volume.extend': handler})
     before = threading.active_count()
     for number in range(1000):
-        fake = operations_db.get(ctxt, operation.id)
+        fake = operation.obj_clone()
         fake.id = str(number)
         runner.submit(ctxt, fake)
         runner.wait(10)
