@@ -116,9 +116,11 @@ def destroy(ctxt: RequestContext, attachment_id: str, unconnected: bool = False)
 
     :param unconnected: only delete a reservation; return False for another attachment.
     """
-    where = [_T.c.id == attachment_id]
-    if unconnected:
-        where += [_T.c.attach_status.in_(states.UNCONNECTED), _T.c.connector.is_(None),
-                  _T.c.connection_info.is_(None)]
-    return changes.soft_delete(ctxt, _T, where, attach_status='detached',
+    return changes.soft_delete(ctxt, _T, _IS_UNCONNECTED if unconnected else (),
+                               {'id': attachment_id}, attach_status='detached',
                                detach_time=session.utcnow()) == 1
+
+
+_IS_UNCONNECTED = changes.Kept([
+    _T.c.attach_status.in_(states.UNCONNECTED), _T.c.connector.is_(None),
+    _T.c.connection_info.is_(None)])

@@ -31,10 +31,11 @@ def insert(conn: sa.Connection, table: sa.Table, values: Mapping[str, object]) -
 
     One statement if the engine can return the time that it stored, otherwise two.
     """
-    statement = _insert(table, conn.dialect.insert_returning)
     computed = {name: value for name, value in values.items()
                 if isinstance(value, sa.ClauseElement)}
-    if computed:
+    now = tuple(name for name, value in computed.items() if isinstance(value, session.utcnow))
+    statement = _insert(table, conn.dialect.insert_returning, now)
+    if len(computed) > len(now):
         statement = statement.values(computed)
     result = conn.execute(statement, {name: value for name, value in values.items()
                                       if name not in computed})
@@ -48,8 +49,9 @@ def insert(conn: sa.Connection, table: sa.Table, values: Mapping[str, object]) -
 
 
 @functools.cache
-def _insert(table: sa.Table, returning: bool) -> sa.Insert:
-    statement = table.insert().values(created_at=session.utcnow())
+def _insert(table: sa.Table, returning: bool, now: tuple[str, ...]) -> sa.Insert:
+    """:param now: columns that get the time of the database."""
+    statement = table.insert().values(dict.fromkeys(('created_at', *now), _NOW))
     return statement.returning(*table.c) if returning else statement
 
 

@@ -52,9 +52,11 @@ def pending(ctxt: RequestContext, *, stage: str, owner: str, host: str | None = 
 def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Operation]:
     """Return the queued and running operations of one resource."""
     with session.reader(ctxt) as conn:
-        rows = conn.execute(operations.SELECT.where(
-            _T.c.resource_id == resource_id, _UNFINISHED)).mappings().all()
+        rows = conn.execute(_UNFINISHED_FOR, {'resource': resource_id}).mappings().all()
     return [operations.from_row(row) for row in rows]
+
+
+_UNFINISHED_FOR = operations.SELECT.where(_T.c.resource_id == sa.bindparam('resource'), _UNFINISHED)
 
 
 def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:

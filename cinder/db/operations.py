@@ -229,14 +229,17 @@ def cancel_queued(ctxt: RequestContext, resource_id: str, reason: str) -> list[o
 
     :returns: the finished operations.
     """
-    begun = sa.or_(_T.c.verb == 'volume.upload', sa.and_(
-        _T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute'))
-    here = [_T.c.resource_id == resource_id, _T.c.state == 'queued', ~begun]
     with session.writer(ctxt) as conn:
         # Usually there are none, which one statement finds out.
-        rows = conn.execute(SELECT.where(*here).with_for_update()).mappings().all()
+        rows = conn.execute(_TO_CANCEL, {'resource': resource_id}).mappings().all()
         if rows:
             conn.execute(_T.update().where(_T.c.id.in_([row['id'] for row in rows])).values(
                 state='failed', error=reason, fence=_T.c.fence + 1,
                 finished_at=session.utcnow(), updated_at=session.utcnow()))
     return [from_row(row) for row in rows]
+
+
+_BEGUN = sa.or_(_T.c.verb == 'volume.upload', sa.and_(
+    _T.c.verb.in_(('volume.migrate', 'volume.retype')), _T.c.stage == 'execute'))
+_TO_CANCEL = SELECT.where(_T.c.resource_id == sa.bindparam('resource'), _T.c.state == 'queued',
+                          ~_BEGUN).with_for_update()

@@ -35,6 +35,9 @@ class Pairs:
         # (id of the row, key, value) of the rows in :ids.
         self.select = sa.select(self.owner, table.c.key, table.c.value).where(
             functions.among(self.owner, sa.bindparam('ids')))
+        self._insert = table.insert().values(created_at=session.utcnow())
+        self._delete = table.delete().where(self.owner == sa.bindparam('row'),
+                                            table.c.key == sa.bindparam('name'))
 
     def of_rows(self, conn: sa.Connection, ids: Iterable[str]) -> dict[str, dict[str, object]]:
         """Return id -> {key: value} of the rows that have pairs, read with one statement."""
@@ -49,9 +52,8 @@ class Pairs:
     def add(self, conn: sa.Connection, row_id: str, pairs: Values) -> None:
         """Insert the pairs of a new row."""
         if pairs:
-            conn.execute(self.table.insert().values([
-                {self.owner.name: row_id, 'key': key, 'value': value,
-                 'created_at': session.utcnow()} for key, value in pairs.items()]))
+            conn.execute(self._insert, [{self.owner.name: row_id, 'key': key, 'value': value}
+                                        for key, value in pairs.items()])
 
     @session.retry_on_deadlock
     def set(self, ctxt: RequestContext, row_id: str, pairs: Values,
@@ -70,8 +72,7 @@ class Pairs:
     def discard(self, ctxt: RequestContext, row_id: str, key: str) -> bool:
         """Delete a key of a row; return whether the row had it."""
         with session.writer(ctxt) as conn:
-            return conn.execute(self.table.delete().where(
-                self.owner == row_id, self.table.c.key == key)).rowcount > 0
+            return conn.execute(self._delete, {'row': row_id, 'name': key}).rowcount > 0
 
     def delete(self, ctxt: RequestContext, row_id: str, key: str) -> None:
         """Delete a key of a row.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of snapshots: rows for responses, objects, and their transitions."""
 import functools
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 
@@ -40,6 +41,7 @@ _LIST = filters.Listing(
     metadata={'metadata': (_SIDE, _SIDE.c.snapshot_id)},
     special={'availability_zone': _in_zone})
 _ALIVE = sa.select(*_T.c).where(_T.c.deleted == sa.false()).order_by(_T.c.created_at, _T.c.id)
+_OF_VOLUME = _ALIVE.where(_T.c.volume_id == sa.bindparam('volume'))
 _METADATA = pairs.Pairs(_SIDE, 'snapshot_id', lambda ident, key: exception.SnapshotMetadataNotFound(
     snapshot_id=ident, metadata_key=key))
 
@@ -71,7 +73,7 @@ delete_metadata = _METADATA.delete
 # ------------------------------------------------------------------------------------- of volumes
 def for_volume(ctxt: RequestContext, volume_id: str) -> list[objects.Snapshot]:
     """Return the snapshots of a volume, oldest first, without metadata and volume."""
-    return _objects(ctxt, _ALIVE.where(_T.c.volume_id == volume_id))
+    return _objects(ctxt, _OF_VOLUME, {'volume': volume_id})
 
 
 def is_on_storage(ctxt: RequestContext, ident: str) -> bool:
@@ -101,9 +103,10 @@ def _on_backend(host: str | None, cluster: str | None) -> sa.Select:
     return _ALIVE.where(_T.c.volume_id.in_(backend_volumes.ids_on_backend(host, cluster)))
 
 
-def _objects(ctxt: RequestContext, statement: sa.Select) -> list[objects.Snapshot]:
+def _objects(ctxt: RequestContext, statement: sa.Select,
+             values: Mapping[str, object] | None = None) -> list[objects.Snapshot]:
     with session.reader(ctxt) as conn:
-        rows = conn.execute(statement).mappings().all()
+        rows = conn.execute(statement, values).mappings().all()
     return [objects.Snapshot.from_row(row) for row in rows]
 
 

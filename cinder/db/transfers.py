@@ -44,7 +44,7 @@ def accept(ctxt: RequestContext, transfer_id: str, project_id: str) -> None:
 
     :raises TransferNotFound: another request has finished it.
     """
-    if not changes.soft_delete(ctxt, _T, [_T.c.id == transfer_id], accepted=True,
+    if not changes.soft_delete(ctxt, _T, (), {'id': transfer_id}, accepted=True,
                                destination_project_id=project_id):
         raise exception.TransferNotFound(transfer_id=transfer_id)
 
@@ -55,11 +55,11 @@ def destroy(ctxt: RequestContext, transfer_id: str) -> None:
 
     :raises TransferNotFound: another request has finished it.
     """
-    if not changes.soft_delete(ctxt, _T, [_T.c.id == transfer_id]):
+    if not changes.soft_delete(ctxt, _T, (), {'id': transfer_id}):
         raise exception.TransferNotFound(transfer_id=transfer_id)
 
 
 @session.retry_on_deadlock
 def destroy_for_volume(ctxt: RequestContext, volume_id: str) -> None:
     """Delete the open transfer of a volume, if there is one."""
-    changes.soft_delete(ctxt, _T, [_T.c.volume_id == volume_id])
+    changes.soft_delete(ctxt, _T, (), {'volume_id': volume_id})

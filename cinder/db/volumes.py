@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of volumes: rows for responses, objects, and their transitions."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -207,10 +207,11 @@ def destroy(ctxt: RequestContext, volume_id: str) -> None:
         # Usually there are none: one statement checks that and deletes.
         if not _destroy(ctxt, volume_id, _WITHOUT_DEPENDENTS):
             _end_dependents(ctxt, conn, volume_id)
-            _destroy(ctxt, volume_id, changes.Kept())
+            _destroy(ctxt, volume_id)
 
 
-def _destroy(ctxt: RequestContext, volume_id: str, conditions: changes.Kept) -> bool:
+def _destroy(ctxt: RequestContext, volume_id: str,
+             conditions: Sequence[filters.Condition] = ()) -> bool:
     return bool(changes.soft_delete(ctxt, _T, conditions, {'id': volume_id}, status='deleted',
                                     growth=0, terminated_at=session.utcnow()))
 
@@ -223,4 +224,4 @@ def _end_dependents(ctxt: RequestContext, conn: sa.Connection, volume_id: str) -
     for snapshot_id in conn.execute(here).scalars().all():
         operations.cancel_queued(ctxt, snapshot_id, 'The volume was deleted.')
     for table, ended in _HANGING_ON_IT.items():
-        changes.soft_delete(ctxt, table, [table.c.volume_id == volume_id], **ended)
+        changes.soft_delete(ctxt, table, (), {'volume_id': volume_id}, **ended)
