@@ -128,14 +128,19 @@ def _request(ctxt: context.RequestContext, size: int, volume_type: str | None, z
 def _scheduler(ctxt: context.RequestContext) -> Iterator[Any]:
     """Provide the client of the scheduler.
 
-    :raises SchedulerSilent: no scheduler is up.
+    :raises SchedulerSilent: no scheduler is up, or the broker does not respond.
     """
     from cinder.rpc import base as rpc
+    from cinder.rpc import reachability
     from cinder.rpc import scheduler as scheduler_rpc
     if not services_db.list_all(ctxt, binary=scheduler_rpc.SchedulerAPI.BINARY, is_up=True):
         raise exception.SchedulerSilent(reason='no cinder-scheduler is up')
     rpc.init(CONF, services_db.minimum_versions)
     try:
+        trouble = reachability.find_trouble()
+        if trouble:
+            raise exception.SchedulerSilent(
+                reason=f'the message bus does not work: {trouble.rstrip(".")}')
         yield scheduler_rpc.SchedulerAPI()
     finally:
         rpc.cleanup()

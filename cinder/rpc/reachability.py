@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import oslo_messaging as messaging
 
-from cinder import failures
+from cinder import exception, failures
 from cinder.rpc import base
 
 LOG = logging.getLogger(__name__)
@@ -49,6 +49,20 @@ def check_broker() -> None:
     :raises InvalidConfigurationValue: the broker refuses the login or the virtual host.
     """
     _trouble(base.transport_url(), GLANCE_SECONDS)
+
+
+def find_trouble() -> str | None:
+    """Return why no other process can be asked through the message bus now; None if one can.
+
+    A program that asks once calls it first, because the library would wait for the broker for ever.
+    """
+    url = base.transport_url()
+    if not _addresses(url):
+        return 'transport_url names no broker'
+    try:
+        return _trouble(url, CONNECT_SECONDS)
+    except exception.InvalidConfigurationValue as error:
+        return str(error)
 
 
 def _addresses(url: messaging.TransportURL) -> list[tuple[str, int]]:

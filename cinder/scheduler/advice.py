@@ -2,7 +2,8 @@
 """Advises which volumes to migrate, so that no pool is filled above a level. Changes nothing;
 cinder.scheduler.rebalance computes the moves."""
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from cinder import context, objects
@@ -11,6 +12,9 @@ from cinder.db import volume_migrations as migrations_db
 from cinder.scheduler import capacity, rebalance, what_if
 from cinder.scheduler.filter_scheduler import FilterScheduler
 from cinder.scheduler.host_manager import Pool
+
+# Seconds after which no more volumes are examined, and no better plan is searched.
+MOST_SECONDS = 6
 
 
 class Load(NamedTuple):
@@ -41,7 +45,8 @@ def load_of(space: capacity.Capacity) -> Load | None:
     return None if space.free is None else Load(space.total - space.free, space.total)
 
 
-def advise(ctxt: context.RequestContext, driver: FilterScheduler, fill: int) -> dict:
+def advise(ctxt: context.RequestContext, driver: FilterScheduler, fill: int,
+           clock: Callable[[], float] = time.monotonic) -> dict:
     """Return the migrations after which no pool is above `fill` percent.
 
     Only volumes of the pools above the level are moved, to pools below it that pass all filters
@@ -60,34 +65,38 @@ def advise(ctxt: context.RequestContext, driver: FilterScheduler, fill: int) -> 
     known = [pool for pool in pools if pool.name in loads]
     over = [pool for pool in known if loads[pool.name].above(fill) > 0]
     targets = [pool for pool in known if loads[pool.name].above(fill) < 0]
-    volumes = _volumes(ctxt, over)
-    candidates = [_candidate(ctxt, driver, volume, source, targets)
-                  for source, held in volumes.items() for volume in held]
+    deadline = clock() + MOST_SECONDS
+    candidates, complete = [], True
+    for source, volume in _volumes(ctxt, over):
+        if clock() > deadline:
+            complete = False
+            break
+        candidates.append(_candidate(ctxt, driver, volume, source, targets))
     plan = rebalance.make_plan(
         {pool.name: loads[pool.name].above(fill) for pool in over},
-        {pool.name: _room(pool, loads[pool.name], fill) for pool in targets}, candidates)
+        {pool.name: _room(pool, loads[pool.name], fill) for pool in targets}, candidates,
+        deadline, clock)
     moves = None if plan.moves is None else [
         {'volume_id': each.ident, 'size': each.size, 'from': each.source,
          'to': plan.moves[each.ident]} for each in candidates if each.ident in plan.moves]
-    return {'fill': fill, 'moves': moves, 'best': plan.best,
+    return {'fill': fill, 'moves': moves, 'best': plan.best and complete,
             'gib': sum(move['size'] for move in moves or ()),
             'pools': [_describe(pool.name, loads[pool.name], fill, candidates) for pool in over],
             'targets': [_after(pool.name, loads[pool.name], moves or ()) for pool in targets],
             'unknown': sorted({pool.name for pool in pools}.difference(loads))}
 
 
-def _volumes(ctxt: context.RequestContext, pools: Sequence[Pool]) -> dict[str, list]:
-    """Return pool -> its volumes that can be migrated, with their types."""
+def _volumes(ctxt: context.RequestContext,
+             pools: Sequence[Pool]) -> Iterator[tuple[str, objects.Volume]]:
+    """Yield (pool, volume) of the volumes that can be migrated, with their types."""
     kinds: dict[str, objects.VolumeType] = {}
-    found = {}
     for pool in pools:
-        found[pool.name] = volumes = migrations_db.list_movable(ctxt, pool.key)
-        for volume in volumes:
+        for volume in migrations_db.list_movable(ctxt, pool.key):
             kind = volume.volume_type_id
             if kind is not None and kind not in kinds:
                 kinds[kind] = types_db.get(ctxt, kind)
             volume.volume_type = kinds.get(kind)
-    return found
+            yield pool.name, volume
 
 
 def _candidate(ctxt: context.RequestContext, driver: FilterScheduler, volume: objects.Volume,

@@ -2,7 +2,8 @@
 """Computes which volumes to move from pools that are too full, so that the fewest GiB are moved.
 Numbers only; cinder.scheduler.advice knows pools and volumes."""
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 # Limits of the search for the fewest GiB: volumes, and steps.
@@ -27,11 +28,13 @@ class Plan(NamedTuple):
 
 
 def make_plan(excess: Mapping[str, float], rooms: Mapping[str, float],
-              candidates: Sequence[Candidate]) -> Plan:
+              candidates: Sequence[Candidate], deadline: float = math.inf,
+              clock: Callable[[], float] = time.monotonic) -> Plan:
     """Return the moves after which each source has lost its excess.
 
     :param excess: source -> GiB above the level.
     :param rooms: target -> GiB that it can take; a target is no source.
+    :param deadline: time of the clock at which the search for a better plan ends.
     """
     order = sorted((each for each in candidates if each.size > 0),
                    key=lambda each: (each.source, -each.size, sorted(each.targets), each.ident))
@@ -40,9 +43,9 @@ def make_plan(excess: Mapping[str, float], rooms: Mapping[str, float],
         _shrink(found, excess, rooms, order)
     if len(order) > MOST_SEARCHED:
         return Plan(found, False)
-    search = _Search(excess, rooms, order, found)
+    search = _Search(excess, rooms, order, found, lambda: clock() > deadline)
     search.visit(0, 0)
-    return Plan(search.best, search.steps <= MOST_STEPS)
+    return Plan(search.best, not search.ended)
 
 
 def _greedy(excess: Mapping[str, float], rooms: Mapping[str, float],
@@ -93,16 +96,18 @@ class _Search:
     """Branch and bound: each volume is moved to one of its targets, or stays.
 
     :param best: the best plan so far.
+    :param is_late: returns whether the search is to end.
     """
 
     def __init__(self, excess: Mapping[str, float], rooms: Mapping[str, float],
-                 order: Sequence[Candidate], best: dict[str, str] | None) -> None:
+                 order: Sequence[Candidate], best: dict[str, str] | None,
+                 is_late: Callable[[], bool]) -> None:
         self._left, self._room, self._order = dict(excess), dict(rooms), order
         sizes = {each.ident: each.size for each in order}
         self.best = best
         self._cost: float = math.inf if best is None else sum(map(sizes.__getitem__, best))
         self._moves: dict[str, str] = {}
-        self.steps = 0
+        self._steps, self._is_late, self.ended = 0, is_late, False
         # GiB of the volumes of a source from a position on, and the next different volume.
         self._rest: list[dict[str, int]] = [dict.fromkeys(excess, 0)]
         self._next = [0] * len(order)
@@ -116,9 +121,12 @@ class _Search:
 
     def visit(self, place: int, cost: int) -> None:
         """Search the plans that decide otherwise from a position on."""
-        self.steps += 1
+        self._steps += 1
+        if self.ended or self._steps > MOST_STEPS or (self._steps % 64 == 0 and self._is_late()):
+            self.ended = True
+            return
         lacking = {name: math.ceil(left) for name, left in self._left.items() if left > 0}
-        if self.steps > MOST_STEPS or cost + sum(lacking.values()) >= self._cost:
+        if cost + sum(lacking.values()) >= self._cost:
             return
         if not lacking:
             self.best, self._cost = dict(self._moves), cost

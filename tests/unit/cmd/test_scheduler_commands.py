@@ -7,11 +7,13 @@ import uuid
 import pytest
 
 from cinder import exception
+from cinder.conf import CONF
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.rpc import reachability
 from cinder.scheduler import advice, filter_scheduler, host_manager
 from tests.fakes import bus as fake_bus
 from tests.fakes import scheduler as fakes
@@ -35,11 +37,17 @@ ADVICE = {'fill': 80, 'best': True, 'gib': 7, 'unknown': ['n9@x#p'],
 
 
 @pytest.fixture
-def bus(database, ctxt, monkeypatch):
-    """A scheduler that is up, and the messages to it."""
+def up(database, ctxt):
+    """A scheduler is up."""
     made = services_db.create(ctxt, {'host': 'n1', 'binary': 'cinder-scheduler',
                                      'topic': 'cinder-scheduler'})
     services_db.heartbeat(ctxt, made.id)
+
+
+@pytest.fixture
+def bus(up, monkeypatch):
+    """The messages to the scheduler."""
+    monkeypatch.setattr(reachability, 'find_trouble', lambda: None)
     return fake_bus.Bus().install(monkeypatch)
 
 
@@ -136,6 +144,17 @@ class TestAdvise:
     def test_level(self, bus):
         with pytest.raises(exception.InvalidInput):
             run('scheduler', 'advise', '--fill', '101')
+
+
+@pytest.mark.parametrize(('url', 'text'), [
+    (None, 'transport_url names no broker'), ('rabbit://127.0.0.1:1/', 'No connection')])
+def test_no_broker(up, url, text):
+    CONF.set_override('transport_url', url) if url else None
+    try:
+        with pytest.raises(exception.SchedulerSilent, match=text):
+            run('scheduler', 'advise')
+    finally:
+        CONF.clear_override('transport_url')
 
 
 def test_no_scheduler(database):
