@@ -149,6 +149,8 @@ def _scheduler(ctxt: context.RequestContext) -> Iterator[Any]:
 # ------------------------------------------------------------------------------------ the answers
 def _print_decision(found: Answer) -> None:
     print(f'placed on {found["choice"]}' if found['accepted'] else f'refused: {found["reason"]}')
+    if found['ignored_hints']:
+        print(f'no filter reads these hints: {", ".join(found["ignored_hints"])}')
     print_table(('Pool', 'Zone', 'Weight', 'Result'), (
         (pool['name'], pool['availability_zone'],
          None if pool['weight'] is None else f'{pool["weight"]:.3f}', _result(pool))

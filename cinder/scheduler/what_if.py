@@ -25,13 +25,16 @@ def answer(ctxt: context.RequestContext, driver: FilterScheduler, operation: obj
     """Return the decision on a request.
 
     :param operation: as a real request creates it.
-    :returns: `accepted`; `choice`, the pool, or None; `reason` of a refusal, for the tenant; and
-        `pools`, the best first: name, cluster, availability_zone, filters, weights, weight.
+    :returns: `accepted`; `choice`, the pool, or None; `reason` of a refusal, for the tenant;
+        `ignored_hints`, the keys of hints that no filter reads; and `pools`, the best first: name,
+        cluster, availability_zone, filters, weights, weight.
     """
     found = _EXPLAIN[operation.verb](ctxt, driver, operation, resource)
     return {'accepted': found.choice is not None,
             'choice': found.choice.name if found.choice else None,
             'reason': None if found.error is None else found.error.kwargs['words'],
+            'ignored_hints': driver.survey.ignored_hints(
+                (operation.arguments or {}).get('scheduler_hints') or {}),
             'pools': [_describe(result) for result in found.pools]}
 
 

@@ -19,7 +19,8 @@ POOLS = [
     {'name': 'n2@lvm#p', 'cluster': None, 'availability_zone': 'nova', 'weight': None,
      'filters': [{'name': 'CapacityFilter', 'passed': False, 'reason': 'has too little space',
                   'detail': 'wants 1 GiB'}], 'weights': []}]
-ANSWER = {'accepted': True, 'choice': 'n1@lvm#p', 'reason': None, 'pools': POOLS}
+ANSWER = {'accepted': True, 'choice': 'n1@lvm#p', 'reason': None, 'pools': POOLS,
+          'ignored_hints': ['colour']}
 
 
 @pytest.fixture
@@ -177,6 +178,7 @@ def test_policy_can_allow_tenants_their_own_volumes(api, member, reader, asked, 
     for client in (member, reader):
         told = client.post(URL, body).json['what_if']
         assert told['refused'] == [{'reason': 'has too little space', 'pools': 1}]
+        assert told['ignored_hints'] == ['colour']
         assert (told['fitting'], told['accepted'], told['reason']) == (1, True, None)
         assert told['quota']['volumes']['left'] == 9
         assert 'n1@lvm' not in str(told) and 'choice' not in told and 'pools' not in told

@@ -32,6 +32,7 @@ _ANSWER = shapes.record('accepted', request=one_of(*VERBS), reason=_TEXT_OR_NULL
 # With names of pools; or, for tenants, with the numbers of pools.
 _SHAPE = {**_ANSWER, 'additionalProperties': False, 'properties': {
     **_ANSWER['properties'], 'choice': _TEXT_OR_NULL, 'pools': shapes.items(_POOL),
+    'ignored_hints': shapes.items(shapes.TEXT),
     'fitting': shapes.NUMBER, 'refused': shapes.items(shapes.record(
         reason=shapes.TEXT, pools=shapes.NUMBER))}}
 
@@ -58,5 +59,6 @@ def ask(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 
 def _without_names(found: dict[str, Any]) -> dict[str, Any]:
     passed = [pool for pool in found['pools'] if all(each['passed'] for each in pool['filters'])]
-    return {key: found[key] for key in ('request', 'accepted', 'reason', 'quota')} | {
+    return {key: found[key] for key in (
+        'request', 'accepted', 'reason', 'ignored_hints', 'quota')} | {
         'fitting': len(passed), 'refused': what_if.count_by_reason(found)}

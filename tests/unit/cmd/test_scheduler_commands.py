@@ -24,8 +24,10 @@ POOL = {'name': 'n1@ssd#p', 'cluster': None, 'availability_zone': 'nova', 'weigh
         'weights': [{'name': 'CapacityWeigher', 'weight': 1.0}]}
 FULL = {**POOL, 'name': 'n2@ssd#p', 'weight': None, 'weights': [], 'filters': [
     POOL['filters'][0], {'name': 'DriverFilter', 'passed': False, 'reason': 'no', 'detail': 'x'}]}
-PLACED = {'accepted': True, 'choice': 'n1@ssd#p', 'reason': None, 'pools': [POOL, FULL]}
-REFUSED = {'accepted': False, 'choice': None, 'reason': 'no', 'pools': [FULL]}
+PLACED = {'accepted': True, 'choice': 'n1@ssd#p', 'reason': None, 'pools': [POOL, FULL],
+          'ignored_hints': ['colour']}
+REFUSED = {'accepted': False, 'choice': None, 'reason': 'no', 'pools': [FULL],
+           'ignored_hints': []}
 FITS = {'requested': 5, 'fit': 3, 'complete': True, 'reason': 'not enough room',
         'first': {'pool': 'n1@ssd#p', 'after': 2},
         'pools': [{'name': 'n1@ssd#p', 'volumes': 3, 'gib': 30, 'available': 7.25}]}
@@ -63,6 +65,7 @@ class TestWhatIf:
             'scheduler_hints': {'query': ['=', '$a', 1], 'colour': 'red'}}
         assert capsys.readouterr().out.splitlines() == [
             'placed on n1@ssd#p',
+            'no filter reads these hints: colour',
             'Pool      Zone  Weight  Result',
             'n1@ssd#p  nova  1.000   accepted: CapacityWeigher 1.000',
             'n2@ssd#p  nova          DriverFilter: no (x)']

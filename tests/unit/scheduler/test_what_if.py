@@ -82,10 +82,11 @@ def names(told, passed):
 
 class TestAnswer:
     def test_create(self, ctxt, endpoint, manager, bus, request_of):
-        operation, volume = request_of('create', {'scheduler_hints': {}})
+        operation, volume = request_of('create', {'scheduler_hints': {'colour': 'red'}})
         for _time in range(6):  # takes no space
             told = endpoint.what_if(ctxt, operation, volume)
         assert told['accepted'] and told['reason'] is None
+        assert told['ignored_hints'] == ['colour']
         assert names(told, passed=False) == {'n3@full#full'}
         best, second, full = told['pools']
         assert (best['weights'], best['weight'], second['weight']) == (
