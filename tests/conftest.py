@@ -63,6 +63,8 @@ def database(only_database, monkeypatch):
     made, rows = only_database
     made.restore(rows)
     monkeypatch.setattr(session, '_engines', made.engines)
+    # Otherwise an engine that had a listener once looks for some at each use of a connection.
+    monkeypatch.setattr(made.engines.reader, '_has_events', False)
     return session
 
 

@@ -104,7 +104,7 @@ def capacity_by_pool(ctxt: RequestContext, host: str, cluster: str | None = None
     with session.reader(ctxt) as conn:
         rows = conn.execute(_capacity(host, cluster))
         found: dict[str, int] = {}
-        for where, gib in rows.tuples():
+        for where, gib in rows.all():
             pool = host_names.pool_of(where) or ''
             found[pool] = found.get(pool, 0) + int(gib or 0)
     return found
@@ -129,7 +129,7 @@ def count_by_pool(ctxt: RequestContext) -> dict[str, int]:
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(place, sa.func.count()).where(
             _T.c.deleted == sa.false(), _T.c.host.is_not(None)).group_by(place))
-        return {str(name): int(number) for name, number in rows.tuples()}
+        return {str(name): int(number) for name, number in rows.all()}
 
 
 @functools.lru_cache(64)

@@ -66,7 +66,7 @@ class Pairs:
             changes.upsert(conn, table, [{owner.name: row_id, 'key': key, 'value': value}
                                          for key, value in pairs.items()], (owner.name, 'key'))
             return dict(pairs) if replace else dict(conn.execute(sa.select(
-                table.c.key, table.c.value).where(owner == row_id)).tuples().all())
+                table.c.key, table.c.value).where(owner == row_id)).all())
 
     @session.retry_on_deadlock
     def discard(self, ctxt: RequestContext, row_id: str, key: str) -> bool:

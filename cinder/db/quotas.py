@@ -57,7 +57,7 @@ def limits_and_usage(ctxt: RequestContext, project_id: str,
     state = QuotaState({}, {}, {})
     counted = {row[1]: row for row in _COUNTED if _matters(row, names)}
     with session.reader(ctxt) as conn:
-        rows = conn.execute(_decisive(tuple(counted)), {'project': project_id}).tuples().all()
+        rows = conn.execute(_decisive(tuple(counted)), {'project': project_id}).all()
     becoming = []
     for kind, name, number, gib in rows:
         if kind == 'limit':
@@ -106,7 +106,7 @@ def _add_becoming(ctxt: RequestContext, usage: dict[str, int],
                   becoming: Collection[tuple[str, int]]) -> None:
     with session.reader(ctxt) as conn:
         names = dict(conn.execute(sa.select(_TYPES.c.id, _TYPES.c.name).where(
-            _TYPES.c.id.in_({type_id for type_id, _gib in becoming}))).tuples().all())
+            _TYPES.c.id.in_({type_id for type_id, _gib in becoming}))).all())
     for type_id, gib in becoming:
         for quota, amount in (('volumes', 1), ('gigabytes', gib)):
             if type_id in names:
@@ -227,7 +227,7 @@ def _explicit(ctxt: RequestContext, owner: sa.Column, name: str) -> dict[str, in
     table = owner.table
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(table.c.resource, table.c.hard_limit).where(
-            owner == name)).tuples().all())
+            owner == name)).all())
 
 
 @session.retry_on_deadlock

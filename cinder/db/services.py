@@ -180,7 +180,7 @@ def minimum_versions(ctxt: RequestContext, binary: str) -> tuple[str | None, str
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(
             _T.c.rpc_current_version, _T.c.object_current_version).where(
-                _T.c.binary == binary, _T.c.deleted == sa.false())).tuples().all()
+                _T.c.binary == binary, _T.c.deleted == sa.false())).all()
     lowest = [min((version for version in column if version), default=None, key=_as_numbers)
               for column in zip(*rows, strict=True)] if rows else [None, None]
     return lowest[0], lowest[1]

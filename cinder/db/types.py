@@ -210,4 +210,4 @@ def names(ctxt: RequestContext) -> dict[str, str]:
     scope = query.scope_of(_LIST, ctxt.is_admin, ctxt.is_admin)
     with session.reader(ctxt) as conn:
         return dict(conn.execute(sa.select(_T.c.id, _T.c.name).where(*scope),
-                                 {'project_id': ctxt.project_id}).tuples().all())
+                                 {'project_id': ctxt.project_id}).all())
