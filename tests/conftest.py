@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures that tests of every layer use: an empty database, a context of an administrator."""
 import gc
+import itertools
 import os
+import re
 
 # Modules and tests are there to the end; looking for garbage among them takes a tenth of the time.
 gc.disable()
@@ -66,6 +68,23 @@ def database(only_database, monkeypatch):
     # Otherwise an engine that had a listener once looks for some at each use of a connection.
     monkeypatch.setattr(made.engines.reader, '_has_events', False)
     return session
+
+
+@pytest.fixture(scope='session')
+def folders(tmp_path_factory):
+    """The folder of this run, and numbers for those of the tests in it."""
+    return tmp_path_factory.getbasetemp(), itertools.count()
+
+
+@pytest.fixture
+def tmp_path(request, folders):
+    """An empty folder, as from pytest, which makes a link to each and reads all names that are
+    there to find a new one."""
+    base, numbers = folders
+    name = re.sub(r'\W', '_', request.node.name)[:30]
+    path = base / f'{name}{next(numbers)}'
+    path.mkdir(0o700)
+    return path
 
 
 @pytest.fixture

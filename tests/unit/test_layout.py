@@ -76,7 +76,8 @@ def test_requirements_are_what_is_imported():
 def tops_of(distribution):
     """The names that are imported from a distribution: declared, or found among its files."""
     return set((distribution.read_text('top_level.txt') or '').split()) or {
-        file.parts[0].removesuffix('.py') for file in distribution.files if file.suffix == '.py'}
+        name.partition('/')[0].removesuffix('.py') for name in re.findall(
+            r'^"?([^",]+\.py)\b', distribution.read_text('RECORD'), re.MULTILINE)}
 
 
 def test_requirements_have_a_lower_bound_and_nothing_else():

@@ -12,7 +12,7 @@ FULL = bool(os.environ.get('SIMULATION_FULL'))
 
 @pytest.mark.parametrize('seed', range(3))
 def test_small_cloud(seed):
-    counts = simulation.run(pools=16, steps=1000, fill=0.4, seed=seed, schedulers=3, compared=300)
+    counts = simulation.run(pools=16, steps=400, fill=0.4, seed=seed, schedulers=3, compared=120)
     assert all(counts.values()), counts
 
 

@@ -2,6 +2,7 @@
 """A back end whose storage stops answering: it is lost with the reason, what was under way goes
 back to the journal, and it comes up again by itself (faults F20 to F23)."""
 import threading
+import time
 
 import pytest
 
@@ -116,6 +117,8 @@ def test_one_look_at_a_time_and_the_heartbeat_never_waits(manager, watch, group)
     group.wait_for = release
     for _beat in range(3):
         watch.start_check()
+    while not group.commands:
+        time.sleep(0.001)  # the thread has only been started
     assert [argv[0] for argv in group.commands] == ['lvs']
     release.set()
     watch._looking.join()
