@@ -46,8 +46,11 @@ class TestMessages:
     def test_operators_see_more(self, api, member, make):
         ident = make(operator_detail='n1@b#p: CapacityFilter: no')
         for client, seen in ((api, True), (member, False)):
-            for shown in (client.get(f'/messages/{ident}').json['message'],
-                          *client.get('/messages').json['messages']):
+            for url in (f'/messages/{ident}', '/messages'):
+                assert b'CapacityFilter' not in client.get(url).body
+            for shown in (
+                    client.get(f'/messages/{ident}?operator_detail=true').json['message'],
+                    *client.get('/messages?operator_detail=true').json['messages']):
                 assert shown.get('operator_detail') == (
                     'n1@b#p: CapacityFilter: no' if seen else None)
                 assert ('operator_detail' in shown) is seen

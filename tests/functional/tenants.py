@@ -158,6 +158,9 @@ class Asleep(daemons.Daemons):
             return known(ctxt, **arguments)
         if self.silent:
             raise exception.ServiceUnavailable()
+        if method == 'what_if':
+            return {'accepted': False, 'choice': None, 'reason': 'nothing is known',
+                    'ignored_hints': [], 'pools': []}
         return {} if method in ('get_capabilities', 'get_log_levels') else []
 
 

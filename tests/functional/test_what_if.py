@@ -65,7 +65,8 @@ def test_sessions_of_the_page(suite, client):
         done = manage(suite, [ids.get(word, word) for word in words])
         assert shape(done.stdout) == shape(output), (words, done.stdout, done.stderr)
         assert done.returncode == ('refused' in output and 'explain' not in words)
-    message, = client.messages(refused)
+    message, = client.get(
+        f'messages?operator_detail=true&resource_uuid={refused}')['messages']
     assert message['operator_detail'].split(': ')[1] == 'DriverFilter'
 
 

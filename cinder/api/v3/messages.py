@@ -2,7 +2,7 @@
 """Handlers of user messages, which explain failures."""
 from typing import Any
 
-from cinder.api import listings, wsgi
+from cinder.api import converters, listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import messages as view
 from cinder.db import messages as messages_db
@@ -13,11 +13,12 @@ LIST = listings.Listing(
                       'message_level', 'created_at', 'guaranteed_until'),
     filters={name: listings.Filter(since=mv.MESSAGES_PAGINATION) for name in (
         'resource_uuid', 'resource_type', 'event_id', 'request_id', 'message_level')},
-    paged_since=mv.MESSAGES_PAGINATION)
+    paged_since=mv.MESSAGES_PAGINATION, flags=('operator_detail',))
 
 
 @wsgi.versions(mv.MESSAGES)
 @wsgi.listing(LIST)
+@wsgi.query(operator_detail=converters.boolean)
 @wsgi.response(200, view.VIEW.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
     req.context.authorize(policy.GET_ALL)
@@ -25,6 +26,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
 
 
 @wsgi.versions(mv.MESSAGES)
+@wsgi.query(operator_detail=converters.boolean)
 @wsgi.response(200, view.VIEW.one)
 def show(req: wsgi.Request, message_id: str) -> dict[str, Any]:
     message = messages_db.get(req.context, message_id)
