@@ -15,11 +15,16 @@ from cinder.backup.chunked.facts import Source, Target
 CREATED = datetime.datetime(2026, 11, 29, 13, 59, 20, tzinfo=datetime.UTC)
 
 
+def shorten(patch):
+    """Pieces and objects of zeros are short, so that small volumes have many."""
+    patch.setattr(compression, 'PIECE', 4096)
+    patch.setattr(zeros, 'MOST', 2**14)
+
+
 @pytest.fixture
 def small(monkeypatch):
-    """Pieces and objects of zeros are short, so that small volumes have many."""
-    monkeypatch.setattr(compression, 'PIECE', 4096)
-    monkeypatch.setattr(zeros, 'MOST', 2**14)
+    """As shorten() says."""
+    shorten(monkeypatch)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """_metadata and _sha256file: their form, and that anything else is refused with its place."""
+import copy
 import hashlib
 import json
 import random
@@ -10,16 +11,30 @@ from cinder import exception
 from cinder.backup.chunked import digests, json_stream, metadata, names
 from cinder.backup.chunked.digests import Digests
 from tests.fakes.backup_store import MemoryBackupDriver
+from tests.unit.backup.chunked.conftest import Bench, shorten
 
 DATA = random.Random(2).randbytes(3000) + bytes(3144)
 
 
+@pytest.fixture(scope='module')
+def written(tmp_path_factory):
+    """A Bench, a full backup of DATA, and what the store then has."""
+    bench = Bench(MemoryBackupDriver(2048), tmp_path_factory.mktemp('spool'))
+    with pytest.MonkeyPatch.context() as patch:
+        shorten(patch)
+        backup = bench.full(DATA, volume_meta={'volume-base-metadata': {'id': 'v'},
+                                               'volume-metadata': {'ä': '1'}})
+    return bench, backup, dict(bench.store.containers['backups'])
+
+
 @pytest.fixture
-def made(bench, small):
-    """A Bench and a full backup of DATA."""
-    made = bench(MemoryBackupDriver(2048))
-    return made, made.full(DATA, volume_meta={'volume-base-metadata': {'id': 'v'},
-                                              'volume-metadata': {'ä': '1'}})
+def made(written, small):
+    """Copies of the Bench and the backup."""
+    bench, backup, there = written
+    bench = copy.copy(bench)
+    bench.store = copy.copy(bench.store)
+    bench.store.containers = {'backups': dict(there)}
+    return bench, copy.deepcopy(backup)
 
 
 def change(made, name, function):
