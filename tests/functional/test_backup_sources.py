@@ -19,9 +19,9 @@ CASES = [('backup.create:write:before', True), ('backup.create:finish:before', F
 @pytest.fixture(scope='module')
 def backups(installation, workspace, postgresql):
     """An installation with a backup service."""
-    flags = workspace / 'backups' / 'flags'
+    flags = workspace / 'backup-sources' / 'flags'
     points = ','.join(f'{point}=kill@{flags / point}' for point, _attached in CASES)
-    with installation('backups', postgresql.url('backups'),
+    with installation('backup-sources', postgresql.url('backup_sources'),
                       nodes=[Node('node1', WITH_BACKUP)],
                       options={'DEFAULT': {'fault_points': points}}) as suite:
         yield suite
