@@ -467,7 +467,8 @@ def test_only_bad_backends_is_status_1(daemon):
 def test_all_in_one_process_starts_by_itself_and_stops_cleanly(daemon, number):
     suite = daemon('all', host='node').begin()
     wait_until(lambda: suite.services() == {
-        'node@files cinder-volume': 'up', 'node cinder-scheduler': 'up'}, SECONDS, 'all up')
+        'node@files cinder-volume': 'up', 'node cinder-scheduler': 'up',
+        'node cinder-backup': 'up'}, SECONDS, 'all up')
     assert children(suite.pid) == []
     status, body = suite.ask(f'/v3/{PROJECT}/volumes', 'POST', {'volume': {'size': 1}})
     assert status == 202
@@ -476,7 +477,7 @@ def test_all_in_one_process_starts_by_itself_and_stops_cleanly(daemon, number):
                'the volume')
     assert suite.end(number) == 0
     assert 'Traceback' not in suite.text()
-    assert suite.text().count('has stopped') == 2
+    assert suite.text().count('has stopped') == 3
     suite.begin()
     assert json.loads(suite.ask(where)[1])['volume']['status'] == 'available'
     assert suite.services()['node@files cinder-volume'] in ('up', 'down')
