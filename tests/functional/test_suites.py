@@ -5,6 +5,7 @@ openstacksdk runs alone, one test at a time: it takes the newest volume type for
 which may not go meanwhile.
 """
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -31,25 +32,27 @@ def _cloud(identity: keystone.Keystone, user: str) -> dict:
 
 
 @pytest.fixture(scope='module')
-def settings(guarded, guarded_images, tmp_path_factory) -> dict[str, str]:
+def settings(guarded, guarded_images, tmp_path_factory) -> Iterator[dict[str, str]]:
     """The environment of the suites: where the cloud is, and who asks."""
     guarded.ensure_running()
     identity = guarded.keystone
     for user in ('demo', 'alt_demo'):
         identity.add_user(user, user, 'member')
     # openstacksdk takes it that backups are in an object store, and looks for one.
-    identity.add_endpoint('object-store', 'http://127.0.0.1:1')
+    store = identity.add_endpoint('object-store', 'http://127.0.0.1:1')
     guarded_images.add(b'picture', name='suites', visibility='public',
                        token=identity.token(keystone.ADMIN))
     clouds = tmp_path_factory.mktemp('suites') / 'clouds.yaml'
     clouds.write_text(json.dumps({'clouds': {
         name: _cloud(identity, user) for name, user in CLOUDS.items()}}))
-    return {'OS_USERNAME': keystone.ADMIN, 'OS_PASSWORD': keystone.PASSWORD,
-            'OS_PROJECT_NAME': keystone.ADMIN, 'OS_AUTH_URL': identity.url,
-            'OS_USER_DOMAIN_ID': 'default', 'OS_PROJECT_DOMAIN_ID': 'default',
-            'OS_REGION_NAME': 'one', 'OS_TEST_TIMEOUT': '300',
-            'OS_CINDERCLIENT_EXEC_DIR': script('').rstrip('/'),
-            'OS_CLIENT_CONFIG_FILE': str(clouds), 'OPENSTACKSDK_IMAGE': 'suites'}
+    yield {'OS_USERNAME': keystone.ADMIN, 'OS_PASSWORD': keystone.PASSWORD,
+           'OS_PROJECT_NAME': keystone.ADMIN, 'OS_AUTH_URL': identity.url,
+           'OS_USER_DOMAIN_ID': 'default', 'OS_PROJECT_DOMAIN_ID': 'default',
+           'OS_REGION_NAME': 'one', 'OS_TEST_TIMEOUT': '300',
+           'OS_CINDERCLIENT_EXEC_DIR': script('').rstrip('/'),
+           'OS_CLIENT_CONFIG_FILE': str(clouds), 'OPENSTACKSDK_IMAGE': 'suites'}
+    # Others put the store of theirs into the same catalog.
+    identity.remove_service(store)
 
 
 @pytest.fixture(scope='module')
