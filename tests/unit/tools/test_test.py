@@ -31,10 +31,12 @@ def test_unit_and_api_tests_run_at_the_same_time(program, chosen, expected):
 
 @pytest.mark.parametrize('suite', ['unit', 'functional'])
 def test_every_test_is_in_one_part(program, suite):
-    first, second = ([word for word in part if word.startswith(('tests/', '--ignore='))]
-                     for part in program.PARTS[suite])
-    assert second == [f'tests/{suite}', *(f'--ignore={path}' for path in first)]
-    assert first and all((program.ROOT / path).exists() for path in first)
+    *named, rest = ([word for word in part if word.startswith(('tests/', '--ignore='))]
+                    for part in program.PARTS[suite])
+    paths = [path for part in named for path in part]
+    assert rest == [f'tests/{suite}', *(f'--ignore={path}' for path in paths)]
+    assert all(named) and all((program.ROOT / path).exists() for path in paths)
+    assert len(set(paths)) == len(paths)
 
 
 @pytest.mark.parametrize(('status', 'expected'), [(0, 0), (1, 1), (5, 0)])
