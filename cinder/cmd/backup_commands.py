@@ -3,9 +3,13 @@
 another one."""
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from cinder import context, exception
 from cinder.db import backups as backups_db
+
+if TYPE_CHECKING:
+    from cinder.backup import driver
 
 COLUMNS = ('ID', 'User ID', 'Project ID', 'Host', 'Name', 'Container', 'Status', 'Size',
            'Object Count')
@@ -32,22 +36,21 @@ def verify(backup_id: str | None = None, everything: bool = False, sample: str =
             reason=f'--sample is {sample}; expected a percentage from 1 to 100')
     if bool(backup_id) is everything:
         raise exception.InvalidInput(reason='expected the id of a backup, or --all')
+    # Imported here, because other commands do not need the stores.
+    from cinder.backup import driver
+    from cinder.conf import CONF
     ctxt = context.get_admin_context()
     ids = [backup_id] if backup_id else [
         row['id'] for row in backups_db.all_rows(ctxt, status='available')]
-    faults = 0
-    for ident in ids:
-        faults += _verify_one(ctxt, ident, int(share))
-    return 1 if faults else 0
-
-
-def _verify_one(ctxt: context.RequestContext, ident: str, sample: int) -> int:
-    """Verify one backup and print the result; return the number of faults."""
-    # Imported here, because other commands do not need the stores.
-    from cinder.backup import driver, verification
-    from cinder.conf import CONF
     store = driver.load(CONF)
     store.set_up()
+    return 1 if sum(_verify_one(ctxt, store, ident, int(share)) for ident in ids) else 0
+
+
+def _verify_one(ctxt: context.RequestContext, store: 'driver.BackupDriver', ident: str,
+                sample: int) -> int:
+    """Verify one backup and print the result; return the number of faults."""
+    from cinder.backup import verification
     try:
         backup = backups_db.get(ctxt, ident)
         if backup.status != 'available':

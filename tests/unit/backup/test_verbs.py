@@ -323,7 +323,9 @@ def test_a_backup_is_verified_when_it_is_due(ctxt, service, conf, files, volume,
 
 
 def test_cinder_manage_verifies(ctxt, service, conf, files, volume, work, monkeypatch, capsys):
-    monkeypatch.setattr(driver_api, 'load', lambda _conf: service.store.driver)
+    loaded = []
+    monkeypatch.setattr(driver_api, 'load',
+                        lambda _conf: loaded.append(1) or service.store.driver)
     made = volume()
     write(files, made, os.urandom(4096))
     good, bad = backups.create(ctxt, made), backups.create(ctxt, made)
@@ -333,7 +335,9 @@ def test_cinder_manage_verifies(ctxt, service, conf, files, volume, work, monkey
     del service.store.driver.objects[place]
     assert backup_commands.verify(good.id) == 0
     assert f'{good.id}: 0 faults' in capsys.readouterr().out
+    loaded.clear()
     assert backup_commands.verify(everything=True, sample='50%') == 1
+    assert len(loaded) == 1
     printed = capsys.readouterr()
     assert f'{good.id}: 0 faults' in printed.out and place[1] in printed.err
     assert backup_commands.verify('00000000-1111-4222-8333-444444444444') == 1
