@@ -137,6 +137,11 @@ def _scheduler(ctxt: context.RequestContext) -> Iterator[Any]:
         raise exception.SchedulerSilent(reason='no cinder-scheduler is up')
     rpc.init(CONF, services_db.minimum_versions)
     try:
+        if not reachability.names_broker():
+            raise exception.SchedulerSilent(
+                reason='transport_url names no broker, so the scheduler runs in another process '
+                       'that cannot be reached; send POST /v3/{project_id}/scheduler-stats/what-if '
+                       'to its API instead')
         trouble = reachability.find_trouble()
         if trouble:
             raise exception.SchedulerSilent(

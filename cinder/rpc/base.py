@@ -69,6 +69,16 @@ def response_timeout() -> float:
     return _state['conf'].rpc_response_timeout if is_initialized() else 60.0
 
 
+def was_answered() -> bool:
+    """Return whether a call of this process was answered, so the queue of its answers exists."""
+    return 'answered' in _state
+
+
+def note_answer() -> None:
+    """Note that a call of this process was answered."""
+    _state['answered'] = True
+
+
 def make_once(name: str, make: Callable[[cfg.ConfigOpts], object]) -> object:
     """Return the result of `make(conf)`, called once for each init(); None before init()."""
     if is_initialized() and name not in _state:

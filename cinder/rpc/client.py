@@ -14,7 +14,7 @@ import oslo_messaging as messaging
 from cinder import context, exception, fault_points, objects
 from cinder.objects import base as objects_base
 from cinder.objects.verbs import VERBS, message_of
-from cinder.rpc import base, tracing
+from cinder.rpc import base, reachability, tracing
 
 LOG = logging.getLogger(__name__)
 
@@ -154,10 +154,14 @@ class Sender:
             raise _local(exc) from None
 
     def _call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
+        if not base.was_answered():
+            _require_broker()
         client, deadline = self._asking(), time.monotonic() + ABSENCE_SECONDS
         while True:
             try:
-                return client.call(ctxt, method, **arguments)
+                answer = client.call(ctxt, method, **arguments)
+                base.note_answer()
+                return answer
             except messaging.MessageUndeliverable:
                 if time.monotonic() > deadline:
                     raise
@@ -166,6 +170,14 @@ class Sender:
     def _check_version(self) -> None:
         if not self._client.can_send_version():
             raise exception.ServiceTooOld()
+
+
+def _require_broker() -> None:
+    """:raises ServiceUnavailable: no broker accepts this process."""
+    trouble = reachability.find_trouble()
+    if trouble:
+        LOG.warning('No message can be answered: %s', trouble)
+        raise exception.ServiceUnavailable()
 
 
 def _local(exc: exception.CinderException) -> exception.CinderException:

@@ -52,17 +52,20 @@ def check_broker() -> None:
 
 
 def find_trouble() -> str | None:
-    """Return why no other process can be asked through the message bus now; None if one can.
+    """Return why no broker accepts this process now; None if one does, or the bus is in memory.
 
-    A program that asks once calls it first, because the library would wait for the broker for ever.
+    Must be called before the first call of a process: for the queue of the answers, the library
+    waits for the broker without a time limit, whatever the timeout of the call is.
     """
-    url = base.transport_url()
-    if not _addresses(url):
-        return 'transport_url names no broker'
     try:
-        return _trouble(url, CONNECT_SECONDS)
+        return _trouble(base.transport_url(), CONNECT_SECONDS)
     except exception.InvalidConfigurationValue as error:
         return str(error)
+
+
+def names_broker() -> bool:
+    """Return whether transport_url names a broker, through which other processes can be called."""
+    return bool(_addresses(base.transport_url()))
 
 
 def _addresses(url: messaging.TransportURL) -> list[tuple[str, int]]:

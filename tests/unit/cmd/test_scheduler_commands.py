@@ -49,6 +49,7 @@ def up(database, ctxt):
 @pytest.fixture
 def bus(up, monkeypatch):
     """The messages to the scheduler."""
+    monkeypatch.setattr(reachability, 'names_broker', lambda: True)
     monkeypatch.setattr(reachability, 'find_trouble', lambda: None)
     return fake_bus.Bus().install(monkeypatch)
 

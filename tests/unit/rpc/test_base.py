@@ -154,6 +154,26 @@ def test_call_without_answer_is_service_unavailable(conf, ctxt):
         PeerAPI().cctxt(host='nobody', timeout=0.1).call(ctxt, 'echo', value=1)
 
 
+def test_first_call_does_not_wait_for_a_broker(conf, ctxt, monkeypatch):
+    """The library would, without a time limit, to make the queue of the answers."""
+    base.init(conf)
+    troubles = ['No connection is accepted.', None]
+    monkeypatch.setattr(reachability, 'find_trouble', lambda: troubles.pop(0))
+    sender = client.Sender(lambda: (Absent(1), {}))
+    with pytest.raises(exception.ServiceUnavailable):
+        sender.call(ctxt, 'ask')
+    assert [sender.call(ctxt, 'ask'), sender.call(ctxt, 'ask')] == ['ask', 'ask']
+    assert troubles == []
+
+
+@pytest.mark.parametrize(('url', 'trouble'), [
+    ('fake:/', None), ('rabbit://u:p@127.0.0.1:1/', 'No connection is accepted.')])
+def test_what_keeps_the_bus_from_working(conf, url, trouble):
+    base.init(conf, url=url)
+    assert reachability.find_trouble() == trouble
+    assert reachability.names_broker() is (trouble is not None)
+
+
 class Absent:
     """A client whose receiver makes its queue after some attempts."""
 
@@ -176,7 +196,8 @@ class Absent:
 
 
 @pytest.mark.parametrize(('attempts', 'seconds', 'fine'), [(3, 1, True), (10 ** 9, 0.1, False)])
-def test_call_waits_a_while_for_a_receiver(ctxt, monkeypatch, attempts, seconds, fine):
+def test_call_waits_a_while_for_a_receiver(conf, ctxt, monkeypatch, attempts, seconds, fine):
+    base.init(conf)
     monkeypatch.setattr(client, 'ABSENCE_SECONDS', seconds)
     monkeypatch.setattr(client, 'ABSENCE_PAUSE', 0.01)
     sender = client.Sender(lambda: (Absent(attempts), {}))
