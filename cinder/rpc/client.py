@@ -152,6 +152,11 @@ class Sender:
             raise exception.ServiceUnavailable() from exc
         except exception.CinderException as exc:
             raise _local(exc) from None
+        except Exception as exc:
+            # A new connection of the pool raises the errors of the libraries below.
+            if not _is_of_connection(exc):
+                raise
+            raise exception.ServiceUnavailable() from exc
 
     def _call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
         if not base.was_answered():
@@ -178,6 +183,12 @@ def _require_broker() -> None:
     if trouble:
         LOG.warning('No message can be answered: %s', trouble)
         raise exception.ServiceUnavailable()
+
+
+def _is_of_connection(exc: Exception) -> bool:
+    """Return whether an error is one of the connection to the broker."""
+    return isinstance(exc, OSError) or any(
+        kind.__module__.partition('.')[0] in ('kombu', 'amqp') for kind in type(exc).__mro__)
 
 
 def _local(exc: exception.CinderException) -> exception.CinderException:

@@ -106,6 +106,10 @@ def test_broker_away_for_longer_than_a_heartbeat_counts(impatient_suite, broker)
     try:
         wait_until(lambda: not suite.up(), 20, 'all services to count as down')
         made = [client.create_volume(1)['id'] for _ in range(5)]
+        # The first call of this process, which has no queue for the answer yet.
+        asked = time.monotonic()
+        client.call('GET', 'scheduler-stats/get_pools', expect=503)
+        assert time.monotonic() - asked < 10
         # Long enough for the scheduler to find them in the journal, twice.
         time.sleep(5)
         assert {client.show('volume', volume_id)['status'] for volume_id in made} == {'creating'}

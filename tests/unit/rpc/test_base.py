@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 
+import amqp.exceptions
+import kombu.exceptions
 import oslo_messaging as messaging
 import pytest
 
@@ -164,6 +166,25 @@ def test_first_call_does_not_wait_for_a_broker(conf, ctxt, monkeypatch):
         sender.call(ctxt, 'ask')
     assert [sender.call(ctxt, 'ask'), sender.call(ctxt, 'ask')] == ['ask', 'ask']
     assert troubles == []
+
+
+@pytest.mark.parametrize(('raised', 'expected'), [
+    (ConnectionRefusedError(), exception.ServiceUnavailable),
+    (kombu.exceptions.OperationalError('refused'), exception.ServiceUnavailable),
+    (amqp.exceptions.ConnectionForced('closed'), exception.ServiceUnavailable),
+    (messaging.MessageDeliveryFailure(), exception.ServiceUnavailable),
+    (messaging.MessagingTimeout(), exception.RPCTimeout), (ValueError('ours'), ValueError)])
+def test_errors_of_the_connection_are_service_unavailable(conf, ctxt, monkeypatch, raised,
+                                                          expected):
+    base.init(conf)
+    absent = Absent(1)
+
+    def call(_ctxt, _method):
+        raise raised
+
+    monkeypatch.setattr(absent, 'call', call)
+    with pytest.raises(expected):
+        client.Sender(lambda: (absent, {})).call(ctxt, 'ask')
 
 
 @pytest.mark.parametrize(('url', 'trouble'), [
