@@ -267,13 +267,18 @@ def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
     return all(str(values.get(key)) == str(value) for key, value in wanted.items())
 
 
+class AllRefused(exception.NoValidBackend):
+    """The text has all refusals; it is built when it is read, because it is long."""
+
+    def __str__(self) -> str:
+        return '; '.join(map(str, self.kwargs['refusals'])) or self.msg
+
+
 def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
-    """Build the error: `reason` has all refusals, and `lines` each of them, `short` one of each
-    kind for the log, `words` only what the tenant may read."""
-    lines = list(map(str, refusals))
-    return exception.NoValidBackend(
-        lines=lines, reason='; '.join(lines) or 'no back end has reported',
-        short=_short(refusals) or 'no back end has reported',
+    """Build the error: `reason` has one refusal of each kind for the log, `refusals` all of them,
+    `words` only what the tenant may read."""
+    return AllRefused(
+        refusals=refusals, reason=_short(refusals) or 'no back end has reported',
         words=_counted(refusals) or 'no storage service has reported')
 
 

@@ -57,15 +57,15 @@ def _weights(survey: Survey, fitting: Sequence[Pool],
 
 def of_refusal(error: exception.NoValidBackend) -> str:
     """Return the text for operators of a refusal: a line for each pool, up to the bound."""
-    lines: Any = error.kwargs.get('lines') or [error.kwargs['reason']]
-    kept, left = [], MOST_CHARACTERS
-    for line in lines:
+    lines: Any = error.kwargs.get('refusals') or [error.kwargs['reason']]
+    kept, left = list[str](), MOST_CHARACTERS
+    for line in map(str, lines):
         left -= len(line) + 1
         if left < 0:
             break
         kept.append(line)
     if not kept:
-        return lines[0][:MOST_CHARACTERS]
+        return str(lines[0])[:MOST_CHARACTERS]
     more = len(lines) - len(kept)
     return '\n'.join(kept) + (f'\nand {more} more' if more else '')
 

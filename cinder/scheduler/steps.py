@@ -253,8 +253,7 @@ class Steps:
         extend = operation.verb == EXTEND
         LOG.warning('%s %s cannot be %s: %s', kind.capitalize(), resource.id,
                     'extended' if extend else 'placed',
-                    error.kwargs.get('reason' if LOG.isEnabledFor(logging.DEBUG) else 'short',
-                                     error.kwargs['reason']))
+                    _shown(error))
         subject = ('The storage of the volume cannot extend it' if extend
                    else f'No storage back end can take the {kind}')
         operations.fail(ctxt, operation, resource, f'{subject}: {error.kwargs["words"]}.',
@@ -267,7 +266,7 @@ class Steps:
                              reason=error.kwargs['words'])
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
-                  resource: Placed, refusal: object,
+                  resource: Placed, refusal: exception.NoValidBackend | str,
                   spec: objects.RequestSpec | None = None) -> bool:
         """Requeue the operation if a later attempt can succeed; return False if it cannot.
 
@@ -277,13 +276,13 @@ class Steps:
         kind = operation.resource_type
         # While no messages arrive, a back end that is up looks like one that is down.
         if self._host_manager.down_services(ctxt) and not self._readiness.receives_messages(ctxt):
-            LOG.info('%s %s waits for the message bus: %s', kind, resource.id, refusal)
+            LOG.info('%s %s waits for the message bus: %s', kind, resource.id, _shown(refusal))
             self._put_back(ctxt, operation, waits=0)
             self._readiness.restart()
         elif (operation.verb != EXTEND and self._may_change(ctxt, waits)
               or self._may_be_outdated(ctxt, spec, waits)):
             LOG.info('%s %s waits for back ends to start or to report: %s', kind, resource.id,
-                     refusal)
+                     _shown(refusal))
             self._wait(ctxt, operation, resource, waits + 1,
                        PAUSES[min(waits, len(PAUSES) - 1)])
         else:
@@ -328,3 +327,10 @@ class Steps:
             operations.abandon(ctxt, operation, operations.SUPERSEDED,
                                operations.load(ctxt, operation))
         return moved
+
+
+def _shown(refusal: exception.NoValidBackend | str) -> object:
+    """Return a refusal as the log has it: one pool for each reason, or with debug logging all."""
+    if isinstance(refusal, str) or LOG.isEnabledFor(logging.DEBUG):
+        return refusal
+    return refusal.kwargs['reason']

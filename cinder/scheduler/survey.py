@@ -157,15 +157,15 @@ class Survey:
         """Return the first refusal of each pool that does not pass all checks."""
         spec = _plain(spec)
         # A test that passes saves the check.
-        tests = [(check, _fails if self._unprepared(spec) else _test(check, spec))
-                 for check in self.checks]
+        fails = self._unprepared(spec)
+        tests = [(check, name_of(check), test) for check in self.checks
+                 if (test := _fails if fails else _test(check, spec)) is not None]
         found = []
         for pool in pools:
-            may_refuse = (check for check, test in tests
-                          if test is not None and not _passes(test, pool))
-            refusal = first_refusal(may_refuse, pool, spec)
-            if refusal is not None:
-                found.append(refusal)
+            for check, name, test in tests:
+                if not _passes(test, pool) and (reason := refuse(check, pool, spec)) is not None:
+                    found.append(Refusal(pool.name, name, reason))
+                    break
         return found
 
     def refusal(self, pool: Pool, spec: objects.RequestSpec) -> Refusal | None:

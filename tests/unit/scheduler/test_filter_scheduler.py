@@ -237,5 +237,13 @@ def test_the_short_form_of_a_refusal_has_each_kind_once():
     with pytest.raises(exception.NoValidBackend) as caught:
         driver.decide(CTXT, fakes.request(size=10))
     assert str(caught.value).count('CapacityFilter') == 5
-    short = caught.value.kwargs['short']
+    short = caught.value.kwargs['reason']
     assert short.count('CapacityFilter') == 1 and short.endswith(' and 4 more')
+
+
+def test_numbers_of_a_refusal_are_those_that_were_compared():
+    driver = scheduler(fakes.report(free_capacity_gb=5))
+    with pytest.raises(exception.NoValidBackend) as caught:
+        driver.decide(CTXT, fakes.request(size=10))
+    chosen(driver, size=3)
+    assert 'has 5: 5 of 100 GiB free' in str(caught.value)

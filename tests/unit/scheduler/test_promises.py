@@ -184,6 +184,18 @@ def test_refusal_waits_for_a_report_that_is_fresh(world, ctxt):
     assert volumes_db.get(ctxt, volume.id).host == POOL
 
 
+def test_line_about_a_wait_has_each_reason_once(world, caplog):
+    hosts = [f'n{number}@b' for number in range(1, 6)]
+    scheduler = world.scheduler(*hosts)
+    for host in hosts:
+        world.report(host, free_capacity_gb=5)
+    world.clock.now += 20
+    caplog.set_level('INFO', 'cinder.scheduler')
+    assert world.create(scheduler) is None
+    line, = (text for text in caplog.messages if 'waits for back ends' in text)
+    assert line.count('CapacityFilter') == 1 and line.endswith(' and 4 more')
+
+
 @pytest.mark.parametrize(('size', 'specs'), [(101, {}), (1, {'disk': 'none'})])
 def test_refusal_for_what_no_report_changes_is_at_once(world, ctxt, size, specs):
     scheduler = world.scheduler('n1@b')
