@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import class_paths, context, exception, objects
+from cinder import class_paths, context, exception, host_names, objects
 from cinder.db import pools as pools_db
 from cinder.scheduler import capacity, filters, plugins, records, restrictions, survey, weights
 from cinder.scheduler.filters import capabilities_filter, capacity_filter
@@ -107,6 +107,25 @@ class FilterScheduler:
             if reason is not None:
                 raise no_valid_backend([Refusal(pool.name, survey.name_of(check), reason)])
             return self._take(pool, spec)
+
+    def refusal_in_place(self, ctxt: context.RequestContext,
+                         spec: objects.RequestSpec) -> Refusal | None:
+        """Return why the pool that has a volume does not fit a request; None: it does.
+
+        A pool that takes no new volumes now, because its driver reports itself down, may keep it.
+
+        :param spec: its resource_backend is the pool of the volume, its size what it needs there.
+        """
+        self.host_manager.refresh_services(ctxt)
+        self.survey.prepare(ctxt, spec)
+        with self.host_manager.guard:
+            pools, unusable = self.host_manager.known_pools(also_down=True)
+            pool = next((pool for pool in pools if pool.key == spec.resource_backend), None)
+            if pool is not None:
+                return self.survey.refusal(pool, spec)
+        backend = host_names.backend_of(spec.resource_backend)
+        return next((_unusable(entry) for entry in unusable if entry.name == backend), _unusable(
+            Unusable(spec.resource_backend, 'it has not reported this pool')))
 
     def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
         """Return whether new reports may show a pool with space for a request that decide() has

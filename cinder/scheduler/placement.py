@@ -31,9 +31,9 @@ def build_move_spec(volume: objects.Volume, operation: objects.Operation,
     :param availability_zone: zone of the destination; None: any zone.
     """
     return objects.RequestSpec(
-        volume_id=volume.id, size=volume.size, volume_type=volume_type, present=volume.host,
-        volume=volume, availability_zone=availability_zone, scheduler_hints={}, tried=[],
-        resource_backend=operation.arguments.get('resource_backend'))
+        volume_id=volume.id, size=volume.size, volume_type=volume_type,
+        present=pools_db.pool_of(volume), volume=volume, availability_zone=availability_zone,
+        scheduler_hints={}, tried=[], resource_backend=operation.arguments.get('resource_backend'))
 
 
 def build_growth_spec(volume: objects.Volume, growth: int) -> objects.RequestSpec:
@@ -41,6 +41,14 @@ def build_growth_spec(volume: objects.Volume, growth: int) -> objects.RequestSpe
     return objects.RequestSpec(
         volume_id=volume.id, size=growth, volume=volume, volume_type=volume.volume_type,
         scheduler_hints={}, tried=[], resource_backend=pools_db.pool_of(volume))
+
+
+def build_retype_spec(volume: objects.Volume,
+                      wanted: objects.VolumeType) -> objects.RequestSpec:
+    """Return the request spec of another type for a volume in its pool, where it has its space."""
+    return objects.RequestSpec(
+        volume_id=volume.id, size=0, volume=volume, volume_type=wanted, scheduler_hints={},
+        tried=[], resource_backend=pools_db.pool_of(volume))
 
 
 def build_group_specs(ctxt: context.RequestContext,

@@ -7,7 +7,7 @@ from typing import Any
 
 from cinder import exception, objects
 from cinder.scheduler.host_manager import Pool
-from cinder.scheduler.survey import Refusal, Survey, first_refusal
+from cinder.scheduler.survey import Refusal, Survey
 
 # Of a placement: refusals and weighed pools, the length of a refusal, and the number of fitting
 # pools up to which they are weighed again for the record.
@@ -68,13 +68,3 @@ def of_refusal(error: exception.NoValidBackend) -> str:
         return str(lines[0])[:MOST_CHARACTERS]
     more = len(lines) - len(kept)
     return '\n'.join(kept) + (f'\nand {more} more' if more else '')
-
-
-def of_type(survey: Survey, pools: Iterable[Pool], volume: objects.Volume,
-            wanted: objects.VolumeType) -> str | None:
-    """Return the text for operators of a retype that the pool of the volume does not fit; None: the
-    pool is not usable."""
-    spec = objects.RequestSpec(volume_type=wanted)
-    checks = [check for check in survey.checks if check.about_type]
-    refusals = (first_refusal(checks, pool, spec) for pool in pools if pool.name == volume.host)
-    return next((str(each) for each in refusals if each), None)

@@ -160,5 +160,6 @@ def _volume(spec: objects.RequestSpec) -> dict[str, object]:
     found |= {alias: found[name] for alias, name in _ALIASES.items() if name in found}
     asked = {name: spec.get(name) for name in ('availability_zone', 'snapshot_id', 'source_volid')}
     return {**found, **{name: value for name, value in asked.items() if value},
-            'id': spec.get('volume_id'), 'size': spec.get('size'),
+            # A request without a size needs no space, but the volume may have one.
+            'id': spec.get('volume_id'), 'size': spec.get('size') or found.get('size', 0),
             'volume_type_id': (spec.get('volume_type') or {}).get('id')}

@@ -64,7 +64,9 @@ class Steps:
                 # The type was deleted meanwhile: a retry cannot succeed.
                 operations.fail(ctxt, operation, volume, operations.tenant_reason(error))
                 return
-            if self._driver().get_pools(ctxt, wanted.extra_specs, name=volume.host):
+            refusal = self._driver().refusal_in_place(
+                ctxt, placement.build_retype_spec(volume, wanted))
+            if refusal is None:
                 self._to_its_backend(ctxt, operation, volume)
             elif operation.arguments.get('migration_policy') == 'on-demand':
                 self._move(ctxt, operation, volume, placement.build_move_spec(
@@ -72,9 +74,8 @@ class Steps:
             elif not self._postpone(ctxt, operation, volume,
                                     'The back end of the volume does not fit the new type.'):
                 operations.fail(
-                    ctxt, operation, volume, 'The back end of the volume does not have what '
-                    f'volume type {wanted.name} asks for.', operator_detail=records.of_type(
-                        self._driver().survey, self._host_manager.pools(ctxt)[0], volume, wanted))
+                    ctxt, operation, volume, 'The back end of the volume does not fit volume type '
+                    f'{wanted.name}: {refusal.reason.words}.', operator_detail=str(refusal))
 
     def migrate(self, ctxt: context.RequestContext, operation: objects.Operation,
                 volume: objects.Volume | None) -> None:

@@ -5,17 +5,19 @@ import copy
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cinder import context, exception, objects
 from cinder.db import types as types_db
-from cinder.scheduler import capacity, filters, placement, survey
+from cinder.scheduler import capacity, filters, placement, restrictions, survey
 from cinder.scheduler.filter_scheduler import FilterScheduler, no_valid_backend
 from cinder.scheduler.filters import capacity_filter
 from cinder.scheduler.host_manager import Pool
 from cinder.scheduler.survey import Explanation, PoolResult
 from cinder.scheduler.weights import volume_number
 
+# Name of the check of the place of a volume.
+_PLACE = restrictions.ResourceBackend.name
 # Limits of one simulation: seconds, and volumes.
 MOST_SECONDS, MOST_VOLUMES = 8, 100_000
 
@@ -77,49 +79,38 @@ def _explain_extend(ctxt: context.RequestContext, driver: FilterScheduler,
     """The pool of the volume decides, by the CapacityFilter alone, as decide_growth()."""
     found = driver.explain(ctxt, placement.build_growth_spec(
         volume, operation.arguments['new_size'] - volume.size))
-    _keep_checks(found, [check for check in driver.survey.checks
-                         if isinstance(check, capacity_filter.CapacityFilter)])
-    here = (volume.host, volume.cluster_name)
-    pool = next((result for result in found.pools if result.name in here or result.refusal is None),
-                None)
-    if pool is None or pool.refusal is not None and pool.refusal.check == 'service':
-        # The back end finds out.
-        return Explanation(found.pools, PoolResult(volume.host))
+    names = {'service', _PLACE, *(
+        survey.name_of(check) for check in driver.survey.checks
+        if isinstance(check, capacity_filter.CapacityFilter))}
+    for result in found.pools:
+        result.checks = {name: reason for name, reason in result.checks.items() if name in names}
+    # A back end of which nothing is known finds out.
+    pool = _here(found) or PoolResult(volume.host)
     if pool.refusal is None:
         return Explanation(found.pools, pool)
     return Explanation(found.pools, None, no_valid_backend([pool.refusal]))
 
 
-def _keep_checks(found: Explanation, checks: Iterable[filters.BaseFilter]) -> None:
-    """Drop the results of all other checks, except that of the place."""
-    names = {'service', 'resource_backend', *map(survey.name_of, checks)}
-    for result in found.pools:
-        result.checks = {name: reason for name, reason in result.checks.items() if name in names}
-
-
-def _in_place(volume: objects.Volume, size: int,
-              volume_type: objects.VolumeType | None) -> objects.RequestSpec:
-    return objects.RequestSpec(
-        volume_id=volume.id, size=size, volume_type=volume_type, volume=volume, scheduler_hints={},
-        tried=[], resource_backend=volume.cluster_name or volume.host)
+def _here(found: Explanation) -> PoolResult | None:
+    """Return the result of the pool that has the volume; None: it is not usable."""
+    return next((result for result in found.pools if result.checks.get(_PLACE, 'unusable') is None),
+                None)
 
 
 def _explain_retype(ctxt: context.RequestContext, driver: FilterScheduler,
                     operation: objects.Operation, volume: objects.Volume) -> Explanation:
     wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
-    stays = bool(driver.get_pools(ctxt, wanted.extra_specs, name=volume.host))
-    if not stays and operation.arguments.get('migration_policy') == 'on-demand':
+    spec = placement.build_retype_spec(volume, wanted)
+    refusal = driver.refusal_in_place(ctxt, spec)
+    if refusal is not None and operation.arguments.get('migration_policy') == 'on-demand':
         return driver.explain(ctxt, placement.build_move_spec(
             volume, operation, wanted, volume.availability_zone))
-    found = driver.explain(ctxt, _in_place(volume, 0, wanted))
-    # The volume has its space already: only what the type asks for decides.
-    _keep_checks(found, [check for check in driver.survey.checks if check.about_type])
-    choice = next((result for result in found.pools if result.name == volume.host), None)
-    if stays and choice is not None:
-        return Explanation(found.pools, choice)
+    found = driver.explain(ctxt, spec)
+    if refusal is None:
+        return Explanation(found.pools, _here(found) or PoolResult(volume.host))
     return Explanation(found.pools, None, exception.NoValidBackend(
-        reason='', words=f'the back end of the volume does not have what volume type '
-                         f'{wanted.name} asks for, and the migration policy is never'))
+        reason='', words=f'the back end of the volume does not fit volume type {wanted.name}: '
+                         f'{refusal.reason.words}, and the migration policy is never'))
 
 
 def _explain_migrate(ctxt: context.RequestContext, driver: FilterScheduler,

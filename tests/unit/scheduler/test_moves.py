@@ -154,6 +154,56 @@ class TestRetype:
                                 availability_zone='n1', previous_status='in-use')
         assert (volume.status, operation.state, bus.sent) == ('in-use', 'failed', [])
 
+    @pytest.mark.parametrize(('size', 'function'), [
+        (60, 'volume.size < 50'), (10, 'volume.size ?')])
+    @pytest.mark.parametrize('policy', ['on-demand', 'never'])
+    def test_leaves_a_pool_whose_driver_does_not_accept_it(self, ask, manager, ctxt, size, function,
+                                                           policy):
+        manager.conf.set_override('scheduler_default_filters', ['CapacityFilter', 'DriverFilter'])
+        manager.reset()
+        manager.update_service_capabilities(
+            None, 'volume', HERE, fakes.report(filter_function=function), '2030-01-01T00:00:00')
+        any_type = types_db.create(ctxt, {'name': 'any', 'is_public': True})
+        volume, operation = ask('retype', 'retyping', self.arguments(any_type, policy), size,
+                                previous_status='available')
+        if policy == 'on-demand':
+            assert operation.arguments['destination']['host'] == f'{THERE}#fast'
+            return
+        assert (volume.status, operation.state) == ('available', 'failed')
+        assert 'its driver' in operation.error and 'volume.size' not in operation.error
+        assert messages_db.last_detailed(ctxt, volume.id)['operator_detail'].startswith(
+            'n1@lvm#lvm: DriverFilter: ')
+
+    def test_stays_in_a_full_pool(self, ask, ctxt):
+        any_type = types_db.create(ctxt, {'name': 'any', 'is_public': True})
+        _volume, operation = ask('retype', 'retyping', self.arguments(any_type, 'never'),
+                                 host=f'{FULL}#lvm')
+        assert operation.stage == 'execute'
+
+
+class TestCluster:
+    """The volume has the name of the host that created it; the pool that of the last reporter."""
+
+    @pytest.fixture(autouse=True)
+    def two_hosts(self, manager):
+        for host in (HERE, 'n4@lvm'):
+            manager.host_manager._list_services.rows.append(
+                fakes.service(host, cluster_name='c@lvm'))
+            manager.update_service_capabilities(None, 'volume', host, fakes.report(),
+                                                '2030-01-01T00:00:00', 'c@lvm')
+
+    def test_a_retype_stays(self, ask, ctxt):
+        kind = types_db.create(ctxt, {'name': 'here', 'is_public': True},
+                               {'volume_backend_name': 'lvm'})
+        _volume, operation = ask('retype', 'retyping', {
+            'new_type_id': kind.id, 'migration_policy': 'never'}, cluster_name='c@lvm#lvm')
+        assert (operation.state, operation.cluster) == ('queued', 'c@lvm')
+
+    def test_a_migration_leaves_the_pool(self, ask):
+        _volume, operation = ask('migrate', 'available', {'resource_backend': 'c@lvm'},
+                                 cluster_name='c@lvm#lvm')
+        assert (operation.state, operation.arguments.get('destination')) == ('failed', None)
+
 
 def test_a_failed_requeue_gives_the_space_back(ask, manager, ctxt, monkeypatch):
     def broken(*_args, **_kwargs):

@@ -201,7 +201,7 @@ def test_a_retype_that_breaks_each_time_ends(manager, ctxt):
     made = types_db.create(ctxt, {'name': 't', 'is_public': True}, {'volume_backend_name': 'lvm'})
     operation = operations_db.create(ctxt, 'volume.retype', volume, stage='schedule',
                                      arguments={'new_type_id': made.id})
-    manager.driver.get_pools = None
+    manager.driver.refusal_in_place = None
     for _attempt in range(manager.conf.operation_max_attempts):
         with pytest.raises(TypeError):
             manager.retype_volume(ctxt, row(ctxt, operation))

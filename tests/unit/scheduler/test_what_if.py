@@ -138,6 +138,34 @@ class TestAnswer:
         assert told['choice'] == 'n3@full#full'
         assert names(told, passed=True) == {'n3@full#full'}
 
+    @pytest.mark.parametrize('policy', ['never', 'on-demand'])
+    def test_retype_is_refused_by_any_filter(self, ctxt, endpoint, manager, bus, request_of,
+                                             policy):
+        kind = types_db.create(ctxt, {'name': 'east'}, {'RESKEY:availability_zones': 'east'})
+        operation, volume = request_of('retype', {
+            'new_type_id': kind.id, 'migration_policy': policy}, host=f'{SLOW}#slow')
+        told = endpoint.what_if(ctxt, operation, volume)
+        assert told['choice'] is None
+        assert 'not in an availability zone of the volume type' in told['reason']
+        manager.retype_volume(ctxt, operation, volume)
+        assert bus.started == []
+
+    @pytest.mark.parametrize(('growth', 'choice'), [(30, 'n5@lvm#lvm'), (90, None)])
+    def test_pool_of_a_cluster_has_the_name_of_any_host(self, ctxt, endpoint, manager, request_of,
+                                                        growth, choice):
+        for host in ('n4@lvm', 'n5@lvm'):
+            manager.host_manager._list_services.rows.append(
+                fakes.service(host, cluster_name='c@lvm'))
+            manager.host_manager.update(host, fakes.report(free_capacity_gb=30),
+                                        cluster_name='c@lvm')
+        place = {'host': 'n4@lvm#lvm', 'cluster_name': 'c@lvm#lvm'}
+        told = endpoint.what_if(ctxt, *request_of('extend', {'new_size': 10 + growth}, **place))
+        assert told['choice'] == choice
+        kind = types_db.create(ctxt, {'name': 'kind'}, {'volume_backend_name': 'lvm'})
+        told = endpoint.what_if(ctxt, *request_of('retype', {
+            'new_type_id': kind.id, 'migration_policy': 'never'}, **place))
+        assert told['choice'] == 'n5@lvm#lvm'
+
     @pytest.mark.parametrize(('to', 'choice'), [(FAST, 'n2@fast#fast'), (FULL, None)])
     def test_migrate(self, ctxt, endpoint, request_of, to, choice):
         told = endpoint.what_if(ctxt, *request_of('migrate', {'resource_backend': to},
