@@ -49,25 +49,12 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
     if snapshot is not None and snapshot.volume_id != volume.id:
         raise exception.InvalidSnapshot(
             reason=f'snapshot {snapshot.id} is not a snapshot of volume {volume.id}')
-    values = {
-        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
-        'size': volume.size, 'status': 'creating', 'display_name': name,
-        'display_description': description, 'container': container, 'object_count': 0,
-        'encryption_key_id': (snapshot or volume).encryption_key_id,
-    }
-    if snapshot is not None:
-        values |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
-                   'size': snapshot.volume_size}
+    values = {'display_name': name, 'display_description': description, 'container': container,
+              **_columns(ctxt, volume, snapshot)}
     reading = None
     with fault_points.around('backup.create:api:commit'), session.writer(ctxt):
         quota.check_new_backup(ctxt, values['size'])
-        if snapshot is not None:
-            snapshots_db.transition(ctxt, snapshot, 'backup',
-                                    conditions=(backup_sources.snapshot_stays,))
-        else:
-            # The snapshot would end the migration.
-            volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup',
-                                  conditions=(requirements.not_migrating,))
+        _require_readable(ctxt, volume, snapshot, force)
         if incremental:
             values['parent_id'] = _parent(ctxt, volume, snapshot).id
         values |= _place_of_new(ctxt, volume, availability_zone or volume.availability_zone)
@@ -81,6 +68,32 @@ def create(ctxt: RequestContext, volume: objects.Volume, *,
         volume_rpc.VolumeAPI().start(ctxt, reading[1], reading[0])
     backup_rpc.BackupAPI().start(ctxt, operation, backup)
     return backup
+
+
+def _columns(ctxt: RequestContext, volume: objects.Volume,
+             snapshot: objects.Snapshot | None) -> dict[str, object]:
+    """Return the columns of a new backup that follow from what it is a backup of."""
+    columns = {
+        'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'volume_id': volume.id,
+        'size': volume.size, 'status': 'creating', 'object_count': 0,
+        'encryption_key_id': (snapshot or volume).encryption_key_id}
+    if snapshot is not None:
+        columns |= {'snapshot_id': snapshot.id, 'data_timestamp': snapshot.created_at,
+                    'size': snapshot.volume_size}
+    return columns
+
+
+def _require_readable(ctxt: RequestContext, volume: objects.Volume,
+                      snapshot: objects.Snapshot | None, force: bool) -> None:
+    """Require the status of the volume or snapshot that is read; must be called within a
+    transaction, until whose end the row does not change."""
+    if snapshot is not None:
+        snapshots_db.transition(ctxt, snapshot, 'backup',
+                                conditions=(backup_sources.snapshot_stays,))
+    else:
+        # The temporary snapshot would end the migration.
+        volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup',
+                              conditions=(requirements.not_migrating,))
 
 
 def _parent(ctxt: RequestContext, volume: objects.Volume,
