@@ -91,9 +91,11 @@ def _require_readable(ctxt: RequestContext, volume: objects.Volume,
         snapshots_db.transition(ctxt, snapshot, 'backup',
                                 conditions=(backup_sources.snapshot_stays,))
     else:
-        # The temporary snapshot would end the migration.
+        # The temporary snapshot would end the migration. With the size before an extend, the backup
+        # would lack the end of the data.
         volumes_db.transition(ctxt, volume, 'backup_attached' if force else 'backup',
-                              conditions=(requirements.not_migrating,))
+                              conditions=(requirements.not_migrating,
+                                          requirements.size_is(volume.size)))
 
 
 def _parent(ctxt: RequestContext, volume: objects.Volume,

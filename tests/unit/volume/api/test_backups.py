@@ -145,6 +145,7 @@ def other_type(ctxt):
 def test_what_a_backup_reads_stays_where_it_is(ctxt, bus, service, volume, snapshot, monkeypatch,
                                                request_, of_snapshot):
     volumes_db.overwrite(ctxt, volume.id, {'size': 1})
+    volume = volumes_db.get(ctxt, volume.id)
     monkeypatch.setattr(volume_actions, 'check_destination', lambda *_args: None)
     backup = backups.create(ctxt, volume, snapshot=snapshot if of_snapshot else None)
     subject = snapshot
@@ -215,6 +216,13 @@ def test_a_volume_that_moves_is_not_backed_up(ctxt, bus, service, volume, status
     volumes_db.overwrite(ctxt, volume.id, {'migration_status': status_})
     with pytest.raises(exception.InvalidVolume, match='is being migrated'):
         backups.create(ctxt, volumes_db.get(ctxt, volume.id))
+    assert backups_db.list_rows(ctxt).rows == [] and bus.sent == []
+
+
+def test_a_volume_that_was_extended_meanwhile_is_not_cut_off(ctxt, bus, service, volume):
+    volumes_db.overwrite(ctxt, volume.id, {'size': 3})
+    with pytest.raises(exception.InvalidVolume, match='no longer has 2 GiB'):
+        backups.create(ctxt, volume)
     assert backups_db.list_rows(ctxt).rows == [] and bus.sent == []
 
 
