@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import exception, objects, ownership
+from cinder import exception, objects, operations, ownership
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backups as backups_db
@@ -113,10 +113,11 @@ class Progress:
             operations_db.progress(ctxt, operation, self.done, self.total)
             # No other host can claim the operation until confirm() stops this one.
             operations_db.renew(ctxt, operation.owner, CONF.operation_lease, [operation.id])
-            found = _row(ctxt, operation)
-            if found is None or is_superseded(operation, found):
+            if is_superseded(operation, operations.load(ctxt, operation)) or (
+                    not operations.keeps_related(ctxt, operation)):
                 raise Superseded(reason=f'another request has changed backup '
-                                        f'{operation.resource_id}; its operation stops')
+                                        f'{operation.resource_id}, or the volume to which it is '
+                                        'restored; its operation stops')
             if operation.verb == 'backup.create' and now != self._written:
                 backups_db.update(ctxt, operation.resource_id, {'object_count': self.objects})
             if self.checkpoint > operation.arguments.get(CHECKPOINT, 0):
@@ -125,10 +126,5 @@ class Progress:
 
 
 class Superseded(exception.InvalidBackup):
-    """Another request, such as a forced deletion, has changed the backup."""
-
-
-def _row(ctxt: RequestContext, operation: objects.Operation) -> objects.Backup | None:
-    with contextlib.suppress(exception.BackupNotFound):
-        return backups_db.get(ctxt, operation.resource_id)
-    return None
+    """Another request, such as a forced deletion or a reset of the status, has changed the backup
+    or the volume to which it is restored."""

@@ -15,6 +15,7 @@ from cinder.operations.outcome import (
     cancel_queued,
     create_message,
     fail,
+    keeps_related,
     load,
     record_member_removed,
     request_context,
@@ -28,6 +29,6 @@ from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
 __all__ = ['DRIVER_FAILED', 'HINTS_IGNORED', 'Handler', 'LONGEST', 'Messages', 'NO_BACKEND',
            'OperationRunner', 'SHORTEST', 'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon',
-           'cancel_queued', 'create_message', 'fail', 'handlers_of', 'handles', 'load',
-           'record_member_removed', 'report', 'request_context', 'succeed', 'tenant_reason',
-           'transition_of', 'wait']
+           'cancel_queued', 'create_message', 'fail', 'handlers_of', 'handles', 'keeps_related',
+           'load', 'record_member_removed', 'report', 'request_context', 'succeed',
+           'tenant_reason', 'transition_of', 'wait']

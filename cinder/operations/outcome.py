@@ -61,6 +61,20 @@ def load(ctxt: context.RequestContext, operation: objects.Operation) -> Any:
         return None
 
 
+def keeps_related(ctxt: context.RequestContext, operation: objects.Operation) -> bool:
+    """Return whether the other resources that are part of the operation still have its status: no
+    other request has changed or deleted them."""
+    for argument, kind, name in _ALONG.get(operation.verb, ()):
+        table, row = _KINDS[kind][0], _KINDS[kind][1][name]
+        ident = operation.arguments.get(argument)
+        try:
+            if ident and table.get(ctxt.elevated(), ident).status != row.meanwhile:
+                return False
+        except exception.NotFound:
+            return False
+    return True
+
+
 def transition_of(operation: objects.Operation) -> states.Transition:
     """Return the row of the state table for the operation: the row of its verb, or the row that its
     arguments name."""

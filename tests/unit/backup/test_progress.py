@@ -10,6 +10,8 @@ from cinder.conf import CONF
 from cinder.db import backups as backups_db
 from cinder.db import models, session
 from cinder.db import operations as operations_db
+from cinder.db import types as types_db
+from cinder.db import volumes as volumes_db
 
 _T = models.Operation.__table__
 
@@ -30,8 +32,8 @@ def backup(database, ctxt):
 
 @pytest.fixture
 def make(ctxt, backup):
-    def claimed(verb='backup.create', clock=None):
-        operation = operations_db.create(ctxt, verb, backup, host='here')
+    def claimed(verb='backup.create', clock=None, **arguments):
+        operation = operations_db.create(ctxt, verb, backup, host='here', arguments=arguments)
         operations_db.claim(ctxt, operation, 'here|0|x', 60)
         return progress.Progress(ctxt, operation, 1000, clock or Clock()), operation
     return claimed
@@ -71,6 +73,23 @@ def test_another_request_ends_the_work(ctxt, backup, make):
     backups_db.overwrite(ctxt, backup.id, {'status': 'deleting'})
     with pytest.raises(progress.Superseded, match=backup.id), seen.written():
         seen.report(1, 1, 1)
+
+
+@pytest.mark.parametrize('now', ['available', 'deleting', 'in-use', None])
+def test_a_volume_that_another_request_has_is_not_written(ctxt, backup, make, now):
+    volume = volumes_db.create(ctxt, {'project_id': 'p1', 'size': 1,
+                                      'volume_type_id': types_db.default(ctxt).id,
+                                      'status': 'restoring-backup'})
+    backups_db.overwrite(ctxt, backup.id, {'status': 'restoring'})
+    seen, _operation = make('backup.restore', volume_id=volume.id)
+    with seen.written():
+        seen.confirm()
+    if now:
+        volumes_db.overwrite(ctxt, volume.id, {'status': now})
+    else:
+        volumes_db.destroy(ctxt, volume.id)
+    with pytest.raises(progress.Superseded, match='restored'), seen.written():
+        seen.confirm()
 
 
 def test_silence_of_the_database_ends_the_work_with_the_lease(ctxt, make, monkeypatch):

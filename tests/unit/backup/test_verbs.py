@@ -19,7 +19,7 @@ from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.volume.api import backups
+from cinder.volume.api import backups, volumes
 from tests.fakes import backup_service
 from tests.fakes import bus as fake_bus
 from tests.fakes import journal as fake_journal
@@ -278,6 +278,34 @@ def test_a_forced_deletion_stops_what_runs(ctxt, service, files, volume, work, o
     with pytest.raises(exception.BackupNotFound):
         get(ctxt, backup)
     assert objects_of() == [] and journal.unfinished_for(ctxt, backup.id) == []
+
+
+@pytest.mark.parametrize('request_', ['reset', 'force delete'])
+def test_a_volume_that_is_taken_during_its_restore_keeps_its_status(
+        ctxt, service, files, volume, work, monkeypatch, request_):
+    made = volume()
+    write(files, made, b'data')
+    backup = backups.create(ctxt, made)
+    work()
+    other, reader = volume(), service.store.driver.reader
+    backups.restore(ctxt, get(ctxt, backup), other)
+
+    def take(*place):
+        found = volumes_db.get(ctxt, other.id)
+        if found.status == 'restoring-backup' and request_ == 'reset':
+            volumes_db.overwrite(ctxt, other.id, {'status': 'available'})
+        elif found.status == 'restoring-backup':
+            volumes.delete(ctxt, found, force=True)
+        return reader(*place)
+    monkeypatch.setattr(service.store.driver, 'reader', take)
+    work()
+    now = volumes_db.get(ctxt, other.id)
+    assert (now.status, now.glance_metadata) == (
+        'available' if request_ == 'reset' else 'deleting', {'image_name': 'picture'})
+    stored = get(ctxt, backup)
+    assert stored.status == 'available' and 'another request' in stored.fail_reason
+    assert 'another request' in told(ctxt, backup)[0]
+    assert journal.unfinished_for(ctxt, backup.id) == []
 
 
 def test_other_data_is_not_mixed_with_what_was_read_before(ctxt, service, files, volume, work):
