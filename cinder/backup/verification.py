@@ -5,7 +5,7 @@ import functools
 
 from oslo_log import log as logging
 
-from cinder import objects
+from cinder import exception, objects
 from cinder.backup import chains, work
 from cinder.backup import driver as driver_api
 from cinder.backup.chunked import facts
@@ -26,23 +26,40 @@ def verify(ctxt: RequestContext, driver: driver_api.BackupDriver, backup: object
     """Read a backup and those that it builds on from the store, and record what was found.
 
     :param sample: percent of the objects that are read
-    :raises InvalidBackup: the backup, or one that it needs, is not available.
+    :raises InvalidBackup, BackupNotFound: the backup, or one that it needs, is not available, or
+        was deleted meanwhile.
     :raises BackupStoreError: the store does not answer, which is recorded nowhere.
     """
     chain = chains.of(ctxt, backup, driver.class_path())
     report = blocking.copy(functools.partial(
         chunked_verify.verify, driver.for_project(backup.project_id), chain, spool=work.spool(),
         sample=sample))
-    result = (f'{len(report.problems)} faults: {report.problems[0]}' if report.problems
-              else f'{report.objects} of {report.total} objects')
-    backups_db.mark(ctxt, backup.id, WHEN, **{
-        RESULT: f'{"damaged" if report.problems else "good"}, {result}'[:_LONGEST]})
+    if report.problems:
+        _require_kept(ctxt, backup)
+    _record(ctxt, backup, f'damaged, {len(report.problems)} faults: {report.problems[0]}'
+            if report.problems else f'good, {report.objects} of {report.total} objects')
     for problem in report.problems:
         LOG.error('Backup %s is damaged: %s', backup.id, problem)
     phase, reason = (('error', {'reason': report.problems[0]}) if report.problems
                      else ('end', {}))
     notifications.notify(ctxt, 'backup', f'backup.verify.{phase}', backup, **reason)
     return report
+
+
+def _require_kept(ctxt: RequestContext, backup: objects.Backup) -> None:
+    """Require that a backup of which objects are missing was not deleted meanwhile.
+
+    :raises InvalidBackup, BackupNotFound: it was.
+    """
+    status = backups_db.get(ctxt, backup.id).status
+    if status not in ('available', 'restoring'):
+        raise exception.InvalidBackup(
+            reason=f'backup {backup.id} is in status {status} since it was being verified; '
+                   'expected available')
+
+
+def _record(ctxt: RequestContext, backup: objects.Backup, result: str) -> None:
+    backups_db.mark(ctxt, backup.id, WHEN, **{RESULT: result[:_LONGEST]})
 
 
 def verify_next(ctxt: RequestContext, driver: driver_api.BackupDriver, host: str, interval: int,
@@ -55,5 +72,12 @@ def verify_next(ctxt: RequestContext, driver: driver_api.BackupDriver, host: str
     due = backups_db.least_recently_marked(ctxt, host, driver.class_path(), WHEN, interval)
     if due is None:
         return False
-    verify(ctxt, driver, due, sample)
+    try:
+        verify(ctxt, driver, due, sample)
+    except exception.BackupNotFound:
+        LOG.info('Backup %s was deleted while it was verified.', due.id)
+    except (exception.InvalidBackup, exception.BackupStoreRefused) as exc:
+        # Recorded, so that the other backups have their turn.
+        LOG.warning('Backup %s cannot be verified: %s', due.id, exc)
+        _record(ctxt, due, f'not verified, {exc}')
     return True

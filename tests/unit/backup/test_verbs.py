@@ -8,7 +8,7 @@ import pytest
 from cinder import coordination, exception
 from cinder.backup import driver as driver_api
 from cinder.backup import manager as manager_module
-from cinder.backup import source, target
+from cinder.backup import source, target, verification
 from cinder.backup import work as backup_work
 from cinder.backup.chunked import facts
 from cinder.cmd import backup_commands
@@ -348,6 +348,55 @@ def test_a_backup_is_verified_when_it_is_due(ctxt, service, conf, files, volume,
     backups_db.set_metadata(ctxt, backup.id, {'verified_at': '2020-01-01T00:00:00Z'})
     service.run_periodic_tasks(ctxt)
     assert get(ctxt, backup).metadata['verified'].startswith('damaged, 1 faults: ')
+
+
+@pytest.mark.parametrize('why', ['parent', 'refused'])
+def test_a_backup_that_cannot_be_verified_does_not_keep_the_others_waiting(
+        ctxt, service, conf, files, volume, work, monkeypatch, why):
+    conf.set_override('backup_verify_interval', 3600)
+    made = volume()
+    first = backups.create(ctxt, made)
+    work()
+    second = backups.create(ctxt, made, incremental=True)
+    work()
+    if why == 'parent':
+        backups.reset_status(ctxt, get(ctxt, first), 'error')
+        broken = [second]
+    else:
+        error = exception.BackupStoreRefused(where='account', reason='it was removed')
+        monkeypatch.setattr(service.store.driver, 'trouble', error)
+        broken = [first, second]
+    for _turn in broken:
+        service.run_periodic_tasks(ctxt)
+    for backup in broken:
+        assert get(ctxt, backup).metadata['verified'].startswith('not verified, ')
+    # None is due, so this does not verify one a second time.
+    monkeypatch.setattr(verification, 'verify', None)
+    service.run_periodic_tasks(ctxt)
+
+
+@pytest.mark.parametrize('gone', [True, False])
+def test_a_backup_that_is_deleted_while_it_is_verified_is_not_damaged(
+        ctxt, service, conf, files, volume, work, monkeypatch, caplog, gone):
+    caplog.set_level('INFO')
+    conf.set_override('backup_verify_interval', 3600)
+    backup = backups.create(ctxt, volume())
+    work()
+    driver = service.store.driver
+    names = driver.names
+
+    def delete(container, prefix):
+        driver.objects.clear()
+        if gone:
+            backups_db.destroy(ctxt, backup.id)
+        else:
+            backups_db.overwrite(ctxt, backup.id, {'status': 'deleting'})
+        return names(container, prefix)
+    monkeypatch.setattr(driver, 'names', delete)
+    service.run_periodic_tasks(ctxt)
+    assert 'damaged' not in caplog.text and backup.id in caplog.text
+    if not gone:
+        assert get(ctxt, backup).metadata['verified'].startswith('not verified, ')
 
 
 def test_cinder_manage_verifies(ctxt, service, conf, files, volume, work, monkeypatch, capsys):
