@@ -87,7 +87,9 @@ def test_ctrl_c(backup):
 
 @pytest.mark.parametrize('backend', ['eventlet', 'threading'])
 def test_several_processes_share_the_work(backup, backend):
-    service = backup(backup_workers=2, concurrency_backend=backend)
+    # Longer than the time between two looks into the journal, so neither can do all of it.
+    service = backup(backup_workers=2, concurrency_backend=backend,
+                     fault_points='backup.delete:finish:before=delay:1')
     sync(service)
     service.begin(lambda: 'cinder-backup on node is up.' in service.text())
     workers = service.children()
