@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cinder import exception
 from cinder.backup.chunked.facts import Range, Source
+from cinder.brick.local_dev.extents import data_of
 
 
 class Kind(enum.Enum):
@@ -58,14 +59,14 @@ def _mapped(source: Source) -> Iterable[Range]:
 
 def _data_of_file(descriptor: int, size: int) -> Iterator[Range]:
     """Return what is no hole of a sparse file."""
-    end = 0
-    while end < size:
-        try:
-            start = os.lseek(descriptor, end, os.SEEK_DATA)
-        except OSError:  # ENXIO: only a hole follows
-            return
-        end = os.lseek(descriptor, start, os.SEEK_HOLE)
-        yield start, end - start
+    start = length = 0
+    try:
+        for start, length in data_of(descriptor):
+            if start >= size:
+                return
+            yield start, length
+    except OSError as exc:
+        raise exception.BackupVolumeError(offset=start + length, reason=exc.strerror) from exc
 
 
 def _cut(ranges: Iterable[Range], size: int, block: int, between: Kind) -> Iterator[Extent]:

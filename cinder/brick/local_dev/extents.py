@@ -25,18 +25,22 @@ Extent = tuple[int, int, int | None]
 
 def data_ranges(path: str) -> Ranges:
     """Return offset and length in bytes of the ranges of a file that are not holes."""
-    found, start = [], 0
     with open(path, 'rb', buffering=0) as file:
-        while True:
-            try:
-                start = os.lseek(file.fileno(), start, os.SEEK_DATA)
-            except OSError as exc:
-                if exc.errno != errno.ENXIO:
-                    raise
-                return found
-            end = os.lseek(file.fileno(), start, os.SEEK_HOLE)
-            found.append((start, end - start))
-            start = end
+        return list(data_of(file.fileno()))
+
+
+def data_of(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Yield offset and length in bytes of the ranges of an open file that are not holes."""
+    end = 0
+    while True:
+        try:
+            start = os.lseek(descriptor, end, os.SEEK_DATA)
+        except OSError as exc:
+            if exc.errno != errno.ENXIO:
+                raise
+            return  # only a hole follows
+        end = os.lseek(descriptor, start, os.SEEK_HOLE)
+        yield start, end - start
 
 
 def changed_ranges(path: str, base: str) -> Ranges | None:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import errno
 import os
 import random
 
@@ -57,6 +58,21 @@ def test_holes_of_a_file_are_zeros():
         found = list(extents.of(Source(descriptor, 2**24), 512, None))
     assert [each.kind for each in found] == [Kind.ZERO, Kind.DATA, Kind.ZERO]
     assert found[1].end - found[1].start <= 2**16
+
+
+def test_a_file_whose_holes_cannot_be_read_is_not_a_hole(monkeypatch):
+    seek = os.lseek
+
+    def fail(descriptor, offset, how):
+        if offset and how == os.SEEK_DATA:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return seek(descriptor, offset, how)
+
+    with memory(b'x', size=2**24) as descriptor:
+        os.pwrite(descriptor, b'x', 2**23)
+        monkeypatch.setattr(os, 'lseek', fail)
+        with pytest.raises(exception.BackupVolumeError, match=r'offset \d+: Input/output error'):
+            list(extents.of(Source(descriptor, 2**24), 512, None))
 
 
 @pytest.mark.parametrize('mapped', [[(10, 5), (0, 5)], [(0, -5)], [(-5, 5)]])
