@@ -206,6 +206,10 @@ class Assembler:
                               or len(self._jobs) > 2 * (WRITERS + SMALL)):
             yield self._jobs.popleft().result()
 
+    def is_idle(self) -> bool:
+        """Return whether all that was added is in the store, and ended() has returned it."""
+        return not (self._open or self._jobs or self._from < self._to)
+
     def interrupt(self) -> None:
         """Leave the open object unfinished."""
         if self._open:

@@ -55,9 +55,17 @@ class Recorder:
         """Note that an object is in the store, as all before it."""
         self.state.entries.append(entry)
         self.state.position = entry.end
-        if (entry.end - self._position >= self._least or self._bytes >= _DIGESTS
-                or time.monotonic() - self._when >= _SECONDS):
+        if entry.end - self._position >= self._least or self._is_due():
             self._save()
+
+    def reached(self, position: int) -> None:
+        """Note that all before a position is done: it is in the store, or as in the parent."""
+        self.state.position = max(position, self.state.position)
+        if self.state.position > self._position and self._is_due():
+            self._save()
+
+    def _is_due(self) -> bool:
+        return self._bytes >= _DIGESTS or time.monotonic() - self._when >= _SECONDS
 
     def _save(self) -> None:
         state = self.state

@@ -99,7 +99,8 @@ class _Write:
         self._comparable = known.count if incremental else 0
         self._incremental = incremental
         self.state = checkpoints.load(driver, backup, source.identity, known)
-        self._position = self.state.position
+        # What was done before this call, and what of the rest is read and compared.
+        self._position = self._taken = self.state.position
         self._recorder = checkpoints.Recorder(driver, backup, self._block, source.identity,
                                               self.state)
         self.stored_bytes = self.read_bytes = 0
@@ -135,6 +136,7 @@ class _Write:
                 self._take_zeros(extent)
             elif extent.kind is Kind.SAME:
                 self._assembler.same()
+                self._taken = extent.end
             self._note(extent.end)
         while reading:
             self._take(*reading.popleft())
@@ -181,6 +183,7 @@ class _Write:
                 self._assembler.data(extent.start + here,
                                      data if there - here == len(data) else data[here:there])
         self._keep(first, found)
+        self._taken = extent.end
 
     def _take_zeros(self, extent: Extent) -> None:
         """Add blocks that are not read."""
@@ -189,6 +192,8 @@ class _Write:
         for start in range(extent.start, extent.end, digests.GROUP * self._block):
             end = min(start + digests.GROUP * self._block, extent.end)
             self._compare_zeros(start, end)
+            self._taken = end
+            self._note(end)
 
     def _compare_zeros(self, start: int, end: int) -> None:
         whole, rest = divmod(end - start, self._block)
@@ -234,5 +239,7 @@ class _Write:
         for stored in self._assembler.ended(wait):
             self.stored_bytes += stored.stored_bytes
             self._recorder.stored(stored.entry)
+        if self._assembler.is_idle():
+            self._recorder.reached(self._taken)
         if self._progress:
             self._progress(done, self._source.size, len(self.state.entries))

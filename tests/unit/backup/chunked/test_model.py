@@ -11,7 +11,7 @@ import random
 import pytest
 
 from cinder import exception, fault_points
-from cinder.backup.chunked import deletion, plan, reader, verify
+from cinder.backup.chunked import checkpoints, deletion, plan, reader, verify
 from tests.fakes.backup_store import MemoryBackupDriver
 
 RUNS = int(os.environ.get('BACKUP_MODEL_RUNS', 2))
@@ -34,6 +34,7 @@ class Model:
                                    self.random.choice([True, False]))
         store.most = self.random.choice([100, 2**20])
         self.bench = bench(store, self.random.choice(['zstd', 'zlib', 'none', 'bz2', 'zstd']))
+        monkeypatch.setattr(checkpoints, '_DIGESTS', self.random.choice([32, 2**22]))
         self.data = bytes(self.block * self.random.randint(1, 100))
         # Chains of (row, data, the bytes that changed since the one before).
         self.chains = []

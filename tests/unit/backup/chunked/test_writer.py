@@ -5,7 +5,7 @@ import random
 import pytest
 
 from cinder import exception, fault_points
-from cinder.backup.chunked import metadata, names
+from cinder.backup.chunked import checkpoints, digests, metadata, names
 from tests.fakes.backup_store import MemoryBackupDriver
 
 RANDOM = random.Random(4).randbytes(2**16)
@@ -102,6 +102,24 @@ def test_an_interrupted_write_goes_on_at_the_last_object(made, monkeypatch):
     assert made.write(backup, RANDOM).read_bytes == 2**16 - 3 * 8192
     assert made.restore([backup], bytes(2**16)) == RANDOM
     assert made.store.names('backups', names.progress(backup.service_metadata)) == []
+
+
+@pytest.mark.parametrize('data', [RANDOM, bytes(2**16)], ids=['data', 'zeros'])
+def test_a_comparison_that_finds_no_change_goes_on_where_it_was(made, monkeypatch, data):
+    """Its digests are not all kept in memory until an object is stored."""
+    monkeypatch.setattr(checkpoints, '_DIGESTS', 1024)
+    monkeypatch.setattr(digests, 'GROUP', 8)
+    parent = made.full(data)
+    child = made.backup(parent)
+    seen = []
+    with monkeypatch.context() as patch, pytest.raises(Interrupted):
+        stop_after(patch, 'backup.create:progress:after', 2)
+        made.write(child, data, parent=parent)
+    new = data[:-1] + b'x'
+    made.write(child, new, parent=parent, progress=lambda *args: seen.append(args[0]))
+    assert seen[0] > 2 * 16384
+    assert layout(made, child) == [(2**16 - 512, 512)]
+    assert made.restore([parent, child], bytes(2**16)) == new
 
 
 @pytest.mark.parametrize('step', ['digests:before', 'digests:after', 'metadata:before',
