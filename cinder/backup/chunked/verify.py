@@ -22,14 +22,15 @@ def verify(driver: driver_api.BackupDriver, chain: list[objects.Backup], *, spoo
     :param chain: the backups from the full one to the one that is checked
     :param spool: directory for temporary files
     :param sample: percent of the objects that are read, at least one of them; the lists are always
-    :raises BackupStoreUnavailable: the store does not answer at all
+    :raises BackupStoreError: the store does not answer or refuses access, which is no fault of the
+        backup
     """
     driver.check()
     problems: list[str] = []
     try:
         read = reader.read_chain(driver, chain)
     except _FAULTS as exc:
-        return Report(0, 0, 0, (str(exc),))
+        return Report(0, 0, 0, (_problem(driver, exc),))
     found = plan.parts(read, read[-1][1].size)
     for backup, metadata in read:
         problems += _missing(driver, backup, {entry.name for entry in metadata.entries})
@@ -42,7 +43,7 @@ def verify(driver: driver_api.BackupDriver, chain: list[objects.Backup], *, spoo
             known = opened.enter_context(digests.read(driver, chain[-1], spool))
             reader.check_coverage(chain[-1], found, known, read[-1][1].size)
         except _FAULTS as exc:
-            return Report(0, len(found), 0, (*problems, str(exc)))
+            return Report(0, len(found), 0, (*problems, _problem(driver, exc)))
         objects_reader = parts.PartReader(driver, volume.Nowhere(), known, read[-1][1].size,
                                           opened)
         work = _Check(driver, objects_reader)
@@ -58,6 +59,16 @@ def verify(driver: driver_api.BackupDriver, chain: list[objects.Backup], *, spoo
             count, plain = count + 1, plain + part.entry.length
             report()
     return Report(count, len(found), plain, tuple((problems + work.problems)[:_MOST]))
+
+
+def _problem(driver: driver_api.BackupDriver, exc: exception.CinderException) -> str:
+    """Return the line for a fault of the backup.
+
+    :raises BackupStoreError: it is one of the store, which does not answer at all
+    """
+    if isinstance(exc, exception.BackupStoreError):
+        driver.check()
+    return str(exc)
 
 
 def _missing(driver: driver_api.BackupDriver, backup: objects.Backup,
@@ -87,9 +98,9 @@ class _Check:
             if not self._is_known(part):
                 self._work.read(part)
         except exception.BackupObjectNotFound:
-            pass  # the list of names tells
+            pass  # _missing() reports it
         except _FAULTS as exc:
-            self.problems.append(str(exc))
+            self.problems.append(_problem(self._driver, exc))
         return part
 
     def _is_known(self, part: Part) -> bool:

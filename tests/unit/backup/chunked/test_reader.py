@@ -212,6 +212,28 @@ def test_all_problems_are_told_with_their_objects(made):
         assert f'backups/{prefix}-0000{number}' in problem
 
 
+@pytest.mark.parametrize('name', ['_metadata', '_sha256file', '-00003'])
+def test_an_outage_of_the_store_is_no_problem_of_the_backup(made, monkeypatch, name):
+    backup, read, down = made.full(RANDOM), made.store.reader, []
+
+    def fail(container, object_name):
+        if object_name.endswith(name):
+            down.append(1)
+            raise exception.BackupStoreUnavailable(where=f'{container}/{object_name}', reason='EIO')
+        return read(container, object_name)
+
+    def answer():
+        if down:
+            raise exception.BackupStoreUnavailable(where='backups', reason='outage')
+
+    monkeypatch.setattr(made.store, 'reader', fail)
+    assert name in check(made, [backup]).problems[0]  # the store answers
+    down.clear()
+    monkeypatch.setattr(made.store, 'check', answer)
+    with pytest.raises(exception.BackupStoreUnavailable, match='outage'):
+        check(made, [backup])
+
+
 def test_wrong_lists_are_told(made):
     backup = made.full(RANDOM)
     there, prefix = made.store.containers['backups'], backup.service_metadata
