@@ -67,3 +67,9 @@ class BackupVolumeError(CinderException):
     """The volume of a backup cannot be read, or that of a restore not be written."""
 
     message = _('The volume failed at offset %(offset)s: %(reason)s')
+
+
+class BackupSpoolError(CinderException):
+    """The temporary files of a backup service cannot be used; an operator can free space."""
+
+    message = _('The backup service cannot use temporary files in %(folder)s: %(reason)s')

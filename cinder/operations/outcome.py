@@ -302,6 +302,8 @@ def tenant_reason(exc: BaseException) -> str:
         return 'The backup store has no space left.'
     if isinstance(exc, exception.BackupStoreError):
         return 'The backup store does not answer or refuses access.'
+    if isinstance(exc, exception.BackupSpoolError):
+        return 'The backup service cannot use its temporary files.'
     if isinstance(exc, exception.InsufficientFreeSpace):
         return 'The storage back end has too little free space.'
     if isinstance(exc, (exception.VolumeIsBusy, exception.SnapshotIsBusy)):

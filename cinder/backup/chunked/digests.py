@@ -7,8 +7,6 @@ digest, so an empty volume costs neither hashing nor space.
 import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 from cinder import exception, objects
 from cinder.backup import driver as driver_api
 from cinder.backup.chunked import json_stream, metadata, names
+from cinder.backup.temporary_file import TemporaryFile
 
 SIZE = 32
 HOLE = bytes(SIZE)
@@ -38,8 +37,7 @@ class Digests:
     def __init__(self, spool: str, block: int) -> None:
         self.block, self.count = block, 0
         self.zero = hashlib.sha256(bytes(block)).digest()
-        self._file = tempfile.TemporaryFile(  # noqa: SIM115
-            dir=spool, prefix='digests-', buffering=0)
+        self._file = TemporaryFile(spool)
 
     def __enter__(self) -> 'Digests':
         return self
@@ -57,12 +55,11 @@ class Digests:
         count = len(digests) // SIZE
         self.count = max(self.count, first + count)
         if self._has(first) or digests != bytes(len(digests)):
-            os.pwrite(self._file.fileno(), digests, first * SIZE)
+            self._file.write(digests, first * SIZE)
 
     def get(self, first: int, count: int) -> bytes:
         """Return the digests of `count` blocks from `first` on."""
-        found = os.pread(self._file.fileno(), count * SIZE, first * SIZE)
-        return found.ljust(count * SIZE, b'\0')
+        return self._file.read(count * SIZE, first * SIZE).ljust(count * SIZE, b'\0')
 
     def is_zero(self, first: int, count: int) -> bool:
         """Return whether some blocks are of zeros."""
@@ -75,7 +72,7 @@ class Digests:
         return True
 
     def _has(self, first: int) -> bool:
-        return first * SIZE < os.fstat(self._file.fileno()).st_size
+        return first * SIZE < self._file.size()
 
     # ------------------------------------------------------------------------------- the object
     def append(self, where: str, digests: Any) -> None:

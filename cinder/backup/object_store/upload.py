@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The content of an object that is being written, kept until it is complete: only then does the
 store get it, in one request, which can be repeated."""
-import contextlib
 import hashlib
-import tempfile
 from collections.abc import Iterator
-from typing import BinaryIO
+
+from cinder.backup.temporary_file import TemporaryFile
 
 # Bytes that are collected from short writes, and that are sent at a time: the timeout of a socket
 # is for all that one call sends.
@@ -24,7 +23,8 @@ class Upload:
         self._folder, self._limit = folder, limit
         self._pieces: list[bytes] = []
         self._short = bytearray()
-        self._file: BinaryIO | None = None
+        self._file: TemporaryFile | None = None
+        self._written = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256() if hash_content else None
         self.length = 0
@@ -47,9 +47,10 @@ class Upload:
         self._short.clear()
         if self._file or self.length > self._limit:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(  # noqa: SIM115 - close() closes it
-                    dir=self._folder, prefix='backup-upload-')
-            self._file.writelines(self._pieces)
+                self._file = TemporaryFile(self._folder)
+            for piece in self._pieces:
+                self._file.write(piece, self._written)
+                self._written += len(piece)
             self._pieces.clear()
 
     @property
@@ -64,17 +65,14 @@ class Upload:
         """Yield the content from its beginning, in pieces of at most PIECE bytes."""
         self._collect(b'')
         if self._file:
-            self._file.seek(0)
-            yield from iter(lambda: self._file.read(PIECE), b'')  # type: ignore[union-attr]
-            return
+            for offset in range(0, self._written, PIECE):
+                yield self._file.read(PIECE, offset)
         for piece in self._pieces:
-            view = memoryview(piece)
             for start in range(0, len(piece), PIECE):
-                yield view[start:start + PIECE]  # type: ignore[misc]  # sockets take any buffer
+                yield piece[start:start + PIECE]
 
     def close(self) -> None:
         """Drop the content."""
         self._pieces.clear()
         if self._file:
-            with contextlib.suppress(OSError):
-                self._file.close()
+            self._file.close()
