@@ -16,10 +16,10 @@ OPTS = [
                     'Not set: the S3 driver does not start.'),
     cfg.StrOpt('backup_s3_store_bucket', default='volumebackups',
                help='Bucket of backups for which the user names no container.'),
-    cfg.IntOpt('backup_s3_object_size', default=52428800, min=1,
+    cfg.IntOpt('backup_s3_object_size', default=52428800, min=512, max=5 * 2**30,
                help='Bytes of the volume in one object; a multiple of backup_s3_block_size. A '
                     'worker holds one object in memory.'),
-    cfg.IntOpt('backup_s3_block_size', default=32768, min=1,
+    cfg.IntOpt('backup_s3_block_size', default=32768, min=512, max=2**26,
                help='Bytes of the volume for which one hash is kept, for incremental backups.'),
     cfg.BoolOpt('backup_s3_enable_progress_timer', default=True,
                 help='Send notifications of the progress of a backup every backup_timer_interval '

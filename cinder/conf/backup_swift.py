@@ -57,10 +57,10 @@ OPTS = [
     cfg.StrOpt('backup_swift_create_storage_policy', sample_default='archive',
                help='Storage policy of containers that are created. Not set: the default of '
                     'Swift.'),
-    cfg.IntOpt('backup_swift_object_size', default=52428800, min=1,
+    cfg.IntOpt('backup_swift_object_size', default=52428800, min=512, max=5 * 2**30,
                help='Bytes of the volume in one object; a multiple of backup_swift_block_size. A '
                     'worker holds one object in memory.'),
-    cfg.IntOpt('backup_swift_block_size', default=32768, min=1,
+    cfg.IntOpt('backup_swift_block_size', default=32768, min=512, max=2**26,
                help='Bytes of the volume for which one hash is kept, for incremental backups.'),
     cfg.BoolOpt('backup_swift_enable_progress_timer', default=True,
                 help='Send notifications of the progress of a backup every backup_timer_interval '

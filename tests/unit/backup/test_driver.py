@@ -3,8 +3,10 @@ import pytest
 
 from cinder import exception
 from cinder.backup import driver
+from cinder.backup.chunked import digests
 from cinder.backup.drivers.posix import PosixBackupDriver
-from cinder.conf import CONF
+from cinder.backup.object_store.driver import LARGEST_REQUEST
+from cinder.conf import CONF, backup_posix, backup_s3, backup_swift
 
 PATH = 'cinder.backup.drivers.posix.PosixBackupDriver'
 
@@ -29,3 +31,13 @@ def test_an_object_is_a_whole_number_of_blocks(conf):
     with pytest.raises(exception.InvalidConfigurationValue,
                        match='backup_file_size = 100000 .* backup_sha_block_size_bytes = 32768'):
         driver.load(CONF)
+
+
+@pytest.mark.parametrize(('opts', 'largest'), [
+    (backup_posix.OPTS, None), (backup_s3.OPTS, LARGEST_REQUEST),
+    (backup_swift.OPTS, LARGEST_REQUEST)], ids=['posix', 's3', 'swift'])
+def test_sizes_that_options_allow_can_be_written_and_read_again(opts, largest):
+    block, = (opt.type for opt in opts if '_block_size' in opt.name)
+    size, = (opt.type for opt in opts if opt.name.endswith(('_object_size', '_file_size')))
+    assert digests._LEAST <= block.min <= size.min and block.max <= digests._MOST
+    assert largest is None or size.max <= largest
