@@ -15,10 +15,10 @@ T = TypeVar('T')
 
 LOG = logging.getLogger(__name__)
 
-# Statuses of answers that a repeated request may not get.
-TEMPORARY = frozenset((408, 425, 429, 500, 502, 503, 504, 509))
-# Those that ask for less load.
-THROTTLED = frozenset((429, 503, 509))
+# Statuses of answers that ask for less load; 498 is that of Swift's filter ratelimit.
+THROTTLED = frozenset((429, 498, 503, 509))
+# Those that a repeated request may not get.
+TEMPORARY = THROTTLED | frozenset((408, 425, 500, 502, 504))
 # Most seconds of one pause, also if the store asks for more.
 LONGEST_PAUSE = 60.0
 

@@ -130,6 +130,13 @@ def test_a_temporary_fault_is_retried_and_then_told(store, fault, call):
         act()
 
 
+@pytest.mark.parametrize('number', [429, 498, 503])
+def test_a_store_that_limits_the_rate_of_requests_is_asked_again(store, number):
+    store.connections.faults = [status(number, Retry_After='7')]
+    write(store, 'o', CONTENT)
+    assert len(store.pauses) == 1 and store.pauses[0] >= 7
+
+
 def test_a_deleted_object_is_deleted_although_the_first_answer_was_lost(store):
     def lost(_answer):
         raise faults.Fault('reset')
