@@ -93,8 +93,11 @@ class S3BackupDriver(ObjectStoreDriver):
         answer = self._ask('PUT', bucket, body=body, accepted=(409,))
         answer.close()
         if answer.status == 409:
-            # Another process has just created it, or it belongs to another account.
-            self._ask('GET', bucket, query=_ONE_OBJECT).close()
+            # Another process is creating or deleting it, or it belongs to another account.
+            try:
+                self._ask('GET', bucket, query=_ONE_OBJECT).close()
+            except exception.BackupObjectNotFound as exc:
+                raise faults.Fault('the bucket is being created or deleted') from exc
 
     # ---------------------------------------------------------------------------- the requests
     def put_object(self, container: str, name: str, content: Upload) -> None:
@@ -127,9 +130,14 @@ class S3BackupDriver(ObjectStoreDriver):
         values = xml_values.read(self._ask('GET', container, query=query).content())
         if not values.get('ListBucketResult'):
             raise faults.Fault('the list of objects cannot be read')
-        more = xml_values.first(values, 'IsTruncated') == 'true'
-        return (values.get('Key', []),
-                xml_values.first(values, 'NextContinuationToken') if more else '')
+        after = ''
+        if xml_values.first(values, 'IsTruncated') == 'true':
+            after = xml_values.first(values, 'NextContinuationToken')
+            if not after:
+                raise exception.BackupStoreError(
+                    where=container, reason='the list of objects is not complete, and has no '
+                                            'NextContinuationToken; the store needs ListObjectsV2')
+        return values.get('Key', []), after
 
     def _ask(self, method: str, bucket: str, name: str = '', *,
              query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None,
@@ -154,7 +162,7 @@ class S3BackupDriver(ObjectStoreDriver):
             region = xml_values.first(values, 'Region')
             if not region or region == self._key.region or answer.status != 400:
                 break
-            # The signature needs the name of the region, which the store has just told.
+            # The signature needs the name of the region, which the answer contains.
             self._key = self._key._replace(region=region)
         raise self._error(answer, values, f'{bucket}/{name}'.rstrip('/'))
 

@@ -155,3 +155,19 @@ def test_a_list_that_cannot_be_read_is_asked_for_again(make):
     store.connections.containers['c'] = {'a': b''}
     store.connections.faults = [object_store.Answer(200, {}, b'<html>')]
     assert store.names('c', '') == ['a']
+
+
+def test_a_list_whose_rest_cannot_be_asked_for_is_refused(make):
+    store = make()
+    store.connections.faults = [object_store.Answer(
+        200, {}, b'<ListBucketResult><Key>a</Key><IsTruncated>true</IsTruncated>'
+                 b'</ListBucketResult>')]
+    with pytest.raises(exception.BackupStoreError, match='c: .*not complete.*ListObjectsV2'):
+        store.names('c', '')
+
+
+def test_a_bucket_that_another_process_is_deleting_is_created_afterwards(make):
+    store = make()
+    store.connections.faults = [None, store.connections.error(409, 'OperationAborted')]
+    store.create_container('new')
+    assert 'new' in store.connections.containers and len(store.pauses) == 1
