@@ -159,6 +159,10 @@ class Download:
             return data
         self._check_speed(time.monotonic() - began, len(data))
         self._offset += len(data)
+        if self._length is not None and self._offset > self._length:
+            raise exception.BackupDataError(
+                where=self._where, reason=f'the store sends more than the {self._length} bytes '
+                                          'that its first answer announced')
         self._md5.update(data)
         return data
 

@@ -200,6 +200,18 @@ def test_an_object_that_changes_meanwhile_is_refused(store):
         read(store, 'o')
 
 
+@pytest.mark.parametrize('size', [65536, 100], ids=['in memory', 'streamed'])
+def test_an_object_that_is_longer_than_announced_is_refused(store, size):
+    """Its first answer was interrupted, and the store ignores If-Match."""
+    store.object_size = size
+    store.connections.containers['c']['o'] = CONTENT
+    longer = CONTENT * 2
+    store.connections.faults = [cut(300), Answer(
+        206, {'Content-Range': f'bytes 300-{len(longer) - 1}/{len(longer)}'}, longer[300:])]
+    with pytest.raises(exception.BackupDataError, match=f'c/o.*more than the {len(CONTENT)} bytes'):
+        read(store, 'o')
+
+
 def test_a_read_that_never_gets_further_ends(store):
     store.object_size = 0
     store.connections.containers['c']['o'] = CONTENT
