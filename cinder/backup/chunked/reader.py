@@ -119,7 +119,6 @@ class _Restore:
             self._checkpoint(number)
             self._unsaved, self._when = 0, time.monotonic()
 
-
     def _report(self, total: int, number: int) -> None:
         if self._progress:
             self._progress(self._bytes, total, number)

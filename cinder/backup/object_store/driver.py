@@ -3,6 +3,7 @@
 retries. A subclass forms the requests of its store and interprets the answers."""
 import abc
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -162,9 +163,8 @@ class ObjectStoreDriver(driver.BackupDriver):
         found, after = self._recent.names(container, prefix), ''
         with contextlib.suppress(exception.BackupObjectNotFound):
             while True:
-                page, after = self._run(
-                    container, prefix, lambda begin=after: self.list_objects(  # type: ignore[misc]
-                        container, prefix, begin))
+                page, after = self._run(container, prefix, functools.partial(
+                    self.list_objects, container, prefix, after))
                 found.update(name for name in page if name.startswith(prefix))
                 if not after:
                     break
