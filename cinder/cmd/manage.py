@@ -192,7 +192,7 @@ COMMANDS = (
         ('--hint', {'action': 'append', 'default': [], 'metavar': 'KEY=VALUE',
                     'help': 'a scheduler hint; can be repeated'}),
         ('--count', {'type': int, 'help': 'how many of so many such volumes fit, one after the '
-                     'other, and which pool fills first'}),
+                     'other, and which pool fills first; quotas do not count'}),
         _JSON)),
     Command('scheduler', 'explain', scheduler_commands.explain, (('volume_id', {}), _JSON)),
     Command('scheduler', 'advise', scheduler_commands.advise, (

@@ -140,8 +140,8 @@ def _scheduler(ctxt: context.RequestContext) -> Iterator[Any]:
         if not reachability.names_broker():
             raise exception.SchedulerSilent(
                 reason='transport_url names no broker, so the scheduler runs in another process '
-                       'that cannot be reached; send POST /v3/{project_id}/scheduler-stats/what-if '
-                       'to its API instead')
+                       'that cannot be reached; for one volume, send POST /v3/{project_id}/'
+                       'scheduler-stats/what-if to its API instead')
         trouble = reachability.find_trouble()
         if trouble:
             raise exception.SchedulerSilent(
@@ -173,7 +173,7 @@ def _result(pool: Answer) -> str:
 
 
 def _print_fit(found: Answer, each: str) -> None:
-    print(f'{found["fit"]} of {found["requested"]} volumes of {each} fit')
+    print(f'{found["fit"]} of {found["requested"]} volumes of {each} fit (quotas do not count)')
     if not found['complete']:
         print('the simulation was ended by its limits; more may fit')
     if found['reason']:

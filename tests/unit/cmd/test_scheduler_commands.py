@@ -83,7 +83,7 @@ class TestWhatIf:
         assert run('scheduler', 'what-if', '--size', '10', '--count', '5') == 1
         assert bus.sent[0].args['count'] == 5
         assert capsys.readouterr().out.splitlines() == [
-            '3 of 5 volumes of 10 GiB fit',
+            '3 of 5 volumes of 10 GiB fit (quotas do not count)',
             'the next one is refused: not enough room',
             'n1@ssd#p is the first pool without space for another one, after 2 volumes',
             'Pool      Volumes  GiB  Available GiB after',
