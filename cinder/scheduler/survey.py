@@ -7,21 +7,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from oslo_log import log as logging
-
 from cinder import context, exception, failures, objects
-from cinder.scheduler import filters, weights
+from cinder.scheduler import filters, plugin_faults, weights
 from cinder.scheduler.host_manager import Pool
-
-LOG = logging.getLogger(__name__)
+from cinder.scheduler.plugin_faults import name_of
 
 # Number of volume types whose results are kept for each pool.
 MOST_TYPES = 1000
-# Names of the checks whose failure was logged.
-_failed: set[str] = set()
 _WORDS = 'a filter met an unexpected error'
-# Name in RequestSpec.facts of the checks that could not be prepared -> why.
-_UNPREPARED = 'unprepared'
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +90,7 @@ class Survey:
 
         :raises ServiceUnavailable: the database cannot be read now.
         """
-        spec.facts = {}
-        plugins: list[filters.BaseFilter | weights.BaseWeigher] = [
-            *self.checks, *self.handler.weighers]
-        for plugin in plugins:
-            try:
-                plugin.prepare(ctxt, spec)
-            except exception.ServiceUnavailable:
-                raise
-            except Exception as error:
-                name = name_of(plugin)
-                _log_once(name, '%s cannot look up what it needs for a decision.', name)
-                spec.facts.setdefault(_UNPREPARED, {})[name] = failures.one_line(error)
+        plugin_faults.prepare((*self.checks, *self.handler.weighers), ctxt, spec)
 
     def ignored_hints(self, hints: Mapping[str, object]) -> list[str]:
         """Return the keys of hints that no filter reads, sorted."""
@@ -142,7 +124,7 @@ class Survey:
         return found
 
     def _unprepared(self, spec: objects.RequestSpec) -> bool:
-        failed = (spec.get('facts') or {}).get(_UNPREPARED, ())
+        failed = plugin_faults.unprepared(spec)
         return bool(failed) and any(name_of(check) in failed for check in self.checks)
 
     def _key(self, spec: objects.RequestSpec) -> object:
@@ -205,7 +187,7 @@ def _passes(test: Callable[[Pool], bool], pool: Pool) -> bool:
     try:
         return test(pool)
     except Exception:
-        return False  # and the check tells why
+        return False  # refuse() returns the reason
 
 
 class _Plain(dict):
@@ -230,30 +212,18 @@ def _plain(spec: Any) -> Any:
     return fields
 
 
-def name_of(check: filters.BaseFilter | weights.BaseWeigher) -> str:
-    """Return the name of a check or weigher in texts: that of the class, unless it has another."""
-    return getattr(check, 'name', type(check).__name__)
-
-
 def refuse(check: filters.BaseFilter, pool: Pool,
            spec: objects.RequestSpec) -> filters.Reason | None:
     """Return why a check refuses a pool; an error of the check is a reason."""
-    unprepared = (spec.get('facts') or {}).get(_UNPREPARED)
+    unprepared = plugin_faults.unprepared(spec)
     if unprepared and name_of(check) in unprepared:
         return filters.Reason(_WORDS, unprepared[name_of(check)])
     try:
         return check.refuse(pool, spec)
     except Exception as error:
-        _log_once(name_of(check), '%s failed for pool %s, which is therefore not used; its next '
-                  'failures are logged with the refusals.', name_of(check), pool.name)
+        plugin_faults.log_once(check, 'failed for pool %s, which is therefore not used; its next '
+                               'failures are logged with the refusals.', pool.name)
         return filters.Reason(_WORDS, failures.one_line(error))
-
-
-def _log_once(name: str, text: str, *args: object) -> None:
-    """Log the exception that is being handled, unless a failure of this check was logged."""
-    if name not in _failed:
-        _failed.add(name)
-        LOG.exception(text, *args)
 
 
 def first_refusal(checks: Iterable[filters.BaseFilter], pool: Pool,

@@ -12,16 +12,13 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from cinder import context
+from cinder.scheduler import plugin_faults
 
 if TYPE_CHECKING:
     from cinder import objects
     from cinder.scheduler.host_manager import Pool
 
-
 LOG = logging.getLogger(__name__)
-
-# Names of the weighers whose failure was logged.
-_failed: set[str] = set()
 
 
 class BaseWeigher:
@@ -117,7 +114,9 @@ class OrderedHostWeightHandler:
 def _weights(weigher: BaseWeigher, pools: Sequence['Pool'],
              spec: 'objects.RequestSpec') -> list[float]:
     """Return the scaled and multiplied weights. A pool for which the weigher raises, or that has no
-    number, has an unknown weight."""
+    number, has an unknown weight; all are equal if the weigher could not be prepared."""
+    if plugin_faults.name_of(weigher) in plugin_faults.unprepared(spec):
+        return [0.0] * len(pools)
     try:
         found = _multiplied(normalize(weigher.weigh_all(pools, spec)), weigher.multiplier)
         if not math.isnan(sum(found)):
@@ -133,11 +132,8 @@ def _weight(weigher: BaseWeigher, pool: 'Pool', spec: 'objects.RequestSpec') -> 
         weight = weigher.weigh(pool, spec)
         return None if weight is None or math.isnan(weight) else weight
     except Exception:
-        name = type(weigher).__name__
-        if name not in _failed:
-            _failed.add(name)
-            LOG.exception('%s failed for pool %s, which is therefore used last; further failures '
-                          'are not logged.', name, pool.name)
+        plugin_faults.log_once(weigher, 'failed for pool %s, which it therefore rates last; its '
+                               'next failures are not logged.', pool.name)
         return None
 
 

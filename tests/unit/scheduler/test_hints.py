@@ -3,7 +3,7 @@
 import pytest
 
 from cinder import exception
-from cinder.scheduler import filters, survey, weights
+from cinder.scheduler import filters, plugin_faults, weights
 from tests.fakes import scheduler as fakes
 from tests.unit.scheduler.test_filter_scheduler import CTXT, chosen, refused, scheduler
 
@@ -31,7 +31,7 @@ def with_unlucky(**options):
 
 
 def test_a_filter_that_cannot_be_prepared_refuses_all_pools(caplog, monkeypatch):
-    monkeypatch.setattr(survey, '_failed', set())
+    monkeypatch.setattr(plugin_faults, '_logged', set())
     driver = with_unlucky()
     for _again in range(2):
         text, words = refused(driver)
@@ -41,11 +41,16 @@ def test_a_filter_that_cannot_be_prepared_refuses_all_pools(caplog, monkeypatch)
     assert caplog.text.count('Unlucky cannot look up') == 1
 
 
-def test_a_weigher_that_cannot_be_prepared_is_ignored():
+def test_a_weigher_that_cannot_be_prepared_is_ignored(caplog, monkeypatch):
+    monkeypatch.setattr(plugin_faults, '_logged', set())
     driver = scheduler(
         fakes.report(), fakes.report(free_capacity_gb=200),
         scheduler_default_weighers=['CapacityWeigher', f'{__name__}.UnluckyWeigher'])
     assert chosen(driver) == 'n2@b#lvm'
+    assert [text for text in caplog.messages if 'UnluckyWeigher' in text] == [
+        'UnluckyWeigher cannot look up what it needs for a decision.']
+    best, second = driver.explain(CTXT, fakes.request()).pools
+    assert (best.weights[1], second.weights[1]) == (('UnluckyWeigher', 0.0),) * 2
 
 
 def test_a_database_that_is_away_refuses_no_pool(monkeypatch):

@@ -7,7 +7,7 @@ from cinder.db import models, session
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.scheduler import survey
+from cinder.scheduler import plugin_faults
 from cinder.scheduler.steps import PAUSES
 from tests.fakes import scheduler as fakes
 from tests.unit.scheduler.conftest import row, tell, told, wanted
@@ -173,7 +173,7 @@ def test_filter_that_breaks_is_a_refusal_that_hides_its_internals(manager, ctxt,
     volume, operation = wanted(ctxt)
     manager.driver.survey.checks.append(None)
     manager.driver.survey._others.append(None)
-    monkeypatch.setattr(survey, '_failed', set())
+    monkeypatch.setattr(plugin_faults, '_logged', set())
     manager.create_volume(ctxt, operation, volume)
     assert volumes_db.get(ctxt, volume.id).status == 'error'
     assert 'unexpected error' in told(ctxt, volume)[0]['user_message']

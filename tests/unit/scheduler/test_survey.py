@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from cinder import exception
-from cinder.scheduler import filters, survey
+from cinder.scheduler import filters, plugin_faults, survey
 from tests.fakes import scheduler as fakes
 from tests.unit.scheduler.test_filter_scheduler import CTXT, chosen, scheduler
 
@@ -64,7 +64,7 @@ def test_what_follows_a_number_of_requests():
 
 
 def test_filter_that_fails_refuses_that_pool_only_and_is_logged_once(caplog, monkeypatch):
-    monkeypatch.setattr(survey, '_failed', set())
+    monkeypatch.setattr(plugin_faults, '_logged', set())
     caplog.set_level(logging.INFO, 'cinder.scheduler')
     path = f'{Broken.__module__}.{Broken.__name__}'
     driver = scheduler(fakes.report(), fakes.report(free_capacity_gb=90),

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from cinder.db import volumes as volumes_db
-from cinder.scheduler import weights
+from cinder.scheduler import plugin_faults, weights
 from cinder.scheduler.capacity import Capacity
 from cinder.scheduler.host_manager import Pool
 from cinder.scheduler.weights import capacity, chance, goodness, stochastic, volume_number
@@ -111,7 +111,7 @@ class Broken(weights.BaseWeigher):
 @pytest.mark.parametrize('bad', ['raises', 'nan', 'text'])
 def test_a_pool_that_a_weigher_fails_on_is_the_last_and_the_failure_logged_once(
         bad, caplog, monkeypatch):
-    monkeypatch.setattr(weights, '_failed', set())
+    monkeypatch.setattr(plugin_faults, '_logged', set())
     handler = weights.OrderedHostWeightHandler([Broken(fakes.options())])
     pools = [pool('a'), pool(bad), pool('b')]
     for _again in range(3):
