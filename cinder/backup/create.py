@@ -37,6 +37,12 @@ class CreateEndpoint(work.Endpoint):
             task.succeed(object_count=written.object_count, fail_reason=None)
         source.start_removal(ctxt, operation.resource_id)
 
+    def service_for(self, ctxt: RequestContext, backup: objects.Backup) -> str | None:
+        """An incremental backup is stored where the backup is that it builds on."""
+        if backup.service or not backup.parent_id:
+            return backup.service
+        return backups_db.get(ctxt.elevated(), backup.parent_id).service
+
     def _choose_place(self, ctxt: RequestContext, task: 'work.BackupTask') -> None:
         """Choose container and prefix, and store them before anything is written there: a deletion
         finds it by them. A repeated attempt keeps the first choice."""

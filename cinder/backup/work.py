@@ -48,6 +48,10 @@ class Endpoint:
         """Return the driver for a backup, whose project may have its own part of the store."""
         return self.store.driver.for_project(backup.project_id)
 
+    def service_for(self, _ctxt: RequestContext, backup: objects.Backup) -> str | None:
+        """Return the class path of the driver that a backup needs; None: any driver will do."""
+        return backup.service
+
     @contextlib.contextmanager
     def task(self, ctxt: RequestContext, operation: objects.Operation,
              backup: objects.Backup | None = None,
@@ -62,8 +66,9 @@ class Endpoint:
                   fail_reason=_INTERRUPTED) as work:
             work.on_failure.pop('fail_reason')
             try:
-                if work.resource.service not in (None, self.store.service):
-                    self.pass_on(ctxt, work, work.resource.service)
+                service = self.service_for(ctxt, work.resource)
+                if service not in (None, self.store.service):
+                    self.pass_on(ctxt, work, service)
                 _record_host(ctxt, work, self.runner.host)
                 yield work
             except exception.UNFINISHED:
@@ -77,7 +82,7 @@ class Endpoint:
     def pass_on(self, ctxt: RequestContext, work: BackupTask, service: str) -> None:
         """Give the operation to a host that was not asked yet, because this one has another driver.
 
-        :param service: class path of the driver that wrote the backup
+        :param service: class path of the driver that the backup needs
         :raises OperationLost: it was given away.
         :raises InvalidBackup: there is no other host.
         """
@@ -88,8 +93,8 @@ class Endpoint:
             if each.host not in tried]
         if not others:
             raise exception.InvalidBackup(
-                reason=f'backup {work.resource.id} was written by driver {service}, and no backup '
-                       f'service that is up has it: {", ".join(tried)} have another one')
+                reason=f'backup {work.resource.id} needs driver {service}, and no backup service '
+                       f'that is up has it: {", ".join(tried)} have another one')
         operations_db.requeue(ctxt, operation, stage='execute', host=others[0].host,
                               arguments={**operation.arguments, TRIED: tried})
         LOG.info('%s of backup %s is passed on to %s: driver %s is not the one of this host.',

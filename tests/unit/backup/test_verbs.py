@@ -543,6 +543,31 @@ def test_a_chain_does_not_lead_into_another_project(ctxt, service, files, volume
     assert volumes_db.get(ctxt, other.id).status == 'error'
 
 
+@pytest.mark.parametrize('others', [1, 0])
+def test_an_increment_goes_where_its_parent_is(ctxt, service, bus, volume, work, objects_of,
+                                               others):
+    made = volume()
+    parent = backups.create(ctxt, made)
+    work()
+    backups_db.update(ctxt, parent.id, {'service': 'elsewhere.Driver'})
+    before, child = objects_of(), backups.create(ctxt, made, incremental=True)
+    if others:
+        backup_service.register(ctxt, 'other')
+    work()
+    assert objects_of() == before
+    if others:
+        asked, = journal.unfinished_for(ctxt, child.id)
+        assert (asked.host, asked.state, bus.sent[-1].host) == ('other', 'queued', 'other')
+        return
+    stored = get(ctxt, child)
+    assert stored.status == 'error' and 'elsewhere.Driver' in stored.fail_reason
+    # Nothing was stored, so any host can delete it.
+    backups.delete(ctxt, stored)
+    work()
+    with pytest.raises(exception.BackupNotFound):
+        get(ctxt, child)
+
+
 def test_a_record_is_passed_on_to_the_host_with_its_driver(ctxt, service, bus, volume, work):
     backup_service.register(ctxt, 'other')
     forged = {'id': '00000000-1111-4222-8333-444444444444', 'size': 1}
