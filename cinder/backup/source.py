@@ -51,7 +51,7 @@ class Source:
 
     def facts(self, parent: objects.Backup | None = None) -> chunked_facts.Source:
         """Return what chunked.writer reads, with the mapped ranges or, if the backup is an
-        incremental one, those that changed since its parent, as far as the storage tells them."""
+        incremental one, those that changed since its parent, as far as the storage knows."""
         base_id = self._base_of(parent) if parent else None
         ranges = self._ranges(base_id)
         return chunked_facts.Source(self.descriptor, self.size, identity=self.identity,
@@ -65,7 +65,7 @@ class Source:
         return next((ident for ident in ids if ident in present), None)
 
     def _ranges(self, base_id: str | None) -> Iterable[chunked_facts.Range] | None:
-        """Return the ranges that the volume service tells; None if it cannot."""
+        """Return the ranges that the volume service reports; None if it knows none."""
         if self._snapshot_id is None:
             return None
         numbers, start = array.array('Q'), 0
@@ -129,7 +129,8 @@ class Ranges:
     """Ranges that can be read several times, in any thread.
 
     :param numbers: offset and length of each range, in bytes: one number after the other
-    :param size: bytes of the data; a storage tells its larger blocks
+    :param size: bytes of the data; the last range may be longer, because a storage reports whole
+        blocks
     """
 
     def __init__(self, numbers: 'array.array[int]', size: int) -> None:

@@ -276,8 +276,7 @@ def create_message(ctxt: context.RequestContext, resource_type: str, resource: o
                    step: str, reason: str, detail: str = UNKNOWN_CAUSE,
                    request_id: str | None = None, level: str = 'ERROR',
                    operator_detail: str | None = None) -> None:
-    """Create a user message that tells which step failed, or needs attention, why, and for which
-    request id.
+    """Create a user message: which step failed, or needs attention, why, and for which request id.
 
     :param operator_detail: part that only operators see.
     """

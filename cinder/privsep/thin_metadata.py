@@ -21,7 +21,7 @@ LIMIT = 500_000
 SECTOR = 512
 
 # The script releases the metadata snapshot even if this service is killed: it ignores signals to
-# our process group. Its first argument tells that an earlier one is left, which nothing reads.
+# our process group. Its first argument is not 0 if an earlier one is left, which nothing reads.
 _SCRIPT = '''
 trap '' HUP INT TERM PIPE
 left=$1 pool=$2; shift 2
@@ -78,17 +78,17 @@ def _read(pool: str, thin_id: int, base: int | None, left: bool) -> tuple[int, b
     if process.returncode:
         found.trouble = f'{what[0]}: {errors.strip()} (exit code {process.returncode})'
     if found.trouble or not found.is_complete:
-        return 0, (found.trouble or f'{what[0]} tells nothing of device {thin_id}').encode()
+        return 0, (found.trouble or f'{what[0]} has no device {thin_id} in its output').encode()
     return found.block, found.ranges.tobytes()
 
 
 class Found:
-    """What the XML of thin_dump, or of thin_delta without --verbose, tells.
+    """The content of the XML of thin_dump, or of thin_delta without --verbose.
 
     :param thin_id: device id of the volume
     :ivar block: size of a block in bytes
     :ivar ranges: see read()
-    :ivar is_complete: whether it told of this volume
+    :ivar is_complete: whether it describes this volume
     """
 
     def __init__(self, thin_id: int, limit: int = LIMIT) -> None:

@@ -221,7 +221,7 @@ class ReadsSnapshots(abc.ABC):
         """Close the device, even if the snapshot no longer exists."""
 
 
-class TellsRanges(abc.ABC):
+class ReportsRanges(abc.ABC):
     """The storage knows which ranges of a snapshot have data, or changed since another one.
 
     The methods return (offset, length) in bytes, in order and without overlaps; the last one may be

@@ -16,7 +16,7 @@ Executor = Callable[..., tuple[str, str]]
 Values = dict[str, object]
 # Columns to store after a method of a driver; None: no change.
 Fields = Values | None
-# Offset and length in bytes, see driver.TellsRanges.
+# Offset and length in bytes, see driver.ReportsRanges.
 Ranges = Iterable[tuple[int, int]] | None
 # How an operator names a volume or snapshot on the storage, as the request contains it.
 Reference = dict[str, object]

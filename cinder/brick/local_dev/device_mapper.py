@@ -50,7 +50,7 @@ def metadata_turn(lvm: brick.LVM, folder: str, seconds: float = TURN_SECONDS) ->
     """Keep other processes of this host from reserving the metadata snapshot of the pool, of which
     there is only one; yield whether a process that died may have left it reserved.
 
-    :param folder: directory for the file that tells it
+    :param folder: directory for the file that records the reservation
     :raises LVMError: another process has the turn for that long
     """
     path = os.path.join(folder, f'thin-metadata-{lvm.mapped_name(lvm.pool_name)}')

@@ -15,8 +15,8 @@ _SYNC, _LAST, _UNWRITTEN = 0x1, 0x1, 0x800
 # encrypted, not aligned, within metadata, with data of other files.
 _VAGUE = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400
 _AT_ONCE = 1000
-# The file system does not tell.
-_UNTOLD = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS})
+# The file system does not report extents.
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL, errno.ENOSYS})
 
 Ranges = list[tuple[int, int]]
 # Start, end, and the distance of the place on the disk, or None if that is not known.
@@ -45,12 +45,12 @@ def data_of(descriptor: int) -> Iterator[tuple[int, int]]:
 
 def changed_ranges(path: str, base: str) -> Ranges | None:
     """Return the ranges of a file that may differ from another file: all but those that both have
-    in the same place on the disk. None: the file system does not tell the places."""
+    in the same place on the disk. None: the file system does not report them."""
     try:
         with open(path, 'rb', buffering=0) as new, open(base, 'rb', buffering=0) as old:
             extents = [list(_extents(file.fileno())) for file in (new, old)]
     except OSError as exc:
-        if exc.errno not in _UNTOLD:
+        if exc.errno not in _UNSUPPORTED:
             raise
         return None
     found: Ranges = []

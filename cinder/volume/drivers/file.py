@@ -53,7 +53,7 @@ def _typed(method: Callable[P, R]) -> Callable[P, R]:
 
 class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                        driver.ManagesVolumes, driver.ManagesSnapshots, driver.Migrates,
-                       driver.Audits, driver.TellsRanges):
+                       driver.Audits, driver.ReportsRanges):
     """Storage for one machine that needs no setup."""
 
     sparse_copy = True

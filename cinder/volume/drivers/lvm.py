@@ -33,7 +33,7 @@ _VALID_NAME = re.compile(r'[a-zA-Z0-9+_.][a-zA-Z0-9+_.-]*')
 
 class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.RevertsToSnapshot,
                       driver.ManagesVolumes, driver.ManagesSnapshots, driver.Groups,
-                      driver.Migrates, driver.Audits, driver.TellsRanges):
+                      driver.Migrates, driver.Audits, driver.ReportsRanges):
     """Thin or thick logical volumes."""
 
     VERSION = '3.0.0'

@@ -43,12 +43,12 @@ class Pages:
                     self._lists.popitem(last=False)
         return {'ranges': [list(pair) for pair in zip(page[::2], page[1::2], strict=True)],
                 'next': end if left else None,
-                'compares': cast('driver_api.TellsRanges', driver).compares_snapshots}
+                'compares': cast('driver_api.ReportsRanges', driver).compares_snapshots}
 
 
 def _list(driver: driver_api.VolumeDriver, snapshot: objects.Snapshot,
           base: objects.Snapshot | None) -> 'array.array[int] | None':
-    if not isinstance(driver, driver_api.TellsRanges):
+    if not isinstance(driver, driver_api.ReportsRanges):
         return None
     found = (driver.mapped_ranges(snapshot) if base is None
              else driver.changed_ranges(snapshot, base))

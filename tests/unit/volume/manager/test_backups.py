@@ -264,7 +264,7 @@ class TestSources:
             'path': None, 'snapshot_id': snapshot.id}
 
 
-class Teller(driver_api.TellsRanges):
+class Teller(driver_api.ReportsRanges):
     """Tells ranges as if it were a driver that can."""
 
     def __init__(self, mapped):
