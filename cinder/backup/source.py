@@ -180,7 +180,7 @@ def _wait_for_snapshot(ctxt: RequestContext, operation: objects.Operation,
 
     :raises NotYet: it is being created.
     """
-    ident = backup.snapshot_id or backup_sources.snapshot_id(backup.id)
+    ident = backup_sources.read_by(backup)
     snapshot = snapshots_db.get(ctxt, ident)
     if snapshot.status == 'creating':
         operations.wait(ctxt, operation, f'snapshot {ident}')

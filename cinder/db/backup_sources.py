@@ -85,6 +85,11 @@ def snapshot_id(backup_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f'backup/{backup_id}/snapshot'))
 
 
+def read_by(backup: objects.Backup) -> str:
+    """Return the id of the snapshot from which a backup is read: that of the user, or its own."""
+    return backup.snapshot_id or snapshot_id(backup.id)
+
+
 def for_backups(ctxt: RequestContext, volume_id: str) -> list[str]:
     """Return the ids of the snapshots of a volume that exist only for its backups: temporary ones,
     and those that are kept for the next incremental backup."""

@@ -59,16 +59,19 @@ class BackupSourceEndpoint:
     def _snapshot(self, ctxt: RequestContext, backup: objects.Backup) -> objects.Snapshot | None:
         """Return the snapshot to read; None: the volume itself must be read.
 
-        :raises InvalidVolume: the snapshot that the backup is of cannot be read.
+        :raises InvalidVolume, InvalidSnapshot: the snapshot that the backup is of cannot be read.
         """
         reads = isinstance(self.driver, driver_api.ReadsSnapshots)
         if backup.snapshot_id and not reads:
             raise exception.InvalidVolume(
                 reason=f'{type(self.driver).__name__} cannot read snapshots: create the backup of '
                        'the volume while it is available')
-        snapshot = snapshots_db.get(
-            ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id))
-        # The storage may have no room for a snapshot.
+        snapshot = snapshots_db.get(ctxt, backup_sources.read_by(backup))
+        if backup.snapshot_id and snapshot.status != 'available':
+            # The volume has other data.
+            raise exception.InvalidSnapshot(
+                reason=f'snapshot {snapshot.id} is in status {snapshot.status}; expected available')
+        # The storage may have no room for a temporary snapshot.
         return snapshot if reads and snapshot.status == 'available' else None
 
     def _hold(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup) -> None:
@@ -106,7 +109,7 @@ class BackupSourceEndpoint:
             return
         with (calls.lock('volume', volume.id), contextlib.suppress(exception.SnapshotNotFound)):
             backup_snapshots.close(ctxt, self.driver, snapshots_db.get(
-                ctxt, backup.snapshot_id or backup_sources.snapshot_id(backup.id)))
+                ctxt, backup_sources.read_by(backup)))
 
 
 def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: object) -> None:

@@ -233,6 +233,17 @@ class TestSources:
         endpoint.close_backup_source(ctxt, volume, backup)
         assert storage.read(found['path']) == b'one'
 
+    @pytest.mark.parametrize('status', ['error', 'creating'])
+    def test_another_moment_is_not_read_in_place_of_a_snapshot(self, ctxt, endpoint, volume,
+                                                               status):
+        volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
+        made = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
+                                          'volume_size': 1, 'status': status})
+        with pytest.raises(ExpectedException) as caught:
+            self.opened(endpoint, ctxt, volume, self.backup_of(ctxt, volume, snapshot_id=made.id))
+        assert f'is in status {status}' in str(caught.value.exc_info[1])
+        assert volumes_db.get(ctxt, volume.id).status == 'available'
+
     def test_a_snapshot_stays_open_for_another_backup(self, ctxt, endpoint, storage, volume,
                                                       monkeypatch):
         made = snapshots_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume.id,
