@@ -154,7 +154,8 @@ def open(ctxt: RequestContext, operation: objects.Operation,
     :param operation: the operation backup.create
     :raises NotYet: the snapshot is still being created, or the volume service does not answer.
     :raises VolumeNotFound, SnapshotNotFound: there is nothing to read.
-    :raises InvalidVolume: it cannot be read while the volume is in use, or on this machine.
+    :raises InvalidVolume: it cannot be read while the volume is in use, or on this machine; or,
+        when the context ends, another request changed the volume while it was read.
     """
     volume = volumes_db.get(ctxt, backup.volume_id)
     _wait_for_snapshot(ctxt, operation, backup)
@@ -170,8 +171,13 @@ def open(ctxt: RequestContext, operation: objects.Operation,
                 path = stack.enter_context(connections.snapshot(ctxt, api, volume, backup))
         descriptor = device_files.open_file(path)
         stack.callback(os.close, descriptor)
-        yield Source(descriptor, backup.size * GIB, snapshot_id or _held(ctxt, volume),
-                     ctxt, volume, backup, snapshot_id, api)
+        identity = snapshot_id or backup_sources.hold_of(ctxt, volume.id)
+        yield Source(descriptor, backup.size * GIB, identity, ctxt, volume, backup, snapshot_id,
+                     api)
+        if snapshot_id is None and backup_sources.hold_of(ctxt, volume.id) != identity:
+            raise exception.InvalidVolume(
+                reason=f'the status of volume {volume.id} was changed while the backup read it, so '
+                       'its data may have changed too')
 
 
 def _wait_for_snapshot(ctxt: RequestContext, operation: objects.Operation,
@@ -188,12 +194,6 @@ def _wait_for_snapshot(ctxt: RequestContext, operation: objects.Operation,
         raise exception.InvalidSnapshot(
             reason=_('snapshot %(id)s, which the backup reads, is in status %(status)s') % {
                 'id': ident, 'status': snapshot.status})
-
-
-def _held(ctxt: RequestContext, volume: objects.Volume) -> str:
-    """Return the identity of the data of a volume that is held."""
-    metadata = volumes_db.get(ctxt, volume.id).admin_metadata or {}
-    return metadata.get(backup_sources.HOLDER, '')
 
 
 def _close(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: objects.Volume,

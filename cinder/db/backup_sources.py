@@ -167,6 +167,14 @@ def hold_volume(ctxt: RequestContext, volume: objects.Volume, backup_id: str) ->
         volumes_db.set_admin_metadata(ctxt, volume.id, {HOLDER: f'{backup_id} {uuid.uuid4()}'})
 
 
+def hold_of(ctxt: RequestContext, volume_id: str) -> str:
+    """Return an id of the time for which a backup keeps a volume from changes; '' if none does, or
+    an administrator has reset the status."""
+    volume = volumes_db.get(ctxt.elevated(), volume_id)
+    is_held = volume.status == states.VOLUME['backup_hold'].meanwhile
+    return (volume.admin_metadata or {}).get(HOLDER, '') if is_held else ''
+
+
 def _is_holder(volume: objects.Volume, backup_id: str) -> bool:
     return (volume.admin_metadata or {}).get(HOLDER, '').startswith(backup_id)
 

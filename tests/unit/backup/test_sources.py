@@ -105,6 +105,11 @@ def operation(ctxt, backup):
     return made
 
 
+def hold(ctxt, volume, identity):
+    volumes_db.overwrite(ctxt, volume.id, {'status': 'backing-up'})
+    volumes_db.set_admin_metadata(ctxt, volume.id, {backup_sources.HOLDER: identity})
+
+
 @pytest.mark.parametrize(('here', 'snapshot_id', 'asked'), [
     (True, 's', ['open', 'close']),
     (True, None, ['open', 'close']),
@@ -114,7 +119,7 @@ def operation(ctxt, backup):
 def test_a_source(ctxt, service, volume, backup, operation, here, snapshot_id, asked):
     service.here = service.path if here else None
     service.snapshot_id = snapshot_id
-    volumes_db.set_admin_metadata(ctxt, volume.id, {backup_sources.HOLDER: 'held'})
+    hold(ctxt, volume, 'held')
     with source.open(ctxt, operation, backup) as found:
         facts = found.facts()
         assert (os.pread(facts.descriptor, 9, 0), facts.size) == (b'data', 2 ** 30)
@@ -252,6 +257,22 @@ def test_the_end_of_a_backup(ctxt, service, volume, backup, operation):
     source.start_removal(ctxt, of_snapshot.id)
     assert (service.asked, len(started)) == (['close'], 1)
     source.start_removal(ctxt, 'gone')
+
+
+@pytest.mark.parametrize('by', ['reset', 'another hold', 'deletion'])
+def test_a_volume_that_changes_while_it_is_read_makes_no_backup(ctxt, service, volume, backup,
+                                                                operation, by):
+    service.snapshot_id = None
+    hold(ctxt, volume, 'held')
+    error = exception.VolumeNotFound if by == 'deletion' else exception.InvalidVolume
+    with pytest.raises(error, match=volume.id), source.open(ctxt, operation, backup):
+        if by == 'reset':
+            volumes_db.overwrite(ctxt, volume.id, {'status': 'available'})
+        elif by == 'another hold':
+            hold(ctxt, volume, 'held by another')
+        else:
+            volumes_db.destroy(ctxt, volume.id)
+    assert service.asked[-1] == 'close'
 
 
 def test_a_source_is_closed_after_a_failure(ctxt, service, backup, operation, caplog):
