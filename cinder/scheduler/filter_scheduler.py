@@ -4,21 +4,20 @@
 Computes on the reports that cinder.scheduler.host_manager holds; cinder.scheduler.manager handles
 messages and the rows of operations.
 """
-import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import class_paths, context, exception, host_names, objects
+from cinder import class_paths, context, host_names, objects
 from cinder.db import pools as pools_db
 from cinder.scheduler import capacity, filters, plugins, records, restrictions, survey, weights
 from cinder.scheduler.filters import capabilities_filter, capacity_filter
 from cinder.scheduler.host_manager import HostManager, Pool, Unusable
-from cinder.scheduler.survey import Refusal
+from cinder.scheduler.refusals import Refusal, no_valid_backend, of_unusable
 
 LOG = logging.getLogger(__name__)
 
@@ -77,7 +76,7 @@ class FilterScheduler:
                 raise no_valid_backend(self._refusals(pools, unusable, spec))
             details = self._details(pools, unusable, spec)
             record = records.of_placement(self.survey, pools, fitting,
-                                          list(map(_unusable, unusable)), spec)
+                                          list(map(of_unusable, unusable)), spec)
             placement = dataclasses.replace(
                 self._take(self.weights.choose(fitting, spec), spec), record=record)
         LOG.info('Volume %s goes to %s; %d of %d pools fit.%s', spec.volume_id, placement.host,
@@ -124,8 +123,8 @@ class FilterScheduler:
             if pool is not None:
                 return self.survey.refusal(pool, spec)
         backend = host_names.backend_of(spec.resource_backend)
-        return next((_unusable(entry) for entry in unusable if entry.name == backend), _unusable(
-            Unusable(spec.resource_backend, 'it has not reported this pool')))
+        return of_unusable(next((entry for entry in unusable if entry.name == backend), Unusable(
+            spec.resource_backend, 'it has not reported this pool')))
 
     def may_fit_later(self, ctxt: context.RequestContext, spec: objects.RequestSpec) -> bool:
         """Return whether new reports may show a pool with space for a request that decide() has
@@ -155,7 +154,7 @@ class FilterScheduler:
                   spec: objects.RequestSpec) -> list[Refusal]:
         """Return the reason of each back end that cannot be used and of each pool that does not
         fit."""
-        return [*map(_unusable, unusable), *self.survey.refusals(pools, spec)]
+        return [*map(of_unusable, unusable), *self.survey.refusals(pools, spec)]
 
     def _details(self, pools: Sequence[Pool], unusable: Sequence[Unusable],
                  spec: objects.RequestSpec) -> str:
@@ -165,8 +164,8 @@ class FilterScheduler:
         refusals = self._refusals(pools, unusable, spec)
         return f' Refused: {"; ".join(map(str, refusals))}' if refusals else ''
 
-    def explain(self, ctxt: context.RequestContext, spec: objects.RequestSpec,
-                taken: Mapping[str, int] | None = None) -> survey.Explanation:
+    def explain(self, ctxt: context.RequestContext,
+                spec: objects.RequestSpec) -> survey.Explanation:
         """Return what decide() would answer now, with the results of each pool; change nothing.
 
         All filters are run for each pool, not only up to the first one that refuses it. A choice
@@ -174,39 +173,22 @@ class FilterScheduler:
 
         :param spec: the request, as for decide(); the GiB of an extend or of a retype in place are
             its `size`, with the pool of the volume as `resource_backend`.
-        :param taken: GiB that further volumes, of the type of the request, are assumed to have got
-            from pools ('host@backend#pool'), to see what follows a number of requests.
         :returns: the back ends that cannot be used are among the pools, with the check 'service'.
         """
         self.host_manager.refresh_services(ctxt)
         self.survey.prepare(ctxt, spec)
         with self.host_manager.guard:
             pools, unusable = self.host_manager.known_pools()
-            with self._assumed(pools, spec, taken or {}):
-                results = self.survey.explain(pools, spec)
-                passed = {result.name for result in results if result.refusal is None}
-                fitting = [pool for pool in pools if pool.name in passed]
-                best = self.weights.choose(fitting, spec).name if fitting else None
+            results = self.survey.explain(pools, spec)
+            passed = {result.name for result in results if result.refusal is None}
+            fitting = [pool for pool in pools if pool.name in passed]
+            best = self.weights.choose(fitting, spec).name if fitting else None
         results += [survey.PoolResult(refusal.backend, checks={refusal.check: refusal.reason})
-                    for refusal in map(_unusable, unusable)]
+                    for refusal in map(of_unusable, unusable)]
         refusals = [result.refusal for result in results if result.refusal is not None]
         return survey.Explanation(
             results, next((result for result in results if result.name == best), None),
             None if best else no_valid_backend(refusals))
-
-    @contextlib.contextmanager
-    def _assumed(self, pools: Sequence[Pool], spec: objects.RequestSpec,
-                 taken: Mapping[str, int]) -> Iterator[None]:
-        """Subtract the space of assumed volumes from their pools during the block."""
-        thick = capacity.wants_thick(filters.extra_specs(spec))
-        assumed = [(pool.capacity, taken[pool.name]) for pool in pools if pool.name in taken]
-        for space, size in assumed:
-            space.consume(size, thick)
-        try:
-            yield
-        finally:
-            for space, size in assumed:
-                space.consume(-size, thick)
 
     def decide_group(self, ctxt: context.RequestContext, specs: Sequence[objects.RequestSpec],
                      wanted: Mapping[str, str]) -> Placement:
@@ -226,7 +208,7 @@ class FilterScheduler:
     def _choose_for_group(self, specs: Sequence[objects.RequestSpec],
                           wanted: Mapping[str, str]) -> Placement:
         pools, unusable = self.host_manager.known_pools()
-        refusals = [_unusable(entry) for entry in unusable]
+        refusals = [of_unusable(entry) for entry in unusable]
         backends: dict[str, list[Pool]] = {}
         for pool in pools:
             backends.setdefault(pool.cluster_name or pool.host, []).append(pool)
@@ -276,45 +258,6 @@ def _group_refusal(pool: Pool, wanted: Mapping[str, str]) -> Refusal | None:
     return reason and Refusal(pool.name, 'group type', reason)
 
 
-def _unusable(entry: Unusable) -> Refusal:
-    return Refusal(entry.name, 'service', filters.Reason('a storage service is not available',
-                                                         entry.why))
-
-
 def _has(pool: Mapping, wanted: Mapping[str, str]) -> bool:
     values = {**pool['capabilities'], 'name': pool['name']}
     return all(str(values.get(key)) == str(value) for key, value in wanted.items())
-
-
-class AllRefused(exception.NoValidBackend):
-    """The text has all refusals; it is built when it is read, because it is long."""
-
-    def __str__(self) -> str:
-        return '; '.join(map(str, self.kwargs['refusals'])) or self.msg
-
-
-def no_valid_backend(refusals: Sequence[Refusal]) -> exception.NoValidBackend:
-    """Build the error: `reason` has one refusal of each kind for the log, `refusals` all of them,
-    `words` only what the tenant may read."""
-    return AllRefused(
-        refusals=refusals, reason=_short(refusals) or 'no back end has reported',
-        words=_counted(refusals) or 'no storage service has reported')
-
-
-def _counted(refusals: Sequence[Refusal]) -> str:
-    """Return the words of each reason once, with the number of pools and back ends."""
-    names: dict[str, set[str]] = {}
-    for refusal in refusals:
-        names.setdefault(refusal.reason.words, set()).add(refusal.backend)
-    total = len(set().union(*names.values()))
-    return '; '.join(words + (f' ({len(each)} of {total} pools)' if total > 1 else '')
-                     for words, each in names.items())
-
-
-def _short(refusals: Sequence[Refusal]) -> str:
-    """Return each kind of refusal once, with its first pool and the number of further pools."""
-    kinds: dict[tuple[str, str], list[Refusal]] = {}
-    for refusal in refusals:
-        kinds.setdefault((refusal.check, refusal.reason.words), []).append(refusal)
-    return '; '.join(f'{first}' + (f' and {len(more)} more' if more else '')
-                     for first, *more in kinds.values())

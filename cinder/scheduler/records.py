@@ -7,7 +7,8 @@ from typing import Any
 
 from cinder import exception, objects
 from cinder.scheduler.host_manager import Pool
-from cinder.scheduler.survey import Refusal, Survey
+from cinder.scheduler.refusals import Refusal
+from cinder.scheduler.survey import Survey
 
 # Of a placement: refusals and weighed pools, the length of a refusal, and the number of fitting
 # pools up to which they are weighed again for the record.

@@ -11,23 +11,11 @@ from cinder import context, exception, failures, objects
 from cinder.scheduler import filters, plugin_faults, weights
 from cinder.scheduler.host_manager import Pool
 from cinder.scheduler.plugin_faults import name_of
+from cinder.scheduler.refusals import Refusal
 
 # Number of volume types whose results are kept for each pool.
 MOST_TYPES = 1000
 _WORDS = 'a filter met an unexpected error'
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The reason why one back end or pool was not selected."""
-
-    backend: str
-    check: str
-    reason: filters.Reason
-
-    def __str__(self) -> str:
-        detail = f' ({self.reason.detail})' if self.reason.detail else ''
-        return f'{self.backend}: {self.check}: {self.reason.words}{detail}'
 
 
 @dataclass(slots=True)

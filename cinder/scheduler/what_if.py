@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from cinder import context, exception, objects
 from cinder.db import types as types_db
 from cinder.scheduler import capacity, filters, placement, restrictions, survey
-from cinder.scheduler.filter_scheduler import FilterScheduler, no_valid_backend
+from cinder.scheduler.filter_scheduler import FilterScheduler
 from cinder.scheduler.filters import capacity_filter
 from cinder.scheduler.host_manager import Pool
+from cinder.scheduler.refusals import no_valid_backend
 from cinder.scheduler.survey import Explanation, PoolResult
 from cinder.scheduler.weights import volume_number
 

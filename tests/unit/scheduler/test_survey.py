@@ -53,16 +53,6 @@ def test_explanation_of_a_refusal_has_the_texts_of_the_refusal():
     assert str(found.error) == str(caught.value)
 
 
-def test_what_follows_a_number_of_requests():
-    driver, taken, order = scheduler(fakes.report(free_capacity_gb=50),
-                                     fakes.report(free_capacity_gb=70)), {}, []
-    while choice := driver.explain(CTXT, fakes.request(20), taken).choice:
-        taken[choice.name] = taken.get(choice.name, 0) + 20
-        order.append(choice.name[:2])
-    assert order == ['n2', 'n1', 'n2', 'n1', 'n2']
-    assert free_of(driver) == [50, 70]
-
-
 def test_filter_that_fails_refuses_that_pool_only_and_is_logged_once(caplog, monkeypatch):
     monkeypatch.setattr(plugin_faults, '_logged', set())
     caplog.set_level(logging.INFO, 'cinder.scheduler')
