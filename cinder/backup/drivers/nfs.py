@@ -27,6 +27,9 @@ LOG = logging.getLogger(__name__)
 # to mount the share.
 CHECK_SECONDS, PAUSE_SECONDS = 30.0, 1.0
 _MOUNT = 'mount.nfs'
+_MOUNTS = '/proc/self/mounts'
+# How the kernel writes the characters that separate its words.
+_ESCAPES = {ord(character): f'\\{ord(character):03o}' for character in ' \t\n\\'}
 _SHARE = re.compile(r'(\[[0-9A-Za-z:.%]+\]|[^:/\s]+):/\S*')
 
 
@@ -96,8 +99,9 @@ class NFSBackupDriver(PosixBackupDriver):
 
     def _is_mounted(self) -> bool:
         """Ask the kernel for its mounts, which does not ask the server."""
-        with open('/proc/self/mounts') as mounts:
-            return any(line.split(' ')[1] == self.root for line in mounts)
+        escaped = self.root.translate(_ESCAPES)
+        with open(_MOUNTS, errors='surrogateescape') as mounts:
+            return any(line.split(' ')[1] == escaped for line in mounts)
 
     def _allow_group(self) -> None:
         """Let the group of this service write, on a share that is mounted for the first time."""
@@ -116,9 +120,10 @@ class NFSBackupDriver(PosixBackupDriver):
     def _client(self) -> 'RemoteFsClient':
         library.prepare()
         from os_brick.remotefs import remotefs
-        return remotefs.RemoteFsClient(
-            'nfs', None, nfs_mount_point_base=os.path.abspath(self.conf.backup_mount_point_base),
-            nfs_mount_options=self.conf.backup_mount_options)
+        # The kernel names a mount by the path without links.
+        base = os.path.realpath(self.conf.backup_mount_point_base)
+        return remotefs.RemoteFsClient('nfs', None, nfs_mount_point_base=base,
+                                       nfs_mount_options=self.conf.backup_mount_options)
 
 
 class Check:

@@ -69,6 +69,23 @@ def test_the_mount_point_is_that_of_the_original(conf, tmp_path):
     assert store._client._mount_options == 'vers=4.2'
 
 
+@pytest.mark.parametrize('name', ['link', 'two words', 'back\\slash'])
+def test_a_mount_is_found_whatever_the_path_of_its_directory(conf, tmp_path, monkeypatch, name):
+    base = tmp_path / ('real' if name == 'link' else name)
+    (tmp_path / 'link').symlink_to(tmp_path / 'real')
+    conf.set_override('backup_share', SHARE)
+    conf.set_override('backup_mount_point_base', str(tmp_path / name))
+    # As fs/proc_namespace.c writes it.
+    point = f'{base}/{hashlib.md5(SHARE.encode()).hexdigest()}'.replace(
+        '\\', r'\134').replace(' ', r'\040')
+    mounts = tmp_path / 'mounts'
+    monkeypatch.setattr(nfs, '_MOUNTS', str(mounts))
+    for line, is_there in ((f'{SHARE} {point}x nfs4 rw 0 0', False),
+                           (f'{SHARE} {point} nfs4 rw 0 0', True)):
+        mounts.write_text(f'proc /proc proc rw 0 0\n{line}\n')
+        assert NFSBackupDriver(CONF)._is_mounted() is is_there
+
+
 def test_what_would_prevent_the_mount_is_found_at_the_start(store, conf, tmp_path, monkeypatch):
     conf.set_override('backup_mount_point_base', str(tmp_path / 'file'))
     (tmp_path / 'file').touch()
