@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+import tenacity
 from oslo_config import cfg
 from oslo_log import log as logging
 
@@ -60,21 +61,21 @@ class NFSBackupDriver(PosixBackupDriver):
         """Mount the share if it is not mounted, and let the group of this service use it."""
         if self._is_mounted():
             return
-        attempts = self.conf.backup_mount_attempts
-        for left in range(attempts - 1, -1, -1):
-            try:
-                self._client.mount(self._share)
-                break
-            except Exception as exc:  # os-brick raises errors of several libraries
-                reason = ' '.join(str(getattr(exc, 'stderr', '') or exc).split())
-                LOG.warning('The share %s cannot be mounted: %s. Attempts left: %d.', self._share,
-                            reason, left)
-                if not left:
-                    raise exception.BackupStoreUnavailable(
-                        where=self._share, reason=f'it cannot be mounted on {self.root}: {reason}'
-                    ) from exc
-                time.sleep(PAUSE_SECONDS)
+        tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(exception.BackupStoreUnavailable),
+            stop=tenacity.stop_after_attempt(self.conf.backup_mount_attempts),
+            wait=tenacity.wait_fixed(PAUSE_SECONDS), reraise=True)(self._mount)
         self._allow_group()
+
+    def _mount(self) -> None:
+        try:
+            self._client.mount(self._share)
+        except Exception as exc:  # os-brick raises errors of several libraries
+            reason = ' '.join(str(getattr(exc, 'stderr', '') or exc).split())
+            LOG.warning('The share %s cannot be mounted: %s', self._share, reason)
+            raise exception.BackupStoreUnavailable(
+                where=self._share, reason=f'it cannot be mounted on {self.root}: {reason}'
+            ) from exc
 
     def problems(self) -> Iterator[Problem]:
         yield from directories.check(self.conf, 'DEFAULT', 'backup_mount_point_base')
