@@ -105,8 +105,9 @@ class PosixBackupDriver(driver.BackupDriver):
                 directory = self._open(opened, container)
                 descriptor = os.open(temporary, _CREATE, FILE_MODE, dir_fd=directory)
                 opened.callback(os.close, descriptor)
-                os.fchmod(descriptor, FILE_MODE)
             try:
+                with _errors(where):
+                    os.fchmod(descriptor, FILE_MODE)
                 yield _Writer(descriptor, where)
                 with _errors(where):
                     os.fsync(descriptor)

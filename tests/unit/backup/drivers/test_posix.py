@@ -163,6 +163,22 @@ def test_errors_name_the_object_and_the_offset(store, root, monkeypatch, number,
     assert type(told.value) is kind and list((root / 'c').iterdir()) == []
 
 
+@pytest.mark.parametrize('call', ['fchmod', 'fsync', 'rename'])
+def test_no_step_of_a_write_that_fails_leaves_a_file(store, root, monkeypatch, call):
+    """A share whose users are all mapped to one refuses fchmod."""
+    store.create_container('c')
+    before = len(os.listdir('/proc/self/fd'))
+
+    def fail(*_args, **_kwargs):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(exception.BackupStoreRefused, match='c/p: Operation not permitted'):
+        write(store, 'c', 'p', b'x')
+    assert list((root / 'c').iterdir()) == []
+    assert len(os.listdir('/proc/self/fd')) == before
+
+
 def test_a_missing_object_is_named(store):
     store.create_container('c')
     with pytest.raises(exception.BackupObjectNotFound, match='c/p'):
