@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Native threads for reading, hashing, compressing and sending, whatever the threads of the process
 are: the locks and queues are those of the interpreter, and no logger is called in them."""
+import contextvars
 import hashlib
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -16,10 +17,11 @@ class Interrupted(Exception):
 
 
 class Job(Generic[T]):
-    """A call in another thread."""
+    """A call in another thread, which knows the locks that the work depends on."""
 
     def __init__(self, function: Callable[..., T], args: tuple[Any, ...]) -> None:
         self._function, self._args = function, args
+        self._context = contextvars.copy_context()
         self._ended = concurrency.original('threading').Event()
         self._value: T
         self._error: BaseException | None = None
@@ -27,11 +29,11 @@ class Job(Generic[T]):
     def run(self) -> None:
         """Call the function."""
         try:
-            self._value = self._function(*self._args)
+            self._value = self._context.run(self._function, *self._args)
         except BaseException as exc:
             self._error = exc
         finally:
-            del self._function, self._args
+            del self._function, self._args, self._context
             self._ended.set()
 
     def has_ended(self) -> bool:

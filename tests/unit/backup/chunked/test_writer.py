@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from cinder import exception, fault_points
+from cinder import exception, fault_points, ownership
 from cinder.backup.chunked import checkpoints, digests, metadata, names
 from tests.fakes.backup_store import MemoryBackupDriver
 
@@ -167,6 +167,24 @@ def test_a_store_that_is_full_ends_the_write(made):
     made.store.space = 20000
     with pytest.raises(exception.BackupStoreFull, match='backups/volume_.*, offset'):
         made.full(RANDOM)
+
+
+def test_the_threads_of_a_write_notice_that_the_operation_is_lost(made, monkeypatch):
+    """A driver confirms it before each retry, which may come minutes later."""
+    writer = made.store.writer
+
+    def retried(container, name):
+        ownership.confirm()
+        return writer(container, name)
+
+    class Lost:
+        def confirm(self):
+            raise exception.OperationLost(operation_id='o')
+
+    monkeypatch.setattr(made.store, 'writer', retried)
+    with pytest.raises(exception.OperationLost), ownership.depending_on(Lost()):
+        made.full(RANDOM[:100])
+    assert made.store.containers == {'backups': {}}
 
 
 def test_progress_is_told_and_may_interrupt(made):
