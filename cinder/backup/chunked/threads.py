@@ -67,15 +67,22 @@ class Pool:
                          for number in range(count)]
 
     def __enter__(self) -> 'Pool':
-        for thread in self._threads:
-            thread.start()
+        for number, thread in enumerate(self._threads):
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads
+                self._end(self._threads[:number])
+                raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None,
                  traceback: TracebackType | None) -> None:
-        for _thread in self._threads:
+        self._end(self._threads)
+
+    def _end(self, threads: list[Any]) -> None:
+        for _thread in threads:
             self._jobs.put(None)
-        for thread in self._threads:
+        for thread in threads:
             thread.join()
 
     def submit(self, function: Callable[..., T], *args: Any) -> Job[T]:
