@@ -55,7 +55,7 @@ class Device:
     def __init__(self, target: Target) -> None:
         self._descriptor, self._zeroed = target.descriptor, target.zeroed
         self._confirm = target.confirm
-        self._modes = list(_MODES)
+        self._modes: tuple[int, ...] = _MODES
         self._fallocate = ctypes.CDLL(None, use_errno=True).fallocate
         self._fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64)
 
@@ -74,14 +74,14 @@ class Device:
         if self._zeroed or start == end:
             return
         self._confirm()
-        for mode in list(self._modes):
+        for mode in self._modes:
             if self._fallocate(self._descriptor, mode, start, end - start) == 0:
                 return
             number = ctypes.get_errno()
             if number not in (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
                 raise exception.BackupVolumeError(offset=start, reason=os.strerror(number))
-            if number != errno.EINVAL and mode in self._modes:
-                self._modes.remove(mode)
+            if number != errno.EINVAL:  # other threads may find the same
+                self._modes = tuple(other for other in self._modes if other != mode)
         for offset in range(start, end, _PIECE):
             self.write(offset, memoryview(_ZEROS)[:end - offset])
 
