@@ -13,7 +13,7 @@ from cinder.wsgi import middleware
 from cinder.cmd import backup, common, scheduler, volume
 from cinder.conf import CONF
 from cinder.conf import backup as backup_options
-from cinder.db import services
+from cinder.db import services, session
 from cinder.rpc import base as rpc
 
 LOG = logging.getLogger(__name__)
@@ -61,6 +61,7 @@ def prepare() -> list[ServiceBase]:
 def _prepare_state() -> None:
     """Create the state directory and, in a database file, the tables."""
     os.makedirs(CONF.state_path, mode=0o700, exist_ok=True)
+    session.verify()
     # Imported here, because only this function needs it and alembic.
     from cinder.db import migration
     url = CONF.database.connection

@@ -8,7 +8,7 @@ from cinder import config_check, objects, service
 from cinder.wsgi import middleware
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.db import services
+from cinder.db import services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
 
@@ -30,6 +30,7 @@ def prepare() -> 'service.WSGIService':
     middleware.set_defaults()
     common.read_configuration(config_check.API)
     common.start_logging()
+    session.verify()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)
     reachability.check_broker()

@@ -8,7 +8,7 @@ from cinder import objects, service
 from cinder.backup import processes
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.db import services
+from cinder.db import services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
 
@@ -35,6 +35,7 @@ def prepare() -> None:
     gmr_opts.set_defaults(CONF)
     common.read_configuration(BINARY)
     common.start_logging()
+    session.verify()
     common.prepare_privileges()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)

@@ -7,7 +7,7 @@ from oslo_reports import opts as gmr_opts
 from cinder import objects, service
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.db import services
+from cinder.db import services, session
 from cinder.rpc import base as rpc
 
 BINARY = 'cinder-scheduler'
@@ -26,6 +26,7 @@ def prepare() -> 'service.Service':
     gmr_opts.set_defaults(CONF)
     common.read_configuration(BINARY)
     common.start_logging()
+    session.verify()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)
     server = service.Service.create(binary=BINARY)

@@ -12,8 +12,9 @@ from oslo_upgradecheck import common_checks, upgradecheck
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, failures, masking, version
+from cinder.cmd.tables import complain
 from cinder.conf import CONF
-from cinder.db import migration, types
+from cinder.db import migration, session, types
 
 SUCCESS = upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
@@ -88,4 +89,19 @@ def main() -> int:
     upgradecheck.register_cli_options(CONF, Checks())
     cinder_conf.configure(sys.argv, version.version_string())
     logging.basicConfig(level=logging.WARNING)
+    refusal = _refusal()
+    if refusal:
+        return complain(f'cinder-status: {refusal}', int(upgradecheck.Code.FAILURE))
     return upgradecheck.run(CONF)
+
+
+def _refusal() -> str | None:
+    """Return why the database cannot be used by this release at all; None if it can, or if it
+    cannot be read, which the checks report."""
+    try:
+        session.verify()
+    except exception.TablesRefused as exc:
+        return str(exc)
+    except Exception:  # libraries raise various errors
+        return None
+    return None

@@ -13,7 +13,7 @@ from oslo_reports import opts as gmr_opts
 from cinder import exception, failures, objects, service
 from cinder.cmd import common
 from cinder.conf import CONF, backend
-from cinder.db import services
+from cinder.db import services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
 from cinder.volume import configuration
@@ -42,6 +42,7 @@ def prepare() -> None:
     CONF.register_cli_opt(BACKEND_NAME)
     common.read_configuration(BINARY)
     common.start_logging()
+    session.verify()
     common.prepare_privileges()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)

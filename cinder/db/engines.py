@@ -21,6 +21,7 @@ from sqlalchemy import event
 
 from cinder import exception
 from cinder.conf import CONF
+from cinder.db import revisions
 from cinder.db.functions import SQLITE_NOW
 
 if TYPE_CHECKING:
@@ -108,10 +109,23 @@ def _server(url: sa.URL, conf: 'Section', connect_args: dict) -> Engines:
     made = [_make(url, conf, connect_args=connect_args, isolation_level=level,
                   skip_autocommit_rollback=True)
             for level in ('AUTOCOMMIT', 'READ COMMITTED')]
+    verify = _verifier(url)
     for engine in made:
+        event.listen(engine, 'connect', verify)
         event.listen(engine, 'checkin', _parked)
         event.listen(engine, 'checkout', _test_idle)
     return Engines(made[0], made[1], lambda seconds: contextlib.nullcontext())
+
+
+def _verifier(url: sa.URL) -> Callable[['DBAPIConnection', 'ConnectionPoolEntry'], None]:
+    """Return a listener that refuses connections to tables that are not of this service, until it
+    has seen that they are."""
+    known = False
+
+    def verify(dbapi_connection: 'DBAPIConnection', _record: 'ConnectionPoolEntry') -> None:
+        nonlocal known
+        known = known or revisions.verify(dbapi_connection, url.get_backend_name())
+    return verify
 
 
 def _parked(dbapi_connection: 'DBAPIConnection', record: 'ConnectionPoolEntry') -> None:
@@ -181,7 +195,10 @@ def _sqlite(url: sa.URL, conf: 'Section') -> Engines:
         for pragma in pragmas:
             dbapi_connection.execute(f'PRAGMA {pragma}')
 
+    verify = _verifier(url)
     for engine in made:
+        # First: a pragma would change the header of the file.
+        event.listen(engine, 'connect', verify)
         event.listen(engine, 'connect', prepare)
     event.listen(made[1], 'begin', _begin_immediate)
     return Engines(made[0], made[1], WriteLock())

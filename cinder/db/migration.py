@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic import command, config, script
 from alembic.runtime import migration
 
+from cinder import exception
 from cinder.db import session
 
 
@@ -36,9 +37,13 @@ def db_sync(version: str | None = None, connection: sa.Connection | None = None)
 
 
 def db_version() -> str | None:
-    """Return the revision of the tables; None before the first db_sync."""
-    with session.current().reader.connect() as conn:
-        return migration.MigrationContext.configure(conn).get_current_revision()
+    """Return the revision of the tables, also of those that are refused; None before the first
+    db_sync."""
+    try:
+        with session.current().reader.connect() as conn:
+            return migration.MigrationContext.configure(conn).get_current_revision()
+    except exception.TablesRefused as exc:
+        return exc.kwargs['revision']
 
 
 def revisions() -> list[str]:

@@ -246,8 +246,22 @@ def retry_with_lookup(look: Callable[..., _R | None],
     return decorate
 
 
+def verify() -> None:
+    """Check whose tables the database has, if it responds; leaves no open connection.
+
+    :raises TablesRefused: they are not of this release.
+    """
+    with (contextlib.suppress(db_exc.DBError, sa.exc.OperationalError),
+          current().reader.connect()):
+        pass
+    dispose(close=True)
+
+
 def wait_for_database() -> None:
-    """Wait until the database responds; pauses grow to 10 s, and the reason is logged once."""
+    """Wait until the database responds; pauses grow to 10 s, and the reason is logged once.
+
+    :raises TablesRefused: its tables are not of this release.
+    """
     pause = 0.25
     while True:
         try:

@@ -84,3 +84,7 @@ class InvalidConfigurationValue(CinderException):
 
 class InvalidPolicyFile(CinderException):
     message = _('The policy file %(path)s is not valid: %(reason)s.')
+
+
+class TablesRefused(CinderException):
+    """The tables are not of this service, or of a newer release; `kwargs` has their revision."""

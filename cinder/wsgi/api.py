@@ -9,9 +9,9 @@ from oslo_log import log as logging
 from paste import deploy
 
 from cinder import conf as cinder_conf
-from cinder import config_check, fault_points, masking, objects, version
+from cinder import config_check, exception, fault_points, masking, objects, version
 from cinder.conf import CONF, logs
-from cinder.db import services
+from cinder.db import services, session
 from cinder.rpc import base as rpc
 from cinder.wsgi import acknowledge, middleware
 
@@ -30,7 +30,7 @@ def _arguments() -> list[str]:
 def initialize_application() -> acknowledge.Acknowledging:
     """Configure this process and build the application of api_paste_config.
 
-    :raises SystemExit: a file or value is not valid.
+    :raises SystemExit: a file or value is not valid, or the tables are not of this release.
     """
     objects.register_all()
     logging.register_options(CONF)
@@ -41,6 +41,10 @@ def initialize_application() -> acknowledge.Acknowledging:
     if fatal:
         raise SystemExit(f'cinder-api: {masking.masked(fatal)}')
     logs.setup(CONF, version.version_string())
+    try:
+        session.verify()
+    except exception.TablesRefused as exc:
+        raise SystemExit(f'cinder-api: {exc}') from None
     fault_points.arm(CONF.fault_points)
     config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
