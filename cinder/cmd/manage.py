@@ -14,6 +14,7 @@ from oslo_log import log as oslo_log
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, masking, objects, version
 from cinder.cmd import (
+    adopt_commands,
     backup_commands,
     config_commands,
     journal,
@@ -156,6 +157,7 @@ COMMANDS = (
     Command('db', 'online_data_migrations', db_online_data_migrations,
             (('--max-count', {'type': int, 'help': 'maximum number of rows to change'}),)),
     Command('db', 'purge', db_purge, (('age_in_days', {'type': int}),)),
+    Command('db', 'adopt', adopt_commands.adopt, adopt_commands.ARGUMENTS),
     Command('service', 'list', service_list),
     Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
     Command('quota', 'check', quota_check, _PROJECT),

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an adoption tells the operator about rows of the source: one entry for each kind of fault,
+with the ids of the rows."""
+import dataclasses
+
+# A refusal has to be corrected in the source before the adoption is complete; a warning says what
+# was changed or left out.
+REFUSAL, WARNING = 'refusal', 'warning'
+# Ids that are printed for each finding; all are counted.
+SHOWN = 20
+
+
+@dataclasses.dataclass
+class Finding:
+    """A fault and the rows that have it.
+
+    :param code: short name for scripts, such as 'duplicate-key'
+    :param table: of the source; empty: no table
+    :param text: what is wrong, without the ids
+    :param remedy: what the operator can do
+    :param ids: of the first SHOWN rows
+    :param count: of all rows
+    """
+
+    severity: str
+    code: str
+    table: str
+    text: str
+    remedy: str = ''
+    ids: list[str] = dataclasses.field(default_factory=list)
+    count: int = 0
+
+    def add(self, row_id: object) -> None:
+        """Add a row."""
+        self.count += 1
+        if len(self.ids) < SHOWN:
+            self.ids.append(str(row_id))
+
+    def line(self) -> str:
+        """Return the finding as one line."""
+        rows = f' {self.count} rows: {", ".join(self.ids)}' if self.ids else ''
+        more = ', ...' if self.count > len(self.ids) else ''
+        where = f'{self.table}: ' if self.table else ''
+        remedy = f' {self.remedy}' if self.remedy else ''
+        return f'{self.severity}: {where}{self.text}{rows}{more}.{remedy}'
+
+
+class Findings:
+    """The findings of a run, one for each (code, table, text)."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], Finding] = {}
+
+    def add(self, severity: str, code: str, table: str, text: str, *, remedy: str = '',
+            row_id: object = None) -> None:
+        """Add a row to the finding with this code, table and text; without an id, a finding about
+        no row."""
+        finding = self._found.setdefault(
+            (code, table, text), Finding(severity, code, table, text, remedy))
+        if row_id is not None:
+            finding.add(row_id)
+
+    def all(self) -> list[Finding]:
+        """Return refusals, then warnings, each in the order in which they were found."""
+        return sorted(self._found.values(), key=lambda each: each.severity != REFUSAL)
+
+    @property
+    def refused(self) -> bool:
+        return any(each.severity == REFUSAL for each in self._found.values())
