@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
+# Where Debian keeps modules of Python.
+SYSTEM_MODULES = pathlib.Path('/usr/lib/python3/dist-packages')
 
 
 class Trouble(Exception):
@@ -155,6 +157,8 @@ def virtual_environment(folder: pathlib.Path, packages: Sequence[str],
                            + repr((packages, str(ROOT), python())).encode()).hexdigest()
     mark = folder / f'installed-{stamp[:16]}'
     if mark.exists():
+        # Packages may have been installed since.
+        link_ceph(folder)
         return programs
     if not (programs / 'pip').exists():
         if shutil.which('dpkg-query') and subprocess.run(
@@ -173,8 +177,25 @@ def virtual_environment(folder: pathlib.Path, packages: Sequence[str],
                       'it and start again, or use a clone of your own.')
     run_logged([str(programs / 'python'), '-m', 'pip', 'install', '-e', '.', *packages],
                logs / 'pip.log', 'Installing Python packages', env)
+    link_ceph(folder)
     mark.touch()
     return programs
+
+
+def link_ceph(folder: pathlib.Path) -> None:
+    """Make the Python bindings of Ceph known to a virtual environment, if the system has them for
+    this release of Python. PyPI has none; all of the folder of the system would mix packages."""
+    programs = sorted(folder.glob('lib/python3.*/site-packages'))
+    if not programs:
+        return
+    release = programs[0].parent.name.removeprefix('python').replace('.', '')
+    linked = folder / 'ceph'
+    linked.mkdir(exist_ok=True)
+    for name in ('rados', 'rbd'):
+        for found in SYSTEM_MODULES.glob(f'{name}.cpython-{release}-*.so'):
+            if not (linked / found.name).exists():
+                (linked / found.name).symlink_to(found)
+    (programs[0] / 'ceph.pth').write_text(f'{linked}\n')
 
 
 def _history() -> bool:

@@ -4,7 +4,7 @@ otherwise from [backend_defaults], otherwise it is the default of the option."""
 
 from oslo_config import cfg
 
-from cinder.conf import file, lvm, targets
+from cinder.conf import file, lvm, rbd, targets
 
 GROUP = 'backend_defaults'
 
@@ -71,4 +71,4 @@ COMMON = [
                     'limited.'),
 ]
 
-OPTS = [*COMMON, *lvm.OPTS, *file.OPTS, *targets.OPTS]
+OPTS = [*COMMON, *lvm.OPTS, *file.OPTS, *rbd.OPTS, *targets.OPTS]

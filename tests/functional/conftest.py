@@ -13,11 +13,12 @@ from importlib import metadata
 import pytest
 
 from tests import forks
-from tests.functional import databases, etcd, glance, keystone, object_stores, rabbit, tgt
+from tests.functional import ceph, databases, etcd, glance, keystone, object_stores, rabbit, tgt
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
 from tests.functional.suite import BACKEND, WITH_BACKUP, Node, Suite, add_tails
+from tools import ceph_cluster as ceph_lab
 
 # All filters and weighers, so that each volume of the suite passes them.
 SCHEDULING = {
@@ -123,6 +124,16 @@ def swift_service(workspace) -> Iterator[object_stores.Swift]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope='session')
+def ceph_cluster(workspace) -> Iterator[ceph_lab.Cluster]:
+    """A Ceph of one node with the pools of ceph.POOLS, for which the user ceph.USER has the rights
+    of a client."""
+    if reason := ceph.lacking():
+        pytest.skip(reason)
+    with ceph.started(workspace / 'ceph') as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope='session')

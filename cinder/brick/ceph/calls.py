@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one place through which all calls to librados and librbd go: it counts them, confirms first
+that the work is still owned, and translates their errors."""
+from __future__ import annotations
+
+import collections
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from cinder import concurrency, ownership
+from cinder.brick.ceph import errors
+
+T = TypeVar('T')
+
+# Name of a call, such as 'Image.resize' -> how often this process has made it.
+counts: collections.Counter[str] = collections.Counter()
+_lock = concurrency.original('threading').Lock()
+
+
+def make(name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call a function of librados or librbd.
+
+    :param name: name of the call, for counts and errors
+    :raises CephError: the call failed
+    :raises OperationLost: the work of this thread is no longer owned; nothing was called
+    """
+    ownership.confirm()
+    with _lock:
+        counts[name] += 1
+    try:
+        return function(*args, **kwargs)
+    except Exception as exc:
+        found = errors.translated(exc, name)
+        if found is None:
+            raise
+        raise found from exc
+
+
+@contextlib.contextmanager
+def counted() -> Iterator[collections.Counter[str]]:
+    """Yield a counter that has, when the block has ended, the calls that this process made in
+    it."""
+    before, made = counts.copy(), collections.Counter[str]()
+    try:
+        yield made
+    finally:
+        made.update(counts - before)
+
+
+class Traced:
+    """An object of librados or librbd whose methods are called through make()."""
+
+    def __init__(self, target: Any) -> None:
+        self.target = target
+        self._kind = type(target).__name__
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return functools.partial(make, f'{self._kind}.{name}', getattr(self.target, name))

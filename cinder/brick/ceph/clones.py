@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clones of RBD snapshots by layering: a clone depends on its parent until it is flattened. In the
+format 2 of clones, both may be deleted in any order."""
+from __future__ import annotations
+
+from typing import Any
+
+from cinder.brick.ceph import errors, images
+from cinder.brick.ceph.pool import Pool
+
+
+def clone(pool: Pool, /, name: str, snapshot: str, child: str, size: int, order: int,
+          target: Pool | None = None, **layout: Any) -> None:
+    """Create an image as a clone of a snapshot, extended to `size` bytes.
+
+    :param order: binary logarithm of the size of its objects in bytes
+    :param target: pool of the clone, if it is another one
+    :param layout: further arguments of librbd's clone()
+    """
+    target = target or pool
+    try:
+        pool.rbd('clone', name, snapshot, target.ioctx, child, order=order, **layout)
+    except errors.Exists:
+        if not is_clone_of(pool, name, snapshot, target, child):
+            # Of an attempt that was interrupted; without its parent it would read zeros.
+            target.rbd('remove', child)
+            pool.rbd('clone', name, snapshot, target.ioctx, child, order=order, **layout)
+    images.grow(target, child, size)
+
+
+def is_clone_of(pool: Pool, name: str, snapshot: str, target: Pool, child: str) -> bool:
+    """Return whether an image is a complete clone of a snapshot: it names its parent, and the
+    parent knows of it."""
+    try:
+        with target.image(child, read_only=True) as image:
+            found = parent(image)
+    except errors.NotFound:
+        return False
+    if not found or (found['pool_name'], found['image_name'], found['snap_name']) != (
+            pool.name, name, snapshot):
+        return False
+    with pool.image(name, snapshot=snapshot, read_only=True) as image:
+        return any(each['image'] == child and each['pool'] == target.name
+                   for each in image.list_children2())
+
+
+def parent(image: Any) -> dict[str, Any] | None:
+    """Return what librbd says of the parent of an open image, None if it has none."""
+    try:
+        return dict(image.get_parent_image_spec())
+    except errors.NotFound:
+        return None
+
+
+def depth(pool: Pool, name: str, limit: int) -> int:
+    """Return how many parents an image has, one above the other; at most `limit`."""
+    count, ident = 0, None
+    while count < limit:
+        with pool.image(None if ident else name, ident=ident, read_only=True) as image:
+            found = parent(image)
+        if found is None:
+            break
+        if found['pool_name'] != pool.name:
+            pool = pool.connection.pool(found['pool_name'], found.get('pool_namespace') or '')
+        count, ident = count + 1, found['image_id']
+    return count
+
+
+def flatten(pool: Pool, name: str) -> None:
+    """Copy all data of its parents to an image, so that it depends on none."""
+    with pool.image(name) as image:
+        if parent(image):
+            image.flatten()

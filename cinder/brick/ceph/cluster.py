@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cluster: one connection of this process, made again when it is lost, and work on it in native
+threads, because librados blocks. pool.py has what the work sees."""
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from cinder import concurrency, ownership
+from cinder.brick.ceph import bindings, calls, errors
+from cinder.brick.ceph.pool import Pool
+
+P = ParamSpec('P')
+T = TypeVar('T')
+threading = concurrency.original('threading')
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a cluster is reached; one connection serves all that have the same.
+
+    :param user: name of the client, without 'client.'; '' is that of the library, admin
+    :param conf: path of ceph.conf; '': where the library looks
+    :param cluster_name: name of the cluster, which the names of its files contain
+    :param connect_timeout: seconds until an attempt to connect fails; negative: as ceph.conf says
+    :param timeout: seconds until a request to an OSD or a monitor fails, unless ceph.conf sets a
+        limit of its own
+    :param retries: further attempts to connect
+    :param interval: seconds between two of them
+    """
+
+    user: str = ''
+    conf: str = ''
+    cluster_name: str = 'ceph'
+    connect_timeout: int = -1
+    timeout: int = 60
+    retries: int = 3
+    interval: int = 5
+
+
+class Connection:
+    """A connection, with the pools that were opened on it."""
+
+    def __init__(self, rados: Any) -> None:
+        self.rados = rados
+        self.process = os.getpid()
+        self._pools: dict[tuple[str, str], Pool] = {}
+
+    def pool(self, name: str, namespace: str = '') -> Pool:
+        """Return an open pool.
+
+        :raises NotFound: no such pool
+        """
+        found = self._pools.get((name, namespace))
+        if found is None:
+            ioctx = calls.make('Rados.open_ioctx', self.rados.open_ioctx, name)
+            if namespace:
+                ioctx.set_namespace(namespace)
+            found = self._pools[name, namespace] = Pool(self, name, ioctx)
+        return found
+
+
+class Cluster:
+    """A cluster that is connected to at the first use; get() returns the one of this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+
+    def run(self, pool: str, function: Callable[Concatenate[Pool, P], T],
+            *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call function(pool, ...) in a native thread, where threads are green, and return its
+        result. A function may be called twice, the second time on a new connection.
+
+        :param function: may neither log nor use locks that green threads have
+        :raises CephError: the first error that the function does not handle
+        """
+        ownership.confirm()
+        context = contextvars.copy_context()
+        return concurrency.call_long(
+            lambda: context.run(self._run, pool, lambda opened: function(opened, *args, **kwargs)),
+            'ceph')
+
+    def _run(self, pool: str, function: Callable[[Pool], T]) -> T:
+        connection = self._connected()
+        try:
+            return function(connection.pool(pool))
+        except errors.ConnectionLost:
+            self._drop(connection)
+        connection = self._connected()
+        return function(connection.pool(pool))
+
+    def close(self) -> None:
+        """End the connection; the next use makes another one."""
+        if self._connection is not None:
+            self._drop(self._connection)
+
+    def _connected(self) -> Connection:
+        with self._lock:
+            # A connection does not survive a fork.
+            if self._connection is None or self._connection.process != os.getpid():
+                self._connection = Connection(self._connect())
+            return self._connection
+
+    def _drop(self, connection: Connection) -> None:
+        """Forget a connection that is lost. It closes when nothing uses it any more."""
+        with self._lock:
+            if self._connection is connection:
+                self._connection = None
+
+    def _connect(self) -> Any:
+        for attempts_left in reversed(range(self.settings.retries + 1)):
+            try:
+                return self._connect_once()
+            except errors.CannotConnect as exc:
+                # Rights and names do not change by waiting.
+                if not attempts_left or exc.errno:
+                    raise
+            time.sleep(self.settings.interval)
+        raise AssertionError
+
+    def _connect_once(self) -> Any:
+        modules, settings = bindings.load(), self.settings
+        try:
+            rados = modules.rados.Rados(
+                rados_id=settings.user or None, clustername=settings.cluster_name,
+                conffile=settings.conf or '')
+            self._configure(rados)
+            calls.make('Rados.connect', rados.connect)
+        except (errors.CephError, modules.rados.Error) as exc:
+            with contextlib.suppress(Exception):
+                rados.shutdown()
+            number = getattr(exc, 'errno', 0) or 0
+            raise errors.CannotConnect(
+                f'no connection to the Ceph cluster {settings.cluster_name} as '
+                f'client.{settings.user or "admin"} with {settings.conf or "the default ceph.conf"}'
+                f': {exc}', 0 if isinstance(exc, errors.TimedOut) else number) from exc
+        return rados
+
+    def _configure(self, rados: Any) -> None:
+        """Bound each request, which would wait for ever."""
+        for name in ('rados_osd_op_timeout', 'rados_mon_op_timeout'):
+            if float(rados.conf_get(name) or 0) == 0:
+                rados.conf_set(name, str(self.settings.timeout))
+        if self.settings.connect_timeout >= 0:
+            rados.conf_set('client_mount_timeout', str(self.settings.connect_timeout))
+        # Snapshots of clones of this format need no protection, and can be removed before these.
+        rados.conf_set('rbd_default_clone_format', '2')
+
+
+_clusters: dict[Settings, Cluster] = {}
+
+
+def get(settings: Settings) -> Cluster:
+    """Return the cluster with these settings; all callers in this process share its connection."""
+    return _clusters.setdefault(settings, Cluster(settings))

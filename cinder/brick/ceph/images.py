@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images of RBD and their snapshots: each function is one change, runs in a native thread
+(Cluster.run), and may be repeated after an interruption. clones.py and trash.py have the rest."""
+from __future__ import annotations
+
+from typing import Any
+
+from cinder.brick.ceph import errors
+from cinder.brick.ceph.pool import Pool
+
+# Snapshots of other kinds have no name that users may know: of groups, of mirrors, in the trash.
+USER = 0
+
+
+class WrongSize(errors.CephError):
+    """An image exists with another size than it should have."""
+
+
+def create(pool: Pool, /, name: str, size: int, order: int, **layout: Any) -> None:
+    """Create an image that reads zeros.
+
+    :param size: bytes
+    :param order: binary logarithm of the size of its objects in bytes
+    :param layout: further arguments of librbd's create(), such as features and data_pool; those
+        that are not given are taken from ceph.conf
+    :raises WrongSize: the image exists with another size
+    """
+    try:
+        pool.rbd('create', name, size, order, **layout)
+    except errors.Exists:
+        try:
+            found = size_of(pool, name)
+        except errors.NotFound:
+            # An attempt that was interrupted has left parts of it.
+            pool.rbd('remove', name)
+            pool.rbd('create', name, size, order, **layout)
+            return
+        if found != size:
+            raise WrongSize(f'image {pool.name}/{name} exists with {found} bytes, not {size}'
+                            ) from None
+
+
+def size_of(pool: Pool, name: str, snapshot: str | None = None) -> int:
+    """Return the size of an image or snapshot in bytes.
+
+    :raises NotFound: it does not exist
+    """
+    with pool.image(name, snapshot=snapshot, read_only=True) as image:
+        return int(image.size())
+
+
+def grow(pool: Pool, name: str, size: int) -> None:
+    """Extend an image to `size` bytes, also while others use it.
+
+    :raises WrongSize: it is larger
+    """
+    with pool.image(name) as image:
+        found = image.size()
+        if found > size:
+            raise WrongSize(f'image {pool.name}/{name} has {found} bytes, more than {size}')
+        if found < size:
+            image.resize(size)
+
+
+def create_snapshot(pool: Pool, name: str, snapshot: str) -> None:
+    """Create a snapshot of an image; one that exists is kept."""
+    with pool.image(name) as image:
+        try:
+            image.create_snap(snapshot)
+        except errors.Exists:
+            return
+
+
+def remove_snapshot(pool: Pool, name: str, snapshot: str) -> None:
+    """Remove a snapshot; one that does not exist is a success. Clones of it keep its data, until
+    the last of them is removed.
+
+    :raises Busy: it is protected, and clones of the old format need it
+    """
+    try:
+        with pool.image(name) as image:
+            try:
+                image.remove_snap(snapshot)
+            except errors.Busy:
+                # Protected, as the old format of clones wants it.
+                image.unprotect_snap(snapshot)
+                image.remove_snap(snapshot)
+    except errors.NotFound:
+        return
+
+
+def snapshots(image: Any) -> list[dict[str, Any]]:
+    """Return the snapshots of an open image that users made, as librbd describes them."""
+    return [found for found in image.list_snaps() if found.get('namespace', USER) == USER]
+
+
+def revert(pool: Pool, name: str, snapshot: str, size: int) -> None:
+    """Revert an image to the data of its snapshot.
+
+    :param size: bytes of the image, which the snapshot may have fewer of
+    """
+    with pool.image(name) as image:
+        image.rollback_to_snap(snapshot)
+        if image.size() < size:
+            image.resize(size)
+
+
+def remove(pool: Pool, name: str) -> None:
+    """Remove an image without snapshots; one that does not exist is a success.
+
+    :raises HasSnapshots: it has some
+    :raises Busy: another client has it open
+    """
+    try:
+        pool.rbd('remove', name)
+    except errors.NotFound:
+        return
+
+
+def watchers(pool: Pool, name: str) -> list[str]:
+    """Return who has an image open for writing: addresses of clients."""
+    with pool.image(name, read_only=True) as image:
+        return sorted({str(each['addr']) for each in image.watchers_list()})

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of a back end that stores volumes as images of RBD in a pool of a Ceph cluster."""
+
+from oslo_config import cfg
+
+OPTS = [
+    cfg.StrOpt('rbd_cluster_name', default='ceph',
+               help='Name of the Ceph cluster, which the names of its files contain.'),
+    cfg.StrOpt('rbd_pool', default='rbd',
+               help='Pool that holds the volumes.'),
+    cfg.StrOpt('rbd_user', sample_default='cinder',
+               help='Ceph client that the service and the hosts of instances connect as, without '
+                    '"client.". Not set: admin.'),
+    cfg.StrOpt('rbd_ceph_conf', default='', sample_default='/etc/ceph/ceph.conf',
+               help='Path of ceph.conf. Not set: where librados looks, such as '
+                    '/etc/ceph/ceph.conf.'),
+    cfg.IntOpt('rbd_store_chunk_size', default=4, min=1, max=32,
+               help='Size in MiB of the objects that a volume consists of; a power of 2.'),
+    cfg.IntOpt('rados_connect_timeout', default=-1,
+               help='Seconds until an attempt to connect to the cluster fails; negative: as '
+                    'ceph.conf says.'),
+    cfg.IntOpt('rados_operation_timeout', default=60, min=1,
+               help='Seconds until a request to the cluster fails, unless rados_osd_op_timeout or '
+                    'rados_mon_op_timeout in ceph.conf says otherwise. An operation that was '
+                    'interrupted is tried again later.'),
+    cfg.IntOpt('rados_connection_retries', default=3, min=0,
+               help='Number of further attempts to connect to the cluster.'),
+    cfg.IntOpt('rados_connection_interval', default=5, min=0,
+               help='Seconds between two attempts to connect to the cluster.'),
+    cfg.BoolOpt('report_dynamic_total_capacity', default=True,
+                help='Report the used and the free space of the pool as its capacity. False: '
+                     'the quota of the pool, or the size of the cluster without one.'),
+]

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report of a pool of Ceph for the scheduler, from one command to the monitor, however many
+images the pool has."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cinder.brick.ceph import errors
+from cinder.brick.ceph.pool import Pool
+from cinder.volume.driver_types import PoolReport
+from cinder.volume.drivers.exported import hundredths, over_subscription
+
+if TYPE_CHECKING:
+    from cinder.volume.configuration import Configuration
+
+
+def pool_report(pool: Pool, config: Configuration, name: str) -> PoolReport:
+    """Return the report.
+
+    :param name: name of the pool for the scheduler
+    """
+    total, free, used = capacity(pool.monitor('df', detail='detail'), pool.name,
+                                 config.report_dynamic_total_capacity)
+    return {
+        'pool_name': name,
+        'total_capacity_gb': hundredths(total),
+        'free_capacity_gb': hundredths(free),
+        'reserved_percentage': config.reserved_percentage,
+        'max_over_subscription_ratio': over_subscription(
+            config.max_over_subscription_ratio, 0, used),
+        'thin_provisioning_support': True,
+        'thick_provisioning_support': False,
+        'multiattach': True,
+        'QoS_support': False,
+        'online_extend_support': True,
+        'filter_function': config.filter_function,
+        'goodness_function': config.goodness_function,
+        'backend_state': 'up',
+    }
+
+
+def capacity(df: dict[str, Any], name: str, dynamic: bool) -> tuple[int, int, int]:
+    """Return the total, free and used bytes of a pool.
+
+    :param df: answer of the monitor to `df detail`
+    :param dynamic: the total is what is used and what is free; otherwise the quota of the pool or
+        the size of the cluster
+    :raises NotFound: the cluster has no such pool
+    """
+    found = next((pool['stats'] for pool in df['pools'] if pool['name'] == name), None)
+    if found is None:
+        raise errors.NotFound(f'the cluster has no pool {name}')
+    used, quota = int(found['stored']), int(found['quota_bytes'])
+    free = int(found['max_avail'])
+    if quota:
+        free = max(0, min(free, quota - used))
+    if dynamic:
+        return used + free, free, used
+    return quota or int(df['stats']['total_bytes']), free, used
