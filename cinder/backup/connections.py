@@ -3,6 +3,7 @@
 service reads or writes them."""
 import contextlib
 from collections.abc import Iterator
+from typing import cast
 
 from cinder import exception, objects, operations
 from cinder.context import RequestContext
@@ -38,7 +39,7 @@ def volume(ctxt: RequestContext, api: volume_rpc.VolumeAPI,
     """
     initiator = _initiator()
     with remote_attach.connected(ctxt, api, volume, initiator) as path:
-        yield path
+        yield cast(str, path)
 
 
 @contextlib.contextmanager
@@ -50,10 +51,12 @@ def snapshot(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: objects.Vo
     """
     initiator = _initiator()
     found = api.open_backup_source(ctxt, volume, backup, '', connector=initiator.connector())
+    device = None
     try:
-        yield initiator.connect(found['connection'])
+        device = initiator.connect(found['connection'])
+        yield cast(str, device)
     finally:
-        initiator.disconnect(found['connection'])
+        initiator.disconnect(found['connection'], device)
 
 
 def _initiator() -> remote_attach.Initiator:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from oslo_log import log as logging
 
 from cinder import exception, objects
-from cinder.brick import blocking
+from cinder.brick import blocking, disks
 from cinder.brick.local_dev.throttle import Throttle
 from cinder.i18n import _
 from cinder.image import glance, image_convert, image_properties
@@ -23,23 +23,26 @@ SETTLING = 30
 @contextlib.contextmanager
 def image_data(backend: backends.Backend, volume: objects.Volume, image_id: str,
                disk_format: str) -> Iterator[tuple[str, int]]:
-    """Yield the path of a file or device that starts with the data of an image of the volume, and
-    the number of bytes.
+    """Yield the place of the data of an image of the volume, which it starts with, and the number
+    of bytes.
 
     :raises ProcessExecutionError: the data cannot be converted.
     """
     path, size = backend.driver.local_path(volume), volume.size * image_properties.GIB
     with contextlib.ExitStack() as stack:
-        if not os.access(path, os.R_OK):
-            # Only root may read devices: dd reads them for this process.
+        plain = disk_format in image_properties.PLAIN
+        if not (os.access(path, os.R_OK) if disks.is_file(path) else plain):
+            # Only root may read devices: dd reads them for this process. qemu-img reads files only.
             mine = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             os.truncate(mine, size)
             for _done in volume_copy.copy(path, mine, size, reads_zeros=True,
-                                          mover=volume_copy.mover_of(backend)):
+                                          mover=volume_copy.mover_of(backend),
+                                          throttle=backend.driver.throttle):
                 pass
             path = mine
-        _forget(path)
-        if disk_format not in image_properties.PLAIN:
+        if disks.is_file(path):
+            _forget(path)
+        if not plain:
             made = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             image_convert.from_disk(path, made, disk_format, size)
             path, size = made, os.stat(made).st_size
@@ -97,14 +100,11 @@ def require_complete(images: glance.Images, image_id: str, size: int) -> None:
 def _read(path: str, size: int, throttle: Throttle,
           report: Callable[[int], None]) -> Iterator[bytes]:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
+        with disks.opened(path) as disk:
             for start, piece in throttle.pieces(size):
                 for place in range(start, start + piece, glance.CHUNK):
                     length = min(glance.CHUNK, start + piece - place)
-                    yield blocking.piece(os.pread, fd, length, place)
+                    yield blocking.piece(disk.read, place, length)
                     report(place)
-        finally:
-            os.close(fd)
     except OSError as exc:
         raise exception.VolumeBackendAPIException(data=exc) from exc

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from cinder import exception, objects
-from cinder.brick import library
+from cinder.brick import disks, library
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.i18n import _
@@ -33,14 +33,20 @@ class Initiator:
         return _os_brick().get_connector_properties(
             '', CONF.my_ip, self._multipath, self._enforce, host=CONF.host)
 
-    def connect(self, info: dict[str, Any]) -> str:
-        """Return the device of a connection; an existing one is reused."""
+    def connect(self, info: dict[str, Any]) -> disks.Place:
+        """Return the device of a connection, or the object that os-brick has instead of one; an
+        existing device is reused."""
         return self._protocol(info).connect_volume(info['data'])['path']
 
-    def disconnect(self, info: dict[str, Any]) -> None:
-        """End a connection of connect(), also one of a former process."""
-        # The copied data is on the volume: dd synchronizes each piece.
-        self._protocol(info).disconnect_volume(info['data'], None, force=True, ignore_errors=True)
+    def disconnect(self, info: dict[str, Any], device: disks.Place | None = None) -> None:
+        """End a connection of connect(), also one of a former process.
+
+        :param device: what connect() returned; a former process has closed what is no device
+        """
+        # The copied data is on the volume: each piece is synchronized.
+        self._protocol(info).disconnect_volume(
+            info['data'], None if device is None or isinstance(device, str) else {'path': device},
+            force=True, ignore_errors=True)
 
     def _protocol(self, info: dict[str, Any]) -> 'InitiatorConnector':
         return _os_brick().InitiatorConnector.factory(
@@ -50,18 +56,21 @@ class Initiator:
 
 @contextlib.contextmanager
 def connected(ctxt: Any, api: volume_rpc.VolumeAPI, volume: objects.Volume,
-              initiator: Initiator) -> Iterator[str]:
-    """Attach a volume that another machine exports; yield its device on this machine.
+              initiator: Initiator) -> Iterator[disks.Place]:
+    """Attach a volume that another machine exports; yield its device on this machine,
+    or the object of os-brick to read and write it.
 
     :raises InvalidVolume: it is not exported to other machines
     """
     connector = initiator.connector()
     try:
         info = _information(ctxt, api, volume, connector)
+        device = None
         try:
-            yield initiator.connect(info)
+            device = initiator.connect(info)
+            yield device
         finally:
-            initiator.disconnect(info)
+            initiator.disconnect(info, device)
     finally:
         api.terminate_connection(ctxt, volume, connector, force=True)
 

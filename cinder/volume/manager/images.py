@@ -11,7 +11,7 @@ from typing import Any
 from oslo_log import log as logging
 
 from cinder import compute, exception, host_names, objects, operations
-from cinder.brick import blocking
+from cinder.brick import blocking, disks
 from cinder.brick.local_dev import sparse_files
 from cinder.conf import CONF
 from cinder.context import RequestContext
@@ -113,7 +113,7 @@ class ImageEndpoint:
         now, or extend `source` so that zeros are copied. Return whether the volume reads zeros."""
         path, size = self.driver.local_path(volume), volume.size * image_properties.GIB
         os.truncate(source, size)
-        is_file = stat.S_ISREG(os.stat(path).st_mode)
+        is_file = disks.is_file(path) and stat.S_ISREG(os.stat(path).st_mode)
         if is_file:
             blocking.call(sparse_files.blank, path, size)
         return is_file

@@ -8,6 +8,7 @@ Each step checks whether it was done already, so an operation that runs again co
 from oslo_log import log as logging
 
 from cinder import exception, fault_points, host_names, objects, operations
+from cinder.brick import disks
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
@@ -137,7 +138,8 @@ class MigrationEndpoint:
         else:
             self._copy_bytes(work, device['path'], device['reads_zeros'])
 
-    def _copy_bytes(self, work: Task[objects.Volume], path: str, reads_zeros: bool) -> None:
+    def _copy_bytes(self, work: Task[objects.Volume], path: disks.Place,
+                    reads_zeros: bool) -> None:
         ctxt, operation, total = work.ctxt, work.operation, work.resource.size * migration_rows.GIB
         mover = volume_copy.mover_of(self.backend)
         for done in volume_copy.copy(self.driver.local_path(work.resource), path, total,

@@ -74,7 +74,7 @@ def service(monkeypatch, tmp_path):
             made.asked.append(f'attach {info["data"]}')
             return made.path
 
-        def disconnect(self, info):
+        def disconnect(self, info, device=None):
             made.asked.append(f'detach {info["data"]}')
 
     monkeypatch.setattr(remote_attach, 'Initiator', Initiator)

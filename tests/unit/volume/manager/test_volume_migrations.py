@@ -486,7 +486,7 @@ class Initiator:
         self.connections = [name]
         return str(self.folder / name)
 
-    def disconnect(self, info):
+    def disconnect(self, info, device=None):
         if not self.bus.dead:
             self.connections = []
 
