@@ -14,6 +14,10 @@ OPTS = [
     cfg.StrOpt('rbd_ceph_conf', default='', sample_default='/etc/ceph/ceph.conf',
                help='Path of ceph.conf. Not set: where librados looks, such as '
                     '/etc/ceph/ceph.conf.'),
+    cfg.StrOpt('rbd_secret_uuid',
+               help='UUID of the secret of libvirt on the hosts of instances that contains the key '
+                    'of rbd_user. Not set: the fsid of the cluster. The key itself is never sent: '
+                    'each host has a keyring or that secret.'),
     cfg.IntOpt('rbd_store_chunk_size', default=4, min=1, max=32,
                help='Size in MiB of the objects that a volume consists of; a power of 2.'),
     cfg.IntOpt('rados_connect_timeout', default=-1,

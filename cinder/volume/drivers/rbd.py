@@ -3,7 +3,6 @@
 and snapshots become images, and errors of Ceph those of a back end."""
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +12,7 @@ from cinder.brick.ceph.pool import Pool
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
 from cinder.volume.drivers import rbd_connection, rbd_report
+from cinder.volume.drivers.rbd_connection import typed
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -24,21 +24,6 @@ R = TypeVar('R')
 GIB = 1024 ** 3
 # The snapshot that a clone is made of, which has no row: this follows the name of the clone.
 CLONE_SNAPSHOT = '.clone_snap'
-
-
-def typed(method: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a method to raise errors of Ceph as errors of the back end."""
-    @functools.wraps(method)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except (errors.TimedOut, errors.ConnectionLost) as exc:
-            raise exception.BackendUnresponsive(data=f'{method.__name__}: {exc}') from exc
-        except errors.Full as exc:
-            raise exception.InsufficientFreeSpace(data=f'{method.__name__}: {exc}') from exc
-        except errors.CephError as exc:
-            raise exception.VolumeBackendAPIException(data=f'{method.__name__}: {exc}') from exc
-    return wrapper
 
 
 class RBDDriver(rbd_connection.Connections, driver.VolumeDriver, driver.ClonesVolumes,

@@ -1,32 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How hosts reach the volumes of RBDDriver: they open the image themselves, so nothing is exported,
-and initialize_connection() says where it is."""
+"""How hosts reach the volumes of RBDDriver: they open the image themselves with a key of their own,
+so nothing is exported, and initialize_connection() says where it is."""
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from cinder import exception
+from cinder.brick.ceph import errors
+from cinder.brick.ceph.address import Address
+from cinder.brick.ceph.monitors import Monitors
 from cinder.volume import driver
 from cinder.volume.driver_types import Connection, Connector, Fields
 
 if TYPE_CHECKING:
+    from cinder.brick.ceph.cluster import Cluster
     from cinder.context import RequestContext
     from cinder.objects import Volume
+    from cinder.volume.configuration import Configuration
+
+P = ParamSpec('P')
+R = TypeVar('R')
+
+
+def typed(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a method to raise errors of Ceph as errors of the back end."""
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (errors.TimedOut, errors.ConnectionLost) as exc:
+            raise exception.BackendUnresponsive(data=f'{method.__name__}: {exc}') from exc
+        except errors.Full as exc:
+            raise exception.InsufficientFreeSpace(data=f'{method.__name__}: {exc}') from exc
+        except errors.CephError as exc:
+            raise exception.VolumeBackendAPIException(data=f'{method.__name__}: {exc}') from exc
+    return wrapper
 
 
 class Connections(driver.VolumeDriver):
     """The part of RBDDriver that connects hosts."""
 
     pool_name: str
+    fsid: str
+    ceph: Cluster
+    run: Callable[..., Any]
+
+    def __init__(self, configuration: Configuration, *args: Any, **kwargs: Any) -> None:
+        super().__init__(configuration, *args, **kwargs)
+        self._monitors = Monitors()
 
     def local_path(self, volume: Volume) -> str:
-        """Return what qemu calls the image: there is no device on this host."""
-        config = self.configuration
-        words = [f'rbd:{self.pool_name}/{volume.name}']
-        if config.rbd_ceph_conf:
-            words.append(f'conf={config.rbd_ceph_conf}')
-        if config.rbd_user:
-            words.append(f'id={config.rbd_user}')
-        return ':'.join(words)
+        """Return the address of the image: there is no device on this host."""
+        return self.address(volume.name)
+
+    def address(self, image: str, snapshot: str = '') -> str:
+        """Return the address of an image or snapshot, which brick.disks opens."""
+        return str(Address(self.pool_name, image, snapshot=snapshot, settings=self.ceph.settings))
 
     def create_export(self, ctxt: RequestContext, volume: Volume,
                       connector: Connector | None) -> Fields:
@@ -38,9 +69,23 @@ class Connections(driver.VolumeDriver):
     def remove_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
         """Do nothing."""
 
+    @typed
     def initialize_connection(self, volume: Volume, connector: Connector) -> Connection:
-        return {'driver_volume_type': 'rbd',
-                'data': {'name': f'{self.pool_name}/{volume.name}', 'volume_id': volume.id}}
+        """Return where the image is. The key of the user is not among it: a host has it from its
+        administrator, as a keyring or as a secret of libvirt."""
+        config, monitors = self.configuration, self.run(self._monitors.of)
+        return {'driver_volume_type': 'rbd', 'data': {
+            'name': f'{self.pool_name}/{volume.name}',
+            'hosts': [host for host, _port in monitors],
+            'ports': [port for _host, port in monitors],
+            'cluster_name': config.rbd_cluster_name,
+            'auth_enabled': config.rbd_user is not None,
+            'auth_username': config.rbd_user,
+            'secret_type': 'ceph',  # nosec B105 # a kind of secrets
+            'secret_uuid': config.rbd_secret_uuid or self.fsid,
+            'volume_id': volume.id,
+            'discard': True,
+        }}
 
     def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
