@@ -39,7 +39,7 @@ class _Long(sa.Text):
     """A text longer than 64 KiB, the limit of TEXT in MySQL."""
 
 
-class _Json(sa.types.TypeDecorator):
+class Json(sa.types.TypeDecorator):
     """A JSON value, stored as text on all engines."""
 
     impl = _Long
@@ -88,7 +88,7 @@ def _long() -> sa.Column:
 
 
 def _json() -> sa.Column:
-    return sa.Column(_Json())
+    return sa.Column(Json())
 
 
 def _flag(default: bool | None = False) -> sa.Column:

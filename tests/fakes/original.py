@@ -39,6 +39,9 @@ def _column(row: dict[str, str]) -> sa.Column:
 def create(url: str, revision: str = HEAD) -> sa.Engine:
     """Create the tables in an empty database; return an engine of it without pool."""
     engine = sa.create_engine(url, poolclass=sa.pool.NullPool)
+    if engine.dialect.name == 'sqlite':
+        sa.event.listen(engine, 'connect', lambda connection, record: connection.execute(
+            'PRAGMA synchronous = OFF'))
     with engine.begin() as conn:
         next(iter(tables().values())).metadata.create_all(conn)
         conn.exec_driver_sql('CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)')
