@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 
 from cinder import context
+from cinder.cmd.tables import print_table
 from cinder.db import journal, operations
 from cinder.objects.verbs import SHORT, VERBS
 
@@ -49,7 +50,19 @@ def totals(found: Iterable[dict]) -> list[dict]:
     return [sums[key] for key in sorted(sums)]
 
 
-def as_json(found: list[dict]) -> str:
+def to_json(found: list[dict]) -> str:
     """Return {'operations': [...], 'totals': [...]} as JSON, see rows() and totals()."""
     return json.dumps({'operations': found, 'totals': totals(found)}, indent=2)
 
+
+def show(as_json: bool = False, service: str | None = None, **wanted: str | None) -> None:
+    """Print the accepted operations that are not finished, oldest first, and their totals."""
+    found = rows(host=service, **wanted)
+    if as_json:
+        print(to_json(found))
+        return
+    print_table([name.replace('_', ' ').capitalize() for name in COLUMNS],
+           ([row[name] for name in COLUMNS] for row in found))
+    for total in totals(found):
+        print('{service}, {class}: {queued} queued, {running} running, {waiting} waiting, the '
+              'oldest for {oldest:.0f} s'.format(**total))

@@ -15,6 +15,7 @@ from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, masking, objects, version
 from cinder.cmd import (
     adopt_commands,
+    api_commands,
     backup_commands,
     config_commands,
     journal,
@@ -119,20 +120,6 @@ def shell() -> None:
     code.interact(f'Names: {", ".join(names)}; import the rest from cinder.', local=names)
 
 
-def operations_list(as_json: bool = False, service: str | None = None,
-                    **wanted: str | None) -> None:
-    """Print the accepted operations that are not finished, oldest first, and their totals."""
-    found = journal.rows(host=service, **wanted)
-    if as_json:
-        print(journal.as_json(found))
-        return
-    print_table([name.replace('_', ' ').capitalize() for name in journal.COLUMNS],
-           ([row[name] for name in journal.COLUMNS] for row in found))
-    for total in journal.totals(found):
-        print('{service}, {class}: {queued} queued, {running} running, {waiting} waiting, the '
-              'oldest for {oldest:.0f} s'.format(**total))
-
-
 def backup_list() -> None:
     """Print the backups of all projects."""
     print_table(backup_commands.COLUMNS, backup_commands.rows())
@@ -158,6 +145,8 @@ COMMANDS = (
             (('--max-count', {'type': int, 'help': 'maximum number of rows to change'}),)),
     Command('db', 'purge', db_purge, (('age_in_days', {'type': int}),)),
     Command('db', 'adopt', adopt_commands.adopt, adopt_commands.ARGUMENTS),
+    Command('api', 'record', api_commands.record, api_commands.RECORD_ARGUMENTS),
+    Command('api', 'compare', api_commands.compare, api_commands.COMPARE_ARGUMENTS),
     Command('service', 'list', service_list),
     Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
     Command('quota', 'check', quota_check, _PROJECT),
@@ -170,7 +159,7 @@ COMMANDS = (
     Command('volume', 'doctor', volume_doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
-    Command('operations', 'list', operations_list, (
+    Command('operations', 'list', journal.show, (
         ('--host', {'dest': 'service', 'help': "only of this service 'host@backend' or cluster"}),
         ('--project', {'dest': 'project_id', 'help': 'only of this project'}),
         ('--verb', {'help': "only with this verb, such as 'volume.create'"}),
