@@ -49,6 +49,16 @@ def on_backend(ctxt: RequestContext, host: str | None = None, cluster: str | Non
     return [objects.Volume.from_row(row) for row in rows]
 
 
+def replicated(ctxt: RequestContext, host: str, cluster: str | None,
+               replication_statuses: Iterable[str]) -> list[objects.Volume]:
+    """Return the volumes of a back end with one of these replication statuses; see on_backend()."""
+    statement = _on_backend(host, cluster, None).where(
+        _T.c.replication_status.in_(tuple(replication_statuses)))
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(statement).mappings().all()
+    return [objects.Volume.from_row(row) for row in rows]
+
+
 @functools.lru_cache(64)
 def _on_backend(host: str | None, cluster: str | None,
                 statuses: tuple[str, ...] | None) -> sa.Select:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The SQL of groups: rows for responses, objects, and their transitions."""
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Unpack
 
 import sqlalchemy as sa
@@ -176,3 +176,12 @@ def not_being_copied() -> transitions.Requirement:
     return transitions.Requirement(
         ~sa.exists().where(*here), 'is being copied to', sa.select(copy.c.id).join_from(
             copy, _T, sa.and_(*here)))
+
+
+def has_replication_status(allowed: Sequence[str]) -> Callable[[], transitions.Requirement]:
+    """Return the requirement that the group has one of these replication statuses."""
+    requirement = transitions.Requirement(
+        _T.c.replication_status.in_(tuple(allowed)),
+        f'has another replication status than: {", ".join(allowed)}; it has',
+        sa.select(_T.c.replication_status))
+    return lambda: requirement

@@ -15,6 +15,8 @@ from cinder.db import changes, filters, models, session
 _T = models.Service.__table__
 # Maximum number of characters of disabled_reason.
 _REASON = 255
+# Begins the reason for which an enabled service does not work.
+DOWN = 'down: '
 _BEAT = _T.update().where(_T.c.id == sa.bindparam('ident'), _T.c.deleted == sa.false()).values(
     report_count=_T.c.report_count + 1, updated_at=session.utcnow())
 

@@ -33,3 +33,33 @@ class SnapshotIsBusy(CinderException):
 
 class DriverNotInitialized(ServiceUnavailable):
     message = _('The volume driver is not initialized.')
+
+
+class InvalidReplicationTarget(CinderException):
+    """Nothing was changed."""
+
+    message = _('The replication target is not valid: %(reason)s')
+    safe = True
+
+
+class UnableToFailOver(CinderException):
+    """Nothing was changed that keeps the present copy from being used."""
+
+    message = _('The back end cannot fail over: %(reason)s')
+    safe = True
+
+
+class CopiesIncomplete(CinderException):
+    """The copies do not have all data yet.
+
+    :param reason: which copies, and what is known of them
+    :param target: id of the back end that has them
+    :param within: seconds to wait for them, from the first time that this is raised
+    """
+
+    message = _('The copies are not complete: %(reason)s')
+    safe = True
+
+    def __init__(self, reason: str, target: str, within: float) -> None:
+        super().__init__(reason=reason)
+        self.reason, self.target, self.within = reason, target, within

@@ -75,6 +75,7 @@ class Transition:
 
 _MIGRATION = (('migration_status', 'error'),)
 _GROWTH = (('growth', 0),)
+_REPLICATION = (('replication_status', 'error'),)
 _but_maintenance = tuple(s for s in VOLUME_STATUSES if s != 'maintenance')
 
 VOLUME = {
@@ -143,6 +144,9 @@ VOLUME = {
     'join_group': Transition(('available', 'in-use')),
     'leave_group': Transition(('available', 'in-use', 'error', 'error_deleting')),
     'delete_with_group': Transition(None, 'deleting', None, 'error'),
+    # Required status of a volume whose group is replicated, or fails over.
+    'replicate': Transition(('available', 'in-use')),
+    'replicate_idle': Transition(('available',)),
 }
 
 SNAPSHOT = {
@@ -175,15 +179,19 @@ GROUP = {
     'snapshot_create': Transition(('available',)),
     # A volume of a group that is still being created waits in the scheduler.
     'volume_create': Transition(('creating', 'available')),
-    'enable_replication': Transition(('available', 'error')),
-    'disable_replication': Transition(('available', 'error')),
-    'failover_replication': Transition(('available',)),
+    'enable_replication': Transition(('available', 'error'), None, PREVIOUS, PREVIOUS,
+                                     failed=_REPLICATION),
+    'disable_replication': Transition(('available', 'error'), None, PREVIOUS, PREVIOUS,
+                                      failed=_REPLICATION),
+    'failover_replication': Transition(('available',), None, PREVIOUS, PREVIOUS,
+                                       failed=_REPLICATION),
 }
-# Replication verb of a group -> the replication statuses it may start from.
+# Replication verb of a group -> the replication statuses of the group.
 GROUP_REPLICATION = {
-    'enable_replication': ('disabled', 'error'),
-    'disable_replication': ('enabled', 'error'),
-    'failover_replication': ('enabled', 'failed-over'),
+    'enable_replication': Transition(('disabled', 'error'), 'enabling', 'enabled', 'error'),
+    'disable_replication': Transition(('enabled', 'error'), 'disabling', 'disabled', 'error'),
+    'failover_replication': Transition(('enabled', 'failed-over'), 'failing-over', 'failed-over',
+                                       'error'),
 }
 
 GROUP_SNAPSHOT = {
@@ -214,6 +222,12 @@ SERVICE = {
     'failover': Transition(('enabled', 'failed-over'), 'failing-over', 'failed-over',
                            'failover-error'),
 }
+
+# Reason of a service that is disabled because its back end has failed over.
+FAILED_OVER = 'failed-over'
+# Replication statuses of a volume of which there are copies.
+REPLICATED = ('enabling', 'enabled', 'disabling', 'error', 'failing-over', 'failed-over',
+              'failover-error')
 
 # os-update_snapshot_status: current status -> the statuses that may be set.
 SNAPSHOT_STATUS_UPDATES = {

@@ -22,6 +22,7 @@ class Verb(NamedTuple):
         waits until no copy reads that data
     :param goes_on: an operation that has started is finished even if the status was changed,
         because what it created on the storage must be recorded
+    :param storage: a service whose storage does not work leaves the operation in the journal
     """
 
     step: str
@@ -31,6 +32,7 @@ class Verb(NamedTuple):
     alone: bool = True
     ends_bytes: bool = False
     goes_on: bool = False
+    storage: bool = True
 
 
 VERBS: dict[str, Verb] = {
@@ -58,7 +60,7 @@ VERBS: dict[str, Verb] = {
     'volume.export': Verb('026', 'export volume again'),
     'volume.reimage': Verb('027', 'overwrite volume with image', BULK, '1.2',
                            ends_bytes=True),
-    'service.failover': Verb('028', 'fail over to another copy'),
+    'service.failover': Verb('028', 'fail over to another copy', storage=False),
     'group.schedule': Verb('030', 'schedule allocate group'),
     'group.create': Verb('031', 'create group'),
     'group.update': Verb('032', 'update group'),
@@ -66,6 +68,9 @@ VERBS: dict[str, Verb] = {
     'group.delete': Verb('034', 'delete group'),
     'group_snapshot.create': Verb('035', 'create group snapshot'),
     'group_snapshot.delete': Verb('036', 'delete group snapshot'),
+    'group.enable_replication': Verb('037', 'enable replication of group', since='1.4'),
+    'group.disable_replication': Verb('038', 'disable replication of group', since='1.4'),
+    'group.failover_replication': Verb('039', 'fail over group', since='1.4'),
 }
 
 

@@ -13,6 +13,7 @@ from cinder import context, exception, fault_points, objects, ownership
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import waiting as waiting_db
+from cinder.objects.verbs import VERBS
 
 LOG = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ class Claims:
 
         :raises OperationLost: another service holds it, it has ended, or this service is not ready.
         """
-        if not self.ready():
+        if VERBS[operation.verb].storage and not self.ready():
             raise exception.OperationLost(operation_id=operation.id)
         operations_db.claim(ctxt, operation, self.owner, CONF.operation_lease,
                             dead=self._dead.get(operation.id, ()))

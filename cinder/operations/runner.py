@@ -148,10 +148,11 @@ class OperationRunner(Claims):
             self._stopping.wait(CONF.operation_poll_interval)
 
     def poll(self) -> int:
-        """Submit each operation of this service without a holder; return how many were queued."""
-        if not self.ready():
-            return 0
+        """Submit each operation of this service without a holder; return how many were queued. If
+        the service is not ready, these are the failovers, which need no working storage."""
         self._release(context.get_admin_context())
+        if not self.ready():
+            return self._resume(dead=(), resource_type='service')
         first = self._former_life
         started = self._resume(dead=(self.process,) if first else (),
                                grace=0 if first else CONF.operation_poll_interval)

@@ -17,12 +17,13 @@ class VolumeAPI(client.RPCAPI):
 
     Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source;
     1.2 download_volume, reimage_volume, upload_volume; 1.3 open_backup_source has a connector,
-    backup_ranges.
+    backup_ranges; 1.4 enable_replication_group, disable_replication_group,
+    failover_replication_group, list_replication_targets.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.3'
+    RPC_API_VERSION = '1.4'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0',
             timeout: float | None = None) -> client.Sender:
@@ -134,6 +135,12 @@ class VolumeAPI(client.RPCAPI):
         """Return the capabilities of the back end 'host@backend', as its driver reports them."""
         return self.cctxt(host=host, version='1.0').call(ctxt, 'get_capabilities',
                                                          discover=discover)
+
+    def list_replication_targets(self, ctxt: RequestContext, group: objects.Group) -> list[dict]:
+        """Return the storages that have copies of the volumes of a group, see
+        driver.ReplicatesGroups."""
+        return self._to(group.host, group.cluster_name, '1.4').call(
+            ctxt, 'list_replication_targets', group=group)
 
     def publish_service_capabilities(self, ctxt: RequestContext) -> None:
         """Ask all volume services to send their capabilities to the schedulers now."""

@@ -239,7 +239,7 @@ class Service(service.ServiceBase):
     def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
         """Store in the row, and log, why this service is down."""
         self._tell(False, reason)
-        services.set_down_reason(ctxt, self.service_id, f'down: {masking.masked(reason)}')
+        services.set_down_reason(ctxt, self.service_id, services.DOWN + masking.masked(reason))
 
     def _touch(self, ctxt: context.RequestContext) -> None:
         try:

@@ -24,7 +24,7 @@ from cinder.volume.driver_types import (
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
-    from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
+    from cinder.objects import Group, GroupSnapshot, Snapshot, Volume, VolumeType
     from cinder.volume.configuration import Configuration
 
 
@@ -308,25 +308,78 @@ class ManagesSnapshots(abc.ABC):
         """
 
 
+class Retypes(abc.ABC):
+    """The storage applies what a volume type asks for to a volume that exists."""
+
+    @abc.abstractmethod
+    def retype(self, volume: Volume, new_type: VolumeType) -> Fields:
+        """Give a volume, which may be in use, what a type asks for. `volume.volume_type` is its
+        present type; the caller stores the new one."""
+
+
 class Replicates(abc.ABC):
-    """The storage keeps copies of its data on other storages; each copy has an id."""
+    """The storage keeps copies of volumes on other storages. Each of these has an id; that of the
+    primary is 'default' in requests, and None otherwise.
+
+    The report has replication_enabled and replication_targets.
+
+    :ivar active_backend_id: id of the storage in use
+    """
+
+    active_backend_id: str | None = None
 
     @abc.abstractmethod
     def use_backend(self, backend_id: str | None) -> None:
-        """Use this copy from now on; None is the primary. Called before any other method, and again
-        when another host of the cluster has failed over."""
+        """Use this storage from now on. Called before any other method, and again when another host
+        of the cluster has failed over."""
 
     @abc.abstractmethod
     def failover_host(self, volumes: list[Volume], backend_id: str | None,
                       ) -> tuple[str | None, dict[str, Values]]:
-        """Fail over to another copy.
+        """Use the copies on another storage, and have that replicate.
 
-        :param volumes: all volumes of this back end
-        :param backend_id: id of the copy; 'default' is the primary, None is any copy but the
-            current one
-        :returns: id of the copy that is used now, None for the primary; id of a volume -> its
-            fields
+        :param volumes: the replicated volumes of this back end
+        :param backend_id: id of the storage; 'default' is the primary, None is any but the present
+            one. The present one repeats what failed there
+        :returns: id of the storage that is used now; id of a volume -> its fields, where
+            replication_status 'failover-error' means that it cannot be used there, and
+            replication_extended_status tells the tenant why
+        :raises InvalidReplicationTarget: no such storage is configured
+        :raises UnableToFailOver: the storage or the copies cannot be used; nothing was changed
+        :raises CopiesIncomplete: to be called again later
         """
+
+
+class ReplicatesGroups(Replicates):
+    """Replication can be switched for the volumes of a group, and they can fail over without the
+    rest of the back end."""
+
+    @abc.abstractmethod
+    def enable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
+        """Replicate these volumes, whatever their types; return id of a volume -> its fields."""
+
+    @abc.abstractmethod
+    def disable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
+        """Keep no copies of these volumes any more; return id of a volume -> its fields."""
+
+    @abc.abstractmethod
+    def failover_replication(self, group: Group, volumes: list[Volume], backend_id: str | None,
+                             ) -> tuple[str | None, dict[str, Values]]:
+        """Use the copies of these volumes on another storage; as Replicates.failover_host()."""
+
+    @abc.abstractmethod
+    def replication_targets(self) -> list[Values]:
+        """Return the storages that have copies: 'backend_id', and what an administrator may know
+        of each."""
+
+
+class WatchesCopies(Replicates):
+    """The state of the copies is known."""
+
+    @abc.abstractmethod
+    def failing_copies(self) -> dict[str, str]:
+        """Return name of a volume on the storage -> what is wrong with its copies, for those whose
+        copies are not kept up to date. With few requests, however many volumes there are."""
 
 
 class Groups(abc.ABC):

@@ -10,7 +10,7 @@ from cinder.api.schemas import groups as schema
 from cinder.api.v3.groups import create_from_source, load
 from cinder.api.views import groups as view
 from cinder.policies import groups as policy
-from cinder.volume.api import groups
+from cinder.volume.api import group_replication, groups
 
 
 @wsgi.versions(mv.GROUP_SNAPSHOTS)
@@ -38,25 +38,35 @@ def reset_status(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None
                         body['status'].lower())
 
 
-def _replication(verb: str, rule: str, body_schema: schema_base.Schema,
-                 status: int = 202) -> Callable:
+def _replication(verb: str, rule: str, body_schema: schema_base.Schema) -> Callable:
     @wsgi.versions(mv.GROUP_REPLICATION)
     @wsgi.body(body_schema, key=verb)
-    @wsgi.response(status)
+    @wsgi.response(202)
     def handler(req: wsgi.Request, group_id: str, body: dict[str, Any]) -> None:
-        groups.replicate(req.context, load(req, group_id, rule), verb)
+        group_replication.replicate(
+            req.context, load(req, group_id, rule), verb,
+            backend_id=body.get('secondary_backend_id') or None,
+            attached=schema_base.boolean(body.get('allow_attached_volume', False)))
     handler.__name__ = handler.__qualname__ = verb
     return handler
+
+
+@wsgi.versions(mv.GROUP_REPLICATION)
+@wsgi.body(schema.LIST_REPLICATION_TARGETS, key='list_replication_targets')
+@wsgi.response(200, view.replication_targets)
+def list_replication_targets(req: wsgi.Request, group_id: str,
+                             body: dict[str, Any]) -> dict[str, Any]:
+    group = load(req, group_id, policy.LIST_REPLICATION_TARGETS)
+    return view.replication_targets(req, group_replication.targets(req.context, group))
 
 
 ACTIONS = {
     'delete': delete,
     'reset_status': reset_status,
-    **{verb: _replication(verb, rule, body, status) for verb, rule, body, status in (
-        ('enable_replication', policy.ENABLE_REPLICATION, schema.ENABLE_REPLICATION, 202),
-        ('disable_replication', policy.DISABLE_REPLICATION, schema.DISABLE_REPLICATION, 202),
-        ('failover_replication', policy.FAILOVER_REPLICATION, schema.FAILOVER_REPLICATION, 202),
-        ('list_replication_targets', policy.LIST_REPLICATION_TARGETS,
-         schema.LIST_REPLICATION_TARGETS, 200))},
+    'list_replication_targets': list_replication_targets,
+    **{verb: _replication(verb, rule, body) for verb, rule, body in (
+        ('enable_replication', policy.ENABLE_REPLICATION, schema.ENABLE_REPLICATION),
+        ('disable_replication', policy.DISABLE_REPLICATION, schema.DISABLE_REPLICATION),
+        ('failover_replication', policy.FAILOVER_REPLICATION, schema.FAILOVER_REPLICATION))},
 }
 COLLECTION_ACTIONS = {'create-from-src': create_from_src}

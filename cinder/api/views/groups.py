@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Responses about groups, and about consistency groups in the legacy form."""
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cinder.api import microversions as mv
@@ -37,3 +37,10 @@ SUMMARY = View('group', 'groups', _BRIEF, 'group_links')
 DETAIL = View('group', 'groups', _DETAIL, 'group_links')
 LEGACY_SUMMARY = View('consistencygroup', 'consistencygroups', _BRIEF, 'consistencygroup_links')
 LEGACY_DETAIL = View('consistencygroup', 'consistencygroups', _COMMON, 'consistencygroup_links')
+
+
+def replication_targets(req: wsgi.Request, targets: Sequence[Mapping]) -> dict[str, Any]:
+    """Return the storages that have copies; only an administrator sees more than their ids."""
+    shown = targets if req.context.is_admin else [
+        {'backend_id': each['backend_id']} for each in targets]
+    return {'replication_targets': [dict(each) for each in shown]}

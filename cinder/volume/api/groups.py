@@ -16,12 +16,9 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
-from cinder.objects import states
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import encryption, zones
-
-REPLICATION_SPECS = ('group_replication_enabled', 'consistent_group_replication_enabled')
 
 
 def service_of(group: objects.Group) -> dict[str, str | None]:
@@ -248,31 +245,6 @@ def _delete(ctxt: RequestContext, group: objects.Group,
 def reset_status(ctxt: RequestContext, group: objects.Group, status: str) -> None:
     """Set the status that an administrator requests."""
     groups_db.overwrite(ctxt, group.id, {'status': status})
-
-
-def replicate(_ctxt: RequestContext, group: objects.Group, verb: str) -> None:
-    """Refuse a replication action, naming the first reason.
-
-    No driver of this release replicates groups, so no action is ever accepted.
-
-    :param verb: a verb of states.GROUP_REPLICATION, or list_replication_targets.
-    :raises InvalidGroup: always.
-    """
-    if not any(group.group_type.is_(spec) for spec in REPLICATION_SPECS):
-        raise exception.InvalidGroup(
-            reason=f'group type {group.group_type.name} does not enable replication')
-    rule = states.GROUP.get(verb)
-    if rule and group.status not in rule.allowed:
-        raise exception.InvalidGroup(
-            reason=f"group {group.id} is in status '{group.status}' and must be in one of: "
-                   f"{', '.join(rule.allowed)}")
-    allowed = states.GROUP_REPLICATION.get(verb)
-    if allowed and group.replication_status not in allowed:
-        raise exception.InvalidGroup(
-            reason=f"group {group.id} has replication status '{group.replication_status}' and "
-                   f"must have one of: {', '.join(allowed)}")
-    raise exception.InvalidGroup(
-        reason=f'the back end of group {group.id} cannot replicate groups')
 
 
 def volume_types_of(ctxt: RequestContext, names_or_ids: Sequence[str]) -> list[objects.VolumeType]:

@@ -6,7 +6,9 @@ from cinder import exception, fault_points, objects
 from cinder.context import RequestContext
 from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
+from cinder.db import services as services_db
 from cinder.db import session
+from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
 
@@ -26,7 +28,8 @@ def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str
     :param backend_id: id of the copy; 'default' is the primary, None lets the driver choose.
     :raises InvalidInput: no service is up, or the replication status forbids it.
     """
-    service = next((each for each in services if each.is_up), None)
+    service = next((each for each in services if each.is_up), None) or next(
+        (each for each in services if _waits_for_storage(each)), None)
     if service is None:
         raise exception.InvalidInput(reason='no service of the back end is up')
     with fault_points.around('service.failover:api:commit'), session.writer(ctxt):
@@ -38,3 +41,11 @@ def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str
             ctxt, 'service.failover', _Subject(service.uuid, ctxt.project_id), host=service.host,
             cluster=cluster, arguments={'backend_id': backend_id})
     volume_rpc.VolumeAPI().start(ctxt, operation)
+
+
+def _waits_for_storage(service: objects.Service) -> bool:
+    """Whether a service is down, but runs: it said that its storage does not work, or could not say
+    so because the failover had disabled it."""
+    reason = service.disabled_reason or ''
+    return reason.startswith(services_db.DOWN) if not service.disabled else (
+        reason == states.FAILED_OVER)

@@ -11,11 +11,12 @@ from cinder.conf import CONF
 from cinder.db import services as services_db
 from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.host import backend, capabilities, exports, health, init_host
+from cinder.volume.host import backend, capabilities, copies, exports, health, init_host
 from cinder.volume.manager import (
     attachments,
     backups,
     calls,
+    group_replication,
     group_snapshots,
     groups,
     images,
@@ -59,15 +60,17 @@ class VolumeManager(periodic_task.PeriodicTasks):
         migration_endpoint = volume_migrations.MigrationEndpoint(self.backend)
         image_endpoint = images.ImageEndpoint(self.backend)
         replication_endpoint = replication.ReplicationEndpoint(self.backend)
+        group_replication_endpoint = group_replication.GroupReplicationEndpoint(self.backend)
         work = (volume_endpoint, snapshot_endpoint, group_endpoint, group_snapshot_endpoint,
                 manage_volume_endpoint, manage_snapshot_endpoint, migration_endpoint,
-                image_endpoint, replication_endpoint)
+                image_endpoint, replication_endpoint, group_replication_endpoint)
         self.runner.handlers = operations.handlers_of(*work)
         # The first endpoint with a method of that name handles a message: messages of operations go
         # to the executor.
         self.additional_endpoints: list[Any] = [operations.Messages(self.runner, self.target),
                                      manage_volume_endpoint, manage_snapshot_endpoint,
                                      migration_endpoint, replication_endpoint,
+                                     group_replication_endpoint,
                                      attachments.AttachmentEndpoint(self.backend),
                                      backups.BackupSourceEndpoint(self.backend),
                                      cleanup.TakeOver(self.runner.take_over)]
@@ -100,9 +103,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
         return self.backend.trouble
 
     def heartbeat(self) -> None:
-        """Renew the leases of the running operations, and check the health of the storage."""
+        """Renew the leases of the running operations, check the health of the storage, and use the
+        copy that the cluster uses."""
         self._watch.start_check()
         self.runner.renew()
+        copies.follow(context.get_admin_context(), self.backend)
 
     def reset(self) -> None:
         """Publish the capabilities after the configuration was read again."""
@@ -138,6 +143,12 @@ class VolumeManager(periodic_task.PeriodicTasks):
             self.backend.publish(ctxt)
         elif init_host.run(ctxt, self.backend):
             LOG.info('Back end %s works again.', self.host)
+
+    @periodic_task.periodic_task(spacing=copies.SECONDS)
+    def check_copies(self, ctxt: context.RequestContext) -> None:
+        """Store which volumes have copies that are not kept up to date."""
+        if self.is_working():
+            copies.check(ctxt, self.backend)
 
     @periodic_task.periodic_task(spacing=exports.SECONDS)
     def restore_exports(self, ctxt: context.RequestContext) -> None:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The endpoint of replicated back ends: fail over to another copy of the data."""
+"""The endpoint of replicated back ends: fail over to another copy of the data. failover_rows.py has
+what that means for the rows of the volumes."""
 from oslo_log import log as logging
 
-from cinder import exception, objects, operations
+from cinder import exception, fault_points, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import backend_volumes, session
-from cinder.db import operations as operations_db
+from cinder.db import backend_volumes
 from cinder.db import replication as replication_db
 from cinder.db import services as services_db
-from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
-from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
+from cinder.volume.host import copies, init_host
+from cinder.volume.manager import failover_rows
 
 LOG = logging.getLogger(__name__)
 _STATES = states.SERVICE['failover']
@@ -28,56 +28,89 @@ class ReplicationEndpoint:
     @operations.handles('service.failover')
     def failover_service(self, ctxt: RequestContext, operation: objects.Operation,
                          _resource: None = None) -> None:
-        """Fail over to the `backend_id` of the operation."""
+        """Fail over to the `backend_id` of the operation.
+
+        A copy that is not complete is waited for in the journal. Each step of the driver may run
+        again, so an interrupted failover continues.
+        """
         with self.backend.runner.claimed(ctxt, operation, 'service.failover:execute:claim'):
+            before = replication_db.get_active_copy(ctxt, self.backend.host)
             try:
-                active, fields = self._go(ctxt, operation)
+                active = self._fail_over(ctxt, operation, before)
             except exception.INTERRUPTED:
                 raise
+            except (exception.InvalidReplicationTarget, exception.UnableToFailOver) as exc:
+                LOG.error('Back end %s stays on %s: %s', self.backend.host, before or 'default',
+                          exc)
+                failover_rows.end(ctxt, self.backend, operation, {}, str(exc),
+                                  replication_status=_status(before))
+                return
             except Exception as exc:
                 LOG.exception('Back end %s could not fail over.', self.backend.host)
-                self._end(ctxt, operation, {}, operations.tenant_reason(exc),
-                          replication_status=_STATES.error)
+                failover_rows.end(ctxt, self.backend, operation, {}, operations.tenant_reason(exc),
+                                  replication_status=_STATES.error)
                 return
-            away = active is not None
-            self._end(ctxt, operation, fields, active_backend_id=active, disabled=away,
-                      disabled_reason='failed-over' if away else None,
-                      replication_status=_STATES.after if away else 'enabled')
+        LOG.info('Back end %s uses %s now.', self.backend.host, active or 'default')
         self._tell_others(ctxt, operation.cluster, active)
-        self.backend.publish(ctxt)
+        self._start_again(ctxt)
 
-    def _go(self, ctxt: RequestContext,
-            operation: objects.Operation) -> tuple[str | None, dict[str, dict]]:
+    def _fail_over(self, ctxt: RequestContext, operation: objects.Operation,
+                   before: str | None) -> str | None:
+        """Fail over and store the result; return the id of the copy that is used now."""
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
-        return self._replicating_driver().failover_host(
-            backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing),
-            operation.arguments['backend_id'])
-
-    def _replicating_driver(self) -> driver_api.Replicates:
-        """:raises InvalidInput: the driver cannot fail over"""
-        if not isinstance(self.driver, driver_api.Replicates):
-            raise exception.InvalidInput(
-                reason=f'driver {type(self.driver).__name__} does not replicate volumes')
-        return self.driver
-
-    def _end(self, ctxt: RequestContext, operation: objects.Operation, fields: dict[str, dict],
-             error: str | None = None, **marks: object) -> None:
-        with session.writer(ctxt):
-            for volume_id, values in fields.items():
-                volumes_db.update(ctxt, volume_id, values)
-            replication_db.update_backend(ctxt, self.backend.host, operation.cluster, **marks)
-            operations_db.finish(ctxt, operation, error)
+        volumes = backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing)
+        try:
+            with fault_points.around('service.failover:driver'):
+                active, made = copies.replicating(self.driver).failover_host(
+                    [each for each in volumes if each.replication_status in states.REPLICATED],
+                    operation.arguments['backend_id'])
+        except exception.CopiesIncomplete as exc:
+            wait_for_copies(ctxt, operation, exc)
+        away = active is not None
+        failover_rows.end(ctxt, self.backend, operation,
+                          failover_rows.changes(volumes, made, before, active),
+                          active_backend_id=active, disabled=away,
+                          disabled_reason=states.FAILED_OVER if away else None,
+                          replication_status=_status(active))
+        return active
 
     def _tell_others(self, ctxt: RequestContext, cluster: str | None, active: str | None) -> None:
-        """Have the other hosts of the cluster use the same copy; a host that is down reads it when
-        it starts."""
+        """Have the other hosts of the cluster use the same copy now; each of them looks for it
+        with its heartbeat, too."""
         if not cluster:
             return
         for service in services_db.list_all(ctxt, cluster_name=cluster, is_up=True):
             if service.host != self.backend.host:
                 volume_rpc.VolumeAPI().use_backend(ctxt, service.host, active)
 
-    def use_backend(self, _ctxt: RequestContext, backend_id: str | None) -> None:
+    def use_backend(self, ctxt: RequestContext, backend_id: str | None) -> None:
         """Use this copy, to which another host of the cluster has failed over."""
-        self._replicating_driver().use_backend(backend_id)
+        copies.use(self.backend, backend_id)
+        self._start_again(ctxt)
+
+    def _start_again(self, ctxt: RequestContext) -> None:
+        """Report the copy in use; start the back end if the former copy did not work."""
+        if not self.backend.initialized:
+            init_host.run(ctxt, self.backend)
+        self.backend.publish(ctxt)
+
+
+def _status(active: str | None) -> str | None:
+    """Return the replication status of a back end that uses this copy."""
+    return _STATES.after if active is not None else 'enabled'
+
+
+def wait_for_copies(ctxt: RequestContext, operation: objects.Operation,
+                    exc: exception.CopiesIncomplete) -> None:
+    """Return the operation to the journal until the copies are complete.
+
+    :raises NotYet: until then
+    :raises UnableToFailOver: they are not in time
+    """
+    LOG.info('The copies on %s are not complete: %s', exc.target, exc.reason)
+    operations.wait(
+        ctxt, operation, f'complete copies on {exc.target}', within=exc.within,
+        otherwise=exception.UnableToFailOver(
+            reason=f'after {exc.within:.0f} s copies on {exc.target} are not complete: '
+                   f'{exc.reason}; see what the mirror daemon there says and try again'))

@@ -76,7 +76,8 @@ class Task(Generic[R]):
     def _now(self, status: str | None) -> str:
         """Return the status of this resource that an entry of the state table stands for."""
         if status == states.PREVIOUS:
-            return self.resource.previous_status or 'available'
+            # A group has no such column; its status does not change then.
+            return getattr(self.resource, 'previous_status', self.resource.status) or 'available'
         return status or 'deleted'
 
     def notify(self) -> None:

@@ -14,11 +14,13 @@ from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import nova_swap, remote_attach, volume_copy
+from cinder.volume.driver_types import Fields
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
 from cinder.volume.manager import calls, migration_rows
@@ -71,7 +73,13 @@ class MigrationEndpoint:
             self.migrate_volume(ctxt, operation, volume)
             return
         with task(self.backend.runner, ctxt, operation, volume) as work:
-            work.succeed(**migration_rows.type_columns(ctxt, operation))
+            values = migration_rows.type_columns(ctxt, operation)
+            made: Fields = None
+            if isinstance(self.driver, driver_api.Retypes):
+                with work.driver():
+                    made = self.driver.retype(work.resource,
+                                              types_db.get(ctxt, values['volume_type_id']))
+            work.succeed(**values, **(made or {}))
 
     @calls.synchronous
     def device_of(self, ctxt: RequestContext, volume: objects.Volume, machine: str) -> dict:

@@ -15,6 +15,7 @@ from cinder.operations import runner
 from cinder.rpc import backup, scheduler, volume
 from cinder.scheduler.manager import SchedulerManager
 from cinder.volume.manager import (
+    group_replication,
     group_snapshots,
     groups,
     images,
@@ -29,7 +30,8 @@ from cinder.volume.manager import (
 MANAGERS = (volumes.VolumeEndpoint, snapshots.SnapshotEndpoint, groups.GroupEndpoint,
             group_snapshots.GroupSnapshotEndpoint, manage_volumes.ManageVolumesEndpoint,
             manage_snapshots.ManageSnapshotsEndpoint, volume_migrations.MigrationEndpoint,
-            images.ImageEndpoint, replication.ReplicationEndpoint)
+            images.ImageEndpoint, replication.ReplicationEndpoint,
+            group_replication.GroupReplicationEndpoint)
 BACKUP = (backup_create.CreateEndpoint, backup_restore.RestoreEndpoint,
           backup_delete.DeleteEndpoint, backup_records.RecordEndpoint)
 # Steps of messages that nobody is asked to do.
@@ -54,7 +56,9 @@ WIRE = dict.fromkeys((
     'delete_snapshot', 'manage_snapshot', 'unmanage_snapshot', 'create_group', 'update_group',
     'copy_group', 'delete_group', 'create_group_snapshot', 'delete_group_snapshot',
     'failover_service', 'create_backup', 'delete_backup', 'restore_backup', 'import_backup',
-), '1.0') | dict.fromkeys(('download_volume', 'reimage_volume', 'upload_volume'), '1.2')
+), '1.0') | dict.fromkeys(('download_volume', 'reimage_volume', 'upload_volume'), '1.2'
+                            ) | dict.fromkeys((
+    'enable_replication_group', 'disable_replication_group', 'failover_replication_group'), '1.4')
 
 
 def test_messages_are_called_as_peers_know_them():

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the use cases of groups accept, refuse, write and send."""
+import contextlib
+
 import pytest
 
 from cinder import context, exception
@@ -12,7 +14,7 @@ from cinder.db import services as services_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.volume.api import group_snapshots, groups, volumes, zones
+from cinder.volume.api import group_replication, group_snapshots, groups, volumes, zones
 
 HOST = 'h@b#p'
 
@@ -342,16 +344,32 @@ def test_a_frozen_back_end_takes_no_work_on_groups(ctxt, make, member, sent):
 
 
 # --------------------------------------------------------------------------------- replication
+MIRRORED = {'group_replication_enabled': '<is> True'}
+
+
 @pytest.mark.parametrize(('specs', 'values', 'verb', 'words'), [
     ({}, {}, 'enable_replication', 'does not enable replication'),
-    ({'group_replication_enabled': '<is> True'}, {'status': 'creating'}, 'enable_replication',
-     'is in status'),
-    ({'group_replication_enabled': '<is> True'}, {}, 'disable_replication', 'replication status'),
-    ({'consistent_group_replication_enabled': '<is> True'}, {'replication_status': 'enabled'},
-     'failover_replication', 'cannot replicate'),
-    ({'group_replication_enabled': '<is> True'}, {}, 'list_replication_targets',
-     'cannot replicate')])
-def test_replication_is_refused_for_the_first_reason(ctxt, make, specs, values, verb, words):
+    (MIRRORED, {'host': None}, 'enable_replication', 'no back end'),
+    (MIRRORED, {'status': 'creating'}, 'enable_replication', 'is in status'),
+    (MIRRORED, {}, 'disable_replication', 'it has disabled')])
+def test_replication_is_refused_for_the_first_reason(ctxt, make, sent, specs, values, verb, words):
     kind = group_types_db.create(ctxt, {'name': 'mirrored', 'is_public': True}, specs)
     with pytest.raises(exception.InvalidGroup, match=words):
-        groups.replicate(ctxt, make(kind, **values), verb)
+        group_replication.replicate(ctxt, make(kind, **values), verb)
+    assert sent == []
+
+
+@pytest.mark.parametrize(('status', 'attached', 'fails_over'), [
+    ('available', False, True), ('in-use', False, False), ('in-use', True, True),
+    ('extending', True, False)])
+def test_attached_volumes_fail_over_only_on_request(ctxt, make, member, sent, status, attached,
+                                                    fails_over):
+    kind = group_types_db.create(ctxt, {'name': 'mirrored', 'is_public': True}, MIRRORED)
+    group = make(kind, replication_status='enabled')
+    volume = member(group, status=status, replication_status='enabled')
+    with contextlib.nullcontext() if fails_over else pytest.raises(exception.InvalidVolume):
+        group_replication.replicate(ctxt, group, 'failover_replication', attached=attached)
+    now = 'failing-over' if fails_over else 'enabled'
+    assert volumes_db.get(ctxt, volume.id).replication_status == now
+    assert groups_db.get(ctxt, group.id).replication_status == now
+    assert [method for method, _ in sent] == ['failover_replication_group'] * fails_over
