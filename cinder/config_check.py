@@ -86,6 +86,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     coordination_checks.check_cluster: frozenset((VOLUME,)),
     keymgr_checks.check: frozenset((API, VOLUME)),
     api_checks.check_paste_file: frozenset((API,)),
+    api_checks.check_paste_filters: frozenset((API,)),
     api_checks.check_policy_file: frozenset((API,)),
     api_checks.check_filters_file: frozenset((API,)),
     api_checks.check_tls: frozenset((API,)),

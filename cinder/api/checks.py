@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_service import sslutils
 
 from cinder import exception, failures
-from cinder.api import filters
+from cinder.api import filters, paste_file
 from cinder.conf import certificates, server
 from cinder.conf.problem import Problem
 
@@ -22,14 +22,31 @@ _MESSAGES = 8
 
 def check_paste_file(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check that the file exists and is an INI file."""
-    server.register(conf)
-    name = conf.api_paste_config or ''
-    path = name if os.path.isabs(name) else conf.find_file(name)
+    path = _paste_file(conf)
     reason = 'it does not exist next to the configuration files; set its path.'
     if path and os.path.isfile(path):
         reason = _unreadable(path)
     if reason:
-        yield Problem(f'[DEFAULT] api_paste_config = {name} cannot be used: {reason}')
+        yield Problem(f'[DEFAULT] api_paste_config = {conf.api_paste_config or ""} cannot be '
+                      f'used: {reason}')
+
+
+def _paste_file(conf: cfg.ConfigOpts) -> str | None:
+    server.register(conf)
+    name = conf.api_paste_config or ''
+    return name if os.path.isabs(name) else conf.find_file(name)
+
+
+def check_paste_filters(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Warn of options that no filter of the file reads, as in a file of the original."""
+    path = _paste_file(conf)
+    named = paste_file.filters(path) if path else frozenset()
+    for option, reader in paste_file.READERS.items():
+        if conf[option] and reader not in named:
+            yield Problem(
+                f'[DEFAULT] {option} = {conf[option]} has no effect: {path} has no filter '
+                f'{reader}. Add one to its pipelines, or use the api-paste.ini of this release.',
+                fatal=False)
 
 
 def _unreadable(path: str) -> str | None:

@@ -13,9 +13,9 @@ from oslo_concurrency import processutils
 from oslo_config import cfg
 from oslo_service import service, sslutils
 from oslo_utils import importutils
-from paste import deploy
 
 from cinder import concurrency, exception, failures
+from cinder.api import paste_file
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
 from cinder.service import launchers, profiler
@@ -65,7 +65,7 @@ class Loader:
 
     def load_app(self, name: str) -> Callable:
         try:
-            return deploy.loadapp(f'config:{self.config_path}', name=name)
+            return paste_file.load(self.config_path, name)
         except (cfg.Error, exception.CinderException):
             raise  # its text names the option
         except Exception as exc:  # the factories in the file raise various errors

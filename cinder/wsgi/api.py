@@ -6,10 +6,10 @@ That server forks, listens and stops. Nothing is monkey-patched, so its threads 
 import os
 
 from oslo_log import log as logging
-from paste import deploy
 
 from cinder import conf as cinder_conf
 from cinder import config_check, exception, fault_points, masking, objects, version
+from cinder.api import paste_file
 from cinder.conf import CONF, logs
 from cinder.db import services, session
 from cinder.rpc import base as rpc
@@ -49,8 +49,7 @@ def initialize_application() -> acknowledge.Acknowledging:
     config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
-    return acknowledge.Acknowledging(
-        deploy.loadapp(f'config:{os.path.abspath(path)}', name='osapi_volume'))
+    return acknowledge.Acknowledging(paste_file.load(os.path.abspath(path)))
 
 
 application = initialize_application()

@@ -2,6 +2,7 @@
 """What the API cannot work with is found before it listens: TLS, paste, policy, list filters."""
 import contextlib
 import datetime
+import pathlib
 
 import pytest
 from cryptography import x509
@@ -9,8 +10,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cinder import policy
-from cinder.api import checks
+from cinder.api import checks, paste_file
 from cinder.conf import CONF, server
+from tests import paste_styles
+
+OURS = pathlib.Path(__file__).parents[3] / 'etc/cinder/api-paste.ini'
 
 
 @pytest.fixture(scope='module')
@@ -115,3 +119,14 @@ def test_policy_file(tmp_path, content, broken):
         finally:
             policy.reset()
     assert (str(path) in text) is broken
+
+
+@pytest.mark.parametrize('option', paste_file.READERS)
+def test_options_that_no_filter_reads(option, tmp_path):
+    server.register(CONF)
+    path = paste_styles.write(tmp_path / 'api-paste.ini', paste_styles.STYLES['charm'])
+    for file, expected in ((path, [option]), (OURS, [])):
+        with options(api_paste_config=str(file), **{option: 5.0}):
+            found = list(checks.check_paste_filters(CONF))
+        assert not any(problem.fatal for problem in found)
+        assert [problem.text.split()[1] for problem in found] == expected
