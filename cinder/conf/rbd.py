@@ -18,6 +18,15 @@ OPTS = [
                help='UUID of the secret of libvirt on the hosts of instances that contains the key '
                     'of rbd_user. Not set: the fsid of the cluster. The key itself is never sent: '
                     'each host has a keyring or that secret.'),
+    cfg.BoolOpt('rbd_flatten_volume_from_snapshot', default=False,
+                help='Copy all data to a volume that is created from a snapshot, so that it does '
+                     'not depend on it.'),
+    cfg.IntOpt('rbd_max_clone_depth', default=5, min=0,
+               help='Number of clones, each of the one before, above which all data is copied to '
+                    'the new volume, so that it depends on none; 0: each clone is a copy.'),
+    cfg.IntOpt('rbd_concurrent_flatten_operations', default=3, min=0,
+               help='Number of volumes to which data is copied in this way at a time; 0: no '
+                    'limit.'),
     cfg.IntOpt('rbd_store_chunk_size', default=4, min=1, max=32,
                help='Size in MiB of the objects that a volume consists of; a power of 2.'),
     cfg.IntOpt('rados_connect_timeout', default=-1,
@@ -34,4 +43,14 @@ OPTS = [
     cfg.BoolOpt('report_dynamic_total_capacity', default=True,
                 help='Report the used and the free space of the pool as its capacity. False: '
                      'the quota of the pool, or the size of the cluster without one.'),
+    cfg.BoolOpt('rbd_exclusive_cinder_pool', default=True,
+                help='Whether the pool has the volumes of this service only, so that their sizes '
+                     'are known. False: the sizes of all images are counted.'),
+    cfg.BoolOpt('enable_deferred_deletion', default=False,
+                help='Move deleted volumes to the trash of the pool.'),
+    cfg.IntOpt('deferred_deletion_delay', default=0, min=0,
+               help='Seconds that a deleted volume stays in the trash, if it can be restored from '
+                    'there.'),
+    cfg.IntOpt('deferred_deletion_purge_interval', default=60, min=1,
+               help='Seconds between two attempts to remove what is due from the trash.'),
 ]

@@ -187,6 +187,16 @@ class ChecksHealth(abc.ABC):
         """
 
 
+class PurgesDeleted(abc.ABC):
+    """Deleted volumes may stay on the storage: for a time in which they can be restored, or while
+    other volumes depend on them."""
+
+    @abc.abstractmethod
+    def purge_deleted(self) -> None:
+        """Remove those whose time is over. Called every few seconds, by each host, and while
+        operations run; the driver decides when there is something to do."""
+
+
 class CorrectsProviderInfo(abc.ABC):
     """Stored fields about exports and ids may be out of date when a service starts."""
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from tools.ceph_cluster import Cluster
 from tools.ceph_cluster import lacking as lacking_programs
 
-POOLS, USER = ('volumes', 'images', 'backups'), 'cinder'
+# All of the last one is removed after each test of the contract.
+POOLS, USER = ('volumes', 'images', 'backups', 'contract'), 'cinder'
 DRIVER = 'cinder.volume.drivers.rbd.RBDDriver'
 
 

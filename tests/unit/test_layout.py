@@ -100,7 +100,8 @@ def test_the_extra_of_a_lock_service_is_the_client_that_is_missed_without_it(ext
 
 
 # Where the clock of the host is read -> what for; what is kept in a row is the database's moment.
-HOST_CLOCK = {'backup/object_store/signature.py': 'when a request to a store was signed',
+HOST_CLOCK = {'brick/ceph/trash.py': 'when an image in the trash of a pool is due',
+              'backup/object_store/signature.py': 'when a request to a store was signed',
               'context.py': 'when a request came, for the log',
               'volume/host/backend.py': 'when a report was made, for the scheduler',
               'db/engines.py': 'the clock of SQLite, which runs in this process',

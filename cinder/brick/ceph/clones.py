@@ -28,16 +28,37 @@ def clone(pool: Pool, /, name: str, snapshot: str, child: str, size: int, order:
     images.grow(target, child, size)
 
 
+def clone_image(pool: Pool, /, name: str, passing: str, child: str, size: int, order: int,
+                **layout: Any) -> None:
+    """Create an image with the current data of another one, through a snapshot that is removed at
+    once.
+
+    :param passing: name of that snapshot, which belongs to this clone alone
+    """
+    images.create_snapshot(pool, name, passing)
+    clone(pool, name, passing, child, size, order, **layout)
+    images.remove_snapshot(pool, name, passing)
+
+
 def is_clone_of(pool: Pool, name: str, snapshot: str, target: Pool, child: str) -> bool:
     """Return whether an image is a complete clone of a snapshot: it names its parent, and the
-    parent knows of it."""
+    parent knows of it. The snapshot may have been removed since, which keeps it in the trash."""
     try:
         with target.image(child, read_only=True) as image:
             found = parent(image)
     except errors.NotFound:
         return False
-    if not found or (found['pool_name'], found['image_name'], found['snap_name']) != (
-            pool.name, name, snapshot):
+    if not found or (found['pool_name'], found['image_name']) != (pool.name, name):
+        return False
+    with pool.image(ident=found['image_id'], read_only=True) as image:
+        made_of = next((each for each in image.list_snaps()
+                        if each['name'] == found['snap_name']), None)
+    if made_of is None:
+        return False
+    if 'trash' in made_of:
+        # A snapshot without clones would not have been kept.
+        return bool(made_of['trash']['original_name'] == snapshot)
+    if made_of['name'] != snapshot:
         return False
     with pool.image(name, snapshot=snapshot, read_only=True) as image:
         return any(each['image'] == child and each['pool'] == target.name
@@ -45,9 +66,10 @@ def is_clone_of(pool: Pool, name: str, snapshot: str, target: Pool, child: str) 
 
 
 def parent(image: Any) -> dict[str, Any] | None:
-    """Return what librbd says of the parent of an open image, None if it has none."""
+    """Return the parent of an open image, None if it has none: pool_name, pool_namespace,
+    image_name, snap_name and image_id. The name is that before it was moved to the trash."""
     try:
-        return dict(image.get_parent_image_spec())
+        return {**image.get_parent_image_spec(), 'image_id': image.parent_id()}
     except errors.NotFound:
         return None
 

@@ -3,6 +3,7 @@
 (Cluster.run), and may be repeated after an interruption. clones.py and trash.py have the rest."""
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from cinder.brick.ceph import errors
@@ -79,14 +80,24 @@ def remove_snapshot(pool: Pool, name: str, snapshot: str) -> None:
     """
     try:
         with pool.image(name) as image:
-            try:
-                image.remove_snap(snapshot)
-            except errors.Busy:
-                # Protected, as the old format of clones wants it.
-                image.unprotect_snap(snapshot)
-                image.remove_snap(snapshot)
+            _remove(image, snapshot)
     except errors.NotFound:
         return
+
+
+def drop_snapshot(image: Any, snapshot: str) -> None:
+    """Remove a snapshot of an open image, unless clones of the old format need it."""
+    with contextlib.suppress(errors.Busy, errors.NotFound):
+        _remove(image, snapshot)
+
+
+def _remove(image: Any, snapshot: str) -> None:
+    try:
+        image.remove_snap(snapshot)
+    except errors.Busy:
+        # Protected, as the old format of clones wants it.
+        image.unprotect_snap(snapshot)
+        image.remove_snap(snapshot)
 
 
 def snapshots(image: Any) -> list[dict[str, Any]]:
@@ -121,3 +132,12 @@ def watchers(pool: Pool, name: str) -> list[str]:
     """Return who has an image open for writing: addresses of clients."""
     with pool.image(name, read_only=True) as image:
         return sorted({str(each['addr']) for each in image.watchers_list()})
+
+
+def busy(pool: Pool, name: str) -> errors.Busy:
+    """Return the error for an image that another client has open."""
+    try:
+        found = ', '.join(watchers(pool, name)) or 'a client that has closed it by now'
+    except errors.NotFound:
+        found = 'a client'
+    return errors.Busy(f'image {pool.name}/{name} is open by {found}')

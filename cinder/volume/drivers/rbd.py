@@ -1,75 +1,103 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes as images of RBD in a pool of a Ceph cluster. brick.ceph makes the calls; here volumes
-and snapshots become images, and errors of Ceph those of a back end."""
+and snapshots become images. Further parts of the driver lie in modules rbd_*.py."""
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING
 
 from cinder import exception
-from cinder.brick.ceph import clones, cluster, errors, images
-from cinder.brick.ceph.pool import Pool
+from cinder.brick.ceph import clones, errors, images, trash
+from cinder.conf import CONF
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
-from cinder.volume.drivers import rbd_connection, rbd_report
-from cinder.volume.drivers.rbd_connection import typed
+from cinder.volume.drivers import rbd_base, rbd_connection, rbd_manage, rbd_report
+from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
     from cinder.objects import Snapshot, Volume
     from cinder.volume.configuration import Configuration
 
-P = ParamSpec('P')
-R = TypeVar('R')
-GIB = 1024 ** 3
-# The snapshot that a clone is made of, which has no row: this follows the name of the clone.
-CLONE_SNAPSHOT = '.clone_snap'
+# End of the name of the snapshot that a clone is made of; the beginning is that of the clone.
+PASSING = '.clone_snap'
+# Most seconds between two attempts to remove an image from the trash that others depend on.
+LONGEST_KEPT = 3600
 
 
-class RBDDriver(rbd_connection.Connections, driver.VolumeDriver, driver.ClonesVolumes,
-                driver.RevertsToSnapshot):
+class RBDDriver(rbd_connection.Connections, rbd_manage.Manages, rbd_base.RBDBase,
+                driver.ClonesVolumes, driver.RevertsToSnapshot, driver.ChecksHealth,
+                driver.PurgesDeleted):
     """Any number of hosts use a pool at a time."""
 
     SUPPORTS_ACTIVE_ACTIVE = True
     sparse_copy = True
+    bulk_verbs = frozenset(('volume.revert',))
     VENDOR = 'Open Source'
     VERSION = '1.0.0'
 
     def __init__(self, configuration: Configuration, executor: Executor | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:
         super().__init__(configuration, executor, host, cluster_name)
-        self.backend_name = (configuration.volume_backend_name
-                             or getattr(configuration, 'config_group', None)
-                             or type(self).__name__)
-        self.order = (configuration.rbd_store_chunk_size * 1024 ** 2).bit_length() - 1
-        self.ceph = cluster.get(settings(configuration))
-        self.pool_name: str = configuration.rbd_pool
         self._stats: Report = {}
-
-    def run(self, function: Callable[Concatenate[Pool, P], R], *args: P.args,
-            **kwargs: P.kwargs) -> R:
-        """Call function(pool, ...) on the pool of this back end; see Cluster.run."""
-        return self.ceph.run(self.pool_name, function, *args, **kwargs)
+        self._provisioned = rbd_report.Provisioned(self.run)
+        limit = configuration.rbd_concurrent_flatten_operations
+        self._flattening: contextlib.AbstractContextManager[object] = (
+            threading.BoundedSemaphore(limit) if limit else contextlib.nullcontext())
+        # Id of an image of the trash -> when to try again to remove it, and seconds until then.
+        self._kept: dict[str, tuple[float, float]] = {}
+        self._next_purge = 0.0
+        self._looking: threading.Thread | None = None
+        self._owned = rbd_base.names_of(CONF.volume_name_template)
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """The first call connects."""
 
     @typed
     def check_for_setup_error(self) -> None:
-        if 2 ** self.order != self.configuration.rbd_store_chunk_size * 1024 ** 2:
+        config = self.configuration
+        if 2 ** self.order != config.rbd_store_chunk_size * 1024 ** 2:
             raise exception.InvalidConfigurationValue(
-                option='rbd_store_chunk_size', value=self.configuration.rbd_store_chunk_size)
+                option='rbd_store_chunk_size', value=config.rbd_store_chunk_size)
         self.fsid: str = self.run(lambda pool: pool.connection.rados.get_fsid())
+        if config.rbd_flatten_volume_from_snapshot or not config.rbd_max_clone_depth:
+            self.bulk_verbs = frozenset((*type(self).bulk_verbs, 'volume.clone'))
 
     @typed
     def get_volume_stats(self, refresh: bool = False) -> Report:
         if refresh or not self._stats:
-            pool = self.run(rbd_report.pool_report, self.configuration, self.backend_name)
+            config = self.configuration
+            pool = self.run(rbd_report.pool_report, config, self.backend_name)
+            if not config.rbd_exclusive_cinder_pool:
+                pool |= self._provisioned.look()
             self._stats = {
                 'volume_backend_name': self.backend_name, 'vendor_name': self.VENDOR,
                 'driver_version': self.VERSION, 'storage_protocol': 'ceph',
                 'backend_state': pool['backend_state'], 'pools': [pool]}
         return self._stats
+
+    def check_health(self, seconds: float) -> None:
+        """Read a few bytes from the pool."""
+        if self._looking is None or not self._looking.is_alive():
+            answers: list[Exception | None] = []
+            self._answers = answers
+            self._looking = threading.Thread(target=self._look, args=(answers,), daemon=True)
+            self._looking.start()
+        self._looking.join(seconds)
+        if not self._answers:
+            raise exception.BackendUnresponsive(
+                data=f'pool {self.pool_name} does not answer within {seconds:g} s')
+        if self._answers[0] is not None:
+            raise self._answers[0]
+
+    def _look(self, answers: list[Exception | None]) -> None:
+        try:
+            typed(self.run)(rbd_report.touch)
+            answers.append(None)
+        except Exception as exc:
+            answers.append(exc)
 
     # ---------------------------------------------------------------------------------- volumes
     @typed
@@ -80,17 +108,44 @@ class RBDDriver(rbd_connection.Connections, driver.VolumeDriver, driver.ClonesVo
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self.run(clones.clone, snapshot.volume.name, snapshot.name, volume.name,
                  volume.size * GIB, self.order)
+        self._flatten_if(self.configuration.rbd_flatten_volume_from_snapshot,
+                         snapshot.volume.name, volume)
 
     @typed
     def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
-        self.run(_clone_volume, src_vref.name, volume.name, volume.size * GIB, self.order)
+        self.run(clones.clone_image, src_vref.name, volume.name + PASSING, volume.name,
+                 volume.size * GIB, self.order)
+        self._flatten_if(False, src_vref.name, volume)
+
+    def _flatten_if(self, wanted: bool, source: str, volume: Volume) -> None:
+        """Make a clone independent of its source, if that is wanted or it has too many parents."""
+        limit = self.configuration.rbd_max_clone_depth
+        if wanted or not limit or self.run(clones.depth, source, limit) >= limit:
+            with self._flattening:
+                self.run(clones.flatten, volume.name)
 
     @typed
     def delete_volume(self, volume: Volume) -> Fields:
+        config = self.configuration
+        delay = config.deferred_deletion_delay if config.enable_deferred_deletion else None
         try:
-            self.run(images.remove, volume.name)
+            self.run(trash.delete, volume.name, self._owned, delay, PASSING)
         except (errors.Busy, errors.HasSnapshots) as exc:
             raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc)) from exc
+
+    @typed
+    def purge_deleted(self) -> None:
+        now = time.monotonic()
+        if now < self._next_purge:
+            return
+        self._next_purge = now + self.configuration.deferred_deletion_purge_interval
+        found = self.run(trash.due, self._owned)
+        self._kept = {ident: self._kept[ident] for ident in found if ident in self._kept}
+        for ident in found:
+            again, pause = self._kept.get(ident, (0.0, 0.0))
+            if now >= again and not self.run(trash.collect, ident, self._owned):
+                pause = min(LONGEST_KEPT, max(60, pause * 2))
+                self._kept[ident] = now + pause, pause
 
     @typed
     def extend_volume(self, volume: Volume, new_size: int) -> Fields:
@@ -111,22 +166,3 @@ class RBDDriver(rbd_connection.Connections, driver.VolumeDriver, driver.ClonesVo
             self.run(images.remove_snapshot, snapshot.volume.name, snapshot.name)
         except errors.Busy as exc:
             raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason=str(exc)) from exc
-
-
-def settings(configuration: Configuration) -> cluster.Settings:
-    """Return how the cluster of a back end is reached."""
-    return cluster.Settings(
-        user=configuration.rbd_user or '', conf=configuration.rbd_ceph_conf,
-        cluster_name=configuration.rbd_cluster_name,
-        connect_timeout=configuration.rados_connect_timeout,
-        timeout=configuration.rados_operation_timeout,
-        retries=configuration.rados_connection_retries,
-        interval=configuration.rados_connection_interval)
-
-
-def _clone_volume(pool: Pool, source: str, name: str, size: int, order: int) -> None:
-    """Clone an image through a snapshot that disappears from sight at once."""
-    snapshot = name + CLONE_SNAPSHOT
-    images.create_snapshot(pool, source, snapshot)
-    clones.clone(pool, source, snapshot, name, size, order)
-    images.remove_snapshot(pool, source, snapshot)

@@ -3,49 +3,24 @@
 so nothing is exported, and initialize_connection() says where it is."""
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from cinder import exception
-from cinder.brick.ceph import errors
 from cinder.brick.ceph.address import Address
 from cinder.brick.ceph.monitors import Monitors
-from cinder.volume import driver
 from cinder.volume.driver_types import Connection, Connector, Fields
+from cinder.volume.drivers import rbd_base
+from cinder.volume.drivers.rbd_base import typed
 
 if TYPE_CHECKING:
-    from cinder.brick.ceph.cluster import Cluster
     from cinder.context import RequestContext
     from cinder.objects import Volume
     from cinder.volume.configuration import Configuration
 
-P = ParamSpec('P')
-R = TypeVar('R')
 
-
-def typed(method: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a method to raise errors of Ceph as errors of the back end."""
-    @functools.wraps(method)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except (errors.TimedOut, errors.ConnectionLost) as exc:
-            raise exception.BackendUnresponsive(data=f'{method.__name__}: {exc}') from exc
-        except errors.Full as exc:
-            raise exception.InsufficientFreeSpace(data=f'{method.__name__}: {exc}') from exc
-        except errors.CephError as exc:
-            raise exception.VolumeBackendAPIException(data=f'{method.__name__}: {exc}') from exc
-    return wrapper
-
-
-class Connections(driver.VolumeDriver):
+class Connections(rbd_base.RBDBase):
     """The part of RBDDriver that connects hosts."""
 
-    pool_name: str
     fsid: str
-    ceph: Cluster
-    run: Callable[..., Any]
 
     def __init__(self, configuration: Configuration, *args: Any, **kwargs: Any) -> None:
         super().__init__(configuration, *args, **kwargs)

@@ -3,15 +3,21 @@
 images the pool has."""
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from cinder.brick.ceph import errors
+from oslo_log import log as logging
+
+from cinder.brick.ceph import calls, errors
 from cinder.brick.ceph.pool import Pool
 from cinder.volume.driver_types import PoolReport
 from cinder.volume.drivers.exported import hundredths, over_subscription
 
 if TYPE_CHECKING:
     from cinder.volume.configuration import Configuration
+
+LOG = logging.getLogger(__name__)
 
 
 def pool_report(pool: Pool, config: Configuration, name: str) -> PoolReport:
@@ -57,3 +63,42 @@ def capacity(df: dict[str, Any], name: str, dynamic: bool) -> tuple[int, int, in
     if dynamic:
         return used + free, free, used
     return quota or int(df['stats']['total_bytes']), free, used
+
+
+def touch(pool: Pool) -> None:
+    """Read a few bytes of the pool, to see whether it answers."""
+    calls.make('Ioctx.stat', pool.ioctx.stat, 'rbd_info')
+
+
+class Provisioned:
+    """The sizes of all images of a pool together. librbd opens each of them, so the sum of a large
+    pool is that of a count which has ended since, and never waited for.
+
+    :param run: RBDDriver.run
+    """
+
+    # Seconds that a report waits for the count.
+    PATIENCE = 1.0
+
+    def __init__(self, run: Callable[..., dict[str, int]]) -> None:
+        self._run = run
+        self._counting: threading.Thread | None = None
+        self._found: PoolReport = {}
+
+    def look(self) -> PoolReport:
+        """Return the keys for the report, none until the first count has ended."""
+        if self._counting is None or not self._counting.is_alive():
+            self._counting = threading.Thread(target=self._count, daemon=True)
+            self._counting.start()
+        self._counting.join(self.PATIENCE)
+        return self._found
+
+    def _count(self) -> None:
+        try:
+            found = self._run(lambda pool: pool.rbd('pool_stats_get'))
+        except errors.CephError as exc:
+            LOG.warning('The sizes of the images could not be counted: %s', exc)
+            return
+        self._found = {'total_volumes': found['image_count'],
+                       'provisioned_capacity_gb': hundredths(found['image_provisioned_bytes'],
+                                                             up=True)}

@@ -11,7 +11,15 @@ from cinder.conf import CONF
 from cinder.db import services as services_db
 from cinder.rpc import cleanup
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.host import backend, capabilities, copies, exports, health, init_host
+from cinder.volume.host import (
+    backend,
+    capabilities,
+    copies,
+    exports,
+    health,
+    init_host,
+    purge,
+)
 from cinder.volume.manager import (
     attachments,
     backups,
@@ -51,6 +59,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
             host, 'execute', {}, cluster=cluster, ready=self.is_working,
             bounds=self.backend.bounds(), kind_of=self.backend.kind_of)
         self._watch = health.Watch(self.backend)
+        self._purge = purge.Purge(self.backend)
         volume_endpoint = volumes.VolumeEndpoint(self.backend)
         snapshot_endpoint = snapshots.SnapshotEndpoint(self.backend)
         group_endpoint = groups.GroupEndpoint(self.backend)
@@ -155,6 +164,12 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """Restore exports that were lost when their target daemon died."""
         if self.is_working():
             exports.restore(ctxt, self.backend)
+
+    @periodic_task.periodic_task(spacing=purge.SECONDS)
+    def purge_deleted(self, _ctxt: context.RequestContext) -> None:
+        """Remove deleted volumes that stayed on the storage for a while."""
+        if self.is_working():
+            self._purge.start()
 
     # ---------------------------------------------------------------------------------- messages
     def publish_service_capabilities(self, ctxt: context.RequestContext) -> None:

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all parts of RBDDriver share: the connection to the cluster, and the translation of errors
+of Ceph to those of a back end."""
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from cinder import exception
+from cinder.brick.ceph import cluster, errors
+from cinder.brick.ceph.pool import Pool
+from cinder.volume import driver
+from cinder.volume.driver_types import Executor
+
+if TYPE_CHECKING:
+    from cinder.volume.configuration import Configuration
+
+P = ParamSpec('P')
+R = TypeVar('R')
+GIB = 1024 ** 3
+_ID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
+
+
+def typed(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a method to raise errors of Ceph as errors of the back end."""
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (errors.TimedOut, errors.ConnectionLost) as exc:
+            raise exception.BackendUnresponsive(data=f'{method.__name__}: {exc}') from exc
+        except errors.Full as exc:
+            raise exception.InsufficientFreeSpace(data=f'{method.__name__}: {exc}') from exc
+        except errors.CephError as exc:
+            raise exception.VolumeBackendAPIException(data=f'{method.__name__}: {exc}') from exc
+    return wrapper
+
+
+class RBDBase(driver.VolumeDriver):
+    """A pool of a cluster.
+
+    :ivar ceph: the cluster
+    :ivar pool_name: the pool that has the volumes
+    :ivar order: binary logarithm of the size of the objects of a new image in bytes
+    """
+
+    def __init__(self, configuration: Configuration, executor: Executor | None = None,
+                 host: str | None = None, cluster_name: str | None = None) -> None:
+        super().__init__(configuration, executor, host, cluster_name)
+        self.backend_name = (configuration.volume_backend_name
+                             or getattr(configuration, 'config_group', None)
+                             or type(self).__name__)
+        self.order: int = (configuration.rbd_store_chunk_size * 1024 ** 2).bit_length() - 1
+        self.ceph = cluster.get(settings(configuration))
+        self.pool_name: str = configuration.rbd_pool
+
+    def run(self, function: Callable[Concatenate[Pool, P], R], *args: P.args,
+            **kwargs: P.kwargs) -> R:
+        """Call function(pool, ...) on the pool of this back end; see Cluster.run."""
+        return self.ceph.run(self.pool_name, function, *args, **kwargs)
+
+
+def settings(configuration: Configuration) -> cluster.Settings:
+    """Return how the cluster of a back end is reached."""
+    return cluster.Settings(
+        user=configuration.rbd_user or '', conf=configuration.rbd_ceph_conf,
+        cluster_name=configuration.rbd_cluster_name,
+        connect_timeout=configuration.rados_connect_timeout,
+        timeout=configuration.rados_operation_timeout,
+        retries=configuration.rados_connection_retries,
+        interval=configuration.rados_connection_interval)
+
+
+def names_of(template: str) -> Callable[[str], bool]:
+    """Return a function that tells whether a name is one of volumes.
+
+    :param template: as volume_name_template
+    """
+    pattern = re.compile(re.escape(template).replace('%s', _ID))
+    return lambda name: pattern.fullmatch(name) is not None
