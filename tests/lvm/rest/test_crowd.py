@@ -67,7 +67,8 @@ def _removed(name):
 
 @pytest.fixture
 def thick(suite, tmp_path):
-    with (service.loop_group(CROWDED, 16 * 1024), service.loop_group(CALM, 4 * 1024),
+    # All clones are promised their space.
+    with (service.loop_group(CROWDED, (CROWD + 32) * 1024), service.loop_group(CALM, 4 * 1024),
           second_host(tmp_path / 'thick', suite) as made):
         for name in made.backends:
             suite.client().post('types', {'volume_type': {'name': name, 'extra_specs': {
@@ -108,6 +109,8 @@ def test_a_crowd_keeps_nobody_waiting(suite, thick):
                 crowd.short_work(other, 1, found, TIMEOUT_SECONDS, volume_type=name)
 
     try:
+        for name in pools:  # loads the modules that short work needs
+            crowd.short_work(other, 1, None, TIMEOUT_SECONDS, volume_type=name)
         memory = sum(map(kernel.pss_mebibytes, thick.worker_pids('volume')))
         many.ask(ASKED)
         many.repeat(CROWD)
