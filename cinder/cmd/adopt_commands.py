@@ -3,8 +3,8 @@
 and prints; cinder.db.adoption does the work."""
 from typing import Any
 
-from cinder.cmd.tables import complain
-from cinder.db.adoption import source
+from cinder.cmd.tables import complain, print_table
+from cinder.db.adoption import copy, hosts, source
 
 # For the table COMMANDS of manage.py.
 ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -19,10 +19,31 @@ ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def adopt(source_url: str, map_host: list[str], deleted_days: int) -> int:
-    """Copy the database of the original Cinder into the configured one."""
+    """Copy the database of the original Cinder into the configured one.
+
+    :returns: exit status, 1 if rows were refused
+    """
+    if deleted_days < 0:
+        return complain(f'--deleted-days {deleted_days} is negative; expected at least 0', 1)
+    renamed = hosts.parse(map_host)
     opened = source.Source(source_url)
     try:
-        return complain(f'{opened.name} has revision {opened.revision}; the copy is not built yet.',
-                        1)
+        return _report(copy.adopt(opened, renamed, deleted_days, _show))
     finally:
         opened.close()
+
+
+def _show(text: str) -> None:
+    print(text, flush=True)
+
+
+def _report(result: copy.Result) -> int:
+    print_table(('Table', 'Rows'), result.rows.items())
+    for finding in result.findings.all():
+        print(finding.line())
+    total = sum(result.rows.values())
+    print(f'{total} rows were copied in {result.seconds:.0f} s.')
+    if result.findings.refused:
+        return complain('Rows were refused, see above: the adoption is not complete. Correct them '
+                        'in the source and run this again.', 1)
+    return 0

@@ -12,7 +12,7 @@ from oslo_config import cfg
 from oslo_log import log as oslo_log
 
 from cinder import conf as cinder_conf
-from cinder import config_check, context, exception, masking, objects, version
+from cinder import config_check, context, exception, fault_points, masking, objects, version
 from cinder.cmd import (
     adopt_commands,
     api_commands,
@@ -225,6 +225,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     fatal = command.name != 'config' and config_check.first_fatal(CONF, config_check.MANAGE)
     if fatal:
         return complain(f'cinder-manage: {masking.masked(fatal)}', 1)
+    fault_points.arm(CONF.fault_points)
     # Never to log_file: a file that root creates could not be written by the daemons.
     logging.basicConfig(level=logging.DEBUG if CONF.debug else logging.WARNING)
     try:

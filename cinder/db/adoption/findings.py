@@ -2,6 +2,8 @@
 """What an adoption tells the operator about rows of the source: one entry for each kind of fault,
 with the ids of the rows."""
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 # A refusal has to be corrected in the source before the adoption is complete; a warning says what
 # was changed or left out.
@@ -59,6 +61,22 @@ class Findings:
             (code, table, text), Finding(severity, code, table, text, remedy))
         if row_id is not None:
             finding.add(row_id)
+
+    @classmethod
+    def restored(cls, data: list[dict[str, Any]]) -> 'Findings':
+        """Return the findings that as_data() returned."""
+        made = cls()
+        made.merge(Finding(**each) for each in data)
+        return made
+
+    def merge(self, others: Iterable[Finding]) -> None:
+        """Add findings of another part of the work."""
+        for each in others:
+            self._found[each.code, each.table, each.text] = each
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """Return the findings for JSON."""
+        return [dataclasses.asdict(each) for each in self.all()]
 
     def all(self) -> list[Finding]:
         """Return refusals, then warnings, each in the order in which they were found."""

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far an adoption is: a table of the target, which the adoption makes. Each batch changes it in
+the transaction of its rows, so that a copy that was killed continues after its last batch."""
+import datetime
+import json
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from cinder.context import RequestContext
+from cinder.db import models, session
+from cinder.db.adoption.findings import Findings
+
+_metadata = sa.MetaData()
+_LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), 'mysql', 'mariadb')
+# One row for each step, and one without name for the whole.
+TABLE = sa.Table(
+    'adoption', _metadata, sa.Column('step', sa.String(64), primary_key=True),
+    sa.Column('position', sa.Text), sa.Column('rows_read', sa.BigInteger, nullable=False),
+    sa.Column('rows_written', sa.BigInteger, nullable=False),
+    sa.Column('finished', sa.Boolean(create_constraint=False), nullable=False),
+    sa.Column('details', _LONG),
+    mysql_engine='InnoDB', mysql_charset='utf8mb4', mysql_collate='utf8mb4_bin')
+_WHOLE = ''
+
+
+class Run:
+    """An adoption that was begun.
+
+    :param source: name of the source, without password
+    :param revision: of the source
+    :param hosts: renamed hosts
+    :param deleted_days: how old deleted rows may be that are copied
+    :param since: time since which deleted rows are copied, as text
+    """
+
+    def __init__(self, source: str, revision: str, hosts: dict[str, str], deleted_days: int,
+                 since: str) -> None:
+        self.source, self.revision, self.hosts = source, revision, hosts
+        self.deleted_days, self.since = deleted_days, since
+        self.finished = False
+
+    def is_of(self, other: 'Run') -> bool:
+        """Return whether both copy the same rows."""
+        return ((self.source, self.revision, self.hosts, self.deleted_days)
+                == (other.source, other.revision, other.hosts, other.deleted_days))
+
+    @property
+    def oldest(self) -> datetime.datetime:
+        """The time since which deleted rows are copied."""
+        return datetime.datetime.fromisoformat(self.since)
+
+
+class StepState:
+    """How far one step is."""
+
+    def __init__(self, position: object = None, rows_read: int = 0, rows_written: int = 0,
+                 finished: bool = False, found: list[dict[str, Any]] | None = None) -> None:
+        self.position, self.rows_read, self.rows_written = position, rows_read, rows_written
+        self.finished = finished
+        self.findings = Findings.restored(found or [])
+
+
+def make() -> None:
+    """Make the table if it does not exist."""
+    with session.current().writer.begin() as conn:
+        _metadata.create_all(conn)
+
+
+def exists() -> bool:
+    """Return whether the database was adopted, or its adoption was begun."""
+    with session.current().reader.connect() as conn:
+        return sa.inspect(conn).has_table(TABLE.name)
+
+
+def begun(ctxt: RequestContext) -> Run | None:
+    """Return the adoption that was begun; None if there is none."""
+    with session.reader(ctxt) as conn:
+        row = conn.execute(sa.select(TABLE).where(TABLE.c.step == _WHOLE)).mappings().first()
+    if row is None:
+        return None
+    run = Run(**json.loads(row['details']))
+    run.finished = row['finished']
+    return run
+
+
+def steps(ctxt: RequestContext) -> dict[str, StepState]:
+    """Return name of a step -> its state, for the steps that were begun."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(TABLE).where(TABLE.c.step != _WHOLE)).mappings().all()
+    return {row['step']: StepState(json.loads(row['position']), row['rows_read'],
+                                   row['rows_written'], row['finished'],
+                                   json.loads(row['details'])) for row in rows}
+
+
+@session.retry_on_deadlock
+def begin(ctxt: RequestContext, run: Run) -> None:
+    """Begin an adoption: remove all adopted rows, and what is known of the last adoption."""
+    with session.writer(ctxt) as conn:
+        for table in reversed(models.metadata.sorted_tables):
+            conn.execute(table.delete())
+        conn.execute(TABLE.delete())
+        details = {'source': run.source, 'revision': run.revision, 'hosts': run.hosts,
+                   'deleted_days': run.deleted_days, 'since': run.since}
+        conn.execute(TABLE.insert(), {
+            'step': _WHOLE, 'position': None, 'rows_read': 0, 'rows_written': 0,
+            'finished': False, 'details': json.dumps(details)})
+
+
+def store(conn: sa.Connection, step: str, state: StepState) -> None:
+    """Store the state of a step in a transaction."""
+    values = {'position': json.dumps(state.position), 'rows_read': state.rows_read,
+              'rows_written': state.rows_written, 'finished': state.finished,
+              'details': json.dumps(state.findings.as_data())}
+    done = conn.execute(TABLE.update().where(TABLE.c.step == step).values(values))
+    # MySQL counts the rows that an UPDATE found, see engines.
+    if not done.rowcount:
+        conn.execute(TABLE.insert(), {'step': step, **values})
+
+
+@session.retry_on_deadlock
+def finish(ctxt: RequestContext) -> None:
+    """Store that all steps are finished."""
+    with session.writer(ctxt) as conn:
+        conn.execute(TABLE.update().where(TABLE.c.step == _WHOLE).values(finished=True))
