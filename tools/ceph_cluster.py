@@ -73,6 +73,8 @@ mon data avail warn = 2
 mon data avail crit = 1
 auth allow insecure global id reclaim = false
 mon cluster log file = {folder}/log/cluster.log
+paxos propose interval = 0.05
+paxos min wait = 0.01
 [mgr]
 admin socket = {folder}/run/$name.asok
 mgr data = {folder}/mgr
