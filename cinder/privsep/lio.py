@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     _Storage: TypeAlias = rtslib_fb.BlockStorageObject | rtslib_fb.FileIOStorageObject
 
-LUN = 1
 _TAG = 1
 _ISCSI = '/sys/kernel/config/target/iscsi'
 _TRIES = 5
@@ -31,66 +30,81 @@ _STRANGERS = {False: {'generate_node_acls': 0, 'cache_dynamic_acls': 0,
 _one_at_a_time = threading.Lock()
 
 
-def export(iqn: str, path: str, portals: Sequence[tuple[str, int]], authenticate: bool,
-           write_cache: bool, discard: bool) -> None:
+def export(iqn: str, lun: int, serial: str, path: str, portals: Sequence[tuple[str, int]],
+           authenticate: bool, write_cache: bool, discard: bool) -> str:
     """Create or complete a target with `path` as its unit; sessions continue.
 
+    :param serial: serial number for a new unit
     :param path: a block device, or a file
     :param portals: (address, port)
     :param write_cache: write cache of a file; a device uses that of its disks
     :param authenticate: whether initiators must authenticate with a name and a secret
+    :returns: the serial number of the unit
     :raises OSError: the kernel refuses, or does not support targets
     """
-    _export(iqn, path, [list(portal) for portal in portals], authenticate, write_cache, discard)
+    return str(_export(iqn, lun, serial, path, [list(portal) for portal in portals], authenticate,
+                       write_cache, discard))
 
 
 @privsep.as_root_pctxt.entrypoint
-def _export(iqn: str, path: str, portals: list[list[str | int]], authenticate: bool,
-            write_cache: bool, discard: bool) -> None:
+def _export(iqn: str, lun: int, serial: str, path: str, portals: list[list[str | int]],
+            authenticate: bool, write_cache: bool, discard: bool) -> str:
     with _rtslib() as rts:
         target = rts.Target(rts.FabricModule('iscsi'), iqn)
         group = rts.TPG(target, _TAG)
         _set(group, {'authentication': int(authenticate)})
         used = any(entry.session for entry in group.node_acls)
-        storage = _storage(rts, iqn, path, write_cache, discard, used)
-        if not any(lun.lun == LUN for lun in group.luns):
-            rts.LUN(group, LUN, storage)
+        unit = next((each for each in group.luns if each.lun == lun), None)
+        storage = _kept(rts, unit.storage_object if unit else None, iqn, path, used)
+        if storage is None:
+            storage = _new_storage(rts, iqn, serial, path, write_cache, discard)
+        if not any(each.lun == lun for each in group.luns):
+            rts.LUN(group, lun, storage)
         for address, port in portals:
             rts.NetworkPortal(group, address, port)
         if not group.enable:
             _set(group, _STRANGERS[False])
             group.enable = True
+        return str(storage.wwn)
 
 
-def allow(iqn: str, initiators: Mapping[str, bool] | None,
+def allow(iqn: str, lun: int, initiators: Mapping[str, bool], strangers: bool | None,
           chap: tuple[str, str] | None) -> None:
     """Allow initiators.
 
-    :param initiators: {name: whether read-only}; None: any initiator
+    :param initiators: {name: whether read-only}
+    :param strangers: whether initiators without an entry are allowed; None: as it is
     :param chap: name and secret
     :raises OSError: the target does not exist, or the kernel refuses
     """
-    _allow(iqn, initiators and dict(initiators), chap and list(chap))
+    _allow(iqn, lun, dict(initiators), strangers, chap and list(chap))
 
 
 @privsep.as_root_pctxt.entrypoint
-def _allow(iqn: str, initiators: dict[str, bool] | None, chap: list[str] | None) -> None:
+def _allow(iqn: str, lun: int, initiators: dict[str, bool], strangers: bool | None,
+           chap: list[str] | None) -> None:
     with _rtslib() as rts:
         group = rts.TPG(rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup'), _TAG, 'lookup')
-        if initiators is None:
-            if chap:
-                group.chap_userid, group.chap_password = chap
-            _set(group, _STRANGERS[True])
-        for name, read_only in (initiators or {}).items():
-            entry = rts.NodeACL(group, name)
-            if chap:
-                entry.chap_userid, entry.chap_password = chap
-            mapped = next((each for each in entry.mapped_luns if each.mapped_lun == LUN), None)
-            if mapped is None:
-                # Read-only until the next statement, which may allow writes.
-                mapped = rts.MappedLUN(entry, LUN, LUN, write_protect=True)
-            if bool(mapped.write_protect) != read_only:
-                mapped.write_protect = read_only
+        if strangers and chap:
+            group.chap_userid, group.chap_password = chap
+        for name, read_only in initiators.items():
+            _allow_one(rts, group, lun, name, read_only, chap)
+        # Last, so that an initiator that logs in again has its entry.
+        if strangers is not None:
+            _set(group, _STRANGERS[strangers])
+
+
+def _allow_one(rts: types.ModuleType, group: 'rtslib_fb.TPG', lun: int, name: str,
+               read_only: bool, chap: list[str] | None) -> None:
+    entry = rts.NodeACL(group, name)
+    if chap:
+        entry.chap_userid, entry.chap_password = chap
+    mapped = next((each for each in entry.mapped_luns if each.mapped_lun == lun), None)
+    if mapped is None:
+        # Read-only until the next statement, which may allow writes.
+        mapped = rts.MappedLUN(entry, lun, lun, write_protect=True)
+    if bool(mapped.write_protect) != read_only:
+        mapped.write_protect = read_only
 
 
 @privsep.as_root_pctxt.entrypoint
@@ -137,8 +151,14 @@ def remove(iqn: str) -> None:
     :raises OSError: the kernel refuses
     """
     with _rtslib() as rts:
+        units = []
         with contextlib.suppress(rts.utils.RTSLibNotInCFSError):
-            rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup').delete()
+            target = rts.Target(rts.FabricModule('iscsi'), iqn, 'lookup')
+            # The original Cinder may have named its storage object in another way.
+            units = [lun.storage_object for group in target.tpgs for lun in group.luns]
+            target.delete()
+        for unit in units:
+            unit.delete()
         for kind in (rts.BlockStorageObject, rts.FileIOStorageObject):
             with contextlib.suppress(rts.utils.RTSLibNotInCFSError):
                 kind(iqn).delete()
@@ -168,35 +188,42 @@ def _set(group: 'rtslib_fb.TPG', attributes: Mapping[str, int]) -> None:
             group.set_attribute(name, str(value))
 
 
-def _storage(rts: types.ModuleType, name: str, path: str, write_cache: bool, discard: bool,
-             used: bool) -> '_Storage':
-    """Return the kernel object of the device; it is created again for another device, and for
-    another size of a file unless sessions would end."""
+def _kept(rts: types.ModuleType, present: '_Storage | None', name: str, path: str,
+          used: bool) -> '_Storage | None':
+    """Return the present kernel object of the device; it is removed if it is of another device, or
+    has another size than its file unless sessions would end.
+
+    :param present: the object that the unit has now
+    """
     found = os.stat(path)
-    is_block = stat.S_ISBLK(found.st_mode)
-    kind = rts.BlockStorageObject if is_block else rts.FileIOStorageObject
-    try:
-        present = kind(name)
-        if present.udev_path == path and (is_block or used or present.size == found.st_size):
-            return present
-        present.delete()
-    except rts.utils.RTSLibNotInCFSError:
-        pass
-    made = _new_storage(rts, kind, name,
-                        {'dev': path} if is_block else {
-                            'dev': path, 'size': found.st_size, 'write_back': write_cache})
+    kind = _kind(rts, found)
+    with contextlib.suppress(rts.utils.RTSLibNotInCFSError):
+        present = present or kind(name)
+    if present is None or os.path.realpath(present.udev_path) == os.path.realpath(path) and (
+            stat.S_ISBLK(found.st_mode) or used or present.size == found.st_size):
+        return present
+    present.delete()
+    return None
+
+
+def _kind(rts: types.ModuleType, found: os.stat_result) -> 'type[_Storage]':
+    return rts.BlockStorageObject if stat.S_ISBLK(found.st_mode) else rts.FileIOStorageObject
+
+
+@tenacity.retry(retry=tenacity.retry_if_exception_message(match='.*already exists'),
+                stop=tenacity.stop_after_attempt(_TRIES), reraise=True)
+def _new_storage(rts: types.ModuleType, name: str, serial: str, path: str, write_cache: bool,
+                 discard: bool) -> '_Storage':
+    """Create the kernel object. The caller chooses the number, and other services use the same
+    kernel, so the search for a free number is repeated."""
+    rts.tcm.bs_cache.clear()
+    found = os.stat(path)
+    values = {'dev': path, 'wwn': serial}
+    if not stat.S_ISBLK(found.st_mode):
+        values |= {'size': found.st_size, 'write_back': write_cache}
+    made = _kind(rts, found)(name, **values)
     if discard:
         # The kernel refuses this if the device does not support it.
         with contextlib.suppress(rts.RTSLibError):
             made.set_attribute('emulate_tpu', '1')
     return made
-
-
-@tenacity.retry(retry=tenacity.retry_if_exception_message(match='.*already exists'),
-                stop=tenacity.stop_after_attempt(_TRIES), reraise=True)
-def _new_storage(rts: types.ModuleType, kind: 'type[_Storage]', name: str,
-                 values: Mapping[str, object]) -> '_Storage':
-    """Create the kernel object. The caller chooses the number, and other services use the same
-    kernel, so the search for a free number is repeated."""
-    rts.tcm.bs_cache.clear()
-    return kind(name, **values)

@@ -15,32 +15,40 @@ _one_at_a_time = threading.Lock()
 
 
 @privsep.as_root_pctxt.entrypoint
-def export(nqn: str, path: str, uuid: str, namespace: int, ports: Sequence[Sequence]) -> None:
+def export(nqn: str, path: str, uuid: str, nguid: str, namespace: int,
+           ports: Sequence[Sequence]) -> str:
     """Create or complete a subsystem with one namespace; connections continue.
 
     :param path: a block device, or a file
-    :param uuid: uuid of the namespace
+    :param uuid: uuid of a new namespace; a host drops a namespace whose identifiers change
+    :param nguid: nguid of a new namespace; '': none
     :param ports: (number, transport, family, address, service)
+    :returns: the nguid that the namespace has, or ''
     :raises OSError: the kernel refuses, or does not support targets
     """
     with _tree():
         subsystem = _made('subsystems', nqn)
         unit = _made('subsystems', nqn, 'namespaces', str(namespace))
-        if _read(unit, 'device_path') != path:
+        if not _same(_read(unit, 'device_path'), path):
             _write(unit, 'enable', '0')
             _write(unit, 'device_path', path)
             _write(unit, 'device_uuid', uuid)
+            if nguid:
+                _write(unit, 'device_nguid', nguid)
         _write(unit, 'enable', '1')
         for number, transport, family, address, service in ports:
             _listen(number, {'addr_trtype': transport, 'addr_adrfam': family,
                              'addr_traddr': address, 'addr_trsvcid': str(service)})
             _link(subsystem, ('ports', str(number), 'subsystems', nqn))
+        found = _read(unit, 'device_nguid')
+        return found if found.strip('0-') else ''
 
 
 @privsep.as_root_pctxt.entrypoint
-def allow(nqn: str, hosts: Sequence[str] | None) -> None:
+def allow(nqn: str, hosts: Sequence[str] | None, only: bool) -> None:
     """Allow hosts to connect; None: any host.
 
+    :param only: no longer allow any host; connections continue
     :raises OSError: the subsystem does not exist
     """
     with _tree():
@@ -52,7 +60,9 @@ def allow(nqn: str, hosts: Sequence[str] | None) -> None:
                 _remove_host(host)
             _write(subsystem, 'attr_allow_any_host', '1')
         elif _read(subsystem, 'attr_allow_any_host') == '1':
-            return
+            if not only:
+                return
+            _write(subsystem, 'attr_allow_any_host', '0')
         for host in hosts or ():
             _link(_made('hosts', host), ('subsystems', nqn, 'allowed_hosts', host))
 
@@ -133,6 +143,10 @@ def _read(folder: str, name: str) -> str:
     with open(os.path.join(folder, name)) as file:
         text = file.read().strip()
     return '' if text == '(null)' else text
+
+
+def _same(device: str, path: str) -> bool:
+    return device == path or bool(device) and os.path.realpath(device) == os.path.realpath(path)
 
 
 def _write(folder: str, name: str, value: str) -> None:

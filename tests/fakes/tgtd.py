@@ -112,9 +112,10 @@ class FakeTgtd:
 
     def _target_unbind(self, options):
         acl = self._get(options).acl
-        if options['--initiator-name'] not in acl:
+        name = options.get('--initiator-address') or options['--initiator-name']
+        if name not in acl:
             self._error('this access control rule does not exist')
-        acl.remove(options['--initiator-name'])
+        acl.remove(name)
 
     def _conn_delete(self, options):
         assert (options['--sid'], options['--cid']) == ('3', '0')
@@ -138,7 +139,7 @@ class FakeTgtd:
         if name == 'readonly':
             self._get(options).read_only = value == '1'
         else:
-            self._get(options).params.append(options['--params'])
+            self._get(options).params += options['--params'].split(',')
 
     def _account_bind(self, options):
         name = options['--user']

@@ -6,6 +6,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import logging
+import os
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
@@ -141,6 +142,20 @@ class Target(abc.ABC):
                 % ', '.join(sorted(alive)))
         LOG.warning('%s is still connected to %s; its session is ended', ', '.join(sorted(alive)),
                     name)
+
+
+def foreign(volume: Volume) -> exception.VolumeBackendAPIException:
+    """Return the error for a volume that another kind of target has exported."""
+    return exception.VolumeBackendAPIException(
+        data=f'volume {volume.id} was exported as {volume.provider_location!r}, which the target '
+             'of this back end cannot provide; use the target_helper and the options that exported '
+             'it until it is detached')
+
+
+def is_same_device(exported: str, path: str) -> bool:
+    """Return whether both paths are the same device or file, for instance the link of a logical
+    volume in /dev/mapper and the one in the folder of its group."""
+    return exported == path or os.path.realpath(exported) == os.path.realpath(path)
 
 
 def is_read_only(volume: Volume) -> bool:

@@ -16,29 +16,30 @@ class FakeTarget(iscsi.ISCSITarget):
     def __init__(self, configuration: Configuration, execute: Executor) -> None:
         super().__init__(configuration, execute)
         self.exported: dict[str, tuple[str, iscsi.Chap | None]] = {}
-        self.allowed: dict[str, dict[str, bool] | None] = {}
+        self.allowed: dict[str, dict[str, bool]] = {}
+        self.open_to_strangers: dict[str, bool] = {}
         self.sessions: dict[str, set[str]] = {}
 
-    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None,
-                initiators: dict[str, bool] | None) -> int:
-        self.exported[iqn] = path, chap
-        self._allow(iqn, initiators, chap)
-        return 1
+    def _export(self, unit: iscsi.Unit, path: str, chap: iscsi.Chap | None,
+                access: iscsi.Access) -> tuple[int, str]:
+        self.exported[unit.iqn] = path, chap
+        self._allow(unit, access, chap)
+        return 1, unit.serial
 
     def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
-        for kept in (self.exported, self.allowed, self.sessions):
+        for kept in (self.exported, self.allowed, self.open_to_strangers, self.sessions):
             kept.pop(iqn, None)
 
     def exports(self) -> dict[str, list[str]]:
         return {iqn: sorted(self._sessions(iqn)) for iqn in self.exported}
 
-    def _allow(self, iqn: str, initiators: dict[str, bool] | None,
-               chap: iscsi.Chap | None) -> None:
-        self.allowed[iqn] = (None if initiators is None
-                             else {**(self.allowed.get(iqn) or {}), **initiators})
+    def _allow(self, unit: iscsi.Unit, access: iscsi.Access, chap: iscsi.Chap | None) -> None:
+        self.allowed.setdefault(unit.iqn, {}).update(access.initiators)
+        if access.strangers is not None:
+            self.open_to_strangers[unit.iqn] = access.strangers
 
     def _forbid(self, iqn: str, initiator: str) -> None:
-        (self.allowed.get(iqn) or {}).pop(initiator, None)
+        self.allowed.get(iqn, {}).pop(initiator, None)
         self._sessions(iqn).discard(initiator)
 
     def _sessions(self, iqn: str) -> set[str]:

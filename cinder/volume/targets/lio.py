@@ -31,23 +31,24 @@ class LioAdm(iscsi.ISCSITarget):
         super().__init__(configuration, execute)
         self._kernel = kernel
 
-    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None,
-                initiators: dict[str, bool] | None) -> int:
+    def _export(self, unit: iscsi.Unit, path: str, chap: iscsi.Chap | None,
+                access: iscsi.Access) -> tuple[int, str]:
         config = self.configuration
         portals = [(address, int(port)) for address, _colon, port in
                    (portal.rpartition(':') for portal in self._portals())]
-        with _asking(iqn):
-            self._kernel.export(iqn, path, portals, chap is not None,
-                                config.iscsi_write_cache == 'on',
-                                bool(config.report_discard_supported))
-        if initiators != {}:
-            self._allow(iqn, initiators, chap)
-        return _GROUP
+        with _asking(unit.iqn):
+            serial = self._kernel.export(*unit, path, portals, chap is not None,
+                                         config.iscsi_write_cache == 'on',
+                                         bool(config.report_discard_supported))
+        self._allow(unit, access, chap)
+        return _GROUP, serial
 
-    def _allow(self, iqn: str, initiators: dict[str, bool] | None,
-               chap: iscsi.Chap | None) -> None:
-        with _asking(iqn):
-            self._kernel.allow(iqn, initiators, (chap.name, chap.secret) if chap else None)
+    def _allow(self, unit: iscsi.Unit, access: iscsi.Access, chap: iscsi.Chap | None) -> None:
+        if access == iscsi.Access():
+            return
+        with _asking(unit.iqn):
+            self._kernel.allow(unit.iqn, unit.lun, access.initiators, access.strangers,
+                               (chap.name, chap.secret) if chap else None)
 
     def _forbid(self, iqn: str, initiator: str) -> None:
         with _asking(iqn):

@@ -9,12 +9,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cinder import exception
-from cinder.i18n import _
-from cinder.privsep import command
 from cinder.privsep import tgt as tgt_socket
 from cinder.volume.driver_types import Executor
-from cinder.volume.targets import iscsi, tgt_parser
+from cinder.volume.targets import base, iscsi, tgt_parser, tgtadm
+from cinder.volume.targets.tgtadm import Exists, Missing, NotRunning, TgtError
 
 if TYPE_CHECKING:
     from cinder.objects import Volume
@@ -22,41 +20,19 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-_SECONDS = 20.0
 _TRIES = 5
-# The exit code of tgtadm is an errno; this one is ENOTCONN: no tgtd.
-_NOT_RUNNING = 107
+# The address of all initiators.
+_ANY = 'ALL'
 # SCSI caching mode page with the write cache bit off, as tgt-admin(8) sets it.
 _NO_WRITE_CACHE = ('mode_page=8:0:18:0x10:0:0xff:0xff:0:0:0xff:0xff:0xff:0xff:0x80:0x14'
                    ':0:0:0:0:0:0')
 
 
-class TgtError(exception.VolumeBackendAPIException):
-    message = _('tgtadm: %(data)s')
-
-
-class NotRunning(TgtError):
-    pass
-
-
-class Late(TgtError, exception.BackendUnresponsive):
-    """tgtd or the machine is busy: the command may still take effect, and repeating it is safe."""
-
-
-class Exists(TgtError):
-    pass
-
-
-class Missing(TgtError):
-    pass
-
-
-# Texts of tgtadm 1.0.85 on stderr, all with exit code 22 (EINVAL).
-_ERRORS = (('already exists', Exists), ("can't find", Missing), ('does not exist', Missing))
-
-
 class TgtAdm(iscsi.ISCSITarget):
     """:param create_account: function (name, secret) that creates a CHAP account in tgtd"""
+
+    # Unit 0 of each target is its controller.
+    LUNS = frozenset((iscsi.LUN,))
 
     def __init__(self, configuration: Configuration, execute: Executor,
                  create_account: Callable[[str, str], None] = tgt_socket.create_account) -> None:
@@ -65,41 +41,51 @@ class TgtAdm(iscsi.ISCSITarget):
         self._numbering = threading.Lock()
 
     # ----------------------------------------------------------- what iscsi.py asks for
-    def _export(self, iqn: str, path: str, chap: iscsi.Chap | None,
-                initiators: dict[str, bool] | None) -> int:
-        shown = self._target(iqn)
-        if shown.path not in (None, path):
+    def _export(self, unit: iscsi.Unit, path: str, chap: iscsi.Chap | None,
+                access: iscsi.Access) -> tuple[int, str]:
+        shown = self._target(unit.iqn)
+        if shown.path is not None and not base.is_same_device(shown.path, path):
             self._unit('delete', shown.tid)
             shown.path, shown.read_only = None, False
         if shown.path is None:
             self._new_unit(shown.tid, path)
         # Before initiators are allowed, so that none gets access without CHAP.
         self._authenticate(shown, chap)
-        if initiators != {}:
-            self._let_in(shown, initiators)
-        return shown.tid
+        self._let_in(shown, access)
+        return shown.tid, unit.serial
 
-    def _allow(self, iqn: str, initiators: dict[str, bool] | None,
-               chap: iscsi.Chap | None) -> None:
-        shown = self._show().get(iqn)
+    def _allow(self, unit: iscsi.Unit, access: iscsi.Access, chap: iscsi.Chap | None) -> None:
+        shown = self._show().get(unit.iqn)
         if shown is None:
-            raise Missing(data=f'target {iqn} no longer exists')
-        self._let_in(shown, initiators)
+            raise Missing(data=f'target {unit.iqn} no longer exists')
+        self._let_in(shown, access)
 
-    def _let_in(self, shown: tgt_parser.Shown, initiators: dict[str, bool] | None) -> None:
-        # tgt sets this for the logical unit, not for an initiator, so it is set if no initiator may
-        # write.
-        others = set(shown.allowed) - set(initiators or ())
-        read_only = bool(initiators and all(initiators.values())) and (
-            not others or shown.read_only)
+    def _let_in(self, shown: tgt_parser.Shown, access: iscsi.Access) -> None:
+        if access.initiators or access.strangers:
+            self._set_read_only(shown, access)
+        for name in access.initiators:
+            if name not in shown.allowed:
+                self._quietly(Exists, 'target', 'bind', '--tid', shown.tid, '--initiator-name',
+                              name)
+        address = (shown.tid, '--initiator-address', _ANY)
+        if access.strangers and _ANY not in shown.allowed:
+            self._quietly(Exists, 'target', 'bind', '--tid', *address)
+        elif access.strangers is False and _ANY in shown.allowed:
+            # tgt-admin(8) lets everybody in. Sessions continue.
+            self._quietly(Missing, 'target', 'unbind', '--tid', *address)
+            LOG.info('%s admits only initiators with an attachment now: %s', shown.iqn,
+                     ', '.join(access.initiators) or 'none')
+
+    def _set_read_only(self, shown: tgt_parser.Shown, access: iscsi.Access) -> None:
+        """Set whether the unit may be written: tgt sets this for the logical unit, not for an
+        initiator, so it is read-only if no initiator may write."""
+        others = set(shown.allowed) - set(access.initiators)
+        if access.strangers is False:
+            others -= {_ANY}
+        read_only = (not access.strangers and all(access.initiators.values())
+                     and (not others or shown.read_only))
         if read_only != shown.read_only:
             self._unit('update', shown.tid, '--params', f'readonly={int(read_only)}')
-        names = {'--initiator-address': ['ALL']} if initiators is None else {
-            '--initiator-name': initiators}
-        for option, each in names.items():
-            for name in each:
-                if name not in shown.allowed:
-                    self._quietly(Exists, 'target', 'bind', '--tid', shown.tid, option, name)
 
     def _forbid(self, iqn: str, initiator: str) -> None:
         """Remove the name first, else the initiator would log in again."""
@@ -178,7 +164,7 @@ class TgtAdm(iscsi.ISCSITarget):
                     return there[iqn]
                 tid = 1 + max((shown.tid for shown in there.values()), default=0)
                 try:
-                    self._tgtadm('target', 'new', '--tid', tid, '--targetname', iqn)
+                    tgtadm.run(self._execute, 'target', 'new', '--tid', tid, '--targetname', iqn)
                 except Exists:
                     continue
                 return tgt_parser.Shown(tid, iqn)
@@ -189,10 +175,13 @@ class TgtAdm(iscsi.ISCSITarget):
         flags = config.iscsi_target_flags
         self._unit('new', tid, '--backing-store', path,
                    *(('--bsoflags', flags) if flags else ()))
-        if config.iscsi_write_cache == 'off':
-            self._unit('update', tid, '--params', _NO_WRITE_CACHE)
-        if config.report_discard_supported:
-            self._unit('update', tid, '--params', 'thin_provisioning=1')
+        # As in the original Cinder, so that initiators recognize the unit after a restart of tgtd;
+        # by default both contain the number of the target.
+        name = os.path.basename(path)
+        parameters = [f'scsi_id={name}', f'scsi_sn={name}',
+                      *([_NO_WRITE_CACHE] if config.iscsi_write_cache == 'off' else ()),
+                      *(['thin_provisioning=1'] if config.report_discard_supported else ())]
+        self._unit('update', tid, '--params', ','.join(parameters))
 
     def _authenticate(self, shown: tgt_parser.Shown, chap: iscsi.Chap | None) -> None:
         wanted = chap.name if chap else None
@@ -218,26 +207,10 @@ class TgtAdm(iscsi.ISCSITarget):
                       '--lun', iscsi.LUN, *argv)
 
     def _show(self) -> dict[str, tgt_parser.Shown]:
-        return tgt_parser.parse(self._tgtadm('target', 'show'))
+        return tgt_parser.parse(tgtadm.run(self._execute, 'target', 'show'))
 
     def _quietly(self, expected: type[TgtError], mode: str, op: str, *argv: object) -> None:
         try:
-            self._tgtadm(mode, op, *argv)
+            tgtadm.run(self._execute, mode, op, *argv)
         except expected:
             LOG.debug('tgtadm %s %s: already done', mode, op)
-
-    def _tgtadm(self, mode: str, op: str, *argv: object) -> str:
-        socket = os.environ.get('TGT_IPC_SOCKET')
-        try:
-            out, _err = self._execute(
-                'tgtadm', '--lld', 'iscsi', '--mode', mode, '--op', op, *map(str, argv),
-                run_as_root=True, timeout=_SECONDS,
-                env_variables={'TGT_IPC_SOCKET': socket} if socket else None)
-        except command.CommandOverdue as exc:
-            raise Late(data=f'{mode} {op}: {exc.stderr}') from exc
-        except exception.ProcessExecutionError as exc:
-            text = (exc.stderr or '').strip()
-            error = NotRunning if exc.exit_code == _NOT_RUNNING else next(
-                (error for words, error in _ERRORS if words in text), TgtError)
-            raise error(data=f'{mode} {op}: exit code {exc.exit_code}: {text}') from exc
-        return str(out)

@@ -18,10 +18,10 @@ CHAP = iscsi.Chap('name', 'secret')
 class Target(fake.FakeTarget):
     broken = ()
 
-    def _export(self, iqn, path, chap, initiators):
-        if iqn.endswith(self.broken):
+    def _export(self, unit, *arguments):
+        if unit.iqn.endswith(self.broken):
             raise OSError('no such device')
-        return super()._export(iqn, path, chap, initiators)
+        return super()._export(unit, *arguments)
 
 
 @pytest.fixture

@@ -113,7 +113,71 @@ def test_after_a_restart_anybody_gets_in_where_somebody_attached_did_not_tell_hi
     target, volume = exported()
     volume.attachments = [volumes.attachment('iqn.a'), volumes.attachment()]
     target.ensure_export(volume, '/dev/vg/a')
-    assert target.allowed[target.iqn(volume)] is None
+    assert target.open_to_strangers[target.iqn(volume)]
+
+
+def test_nobody_else_gets_in_where_all_that_attached_told_their_names():
+    target, volume = exported()
+    iqn = target.iqn(volume)
+    target.open_to_strangers[iqn] = True
+    volume.attachments = [volumes.attachment('iqn.a'), volumes.attachment()]
+    target.create_export(volume, '/dev/vg/a')
+    assert target.open_to_strangers[iqn]
+    volume.attachments.pop()
+    target.create_export(volume, '/dev/vg/a')
+    assert not target.open_to_strangers[iqn]
+
+
+# What the original's targets store, and the names, units and serial numbers in it.
+ORIGINAL = [
+    ('192.0.2.1:3260,5 iqn.2010-10.org.openstack:volume-a 1',
+     iscsi.Location(('192.0.2.1:3260',), '5', 'iqn.2010-10.org.openstack:volume-a', 1)),
+    ('192.0.2.1:3260,1 iqn.old:volume-a 0',
+     iscsi.Location(('192.0.2.1:3260',), '1', 'iqn.old:volume-a', 0)),
+    ('192.0.2.1:3260;[2001:db8::1]:3260,1 iqn.a 0',
+     iscsi.Location(('192.0.2.1:3260', '[2001:db8::1]:3260'), '1', 'iqn.a', 0)),
+    ('192.0.2.1:3260,1 iqn.a 0 0d604647-5be7-4c5f-86ab-ae9768611ac8',
+     iscsi.Location(('192.0.2.1:3260',), '1', 'iqn.a', 0, '0d604647-5be7-4c5f-86ab-ae9768611ac8')),
+]
+
+
+@pytest.mark.parametrize(('text', 'location'), ORIGINAL)
+def test_an_export_that_the_row_describes_keeps_its_name_and_unit_until_it_is_removed(
+        text, location):
+    assert iscsi.Location.parse(text) == location
+    assert str(location) == text
+    target, volume = exported(target_secondary_ip_addresses=['2001:db8::1'])
+    ours = target.iqn(volume)
+    target.remove_export(volume)
+    volume.provider_location, volume.provider_auth = text, 'CHAP user secret'
+    again = volumes.stored(volume, target.ensure_export(volume, '/dev/vg/a'))
+    assert target.exported == {location.iqn: ('/dev/vg/a', iscsi.Chap('user', 'secret'))}
+    assert target.export_name(volume) == location.iqn
+    assert again.provider_location == (
+        f'127.0.0.1:3260;[2001:db8::1]:3260,1 {text.split(" ", 1)[1]}')
+    data = target.initialize_connection(volume, '/dev/vg/a', volumes.CONNECTOR)['data']
+    assert (data['target_iqn'], data['target_lun'], data['auth_username']) == (
+        location.iqn, location.lun, 'user')
+    volumes.stored(volume, target.remove_export(volume))
+    assert target.exported == {}
+    volumes.stored(volume, target.create_export(volume, '/dev/vg/a'))
+    assert target.exported.keys() == {ours}
+    assert volume.provider_location.endswith(f' {ours} 1')
+
+
+@pytest.mark.parametrize('text', [
+    '192.0.2.1 4420 tcp nqn.a 10', '192.0.2.1:4420 tcp nqn.a 10', '/dev/vg/volume-a', 'x', ' ',
+    '192.0.2.1:3260,1 iqn.a', '192.0.2.1:3260,x iqn.a 1'])
+def test_what_another_target_exported_is_neither_exported_again_nor_removed(text, caplog):
+    target, volume = exported()
+    volume.provider_location = text
+    for export in (target.create_export, target.ensure_export):
+        with pytest.raises(exception.VolumeBackendAPIException, match='until it is detached'):
+            export(volume, '/dev/vg/a')
+    with pytest.raises(exception.VolumeBackendAPIException, match='is not exported'):
+        target.initialize_connection(volume, '', volumes.CONNECTOR)
+    assert target.remove_export(volume)['provider_location'] is None
+    assert 'it is not removed' in caplog.text
 
 
 @pytest.mark.parametrize('connector', [volumes.CONNECTOR, None])

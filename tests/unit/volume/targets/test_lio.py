@@ -15,13 +15,15 @@ class Kernel:
 
     def __init__(self, error=None):
         self.asked, self.logged_in, self.present, self.error = [], [], [], error
+        self.serial = None
 
     def __getattr__(self, name):
         def ask(*arguments):
             if self.error:
                 raise self.error
             self.asked.append((name, *arguments))
-            return {'sessions': self.logged_in, 'targets': self.present}.get(name)
+            return {'sessions': self.logged_in, 'targets': self.present,
+                    'export': self.serial or arguments[2:3] and arguments[2]}.get(name)
         return ask
 
 
@@ -45,8 +47,10 @@ def test_a_volume_from_export_to_removal():
     target.terminate_connection(volume, volumes.CONNECTOR)
     target.remove_export(volume)
     assert kernel.asked == [
-        ('export', iqn, PATH, [('127.0.0.1', 3260), ('[2001:db8::1]', 3260)], True, True, True),
-        ('allow', iqn, {NAME: True}, (name, secret)),
+        ('export', iqn, 1, volume.id, PATH, [('127.0.0.1', 3260), ('[2001:db8::1]', 3260)], True,
+         True, True),
+        ('allow', iqn, 1, {}, False, (name, secret)),
+        ('allow', iqn, 1, {NAME: True}, None, (name, secret)),
         ('sessions', iqn), ('forbid', iqn, NAME), ('remove', iqn)]
 
 
@@ -55,7 +59,7 @@ def test_without_chap_and_without_cache():
     target, volume = exported(kernel, iscsi_write_cache='off')
     target.initialize_connection(volume, PATH, volumes.CONNECTOR)
     assert kernel.asked[0][-3:] == (False, False, False)
-    assert kernel.asked[1][-2:] == ({NAME: False}, None)
+    assert kernel.asked[2][-3:] == ({NAME: False}, None, None)
 
 
 def test_what_the_kernel_refuses_is_an_error_of_the_back_end():
@@ -75,7 +79,29 @@ def test_after_a_boot_those_are_let_in_who_have_the_volume():
     volume.attachments = [volumes.attachment(NAME)]
     kernel.asked.clear()
     target.ensure_export(volume, PATH)
-    assert kernel.asked[1:] == [('allow', target.iqn(volume), {NAME: False}, None)]
+    assert kernel.asked[1:] == [('allow', target.iqn(volume), 1, {NAME: False}, False, None)]
+    volume.attachments.append(volumes.attachment())
+    target.ensure_export(volume, PATH)
+    assert kernel.asked[-1] == ('allow', target.iqn(volume), 1, {}, True, None)
+
+
+def test_an_export_of_the_original_keeps_its_unit_and_its_serial_number():
+    kernel = Kernel()
+    kernel.serial = 'serial'
+    target = lio.LioAdm(volumes.options(target_helper='lioadm'), None, kernel)
+    volume = volumes.volume(provider_location='127.0.0.1:3260,1 iqn.a 0',
+                            provider_auth='CHAP user secret')
+    volume.attachments = [volumes.attachment(NAME)]
+    volumes.stored(volume, target.ensure_export(volume, PATH))
+    assert volume.provider_location == '127.0.0.1:3260,1 iqn.a 0 serial'
+    # The kernel has lost it.
+    kernel.serial = None
+    volumes.stored(volume, target.ensure_export(volume, PATH))
+    assert volume.provider_location == '127.0.0.1:3260,1 iqn.a 0 serial'
+    assert [each[:4] for each in kernel.asked[::2]] == [
+        ('export', 'iqn.a', 0, volume.id), ('export', 'iqn.a', 0, 'serial')]
+    assert kernel.asked[1] == kernel.asked[3] == (
+        'allow', 'iqn.a', 0, {NAME: False}, False, ('user', 'secret'))
 
 
 def test_exports_with_who_is_connected():

@@ -179,3 +179,92 @@ def test_a_host_that_does_not_tell_its_name_is_turned_away_with_the_export(tree)
     target, volume, _info = exported()
     target.terminate_connection(volume, None)
     assert tree.names('hosts') == [NAME]
+
+
+NQN = 'nqn.iqn.2010-10.org.openstack:-10000000-0000-0000-0000-000000000001'
+NGUID = 'aea4367a-7f59-41a4-a471-34d4c46bbdca'
+# What the original stored, and what of it is kept.
+ORIGINAL = [
+    (f'192.0.2.1:4420 tcp {NQN} 10', ('192.0.2.1',), 10, ''),
+    (f'192.0.2.1,192.0.2.2:4420 tcp {NQN} 11', ('192.0.2.1', '192.0.2.2'), 11, ''),
+    (f'2001:db8::1:4420 rdma {NQN} 10', ('2001:db8::1',), 10, ''),
+    (f'192.0.2.1:4420 tcp {NQN} {NGUID}', ('192.0.2.1',), 7, NGUID),
+    (f'192.0.2.1,192.0.2.2 4420 tcp {NQN} 11', ('192.0.2.1', '192.0.2.2'), 11, ''),
+    (f'192.0.2.1 4420 tcp {NQN} 11 {NGUID}', ('192.0.2.1',), 11, NGUID),
+]
+
+
+@pytest.mark.parametrize(('text', 'addresses', 'namespace', 'nguid'), ORIGINAL)
+def test_what_is_read_of_both_forms(text, addresses, namespace, nguid):
+    found = nvmet.Location.parse(text, 7)
+    assert (found.nqn, found.namespace, found.nguid, found.port) == (NQN, namespace, nguid, 4420)
+    assert found.addresses == addresses
+    assert nvmet.Location.parse(str(found)) == found
+
+
+def of_the_original(tree):
+    """A subsystem as the original makes it, for any host, and its volume with one attachment."""
+    volume = volumes.volume()
+    nqn = f'nqn.iqn.2010-10.org.openstack:-{volume.id}'
+    privileged.export(nqn, PATH, volume.id, NGUID, 10, [(1, 'tcp', 'ipv4', '127.0.0.1', 4420)])
+    privileged.allow(nqn, None, False)
+    volume.provider_location = f'127.0.0.1:4420 tcp {nqn} 10'
+    volume.attachments = [volumes.attachment()]
+    volume.attachments[0].connector = CONNECTOR
+    target = nvmet.NVMET(volumes.options(target_protocol='nvmet_tcp', target_port=4420), None)
+    return target, volume, nqn
+
+
+def test_a_subsystem_of_the_original_is_closed_to_others_and_otherwise_untouched(tree):
+    target, volume, nqn = of_the_original(tree)
+    before = {path: path.read_text() for path in tree.root.rglob('*')
+              if path.is_file() and path.stat().st_mode & 0o400}
+    volumes.stored(volume, target.ensure_export(volume, PATH))
+    assert volume.provider_location == f'127.0.0.1 4420 tcp {nqn} 10 {NGUID}'
+    assert target.lost_exports([volume]) == []
+    assert tree.names('subsystems') == [nqn]
+    assert tree.names('subsystems', nqn, 'allowed_hosts') == [NAME]
+    changed = {path.name for path, text in before.items() if path.read_text() != text}
+    assert changed == {'attr_allow_any_host'}
+    info = target.initialize_connection(volume, PATH, OTHER)['data']
+    assert (info['nqn'], info['ns_id']) == (nqn, 10)
+    target.terminate_connection(volume, OTHER)
+    assert tree.names('subsystems', nqn, 'allowed_hosts') == [NAME]
+
+
+def test_a_subsystem_of_the_original_comes_back_after_a_boot_with_its_identifiers(tree):
+    target, volume, nqn = of_the_original(tree)
+    volumes.stored(volume, target.ensure_export(volume, PATH))
+    privileged.remove(nqn)
+    assert target.lost_exports([volume]) == [volume]
+    volumes.stored(volume, target.ensure_export(volume, PATH))
+    unit = ('subsystems', nqn, 'namespaces', '10')
+    assert [tree.value(*unit, name) for name in (
+        'device_path', 'device_uuid', 'device_nguid', 'enable')] == [PATH, volume.id, NGUID, '1']
+    assert tree.names('subsystems', nqn, 'allowed_hosts') == [NAME]
+    volumes.stored(volume, target.remove_export(volume))
+    assert tree.names('subsystems') == tree.names('hosts') == []
+    volume.attachments = []
+    volumes.stored(volume, target.create_export(volume, PATH))
+    assert tree.names('subsystems') == [f'nqn.2010-10.org.openstack:{volume.name}']
+    assert volume.provider_location.count(' ') == 4
+
+
+def test_a_subsystem_of_the_original_stays_open_while_a_host_is_unknown(tree):
+    target, volume, nqn = of_the_original(tree)
+    volume.attachments.append(volumes.attachment())
+    for export in (target.create_export, target.ensure_export):
+        volumes.stored(volume, export(volume, PATH))
+        assert tree.value('subsystems', nqn, 'attr_allow_any_host') == '1'
+
+
+@pytest.mark.parametrize('text', ['/dev/vg/volume-a', '192.0.2.1:3260,1 iqn.a 1', 'a b c'])
+def test_what_is_no_subsystem_of_one_volume_is_not_taken_over(tree, text, caplog):
+    """With lvm_share_target the original stores a path."""
+    target, volume, _info = exported()
+    volume.provider_location = text
+    for export in (target.create_export, target.ensure_export):
+        with pytest.raises(exception.VolumeBackendAPIException, match='until it is detached'):
+            export(volume, PATH)
+    target.remove_export(volume)
+    assert 'it is not removed' in caplog.text

@@ -44,6 +44,7 @@ def test_the_command_lines(tgtd):
         f'{start} target --op show',
         f'{start} target --op new --tid 1 --targetname {target.iqn(volume)}',
         f'{start} logicalunit --op new --tid 1 --lun 1 --backing-store {PATH}',
+        f'{start} logicalunit --op update --tid 1 --lun 1 --params scsi_id=a,scsi_sn=a',
         f'{start} account --op bind --tid 1 --user {name}',
         f'{start} target --op show',
         f'{start} target --op bind --tid 1 --initiator-name {NAME}']
@@ -189,6 +190,57 @@ def test_where_names_are_not_known_everybody_gets_in(tgtd):
     assert shown.acl == [NAME, 'ALL']
 
 
+def of_the_original(tgtd, path=PATH, **fields):
+    """A target as tgt-admin(8) makes it from a file of the original."""
+    volume = volumes.volume(**fields)
+    iqn = f'iqn.2010-10.org.openstack:{volume.name}'
+    shown = tgtd.targets[7] = Target(7, iqn, path, accounts=['user'], acl=['ALL'],
+                                     sessions=[NAME])
+    tgtd.accounts['user'] = 'secret'
+    volume.provider_location = f'127.0.0.1:3260,7 {iqn} 1'
+    volume.provider_auth = 'CHAP user secret'
+    volume.attachments = [volumes.attachment(NAME)]
+    return volume, shown
+
+
+def test_a_target_of_the_original_is_closed_to_others_and_its_session_continues(tgtd, tmp_path):
+    device, link = tmp_path / 'dm-1', tmp_path / 'vg-a'
+    device.touch()
+    link.symlink_to(device)
+    volume, shown = of_the_original(tgtd, str(device))
+    before = volume.provider_location, volume.provider_auth
+    target = target_of(tgtd)
+    volumes.stored(volume, target.ensure_export(volume, str(link)))
+    assert (volume.provider_location, volume.provider_auth) == before
+    assert (shown.acl, shown.sessions, shown.accounts) == ([NAME], [NAME], ['user'])
+    assert [line.split('--op ')[1].split(' --tid')[0] for line in lines(tgtd)] == [
+        'show', 'bind', 'unbind']
+    target.terminate_connection(volume, volumes.CONNECTOR)
+    target.remove_export(volume)
+    assert (tgtd.targets, tgtd.accounts) == ({}, {})
+
+
+def test_a_target_of_the_original_stays_open_while_somebody_attached_did_not_tell_his_name(tgtd):
+    volume, shown = of_the_original(tgtd)
+    volume.attachments.append(volumes.attachment())
+    target_of(tgtd).ensure_export(volume, PATH)
+    assert (shown.acl, shown.sessions) == (['ALL'], [NAME])
+
+
+def test_a_target_of_the_original_becomes_read_only_for_a_reader(tgtd):
+    volume, shown = of_the_original(tgtd)
+    volume.attachments[0].attach_mode = 'ro'
+    target_of(tgtd).ensure_export(volume, PATH)
+    assert (shown.acl, shown.read_only) == ([NAME], True)
+
+
+def test_a_unit_that_tgt_cannot_provide_is_refused(tgtd):
+    volume, _shown = of_the_original(tgtd)
+    volume.provider_location = volume.provider_location[:-1] + '0'
+    with pytest.raises(exception.VolumeBackendAPIException, match='target_helper.*detached'):
+        target_of(tgtd).ensure_export(volume, PATH)
+
+
 def test_a_shared_account_outlives_the_volume(tgtd):
     options = {'use_chap_auth': True, 'chap_username': 'me', 'chap_password': 'secret'}
     target, volume, _shown = exported(tgtd, **options)
@@ -219,7 +271,8 @@ def test_growing_opens_the_file_again_unless_somebody_is_logged_in(tgtd, caplog)
     lines(tgtd)
     target.extend(volume, PATH)
     assert [line.split('--mode ')[1].split(' --tid')[0] for line in lines(tgtd)] == [
-        'target --op show', 'logicalunit --op delete', 'logicalunit --op new']
+        'target --op show', 'logicalunit --op delete', 'logicalunit --op new',
+        'logicalunit --op update']
     shown.sessions.append('iqn.host')
     target.extend(volume, PATH)
     assert shown.sessions == ['iqn.host']
@@ -235,8 +288,9 @@ def test_options_of_the_unit(tgtd):
     _target, _volume, shown = exported(tgtd, iscsi_write_cache='off', iscsi_target_flags='sync',
                                        report_discard_supported=True)
     assert shown.flags == 'sync'
-    assert shown.params[0].startswith('mode_page=8:0:18:0x10:')
-    assert shown.params[1] == 'thin_provisioning=1'
+    assert shown.params[:2] == ['scsi_id=a', 'scsi_sn=a']
+    assert shown.params[2].startswith('mode_page=8:0:18:0x10:')
+    assert shown.params[3] == 'thin_provisioning=1'
 
 
 def test_who_is_connected_to_what(tgtd):
