@@ -91,6 +91,13 @@ def of_image(kept: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def urls_of(image: Mapping[str, Any]) -> list[str]:
+    """Return the URLs of the data of an image in the stores of the image service, which tells them
+    if show_image_direct_url or show_multiple_locations is set there."""
+    found = [image.get('direct_url'), *(place.get('url') for place in image.get('locations') or ())]
+    return list(dict.fromkeys(url for url in found if url))
+
+
 def volume_type_of(image: Mapping[str, Any]) -> str | None:
     """Return the name or id of the type of volumes created from an image, or None."""
     return image.get(_TYPE) or None

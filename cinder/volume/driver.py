@@ -5,7 +5,8 @@ the work."""
 from __future__ import annotations
 
 import abc
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cinder.brick.local_dev.throttle import Throttle
 from cinder.volume.driver_types import (
@@ -174,6 +175,20 @@ class RevertsToSnapshot(abc.ABC):
     @abc.abstractmethod
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         """Revert the volume to the data of its snapshot; the snapshot stays."""
+
+
+class ClonesImages(abc.ABC):
+    """The image service may keep images on the same storage, where volumes get their data without
+    a copy."""
+
+    @abc.abstractmethod
+    def clone_image(self, volume: Volume, image: Mapping[str, Any], urls: Sequence[str]) -> bool:
+        """Make the new volume, which is empty, a clone of an image; return False if that is not
+        possible, and the volume is as it was.
+
+        :param image: as the image service describes it
+        :param urls: where the image service says that the data of the image is
+        """
 
 
 class ChecksHealth(abc.ABC):

@@ -11,7 +11,7 @@ from tools.ceph_cluster import Cluster
 from tools.ceph_cluster import lacking as lacking_programs
 
 # All of the last one is removed after each test of the contract.
-POOLS, USER = ('volumes', 'images', 'backups', 'contract'), 'cinder'
+POOLS, USER = ('volumes', 'images', 'backups', 'spare', 'contract'), 'cinder'
 DRIVER = 'cinder.volume.drivers.rbd.RBDDriver'
 
 

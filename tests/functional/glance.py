@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A Glance of our own, on SQLite and plain files. Without a Keystone it takes everybody for its
-administrator."""
+"""A Glance of our own, on SQLite and plain files, with a second store in Ceph. Without a Keystone
+it takes everybody for its administrator."""
 import contextlib
 import hashlib
 import json
@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from tests.functional.keystone import Keystone
 from tests.functional.processes import Process, free_port, listens
@@ -27,16 +27,20 @@ class Glance:
 
     :param directory: holds its configuration, database, images and logs
     :param keystone: knows who asks
+    :param rbd: options of a store 'ceph' in RBD; it tells where it keeps its images
     """
 
-    def __init__(self, directory: pathlib.Path, keystone: Keystone | None = None):
+    def __init__(self, directory: pathlib.Path, keystone: Keystone | None = None,
+                 rbd: Mapping[str, str] | None = None):
         self.directory = directory
         self.images = directory / 'images'
         self.images.mkdir(parents=True)
         self.port = free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         (directory / 'glance-api.conf').write_text(render({
-            'DEFAULT': {'enabled_backends': 'files:file', 'enable_image_import': False},
+            'DEFAULT': {'enabled_backends': 'files:file' + (',ceph:rbd' if rbd else ''),
+                        'enable_image_import': False, 'show_image_direct_url': bool(rbd)},
+            **({'ceph': rbd} if rbd else {}),
             'database': {'connection': f'sqlite:///{directory}/glance.sqlite'},
             'glance_store': {'default_backend': 'files'},
             'files': {'filesystem_store_datadir': self.images},
@@ -90,12 +94,16 @@ class Glance:
 
     # -------------------------------------------------------------------------------------- data
     def add(self, data: bytes | pathlib.Path, disk_format: str = 'raw', token: str = '',
-            **values) -> dict:
-        """Make an image of some bytes, or of a file, and return what is known of it."""
+            store: str = '', **values) -> dict:
+        """Make an image of some bytes, or of a file, and return what is known of it.
+
+        :param store: where its data goes
+        """
         image = self.call('POST', '', {'name': 'picture', 'disk_format': disk_format,
                                        'container_format': 'bare', **values}, token)
         data = data.read_bytes() if isinstance(data, pathlib.Path) else data
-        self.call('PUT', f'/{image["id"]}/file', data, token)
+        self.call('PUT', f'/{image["id"]}/file', data, token,
+                  {'X-Image-Meta-Store': store} if store else {})
         return self.show(image['id'], token)
 
     def plant(self, image_id: str, data: bytes, disk_format: str) -> None:
@@ -113,14 +121,15 @@ class Glance:
     def names(self) -> set[str]:
         return {image['name'] for image in self.call('GET', '')['images']}
 
-    def call(self, method: str, path: str, body=None, token: str = ''):
+    def call(self, method: str, path: str, body=None, token: str = '',
+             headers: Mapping[str, str] | None = None):
         """Ask for what is below /v2/images; bytes are sent and returned as they are."""
         raw = isinstance(body, bytes)
         request = urllib.request.Request(
             f'{self.url}/v2/images{path}', body if raw or body is None else
             json.dumps(body).encode(), method=method, headers={
                 'Content-Type': 'application/octet-stream' if raw else 'application/json',
-                'X-Auth-Token': token})
+                'X-Auth-Token': token, **(headers or {})})
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
                 told = answer.read()

@@ -4,7 +4,8 @@ images of RBD, files and what os-brick connects."""
 import pytest
 
 from cinder.brick import disks
-from cinder.volume.data import remote_attach, volume_copy
+from cinder.brick.local_dev.throttle import UNLIMITED
+from cinder.volume.data import image_upload, remote_attach, volume_copy
 from tests.fakes import volumes
 from tests.functional import ceph, rbd_driver
 
@@ -99,6 +100,19 @@ def test_a_file_is_copied_to_an_image_and_back(driver, volume, initiator, tmp_pa
     list(volume_copy.copy(there, target, size, reads_zeros=True, mover=None))
     for offset in (0, 4 * MIB, 300 * MIB, size - len(DATA)):
         assert read(target, offset, len(DATA)) == read(source, offset, len(DATA))
+
+
+def test_an_image_gets_the_data_of_a_volume(driver, volume):
+    """Without a file between the two."""
+    sent, there = [], driver.local_path(volume)
+    write(there, 10 * MIB, DATA)
+
+    class Images:
+        def upload(self, _image_id, data):
+            sent.extend(data)
+
+    image_upload.send(Images(), 'image', there, 12 * MIB, UNLIMITED, lambda _done: None)
+    assert b''.join(sent) == bytes(10 * MIB) + DATA + bytes(2 * MIB - len(DATA))
 
 
 def test_what_was_on_the_target_is_overwritten(driver, volume, tmp_path):

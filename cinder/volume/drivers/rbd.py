@@ -13,7 +13,13 @@ from cinder.brick.ceph import clones, errors, images, trash
 from cinder.conf import CONF
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
-from cinder.volume.drivers import rbd_base, rbd_connection, rbd_manage, rbd_report
+from cinder.volume.drivers import (
+    rbd_base,
+    rbd_connection,
+    rbd_images,
+    rbd_manage,
+    rbd_report,
+)
 from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
@@ -27,9 +33,9 @@ PASSING = '.clone_snap'
 LONGEST_KEPT = 3600
 
 
-class RBDDriver(rbd_connection.Connections, rbd_manage.Manages, rbd_base.RBDBase,
-                driver.ClonesVolumes, driver.RevertsToSnapshot, driver.ChecksHealth,
-                driver.PurgesDeleted):
+class RBDDriver(rbd_connection.Connections, rbd_images.ClonesImages, rbd_manage.Manages,
+                rbd_base.RBDBase, driver.ClonesVolumes, driver.RevertsToSnapshot,
+                driver.ChecksHealth, driver.PurgesDeleted):
     """Any number of hosts use a pool at a time."""
 
     SUPPORTS_ACTIVE_ACTIVE = True

@@ -21,6 +21,7 @@ from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.image import glance, image_properties
 from cinder.rpc import volume as volume_rpc
+from cinder.volume import driver as driver_api
 from cinder.volume.data import image_download, image_upload, volume_copy
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
@@ -99,6 +100,8 @@ class ImageEndpoint:
         images = glance.for_service()
         image = images.show(work.operation.arguments['image_id'])
         image_properties.require_usable(image, volume.size)
+        if new and self._clone(work, image):
+            return image
         progress.total = image['size'] + volume.size * image_properties.GIB
         with (image_download.download_disk(
                 images, image, self.backend.host, volume.size * image_properties.GIB,
@@ -107,6 +110,13 @@ class ImageEndpoint:
             reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
             self._copy(path, volume, reads_zeros, progress, image['size'])
         return image
+
+    def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> bool:
+        """Make the volume a clone of the image, if that lies on the same storage."""
+        if not isinstance(self.driver, driver_api.ClonesImages):
+            return False
+        with work.driver():
+            return self.driver.clone_image(work.resource, image, image_properties.urls_of(image))
 
     def _blank(self, source: str, volume: objects.Volume) -> bool:
         """Make the parts of the volume read zeros that the image does not contain: blank a file

@@ -11,6 +11,7 @@ from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.db import waiting as waiting_db
 from cinder.image import image_properties
+from cinder.volume import driver as driver_api
 from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.data import image_upload
@@ -76,6 +77,26 @@ def test_a_volume_waits_for_its_image(ctxt, service, accepted, sent, run, folder
     assert (made.status, made.bootable, content(folder, made.id)) == ('available', True, DATA)
     assert made.glance_metadata['os_type'] == 'plan9'
     assert made.glance_metadata['image_id'] == ident
+
+
+@pytest.mark.parametrize('cloned', [True, False])
+def test_an_image_on_the_same_storage_is_not_copied(ctxt, service, accepted, run, folder, manager,
+                                                    monkeypatch, cloned):
+    asked = []
+
+    class Cloning(type(manager.backend.driver), driver_api.ClonesImages):
+        def clone_image(self, volume, image, urls):
+            asked.append((volume.id, image['id'], urls))
+            return cloned
+
+    monkeypatch.setattr(manager.backend.driver, '__class__', Cloning)
+    ident = service.add(DATA, direct_url='one://a', locations=[{'url': 'one://a'}, {'url': 'b'}])
+    made = volumes_db.get(ctxt, accepted(ident))
+    assert run().state == 'done'
+    assert asked == [(made.id, ident, ['one://a', 'b'])]
+    assert content(folder, made.id) == (b'' if cloned else DATA).ljust(len(DATA), b'\0')
+    made = volumes_db.get(ctxt, made.id)
+    assert (made.status, made.glance_metadata['image_id']) == ('available', ident)
 
 
 def test_an_interrupted_copy_begins_again(ctxt, service, accepted, sent, manager, folder, tmp_path):

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two volume services on pools of one Ceph cluster, as a cluster of hosts: images, migrations,
+groups, and a host that is gone for ever."""
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from cinder.brick import disks
+from cinder.brick.ceph.address import Address
+from tests.functional import ceph, glance
+from tests.functional.suite import Node, Suite
+
+MIB = 1024 ** 2
+GIB = 1024 ** 3
+BACKENDS = ('ceph', 'spare', 'files')
+
+
+@pytest.fixture(scope='module')
+def pictures(workspace, ceph_cluster) -> Iterator[glance.Glance]:
+    """A Glance with a store in the pool images."""
+    server = glance.Glance(workspace / 'glance-rbd', rbd={
+        'rbd_store_pool': 'images', 'rbd_store_user': ceph.USER,
+        'rbd_store_ceph_conf': str(ceph_cluster.conf)})
+    server.prepare()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope='module')
+def suite(installation, postgresql, ceph_cluster, pictures) -> Iterator[Suite]:
+    options = {'DEFAULT': {'glance_api_servers': pictures.url},
+               'ceph': ceph.options(ceph_cluster), 'spare': ceph.options(ceph_cluster, 'spare')}
+    with installation('rbd', postgresql.url('rbd'), backends=BACKENDS, options=options,
+                      nodes=[Node('node1'), Node('node2', ('volume',))]) as made:
+        client = made.client()
+        for name in BACKENDS:
+            client.post('types', {'volume_type': {
+                'name': name, 'extra_specs': {'volume_backend_name': name}}})
+        yield made
+
+
+@pytest.fixture
+def client(suite):
+    suite.ensure_running()
+    yield suite.client()
+    assert suite.manage('volume', 'doctor').endswith('0 findings\n')
+
+
+@pytest.fixture(scope='module')
+def contents(ceph_cluster, suite):
+    """Open the data of a volume, whatever back end it lies on."""
+    def where(volume, pool='volumes'):
+        address = ceph_address(ceph_cluster, pool, f'volume-{volume["id"]}')
+        return disks.opened(address, writable=True)
+    return where
+
+
+def ceph_address(cluster, pool: str, name: str) -> str:
+    from cinder.brick.ceph.cluster import Settings
+    return str(Address(pool, name, settings=Settings(ceph.USER, str(cluster.conf), cluster.name)))
+
+
+def digest(disk, size: int = GIB) -> str:
+    """The digest of what has data."""
+    found = hashlib.sha256()
+    for offset, length in disk.ranges(0, size):
+        data = disk.read(offset, length)
+        if data.count(0) < len(data):
+            found.update(b'%d %d' % (offset, length) + data)
+    return found.hexdigest()
+
+
+def test_hosts_are_named_as_in_the_original(client):
+    pools = client.get('scheduler-stats/get_pools')['pools']
+    assert {pool['name'].partition('@')[2] for pool in pools} == {f'{name}#{name}'
+                                                                  for name in BACKENDS}
+
+
+class TestImages:
+    picture = os.urandom(MIB) + bytes(5 * MIB) + os.urandom(MIB)
+
+    def test_one_in_the_cluster_is_cloned(self, client, pictures, contents, ceph_cluster):
+        image = pictures.add(self.picture, store='ceph', os_type='plan9')
+        assert image['direct_url'].startswith('rbd://')
+        volume = client.ready_volume(2, imageRef=image['id'], volume_type='ceph')
+        name = f'volumes/volume-{volume["id"]}'
+        assert f'parent: images/{image["id"]}@snap' in ceph_cluster.rbd('info', name)
+        assert '"used_size":0' in ceph_cluster.rbd('du', name, '--format', 'json')
+        with contents(volume) as disk:
+            assert disk.size() == 2 * GIB
+            assert disk.read(0, len(self.picture)) == self.picture
+        assert volume['bootable'] == 'true'
+        assert volume['volume_image_metadata']['os_type'] == 'plan9'
+
+    @pytest.mark.parametrize(('store', 'disk_format'), [('files', 'raw'), ('ceph', 'qcow2')])
+    def test_another_one_is_copied(self, client, pictures, contents, ceph_cluster, tmp_path, store,
+                                   disk_format):
+        (tmp_path / 'raw').write_bytes(self.picture)
+        subprocess.run(['qemu-img', 'convert', '-q', '-f', 'raw', '-O', disk_format,
+                        tmp_path / 'raw', tmp_path / 'image'], check=True)
+        image = pictures.add(tmp_path / 'image', disk_format, store=store)
+        volume = client.ready_volume(imageRef=image['id'], volume_type='ceph')
+        assert 'parent' not in ceph_cluster.rbd('info', f'volumes/volume-{volume["id"]}')
+        with contents(volume) as disk:
+            assert disk.read(0, len(self.picture)) == self.picture
+
+    def test_a_volume_becomes_an_image(self, client, pictures, contents):
+        volume = client.ready_volume(volume_type='ceph')
+        with contents(volume) as disk:
+            disk.write(17 * MIB, self.picture)
+            disk.flush()
+        image = client.action(volume['id'], 'os-volume_upload_image', {
+            'image_name': 'copy', 'disk_format': 'qcow2', 'force': False,
+        })['os-volume_upload_image']
+        client.wait_for_status('volume', volume['id'], 'available')
+        copy = client.ready_volume(imageRef=image['image_id'], volume_type='ceph')
+        with contents(copy) as disk:
+            assert disk.read(17 * MIB, len(self.picture)) == self.picture
+            assert disk.read(0, MIB) == bytes(MIB)
+
+    def test_a_volume_is_overwritten_with_one(self, client, pictures, contents):
+        volume = client.ready_volume(volume_type='ceph')
+        with contents(volume) as disk:
+            disk.write(0, b'x' * 32 * MIB)
+            disk.flush()
+        image = pictures.add(self.picture, store='ceph')
+        client.action(volume['id'], 'os-reimage', {'image_id': image['id']})
+        client.wait_for_status('volume', volume['id'], 'available')
+        with contents(volume) as disk:
+            assert disk.read(0, 32 * MIB) == self.picture.ljust(32 * MIB, b'\0')

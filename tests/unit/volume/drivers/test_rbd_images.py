@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which images are cloned, and which are copied; the clones themselves are for a real cluster."""
+import pytest
+
+from cinder.volume.drivers import rbd_images
+from cinder.volume.drivers.rbd_images import Location, location_in
+from tests.fakes import volumes
+
+FSID = '4f2c'
+HERE = f'rbd://{FSID}/images/one/snap'
+
+
+@pytest.mark.parametrize(('url', 'found'), [
+    (HERE, Location(FSID, 'images', 'one', 'snap')),
+    (f'rbd://{FSID}/a%2Fb/c%20d/e', Location(FSID, 'a/b', 'c d', 'e')),
+    ('rbd://image', None), (f'rbd://{FSID}/images/one', None), (f'rbd://{FSID}//one/snap', None),
+    (f'{HERE}/more', None), (f'file://{FSID}/images/one/snap', None), ('', None)])
+def test_a_url(url, found):
+    assert location_in(url) == found
+
+
+class Driver:
+    """:param answers: pool of an image -> the reason why it cannot be cloned, '' if it is"""
+
+    clone_image = rbd_images.ClonesImages.clone_image
+
+    def __init__(self, **answers):
+        self.fsid, self.order, self.answers, self.asked = FSID, 22, answers, []
+
+    def run(self, _function, place, *arguments):
+        self.asked.append((place.pool, *arguments))
+        return self.answers[place.pool]
+
+
+def there(pool):
+    return f'rbd://{FSID}/{pool}/one/snap'
+
+
+@pytest.mark.parametrize(('urls', 'image', 'encrypted', 'cloned', 'said'), [
+    ([there('good')], {}, False, ['good'], ''),
+    ([there('bad'), there('good'), there('other')], {}, False, ['bad', 'good'], ''),
+    ([there('bad')], {}, False, ['bad'], 'no right'),
+    (['rbd://other/good/one/snap'], {}, False, [], 'it is on the cluster other'),
+    ([], {}, False, [], 'names no place of it in RBD'),
+    (['file:///x'], {}, False, [], 'names no place of it in RBD'),
+    ([there('good')], {'disk_format': 'qcow2'}, False, [], 'its disk_format is qcow2'),
+    ([there('good')], {}, True, [], 'the volume is encrypted')])
+def test_an_image(urls, image, encrypted, cloned, said, caplog):
+    driver = Driver(good='', bad='no right', other='')
+    volume = volumes.volume(2, encrypted=encrypted)
+    with caplog.at_level('INFO'):
+        done = driver.clone_image(volume, {'id': 'one', 'disk_format': 'raw', **image}, urls)
+    assert done is not bool(said)
+    assert said in caplog.text
+    assert driver.asked == [(pool, volume.name, 2 * 1024 ** 3, 22) for pool in cloned]
