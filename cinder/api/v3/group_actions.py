@@ -53,7 +53,7 @@ def _replication(verb: str, rule: str, body_schema: schema_base.Schema) -> Calla
 
 @wsgi.versions(mv.GROUP_REPLICATION)
 @wsgi.body(schema.LIST_REPLICATION_TARGETS, key='list_replication_targets')
-@wsgi.response(200, view.replication_targets)
+@wsgi.response(200, view.REPLICATION_TARGETS)
 def list_replication_targets(req: wsgi.Request, group_id: str,
                              body: dict[str, Any]) -> dict[str, Any]:
     group = load(req, group_id, policy.LIST_REPLICATION_TARGETS)

@@ -5,6 +5,7 @@ from typing import Any
 
 from cinder.api import microversions as mv
 from cinder.api import wsgi
+from cinder.api.views import shapes
 from cinder.api.views.base import OMIT, Field, View
 from cinder.policies import groups as policy
 
@@ -37,6 +38,9 @@ SUMMARY = View('group', 'groups', _BRIEF, 'group_links')
 DETAIL = View('group', 'groups', _DETAIL, 'group_links')
 LEGACY_SUMMARY = View('consistencygroup', 'consistencygroups', _BRIEF, 'consistencygroup_links')
 LEGACY_DETAIL = View('consistencygroup', 'consistencygroups', _COMMON, 'consistencygroup_links')
+# Administrators see the fields of the driver too.
+REPLICATION_TARGETS = shapes.wrap('replication_targets', shapes.items({
+    'type': 'object', 'properties': {'backend_id': shapes.TEXT}, 'required': ['backend_id']}))
 
 
 def replication_targets(req: wsgi.Request, targets: Sequence[Mapping]) -> dict[str, Any]:

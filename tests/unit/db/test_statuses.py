@@ -22,6 +22,8 @@ OVERWRITERS = {
     'volume/api/volume_migrations.py': 'targets', 'volume/manager/migration_rows.py': 'targets',
     **{f'volume/api/{kind}.py': 'reset_status()' for kind in (
         'backups', 'group_snapshots', 'groups', 'snapshots', 'volumes')},
+    'volume/manager/failover_rows.py': 'volumes whose storage is or is not reachable',
+    'volume/manager/group_replication.py': 'replication_status',
     'db/resource.py': 'update() of other columns'}
 
 
