@@ -86,6 +86,13 @@ def dependents(ctxt: RequestContext, backup_id: str, limit: int = 10) -> list[st
             _T.c.parent_id == backup_id, _T.c.deleted == sa.false()).limit(limit)).scalars())
 
 
+def existing(ctxt: RequestContext, ids: set[str]) -> set[str]:
+    """Return which of some ids are those of backups."""
+    with session.reader(ctxt) as conn:
+        return set(conn.execute(sa.select(_T.c.id).where(
+            _T.c.id.in_(ids), _T.c.deleted == sa.false())).scalars())
+
+
 def restored_to(volume_id: str) -> Callable[[], transitions.Requirement]:
     """Return the requirement that a backup is being restored to a volume."""
     return lambda: transitions.Requirement(_T.c.restore_volume_id == volume_id,

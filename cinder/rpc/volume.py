@@ -18,12 +18,13 @@ class VolumeAPI(client.RPCAPI):
     Version history: 1.0 first version; 1.1 open_backup_source, close_backup_source;
     1.2 download_volume, reimage_volume, upload_volume; 1.3 open_backup_source has a connector,
     backup_ranges; 1.4 enable_replication_group, disable_replication_group,
-    failover_replication_group, list_replication_targets.
+    failover_replication_group, list_replication_targets;
+    1.5 keep_backup_source, forget_backup_source, backup_ranges has a parent_id.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.4'
+    RPC_API_VERSION = '1.5'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0',
             timeout: float | None = None) -> client.Sender:
@@ -90,20 +91,40 @@ class VolumeAPI(client.RPCAPI):
                          machine=machine, connector=connector)
 
     def backup_ranges(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup,
-                      base_id: str | None = None, start: int = 0) -> dict:
+                      base_id: str | None = None, start: int = 0,
+                      parent_id: str | None = None) -> dict:
         """Return a page of the ranges of the open snapshot of a backup that have data, in bytes, in
         order and without overlaps.
 
         :param base_id: another snapshot of the volume: the ranges that may differ from that instead
         :param start: number of ranges before the page
+        :param parent_id: a backup whose snapshot was kept by keep_backup_source(), instead of
+            `base_id`; `ranges` is None if there is none
         :returns: {'ranges', 'next', 'compares'}: [[offset, length], ...]; the start of the next
             page, None at the end; whether it is of use to keep the snapshot as a later base.
             `ranges` is None if the storage does not know them.
         :raises SnapshotNotFound: the base does not exist.
         """
-        sender = self._to(volume.host, volume.cluster_name, '1.3', RANGES_SECONDS)
+        more = {'parent_id': parent_id} if parent_id else {}
+        sender = self._to(volume.host, volume.cluster_name, '1.5' if more else '1.3',
+                          RANGES_SECONDS)
         return sender.call(ctxt, 'backup_ranges', volume=volume, backup=backup, base_id=base_id,
-                           start=start)
+                           start=start, **more)
+
+    def keep_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                           backup: objects.Backup, name: str, most: int) -> bool:
+        """Keep the temporary snapshot of a backup on the storage under another name; return whether
+        the storage does that. It may be repeated.
+
+        :param most: number of such snapshots of the volume that stay, the newest; 0: all
+        """
+        return bool(self._ask(ctxt, 'keep_backup_source', volume, version='1.5', backup=backup,
+                              name=name, most=most))
+
+    def forget_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                             backup: objects.Backup) -> None:
+        """Remove the snapshot that was kept for a backup."""
+        self._ask(ctxt, 'forget_backup_source', volume, version='1.5', backup=backup)
 
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
                             backup: objects.Backup) -> None:

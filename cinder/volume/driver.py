@@ -5,6 +5,7 @@ the work."""
 from __future__ import annotations
 
 import abc
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from cinder.context import RequestContext
     from cinder.objects import Group, GroupSnapshot, Snapshot, Volume, VolumeType
     from cinder.volume.configuration import Configuration
+
+
+_BACKUP_SNAPSHOT = re.compile(r'backup\.([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.snap\..+')
 
 
 class VolumeDriver(abc.ABC):
@@ -263,6 +267,34 @@ class ReportsRanges(abc.ABC):
     @abc.abstractmethod
     def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
         """Return the ranges that may differ between two snapshots of a volume."""
+
+
+class KeepsBackupSnapshots(ReportsRanges):
+    """The storage keeps snapshots for the next incremental backups under names of their own, which
+    other programs know; they have no rows."""
+
+    @abc.abstractmethod
+    def keep_backup_snapshot(self, snapshot: Snapshot, name: str) -> None:
+        """Give the storage of a temporary snapshot another name. Done already is a success."""
+
+    @abc.abstractmethod
+    def backup_snapshots(self, volume: Volume) -> list[str]:
+        """Return the names of these snapshots of a volume, oldest first."""
+
+    @abc.abstractmethod
+    def remove_backup_snapshot(self, volume: Volume, name: str) -> None:
+        """Remove one of them; one that does not exist is a success."""
+
+    @abc.abstractmethod
+    def ranges_since(self, snapshot: Snapshot, name: str) -> Ranges:
+        """Return the ranges that may differ between one of them and a snapshot."""
+
+
+def backup_of(name: str) -> str | None:
+    """Return the id of the backup for which a snapshot of that name is kept, as the original names
+    it; None: it is another snapshot."""
+    found = _BACKUP_SNAPSHOT.fullmatch(name)
+    return found[1] if found else None
 
 
 class ExportsSnapshots(ReadsSnapshots):

@@ -84,10 +84,11 @@ class Cluster:
         ownership.confirm()
         context = contextvars.copy_context()
         return concurrency.call_long(
-            lambda: context.run(self._run, pool, lambda opened: function(opened, *args, **kwargs)),
-            'ceph')
+            lambda: context.run(
+                self.run_here, pool, lambda opened: function(opened, *args, **kwargs)), 'ceph')
 
-    def _run(self, pool: str, function: Callable[[Pool], T]) -> T:
+    def run_here(self, pool: str, function: Callable[[Pool], T]) -> T:
+        """The same in this thread, which must be a native one."""
         connection = self._connected()
         try:
             return function(connection.pool(pool))

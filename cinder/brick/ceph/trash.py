@@ -19,13 +19,13 @@ Owned = Callable[[str], bool]
 
 
 def delete(pool: Pool, name: str, owned: Owned, delay: int | None = None,
-           passing: str = '') -> None:
+           passing: Owned = lambda _snapshot: False) -> None:
     """Delete an image; one that does not exist is a success. One that is open is waited for: it may
     be by a process that was killed, which the cluster notices after osd_client_watch_timeout.
 
     :param owned: whether an image of that name may be removed from the trash
     :param delay: seconds that it stays in the trash; None: it is removed at once
-    :param passing: end of the names of snapshots that clones were made of, and that are removed too
+    :param passing: whether a snapshot of that name is removed too
     :raises Busy: another client has it open; with its address
     :raises HasSnapshots: with the names of the snapshots
     """
@@ -39,7 +39,7 @@ def delete(pool: Pool, name: str, owned: Owned, delay: int | None = None,
         _time.sleep(PAUSE)
 
 
-def _delete(pool: Pool, name: str, owned: Owned, delay: int | None, passing: str) -> None:
+def _delete(pool: Pool, name: str, owned: Owned, delay: int | None, passing: Owned) -> None:
     try:
         with pool.image(name, read_only=True) as image:
             above = clones.parent(image)
@@ -62,12 +62,12 @@ def _delete(pool: Pool, name: str, owned: Owned, delay: int | None, passing: str
         collect_parent(pool, above, owned)
 
 
-def _drop_snapshots(pool: Pool, name: str, passing: str) -> None:
-    """Remove the snapshots that clones were made of. One of the old format of clones that is in use
+def _drop_snapshots(pool: Pool, name: str, passing: Owned) -> None:
+    """Remove the snapshots that go with an image. One of the old format of clones that is in use
     stays, and is removed with the image."""
     with pool.image(name) as image:
         found = [each['name'] for each in images.snapshots(image)]
-        others = [each for each in found if not (passing and each.endswith(passing))]
+        others = [each for each in found if not passing(each)]
         if others:
             raise errors.HasSnapshots(f'image {pool.name}/{name} has snapshots: '
                                       f'{", ".join(others)}')

@@ -14,6 +14,7 @@ from cinder.conf import CONF
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
 from cinder.volume.drivers import (
+    rbd_backups,
     rbd_base,
     rbd_connection,
     rbd_images,
@@ -33,9 +34,9 @@ PASSING = '.clone_snap'
 LONGEST_KEPT = 3600
 
 
-class RBDDriver(rbd_connection.Connections, rbd_images.ClonesImages, rbd_manage.Manages,
-                rbd_base.RBDBase, driver.ClonesVolumes, driver.RevertsToSnapshot,
-                driver.ChecksHealth, driver.PurgesDeleted):
+class RBDDriver(rbd_backups.Backups, rbd_connection.Connections, rbd_images.ClonesImages,
+                rbd_manage.Manages, rbd_base.RBDBase, driver.ClonesVolumes,
+                driver.RevertsToSnapshot, driver.ChecksHealth, driver.PurgesDeleted):
     """Any number of hosts use a pool at a time."""
 
     SUPPORTS_ACTIVE_ACTIVE = True
@@ -135,7 +136,7 @@ class RBDDriver(rbd_connection.Connections, rbd_images.ClonesImages, rbd_manage.
         config = self.configuration
         delay = config.deferred_deletion_delay if config.enable_deferred_deletion else None
         try:
-            self.run(trash.delete, volume.name, self._owned, delay, PASSING)
+            self.run(trash.delete, volume.name, self._owned, delay, _goes_with_volume)
         except (errors.Busy, errors.HasSnapshots) as exc:
             raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc)) from exc
 
@@ -172,3 +173,9 @@ class RBDDriver(rbd_connection.Connections, rbd_images.ClonesImages, rbd_manage.
             self.run(images.remove_snapshot, snapshot.volume.name, snapshot.name)
         except errors.Busy as exc:
             raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason=str(exc)) from exc
+
+
+def _goes_with_volume(snapshot: str) -> bool:
+    """Return whether a snapshot without a row is removed with its volume: a clone was made of it,
+    or it is kept for backups."""
+    return snapshot.endswith(PASSING) or driver.backup_of(snapshot) is not None

@@ -37,10 +37,11 @@ class Manages(rbd_base.RBDBase, driver.ManagesVolumes, driver.ManagesSnapshots):
     @typed
     def get_manageable_snapshots(self, volumes: list[Volume],
                                  snapshots: list[Snapshot]) -> list[Manageable]:
-        """Return all snapshots of these volumes."""
+        """Return all snapshots of these volumes, but for those that are kept for backups."""
         owners = manageable.by_name(snapshots)
         return [manageable.snapshot_entry(name, size, source, owners.get(name))
-                for source, name, size in self.run(_snapshots, [each.name for each in volumes])]
+                for source, name, size in self.run(_snapshots, [each.name for each in volumes])
+                if not driver.backup_of(name)]
 
     @typed
     def manage_existing(self, volume: Volume, reference: Reference) -> Fields:

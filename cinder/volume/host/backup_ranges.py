@@ -23,9 +23,12 @@ class Pages:
         self._guard = threading.Lock()
 
     def page(self, driver: driver_api.VolumeDriver, snapshot: objects.Snapshot,
-             base: objects.Snapshot | None, start: int) -> dict:
-        """Return a page; see rpc.volume.VolumeAPI.backup_ranges()."""
-        key = snapshot.id, base.id if base else None
+             base: objects.Snapshot | str | None, start: int) -> dict:
+        """Return a page; see rpc.volume.VolumeAPI.backup_ranges().
+
+        :param base: also the name of a snapshot that the storage keeps
+        """
+        key = snapshot.id, base if base is None or isinstance(base, str) else base.id
         with self._guard:
             known = self._lists.get(key) if start else None
         numbers = known or _list(driver, snapshot, base)
@@ -47,9 +50,12 @@ class Pages:
 
 
 def _list(driver: driver_api.VolumeDriver, snapshot: objects.Snapshot,
-          base: objects.Snapshot | None) -> 'array.array[int] | None':
+          base: objects.Snapshot | str | None) -> 'array.array[int] | None':
     if not isinstance(driver, driver_api.ReportsRanges):
         return None
-    found = (driver.mapped_ranges(snapshot) if base is None
-             else driver.changed_ranges(snapshot, base))
+    if isinstance(base, str):
+        found = cast('driver_api.KeepsBackupSnapshots', driver).ranges_since(snapshot, base)
+    else:
+        found = (driver.mapped_ranges(snapshot) if base is None
+                 else driver.changed_ranges(snapshot, base))
     return None if found is None else array.array('Q', itertools.chain.from_iterable(found))

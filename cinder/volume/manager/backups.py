@@ -16,7 +16,7 @@ from cinder.objects import states
 from cinder.rpc import backup as backup_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
-from cinder.volume.host import backup_ranges, backup_snapshots
+from cinder.volume.host import backup_kept, backup_ranges, backup_snapshots
 from cinder.volume.manager import calls
 from cinder.volume.manager.task import Task
 
@@ -90,14 +90,38 @@ class BackupSourceEndpoint:
 
     @calls.synchronous
     def backup_ranges(self, ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup,
-                      base_id: str | None, start: int) -> dict:
+                      base_id: str | None, start: int, parent_id: str | None = None) -> dict:
         """Return a page of the ranges to read; see rpc.volume."""
         self.backend.require_ready()
         snapshot = self._snapshot(ctxt, backup)
+        if parent_id is not None:
+            return backup_kept.page(self._ranges, self.driver, snapshot, parent_id, start)
         base = snapshots_db.get(ctxt, base_id) if base_id else None
         if snapshot is None or base is not None and base.volume_id != snapshot.volume_id:
             return {'ranges': None, 'next': None, 'compares': False}
         return self._ranges.page(self.driver, snapshot, base, start)
+
+    @calls.synchronous
+    def keep_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                           backup: objects.Backup, name: str, most: int) -> bool:
+        """Keep the temporary snapshot under another name; see rpc.volume."""
+        self.backend.require_ready()
+        if not isinstance(self.driver, driver_api.KeepsBackupSnapshots):
+            return False
+        with calls.lock('volume', volume.id):
+            snapshot = snapshots_db.get(ctxt, backup_sources.snapshot_id(backup.id))
+            self.driver.keep_backup_snapshot(snapshot, name)
+            backup_kept.prune(ctxt, self.driver, volume, most)
+        return True
+
+    @calls.synchronous
+    def forget_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
+                             backup: objects.Backup) -> None:
+        """Remove the snapshot that was kept for a backup."""
+        self.backend.require_ready()
+        if isinstance(self.driver, driver_api.KeepsBackupSnapshots):
+            with calls.lock('volume', volume.id):
+                backup_kept.forget(self.driver, volume, backup.id)
 
     @calls.synchronous
     def close_backup_source(self, ctxt: RequestContext, volume: objects.Volume,
