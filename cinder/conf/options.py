@@ -6,6 +6,7 @@ from cinder.conf import (
     api,
     backend,
     backup,
+    backup_ceph,
     backup_nfs,
     backup_posix,
     backup_s3,
@@ -28,7 +29,8 @@ from cinder.conf import (
 BY_GROUP = {
     'DEFAULT': [*service.OPTS, *api.OPTS, *scheduler.OPTS, *volume.OPTS, *quota.OPTS,
                 *backup.OPTS, *backup_service.OPTS, *backup_posix.OPTS, *backup_nfs.OPTS,
-                *backup_s3.OPTS, *backup_swift.OPTS, *backup_source.OPTS, *transfer.OPTS,
+                *backup_ceph.OPTS, *backup_s3.OPTS, *backup_swift.OPTS, *backup_source.OPTS,
+                *transfer.OPTS,
                 *rate_limit.OPTS, *image.DEFAULTS],
     backend.GROUP: backend.OPTS,
     coordination.GROUP: coordination.OPTS,

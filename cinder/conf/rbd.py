@@ -14,7 +14,7 @@ OPTS = [
     cfg.StrOpt('rbd_ceph_conf', default='', sample_default='/etc/ceph/ceph.conf',
                help='Path of ceph.conf. Not set: where librados looks, such as '
                     '/etc/ceph/ceph.conf.'),
-    cfg.StrOpt('rbd_secret_uuid',
+    cfg.StrOpt('rbd_secret_uuid', sample_default='457eb676-33da-42ec-9a8c-9293d545c337',
                help='UUID of the secret of libvirt on the hosts of instances that contains the key '
                     'of rbd_user. Not set: the fsid of the cluster. The key itself is never sent: '
                     'each host has a keyring or that secret.'),

@@ -52,11 +52,11 @@ def files_only(monkeypatch):
 
 
 def test_configuration(checks, configured, files_only):
-    configured('[DEFAULT]\nbackup_ceph_pool = x\nosapi_max_limit = 0\nquota_groups = many\n')
+    configured('[DEFAULT]\nbackup_gcs_user = x\nosapi_max_limit = 0\nquota_groups = many\n')
     assert checks.configuration().code == Code.FAILURE
-    for word in ('osapi_max_limit', 'quota_groups', 'backup_ceph_pool'):
+    for word in ('osapi_max_limit', 'quota_groups', 'backup_gcs_user'):
         assert word in checks.configuration().details
-    configured('[DEFAULT]\nbackup_ceph_pool = x\n')
+    configured('[DEFAULT]\nbackup_gcs_user = x\n')
     assert checks.configuration().code == Code.WARNING
     configured('[DEFAULT]\nenabled_backends = a\n[a]\nvolume_group = vg\n')
     assert checks.configuration().code == Code.SUCCESS, checks.configuration().details

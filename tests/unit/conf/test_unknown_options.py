@@ -74,9 +74,9 @@ def test_what_is_read_is_not_named(told, text):
 
 
 def test_each_is_named_once(told):
-    text = '[DEFAULT]\nbackup_ceph_pool = x\nhost = h\n[one]\nvolume_group = a\nhitachi_pools = p\n'
+    text = '[DEFAULT]\nbackup_gcs_user = x\nhost = h\n[one]\nvolume_group = a\nhitachi_pools = p\n'
     assert [line.split(' of ')[0] for line in told(text + text)] == [
-        'Option [DEFAULT] backup_ceph_pool', 'Option [one] hitachi_pools']
+        'Option [DEFAULT] backup_gcs_user', 'Option [one] hitachi_pools']
 
 
 def test_options_of_a_back_end_in_default_are_told_where_they_belong(told):
