@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from oslo_log import log as logging
 
 from cinder import exception, fault_points, objects, operations, ownership
-from cinder.backup import progress, progress_notifications, source, volume_meta, work
-from cinder.backup.chunked import deletion, facts, writer
+from cinder.backup import facts, progress, progress_notifications, source, volume_meta, work
 from cinder.brick import blocking
-from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
@@ -33,7 +31,8 @@ class CreateEndpoint(work.Endpoint):
         undo = functools.partial(self._undo, ctxt, operation)
         with self.task(ctxt, operation, backup, undo=undo) as task, self._swept(ctxt, task):
             self._choose_place(ctxt, task)
-            written = self._store(ctxt, task)
+            with self.alone(ctxt, task):
+                written = self._store(ctxt, task)
             task.succeed(object_count=written.object_count, fail_reason=None)
         source.start_removal(ctxt, operation.resource_id)
 
@@ -49,27 +48,36 @@ class CreateEndpoint(work.Endpoint):
         backup, driver = task.resource, self.driver(task.resource)
         if backup.service_metadata:
             return
-        place = {'service': self.store.service, 'container': driver.container_of(backup),
-                 'service_metadata': driver.prefix_of(backup)}
+        place = {'service': self.store.service,
+                 **driver.place_of(backup, self._parent(ctxt, backup))}
         _record_place(ctxt, task, place)
         for name, value in place.items():
             setattr(backup, name, value)
 
+    def _parent(self, ctxt: RequestContext, backup: objects.Backup) -> objects.Backup | None:
+        return backups_db.get(ctxt.elevated(), backup.parent_id) if backup.parent_id else None
+
     def _store(self, ctxt: RequestContext, task: 'work.BackupTask') -> facts.Written:
-        backup = task.resource
+        backup, form = task.resource, self.format(task.resource)
         volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
-        parent = backups_db.get(ctxt.elevated(), backup.parent_id) if backup.parent_id else None
+        written = blocking.copy(form.complete, backup)
+        if written is not None:
+            # The snapshot that was read may be gone: its name was the last thing to change.
+            source.keep(ctxt, volume, backup, blocking.copy(form.source_snapshot, backup))
+            return written
         notifier = progress_notifications.ProgressNotifier(
             ctxt, backup, self.store.driver.enable_progress_timer)
         seen = progress.Progress(ctxt, task.operation, backup.size * GIB,
                                  observe=notifier.observe)
+        parent = self._parent(ctxt, backup)
         with source.open(ctxt, task.operation, backup) as opened:
             with seen.written(), fault_points.around('backup.create:write'):
                 written = blocking.copy(functools.partial(
-                    writer.write, self.driver(backup), backup, opened.facts(parent),
-                    spool=work.spool(), parent=parent, volume_meta=volume_meta.of(volume),
-                    algorithm=CONF.backup_compression_algorithm, progress=seen.report))
-            opened.keep_as_base()
+                    form.write, backup, opened.facts(parent), parent=parent,
+                    volume_meta=volume_meta.of(volume), progress=seen.report))
+            name = blocking.copy(form.source_snapshot, backup)
+            if not source.keep(ctxt, volume, backup, name):
+                opened.keep_as_base()
             return written
 
     @contextlib.contextmanager
@@ -81,7 +89,7 @@ class CreateEndpoint(work.Endpoint):
         except exception.OperationLost:
             with ownership.ignoring_loss():
                 if operations.load(ctxt, task.operation) is None:
-                    blocking.copy(deletion.delete, self.driver(task.resource), task.resource)
+                    blocking.copy(self.format(task.resource).delete_backup, task.resource)
             raise
 
     def _undo(self, ctxt: RequestContext, operation: objects.Operation) -> None:
@@ -92,7 +100,7 @@ class CreateEndpoint(work.Endpoint):
         if backup is None or backup.status == 'available':
             return
         try:
-            blocking.copy(deletion.delete, self.driver(backup), backup)
+            blocking.copy(self.format(backup).delete_backup, backup)
         except exception.UNFINISHED:
             raise
         except Exception as exc:

@@ -2,9 +2,7 @@
 """backup.import: accepts the record of a backup that another deployment made, if its data is in the
 store of this host."""
 from cinder import exception, objects, operations
-from cinder.backup import driver as driver_api
-from cinder.backup import volume_meta, work
-from cinder.backup.chunked import metadata, names
+from cinder.backup import facts, volume_meta, work
 from cinder.brick import blocking
 from cinder.context import RequestContext
 
@@ -26,32 +24,18 @@ class RecordEndpoint(work.Endpoint):
                     reason=f'container and service_metadata of the record are '
                            f'{backup.container!r} and {backup.service_metadata!r}; expected where '
                            'the objects of the backup are')
-            listed = blocking.copy(_look, self.driver(backup), backup)
-            _require_project(operation, listed)
-            task.succeed(object_count=len(listed.entries), fail_reason=None)
+            found = blocking.copy(self.format(backup).look, backup)
+            _require_project(operation, found)
+            task.succeed(object_count=found.object_count, fail_reason=None)
 
 
-def _require_project(operation: objects.Operation, listed: metadata.Metadata) -> None:
+def _require_project(operation: objects.Operation, found: facts.Found) -> None:
     """Refuse the data of another project to all but administrators.
 
     :raises InvalidBackup: it belongs to another project, or it is not known to which.
     """
-    project = volume_meta.project_of(listed.volume_meta)
+    project = volume_meta.project_of(found.volume_meta)
     if not operation.arguments.get('by_admin') and project != operation.project_id:
         raise exception.InvalidBackup(
             reason='the backup is not one of a volume of this project; an administrator can '
                    'import it')
-
-
-def _look(driver: driver_api.BackupDriver, backup: objects.Backup) -> metadata.Metadata:
-    """Return the list of the objects of a backup, all of which exist.
-
-    :raises BackupObjectNotFound, BackupDataError: it is not complete, or it is another one.
-    """
-    found = metadata.read(driver, backup)
-    wanted = [*(entry.name for entry in found.entries), names.digests(backup.service_metadata)]
-    present = set(driver.names(backup.container, backup.service_metadata))
-    for name in wanted:
-        if name not in present:
-            raise exception.BackupObjectNotFound(where=f'{backup.container}/{name}')
-    return found

@@ -7,7 +7,6 @@ from typing import Any
 
 from cinder import fault_points, objects, operations
 from cinder.backup import chains, progress, target, volume_meta, work
-from cinder.backup.chunked import metadata, reader
 from cinder.brick import blocking
 from cinder.context import RequestContext
 from cinder.db import session
@@ -28,8 +27,8 @@ class RestoreEndpoint(work.Endpoint):
             volume = volumes_db.get(ctxt.elevated(), operation.arguments['volume_id'])
             self._write(ctxt, task, volume,
                         chains.of(ctxt, task.resource, self.store.service))
-            listed = blocking.copy(metadata.read, self.driver(task.resource), task.resource)
-            _finish(ctxt, task, volume, listed.volume_meta)
+            _finish(ctxt, task, volume, blocking.copy(
+                self.format(task.resource).volume_meta, task.resource))
 
     def _write(self, ctxt: RequestContext, task: 'work.BackupTask', volume: objects.Volume,
                chain: list[objects.Backup]) -> None:
@@ -38,8 +37,8 @@ class RestoreEndpoint(work.Endpoint):
         with (target.open(ctxt, task.operation, volume, is_new) as opened, seen.written(),
               fault_points.around('backup.restore:write')):
             blocking.copy(functools.partial(
-                reader.restore, self.driver(chain[-1]), chain,
-                dataclasses.replace(opened, confirm=seen.confirm), spool=work.spool(),
+                self.format(chain[-1]).restore, chain,
+                dataclasses.replace(opened, confirm=seen.confirm),
                 done=seen.checkpoint, checkpoint=seen.reach, progress=seen.report))
 
 

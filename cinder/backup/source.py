@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the data of a backup is read: a descriptor on this machine, of a snapshot or of a volume
+"""Where the data of a backup is read: a device or an image, of a snapshot or of a volume
 that does not change meanwhile, and the ranges to read. The volume service opens and exports it."""
 import array
 import contextlib
 import dataclasses
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 
 from oslo_log import log as logging
 
 from cinder import exception, host_names, objects, operations, quota
-from cinder.backup import connections
-from cinder.backup.chunked import facts as chunked_facts
+from cinder.backup import connections, devices, volume_data
+from cinder.backup import facts as facts_api
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backup_sources, journal, session
@@ -20,7 +19,6 @@ from cinder.db import backups as backups_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
-from cinder.privsep import device_files
 from cinder.rpc import volume as volume_rpc
 
 LOG = logging.getLogger(__name__)
@@ -32,14 +30,13 @@ GIB = 1024 ** 3
 class Source:
     """The open data of a backup.
 
-    :ivar descriptor: readable; the same data as long as the backup is being created. It is closed
-        when the context ends.
+    :ivar data: the same as long as the backup is being created. It is closed when the context ends
     :ivar size: bytes to back up, from offset 0; the device may be larger
     :ivar identity: text that is the same as long as the data is; a later attempt of the operation,
         also on another host, continues what was written only if it finds the same identity
     """
 
-    descriptor: int
+    data: volume_data.Readable
     size: int
     identity: str
     _ctxt: RequestContext
@@ -49,13 +46,19 @@ class Source:
     _api: volume_rpc.VolumeAPI
     _compares: bool = False
 
-    def facts(self, parent: objects.Backup | None = None) -> chunked_facts.Source:
+    def facts(self, parent: objects.Backup | None = None) -> facts_api.Source:
         """Return what chunked.writer reads, with the mapped ranges or, if the backup is an
         incremental one, those that changed since its parent, as far as the storage knows."""
         base_id = self._base_of(parent) if parent else None
+        if parent and base_id is None:
+            # The storage may have kept one without a row.
+            changed = self._ranges(None, parent.id)
+            if changed is not None:
+                return facts_api.Source(self.data, self.size, identity=self.identity,
+                                        changed=changed)
         ranges = self._ranges(base_id)
-        return chunked_facts.Source(self.descriptor, self.size, identity=self.identity,
-                                    **{'changed' if base_id else 'mapped': ranges})
+        return facts_api.Source(self.data, self.size, identity=self.identity,
+                                **{'changed' if base_id else 'mapped': ranges})
 
     def _base_of(self, parent: objects.Backup) -> str | None:
         """Return the id of the snapshot with the data of a backup, if it still exists."""
@@ -64,15 +67,17 @@ class Source:
         ids = (parent.snapshot_id, backup_sources.snapshot_id(parent.id))
         return next((ident for ident in ids if ident in present), None)
 
-    def _ranges(self, base_id: str | None) -> Iterable[chunked_facts.Range] | None:
+    def _ranges(self, base_id: str | None,
+                parent_id: str | None = None) -> Iterable[volume_data.Range] | None:
         """Return the ranges that the volume service reports; None if it knows none."""
         if self._snapshot_id is None:
             return None
         numbers, start = array.array('Q'), 0
+        more = {'parent_id': parent_id} if parent_id else {}
         try:
             while start is not None:
                 page = self._api.backup_ranges(self._ctxt, self._volume, self._backup, base_id,
-                                               start)
+                                               start, **more)
                 if page['ranges'] is None:
                     return None
                 self._compares = page['compares']
@@ -100,6 +105,39 @@ class Source:
         for snapshot, operation in replaced:
             self._api.start(self._ctxt, operation, snapshot)
         return True
+
+
+def keep(ctxt: RequestContext, volume: objects.Volume, backup: objects.Backup,
+         name: str | None) -> bool:
+    """Have the storage keep the snapshot that a backup was read from under another name, for the
+    next incremental backup; return whether it is kept.
+
+    :param name: a FormatDriver's source_snapshot(); None: it need not be kept
+    """
+    if name is None or backup.snapshot_id:
+        return False
+    try:
+        return volume_rpc.VolumeAPI().keep_backup_source(ctxt, volume, backup, name,
+                                                         CONF.backup_ceph_max_snapshots)
+    except Exception as exc:
+        LOG.warning('The next incremental backup of volume %s compares all data: the snapshot of '
+                    'backup %s was not kept: %s', volume.id, backup.id, exc)
+        return False
+
+
+def forget(ctxt: RequestContext, backup: objects.Backup) -> None:
+    """Have the storage remove the snapshot that keep() has kept for a backup that was deleted; the
+    next backup of the volume removes what is left."""
+    if not (backup.service or '').endswith('.CephBackupDriver'):
+        return
+    try:
+        volume = volumes_db.get(ctxt.elevated(), backup.volume_id)
+        volume_rpc.VolumeAPI().forget_backup_source(ctxt, volume, backup)
+    except exception.VolumeNotFound:
+        return
+    except Exception as exc:
+        LOG.warning('The snapshot of backup %s in the image of volume %s was not removed; the '
+                    'next backup of the volume does it: %s', backup.id, backup.volume_id, exc)
 
 
 @session.retry_on_deadlock
@@ -136,7 +174,7 @@ class Ranges:
     def __init__(self, numbers: 'array.array[int]', size: int) -> None:
         self._numbers, self._size = numbers, size
 
-    def __iter__(self) -> Iterator[chunked_facts.Range]:
+    def __iter__(self) -> Iterator[volume_data.Range]:
         for offset, length in zip(self._numbers[::2], self._numbers[1::2], strict=True):
             if offset < self._size:
                 yield offset, min(length, self._size - offset)
@@ -169,10 +207,9 @@ def open(ctxt: RequestContext, operation: objects.Operation,
                 path = stack.enter_context(connections.volume(ctxt, api, volume))
             elif path is None:
                 path = stack.enter_context(connections.snapshot(ctxt, api, volume, backup))
-        descriptor = device_files.open_file(path)
-        stack.callback(os.close, descriptor)
+        data = stack.enter_context(devices.opened(path))
         identity = snapshot_id or backup_sources.hold_of(ctxt, volume.id)
-        yield Source(descriptor, backup.size * GIB, identity, ctxt, volume, backup, snapshot_id,
+        yield Source(data, backup.size * GIB, identity, ctxt, volume, backup, snapshot_id,
                      api)
         if snapshot_id is None and backup_sources.hold_of(ctxt, volume.id) != identity:
             raise exception.InvalidVolume(

@@ -1,24 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where a restore writes: a descriptor on this machine, of a volume of any back end. Encrypted
+"""Where a restore writes: a device or an image, of a volume of any back end. Encrypted
 volumes are written as they are on the storage, so the data of a backup stays encrypted with its
 key."""
 import contextlib
-import os
 from collections.abc import Iterator
 
 from cinder import host_names, objects
-from cinder.backup import connections
-from cinder.backup.chunked import facts
+from cinder.backup import connections, devices, facts
 from cinder.backup.source import GIB
 from cinder.context import RequestContext
-from cinder.privsep import device_files
 from cinder.rpc import volume as volume_rpc
 
 
 @contextlib.contextmanager
 def open(ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
          is_new: bool = False) -> Iterator[facts.Target]:
-    """Open a volume in status restoring-backup; the descriptor is closed when the context ends.
+    """Open a volume in status restoring-backup; it is closed when the context ends.
     Call it within OperationRunner.claimed(), also when an attempt is repeated.
 
     :param operation: the operation backup.restore
@@ -31,7 +28,6 @@ def open(ctxt: RequestContext, operation: objects.Operation, volume: objects.Vol
         with connections.awaited(ctxt, operation, volume):
             device = api.device_of(ctxt, volume, host_names.machine_id())
             path = device['path'] or stack.enter_context(connections.volume(ctxt, api, volume))
-        descriptor = device_files.open_file(path, writable=True)
-        stack.callback(os.close, descriptor)
-        yield facts.Target(descriptor, volume.size * GIB,
+        data = stack.enter_context(devices.opened(path, writable=True))
+        yield facts.Target(data, volume.size * GIB,
                            zeroed=is_new and device['reads_zeros'])

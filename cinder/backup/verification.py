@@ -6,10 +6,8 @@ import functools
 from oslo_log import log as logging
 
 from cinder import exception, objects
-from cinder.backup import chains, work
+from cinder.backup import chains, facts, formats
 from cinder.backup import driver as driver_api
-from cinder.backup.chunked import facts
-from cinder.backup.chunked import verify as chunked_verify
 from cinder.brick import blocking
 from cinder.context import RequestContext
 from cinder.db import backups as backups_db
@@ -21,7 +19,7 @@ WHEN, RESULT = 'verified_at', 'verified'
 _LONGEST = 255
 
 
-def verify(ctxt: RequestContext, driver: driver_api.BackupDriver, backup: objects.Backup,
+def verify(ctxt: RequestContext, driver: driver_api.Driver, backup: objects.Backup,
            sample: int) -> facts.Report:
     """Read a backup and those that it builds on from the store, and record what was found.
 
@@ -32,8 +30,7 @@ def verify(ctxt: RequestContext, driver: driver_api.BackupDriver, backup: object
     """
     chain = chains.of(ctxt, backup, driver.class_path())
     report = blocking.copy(functools.partial(
-        chunked_verify.verify, driver.for_project(backup.project_id), chain, spool=work.spool(),
-        sample=sample))
+        formats.of(driver.for_project(backup.project_id)).verify, chain, sample=sample))
     if report.problems:
         _require_kept(ctxt, backup)
     _record(ctxt, backup, f'damaged, {len(report.problems)} faults: {report.problems[0]}'
@@ -62,7 +59,7 @@ def _record(ctxt: RequestContext, backup: objects.Backup, result: str) -> None:
     backups_db.mark(ctxt, backup.id, WHEN, **{RESULT: result[:_LONGEST]})
 
 
-def verify_next(ctxt: RequestContext, driver: driver_api.BackupDriver, host: str, interval: int,
+def verify_next(ctxt: RequestContext, driver: driver_api.Driver, host: str, interval: int,
                 sample: int) -> bool:
     """Verify the backup of a host that was not verified for the longest time; return whether one
     was due.

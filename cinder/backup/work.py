@@ -2,7 +2,6 @@
 """What the verbs of a backup service have in common: the frame around their work, and the host that
 must do it. volume/manager/task.py claims, locks and records the end."""
 import contextlib
-import os
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -10,17 +9,18 @@ from oslo_log import log as logging
 
 from cinder import exception, objects, operations
 from cinder.backup import driver as driver_api
+from cinder.backup import formats
 from cinder.backup.progress import CHECKPOINT
 from cinder.backup.store import Store
 from cinder.backup.takeover import BackupRunner
-from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backups as backups_db
 from cinder.db import operations as operations_db
 from cinder.db import services as services_db
 from cinder.db import session
 from cinder.rpc import backup as backup_rpc
-from cinder.volume.manager.task import Task, task
+from cinder.volume.host import locks
+from cinder.volume.manager.task import LONGEST_LOOK, Task, task
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ TRIED = 'tried'
 # Seconds for which an operation waits for a store that does not answer, after the retries of the
 # driver; and between two attempts.
 STORE_SECONDS, LONGEST_PAUSE = 1800, 60
+# What may answer later.
+AWAY = (exception.BackupStoreUnavailable, exception.BackupVolumeUnavailable)
 _INTERRUPTED = 'The operation was interrupted.'
 
 BackupTask: TypeAlias = Task[objects.Backup]
@@ -44,9 +46,13 @@ class Endpoint:
     def __init__(self, runner: BackupRunner, store: Store) -> None:
         self.runner, self.store = runner, store
 
-    def driver(self, backup: objects.Backup) -> driver_api.BackupDriver:
+    def driver(self, backup: objects.Backup) -> driver_api.Driver:
         """Return the driver for a backup, whose project may have its own part of the store."""
         return self.store.driver.for_project(backup.project_id)
+
+    def format(self, backup: objects.Backup) -> driver_api.FormatDriver | formats.Chunked:
+        """Return the format of a backup."""
+        return formats.of(self.driver(backup))
 
     def service_for(self, _ctxt: RequestContext, backup: objects.Backup) -> str | None:
         """Return the class path of the driver that a backup needs; None: any driver will do."""
@@ -74,10 +80,25 @@ class Endpoint:
             except exception.UNFINISHED:
                 raise
             except Exception as exc:
-                if isinstance(exc, exception.BackupStoreUnavailable):
+                if isinstance(exc, AWAY):
                     _wait_for_store(ctxt, work, exc)
                 work.on_failure['fail_reason'] = operations.tenant_reason(exc)
                 raise
+
+    @contextlib.contextmanager
+    def alone(self, ctxt: RequestContext, work: BackupTask) -> Iterator[None]:
+        """Let no other operation change what the backup has in common with others.
+
+        :raises NotYet: another one does, perhaps for hours.
+        """
+        image = self.format(work.resource).image_of(work.resource)
+        with contextlib.ExitStack() as stack:
+            if image is not None:
+                try:
+                    stack.enter_context(locks.held(f'backup-image-{image}'))
+                except exception.NotYet as exc:
+                    operations.wait(ctxt, work.operation, exc.reason, longest=LONGEST_LOOK)
+            yield
 
     def pass_on(self, ctxt: RequestContext, work: BackupTask, service: str) -> None:
         """Give the operation to a host that was not asked yet, because this one has another driver.
@@ -104,7 +125,7 @@ class Endpoint:
 
 
 def _wait_for_store(ctxt: RequestContext, work: BackupTask,
-                    exc: exception.BackupStoreUnavailable) -> None:
+                    exc: Exception) -> None:
     """Return when the store did not answer for too long.
 
     :raises NotYet: until then; the operation goes on where it was, here or on another host.
@@ -113,8 +134,9 @@ def _wait_for_store(ctxt: RequestContext, work: BackupTask,
     found = operations.load(ctxt, work.operation)
     count = found.object_count if found else 0
     done = work.operation.arguments.get(CHECKPOINT, 0)
-    with contextlib.suppress(exception.BackupStoreUnavailable):
-        operations.wait(ctxt, work.operation, f'the store, which does not answer ({count} objects '
+    what = 'store' if isinstance(exc, exception.BackupStoreError) else 'storage of the volume'
+    with contextlib.suppress(*AWAY):
+        operations.wait(ctxt, work.operation, f'the {what}, which does not answer ({count} objects '
                                               f'stored, {done} restored)',
                         within=STORE_SECONDS, otherwise=exc, longest=LONGEST_PAUSE)
 
@@ -128,10 +150,3 @@ def _record_host(ctxt: RequestContext, work: BackupTask, host: str) -> None:
         operations_db.update_claimed(ctxt, work.operation, host=host)
         backups_db.update(ctxt, work.resource.id, {'host': host})
     work.operation.host = work.resource.host = host
-
-
-def spool() -> str:
-    """Return the directory for temporary files of the engine, and create it if needed."""
-    path = os.path.join(CONF.state_path, 'backup-spool')
-    os.makedirs(path, mode=0o700, exist_ok=True)
-    return path

@@ -47,7 +47,7 @@ def verify(backup_id: str | None = None, everything: bool = False, sample: str =
     return 1 if sum(_verify_one(ctxt, store, ident, int(share)) for ident in ids) else 0
 
 
-def _verify_one(ctxt: context.RequestContext, store: 'driver.BackupDriver', ident: str,
+def _verify_one(ctxt: context.RequestContext, store: 'driver.Driver', ident: str,
                 sample: int) -> int:
     """Verify one backup and print the result; return the number of faults."""
     from cinder.backup import verification

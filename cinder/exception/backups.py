@@ -69,6 +69,10 @@ class BackupVolumeError(CinderException):
     message = _('The volume failed at offset %(offset)s: %(reason)s')
 
 
+class BackupVolumeUnavailable(BackupVolumeError):
+    """The storage of the volume does not answer; a later attempt may succeed."""
+
+
 class BackupSpoolError(CinderException):
     """The temporary files of a backup service cannot be used; an operator can free space."""
 

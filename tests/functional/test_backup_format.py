@@ -18,8 +18,9 @@ import pytest
 
 from cinder import objects
 from cinder.backup.chunked import reader, verify, writer
-from cinder.backup.chunked.facts import Source, Target
 from cinder.backup.drivers.posix import PosixBackupDriver
+from cinder.backup.facts import Source, Target
+from cinder.backup.volume_data import Descriptor
 from cinder.conf import CONF
 from tests.functional import backup_peer
 
@@ -54,7 +55,8 @@ def restored(driver, chain, path, size, zeroed, spool):
         stream.truncate(size)
     descriptor = os.open(path, os.O_RDWR)
     try:
-        reader.restore(driver, chain, Target(descriptor, size, zeroed), spool=str(spool))
+        reader.restore(driver, chain, Target(Descriptor(descriptor), size, zeroed),
+                       spool=str(spool))
     finally:
         os.close(descriptor)
     return path
@@ -121,7 +123,7 @@ def write(driver, data, tmp_path, algorithm, parent=None):
     path.write_bytes(data)
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        writer.write(driver, row, Source(descriptor, len(data)), spool=str(tmp_path),
+        writer.write(driver, row, Source(Descriptor(descriptor), len(data)), spool=str(tmp_path),
                      parent=parent, algorithm=algorithm, volume_meta={
                          'volume-base-metadata': {'id': row.volume_id, 'display_name': 'ä'},
                          'volume-metadata': {'k': 'v'}})

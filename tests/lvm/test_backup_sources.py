@@ -9,8 +9,9 @@ import pytest
 
 from cinder import exception
 from cinder.backup.chunked import reader, writer
-from cinder.backup.chunked.facts import Source, Target
 from cinder.backup.drivers import posix
+from cinder.backup.facts import Source, Target
+from cinder.backup.volume_data import Descriptor
 from cinder.conf import CONF
 from cinder.privsep import device_files
 from tests.fakes import volumes
@@ -102,7 +103,8 @@ def backed_up(driver, bench, snapshot, parent=None, **ranges):
     backup = bench.backup(parent)
     descriptor = device_files.open_file(driver.open_snapshot(snapshot))
     try:
-        return backup, writer.write(bench.store, backup, Source(descriptor, SIZE, **ranges),
+        return backup, writer.write(bench.store, backup,
+                                    Source(Descriptor(descriptor), SIZE, **ranges),
                                     spool=bench.spool, parent=parent)
     finally:
         os.close(descriptor)
@@ -115,7 +117,7 @@ def restored(driver, bench, chain):
     driver.create_volume(volume)
     descriptor = device_files.open_file(driver.local_path(volume), writable=True)
     try:
-        reader.restore(bench.store, chain, Target(descriptor, SIZE, zeroed=True),
+        reader.restore(bench.store, chain, Target(Descriptor(descriptor), SIZE, zeroed=True),
                        spool=bench.spool)
     finally:
         os.close(descriptor)

@@ -130,13 +130,13 @@ def test_a_backup_service_reads_and_writes_on_another_machine(
     with source.open(ctxt, operation, backup) as found:
         assert len(sessions()) == 1
         facts = found.facts()
-        assert os.pread(facts.descriptor, SAMPLE, 0) == data
+        assert facts.data.read(0, SAMPLE) == data
         assert sum(length for _offset, length in facts.mapped) == SAMPLE
     assert sessions() == []
     assert os.listdir('/sys/kernel/config/target/core') == ['alua']
     with target.open(ctxt, operation, volume, is_new=False) as found:
         assert (len(sessions()), found.size, found.zeroed) == (1, group.UNIT, False)
-        os.pwrite(found.descriptor, data, 0)
-        os.fsync(found.descriptor)
+        found.data.write(0, data)
+        found.data.flush()
     assert sessions() == []
     assert initiator.read(device, SAMPLE) == data

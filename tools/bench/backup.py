@@ -142,8 +142,9 @@ def _act(action: str, folder: pathlib.Path) -> dict[str, float]:
 
     from cinder import objects
     from cinder.backup.chunked import reader, writer
-    from cinder.backup.chunked.facts import Source, Target
     from cinder.backup.drivers.posix import PosixBackupDriver
+    from cinder.backup.facts import Source, Target
+    from cinder.backup.volume_data import Descriptor
     from cinder.conf import CONF
     CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
     CONF.set_override('backup_posix_path', str(folder / 'store'))
@@ -158,12 +159,13 @@ def _act(action: str, folder: pathlib.Path) -> dict[str, float]:
 
     def write() -> None:
         with (folder / 'volume').open('rb') as stream:
-            writer.write(driver, backup, Source(stream.fileno(), size), spool=str(folder))
+            writer.write(driver, backup, Source(Descriptor(stream.fileno()), size),
+                         spool=str(folder))
 
     def read(name: str = 'target') -> None:
         with (folder / name).open('w+b') as stream:
             stream.truncate(size)
-            reader.restore(driver, [backup], Target(stream.fileno(), size, zeroed=True),
+            reader.restore(driver, [backup], Target(Descriptor(stream.fileno()), size, zeroed=True),
                            spool=str(folder))
 
     def crowd() -> None:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from cinder import fault_points
 from cinder.backup import driver as driver_api
-from cinder.backup.chunked import compression, names, threads, zeros
+from cinder.backup import threads
+from cinder.backup.chunked import compression, names, zeros
 from cinder.backup.chunked.metadata import Entry
 
 # Pieces that wait for the thread of an object, and objects of data and of zeros that are written at

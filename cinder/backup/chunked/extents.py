@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which ranges of a volume are read, which are zeros, and which equal those of the parent."""
 import enum
-import os
-import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cinder import exception
-from cinder.backup.chunked.facts import Range, Source
-from cinder.brick.local_dev.extents import data_of
+from cinder.backup.facts import Source
+from cinder.backup.volume_data import Range
 
 
 class Kind(enum.Enum):
@@ -50,23 +48,8 @@ def _with_rest(ranges: Iterable[Range], start: int, end: int) -> Iterator[Range]
 
 
 def _mapped(source: Source) -> Iterable[Range]:
-    if source.mapped is not None:
-        return source.mapped
-    if stat.S_ISREG(os.fstat(source.descriptor).st_mode):
-        return _data_of_file(source.descriptor, source.size)
-    return [(0, source.size)]
-
-
-def _data_of_file(descriptor: int, size: int) -> Iterator[Range]:
-    """Return what is no hole of a sparse file."""
-    start = length = 0
-    try:
-        for start, length in data_of(descriptor):
-            if start >= size:
-                return
-            yield start, length
-    except OSError as exc:
-        raise exception.BackupVolumeError(offset=start + length, reason=exc.strerror) from exc
+    found = source.data.ranges(source.size) if source.mapped is None else source.mapped
+    return [(0, source.size)] if found is None else found
 
 
 def _cut(ranges: Iterable[Range], size: int, block: int, between: Kind) -> Iterator[Extent]:

@@ -6,7 +6,8 @@ from collections import deque
 
 from cinder import exception, fault_points
 from cinder.backup import driver as driver_api
-from cinder.backup.chunked import compression, threads, zeros
+from cinder.backup import threads
+from cinder.backup.chunked import compression, zeros
 from cinder.backup.chunked.blocks import hash_blocks
 from cinder.backup.chunked.digests import HOLE, SIZE, Digests
 from cinder.backup.chunked.plan import Part

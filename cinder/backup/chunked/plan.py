@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from cinder import objects
-from cinder.backup.chunked.facts import Range
 from cinder.backup.chunked.metadata import Entry, Metadata
+from cinder.backup.volume_data import Range
 
 
 class Part(NamedTuple):

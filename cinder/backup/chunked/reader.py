@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 from cinder import exception, fault_points, objects
 from cinder.backup import driver as driver_api
-from cinder.backup.chunked import digests, metadata, parts, plan, threads, volume
+from cinder.backup import threads, volume_data
+from cinder.backup.chunked import digests, metadata, parts, plan
 from cinder.backup.chunked.digests import Digests
-from cinder.backup.chunked.facts import Progress, Target
 from cinder.backup.chunked.plan import Part
+from cinder.backup.facts import Progress, Target
 
 # The volume is flushed, and the caller called, after so many bytes or seconds.
 _BYTES, _SECONDS, _REPORT_SECONDS = 2**26, 5, 1
@@ -41,7 +42,7 @@ def restore(driver: driver_api.BackupDriver, chain: list[objects.Backup], target
     with contextlib.ExitStack() as opened:
         known = opened.enter_context(digests.read(driver, chain[-1], spool))
         check_coverage(chain[-1], found, known, size)
-        device = volume.Device(target)
+        device = volume_data.Device(target.data, target.zeroed, target.confirm)
         for start, end in plan.gaps(found, size):
             device.zero(start, end)
         work = parts.PartReader(driver, device, known, size, opened)
@@ -84,7 +85,7 @@ def check_coverage(newest: objects.Backup, found: list[Part], known: Digests, si
 class _Restore:
     """One restore: `found` are the objects in the order of the volume."""
 
-    def __init__(self, work: parts.PartReader, device: volume.Volume, found: list[Part],
+    def __init__(self, work: parts.PartReader, device: volume_data.Device, found: list[Part],
                  checkpoint: Callable[[int], object] | None, progress: Progress | None) -> None:
         self._work, self._device, self._found = work, device, found
         self._checkpoint, self._progress = checkpoint, progress

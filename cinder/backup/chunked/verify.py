@@ -7,9 +7,10 @@ import random
 
 from cinder import exception, objects
 from cinder.backup import driver as driver_api
-from cinder.backup.chunked import digests, parts, plan, reader, threads, volume, zeros
-from cinder.backup.chunked.facts import Progress, Report
+from cinder.backup import threads
+from cinder.backup.chunked import digests, parts, plan, reader, volume, zeros
 from cinder.backup.chunked.plan import Part
+from cinder.backup.facts import Progress, Report
 
 _FAULTS = (exception.BackupDataError, exception.BackupStoreError, exception.InvalidBackup)
 _MOST = 100  # lines of a report

@@ -6,13 +6,13 @@ digest is that of the parent have none. Memory is bounded by the pieces that are
 """
 import contextlib
 import hashlib
-import os
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 from cinder import exception, fault_points, objects
 from cinder.backup import driver as driver_api
+from cinder.backup import threads
 from cinder.backup.chunked import (
     assembly,
     checkpoints,
@@ -22,12 +22,11 @@ from cinder.backup.chunked import (
     extents,
     metadata,
     names,
-    threads,
 )
 from cinder.backup.chunked.blocks import hash_blocks
 from cinder.backup.chunked.digests import HOLE, SIZE, Digests
 from cinder.backup.chunked.extents import Extent, Kind
-from cinder.backup.chunked.facts import Progress, Source, Written
+from cinder.backup.facts import Progress, Source, Written
 
 # Threads that hash and compress, and pieces that are read ahead for them.
 HELPERS, _AHEAD = 2, 6
@@ -157,10 +156,7 @@ class _Write:
         parts: list[bytes] = []
         while length:
             offset = extent.end - length
-            try:
-                part = os.pread(self._source.descriptor, length, offset)
-            except OSError as exc:
-                raise exception.BackupVolumeError(offset=offset, reason=exc.strerror) from exc
+            part = self._source.data.read(offset, length)
             if not part:
                 raise exception.BackupVolumeError(
                     offset=offset, reason=f'it ends there, expected {self._source.size} bytes')

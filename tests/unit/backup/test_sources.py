@@ -122,13 +122,13 @@ def test_a_source(ctxt, service, volume, backup, operation, here, snapshot_id, a
     hold(ctxt, volume, 'held')
     with source.open(ctxt, operation, backup) as found:
         facts = found.facts()
-        assert (os.pread(facts.descriptor, 9, 0), facts.size) == (b'data', 2 ** 30)
+        assert (facts.data.read(0, 9), facts.size) == (b'data', 2 ** 30)
         assert found.identity == (snapshot_id or 'held')
-        with pytest.raises(OSError, match='Bad file'):
-            os.pwrite(facts.descriptor, b'x', 0)
+        with pytest.raises(exception.BackupVolumeError, match='Bad file'):
+            facts.data.write(0, memoryview(b'x'))
     assert service.asked == asked
-    with pytest.raises(OSError, match='Bad file'):
-        os.fstat(facts.descriptor)
+    with pytest.raises(exception.BackupVolumeError, match='Bad file'):
+        facts.data.read(0, 1)
 
 
 @pytest.fixture
@@ -137,10 +137,13 @@ def ranges(service):
     pages = [{'ranges': [[0, 5], [10, 5]], 'next': 2, 'compares': True},
              {'ranges': [[2 ** 30 - 1, 9]], 'next': None, 'compares': True}]
 
-    def backup_ranges(_ctxt, _volume, _backup, base_id, start):
+    def backup_ranges(_ctxt, _volume, _backup, base_id, start, parent_id=None):
+        if parent_id:
+            # The storage has kept a snapshot without a row.
+            return {'ranges': service.kept.get(parent_id), 'next': None, 'compares': True}
         service.asked.append((base_id, start))
         return pages[start // 2] or {'ranges': None, 'next': None, 'compares': False}
-    service.backup_ranges = backup_ranges
+    service.backup_ranges, service.kept = backup_ranges, {}
     return pages
 
 
@@ -174,6 +177,9 @@ def test_the_ranges_of_an_incremental_backup(ctxt, service, volume, backup, oper
         snapshots_db.destroy(ctxt, base_id)
         facts = found.facts(parent)
         assert (list(facts.mapped), facts.changed) == (TOLD, None)
+        service.kept[parent.id] = [[7, 1]]
+        facts = found.facts(parent)
+        assert (facts.mapped, list(facts.changed)) == (None, [(7, 1)])
     assert service.asked[1:5] == [(base_id, 0), (base_id, 2), (None, 0), (None, 2)]
 
 
@@ -318,7 +324,7 @@ def test_a_snapshot_that_is_going_away_is_not_read(ctxt, service, backup, operat
 def test_a_target(ctxt, service, volume, operation, here, is_new):
     service.here = service.path if here else None
     with target.open(ctxt, operation, volume, is_new=is_new) as found:
-        os.pwrite(found.descriptor, b'DATA', 0)
+        found.data.write(0, memoryview(b'DATA'))
         assert (found.size, found.zeroed) == (2 ** 30, is_new)
     assert os.stat(service.path).st_size == 4
     assert service.asked == [] if here else ['connect this machine', 'attach volume',

@@ -7,10 +7,10 @@ import pytest
 
 from cinder import coordination, exception
 from cinder.backup import driver as driver_api
+from cinder.backup import facts, source, target, verification
 from cinder.backup import manager as manager_module
-from cinder.backup import source, target, verification
 from cinder.backup import work as backup_work
-from cinder.backup.chunked import facts
+from cinder.backup.volume_data import Descriptor
 from cinder.cmd import backup_commands
 from cinder.conf import CONF
 from cinder.db import backups as backups_db
@@ -46,7 +46,7 @@ def files(tmp_path, monkeypatch):
             self._descriptor = descriptor
 
         def facts(self, parent=None):
-            return facts.Source(self._descriptor, SIZE)
+            return facts.Source(Descriptor(self._descriptor), SIZE)
 
         def keep_as_base(self):
             return False
@@ -69,7 +69,7 @@ def files(tmp_path, monkeypatch):
     @contextlib.contextmanager
     def open_target(_ctxt, _operation, volume, is_new=False):
         with descriptor(volume.id, os.O_RDWR) as number:
-            yield facts.Target(number, SIZE, zeroed=is_new)
+            yield facts.Target(Descriptor(number), SIZE, zeroed=is_new)
     monkeypatch.setattr(source, 'open', open_source)
     monkeypatch.setattr(target, 'open', open_target)
     return tmp_path

@@ -10,7 +10,8 @@ import pytest
 
 from cinder import objects
 from cinder.backup.chunked import compression, reader, writer, zeros
-from cinder.backup.chunked.facts import Source, Target
+from cinder.backup.facts import Source, Target
+from cinder.backup.volume_data import Descriptor
 
 CREATED = datetime.datetime(2026, 11, 29, 13, 59, 20, tzinfo=datetime.UTC)
 
@@ -61,7 +62,7 @@ class Bench:
               **kwargs):
         """Write the data of a volume; `size` is what it is said to be."""
         with memory(data) as descriptor:
-            source = Source(descriptor, size or len(data), mapped, changed, identity)
+            source = Source(Descriptor(descriptor), size or len(data), mapped, changed, identity)
             return writer.write(self.store, backup, source, spool=self.spool, parent=parent,
                                 algorithm=self.algorithm, **kwargs)
 
@@ -75,8 +76,8 @@ class Bench:
         """The data of a volume after a restore; `old` are those before."""
         with memory(old, size) as descriptor:
             size = os.fstat(descriptor).st_size
-            reader.restore(self.store, chain, Target(descriptor, size, zeroed), spool=self.spool,
-                           **kwargs)
+            reader.restore(self.store, chain, Target(Descriptor(descriptor), size, zeroed),
+                           spool=self.spool, **kwargs)
             return os.pread(descriptor, size, 0)
 
 

@@ -8,14 +8,15 @@ import pytest
 from cinder import exception
 from cinder.backup.chunked import extents
 from cinder.backup.chunked.extents import Kind
-from cinder.backup.chunked.facts import Source
+from cinder.backup.facts import Source
+from cinder.backup.volume_data import Descriptor
 from tests.unit.backup.chunked.conftest import memory
 
 
 def kinds(size, block, known, mapped, changed):
     """The kind of each block; the extents have neither gaps nor parts of blocks."""
     found, position = [], 0
-    for extent in extents.of(Source(0, size, mapped, changed), block, known):
+    for extent in extents.of(Source(None, size, mapped, changed), block, known):
         assert extent.start == position < extent.end and not position % block
         position = extent.end
         found += [extent.kind] * (-(-extent.end // block) - extent.start // block)
@@ -55,7 +56,7 @@ def touches(found, number, block):
 def test_holes_of_a_file_are_zeros():
     with memory(size=2**24) as descriptor:
         os.pwrite(descriptor, b'x', 2**23)
-        found = list(extents.of(Source(descriptor, 2**24), 512, None))
+        found = list(extents.of(Source(Descriptor(descriptor), 2**24), 512, None))
     assert [each.kind for each in found] == [Kind.ZERO, Kind.DATA, Kind.ZERO]
     assert found[1].end - found[1].start <= 2**16
 
@@ -72,10 +73,10 @@ def test_a_file_whose_holes_cannot_be_read_is_not_a_hole(monkeypatch):
         os.pwrite(descriptor, b'x', 2**23)
         monkeypatch.setattr(os, 'lseek', fail)
         with pytest.raises(exception.BackupVolumeError, match=r'offset \d+: Input/output error'):
-            list(extents.of(Source(descriptor, 2**24), 512, None))
+            list(extents.of(Source(Descriptor(descriptor), 2**24), 512, None))
 
 
 @pytest.mark.parametrize('mapped', [[(10, 5), (0, 5)], [(0, -5)], [(-5, 5)]])
 def test_ranges_out_of_order_are_refused(mapped):
     with pytest.raises(exception.BackupVolumeError, match='expected ranges in order'):
-        list(extents.of(Source(0, 100, mapped), 1, None))
+        list(extents.of(Source(None, 100, mapped), 1, None))

@@ -12,7 +12,8 @@ import pytest
 
 from cinder import exception, fault_points
 from cinder.backup.chunked import compression, deletion, metadata, names, reader, verify, zeros
-from cinder.backup.chunked.facts import Target
+from cinder.backup.facts import Target
+from cinder.backup.volume_data import Descriptor
 from tests.fakes.backup_store import MemoryBackupDriver
 from tests.unit.backup.chunked.conftest import memory
 
@@ -59,7 +60,7 @@ def test_zeros_are_neither_read_nor_written_to_a_new_volume(made):
     backup = made.full(bytes(2**16) + RANDOM)
     made.store.read.clear()
     with memory(size=2**17) as descriptor:
-        reader.restore(made.store, [backup], Target(descriptor, 2**17, zeroed=True),
+        reader.restore(made.store, [backup], Target(Descriptor(descriptor), 2**17, zeroed=True),
                        spool=made.spool)
         assert os.fstat(descriptor).st_blocks * 512 <= 2**16
     assert len(made.store.read) == 8 + 2
@@ -138,8 +139,8 @@ def test_an_interrupted_restore_goes_on_and_verifies_what_is_there(made, monkeyp
 
     with memory(OLD) as descriptor:
         def restore(**kwargs):
-            reader.restore(made.store, [backup], Target(descriptor, 2**16), spool=made.spool,
-                           **kwargs)
+            reader.restore(made.store, [backup], Target(Descriptor(descriptor), 2**16),
+                           spool=made.spool, **kwargs)
 
         with pytest.raises(KeyboardInterrupt):
             restore(checkpoint=stop)
@@ -174,8 +175,8 @@ def test_a_long_object_is_interrupted(made, monkeypatch):
 
 
 def test_a_device_without_holes_gets_zeros(made, monkeypatch):
-    from cinder.backup.chunked import volume
-    monkeypatch.setattr(volume, '_MODES', (0x7000,))  # not supported
+    from cinder.backup import volume_data
+    monkeypatch.setattr(volume_data, '_MODES', (0x7000,))  # not supported
     data = bytes(2**15) + RANDOM[:100] + bytes(2**14 - 100)
     assert made.restore([made.full(data)], OLD) == data + OLD[len(data):]
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the format is asked to do and what it answers: plain data, shared with the callers."""
+"""What a format is asked to do and what it answers: plain data, shared with the callers."""
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import Any
 
-Range = tuple[int, int]
+from cinder.backup.volume_data import Range, Readable, Writable
+
 # Bytes of the volume that are done, of how many, and the number of objects in the store. It is
 # called often, and may raise to interrupt the work.
 Progress = Callable[[int, int, int], None]
@@ -13,17 +15,17 @@ Progress = Callable[[int, int, int], None]
 class Source:
     """A volume or snapshot that does not change while it is read.
 
-    :param descriptor: of a file or device, open for reading; it stays open
+    :param data: where it is read
     :param size: bytes
     :param mapped: ranges (offset, length) in bytes, in order; all else reads as zeros. None: it is
-        not known (holes of a sparse file are found here)
+        not known (the data may know it)
     :param changed: ranges (offset, length) outside of which the data equal those of the parent.
         None: it is not known, and all is compared by hash
     :param identity: text that is the same as long as the data is; a write goes on only if it finds
         the one with which it began
     """
 
-    descriptor: int
+    data: Readable
     size: int
     mapped: Iterable[Range] | None = None
     changed: Iterable[Range] | None = None
@@ -34,14 +36,14 @@ class Source:
 class Target:
     """A volume that is written.
 
-    :param descriptor: of a file or device, open for reading and writing; it stays open
+    :param data: where it is written
     :param size: bytes, at least those of the backup; what is behind those is left as it is
     :param zeroed: whether all of it reads as zeros now
     :param confirm: called before each change, in any thread; raises when the volume may belong to
         its user by now
     """
 
-    descriptor: int
+    data: Writable
     size: int
     zeroed: bool = False
     confirm: Callable[[], object] = lambda: None
@@ -61,6 +63,18 @@ class Written:
     plain_bytes: int
     stored_bytes: int
     read_bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """A complete backup in the store.
+
+    :param object_count: objects that hold data of the volume
+    :param volume_meta: what it knows of its volume, see volume_meta.of()
+    """
+
+    object_count: int
+    volume_meta: dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

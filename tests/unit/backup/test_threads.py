@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from cinder.backup.chunked import threads
+from cinder.backup import threads
 
 
 def test_a_pool_that_cannot_start_all_its_threads_leaves_none(monkeypatch):
