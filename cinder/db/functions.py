@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SQL expressions that differ between engines: the clock, and conditions on lists of ids."""
+"""SQL expressions that differ between engines: the clock, conditions on lists of ids, and the keys
+and values of another table as one column."""
+import json
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -141,3 +143,47 @@ def _(element: begins, compiler: 'SQLCompiler', **kw: object) -> str:
 def _(element: begins, compiler: 'SQLCompiler', **kw: object) -> str:
     column, pattern, _low, _high = _sides(element, compiler, kw)
     return f"{column} LIKE {pattern} ESCAPE '/'"
+
+
+# ------------------------------------------------------------------------------ keys and values
+class Object(sa.types.TypeDecorator[dict[str, str | None]]):
+    """The text of a JSON object, read as a dictionary; NULL is an empty one."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: object) -> dict[str, str | None]:
+        return json.loads(value, strict=False) if value else {}
+
+
+class object_of(FunctionElement):
+    """SQL aggregate: a JSON object with the keys and values of all rows."""
+
+    type = Object()
+    inherit_cache = True
+
+    def __init__(self, key: sa.ColumnElement[str], value: sa.ColumnElement[str]) -> None:
+        super().__init__(key, value)
+
+
+@compiles(object_of, 'postgresql')
+def _(element: object_of, compiler: 'SQLCompiler', **kw: object) -> str:
+    return f'CAST(json_object_agg({compiler.process(element.clauses, **kw)}) AS text)'
+
+
+@compiles(object_of, 'mysql')
+@compiles(object_of, 'mariadb')
+def _(element: object_of, compiler: 'SQLCompiler', **kw: object) -> str:
+    return f'json_objectagg({compiler.process(element.clauses, **kw)})'
+
+
+@compiles(object_of, 'sqlite')
+def _(element: object_of, compiler: 'SQLCompiler', **kw: object) -> str:
+    return f'json_group_object({compiler.process(element.clauses, **kw)})'
+
+
+def pairs_of(table: sa.Table, owner: sa.Column[str], of: sa.Column[str]) -> sa.ScalarSelect:
+    """Return a column, in a SELECT with the column `of`: the pairs of `table` (key, value) whose
+    `owner` it is, as a dictionary."""
+    return sa.select(object_of(table.c.key, table.c.value)).where(owner == of).correlate(
+        of.table).scalar_subquery()

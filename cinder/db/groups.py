@@ -48,6 +48,8 @@ class _Groups(resource.Resource[objects.Group]):
     def fill_page(self, conn: sa.Connection, page: query.Page) -> None:
         _add_ids(conn, page, 'volume_types', _TYPES_OF)
 
+    fill_whole = fill_page
+
 
 def _add_ids(conn: sa.Connection, page: query.Page, name: str, statement: sa.Select) -> None:
     """Add the ids that a statement finds to the rows of a page, as the field `name`."""

@@ -6,6 +6,7 @@ only this resource has is in functions there. rows.py has pages and single rows.
 """
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -13,7 +14,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import exception
-from cinder.db import changes, session, transitions
+from cinder.db import changes, functions, query, session, transitions
 from cinder.db.filters import Listing
 from cinder.db.pairs import Pairs, Values
 from cinder.db.rows import Errors, Row, Rows
@@ -43,7 +44,10 @@ class Resource(Rows, Generic[_O]):
                  parts: Callable[[RequestContext, Row], Mapping[str, object]] | None = None,
                  ) -> None:
         super().__init__(errors, brief, detail, pairs=pairs)
-        self.made, self.whole = made, whole or self.detail
+        self.made, whole = made, whole or self.detail
+        self.whole = dataclasses.replace(whole, columns=(*whole.columns, *(
+            functions.pairs_of(each.table, each.owner, self.table.c.id).label(name)
+            for name, each in self.pairs.items())))
         self.verbs = verbs or {}
         self.parts = parts
         self.kind = self.table.name.removesuffix('s')
@@ -57,8 +61,14 @@ class Resource(Rows, Generic[_O]):
 
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> _O:
         """Return a resource by id or by another column, see read_row()."""
-        row = self.read_row(ctxt, self.whole, value, by)
+        with session.reader(ctxt) as conn:
+            page = self.read_page(ctxt, conn, self.whole, value, by)
+            self.fill_whole(conn, page)
+        row = page.rows[0]
         return self.made.from_row(row, **(self.parts(ctxt, row) if self.parts else {}))
+
+    def fill_whole(self, conn: sa.Connection, page: query.Page) -> None:
+        """Add to the row of an object what is neither in `whole` nor in `pairs`."""
 
     # ------------------------------------------------------------------------------- new rows
     @session.retry_on_deadlock

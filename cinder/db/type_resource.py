@@ -31,10 +31,10 @@ class TypeResource(resource.Resource[_O]):
     """
 
     def __init__(self, made: type[_O], errors: resource.Errors, listing: Listing,
-                 whole: Listing | None = None, *, specs: tuple[str, Pairs],
+                 *, specs: tuple[str, Pairs],
                  used_by: sa.Column[str], exists: type[exception.CinderException],
                  in_use: type[exception.CinderException]) -> None:
-        super().__init__(made, errors, listing, whole=whole, pairs=dict([specs]))
+        super().__init__(made, errors, listing, pairs=dict([specs]))
         self._field, self._specs = specs
         self._used_by, self._exists, self._in_use = used_by, exists, in_use
 

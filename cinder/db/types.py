@@ -2,13 +2,24 @@
 """The SQL of volume types and their extra specs; type_access.py has the access of projects."""
 import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
 from cinder import exception, objects
 from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import filters, models, pairs, query, quotas, resource, session, type_resource
+from cinder.db import (
+    filters,
+    functions,
+    models,
+    pairs,
+    query,
+    quotas,
+    resource,
+    session,
+    type_resource,
+)
 
 _T = models.VolumeType.__table__
 _SPECS = models.VolumeTypeExtraSpec.__table__
@@ -22,11 +33,14 @@ _COLUMNS = tuple(_T.c[name] for name in (
     'id', 'name', 'description', 'is_public', 'qos_specs_id', 'created_at', 'updated_at'))
 _ENCRYPTION_COLUMNS = tuple(_ENCRYPTION.c[name] for name in (
     'encryption_id', 'volume_type_id', 'cipher', 'key_size', 'provider', 'control_location'))
-# A type and its encryption, joined to the columns of another table.
+# A type, its encryption and its keys and values, joined to the columns of another table.
 JOINED = (*(column.label(f'type_{column.name}') for column in _COLUMNS),
-          *(column.label(f'encryption_{column.name}') for column in _ENCRYPTION_COLUMNS))
-# Names of the keys and values of sides_of().
-SIDES = ('extra_specs', 'qos_specs')
+          *(column.label(f'encryption_{column.name}') for column in _ENCRYPTION_COLUMNS),
+          functions.pairs_of(_SPECS, _SPECS.c.volume_type_id, _T.c.id).label('type_extra_specs'),
+          functions.pairs_of(_QOS_VALUES, _QOS_VALUES.c.specs_id, _T.c.qos_specs_id).label(
+              'type_qos_specs'),
+          sa.select(_QOS.c.consumer).where(_QOS.c.id == _T.c.qos_specs_id).scalar_subquery().label(
+              'type_qos_consumer'))
 _GIVEN = sa.exists().where(_PROJECTS.c.volume_type_id == _T.c.id,
                            _PROJECTS.c.project_id == sa.bindparam('project_id'))
 _FILTERS = {'metadata': {'extra_specs': (_SPECS, _SPECS.c.volume_type_id)},
@@ -37,58 +51,26 @@ _WHOLE = filters.Listing(_T, JOINED, _T.outerjoin(
     _ENCRYPTION, _ENCRYPTION.c.volume_type_id == _T.c.id), **_FILTERS)
 
 
-def _side(name: str, owner: sa.Column, key: sa.ColumnElement, value: sa.Column,
-          *where: filters.Condition) -> sa.Select:
-    return sa.select(owner, sa.literal_column(f"'{name}'"), key, value).where(*where)
-
-
-# (id, name of SIDES, key, value) of one type; sides_of() returns the parameters.
-SIDES_OF = (
-    _side('extra_specs', _SPECS.c.volume_type_id, _SPECS.c.key, _SPECS.c.value,
-          _SPECS.c.volume_type_id == sa.bindparam('type_id')),
-    _side('qos_specs', _QOS_VALUES.c.specs_id, _QOS_VALUES.c.key, _QOS_VALUES.c.value,
-          _QOS_VALUES.c.specs_id == sa.bindparam('qos_specs_id')),
-    _side('qos_specs', _QOS.c.id, sa.literal_column("'consumer'"), _QOS.c.consumer,
-          _QOS.c.id == sa.bindparam('qos_specs_id')),
-)
-_ALL_SIDES = sa.union_all(*SIDES_OF)
-
-
 def join(source: sa.FromClause, type_id: sa.Column) -> sa.Join:
     """Return `source` joined with the type of its column, and with the encryption of the type."""
     return source.outerjoin(_T, _T.c.id == type_id).outerjoin(
         _ENCRYPTION, _ENCRYPTION.c.volume_type_id == type_id)
 
 
-def sides_of(row: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters of SIDES_OF for the type in a row with JOINED."""
-    return {'type_id': row['type_id'], 'qos_specs_id': row['type_qos_specs_id']}
-
-
-def from_joined(row: Mapping[str, object], found: Mapping[str, dict]) -> objects.VolumeType | None:
-    """Return the type from a row with JOINED and the results for sides_of()."""
+def from_joined(row: Mapping[str, Any]) -> objects.VolumeType | None:
+    """Return the type from a row with JOINED."""
     if row['type_id'] is None:
         return None
     encryption = None
     if row['encryption_encryption_id'] is not None:
         encryption = {column.name: row[f'encryption_{column.name}']
                       for column in _ENCRYPTION_COLUMNS}
-    qos = dict(found['qos_specs'])
-    consumer = qos.pop('consumer', None)
+    consumer = row['type_qos_consumer']
     return objects.VolumeType.from_row(
         {column.name: row[f'type_{column.name}'] for column in _COLUMNS},
-        extra_specs=found['extra_specs'], encryption=encryption,
-        qos_specs={'id': row['type_qos_specs_id'], 'consumer': consumer, 'specs': qos}
-        if consumer else None)
-
-
-def _read(conn: sa.Connection, rows: list[dict]) -> objects.VolumeType:
-    """Return the type from the single row of _WHOLE."""
-    row = rows[0]
-    found: dict[str, dict] = {name: {} for name in SIDES}
-    for _, name, key, value in conn.execute(_ALL_SIDES, sides_of(row)).all():
-        found[name][key] = value
-    return from_joined(row, found)
+        extra_specs=row['type_extra_specs'], encryption=encryption,
+        qos_specs={'id': row['type_qos_specs_id'], 'consumer': consumer,
+                   'specs': row['type_qos_specs']} if consumer else None)
 
 
 class _Types(type_resource.TypeResource[objects.VolumeType]):
@@ -96,7 +78,7 @@ class _Types(type_resource.TypeResource[objects.VolumeType]):
     def load(self, ctxt: RequestContext, value: str, by: str = 'id') -> objects.VolumeType:
         """Return a type with its extra specs, QoS specs and encryption."""
         with session.reader(ctxt) as conn:
-            return _read(conn, self.read_page(ctxt, conn, self.whole, value, by).rows)
+            return from_joined(self.read_page(ctxt, conn, _WHOLE, value, by).rows[0])
 
     def get_by_name(self, ctxt: RequestContext, name: str) -> objects.VolumeType:
         """Return a type; :raises VolumeTypeNotFoundByName: none that the caller can see."""
@@ -138,7 +120,7 @@ class _Types(type_resource.TypeResource[objects.VolumeType]):
 
 _types = _Types(
     objects.VolumeType, resource.Errors(exception.VolumeTypeNotFound, 'volume_type_id'), _LIST,
-    _WHOLE, specs=('extra_specs', pairs.Pairs(
+    specs=('extra_specs', pairs.Pairs(
         _SPECS, 'volume_type_id', lambda ident, key: exception.VolumeTypeExtraSpecsNotFound(
             volume_type_id=ident, extra_specs_key=key))),
     used_by=models.Volume.__table__.c.volume_type_id, exists=exception.VolumeTypeExists,
@@ -183,7 +165,7 @@ def default(ctxt: RequestContext) -> objects.VolumeType:
         rows = query.as_dicts(conn.execute(_default(), {
             'project_id': ctxt.project_id, 'name': CONF.default_volume_type}))
         if rows:
-            return _read(conn, rows)
+            return from_joined(rows[0])
     raise exception.VolumeTypeNotFoundByName(volume_type_name=CONF.default_volume_type)
 
 

@@ -74,12 +74,10 @@ _FILTERS = {
 _WHOLE = filters.Listing(_T, (*_T.c, _CONSISTENCY_GROUP, *types.JOINED),
                          types.join(_T, _T.c.volume_type_id))
 # (volume id, field, key, value) of all metadata of the volumes in :ids.
-_SIDES_OF = [
+_METADATA = sa.union_all(*(
     sa.select(side.owner, sa.literal_column(f"'{name}'"), side.table.c.key,
               side.table.c.value).where(functions.among(side.owner, sa.bindparam('ids')))
-    for name, side in _SIDES.items()]
-_METADATA = sa.union_all(*_SIDES_OF)
-_METADATA_AND_TYPE = sa.union_all(*_SIDES_OF, *types.SIDES_OF)
+    for name, side in _SIDES.items()))
 
 
 class _Volumes(resource.Resource[objects.Volume]):
@@ -101,14 +99,9 @@ class _Volumes(resource.Resource[objects.Volume]):
         """Return a volume with metadata, attachments and type."""
         with session.reader(ctxt) as conn:
             row = self.read_page(ctxt, conn, self.whole, value, by).rows[0]
-            found: dict[str, dict] = {name: {} for name in (*_SIDES, *types.SIDES)}
-            for _, name, key, value in conn.execute(
-                    _METADATA_AND_TYPE, {'ids': row['id'], **types.sides_of(row)}).all():
-                found[name][key] = value
             present = attachments.list_on_connection(conn, row['id'])
-        return objects.Volume.from_row(row, **{name: found[name] for name in _SIDES},
-                                       attachments=present,
-                                       volume_type=types.from_joined(row, found))
+        return objects.Volume.from_row(row, attachments=present,
+                                       volume_type=types.from_joined(row))
 
 
 _volumes = _Volumes(

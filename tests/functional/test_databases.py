@@ -154,6 +154,21 @@ def test_text_is_kept_as_it_is(ctxt):
     assert types.create(ctxt, {'name': f'type-{volume.id}'}).id != other.id
 
 
+# What the engines write into JSON in different ways.
+ODD = {'q"uo\'te': 'a"b\\c', 'back\\slash': 'x\ny\tz', '\N{SNOWMAN}\U0001f40d': '\u043a\u043b',
+       'none': None, 'empty': '', 'control \x01': '\x02\x1f', 'number': '1', 'json': '{"a": [1]}',
+       'a/b': '</s>', 'long': '"' * 255}
+
+
+def test_keys_and_values_are_read_as_they_were_written(ctxt):
+    volume = _volume(ctxt)
+    volumes.set_metadata(ctxt, volume.id, ODD)
+    assert volumes.get(ctxt, volume.id).metadata == ODD
+    assert volumes.get_row(ctxt, volume.id)['metadata'] == ODD
+    made = types.create(ctxt, {'name': f'odd-{volume.id}'}, ODD)
+    assert types.get(ctxt, made.id).extra_specs == ODD
+
+
 def test_what_cannot_be_stored_is_the_callers_mistake(url, ctxt):
     volume = _volume(ctxt)
     with pytest.raises(exception.NotFound):

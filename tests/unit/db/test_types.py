@@ -4,7 +4,7 @@ import pytest
 
 from cinder import exception
 from cinder.conf import CONF
-from cinder.db import models, quotas, session, type_access, types, volumes
+from cinder.db import models, qos_specs, quotas, session, type_access, types, volumes
 
 
 @pytest.fixture
@@ -24,6 +24,18 @@ def test_found_by_id_and_by_name(make, ctxt):
         types.get_by_name_or_id(ctxt, 'Fast')
     with pytest.raises(exception.VolumeTypeNotFound):
         types.get(ctxt, 'nothing')
+
+
+def test_a_type_is_read_with_one_statement(make, ctxt, statements):
+    made = make('fast', {'k': 'v', 'capabilities:x': None})
+    specs = qos_specs.create(ctxt, 'qos', 'both', {'total_iops_sec': '7'})
+    qos_specs.associate(ctxt, specs['id'], made.id)
+    statements.clear()
+    read = types.get(ctxt, made.id)
+    assert len(statements) == 1
+    assert read.extra_specs == {'k': 'v', 'capabilities:x': None}
+    assert read.qos_specs == {
+        'id': specs['id'], 'consumer': 'both', 'specs': {'total_iops_sec': '7'}}
 
 
 def test_a_name_is_unique_among_the_living(make, ctxt):

@@ -36,6 +36,17 @@ def test_insert_is_one_statement_and_one_for_metadata(make_volume, statements):
     assert len(statements) == 3
 
 
+def test_a_volume_is_read_with_one_statement_and_one_for_attachments(make_volume, ctxt,
+                                                                    statements):
+    volume = make_volume(metadata={'a': 'b', 'c': None}, glance_metadata={'image_id': 'i'})
+    statements.clear()
+    read = volumes.get(ctxt, volume.id)
+    assert len(statements) == 2
+    assert (read.metadata, read.admin_metadata, read.glance_metadata) == (
+        {'a': 'b', 'c': None}, {}, {'image_id': 'i'})
+    assert read.volume_type is None
+
+
 def test_row_has_all_that_an_answer_shows(make_volume, ctxt):
     kind = types.default(ctxt)
     volume = make_volume(volume_type_id=kind.id, metadata={'a': 'b'}, attach_status='attached')
