@@ -14,6 +14,7 @@ from cinder.conf import CONF
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
 from cinder.volume.drivers import (
+    rbd_audit,
     rbd_backups,
     rbd_base,
     rbd_connection,
@@ -34,9 +35,17 @@ PASSING = '.clone_snap'
 LONGEST_KEPT = 3600
 
 
-class RBDDriver(rbd_backups.Backups, rbd_connection.Connections, rbd_images.ClonesImages,
-                rbd_manage.Manages, rbd_base.RBDBase, driver.ClonesVolumes,
-                driver.RevertsToSnapshot, driver.ChecksHealth, driver.PurgesDeleted):
+class RBDDriver(
+        rbd_audit.Audits,
+        rbd_backups.Backups,
+        rbd_connection.Connections,
+        rbd_images.ClonesImages,
+        rbd_manage.Manages,
+        rbd_base.RBDBase,
+        driver.ClonesVolumes,
+        driver.RevertsToSnapshot,
+        driver.ChecksHealth,
+        driver.PurgesDeleted):
     """Any number of hosts use a pool at a time."""
 
     SUPPORTS_ACTIVE_ACTIVE = True
