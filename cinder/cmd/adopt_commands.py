@@ -3,34 +3,78 @@
 and prints; cinder.db.adoption does the work."""
 from typing import Any
 
+from cinder.cmd import adopt_checks, adopt_diff, adopt_proof
 from cinder.cmd.tables import complain, print_table
-from cinder.db.adoption import copy, hosts, source
+from cinder.db.adoption import copy, hosts, preflight, source
+from cinder.db.adoption import fence as fences
 
-# For the table COMMANDS of manage.py.
-ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ('source_url', {'metavar': 'SOURCE_URL', 'help': 'database of the original, which is only '
-                    'read'}),
+SOURCE: tuple[str, dict[str, Any]] = ('source_url', {
+    'metavar': 'SOURCE_URL', 'help': 'database of the original, which is only read'})
+# What the check needs; cinder-status has it too.
+CHECK_ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ('--map-host', {'action': 'append', 'default': [], 'metavar': 'OLD=NEW',
                     'help': 'rename a host, host@backend or host@backend#pool in all tables; can '
                             'be repeated'}),
+    ('--ignore', {'action': 'append', 'default': [], 'metavar': 'CODE',
+                  'help': f'a refusal to ignore: {", ".join(sorted(preflight.HARMLESS))}; can be '
+                          'repeated'}),
+    ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print the check as JSON'}),
+)
+# For the table COMMANDS of manage.py.
+ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
+    SOURCE, *CHECK_ARGUMENTS,
     ('--deleted-days', {'type': int, 'default': 0, 'metavar': 'N',
                         'help': 'also copy rows that were deleted in the last N days'}),
+    ('--check', {'dest': 'what', 'action': 'store_const', 'const': 'check',
+                 'help': 'only tell what is in the way'}),
+    ('--fence', {'action': 'store_true', 'help': 'disable the services of the original first'}),
+    ('--unfence', {'dest': 'what', 'action': 'store_const', 'const': 'unfence',
+                   'help': 'only enable the services that --fence disabled'}),
+    ('--diff', {'dest': 'what', 'nargs': '?', 'const': 'commands', 'choices': ('commands', 'csv'),
+                'help': 'only print what was made, changed and deleted here since'}),
+    ('--report', {'metavar': 'FILE',
+                  'help': 'where the proof is kept; default: adoption.json in state_path'}),
 )
 
 
-def adopt(source_url: str, map_host: list[str], deleted_days: int) -> int:
-    """Copy the database of the original Cinder into the configured one.
+def adopt(source_url: str, map_host: list[str], deleted_days: int, what: str | None, fence: bool,
+          ignore: list[str], as_json: bool, report: str | None) -> int:
+    """Copy the database of the original Cinder into the configured one, and prove the copy.
 
-    :returns: exit status, 1 if rows were refused
+    :returns: exit status, 1 if rows were refused or the proof fails, 2 if the check refuses
     """
     if deleted_days < 0:
         return complain(f'--deleted-days {deleted_days} is negative; expected at least 0', 1)
+    if what == 'check':
+        return adopt_checks.check(source_url, map_host, ignore, as_json)
     renamed = hosts.parse(map_host)
+    if fence or what == 'unfence':
+        _fence(source_url, what == 'unfence')
+    if what == 'unfence':
+        return 0
     opened = source.Source(source_url)
     try:
-        return _report(copy.adopt(opened, renamed, deleted_days, _show))
+        if what:
+            return adopt_diff.show(opened, renamed, what)
+        found = adopt_checks.examine(opened, renamed, ignore, values=False)
+        if found.refused:
+            adopt_checks.report(opened, found, as_json)
+            return complain('Nothing was copied.', adopt_checks.REFUSED)
+        status = _report(copy.adopt(opened, renamed, deleted_days, _show))
+        return max(status, adopt_proof.prove(opened, renamed, report))
     finally:
         opened.close()
+
+
+def _fence(source_url: str, undo: bool) -> None:
+    """Disable the services of the source, or enable them again; print them."""
+    opened = source.Source(source_url, writable=True)
+    try:
+        done = fences.unfence(opened) if undo else fences.fence(opened)
+    finally:
+        opened.close()
+    for name in done:
+        print(f'{"enabled" if undo else "disabled"}: {name}')
 
 
 def _show(text: str) -> None:

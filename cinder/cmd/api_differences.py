@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compares two walks over APIs, answer by answer and value by value. What is meant to differ after
 an adoption is a table with reasons."""
+import base64
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,7 +13,7 @@ from cinder.cmd.api_walk import Answer
 # A walk: path -> answer.
 Walk = Mapping[str, Answer]
 MISSING = '(missing)'
-_ADDRESS = re.compile(r'^https?://[^/]+(/[^/]+)*?(?=/v3/)')
+_ADDRESS = re.compile(r'^https?://[^/]+(?:(?:/[^/]+)*?(?=/v3/))?')
 
 
 class Intended(NamedTuple):
@@ -19,15 +21,39 @@ class Intended(NamedTuple):
 
     :param path: expression for the beginning of the path
     :param place: expression for the whole of the place in the answer
+    :param pairs: only these old and new values; none: all
     """
 
     path: str
     place: str
     reason: str
+    pairs: tuple[tuple[Any, Any], ...] = ()
 
 
 # The places are those of `_differences`: keys with dots, members of lists in brackets.
 INTENDED: tuple[Intended, ...] = (
+    Intended('.*', r'(itemNotFound|badRequest|forbidden)\.message', 'the texts of errors'),
+    Intended('.*%2F', 'status', 'the original does not find a key with a slash', ((404, 200),)),
+    Intended('messages', '.*', 'user messages are not copied, they expire'),
+    Intended('attachments/', r'(.*\.)?connection_info', 'no connection information is an empty '
+             'object', ((None, {}),)),
+    Intended('backups/.*/export_record', r'.*\.(num_dependent_backups|updated_at)',
+             'the record of a backup does not count the backups that depend on it'),
+    Intended('os-quota-sets/.*usage', r'quota_set\..*\.in_use',
+             'usage is counted; "db adopt --check" lists where that of the original had drifted'),
+    Intended('limits', r'limits\.absolute\.total.*Used',
+             'usage is counted; "db adopt --check" lists where that of the original had drifted'),
+    Intended('os-services', r'services\[.*\]\.(updated_at|backend_state)',
+             'the last reports of services'),
+    Intended('os-hosts$', r'hosts\[.*\]\.last-update', 'the last reports of services'),
+    Intended('os-hosts$', r'hosts\[.*\]', 'disabled services are among the hosts',
+             ((MISSING, ...),)),
+    Intended('os-hosts/', '', 'disabled services are among the hosts', ((MISSING, ...),)),
+    Intended('os-hosts/', r'host(\[.*\]| order)', 'the usage of a host is that of all its back '
+             'ends, sorted by project'),
+    Intended('extensions', r'.*(\.description|\.updated| order)', 'descriptions of extensions'),
+    Intended('scheduler-stats', r'pools\[.*\]\.capabilities\..*',
+             'capabilities are those that our drivers report'),
 )
 
 
@@ -72,17 +98,33 @@ def _path(path: str, rename: Callable[[str], str]) -> str:
 
 def _judged(path: str, place: str, old: Any, new: Any) -> Difference:
     reason = next((each.reason for each in INTENDED
-                   if re.match(each.path, path) and re.fullmatch(each.place, place)), None)
+                   if re.match(each.path, path) and re.fullmatch(each.place, place)
+                   and _fits(each.pairs, old, new)), None)
     return Difference(path, place, old, new, reason)
+
+
+def _fits(pairs: tuple[tuple[Any, Any], ...], old: Any, new: Any) -> bool:
+    """Return whether old and new are one of the pairs, in which ... stands for any value."""
+    return not pairs or any((was is ... or was == old) and (now is ... or now == new)
+                            for was, now in pairs)
 
 
 def _plain(value: Any, rename: Callable[[str], str]) -> Any:
     """Return a value without the addresses of the API, and with the new names."""
     if isinstance(value, dict):
-        return {rename(key): _plain(each, rename) for key, each in value.items()}
+        return {rename(key): _plain(_record(each) if key == 'backup_url' else each, rename)
+                for key, each in value.items()}
     if isinstance(value, list):
         return [_plain(each, rename) for each in value]
     return rename(_ADDRESS.sub('', value)) if isinstance(value, str) else value
+
+
+def _record(value: Any) -> Any:
+    """Return what the record of an exported backup has."""
+    try:
+        return json.loads(base64.b64decode(value))
+    except (TypeError, ValueError):
+        return value
 
 
 def _differences(old: Any, new: Any, place: str = '') -> Iterator[tuple[str, Any, Any]]:

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-status upgrade check: finds what an operator should correct before starting a new release.
-Reads configuration and database, changes nothing."""
+cinder-status adopt check: the same before a database of the original is adopted. Reads
+configuration and database, changes nothing."""
 
 import functools
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
+from oslo_config import cfg
 from oslo_log import log as oslo_log
 from oslo_upgradecheck import common_checks, upgradecheck
 
 from cinder import conf as cinder_conf
 from cinder import config_check, context, exception, failures, masking, version
+from cinder.cmd import adopt_checks, adopt_commands
 from cinder.cmd.tables import complain
 from cinder.conf import CONF
-from cinder.db import migration, session, types
+from cinder.db import errors, migration, session, types
 
 SUCCESS = upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
@@ -86,13 +90,45 @@ class Checks(upgradecheck.UpgradeCommands):
 def main() -> int:
     """Run the checks; return 0 for success, 1 a warning, 2 a failure, 255 an unexpected error."""
     oslo_log.register_options(CONF)
-    upgradecheck.register_cli_options(CONF, Checks())
+    CONF.register_cli_opt(cfg.SubCommandOpt('command', title='commands', handler=_add_parsers))
     cinder_conf.configure(sys.argv, version.version_string())
     logging.basicConfig(level=logging.WARNING)
+    return CONF.command.run()
+
+
+def _add_parsers(parsers: Any) -> None:
+    upgrade = parsers.add_parser('upgrade', help='check whether this release can be started')
+    upgrade.add_argument('check')
+    upgrade.add_argument('--json', action='store_true', help='print JSON')
+    upgrade.set_defaults(run=_check_upgrade, action_fn=Checks().check)
+    adopt = parsers.add_parser('adopt', help='check whether a database of the original Cinder can '
+                               'be adopted')
+    adopt.add_argument('check')
+    for argument, keywords in (adopt_commands.SOURCE, *adopt_commands.CHECK_ARGUMENTS):
+        adopt.add_argument(argument, **keywords)
+    adopt.set_defaults(run=_check_adoption)
+
+
+def _check_upgrade() -> int:
     refusal = _refusal()
     if refusal:
         return complain(f'cinder-status: {refusal}', int(upgradecheck.Code.FAILURE))
+    # Where it looks for --json.
+    upgradecheck.CONF = CONF
     return upgradecheck.run(CONF)
+
+
+def _check_adoption() -> int:
+    asked = CONF.command
+    try:
+        return adopt_checks.check(asked.source_url, asked.map_host, asked.ignore, asked.as_json)
+    except exception.CinderException as exc:
+        return complain(f'cinder-status: {exc}', adopt_checks.REFUSED)
+    except Exception as exc:
+        if not errors.is_unavailable(exc):
+            raise
+        return complain('cinder-status: the source is unavailable: '
+                        f'{errors.driver_message(exc)}', adopt_checks.REFUSED)
 
 
 def _refusal() -> str | None:

@@ -16,12 +16,7 @@ _SHOWN = ('kind', 'name', 'what', 'advice')
 
 def examine(backend: str | None = None, as_json: bool = False) -> int:
     """Compare volumes, snapshots and exports with their rows; status 1 if differences are found."""
-    enabled = CONF.enabled_backends or []
-    if backend not in (None, *enabled):
-        raise exception.InvalidConfigurationValue(option='--backend', value=backend)
-    common.prepare_privileges()
-    found = [finding for name in enabled if backend in (None, name)
-             for finding in _findings(name)]
+    found = findings(backend)
     if as_json:
         print(json.dumps(found, indent=2))
         return int(bool(found))
@@ -31,14 +26,27 @@ def examine(backend: str | None = None, as_json: bool = False) -> int:
     return int(bool(found))
 
 
+def findings(backend: str | None = None) -> list[dict[str, str]]:
+    """Return the findings of one back end on this host, or of all, with the keys of the output.
+
+    :raises InvalidConfigurationValue: the back end is not enabled
+    """
+    enabled = CONF.enabled_backends or []
+    if backend not in (None, *enabled):
+        raise exception.InvalidConfigurationValue(option='--backend', value=backend)
+    common.prepare_privileges()
+    return [finding for name in enabled if backend in (None, name)
+            for finding in _findings(name)]
+
+
 def _findings(name: str) -> Iterator[dict[str, str]]:
     options = configuration.Configuration(config_group=name)
     host = f'{options.backend_host or CONF.host}@{name}'
     cluster = f'{CONF.cluster}@{name}' if CONF.cluster else None
-    made = class_paths.load('volume_driver', options.volume_driver)(
-        configuration=options, host=host, cluster_name=cluster)
     ctxt = context.get_admin_context()
     try:
+        made = class_paths.load('volume_driver', options.volume_driver)(
+            configuration=options, host=host, cluster_name=cluster)
         made.do_setup(ctxt)
         sharing = None if made.only_one_host(options) else cluster
         found = audit.findings(ctxt, made, host, sharing)
