@@ -35,10 +35,11 @@ def volume(size=1, **fields):
     return types.SimpleNamespace(**{**values, **fields})
 
 
-def snapshot(of):
+def snapshot(of, **fields):
     ident = str(uuid.uuid4())
-    return types.SimpleNamespace(id=ident, name=f'snapshot-{ident}', volume=of, volume_id=of.id,
-                                 volume_size=of.size)
+    values = {'id': ident, 'name': f'snapshot-{ident}', 'volume': of, 'volume_id': of.id,
+              'volume_size': of.size, 'group_snapshot_id': None}
+    return types.SimpleNamespace(**{**values, **fields})
 
 
 def attachment(initiator=None, **fields):

@@ -23,7 +23,7 @@ def storage(ceph_cluster):
 
 class TestRBDDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
                     contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
-                    contract.ManagesSnapshotsContract):
+                    contract.ManagesSnapshotsContract, contract.GroupsContract):
     """The contract."""
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterable
 from typing import Any
 
 from cinder.brick.ceph import errors
@@ -48,6 +49,16 @@ def size_of(pool: Pool, name: str, snapshot: str | None = None) -> int:
     """
     with pool.image(name, snapshot=snapshot, read_only=True) as image:
         return int(image.size())
+
+
+def all_exist(pool: Pool, names: Iterable[str]) -> bool:
+    """Return whether all of these images exist."""
+    try:
+        for name in names:
+            size_of(pool, name)
+    except errors.NotFound:
+        return False
+    return True
 
 
 def grow(pool: Pool, name: str, size: int) -> None:

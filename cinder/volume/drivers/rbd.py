@@ -18,19 +18,18 @@ from cinder.volume.drivers import (
     rbd_backups,
     rbd_base,
     rbd_connection,
+    rbd_groups,
     rbd_images,
     rbd_manage,
     rbd_report,
 )
-from cinder.volume.drivers.rbd_base import GIB, typed
+from cinder.volume.drivers.rbd_base import GIB, PASSING, typed
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
     from cinder.objects import Snapshot, Volume
     from cinder.volume.configuration import Configuration
 
-# End of the name of the snapshot that a clone is made of; the beginning is that of the clone.
-PASSING = '.clone_snap'
 # Most seconds between two attempts to remove an image from the trash that others depend on.
 LONGEST_KEPT = 3600
 
@@ -39,6 +38,7 @@ class RBDDriver(
         rbd_audit.Audits,
         rbd_backups.Backups,
         rbd_connection.Connections,
+        rbd_groups.GroupsOfVolumes,
         rbd_images.ClonesImages,
         rbd_manage.Manages,
         rbd_base.RBDBase,
@@ -124,6 +124,7 @@ class RBDDriver(
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self.run(clones.clone, snapshot.volume.name, snapshot.name, volume.name,
                  volume.size * GIB, self.order)
+        self.settle(snapshot, volume.name)
         self._flatten_if(self.configuration.rbd_flatten_volume_from_snapshot,
                          snapshot.volume.name, volume)
 
@@ -170,6 +171,7 @@ class RBDDriver(
     @typed
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self.run(images.revert, volume.name, snapshot.name, volume.size * GIB)
+        self.settle(snapshot, volume.name)
 
     # -------------------------------------------------------------------------------- snapshots
     @typed

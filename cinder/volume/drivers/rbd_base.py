@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 P = ParamSpec('P')
 R = TypeVar('R')
 GIB = 1024 ** 3
+# End of the name of the snapshot that a clone is made of; the beginning is that of the clone.
+PASSING = '.clone_snap'
 _ID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
 

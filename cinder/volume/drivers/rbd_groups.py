@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups of volumes in RBD. A group is on the storage only while its volumes get snapshots of one
+moment (brick.ceph.groups); otherwise each volume is on its own."""
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from cinder.brick.ceph import clones, groups, images
+from cinder.volume import driver
+from cinder.volume.driver_types import Fields
+from cinder.volume.drivers import rbd_base
+from cinder.volume.drivers.rbd_base import GIB, PASSING, typed
+
+if TYPE_CHECKING:
+    from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
+
+
+class GroupsOfVolumes(rbd_base.RBDBase, driver.Groups):
+    """The part of RBDDriver for groups."""
+
+    def create_group(self, group: Group) -> Fields:
+        """Do nothing: an image does not know its groups."""
+
+    def update_group(self, group: Group, added: list[Volume], removed: list[Volume]) -> Fields:
+        """Do nothing: an image does not know its groups."""
+
+    def delete_group(self, group: Group, volumes: list[Volume]) -> None:
+        for volume in volumes:
+            self.delete_volume(volume)
+
+    @typed
+    def create_group_snapshot(self, group_snapshot: GroupSnapshot,
+                              snapshots: list[Snapshot]) -> dict[str, Fields]:
+        self.run(groups.create_snapshots, _name(group_snapshot.id),
+                 {snapshot.volume.name: snapshot.name for snapshot in snapshots})
+        return {}
+
+    @typed
+    def delete_group_snapshot(self, group_snapshot: GroupSnapshot,
+                              snapshots: list[Snapshot]) -> None:
+        for snapshot in snapshots:
+            self.delete_snapshot(snapshot)
+        self.run(groups.remove, _name(group_snapshot.id))
+
+    @typed
+    def copy_group(self, group: Group, sources: list[tuple[Volume, Snapshot | Volume]],
+                   ) -> dict[str, Fields]:
+        live = [(volume, cast('Volume', source)) for volume, source in sources
+                if not volume.snapshot_id]
+        if live:
+            self._clone_together(_name(group.id), live)
+        for volume, origin in sources:
+            if volume.snapshot_id:
+                self.create_volume_from_snapshot(volume, cast('Snapshot', origin))
+        return {}
+
+    def _clone_together(self, name: str, pairs: list[tuple[Volume, Volume]]) -> None:
+        """Clone volumes as they are at one moment.
+
+        :param pairs: (new volume, source)
+        """
+        passing = {source.name: volume.name + PASSING for volume, source in pairs}
+        if not self.run(groups.exists, name) and self.run(
+                images.all_exist, [volume.name for volume, _source in pairs]):
+            # An attempt that was interrupted at its end.
+            self._drop(name, passing)
+            return
+        self.run(groups.create_snapshots, name, passing, keep=True)
+        for volume, source in pairs:
+            self.run(clones.clone, source.name, passing[source.name], volume.name,
+                     volume.size * GIB, self.order)
+            self.run(groups.settle, source.name, passing[source.name], name, volume.name)
+        self._drop(name, passing)
+
+    def _drop(self, name: str, passing: dict[str, str]) -> None:
+        self.run(groups.remove, name)
+        for source, snapshot in passing.items():
+            self.run(images.remove_snapshot, source, snapshot)
+
+    def settle(self, snapshot: Snapshot, name: str) -> None:
+        """Give an image that has the data of a snapshot what the snapshots of its group have in
+        common: the moment."""
+        if snapshot.group_snapshot_id:
+            self.run(groups.settle, snapshot.volume.name, snapshot.name,
+                     _name(snapshot.group_snapshot_id), name)
+
+
+def _name(ident: str) -> str:
+    return f'group_snapshot-{ident}'
