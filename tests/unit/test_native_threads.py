@@ -166,6 +166,8 @@ IMPORT, START, LOCK, WHOLE = (
 SHARED = {
     'api.microversions.HISTORY': IMPORT,
     'api.schemas.base.FORMATS': IMPORT,
+    'brick.ceph.bindings.loaded': 'one assignment; the modules are the same for each thread',
+    'brick.ceph.cluster._clusters': 'setdefault(), which is one step',
     'config_check._warnings': START,
     'db.session._engines': LOCK,
     'db.session._logged_at': LOCK,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Queries of the checks before an adoption: each yields the ids of rows for which something is so.
-What that means and what to do about it is told in preflight.py."""
+preflight.py says what that means and what to do about it."""
 import collections
 import datetime
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -28,7 +28,7 @@ class Change(NamedTuple):
     differences: Mapping[str, tuple[Any, Any]] = {}
 
 
-# Table of ours -> columns whose changes are told; the order is that of making.
+# Table of ours -> columns whose changes are reported; the order is that of making.
 COLUMNS: dict[str, tuple[str, ...]] = {
     'quality_of_service_specs': ('name',),
     'volume_types': ('name', 'description', 'qos_specs_id'),

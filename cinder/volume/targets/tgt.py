@@ -71,7 +71,7 @@ class TgtAdm(iscsi.ISCSITarget):
         if access.strangers and _ANY not in shown.allowed:
             self._quietly(Exists, 'target', 'bind', '--tid', *address)
         elif access.strangers is False and _ANY in shown.allowed:
-            # tgt-admin(8) lets everybody in. Sessions continue.
+            # tgt-admin(8) lets any initiator in. Sessions continue.
             self._quietly(Missing, 'target', 'unbind', '--tid', *address)
             LOG.info('%s admits only initiators with an attachment now: %s', shown.iqn,
                      ', '.join(access.initiators) or 'none')
