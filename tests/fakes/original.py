@@ -5,6 +5,7 @@ import csv
 import functools
 import pathlib
 import re
+from collections.abc import Iterable
 
 import sqlalchemy as sa
 
@@ -47,3 +48,13 @@ def create(url: str, revision: str = HEAD) -> sa.Engine:
         conn.exec_driver_sql('CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)')
         conn.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{revision}')")
     return engine
+
+
+def fill(engine: sa.Engine, pieces: Iterable[tuple[str, list[dict[str, object]]]]) -> int:
+    """Insert rows; return their number."""
+    number = 0
+    with engine.begin() as conn:
+        for name, rows in pieces:
+            conn.execute(tables()[name].insert(), rows)
+            number += len(rows)
+    return number

@@ -77,7 +77,6 @@ class Converter:
             self._note(REFUSAL if self.step.soft else WARNING, 'deleted-null',
                        'deleted is NULL, so the original shows the row nowhere; it is left out')
             return None
-        # A rule names the reference before it would convert a value that leads nowhere.
         row = self._with_references(row)
         if row is None:
             return None
@@ -87,7 +86,8 @@ class Converter:
                 made[name] = convert(row, self._scope)
             except Unusable as exc:
                 column = rule.sources[0] if rule.sources else name
-                self._note(REFUSAL, 'unusable', f'{column} {exc}')
+                self._note(WARNING if conversions.is_deleted(row) else REFUSAL, 'unusable',
+                           f'{column} {exc}')
                 return None
         return made
 
@@ -104,7 +104,8 @@ class Converter:
             if each.missing == mapping.FORGET:
                 row = {**row, each.column: None}
             if not is_deleted:
-                self._note(REFUSAL if each.missing == mapping.REFUSE else WARNING, 'orphan',
+                self._note(REFUSAL if each.missing == mapping.REFUSE else WARNING,
+                           'forgotten' if each.missing == mapping.FORGET else 'orphan',
                            f'{each.column} leads to no row of {each.table} that was copied; '
                            + _CONSEQUENCES[each.missing])
             if each.missing in (mapping.REFUSE, mapping.LEAVE_OUT):

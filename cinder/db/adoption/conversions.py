@@ -197,13 +197,13 @@ def _size(rule: Rule, _column: sa.Column) -> Conversion:
 
 
 def _among(rule: Rule, column: sa.Column) -> Conversion:
-    """One of the values of the argument."""
+    """One of the values of the argument; that of a deleted row is kept as it is."""
     required = _required(rule, column)
     known: Iterable = rule.argument  # type: ignore[assignment]
 
     def among(row: Row, scope: Scope) -> object:
         value = required(row, scope)
-        if value not in known:
+        if value not in known and not is_deleted(row):
             raise Unusable('has an unknown value')
         return value
     return among

@@ -8,8 +8,8 @@ from typing import Any
 # A refusal has to be corrected in the source before the adoption is complete; a warning says what
 # was changed or left out.
 REFUSAL, WARNING = 'refusal', 'warning'
-# Ids that are printed for each finding; all are counted.
-SHOWN = 20
+# Ids that are kept for each finding, and those that are printed; all are counted.
+KEPT, SHOWN = 1000, 20
 
 
 @dataclasses.dataclass
@@ -20,7 +20,7 @@ class Finding:
     :param table: of the source; empty: no table
     :param text: what is wrong, without the ids
     :param remedy: what the operator can do
-    :param ids: of the first SHOWN rows
+    :param ids: of the first KEPT rows
     :param count: of all rows
     """
 
@@ -35,13 +35,14 @@ class Finding:
     def add(self, row_id: object) -> None:
         """Add a row."""
         self.count += 1
-        if len(self.ids) < SHOWN:
+        if len(self.ids) < KEPT:
             self.ids.append(str(row_id))
 
     def line(self) -> str:
         """Return the finding as one line."""
-        rows = f' {self.count} rows: {", ".join(self.ids)}' if self.ids else ''
-        more = ', ...' if self.count > len(self.ids) else ''
+        shown = ', '.join(self.ids[:SHOWN])
+        rows = f' ({self.count} {"row" if self.count == 1 else "rows"}: {shown}' if shown else ''
+        more = (', ...)' if self.count > SHOWN else ')') if shown else ''
         where = f'{self.table}: ' if self.table else ''
         remedy = f' {self.remedy}' if self.remedy else ''
         return f'{self.severity}: {where}{self.text}{rows}{more}.{remedy}'
