@@ -25,7 +25,7 @@ from cinder.cmd import (
 )
 from cinder.cmd.tables import complain, print_table
 from cinder.conf import CONF
-from cinder.db import errors, migration, purge, services
+from cinder.db import errors, migration, purge, services, session
 
 # Functions (ctxt, maximum number of rows) -> number of rows changed, for running services.
 ONLINE_MIGRATIONS: tuple[Callable[[context.RequestContext, int], int], ...] = ()
@@ -50,6 +50,7 @@ def db_online_data_migrations(max_count: int | None = None) -> int:
     """Convert rows to the current form while the services run; status 1 if rows remain."""
     if max_count is not None and max_count < 1:
         return complain('--max-count must be at least 1', 127)
+    session.verify()
     left = max_count
     for migrate in ONLINE_MIGRATIONS:
         name = migrate.__name__
