@@ -52,8 +52,9 @@ class Converter:
                  rows: Sequence[dict]) -> dict[object, dict]:
         table = models.metadata.tables[reference.table]
         columns = [table.c[name] for name in ('id', 'deleted', 'project_id') if name in table.c]
-        wanted = {row[reference.column] for row in rows}
-        wanted = {value for value in wanted if isinstance(value, str) and value.isascii()}
+        # Our ids are printable; anything else leads nowhere, and some engines refuse it.
+        wanted = {value for value in (row[reference.column] for row in rows)
+                  if isinstance(value, str) and value.isascii() and value.isprintable()}
         if not wanted:
             return {}
         found = conn.execute(sa.select(*columns).where(table.c.id.in_(sorted(wanted)))).mappings()

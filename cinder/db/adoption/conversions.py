@@ -280,10 +280,11 @@ def _down(_rule: Rule, column: sa.Column) -> Conversion:
 def _disabled(_rule: Rule, column: sa.Column) -> Conversion:
     """Whether the operator disabled a service: what --fence did is not copied."""
     def disabled(row: Row, scope: Scope) -> object:
-        fenced = (row['disabled_reason'] or '').startswith(FENCE_REASON)
+        reason = _text(row['disabled_reason'], 255)
+        fenced = (reason or '').startswith(FENCE_REASON)
         if column.name == 'disabled':
             return bool(flag(row['disabled'])) and not fenced
-        return None if fenced else _text(row['disabled_reason'], 255)
+        return None if fenced else reason
     return disabled
 
 

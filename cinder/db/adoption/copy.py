@@ -111,7 +111,7 @@ class _Copy:
     def run(self, advance: Callable[[str, int, int], None]) -> None:
         """Copy what is left; `advance` gets the step, the rows of a batch and those of the step."""
         self._converter.repeated = repetitions.find(self._source, self._step)
-        if self._state.position is None:
+        if not self._state.finished and self._state.position is None:
             self._refuse_without_key()
         while not self._state.finished:
             rows = self._source.after(self._step.source, self._step.key, self._state.position,
@@ -124,9 +124,20 @@ class _Copy:
         # SQLite allows NULL in keys.
         key = self._source.table(self._step.source).c[self._step.key]
         for _ in range(self._source.count(self._step.source, key.is_(None), *self._where)):
+            self._state.rows_read += 1
             self._state.findings.add(
                 REFUSAL, 'no-key', self._step.source, f'{self._step.key} is NULL', row_id='NULL',
                 remedy=REMEDY)
+
+    def _count(self) -> None:
+        """Refuse a table that has other rows than those that were read."""
+        present = self._source.count(self._step.source, *self._where)
+        if present != self._state.rows_read:
+            self._state.findings.add(
+                REFUSAL, 'changed', self._step.source,
+                f'{self._state.rows_read} rows were read of {present}: the table was changed '
+                f'meanwhile, or its {self._step.key} is not unique',
+                remedy='Stop the daemons of the original and run this again.')
 
     def _copy(self, rows: Sequence[dict]) -> None:
         """Convert and store a batch; one that is not full ends the step."""
@@ -134,6 +145,8 @@ class _Copy:
         state.rows_read += len(rows)
         state.position = rows[-1][self._step.key] if rows else state.position
         state.finished = len(rows) < BATCH
+        if state.finished:
+            self._count()
         with session.reader(self._ctxt) as conn:
             made = self._converter.convert(conn, rows)
         try:

@@ -5,11 +5,15 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
+from cinder import masking
+
 # A refusal has to be corrected in the source before the adoption is complete; a warning says what
 # was changed or left out.
 REFUSAL, WARNING = 'refusal', 'warning'
 # Ids that are kept for each finding, and those that are printed; all are counted.
 KEPT, SHOWN = 1000, 20
+# Characters of an id; a damaged one may be of any length.
+_LONGEST = 64
 
 
 @dataclasses.dataclass
@@ -36,7 +40,7 @@ class Finding:
         """Add a row."""
         self.count += 1
         if len(self.ids) < KEPT:
-            self.ids.append(str(row_id))
+            self.ids.append(masking.printable(str(row_id)[:_LONGEST]))
 
     def line(self) -> str:
         """Return the finding as one line."""

@@ -89,9 +89,19 @@ def steps(ctxt: RequestContext) -> dict[str, StepState]:
     """Return name of a step -> its state, for the steps that were begun."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(TABLE).where(TABLE.c.step != _WHOLE)).mappings().all()
-    return {row['step']: StepState(json.loads(row['position']), row['rows_read'],
+    return {row['step']: StepState(_value(row['position']), row['rows_read'],
                                    row['rows_written'], row['finished'],
                                    json.loads(row['details'])) for row in rows}
+
+
+def _text(position: object) -> str:
+    """Return a key as JSON; SQLite may have bytes in any column."""
+    return json.dumps({'bytes': position.hex()} if isinstance(position, bytes) else position)
+
+
+def _value(text: str) -> object:
+    found = json.loads(text)
+    return bytes.fromhex(found['bytes']) if isinstance(found, dict) else found
 
 
 @session.retry_on_deadlock
@@ -110,7 +120,7 @@ def begin(ctxt: RequestContext, run: Run) -> None:
 
 def store(conn: sa.Connection, step: str, state: StepState) -> None:
     """Store the state of a step in a transaction."""
-    values = {'position': json.dumps(state.position), 'rows_read': state.rows_read,
+    values = {'position': _text(state.position), 'rows_read': state.rows_read,
               'rows_written': state.rows_written, 'finished': state.finished,
               'details': json.dumps(state.findings.as_data())}
     done = conn.execute(TABLE.update().where(TABLE.c.step == step).values(values))

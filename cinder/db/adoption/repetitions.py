@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from cinder.db.adoption import mapping, selection
 from cinder.db.adoption.findings import WARNING
-from cinder.db.adoption.source import Source
+from cinder.db.adoption.source import Source, parameter
 
 # Rows that are read at once.
 _MANY = 500
@@ -40,10 +40,11 @@ def _groups(source: Source, step: mapping.Step, names: Sequence[str]) -> Iterato
         if group['rows'] == 2:
             pairs += [group['first'], group['last']]
             continue
-        same = [table.c[name] == group[name] for name in names]
+        same = [table.c[name] == parameter(group[name]) for name in names]
         yield from _equal(source, step, names, [*where, *same])
     for start in range(0, len(pairs), _MANY):
-        yield from _equal(source, step, names, [key.in_(pairs[start:start + _MANY])])
+        yield from _equal(source, step, names, [
+            key.in_(map(parameter, pairs[start:start + _MANY]))])
 
 
 def _equal(source: Source, step: mapping.Step, names: Sequence[str],

@@ -90,14 +90,15 @@ class Source:
 
     def after(self, table: str, key: str, last: object, limit: int,
               where: Sequence[sa.ColumnElement] = ()) -> list[dict]:
-        """Return the next rows in the order of a unique column.
+        """Return the next rows in the order of a unique column, without those where it is NULL.
 
         :param last: value of the column in the last row of the former page; None: the first page
         """
         target = self.table(table)
-        page = sa.select(target).where(*where).order_by(target.c[key]).limit(limit)
+        page = sa.select(target).where(target.c[key].is_not(None), *where).order_by(
+            target.c[key]).limit(limit)
         if last is not None:
-            page = page.where(target.c[key] > last)
+            page = page.where(target.c[key] > parameter(last))
         with self.connect() as conn:
             return [dict(row) for row in conn.execute(page).mappings()]
 
@@ -107,7 +108,18 @@ class Source:
         target = self.table(table)
         with self.connect() as conn:
             return [dict(row) for row in conn.execute(sa.select(target).where(
-                target.c[column].in_(values), *where)).mappings()]
+                target.c[column].in_(map(parameter, values)), *where)).mappings()]
+
+
+def parameter(value: object) -> object:
+    """Return a value that was read as a parameter: what is not UTF-8 goes back as it came."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return sa.cast(sa.literal(value.encode('utf-8', 'surrogateescape'),
+                                      sa.LargeBinary()), sa.Text())
+    return value
 
 
 def _unknown(name: str, found: Sequence[str], tables: set[str]) -> str:
