@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a backup driver of the original, posix by default, in a Python environment that has it: as
 a program it does what the JSON on its standard input says, and prints the rows of the backups as
-JSON.
+JSON. A volume is a file, or `{'pool', 'image', 'user', 'conf'}` of one on RBD.
 
 Nothing of this tree is imported there. The driver is used through its public methods, on rows in a
 SQLite file.
 """
-import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -45,16 +45,22 @@ class Peer:
                         'db', 'sync'], check=True, timeout=SCHEMA_SECONDS,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
-    def backup(self, volume: pathlib.Path, *rows: dict, **options) -> dict:
-        """Back a file up; return the row of the backup, with 'seconds', 'cpu' and 'rss' (KiB).
+    def backup(self, volume: pathlib.Path | dict, *rows: dict, **options) -> dict:
+        """Back a volume up; return the row of the backup, with 'seconds', 'cpu' and 'rss' (KiB).
 
         :param rows: the parent of an incremental backup, and the backup
         """
-        return self._run(do='backup', volume=str(volume), rows=rows, options=options)
+        return self._run(do='backup', volume=_plain(volume), rows=rows, options=options)
 
-    def restore(self, rows: list[dict], volume: pathlib.Path, is_new: bool, **options) -> dict:
-        """Restore the last of a chain of backups into a file."""
-        return self._run(do='restore', volume=str(volume), rows=rows, new=is_new, options=options)
+    def restore(self, rows: list[dict], volume: pathlib.Path | dict, is_new: bool,
+                **options) -> dict:
+        """Restore the last of a chain of backups into a volume."""
+        return self._run(do='restore', volume=_plain(volume), rows=rows, new=is_new,
+                         options=options)
+
+    def delete(self, rows: list[dict], **options) -> dict:
+        """Delete the last of a chain of backups from the store."""
+        return self._run(do='delete', volume='', rows=rows, options=options)
 
     def lacks(self, module: str) -> bool:
         """Return whether it cannot import a module."""
@@ -63,10 +69,21 @@ class Peer:
 
     def _run(self, **what) -> dict:
         done = subprocess.run([self.python, '-P', __file__, self.folder / 'peer.conf'],
+                              env=os.environ | {'PYTHONPATH': _bindings()},
                               input=json.dumps(what), capture_output=True, text=True,
                               timeout=RUN_SECONDS)
         assert done.returncode == 0, done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
+
+
+def _plain(volume: pathlib.Path | dict) -> str | dict:
+    return volume if isinstance(volume, dict) else str(volume)
+
+
+def _bindings() -> str:
+    """Return a folder with the modules of Ceph, which are of the same release of Python."""
+    found = importlib.util.find_spec('rbd')
+    return str(pathlib.Path(found.origin).parent) if found else ''
 
 
 def python() -> pathlib.Path:
@@ -121,17 +138,32 @@ def main() -> None:
     # That of Swift connects there.
     getattr(driver, 'initialize', lambda: None)()
     if what['do'] == 'restore':
-        with open(what['volume'], 'r+b') as stream:
+        with _opened(what['volume'], 'r+b') as stream:
             driver.restore(backup, backup.volume_id, stream, what['new'])
+    elif what['do'] == 'delete':
+        driver.delete_backup(backup)
     else:
-        with open(what['volume'], 'rb') as stream:
-            driver.backup(backup, stream)
+        with _opened(what['volume'], 'rb') as stream:
+            # Its manager stores what the driver returns.
+            backup.update(driver.backup(backup, stream) or {})
+        backup.status = 'available'
+        backup.save()
     backup.refresh()
     used = resource.getrusage(resource.RUSAGE_SELF)
     print(json.dumps({name: getattr(backup, name) for name in (
         'id', 'volume_id', 'parent_id', 'container', 'service_metadata', 'size', 'object_count')}
         | {'seconds': time.monotonic() - start, 'cpu': used.ru_utime + used.ru_stime,
            'rss': used.ru_maxrss}))
+
+
+def _opened(volume, mode: str):
+    if isinstance(volume, str):
+        return open(volume, mode)
+    from os_brick.initiator import linuxrbd
+    place = volume['pool'], volume['user'], volume['conf']
+    client = linuxrbd.RBDClient(place[1], place[0], conffile=place[2])
+    return linuxrbd.RBDVolumeIOWrapper(linuxrbd.RBDImageMetadata(
+        linuxrbd.RBDVolume(client, volume['image']), *place))
 
 
 def _insert(api, ctxt, row: dict, status: str) -> None:
