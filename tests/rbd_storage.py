@@ -14,6 +14,7 @@ GIB = 1024 ** 3
 def options(**changes):
     """Return the options of a back end, as other drivers of the tests have them."""
     return volumes.options(**{
+        'replication_device': None,
         **{option.dest: option.default for option in options_of_rbd.OPTS}, **changes})
 
 

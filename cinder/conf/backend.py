@@ -2,7 +2,7 @@
 """Options of one back end. OPTS has all options of its section. A value is read from that section,
 otherwise from [backend_defaults], otherwise it is the default of the option."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from cinder.conf import file, lvm, rbd, targets
 
@@ -42,6 +42,11 @@ COMMON = [
     cfg.IntOpt('max_bulk_operations', default=8, min=1, max=1000,
                help='Number of operations that copy data, such as clones, images and migrations, '
                     'that run on this back end at a time. They do not count as short operations.'),
+    cfg.MultiOpt('replication_device', item_type=types.Dict(),
+                 sample_default='backend_id:second,conf:/etc/ceph/second.conf,user:cinder',
+                 help='Another storage that has copies of replicated volumes, and an id by which '
+                      'requests name it. The driver knows its keys; it may be given several times. '
+                      'Not set: volumes are not replicated.'),
     cfg.IntOpt('num_shell_tries', default=3, min=1,
                help='Number of attempts for a storage command that fails for a temporary reason.'),
     cfg.BoolOpt('enforce_multipath_for_image_xfer', default=False,

@@ -40,6 +40,17 @@ OPTS = [
                help='Number of further attempts to connect to the cluster.'),
     cfg.IntOpt('rados_connection_interval', default=5, min=0,
                help='Seconds between two attempts to connect to the cluster.'),
+    cfg.IntOpt('replication_connect_timeout', default=5,
+               help='Seconds until an attempt to connect fails when a back end fails over to '
+                    'another cluster; one that does not answer is regarded as lost. Negative: as '
+                    'ceph.conf says.'),
+    cfg.IntOpt('rbd_failover_timeout', default=120, min=0,
+               help='Seconds for which a failover waits for copies that do not follow their '
+                    'volumes, while the cluster that is left still answers. After that, volumes '
+                    'whose copies do not are in error, and their data stays where it is.'),
+    cfg.IntOpt('rbd_failback_timeout', default=86400, min=0,
+               help='Seconds for which the failback to the primary waits until that has all '
+                    'changes. After that, the back end stays where it is.'),
     cfg.BoolOpt('report_dynamic_total_capacity', default=True,
                 help='Report the used and the free space of the pool as its capacity. False: '
                      'the quota of the pool, or the size of the cluster without one.'),

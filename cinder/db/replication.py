@@ -58,6 +58,13 @@ def enable_replication(ctxt: RequestContext, host: str) -> None:
 
 
 @session.retry_on_deadlock
+def disable_replication(ctxt: RequestContext, host: str) -> None:
+    """Store that a back end no longer supports replication; one that has failed over stays so."""
+    changes.update_where(ctxt, _T, [*_of(host, None), _T.c.replication_status == 'enabled'], {
+        'replication_status': 'disabled', 'updated_at': _T.c.updated_at})
+
+
+@session.retry_on_deadlock
 def update_backend(ctxt: RequestContext, host: str, cluster: str | None, **values: object) -> None:
     """Set columns of all services of a back end, and of their cluster."""
     with session.writer(ctxt):

@@ -55,11 +55,13 @@ class CopiesIncomplete(CinderException):
     :param reason: which copies, and what is known of them
     :param target: id of the back end that has them
     :param within: seconds to wait for them, from the first time that this is raised
+    :param promotions: the copies are being put into use, which takes a moment
     """
 
     message = _('The copies are not complete: %(reason)s')
     safe = True
 
-    def __init__(self, reason: str, target: str, within: float) -> None:
+    def __init__(self, reason: str, target: str, within: float, promotions: bool = False) -> None:
         super().__init__(reason=reason)
         self.reason, self.target, self.within = reason, target, within
+        self.what = f'{"promotions" if promotions else "complete copies"} on {target}'

@@ -17,7 +17,7 @@ from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, section_key
 from cinder.conf.problem import Problem
 from cinder.volume.configuration import Configuration
-from cinder.volume.driver import VolumeDriver
+from cinder.volume.driver import Replicates, VolumeDriver
 
 _LVM, _FILE = 'cinder.volume.drivers.lvm.', 'cinder.volume.drivers.file.'
 _KINDS = {'tgtadm': 'tgtd', 'lioadm': 'LIO', 'nvmet': 'nvmet'}
@@ -98,22 +98,43 @@ def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                           f'same {what}: each needs its own.')
 
 
+def check_replication(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Check the options replication_device: the drivers know their keys."""
+    for name, options in _backends(conf).items():
+        driver = _driver_class(options)
+        if not options.replication_device or driver is None:
+            continue
+        if not issubclass(driver, Replicates):
+            yield Problem(f'[{name}] replication_device is set, but {driver.__name__} does not '
+                          'replicate volumes: remove it.')
+            continue
+        for text in driver.replication_problems(options):
+            yield Problem(f'[{name}] replication_device = {text}')
+
+
 def check_cluster(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check that all hosts of the cluster can use the storage of its back ends."""
     if not conf.cluster:
         return
     for name, options in _backends(conf).items():
-        try:
-            driver = class_paths.load('volume_driver', options.volume_driver)
-        except exception.InvalidConfigurationValue:
-            driver = None
-        if not (isinstance(driver, type) and issubclass(driver, VolumeDriver)):
-            continue  # the back end is skipped at start, and the log says why
+        driver = _driver_class(options)
+        if driver is None:
+            continue
         reason = driver.only_one_host(options)
         if reason:
             yield Problem(f'[DEFAULT] cluster = {conf.cluster} needs storage that all hosts of '
                           f'the cluster can use, but for back end [{name}] {reason}. Otherwise '
                           f'remove cluster.')
+
+
+def _driver_class(options: Configuration) -> type[VolumeDriver] | None:
+    """Return the driver of a back end; one without a driver is skipped at start, and the log says
+    why."""
+    try:
+        driver = class_paths.load('volume_driver', options.volume_driver)
+    except exception.InvalidConfigurationValue:
+        return None
+    return driver if isinstance(driver, type) and issubclass(driver, VolumeDriver) else None
 
 
 class Listener(NamedTuple):

@@ -381,9 +381,17 @@ class Replicates(abc.ABC):
     The report has replication_enabled and replication_targets.
 
     :ivar active_backend_id: id of the storage in use
+    :ivar replicates: whether another storage is configured
     """
 
     active_backend_id: str | None = None
+    replicates: bool = True
+
+    @classmethod
+    def replication_problems(cls, configuration: Configuration) -> list[str]:
+        """Return the errors in the options replication_device, as sentences that follow the name
+        of the option."""
+        return []
 
     @abc.abstractmethod
     def use_backend(self, backend_id: str | None) -> None:
@@ -391,19 +399,20 @@ class Replicates(abc.ABC):
         of the cluster has failed over."""
 
     @abc.abstractmethod
-    def failover_host(self, volumes: list[Volume], backend_id: str | None,
+    def failover_host(self, volumes: list[Volume], backend_id: str | None, patient: bool = True,
                       ) -> tuple[str | None, dict[str, Values]]:
         """Use the copies on another storage, and have that replicate.
 
         :param volumes: the replicated volumes of this back end
         :param backend_id: id of the storage; 'default' is the primary, None is any but the present
             one. The present one repeats what failed there
+        :param patient: whether to wait for copies; False: do without those that are not complete
         :returns: id of the storage that is used now; id of a volume -> its fields, where
             replication_status 'failover-error' means that it cannot be used there, and
             replication_extended_status tells the tenant why
         :raises InvalidReplicationTarget: no such storage is configured
         :raises UnableToFailOver: the storage or the copies cannot be used; nothing was changed
-        :raises CopiesIncomplete: to be called again later
+        :raises CopiesIncomplete: to be called again later, and in the end without patience
         """
 
 
@@ -421,6 +430,7 @@ class ReplicatesGroups(Replicates):
 
     @abc.abstractmethod
     def failover_replication(self, group: Group, volumes: list[Volume], backend_id: str | None,
+                             patient: bool = True,
                              ) -> tuple[str | None, dict[str, Values]]:
         """Use the copies of these volumes on another storage; as Replicates.failover_host()."""
 
@@ -435,8 +445,9 @@ class WatchesCopies(Replicates):
 
     @abc.abstractmethod
     def failing_copies(self) -> dict[str, str]:
-        """Return name of a volume on the storage -> what is wrong with its copies, for those whose
-        copies are not kept up to date. With few requests, however many volumes there are."""
+        """Return name of a volume on the storage -> reason why its copies are not kept up to
+        date, for those whose copies are not. The number of requests does not depend on that of the
+        volumes."""
 
 
 class Groups(abc.ABC):

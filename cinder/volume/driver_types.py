@@ -67,6 +67,10 @@ class PoolReport(TypedDict, total=False):
     data_percent: float
     metadata_percent: float
     pool_refusal: str
+    replication_enabled: bool
+    replication_type: list[str]
+    replication_count: int
+    replication_targets: list[str]
 
 
 class Report(TypedDict, total=False):

@@ -31,7 +31,8 @@ def options(**changes):
 def volume(size=1, **fields):
     ident = str(uuid.uuid4())
     values = {'id': ident, 'name': f'volume-{ident}', 'size': size, 'provider_location': None,
-              'provider_auth': None, 'admin_metadata': {}}
+              'provider_auth': None, 'admin_metadata': {}, 'volume_type': None,
+              'replication_status': None, 'replication_driver_data': None}
     return types.SimpleNamespace(**{**values, **fields})
 
 

@@ -3,7 +3,6 @@
 and snapshots become images. Further parts of the driver lie in modules rbd_*.py."""
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from cinder import exception
 from cinder.brick.ceph import clones, errors, images, trash
 from cinder.conf import CONF
+from cinder.objects import states
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor, Fields, Report
 from cinder.volume.drivers import (
@@ -21,7 +21,9 @@ from cinder.volume.drivers import (
     rbd_groups,
     rbd_images,
     rbd_manage,
+    rbd_replication,
     rbd_report,
+    rbd_sites,
 )
 from cinder.volume.drivers.rbd_base import GIB, PASSING, typed
 
@@ -41,6 +43,7 @@ class RBDDriver(
         rbd_groups.GroupsOfVolumes,
         rbd_images.ClonesImages,
         rbd_manage.Manages,
+        rbd_replication.Replication,
         rbd_base.RBDBase,
         driver.ClonesVolumes,
         driver.RevertsToSnapshot,
@@ -59,14 +62,16 @@ class RBDDriver(
         super().__init__(configuration, executor, host, cluster_name)
         self._stats: Report = {}
         self._provisioned = rbd_report.Provisioned(self.run)
-        limit = configuration.rbd_concurrent_flatten_operations
-        self._flattening: contextlib.AbstractContextManager[object] = (
-            threading.BoundedSemaphore(limit) if limit else contextlib.nullcontext())
         # Id of an image of the trash -> when to try again to remove it, and seconds until then.
         self._kept: dict[str, tuple[float, float]] = {}
         self._next_purge = 0.0
         self._looking: threading.Thread | None = None
         self._owned = rbd_base.names_of(CONF.volume_name_template)
+
+    def use_site(self, site: rbd_sites.Site) -> None:
+        super().use_site(site)
+        # What looks at the other cluster may take long.
+        self._looking = None
 
     def do_setup(self, ctxt: RequestContext) -> None:
         """The first call connects."""
@@ -77,7 +82,7 @@ class RBDDriver(
         if 2 ** self.order != config.rbd_store_chunk_size * 1024 ** 2:
             raise exception.InvalidConfigurationValue(
                 option='rbd_store_chunk_size', value=config.rbd_store_chunk_size)
-        self.fsid: str = self.run(lambda pool: pool.connection.rados.get_fsid())
+        self.run(rbd_report.touch)
         if config.rbd_flatten_volume_from_snapshot or not config.rbd_max_clone_depth:
             self.bulk_verbs = frozenset((*type(self).bulk_verbs, 'volume.clone'))
 
@@ -91,7 +96,9 @@ class RBDDriver(
             self._stats = {
                 'volume_backend_name': self.backend_name, 'vendor_name': self.VENDOR,
                 'driver_version': self.VERSION, 'storage_protocol': 'ceph',
-                'backend_state': pool['backend_state'], 'pools': [pool]}
+                'backend_state': pool['backend_state'],
+                'pools': [pool]}
+            pool.update(self.replication_report())
         return self._stats
 
     def check_health(self, seconds: float) -> None:
@@ -119,6 +126,7 @@ class RBDDriver(
     @typed
     def create_volume(self, volume: Volume) -> Fields:
         self.run(images.create, volume.name, volume.size * GIB, self.order)
+        return self.replicate(volume)
 
     @typed
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
@@ -127,24 +135,29 @@ class RBDDriver(
         self.settle(snapshot, volume.name)
         self._flatten_if(self.configuration.rbd_flatten_volume_from_snapshot,
                          snapshot.volume.name, volume)
+        return self.replicate(volume)
 
     @typed
     def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
         self.run(clones.clone_image, src_vref.name, volume.name + PASSING, volume.name,
                  volume.size * GIB, self.order)
         self._flatten_if(False, src_vref.name, volume)
+        return self.replicate(volume)
 
     def _flatten_if(self, wanted: bool, source: str, volume: Volume) -> None:
         """Make a clone independent of its source, if that is wanted or it has too many parents."""
         limit = self.configuration.rbd_max_clone_depth
         if wanted or not limit or self.run(clones.depth, source, limit) >= limit:
-            with self._flattening:
+            with self.flattening:
                 self.run(clones.flatten, volume.name)
 
     @typed
     def delete_volume(self, volume: Volume) -> Fields:
         config = self.configuration
         delay = config.deferred_deletion_delay if config.enable_deferred_deletion else None
+        if volume.replication_status in states.REPLICATED:
+            # The mirror daemon has the image open otherwise.
+            self.stop_mirroring(volume)
         try:
             self.run(trash.delete, volume.name, self._owned, delay, _goes_with_volume)
         except (errors.Busy, errors.HasSnapshots) as exc:

@@ -3,8 +3,10 @@
 of Ceph to those of a back end."""
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +15,7 @@ from cinder.brick.ceph import cluster, errors
 from cinder.brick.ceph.pool import Pool
 from cinder.volume import driver
 from cinder.volume.driver_types import Executor
+from cinder.volume.drivers import rbd_sites
 
 if TYPE_CHECKING:
     from cinder.volume.configuration import Configuration
@@ -43,8 +46,11 @@ def typed(method: Callable[P, R]) -> Callable[P, R]:
 class RBDBase(driver.VolumeDriver):
     """A pool of a cluster.
 
-    :ivar ceph: the cluster
+    :ivar sites: id -> cluster and pool
+    :ivar site: the one in use
+    :ivar ceph: its cluster
     :ivar pool_name: the pool that has the volumes
+    :ivar flattening: held while all data of an image is copied to it
     :ivar order: binary logarithm of the size of the objects of a new image in bytes
     """
 
@@ -55,24 +61,25 @@ class RBDBase(driver.VolumeDriver):
                              or getattr(configuration, 'config_group', None)
                              or type(self).__name__)
         self.order: int = (configuration.rbd_store_chunk_size * 1024 ** 2).bit_length() - 1
-        self.ceph = cluster.get(settings(configuration))
-        self.pool_name: str = configuration.rbd_pool
+        self.sites = rbd_sites.sites(configuration)
+        limit = configuration.rbd_concurrent_flatten_operations
+        self.flattening: contextlib.AbstractContextManager[object] = (
+            threading.BoundedSemaphore(limit) if limit else contextlib.nullcontext())
+        self.use_site(self.sites[rbd_sites.PRIMARY])
+
+    def use_site(self, site: rbd_sites.Site) -> None:
+        """Have the volumes on this cluster from now on."""
+        self.site, self.ceph, self.pool_name = site, cluster.get(site.settings), site.pool
+
+    @property
+    def fsid(self) -> str:
+        """The id of the cluster."""
+        return str(self.run(lambda pool: pool.connection.rados.get_fsid()))
 
     def run(self, function: Callable[Concatenate[Pool, P], R], *args: P.args,
             **kwargs: P.kwargs) -> R:
         """Call function(pool, ...) on the pool of this back end; see Cluster.run."""
         return self.ceph.run(self.pool_name, function, *args, **kwargs)
-
-
-def settings(configuration: Configuration) -> cluster.Settings:
-    """Return how the cluster of a back end is reached."""
-    return cluster.Settings(
-        user=configuration.rbd_user or '', conf=configuration.rbd_ceph_conf,
-        cluster_name=configuration.rbd_cluster_name,
-        connect_timeout=configuration.rados_connect_timeout,
-        timeout=configuration.rados_operation_timeout,
-        retries=configuration.rados_connection_retries,
-        interval=configuration.rados_connection_interval)
 
 
 def names_of(template: str) -> Callable[[str], bool]:

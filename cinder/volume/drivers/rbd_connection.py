@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 class Connections(rbd_base.RBDBase):
     """The part of RBDDriver that connects hosts."""
 
-    fsid: str
-
     def __init__(self, configuration: Configuration, *args: Any, **kwargs: Any) -> None:
         super().__init__(configuration, *args, **kwargs)
-        self._monitors = Monitors()
+        self._monitors = {name: Monitors() for name in self.sites}
 
     def local_path(self, volume: Volume) -> str:
         """Return the address of the image: there is no device on this host."""
@@ -48,16 +46,19 @@ class Connections(rbd_base.RBDBase):
     def initialize_connection(self, volume: Volume, connector: Connector) -> Connection:
         """Return where the image is. The key of the user is not among it: a host has it from its
         administrator, as a keyring or as a secret of libvirt."""
-        config, monitors = self.configuration, self.run(self._monitors.of)
+        site = self.site
+        # Not set is not the same as admin: it says that no authentication is used.
+        user = site.settings.user or self.configuration.rbd_user
+        monitors = self.run(self._monitors[site.backend_id].of)
         return {'driver_volume_type': 'rbd', 'data': {
             'name': f'{self.pool_name}/{volume.name}',
             'hosts': [host for host, _port in monitors],
             'ports': [port for _host, port in monitors],
-            'cluster_name': config.rbd_cluster_name,
-            'auth_enabled': config.rbd_user is not None,
-            'auth_username': config.rbd_user,
+            'cluster_name': site.settings.cluster_name,
+            'auth_enabled': user is not None,
+            'auth_username': user,
             'secret_type': 'ceph',  # nosec B105 # a kind of secrets
-            'secret_uuid': config.rbd_secret_uuid or self.fsid,
+            'secret_uuid': site.secret_uuid or self.fsid,
             'volume_id': volume.id,
             'discard': True,
         }}

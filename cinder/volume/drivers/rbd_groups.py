@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 from cinder.brick.ceph import clones, groups, images
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields
-from cinder.volume.drivers import rbd_base
+from cinder.volume.drivers import rbd_replication
 from cinder.volume.drivers.rbd_base import GIB, PASSING, typed
 
 if TYPE_CHECKING:
     from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
 
 
-class GroupsOfVolumes(rbd_base.RBDBase, driver.Groups):
+class GroupsOfVolumes(rbd_replication.Replication, driver.Groups):
     """The part of RBDDriver for groups."""
 
     def create_group(self, group: Group) -> Fields:
@@ -49,10 +49,12 @@ class GroupsOfVolumes(rbd_base.RBDBase, driver.Groups):
                 if not volume.snapshot_id]
         if live:
             self._clone_together(_name(group.id), live)
+        made = {volume.id: self.replicate(volume) for volume, _source in live}
         for volume, origin in sources:
             if volume.snapshot_id:
-                self.create_volume_from_snapshot(volume, cast('Snapshot', origin))
-        return {}
+                made[volume.id] = self.create_volume_from_snapshot(
+                    volume, cast('Snapshot', origin))
+        return made
 
     def _clone_together(self, name: str, pairs: list[tuple[Volume, Volume]]) -> None:
         """Clone volumes as they are at one moment.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cinder.brick.ceph import clones, errors, images
 from cinder.volume import driver
-from cinder.volume.drivers import rbd_base
+from cinder.volume.drivers import rbd_base, rbd_sites
 from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ def location_in(url: str) -> Location | None:
 class ClonesImages(rbd_base.RBDBase, driver.ClonesImages):
     """The part of RBDDriver that clones images."""
 
-    fsid: str
-
     @typed
     def clone_image(self, volume: Volume, image: Mapping[str, Any], urls: Sequence[str]) -> bool:
         reason = 'the image service names no place of it in RBD'
@@ -53,6 +51,8 @@ class ClonesImages(rbd_base.RBDBase, driver.ClonesImages):
                 reason = f'its disk_format is {image.get("disk_format")}, not raw'
             elif volume.encrypted:
                 reason = 'the volume is encrypted'
+            elif rbd_sites.wanted(volume.volume_type):
+                reason = 'the volume is replicated, so it depends on no other image'
             else:
                 reason = self.run(_clone, place, volume.name, volume.size * GIB, self.order)
             if not reason:

@@ -12,7 +12,7 @@ from cinder.brick.ceph.pool import Pool
 from cinder.i18n import _
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields, Manageable, Reference
-from cinder.volume.drivers import manageable, rbd_base
+from cinder.volume.drivers import manageable, rbd_replication
 from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ID = 'source-id'
 
 
-class Manages(rbd_base.RBDBase, driver.ManagesVolumes, driver.ManagesSnapshots):
+class Manages(rbd_replication.Replication, driver.ManagesVolumes, driver.ManagesSnapshots):
     """The part of RBDDriver that takes over what exists."""
 
     @typed
@@ -55,6 +55,7 @@ class Manages(rbd_base.RBDBase, driver.ManagesVolumes, driver.ManagesSnapshots):
                 reference, _('pool %s has no such image') % self.pool_name) from None
         except images.WrongSize as exc:
             raise manageable.refused(reference, str(exc)) from None
+        return self.replicate(volume)
 
     @typed
     def manage_existing_snapshot(self, snapshot: Snapshot, reference: Reference) -> Fields:

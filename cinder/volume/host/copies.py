@@ -26,6 +26,15 @@ def replicating(driver: driver_api.VolumeDriver) -> driver_api.Replicates:
     return driver
 
 
+def note(ctxt: RequestContext, backend: backends.Backend) -> None:
+    """Store with the services whether the back end can fail over."""
+    if isinstance(backend.driver, driver_api.Replicates):
+        if backend.driver.replicates:
+            replication_db.enable_replication(ctxt, backend.host)
+        else:
+            replication_db.disable_replication(ctxt, backend.host)
+
+
 def use(backend: backends.Backend, backend_id: str | None) -> None:
     """Have the driver use the storage with this id."""
     driver = replicating(backend.driver)
@@ -44,7 +53,7 @@ def follow(ctxt: RequestContext, backend: backends.Backend) -> None:
 def check(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Store which volumes have copies that are not kept up to date."""
     driver = backend.driver
-    if not isinstance(driver, driver_api.WatchesCopies):
+    if not (isinstance(driver, driver_api.WatchesCopies) and driver.replicates):
         return
     failing = driver.failing_copies()
     healthy = 'enabled' if driver.active_backend_id is None else 'failed-over'

@@ -19,7 +19,7 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import migration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import audit, backup_snapshots, exports
+from cinder.volume.host import audit, backup_snapshots, copies, exports
 from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -119,8 +119,7 @@ def read_capabilities(_ctxt: RequestContext, backend: backends.Backend) -> None:
 
 def note_replication(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Record in the services table that the back end can fail over."""
-    if isinstance(backend.driver, driver_api.Replicates):
-        replication_db.enable_replication(ctxt, backend.host)
+    copies.note(ctxt, backend)
 
 
 def synchronize_provider_info(ctxt: RequestContext, backend: backends.Backend) -> None:

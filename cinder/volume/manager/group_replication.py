@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint of replicated groups: the driver switches the replication of all volumes of a group,
 or uses their copies on another storage; the rows of all of them change in one transaction."""
+import functools
 from collections.abc import Callable, Mapping
 
 from cinder import exception, objects, operations
@@ -12,7 +13,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.driver_types import Fields, Values
 from cinder.volume.host import backend as backends
 from cinder.volume.manager import calls, failover_rows
-from cinder.volume.manager.replication import wait_for_copies
+from cinder.volume.manager.replication import with_patience
 from cinder.volume.manager.task import Task, Tasks
 
 
@@ -44,12 +45,10 @@ class GroupReplicationEndpoint:
         with self._task(ctxt, operation, group,
                         undo=lambda: _fail_volumes(ctxt, operation)) as work:
             volumes = _volumes(work)
-            try:
-                with work.driver():
-                    active, made = self._driver().failover_replication(
-                        work.resource, volumes, operation.arguments['backend_id'])
-            except exception.CopiesIncomplete as exc:
-                wait_for_copies(ctxt, operation, exc)
+            with work.driver():
+                active, made = with_patience(ctxt, operation, functools.partial(
+                    self._driver().failover_replication, work.resource, volumes,
+                    operation.arguments['backend_id']))
             _end(work, failover_rows.changes(volumes, made, None, active),
                  'enabled' if active is None else 'failed-over')
 

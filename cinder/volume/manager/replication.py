@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The endpoint of replicated back ends: fail over to another copy of the data. failover_rows.py has
 what that means for the rows of the volumes."""
+import functools
+from collections.abc import Callable
+
 from oslo_log import log as logging
 
 from cinder import exception, fault_points, objects, operations
@@ -11,12 +14,16 @@ from cinder.db import replication as replication_db
 from cinder.db import services as services_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.driver_types import Values
 from cinder.volume.host import backend as backends
 from cinder.volume.host import copies, init_host
 from cinder.volume.manager import failover_rows
+from cinder.volume.manager.task import again_later
 
 LOG = logging.getLogger(__name__)
 _STATES = states.SERVICE['failover']
+# What failover_host() returns.
+Moved = tuple[str | None, dict[str, Values]]
 
 
 class ReplicationEndpoint:
@@ -33,11 +40,12 @@ class ReplicationEndpoint:
         A copy that is not complete is waited for in the journal. Each step of the driver may run
         again, so an interrupted failover continues.
         """
-        with self.backend.runner.claimed(ctxt, operation, 'service.failover:execute:claim'):
+        with (again_later(operation),
+              self.backend.runner.claimed(ctxt, operation, 'service.failover:execute:claim')):
             before = replication_db.get_active_copy(ctxt, self.backend.host)
             try:
                 active = self._fail_over(ctxt, operation, before)
-            except exception.INTERRUPTED:
+            except exception.UNFINISHED:
                 raise
             except (exception.InvalidReplicationTarget, exception.UnableToFailOver) as exc:
                 LOG.error('Back end %s stays on %s: %s', self.backend.host, before or 'default',
@@ -60,13 +68,11 @@ class ReplicationEndpoint:
         if operation.attempt > CONF.operation_max_attempts:
             raise exception.TooManyAttempts(attempts=operation.attempt - 1)
         volumes = backend_volumes.on_backend(ctxt, self.backend.host, self.backend.sharing)
-        try:
-            with fault_points.around('service.failover:driver'):
-                active, made = copies.replicating(self.driver).failover_host(
-                    [each for each in volumes if each.replication_status in states.REPLICATED],
-                    operation.arguments['backend_id'])
-        except exception.CopiesIncomplete as exc:
-            wait_for_copies(ctxt, operation, exc)
+        replicated = [each for each in volumes if each.replication_status in states.REPLICATED]
+        with fault_points.around('service.failover:driver'):
+            active, made = with_patience(ctxt, operation, functools.partial(
+                copies.replicating(self.driver).failover_host, replicated,
+                operation.arguments['backend_id']))
         away = active is not None
         failover_rows.end(ctxt, self.backend, operation,
                           failover_rows.changes(volumes, made, before, active),
@@ -101,16 +107,31 @@ def _status(active: str | None) -> str | None:
     return _STATES.after if active is not None else 'enabled'
 
 
-def wait_for_copies(ctxt: RequestContext, operation: objects.Operation,
-                    exc: exception.CopiesIncomplete) -> None:
-    """Return the operation to the journal until the copies are complete.
+def with_patience(ctxt: RequestContext, operation: objects.Operation,
+                  fail_over: Callable[..., Moved]) -> Moved:
+    """Fail over; return the operation to the journal while copies are not complete.
 
-    :raises NotYet: until then
-    :raises UnableToFailOver: they are not in time
+    :param fail_over: as driver.Replicates.failover_host; the last argument is `patient`
+    :raises NotYet: they are waited for
     """
-    LOG.info('The copies on %s are not complete: %s', exc.target, exc.reason)
-    operations.wait(
-        ctxt, operation, f'complete copies on {exc.target}', within=exc.within,
-        otherwise=exception.UnableToFailOver(
-            reason=f'after {exc.within:.0f} s copies on {exc.target} are not complete: '
-                   f'{exc.reason}; see what the mirror daemon there says and try again'))
+    try:
+        try:
+            return fail_over(True)
+        except exception.CopiesIncomplete as exc:
+            _wait(ctxt, operation, exc)
+    except _TimeIsUp:
+        try:
+            return fail_over(False)
+        except exception.CopiesIncomplete as exc:
+            _wait(ctxt, operation, exc)
+    raise AssertionError
+
+
+class _TimeIsUp(Exception):
+    """The copies were not complete in time."""
+
+
+def _wait(ctxt: RequestContext, operation: objects.Operation,
+          exc: exception.CopiesIncomplete) -> None:
+    LOG.info('Waiting for %s: %s', exc.what, exc.reason)
+    operations.wait(ctxt, operation, exc.what, within=exc.within, otherwise=_TimeIsUp())

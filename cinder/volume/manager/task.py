@@ -112,7 +112,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
     alone = VERBS[operation.verb].alone
     lock = (f'{operation.resource_type}-{operation.resource_id}' if alone
             else f'operation-{operation.id}')
-    with (_again_later(operation), locks.held(lock),
+    with (again_later(operation), locks.held(lock),
           runner.claimed(ctxt, operation, f'{operation.verb}:execute:claim')):
         work = Task(ctxt, operation, resource or load(ctxt, operation, undo, **on_failure))
         work.on_failure.update(on_failure)
@@ -164,7 +164,11 @@ def _unread(work: Task[R]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _again_later(operation: objects.Operation) -> Iterator[None]:
+def again_later(operation: objects.Operation) -> Iterator[None]:
+    """Leave an operation in the journal whose storage does not answer.
+
+    :raises OperationLost: in place of BackendUnresponsive
+    """
     try:
         yield
     except exception.BackendUnresponsive as exc:

@@ -93,6 +93,8 @@ def test_without_the_comment_signs_every_line_is_one_that_is_read(sample, parse)
     for group, opt in OURS:
         section = conf if group == 'DEFAULT' else conf[group]
         expected = opt.default if opt.sample_default is None else opt.sample_default
+        if opt.multi:
+            expected = [opt.type(expected)]
         found = getattr(section, opt.dest)
         assert str(found) == str(expected) or '$' in str(expected), opt.dest
 

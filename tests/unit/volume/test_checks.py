@@ -47,6 +47,17 @@ def test_what_enabled_backends_must_not_hold(parse, enabled, sections, words):
     assert any(words in problem.text for problem in found), found
 
 
+@pytest.mark.parametrize(('options', 'words'), [
+    (FILE + 'replication_device = backend_id:second\n',
+     '[one] replication_device is set, but FileVolumeDriver does not replicate volumes'),
+    ('volume_driver = cinder.volume.drivers.rbd.RBDDriver\nreplication_device = backend_id:x\n',
+     '[one] replication_device = backend_id:x: the file /etc/ceph/x.conf cannot be read')])
+def test_other_storages_that_no_driver_can_use(parse, options, words):
+    [problem] = checks.check_replication(parse(
+        f'[DEFAULT]\nenabled_backends = one\n[one]\n{options}'))
+    assert problem.fatal and words in problem.text
+
+
 @pytest.mark.parametrize('enabled', ['one', 'one,,two.2', 'one,\n  two.2,', 'größe x', 'a:b'])
 def test_what_enabled_backends_may_hold(parse, enabled):
     names = [name.strip() for name in enabled.split(',') if name.strip()]

@@ -11,6 +11,7 @@ from cinder.db import services as services_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import manager as manager_package
 from cinder.volume.api import services as services_api
+from cinder.volume.host import copies
 from tests.unit.volume.conftest import BACKEND, POOL
 
 CLUSTER = 'c@files'
@@ -142,9 +143,24 @@ def test_incomplete_copies_are_waited_for_in_the_journal(manager, ctxt, fail_ove
 
 
 def test_the_wait_for_copies_has_an_end(manager, ctxt, fail_over):
-    manager.backend.driver.wrong = exception.CopiesIncomplete('volume 1 lags', 'second', -1)
-    assert 'volume 1 lags' in fail_over(manager, 'second').error
-    assert _marks(ctxt) == [('enabled', None, False)]
+    driver = manager.backend.driver
+    driver.wrong = exception.CopiesIncomplete('volume 1 lags', 'second', -1)
+    driver.gives_up = True
+    assert fail_over(manager, 'second').state == 'done'
+    assert driver.patient == [True, False]
+    assert _marks(ctxt) == [('failed-over', 'second', True)]
+
+
+def test_a_storage_that_does_not_answer_is_asked_again(manager, ctxt, fail_over):
+    manager.backend.driver.wrong = exception.BackendUnresponsive(data='nothing')
+    assert fail_over(manager, 'second').state == 'queued'
+    assert _marks(ctxt) == [('failing-over', None, False)]
+
+
+def test_a_back_end_without_other_storages_says_so(manager, ctxt, monkeypatch):
+    monkeypatch.setattr(type(manager.backend.driver), 'replicates', False)
+    copies.note(ctxt, manager.backend)
+    assert _marks(ctxt) == [('disabled', None, False)]
 
 
 def test_a_storage_that_does_not_work_is_left(manager, ctxt, fail_over, conf):
