@@ -2,7 +2,7 @@
 """`cinder-manage backup`: lists and verifies backups, and gives those of a host that is gone to
 another one."""
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from cinder import context, exception
@@ -11,8 +11,15 @@ from cinder.db import backups as backups_db
 if TYPE_CHECKING:
     from cinder.backup import driver
 
-COLUMNS = ('ID', 'User ID', 'Project ID', 'Host', 'Name', 'Container', 'Status', 'Size',
-           'Object Count')
+# Title -> minimum width; scripts split the lines at the tabs.
+COLUMNS = {'ID': 32, 'User ID': 32, 'Project ID': 32, 'Host': 24, 'Name': 24, 'Container': 12,
+           'Status': 12, 'Size': 12, 'Object Count': 12}
+
+
+def show_list() -> None:
+    """Print the backups of all projects."""
+    for cells in (COLUMNS, *rows()):
+        _print_row(cells)
 
 
 def rows() -> Iterator[tuple[object, ...]]:
@@ -20,6 +27,11 @@ def rows() -> Iterator[tuple[object, ...]]:
     for row in backups_db.all_rows(context.get_admin_context()):
         yield (row['id'], row['user_id'], row['project_id'], row['host'], row['display_name'],
                row['container'], row['status'], row['size'], row['object_count'])
+
+
+def _print_row(cells: Iterable[object]) -> None:
+    print('\t'.join(str('' if cell is None else cell).ljust(width)
+                    for cell, width in zip(cells, COLUMNS.values(), strict=True)))
 
 
 def update_host(currenthost: str, newhost: str) -> None:

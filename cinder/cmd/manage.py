@@ -18,88 +18,17 @@ from cinder.cmd import (
     api_commands,
     backup_commands,
     config_commands,
+    db_commands,
     journal,
     quota_recount,
     scheduler_commands,
+    service_commands,
+    volume_commands,
     volume_doctor,
 )
 from cinder.cmd.tables import complain, print_table
 from cinder.conf import CONF
-from cinder.db import errors, migration, purge, services, session
-
-# Functions (ctxt, maximum number of rows) -> number of rows changed, for running services.
-ONLINE_MIGRATIONS: tuple[Callable[[context.RequestContext, int], int], ...] = ()
-BATCH = 50
-
-
-def db_sync(revision: str | None = None) -> int | None:
-    """Create the tables, or upgrade them to this release or to a revision of it."""
-    if revision not in (None, *migration.revisions()):
-        return complain(f'Unknown revision {revision}; expected one of '
-                         f'{", ".join(migration.revisions())}', 1)
-    migration.db_sync(revision)
-    return None
-
-
-def db_version() -> None:
-    """Print the revision of the tables."""
-    print(migration.db_version() or 'empty')
-
-
-def db_online_data_migrations(max_count: int | None = None) -> int:
-    """Convert rows to the current form while the services run; status 1 if rows remain."""
-    if max_count is not None and max_count < 1:
-        return complain('--max-count must be at least 1', 127)
-    session.verify()
-    left = max_count
-    for migrate in ONLINE_MIGRATIONS:
-        name = migrate.__name__
-        while left is None or left > 0:
-            changed = migrate(context.get_admin_context(), min(BATCH, left or BATCH))
-            if not changed:
-                break
-            left = left and left - changed
-            print(f'{name}: {changed} rows')
-    return 1 if left == 0 else 0
-
-
-def db_purge(age_in_days: int) -> None:
-    """Remove rows that were deleted at least this number of days ago."""
-    if age_in_days < 0:
-        return complain(f'age_in_days = {age_in_days} is negative; expected at least 0', 1)
-    removed = purge.purge_deleted(context.get_admin_context(), age_in_days)
-    print(f'{removed} rows removed')
-    return None
-
-
-def service_list() -> None:
-    """Print the services and the times of their last reports."""
-    rows = services.list_all(context.get_admin_context())
-    print_table(('Binary', 'Host', 'Zone', 'Status', 'State', 'Updated At', 'RPC Version',
-            'Object Version', 'Cluster', 'Reason'),
-           ((row.binary, row.host, row.availability_zone,
-             'disabled' if row.disabled else 'enabled', 'up' if row.is_up else 'down',
-             row.updated_at and row.updated_at.isoformat(' ', 'microseconds'),
-             row.rpc_current_version, row.object_current_version, row.cluster_name,
-             row.disabled_reason) for row in rows))
-
-
-def service_remove(binary: str, host_name: str) -> int | None:
-    """Remove a service that no longer exists."""
-    ctxt = context.get_admin_context()
-    try:
-        services.destroy(ctxt, services.get_by_host_binary(ctxt, host_name, binary).id)
-    except exception.ServiceNotFound as exc:
-        return complain(exc, 2)
-    print(f'{binary} on {host_name} removed')
-    return None
-
-
-def host_list(zone: str | None = None) -> None:
-    """Print the hosts and their zones."""
-    rows = services.list_all(context.get_admin_context())
-    hosts = {(row.host, row.availability_zone) for row in rows}
-    print_table(('Host', 'Zone'), sorted(pair for pair in hosts if zone in (None, pair[1])))
+from cinder.db import errors
 
 
 def quota_check(project_id: str | None = None) -> int:
@@ -121,9 +50,9 @@ def shell() -> None:
     code.interact(f'Names: {", ".join(names)}; import the rest from cinder.', local=names)
 
 
-def backup_list() -> None:
-    """Print the backups of all projects."""
-    print_table(backup_commands.COLUMNS, backup_commands.rows())
+def show_version(action: str | None = None) -> None:
+    """Print the version of this release."""
+    print(version.version_string())
 
 
 class Command(NamedTuple):
@@ -138,25 +67,37 @@ class Command(NamedTuple):
 
 _OPTIONAL = {'nargs': '?'}
 _JSON = ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print JSON'})
+_READABLE = (('--readable', {'action': 'store_true', 'help': 'print for people: up and down '
+                             'instead of :-) and XXX, columns as wide as needed, reasons'}),)
 _PROJECT = (('--project-id', {'help': 'only this project'}),)
 COMMANDS = (
-    Command('db', 'sync', db_sync, (('revision', _OPTIONAL),)),
-    Command('db', 'version', db_version),
-    Command('db', 'online_data_migrations', db_online_data_migrations,
-            (('--max-count', {'type': int, 'help': 'maximum number of rows to change'}),)),
-    Command('db', 'purge', db_purge, (('age_in_days', {'type': int}),)),
+    Command('db', 'sync', db_commands.sync, db_commands.SYNC),
+    Command('db', 'version', db_commands.show_version),
+    Command('db', 'online_data_migrations', db_commands.online_data_migrations,
+            db_commands.ONLINE),
+    Command('db', 'purge', db_commands.purge_deleted, (('age_in_days', {'type': int}),)),
+    Command('db', 'reset_active_backend', db_commands.reset_active_backend, db_commands.RESET),
     Command('db', 'adopt', adopt_commands.adopt, adopt_commands.ARGUMENTS),
     Command('api', 'record', api_commands.record, api_commands.RECORD_ARGUMENTS),
     Command('api', 'compare', api_commands.compare, api_commands.COMPARE_ARGUMENTS),
-    Command('service', 'list', service_list),
-    Command('service', 'remove', service_remove, (('binary', {}), ('host_name', {}))),
+    Command('service', 'list', service_commands.service_list, _READABLE),
+    Command('service', 'remove', service_commands.service_remove,
+            (('binary', {}), ('host_name', {}))),
+    Command('cluster', 'list', service_commands.cluster_list, _READABLE),
+    Command('cluster', 'remove', service_commands.cluster_remove, service_commands.REMOVE),
+    Command('cluster', 'rename', service_commands.cluster_rename, service_commands.RENAME),
     Command('quota', 'check', quota_check, _PROJECT),
     Command('quota', 'sync', quota_sync, _PROJECT),
     Command('config', 'list', config_commands.show, (('option', _OPTIONAL),)),
     Command('config', 'check', config_commands.check, (
         ('--program', {'choices': config_commands.PROGRAMS,
                        'help': 'only the problems of this program'}),)),
-    Command('host', 'list', host_list, (('zone', _OPTIONAL),)),
+    Command('host', 'list', service_commands.host_list, (('zone', _OPTIONAL),)),
+    Command('volume', 'delete', volume_commands.delete, (('volume_id', {}),)),
+    Command('volume', 'update_host', volume_commands.update_host, volume_commands.HOSTS),
+    Command('volume', 'update_service', volume_commands.update_service),
+    Command('cg', 'update_cg_host', volume_commands.update_groups, volume_commands.HOSTS),
+    Command('util', 'clean_locks', volume_commands.clean_locks, volume_commands.OFFLINE),
     Command('volume', 'doctor', volume_doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
@@ -168,7 +109,7 @@ COMMANDS = (
         ('--resource', {'dest': 'resource_id', 'help': 'only of the resource with this id'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true',
                     'help': 'print operations and totals as JSON'}))),
-    Command('backup', 'list', backup_list),
+    Command('backup', 'list', backup_commands.show_list),
     Command('backup', 'update_backup_host', backup_commands.update_host, (
         ('--currenthost', {'required': True, 'help': 'host whose backups are moved'}),
         ('--newhost', {'required': True, 'help': 'host that works on them from now on'}))),
@@ -192,6 +133,8 @@ COMMANDS = (
                     'help': 'how full a pool may be; default: 80'}),
         _JSON)),
     Command('shell', '', shell),
+    Command('version', '', show_version, (('action', {'nargs': '?', 'choices': ('list',),
+                                                      'help': 'the same'}),)),
 )
 
 

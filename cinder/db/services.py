@@ -80,9 +80,14 @@ def get(ctxt: RequestContext, service_id: int) -> objects.Service:
     return found
 
 
+def find(ctxt: RequestContext, host: str | None, binary: str) -> objects.Service | None:
+    """Return a service; None if it does not exist."""
+    return _one(ctxt, host=host, binary=binary)
+
+
 def get_by_host_binary(ctxt: RequestContext, host: str, binary: str) -> objects.Service:
     """Return a service; :raises ServiceHostNotFound: it does not exist."""
-    found = _one(ctxt, host=host, binary=binary)
+    found = find(ctxt, host, binary)
     if found is None:
         raise exception.ServiceHostNotFound(host=host, binary=binary)
     return found
@@ -175,6 +180,21 @@ def destroy(ctxt: RequestContext, service_id: int) -> None:
     """Delete a service; :raises ServiceNotFound: it does not exist."""
     if not changes.soft_delete(ctxt, _T, [_T.c.id == service_id]):
         raise exception.ServiceNotFound(service_id=service_id)
+
+
+@session.retry_on_deadlock
+def raise_versions(ctxt: RequestContext, rpc_versions: Mapping[str, str],
+                   object_version: str) -> int:
+    """Store that all services have these versions, although they have not reported since they were
+    replaced; return the number of services.
+
+    :param rpc_versions: binary -> version
+    """
+    with session.writer(ctxt):
+        return sum(changes.update_where(
+            ctxt, _T, [_T.c.binary == binary, _T.c.deleted == sa.false()],
+            {'rpc_current_version': version, 'object_current_version': object_version,
+             'updated_at': _T.c.updated_at}) for binary, version in rpc_versions.items())
 
 
 def minimum_versions(ctxt: RequestContext, binary: str) -> tuple[str | None, str | None]:

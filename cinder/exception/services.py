@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of the services of a deployment, the message bus, the database and the configuration."""
-from cinder.exception.base import CinderException, NotFound, ServiceUnavailable
+from cinder.exception.base import CinderException, Invalid, NotFound, ServiceUnavailable
 from cinder.i18n import _
 
 
@@ -14,6 +14,10 @@ class ServiceHostNotFound(ServiceNotFound):
 
 class ClusterNotFound(NotFound):
     message = _('Cluster %(id)s could not be found.')
+
+
+class ClusterHasHosts(Invalid):
+    message = _('Cluster %(id)s cannot be removed because it still has hosts.')
 
 
 class HostNotFound(NotFound):

@@ -7,11 +7,13 @@ import json
 
 import pytest
 
-from cinder import config_check
-from cinder.cmd import manage
+from cinder import config_check, exception, version
+from cinder.cmd import db_commands, manage
 from cinder.conf import CONF
-from cinder.db import operations, services, volumes
+from cinder.db import backups, migration, operations, services, volumes
 from cinder.db import waiting as waiting_db
+from cinder.objects import base as objects_base
+from cinder.rpc import volume as volume_rpc
 
 
 def run(*words):
@@ -29,35 +31,6 @@ def service(database, ctxt):
         'availability_zone': 'z1', 'rpc_current_version': '1.0', 'object_current_version': '1.0'})
     services.heartbeat(ctxt, made.id)
     return made
-
-
-def test_service_list_shows_who_is_up(service, capsys):
-    run('service', 'list')
-    titles, row = capsys.readouterr().out.splitlines()
-    assert titles.split()[:2] == ['Binary', 'Host']
-    assert row.split()[:5] == ['cinder-volume', 'h1@lvm', 'z1', 'enabled', 'up']
-
-
-def test_service_list_says_why_one_is_down(service, ctxt, capsys):
-    services.set_down_reason(ctxt, service.id, 'down: no group')
-    run('service', 'list')
-    assert capsys.readouterr().out.splitlines()[1].endswith('  down: no group')
-
-
-def test_service_remove(service, ctxt, capsys):
-    assert run('service', 'remove', 'cinder-volume', 'h1@lvm') is None
-    assert services.list_all(ctxt) == []
-    assert run('service', 'remove', 'cinder-volume', 'h1@lvm') == 2
-    assert 'h1@lvm' in capsys.readouterr().err
-
-
-def test_host_list_by_zone(service, ctxt, capsys):
-    services.create(ctxt, {'binary': 'cinder-scheduler', 'host': 'h2', 'topic': 'cinder-scheduler',
-                           'availability_zone': 'z2'})
-    run('host', 'list', 'z2')
-    assert capsys.readouterr().out.split() == ['Host', 'Zone', 'h2', 'z2']
-    run('host', 'list')
-    assert capsys.readouterr().out.split() == ['Host', 'Zone', 'h1@lvm', 'z1', 'h2', 'z2']
 
 
 def test_config_list(monkeypatch, capsys):
@@ -174,7 +147,7 @@ def test_online_migrations_stop_at_the_limit(monkeypatch, capsys):
         changed = min(most, left['rows'])
         left['rows'] -= changed
         return changed
-    monkeypatch.setattr(manage, 'ONLINE_MIGRATIONS', (widen,))
+    monkeypatch.setattr(db_commands, 'ONLINE_MIGRATIONS', (widen,))
     assert run('db', 'online_data_migrations', '--max-count', '70') == 1
     assert left['rows'] == 50
     assert run('db', 'online_data_migrations') == 0
@@ -188,7 +161,71 @@ def test_purge_tells_how_many(service, ctxt, capsys):
     assert capsys.readouterr().out.endswith('1 rows removed\n')
     with pytest.raises(SystemExit):
         run('db', 'purge', 'soon')
-    assert manage.db_purge(-1) == 1
+    assert db_commands.purge_deleted(-1) == 1
+
+
+def test_all_services_are_said_to_be_of_this_release(service, ctxt, monkeypatch):
+    monkeypatch.setattr(migration, 'db_sync', lambda revision: None)
+    run('db', 'sync')
+    assert services.list_all(ctxt)[0].rpc_current_version == '1.0'
+    run('db', 'sync', '--bump-versions')
+    found, = services.list_all(ctxt)
+    assert (found.rpc_current_version, found.object_current_version) == (
+        volume_rpc.VolumeAPI.RPC_API_VERSION, objects_base.CURRENT_VERSION)
+    assert found.is_up
+
+
+@pytest.mark.parametrize(('words', 'status', 'active'), [
+    ((), 'disabled', None), (('--enable-replication',), 'enabled', None),
+    (('--active-backend-id', 'other'), 'disabled', 'other')])
+def test_the_active_copy_is_reset(words, status, active, service, ctxt, capsys):
+    failed = {'replication_status': 'failed-over', 'active_backend_id': 'second',
+              'disabled': True, 'disabled_reason': 'failed-over'}
+    services.update(ctxt, service.id, failed)
+    reset = ('db', 'reset_active_backend', '--backend-host', 'h1@lvm', *words)
+    assert run(*reset) == 1 and 'frozen first' in capsys.readouterr().err
+    services.update(ctxt, service.id, {'frozen': True})
+    assert run(*reset) is None
+    found, = services.list_all(ctxt)
+    assert (found.replication_status, found.active_backend_id, found.disabled,
+            found.disabled_reason) == (status, active, False, None)
+    with pytest.raises(exception.ServiceNotFound):
+        run('db', 'reset_active_backend', '--backend-host', 'nowhere')
+
+
+@pytest.mark.parametrize('line', [
+    'backup list', 'backup update_backup_host --currenthost a --newhost b',
+    'cg update_cg_host --currenthost a --newhost b', 'cluster list',
+    'cluster remove --recursive cinder-volume c', 'cluster rename --full-rename a b',
+    'config list', 'config list DEFAULT.host', 'db online_data_migrations --max_count 3',
+    'db purge 3', 'db reset_active_backend --enable-replication --active-backend-id i '
+    '--backend-host h@b', 'db sync --bump-versions', 'db sync 0001', 'db version', 'host list',
+    'host list zone', 'quota check --project-id p', 'quota sync', 'service list',
+    'service remove cinder-volume h@b', 'util clean_locks --services-offline',
+    'version list', 'volume delete id', 'volume update_host --currenthost a --newhost b',
+    'volume update_service'])
+def test_command_lines_of_the_original_are_read(line):
+    parser = argparse.ArgumentParser()
+    manage.add_parsers(parser.add_subparsers(dest='command', required=True))
+    assert callable(parser.parse_args(line.split()).run)
+
+
+def test_backups_are_listed_between_tabs(ctxt, database, capsys):
+    backups.create(ctxt, {'volume_id': 'v', 'host': 'h', 'display_name': 'n', 'size': 3,
+                          'status': 'available', 'project_id': 'p', 'user_id': 'u'})
+    run('backup', 'list')
+    titles, row = capsys.readouterr().out.splitlines()
+    assert [cell.strip() for cell in titles.split('\t')] == [
+        'ID', 'User ID', 'Project ID', 'Host', 'Name', 'Container', 'Status', 'Size',
+        'Object Count']
+    assert [cell.strip() for cell in row.split('\t')][1:8] == [
+        'u', 'p', 'h', 'n', '', 'available', '3']
+
+
+@pytest.mark.parametrize('words', [('version',), ('version', 'list')])
+def test_the_version(words, capsys):
+    run(*words)
+    assert capsys.readouterr().out == f'{version.version_string()}\n'
 
 
 def test_a_revision_that_is_not_there_is_one_line(capsys):
