@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads and writes a volume as its connection information says: through iSCSI in user space, or
-by a path of this machine. Plain Python with qemu-img (qemu-img(1), qemu-block-drivers(7))."""
+"""Reads and writes a volume as its connection information says: through iSCSI or librbd in user
+space, or by a path of this machine. Plain Python with qemu-img (see qemu-block-drivers(7)).
+
+The ceph.conf of this machine, which names the keyring too, is that of the environment: CEPH_CONF.
+"""
 
 import os
 import pathlib
@@ -27,7 +30,9 @@ class Device:
     """
 
     def __init__(self, connection: dict):
-        self._iscsi = connection['driver_volume_type'] == 'iscsi'
+        kind = connection['driver_volume_type']
+        # How qemu-img reaches it; None: as a file.
+        self._options = {'iscsi': self._iscsi, 'rbd': self._rbd}.get(kind)
         # The attachments API shows the data flat, next to the type.
         self._data = connection.get('data', connection)
 
@@ -36,7 +41,7 @@ class Device:
 
         :raises OSError: the target refuses
         """
-        if not self._iscsi:
+        if self._options is None:
             with open(self._data['device_path'], 'r+b') as device:
                 device.write(content)
                 os.fsync(device.fileno())
@@ -52,7 +57,7 @@ class Device:
 
         :raises OSError: the target refuses
         """
-        if not self._iscsi:
+        if self._options is None:
             with open(self._data['device_path'], 'rb') as device:
                 return device.read(mebibytes * MIB)
         with tempfile.TemporaryDirectory() as folder:
@@ -62,6 +67,14 @@ class Device:
             return copy.read_bytes()
 
     def _target(self) -> str:
+        return ','.join(f'{name}={value}' for name, value in self._options().items())
+
+    def _rbd(self) -> dict[str, str]:
+        pool, _, image = self._data['name'].rpartition('/')
+        return {'driver': 'raw', 'file.driver': 'rbd', 'file.pool': pool, 'file.image': image,
+                'file.user': self._data['auth_username']}
+
+    def _iscsi(self) -> dict[str, str]:
         data = self._data
         options = {
             'driver': 'raw', 'file.driver': 'iscsi', 'file.transport': 'tcp',
@@ -69,7 +82,7 @@ class Device:
             'file.lun': data['target_lun'], 'file.initiator-name': NAME}
         if data.get('auth_method') == 'CHAP':
             options |= {'file.user': data['auth_username'], 'file.password-secret': 'chap'}
-        return ','.join(f'{name}={value}' for name, value in options.items())
+        return options
 
     def _qemu_img(self, folder: str, command: str, *words: str) -> None:
         # The secret travels in a file: arguments of a process are for everybody to read.

@@ -31,7 +31,7 @@ OPTS = [
                help='Size in MiB of the objects that a volume consists of; a power of 2.'),
     cfg.IntOpt('rados_connect_timeout', default=-1,
                help='Seconds until an attempt to connect to the cluster fails; negative: as '
-                    'ceph.conf says.'),
+                    'ceph.conf says, at most rados_operation_timeout.'),
     cfg.IntOpt('rados_operation_timeout', default=60, min=1,
                help='Seconds until a request to the cluster fails, unless rados_osd_op_timeout or '
                     'rados_mon_op_timeout in ceph.conf says otherwise. An operation that was '

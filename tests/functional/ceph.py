@@ -7,11 +7,18 @@ import importlib.util
 import pathlib
 from collections.abc import Iterator
 
+from cinder.brick.ceph import cluster as clusters
+from cinder.brick.ceph.pool import Pool
+from tests.functional.suite import Suite
 from tools.ceph_cluster import Cluster
 from tools.ceph_cluster import lacking as lacking_programs
 
-# All of the last one is removed after each test of the contract.
-POOLS, USER = ('volumes', 'images', 'backups', 'spare', 'contract'), 'cinder'
+# All of `contract` is removed after each test of the contract; `service` has the volumes of
+# CephSuite.
+POOLS, USER = ('volumes', 'images', 'backups', 'spare', 'contract', 'service'), 'cinder'
+# What the driver calls for the operations of the suite, see cinder.brick.ceph.calls.
+CALLS = ('RBD.create', 'RBD.clone', 'RBD.remove', 'RBD.trash_move', 'RBD.trash_remove',
+         'Image.resize', 'Image.create_snap', 'Image.remove_snap')
 DRIVER = 'cinder.volume.drivers.rbd.RBDDriver'
 
 
@@ -42,3 +49,42 @@ def options(cluster: Cluster, pool: str = 'volumes') -> dict[str, str]:
     """Return the options of a back end in a pool of that cluster."""
     return {'volume_driver': DRIVER, 'rbd_pool': pool, 'rbd_user': USER,
             'rbd_ceph_conf': str(cluster.conf), 'rbd_cluster_name': cluster.name}
+
+
+class CephSuite(Suite):
+    """Daemons whose back end is a pool of RBD.
+
+    :param cluster: a running cluster
+    :param pool: the pool, which no other suite uses
+    """
+
+    def __init__(self, *args, cluster: Cluster, pool: str = 'service', **kwargs):
+        self.ceph, self.pool = cluster, pool
+        super().__init__(*args, **{'backends': ('ceph',), **kwargs})
+
+    def _backend(self, name):
+        return {'volume_backend_name': name, **options(self.ceph, self.pool)}
+
+    def fault_names(self):
+        return [*super().fault_names(), *(f'ceph:{name}:{when}' for name in CALLS
+                                          for when in ('before', 'after'))]
+
+    def stored(self):
+        """Images and their snapshots; of the trash, what nothing depends on."""
+        return clusters.get(clusters.Settings(
+            user=USER, conf=str(self.ceph.conf), cluster_name=self.ceph.name)).run(
+                self.pool, _stored)
+
+
+def _stored(pool: Pool) -> dict[str, int]:
+    found = {}
+    for each in pool.rbd('list2'):
+        with pool.image(each['name'], read_only=True) as image:
+            found[each['name']] = image.size()
+            found |= {snapshot['name']: snapshot['size'] for snapshot in image.list_snaps()
+                      if snapshot['namespace'] == 0}
+    for each in pool.rbd('trash_list'):
+        with pool.image(ident=each['id'], read_only=True) as image:
+            if not list(image.list_snaps()):
+                found[f'trash {each["name"]}'] = image.size()
+    return found

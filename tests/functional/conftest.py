@@ -171,6 +171,23 @@ def suite(running_suite) -> Suite:
 
 
 @pytest.fixture(scope='session')
+def running_ceph_suite(installation, postgresql, ceph_cluster) -> Iterator[ceph.CephSuite]:
+    with pytest.MonkeyPatch.context() as patch:
+        # What the administrator of a host of instances has set up: see tools.initiator.
+        patch.setenv('CEPH_CONF', str(ceph_cluster.conf))
+        with installation('ceph-suite', postgresql.url('ceph'), kind=ceph.CephSuite,
+                          cluster=ceph_cluster) as suite:
+            yield suite
+
+
+@pytest.fixture
+def ceph_suite(running_ceph_suite) -> ceph.CephSuite:
+    """Three daemons with volumes in a pool of Ceph, all alive."""
+    running_ceph_suite.ensure_running()
+    return running_ceph_suite
+
+
+@pytest.fixture(scope='session')
 def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Guarded]:
     """Four daemons whose API asks that Keystone, and which know images as an administrator."""
     own = identity_service.credentials() | {'username': keystone.ADMIN,

@@ -81,8 +81,7 @@ class Oracle:
         held = {f'volume-{row.name_id or row.id}': (row.status, row.size)
                 for row in rows['volumes']}
         held |= {f'snapshot-{row.id}': (row.status, row.volume_size) for row in rows['snapshots']}
-        sizes = {path.name: path.stat().st_size for folder in self._suite.folders()
-                 if folder.exists() for path in folder.iterdir()}
+        sizes = self._suite.stored()
         yield from (f'on disk without a row: {name}' for name in sorted(sizes.keys() - held.keys()))
         for name, (status, gib) in sorted(held.items()):
             if name not in sizes:

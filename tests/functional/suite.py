@@ -168,8 +168,17 @@ class Suite:
         """Return the folders of all back ends."""
         return [self.folder(name) for name in self.backends]
 
+    def stored(self) -> dict[str, int]:
+        """Return what the storage has: name -> bytes."""
+        return {path.name: path.stat().st_size for folder in self.folders() if folder.exists()
+                for path in folder.iterdir()}
+
+    def fault_names(self) -> list[str]:
+        """Return the names of the fault points at which a process can be killed."""
+        return [name for verb in VERBS for name in fault_names(verb)]
+
     def _fault_points(self) -> list[str]:
-        names = [name for verb in VERBS for name in fault_names(verb)]
+        names = self.fault_names()
         return [f'{name}=kill@{self.flags / name}' for name in names] + [
             f'bus:duplicate=duplicate@{self.flags}/bus']
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one place through which all calls to librados and librbd go: it counts them, confirms first
-that the work is still owned, and translates their errors."""
+that the work is still owned, marks the fault points ceph:CALL:before and ceph:CALL:after, and
+translates their errors."""
 from __future__ import annotations
 
 import collections
@@ -9,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from cinder import concurrency, ownership
+from cinder import concurrency, fault_points, ownership
 from cinder.brick.ceph import errors
 
 T = TypeVar('T')
@@ -30,7 +31,8 @@ def make(name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     with _lock:
         counts[name] += 1
     try:
-        return function(*args, **kwargs)
+        with fault_points.around(f'ceph:{name}'):
+            return function(*args, **kwargs)
     except Exception as exc:
         found = errors.translated(exc, name)
         if found is None:

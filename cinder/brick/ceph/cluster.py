@@ -27,7 +27,8 @@ class Settings:
     :param user: name of the client, without 'client.'; '' is that of the library, admin
     :param conf: path of ceph.conf; '': where the library looks
     :param cluster_name: name of the cluster, which the names of its files contain
-    :param connect_timeout: seconds until an attempt to connect fails; negative: as ceph.conf says
+    :param connect_timeout: seconds until an attempt to connect fails; negative: as ceph.conf says,
+        at most `timeout`
     :param timeout: seconds until a request to an OSD or a monitor fails, unless ceph.conf sets a
         limit of its own
     :param retries: further attempts to connect
@@ -91,11 +92,11 @@ class Cluster:
         """The same in this thread, which must be a native one."""
         connection = self._connected()
         try:
-            return function(connection.pool(pool))
+            return _explained(connection.pool(pool), function)
         except errors.ConnectionLost:
             self._drop(connection)
         connection = self._connected()
-        return function(connection.pool(pool))
+        return _explained(connection.pool(pool), function)
 
     def close(self) -> None:
         """End the connection; the next use makes another one."""
@@ -149,10 +150,26 @@ class Cluster:
         for name in ('rados_osd_op_timeout', 'rados_mon_op_timeout'):
             if float(rados.conf_get(name) or 0) == 0:
                 rados.conf_set(name, str(self.settings.timeout))
-        if self.settings.connect_timeout >= 0:
-            rados.conf_set('client_mount_timeout', str(self.settings.connect_timeout))
+        limit = self.settings.connect_timeout
+        if limit < 0:
+            limit = min(self.settings.timeout, int(float(rados.conf_get('client_mount_timeout'))))
+        rados.conf_set('client_mount_timeout', str(limit))
         # Snapshots of clones of this format need no protection, and can be removed before these.
         rados.conf_set('rbd_default_clone_format', '2')
+
+
+def _explained(pool: Pool, function: Callable[[Pool], T]) -> T:
+    """Call a function; a time-out in a full pool, where requests wait for space, is the error
+    Full."""
+    try:
+        return function(pool)
+    except errors.TimedOut as exc:
+        reason = None
+        with contextlib.suppress(errors.CephError):
+            reason = pool.fullness()
+        if not reason:
+            raise
+        raise errors.Full(f'{reason}; {exc}') from exc
 
 
 _clusters: dict[Settings, Cluster] = {}

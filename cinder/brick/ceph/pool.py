@@ -52,6 +52,18 @@ class Pool:
             # Also when this work is no longer owned: an open image keeps others from removing it.
             opened.close()
 
+    def fullness(self) -> str | None:
+        """Return why the cluster lets every change of this pool wait, None if it does not."""
+        for found in self.monitor('osd pool ls', detail='detail'):
+            flags = found['flags_names'].split(',') if found['pool_name'] == self.name else ()
+            if 'full_quota' in flags:
+                return (f'the quota of pool {self.name} is reached: '
+                        f'{found["quota_max_bytes"]} bytes, {found["quota_max_objects"]} objects '
+                        '(0: no limit)')
+            if 'full' in flags:
+                return f'pool {self.name} is full'
+        return None
+
     def monitor(self, prefix: str, **arguments: Any) -> Any:
         """Send a command to the monitor and return its answer, decoded from JSON.
 
