@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""RBDDriver without a cluster: the contract of drivers, and each operation that fails at each of
+its calls and is repeated. tests/functional/test_ceph.py has what needs a real cluster."""
+import errno
+
+import pytest
+
+from cinder import exception
+from cinder.brick.ceph import bindings, calls, cluster, trash
+from cinder.volume.drivers import rbd, rbd_report
+from tests import rbd_storage
+from tests.fakes import librbd, volumes
+from tests.unit.volume import driver_contract as contract
+
+
+@pytest.fixture
+def ceph(monkeypatch):
+    made = librbd.Cluster('rbd', 'other')
+    monkeypatch.setattr(bindings, 'loaded', made.bindings())
+    monkeypatch.setattr(cluster, '_clusters', {})
+    monkeypatch.setattr(trash, 'WAIT', 0)
+    return made
+
+
+@pytest.fixture
+def storage(ceph):
+    return rbd_storage.RBDStorage()
+
+
+class TestRBDDriver(contract.VolumeDriverContract, contract.ClonesVolumesContract,
+                    contract.RevertsToSnapshotContract, contract.ManagesVolumesContract,
+                    contract.ManagesSnapshotsContract):
+    """The contract."""
+
+
+class Operation:
+    """What the operations need before they start, each in a pool of its own."""
+
+    def __init__(self, storage):
+        self.storage, self.driver = storage, storage.driver
+        self.source = storage.volume(data=contract.ONE)
+        self.snapshot, self.new = storage.snapshot(self.source), volumes.volume(2)
+        self.clone = volumes.volume()
+        storage.driver.create_cloned_volume(self.clone, self.source)
+        self.taken = volumes.snapshot(self.source)
+
+    def create(self):
+        self.driver.create_volume(self.new)
+
+    def from_snapshot(self):
+        self.driver.create_volume_from_snapshot(self.new, self.snapshot)
+
+    def clone_volume(self):
+        self.driver.create_cloned_volume(self.new, self.source)
+
+    def extend(self):
+        self.driver.extend_volume(self.source, 3)
+
+    def take_snapshot(self):
+        self.driver.create_snapshot(self.taken)
+
+    def delete_snapshot(self):
+        self.driver.delete_snapshot(self.snapshot)
+
+    def revert(self):
+        self.driver.revert_to_snapshot(self.source, self.snapshot)
+
+    def delete_clone(self):
+        self.driver.delete_volume(self.clone)
+
+    def delete_source(self):
+        self.driver.delete_snapshot(self.snapshot)
+        self.driver.delete_volume(self.source)
+
+    def delete_both(self):
+        """The source in the trash goes with its clone."""
+        self.delete_source()
+        self.driver.delete_volume(self.clone)
+
+    def state(self):
+        """What there is, with its size and data, by the part of the name that is always equal."""
+        known = {each.name: role for role, each in vars(self).items() if hasattr(each, 'name')}
+
+        def look(pool):
+            found = []
+            for each in pool.rbd('list2'):
+                with pool.image(each['name'], read_only=True) as image:
+                    found.append((known.get(each['name'], each['name']), image.size(),
+                                  image.read(0, 8), [
+                        known.get(one['name'], 'other') for one in image.list_snaps()]))
+            found += [('trash', known.get(each['name'])) for each in pool.rbd('trash_list')]
+            return sorted(found, key=str)
+        return self.driver.run(look)
+
+
+OPERATIONS = [name for name in vars(Operation) if not name.startswith('_') and name != 'state']
+
+
+def made_by(name):
+    """The names of the calls of an operation, as they come; several have several."""
+    with pytest.MonkeyPatch.context() as patch:
+        ceph = librbd.Cluster('rbd')
+        patch.setattr(bindings, 'loaded', ceph.bindings())
+        patch.setattr(cluster, '_clusters', {})
+        operation = Operation(rbd_storage.RBDStorage())
+        with calls.counted() as made:
+            getattr(operation, name)()
+        return sorted(call for call in made if call != 'Image'), operation.state()
+
+
+CASES = [(name, call, done) for name in OPERATIONS for call in made_by(name)[0]
+         for done in (False, True)]
+EXPECTED = {name: made_by(name)[1] for name in OPERATIONS}
+
+
+@pytest.mark.parametrize(('name', 'call', 'done'), CASES)
+def test_an_operation_whose_call_times_out_is_repeated(storage, ceph, name, call, done):
+    """The time is over before the cluster has done it, or after that."""
+    operation = Operation(storage)
+    ceph.faults[call] = errno.ETIMEDOUT, done
+    with pytest.raises(exception.BackendUnresponsive):
+        getattr(operation, name)()
+    assert not ceph.faults
+    getattr(operation, name)()
+    # What is left in the trash is removed later.
+    storage.driver._next_purge = 0
+    storage.driver.purge_deleted()
+    assert operation.state() == EXPECTED[name]
+    assert not any(image.open for image in ceph.pools['rbd'].images.values())
+
+
+@pytest.mark.parametrize(('number', 'error'), [
+    (errno.ETIMEDOUT, exception.BackendUnresponsive),
+    (errno.EDQUOT, exception.InsufficientFreeSpace),
+    (errno.ENOSPC, exception.InsufficientFreeSpace),
+    (errno.EPERM, exception.VolumeBackendAPIException),
+    (errno.EIO, exception.VolumeBackendAPIException)])
+def test_errors_of_ceph_are_those_of_a_back_end(storage, ceph, number, error):
+    ceph.faults['RBD.create'] = number, False
+    with pytest.raises(error, match='create_volume: RBD.create: .errno') as failed:
+        storage.volume()
+    assert type(failed.value) is error
+
+
+def test_a_time_out_in_a_full_pool_is_told_as_that(storage, ceph):
+    ceph.flags['rbd'], ceph.quota = 'hashpspool,full,full_quota', 2 ** 30
+    ceph.faults['RBD.create'] = errno.ETIMEDOUT, False
+    with pytest.raises(exception.InsufficientFreeSpace, match='quota of pool rbd is reached: 1073'):
+        storage.volume()
+
+
+def test_a_lost_connection_is_made_again_and_the_work_repeated(storage, ceph):
+    ceph.faults['RBD.create'] = errno.ESHUTDOWN, False
+    before = ceph.connections
+    assert storage.size(storage.volume()) == 1
+    assert ceph.connections == before + 1
+
+
+def test_a_part_of_an_image_is_removed_and_made_again(storage, ceph, monkeypatch):
+    """As after a kill in the midst of a clone: an image without its parent, which reads zeros."""
+    operation = Operation(storage)
+    storage.driver.run(lambda pool: pool.rbd('create', operation.new.name, 2 ** 30, 22))
+    operation.from_snapshot()
+    assert operation.state() == EXPECTED['from_snapshot']
+
+
+@pytest.mark.parametrize('value', [3, 12])
+def test_objects_have_a_power_of_two(ceph, value):
+    with pytest.raises(exception.InvalidConfigurationValue, match='rbd_store_chunk_size'):
+        rbd_storage.driver(rbd_store_chunk_size=value)
+
+
+def test_a_chunk_is_the_size_of_an_object(ceph):
+    assert rbd_storage.driver(rbd_store_chunk_size=8).order == 23
+
+
+def test_without_the_bindings_the_start_says_what_is_missing(monkeypatch):
+    monkeypatch.setattr(bindings, 'loaded', None)
+    monkeypatch.setitem(__import__('sys').modules, 'rados', None)
+    monkeypatch.setattr(cluster, '_clusters', {})
+    with pytest.raises(exception.VolumeBackendAPIException,
+                       match='install python3-rados and python3-rbd') as failed:
+        rbd_storage.driver()
+    assert '\n' not in str(failed.value)
+
+
+@pytest.mark.parametrize(('depth', 'independent'), [(0, True), (1, True), (2, False)])
+def test_a_clone_of_a_clone_is_flattened_at_the_depth_that_is_set(ceph, depth, independent):
+    storage = rbd_storage.RBDStorage(rbd_max_clone_depth=depth)
+    chain = [storage.volume(data=contract.ONE), volumes.volume(), volumes.volume()]
+    for source, clone in zip(chain, chain[1:], strict=False):
+        storage.driver.create_cloned_volume(clone, source)
+    image = ceph.pools['rbd'].find(chain[-1].name)
+    assert (image.parent is None) == independent
+    assert storage.read(chain[-1], 3) == b'one'
+
+
+@pytest.mark.parametrize('options', [{'rbd_max_clone_depth': 0},
+                                     {'rbd_flatten_volume_from_snapshot': True}], ids=repr)
+def test_clones_that_copy_are_bulk_work(ceph, options):
+    assert 'volume.clone' in rbd_storage.driver(**options).bulk_verbs
+    assert 'volume.clone' not in rbd_storage.driver().bulk_verbs
+
+
+def test_the_trash_is_looked_at_once_in_an_interval_and_kept_images_less_often(
+        ceph, storage, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(rbd.time, 'monotonic', lambda: now[0])
+    source, clone = storage.volume(), volumes.volume()
+    storage.driver.create_cloned_volume(clone, source)
+    storage.driver.delete_volume(source)
+    looked = []
+    for _number in range(20):
+        with calls.counted() as made:
+            storage.driver.purge_deleted()
+        looked.append(f'{made["RBD.trash_list"]}{made["RBD.trash_remove"]}')
+        now[0] += 30
+    assert looked[1::2] == ['00'] * 10
+    assert [index for index, each in enumerate(looked) if each == '11'] == [0, 2, 6, 14]
+
+
+def test_an_image_that_others_moved_to_the_trash_stays(ceph, storage):
+    storage.foreign('theirs', 1)
+    storage.driver.run(lambda pool: pool.rbd('trash_move', 'theirs', 0))
+    storage.driver.purge_deleted()
+    assert storage.names() == ['trash theirs']
+
+
+def test_health_is_one_small_request(ceph, storage):
+    with calls.counted() as made:
+        storage.driver.check_health(5)
+    assert dict(made) == {'Ioctx.stat': 1}
+    ceph.faults['Ioctx.stat'] = errno.EIO, False
+    with pytest.raises(exception.VolumeBackendAPIException, match='Ioctx.stat'):
+        storage.driver.check_health(5)
+
+
+def test_a_pool_that_does_not_answer_is_told_in_time(storage, monkeypatch):
+    import threading
+    held = threading.Event()
+    monkeypatch.setattr(rbd_report, 'touch', lambda _pool: held.wait(10))
+    for _attempt in range(2):
+        with pytest.raises(exception.BackendUnresponsive, match='within 0.01 s'):
+            storage.driver.check_health(0.01)
+    held.set()
+
+
+DF = {'stats': {'total_bytes': 1000}, 'pools': [
+    {'name': 'other', 'stats': {'stored': 9, 'max_avail': 9, 'quota_bytes': 9}},
+    {'name': 'mine', 'stats': {'stored': 100, 'max_avail': 400, 'quota_bytes': 0}}]}
+
+
+@pytest.mark.parametrize(('quota', 'dynamic', 'expected'), [
+    (0, True, (500, 400, 100)), (0, False, (1000, 400, 100)), (300, True, (300, 200, 100)),
+    (300, False, (300, 200, 100)), (50, True, (100, 0, 100)), (2000, False, (2000, 400, 100))])
+def test_capacity(quota, dynamic, expected):
+    pools = [DF['pools'][0], {'name': 'mine', 'stats': {
+        **DF['pools'][1]['stats'], 'quota_bytes': quota}}]
+    assert rbd_report.capacity({**DF, 'pools': pools}, 'mine', dynamic) == expected
+
+
+def test_a_pool_that_is_not_there_is_named(ceph):
+    with pytest.raises(exception.VolumeBackendAPIException, match='no pool nothing'):
+        rbd_storage.driver(rbd_pool='nothing').get_volume_stats(refresh=True)
