@@ -10,7 +10,8 @@ from collections.abc import Iterator
 Row = dict[str, object]
 NAMES = ('data', 'Köln', '資料', 'диск', "it's %s", '🗄️ shelf', ' trailing ', '', 'ﬁne', 'a\nb\tc')
 BEGAN = datetime.datetime(2020, 2, 29, 12, 0, 0, 123456)
-PIECE = 5000
+# Rows of a piece, and of metadata of each volume.
+PIECE, PAIRS = 5000, 3
 
 
 class Site:
@@ -57,7 +58,7 @@ class Site:
                 ('services', self._services()), ('groups', self._groups()),
                 ('group_volume_type_mapping', self._group_mapping()),
                 ('group_snapshots', self._group_snapshots()), ('volumes', self._volumes()),
-                ('volume_metadata', self._pairs('volume', 'volume_id', 2)),
+                ('volume_metadata', self._pairs('volume', 'volume_id', PAIRS)),
                 ('volume_admin_metadata', self._pairs('volume', 'volume_id', 1, 'readonly')),
                 ('snapshots', self._snapshots()),
                 ('snapshot_metadata', self._pairs('snapshot', 'snapshot_id', 1)),
@@ -210,14 +211,15 @@ class Site:
                        **self.times(number % 10 == 9)}
 
     def _attachments(self) -> Iterator[Row]:
-        for number in range(0, self.volumes, 2):
+        # Volumes that are not attached were once.
+        for number in range(self.volumes):
             connector = {'host': f'compute{number % 100}', 'initiator': 'iqn.x', 'ip': '192.0.2.9'}
             info = {'driver_volume_type': 'iscsi', 'target_lun': 1, 'auth_password': 'ü'}
             yield {'id': self.uuid('attachment', number), 'volume_id': self.uuid('volume', number),
                    'instance_uuid': self.uuid('server', number), 'attached_host': None,
                    'mountpoint': '/dev/vdb', 'attach_time': BEGAN, 'attach_mode': 'rw',
                    'attach_status': 'attached', 'connector': json.dumps(connector),
-                   'connection_info': json.dumps(info), **self.times()}
+                   'connection_info': json.dumps(info), **self.times(number % 2 == 1)}
 
     def _transfers(self) -> Iterator[Row]:
         yield {'id': self.uuid('transfer', 0), 'volume_id': self.uuid('volume', 3), 'salt': 'a1b2',

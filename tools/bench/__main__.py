@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 from tests.functional import databases, rabbit  # noqa: E402 - found through the line above
 from tests.functional.suite import Node, Suite  # noqa: E402
 from tools.bench import (  # noqa: E402
+    adopt,
     api,
     backup,
     creates,
@@ -35,7 +36,7 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd',
-         'threads', 'placement', 'backup')
+         'threads', 'placement', 'backup', 'adopt')
 # Parts that need no servers.
 ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
 
@@ -91,7 +92,9 @@ def main() -> int:
             figures += crowd.measure(server, broker, folder)
         if 'threads' in parts:
             figures += threads.measure(server, folder)
-        if not set(parts) - ALONE - {'crowd', 'threads'}:
+        if 'adopt' in parts:
+            figures += adopt.measure(server, folder, args.many)
+        if not set(parts) - ALONE - {'crowd', 'threads', 'adopt'}:
             report.show(_title(args), figures, args.rst)
             return 0
         # The intervals of production, and room for all that is created.

@@ -8,6 +8,7 @@ import pytest
 from cinder import exception
 from cinder.db import models, types
 from cinder.db.adoption import conversions, hosts, mapping, source
+from tests.fakes.original_site import PAIRS
 from tests.unit.db.adoption.conftest import SITE, VOLUMES, Adopted
 
 LIVE = VOLUMES * 9 // 10
@@ -32,7 +33,7 @@ def test_everything_that_is_not_deleted_is_copied(adopted):
     rows = adopted.result.rows
     assert adopted.findings == []
     assert rows['volumes'] == LIVE + 1 and rows['snapshots'] == VOLUMES
-    assert rows['volume_metadata'] == 2 * LIVE and rows['volume_attachment'] == VOLUMES // 2
+    assert rows['volume_metadata'] == PAIRS * LIVE and rows['volume_attachment'] == VOLUMES // 2
     assert 0 not in rows.values()
     assert {name for name, found in adopted.tables.items() if not found} == set(mapping.OURS)
 
@@ -150,7 +151,7 @@ NUMBERS = [number for number in range(0, VOLUMES, 2) if number % 8 not in (6, 7)
 
 
 def _ids(number):
-    return {'attachment': SITE.uuid('attachment', number), 'pair': str(number * 2 + 1),
+    return {'attachment': SITE.uuid('attachment', number), 'pair': str(number * PAIRS + 1),
             'snapshot': SITE.uuid('snapshot', number)}
 
 
@@ -192,7 +193,7 @@ def test_the_last_of_repeated_keys_is_copied(adopt_once):
     assert (finding.code, finding.count) == ('repeated', 3)
     values = {row['key']: row['value'] for row in adopted.tables['volume_metadata']
               if row['volume_id'] == SITE.uuid('volume', 0)}
-    assert values['key0'] == 'v9003' and len(values) == 2
+    assert values['key0'] == 'v9003' and len(values) == PAIRS
 
 
 def test_what_the_database_refuses_is_told_and_the_rest_is_stored(adopt_once, monkeypatch):
@@ -201,7 +202,7 @@ def test_what_the_database_refuses_is_told_and_the_rest_is_stored(adopt_once, mo
     adopted = adopt_once([_PAIR.format(9001, 1, 0).format(SITE.uuid('volume', 0))])
     finding, = adopted.findings
     assert (finding.code, finding.ids) == ('not-stored', ['9001'])
-    assert adopted.result.rows['volume_metadata'] == 2 * LIVE
+    assert adopted.result.rows['volume_metadata'] == PAIRS * LIVE
 
 
 def test_a_database_of_its_own_is_refused(target, small_site, ctxt):

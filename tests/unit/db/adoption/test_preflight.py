@@ -37,7 +37,7 @@ BROKEN = {'status': 'creating', 'host': 'h@none', 'encryption_key_id': 'k', 'ser
 # Code of a check, the table, what is different in its row, and words of the line.
 BAD = (
     ('services-up', 'services', {'updated_at': NOW}, 'cinder-volume on h@b'),
-    ('in-transition', 'volumes', {'status': 'extending'}, 'status extending 1 rows: v.'),
+    ('in-transition', 'volumes', {'status': 'extending'}, 'status extending (1 row: v).'),
     ('in-transition', 'snapshots', {'status': 'backing-up'}, 'status backing-up'),
     ('in-transition', 'backups', {'status': 'restoring'}, 'status restoring'),
     ('in-transition', 'groups', {'status': 'updating'}, 'status updating'),
@@ -45,7 +45,7 @@ BAD = (
     ('migrating', 'volumes', {'migration_status': 'starting'}, 'migration_status starting'),
     ('migrating', 'volumes', {'migration_status': 'target:x'}, 'migration_status target'),
     ('unknown-backend', 'volumes', {'host': 'h@other#p'},
-     'they are on h@other, and enabled_backends does not name other 1 rows: v.'),
+     'they are on h@other, and enabled_backends does not name other (1 row: v).'),
     ('unknown-backend', 'volumes', {'host': 'h@broken'}, 'cannot be used here: it cannot be loade'),
     ('unknown-backend', 'groups', {'host': 'h'}, 'h, which names no back end'),
     ('attachment-specs', 'attachment_specs', {'id': 7, 'attachment_id': 'x'}, 'connectors'),
@@ -57,7 +57,7 @@ BAD = (
     ('consistency-groups', 'cgsnapshots', {'id': 'c'}, 'generic groups'),
     ('temporary', 'backups', {'temp_volume_id': 'x'}, 'was left, volume x'),
     ('temporary', 'backups', {'temp_snapshot_id': 'y'}, 'was left, snapshot y'),
-    ('pending-transfer', 'transfers', {'accepted': 0}, 'not accepted yet 1 rows: tr'),
+    ('pending-transfer', 'transfers', {'accepted': 0}, 'not accepted yet (1 row: tr)'),
     ('duplicate-metadata', 'volume_metadata', ({'id': 1, 'volume_id': 'v', 'key': 'k'},
                                                {'id': 2, 'volume_id': 'v', 'key': 'k'}),
      'the key k more than once'),
