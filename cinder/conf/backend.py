@@ -5,6 +5,7 @@ otherwise from [backend_defaults], otherwise it is the default of the option."""
 from oslo_config import cfg, types
 
 from cinder.conf import file, lvm, rbd, targets
+from cinder.conf.option_types import JsonObject
 
 GROUP = 'backend_defaults'
 
@@ -21,6 +22,11 @@ COMMON = [
                help='Availability zone of this back end. Not set: storage_availability_zone.'),
     cfg.BoolOpt('enable_unsupported_driver', default=False,
                 help='Start a driver that is marked as no longer supported.'),
+    cfg.Opt('extra_capabilities', type=JsonObject(), default={},
+            sample_default={'service_level': 'gold'},
+            help='Further capabilities of this back end, as a JSON object, that volume types can '
+                 'ask for in their extra specs. They do not replace those that the driver '
+                 'reports.'),
     cfg.IntOpt('reserved_percentage', default=0, min=0, max=100,
                help='Share of each pool, in percent, that is reserved and not used for volumes.'),
     cfg.StrOpt('max_over_subscription_ratio', default='20.0',

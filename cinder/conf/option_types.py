@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Types of options that oslo.config does not have."""
 
+import json
 import re
 from typing import Any
 
@@ -24,6 +25,25 @@ class Regex(types.String):
         except re.error as exc:
             raise ValueError(f'it is not a regular expression: {exc}') from None
         return text
+
+
+class JsonObject(types.String):
+    """The text of a JSON object, parsed."""
+
+    def __call__(self, value: object) -> dict[str, object]:
+        if isinstance(value, dict):
+            return value
+        try:
+            found = json.loads(super().__call__(value))
+        except ValueError as exc:
+            raise ValueError(f'expected a JSON object: {exc}') from exc
+        if not isinstance(found, dict):
+            raise ValueError('expected a JSON object, such as {"key": "value"}')
+        return found
+
+    def format_defaults(self, default: Any, sample_default: Any = None) -> list[str]:
+        """Return what a sample file shows."""
+        return [json.dumps(sample_default or default)]
 
 
 class NamesOpt(cfg.Opt):

@@ -2,7 +2,7 @@
 """A volume type with the data of its child tables."""
 from collections.abc import Mapping
 
-from cinder.objects import base, fields
+from cinder.objects import base, fields, qos
 
 
 @base.CinderObjectRegistry.register
@@ -26,6 +26,10 @@ class VolumeType(base.CinderObject):
     def is_(self, key: str) -> bool:
         """Return whether the extra spec `key` has the value '<is> True'."""
         return (self.extra_specs or {}).get(key) == '<is> True'
+
+    def qos_of(self, size: int) -> dict[str, str | int]:
+        """Return the QoS specs for a volume of `size` GiB; :raises ValueError: one is no number."""
+        return qos.of_size((self.qos_specs or {}).get('specs') or {}, size)
 
 
 def wants_thick(extra_specs: Mapping[str, str]) -> bool:

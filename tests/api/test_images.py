@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
 from tests.api.client import PROJECT
@@ -26,6 +27,13 @@ def create(api):
 
 
 # ---------------------------------------------------------------------------- volumes from images
+def test_signed_images_are_refused_unless_signatures_are_ignored(create, service, monkeypatch):
+    ident = service.add(img_signature='c2ln', img_signature_hash_method='SHA-256')
+    assert 'verify_glance_signatures' in create(ident).fault(400)
+    monkeypatch.setattr(CONF, 'verify_glance_signatures', 'disabled', raising=False)
+    assert create(ident).status == 202
+
+
 @pytest.mark.parametrize('reference', ['%s', 'http://one.test/v2/images/%s'])
 def test_create_keeps_the_image_for_the_daemons(create, bus, service, reference):
     ident = service.add()

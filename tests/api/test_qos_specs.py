@@ -142,3 +142,15 @@ class TestTies:
         assert api.delete(f'{url}?force=true').status == 202
         assert api.get(f'/types/{gold}').json['volume_type']['qos_specs_id'] is None
         api.get(url).fault(404)
+
+
+class TestLimitsPerGib:
+    def test_what_cannot_be_computed_is_refused(self, api, make):
+        body = {'name': 'n', 'total_iops_sec_per_gb': 'many'}
+        assert 'total_iops_sec_per_gb' in api.post('/qos-specs', {'qos_specs': body}).fault(400)
+        made = make('n', total_iops_sec_per_gb='30', total_iops_sec_per_gb_min='50')
+        path = f'/qos-specs/{made["id"]}'
+        api.put(path, {'qos_specs': {'total_iops_sec_per_gb': '-1'}}).fault(400)
+        told = api.put(f'{path}/delete_keys', {'keys': ['total_iops_sec_per_gb']}).fault(400)
+        assert 'has no effect without total_iops_sec_per_gb' in told
+        assert api.put(path, {'qos_specs': {'total_iops_sec_max': '99'}}).status == 200

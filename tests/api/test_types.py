@@ -227,3 +227,32 @@ class TestEncryption:
 
     def test_users_do_not_see_it(self, make, member):
         member.get(f'/types/{make()["id"]}/encryption').fault(403)
+
+
+LEAST, MOST = 'provisioning:min_vol_size', 'provisioning:max_vol_size'
+
+
+class TestSizes:
+    """What a type says about the sizes of its volumes."""
+
+    def test_volumes_have_an_allowed_size(self, api, daemons, make):
+        make(name='mid', extra_specs={LEAST: '2', MOST: '3'})
+        for size in (1, 4):
+            told = api.post('/volumes', {'volume': {'size': size, 'volume_type': 'mid'}}).fault(400)
+            assert "'mid'" in told and f'{size} GiB are requested' in told
+        made = api.post('/volumes', {'volume': {'size': 3, 'volume_type': 'mid'}})
+        path = f'/volumes/{made.json["volume"]["id"]}/action'
+        assert MOST in api.post(path, {'os-extend': {'new_size': 4}}).fault(400)
+
+    def test_a_new_type_allows_the_size(self, api, volume, make):
+        make(name='large', extra_specs={LEAST: '2'})
+        action = {'os-retype': {'new_type': 'large', 'migration_policy': 'never'}}
+        assert LEAST in api.post(f'/volumes/{volume["id"]}/action', action).fault(400)
+
+    def test_sizes_are_numbers(self, api, make):
+        body = {'name': 'bad', 'extra_specs': {LEAST: 'small'}}
+        assert LEAST in api.post('/types', {'volume_type': body}).fault(400)
+        made = make(name='good', extra_specs={LEAST: '5'})
+        path = f'/types/{made["id"]}/extra_specs'
+        assert MOST in api.post(path, {'extra_specs': {MOST: '4'}}).fault(400)
+        assert api.post(path, {'extra_specs': {MOST: '5'}}).status == 200

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of QoS specs, which are associated with volume types."""
+from collections.abc import Mapping
 from typing import Any
 
 from cinder import exception
@@ -8,6 +9,7 @@ from cinder.api.schemas import qos_specs as schema
 from cinder.api.views import qos_specs as view
 from cinder.db import qos_specs as qos_db
 from cinder.i18n import _
+from cinder.objects import qos
 from cinder.policies import qos_specs as policy
 
 LIST = listings.Listing(
@@ -33,7 +35,9 @@ def show(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
 @wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
-    made = qos_db.create(req.context, body.pop('name'), body.pop('consumer', 'back-end'), body)
+    name, consumer = body.pop('name'), body.pop('consumer', 'back-end')
+    _require_valid(body)
+    made = qos_db.create(req.context, name, consumer, body)
     return view.with_links(req, made)
 
 
@@ -42,8 +46,15 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 def update(req: wsgi.Request, qos_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     specs = {key: value for key, value in body.items() if key != 'consumer'}
+    _require_valid({**qos_db.get_row(req.context, qos_id)['specs'], **specs})
     qos_db.update(req.context, qos_id, specs, body.get('consumer'))
     return {'qos_specs': body}
+
+
+def _require_valid(specs: Mapping[str, str | None]) -> None:
+    wrong = qos.fault(specs)
+    if wrong:
+        raise exception.InvalidInput(reason=wrong)
 
 
 @wsgi.query(force=converters.boolean)
@@ -57,6 +68,8 @@ def delete(req: wsgi.Request, qos_id: str) -> None:
 @wsgi.response(202)
 def delete_keys(req: wsgi.Request, qos_id: str, body: list[str]) -> None:
     req.context.authorize(policy.DELETE)
+    left = qos_db.get_row(req.context, qos_id)['specs']
+    _require_valid({key: value for key, value in left.items() if key not in body})
     qos_db.delete_keys(req.context, qos_id, body)
 
 

@@ -9,6 +9,7 @@ from cinder.api.views import shapes
 from cinder.api.views import types as view
 from cinder.db import types as types_db
 from cinder.i18n import _
+from cinder.objects import type_sizes
 from cinder.policies import type_extra_specs as policy
 
 _TRUE = '<is> True'
@@ -61,6 +62,9 @@ def _set(req: wsgi.Request, type_id: str, specs: dict[str, str]) -> None:
     if after.get('multiattach') == after.get('cacheable') == _TRUE:
         raise exception.InvalidInput(
             reason=_('a volume type cannot be both multiattach and cacheable'))
+    wrong = type_sizes.fault(after)
+    if wrong:
+        raise exception.InvalidInput(reason=wrong)
     types_db.set_extra_specs(req.context, type_id, specs)
 
 

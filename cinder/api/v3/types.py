@@ -2,6 +2,7 @@
 """Handlers of volume types: list, show, create, update, delete."""
 from typing import Any
 
+from cinder import exception
 from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.schemas import base
@@ -11,6 +12,7 @@ from cinder.api.views import types as view
 from cinder.context import RequestContext
 from cinder.db import query
 from cinder.db import types as types_db
+from cinder.objects import type_sizes
 from cinder.policies import types as policy
 
 LIST = listings.Listing(
@@ -60,6 +62,9 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     values = {'name': body['name'], 'description': body.get('description'),
               'is_public': base.boolean(body.get('os-volume-type-access:is_public', True))}
+    wrong = type_sizes.fault(body.get('extra_specs') or {})
+    if wrong:
+        raise exception.InvalidInput(reason=wrong)
     made = types_db.create(req.context, values, extra_specs=body.get('extra_specs'))
     return view.CREATED.one(req, made)
 

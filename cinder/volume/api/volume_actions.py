@@ -17,7 +17,7 @@ from cinder.objects import states
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import attachments
+from cinder.volume.api import attachments, volumes
 
 
 def reserve(ctxt: RequestContext, volume: objects.Volume) -> None:
@@ -229,7 +229,7 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
     type.
 
     :param migration_policy: 'on-demand' allows a migration to another back end.
-    :raises InvalidInput: the type does not change, or is encrypted.
+    :raises InvalidInput: the type does not change, is encrypted, or forbids the size.
     :raises InvalidVolume: status, migration or group forbid it.
     :raises QuotaError: the quota of the new type is exceeded.
     """
@@ -237,6 +237,7 @@ def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.Volum
         raise exception.InvalidInput(reason=f'the volume has type {new_type.name} already')
     if new_type.encryption or volume.encrypted:
         raise exception.InvalidInput(reason='retype from or to an encrypted type is not supported')
+    volumes.require_size(new_type, volume.size)
     if new_type.is_('multiattach') != volume.multiattach and volume.status != 'available':
         raise exception.InvalidInput(
             reason='multiattach can only be changed while the volume is available')

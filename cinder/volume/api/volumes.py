@@ -20,7 +20,7 @@ from cinder.db import transfers as transfers_db
 from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
-from cinder.objects import states
+from cinder.objects import states, type_sizes
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
@@ -54,6 +54,7 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
     if group is not None:
         _require_fit(group, volume_type, availability_zone)
     volume_type = volume_type or _default_type(ctxt, snapshot or source_volume or backup)
+    require_size(volume_type, size)
     if image is not None:
         images.require_usable(image, size, volume_type)
     source = source_volume or (snapshot and snapshot.volume)
@@ -76,6 +77,17 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
                                     image)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
     return volume
+
+
+def require_size(volume_type: objects.VolumeType | None, size: int) -> None:
+    """Require that a volume of the type may have this size.
+
+    :raises InvalidInput: the type forbids it
+    """
+    reason = volume_type and type_sizes.refusal(
+        volume_type.extra_specs or {}, volume_type.name, size)
+    if reason:
+        raise exception.InvalidInput(reason=reason)
 
 
 def _require_fit(group: objects.Group, volume_type: objects.VolumeType | None,
@@ -270,13 +282,14 @@ def extend(ctxt: RequestContext, volume: objects.Volume, new_size: int,
 
     :param attached_ok: whether a volume in use may be extended.
     :raises InvalidVolume: the status forbids it.
-    :raises InvalidInput: the new size is not greater.
+    :raises InvalidInput: the new size is not greater, or the type forbids it.
     :raises QuotaError: the project has too little quota.
     """
     if new_size <= volume.size:
         raise exception.InvalidInput(
             reason=f'new size {new_size} GiB must be greater than the current size {volume.size} '
                    f'GiB')
+    require_size(volume.volume_type, new_size)
     verb = 'extend_attached' if attached_ok else 'extend'
     with fault_points.around('volume.extend:api:commit'), session.writer(ctxt):
         quota.check_growth(ctxt, volume.project_id, volume.size, new_size, volume.volume_type)

@@ -95,7 +95,8 @@ class Backend:
     # ------------------------------------------------------------------------------ capabilities
     def capabilities(self, refresh: bool = True) -> dict:
         """Return the report of the driver, completed with what only the service knows."""
-        stats: dict[str, Any] = {**self.driver.get_volume_stats(refresh=refresh)}
+        stats: dict[str, Any] = {**self.configuration.extra_capabilities,
+                                 **self.driver.get_volume_stats(refresh=refresh)}
         stats.setdefault('volume_backend_name',
                          self.configuration.volume_backend_name or self.name)
         # Only storage with groups of its own can create consistent snapshots of all volumes of a

@@ -11,7 +11,7 @@ from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
-from cinder.objects import states
+from cinder.objects import qos, states
 from cinder.rpc import notifications
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports
@@ -19,6 +19,23 @@ from cinder.volume.manager import calls
 
 LOG = logging.getLogger(__name__)
 
+
+
+def _front_end_qos(volume: objects.Volume) -> dict[str, str | int] | None:
+    """Return the limits that the hypervisor enforces; None if there are none.
+
+    :raises InvalidInput: they cannot be computed
+    """
+    volume_type = volume.volume_type
+    specs = volume_type.qos_specs if volume_type else None
+    if not specs or specs.get('consumer') == 'back-end':
+        return None
+    try:
+        return volume_type.qos_of(volume.size) if specs.get('specs') else specs.get('specs')
+    except ValueError:
+        raise exception.InvalidInput(
+            reason=f'the QoS specs of type {volume_type.name} cannot be used: '
+                   f'{qos.fault(specs["specs"])}') from None
 
 
 class AttachmentEndpoint:
@@ -56,12 +73,11 @@ class AttachmentEndpoint:
         """Add the connection information that is common to all protocols."""
         data = info['data']
         volume_type = volume.volume_type
-        qos = (volume_type.qos_specs or {}) if volume_type else {}
         data.setdefault('access_mode', 'ro' if _is_read_only(volume) else 'rw')
         data.setdefault('discard', False)
         data['encrypted'] = volume.encrypted
         data['cacheable'] = bool(volume_type) and volume_type.is_('cacheable')
-        data['qos_specs'] = qos.get('specs') if qos.get('consumer') != 'back-end' else None
+        data['qos_specs'] = _front_end_qos(volume)
         info.setdefault('enforce_multipath',
                         self.backend.configuration.enforce_multipath_for_image_xfer)
         return info

@@ -15,6 +15,13 @@ def test_a_working_back_end(manager, ctxt):
     assert (answer['replication_targets'], answer['description']) == ([], None)
 
 
+def test_extra_capabilities_do_not_replace_reported_ones(manager, monkeypatch):
+    monkeypatch.setattr(manager.backend.configuration, 'extra_capabilities',
+                        {'service_level': 'gold', 'vendor_name': 'mine'}, raising=False)
+    found = manager.backend.capabilities()
+    assert (found['service_level'], found['vendor_name']) == ('gold', 'Open Source')
+
+
 def test_one_that_does_not_work(manager, ctxt):
     manager.backend.initialized = False
     with pytest.raises(Exception) as caught:

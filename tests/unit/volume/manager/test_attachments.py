@@ -49,19 +49,33 @@ def _attachment(ctxt, volume, host=None):
         'connector': host and {'host': host}, 'connection_info': {} if host else None})
 
 
-@pytest.mark.parametrize(('consumer', 'told'), [
-    ('front-end', {'read_iops_sec': '9'}), ('both', {'read_iops_sec': '9'}), ('back-end', None)])
-def test_the_hypervisor_is_told_what_it_has_to_enforce(manager, ctxt, consumer, told):
-    qos = qos_specs.create(ctxt, 'fast', consumer, {'read_iops_sec': '9'})
+def _of_type_with_qos(manager, ctxt, consumer, specs):
+    qos = qos_specs.create(ctxt, 'fast', consumer, specs)
     volume_type = types.create(ctxt, {'name': 'gold'})
     qos_specs.associate(ctxt, qos['id'], volume_type.id)
-    made = volumes.create(ctxt, {'project_id': 'p1', 'size': 1, 'status': 'available',
+    made = volumes.create(ctxt, {'project_id': 'p1', 'size': 2, 'status': 'available',
                                  'host': POOL, 'volume_type_id': volume_type.id})
     volume = volumes.get(ctxt, made.id)
     manager.backend.driver.create_volume(volume)
-    endpoint = _endpoint(manager)
-    info = endpoint.initialize_connection(ctxt, volume, CONNECTOR)
+    return volume
+
+
+@pytest.mark.parametrize(('consumer', 'told'), [
+    ('front-end', {'read_iops_sec': '9', 'write_iops_sec': 60}),
+    ('both', {'read_iops_sec': '9', 'write_iops_sec': 60}), ('back-end', None)])
+def test_the_hypervisor_is_told_what_it_has_to_enforce(manager, ctxt, consumer, told):
+    volume = _of_type_with_qos(manager, ctxt, consumer,
+                               {'read_iops_sec': '9', 'write_iops_sec_per_gb': '30'})
+    info = _endpoint(manager).initialize_connection(ctxt, volume, CONNECTOR)
     assert info['data']['qos_specs'] == told
+
+
+def test_limits_that_cannot_be_computed_are_refused(manager, ctxt):
+    volume = _of_type_with_qos(manager, ctxt, 'both', {'write_iops_sec_per_gb': 'many'})
+    with pytest.raises(messaging.ExpectedException) as caught:
+        _endpoint(manager).initialize_connection(ctxt, volume, CONNECTOR)
+    told = str(caught.value.exc_info[1])
+    assert 'gold' in told and "write_iops_sec_per_gb is 'many'" in told
 
 
 @pytest.mark.parametrize(('change', 'words'), [
