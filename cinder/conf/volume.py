@@ -27,6 +27,10 @@ OPTS = [
                help='Seconds within which the compute service must copy a volume that a server '
                     'uses. After that the migration fails; a copy that may still be written to is '
                     'kept.'),
+    cfg.StrOpt('volume_usage_audit_period', default='month',
+               help='Period of cinder-volume-usage-audit: hour, day, month or year, with or '
+                    'without @ and the minute, hour, day or month at which it begins, such as '
+                    'month@15.'),
     cfg.IntOpt('backend_stats_polling_interval', default=60, min=3,
                help='Seconds between two capacity reports of a back end.'),
 ]

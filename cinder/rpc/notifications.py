@@ -19,7 +19,7 @@ GROUP = 'oslo_messaging_notifications'
 EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.download': None,
           'group.copy': 'group.create'}
 # What some notifications have besides the fields of their resource.
-_ADDED = ('reason', 'backup_percent')
+_ADDED = ('reason', 'backup_percent', 'audit_period_beginning', 'audit_period_ending')
 # Sent once, at the end, and without a suffix.
 ONCE = ('volume.retype',)
 
@@ -99,6 +99,18 @@ def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.Cinder
     send = sender.error if publisher or event.endswith('.error') else sender.info
     base.notification_outbox().put(
         functools.partial(send, ctxt, event, make_payload(kind, resource, **changed)), event)
+
+
+def notify_now(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
+               **changed: object) -> None:
+    """Send a notification like notify(), and wait until it is sent; for commands.
+
+    :raises Exception: the error of the driver, if it cannot be sent
+    """
+    notifier = _notifier()
+    if notifier is not None:
+        notifier.prepare(publisher_id=f'{kind}.{_host(resource)}').info(
+            ctxt, event, make_payload(kind, resource, **changed))
 
 
 def notify_capacity(ctxt: RequestContext, kind: str, usage: Mapping[str, object]) -> None:
