@@ -35,12 +35,12 @@ def main() -> None:
         common.read_configuration(config_check.MANAGE)
         common.start_logging()
         session.verify()
-        begin, end = _period(CONF.start_time, CONF.end_time)
+        ctxt = context.get_admin_context()
+        begin, end = _period(ctxt, CONF.start_time, CONF.end_time)
         rpc.init(CONF, services.minimum_versions)
         if not notifications.is_enabled():
             LOG.warning('[oslo_messaging_notifications] driver is not set, so no notification is '
                         'sent; set it, for instance to messagingv2.')
-        ctxt = context.get_admin_context()
         for kind in usage.KINDS:
             count = _send(ctxt, kind, begin, end, CONF.send_actions)
             LOG.info('%d %ss existed from %s to %s.', count, kind, begin, end)
@@ -48,11 +48,10 @@ def main() -> None:
     sys.exit(0)
 
 
-def _period(start: str | None,
+def _period(ctxt: context.RequestContext, start: str | None,
             until: str | None) -> tuple[datetime.datetime, datetime.datetime]:
     """Return begin and end of the period, naive UTC."""
-    now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
-    begin, end = periods.last(CONF.volume_usage_audit_period, now)
+    begin, end = periods.last(CONF.volume_usage_audit_period, usage.now(ctxt))
     begin, end = _moment('start_time', start, begin), _moment('end_time', until, end)
     if end <= begin:
         raise exception.InvalidInput(

@@ -25,6 +25,13 @@ _METADATA = {
 KINDS = tuple(_KINDS)
 
 
+def now(ctxt: RequestContext) -> datetime.datetime:
+    """Return the time of the database, naive UTC."""
+    with session.reader(ctxt) as conn:
+        found: datetime.datetime = conn.execute(sa.select(session.utcnow())).scalar_one()
+    return found
+
+
 def existing(ctxt: RequestContext, kind: str, begin: datetime.datetime,
              end: datetime.datetime) -> Iterator[tuple[Any, datetime.datetime | None]]:
     """Yield the resources that existed in a period, and when each was deleted.

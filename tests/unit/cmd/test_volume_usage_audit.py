@@ -87,10 +87,10 @@ def test_batches(ctxt, world, sent, monkeypatch):
 @pytest.mark.parametrize(('start', 'until', 'words'), [
     ('yesterday', None, "--start_time is 'yesterday'; expected YYYY-MM-DD"),
     ('2026-02-01 00:00:00', '2026-01-01 00:00:00', 'must be after')])
-def test_times_that_are_none(start, until, words):
+def test_times_that_are_none(start, until, words, ctxt, database):
     with pytest.raises(exception.InvalidInput, match=words):
-        audit._period(start, until)
+        audit._period(ctxt, start, until)
 
 
-def test_the_given_times_are_used():
-    assert audit._period('2026-01-05 00:00:00', '2026-02-01 00:00:00') == (BEGIN, END)
+def test_the_given_times_are_used(ctxt, database):
+    assert audit._period(ctxt, '2026-01-05 00:00:00', '2026-02-01 00:00:00') == (BEGIN, END)
