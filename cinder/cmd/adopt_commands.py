@@ -25,6 +25,8 @@ ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     SOURCE, *CHECK_ARGUMENTS,
     ('--deleted-days', {'type': int, 'default': 0, 'metavar': 'N',
                         'help': 'also copy rows that were deleted in the last N days'}),
+    ('--leave-out', {'action': 'store_true', 'help': 'let the services start although rows were '
+                     'refused, which are left out'}),
     ('--check', {'dest': 'what', 'action': 'store_const', 'const': 'check',
                  'help': 'only tell what is in the way'}),
     ('--fence', {'action': 'store_true', 'help': 'disable the services of the original first'}),
@@ -38,7 +40,7 @@ ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
 
 
 def adopt(source_url: str, map_host: list[str], deleted_days: int, what: str | None, fence: bool,
-          ignore: list[str], as_json: bool, report: str | None) -> int:
+          ignore: list[str], as_json: bool, report: str | None, leave_out: bool = False) -> int:
     """Copy the database of the original Cinder into the configured one, and prove the copy.
 
     :returns: exit status, 1 if rows were refused or the proof fails, 2 if the check refuses
@@ -60,7 +62,7 @@ def adopt(source_url: str, map_host: list[str], deleted_days: int, what: str | N
         if found.refused:
             adopt_checks.report(opened, found, as_json)
             return complain('Nothing was copied.', adopt_checks.REFUSED)
-        status = _report(copy.adopt(opened, renamed, deleted_days, _show))
+        status = _report(copy.adopt(opened, renamed, deleted_days, _show, leave_out), leave_out)
         return max(status, adopt_proof.prove(opened, renamed, report))
     finally:
         opened.close()
@@ -81,13 +83,14 @@ def _show(text: str) -> None:
     print(text, flush=True)
 
 
-def _report(result: copy.Result) -> int:
+def _report(result: copy.Result, leave_out: bool) -> int:
     print_table(('Table', 'Rows'), result.rows.items())
     for finding in result.findings.all():
         print(finding.line())
     total = sum(result.rows.values())
     print(f'{total} rows were copied in {result.seconds:.0f} s.')
-    if result.findings.refused:
-        return complain('Rows were refused, see above: the adoption is not complete. Correct them '
-                        'in the source and run this again.', 1)
+    if result.findings.refused and not leave_out:
+        return complain('Rows were refused, see above: the services do not start. Correct the rows '
+                        'in the source, or leave them out with --leave-out, and run this again.',
+                        1)
     return 0

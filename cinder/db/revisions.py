@@ -17,6 +17,9 @@ ORIGINAL = ('921e1a36b076', 'c92a3e68beed', 'daa98075b90d', '89aa6f9639f9', 'b86
 _VERSION = 'alembic_version'
 # A table of releases of the original before ORIGINAL, and one that all its releases have.
 _OLDER, _FOREIGN = 'migrate_version', 'consistencygroups'
+# The table of an adoption, see cinder.db.adoption.progress, and whether this process adopts.
+ADOPTION = 'adoption'
+_adopting = False
 _OWN = re.compile(r'\d{4}')
 _TABLES = {
     'sqlite': "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ({})",
@@ -41,22 +44,39 @@ def verify(connection: 'DBAPIConnection', engine: str) -> bool:
     :param connection: of the driver; it has no transaction afterwards
     :param engine: name of the database engine
     :returns: whether they are of this service; False: there are none yet
-    :raises TablesRefused: they are of the original or of a newer release; the text is one line
+    :raises TablesRefused: they are of the original or of a newer release, or are adopted in part;
+        the text is one line
     """
     cursor = connection.cursor()
     try:
         found, tables = _read(cursor, engine)
+        is_partial = not _adopting and ADOPTION in tables and _is_partial(cursor)
     finally:
         cursor.close()
         connection.rollback()
-    reason = refusal(found, tables)
+    reason = refusal(found, tables) or (_PARTIAL if is_partial else None)
     if reason:
         raise exception.TablesRefused(reason, revision=', '.join(found) or None)
     return bool(found)
 
 
+_PARTIAL = ('[database] connection has only a part of the rows of the original Cinder: run '
+            '"cinder-manage db adopt" again, which continues and tells what is missing.')
+
+
+def adopt_in_this_process() -> None:
+    """Let this process use a database whose adoption is not finished."""
+    global _adopting
+    _adopting = True
+
+
+def _is_partial(cursor: 'DBAPICursor') -> bool:
+    cursor.execute(f"SELECT finished FROM {ADOPTION} WHERE step = ''")  # nosec B608 # a constant
+    return any(not finished for finished, in cursor.fetchall())
+
+
 def _read(cursor: 'DBAPICursor', engine: str) -> tuple[list[str], set[str]]:
-    names = ', '.join(f"'{name}'" for name in (_VERSION, _OLDER, _FOREIGN))
+    names = ', '.join(f"'{name}'" for name in (_VERSION, _OLDER, _FOREIGN, ADOPTION))
     cursor.execute(_TABLES[engine].format(names))
     tables = {row[0] for row in cursor.fetchall()}
     if _VERSION not in tables:

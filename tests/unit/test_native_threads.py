@@ -169,6 +169,7 @@ SHARED = {
     'brick.ceph.bindings.loaded': 'one assignment; the modules are the same for each thread',
     'brick.ceph.cluster._clusters': 'setdefault(), which is one step',
     'config_check._warnings': START,
+    'db.revisions._adopting': START,
     'db.session._engines': LOCK,
     'db.session._logged_at': LOCK,
     'lazy_import._states': IMPORT,

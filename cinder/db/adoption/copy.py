@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 
 from cinder import context, exception, fault_points
-from cinder.db import errors, migration, models, session
+from cinder.db import errors, migration, models, revisions, session
 from cinder.db.adoption import hosts, mapping, progress, repetitions, selection
 from cinder.db.adoption.batches import REMEDY, Converter, Made
 from cinder.db.adoption.findings import REFUSAL, Findings
@@ -31,50 +31,58 @@ class Result:
         self.rows, self.findings, self.seconds = rows, findings, seconds
 
 
-def adopt(source: Source, renamed: dict[str, str], deleted_days: int, show: Show) -> Result:
+def adopt(source: Source, renamed: dict[str, str], deleted_days: int, show: Show,
+          leave_out: bool = False) -> Result:
     """Copy everything, or continue a copy that was interrupted.
 
     :param renamed: beginnings of host names -> new beginnings
     :param deleted_days: also copy rows that were deleted in so many days
     :param show: gets lines for the operator
+    :param leave_out: whether the daemons may use the rows though some were refused
     :raises Conflict: the target has rows of its own
     :raises InvalidInput: a renamed host does not exist
     """
     started, ctxt = time.monotonic(), context.get_admin_context()
+    revisions.adopt_in_this_process()
     hosts.check(source, renamed)
-    run = _begin(ctxt, source, renamed, deleted_days, show)
+    run = _begin(ctxt, source, progress.Run(
+        source.name, source.revision, renamed, deleted_days, ''), show, leave_out)
     states = progress.steps(ctxt)
     pace = Pace(source, run, states, show)
     for step in mapping.STEPS:
         state = states.setdefault(step.name, progress.StepState())
         if not state.finished:
             _Copy(ctxt, source, step, run, state).run(pace.advance)
-    progress.finish(ctxt)
     findings = Findings()
     for state in states.values():
         findings.merge(state.findings.all())
+    progress.end(ctxt, run, finished=leave_out or not findings.refused)
     return Result({name: state.rows_written for name, state in states.items()}, findings,
                   time.monotonic() - started)
 
 
 # --------------------------------------------------------------------------------------- the start
-def _begin(ctxt: context.RequestContext, source: Source, renamed: dict[str, str],
-           deleted_days: int, show: Show) -> progress.Run:
-    """Return the run that is continued, or begin one."""
+def _begin(ctxt: context.RequestContext, source: Source, new: progress.Run, show: Show,
+           leave_out: bool) -> progress.Run:
+    """Return the run that is continued, or begin the new one."""
     migration.db_sync()
-    with session.reader(ctxt) as conn:
-        since = conn.execute(sa.select(session.in_seconds(-deleted_days * _DAY))).scalar_one()
-    new = progress.Run(source.name, source.revision, renamed, deleted_days, since.isoformat())
     former = progress.begun(ctxt) if progress.exists() else None
     foreign = _own_rows(ctxt, was_adopted=former is not None)
     if foreign:
         raise exception.Conflict(f'[database] connection has rows that were not adopted '
                                  f'({foreign}): expected an empty database.')
-    if former is not None and former.is_of(new) and not former.finished:
-        show('The copy that was interrupted is continued.')
-        return former
+    if former is not None and former.is_of(new):
+        if not former.complete:
+            show('The copy that was interrupted is continued.')
+            return former
+        if leave_out and not former.finished:
+            show('The rows that were refused are left out.')
+            return former
     if former is not None:
         show('The rows of the last adoption are removed, and copied again.')
+    with session.reader(ctxt) as conn:
+        since = conn.execute(sa.select(session.in_seconds(-new.deleted_days * _DAY))).scalar_one()
+    new.since = since.isoformat()
     progress.make()
     progress.begin(ctxt, new)
     return new

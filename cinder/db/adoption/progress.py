@@ -9,14 +9,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
 from cinder.context import RequestContext
-from cinder.db import models, session
+from cinder.db import models, revisions, session
 from cinder.db.adoption.findings import Findings
 
 _metadata = sa.MetaData()
 _LONG = sa.Text().with_variant(mysql.MEDIUMTEXT(), 'mysql', 'mariadb')
 # One row for each step, and one without name for the whole.
 TABLE = sa.Table(
-    'adoption', _metadata, sa.Column('step', sa.String(64), primary_key=True),
+    revisions.ADOPTION, _metadata, sa.Column('step', sa.String(64), primary_key=True),
     sa.Column('position', sa.Text), sa.Column('rows_read', sa.BigInteger, nullable=False),
     sa.Column('rows_written', sa.BigInteger, nullable=False),
     sa.Column('finished', sa.Boolean(create_constraint=False), nullable=False),
@@ -33,18 +33,24 @@ class Run:
     :param hosts: renamed hosts
     :param deleted_days: how old deleted rows may be that are copied
     :param since: time since which deleted rows are copied, as text
+    :param complete: whether all steps are finished; the adoption is finished if no row was refused
     """
 
     def __init__(self, source: str, revision: str, hosts: dict[str, str], deleted_days: int,
-                 since: str) -> None:
+                 since: str, complete: bool = False) -> None:
         self.source, self.revision, self.hosts = source, revision, hosts
         self.deleted_days, self.since = deleted_days, since
-        self.finished = False
+        self.complete, self.finished = complete, False
 
     def is_of(self, other: 'Run') -> bool:
         """Return whether both copy the same rows."""
         return ((self.source, self.revision, self.hosts, self.deleted_days)
                 == (other.source, other.revision, other.hosts, other.deleted_days))
+
+    def as_text(self) -> str:
+        return json.dumps({
+            'source': self.source, 'revision': self.revision, 'hosts': self.hosts,
+            'deleted_days': self.deleted_days, 'since': self.since, 'complete': self.complete})
 
     @property
     def oldest(self) -> datetime.datetime:
@@ -111,11 +117,9 @@ def begin(ctxt: RequestContext, run: Run) -> None:
         for table in reversed(models.metadata.sorted_tables):
             conn.execute(table.delete())
         conn.execute(TABLE.delete())
-        details = {'source': run.source, 'revision': run.revision, 'hosts': run.hosts,
-                   'deleted_days': run.deleted_days, 'since': run.since}
         conn.execute(TABLE.insert(), {
             'step': _WHOLE, 'position': None, 'rows_read': 0, 'rows_written': 0,
-            'finished': False, 'details': json.dumps(details)})
+            'finished': False, 'details': run.as_text()})
 
 
 def store(conn: sa.Connection, step: str, state: StepState) -> None:
@@ -130,7 +134,12 @@ def store(conn: sa.Connection, step: str, state: StepState) -> None:
 
 
 @session.retry_on_deadlock
-def finish(ctxt: RequestContext) -> None:
-    """Store that all steps are finished."""
+def end(ctxt: RequestContext, run: Run, finished: bool) -> None:
+    """Store that all steps are finished.
+
+    :param finished: whether our daemons may use the rows
+    """
+    run.complete, run.finished = True, finished
     with session.writer(ctxt) as conn:
-        conn.execute(TABLE.update().where(TABLE.c.step == _WHOLE).values(finished=True))
+        conn.execute(TABLE.update().where(TABLE.c.step == _WHOLE).values(
+            finished=finished, details=run.as_text()))

@@ -91,3 +91,23 @@ def test_tables_that_appear_later_are_seen(connect, tmp_path):
     session.dispose(close=True)
     with pytest.raises(exception.TablesRefused):
         session.wait_for_database()
+
+
+def test_an_adoption_that_is_not_finished_is_refused(connect, tmp_path, monkeypatch):
+    path = tmp_path / 'cinder.sqlite'
+    made(path, OWN)
+    with sqlite3.connect(path) as conn:
+        conn.execute('CREATE TABLE adoption (step VARCHAR(64), finished BOOLEAN)')
+        conn.execute("INSERT INTO adoption VALUES ('', 0), ('volumes', 0)")
+    monkeypatch.setattr(revisions, '_adopting', False)
+    connect(path)
+    with pytest.raises(exception.TablesRefused, match='a part of the rows of the original'):
+        session.verify()
+    revisions.adopt_in_this_process()
+    session.verify()
+    monkeypatch.setattr(revisions, '_adopting', False)
+    with sqlite3.connect(path) as conn:
+        conn.execute("UPDATE adoption SET finished = 1 WHERE step = ''")
+    conn.close()
+    connect(path)
+    session.verify()

@@ -26,10 +26,11 @@ def small_site(tmp_path_factory):
 class Adopted:
     """What an adoption gave: its result, what it showed, and the rows of the target."""
 
-    def __init__(self, path, hosts=None, deleted_days=0):
+    def __init__(self, path, hosts=None, deleted_days=0, leave_out=False):
         opened, self.said = source.Source(f'sqlite:///{path}'), []
         try:
-            self.result = copy.adopt(opened, hosts or {}, deleted_days, self.said.append)
+            self.result = copy.adopt(opened, hosts or {}, deleted_days, self.said.append,
+                                     leave_out)
         finally:
             opened.close()
         self.tables = contents()
@@ -60,6 +61,12 @@ def empty_target(only_database):
         yield
     with made.engines.writer.begin() as conn:
         progress.TABLE.drop(conn, checkfirst=True)
+
+
+@pytest.fixture
+def site(small_site, tmp_path):
+    """The path of a copy of the small cloud, which the test may change."""
+    return shutil.copy(small_site, tmp_path / 'original.sqlite')
 
 
 @pytest.fixture

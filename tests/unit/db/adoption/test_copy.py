@@ -2,12 +2,13 @@
 """The copy: each conversion, what is refused, repaired or left out. Interruptions and engines are
 tested in tests/functional/test_adoption.py."""
 import collections
+import sqlite3
 
 import pytest
 
 from cinder import exception
 from cinder.db import models, types
-from cinder.db.adoption import conversions, hosts, mapping, source
+from cinder.db.adoption import conversions, hosts, mapping, progress, source
 from tests.fakes.original_site import PAIRS
 from tests.unit.db.adoption.conftest import SITE, VOLUMES, Adopted
 
@@ -209,3 +210,15 @@ def test_a_database_of_its_own_is_refused(target, small_site, ctxt):
     types.create(ctxt, {'name': 'mine', 'is_public': True})
     with pytest.raises(exception.Conflict, match='volume_types'):
         Adopted(small_site)
+
+
+def test_rows_that_were_refused_keep_the_services_from_starting(target, site, ctxt):
+    with sqlite3.connect(site) as conn:
+        conn.execute(_VOLUME.format('size = NULL').format(SITE.uuid('volume', 0)))
+    conn.close()
+    assert Adopted(site).result.findings.refused
+    assert not progress.begun(ctxt).finished
+    accepted = Adopted(site, leave_out=True)
+    assert progress.begun(ctxt).finished and accepted.result.findings.refused
+    assert accepted.said[0] == 'The rows that were refused are left out.'
+    assert accepted.result.rows['volumes'] == LIVE - 1
