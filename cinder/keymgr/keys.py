@@ -5,6 +5,7 @@ castellan is imported with the first key, because most requests need none. A key
 creator, so the token of the caller is used. Tokens are not sent in RPC messages, so this is done in
 the API.
 """
+import binascii
 import contextlib
 import functools
 from collections.abc import Iterator, Mapping
@@ -111,6 +112,15 @@ def copy(ctxt: RequestContext, key_id: str) -> str:
     with _answers(f'copy key {key_id}'):
         who = _identities(ctxt)[0]
         return manager().store(who, manager().get(who, key_id))
+
+
+def passphrase(ctxt: RequestContext, key_id: str) -> bytes:
+    """Return what opens a volume: the key in hexadecimal digits, as the compute service has it.
+
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
+    """
+    with _answers(f'give key {key_id}'):
+        return binascii.hexlify(manager().get(_identities(ctxt)[0], key_id).get_encoded())
 
 
 def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:

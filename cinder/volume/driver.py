@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import abc
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cinder.brick.local_dev.throttle import Throttle
+from cinder.volume.driver_data import ClonesImages as ClonesImages
+from cinder.volume.driver_data import Encrypts as Encrypts
 from cinder.volume.driver_types import (
     Connection,
     Connector,
@@ -181,20 +182,6 @@ class RevertsToSnapshot(abc.ABC):
         """Revert the volume to the data of its snapshot; the snapshot stays."""
 
 
-class ClonesImages(abc.ABC):
-    """The image service may keep images on the same storage, where volumes get their data without
-    a copy."""
-
-    @abc.abstractmethod
-    def clone_image(self, volume: Volume, image: Mapping[str, Any], urls: Sequence[str]) -> bool:
-        """Make the new volume, which is empty, a clone of an image; return False if that is not
-        possible, and the volume is as it was.
-
-        :param image: as the image service describes it
-        :param urls: where the image service says that the data of the image is
-        """
-
-
 class ChecksHealth(abc.ABC):
     """The driver can check whether the storage answers."""
 
@@ -321,8 +308,8 @@ class Migrates(abc.ABC):
         """Move the data of the volume to `path` without copying all of it; return False if that is
         not possible.
 
-        :param path: device or file on this machine of an empty volume of the same size, which
-            another back end has created; `volume` itself stays until it is deleted
+        :param path: device, file or address on this machine (brick.disks) of an empty volume of the
+            same size, which another back end has created; `volume` itself stays until it is deleted
         """
 
 

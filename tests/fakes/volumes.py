@@ -32,7 +32,7 @@ def volume(size=1, **fields):
     ident = str(uuid.uuid4())
     values = {'id': ident, 'name': f'volume-{ident}', 'size': size, 'provider_location': None,
               'provider_auth': None, 'admin_metadata': {}, 'volume_type': None,
-              'replication_status': None, 'replication_driver_data': None}
+              'replication_status': None, 'replication_driver_data': None, 'encrypted': False}
     return types.SimpleNamespace(**{**values, **fields})
 
 

@@ -3,15 +3,16 @@
 import pytest
 
 from cinder.volume.driver_types import Rows
+from tests import rbd_storage
 from tests.fakes import volumes
-from tests.functional import rbd_driver
+from tests.functional import ceph
 
 GIB = 2 ** 30
 
 
 @pytest.fixture(scope='module')
 def driver(ceph_cluster):
-    return rbd_driver.on(ceph_cluster, 'spare')
+    return rbd_storage.driver(**ceph.options(ceph_cluster, 'spare'))
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ import pytest
 from cinder.brick import disks
 from cinder.brick.local_dev.throttle import UNLIMITED
 from cinder.volume.data import image_upload, remote_attach, volume_copy
+from tests import rbd_storage
 from tests.fakes import volumes
-from tests.functional import ceph, rbd_driver
+from tests.functional import ceph
 
 MIB = 1024 ** 2
 DATA = b'data of a volume' * 4096
@@ -15,7 +16,7 @@ DATA = b'data of a volume' * 4096
 
 @pytest.fixture(scope='module')
 def driver(ceph_cluster):
-    return rbd_driver.on(ceph_cluster)
+    return rbd_storage.driver(**ceph.options(ceph_cluster))
 
 
 @pytest.fixture

@@ -11,15 +11,16 @@ import pytest
 from cinder.brick import disks
 from cinder.brick.ceph.address import Address
 from cinder.brick.ceph.cluster import Settings
+from tests import rbd_storage
 from tests.fakes import volumes
-from tests.functional import rbd_driver
+from tests.functional import ceph
 
 NUMBER = struct.Struct('>Q')
 
 
 @pytest.fixture(scope='module')
 def driver(ceph_cluster):
-    return rbd_driver.on(ceph_cluster)
+    return rbd_storage.driver(**ceph.options(ceph_cluster))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from cinder.brick import disks
 from cinder.brick.ceph.address import Address
 from tests.functional import ceph, glance
+from tests.functional.processes import wait_until
 from tests.functional.suite import Node, Suite
 
 MIB = 1024 ** 2
@@ -42,6 +43,7 @@ def suite(installation, postgresql, ceph_cluster, pictures) -> Iterator[Suite]:
         for name in BACKENDS:
             client.post('types', {'volume_type': {
                 'name': name, 'extra_specs': {'volume_backend_name': name}}})
+        client.post('types', {'volume_type': {'name': 'any'}})
         yield made
 
 
@@ -134,3 +136,61 @@ class TestImages:
         client.wait_for_status('volume', volume['id'], 'available')
         with contents(volume) as disk:
             assert disk.read(0, 32 * MIB) == self.picture.ljust(32 * MIB, b'\0')
+
+
+class TestMigrations:
+    """Data and holes arrive, whoever copies."""
+
+    @pytest.fixture(scope='class')
+    def moved(self, suite):
+        """A volume with data, which the tests move on from where it is."""
+        client = suite.client()
+        made = client.ready_volume(volume_type='any')
+        if not made['os-vol-host-attr:host'].endswith('#ceph'):
+            migrate(client, made['id'], 'ceph')
+        return made
+
+    @pytest.mark.parametrize(('target', 'force'), [
+        ('spare', False), ('files', False), ('ceph', False), ('spare', True)])
+    def test_one(self, client, suite, moved, ceph_cluster, target, force):
+        before = client.show('volume', moved['id'])
+        source = before['os-vol-host-attr:host'].partition('#')[2]
+        with place(suite, ceph_cluster, source, before) as disk:
+            disk.write(MIB, os.urandom(MIB))
+            disk.write(900 * MIB, os.urandom(MIB))
+            disk.flush()
+            expected = [disk.read(start * MIB, 2 * MIB) for start in (0, 500, 900)]
+        after = migrate(client, moved['id'], target, force)
+        with place(suite, ceph_cluster, target, after) as disk:
+            assert [disk.read(start * MIB, 2 * MIB) for start in (0, 500, 900)] == expected
+            assert sum(length for _offset, length in disk.ranges(0, GIB)) <= 32 * MIB
+
+    def test_a_retype(self, client):
+        volume = client.ready_volume(volume_type='spare')
+        client.action(volume['id'], 'os-retype', {'new_type': 'ceph',
+                                                  'migration_policy': 'on-demand'})
+        after = wait_moved(client, volume['id'], 'ceph')
+        assert after['volume_type'] == 'ceph'
+
+
+def migrate(client, ident, backend, force=False):
+    client.action(ident, 'os-migrate_volume', {
+        'cluster': f'cluster@{backend}#{backend}', 'force_host_copy': force, 'lock_volume': True})
+    return wait_moved(client, ident, backend)
+
+
+def place(suite, cluster, backend, volume):
+    name = f'volume-{volume["os-vol-mig-status-attr:name_id"] or volume["id"]}'
+    pool = {'ceph': 'volumes', 'spare': 'spare'}.get(backend)
+    return disks.opened(ceph_address(cluster, pool, name) if pool
+                        else str(suite.folder(backend) / name), writable=True)
+
+
+def wait_moved(client, ident, backend):
+    def arrived():
+        found = client.show('volume', ident)
+        assert found['migration_status'] != 'error', client.messages(ident)
+        return found['os-vol-host-attr:host'].endswith(f'#{backend}') and found[
+            'status'] == 'available' and found['migration_status'] in (None, 'success')
+    wait_until(arrived, 60, lambda: f'{client.show("volume", ident)}', pause=0.1)
+    return client.show('volume', ident)

@@ -10,6 +10,7 @@ from cinder import exception, objects
 from cinder.context import RequestContext
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
+from cinder.keymgr import keys
 from cinder.volume import driver as driver_api
 from cinder.volume.host import locks
 
@@ -19,11 +20,15 @@ def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.
 
     :raises VolumeNotFound, SnapshotNotFound: the source was deleted.
     :raises NotYet: another operation works on the source.
+    :raises KeyManagerUnavailable: the key of an encrypted volume cannot be read.
     """
     if volume.source_volid:
         return _clone(driver, ctxt, volume)
     if volume.snapshot_id:
         return _from_snapshot(driver, ctxt, volume)
+    if volume.encrypted and isinstance(driver, driver_api.Encrypts):
+        return driver.create_encrypted_volume(
+            volume, keys.passphrase(ctxt, volume.encryption_key_id)) or {}
     return driver.create_volume(volume) or {}
 
 

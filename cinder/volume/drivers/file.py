@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from cinder import exception
-from cinder.brick import blocking
+from cinder.brick import blocking, disks
 from cinder.brick.local_dev import extents, sparse_files
 from cinder.i18n import _
 from cinder.volume import driver
@@ -165,7 +165,8 @@ class FileVolumeDriver(exported.ExportedDriver, driver.ClonesVolumes, driver.Rev
     @_typed
     def migrate_volume(self, volume: Volume, path: str) -> bool:
         """Give the file a second name, if both are in the same file system."""
-        return blocking.call(sparse_files.share, self._path(volume.name), path)
+        return disks.is_file(path) and blocking.call(sparse_files.share, self._path(volume.name),
+                                                     path)
 
     @_typed
     def audit(self, rows: Rows, heal: bool = False) -> list[Finding]:

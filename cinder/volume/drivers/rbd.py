@@ -18,9 +18,11 @@ from cinder.volume.drivers import (
     rbd_backups,
     rbd_base,
     rbd_connection,
+    rbd_encryption,
     rbd_groups,
     rbd_images,
     rbd_manage,
+    rbd_migration,
     rbd_replication,
     rbd_report,
     rbd_sites,
@@ -41,8 +43,10 @@ class RBDDriver(
         rbd_backups.Backups,
         rbd_connection.Connections,
         rbd_groups.GroupsOfVolumes,
+        rbd_encryption.Encrypts,
         rbd_images.ClonesImages,
         rbd_manage.Manages,
+        rbd_migration.Migrates,
         rbd_replication.Replication,
         rbd_base.RBDBase,
         driver.ClonesVolumes,
@@ -131,7 +135,7 @@ class RBDDriver(
     @typed
     def create_volume_from_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
         self.run(clones.clone, snapshot.volume.name, snapshot.name, volume.name,
-                 volume.size * GIB, self.order)
+                 self.size_in_bytes(volume, volume.size, snapshot.volume.name), self.order)
         self.settle(snapshot, volume.name)
         self._flatten_if(self.configuration.rbd_flatten_volume_from_snapshot,
                          snapshot.volume.name, volume)
@@ -140,7 +144,7 @@ class RBDDriver(
     @typed
     def create_cloned_volume(self, volume: Volume, src_vref: Volume) -> Fields:
         self.run(clones.clone_image, src_vref.name, volume.name + PASSING, volume.name,
-                 volume.size * GIB, self.order)
+                 self.size_in_bytes(volume, volume.size, src_vref.name), self.order)
         self._flatten_if(False, src_vref.name, volume)
         return self.replicate(volume)
 
@@ -179,11 +183,13 @@ class RBDDriver(
 
     @typed
     def extend_volume(self, volume: Volume, new_size: int) -> Fields:
-        self.run(images.grow, volume.name, new_size * GIB)
+        self.run(images.grow, volume.name,
+                 self.size_in_bytes(volume, new_size, volume.name))
 
     @typed
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:
-        self.run(images.revert, volume.name, snapshot.name, volume.size * GIB)
+        self.run(images.revert, volume.name, snapshot.name,
+                 self.size_in_bytes(volume, volume.size, volume.name))
         self.settle(snapshot, volume.name)
 
     # -------------------------------------------------------------------------------- snapshots

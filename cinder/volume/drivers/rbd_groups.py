@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, cast
 from cinder.brick.ceph import clones, groups, images
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields
-from cinder.volume.drivers import rbd_replication
-from cinder.volume.drivers.rbd_base import GIB, PASSING, typed
+from cinder.volume.drivers import rbd_encryption
+from cinder.volume.drivers.rbd_base import PASSING, typed
 
 if TYPE_CHECKING:
     from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
 
 
-class GroupsOfVolumes(rbd_replication.Replication, driver.Groups):
+class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups):
     """The part of RBDDriver for groups."""
 
     def create_group(self, group: Group) -> Fields:
@@ -70,7 +70,7 @@ class GroupsOfVolumes(rbd_replication.Replication, driver.Groups):
         self.run(groups.create_snapshots, name, passing, keep=True)
         for volume, source in pairs:
             self.run(clones.clone, source.name, passing[source.name], volume.name,
-                     volume.size * GIB, self.order)
+                     self.size_in_bytes(volume, volume.size, source.name), self.order)
             self.run(groups.settle, source.name, passing[source.name], name, volume.name)
         self._drop(name, passing)
 

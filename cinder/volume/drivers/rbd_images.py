@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cinder.brick.ceph import clones, errors, images
+from cinder.objects import states
 from cinder.volume import driver
 from cinder.volume.drivers import rbd_base, rbd_sites
 from cinder.volume.drivers.rbd_base import GIB, typed
@@ -51,6 +52,8 @@ class ClonesImages(rbd_base.RBDBase, driver.ClonesImages):
                 reason = f'its disk_format is {image.get("disk_format")}, not raw'
             elif volume.encrypted:
                 reason = 'the volume is encrypted'
+            elif volume.replication_status in states.REPLICATED:
+                reason = 'the volume is mirrored, and so has no parent'
             elif rbd_sites.wanted(volume.volume_type):
                 reason = 'the volume is replicated, so it depends on no other image'
             else:

@@ -148,7 +148,7 @@ class MigrationEndpoint:
 
     def _copy_bytes(self, work: Task[objects.Volume], path: disks.Place,
                     reads_zeros: bool) -> None:
-        ctxt, operation, total = work.ctxt, work.operation, work.resource.size * migration_rows.GIB
+        ctxt, operation, total = work.ctxt, work.operation, self._size(work.resource)
         mover = volume_copy.mover_of(self.backend)
         for done in volume_copy.copy(self.driver.local_path(work.resource), path, total,
                                      operation.get('progress_done') or 0, mover=mover,
@@ -156,6 +156,12 @@ class MigrationEndpoint:
                                      reads_zeros=reads_zeros):
             with fault_points.around('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
+
+    def _size(self, volume: objects.Volume) -> int:
+        """Return the bytes to copy."""
+        if volume.encrypted and isinstance(self.driver, driver_api.Encrypts):
+            return self.driver.bytes_of(volume)
+        return volume.size * migration_rows.GIB
 
     def _device(self, work: Task[objects.Volume], target: objects.Volume) -> dict:
         """Return the device of the target; wait if its back end or RPC is unavailable for a

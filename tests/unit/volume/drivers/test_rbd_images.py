@@ -36,18 +36,19 @@ def there(pool):
     return f'rbd://{FSID}/{pool}/one/snap'
 
 
-@pytest.mark.parametrize(('urls', 'image', 'encrypted', 'cloned', 'said'), [
-    ([there('good')], {}, False, ['good'], ''),
-    ([there('bad'), there('good'), there('other')], {}, False, ['bad', 'good'], ''),
-    ([there('bad')], {}, False, ['bad'], 'no right'),
-    (['rbd://other/good/one/snap'], {}, False, [], 'it is on the cluster other'),
-    ([], {}, False, [], 'names no place of it in RBD'),
-    (['file:///x'], {}, False, [], 'names no place of it in RBD'),
-    ([there('good')], {'disk_format': 'qcow2'}, False, [], 'its disk_format is qcow2'),
-    ([there('good')], {}, True, [], 'the volume is encrypted')])
-def test_an_image(urls, image, encrypted, cloned, said, caplog):
+@pytest.mark.parametrize(('urls', 'image', 'fields', 'cloned', 'said'), [
+    ([there('good')], {}, {}, ['good'], ''),
+    ([there('bad'), there('good'), there('other')], {}, {}, ['bad', 'good'], ''),
+    ([there('bad')], {}, {}, ['bad'], 'no right'),
+    (['rbd://other/good/one/snap'], {}, {}, [], 'it is on the cluster other'),
+    ([], {}, {}, [], 'names no place of it in RBD'),
+    (['file:///x'], {}, {}, [], 'names no place of it in RBD'),
+    ([there('good')], {'disk_format': 'qcow2'}, {}, [], 'its disk_format is qcow2'),
+    ([there('good')], {}, {'encrypted': True}, [], 'the volume is encrypted'),
+    ([there('good')], {}, {'replication_status': 'enabled'}, [], 'the volume is mirrored')])
+def test_an_image(urls, image, fields, cloned, said, caplog):
     driver = Driver(good='', bad='no right', other='')
-    volume = volumes.volume(2, encrypted=encrypted)
+    volume = volumes.volume(2, **fields)
     with caplog.at_level('INFO'):
         done = driver.clone_image(volume, {'id': 'one', 'disk_format': 'raw', **image}, urls)
     assert done is not bool(said)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encrypted volumes in RBD, as QEMU writes them and librbd reads them."""
+import os
+import subprocess
+import types
+
+import pytest
+
+from cinder.brick import luks
+from tests import rbd_storage
+from tests.fakes import volumes
+from tests.functional import ceph
+
+GIB = 1024 ** 3
+MIB = 1024 ** 2
+SECRET = os.urandom(32).hex().encode()
+TYPE = types.SimpleNamespace(name='luks', extra_specs={}, encryption={
+    'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256})
+DATA = os.urandom(MIB)
+
+
+@pytest.fixture(scope='module')
+def driver(ceph_cluster):
+    return rbd_storage.driver(**ceph.options(ceph_cluster))
+
+
+@pytest.fixture
+def written(driver, ceph_cluster, tmp_path):
+    """An encrypted volume to which a host has written."""
+    volume = volumes.volume(encrypted=True, volume_type=TYPE)
+    for _attempt in range(2):
+        driver.create_encrypted_volume(volume, SECRET)
+    (tmp_path / 'secret').write_bytes(SECRET)
+    (tmp_path / 'data').write_bytes(DATA)
+    subprocess.run([
+        'qemu-img', 'convert', '-q', '-n', '-f', 'raw', '--object',
+        f'secret,id=s,file={tmp_path}/secret', '--target-image-opts', str(tmp_path / 'data'),
+        f'driver=luks,key-secret=s,file.driver=rbd,file.pool=volumes,file.image={volume.name},'
+        f'file.conf={ceph_cluster.conf},file.user={ceph.USER}'], check=True)
+    return volume
+
+
+def decrypted(driver, volume):
+    """The bytes that a host sees, their number, and whether they are what it has written."""
+    def look(pool):
+        with pool.image(volume.name) as image:
+            image.encryption_load(pool.module.RBD_ENCRYPTION_FORMAT_LUKS1, SECRET.decode())
+            return image.size(), image.read(0, MIB) == DATA
+    return driver.run(look)
+
+
+def test_what_a_host_has_written_is_in_copies(driver, written):
+    header = luks.key_bytes(TYPE.encryption) // 64 * 2068480
+    assert decrypted(driver, written) == (GIB - header, True)
+    snapshot = volumes.snapshot(written)
+    driver.create_snapshot(snapshot)
+    copies = [volumes.volume(size, encrypted=True, volume_type=TYPE) for size in (1, 2)]
+    driver.create_cloned_volume(copies[0], written)
+    driver.create_volume_from_snapshot(copies[1], snapshot)
+    driver.extend_volume(copies[0], 3)
+    assert [decrypted(driver, copy) for copy in copies] == [
+        (3 * GIB - header, True), (2 * GIB - header, True)]
+
+
+def test_an_image_that_is_larger_by_its_header(driver, written):
+    """As the original makes them."""
+    header = 2068480
+    driver.run(lambda pool: _resize(pool, written.name, GIB + header))
+    copy = volumes.volume(encrypted=True, volume_type=TYPE)
+    driver.create_cloned_volume(copy, written)
+    assert (driver.bytes_of(copy), decrypted(driver, copy)) == (GIB + header, (GIB, True))
+    driver.extend_volume(written, 2)
+    assert decrypted(driver, written) == (2 * GIB, True)
+
+
+def _resize(pool, name, size):
+    with pool.image(name) as image:
+        image.resize(size)
