@@ -20,7 +20,7 @@ BUILT_IN = {
     'snapshot': ('name', 'status', 'volume_id', 'metadata', 'availability_zone',
                  'consumes_quota'),
     'group': ('name',),
-    'group_snapshot': ('status', 'group_id'),
+    'group_snapshot': ('name', 'status', 'group_id'),
     'attachment': ('volume_id', 'status', 'instance_id', 'attach_status'),
     'message': ('resource_uuid', 'resource_type', 'event_id', 'request_id', 'message_level'),
     'pool': ('name', 'volume_type'),

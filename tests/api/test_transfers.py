@@ -226,9 +226,9 @@ class TestLists:
             make(volume_id=fake_daemons.volume(project)['id'], name=name)
 
     def test_order(self, api, three):
-        for mv in ('3.0', '3.59'):
-            assert _names(api.get(NEW, mv=mv)) == ['b', 'a']
-        assert _names(api.get(OLD)) == ['a', 'b']
+        for url, mv, names in ((NEW, '3.59', ['b', 'a']), (NEW, '3.58', ['a', 'b']),
+                               (NEW, '3.0', ['a', 'b']), (OLD, '3.71', ['a', 'b'])):
+            assert _names(api.get(url, mv=mv)) == names
 
     @both
     def test_whose(self, api, member, other, three, url):
@@ -243,7 +243,7 @@ class TestLists:
             assert _names(member.get(f'{url}/detail?name=a', mv=mv)) == ['a']
 
     def test_slices(self, api, three):
-        for url, mv, names in ((NEW, '3.58', ['b', 'a']), (OLD, '3.71', ['a', 'b'])):
+        for url, mv, names in ((NEW, '3.58', ['a', 'b']), (OLD, '3.71', ['a', 'b'])):
             page = api.get(f'{url}?limit=1&sort=zz&marker=zz', mv=mv)
             assert _names(page) == names[:1] and 'transfers_links' not in page.json
             assert _names(api.get(f'{url}?limit=1&offset=1', mv=mv)) == names[1:]

@@ -22,22 +22,22 @@ _SLICES = frozenset(('limit', 'offset'))
 LIST = listings.Listing(
     sorts={'name': 'display_name', **{name: name for name in (
         'id', 'volume_id', 'display_name', 'created_at', 'updated_at')}}, **_COMMON)
-SLICED = listings.Listing(sorts={}, paging=_SLICES, **_COMMON)
+# Below TRANSFER_PAGINATION, and of the legacy URL.
 LEGACY_LIST = listings.Listing(sorts={}, paging=_SLICES, direction='asc', **_COMMON)
-_LISTS = [(mv.BASE, SLICED), (mv.TRANSFER_PAGINATION, LIST)]
+_LISTS = [(mv.BASE, LEGACY_LIST), (mv.TRANSFER_PAGINATION, LIST)]
 
 
 # ------------------------------------------------------------------------------------------- lists
 @wsgi.listing(_LISTS)
 @wsgi.response(200, view.SUMMARY.page)
 def index(req: wsgi.Request) -> dict[str, Any]:
-    return _page(req, view.SUMMARY, _newest_first(req))
+    return _page(req, view.SUMMARY, _listing(req))
 
 
 @wsgi.listing(_LISTS)
 @wsgi.response(200, view.DETAIL.page)
 def detail(req: wsgi.Request) -> dict[str, Any]:
-    return _page(req, view.DETAIL, _newest_first(req))
+    return _page(req, view.DETAIL, _listing(req))
 
 
 @wsgi.listing(LEGACY_LIST)
@@ -52,8 +52,8 @@ def legacy_detail(req: wsgi.Request) -> dict[str, Any]:
     return _page(req, view.DETAIL, LEGACY_LIST)
 
 
-def _newest_first(req: wsgi.Request) -> listings.Listing:
-    return LIST if req.api_version >= mv.TRANSFER_PAGINATION else SLICED
+def _listing(req: wsgi.Request) -> listings.Listing:
+    return LIST if req.api_version >= mv.TRANSFER_PAGINATION else LEGACY_LIST
 
 
 def _page(req: wsgi.Request, answer: View, listing: listings.Listing) -> dict[str, Any]:
