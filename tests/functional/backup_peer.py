@@ -18,6 +18,8 @@ import warnings
 RELEASE = 'cinder==29.0.0'
 # What its drivers of object stores need besides, and it does not require.
 CLIENTS = {'python-swiftclient': 'swiftclient', 'boto3': 'boto3'}
+# What its daemons need besides.
+SERVERS = ('gunicorn', 'pymysql', 'psycopg2-binary', 'setuptools<81')
 POSIX = 'cinder.backup.drivers.posix.PosixBackupDriver'
 CACHE = pathlib.Path(os.environ.get('XDG_CACHE_HOME', '~/.cache')).expanduser() / 'cinder-tests'
 SCHEMA_SECONDS, RUN_SECONDS, INSTALL_SECONDS = 120, 300, 900
@@ -98,15 +100,16 @@ def python() -> pathlib.Path:
     if named:
         return pathlib.Path(named) / 'bin/python'
     folder = CACHE / RELEASE.replace('==', '-')
-    if not (folder / 'ready-with-clients').exists():
+    if not (folder / 'ready-to-serve').exists():
         try:
-            subprocess.run([sys.executable, '-m', 'venv', '--clear', folder], check=True,
+            # Not with --clear: another run may use what is there.
+            subprocess.run([sys.executable, '-m', 'venv', folder], check=True,
                            timeout=INSTALL_SECONDS, capture_output=True)
-            subprocess.run([folder / 'bin/pip', 'install', '-q', RELEASE, *CLIENTS], check=True,
-                           timeout=INSTALL_SECONDS, capture_output=True)
+            subprocess.run([folder / 'bin/pip', 'install', '-q', RELEASE, *CLIENTS, *SERVERS],
+                           check=True, timeout=INSTALL_SECONDS, capture_output=True)
         except (subprocess.SubprocessError, OSError) as exc:
             raise Unavailable(f'{RELEASE} cannot be installed: {exc}') from exc
-        (folder / 'ready-with-clients').touch()
+        (folder / 'ready-to-serve').touch()
     return folder / 'bin/python'
 
 
