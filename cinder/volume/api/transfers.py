@@ -17,6 +17,9 @@ from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 
+# Hexadecimal digits of an HMAC-SHA1.
+_ORIGINAL_DIGITS = 40
+
 
 def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None,
            no_snapshots: bool = False, encrypted_ok: bool = False) -> dict:
@@ -66,7 +69,7 @@ def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
     # The transfer and the volume still belong to another project.
     everywhere = ctxt.elevated()
     transfer = transfers_db.get_with_secret(everywhere, transfer_id)
-    if not hmac.compare_digest(_digest(transfer['salt'], auth_key), transfer['crypt_hash']):
+    if not _fits(transfer, auth_key):
         if not ctxt.is_admin and ctxt.project_id != transfer['source_project_id']:
             raise exception.TransferNotFound(transfer_id=transfer_id)
         raise exception.InvalidAuthKey(transfer_id=transfer_id)
@@ -109,5 +112,13 @@ def _word(length: int) -> str:
     return secrets.token_hex(length)[:length]
 
 
-def _digest(salt: str, key: str) -> str:
-    return hmac.digest(salt.encode(), key.encode(), 'sha256').hex()
+def _fits(transfer: dict, key: str) -> bool:
+    """Return whether it is the key of the transfer. Those that were copied from the original Cinder
+    have its digest."""
+    stored = str(transfer['crypt_hash'])
+    algorithm = 'sha1' if len(stored) == _ORIGINAL_DIGITS else 'sha256'
+    return hmac.compare_digest(_digest(transfer['salt'], key, algorithm).encode(), stored.encode())
+
+
+def _digest(salt: str, key: str, algorithm: str = 'sha256') -> str:
+    return hmac.digest(salt.encode(), key.encode(), algorithm).hex()

@@ -8,6 +8,9 @@ from cinder.db import models, quotas, session, snapshots, volumes
 from cinder.volume.api import transfers
 
 
+DIGEST = '1a3b3de2354729fa5b8d426099cfb591feabfff9'
+
+
 @pytest.fixture
 def volume(ctxt, database):
     made = volumes.create(ctxt, {'project_id': 'p1', 'size': 2, 'status': 'available'})
@@ -32,6 +35,21 @@ def test_the_key_is_stored_as_a_salted_hash_only(ctxt, volume):
     transfers.delete(ctxt, made)
     again = transfers.create(ctxt, volumes.get(ctxt, volume.id), 'n')
     assert again['auth_key'] != made['auth_key'] and again['crypt_hash'] != made['crypt_hash']
+
+
+def test_a_key_of_the_original_is_accepted_until_it_is_used(ctxt, volume, taker):
+    made = transfers.create(ctxt, volume)
+    # Computed by Cinder 29.0.0.
+    stored = {'salt': 'saltsalt', 'crypt_hash': DIGEST}
+    with session.writer(ctxt) as conn:
+        conn.execute(sa.update(models.Transfer.__table__).values(**stored))
+    for key in ('keykeykeykeykey2', DIGEST, made['auth_key'], ''):
+        with pytest.raises(exception.TransferNotFound):
+            transfers.accept(taker, made['id'], key)
+    transfers.accept(taker, made['id'], 'keykeykeykeykey1')
+    assert volumes.get(ctxt, volume.id).project_id == 'p2'
+    with pytest.raises(exception.TransferNotFound):
+        transfers.accept(taker, made['id'], 'keykeykeykeykey1')
 
 
 def test_a_transaction_that_is_run_again_checks_the_quota_again(ctxt, volume, taker, monkeypatch):
