@@ -37,6 +37,7 @@ INTENDED: tuple[Intended, ...] = (
     Intended('messages', '.*', 'user messages are not copied, they expire'),
     Intended('attachments/', r'(.*\.)?connection_info', 'no connection information is an empty '
              'object', ((None, {}),)),
+    Intended('volumes', r'.*\.attachments order', 'the attachments of a volume are sorted by age'),
     Intended('backups/.*/export_record', r'.*\.(num_dependent_backups|updated_at)',
              'the record of a backup does not count the backups that depend on it'),
     Intended('os-quota-sets/.*usage', r'quota_set\..*\.in_use',
@@ -163,8 +164,8 @@ def _lists(old: list, new: list, place: str) -> Iterator[tuple[str, Any, Any]]:
 
 
 # Fields that name a member of a list, the first that all members have.
-_NAMES = (('id',), ('host_name', 'service'), ('binary', 'host'), ('alias',), ('resource',),
-          ('project_id', 'volume_type_id'), ('zoneName',), ('name',))
+_NAMES = (('id',), ('attachment_id',), ('host_name', 'service'), ('binary', 'host'), ('alias',),
+          ('resource',), ('project_id', 'volume_type_id'), ('zoneName',), ('name',))
 
 
 def _by_name(rows: list) -> dict[str, Any] | None:

@@ -59,26 +59,32 @@ def changes(source: Source, hosts: Mapping[str, str]) -> Iterator[Change]:
 def _of_table(source: Source, table: str, hosts: Mapping[str, str]) -> Iterator[Change]:
     step = next(step for step in mapping.STEPS if step.target == table)
     ours = models.metadata.tables[table]
+    names = ('id', 'deleted', *COLUMNS[table])
     with session.reader(context.get_admin_context()) as conn:
-        here = {row['id']: dict(row) for row in conn.execute(sa.select(ours)).mappings()}
-    there = _of_source(source, step, hosts)
-    for row_id, old in there.items():
-        row = here.get(row_id)
-        if row is None or row['deleted']:
-            yield Change(table, DELETED, row_id, row)
-            continue
-        found = {name: (old[name], row[name]) for name in COLUMNS[table] if old[name] != row[name]}
-        if found:
-            yield Change(table, CHANGED, row_id, row, found)
-    for row_id, row in here.items():
-        if row_id not in there and not row['deleted'] and row['name' if 'name' in row else 'id'] \
-                != '__DEFAULT__':
-            yield Change(table, MADE, row_id, row)
+        here = {row.id: row for row in conn.execute(sa.select(*(ours.c[name] for name in names)))}
+        there = _of_source(source, step, hosts)
+        for row_id, old in there.items():
+            row = here.pop(row_id, None)
+            if row is None or row.deleted:
+                yield Change(table, DELETED, row_id, _whole(conn, ours, row_id))
+                continue
+            found = {name: (old[name], getattr(row, name)) for name in COLUMNS[table]
+                     if old[name] != getattr(row, name)}
+            if found:
+                yield Change(table, CHANGED, row_id, _whole(conn, ours, row_id), found)
+        for row_id, row in here.items():
+            if not row.deleted and getattr(row, 'name', '') != '__DEFAULT__':
+                yield Change(table, MADE, row_id, _whole(conn, ours, row_id))
+
+
+def _whole(conn: sa.Connection, table: sa.Table, row_id: str) -> dict[str, Any] | None:
+    found = conn.execute(sa.select(table).where(table.c.id == row_id)).mappings().first()
+    return None if found is None else dict(found)
 
 
 def _of_source(source: Source, step: mapping.Step,
                hosts: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Return id -> the compared columns of rows of the source that are not deleted."""
+    """Return id -> the compared columns of the rows of the source that are not deleted."""
     theirs = source.table(step.source)
     names = {name: step.columns[name].sources[0] for name in ('id', *COLUMNS[step.target])}
     query = sa.select(*(theirs.c[column].label(name) for name, column in names.items())).where(

@@ -7,7 +7,6 @@ from cinder import context, exception
 from cinder.db import models, quotas, session, snapshots, volumes
 from cinder.volume.api import transfers
 
-
 DIGEST = '1a3b3de2354729fa5b8d426099cfb591feabfff9'
 
 
