@@ -10,6 +10,8 @@ import types
 from cinder.brick.ceph import bindings
 
 USER, TRASH = 0, 2
+# As a ceph.conf without options.
+CONF = {'client_mount_timeout': '300', 'objecter_timeout': '10', 'objecter_tick_interval': '5'}
 _EPOCH = datetime.datetime(2026, 1, 1)
 
 
@@ -97,7 +99,7 @@ class Stored:
 
 class Rados:
     def __init__(self, cluster):
-        self.cluster, self.conf = cluster, {'client_mount_timeout': '300'}
+        self.cluster, self.conf = cluster, dict(CONF)
 
     def conf_get(self, name):
         return self.conf.get(name, '0')

@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import dataclasses
+import errno
 import os
-import time
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -17,7 +17,11 @@ from cinder.brick.ceph.pool import Pool
 
 P = ParamSpec('P')
 T = TypeVar('T')
-threading = concurrency.original('threading')
+# Of native threads: green ones would start an event loop there.
+threading, time = map(concurrency.original, ('threading', 'time'))
+# Numbers of errors that pass when a monitor answers again.
+UNREACHABLE = frozenset((errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH,
+                         errno.EAGAIN))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,9 +124,9 @@ class Cluster:
         for attempts_left in reversed(range(self.settings.retries + 1)):
             try:
                 return self._connect_once()
-            except errors.CannotConnect as exc:
+            except errors.Unreachable:
                 # Rights and names do not change by waiting.
-                if not attempts_left or exc.errno:
+                if not attempts_left:
                     raise
             time.sleep(self.settings.interval)
         raise AssertionError
@@ -138,11 +142,12 @@ class Cluster:
         except (errors.CephError, modules.rados.Error) as exc:
             with contextlib.suppress(Exception):
                 rados.shutdown()
-            number = getattr(exc, 'errno', 0) or 0
-            raise errors.CannotConnect(
+            number = abs(getattr(exc, 'errno', 0) or 0)
+            kind = errors.Unreachable if number in UNREACHABLE else errors.CannotConnect
+            raise kind(
                 f'no connection to the Ceph cluster {settings.cluster_name} as '
                 f'client.{settings.user or "admin"} with {settings.conf or "the default ceph.conf"}'
-                f': {exc}', 0 if isinstance(exc, errors.TimedOut) else number) from exc
+                f': {exc}', number) from exc
         return rados
 
     def _configure(self, rados: Any) -> None:
@@ -150,6 +155,12 @@ class Cluster:
         for name in ('rados_osd_op_timeout', 'rados_mon_op_timeout'):
             if float(rados.conf_get(name) or 0) == 0:
                 rados.conf_set(name, str(self.settings.timeout))
+        # A client looks for an OSD that has moved only after objecter_timeout: requests that fail
+        # before that time would fail for ever.
+        patience = float(rados.conf_get('rados_osd_op_timeout'))
+        for name, share in (('objecter_timeout', 3), ('objecter_tick_interval', 6)):
+            found = float(rados.conf_get(name) or 0) or patience
+            rados.conf_set(name, f'{min(found, patience / share):.2f}')
         limit = self.settings.connect_timeout
         if limit < 0:
             limit = min(self.settings.timeout, int(float(rados.conf_get('client_mount_timeout'))))

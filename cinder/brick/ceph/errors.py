@@ -24,7 +24,11 @@ class BindingsMissing(CephError):
 
 
 class CannotConnect(CephError):
-    """The cluster was not reached, or does not accept the user."""
+    """The cluster does not accept the user, or ceph.conf cannot be used."""
+
+
+class Unreachable(CannotConnect):
+    """The cluster does not answer."""
 
 
 class NotFound(CephError):

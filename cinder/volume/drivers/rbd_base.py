@@ -34,7 +34,7 @@ def typed(method: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return method(*args, **kwargs)
-        except (errors.TimedOut, errors.ConnectionLost) as exc:
+        except (errors.TimedOut, errors.ConnectionLost, errors.Unreachable) as exc:
             raise exception.BackendUnresponsive(data=f'{method.__name__}: {exc}') from exc
         except errors.Full as exc:
             raise exception.InsufficientFreeSpace(data=f'{method.__name__}: {exc}') from exc

@@ -51,11 +51,12 @@ def capacity(df: dict[str, Any], name: str, dynamic: bool) -> tuple[int, int, in
     :param df: answer of the monitor to `df detail`
     :param dynamic: the total is what is used and what is free; otherwise the quota of the pool or
         the size of the cluster
-    :raises NotFound: the cluster has no such pool
+    :raises NotFound: the manager of the cluster has not counted the pool yet
     """
     found = next((pool['stats'] for pool in df['pools'] if pool['name'] == name), None)
     if found is None:
-        raise errors.NotFound(f'the cluster has no pool {name}')
+        raise errors.NotFound(f'the cluster has no figures of pool {name}: it is new, or no '
+                              'manager (ceph-mgr) has run since it was created')
     used, quota = int(found['stored']), int(found['quota_bytes'])
     free = int(found['max_avail'])
     if quota:

@@ -156,6 +156,15 @@ def test_a_lost_connection_is_made_again_and_the_work_repeated(storage, ceph):
     assert ceph.connections == before + 1
 
 
+def test_a_cluster_that_is_away_when_it_is_connected_to_is_tried_later(ceph, monkeypatch):
+    monkeypatch.setattr(cluster.time, 'sleep', lambda _seconds: None)
+    storage = rbd_storage.RBDStorage(rados_connection_retries=0)
+    storage.driver.ceph.close()
+    ceph.faults['Rados.connect'] = errno.ETIMEDOUT, False
+    with pytest.raises(exception.BackendUnresponsive, match='no connection to the Ceph cluster'):
+        storage.volume()
+
+
 def test_a_part_of_an_image_is_removed_and_made_again(storage, ceph, monkeypatch):
     """As after a kill in the midst of a clone: an image without its parent, which reads zeros."""
     operation = Operation(storage)

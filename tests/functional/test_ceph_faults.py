@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What becomes of operations when parts of a Ceph cluster die, hang or are full, or when it accepts
+a client no more. CEPH_FULL=1 tries each daemon with each operation, else some."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import pytest
+
+from tests.functional import ceph, scenarios
+from tests.functional.oracle import Oracle
+from tests.functional.processes import wait_until
+
+FULL = bool(os.environ.get('CEPH_FULL'))
+# Seconds that a daemon is away: longer than a client of the tests waits for an answer.
+AWAY = 7
+CASES = [(daemon, name) for daemon in ('osd.0', 'mon.a', 'mgr.x', 'slow') for name in scenarios.ALL]
+SHORT = [('osd.0', 'clone'), ('mon.a', 'snapshot-create'), ('mgr.x', 'delete'), ('slow', 'extend')]
+
+
+@pytest.mark.parametrize(('daemon', 'name'), CASES if FULL else SHORT, ids=lambda value: value)
+def test_a_daemon_dies_amid_an_operation(ceph_suite, ceph_cluster, daemon, name):
+    """Killed, or stopped (`slow`), when the request is under way."""
+    scenario = scenarios.ALL[name][0](ceph_suite.client())
+    scenario.prepare()
+    asking = threading.Thread(target=scenario.request)
+    asking.start()
+    if daemon == 'slow':
+        ceph_cluster.kill('osd.0', signal.SIGSTOP)
+    else:
+        ceph_cluster.kill(daemon)
+    try:
+        asking.join()
+        time.sleep(AWAY)
+    finally:
+        if daemon == 'slow':
+            ceph_cluster.kill('osd.0', signal.SIGCONT)
+        else:
+            ceph_cluster.start_daemon(daemon)
+    ceph_cluster.wait_up()
+    done(scenario)
+    Oracle(ceph_suite).check(60)
+
+
+def done(scenario, seconds=90):
+    """Wait for what was asked for, longer than a back end needs to be up again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            scenario.check_done()
+            return
+        except (TimeoutError, AssertionError):
+            # A back end that was down answers requests a moment later than its cluster.
+            if time.monotonic() > deadline:
+                raise
+
+
+def test_clients_on_the_blocklist_connect_anew(ceph_suite, ceph_cluster):
+    scenario = scenarios.ALL['clone'][0](ceph_suite.client())
+    scenario.prepare()
+    asked = subprocess.run(
+        ['ceph', 'daemon', str(ceph_cluster.folder / 'run' / 'mon.a.asok'), 'sessions'],
+        capture_output=True, text=True, check=True)
+    found = {f'{each["socket_addr"]["addr"]}/{each["socket_addr"]["nonce"]}'
+             for each in json.loads(asked.stdout) if each['entity_name'] == f'client.{ceph.USER}'}
+    assert found
+    ceph_cluster.ask(*({'prefix': 'osd blocklist', 'blocklistop': 'add', 'addr': address}
+                       for address in found))
+    scenario.request()
+    done(scenario)
+    Oracle(ceph_suite).check(60)
+
+
+def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_cluster):
+    """The quota is reached; what is there is not harmed, and later everything works again."""
+    client = ceph_suite.client()
+    kept = scenarios.ALL['extend'][0](client)
+    kept.prepare()
+    quota(ceph_cluster, ceph_suite.pool, 1)
+    try:
+        wait_until(lambda: 'full' in flags(ceph_cluster, ceph_suite.pool), 30, 'a full pool')
+        snapshot = client.create_snapshot(kept.target['id'])
+        volume = client.create_volume(1)
+        assert client.wait_for_status('snapshot', snapshot['id'], 'error')
+        assert client.wait_for_status('volume', volume['id'], 'error')
+    finally:
+        quota(ceph_cluster, ceph_suite.pool, 0)
+    wait_until(lambda: 'full' not in flags(ceph_cluster, ceph_suite.pool), 30, 'an empty pool')
+    messages = client.get('messages')['messages']
+    told = {each['resource_uuid']: each['user_message'] for each in messages}
+    assert 'space' in told[snapshot['id']], told
+    assert 'failed to create it' in told[volume['id']], told
+    client.delete(f'snapshots/{snapshot["id"]}', expect=202)
+    client.delete(f'volumes/{volume["id"]}', expect=202)
+    kept.request()
+    done(kept)
+    Oracle(ceph_suite).check(60)
+
+
+def quota(cluster, pool, objects):
+    cluster.ask({'prefix': 'osd pool set-quota', 'pool': pool, 'field': 'max_objects',
+                 'val': str(objects)})
+
+
+def flags(cluster, pool):
+    found = json.loads(cluster.ask({'prefix': 'osd pool ls', 'detail': 'detail',
+                                    'format': 'json'})[0])
+    return next(each['flags_names'] for each in found if each['pool_name'] == pool).split(',')
