@@ -19,6 +19,7 @@ from cinder.cmd import (
     backup_commands,
     config_commands,
     db_commands,
+    image_cache_commands,
     journal,
     quota_recount,
     scheduler_commands,
@@ -118,6 +119,10 @@ COMMANDS = (
         ('--all', {'dest': 'everything', 'action': 'store_true', 'help': 'all available backups'}),
         ('--sample', {'default': '100', 'metavar': 'PERCENT',
                       'help': 'percent of the objects to read; lists are always read'}))),
+    Command('image-cache', 'list', image_cache_commands.show, (
+        ('--pool', {'help': "only of this pool 'host@backend#pool'"}), _JSON)),
+    Command('image-cache', 'evict', image_cache_commands.evict, (
+        ('image_id', {}), ('--pool', {'help': 'only from this pool; default: all'}))),
     Command('scheduler', 'what-if', scheduler_commands.what_if, (
         ('--size', {'type': int, 'required': True, 'metavar': 'GIB'}),
         ('--type', {'dest': 'volume_type', 'help': 'name or id; default: the default type'}),

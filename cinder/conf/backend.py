@@ -76,6 +76,15 @@ COMMON = [
     cfg.StrOpt('volume_dd_blocksize', default='1M',
                regex=r'^[1-9][0-9]*(c|w|b|[kKMG]B?|[KMG]iB)?$',
                help='Block size of copies, in bytes or with a suffix that dd accepts.'),
+    cfg.BoolOpt('image_volume_cache_enabled', default=False,
+                help='Keep a volume with each image that volumes are created from, and clone '
+                     'later volumes from it. Needs cinder_internal_tenant_project_id and '
+                     'cinder_internal_tenant_user_id.'),
+    cfg.IntOpt('image_volume_cache_max_size_gb', default=0, min=0,
+               help='GiB that all cached images of a pool may have; 0: no limit. The least '
+                    'recently used ones are deleted first.'),
+    cfg.IntOpt('image_volume_cache_max_count', default=0, min=0,
+               help='Number of cached images of a pool; 0: no limit.'),
     cfg.IntOpt('volume_copy_bps_limit', default=0, min=0, max=2**50,
                help='Limit for all copies of this back end together, in bytes per second, for '
                     'clones, reverts and migrations; 0: no limit. Copies that share blocks are not '

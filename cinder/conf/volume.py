@@ -20,6 +20,13 @@ OPTS = [
     cfg.StrOpt('snapshot_name_template', default='snapshot-%s', regex=_NAME,
                help='Name of a snapshot on the storage; %s is replaced by its id. After a change, '
                     'existing snapshots are not found.'),
+    cfg.StrOpt('cinder_internal_tenant_project_id',
+               sample_default='0123456789abcdef0123456789abcdef',
+               help='Id of the project that owns the volumes of the image cache. Not set: '
+                    'image_volume_cache_enabled has no effect.'),
+    cfg.StrOpt('cinder_internal_tenant_user_id',
+               sample_default='fedcba9876543210fedcba9876543210',
+               help='Id of the user of these volumes. Not set: likewise.'),
     cfg.IntOpt('migration_create_volume_timeout_secs', default=300, min=1,
                help='Seconds to wait for the destination back end to create the volume that a '
                     'migration copies to.'),

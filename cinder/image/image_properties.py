@@ -63,11 +63,16 @@ def _is_signed(image: Mapping[str, Any]) -> bool:
 
 
 def _too_small(image: Mapping[str, Any], size: int) -> str | None:
-    least = max(image.get('min_disk') or 0, gibibytes(image.get('size')),
-                gibibytes(image.get('virtual_size')))
+    least = least_gibibytes(image)
     return None if least <= size else (
         _('it requires a volume of at least %(least)d GiB, but the volume has %(size)d GiB')
         % {'least': least, 'size': size})
+
+
+def least_gibibytes(image: Mapping[str, Any]) -> int:
+    """Return the GiB of the smallest volume for an image, as far as the image service knows."""
+    return max(image.get('min_disk') or 0, gibibytes(image.get('size')),
+               gibibytes(image.get('virtual_size')))
 
 
 def gibibytes(size: int | None) -> int:

@@ -127,6 +127,20 @@ def notify_capacity(ctxt: RequestContext, kind: str, usage: Mapping[str, object]
             functools.partial(sender.info, ctxt, event, dict(usage)), event)
 
 
+def notify_cache(ctxt: RequestContext, event: str, image_id: str, host: str | None) -> None:
+    """Send a notification about the image-volume cache of a back end.
+
+    :param event: 'hit', 'miss' or 'evict'.
+    :param host: 'host@backend#pool' of the volume.
+    """
+    notifier = _notifier()
+    if notifier is not None:
+        sender = notifier.prepare(publisher_id=f'image_volume_cache.{host}')
+        name = f'image_volume_cache.{event}'
+        base.notification_outbox().put(functools.partial(
+            sender.info, ctxt, name, {'image_id': image_id, 'host': host}), name)
+
+
 def make_payload(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
     """Return the payload of a notification, as JSON types."""
     names = FIELDS[kind]

@@ -98,6 +98,17 @@ def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                           f'same {what}: each needs its own.')
 
 
+def check_image_cache(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    """Check that the image-volume cache has a project and a user."""
+    missing = [name for name in ('cinder_internal_tenant_project_id',
+                                 'cinder_internal_tenant_user_id') if not conf[name]]
+    for name, options in _backends(conf).items():
+        if options.image_volume_cache_enabled and missing:
+            yield Problem(f'[{name}] image_volume_cache_enabled is set, but nothing is cached '
+                          f'without an owner: set [DEFAULT] {" and ".join(missing)}.',
+                          fatal=False)
+
+
 def check_replication(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check the options replication_device: the drivers know their keys."""
     for name, options in _backends(conf).items():

@@ -56,7 +56,8 @@ class Glance:
         # Glance reads the command line of whoever loads it, so that has to be empty.
         (directory / 'server.py').write_text(
             f"wsgi_app = 'glance.wsgi.api:application'\nbind = '127.0.0.1:{self.port}'\n"
-            "worker_class = 'gthread'\nthreads = 8\ncontrol_socket_disable = True\n")
+            "worker_class = 'gthread'\nthreads = 8\ncontrol_socket_disable = True\n"
+            "accesslog = '-'\n")
         self._process = Process(
             f'glance on port {self.port}', [script('gunicorn')], directory / 'glance.log',
             os.environ | {'OS_GLANCE_CONFIG_DIR': str(directory), 'PYTHONWARNINGS': 'ignore',
@@ -73,6 +74,10 @@ class Glance:
     def start(self) -> None:
         self._process.start()
         self._process.wait_for(lambda: listens(self.port), _BOOT_SECONDS)
+
+    def transfers_of(self, ident: str) -> int:
+        """Return how many times the data of an image was sent, whole or in part."""
+        return self._process.log.read_text().count(f'"GET /v2/images/{ident}/file')
 
     def stop(self) -> None:
         self._process.stop()

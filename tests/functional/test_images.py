@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes from images and images from volumes, with a Glance of our own that really keeps them."""
+import json
 import os
 import subprocess
 from collections.abc import Iterator
@@ -8,9 +9,10 @@ import pytest
 
 from tests.functional.oracle import Oracle
 from tests.functional.processes import wait_until
-from tests.functional.suite import Suite
+from tests.functional.suite import BACKEND, Suite
 
 MIB = 1024 ** 2
+INTERNAL = 'c0ffee00c0ffee00c0ffee00c0ffee00'
 GIB = 1024 ** 3
 
 
@@ -243,6 +245,33 @@ def test_an_image_service_that_dies(suite, client, image_service, big):
         assert client.ready_volume()['bootable'] == 'false'
     finally:
         image_service.start()
+
+
+def test_twenty_volumes_of_one_image_and_a_kill(installation, postgresql, image_service, big):
+    ident = image_service.add(big)['id']
+    with installation('image_cache', postgresql.url('image_cache'), options={
+            'DEFAULT': {'glance_api_servers': image_service.url,
+                        'cinder_internal_tenant_project_id': INTERNAL,
+                        'cinder_internal_tenant_user_id': 'nobody', 'quota_volumes': -1},
+            BACKEND: {'image_volume_cache_enabled': True}}) as suite:
+        client = suite.client()
+        volumes = [client.create_volume(imageRef=ident) for _number in range(20)]
+        wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
+        with image_service.paused():
+            suite.processes['volume'].kill9()
+        suite.ensure_running()
+        for volume in volumes:
+            client.wait_for_status('volume', volume['id'], 'available', 60)
+        # Once more after the kill, which may end a transfer without a line in the log.
+        assert image_service.transfers_of(ident) in (1, 2)
+        assert all(holds(suite, volume, big) for volume in volumes[::7])
+        for volume in volumes:
+            client.delete(f'volumes/{volume["id"]}', expect=202)
+        entry, = json.loads(suite.manage('image-cache', 'list', '--json'))
+        assert entry.items() >= {'image': ident, 'size': 1, 'status': 'available'}.items()
+        suite.manage('image-cache', 'evict', ident)
+        wait_until(lambda: not list(suite.volumes.glob('volume-*')), 60, 'the last volume to go')
+        Oracle(suite).check()
 
 
 def test_nothing_is_left(suite):

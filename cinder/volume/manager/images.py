@@ -4,8 +4,6 @@ service carry the credentials of this service; an interrupted copy starts again.
 import contextlib
 import os
 import stat
-import time
-from collections.abc import Collection
 from typing import Any
 
 from oslo_log import log as logging
@@ -25,19 +23,15 @@ from cinder.volume import driver as driver_api
 from cinder.volume.data import image_download, image_upload, volume_copy
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
+from cinder.volume.manager import image_cache
+from cinder.volume.manager.progress import Progress, Superseded
 from cinder.volume.manager.task import Task, task
 
 LOG = logging.getLogger(__name__)
-# Seconds between two reports of progress.
-REPORTS = 2
 # Argument of an upload: how often its transfer was interrupted.
 FAILURES = 'failures'
 # A volume may be reserved for a server before its image is written.
 _TAKEN = ('reserved', 'attaching')
-
-
-class Superseded(exception.OperationLost):
-    """Another request superseded the operation while it was running here."""
 
 
 def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: object) -> None:
@@ -61,7 +55,8 @@ def _hand_over(ctxt: RequestContext, work: Task[objects.Volume],
         return operations_db.create(
             ctxt, 'volume.download', volume, host=host_names.backend_of(volume.host),
             cluster=host_names.backend_of(volume.cluster_name),
-            arguments={'image_id': arguments['image_id']})
+            arguments={name: arguments[name] for name in image_cache.HANDED_OVER
+                       if name in arguments})
 
 
 class ImageEndpoint:
@@ -75,41 +70,56 @@ class ImageEndpoint:
                         volume: objects.Volume | None = None) -> None:
         """Write an image to a volume that was created for it."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
-            image = self._write(work, new=True)
-            _finish(ctxt, work, image, launched_at=session.utcnow())
+            image, made = self._fill(work)
+            _finish(ctxt, work, image, **made, launched_at=session.utcnow())
 
     @operations.handles('volume.reimage')
     def reimage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Overwrite a volume with an image; no byte of the former data is kept."""
         with task(self.backend.runner, ctxt, operation, volume) as work:
-            _finish(ctxt, work, self._write(work, new=False))
+            image = self._usable_image(work)
+            self._write(work, image, new=False)
+            _finish(ctxt, work, image)
         if work.outcome:
             compute.notify_reimaged(
                 {attachment.instance_uuid for attachment in
                  attachments_db.for_volume(ctxt, work.resource.id) if attachment.instance_uuid},
                 work.resource.id, done=work.outcome[0] == 'end')
 
-    def _write(self, work: Task[objects.Volume], new: bool) -> dict[str, Any]:
-        """Write the image of the operation to its volume; return the image as the image service
-        describes it.
+    def _fill(self, work: Task[objects.Volume]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give a new volume the data of its image, as a clone where that is possible.
+
+        :returns: the image as the image service describes it, and columns of the volume.
+        """
+        image, made = self._usable_image(work), None
+        if not self._clone(work, image):
+            made = image_cache.clone(self.backend, work, image)
+            if made is None:
+                if image_cache.EXPECTED in work.operation.arguments:
+                    with work.driver():
+                        made = self.driver.create_volume(work.resource)
+                self._write(work, image, new=True)
+        return image, made or {}
+
+    def _usable_image(self, work: Task[objects.Volume]) -> dict[str, Any]:
+        image = glance.for_service().show(work.operation.arguments['image_id'])
+        image_properties.require_usable(image, work.resource.size)
+        return image
+
+    def _write(self, work: Task[objects.Volume], image: dict[str, Any], new: bool) -> None:
+        """Write an image to the volume.
 
         :param new: the volume has no data, except that of former attempts.
         """
         volume, progress = work.resource, Progress(work, _TAKEN)
-        images = glance.for_service()
-        image = images.show(work.operation.arguments['image_id'])
-        image_properties.require_usable(image, volume.size)
-        if new and self._clone(work, image):
-            return image
         progress.total = image['size'] + volume.size * image_properties.GIB
         with (image_download.download_disk(
-                images, image, self.backend.host, volume.size * image_properties.GIB,
+                glance.for_service(), image, self.backend.host, volume.size * image_properties.GIB,
                 progress.report) as path,
               work.driver()):
             reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
             self._copy(path, volume, reads_zeros, progress, image['size'])
-        return image
 
     def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> bool:
         """Make the volume a clone of the image, if that lies on the same storage."""
@@ -206,36 +216,6 @@ def _discard(image_id: str) -> None:
         glance.for_service().delete(image_id)
     except exception.CinderException as exc:
         LOG.error('Image %s, whose upload failed, could not be deleted: %s', image_id, exc)
-
-
-class Progress:
-    """Reports the progress of a copy, and checks whether the copy may continue.
-
-    :param also: statuses of the volume in which the copy may continue, in addition to that of the
-        operation.
-    :ivar total: number of bytes to copy.
-    """
-
-    def __init__(self, work: Task[objects.Volume], also: Collection[str] = ()) -> None:
-        self.total = 0
-        self._work, self._next = work, 0.0
-        self._fine = (operations.transition_of(work.operation).meanwhile, *also)
-
-    def report(self, done: int) -> None:
-        """Record how many bytes are done, every REPORTS seconds.
-
-        :raises OperationLost: another service holds the operation.
-        :raises Superseded: another request changed the status of the volume.
-        """
-        if time.monotonic() < self._next:
-            return
-        self._next = time.monotonic() + REPORTS
-        ctxt, operation = self._work.ctxt, self._work.operation
-        operations_db.progress(ctxt, operation, done, self.total)
-        found = operations.load(ctxt, operation)
-        if found is None or found.status not in self._fine:
-            operations.abandon(ctxt, operation, operations.SUPERSEDED, found)
-            raise Superseded(operation_id=operation.id)
 
 
 @session.retry_on_deadlock

@@ -18,7 +18,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports, locks
-from cinder.volume.manager import backups, images
+from cinder.volume.manager import backups, image_cache, images
 from cinder.volume.manager.task import Task, Tasks
 
 LOG = logging.getLogger(__name__)
@@ -45,8 +45,7 @@ class VolumeEndpoint:
         with self._task(ctxt, operation, volume) as work:
             volume = work.resource
             try:
-                with work.driver():
-                    made = create_sources.fill(self.driver, ctxt, volume)
+                made = self._fill(ctxt, operation, volume, work)
             except exception.UNFINISHED:
                 # The storage may still create the volume here, so it must not be created elsewhere
                 # too.
@@ -63,6 +62,16 @@ class VolumeEndpoint:
                    availability_zone=volume.availability_zone or self.backend.availability_zone,
                    shared_targets=self.driver.shared_targets)
             self.backend.allocate(volume.host, volume.size)
+
+    def _fill(self, ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
+              work: Task[objects.Volume]) -> dict:
+        """Create the volume on the storage, unless it will be cloned from a cached image; return
+        the columns to store."""
+        if image_cache.has_image(ctxt, self.backend, volume, operation):
+            operation.arguments[image_cache.EXPECTED] = True
+            return {}
+        with work.driver():
+            return create_sources.fill(self.driver, ctxt, volume)
 
     def _reschedule(self, ctxt: RequestContext, work: Task[objects.Volume], exc: Exception) -> bool:
         """Request another back end from the scheduler; return False when there were enough

@@ -58,6 +58,18 @@ def test_other_storages_that_no_driver_can_use(parse, options, words):
     assert problem.fatal and words in problem.text
 
 
+@pytest.mark.parametrize(('options', 'words'), [
+    ('', 'set [DEFAULT] cinder_internal_tenant_project_id and cinder_internal_tenant_user_id'),
+    ('cinder_internal_tenant_project_id = p\n', 'set [DEFAULT] cinder_internal_tenant_user_id'),
+    ('cinder_internal_tenant_project_id = p\ncinder_internal_tenant_user_id = u\n', None)])
+def test_an_image_cache_has_an_owner(parse, options, words):
+    found = list(checks.check_image_cache(parse(
+        f'[DEFAULT]\nenabled_backends = one\n{options}[one]\n{FILE}'
+        'image_volume_cache_enabled = true\n')))
+    assert [problem.fatal for problem in found] == ([False] if words else [])
+    assert all(words in problem.text for problem in found)
+
+
 @pytest.mark.parametrize('enabled', ['one', 'one,,two.2', 'one,\n  two.2,', 'größe x', 'a:b'])
 def test_what_enabled_backends_may_hold(parse, enabled):
     names = [name.strip() for name in enabled.split(',') if name.strip()]
