@@ -32,9 +32,11 @@ class Image:
         self.bits, self.mode, self.enabled, self.primary = 4, 0, enabled, not enabled
         # Whether the last owner in its log is another cluster that has not given it up.
         self.follows, self.begins_anew, self.text, self.status = enabled, False, '', 0
+        # Address of a daemon that waits for the other cluster.
+        self.held_by = None
 
     def writable(self):
-        if self.enabled and not self.primary:
+        if self.enabled and (not self.primary or self.held_by):
             raise errors.CephError('read-only', 30)
 
     def write(self, what):
@@ -44,6 +46,9 @@ class Image:
     @property
     def written(self):
         return [what for kind, what in self.log if kind == 'write']
+
+    def watchers_list(self):
+        return [{'addr': self.held_by}] if self.held_by else []
 
     def id(self):
         return self.ident
@@ -120,7 +125,8 @@ class Pool:
         self.mode, self.peers = 1, ['peer']
         self.ioctx = types.SimpleNamespace(stat=lambda _name: None)
         self.connection = types.SimpleNamespace(rados=types.SimpleNamespace(
-            mgr_command=self._mgr, get_fsid=lambda: f'fsid-{self.site}'))
+            mgr_command=self._mgr, get_fsid=lambda: f'fsid-{self.site}',
+            blocklist_add=self._evict))
 
     def run(self, function, *args, **kwargs):
         """As Cluster.run(); interrupted before and after the call that `interrupts` counts."""
@@ -149,6 +155,11 @@ class Pool:
             return self.images.pop(args[0])
         return {'mirror_mode_get': self.mode, 'mirror_peer_list': self.peers,
                 'mirror_image_status_list': self.told}[method]
+
+    def _evict(self, address):
+        for image in self.images.values():
+            if image.held_by == address:
+                image.held_by = None
 
     def _mgr(self, command, _data):
         words = json.loads(command)

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from cinder.brick.ceph import calls, errors
+from cinder.brick.ceph import calls, errors, images
 from cinder.brick.ceph.pool import Pool
 
 JOURNAL, SNAPSHOT = 'journal', 'snapshot'
@@ -155,6 +155,16 @@ def promote(pool: Pool, name: str, force: bool = False) -> bool:
             with contextlib.suppress(errors.NotFound, KeyError):
                 image.metadata_remove(key)
     return True
+
+
+def evict(pool: Pool, name: str) -> None:
+    """Add the daemon that has a copy open to the blocklist. It connects again as another client.
+
+    While its other cluster does not answer, it keeps the lock of the copy even if that is promoted:
+    then the promotion waits for it, or the copy cannot be written.
+    """
+    for address in images.watchers(pool, name):
+        calls.make('Rados.blocklist_add', pool.connection.rados.blocklist_add, address)
 
 
 def resync(pool: Pool, name: str) -> None:

@@ -106,6 +106,8 @@ class Way:
         verdict = self._look_alone(self.target(mirror.state, image))
         if verdict.word not in (READY, DONE):
             return verdict
+        if verdict.word == READY:
+            self.target(mirror.evict, image)
         self.target(mirror.promote, image, True)
         return Verdict(DONE)
 

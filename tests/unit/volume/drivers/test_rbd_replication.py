@@ -167,6 +167,8 @@ def test_the_primary_is_lost_and_comes_back(driver, pools, volume, fail_over):
     mirrored.carry(*pools)
     _write(one, volume, 'not copied')
     one.down = True
+    # The daemon waits for the primary with the lock of the copy.
+    two.images[volume.name].held_by = '127.0.0.1:0/1'
     assert fail_over(None, volume) == 'second'
     _write(two, volume, 'b')
     one.down = False

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A back end that fails over between two real Ceph clusters, and back: planned, with cinder-volume
+killed on the way, and without the primary. MIRRORS_FULL=1 kills at each point and both ways."""
+
+import os
+
+import pytest
+
+from tests.functional import ceph, mirrors
+from tests.functional.processes import wait_until
+
+FULL = bool(os.environ.get('MIRRORS_FULL'))
+KIB = 1024
+HERE, THERE = 'default', mirrors.SECOND
+
+
+@pytest.fixture(scope='module')
+def second(workspace):
+    if reason := mirrors.lacking():
+        pytest.skip(reason)
+    with ceph.started(workspace / 'ceph-second', THERE, pools=(), users={}) as made:
+        yield made
+
+
+@pytest.fixture(scope='module')
+def site(installation, postgresql, ceph_cluster, second):
+    with (mirrors.peers(ceph_cluster, second),
+          installation('mirrors', postgresql.url('mirrors'), kind=mirrors.MirroredSuite,
+                       primary=ceph_cluster, second=second) as suite):
+        suite.make_type('journal', replication_enabled='<is> True')
+        suite.make_type('snapshot', replication_enabled='<is> True', rbd__mirror_mode='snapshot',
+                        rbd__mirror_snapshot_interval='1m')
+        yield suite
+
+
+@pytest.fixture(scope='module')
+def volumes(site):
+    """A volume mirrored by journal, one by snapshots, and one that is not mirrored."""
+    client = site.client()
+    made = [client.ready_volume(**({'volume_type': kind} if kind else {}))['id']
+            for kind in ('journal', 'snapshot', None)]
+    assert [site.status_of(each) for each in made] == [
+        ('available', 'enabled')] * 2 + [('available', 'disabled')]
+    for each in made:
+        site.write(HERE, each, b'before' * KIB, 0)
+    return made
+
+
+def _check(site, place, volumes, texts):
+    """Compare the bytes of the mirrored volumes with what was written, 1 MiB apart."""
+    for volume in volumes[:2]:
+        for number, text in enumerate(texts):
+            found = site.read(place, volume, len(text) * KIB, number * KIB ** 2)
+            assert found == text * KIB, (place, volume, number)
+
+
+def _go(site, target, status, point):
+    if point is None:
+        site.fail_over(target)
+    else:
+        with site.killed_at(f'service.failover:{point}', 90):
+            site.fail_over(target)
+        site.ensure_running()
+    return site.wait_failed_over(status, 150)
+
+
+@pytest.mark.parametrize(('there', 'back'), [
+    ('driver:after', 'driver:before'), *([(point, point) for point in mirrors.POINTS]
+                                         if FULL else ())])
+def test_there_and_back(site, volumes, there, back):
+    mirrored, plain = volumes[:2], volumes[2]
+    texts = [b'before', b'planned']
+    for volume in mirrored:
+        site.write(HERE, volume, texts[1] * KIB, KIB ** 2)
+    found = _go(site, THERE, 'failed-over', there)
+    assert (found['status'], found['active_backend_id']) == ('disabled', THERE)
+    assert found['disabled_reason'] == 'failed-over'
+    assert [site.status_of(each) for each in volumes] == [
+        ('available', 'failed-over')] * 2 + [('error', 'not-capable')]
+    _check(site, THERE, volumes, texts)
+    assert site.monitor_of(mirrored[0]) == site.port_of(THERE) != site.port_of(HERE)
+    texts.append(b'there')
+    for volume in mirrored:
+        site.write(THERE, volume, texts[2] * KIB, 2 * KIB ** 2)
+    found = _go(site, HERE, 'enabled', back)
+    assert (found['status'], found['active_backend_id']) == ('enabled', None)
+    assert [site.status_of(each) for each in volumes] == [
+        ('available', 'enabled')] * 2 + [('available', 'disabled')]
+    _check(site, HERE, volumes, texts)
+    assert site.read(HERE, plain, 6 * KIB) == b'before' * KIB
+    assert site.monitor_of(mirrored[0]) == site.port_of(HERE)
+
+
+def test_a_wrong_target_changes_nothing(site, volumes):
+    site.fail_over('third')
+    assert site.wait_failed_over('enabled')['active_backend_id'] is None
+
+
+def test_the_primary_is_lost(site, volumes):
+    """All daemons of the primary die; it comes back with changes of its own."""
+    client, primary = site.client(), site.clusters[HERE]
+    text = b'copied'
+    for volume in volumes[:2]:
+        site.write(HERE, volume, text * KIB, 3 * KIB ** 2)
+    wait_until(lambda: site.read(THERE, volumes[0], 6, 3 * KIB ** 2) == text, 30, 'the journal')
+    for daemon in ('osd.0', 'mon.a'):
+        primary.kill(daemon)
+    try:
+        _go(site, THERE, 'failed-over', 'driver:after' if FULL else None)
+        assert site.status_of(volumes[0]) == ('available', 'failed-over')
+        assert site.read(THERE, volumes[0], 6, 3 * KIB ** 2) == text
+        site.write(THERE, volumes[0], b'after' * KIB, 4 * KIB ** 2)
+        new = client.ready_volume(volume_type='journal')['id'] if FULL else None
+    finally:
+        primary.start()
+    _go(site, HERE, 'enabled', 'driver:before' if FULL else None)
+    assert site.status_of(volumes[0]) == ('available', 'enabled')
+    assert site.read(HERE, volumes[0], 5 * KIB, 4 * KIB ** 2) == b'after' * KIB
+    if new:
+        site.read(HERE, new, 1)
+    for volume in volumes:
+        client.delete(f'volumes/{volume}', expect=202)
+        client.wait_gone('volume', volume)
