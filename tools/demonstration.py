@@ -61,6 +61,9 @@ def _first_time(suite: Suite, programs: pathlib.Path) -> None:
                f'{PROPERTY}={digest}', *BRIEFLY, 'copy')
     _compare(suite, _ready(suite, 'volumes', 'copy'), digest)
     _back_up(suite, programs, digest)
+    if suite.ceph:
+        say('\nWhat the pool of Ceph has now (the copy is a clone of the snapshot):')
+        say('$ rbd ls -l volumes\n' + suite.ceph.rbd('ls', '-l', 'volumes').rstrip())
     say('')
     _openstack(suite, programs, 'volume', 'list')
 

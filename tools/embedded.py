@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The suite as tools/quickstart runs it: one process (cinder-all), SQLite, and the best storage and
-export that this machine offers. Writes the configuration, starts and stops the processes."""
+export that this machine offers, or a Ceph cluster. Writes the configuration, starts and stops the
+processes."""
 
 import configparser
 import contextlib
@@ -15,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 
+import ceph_cluster
 from environment import ROOT, Trouble, progress, run_logged, say
 from initiator import speaks_iscsi
 
@@ -37,6 +39,13 @@ periodic_fuzzy_delay = 0
 log_file = {log}
 
 [{backend}]
+"""
+CEPH = """\
+volume_driver = cinder.volume.drivers.rbd.RBDDriver
+volume_backend_name = ceph
+rbd_pool = volumes
+rbd_user = cinder
+rbd_ceph_conf = {conf}
 """
 PROFILE = ROOT / 'etc' / 'cinder' / 'cinder-embedded.conf'
 LOCAL_CONFIG = """\
@@ -72,17 +81,20 @@ class Suite:
     :param state: folder for everything that is kept
     :param programs: folder of the console scripts
     :param port: of the API; 0 takes a free one
+    :param with_ceph: keep volumes in a Ceph cluster in the folder
     """
 
     project = PROJECT
 
-    def __init__(self, state: pathlib.Path, programs: pathlib.Path, port: int):
+    def __init__(self, state: pathlib.Path, programs: pathlib.Path, port: int,
+                 with_ceph: bool = False):
         self.state, self.programs = state, programs
         self.port = port or free_port()
         self.local_config = state / 'local.conf'
         self.log = state / 'logs' / 'cinder.log'
         self._env = dict(os.environ)
         self._processes: list[subprocess.Popen] = []
+        self.ceph = ceph_cluster.Cluster(state / 'ceph') if with_ceph else None
 
     @property
     def endpoint(self) -> str:
@@ -111,6 +123,8 @@ class Suite:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         self._processes.clear()
+        if self.ceph:
+            self.ceph.stop()
 
     def wait(self) -> None:
         """Wait until the suite ends.
@@ -125,17 +139,12 @@ class Suite:
         self.log.parent.mkdir(exist_ok=True)
         if not self.local_config.exists():
             self.local_config.write_text(LOCAL_CONFIG)
-        helper = self._start_target()
-        backend = 'lvm' if self._volume_group() else 'files'
+        backend, options, where = self._start_ceph() if self.ceph else self._local_storage()
         config = self.state / 'quickstart.conf'
         config.write_text(CONFIG.format(
             local=self.local_config, state=self.state, port=self.port, root=ROOT, log=self.log,
-            backend=backend) + helper)
-        self.description = (
-            f'{self.endpoint}, volumes '
-            + (f'in the volume group {self._volume_group()}' if backend == 'lvm'
-               else f'as files in {self.state}/file-volumes')
-            + (' exported by tgt' if 'tgtadm' in helper else ' reached by a local path'))
+            backend=backend) + options)
+        self.description = f'{self.endpoint}, volumes {where}'
         files = [word for path in (PROFILE, config, self.local_config)
                  for word in ('--config-file', str(path))]
         run_logged([str(self.programs / 'cinder-manage'), *files, 'db', 'sync'],
@@ -186,6 +195,36 @@ class Suite:
             return None
         there = subprocess.run(['vgs', name], capture_output=True, check=False).returncode == 0
         return name if there else None
+
+    def _start_ceph(self) -> tuple[str, str, str]:
+        """Start the cluster; return the section of its back end, its options, and what it is.
+
+        :raises Trouble: with what is missing, or what Ceph says
+        """
+        done = subprocess.run([str(self.programs / 'python'), '-c', 'import rados, rbd'],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Trouble(f'{self.programs}/python cannot import the modules rados and rbd; '
+                          'packages: python3-rados python3-rbd, which Debian has for its own '
+                          'release of Python only')
+        try:
+            with progress('Starting Ceph'):
+                self.ceph.start()
+        except ceph_cluster.Trouble as exc:
+            raise Trouble(f'Ceph cannot be started: {exc}') from None
+        # For the demonstration, which reads and writes the volumes through librbd.
+        os.environ['CEPH_CONF'] = str(self.ceph.conf)
+        return ('ceph', CEPH.format(conf=self.ceph.conf),
+                f'in the pool volumes of a Ceph cluster in {self.ceph.folder}; CEPH_CONF='
+                f'{self.ceph.conf} rbd --id cinder ls volumes')
+
+    def _local_storage(self) -> tuple[str, str, str]:
+        """Return the same for a volume group, or for files."""
+        helper, group = self._start_target(), self._volume_group()
+        kept = (f'in the volume group {group}' if group
+                else f'as files in {self.state}/file-volumes')
+        return 'lvm' if group else 'files', helper, kept + (
+            ' exported by tgt' if 'tgtadm' in helper else ' reached by a local path')
 
     def _start_target(self) -> str:
         """Start tgtd where it can be, and return the options of the export."""

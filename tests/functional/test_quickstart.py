@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+from tests.functional import ceph
 from tests.functional.suite import ROOT
+from tools import ceph_cluster
 
 
 @pytest.fixture
@@ -32,6 +34,25 @@ def test_demonstration_and_second_start(quickstart):
     assert status == 0, printed
     assert 'Found 3 volumes of an earlier start' in printed
     assert 'The bytes of copy are those that were written' in printed
+
+
+@pytest.mark.timeout(900)
+def test_ceph(quickstart, tmp_path):
+    """Volumes in a cluster that starts and ends with the suite; a second start finds them."""
+    if reason := ceph.lacking():
+        pytest.skip(reason)
+    words = ('--ceph', '--once', '--port', '0')
+    status, printed = quickstart(*words)
+    assert status == 0, printed
+    assert 'The bytes of restored are those that were written' in printed
+    assert printed.count(' volumes/volume-') == 1, printed  # the parent of the copy
+    if os.environ.get('CEPH_FULL'):
+        status, printed = quickstart(*words)
+        assert status == 0, printed
+        assert 'Found 3 volumes of an earlier start' in printed
+        assert 'The bytes of copy are those that were written' in printed
+    cluster = ceph_cluster.Cluster(tmp_path / 'state' / 'ceph')
+    assert not any(map(cluster.pid, ceph_cluster.DAEMONS))
 
 
 def test_port_in_use(quickstart, suite):
