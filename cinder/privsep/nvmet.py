@@ -155,7 +155,8 @@ def _write(folder: str, name: str, value: str) -> None:
     path = os.path.join(folder, name)
     if os.stat(path).st_mode & 0o444 and _read(folder, name) == value:
         return
-    with open(path, 'r+' if os.access(path, os.R_OK) else 'w') as file:
+    # Not 'r+': the kernel refuses to open a write-only file for reading, even to root.
+    with open(path, 'w') as file:
         file.write(value)
 
 
