@@ -31,6 +31,8 @@ Handler = Callable[..., None]
 FRESH_SECONDS = 1
 # Seconds added to a delay, because the database clock decides when a claim is possible.
 SLACK = 0.1
+# Seconds between two log lines about the same attempt.
+ANNOUNCE_SECONDS = 60
 # How many operations of each class run at a time by default.
 BOUNDS = {SHORT: 16, BULK: 8}
 
@@ -62,6 +64,8 @@ class OperationRunner(Claims):
         self._kind_of = kind_of or (lambda operation: VERBS[operation.verb].kind)
         self.timers = Timers(f'{stage} {host}-timers')
         self._former_life = True
+        # Id of a resumed operation -> its attempt, and when it was logged.
+        self._announced: dict[str, tuple[int, float]] = {}
         self._stopping = threading.Event()
         self._loop: threading.Thread | None = None
 
@@ -97,8 +101,7 @@ class OperationRunner(Claims):
             # The thread may have run another operation before.
             ctxt.update_store()
             if operation.attempt and not waits(operation):
-                LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb,
-                         operation.resource_type, operation.resource_id, operation.attempt + 1)
+                self._announce(operation)
             # The resource that came with the message may have changed.
             fresh = time.monotonic() - since <= FRESH_SECONDS
             self.handlers[operation.verb](ctxt, operation, resource if fresh else None)
@@ -106,11 +109,23 @@ class OperationRunner(Claims):
             LOG.debug('%s of %s %s: %s', operation.verb, operation.resource_type,
                       operation.resource_id, exc)
             self._again_in(exc.seconds, ctxt, operation, self._dead.get(operation.id, ()))
+            return
         except Exception:
             failures.log(LOG, '%s of %s %s was interrupted; it is retried.', operation.verb,
                          operation.resource_type, operation.resource_id)
         finally:
             self._dead.pop(operation.id, None)
+        self._announced.pop(operation.id, None)
+
+    def _announce(self, operation: objects.Operation) -> None:
+        """Log that an operation is resumed; an attempt that is deferred again and again, for
+        instance because another process holds a lock, is logged once per minute."""
+        now, (attempt, since) = time.monotonic(), self._announced.get(operation.id, (-1, 0.0))
+        if attempt == operation.attempt and now - since < ANNOUNCE_SECONDS:
+            return
+        self._announced[operation.id] = operation.attempt, now
+        LOG.info('Resuming %s of %s %s, attempt %d.', operation.verb, operation.resource_type,
+                 operation.resource_id, operation.attempt + 1)
 
     def _again_in(self, seconds: float, ctxt: context.RequestContext,
                   operation: objects.Operation, dead: tuple[str, ...]) -> None:

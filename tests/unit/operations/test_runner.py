@@ -295,3 +295,33 @@ def test_what_a_dead_host_ran_is_taken_at_once_also_after_it_waited(ctxt, operat
     claimed, runner = threading.Event(), make_runner({'volume.extend': handler})
     assert runner.poll() == 1
     assert claimed.wait(30)
+
+
+def test_an_attempt_that_is_deferred_again_and_again_is_logged_once_per_minute(
+        ctxt, operation, monkeypatch, caplog):
+    caplog.set_level('INFO')
+    now, outcomes = [1000.0], []
+
+    def handler(_ctxt, _operation, _resource):
+        if outcomes.pop():
+            raise exception.NotYet(1, 'a lock')
+
+    runner = make_runner({'volume.extend': handler})
+    monkeypatch.setattr(runner_module.time, 'monotonic', lambda: now[0])
+    monkeypatch.setattr(runner, '_again_in', lambda *_arguments: None)
+
+    def lines(attempt, seconds, deferred=True):
+        operation.attempt, now[0] = attempt, now[0] + seconds
+        outcomes.append(deferred)
+        caplog.clear()
+        runner._execute(ctxt, operation, None, now[0])
+        return [record.message for record in caplog.records if 'Resuming' in record.message]
+
+    assert not lines(0, 1)
+    assert len(lines(1, 1)) == 1
+    assert not lines(1, 1) and not lines(1, 57)
+    assert len(lines(1, 2)) == 1
+    assert len(lines(2, 1)) == 1
+    assert not lines(2, 1, deferred=False)
+    assert runner._announced == {}
+    assert len(lines(2, 1)) == 1
