@@ -101,7 +101,11 @@ COMMANDS = (
     Command('util', 'clean_locks', volume_commands.clean_locks, volume_commands.OFFLINE),
     Command('volume', 'doctor', volume_doctor.examine, (
         ('--backend', {'help': 'only this one of enabled_backends'}),
-        ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}))),
+        ('--json', {'dest': 'as_json', 'action': 'store_true', 'help': 'print a JSON list'}),
+        ('--remove-saved-exports', {
+            'action': 'store_true',
+            'help': 'remove exports of this service from the files from which tgt or LIO restores '
+                    'them at its start (kind "saved")'}))),
     Command('operations', 'list', journal.show, (
         ('--host', {'dest': 'service', 'help': "only of this service 'host@backend' or cluster"}),
         ('--project', {'dest': 'project_id', 'help': 'only of this project'}),

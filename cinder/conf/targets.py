@@ -49,6 +49,9 @@ OPTS = [
                     'always ends the session.'),
     cfg.StrOpt('iscsi_target_flags', default='',
                help='Flags that are passed to the target unchanged (tgtadm: bsoflags).'),
+    cfg.StrOpt('volumes_dir', default='$state_path/volumes',
+               help='Folder with the files of tgt that the original Cinder wrote. This service '
+                    'writes none; it reports files there (tgtadm).'),
     cfg.BoolOpt('use_chap_auth', default=False,
                 help='Require a CHAP name and secret from initiators.'),
     cfg.StrOpt('chap_username', default='',

@@ -224,6 +224,24 @@ class LosesExports(abc.ABC):
         rows."""
 
 
+class SavesExports(abc.ABC):
+    """Exports may be restored from files of the host that this service does not write."""
+
+    @abc.abstractmethod
+    def saved_exports(self, rows: Rows) -> dict[str, str]:
+        """Return name of an export -> path of the file, for exports of this back end.
+
+        :raises OSError: a file cannot be read
+        """
+
+    @abc.abstractmethod
+    def forget_saved_exports(self, rows: Rows) -> dict[str, str]:
+        """Remove these exports from the files and return them.
+
+        :raises OSError: a file cannot be changed
+        """
+
+
 class ReadsSnapshots(abc.ABC):
     """The data of a snapshot can be read in place, so a backup needs no volume created from it."""
 

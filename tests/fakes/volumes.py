@@ -13,7 +13,7 @@ OPTIONS = {
     'target_prefix': 'iqn.2010-10.org.openstack:', 'use_chap_auth': False, 'chap_username': '',
     'chap_password': '', 'iscsi_write_cache': 'on', 'iscsi_target_flags': '',
     'target_live_sessions': 'fence', 'target_protocol': 'iscsi', 'nvmet_port_id': 1,
-    'nvmet_ns_id': 10, 'nvmeof_conn_info_version': 1,
+    'volumes_dir': '/nonexistent', 'nvmet_ns_id': 10, 'nvmeof_conn_info_version': 1,
     'file_reflink': 'auto', 'volume_group': 'vg', 'lvm_type': 'auto', 'lvm_mirrors': 0,
     'lvm_conf_file': 'none', 'lvm_max_over_subscription_ratio': None, 'lvm_pool_soft_limit': 80,
     'lvm_pool_hard_limit': 95, 'lvm_pool_autoextend': 20,

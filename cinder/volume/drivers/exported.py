@@ -16,6 +16,7 @@ from cinder.volume.driver_types import (
     Fields,
     PoolReport,
     Report,
+    Rows,
     Values,
 )
 from cinder.volume.targets import base, fake, lio, local, nvmet, tgt
@@ -32,7 +33,7 @@ TARGETS: dict[str, type[base.Target]] = {
 
 
 class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsProviderInfo,
-                     driver.ExportsSnapshots):
+                     driver.ExportsSnapshots, driver.SavesExports):
     """:raises InvalidConfigurationValue: no such target_helper"""
 
     VENDOR = 'Open Source'
@@ -64,6 +65,18 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
 
     def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
         return self.target.lost_exports(volumes)
+
+    def saved_exports(self, rows: Rows) -> dict[str, str]:
+        """Return the saved exports of volumes of this back end and of volumes without a row; other
+        back ends may have the same file."""
+        names = {self.target.export_name(volume) for volume in rows.volumes}
+        return {name: path for name, path in self.target.saved_exports().items()
+                if name in names or rows.place_of(self.target.name_in(name)) == ''}
+
+    def forget_saved_exports(self, rows: Rows) -> dict[str, str]:
+        found = self.saved_exports(rows)
+        self.target.forget_saved_exports(found)
+        return found
 
     def update_provider_info(self, volumes: list[Volume], snapshots: list[Snapshot],
                              ) -> tuple[list[Values], list[Values]]:

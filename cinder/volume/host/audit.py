@@ -2,6 +2,7 @@
 """Compares the rows of a back end with its storage: at each start, which repairs what is safe to
 repair, and for `cinder-manage volume doctor`, which changes nothing. The driver does the
 comparison."""
+import os
 import re
 from collections.abc import Iterator
 
@@ -20,6 +21,8 @@ from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
 
+# Names of exports in one finding.
+_SHOWN = 3
 _ID = '([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})'
 
 
@@ -65,9 +68,32 @@ def _among_rows(ctxt: RequestContext, host: str, cluster: str | None,
 def _found(ctxt: RequestContext, driver: driver_api.VolumeDriver, host: str, cluster: str | None,
            heal: bool = False) -> list[driver_types.Finding]:
     found = list(_among_rows(ctxt, host, cluster, heal))
+    found_rows = rows(ctxt, host, cluster)
     if isinstance(driver, driver_api.Audits):
-        found += driver.audit(rows(ctxt, host, cluster), heal=heal)
+        found += driver.audit(found_rows, heal=heal)
+    if isinstance(driver, driver_api.SavesExports):
+        found += _saved_exports(driver, found_rows)
     return found
+
+
+def _saved_exports(driver: driver_api.SavesExports,
+                   found_rows: driver_types.Rows) -> Iterator[driver_types.Finding]:
+    """Yield one finding for all exports that come back without this service, whether or not their
+    volumes are attached."""
+    try:
+        found = driver.saved_exports(found_rows)
+    except OSError as exc:
+        yield driver_types.Finding('unchecked', str(exc.filename),
+                                   f'the saved exports could not be read: {exc}',
+                                   'run this command as root')
+        return
+    if found:
+        place = os.path.commonpath(found.values())
+        yield driver_types.Finding(
+            'saved', place, f'{len(found)} exports are restored from {place} whenever the target '
+            f'starts, even if no host is attached: {", ".join(sorted(found)[:_SHOWN])}'
+            f'{" and others" * (len(found) > _SHOWN)}',
+            'cinder-manage volume doctor --remove-saved-exports removes them from there')
 
 
 def heal(ctxt: RequestContext, backend: backends.Backend) -> None:

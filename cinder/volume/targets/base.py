@@ -114,6 +114,22 @@ class Target(abc.ABC):
         it."""
         return export
 
+    def saved_exports(self) -> dict[str, str]:
+        """Return name of an export -> file from which the system restores it when the target
+        starts. The original Cinder writes such files.
+
+        :raises OSError: a file cannot be read
+        """
+        return {}
+
+    def forget_saved_exports(self, names: Collection[str]) -> None:
+        """Remove these exports from the files; present exports continue.
+
+        :raises OSError: a file cannot be changed
+        """
+        if names:
+            raise NotImplementedError
+
     @abc.abstractmethod
     def extend(self, volume: Volume, path: str) -> None:
         """Inform the target that the volume has grown."""

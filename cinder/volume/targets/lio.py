@@ -5,10 +5,11 @@ restores them from the database, one volume at a time."""
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from cinder.privsep import lio
+from cinder.privsep import lio, lio_saved
 from cinder.volume.driver_types import Executor
 from cinder.volume.targets import base, iscsi
 
@@ -68,6 +69,12 @@ class LioAdm(iscsi.ISCSITarget):
     def _remove(self, iqn: str, chap: iscsi.Chap | None) -> None:
         with _asking(iqn):
             self._kernel.remove(iqn)
+
+    def saved_exports(self) -> dict[str, str]:
+        return dict(lio_saved.find())
+
+    def forget_saved_exports(self, names: Collection[str]) -> None:
+        lio_saved.remove(names)
 
     def extend(self, volume: Volume, path: str) -> None:
         """Do nothing for a device: the kernel reads its size whenever an initiator asks. The size

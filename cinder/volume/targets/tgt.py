@@ -6,12 +6,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from cinder.privsep import tgt as tgt_socket
 from cinder.volume.driver_types import Executor
-from cinder.volume.targets import base, iscsi, tgt_parser, tgtadm
+from cinder.volume.targets import base, iscsi, tgt_files, tgt_parser, tgtadm
 from cinder.volume.targets.tgtadm import Exists, Missing, NotRunning, TgtError
 
 if TYPE_CHECKING:
@@ -134,6 +134,12 @@ class TgtAdm(iscsi.ISCSITarget):
             return {name: sorted(shown.initiators) for name, shown in self._show().items()}
         except NotRunning:
             return {}
+
+    def saved_exports(self) -> dict[str, str]:
+        return tgt_files.find(self.configuration.volumes_dir)
+
+    def forget_saved_exports(self, names: Collection[str]) -> None:
+        tgt_files.remove(self.configuration.volumes_dir, names)
 
     def extend(self, volume: Volume, path: str) -> None:
         """Open the file again, because tgtd reads the size only then. That would end a session, so

@@ -204,3 +204,47 @@ def test_growth_without_an_operation_and_attachments_of_what_is_gone_are_healed(
         attachments_db.get(ctxt, left.id)
     assert caplog.text.count('Repaired on') == 2
     assert audit.findings(ctxt, manager.backend.driver, HOST) == []
+
+
+@pytest.fixture
+def saved(manager, ctxt, tmp_path, monkeypatch):
+    """A folder with files of tgt: of a volume here, of one without a row, of others; and the names
+    of the targets of the first two."""
+    mine, other = volume_row(ctxt), volume_row(ctxt, host='there@lvm')
+    names = {'mine': mine.name, 'gone': 'volume-11111111-2222-4333-8444-555555555555',
+             'other': other.name, 'home': 'home'}
+    iqns = {key: f'iqn.2010-10.org.openstack:{name}' for key, name in names.items()}
+    for key, iqn in iqns.items():
+        (tmp_path / key).write_text(f'\n<target {iqn}>\n    backing-store /dev/vg/x\n</target>\n')
+    (tmp_path / 'notes').write_text('about <target x>')
+    (tmp_path / 'folder').mkdir()
+    CONF.set_override('target_helper', 'tgtadm', 'backend_defaults')
+    CONF.set_override('volumes_dir', str(tmp_path), 'backend_defaults')
+    target = manager_package.VolumeManager(HOST).backend.driver.target
+    monkeypatch.setattr(type(target), 'exports', lambda self: {})
+    manager.backend.driver.target = target
+    yield tmp_path, iqns
+    CONF.clear_override('volumes_dir', 'backend_defaults')
+
+
+def test_exports_that_come_back_by_themselves_are_told_and_removed_on_request(
+        manager, ctxt, group, saved, examine, caplog, monkeypatch):
+    folder, iqns = saved
+    stored(group, iqns['mine'].rpartition(':')[2])
+    audit.heal(ctxt, manager.backend)
+    assert f'2 exports are restored from {folder}' in caplog.text
+    status, text = examine()
+    assert (status, text.count('lvm: saved: 2 exports')) == (1, 1)
+    assert '--remove-saved-exports' in text
+    assert examine(remove_saved_exports=True) == (0, '0 findings\n')
+    assert sorted(path.name for path in folder.iterdir()) == ['folder', 'home', 'notes', 'other']
+    assert examine(remove_saved_exports=True) == (0, '0 findings\n')
+
+
+def test_saved_exports_that_cannot_be_read_are_told(manager, ctxt, group, saved, monkeypatch):
+    def refuse():
+        raise PermissionError(13, 'Permission denied', '/etc/target/saveconfig.json')
+    monkeypatch.setattr(manager.backend.driver.target, 'saved_exports', refuse)
+    found = [each for each in audit.findings(ctxt, manager.backend.driver, HOST)
+             if each.kind == 'unchecked']
+    assert [each.name for each in found] == ['/etc/target/saveconfig.json']
