@@ -41,12 +41,18 @@ class LVMSuite(Suite):
     def _backend(self, name):
         options = super()._backend(name) | BACKENDS[name] | {
             'volume_driver': 'cinder.volume.drivers.lvm.LVMVolumeDriver', 'volume_group': name,
-            'lvm_pool_autoextend': 0, 'lvm_conf_file': 'none'}
+            'lvm_pool_autoextend': 0, 'lvm_conf_file': 'none',
+            'volumes_dir': self.files_of_tgt}
         if options['target_helper'] == 'lioadm':
             if not kernel_target.ready():
                 return options | {'target_helper': 'tgtadm'}
             options['target_port'] = self.kernel_port
         return options
+
+    @property
+    def files_of_tgt(self) -> pathlib.Path:
+        """Where the original would write files for tgt."""
+        return self.directory / 'volumes'
 
     @functools.cached_property
     def kernel_port(self) -> int:
@@ -149,6 +155,19 @@ def attached(client: Client, volume_id: str) -> Iterator[str]:
         client.delete(f'attachments/{attachment["id"]}')
 
 
+@contextlib.contextmanager
+def restarting(suite: LVMSuite) -> Iterator[None]:
+    """Restart the back ends and, at the end of the block, wait until each has started: for a while
+    after the kill the API reports those as up that were."""
+    log = suite.processes['volume'].log
+    before = log.stat().st_size
+    suite.restart('volume')
+    yield
+    wait_until(lambda: all(f'{suite.nodes[0].host}@{name} is up.' in
+                           log.read_bytes()[before:].decode(errors='replace')
+                           for name in suite.backends), TIMEOUT_SECONDS, 'all back ends to start')
+
+
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -244,11 +263,12 @@ def exports(suite: LVMSuite) -> set[str]:
             if initiator.NAME in text.partition('ACL information')[2]}
 
 
-def doctor(suite: LVMSuite) -> set[tuple[str, str]]:
+def doctor(suite: LVMSuite, *options: str) -> set[tuple[str, str]]:
     """(kind, name) of what `cinder-manage volume doctor` finds."""
     config = suite.directory / f'{suite.nodes[0].host}.conf'
     done = subprocess.run(
-        [script('cinder-manage'), '--config-file', str(config), 'volume', 'doctor', '--json'],
+        [script('cinder-manage'), '--config-file', str(config), 'volume', 'doctor', '--json',
+         *options],
         env=suite.environment(), capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
     assert done.returncode == int(bool(found)), done.stderr

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is planted behind the service's back: the doctor finds it, the next start heals what is
 safe, the rest is left to people. And what former tenants left: nobody reads it."""
-import contextlib
 import os
 import re
 import subprocess
@@ -9,13 +8,11 @@ import uuid
 
 import pytest
 
-from tests.functional.processes import wait_until
 from tests.lvm import group, initiator, service
 from tests.lvm.service import (
     GIB,
     MIB,
     THICK,
-    TIMEOUT_SECONDS,
     attached,
     delete,
     digest,
@@ -31,19 +28,6 @@ def tgtadm(suite, *words):
                    capture_output=True)
 
 
-@contextlib.contextmanager
-def restarting(suite):
-    """Restart the back ends and, at the end of the block, wait until each has started: for a while
-    after the kill the API reports those as up that were."""
-    log = suite.processes['volume'].log
-    before = log.stat().st_size
-    suite.restart('volume')
-    yield
-    wait_until(lambda: all(f'{suite.nodes[0].host}@{name} is up.' in
-                           log.read_bytes()[before:].decode(errors='replace')
-                           for name in suite.backends), TIMEOUT_SECONDS, 'all back ends to start')
-
-
 def test_the_doctor_finds_what_is_planted_and_a_start_heals_only_what_is_safe(
         suite, client, witness):
     data, orphan = os.urandom(MIB), f'volume-{uuid.uuid4()}'
@@ -55,7 +39,7 @@ def test_the_doctor_finds_what_is_planted_and_a_start_heals_only_what_is_safe(
            f'iqn.2010-10.org.openstack:volume-{exported}')
     unsafe = {('orphan', orphan), ('missing', f'volume-{lost}')}
     assert service.doctor(suite) == unsafe | {('export', f'volume-{exported}')}
-    with restarting(suite):
+    with service.restarting(suite):
         witness.check()
     assert service.doctor(suite) == unsafe
     assert digest(initiator.read(f'/dev/{group.NAME}/{orphan}', MIB)) == digest(data)
