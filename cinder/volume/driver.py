@@ -229,17 +229,11 @@ class SavesExports(abc.ABC):
 
     @abc.abstractmethod
     def saved_exports(self, rows: Rows) -> dict[str, str]:
-        """Return name of an export -> path of the file, for exports of this back end.
-
-        :raises OSError: a file cannot be read
-        """
+        """Return export -> path of its file, for this back end. :raises OSError: unreadable"""
 
     @abc.abstractmethod
     def forget_saved_exports(self, rows: Rows) -> dict[str, str]:
-        """Remove these exports from the files and return them.
-
-        :raises OSError: a file cannot be changed
-        """
+        """Remove them from the files and return them. :raises OSError: a file is unchangeable"""
 
 
 class ReadsSnapshots(abc.ABC):
