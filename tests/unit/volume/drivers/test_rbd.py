@@ -8,8 +8,9 @@ import pytest
 from cinder import exception
 from cinder.brick.ceph import bindings, calls, cluster, trash
 from cinder.volume.drivers import rbd, rbd_report
-from tests import rbd_storage
+from tests import rbd_operation, rbd_storage
 from tests.fakes import librbd, volumes
+from tests.rbd_operation import Operation
 from tests.unit.volume import driver_contract as contract
 
 
@@ -33,98 +34,34 @@ class TestRBDDriver(contract.VolumeDriverContract, contract.ClonesVolumesContrac
     """The contract."""
 
 
-class Operation:
-    """What the operations need before they start, each in a pool of its own."""
-
-    def __init__(self, storage):
-        self.storage, self.driver = storage, storage.driver
-        self.source = storage.volume(data=contract.ONE)
-        self.snapshot, self.new = storage.snapshot(self.source), volumes.volume(2)
-        self.clone = volumes.volume()
-        storage.driver.create_cloned_volume(self.clone, self.source)
-        self.taken = volumes.snapshot(self.source)
-
-    def create(self):
-        self.driver.create_volume(self.new)
-
-    def from_snapshot(self):
-        self.driver.create_volume_from_snapshot(self.new, self.snapshot)
-
-    def clone_volume(self):
-        self.driver.create_cloned_volume(self.new, self.source)
-
-    def extend(self):
-        self.driver.extend_volume(self.source, 3)
-
-    def take_snapshot(self):
-        self.driver.create_snapshot(self.taken)
-
-    def delete_snapshot(self):
-        self.driver.delete_snapshot(self.snapshot)
-
-    def revert(self):
-        self.driver.revert_to_snapshot(self.source, self.snapshot)
-
-    def delete_clone(self):
-        self.driver.delete_volume(self.clone)
-
-    def delete_source(self):
-        self.driver.delete_snapshot(self.snapshot)
-        self.driver.delete_volume(self.source)
-
-    def delete_both(self):
-        """The source in the trash goes with its clone."""
-        self.delete_source()
-        self.driver.delete_volume(self.clone)
-
-    def state(self):
-        """What there is, with its size and data, by the part of the name that is always equal."""
-        known = {each.name: role for role, each in vars(self).items() if hasattr(each, 'name')}
-
-        def look(pool):
-            found = []
-            for each in pool.rbd('list2'):
-                with pool.image(each['name'], read_only=True) as image:
-                    found.append((known.get(each['name'], each['name']), image.size(),
-                                  image.read(0, 8), [
-                        known.get(one['name'], 'other') for one in image.list_snaps()]))
-            found += [('trash', known.get(each['name'])) for each in pool.rbd('trash_list')]
-            return sorted(found, key=str)
-        return self.driver.run(look)
-
-
-OPERATIONS = [name for name in vars(Operation) if not name.startswith('_') and name != 'state']
-
-
 def made_by(name):
     """The names of the calls of an operation, as they come; several have several."""
     with pytest.MonkeyPatch.context() as patch:
         ceph = librbd.Cluster('rbd')
         patch.setattr(bindings, 'loaded', ceph.bindings())
         patch.setattr(cluster, '_clusters', {})
-        operation = Operation(rbd_storage.RBDStorage())
+        operation = Operation(rbd_storage.RBDStorage()).prepare()
         with calls.counted() as made:
             getattr(operation, name)()
         return sorted(call for call in made if call != 'Image'), operation.state()
 
 
-CASES = [(name, call, done) for name in OPERATIONS for call in made_by(name)[0]
+CASES = [(name, call, done) for name in rbd_operation.NAMES for call in made_by(name)[0]
          for done in (False, True)]
-EXPECTED = {name: made_by(name)[1] for name in OPERATIONS}
+EXPECTED = {name: made_by(name)[1] for name in rbd_operation.NAMES}
 
 
 @pytest.mark.parametrize(('name', 'call', 'done'), CASES)
 def test_an_operation_whose_call_times_out_is_repeated(storage, ceph, name, call, done):
     """The time is over before the cluster has done it, or after that."""
-    operation = Operation(storage)
+    operation = Operation(storage).prepare()
     ceph.faults[call] = errno.ETIMEDOUT, done
     with pytest.raises(exception.BackendUnresponsive):
         getattr(operation, name)()
     assert not ceph.faults
     getattr(operation, name)()
     # What is left in the trash is removed later.
-    storage.driver._next_purge = 0
-    storage.driver.purge_deleted()
+    operation.purge()
     assert operation.state() == EXPECTED[name]
     assert not any(image.open for image in ceph.pools['rbd'].images.values())
 
@@ -167,7 +104,7 @@ def test_a_cluster_that_is_away_when_it_is_connected_to_is_tried_later(ceph, mon
 
 def test_a_part_of_an_image_is_removed_and_made_again(storage, ceph, monkeypatch):
     """As after a kill in the midst of a clone: an image without its parent, which reads zeros."""
-    operation = Operation(storage)
+    operation = Operation(storage).prepare()
     storage.driver.run(lambda pool: pool.rbd('create', operation.new.name, 2 ** 30, 22))
     operation.from_snapshot()
     assert operation.state() == EXPECTED['from_snapshot']

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations of RBDDriver in a process that is killed while a call of librbd is under way, at a
+moment by chance, and repeated in another one. CEPH_FULL=1 kills each of them twenty times."""
+
+import json
+import os
+import random
+import time
+
+import pytest
+
+from tests import rbd_operation, rbd_storage
+from tests.functional import ceph
+
+FULL = bool(os.environ.get('CEPH_FULL'))
+TIMES = 20 if FULL else 1
+SHORT = ['from_snapshot', 'delete_both', 'manage']
+CODE = 'import sys; from tests import rbd_operation; rbd_operation.main(sys.argv[1])'
+
+
+@pytest.mark.parametrize('name', rbd_operation.NAMES if FULL else SHORT)
+def test_killed_within_a_call(ceph_cluster, clean, name):
+    options = ceph.options(ceph_cluster, 'contract')
+    storage = rbd_storage.RBDStorage(**options)
+    try:
+        expected, took = whole(storage, name)
+        for _number in range(TIMES):
+            operation = rbd_operation.Operation(storage).prepare()
+            moment = random.uniform(0, took)
+            killed(clean, options, name, operation, moment)
+            getattr(operation, name)()
+            operation.purge()
+            assert operation.state() == expected, f'killed after {moment:.3f} of {took:.3f} s'
+            storage.clear()
+    finally:
+        storage.clear()
+
+
+def whole(storage, name):
+    """Run it to its end; return what there is then, and how long it took."""
+    operation = rbd_operation.Operation(storage).prepare()
+    began = time.monotonic()
+    getattr(operation, name)()
+    took = time.monotonic() - began
+    state = operation.state()
+    storage.clear()
+    return state, took
+
+
+def killed(clean, options, name, operation, moment):
+    """Run it in a process of its own, which is killed after so many seconds."""
+    argument = json.dumps([options, name, operation.names()])
+    with clean.start(CODE, argument) as process:
+        ready = process.stdout.readline()
+        assert ready == 'ready\n', process.stderr.read()
+        time.sleep(moment)
+        process.kill()
