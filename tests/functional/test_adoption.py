@@ -34,6 +34,7 @@ from cinder.db import (
 )
 from cinder.db.adoption import copy, mapping, source
 from tests.fakes import original, original_damage, original_site
+from tools.bench import adopt as bench
 
 VOLUMES = 120
 SEEDS = int(os.environ.get('ADOPTION_SEEDS', '4'))
@@ -200,6 +201,12 @@ def test_run_twice(plain, expected, tmp_path):
         _result, said = adopt(f'sqlite:///{plain}', f'sqlite:///{tmp_path}/twice.sqlite')
         assert text is None or text in said
         assert contents() == expected
+
+
+def test_the_measurement_of_a_large_cloud(mariadb, tmp_path):
+    """A slice of `tools/bench --only adopt`; its memory hardly depends on the number of rows."""
+    for figure in bench.measure(mariadb, tmp_path, 1500):
+        assert figure.verdict in ('', 'kept'), figure
 
 
 # ----------------------------------------------------------------------------------------- damage

@@ -50,7 +50,7 @@ def adopt(source: Source, renamed: dict[str, str], deleted_days: int, show: Show
     states = progress.steps(ctxt)
     pace = Pace(source, run, states, show)
     for step in mapping.STEPS:
-        state = states.setdefault(step.name, progress.StepState())
+        state = states[step.name]
         if not state.finished:
             _Copy(ctxt, source, step, run, state).run(pace.advance)
     findings = Findings()
@@ -84,7 +84,7 @@ def _begin(ctxt: context.RequestContext, source: Source, new: progress.Run, show
         since = conn.execute(sa.select(session.in_seconds(-new.deleted_days * _DAY))).scalar_one()
     new.since = since.isoformat()
     progress.make()
-    progress.begin(ctxt, new)
+    progress.begin(ctxt, new, [step.name for step in mapping.STEPS])
     return new
 
 
@@ -163,6 +163,7 @@ class _Copy:
             if errors.is_unavailable(exc):
                 raise
             _store_singly(self._ctxt, self._step, self._target, made, state)
+        state.stored = state.rows_read
 
 
 @session.retry_on_deadlock
@@ -206,7 +207,7 @@ def _end_batch(conn: sa.Connection, step: mapping.Step, target: sa.Table,
     """Store the state of the step after a batch, in the transaction of the batch."""
     progress.store(conn, step.name, progress.StepState(
         state.position, state.rows_read, state.rows_written + written, state.finished,
-        (findings or state.findings).as_data()))
+        (findings or state.findings).as_data()), state.stored)
     if state.finished and conn.dialect.name == 'postgresql' and isinstance(
             target.c[0].type, sa.Integer):
         # The ids came with the rows, and the sequence has not moved.

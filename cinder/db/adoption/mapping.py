@@ -39,7 +39,6 @@ class Step(NamedTuple):
         the last one is copied
     :param soft: whether deleted rows exist on both sides
     :param rows: which rows: 'all', or a part of the tree of QoS specs
-    :param number: whether `deleted` is an integer in the original
     """
 
     source: str
@@ -52,7 +51,6 @@ class Step(NamedTuple):
     repeated: str = WARNING
     soft: bool = False
     rows: str = 'all'
-    number: bool = False
 
     @property
     def name(self) -> str:
@@ -91,11 +89,10 @@ def _pairs(table: str, owner: str, parent: str) -> Step:
                 references=(Reference(owner, parent, LEAVE_OUT),), unique=((owner, 'key'),))
 
 
-def _access(table: str, owner: str, parent: str, number: bool = False) -> Step:
+def _access(table: str, owner: str, parent: str) -> Step:
     """Return the step of a table of projects that may use a type."""
     return Step(table, table, {**_each('required', f'{owner} project_id'), **_TIMES}, _PAIR_UNUSED,
-                references=(Reference(owner, parent, LEAVE_OUT),), unique=((owner, 'project_id'),),
-                number=number)
+                references=(Reference(owner, parent, LEAVE_OUT),), unique=((owner, 'project_id'),))
 
 
 STEPS: tuple[Step, ...] = (
@@ -116,7 +113,7 @@ STEPS: tuple[Step, ...] = (
          references=(Reference('qos_specs_id', 'quality_of_service_specs', FORGET),),
          unique=(('name',),), repeated=REFUSAL, soft=True),
     _pairs('volume_type_extra_specs', 'volume_type_id', 'volume_types'),
-    _access('volume_type_projects', 'volume_type_id', 'volume_types', number=True),
+    _access('volume_type_projects', 'volume_type_id', 'volume_types'),
     Step('encryption', 'encryption',
          {**_same('encryption_id cipher key_size provider control_location'),
           **_each('required', 'volume_type_id'), **_TIMES},

@@ -125,7 +125,7 @@ def _examine_values(source: Source, step: mapping.Step, hosts: Mapping[str, str]
 
 def _rows(source: Source, step: mapping.Step) -> Iterator[Mapping]:
     last = None
-    where = [*selection.live(source, step.source, step.number), *selection.part(source, step)]
+    where = [*selection.live(source, step.source), *selection.part(source, step)]
     while True:
         rows = source.after(step.source, step.key, last, PAGE, where)
         yield from rows

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far an adoption is: a table of the target, which the adoption makes. Each batch changes it in
-the transaction of its rows, so that a copy that was killed continues after its last batch."""
+"""The progress of an adoption: a table of the target, which the adoption makes. Each batch changes
+it in the transaction of its rows, so that a copy that was killed continues after its last batch."""
 import datetime
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
+from cinder import exception
 from cinder.context import RequestContext
 from cinder.db import models, revisions, session
 from cinder.db.adoption.findings import Findings
@@ -59,12 +61,13 @@ class Run:
 
 
 class StepState:
-    """How far one step is."""
+    """The progress of one step; `stored` is the number of rows that were read when it was stored
+    last."""
 
     def __init__(self, position: object = None, rows_read: int = 0, rows_written: int = 0,
                  finished: bool = False, found: list[dict[str, Any]] | None = None) -> None:
         self.position, self.rows_read, self.rows_written = position, rows_read, rows_written
-        self.finished = finished
+        self.finished, self.stored = finished, rows_read
         self.findings = Findings.restored(found or [])
 
 
@@ -92,7 +95,7 @@ def begun(ctxt: RequestContext) -> Run | None:
 
 
 def steps(ctxt: RequestContext) -> dict[str, StepState]:
-    """Return name of a step -> its state, for the steps that were begun."""
+    """Return name of a step -> its state."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(TABLE).where(TABLE.c.step != _WHOLE)).mappings().all()
     return {row['step']: StepState(_value(row['position']), row['rows_read'],
@@ -111,26 +114,35 @@ def _value(text: str) -> object:
 
 
 @session.retry_on_deadlock
-def begin(ctxt: RequestContext, run: Run) -> None:
-    """Begin an adoption: remove all adopted rows, and what is known of the last adoption."""
+def begin(ctxt: RequestContext, run: Run, names: Iterable[str]) -> None:
+    """Begin an adoption: remove all adopted rows, and what is known of the last adoption.
+
+    :param names: of the steps
+    """
     with session.writer(ctxt) as conn:
         for table in reversed(models.metadata.sorted_tables):
             conn.execute(table.delete())
         conn.execute(TABLE.delete())
-        conn.execute(TABLE.insert(), {
-            'step': _WHOLE, 'position': None, 'rows_read': 0, 'rows_written': 0,
-            'finished': False, 'details': run.as_text()})
+        fresh = {'position': _text(None), 'rows_read': 0, 'rows_written': 0, 'finished': False}
+        conn.execute(TABLE.insert(), [
+            {'step': _WHOLE, **fresh, 'details': run.as_text()},
+            *({'step': name, **fresh, 'details': '[]'} for name in names)])
 
 
-def store(conn: sa.Connection, step: str, state: StepState) -> None:
-    """Store the state of a step in a transaction."""
-    values = {'position': _text(state.position), 'rows_read': state.rows_read,
-              'rows_written': state.rows_written, 'finished': state.finished,
-              'details': json.dumps(state.findings.as_data())}
-    done = conn.execute(TABLE.update().where(TABLE.c.step == step).values(values))
-    # MySQL counts the rows that an UPDATE found, see engines.
+def store(conn: sa.Connection, step: str, state: StepState, before: int) -> None:
+    """Store the state of a step in a transaction.
+
+    :param before: rows that were read when the state was stored last
+    :raises Conflict: another process has stored it since
+    """
+    done = conn.execute(TABLE.update().where(
+        TABLE.c.step == step, TABLE.c.rows_read == before, TABLE.c.finished == sa.false()).values(
+            position=_text(state.position), rows_read=state.rows_read,
+            rows_written=state.rows_written, finished=state.finished,
+            details=json.dumps(state.findings.as_data())))
     if not done.rowcount:
-        conn.execute(TABLE.insert(), {'step': step, **values})
+        raise exception.Conflict('Another "cinder-manage db adopt" copies into the same database. '
+                                 'Wait until it ends, or stop it, and run this again.')
 
 
 @session.retry_on_deadlock

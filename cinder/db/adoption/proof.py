@@ -68,7 +68,7 @@ def counts(source: Source) -> list[Count]:
 def _compare(source: Source, kind: Kind) -> Iterator[Count]:
     step = next(step for step in mapping.STEPS if step.target == kind.table)
     theirs = source.table(step.source)
-    where = [*selection.live(source, step.source, step.number), *selection.part(source, step)]
+    where = [*selection.live(source, step.source), *selection.part(source, step)]
     ctxt = context.get_admin_context()
     ours = models.metadata.tables[kind.table]
     with source.connect() as conn:

@@ -28,7 +28,7 @@ def _groups(source: Source, step: mapping.Step, names: Sequence[str]) -> Iterato
     """Yield lists of the keys, in their order, of rows with the same values."""
     table = source.table(step.source)
     columns, key = [table.c[name] for name in names], table.c[step.key]
-    where = [*selection.live(source, step.source, step.number), *selection.part(source, step),
+    where = [*selection.live(source, step.source), *selection.part(source, step),
              *(column.is_not(None) for column in columns)]
     pairs: list[object] = []
     with source.connect() as conn:

@@ -9,14 +9,13 @@ from cinder.db.adoption.source import Source
 BINARIES = ('cinder-volume', 'cinder-scheduler', 'cinder-backup')
 
 
-def live(source: Source, table: str, number: bool = False) -> list[sa.ColumnElement]:
-    """Return the conditions: the row is not deleted.
-
-    :param number: whether the column is an integer, which is the id of a deleted row
-    """
+def live(source: Source, table: str) -> list[sa.ColumnElement]:
+    """Return the conditions: the row is not deleted."""
     if 'deleted' not in source.columns(table):
         return []
-    return [source.table(table).c.deleted == (0 if number else sa.false())]
+    # An integer has the id of the deleted row.
+    no = sa.false() if source.is_boolean(table, 'deleted') else sa.literal_column('0')
+    return [source.table(table).c.deleted == no]
 
 
 def where(source: Source, step: mapping.Step, run: progress.Run) -> list[sa.ColumnElement]:
@@ -25,7 +24,7 @@ def where(source: Source, step: mapping.Step, run: progress.Run) -> list[sa.Colu
     table = source.table(step.source)
     conditions = []
     if 'deleted' in table.c:
-        wanted = [*live(source, step.source, step.number), table.c.deleted.is_(None)]
+        wanted = [*live(source, step.source), table.c.deleted.is_(None)]
         if step.soft and run.deleted_days:
             wanted.append(sa.and_(table.c.deleted.is_not(None), table.c.deleted_at >= sa.literal(
                 run.oldest, sa.DateTime())))

@@ -6,15 +6,16 @@ import functools
 import os
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from oslo_db import exception as db_exc
 from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy import event
 
 from cinder import exception, masking
 from cinder.conf import CONF
-from cinder.db import checks, engines, revisions
+from cinder.db import checks, engines, errors, revisions
 
 if TYPE_CHECKING:
     from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -31,7 +32,7 @@ class Source:
 
     :param text: its URL
     :param writable: for the few statements that change it, see the module that does
-    :raises InvalidInput: the URL cannot be used, or the revision of its tables is not known
+    :raises InvalidInput: it cannot be read, or the revision of its tables is not known
     """
 
     def __init__(self, text: str, writable: bool = False) -> None:
@@ -45,10 +46,15 @@ class Source:
         self.revision = self._known_revision()
 
     def _known_revision(self) -> str:
-        with self.connect() as conn:
-            tables = set(sa.inspect(conn).get_table_names())
-            found = (conn.execute(sa.text('SELECT version_num FROM alembic_version')).scalars()
-                     .all() if 'alembic_version' in tables else [])
+        try:
+            with self.connect() as conn:
+                tables = set(sa.inspect(conn).get_table_names())
+                found = (conn.execute(sa.text('SELECT version_num FROM alembic_version')).scalars()
+                         .all() if 'alembic_version' in tables else [])
+        except (db_exc.DBError, sa.exc.DBAPIError) as exc:
+            raise exception.InvalidInput(
+                reason=f'the source {self.name} cannot be read: {errors.driver_message(exc)}'
+            ) from exc
         if len(found) == 1 and found[0] in revisions.ORIGINAL:
             return found[0]
         raise exception.InvalidInput(reason=_unknown(self.name, sorted(found), tables))
@@ -64,15 +70,20 @@ class Source:
 
     # ------------------------------------------------------------------------------------ tables
     @functools.cached_property
-    def _columns(self) -> dict[str, tuple[str, ...]]:
+    def _columns(self) -> dict[str, dict[str, Any]]:
         with self.connect() as conn:
             inspector = sa.inspect(conn)
-            return {name: tuple(column['name'] for column in inspector.get_columns(name))
+            return {name: {column['name']: column['type']
+                           for column in inspector.get_columns(name)}
                     for name in inspector.get_table_names()}
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Return the columns of a table; none if the revision does not have it."""
-        return self._columns.get(table, ())
+        return tuple(self._columns.get(table, ()))
+
+    def is_boolean(self, table: str, column: str) -> bool:
+        """Return whether the engine has a Boolean column there, and no integer."""
+        return isinstance(self._columns[table][column], sa.Boolean)
 
     @functools.lru_cache(64)  # noqa: B019 # there is one source in a process
     def table(self, name: str) -> sa.TableClause:

@@ -8,9 +8,9 @@ import pytest
 
 from cinder import exception
 from cinder.db import models, types
-from cinder.db.adoption import conversions, hosts, mapping, progress, source
+from cinder.db.adoption import conversions, copy, hosts, mapping, progress, source
 from tests.fakes.original_site import PAIRS
-from tests.unit.db.adoption.conftest import SITE, VOLUMES, Adopted
+from tests.unit.db.adoption.conftest import SITE, VOLUMES, Adopted, contents
 
 LIVE = VOLUMES * 9 // 10
 FENCED = f'{conversions.FENCE_REASON} at noon'
@@ -222,3 +222,18 @@ def test_rows_that_were_refused_keep_the_services_from_starting(target, site, ct
     assert progress.begun(ctxt).finished and accepted.result.findings.refused
     assert accepted.said[0] == 'The rows that were refused are left out.'
     assert accepted.result.rows['volumes'] == LIVE - 1
+
+
+def test_two_commands_at_once(target, small_site, ctxt, monkeypatch):
+    """The one that stores second ends, and nothing of it is stored."""
+    real, inner = copy._store, []
+
+    def store(ctxt, step, *rest):
+        if step.name == 'volumes' and not inner:
+            inner.append(1)
+            inner.append(Adopted(small_site))
+        return real(ctxt, step, *rest)
+    monkeypatch.setattr(copy, '_store', store)
+    with pytest.raises(exception.Conflict, match='Another "cinder-manage db adopt"'):
+        Adopted(small_site)
+    assert inner[1].findings == [] and contents() == inner[1].tables

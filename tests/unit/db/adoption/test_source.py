@@ -75,6 +75,9 @@ def test_other_databases(path, statement, words):
         source.Source(f'sqlite:///{path}')
 
 
-def test_url():
+def test_url(tmp_path):
+    with pytest.raises(exception.InvalidInput, match='nothing.sqlite cannot be read: unable to'):
+        source.Source(f'sqlite:///{tmp_path}/nothing.sqlite')
+    assert list(tmp_path.iterdir()) == []
     with pytest.raises(exception.InvalidInput, match='cannot be used'):
         source.Source('oracle://h/x')
