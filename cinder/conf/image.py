@@ -52,6 +52,9 @@ DEFAULTS = [
                   'properties that the image service reserves.'),
     cfg.BoolOpt('enable_force_upload', default=False,
                 help='Allow a request with force to upload a volume that is in use to an image.'),
+    cfg.BoolOpt('allow_compression_on_image_upload', default=False,
+                help='Allow a request to upload a volume with the container format "compressed". '
+                     'Such images are always accepted for new volumes.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
                help='Directory for images during conversion.'),
     cfg.BoolOpt('image_conversion_disable', default=False,

@@ -14,8 +14,9 @@ GIB = 1024 ** 3
 PLAIN = frozenset(('raw', 'iso'))
 QEMU_NAMES = {'qcow2': 'qcow2', 'vhd': 'vpc', 'vhdx': 'vhdx', 'vmdk': 'vmdk', 'vdi': 'vdi',
               'ploop': 'parallels'}
-# Container formats whose data is that of the disk.
-_CONTAINERS = frozenset(('bare', 'ovf'))
+# Container formats: the data is that of the disk; in the last one, compressed.
+COMPRESSED = 'compressed'
+_CONTAINERS = frozenset(('bare', 'ovf', COMPRESSED))
 # Attributes of every image; all others are properties of an image.
 _BASE = frozenset((
     'checksum', 'container_format', 'created_at', 'direct_url', 'disk_format', 'file', 'id',

@@ -186,6 +186,16 @@ def test_upload_of_what_is_not_made_here(bus, service, upload, values, words):
     assert (service.images, bus.sent) == ({}, [])
 
 
+def test_upload_of_a_compressed_image(service, upload, bus):
+    CONF.set_override('allow_compression_on_image_upload', True)
+    try:
+        told = upload(container_format='compressed').json['os-volume_upload_image']
+    finally:
+        CONF.clear_override('allow_compression_on_image_upload')
+    assert service.images[told['image_id']]['container_format'] == 'compressed'
+    assert bus.sent[-1].args['operation'].arguments['container_format'] == 'compressed'
+
+
 def test_the_image_service_refuses_an_image(api, bus, service, upload):
     service.troubles = [400]
     assert 'No & never' in upload(container_format='bag').fault(400)

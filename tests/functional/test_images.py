@@ -19,7 +19,8 @@ GIB = 1024 ** 3
 @pytest.fixture(scope='module')
 def images_suite(installation, postgresql, image_service) -> Iterator[Suite]:
     with installation('images', postgresql.url('images'), options={
-            'DEFAULT': {'glance_api_servers': image_service.url, 'glance_num_retries': 2},
+            'DEFAULT': {'glance_api_servers': image_service.url, 'glance_num_retries': 2,
+                        'allow_compression_on_image_upload': True},
     }) as suite:
         yield suite
 
@@ -162,13 +163,14 @@ def upload(client, volume: dict, **values) -> str:
     return answer['image_id']
 
 
-def test_there_and_back(suite, client, image_service, volume, picture):
+@pytest.mark.parametrize('container_format', ['bare', 'compressed'])
+def test_there_and_back(suite, client, image_service, volume, picture, container_format):
     """Headers of another format in a volume are bytes like others."""
     path = suite.volumes / f'volume-{volume["id"]}'
     with path.open('r+b') as file:
         file.write(b'QFI\xfb\x00\x00\x00\x03')
     picture = b'QFI\xfb\x00\x00\x00\x03' + picture[8:]
-    ident = upload(client, volume, disk_format='qcow2')
+    ident = upload(client, volume, disk_format='qcow2', container_format=container_format)
     client.wait_for_status('volume', volume['id'], 'available')
     assert image_service.show(ident)['size'] < 16 * MIB
     assert holds(suite, client.ready_volume(imageRef=ident), picture)

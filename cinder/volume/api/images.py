@@ -107,7 +107,7 @@ def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_form
         'disk_format': disk_format, 'container_format': container_format, **access})
     try:
         operation = _record(ctxt, volume, 'volume.upload', verb, image_id=image_id,
-                            disk_format=disk_format)
+                            disk_format=disk_format, container_format=container_format)
     except Exception:
         with excutils.save_and_reraise_exception():
             images.delete(image_id)
@@ -149,8 +149,11 @@ def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
     if CONF.image_conversion_disable and disk_format not in image_properties.PLAIN:
         raise exception.InvalidInput(
             reason=_('image conversion is disabled: disk_format must be raw'))
-    if container_format == 'compressed':
-        raise exception.InvalidInput(reason=_('container_format compressed is not supported'))
+    if (container_format == image_properties.COMPRESSED
+            and not CONF.allow_compression_on_image_upload):
+        raise exception.InvalidInput(
+            reason=_('container_format compressed is not allowed here: the operator has not set '
+                     'allow_compression_on_image_upload'))
 
 
 def _require_status(volume: objects.Volume, verb: str) -> None:

@@ -15,7 +15,7 @@ from cinder import exception
 from cinder.brick import blocking
 from cinder.conf import CONF
 from cinder.i18n import _
-from cinder.image import glance, image_convert, image_properties
+from cinder.image import glance, image_compression, image_convert, image_properties
 
 LOG = logging.getLogger(__name__)
 # Digests of an image that are trusted; any other one only detects accidental damage.
@@ -36,7 +36,8 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
     """
     with contextlib.ExitStack() as stack:
         fetched = stack.enter_context(image_convert.temporary_file(image['id'], host))
-        size = _fetch_patiently(images, image, fetched, report)
+        # A file of another format may be somewhat larger than the disk in it.
+        size = _fetch_patiently(images, image, fetched, 2 * largest, report)
         if size is None:
             image_convert.whole_blocks(fetched)
             yield fetched
@@ -59,38 +60,58 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
 
 
 def _fetch_patiently(images: glance.Images, image: dict[str, Any], path: str,
-                     report: Callable[[int], None]) -> int | None:
+                     largest: int, report: Callable[[int], None]) -> int | None:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
         stop=tenacity.stop_after_attempt(CONF.glance_num_retries + 1), reraise=True,
         before_sleep=lambda state: LOG.warning('Image %s is downloaded again from its start: %s',
                                                image['id'],
                                                state.outcome.exception().kwargs['reason']))
-    return retrying(_fetch, images, image, path, report)
+    return retrying(_fetch, images, image, path, largest, report)
 
 
-def _fetch(images: glance.Images, image: dict[str, Any], path: str,
+def _fetch(images: glance.Images, image: dict[str, Any], path: str, largest: int,
            report: Callable[[int], None]) -> int | None:
-    """Write the data of an image to a file; return the result of image_convert.require_safe()."""
+    """Write the data of an image, decompressed, to a file; return the result of
+    image_convert.require_safe().
+
+    :param largest: most bytes that decompressed data may have.
+    """
     digest, expected = _digest(image)
-    done, total = 0, image['size']
-    seen = image_convert.inspect(images.download(image['id']))
+    data = _received(images, image, digest, report)
+    if image.get('container_format') == image_properties.COMPRESSED:
+        data = image_compression.unpacked(data, image['id'], largest, blocking.piece)
+    seen = image_convert.inspect(data)
     with open(path, 'r+b', buffering=0) as file:
         file.truncate(0)
+        done = 0
         for chunk in seen:
+            blocking.piece(_keep, file.fileno(), chunk)
             done += len(chunk)
-            if done > total:
-                break
-            blocking.piece(_keep, file.fileno(), chunk, digest)
-            report(done)
         file.truncate(done)
-    if done != total:
-        raise exception.ImageServiceUnavailable(
-            reason=f'it sent {done} bytes of the {total} bytes of image {image["id"]}')
     if expected and digest.hexdigest() != expected:
         raise exception.ImageUnacceptable(
             image_id=image['id'], reason=_('its data is damaged: the checksum does not match'))
     return image_convert.require_safe(seen, image['id'], image['disk_format'])
+
+
+def _received(images: glance.Images, image: dict[str, Any], digest: Any,
+              report: Callable[[int], None]) -> Iterator[bytes]:
+    """Yield the data as it comes.
+
+    :raises ImageServiceUnavailable: it has another length than the image service says.
+    """
+    done, total = 0, image['size']
+    for chunk in images.download(image['id']):
+        done += len(chunk)
+        if done > total:
+            break
+        blocking.piece(digest.update, chunk)
+        yield chunk
+        report(done)
+    if done != total:
+        raise exception.ImageServiceUnavailable(
+            reason=f'it sent {done} bytes of the {total} bytes of image {image["id"]}')
 
 
 def _digest(image: dict[str, Any]) -> tuple[Any, str | None]:
@@ -100,8 +121,7 @@ def _digest(image: dict[str, Any]) -> tuple[Any, str | None]:
     return hashlib.md5(usedforsecurity=False), image.get('checksum')
 
 
-def _keep(fd: int, chunk: bytes, digest: Any) -> None:
-    digest.update(chunk)
+def _keep(fd: int, chunk: bytes) -> None:
     if chunk.count(0) == len(chunk):
         os.lseek(fd, len(chunk), os.SEEK_CUR)
         return

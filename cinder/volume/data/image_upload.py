@@ -11,7 +11,7 @@ from cinder import exception, objects
 from cinder.brick import blocking, disks
 from cinder.brick.local_dev.throttle import Throttle
 from cinder.i18n import _
-from cinder.image import glance, image_convert, image_properties
+from cinder.image import glance, image_compression, image_convert, image_properties
 from cinder.volume.data import volume_copy
 from cinder.volume.host import backend as backends
 
@@ -22,10 +22,12 @@ SETTLING = 30
 
 @contextlib.contextmanager
 def image_data(backend: backends.Backend, volume: objects.Volume, image_id: str,
-               disk_format: str) -> Iterator[tuple[str, int]]:
+               disk_format: str, container_format: str,
+               report: Callable[[int], None]) -> Iterator[tuple[str, int]]:
     """Yield the place of the data of an image of the volume, which it starts with, and the number
     of bytes.
 
+    :param report: called while the data is compressed, with the number of bytes that are done.
     :raises ProcessExecutionError: the data cannot be converted.
     """
     path, size = backend.driver.local_path(volume), volume.size * image_properties.GIB
@@ -46,6 +48,11 @@ def image_data(backend: backends.Backend, volume: objects.Volume, image_id: str,
             made = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
             image_convert.from_disk(path, made, disk_format, size)
             path, size = made, os.stat(made).st_size
+        if container_format == image_properties.COMPRESSED:
+            packed = stack.enter_context(image_convert.temporary_file(image_id, backend.host))
+            with disks.opened(path) as disk:
+                size = image_compression.pack(disk.read, size, packed, report, blocking.piece)
+            path = packed
         yield path, size
 
 

@@ -160,8 +160,10 @@ class ImageEndpoint:
         if self._has_data(work, images, image_id):
             return  # a former attempt uploaded it, but did not record that
         progress.total = volume.size * image_properties.GIB
-        disk_format = work.operation.arguments['disk_format']
-        with image_upload.image_data(self.backend, volume, image_id, disk_format) as (path, size):
+        given = work.operation.arguments
+        with image_upload.image_data(
+                self.backend, volume, image_id, given['disk_format'],
+                given.get('container_format', 'bare'), progress.report) as (path, size):
             progress.total, whole = size, False
             while not whole:
                 try:

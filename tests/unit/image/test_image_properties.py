@@ -22,7 +22,7 @@ def test_one_that_fits():
     ({'virtual_size': 2 * image_properties.GIB + 1}, '3 GiB'), ({'min_disk': 5}, '5 GiB'),
     ({'size': 4 * image_properties.GIB}, '4 GiB'), ({'status': 'saving'}, "'saving'"),
     ({'disk_format': 'aki'}, "'aki'"), ({'disk_format': None}, 'None'),
-    ({'container_format': 'compressed'}, "'compressed'"),
+    ({'container_format': 'docker'}, "'docker'"),
     ({'cinder_encryption_key_id': 'k'}, 'encrypted')])
 def test_ones_that_do_not(change, words):
     with pytest.raises(exception.ImageUnacceptable, match=words):

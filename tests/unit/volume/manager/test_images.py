@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Images and volumes over real files, with an image service in memory; what real ones do is
 tests/functional/test_images.py's."""
+import gzip
+
 import pytest
 
 from cinder import compute, exception, operations
@@ -121,6 +123,13 @@ def test_a_transfer_that_breaks_off_is_tried_again(ctxt, service, accepted, run,
     assert run().state == 'done' and content(folder, made) == DATA
 
 
+def test_a_compressed_image(ctxt, service, accepted, run, folder):
+    ident = service.add(gzip.compress(DATA), container_format='compressed')
+    volume = accepted(ident)
+    assert run().state == 'done'
+    assert content(folder, volume) == DATA
+
+
 def test_one_that_always_does_is_told(ctxt, service, accepted, run, tmp_path):
     made = accepted(service.add(DATA))
     service.cut = 99
@@ -196,6 +205,17 @@ def test_an_image_has_the_bytes_and_what_is_known_of_them(ctxt, service, uploadi
                              'os_type': 'plan9', 'disk_format': 'raw',
                              'visibility': 'private'}.items()
     assert service.data[ident].startswith(DATA)
+
+
+def test_a_compressed_upload(service, uploading, run, conf):
+    conf.set_override('allow_compression_on_image_upload', True)
+    try:
+        _made, ident = uploading(container_format='compressed')
+    finally:
+        conf.clear_override('allow_compression_on_image_upload')
+    assert run().state == 'done'
+    assert len(service.data[ident]) == service.images[ident]['size'] < 2 ** 16
+    assert gzip.decompress(service.data[ident]) == DATA.ljust(2 ** 20, b'\0')
 
 
 def test_an_upload_that_breaks_off_is_tried_again(service, uploading, run):
