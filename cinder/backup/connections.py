@@ -3,9 +3,12 @@
 service reads or writes them."""
 import contextlib
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 from cinder import exception, objects, operations
+from cinder.brick import disks
+from cinder.brick.ceph.address import Address
+from cinder.brick.ceph.cluster import Settings
 from cinder.context import RequestContext
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import configuration
@@ -38,7 +41,8 @@ def volume(ctxt: RequestContext, api: volume_rpc.VolumeAPI,
     :raises InvalidVolume: it is not exported to other machines.
     """
     initiator = _initiator()
-    with remote_attach.connected(ctxt, api, volume, initiator) as path:
+    with remote_attach.connected(ctxt, api, volume,
+                                 cast(remote_attach.Initiator, initiator)) as path:
         yield cast(str, path)
 
 
@@ -59,6 +63,37 @@ def snapshot(ctxt: RequestContext, api: volume_rpc.VolumeAPI, volume: objects.Vo
         initiator.disconnect(found['connection'], device)
 
 
-def _initiator() -> remote_attach.Initiator:
+def _initiator() -> '_Initiator':
     """Return this machine as an initiator, with the options of [backend_defaults]."""
-    return remote_attach.Initiator(configuration.Configuration())
+    return _Initiator(remote_attach.Initiator(configuration.Configuration()))
+
+
+class _Initiator:
+    """An initiator that opens images of RBD by their address: os-brick has no deadline for them,
+    and reads no snapshots."""
+
+    def __init__(self, inner: remote_attach.Initiator) -> None:
+        self._inner = inner
+        self.connector = inner.connector
+
+    def connect(self, info: dict[str, Any]) -> disks.Place:
+        """Return the device or the address of a connection."""
+        return place_of_image(info['data']) if _is_image(info) else self._inner.connect(info)
+
+    def disconnect(self, info: dict[str, Any], device: disks.Place | None = None) -> None:
+        """End a connection."""
+        if not _is_image(info):
+            self._inner.disconnect(info, device)
+
+
+def _is_image(info: dict[str, Any]) -> bool:
+    return info.get('driver_volume_type') == 'rbd'
+
+
+def place_of_image(data: dict[str, Any]) -> str:
+    """Return the address of an image of RBD from the information of a connection. This machine has
+    a ceph.conf of the cluster and a keyring of the user where librados looks for them."""
+    pool, _slash, rest = data['name'].partition('/')
+    image, _at, snapshot = rest.partition('@')
+    return str(Address(pool, image, snapshot=snapshot, settings=Settings(
+        user=data['auth_username'] or '', cluster_name=data['cluster_name'])))

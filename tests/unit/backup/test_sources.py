@@ -339,5 +339,11 @@ def test_a_restore_waits(ctxt, service, volume, operation):
 
 
 def test_connections_are_those_of_the_default_options():
-    assert vars(connections._initiator()) == {
+    assert vars(connections._initiator()._inner) == {
         '_multipath': False, '_enforce': False, '_scans': 3}
+
+
+def test_an_image_of_rbd_is_opened_by_its_address():
+    place = connections.place_of_image({'name': 'volumes/volume-1@snapshot-2',
+                                        'auth_username': 'cinder', 'cluster_name': 'east'})
+    assert place == 'rbd:volumes/volume-1@snapshot-2:id=cinder:cluster=east'
