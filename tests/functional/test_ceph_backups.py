@@ -21,8 +21,9 @@ from cinder.backup.drivers.ceph import CephBackupDriver
 from cinder.backup.facts import Source, Target
 from cinder.backup.volume_data import Descriptor, Image
 from cinder.brick.ceph import address, image_disk
+from tests import rbd_storage
 from tests.fakes import volumes
-from tests.functional import backup_peer, ceph, rbd_driver
+from tests.functional import backup_peer, ceph
 
 MIB, GIB = 2**20, 2**30
 DRIVER = 'cinder.backup.drivers.ceph.CephBackupDriver'
@@ -42,7 +43,7 @@ class Bench:
         for name, value in self.options.items():
             conf.set_override(name, value)
         self.store = CephBackupDriver(conf)
-        self.volumes = rbd_driver.on(cluster)
+        self.volumes = rbd_storage.driver(**ceph.options(cluster))
         self.made = []
 
     # ---------------------------------------------------------------------------------- volumes
