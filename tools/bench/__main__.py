@@ -27,6 +27,7 @@ from tools.bench import (  # noqa: E402
     life,
     lists,
     placement,
+    rbd_pool,
     reads,
     report,
     rights,
@@ -36,7 +37,7 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd',
-         'threads', 'placement', 'backup', 'adopt')
+         'threads', 'placement', 'backup', 'adopt', 'rbd')
 # Parts that need no servers.
 ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
 
@@ -54,6 +55,8 @@ def arguments() -> argparse.Namespace:
                         help='have so many copies run while it creates at a steady rate')
     parser.add_argument('--idle', type=int, default=120, metavar='N',
                         help='seconds to watch the daemons do nothing (default: %(default)s)')
+    parser.add_argument('--images', type=int, default=2000, metavar='N',
+                        help='images of the large pool of Ceph (default: %(default)s)')
     return parser.parse_args()
 
 
@@ -94,7 +97,9 @@ def main() -> int:
             figures += threads.measure(server, folder)
         if 'adopt' in parts:
             figures += adopt.measure(server, folder, args.many)
-        if not set(parts) - ALONE - {'crowd', 'threads', 'adopt'}:
+        if 'rbd' in parts:
+            figures += rbd_pool.measure(server, broker, folder, args.images)
+        if not set(parts) - ALONE - {'crowd', 'threads', 'adopt', 'rbd'}:
             report.show(_title(args), figures, args.rst)
             return 0
         # The intervals of production, and room for all that is created.
