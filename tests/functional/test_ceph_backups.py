@@ -16,14 +16,18 @@ from oslo_config import cfg
 
 import cinder.conf
 from cinder import exception, objects
+from cinder.backup import devices
 from cinder.backup.ceph import names, pieces
+from cinder.backup.chunked import reader, writer
 from cinder.backup.drivers.ceph import CephBackupDriver
+from cinder.backup.drivers.posix import PosixBackupDriver
 from cinder.backup.facts import Source, Target
 from cinder.backup.volume_data import Descriptor, Image
 from cinder.brick.ceph import address, image_disk
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import backup_peer, ceph
+from tests.unit.backup.chunked import conftest as chunked
 
 MIB, GIB = 2**20, 2**30
 DRIVER = 'cinder.backup.drivers.ceph.CephBackupDriver'
@@ -283,6 +287,48 @@ def test_what_is_not_there_is_named(bench):
     row.service_metadata = '{"base": "volume-of-another"}'
     with pytest.raises(exception.InvalidBackup, match='volume-of-another'):
         bench.store.delete_backup(row)
+
+
+def test_a_store_of_files_reads_what_has_changed(bench, ceph_cluster):
+    """The chunked format, with the ranges of the driver and snapshots that have rows."""
+    store = chunked.Bench(PosixBackupDriver(options(bench.folder)), bench.folder)
+    store.store.check()
+    volume = bench.volume()
+    bench.change(volume)
+    snapshots, chain, read_bytes = [], [], []
+    for _number in range(2):
+        snapshots.append(volumes.snapshot(volume))
+        bench.volumes.create_snapshot(snapshots[-1])
+        ranges = ({'changed': bench.volumes.changed_ranges(snapshots[1], snapshots[0])}
+                  if chain else {'mapped': bench.volumes.mapped_ranges(snapshots[0])})
+        with devices.opened(bench.volumes.open_snapshot(snapshots[-1])) as data:
+            row = store.backup(chain[-1] if chain else None)
+            written = writer.write(store.store, row, Source(data, GIB, **ranges),
+                                   spool=store.spool, parent=chain[-1] if chain else None)
+        chain.append(row)
+        read_bytes.append(written.read_bytes)
+        state = bench.data(volume)
+        bench.change(volume, 1)
+    # Six changes, then one; each is at most 1 MiB and a little more at its edges.
+    assert read_bytes[0] < 7 * MIB and read_bytes[1] < 2 * MIB
+    target = bench.volume()
+    with devices.opened(bench.volumes.local_path(target), writable=True) as data:
+        reader.restore(store.store, chain, Target(data, GIB, zeroed=True), spool=store.spool)
+    assert bench.data(target) == state
+    for snapshot in snapshots:
+        bench.volumes.delete_snapshot(snapshot)
+    for each in (volume, target):
+        bench.volumes.delete_volume(each)
+
+
+def options(folder):
+    """Options of a store in a directory."""
+    conf = cfg.ConfigOpts()
+    cinder.conf.register(conf)
+    conf([], project='cinder', default_config_files=[], default_config_dirs=[])
+    conf.set_override('backup_posix_path', str(folder / 'store'))
+    conf.set_override('backup_file_size', 4 * MIB)
+    return conf
 
 
 # ---------------------------------------------------------------------------------- the original
