@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Damages a SQLite database of the original at random: the same for the same seed. The tables keep
-their keys and give up all other constraints, and the types."""
+"""Damages databases of the original at random: the same for the same seed. Those in SQLite keep
+their keys and give up all other constraints, and the types; rows for servers keep to all that
+servers check."""
 import pathlib
 import random
 import sqlite3
+from collections.abc import Iterable, Iterator
+
+import sqlalchemy as sa
 
 from tests.fakes import original
 
@@ -62,3 +66,32 @@ def _one(conn: sqlite3.Connection, chance: random.Random, table: str, column: st
     else:
         value = chance.choice(_VALUES)
         conn.execute(f'UPDATE OR IGNORE "{table}" SET "{column}" = ? {where}', (value,))
+
+
+def damaged(pieces: Iterable[tuple[str, list[dict]]], seed: int,
+            share: float = 0.01) -> Iterator[tuple[str, list[dict]]]:
+    """Yield rows of which this share of the values is damaged, in a way that any engine stores."""
+    chance = random.Random(seed)
+    for name, rows in pieces:
+        columns = [column for column in original.tables()[name].c if not column.primary_key]
+        # All rows of an INSERT have the same columns.
+        rows = [{column.name: row.get(column.name) for column in original.tables()[name].c}
+                for row in rows]
+        for _ in range(round(len(rows) * len(columns) * share + chance.random() / 2)):
+            column, row = chance.choice(columns), chance.choice(rows)
+            values = [chance.choice(rows)[column.name], *_typed(column)]
+            values += [None] * 3 if column.nullable else []
+            values = [value for value in values if value is not None or column.nullable]
+            if values:
+                row[column.name] = chance.choice(values)
+        yield name, rows
+
+
+def _typed(column: sa.Column) -> list[object]:
+    if isinstance(column.type, sa.Boolean):
+        return [True, False]
+    if isinstance(column.type, sa.Integer):
+        return [-1, 0, 2 ** 31 - 1]
+    if isinstance(column.type, sa.DateTime):
+        return []
+    return ['', 'no such row', 'ÄÖ', '{', 'x' * (getattr(column.type, 'length', None) or 300)]

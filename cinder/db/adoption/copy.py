@@ -54,10 +54,10 @@ def adopt(source: Source, renamed: dict[str, str], deleted_days: int, show: Show
         if not state.finished:
             _Copy(ctxt, source, step, run, state).run(pace.advance)
     findings = Findings()
-    for state in states.values():
-        findings.merge(state.findings.all())
+    for step in mapping.STEPS:
+        findings.merge(states[step.name].findings.all())
     progress.end(ctxt, run, finished=leave_out or not findings.refused)
-    return Result({name: state.rows_written for name, state in states.items()}, findings,
+    return Result({step.name: states[step.name].rows_written for step in mapping.STEPS}, findings,
                   time.monotonic() - started)
 
 
