@@ -12,7 +12,7 @@ from oslo_reports import opts as gmr_opts
 
 from cinder import exception, failures, objects, service
 from cinder.cmd import common
-from cinder.conf import CONF, backend
+from cinder.conf import CONF, backend, option_values
 from cinder.db import services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
@@ -52,6 +52,8 @@ def prepare() -> None:
 def create_service(name: str) -> service.Service | None:
     """Create the service of one back end; log the reason and return None if that fails."""
     try:
+        if name in (refused := option_values.refused_backends(CONF)):
+            raise exception.InvalidConfigurationValue(refused[name])
         options = configuration.Configuration(config_group=name)
         for option in backend.OPTS:
             getattr(options, option.dest)

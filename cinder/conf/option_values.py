@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from oslo_config import cfg, types
 
 from cinder import masking
-from cinder.conf import config_files, options
+from cinder.conf import config_files, options, original_options
 from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, Option, section_key
 from cinder.conf.problem import Problem
@@ -34,8 +34,19 @@ def check_files(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     :raises cfg.Error, OSError: a file cannot be read
     """
     values = Values(conf)
+    refused = values.refused()
     for setting in values.settings:
-        yield from map(Problem, values.faults(setting))
+        if setting in refused:
+            yield Problem(f'{refused[setting]} Back end [{setting.section}] does not start.',
+                          fatal=False, grave=True)
+        else:
+            yield from map(Problem, values.faults(setting))
+
+
+def refused_backends(conf: cfg.ConfigOpts) -> dict[str, str]:
+    """Return the back ends with values that only the original accepts, and what is wrong. The other
+    back ends start; the options of these must not be registered, because reading them fails."""
+    return {setting.section: text for setting, text in Values(conf).refused().items()}
 
 
 def _unreadable(conf: cfg.ConfigOpts) -> Iterator[Problem]:
@@ -80,6 +91,17 @@ class Values:
             value = '' if option.secret else f' = {shorten_value(setting.value)}'
             reason = 'the value is not valid' if option.secret else _reason(exc)
             yield f'{setting.option}{value} ({setting.place}): {reason}.'
+
+    def refused(self) -> dict[config_files.Setting, str]:
+        """Return the settings of back ends with values that only the original accepts, and what is
+        wrong with each."""
+        found = {}
+        for setting in self.settings:
+            instead = original_options.advice(setting)
+            if instead and not self.known.is_fixed(setting.section):
+                found.update((setting, f'{text} The original has this value; here, set {instead}.')
+                             for text in self.faults(setting))
+        return found
 
     def effective(self) -> list[config_files.Setting]:
         """Return the effective settings: the last of each option, or all if it is multi-valued."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from oslo_config import cfg
 
-from cinder.conf import backend, config_files
+from cinder.conf import backend, config_files, original_options
 from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT
 from cinder.conf.problem import Problem
@@ -33,14 +33,22 @@ _REPLACED = {
 
 
 def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Report each unknown option, or the whole section if nothing reads it.
+    """Report each unknown option, or the whole section if nothing reads it. Those of the original
+    that have no meaning here are listed together.
 
     :raises cfg.Error: a file can no longer be read
     """
     settings = config_files.settings(conf)
     known = Known(conf, settings)
     reported: set[str] = set()
+    of_original = [(setting, fate) for setting in settings
+                   if not known.find(setting.section, setting.name)
+                   and (fate := original_options.fate(setting))]
+    yield from original_options.listed(of_original)
+    listed = {setting for setting, _fate in of_original}
     for setting in settings:
+        if setting in listed:
+            continue
         text = _section(setting, known) or _option(setting, known)
         if text and text not in reported:
             reported.add(text)

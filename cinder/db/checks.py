@@ -66,6 +66,9 @@ def check(conf: cfg.ConfigOpts) -> Iterator[Problem]:
             if reason:
                 yield Problem(f'[database] {name} = {masking.without_user(url or "")} cannot be '
                               f'used: {reason}')
+            if 'plugin=' in (url or ''):
+                yield Problem(f'[database] {name} names a plugin of SQLAlchemy, which is not '
+                              'loaded.', fatal=False)
     if conf.database.slave_connection:
         yield Problem('[database] slave_connection is not used: all statements use connection.',
                       fatal=False)
@@ -87,7 +90,7 @@ def unusable(text: str | None, conf: cfg.ConfigOpts.GroupAttr) -> str | None:
     if not (text or '').strip():
         return f'it is empty; expected {_EXAMPLES}.'
     try:
-        url = sa.make_url(text)
+        url = engines.without_plugin(sa.make_url(text))
     except (sa.exc.ArgumentError, ValueError):
         return (f'it is not a database URL; expected {_EXAMPLES}. In user name and password, write '
                 '@ as %40, / as %2F, % as %25.')

@@ -7,6 +7,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from cinder import class_paths, exception
+from cinder.conf import option_values
 from cinder.conf.problem import Problem
 from cinder.scheduler import evaluator, plugins
 from cinder.scheduler.filters import driver_filter
@@ -44,8 +45,9 @@ def check_classes(conf: cfg.ConfigOpts) -> Iterator[Problem]:
 def check_functions(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     """Check the functions of all enabled back ends."""
     sections = conf.list_all_sections()
+    refused = option_values.refused_backends(conf)
     for name in conf.enabled_backends or ():
-        if name not in sections or name == 'DEFAULT':
+        if name not in sections or name == 'DEFAULT' or name in refused:
             continue
         options = Configuration(config_group=name, conf=conf)
         for option in FUNCTIONS:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from oslo_config import cfg
 
 from cinder import class_paths, exception
-from cinder.conf import backend, host_names
+from cinder.conf import backend, host_names, option_values
 from cinder.conf.known_options import Known
 from cinder.conf.library import DEFAULT, section_key
 from cinder.conf.problem import Problem
@@ -195,7 +195,9 @@ def _listeners(conf: cfg.ConfigOpts) -> Iterator[Listener]:
 
 
 def _backends(conf: cfg.ConfigOpts) -> dict[str, Configuration]:
-    """Return the options of each enabled back end that has a section."""
+    """Return the options of each enabled back end that has a section and can start."""
     sections = conf.list_all_sections()
+    refused = option_values.refused_backends(conf)
     return {name: Configuration(config_group=name, conf=conf)
-            for name in conf.enabled_backends or () if name in sections and name != DEFAULT}
+            for name in conf.enabled_backends or ()
+            if name in sections and name != DEFAULT and name not in refused}

@@ -4,6 +4,8 @@ cache in the process holds checked tokens; invalid options stop the start.
 
 auth.py reads the headers of a checked token.
 """
+import importlib.util
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from webob import exc as http_errors
 
 from cinder import exception
 from cinder.conf import CONF
+
+LOG = logging.getLogger(__name__)
 
 GROUP = 'keystone_authtoken'
 # Key in the environment of the cache for keystonemiddleware; its option `cache` has the same value.
@@ -56,7 +60,14 @@ class TokenFilter(auth_token.AuthProtocol):
 
     def __init__(self, application: Callable, conf: dict[str, str]) -> None:
         section = CONF[GROUP]
-        if not (section.memcached_servers or section.cache):
+        servers = section.memcached_servers
+        if servers and importlib.util.find_spec('memcache') is None:
+            # The library would answer each request with 500.
+            LOG.warning('[%s] memcached_servers = %s is not used, because the Python package '
+                        'python-memcached is not installed: each process has a cache of its own.',
+                        GROUP, ','.join(servers))
+            servers = None
+        if not (servers or section.cache):
             conf = {'cache': CACHE, **conf}
         self.cache = TokenCache()
         try:

@@ -31,7 +31,7 @@ def told(parse):
     ('barbican', 'barbican_endpoit', 'barbican_endpoint'),
     ('cinder_sys_admin', 'helper_comand', 'helper_command'),
     ('files', 'volume_drivr', 'volume_driver'),
-    ('backend_defaults', 'nfs_mount_options', None),
+    ('backend_defaults', 'hitachi_pools', None),
 ])
 def test_a_misspelt_option_is_named_with_the_real_one(told, section, name, nearest):
     text, = told(f'[DEFAULT]\nenabled_backends = files\n[files]\n[{section}]\n{name} = 1\n')
@@ -51,7 +51,7 @@ def test_an_option_that_another_one_replaced(told, option, now):
 
 @pytest.mark.parametrize(('section', 'option', 'nearest'), [
     ('databse', 'connection', 'database'), ('keystone_authtokn', 'username', 'keystone_authtoken'),
-    ('privsep_entrypoint', 'helper_command', None), (' database ', 'connection', 'database'),
+    ('fc-zone-manager', 'zone_driver', None), (' database ', 'connection', 'database'),
     ('oslo_messaging_rabit', 'ssl', 'oslo_messaging_rabbit'), ('default', 'host', 'DEFAULT')])
 def test_a_misspelt_section_is_named_once(told, section, option, nearest):
     text, = told(f'[{section}]\n{option} = 1\nother = 2\n')
@@ -74,9 +74,9 @@ def test_what_is_read_is_not_named(told, text):
 
 
 def test_each_is_named_once(told):
-    text = '[DEFAULT]\nbackup_gcs_user = x\nhost = h\n[one]\nvolume_group = a\nhitachi_pools = p\n'
+    text = '[DEFAULT]\nbackup_acme_user = x\nhost = h\n[one]\nvolume_group = a\nhitachi_pools = p\n'
     assert [line.split(' of ')[0] for line in told(text + text)] == [
-        'Option [DEFAULT] backup_gcs_user', 'Option [one] hitachi_pools']
+        'Option [DEFAULT] backup_acme_user', 'Option [one] hitachi_pools']
 
 
 def test_options_of_a_back_end_in_default_are_told_where_they_belong(told):

@@ -68,3 +68,15 @@ def test_unusable_options_end_the_start(section, auth_type, told):
     with pytest.raises(exception.InvalidConfigurationValue, match=told) as raised:
         tokens.filter_factory({})(None)
     assert '[keystone_authtoken]' in str(raised.value)
+
+
+def test_without_the_client_of_memcached_the_cache_is_that_of_the_process(
+        section, monkeypatch, caplog):
+    monkeypatch.setattr(tokens.importlib.util, 'find_spec', lambda _name: None)
+    given = []
+    monkeypatch.setattr(auth_token.AuthProtocol, '__init__',
+                        lambda self, _app, conf: (given.append(conf), setattr(self, '_auth', 1)))
+    section('memcached_servers', ['127.0.0.1:11211'])
+    tokens.TokenFilter(lambda *_args: None, {})
+    assert given == [{'cache': tokens.CACHE}]
+    assert 'python-memcached is not installed' in caplog.text
