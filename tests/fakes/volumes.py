@@ -32,8 +32,26 @@ def volume(size=1, **fields):
     ident = str(uuid.uuid4())
     values = {'id': ident, 'name': f'volume-{ident}', 'size': size, 'provider_location': None,
               'provider_auth': None, 'admin_metadata': {}, 'volume_type': None,
-              'replication_status': None, 'replication_driver_data': None, 'encrypted': False}
+              'replication_status': None, 'replication_driver_data': None, 'encrypted': False,
+              'multiattach': False}
     return types.SimpleNamespace(**{**values, **fields})
+
+
+class VolumeType(types.SimpleNamespace):
+    """:param limits: QoS specs; of those `*_per_gb` only the product is computed"""
+
+    def __init__(self, name='type', limits=None, consumer='back-end', encryption=None,
+                 extra_specs=None):
+        super().__init__(
+            name=name, extra_specs=extra_specs or {}, encryption=encryption,
+            qos_specs={'consumer': consumer, 'specs': limits} if limits else None)
+
+    def is_(self, spec):
+        return self.extra_specs.get(spec) == '<is> True'
+
+    def qos_of(self, size):
+        return {key.removesuffix('_per_gb'): int(value) * size if key.endswith('_per_gb') else value
+                for key, value in self.qos_specs['specs'].items()}
 
 
 def snapshot(of, **fields):

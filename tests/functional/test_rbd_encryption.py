@@ -2,7 +2,6 @@
 """Encrypted volumes in RBD, as QEMU writes them and librbd reads them."""
 import os
 import subprocess
-import types
 
 import pytest
 
@@ -14,7 +13,7 @@ from tests.functional import ceph
 GIB = 1024 ** 3
 MIB = 1024 ** 2
 SECRET = os.urandom(32).hex().encode()
-TYPE = types.SimpleNamespace(name='luks', extra_specs={}, encryption={
+TYPE = volumes.VolumeType('luks', encryption={
     'provider': 'luks', 'cipher': 'aes-xts-plain64', 'key_size': 256})
 DATA = os.urandom(MIB)
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two volume services on pools of one Ceph cluster, as a cluster of hosts: images, migrations,
 groups, and a host that is gone for ever."""
-import hashlib
+import contextlib
 import os
+import re
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -10,6 +12,7 @@ import pytest
 
 from cinder.brick import disks
 from cinder.brick.ceph.address import Address
+from cinder.brick.ceph.cluster import Settings
 from tests.functional import ceph, glance
 from tests.functional.processes import wait_until
 from tests.functional.suite import Node, Suite
@@ -64,18 +67,7 @@ def contents(ceph_cluster, suite):
 
 
 def ceph_address(cluster, pool: str, name: str) -> str:
-    from cinder.brick.ceph.cluster import Settings
     return str(Address(pool, name, settings=Settings(ceph.USER, str(cluster.conf), cluster.name)))
-
-
-def digest(disk, size: int = GIB) -> str:
-    """The digest of what has data."""
-    found = hashlib.sha256()
-    for offset, length in disk.ranges(0, size):
-        data = disk.read(offset, length)
-        if data.count(0) < len(data):
-            found.update(b'%d %d' % (offset, length) + data)
-    return found.hexdigest()
 
 
 def test_hosts_are_named_as_in_the_original(client):
@@ -194,3 +186,51 @@ def wait_moved(client, ident, backend):
             'status'] == 'available' and found['migration_status'] in (None, 'success')
     wait_until(arrived, 60, lambda: f'{client.show("volume", ident)}', pause=0.1)
     return client.show('volume', ident)
+
+
+class TestHosts:
+    """Two hosts work on one pool; nothing of their work is on one of them only."""
+
+    def test_one_that_is_killed_for_ever_with_its_work(self, suite, client):
+        ready = [client.ready_volume(volume_type='ceph')['id'] for _number in range(30)]
+        gone, grown, held = ready[:10], ready[10:20], ready[20:]
+        one, other = (suite.processes[name] for name in ('volume', 'volume-node2'))
+        with stopped(one):
+            made = [client.create_volume(volume_type='ceph')['id'] for _number in range(20)]
+            for ident in gone:
+                client.delete(f'volumes/{ident}')
+            for ident in grown:
+                client.action(ident, 'os-extend', {'new_size': 2})
+            snapshots = [client.create_snapshot(ident)['id'] for ident in held]
+            other.kill9()
+        for ident in (*made, *grown):
+            client.wait_for_status('volume', ident, 'available', 60)
+        for ident in snapshots:
+            client.wait_for_status('snapshot', ident, 'available', 60)
+        for ident in gone:
+            client.wait_gone('volume', ident, 60)
+        assert {client.show('volume', ident)['size'] for ident in grown} == {2}
+        ends = re.findall(r' of (?:volume|snapshot) (\S+) ends \(execute', ''.join(
+            (suite.directory / 'logs' / f'volume-{node}.log').read_text()
+            for node in ('node1', 'node2')))
+        expected = {**dict.fromkeys((*made, *snapshots), 1), **dict.fromkeys((*gone, *grown), 2),
+                    **dict.fromkeys(held, 1)}
+        assert {ident: ends.count(ident) for ident in expected} == expected
+        # Locks of the host that is gone do not keep what it had open.
+        for ident in (*made, *grown, *held):
+            client.delete(f'volumes/{ident}?cascade=true')
+        for ident in (*made, *grown, *held):
+            client.wait_gone('volume', ident, 60)
+
+
+@contextlib.contextmanager
+def stopped(process):
+    """Let a daemon stand still for the length of a block."""
+    pids = (process.pid, *process.children())
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)

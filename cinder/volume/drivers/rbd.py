@@ -185,6 +185,7 @@ class RBDDriver(
     def extend_volume(self, volume: Volume, new_size: int) -> Fields:
         self.run(images.grow, volume.name,
                  self.size_in_bytes(volume, new_size, volume.name))
+        self.limit(volume, new_size)
 
     @typed
     def revert_to_snapshot(self, volume: Volume, snapshot: Snapshot) -> Fields:

@@ -10,7 +10,7 @@ from cinder.brick import luks
 from cinder.brick.ceph import images
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields
-from cinder.volume.drivers import rbd_replication
+from cinder.volume.drivers import rbd_features
 from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _START = 16 * 1024
 
 
-class Encrypts(rbd_replication.Replication, driver.Encrypts):
+class Encrypts(rbd_features.Features, driver.Encrypts):
     """The part of RBDDriver for encrypted volumes."""
 
     @typed

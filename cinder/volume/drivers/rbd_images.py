@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cinder.brick.ceph import clones, errors, images
-from cinder.objects import states
 from cinder.volume import driver
-from cinder.volume.drivers import rbd_base, rbd_sites
+from cinder.volume.drivers import rbd_features, rbd_sites
 from cinder.volume.drivers.rbd_base import GIB, typed
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def location_in(url: str) -> Location | None:
     return Location(*parts) if url.startswith(_SCHEME) and len(parts) == 4 and all(parts) else None
 
 
-class ClonesImages(rbd_base.RBDBase, driver.ClonesImages):
+class ClonesImages(rbd_features.Features, driver.ClonesImages):
     """The part of RBDDriver that clones images."""
 
     @typed
@@ -52,13 +51,12 @@ class ClonesImages(rbd_base.RBDBase, driver.ClonesImages):
                 reason = f'its disk_format is {image.get("disk_format")}, not raw'
             elif volume.encrypted:
                 reason = 'the volume is encrypted'
-            elif volume.replication_status in states.REPLICATED:
-                reason = 'the volume is mirrored, and so has no parent'
             elif rbd_sites.wanted(volume.volume_type):
                 reason = 'the volume is replicated, so it depends on no other image'
             else:
                 reason = self.run(_clone, place, volume.name, volume.size * GIB, self.order)
             if not reason:
+                self.adapt(volume)
                 return True
         LOG.info('Image %s is copied to volume %s, not cloned: %s.', image['id'], volume.id, reason)
         return False

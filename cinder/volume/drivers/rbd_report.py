@@ -37,7 +37,7 @@ def pool_report(pool: Pool, config: Configuration, name: str) -> PoolReport:
         'thin_provisioning_support': True,
         'thick_provisioning_support': False,
         'multiattach': True,
-        'QoS_support': False,
+        'QoS_support': True,
         'online_extend_support': True,
         'filter_function': config.filter_function,
         'goodness_function': config.goodness_function,

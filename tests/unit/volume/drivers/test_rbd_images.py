@@ -7,6 +7,7 @@ from cinder.volume.drivers.rbd_images import Location, location_in
 from tests.fakes import volumes
 
 FSID = '4f2c'
+REPLICATED = volumes.VolumeType(extra_specs={'replication_enabled': '<is> True'})
 HERE = f'rbd://{FSID}/images/one/snap'
 
 
@@ -27,6 +28,9 @@ class Driver:
     def __init__(self, **answers):
         self.fsid, self.order, self.answers, self.asked = FSID, 22, answers, []
 
+    def adapt(self, volume):
+        self.adapted = volume
+
     def run(self, _function, place, *arguments):
         self.asked.append((place.pool, *arguments))
         return self.answers[place.pool]
@@ -45,7 +49,7 @@ def there(pool):
     (['file:///x'], {}, {}, [], 'names no place of it in RBD'),
     ([there('good')], {'disk_format': 'qcow2'}, {}, [], 'its disk_format is qcow2'),
     ([there('good')], {}, {'encrypted': True}, [], 'the volume is encrypted'),
-    ([there('good')], {}, {'replication_status': 'enabled'}, [], 'the volume is mirrored')])
+    ([there('good')], {}, {'volume_type': REPLICATED}, [], 'the volume is replicated')])
 def test_an_image(urls, image, fields, cloned, said, caplog):
     driver = Driver(good='', bad='no right', other='')
     volume = volumes.volume(2, **fields)

@@ -35,7 +35,7 @@ def driver(pools):
 
 def _volume(specs=None, **fields):
     return volumes.volume(**{
-        'volume_type': types.SimpleNamespace(name='kind', extra_specs=specs or {}),
+        'volume_type': volumes.VolumeType('kind', extra_specs=specs),
         'replication_status': None, 'replication_driver_data': None, **fields})
 
 
@@ -103,7 +103,7 @@ def test_a_type_that_nothing_can_satisfy_is_refused(pools):
 
 def test_a_retype_switches_the_mirror(driver, pools, volume):
     image = pools[0].images[volume.name]
-    kinds = [types.SimpleNamespace(name='kind', extra_specs=specs) for specs in (
+    kinds = [volumes.VolumeType('kind', extra_specs=specs) for specs in (
         TRUE | {'rbd:mirror_mode': 'snapshot'}, {}, {}, TRUE)]
     for kind, enabled, journal, interval in zip(kinds, (True, False, False, True), (0, 0, 0, 64),
                                                 ('5m', None, None, None), strict=True):
