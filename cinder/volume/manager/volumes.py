@@ -123,6 +123,7 @@ class VolumeEndpoint:
     def _delete_snapshots(self, ctxt: RequestContext, operation: objects.Operation,
                           volume: objects.Volume) -> None:
         for snapshot in snapshots_db.for_volume(ctxt, volume.id):
+            snapshot.volume = volume
             with locks.write_lock(snapshot):
                 self.driver.delete_snapshot(snapshot)
             operations.record_member_removed(ctxt, operation, 'snapshot', snapshot)
