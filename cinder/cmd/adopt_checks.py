@@ -9,6 +9,7 @@ from oslo_config import cfg
 
 from cinder import class_paths, exception
 from cinder.conf import CONF
+from cinder.db import errors
 from cinder.db.adoption import hosts, preflight
 from cinder.db.adoption.findings import REFUSAL, Findings
 from cinder.db.adoption.questions import Target
@@ -24,12 +25,28 @@ def check(source_url: str, map_host: Sequence[str], ignore: Sequence[str] = (),
           as_json: bool = False) -> int:
     """Check whether the database of the original can be adopted; status 0: it can, 1: with
     warnings, 2: it cannot."""
-    source = Source(source_url)
+    renamed, source, findings = hosts.parse(map_host), None, Findings()
     try:
-        findings = examine(source, hosts.parse(map_host), ignore)
+        source = Source(source_url)
+        findings = examine(source, renamed, ignore)
+    except Exception as exc:
+        reason = _why_unreadable(exc)
+        if reason is None:
+            raise
+        findings.add(REFUSAL, 'source', '', reason)
     finally:
-        source.close()
+        if source is not None:
+            source.close()
     return report(source, findings, as_json)
+
+
+def _why_unreadable(exc: Exception) -> str | None:
+    """Return why a source cannot be read at all; None if the error is another one."""
+    if isinstance(exc, exception.InvalidInput):
+        return str(exc.kwargs['reason'])
+    if errors.is_unavailable(exc):
+        return f'the source does not answer: {errors.driver_message(exc)}'
+    return None
 
 
 def examine(source: Source, renamed: Mapping[str, str], ignore: Sequence[str],
@@ -38,30 +55,34 @@ def examine(source: Source, renamed: Mapping[str, str], ignore: Sequence[str],
 
     :param ignore: codes of refusals that are to be warnings
     :param values: also check the values of all rows
-    :raises InvalidInput: one of them must not be ignored
+    :raises InvalidParameterValue: one of them must not be ignored
     """
     wrong = sorted(set(ignore) - preflight.HARMLESS)
     if wrong:
-        raise exception.InvalidInput(
-            reason=f'--ignore {wrong[0]}: expected one of {", ".join(sorted(preflight.HARMLESS))}; '
+        raise exception.InvalidParameterValue(
+            err=f'--ignore {wrong[0]}: expected one of {", ".join(sorted(preflight.HARMLESS))}; '
                    'other refusals would lose data')
     hosts.check(source, dict(renamed))
     return preflight.examine(source, target(CONF, renamed), ignore, values)
 
 
-def report(source: Source, findings: Findings, as_json: bool) -> int:
-    """Print findings; return the exit status."""
+def report(source: Source | None, findings: Findings, as_json: bool = False) -> int:
+    """Print findings; return the exit status.
+
+    :param source: None: it cannot be used at all
+    """
     found = findings.all()
     status = REFUSED if findings.refused else WARNED if found else CLEAN
+    name, revision = (source.name, source.revision) if source else (None, None)
     if as_json:
-        print(json.dumps({'source': source.name, 'revision': source.revision, 'status': status,
+        print(json.dumps({'source': name, 'revision': revision, 'status': status,
                           'findings': [dataclasses.asdict(each) for each in found]}, indent=2))
         return status
     for each in found:
         print(each.line())
     refusals = sum(each.severity == REFUSAL for each in found)
-    print(f'{source.name}, revision {source.revision}: {refusals} refusals, '
-          f'{len(found) - refusals} warnings.')
+    print(f'{name}, revision {revision}: ' if source else '', end='')
+    print(f'{refusals} refusals, {len(found) - refusals} warnings.')
     return status
 
 

@@ -45,30 +45,44 @@ def adopt(source_url: str, map_host: list[str], deleted_days: int, what: str | N
 
     :returns: exit status, 1 if rows were refused or the proof fails, 2 if the check refuses
     """
-    if deleted_days < 0:
-        return complain(f'--deleted-days {deleted_days} is negative; expected at least 0', 1)
+    wrong = _contradiction(deleted_days, what, fence or leave_out or bool(report), as_json)
+    if wrong:
+        return complain(wrong, 1)
     if what == 'check':
         return adopt_checks.check(source_url, map_host, ignore, as_json)
-    renamed = hosts.parse(map_host)
-    if fence or what == 'unfence':
-        _fence(source_url, what == 'unfence')
     if what == 'unfence':
-        return 0
+        return _fence(source_url, undo=True)
+    renamed = hosts.parse(map_host)
     opened = source.Source(source_url)
     try:
         if what:
             return adopt_diff.show(opened, renamed, what)
         found = adopt_checks.examine(opened, renamed, ignore, values=False)
+        adopt_checks.report(opened, found)
         if found.refused:
-            adopt_checks.report(opened, found, as_json)
             return complain('Nothing was copied.', adopt_checks.REFUSED)
+        if fence:
+            _fence(source_url, undo=False)
         status = _report(copy.adopt(opened, renamed, deleted_days, _show, leave_out), leave_out)
         return max(status, adopt_proof.prove(opened, renamed, report))
     finally:
         opened.close()
 
 
-def _fence(source_url: str, undo: bool) -> None:
+def _contradiction(deleted_days: int, what: str | None, of_copy: bool,
+                   as_json: bool) -> str | None:
+    """Return why the options cannot be honoured together."""
+    if deleted_days < 0:
+        return f'--deleted-days {deleted_days} is negative; expected at least 0'
+    if as_json and what != 'check':
+        return '--json is only for --check'
+    if what and of_copy:
+        return '--fence, --leave-out and --report are for the copy: expected no --check, --diff ' \
+               'or --unfence'
+    return None
+
+
+def _fence(source_url: str, undo: bool) -> int:
     """Disable the services of the source, or enable them again; print them."""
     opened = source.Source(source_url, writable=True)
     try:
@@ -77,6 +91,7 @@ def _fence(source_url: str, undo: bool) -> None:
         opened.close()
     for name in done:
         print(f'{"enabled" if undo else "disabled"}: {name}')
+    return 0
 
 
 def _show(text: str) -> None:

@@ -44,6 +44,8 @@ INTENDED: tuple[Intended, ...] = (
              'usage is counted; "db adopt --check" lists where that of the original had drifted'),
     Intended('limits', r'limits\.absolute\.total.*Used',
              'usage is counted; "db adopt --check" lists where that of the original had drifted'),
+    Intended('(os-services|os-hosts)$', '(services|hosts) order',
+             'the original does not sort services'),
     Intended('os-services', r'services\[.*\]\.(updated_at|backend_state)',
              'the last reports of services'),
     Intended('os-hosts$', r'hosts\[.*\]\.last-update', 'the last reports of services'),
@@ -164,7 +166,7 @@ def _lists(old: list, new: list, place: str) -> Iterator[tuple[str, Any, Any]]:
 
 
 # Fields that name a member of a list, the first that all members have.
-_NAMES = (('id',), ('attachment_id',), ('host_name', 'service'), ('binary', 'host'), ('alias',),
+_NAMES = (('attachment_id',), ('id',), ('host_name', 'service'), ('binary', 'host'), ('alias',),
           ('resource',), ('project_id', 'volume_type_id'), ('zoneName',), ('name',))
 
 
@@ -175,5 +177,6 @@ def _by_name(rows: list) -> dict[str, Any] | None:
     for fields in _NAMES:
         if all(field in row for row in rows for field in fields):
             found = {' '.join(str(row[field]) for field in fields): row for row in rows}
-            return found if len(found) == len(rows) else None
+            if len(found) == len(rows):
+                return found
     return None

@@ -18,7 +18,7 @@ from cinder import config_check, context, exception, failures, masking, version
 from cinder.cmd import adopt_checks, adopt_commands
 from cinder.cmd.tables import complain
 from cinder.conf import CONF
-from cinder.db import errors, migration, session, types
+from cinder.db import migration, session, types
 
 SUCCESS = upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
@@ -124,11 +124,6 @@ def _check_adoption() -> int:
         return adopt_checks.check(asked.source_url, asked.map_host, asked.ignore, asked.as_json)
     except exception.CinderException as exc:
         return complain(f'cinder-status: {exc}', adopt_checks.REFUSED)
-    except Exception as exc:
-        if not errors.is_unavailable(exc):
-            raise
-        return complain('cinder-status: the source is unavailable: '
-                        f'{errors.driver_message(exc)}', adopt_checks.REFUSED)
 
 
 def _refusal() -> str | None:

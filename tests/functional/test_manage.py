@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cinder-manage as a program: what it prints and how it ends; tests/unit/cmd has its commands."""
 import functools
+import json
 
 import pytest
 
@@ -40,3 +41,15 @@ def test_the_program_makes_a_database(program, tmp_path):
     assert (done.returncode, done.stdout) == (0, ''), done.stderr
     assert (tmp_path / 'cinder.sqlite').exists()
     assert not (tmp_path / 'cinder.log').exists()
+
+
+def test_checks_as_json(clean, tmp_path):
+    config = tmp_path / 'cinder.conf'
+    config.write_text(f'[DEFAULT]\nstate_path = {tmp_path}\n')
+    for words, status, name in (
+            (('upgrade', 'check', '--json'), 2, 'checks'),
+            (('adopt', 'check', f'sqlite:///{tmp_path}/none.sqlite', '--json'), 2, 'findings')):
+        done = clean.run('import sys; from cinder.cmd import status; sys.exit(status.main())',
+                         '--config-file', str(config), *words)
+        assert done.returncode == status, done.stderr
+        assert json.loads(done.stdout)[name]

@@ -85,8 +85,37 @@ def test_check_tells_and_changes_nothing(source, capsys):
 
 
 def test_only_what_is_harmless_is_ignored(source):
-    with pytest.raises(exception.InvalidInput, match='--ignore in-transition: expected one of'):
+    with pytest.raises(exception.InvalidParameterValue, match='--ignore in-transition: expected'):
         adopt(source, 'check', ignore=['in-transition'])
+
+
+def test_a_source_that_is_not_known_is_a_refusal(source, capsys):
+    with sqlite3.connect(source) as conn:
+        conn.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
+    assert adopt(source, 'check', as_json=True) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert (told['revision'], told['status'], told['findings'][0]['code']) == (None, 2, 'source')
+    assert 'revision 0123456789ab, which is not known' in told['findings'][0]['text']
+    assert adopt(source, 'check') == 2
+    assert '1 refusals, 0 warnings.' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('asked', [
+    {'what': 'check', 'fence': True}, {'what': 'csv', 'report': 'x'}, {'as_json': True},
+    {'what': 'unfence', 'as_json': True}])
+def test_options_that_contradict_each_other(source, asked, capsys):
+    before = source.read_bytes()
+    assert adopt(source, **asked) == 1
+    assert 'only for --check' in (err := capsys.readouterr().err) or 'are for the copy' in err
+    assert source.read_bytes() == before
+
+
+def test_nothing_is_fenced_where_nothing_is_copied(source):
+    with sqlite3.connect(source) as conn:
+        conn.execute("UPDATE volumes SET status = 'deleting'")
+    before = services(source)
+    assert adopt(source, fence=True) == 2
+    assert services(source) == before
 
 
 def test_the_proof_is_printed_and_kept(source, tmp_path, capsys):

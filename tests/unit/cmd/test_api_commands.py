@@ -92,6 +92,23 @@ def test_what_differs_is_told(apis, capsys, change, line):
     assert line in capsys.readouterr().out
 
 
+def test_what_is_meant_to_differ_is_counted(apis, capsys):
+    """The attachments of a volume have its id as `id`, and are in no order in the original."""
+    old, new = (apis[each]['volumes/v1']['volume'] for each in (OLD, NEW))
+    old['attachments'] = [{'id': 'v1', 'attachment_id': name, 'device': 'd'} for name in 'ab']
+    new['attachments'] = old['attachments'][::-1]
+    assert compare() == 0
+    out = capsys.readouterr().out
+    # In the list, and alone.
+    assert '2 differences are intended: the attachments' in out and '["a", "b"]' not in out
+    assert compare(everything=True) == 0
+    assert 'attachments order: ["a", "b"] -> ["b", "a"] (the att' in capsys.readouterr().out
+    apis[NEW]['volumes/v1']['volume']['attachments'] = [{**old['attachments'][0], 'device': 'e'},
+                                                        old['attachments'][1]]
+    assert compare() == 1
+    assert 'volume.attachments[a].device: "d" -> "e"' in capsys.readouterr().out
+
+
 def test_hosts_with_new_names(apis, capsys):
     apis[NEW] = json.loads(json.dumps(apis[NEW]).replace('a@b', 'x@b').replace('a%40b', 'x%40b'))
     assert compare(map_host=['a=x']) == 0

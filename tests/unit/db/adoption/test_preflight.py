@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each check before an adoption: a row that it finds, and rows that no check finds."""
 import datetime
+import pathlib
 import sqlite3
 
 import pytest
@@ -141,6 +142,8 @@ def test_each_check_is_tested():
     assert {check.code for check in preflight.CHECKS} | {'unusable'} == {row[0] for row in BAD}
     tables = {(code, table) for code, table, *_rest in BAD}
     assert {('in-transition', table) for table in questions.TRANSITIONAL} <= tables
+    page = (pathlib.Path(__file__).parents[4] / 'doc/source/coming_from_cinder.rst').read_text()
+    assert all(f'``{code}``' in page for code, *_rest in BAD)
     assert all(check.remedy.endswith('.') for check in preflight.CHECKS)
 
 
