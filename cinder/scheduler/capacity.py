@@ -129,6 +129,10 @@ class Capacity:
         """
         return self.room_thick if thick else self.room
 
+    def amounts(self) -> 'Amounts':
+        """Return the amounts that change, as of now, with the capacity that has the others."""
+        return self, self.free, self._provisioned + self.promised
+
     def consume(self, size: int, thick: bool = False) -> None:
         """Subtract a new volume of `size` GiB until the next report; a negative size is added."""
         self.set_promised(self.promised + size, self.promised_thick + (size if thick else 0))
@@ -237,3 +241,7 @@ def _ratio(*candidates: object) -> float | str:
         if number is not None and number >= 1:
             return number
     return DEFAULT_RATIO
+
+
+# A capacity, its free GiB and its provisioned GiB.
+Amounts = tuple[Capacity, float | None, float]

@@ -2,15 +2,14 @@
 """Refusals of pools, and the error of a request that all pools refuse: its texts for the tenant,
 for the log and for operators. cinder.scheduler.survey finds them, records keeps them."""
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cinder import exception
 from cinder.scheduler import filters
 from cinder.scheduler.pools import Unusable
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """The reason why one back end or pool was not selected."""
 
     backend: str

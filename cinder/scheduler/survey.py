@@ -126,14 +126,19 @@ class Survey:
     def refusals(self, pools: Sequence[Pool], spec: objects.RequestSpec) -> list[Refusal]:
         """Return the first refusal of each pool that does not pass all checks."""
         spec = _plain(spec)
+        if self._unprepared(spec):
+            return [refusal for pool in pools if (refusal := self.refusal(pool, spec)) is not None]
         # A test that passes saves the check.
-        fails = self._unprepared(spec)
-        tests = [(check, name_of(check), test) for check in self.checks
-                 if (test := _fails if fails else _test(check, spec)) is not None]
+        tests = [(check, name_of(check), test, check.refuser(spec)) for check in self.checks
+                 if (test := _test(check, spec)) is not None]
         found = []
         for pool in pools:
-            for check, name, test in tests:
-                if not _passes(test, pool) and (reason := refuse(check, pool, spec)) is not None:
+            for check, name, test, refuser in tests:
+                try:
+                    reason = None if test(pool) else refuser(pool)
+                except Exception:
+                    reason = refuse(check, pool, spec)  # logs it
+                if reason is not None:
                     found.append(Refusal(pool.name, name, reason))
                     break
         return found
@@ -165,17 +170,6 @@ def _test(check: filters.BaseFilter,
     except Exception:
         # refuse() fails likewise, or does without what test() prepares.
         return lambda pool: refuse(check, pool, spec) is None
-
-
-def _fails(_pool: Pool) -> bool:
-    return False
-
-
-def _passes(test: Callable[[Pool], bool], pool: Pool) -> bool:
-    try:
-        return test(pool)
-    except Exception:
-        return False  # refuse() returns the reason
 
 
 class _Plain(dict):

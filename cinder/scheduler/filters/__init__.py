@@ -60,6 +60,10 @@ class BaseFilter:
         """Return why `pool` cannot take the volume of `spec`; None if it can."""
         return None
 
+    def refuser(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], Reason | None]:
+        """Return refuse() for one request; a filter overrides it to read the request once."""
+        return lambda pool: self.refuse(pool, spec)
+
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         """Return a function that tells whether a pool passes, for one decision; None: all do.
 

@@ -15,14 +15,20 @@ class CapacityFilter(filters.BaseFilter):
     """Compare the size with the available capacity; a pool of unknown capacity passes."""
 
     def refuse(self, pool: 'Pool', spec: 'objects.RequestSpec') -> filters.Reason | None:
-        size, space = spec.size, pool.capacity
-        room = space.available(capacity.wants_thick(filters.extra_specs(spec)))
-        # A group, and a volume that is already on the back end, need no capacity.
-        if room is None or not size or room >= size:
-            return None
-        return filters.Reason(f'not enough room for {size} GiB', functools.partial(
-            _describe, size, room, space.free, space.total, space.reserved_percentage,
-            space.reserved, (space.provisioned, space.over_subscription) if space.thin else ()))
+        return self.refuser(spec)(pool)
+
+    def refuser(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], filters.Reason | None]:
+        size, words = spec.size, f'not enough room for {spec.size} GiB'
+        thick = capacity.wants_thick(filters.extra_specs(spec))
+
+        def refuse(pool: 'Pool') -> filters.Reason | None:
+            space = pool.capacity
+            room = space.room_thick if thick else space.room
+            # A group, and a volume that is already on the back end, need no capacity.
+            if room is None or not size or room >= size:
+                return None
+            return filters.Reason(words, functools.partial(_describe, size, room, space.amounts()))
+        return refuse
 
     def test(self, spec: 'objects.RequestSpec') -> Callable[['Pool'], bool] | None:
         size = spec.size
@@ -33,17 +39,14 @@ class CapacityFilter(filters.BaseFilter):
         return lambda pool: (room := pool.capacity.room) is None or room >= size
 
 
-def _describe(size: int, room: float, free: float | None, total: float | None,
-              percentage: float, reserved: float, thin: tuple[float, ...]) -> str:
-    """Return the room and what it was computed from.
-
-    :param thin: of a thin pool, the provisioned GiB and the over-subscription ratio.
-    """
-    text = (f'wants {size} GiB, has {_shown(room)}: {_shown(free)} of {_shown(total)} GiB free, '
-            f'{_shown(percentage)} % ({_shown(reserved)} GiB) reserved')
-    if thin:
-        provisioned, ratio = map(_shown, thin)
-        text += f', {provisioned} GiB provisioned, over-subscription ratio {ratio}'
+def _describe(size: int, room: float, amounts: capacity.Amounts) -> str:
+    """Return the room and what it was computed from."""
+    space, free, provisioned = amounts
+    text = (f'wants {size} GiB, has {_shown(room)}: {_shown(free)} of {_shown(space.total)} GiB '
+            f'free, {_shown(space.reserved_percentage)} % ({_shown(space.reserved)} GiB) reserved')
+    if space.thin:
+        text += (f', {_shown(provisioned)} GiB provisioned, over-subscription ratio '
+                 f'{_shown(space.over_subscription)}')
     return text
 
 
