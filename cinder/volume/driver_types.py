@@ -68,6 +68,7 @@ class PoolReport(TypedDict, total=False):
     metadata_percent: float
     pool_refusal: str
     replication_enabled: bool
+    group_replication_enabled: bool
     replication_type: list[str]
     replication_count: int
     replication_targets: list[str]

@@ -96,6 +96,13 @@ def test_a_wrong_target_changes_nothing(site, volumes):
     assert site.wait_failed_over('enabled')['active_backend_id'] is None
 
 
+def _new_volume(site):
+    """A volume that is made on the second cluster, which takes none until that is asked for."""
+    client = site.client()
+    client.put('os-services/enable', {'host': site.service()['host'], 'binary': 'cinder-volume'})
+    return client.ready_volume(volume_type='journal')['id']
+
+
 def test_the_primary_is_lost(site, volumes):
     """All daemons of the primary die; it comes back with changes of its own."""
     client, primary = site.client(), site.clusters[HERE]
@@ -110,7 +117,7 @@ def test_the_primary_is_lost(site, volumes):
         assert site.status_of(volumes[0]) == ('available', 'failed-over')
         assert site.read(THERE, volumes[0], 6, 3 * KIB ** 2) == text
         site.write(THERE, volumes[0], b'after' * KIB, 4 * KIB ** 2)
-        new = client.ready_volume(volume_type='journal')['id'] if FULL else None
+        new = _new_volume(site) if FULL else None
     finally:
         primary.start()
     _go(site, HERE, 'enabled', 'driver:before' if FULL else None)

@@ -27,7 +27,7 @@ from cinder.volume.drivers import (
     rbd_report,
     rbd_sites,
 )
-from cinder.volume.drivers.rbd_base import GIB, PASSING, typed
+from cinder.volume.drivers.rbd_base import GIB, PASSING, translated, typed
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -121,7 +121,7 @@ class RBDDriver(
 
     def _look(self, answers: list[Exception | None]) -> None:
         try:
-            typed(self.run)(rbd_report.touch)
+            translated(self.run)(rbd_report.touch)
             answers.append(None)
         except Exception as exc:
             answers.append(exc)

@@ -4,11 +4,12 @@ of Ceph to those of a back end."""
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import re
 import threading
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar, cast
 
 from cinder import exception
 from cinder.brick.ceph import cluster, errors
@@ -25,11 +26,12 @@ R = TypeVar('R')
 GIB = 1024 ** 3
 # End of the name of the snapshot that a clone is made of; the beginning is that of the clone.
 PASSING = '.clone_snap'
+_site: contextvars.ContextVar[rbd_sites.Site | None] = contextvars.ContextVar('site', default=None)
 _ID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 
 
-def typed(method: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a method to raise errors of Ceph as errors of the back end."""
+def translated(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function to raise errors of Ceph as errors of the back end."""
     @functools.wraps(method)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -43,13 +45,22 @@ def typed(method: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
+def typed(method: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a method of RBDBase to be translated(), and to work on the cluster that has the
+    volumes and snapshots among its arguments."""
+    @translated
+    @functools.wraps(method)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        driver, *others = args
+        with at_site_of(cast('RBDBase', driver), others):
+            return method(*args, **kwargs)
+    return wrapper
+
+
 class RBDBase(driver.VolumeDriver):
     """A pool of a cluster.
 
     :ivar sites: id -> cluster and pool
-    :ivar site: the one in use
-    :ivar ceph: its cluster
-    :ivar pool_name: the pool that has the volumes
     :ivar flattening: held while all data of an image is copied to it
     :ivar order: binary logarithm of the size of the objects of a new image in bytes
     """
@@ -65,11 +76,30 @@ class RBDBase(driver.VolumeDriver):
         limit = configuration.rbd_concurrent_flatten_operations
         self.flattening: contextlib.AbstractContextManager[object] = (
             threading.BoundedSemaphore(limit) if limit else contextlib.nullcontext())
-        self.use_site(self.sites[rbd_sites.PRIMARY])
+        self._active = self.sites[rbd_sites.PRIMARY]
 
     def use_site(self, site: rbd_sites.Site) -> None:
         """Have the volumes on this cluster from now on."""
-        self.site, self.ceph, self.pool_name = site, cluster.get(site.settings), site.pool
+        self._active = site
+
+    @property
+    def site(self) -> rbd_sites.Site:
+        """The cluster and the pool in use, for the volume that this thread works on."""
+        return _site.get() or self._active
+
+    @property
+    def ceph(self) -> cluster.Cluster:
+        """The cluster in use."""
+        return cluster.get(self.site.settings)
+
+    @property
+    def pool_name(self) -> str:
+        """The pool in use."""
+        return self.site.pool
+
+    def at_site_of(self, resources: Iterable[object]) -> contextlib.AbstractContextManager[None]:
+        """Use the cluster that has these volumes or snapshots; see at_site_of()."""
+        return at_site_of(self, resources)
 
     @property
     def fsid(self) -> str:
@@ -80,6 +110,29 @@ class RBDBase(driver.VolumeDriver):
             **kwargs: P.kwargs) -> R:
         """Call function(pool, ...) on the pool of this back end; see Cluster.run."""
         return self.ceph.run(self.pool_name, function, *args, **kwargs)
+
+
+@contextlib.contextmanager
+def at_site_of(driver: RBDBase, resources: Iterable[object]) -> Iterator[None]:
+    """Use the cluster that has these volumes or snapshots, during the block: another one than that
+    of the back end, if their group has failed over.
+
+    :param resources: arguments of a method; those of other kinds are ignored
+    :raises InvalidVolume: they are on several clusters
+    """
+    names = {rbd_sites.name_of(each) for each in resources
+             if hasattr(each, 'replication_driver_data') or hasattr(each, 'volume')}
+    if not names - {None}:
+        yield
+        return
+    if len(names) > 1:
+        raise exception.InvalidVolume(
+            reason='its group has failed over to another cluster: fail it back first')
+    token = _site.set(driver.sites[names.pop() or rbd_sites.PRIMARY])
+    try:
+        yield
+    finally:
+        _site.reset(token)
 
 
 def names_of(template: str) -> Callable[[str], bool]:

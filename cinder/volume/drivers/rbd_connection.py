@@ -26,7 +26,8 @@ class Connections(rbd_base.RBDBase):
 
     def local_path(self, volume: Volume) -> str:
         """Return the address of the image: there is no device on this host."""
-        return self.address(volume.name)
+        with self.at_site_of([volume]):
+            return self.address(volume.name)
 
     def address(self, image: str, snapshot: str = '') -> str:
         """Return the address of an image or snapshot, which brick.disks opens."""

@@ -31,8 +31,9 @@ class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups):
     @typed
     def create_group_snapshot(self, group_snapshot: GroupSnapshot,
                               snapshots: list[Snapshot]) -> dict[str, Fields]:
-        self.run(groups.create_snapshots, _name(group_snapshot.id),
-                 {snapshot.volume.name: snapshot.name for snapshot in snapshots})
+        with self.at_site_of(snapshots):
+            self.run(groups.create_snapshots, _name(group_snapshot.id),
+                     {snapshot.volume.name: snapshot.name for snapshot in snapshots})
         return {}
 
     @typed
@@ -45,6 +46,11 @@ class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups):
     @typed
     def copy_group(self, group: Group, sources: list[tuple[Volume, Snapshot | Volume]],
                    ) -> dict[str, Fields]:
+        with self.at_site_of([each for pair in sources for each in pair]):
+            return self._copy_group(group, sources)
+
+    def _copy_group(self, group: Group, sources: list[tuple[Volume, Snapshot | Volume]],
+                    ) -> dict[str, Fields]:
         live = [(volume, cast('Volume', source)) for volume, source in sources
                 if not volume.snapshot_id]
         if live:

@@ -17,12 +17,12 @@ from cinder.objects import states
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields, PoolReport, Values
 from cinder.volume.drivers import rbd_base, rbd_failover, rbd_report, rbd_sites
-from cinder.volume.drivers.rbd_base import typed
+from cinder.volume.drivers.rbd_base import translated, typed
 from cinder.volume.drivers.rbd_failover import DONE, READY, WAITS, Run, Verdict, Way
 from cinder.volume.drivers.rbd_sites import PRIMARY, Mirror, Site
 
 if TYPE_CHECKING:
-    from cinder.objects import Volume, VolumeType
+    from cinder.objects import Group, Volume, VolumeType
     from cinder.volume.configuration import Configuration
 
 LOG = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ _ATTEMPTS = 2
 _NAMED = 5
 
 
-class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
+class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroups,
+                  driver.Retypes):
     """The part of RBDDriver that mirrors."""
 
     def __init__(self, configuration: Configuration, *args: Any, **kwargs: Any) -> None:
@@ -66,11 +67,16 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
 
     @typed
     def retype(self, volume: Volume, new_type: VolumeType) -> Fields:
-        wanted, data = self._wanted(new_type), _data(volume)
+        wanted, data = self._wanted(new_type), rbd_sites.stored(volume)
+        if data.get(rbd_sites.SITE):
+            raise exception.InvalidVolume(
+                reason=f'it is on {data[rbd_sites.SITE]}, to which its group has failed over: fail '
+                       'that back first')
         is_mirrored = volume.replication_status in states.REPLICATED
         stopped = None
         if is_mirrored and not (wanted and wanted.mode == data.get('mode')):
-            stopped, data = self.stop_mirroring(volume), {}
+            stopped = self.stop_mirroring(volume)
+            data.pop('had_journaling', None)
         return self._mirror(volume.name, wanted, data) if wanted else stopped
 
     def _wanted(self, volume_type: VolumeType | None) -> Mirror | None:
@@ -98,19 +104,19 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
             self.run(mirror.schedule, name, wanted.interval)
         else:
             self.run(mirror.unschedule, name)
-        stored = {'had_journaling': (data or {}).get('had_journaling', had_journal),
-                  **dataclasses.asdict(wanted)}
+        stored = {'had_journaling': had_journal, **(data or {}), **dataclasses.asdict(wanted)}
         return {'replication_status': self._healthy(), 'replication_extended_status': None,
                 'replication_driver_data': json.dumps(stored)}
 
+    @typed
     def stop_mirroring(self, volume: Volume) -> Values:
         """Remove the copies of a volume."""
-        self.run(mirror.disable, volume.name, bool(_data(volume).get('had_journaling')))
+        self.run(mirror.disable, volume.name, bool(rbd_sites.stored(volume).get('had_journaling')))
         return {'replication_status': 'disabled', 'replication_extended_status': None,
                 'replication_driver_data': None}
 
     def _healthy(self) -> str:
-        return 'enabled' if self.active_backend_id is None else 'failed-over'
+        return 'enabled' if self.site.backend_id == PRIMARY else 'failed-over'
 
     # --------------------------------------------------------------------------------- reports
     def replication_report(self) -> PoolReport:
@@ -118,7 +124,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         if not self.replicates:
             return {'replication_enabled': False}
         return {'replication_enabled': True, 'replication_type': ['async'],
-                'replication_count': len(self.sites) - 1,
+                'replication_count': len(self.sites) - 1, 'group_replication_enabled': True,
                 'replication_targets': [name for name in self.sites if name != PRIMARY]}
 
     @typed
@@ -126,7 +132,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
         return self.run(mirror.failing) if self.replicates else {}
 
     # -------------------------------------------------------------------------------- failover
-    @typed
+    @translated
     def failover_host(self, volumes: list[Volume], backend_id: str | None, patient: bool = True,
                       ) -> tuple[str | None, dict[str, Values]]:
         present = self.active_backend_id or PRIMARY
@@ -137,10 +143,42 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
             present = next(name for name in self.sites if name != present)
         way = self._way(self._site(present), target)
         verdicts = self._move(way, volumes, patient)
-        made = {volume.id: self._moved(way, volume, verdicts[volume.name]) for volume in volumes}
+        made = {volume.id: self._moved(way, volume, verdicts[volume.name], None)
+                for volume in volumes}
         active = None if target.backend_id == PRIMARY else target.backend_id
         self.use_backend(active)
         return active, made
+
+    def enable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
+        return {volume.id: self._enable(volume) for volume in volumes}
+
+    @typed
+    def _enable(self, volume: Volume) -> Fields:
+        return self._mirror(volume.name, self._wanted(volume.volume_type) or Mirror(
+            rbd_sites.MODES[0]), rbd_sites.stored(volume))
+
+    def disable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
+        return {volume.id: self.stop_mirroring(volume) for volume in volumes}
+
+    @translated
+    def failover_replication(self, group: Group, volumes: list[Volume], backend_id: str | None,
+                             patient: bool = True) -> tuple[str | None, dict[str, Values]]:
+        used = self.active_backend_id or PRIMARY
+        present = next((rbd_sites.name_of(each) for each in volumes), None) or used
+        target = self._target(backend_id, present)
+        if target.backend_id == present:
+            raise exception.InvalidReplicationTarget(
+                reason=f'the volumes of the group are on {present} already')
+        way = self._way(self._site(present), target)
+        verdicts = self._move(way, volumes, patient)
+        site = None if target.backend_id == used else target.backend_id
+        return None if target.backend_id == PRIMARY else target.backend_id, {
+            volume.id: self._moved(way, volume, verdicts[volume.name], site)
+            for volume in volumes}
+
+    def replication_targets(self) -> list[Values]:
+        return [{'backend_id': name, 'conf': site.settings.conf, 'user': site.settings.user,
+                 'pool': site.pool} for name, site in self.sites.items() if name != PRIMARY]
 
     def _target(self, backend_id: str | None, present: str) -> Site:
         """:raises InvalidReplicationTarget: no such cluster is configured"""
@@ -211,19 +249,21 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
                 reason=f'after {limit} s copies on {way.name} do not follow the volumes: '
                        f'{waiting}; see what rbd mirror pool status says there')
 
-    def _moved(self, way: Way, volume: Volume, verdict: Verdict) -> Values:
+    def _moved(self, way: Way, volume: Volume, verdict: Verdict, site: str | None) -> Values:
+        """:param site: id of the cluster that has the volume now, if not that of the back end"""
         if verdict.word != DONE:
             LOG.error('Volume %s cannot be used on %s: %s', volume.id, way.name, verdict.reason)
             return {'replication_status': 'failover-error',
                     'replication_extended_status': verdict.reason[:255]}
-        interval = _data(volume).get('interval')
+        data = rbd_sites.stored(volume) | {rbd_sites.SITE: site}
+        interval = data.get('interval')
         if interval:
             try:
                 way.target(mirror.schedule, volume.name, interval)
             except errors.CephError as exc:
                 LOG.warning('Volume %s has no mirror snapshots on %s: %s', volume.id, way.name, exc)
         return {'replication_status': 'enabled' if way.name == PRIMARY else 'failed-over',
-                'replication_extended_status': None}
+                'replication_extended_status': None, 'replication_driver_data': json.dumps(data)}
 
 
 def _waiting(verdicts: dict[str, Verdict]) -> str:
@@ -232,12 +272,3 @@ def _waiting(verdicts: dict[str, Verdict]) -> str:
              if verdict.word == WAITS]
     more = len(found) - _NAMED
     return '; '.join([*found[:_NAMED], *([f'and {more} more'] if more > 0 else ())])
-
-
-def _data(volume: Volume) -> dict[str, Any]:
-    """Return what is stored of the mirroring of a volume."""
-    try:
-        found = json.loads(volume.replication_driver_data or '{}')
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}

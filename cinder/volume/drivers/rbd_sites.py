@@ -4,18 +4,21 @@ replication_device. Options become sites, and wrong options sentences."""
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cinder.brick.ceph.cluster import Settings
 
 if TYPE_CHECKING:
-    from cinder.objects import VolumeType
+    from cinder.objects import Volume, VolumeType
     from cinder.volume.configuration import Configuration
 
 PRIMARY = 'default'
+# Key in replication_driver_data of a volume whose group has failed over: the id of the site.
+SITE = 'site'
 KEYS = ('backend_id', 'conf', 'user', 'secret_uuid', 'pool')
 # Extra specs of volume types.
 ENABLED, MODE = 'replication_enabled', 'rbd:mirror_mode'
@@ -82,6 +85,21 @@ def sites(configuration: Configuration) -> dict[str, Site]:
 def conf_of(device: dict[str, str]) -> str:
     """Return the path of ceph.conf of another cluster."""
     return device.get('conf') or f'/etc/ceph/{device.get("backend_id", "")}.conf'
+
+
+def name_of(resource: Any) -> str | None:
+    """Return the id of the site that has a volume or snapshot, if that is another one than that of
+    its back end."""
+    return stored(getattr(resource, 'volume', resource)).get(SITE)
+
+
+def stored(volume: Volume) -> dict[str, Any]:
+    """Return what is stored of the mirroring of a volume."""
+    try:
+        found = json.loads(getattr(volume, 'replication_driver_data', None) or '{}')
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def problems(configuration: Configuration) -> Iterator[str]:

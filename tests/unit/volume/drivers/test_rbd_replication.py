@@ -250,6 +250,62 @@ def test_mirror_snapshots_go_on_at_the_other_cluster(driver, pools, fail_over):
     assert pools[1].schedules == {f'volumes/{volume.name}': '5m'}
 
 
+# --------------------------------------------------------------------------------------- groups
+def test_a_group_fails_over_without_the_rest(driver, pools, volume):
+    one, two = pools
+    group, member = volumes.volume(), _volume()
+    volumes.stored(member, driver.create_volume(member))
+    volumes.stored(member, driver.enable_replication(group, [member])[member.id])
+    assert member.replication_status == 'enabled' and one.images[member.name].enabled
+
+    def fail_over(target):
+        while True:
+            try:
+                active, made = driver.failover_replication(group, [member], target)
+            except exception.CopiesIncomplete:
+                mirrored.carry(*pools)
+                continue
+            volumes.stored(member, made[member.id])
+            return active
+    assert fail_over('second') == 'second' and driver.active_backend_id is None
+    assert [pool.images[member.name].primary for pool in pools] == [False, True]
+    assert one.images[volume.name].primary
+    # All that is done with the volume is done there.
+    connections = [driver.initialize_connection(each, {})['data'] for each in (member, volume)]
+    assert [each['secret_uuid'] for each in connections] == ['s2', 'fsid-one']
+    assert driver.local_path(member) == (
+        f'rbd:mirrors/{member.name}:id=other:conf=\\/second.conf:cluster=second')
+    assert driver.site.backend_id == 'default'
+    with pytest.raises(exception.InvalidVolume, match='fail it back first'):
+        driver.create_cloned_volume(_volume(), member)
+    with pytest.raises(exception.InvalidVolume, match='fail that back first'):
+        driver.retype(member, types.SimpleNamespace(name='kind', extra_specs={}))
+    with pytest.raises(exception.InvalidReplicationTarget, match='are on second already'):
+        fail_over('second')
+    assert fail_over('default') is None
+    assert [pool.images[member.name].primary for pool in pools] == [True, False]
+    assert json.loads(member.replication_driver_data)['site'] is None
+    volumes.stored(member, driver.disable_replication(group, [member])[member.id])
+    assert member.replication_status == 'disabled' and not one.images[member.name].enabled
+    assert driver.replication_targets()[0]['backend_id'] == 'second'
+
+
+def test_a_group_that_has_failed_over_follows_the_back_end(driver, pools, volume, fail_over):
+    member = _volume(TRUE)
+    volumes.stored(member, driver.create_volume(member))
+    mirrored.carry(*pools)
+    for _attempt in range(3):
+        try:
+            made = driver.failover_replication(volumes.volume(), [member], 'second')[1]
+        except exception.CopiesIncomplete:
+            mirrored.carry(*pools)
+    volumes.stored(member, made[member.id])
+    assert json.loads(member.replication_driver_data)['site'] == 'second'
+    assert fail_over('second', volume, member) == 'second'
+    assert json.loads(member.replication_driver_data)['site'] is None
+    assert [two.primary for two in pools[1].images.values()] == [True, True]
+
+
 # ----------------------------------------------------------------------------------- the copies
 @pytest.mark.parametrize(('told', 'reason'), [
     ({'remote_statuses': [{'state': 4, 'up': True, 'description': 'replaying'}]}, None),
