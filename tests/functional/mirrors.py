@@ -22,7 +22,11 @@ _RIGHTS = {'mon': 'profile rbd-mirror', 'osd': 'profile rbd', 'mgr': 'profile rb
 _IMPATIENT = ('--rbd-mirror-image-state-check-interval=1', '--rbd-mirror-journal-poll-age=1',
               '--rbd-mirror-pool-replayers-refresh-interval=2',
               '--rbd-mirror-leader-heartbeat-interval=1')
-POINTS = ('execute:claim:after', 'driver:before', 'driver:after')
+POINTS = ('service.failover:execute:claim:after', 'service.failover:driver:before',
+          'service.failover:driver:after',
+          *(f'ceph:Image.{call}:{when}' for call in (
+              'metadata_set', 'mirror_image_demote', 'mirror_image_promote', 'mirror_image_resync',
+              'metadata_remove') for when in ('before', 'after')))
 
 
 def lacking() -> str | None:
@@ -83,8 +87,7 @@ class MirroredSuite(Suite):
                 'rbd_failback_timeout': 120}
 
     def _fault_points(self):
-        return [f'{name}=kill@{self.flags / name}'
-                for name in (f'service.failover:{point}' for point in POINTS)]
+        return [f'{name}=kill@{self.flags / name}' for name in POINTS]
 
     def run(self, site: str, function, *args):
         """Call function(pool, ...) on the pool of one of the clusters."""
@@ -136,6 +139,25 @@ class MirroredSuite(Suite):
         """Return the status and the replication status of a volume."""
         found = self.client().show('volume', volume)
         return found['status'], found['replication_status']
+
+    def make_group(self, kind: str, volume_type: str) -> tuple[str, str]:
+        """Make a group whose type enables replication, with one volume; return the ids of both."""
+        client = self.client()
+        made = client.post('group_types', {'group_type': {
+            'name': kind, 'group_specs': {'group_replication_enabled': '<is> True'}}})
+        group = client.post('groups', {'group': {
+            'group_type': made['group_type']['id'], 'volume_types': [volume_type]}})['group']['id']
+        client.wait_for_status('group', group, 'available')
+        return group, client.ready_volume(volume_type=volume_type, group_id=group)['id']
+
+    def replicate_group(self, group: str, verb: str, status: str, **arguments) -> None:
+        """Ask for a change of the replication of a group, and wait for its end."""
+        client = self.client()
+        client.post(f'groups/{group}/action', {f'{verb}_replication': arguments}, expect=202)
+        wait_until(lambda: not client.show('group', group)['replication_status'].endswith('ing')
+                   and client.show('group', group)['replication_status'] != 'failing-over', 90,
+                   f'{verb}_replication')
+        assert client.show('group', group)['replication_status'] == status
 
     def monitor_of(self, volume: str) -> str:
         """Return the port of the monitor to which a host is led that attaches the volume."""

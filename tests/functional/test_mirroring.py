@@ -58,15 +58,15 @@ def _go(site, target, status, point):
     if point is None:
         site.fail_over(target)
     else:
-        with site.killed_at(f'service.failover:{point}', 90):
+        with site.killed_at(point, 90):
             site.fail_over(target)
         site.ensure_running()
     return site.wait_failed_over(status, 150)
 
 
 @pytest.mark.parametrize(('there', 'back'), [
-    ('driver:after', 'driver:before'), *([(point, point) for point in mirrors.POINTS]
-                                         if FULL else ())])
+    ('ceph:Image.mirror_image_demote:after', 'ceph:Image.mirror_image_promote:after'),
+    *([(point, point) for point in mirrors.POINTS if 'resync' not in point] if FULL else ())])
 def test_there_and_back(site, volumes, there, back):
     mirrored, plain = volumes[:2], volumes[2]
     texts = [b'before', b'planned']
@@ -96,6 +96,28 @@ def test_a_wrong_target_changes_nothing(site, volumes):
     assert site.wait_failed_over('enabled')['active_backend_id'] is None
 
 
+def test_a_group_fails_over_alone(site, volumes):
+    site.make_type('plain')
+    group, volume = site.make_group('replicated', 'plain')
+    assert site.status_of(volume) == ('available', 'disabled')
+    site.replicate_group(group, 'enable', 'enabled')
+    site.write(HERE, volume, b'before' * KIB, 0)
+    site.replicate_group(group, 'failover', 'failed-over', secondary_backend_id=THERE)
+    assert site.status_of(volume) == ('available', 'failed-over')
+    assert [site.monitor_of(each) for each in (volume, volumes[0])] == [
+        site.port_of(THERE), site.port_of(HERE)]
+    assert site.read(THERE, volume, 6 * KIB) == b'before' * KIB
+    site.write(THERE, volume, b'there' * KIB, KIB ** 2)
+    client = site.client()
+    snapshot = client.ready_snapshot(volume)['id']
+    client.delete(f'snapshots/{snapshot}', expect=202)
+    client.wait_gone('snapshot', snapshot)
+    site.replicate_group(group, 'failover', 'enabled', secondary_backend_id=HERE)
+    assert site.read(HERE, volume, 5 * KIB, KIB ** 2) == b'there' * KIB
+    site.replicate_group(group, 'disable', 'disabled')
+    assert site.status_of(volume) == ('available', 'disabled')
+
+
 def _new_volume(site):
     """A volume that is made on the second cluster, which takes none until that is asked for."""
     client = site.client()
@@ -113,14 +135,14 @@ def test_the_primary_is_lost(site, volumes):
     for daemon in ('osd.0', 'mon.a'):
         primary.kill(daemon)
     try:
-        _go(site, THERE, 'failed-over', 'driver:after' if FULL else None)
+        _go(site, THERE, 'failed-over', 'service.failover:driver:after' if FULL else None)
         assert site.status_of(volumes[0]) == ('available', 'failed-over')
         assert site.read(THERE, volumes[0], 6, 3 * KIB ** 2) == text
         site.write(THERE, volumes[0], b'after' * KIB, 4 * KIB ** 2)
         new = _new_volume(site) if FULL else None
     finally:
         primary.start()
-    _go(site, HERE, 'enabled', 'driver:before' if FULL else None)
+    _go(site, HERE, 'enabled', 'ceph:Image.mirror_image_resync:before' if FULL else None)
     assert site.status_of(volumes[0]) == ('available', 'enabled')
     assert site.read(HERE, volumes[0], 5 * KIB, 4 * KIB ** 2) == b'after' * KIB
     if new:
