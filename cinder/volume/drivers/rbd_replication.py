@@ -74,7 +74,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
                        'that back first')
         is_mirrored = volume.replication_status in states.REPLICATED
         stopped = None
-        if is_mirrored and not (wanted and wanted.mode == data.get('mode')):
+        if is_mirrored and not (wanted and wanted.mode == data.get('mode', rbd_sites.MODES[0])):
             stopped = self.stop_mirroring(volume)
             data.pop('had_journaling', None)
         return self._mirror(volume.name, wanted, data) if wanted else stopped

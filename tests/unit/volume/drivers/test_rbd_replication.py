@@ -123,6 +123,14 @@ def test_a_copy_of_a_group_is_mirrored_too(driver, pools, monkeypatch):
     assert [made[each.id]['replication_status'] for each in copies] == ['enabled', 'disabled']
 
 
+def test_a_retype_of_a_volume_of_the_original_keeps_its_mirror(driver, pools, volume):
+    volume.replication_driver_data = json.dumps({'had_journaling': True})
+    before = pools[0].images[volume.name].log.copy()
+    volumes.stored(volume, driver.retype(volume, types.SimpleNamespace(name='k', extra_specs=TRUE)))
+    assert pools[0].images[volume.name].log == before
+    assert json.loads(volume.replication_driver_data)['had_journaling'] is True
+
+
 # ------------------------------------------------------------------------------------- failover
 def test_there_and_back(driver, pools, volume, fail_over):
     one, two = pools
