@@ -154,6 +154,10 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
 
     @typed
     def _enable(self, volume: Volume) -> Fields:
+        if volume.multiattach:
+            raise exception.InvalidVolume(
+                reason=f'volume {volume.id} is multiattach: an image that is mirrored can be '
+                       'written to by one host only')
         return self._mirror(volume.name, self._wanted(volume.volume_type) or Mirror(
             rbd_sites.MODES[0]), rbd_sites.stored(volume))
 

@@ -126,7 +126,7 @@ def test_a_copy_of_a_group_is_mirrored_too(driver, pools, monkeypatch):
 def test_a_retype_of_a_volume_of_the_original_keeps_its_mirror(driver, pools, volume):
     volume.replication_driver_data = json.dumps({'had_journaling': True})
     before = pools[0].images[volume.name].log.copy()
-    volumes.stored(volume, driver.retype(volume, types.SimpleNamespace(name='k', extra_specs=TRUE)))
+    volumes.stored(volume, driver.retype(volume, volumes.VolumeType('k', extra_specs=TRUE)))
     assert pools[0].images[volume.name].log == before
     assert json.loads(volume.replication_driver_data)['had_journaling'] is True
 
@@ -265,6 +265,9 @@ def test_a_group_fails_over_without_the_rest(driver, pools, volume):
     volumes.stored(member, driver.create_volume(member))
     volumes.stored(member, driver.enable_replication(group, [member])[member.id])
     assert member.replication_status == 'enabled' and one.images[member.name].enabled
+    shared = _volume(multiattach=True)
+    with pytest.raises(exception.InvalidVolume, match='multiattach'):
+        driver.enable_replication(group, [shared])
 
     def fail_over(target):
         while True:
@@ -287,7 +290,7 @@ def test_a_group_fails_over_without_the_rest(driver, pools, volume):
     with pytest.raises(exception.InvalidVolume, match='fail it back first'):
         driver.create_cloned_volume(_volume(), member)
     with pytest.raises(exception.InvalidVolume, match='fail that back first'):
-        driver.retype(member, types.SimpleNamespace(name='kind', extra_specs={}))
+        driver.retype(member, volumes.VolumeType('kind'))
     with pytest.raises(exception.InvalidReplicationTarget, match='are on second already'):
         fail_over('second')
     assert fail_over('default') is None
