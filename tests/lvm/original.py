@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the original Cinder leaves on a host: logical volumes, files of tgt, targets of LIO. Names,
-files and attributes are those that Cinder 29.0.0 was seen to make."""
+"""What the original Cinder leaves on a host: files of tgt, targets of LIO. Names, files and
+attributes are those that Cinder 29.0.0 was seen to make; LVM_LAB_ORIGINAL names an environment
+where it is installed, and then it makes them itself."""
 import os
 import pathlib
 import subprocess
@@ -11,6 +12,7 @@ import uuid
 from tests.lvm import group, initiator
 
 CHAP = 'CHAP user secretsecret12'
+ENVIRONMENT = os.environ.get('LVM_LAB_ORIGINAL')
 _BLOCK = 64 * 1024
 _BLOCKS = 32
 _FILE = '''
@@ -27,6 +29,22 @@ _FILE = '''
 
 def iqn(name: str) -> str:
     return f'iqn.2010-10.org.openstack:{name}'
+
+
+def export(helper: str, folder: pathlib.Path, name: str, path: str, port: int) -> tuple[str, str]:
+    """Export a device by tgtadm or lioadm; returns provider_location and provider_auth."""
+    if not ENVIRONMENT:
+        return (export_by_tgt(folder, name, path, port) if helper == 'tgtadm'
+                else export_by_lio(name, path, port)), CHAP
+    folder.mkdir(exist_ok=True)
+    program = pathlib.Path(__file__).with_name('original_target.py')
+    done = subprocess.run(
+        [f'{ENVIRONMENT}/bin/python', '-W', 'ignore', program, helper, name, path, str(port),
+         folder, initiator.NAME], capture_output=True, text=True, check=False,
+        env=os.environ | {'PATH': f'{ENVIRONMENT}/bin:{os.environ["PATH"]}'})
+    assert not done.returncode, done.stderr
+    location, auth = done.stdout.splitlines()[-2:]
+    return location, auth
 
 
 def export_by_tgt(folder: pathlib.Path, name: str, path: str, port: int) -> str:
@@ -73,7 +91,7 @@ def export_by_lio(name: str, path: str, port: int) -> str:
     entry = rts.NodeACL(portal_group, initiator.NAME)
     entry.chap_userid, entry.chap_password = user, secret
     rts.MappedLUN(entry, 0, 0, write_protect=False)
-    return f'127.0.0.1:{port},1 {iqn(name)} 0'
+    return f'127.0.0.1:{port},{iqn(name)} {iqn(name)} 0'
 
 
 def unit_of_lio(name: str) -> dict[int, str]:
@@ -84,10 +102,10 @@ def unit_of_lio(name: str) -> dict[int, str]:
     return {lun.lun: lun.storage_object.wwn for lun in portal_group.luns}
 
 
-def connection(location: str) -> dict:
+def connection(location: str, auth: str = CHAP) -> dict:
     """What the original told the initiator of an export."""
     portals, name, lun = location.split()
-    _kind, user, secret = CHAP.split()
+    _kind, user, secret = auth.split()
     return {'target_discovered': False, 'target_portal': portals.partition(',')[0],
             'target_iqn': name, 'target_lun': int(lun), 'auth_method': 'CHAP',
             'auth_username': user, 'auth_password': secret, 'driver_volume_type': 'iscsi',

@@ -11,10 +11,10 @@ from tests.fakes import volumes
 from tests.functional.processes import free_port
 from tests.functional.tgt import Tgtd
 from tests.lvm import group, initiator, kernel_target, original
-from tests.lvm.original import CHAP, Traffic
+from tests.lvm.original import Traffic
+from tools import guest, lab
 
 MIB = 1024 ** 2
-OTHER = 'iqn.2000-01.org.example:other'
 HELPERS = ('tgtadm', 'lioadm')
 
 
@@ -29,10 +29,8 @@ class Place:
 
     def export(self, volume):
         """As the original."""
-        path = f'/dev/{group.NAME}/{volume.name}'
-        if self.helper == 'tgtadm':
-            return original.export_by_tgt(self.folder, volume.name, path, self.port)
-        return original.export_by_lio(volume.name, path, self.port)
+        volume.provider_location, volume.provider_auth = original.export(
+            self.helper, self.folder, volume.name, f'/dev/{group.NAME}/{volume.name}', self.port)
 
     def identity(self, volume):
         """What an initiator knows the unit by."""
@@ -54,6 +52,8 @@ class Place:
 def place(request, tmp_path):
     if request.param == 'lioadm' and not kernel_target.ready():
         pytest.skip(f'needs the kernel modules {" ".join(kernel_target.MODULES)}')
+    if original.ENVIRONMENT and os.environ[lab.DEVICE] != guest.DEVICE:
+        pytest.skip('the original changes /etc of this machine; it runs in guests only')
     with pytest.MonkeyPatch.context() as patch, initiator.running(tmp_path):
         group.make()
         group.scale_down(patch)
@@ -71,9 +71,9 @@ def place(request, tmp_path):
 def test_a_session_of_the_original_outlives_switch_restart_and_boot(place):
     driver, volume = place.driver, volumes.volume()
     driver.create_volume(volume)
-    volume.provider_location, volume.provider_auth = place.export(volume), CHAP
+    place.export(volume)
     volume.attachments = [volumes.attachment(initiator.NAME)]
-    connection = original.connection(volume.provider_location)
+    connection = original.connection(volume.provider_location, volume.provider_auth)
     assert connection['target_lun'] == (place.helper == 'tgtadm')
     before = place.identity(volume)
     with initiator.attached(connection) as device, Traffic(device) as traffic:

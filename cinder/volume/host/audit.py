@@ -88,11 +88,12 @@ def _saved_exports(driver: driver_api.SavesExports,
                                    'run this command as root')
         return
     if found:
-        place = os.path.commonpath(found.values())
+        place, names = os.path.commonpath(found.values()), sorted(found)
         yield driver_types.Finding(
-            'saved', place, f'{len(found)} exports are restored from {place} whenever the target '
-            f'starts, even if no host is attached: {", ".join(sorted(found)[:_SHOWN])}'
-            f'{" and others" * (len(found) > _SHOWN)}',
+            'saved', place,
+            f'{len(found)} {"exports are" if len(found) > 1 else "export is"} restored from '
+            f'{place} whenever the target starts, even if no host is attached: '
+            f'{", ".join(names[:_SHOWN])}{" and others" * (len(found) > _SHOWN)}',
             'cinder-manage volume doctor --remove-saved-exports removes them from there')
 
 

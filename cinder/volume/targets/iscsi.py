@@ -25,7 +25,7 @@ _LETTERS = string.ascii_letters + string.digits
 # Some initiators accept only 12 to 16 characters (RFC 7143, 9.2.1; Microsoft's initiator).
 _SECRET_LENGTH = 16
 _NAME_LENGTH = 20
-_LOCATION = re.compile(r'(?P<portals>[^\s,]+),(?P<number>\d+) (?P<iqn>\S+) (?P<lun>\d+)'
+_LOCATION = re.compile(r'(?P<portals>[^\s,]+),(?P<number>\S+) (?P<iqn>\S+) (?P<lun>\d+)'
                        r'(?: (?P<serial>\S+))?')
 # It is used as an argument of a command or as the name of a directory.
 _INITIATOR = re.compile(r'[a-z0-9][\w.:-]{0,222}', re.ASCII | re.IGNORECASE)
@@ -48,7 +48,7 @@ class Chap:
 @dataclasses.dataclass(frozen=True)
 class Location:
     """A provider_location: 'ADDRESS:PORT[;ADDRESS:PORT ...],NUMBER IQN LUN [SERIAL]'. The original
-    Cinder writes the same without a serial number; its LIO has unit 0.
+    Cinder writes the same without a serial number; its LIO has unit 0, and the IQN as its number.
 
     :ivar serial: serial number of the unit if it is not the id of the volume
     """

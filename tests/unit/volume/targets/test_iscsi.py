@@ -132,6 +132,9 @@ def test_nobody_else_gets_in_where_all_that_attached_told_their_names():
 ORIGINAL = [
     ('192.0.2.1:3260,5 iqn.2010-10.org.openstack:volume-a 1',
      iscsi.Location(('192.0.2.1:3260',), '5', 'iqn.2010-10.org.openstack:volume-a', 1)),
+    # By LIO of Cinder 29.0.0.
+    ('192.0.2.1:3260,iqn.old:volume-a iqn.old:volume-a 0',
+     iscsi.Location(('192.0.2.1:3260',), 'iqn.old:volume-a', 'iqn.old:volume-a', 0)),
     ('192.0.2.1:3260,1 iqn.old:volume-a 0',
      iscsi.Location(('192.0.2.1:3260',), '1', 'iqn.old:volume-a', 0)),
     ('192.0.2.1:3260;[2001:db8::1]:3260,1 iqn.a 0',
@@ -167,7 +170,7 @@ def test_an_export_that_the_row_describes_keeps_its_name_and_unit_until_it_is_re
 
 @pytest.mark.parametrize('text', [
     '192.0.2.1 4420 tcp nqn.a 10', '192.0.2.1:4420 tcp nqn.a 10', '/dev/vg/volume-a', 'x', ' ',
-    '192.0.2.1:3260,1 iqn.a', '192.0.2.1:3260,x iqn.a 1'])
+    '192.0.2.1:3260,1 iqn.a', '192.0.2.1:3260 iqn.a 1', '192.0.2.1:3260,1 iqn.a x'])
 def test_what_another_target_exported_is_neither_exported_again_nor_removed(text, caplog):
     target, volume = exported()
     volume.provider_location = text

@@ -89,7 +89,7 @@ def test_an_export_of_the_original_keeps_its_unit_and_its_serial_number():
     kernel = Kernel()
     kernel.serial = 'serial'
     target = lio.LioAdm(volumes.options(target_helper='lioadm'), None, kernel)
-    volume = volumes.volume(provider_location='127.0.0.1:3260,1 iqn.a 0',
+    volume = volumes.volume(provider_location='127.0.0.1:3260,iqn.a iqn.a 0',
                             provider_auth='CHAP user secret')
     volume.attachments = [volumes.attachment(NAME)]
     volumes.stored(volume, target.ensure_export(volume, PATH))
