@@ -91,7 +91,7 @@ bluestore cache size = 67108864
 osd op num shards = 2
 osd op num threads per shard = 1
 osd class update on start = false
-osd client watch timeout = 10
+osd client watch timeout = 5
 '''
 # A client of tests waits for seconds where Ceph would wait for ever.
 _CLIENT = '''\

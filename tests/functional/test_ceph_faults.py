@@ -76,10 +76,16 @@ def test_clients_on_the_blocklist_connect_anew(ceph_suite, ceph_cluster):
 
 
 def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_cluster):
-    """The quota is reached; what is there is not harmed, and later everything works again."""
+    """The quota is reached. What is there is not harmed and can be deleted, and later everything
+    works again."""
     client = ceph_suite.client()
-    kept = scenarios.ALL['extend'][0](client)
+    kept, gone = scenarios.ALL['extend'][0](client), scenarios.ALL['snapshot-delete'][0](client)
     kept.prepare()
+    gone.prepare()
+    # The trash of a pool begins with the first deletion; there is no space for it later.
+    first = client.ready_volume(1)
+    client.delete(f'volumes/{first["id"]}', expect=202)
+    client.wait_gone('volume', first['id'])
     quota(ceph_cluster, ceph_suite.pool, 1)
     try:
         wait_until(lambda: 'full' in flags(ceph_cluster, ceph_suite.pool), 30, 'a full pool')
@@ -87,6 +93,12 @@ def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_
         volume = client.create_volume(1)
         assert client.wait_for_status('snapshot', snapshot['id'], 'error')
         assert client.wait_for_status('volume', volume['id'], 'error')
+        gone.request()
+        gone.check_done()
+        client.delete(f'volumes/{gone.target["volume_id"]}', expect=202)
+        client.wait_gone('volume', gone.target['volume_id'])
+        assert f'volume-{gone.target["volume_id"]}' not in ceph_suite.stored()
+        assert 'full' in flags(ceph_cluster, ceph_suite.pool)
     finally:
         quota(ceph_cluster, ceph_suite.pool, 0)
     wait_until(lambda: 'full' not in flags(ceph_cluster, ceph_suite.pool), 30, 'an empty pool')

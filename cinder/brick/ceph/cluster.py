@@ -12,13 +12,15 @@ from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from cinder import concurrency, ownership
-from cinder.brick.ceph import bindings, calls, errors
+from cinder.brick.ceph import bindings, calls, errors, full_pool
 from cinder.brick.ceph.pool import Pool
 
 P = ParamSpec('P')
 T = TypeVar('T')
 # Of native threads: green ones would start an event loop there.
 threading, time = map(concurrency.original, ('threading', 'time'))
+# Seconds without another attempt to do without full_pool.
+KNOWN_FULL = 60
 # Numbers of errors that pass when a monitor answers again.
 UNREACHABLE = frozenset((errno.ETIMEDOUT, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH,
                          errno.EAGAIN))
@@ -77,6 +79,8 @@ class Cluster:
         self.settings = settings
         self._lock = threading.Lock()
         self._connection: Connection | None = None
+        # Name of a pool -> until when it is taken for full.
+        self._full: dict[str, float] = {}
 
     def run(self, pool: str, function: Callable[Concatenate[Pool, P], T],
             *args: P.args, **kwargs: P.kwargs) -> T:
@@ -91,6 +95,24 @@ class Cluster:
         return concurrency.call_long(
             lambda: context.run(
                 self.run_here, pool, lambda opened: function(opened, *args, **kwargs)), 'ceph')
+
+    def run_freeing(self, pool: str, function: Callable[Concatenate[Pool, P], T],
+                    *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like run(), for a function that removes images or snapshots: in a pool that is full it
+        is called again, so that it does not wait for space. See FreeingPool."""
+        if time.monotonic() >= self._full.get(pool, 0):
+            try:
+                return self.run(pool, function, *args, **kwargs)
+            except errors.Full:
+                self._full[pool] = time.monotonic() + KNOWN_FULL
+        return self.run(pool, self._freeing, lambda opened: function(opened, *args, **kwargs))
+
+    def _freeing(self, pool: Pool, function: Callable[[Pool], T]) -> T:
+        settings = self.settings
+        libraries = full_pool.Libraries(pool.name, settings.cluster_name, settings.user,
+                                        settings.conf, pool.connection.rados.conf_get)
+        with contextlib.closing(libraries):
+            return function(full_pool.FreeingPool(pool, libraries))
 
     def run_here(self, pool: str, function: Callable[[Pool], T]) -> T:
         """The same in this thread, which must be a native one."""

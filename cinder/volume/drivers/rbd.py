@@ -163,7 +163,7 @@ class RBDDriver(
             # The mirror daemon has the image open otherwise.
             self.stop_mirroring(volume)
         try:
-            self.run(trash.delete, volume.name, self._owned, delay, _goes_with_volume)
+            self.run_freeing(trash.delete, volume.name, self._owned, delay, _goes_with_volume)
         except (errors.Busy, errors.HasSnapshots) as exc:
             raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc)) from exc
 
@@ -177,7 +177,7 @@ class RBDDriver(
         self._kept = {ident: self._kept[ident] for ident in found if ident in self._kept}
         for ident in found:
             again, pause = self._kept.get(ident, (0.0, 0.0))
-            if now >= again and not self.run(trash.collect, ident, self._owned):
+            if now >= again and not self.run_freeing(trash.collect, ident, self._owned):
                 pause = min(LONGEST_KEPT, max(60, pause * 2))
                 self._kept[ident] = now + pause, pause
 
@@ -201,7 +201,7 @@ class RBDDriver(
     @typed
     def delete_snapshot(self, snapshot: Snapshot) -> Fields:
         try:
-            self.run(images.remove_snapshot, snapshot.volume.name, snapshot.name)
+            self.run_freeing(images.remove_snapshot, snapshot.volume.name, snapshot.name)
         except errors.Busy as exc:
             raise exception.SnapshotIsBusy(snapshot_name=snapshot.name, reason=str(exc)) from exc
 

@@ -111,6 +111,11 @@ class RBDBase(driver.VolumeDriver):
         """Call function(pool, ...) on the pool of this back end; see Cluster.run."""
         return self.ceph.run(self.pool_name, function, *args, **kwargs)
 
+    def run_freeing(self, function: Callable[Concatenate[Pool, P], R], *args: P.args,
+                    **kwargs: P.kwargs) -> R:
+        """The same for a function that removes images or snapshots; see Cluster.run_freeing."""
+        return self.ceph.run_freeing(self.pool_name, function, *args, **kwargs)
+
 
 @contextlib.contextmanager
 def at_site_of(driver: RBDBase, resources: Iterable[object]) -> Iterator[None]:
