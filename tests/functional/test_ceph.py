@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import bindings, calls, trash
+from cinder.brick.ceph import bindings, calls, cluster, trash
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import ceph
@@ -152,6 +152,42 @@ def test_a_snapshot_that_the_original_has_protected_is_deleted(storage):
     storage.driver.run(protect)
     storage.driver.delete_snapshot(snapshot)
     assert storage.names() == [snapshot.volume.name]
+
+
+def test_clones_of_the_old_format_are_named(storage):
+    """A site that comes from the original may have some."""
+    snapshot = storage.snapshot(storage.volume(data=contract.ONE))
+
+    def clone(pool):
+        with pool.image(snapshot.volume.name) as image:
+            image.protect_snap(snapshot.name)
+        pool.connection.rados.conf_set('rbd_default_clone_format', '1')
+        pool.rbd('clone', snapshot.volume.name, snapshot.name, pool.ioctx, 'old')
+    cluster.Cluster(storage.driver.ceph.settings).run('contract', clone)
+    with pytest.raises(exception.SnapshotIsBusy, match='contract/old'):
+        storage.driver.delete_snapshot(snapshot)
+    storage.driver.run(lambda pool: pool.rbd('remove', 'old'))
+    storage.driver.delete_snapshot(snapshot)
+    assert storage.names() == [snapshot.volume.name]
+
+
+def test_a_volume_in_use_is_extended_and_gets_snapshots(storage):
+    """Another client, as that of an instance, has the image open and its lock."""
+    volume, driver = storage.volume(data=contract.ONE), storage.driver
+
+    def use(pool):
+        with pool.image(volume.name) as image:
+            image.write(contract.TWO, 2 ** 20)
+            assert image.is_exclusive_lock_owner()
+            driver.extend_volume(volume, 2)
+            snapshot = storage.snapshot(volume)
+            assert image.size() == 2 * 2 ** 30
+            image.write(contract.TWO, 2 ** 30)
+            return snapshot
+    snapshot = cluster.Cluster(driver.ceph.settings).run('contract', use)
+    assert storage.size(snapshot) == 2
+    assert storage.read(snapshot, len(contract.ONE)) == contract.ONE
+    driver.delete_snapshot(snapshot)
 
 
 def test_a_volume_that_grew_after_the_snapshot_keeps_its_size(storage):

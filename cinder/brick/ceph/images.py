@@ -87,13 +87,20 @@ def remove_snapshot(pool: Pool, name: str, snapshot: str) -> None:
     """Remove a snapshot; one that does not exist is a success. Clones of it keep its data, until
     the last of them is removed.
 
-    :raises Busy: it is protected, and clones of the old format need it
+    :raises Busy: clones of the old format need it; with their names
     """
     try:
         with pool.image(name) as image:
             _remove(image, snapshot)
     except errors.NotFound:
         return
+    except errors.Busy as exc:
+        with pool.image(name, snapshot=snapshot, read_only=True) as image:
+            clones = ', '.join(f'{each["pool"]}/{each["image"]}'
+                               for each in image.list_children2())
+        if not clones:
+            raise
+        raise errors.Busy(f'clones of the old format need it: {clones}; flatten them') from exc
 
 
 def drop_snapshot(image: Any, snapshot: str) -> None:
