@@ -55,7 +55,7 @@ def test_extra_specs(row, api, bus, ctxt):
         'refused': lambda: row['words'] in volume.fault(400),
         'volume': lambda: volume.json['volume'][row['words']] is True,
         'connection': lambda: stored.is_(row['words']),
-        'zone': lambda: AvailabilityZoneFilter().refuse(
+        'zone': lambda: AvailabilityZoneFilter(None).refuse(
             types.SimpleNamespace(availability_zone='zone1'),
             {'volume_type': {'extra_specs': specs}}) is not None,
         'space': lambda: type_objects.wants_thick(stored.extra_specs),
