@@ -11,7 +11,7 @@ from cinder import context, exception, fault_points
 from cinder.db import errors, migration, models, revisions, session
 from cinder.db.adoption import hosts, mapping, progress, repetitions, selection
 from cinder.db.adoption.batches import REMEDY, Converter, Made
-from cinder.db.adoption.findings import REFUSAL, Findings
+from cinder.db.adoption.findings import REFUSAL, WARNING, Findings
 from cinder.db.adoption.pace import Pace
 from cinder.db.adoption.source import Source
 
@@ -190,15 +190,23 @@ def _store_singly(ctxt: context.RequestContext, step: mapping.Step, target: sa.T
             except (db_exc.DBError, sa.exc.StatementError) as exc:
                 if errors.is_unavailable(exc):
                     raise
-                reason = ('has a value that another row has, which must be unique'
-                          if isinstance(exc, db_exc.DBDuplicateEntry) else
-                          'has a value that the database refuses')
-                findings.add(REFUSAL, 'not-stored', step.source, reason, remedy=REMEDY, row_id=key)
+                _refuse(step, findings, key, isinstance(exc, db_exc.DBDuplicateEntry))
             else:
                 written += 1
         _end_batch(conn, step, target, state, written, findings)
     state.rows_written += written
     state.findings.merge(findings.all())
+
+
+def _refuse(step: mapping.Step, findings: Findings, key: object, is_duplicate: bool) -> None:
+    """Report a row that the database does not accept."""
+    if is_duplicate and step.merged:
+        findings.add(WARNING, 'merged', step.source, 'has the name of another row here, which is '
+                     'kept', row_id=key)
+    else:
+        findings.add(REFUSAL, 'not-stored', step.source, 'has a value that ' + (
+            'another row has, which must be unique' if is_duplicate
+            else 'the database refuses'), remedy=REMEDY, row_id=key)
 
 
 def _end_batch(conn: sa.Connection, step: mapping.Step, target: sa.Table,

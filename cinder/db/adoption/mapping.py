@@ -38,6 +38,7 @@ class Step(NamedTuple):
     :param repeated: REFUSAL or WARNING: what a second row with the same values is. With WARNING,
         the last one is copied
     :param soft: whether deleted rows exist on both sides
+    :param merged: whether rows that are equal here, as --map-host renames them, are one
     :param rows: which rows: 'all', or a part of the tree of QoS specs
     """
 
@@ -50,6 +51,7 @@ class Step(NamedTuple):
     unique: tuple[tuple[str, ...], ...] = ()
     repeated: str = WARNING
     soft: bool = False
+    merged: bool = False
     rows: str = 'all'
 
     @property
@@ -135,7 +137,7 @@ STEPS: tuple[Step, ...] = (
          {**_same('id replication_status active_backend_id binary disabled_reason'),
           **_each('host', 'name'), **_each('default', 'disabled frozen', _FALSE), **_SOFT},
          {'race_preventer': 'our unique key does without it'},
-         unique=(('name', 'binary'),)),
+         unique=(('name', 'binary'),), merged=True),
     Step('services', 'services',
          {**_same('id topic availability_zone replication_status active_backend_id'),
           **_each('required', 'uuid binary'), **_each('host', 'host cluster_name'),
@@ -147,7 +149,7 @@ STEPS: tuple[Step, ...] = (
           **_SOFT, 'updated_at': Rule((), 'down')},
          _unused('our daemons report their own', 'report_count rpc_current_version '
                  'object_current_version modified_at updated_at'),
-         unique=(('host', 'binary'), ('uuid',)), rows='services'),
+         unique=(('host', 'binary'), ('uuid',)), merged=True, rows='services'),
     # --------------------------------------------------------------------------------- groups
     Step('groups', 'groups',
          {**_same('id user_id name description availability_zone group_snapshot_id '

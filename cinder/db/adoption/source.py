@@ -40,7 +40,7 @@ class Source:
         if reason:
             raise exception.InvalidInput(
                 reason=f'the source {masking.without_user(text)} cannot be used: {reason}')
-        self.url = sa.make_url(text)
+        self.url = engines.without_plugin(sa.make_url(text))
         self.name = self.url.render_as_string(hide_password=True)
         self._engine = _engine(self.url, writable)
         self.revision = self._known_revision()

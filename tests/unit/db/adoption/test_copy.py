@@ -90,6 +90,16 @@ def test_renamed_hosts(adopted):
     assert {row['host'] for row in adopted.tables['services']} == {'new@x', 'node1', 'node2'}
 
 
+def test_services_that_are_renamed_to_the_same_are_one(adopt_once):
+    adopted = adopt_once([
+        'INSERT INTO services (id, uuid, binary, host, report_count, created_at, deleted) '
+        "VALUES (9, 'u9', 'cinder-volume', 'node2@lvm', 1, '2020-01-01 00:00:00', 0)"],
+        hosts={'node2': 'node1'})
+    finding, = adopted.findings
+    assert (finding.severity, finding.code, finding.ids) == ('warning', 'merged', ['9'])
+    assert [row['host'] for row in adopted.tables['services']] == ['node1@lvm', 'node1', 'node1']
+
+
 @pytest.mark.parametrize(('value', 'expected'), [
     ('node1@lvm#lvm', 'new@x#lvm'), ('node1@lvm', 'new@x'), ('node1@lvm2#p', 'n1@lvm2#p'),
     ('node1', 'n1'), ('node12', 'node12'), ('', '')])
