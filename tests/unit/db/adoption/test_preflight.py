@@ -115,9 +115,12 @@ def examine(opened):
         conn.execute(f'DELETE FROM {name}')
 
 
+COLUMNS = original.columns()
+
+
 def _insert(conn, table, values):
-    columns = {row['column'] for row in original.columns()[table]}
-    needed = {row['column']: 0 for row in original.columns()[table] if row['not_null'] == '1'}
+    columns = {row['column'] for row in COLUMNS[table]}
+    needed = {row['column']: 0 for row in COLUMNS[table] if row['not_null'] == '1'}
     values = {name: str(value) if isinstance(value, datetime.datetime) else value
               for name, value in (needed | {'created_at': LONG_AGO, 'deleted': 0} | values).items()
               if name in columns}
