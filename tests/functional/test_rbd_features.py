@@ -66,3 +66,16 @@ def test_limits_that_cannot_be_kept_are_refused(driver, qos, said):
     with pytest.raises(exception.InvalidInput, match=said):
         driver.create_volume(volume)
     driver.delete_volume(volume)
+
+
+def test_a_clone_of_an_image_with_larger_objects(driver):
+    """As one that was made by others, and is managed."""
+    volume, copy = volumes.volume(), volumes.volume(2)
+    driver.run(lambda pool: pool.rbd('create', volume.name, 1024 ** 3, 24))
+    for _attempt in range(2):
+        driver.create_cloned_volume(copy, volume)
+
+    def order(pool):
+        with pool.image(copy.name, read_only=True) as opened:
+            return opened.stat()['order'], opened.size()
+    assert driver.run(order) == (24, 2 * 1024 ** 3)

@@ -3,6 +3,7 @@
 format 2 of clones, both may be deleted in any order."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cinder.brick.ceph import errors, images
@@ -13,19 +14,33 @@ def clone(pool: Pool, /, name: str, snapshot: str, child: str, size: int, order:
           target: Pool | None = None, **layout: Any) -> None:
     """Create an image as a clone of a snapshot, extended to `size` bytes.
 
-    :param order: binary logarithm of the size of its objects in bytes
+    :param order: binary logarithm of the size of its objects in bytes; they are larger if those of
+        the image are
     :param target: pool of the clone, if it is another one
     :param layout: further arguments of librbd's clone()
     """
     target = target or pool
     try:
-        pool.rbd('clone', name, snapshot, target.ioctx, child, order=order, **layout)
+        _clone(pool, name, snapshot, target, child, order, layout)
     except errors.Exists:
         if not is_clone_of(pool, name, snapshot, target, child):
             # Of an attempt that was interrupted; without its parent it would read zeros.
             target.rbd('remove', child)
-            pool.rbd('clone', name, snapshot, target.ioctx, child, order=order, **layout)
+            _clone(pool, name, snapshot, target, child, order, layout)
     images.grow(target, child, size)
+
+
+def _clone(pool: Pool, name: str, snapshot: str, target: Pool, child: str, order: int,
+           layout: Mapping[str, Any]) -> None:
+    try:
+        pool.rbd('clone', name, snapshot, target.ioctx, child, order=order, **layout)
+    except errors.Invalid:
+        # The objects of a clone must not be smaller than those of its parent.
+        with pool.image(name, snapshot=snapshot, read_only=True) as image:
+            least = image.stat()['order']
+        if least <= order:
+            raise
+        pool.rbd('clone', name, snapshot, target.ioctx, child, order=least, **layout)
 
 
 def clone_image(pool: Pool, /, name: str, passing: str, child: str, size: int, order: int,

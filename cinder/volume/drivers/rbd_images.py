@@ -67,16 +67,13 @@ def _clone(pool: Pool, place: Location, name: str, size: int, order: int) -> str
     done."""
     try:
         origin = pool.connection.pool(place.pool)
-        with origin.image(place.image, snapshot=place.snapshot, read_only=True) as image:
-            found = image.stat()
+        found = images.size_of(origin, place.image, place.snapshot)
     except (errors.NotFound, errors.Denied) as exc:
         return f'it cannot be read: {exc}'
-    if found['size'] > size:
-        return f'it has {found["size"]} bytes'
+    if found > size:
+        return f'it has {found} bytes'
     try:
-        # The objects of a clone must not be smaller than those of its parent.
-        clones.clone(origin, place.image, place.snapshot, name, size, max(order, found['order']),
-                     target=pool)
+        clones.clone(origin, place.image, place.snapshot, name, size, order, target=pool)
     except (errors.Denied, errors.Invalid) as exc:
         # No right to add a clone there; or a snapshot that must be protected, and is not.
         images.create(pool, name, size, order)
