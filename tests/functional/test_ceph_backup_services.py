@@ -202,6 +202,21 @@ def test_killed_at(suite, client, volume, point):
         client.wait_gone('backup', backup, TAKEN_OVER)
 
 
+def test_a_host_that_is_killed_for_ever(suite, client, volume):
+    """The other one takes what it was doing and what waited for it, restores and deletes."""
+    made, data = volume
+    with suite.killed_at('backup.create:object:after'):
+        backups = [back_up(client, made) for _number in range(3)]
+    for backup in backups:
+        ready(client, 'backup', backup)
+    dead, = (process for process in ('backup', 'backup-node2')
+             if not suite.processes[process].running)
+    assert len(suite.kept(made)) == 3
+    restored(client, suite, backups[-1], data)
+    delete_all(client, *backups)
+    assert not suite.processes[dead].running
+
+
 def test_a_cluster_that_does_not_answer(suite, client, volume, ceph_cluster):
     """The operation waits, the service says why it is down, and all goes on by itself. No key is
     in a log."""

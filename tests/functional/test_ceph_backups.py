@@ -175,6 +175,7 @@ def test_an_incremental_backup_writes_what_has_changed(bench):
     report = bench.store.verify(chain, sample=50)
     assert report.problems == () and 0 < report.objects < report.total
     assert bench.store.volume_meta(chain[-1])['volume-metadata'] == {'k': 'v'}
+    assert bench.store.look(chain[-1]).volume_meta['volume-base-metadata']['id'] == volume.id
     # What was deleted is not in the way of a new one.
     bench.delete(chain.pop())
     bench.change(volume, 1)
