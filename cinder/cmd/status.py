@@ -6,20 +6,23 @@ configuration and database, changes nothing."""
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as oslo_log
 from oslo_upgradecheck import common_checks, upgradecheck
 
+from cinder import class_paths, config_check, context, exception, failures, masking, version
 from cinder import conf as cinder_conf
-from cinder import config_check, context, exception, failures, masking, version
 from cinder.cmd import adopt_checks, adopt_commands
 from cinder.cmd.tables import complain
-from cinder.conf import CONF
-from cinder.db import migration, session, types
+from cinder.conf import CONF, config_files, option_values
+from cinder.db import migration, renames, session, types
+from cinder.volume import configuration
 
+# Its default, in seconds.
+PERIODIC_INTERVAL = 60
 SUCCESS = upgradecheck.Result(upgradecheck.Code.SUCCESS)
 
 
@@ -40,6 +43,17 @@ def _reporting(check: Callable) -> Callable:
         except Exception as exc:  # libraries raise various errors
             return _failure(f'The check failed: {failures.one_line(exc)}')
     return report
+
+
+def _loaded(paths: Mapping[str, str]) -> upgradecheck.Result:
+    """Return a failure that names the classes which do not exist."""
+    wrong = []
+    for option, path in paths.items():
+        try:
+            class_paths.load(option, path)
+        except exception.InvalidConfigurationValue as exc:
+            wrong.append(failures.one_line(exc))
+    return _failure(' '.join(wrong)) if wrong else SUCCESS
 
 
 class Checks(upgradecheck.UpgradeCommands):
@@ -78,11 +92,50 @@ class Checks(upgradecheck.UpgradeCommands):
                             'noauth_allow_remote accepts callers from all hosts.')
         return SUCCESS
 
+    def backup_driver(self) -> upgradecheck.Result:
+        """Check that backup_driver is a class; old files have the name of a module."""
+        return _loaded({'[DEFAULT] backup_driver': CONF.backup_driver})
+
+    def drivers(self) -> upgradecheck.Result:
+        """Check that the drivers of all enabled back ends exist."""
+        sections = CONF.list_all_sections()
+        refused = option_values.refused_backends(CONF)
+        return _loaded({f'[{name}] volume_driver': configuration.Configuration(
+            config_group=name).volume_driver for name in CONF.enabled_backends or ()
+            if name in sections and name not in refused})
+
+    def interval(self) -> upgradecheck.Result:
+        """Check that periodic_interval is not used for what has options of its own."""
+        if CONF.periodic_interval == PERIODIC_INTERVAL:
+            return SUCCESS
+        return _warning(f'periodic_interval = {CONF.periodic_interval} sets only how often tasks '
+                        'are looked at; backend_stats_polling_interval is for reports of back '
+                        'ends.')
+
+    def services(self) -> upgradecheck.Result:
+        """Check that volumes know the service that works on them."""
+        count = renames.count_without_service(context.get_admin_context())
+        return SUCCESS if not count else _warning(
+            f'{count} volumes name no service: run cinder-manage volume update_service.')
+
+    def quotas(self) -> upgradecheck.Result:
+        """Check that quotas are not nested."""
+        nested = [setting.place for setting in config_files.settings(CONF)
+                  if setting.name == 'quota_driver' and 'Nested' in setting.value]
+        return SUCCESS if not nested else _failure(
+            f'quota_driver ({", ".join(nested)}) is not read: quotas of projects are not nested. '
+            'Set the limits of each project, and remove the option.')
+
     _upgrade_checks = (
         ('Database', _reporting(database)),
         ('Default volume type', _reporting(default_type)),
         ('Configuration', _reporting(configuration)),
         ('Identity', _reporting(identity)),
+        ('Backup Driver Path', _reporting(backup_driver)),
+        ('Removed Drivers', _reporting(drivers)),
+        ('Periodic Interval Use', _reporting(interval)),
+        ('Service UUIDs', _reporting(services)),
+        ('Use of Nested Quota Driver', _reporting(quotas)),
         ('Policy file', (_reporting(common_checks.check_policy_json), {'conf': CONF})),
     )
 

@@ -69,6 +69,14 @@ def assign_services(ctxt: RequestContext) -> int:
     return changed
 
 
+def count_without_service(ctxt: RequestContext) -> int:
+    """Return the number of volumes on back ends that do not name their service."""
+    with session.reader(ctxt) as conn:
+        return int(conn.execute(sa.select(sa.func.count()).where(
+            _VOLUMES.c.deleted == sa.false(), _VOLUMES.c.host.is_not(None),
+            _VOLUMES.c.service_uuid.is_(None))).scalar_one())
+
+
 @session.retry_on_deadlock
 def rename_cluster(ctxt: RequestContext, current: str, new: str,
                    whole: bool) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from oslo_upgradecheck.upgradecheck import Code
 from cinder import config_check
 from cinder.cmd import status
 from cinder.conf import CONF, option_values, unknown_options
-from cinder.db import migration
+from cinder.db import migration, volumes
 
 
 @pytest.fixture
@@ -92,3 +92,25 @@ def test_all_checks_run_and_the_worst_is_returned(checks, configured, database, 
          project='cinder')
     assert checks.check() == Code.FAILURE
     assert 'Policy file' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('check', 'text', 'code'), [
+    ('backup_driver', '', Code.SUCCESS),
+    ('backup_driver', 'backup_driver = cinder.backup.drivers.swift\n', Code.FAILURE),
+    ('drivers', 'enabled_backends = a,b\n[a]\nvolume_driver = no.such.Driver\n', Code.FAILURE),
+    ('drivers', 'enabled_backends = a\n[a]\nvolume_group = vg\n', Code.SUCCESS),
+    ('drivers', 'enabled_backends = a\n[a]\ntarget_helper = scstadmin\n', Code.SUCCESS),
+    ('interval', 'periodic_interval = 30\n', Code.WARNING), ('interval', '', Code.SUCCESS),
+    ('quotas', 'quota_driver = cinder.quota.NestedDbQuotaDriver\n', Code.FAILURE),
+    ('quotas', 'quota_driver = cinder.quota.DbQuotaDriver\n', Code.SUCCESS)])
+def test_checks_of_the_original(check, text, code, checks, configured):
+    configured(f'[DEFAULT]\n{text}')
+    result = getattr(checks, check)()
+    assert result.code == code, result.details
+
+
+def test_volumes_without_a_service(checks, ctxt, database):
+    assert checks.services().code == Code.SUCCESS
+    volumes.create(ctxt, {'size': 1, 'host': 'h@b#p'})
+    result = checks.services()
+    assert result.code == Code.WARNING and '1 volumes name no service' in result.details
