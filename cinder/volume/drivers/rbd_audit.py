@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cinder.brick.ceph import inventory
+from cinder.objects import states
 from cinder.volume import driver
 from cinder.volume.driver_types import Finding, Rows
 from cinder.volume.drivers import lvm_audit, rbd_base
@@ -66,7 +67,9 @@ class Audits(rbd_base.RBDBase, driver.Audits):
         for missing in sorted(snapshots.keys() - found.snapshots):
             yield Finding('missing', missing, f'snapshot {snapshots[missing]} has no {full}@'
                           f'{missing}', 'restore it from a backup, or delete the snapshot')
-        if volume.id in rows.connected or volume.status != 'available':
+        if (volume.id in rows.connected or volume.status != 'available'
+                or volume.replication_status in states.REPLICATED):
+            # The mirror daemon has a replicated image open.
             return
         if found.watchers:
             yield Finding('open', name, f'volume {volume.id} has no attachment, but image {full} '

@@ -51,6 +51,12 @@ def test_one_image(image, connected, kind, said):
     assert driver.audit(rows, heal=True) == [] == driver.looked
 
 
+def test_the_mirror_daemon_may_have_an_image_open():
+    row = volumes.volume(status='available', replication_status='enabled')
+    driver = Driver({row.name: {'watchers': frozenset(('10.0.0.7:0/1',))}})
+    assert driver.audit(Rows([row], [], (), (), lambda _name: None)) == []
+
+
 def test_names():
     here, lost, thrown = (volumes.volume(status='available') for _time in range(3))
     driver = Driver({here.name: {}, 'mine': {}, 'other': {}, 'foreign': {}}, {thrown.name: 'abc'})
