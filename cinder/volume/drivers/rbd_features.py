@@ -63,7 +63,7 @@ class Features(rbd_replication.Replication):
         return made
 
     def _require_unmirrored(self, volume_type: VolumeType) -> None:
-        if self._wanted(volume_type):
+        if self.wanted(volume_type):
             raise exception.InvalidInput(
                 reason=f'volume type {volume_type.name} asks for replication and multiattach: '
                        'an image that is mirrored can be written to by one host only')

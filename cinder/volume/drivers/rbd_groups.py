@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Groups of volumes in RBD. A group is on the storage only while its volumes get snapshots of one
-moment (brick.ceph.groups); otherwise each volume is on its own."""
+moment (brick.ceph.groups); otherwise each volume is on its own. A group may fail over to the other
+cluster without the rest of the back end."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from cinder import exception
 from cinder.brick.ceph import clones, groups, images
 from cinder.volume import driver
-from cinder.volume.driver_types import Fields
-from cinder.volume.drivers import rbd_encryption
-from cinder.volume.drivers.rbd_base import PASSING, typed
+from cinder.volume.driver_types import Fields, Values
+from cinder.volume.drivers import rbd_encryption, rbd_sites
+from cinder.volume.drivers.rbd_base import PASSING, translated, typed
+from cinder.volume.drivers.rbd_sites import PRIMARY
 
 if TYPE_CHECKING:
     from cinder.objects import Group, GroupSnapshot, Snapshot, Volume
 
 
-class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups):
+class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups, driver.ReplicatesGroups):
     """The part of RBDDriver for groups."""
 
     def create_group(self, group: Group) -> Fields:
@@ -91,6 +94,42 @@ class GroupsOfVolumes(rbd_encryption.Encrypts, driver.Groups):
         if snapshot.group_snapshot_id:
             self.run(groups.settle, snapshot.volume.name, snapshot.name,
                      _name(snapshot.group_snapshot_id), name)
+
+    # ----------------------------------------------------------------------------- replication
+    def enable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
+        return {volume.id: self._enable(volume) for volume in volumes}
+
+    @typed
+    def _enable(self, volume: Volume) -> Fields:
+        if volume.multiattach:
+            raise exception.InvalidVolume(
+                reason=f'volume {volume.id} is multiattach: an image that is mirrored can be '
+                       'written to by one host only')
+        return self.mirror(volume.name, self.wanted(volume.volume_type) or rbd_sites.Mirror(
+            rbd_sites.MODES[0]), rbd_sites.stored(volume))
+
+    def disable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
+        return {volume.id: self.stop_mirroring(volume) for volume in volumes}
+
+    @translated
+    def failover_replication(self, group: Group, volumes: list[Volume], backend_id: str | None,
+                             patient: bool = True) -> tuple[str | None, dict[str, Values]]:
+        used = self.active_backend_id or PRIMARY
+        present = next((rbd_sites.name_of(each) for each in volumes), None) or used
+        target = self.target(backend_id, present)
+        if target.backend_id == present:
+            raise exception.InvalidReplicationTarget(
+                reason=f'the volumes of the group are on {present} already')
+        way = self.way(self.site_of(present), target)
+        verdicts = self.move(way, volumes, patient)
+        site = None if target.backend_id == used else target.backend_id
+        return None if target.backend_id == PRIMARY else target.backend_id, {
+            volume.id: self.moved(way, volume, verdicts[volume.name], site)
+            for volume in volumes}
+
+    def replication_targets(self) -> list[Values]:
+        return [{'backend_id': name, 'conf': site.settings.conf, 'user': site.settings.user,
+                 'pool': site.pool} for name, site in self.sites.items() if name != PRIMARY]
 
 
 def _name(ident: str) -> str:

@@ -22,7 +22,7 @@ from cinder.volume.drivers.rbd_failover import DONE, READY, WAITS, Run, Verdict,
 from cinder.volume.drivers.rbd_sites import PRIMARY, Mirror, Site
 
 if TYPE_CHECKING:
-    from cinder.objects import Group, Volume, VolumeType
+    from cinder.objects import Volume, VolumeType
     from cinder.volume.configuration import Configuration
 
 LOG = logging.getLogger(__name__)
@@ -32,8 +32,7 @@ _ATTEMPTS = 2
 _NAMED = 5
 
 
-class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroups,
-                  driver.Retypes):
+class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.Retypes):
     """The part of RBDDriver that mirrors."""
 
     def __init__(self, configuration: Configuration, *args: Any, **kwargs: Any) -> None:
@@ -46,10 +45,14 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
 
     def use_backend(self, backend_id: str | None) -> None:
         """Use the cluster with this id; it is connected to when it is needed."""
-        self.use_site(self._site(backend_id or PRIMARY))
+        self.use_site(self.site_of(backend_id or PRIMARY))
         self.active_backend_id = backend_id
 
-    def _site(self, backend_id: str) -> Site:
+    def site_of(self, backend_id: str) -> Site:
+        """Return the cluster with this id.
+
+        :raises InvalidReplicationTarget: no such cluster is configured
+        """
         found = self.sites.get(backend_id)
         if found is None:
             raise exception.InvalidReplicationTarget(
@@ -60,14 +63,14 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
     # ------------------------------------------------------------------------------ one volume
     def replicate(self, volume: Volume) -> Fields:
         """Mirror a new volume if its type wants it."""
-        wanted = self._wanted(volume.volume_type)
+        wanted = self.wanted(volume.volume_type)
         if wanted is None:
             return {'replication_status': 'disabled'} if self.replicates else None
-        return self._mirror(volume.name, wanted)
+        return self.mirror(volume.name, wanted)
 
     @typed
     def retype(self, volume: Volume, new_type: VolumeType) -> Fields:
-        wanted, data = self._wanted(new_type), rbd_sites.stored(volume)
+        wanted, data = self.wanted(new_type), rbd_sites.stored(volume)
         if data.get(rbd_sites.SITE):
             raise exception.InvalidVolume(
                 reason=f'it is on {data[rbd_sites.SITE]}, to which its group has failed over: fail '
@@ -77,9 +80,9 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
         if is_mirrored and not (wanted and wanted.mode == data.get('mode', rbd_sites.MODES[0])):
             stopped = self.stop_mirroring(volume)
             data.pop('had_journaling', None)
-        return self._mirror(volume.name, wanted, data) if wanted else stopped
+        return self.mirror(volume.name, wanted, data) if wanted else stopped
 
-    def _wanted(self, volume_type: VolumeType | None) -> Mirror | None:
+    def wanted(self, volume_type: VolumeType | None) -> Mirror | None:
         try:
             wanted = rbd_sites.wanted(volume_type)
         except rbd_sites.WrongSpec as exc:
@@ -91,7 +94,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
                        'the back end has no replication_device')
         return wanted
 
-    def _mirror(self, name: str, wanted: Mirror, data: Mapping[str, Any] | None = None) -> Values:
+    def mirror(self, name: str, wanted: Mirror, data: Mapping[str, Any] | None = None) -> Values:
         """Mirror an image. It depends on no other one then, because a copy cannot be promoted
         without that of its parent.
 
@@ -136,62 +139,27 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
     def failover_host(self, volumes: list[Volume], backend_id: str | None, patient: bool = True,
                       ) -> tuple[str | None, dict[str, Values]]:
         present = self.active_backend_id or PRIMARY
-        target = self._target(backend_id, present)
+        target = self.target(backend_id, present)
         if target.backend_id == present:
             # What failed there is tried again, from the cluster that was left.
             volumes = [each for each in volumes if each.replication_status == 'failover-error']
             present = next(name for name in self.sites if name != present)
-        way = self._way(self._site(present), target)
-        verdicts = self._move(way, volumes, patient)
-        made = {volume.id: self._moved(way, volume, verdicts[volume.name], None)
+        way = self.way(self.site_of(present), target)
+        verdicts = self.move(way, volumes, patient)
+        made = {volume.id: self.moved(way, volume, verdicts[volume.name], None)
                 for volume in volumes}
         active = None if target.backend_id == PRIMARY else target.backend_id
         self.use_backend(active)
         return active, made
 
-    def enable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
-        return {volume.id: self._enable(volume) for volume in volumes}
-
-    @typed
-    def _enable(self, volume: Volume) -> Fields:
-        if volume.multiattach:
-            raise exception.InvalidVolume(
-                reason=f'volume {volume.id} is multiattach: an image that is mirrored can be '
-                       'written to by one host only')
-        return self._mirror(volume.name, self._wanted(volume.volume_type) or Mirror(
-            rbd_sites.MODES[0]), rbd_sites.stored(volume))
-
-    def disable_replication(self, group: Group, volumes: list[Volume]) -> dict[str, Fields]:
-        return {volume.id: self.stop_mirroring(volume) for volume in volumes}
-
-    @translated
-    def failover_replication(self, group: Group, volumes: list[Volume], backend_id: str | None,
-                             patient: bool = True) -> tuple[str | None, dict[str, Values]]:
-        used = self.active_backend_id or PRIMARY
-        present = next((rbd_sites.name_of(each) for each in volumes), None) or used
-        target = self._target(backend_id, present)
-        if target.backend_id == present:
-            raise exception.InvalidReplicationTarget(
-                reason=f'the volumes of the group are on {present} already')
-        way = self._way(self._site(present), target)
-        verdicts = self._move(way, volumes, patient)
-        site = None if target.backend_id == used else target.backend_id
-        return None if target.backend_id == PRIMARY else target.backend_id, {
-            volume.id: self._moved(way, volume, verdicts[volume.name], site)
-            for volume in volumes}
-
-    def replication_targets(self) -> list[Values]:
-        return [{'backend_id': name, 'conf': site.settings.conf, 'user': site.settings.user,
-                 'pool': site.pool} for name, site in self.sites.items() if name != PRIMARY]
-
-    def _target(self, backend_id: str | None, present: str) -> Site:
+    def target(self, backend_id: str | None, present: str) -> Site:
         """:raises InvalidReplicationTarget: no such cluster is configured"""
         if not self.replicates:
             raise exception.InvalidReplicationTarget(
                 reason='the back end has no replication_device')
-        return self._site(backend_id or next(name for name in self.sites if name != present))
+        return self.site_of(backend_id or next(name for name in self.sites if name != present))
 
-    def _way(self, source: Site, target: Site) -> Way:
+    def way(self, source: Site, target: Site) -> Way:
         """:raises UnableToFailOver: the other cluster cannot be used"""
         there = self._runner(target)
         try:
@@ -219,7 +187,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
                                 timeout=max(1, min(seconds * 3, site.settings.timeout))))
         return functools.partial(cluster.get(limited).run, site.pool)
 
-    def _move(self, way: Way, volumes: list[Volume], patient: bool) -> dict[str, Verdict]:
+    def move(self, way: Way, volumes: list[Volume], patient: bool) -> dict[str, Verdict]:
         """Move all images: first their copies have to follow them, then each has its turn.
 
         :raises CopiesIncomplete: to be called again
@@ -253,7 +221,7 @@ class Replication(rbd_base.RBDBase, driver.WatchesCopies, driver.ReplicatesGroup
                 reason=f'after {limit} s copies on {way.name} do not follow the volumes: '
                        f'{waiting}; see what rbd mirror pool status says there')
 
-    def _moved(self, way: Way, volume: Volume, verdict: Verdict, site: str | None) -> Values:
+    def moved(self, way: Way, volume: Volume, verdict: Verdict, site: str | None) -> Values:
         """:param site: id of the cluster that has the volume now, if not that of the back end"""
         if verdict.word != DONE:
             LOG.error('Volume %s cannot be used on %s: %s', volume.id, way.name, verdict.reason)
