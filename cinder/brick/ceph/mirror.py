@@ -119,14 +119,19 @@ def mark(pool: Pool, name: str, longest: float) -> str:
     the mark. A copy that has the mark follows the image."""
     with pool.image(name) as image:
         present = _metadata(image, MARK)
-        made = present.partition(':')[0]
-        if made.isdigit() and 0 <= time.time() - int(made) <= longest:
+        if is_fresh(present, longest):
             return present
         fresh = f'{int(time.time())}:{uuid.uuid4()}'
         image.metadata_set(MARK, fresh)
         if image.mirror_image_get_mode() == pool.module.RBD_MIRROR_IMAGE_MODE_SNAPSHOT:
             image.mirror_image_create_snapshot()
         return fresh
+
+
+def is_fresh(text: str, longest: float) -> bool:
+    """Return whether a mark was made at most `longest` seconds ago."""
+    made = text.partition(':')[0]
+    return made.isdigit() and 0 <= time.time() - int(made) <= longest
 
 
 def demote(pool: Pool, name: str) -> None:

@@ -24,10 +24,15 @@ def failover(ctxt: RequestContext, services: list[objects.Service], cluster: str
              backend_id: str | None) -> None:
     """Accept the failover of a back end to another copy.
 
-    :param services: the services of the back end: one service, or all services of `cluster`.
+    :param services: the services of the back end: one service, or all services of `cluster`. One
+        that is in a cluster stands for all of them.
     :param backend_id: id of the copy; 'default' is the primary, None lets the driver choose.
     :raises InvalidInput: no service is up, or the replication status forbids it.
     """
+    if services and services[0].cluster_name and not cluster:
+        # The hosts of a cluster share the storage, so they fail over together.
+        cluster = services[0].cluster_name
+        services = services_db.list_all(ctxt, cluster_name=cluster, binary='cinder-volume')
     service = next((each for each in services if each.is_up), None) or next(
         (each for each in services if _waits_for_storage(each)), None)
     if service is None:

@@ -21,6 +21,8 @@ DONE, READY, WAITS, FAILED = 'done', 'ready', 'waits', 'failed'
 # Seconds for which a mark proves that a copy follows its image; longer than the mirror may need
 # between two mirror snapshots of an image that changes much.
 FRESH = 3600
+# Seconds after the mark within which an interrupted failover continues.
+LONGEST = 7 * 86400
 # Images that move at a time.
 THREADS = 8
 
@@ -66,7 +68,7 @@ class Way:
         if there.primary or self._is_split(here, there):
             return self._copy_again(image, there)
         if not here.primary:
-            if here.mark and here.mark == there.mark:
+            if here.mark == there.mark and mirror.is_fresh(here.mark, LONGEST):
                 return Verdict(READY, begun=True)
             return Verdict(FAILED, f'neither it nor its copy on {self.name} is primary: promote '
                                    'with rbd mirror image promote --force the one whose data is '

@@ -44,6 +44,8 @@ class Backend:
         self.initialized = False
         # The reason why it does not work, for the log.
         self.trouble = 'it has not been started yet'
+        # Names on the storage whose copies failed at the last check.
+        self.failing_copies: frozenset[str] = frozenset()
         self._allocated: dict[str, int] = {}
         self._guard = threading.Lock()
         # Held by the thread that starts the back end.

@@ -46,7 +46,8 @@ def use(backend: backends.Backend, backend_id: str | None) -> None:
 def follow(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Use the storage to which another host of the cluster has failed over, if its message was
     lost."""
-    if backend.cluster and isinstance(backend.driver, driver_api.Replicates):
+    driver = backend.driver
+    if backend.cluster and isinstance(driver, driver_api.Replicates) and driver.replicates:
         use(backend, replication_db.get_active_copy(ctxt, backend.host))
 
 
@@ -55,7 +56,10 @@ def check(ctxt: RequestContext, backend: backends.Backend) -> None:
     driver = backend.driver
     if not (isinstance(driver, driver_api.WatchesCopies) and driver.replicates):
         return
-    failing = driver.failing_copies()
+    found = driver.failing_copies()
+    # A new copy is reported after a while, so the first check that finds it failing is ignored.
+    failing = {name: reason for name, reason in found.items() if name in backend.failing_copies}
+    backend.failing_copies = frozenset(found)
     healthy = 'enabled' if driver.active_backend_id is None else 'failed-over'
     # Without failures, only those that had one are of interest.
     of_interest = ('error', healthy) if failing else ('error',)

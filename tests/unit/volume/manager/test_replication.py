@@ -189,11 +189,17 @@ def test_what_a_dead_storage_leaves_in_the_journal_is_only_the_failover(manager,
 def test_the_state_of_copies_is_stored(manager, ctxt, sent):
     volume, other, failing = (_volume(ctxt, replication_status=status)
                               for status in ('enabled', None, 'failing-over'))
-    driver = manager.backend.driver
+    driver, known = manager.backend.driver, set()
     for reasons, expected in (({}, 'enabled'), ({volume.name: 'a gap'}, 'error'),
                               ({volume.name: 'two gaps', other.name: 'no', failing.name: 'no'},
                                'error'), ({}, 'enabled')):
         driver.failing = reasons
+        before = volumes_db.get(ctxt, volume.id).replication_status
+        manager.check_copies(ctxt)
+        if volume.name not in known:
+            assert volumes_db.get(ctxt, volume.id).replication_status == (
+                before if reasons else 'enabled')
+        known = set(reasons)
         manager.check_copies(ctxt)
         found = volumes_db.get(ctxt, volume.id)
         assert (found.replication_status, found.replication_extended_status) == (
@@ -224,6 +230,20 @@ def test_a_cluster_goes_together(database, conf, ctxt, sent, fail_over):
     manager.backend.driver.use_backend(None)
     manager.heartbeat()
     assert manager.backend.driver.active_backend_id == 'second'
+    manager.stop()
+
+
+def test_one_host_of_a_cluster_stands_for_all(database, conf, ctxt, sent):
+    clusters_db.create(ctxt, {'name': CLUSTER, 'binary': 'cinder-volume'})
+    first = _service(ctxt, cluster=CLUSTER)
+    manager = _start(conf, CLUSTER)
+    _service(ctxt, 'other@files', CLUSTER)
+    services_api.failover(ctxt, [services_db.get_by_host_binary(ctxt, first.host, first.binary)],
+                          None, 'second')
+    operation = sent[-1][1]['operation']
+    assert operation.cluster == CLUSTER
+    manager.runner.handlers['service.failover'](ctxt, operation)
+    assert _marks(ctxt) == [('failed-over', 'second', True)] * 2
     manager.stop()
 
 
