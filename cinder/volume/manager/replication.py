@@ -10,6 +10,7 @@ from cinder import exception, fault_points, objects, operations
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import backend_volumes
+from cinder.db import operations as operations_db
 from cinder.db import replication as replication_db
 from cinder.db import services as services_db
 from cinder.objects import states
@@ -133,5 +134,7 @@ class _TimeIsUp(Exception):
 
 def _wait(ctxt: RequestContext, operation: objects.Operation,
           exc: exception.CopiesIncomplete) -> None:
-    LOG.info('Waiting for %s: %s', exc.what, exc.reason)
+    waiting = (operation.arguments or {}).get(operations_db.WAITING) or {}
+    LOG.log(logging.DEBUG if waiting.get('for') == exc.what else logging.INFO,
+            'Waiting for %s: %s', exc.what, exc.reason)
     operations.wait(ctxt, operation, exc.what, within=exc.within, otherwise=_TimeIsUp())
