@@ -9,6 +9,7 @@ from typing import Any
 
 from cinder import exception
 from cinder.cmd import api_differences, api_walk
+from cinder.db.adoption import conversions, hosts
 
 SHOWN = 160
 _WALK = ('--lists-only', {'action': 'store_true',
@@ -106,18 +107,9 @@ def _walked(place: str, microversion: str | None, lists_only: bool
 
 
 def renamer(map_host: Sequence[str]) -> Callable[[str], str]:
-    """Return what converts names of hosts, as --map-host says: HOST, HOST@BACKEND or
-    HOST@BACKEND#POOL, the longest that fits.
+    """Return what converts names of hosts as the adoption does.
 
     :raises InvalidInput: a pair is not OLD=NEW
     """
-    pairs = dict(pair.partition('=')[::2] for pair in map_host)
-    wrong = [pair for pair in map_host if not all(pair.partition('='))]
-    if wrong:
-        raise exception.InvalidInput(reason=f'--map-host is {wrong[0]}; expected OLD=NEW')
-    names = sorted(pairs, key=len, reverse=True)
-
-    def rename(text: str) -> str:
-        return next((pairs[name] + text[len(name):] for name in names
-                     if text == name or (text.startswith(name) and text[len(name)] in '@#')), text)
-    return rename
+    renamed = hosts.parse(map_host)
+    return lambda text: conversions.rename(text, renamed)

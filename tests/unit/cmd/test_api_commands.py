@@ -114,7 +114,7 @@ def test_hosts_with_new_names(apis, capsys):
     assert compare(map_host=['a=x']) == 0
     assert compare(map_host=['a@b=x@b', 'a=wrong']) == 0
     assert compare() == 1
-    with pytest.raises(exception.InvalidInput, match='--map-host is a; expected OLD=NEW'):
+    with pytest.raises(exception.InvalidInput, match='--map-host a: expected OLD=NEW'):
         compare(map_host=['a'])
 
 
