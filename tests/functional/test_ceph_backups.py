@@ -318,6 +318,9 @@ def test_a_store_of_files_reads_what_has_changed(bench, ceph_cluster):
     with devices.opened(bench.volumes.local_path(target), writable=True) as data:
         reader.restore(store.store, chain, Target(data, GIB, zeroed=True), spool=store.spool)
     assert bench.data(target) == state
+    # A base that is newer, or gone.
+    assert bench.volumes.changed_ranges(*snapshots) is None
+    assert bench.volumes.changed_ranges(snapshots[1], volumes.snapshot(volume)) is None
     for snapshot in snapshots:
         bench.volumes.delete_snapshot(snapshot)
     for each in (volume, target):

@@ -46,7 +46,7 @@ class Backups(rbd_connection.Connections, driver.ExportsSnapshots, driver.KeepsB
 
     @typed
     def changed_ranges(self, snapshot: Snapshot, base: Snapshot) -> Ranges:
-        return self._ranges(ranges.changed, snapshot.volume.name, snapshot.name, base.name)
+        return self.ranges_since(snapshot, base.name)
 
     def _ranges(self, function: Callable[..., ranges.Ranges], *names: str) -> Ranges:
         found: ranges.Ranges = self.run(function, *names)
@@ -70,7 +70,8 @@ class Backups(rbd_connection.Connections, driver.ExportsSnapshots, driver.KeepsB
     def ranges_since(self, snapshot: Snapshot, name: str) -> Ranges:
         try:
             return self._ranges(ranges.changed, snapshot.volume.name, snapshot.name, name)
-        except errors.NotFound:
+        except (errors.NotFound, errors.Invalid):
+            # It is gone, for instance with the image before a migration, or newer.
             return None
 
 
