@@ -62,6 +62,13 @@ def test_a_copy_is_the_same_key_under_another_id(ctxt, key_manager):
     assert keys.are_equal(ctxt, None, None) and not keys.are_equal(ctxt, made, None)
 
 
+def test_what_opens_a_volume_is_its_key_in_hexadecimal_digits(ctxt):
+    fake.configure(fake.FIXED_KEY)
+    assert keys.passphrase(ctxt, FIXED_KEY_ID).decode() == fake.FIXED_KEY
+    with pytest.raises(exception.KeyManagerUnavailable):
+        keys.passphrase(ctxt, 'another')
+
+
 def test_the_fixed_key_is_shared_until_there_is_a_manager(ctxt):
     fake.configure(fake.FIXED_KEY, None)
     assert keys.create(ctxt, SETTINGS) == keys.copy(ctxt, FIXED_KEY_ID) == FIXED_KEY_ID
