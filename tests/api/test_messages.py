@@ -98,7 +98,7 @@ class TestResourceFilters:
         shown = {each['resource']: each['filters']
                  for each in api.get('/resource_filters').json['resource_filters']}
         assert 'status' in shown['volume']
-        assert shown['group_snapshot'] == ['status', 'group_id']
+        assert shown['group_snapshot'] == ['name', 'status', 'group_id']
 
     def test_one(self, api):
         one, = api.get('/resource_filters?resource=pool').json['resource_filters']
