@@ -32,6 +32,8 @@ class Image:
         self.bits, self.mode, self.enabled, self.primary = 4, 0, enabled, not enabled
         # Whether the last owner in its log is another cluster that has not given it up.
         self.follows, self.begins_anew, self.text, self.status = enabled, False, '', 0
+        # Mirror snapshots, as librbd describes them.
+        self.snapshots = []
         # Address of a daemon that waits for the other cluster.
         self.held_by = None
 
@@ -49,6 +51,9 @@ class Image:
 
     def watchers_list(self):
         return [{'addr': self.held_by}] if self.held_by else []
+
+    def list_snaps(self):
+        return self.snapshots
 
     def id(self):
         return self.ident

@@ -137,8 +137,19 @@ def is_fresh(text: str, longest: float) -> bool:
 def demote(pool: Pool, name: str) -> None:
     """Allow no more writes to an image, so that a copy can be promoted."""
     with pool.image(name) as image:
-        if image.mirror_image_get_info().get('primary'):
+        primary = image.mirror_image_get_info().get('primary')
+        if not primary and _is_incomplete(image):
+            # The process that demoted it was killed. Such a snapshot is never copied.
+            image.mirror_image_promote(False)
+            primary = True
+        if primary:
             image.mirror_image_demote()
+
+
+def _is_incomplete(image: Any) -> bool:
+    """Whether the creation of the last mirror snapshot of an image was interrupted."""
+    found = [each['mirror'] for each in image.list_snaps() if each.get('mirror')]
+    return bool(found) and not found[-1]['complete']
 
 
 def promote(pool: Pool, name: str, force: bool = False) -> bool:

@@ -330,6 +330,17 @@ def test_what_is_wrong_with_copies(driver, pools, told, reason):
     assert found == {} if reason is None else reason in found['x']
 
 
+def test_a_demotion_that_was_interrupted_is_repeated(pools, volume):
+    image = pools[0].images[volume.name]
+    image.snapshots = [{'name': 'user'}, {'mirror': {'complete': True}}]
+    for _attempt in range(2):
+        pools[0].run(mirror.demote, volume.name)
+        assert [kind for kind, _what in image.log] == ['demote']
+    image.snapshots.append({'mirror': {'complete': False}})
+    pools[0].run(mirror.demote, volume.name)
+    assert [kind for kind, _what in image.log] == ['demote', 'promote', 'demote']
+
+
 def test_the_mark_is_renewed(driver, pools, volume):
     marks = [pools[0].run(mirror.mark, volume.name, longest) for longest in (60, 60, -1)]
     assert marks[0] == marks[1] != marks[2]
