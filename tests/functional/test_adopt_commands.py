@@ -144,6 +144,15 @@ def test_the_proof_fails_where_the_sides_differ(source, capsys, damage, words):
     assert words in told.out and 'The proof has differences' in told.err
 
 
+@pytest.mark.parametrize(('kind', 'status'), [('saved', 0), ('no-export', 1)])
+def test_files_of_the_original_are_no_difference(source, capsys, monkeypatch, kind, status):
+    monkeypatch.setattr(volume_doctor, 'findings', lambda: [
+        {'backend': 'lvm', 'kind': kind, 'name': 'n', 'what': 'what', 'advice': 'advice'}])
+    assert adopt(source) == status
+    out = capsys.readouterr().out
+    assert f'lvm: {kind}: what. advice.' in out and ': 1 findings' in out
+
+
 def test_fence_and_back(source, capsys):
     assert adopt(source, fence=True) == 0
     assert 'disabled: cinder-volume on h@b' in capsys.readouterr().out
