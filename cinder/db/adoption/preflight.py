@@ -54,6 +54,10 @@ CHECKS = (
             'them until a service of that name runs.', questions.on_unknown_backend(table),
             harmless=True)
       for table in ('volumes', 'groups')),
+    Check('shared-target', REFUSAL, 'volumes', 'they are attached through an NVMe subsystem of '
+          'several volumes (lvm_share_target)', 'Detach them with the original. With --ignore '
+          'shared-target the rows are copied, and cinder-volume sets the volumes to error.',
+          questions.sharing_a_target, harmless=True),
     Check('attachment-specs', REFUSAL, 'attachment_specs', 'rows of the time before connectors '
           'were stored in the attachments', _MIGRATE, questions.any_of('attachment_specs'),
           harmless=True),

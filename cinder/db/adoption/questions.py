@@ -110,6 +110,14 @@ def migrating(source: Source, _target: Target) -> Iterator[Found]:
         yield Found(row_id, status.partition(':')[0])
 
 
+def sharing_a_target(source: Source, _target: Target) -> Iterator[Found]:
+    """Yield attached volumes whose target has other volumes, too: the row has only a path."""
+    for row_id, _location in _select(
+            source, 'volumes', ('id', 'provider_location'),
+            lambda each: each.c.provider_location.like('/dev/%') & (each.c.status == 'in-use')):
+        yield Found(row_id)
+
+
 def without(table: str, column: str) -> Query:
     def find(source: Source, _target: Target) -> Iterator[Found]:
         for row_id, _value in _select(source, table, ('id', column),

@@ -51,6 +51,8 @@ BAD = (
      'they are on h@other, and enabled_backends does not name other (1 row: v).'),
     ('unknown-backend', 'volumes', {'host': 'h@broken'}, 'cannot be used here: it cannot be loade'),
     ('unknown-backend', 'groups', {'host': 'h'}, 'h, which names no back end'),
+    ('shared-target', 'volumes', {'status': 'in-use', 'provider_location': '/dev/vg/volume-v'},
+     'lvm_share_target'),
     ('attachment-specs', 'attachment_specs', {'id': 7, 'attachment_id': 'x'}, 'connectors'),
     ('no-type', 'volumes', {'volume_type_id': None}, 'no volume type'),
     ('no-type', 'snapshots', {'volume_type_id': None}, 'no volume type'),
@@ -162,7 +164,7 @@ def test_refusals_and_what_may_be_ignored(examine, monkeypatch):
     assert not examine('transfers', {'accepted': 0}).refused
     renamed = TARGET._replace(hosts={'h@other': 'h@b'})
     assert not examine('volumes', {'host': 'h@other#x'}, target=renamed).all()
-    assert {'unknown-backend', 'attachment-specs'} == preflight.HARMLESS
+    assert {'unknown-backend', 'shared-target', 'attachment-specs'} == preflight.HARMLESS
 
 
 def test_keys_that_are_there(examine, monkeypatch):
