@@ -53,8 +53,7 @@ def suite(installation, postgresql, ceph_cluster, pictures) -> Iterator[Suite]:
 @pytest.fixture
 def client(suite):
     suite.ensure_running()
-    yield suite.client()
-    assert suite.manage('volume', 'doctor').endswith('0 findings\n')
+    return suite.client()
 
 
 @pytest.fixture(scope='module')
@@ -221,6 +220,11 @@ class TestHosts:
             client.delete(f'volumes/{ident}?cascade=true')
         for ident in (*made, *grown, *held):
             client.wait_gone('volume', ident, 60)
+
+
+def test_rows_and_pools_fit_together(client, suite):
+    """After all that the tests above have done."""
+    assert suite.manage('volume', 'doctor').endswith('0 findings\n')
 
 
 @contextlib.contextmanager
