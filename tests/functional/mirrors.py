@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from cinder.brick.ceph import cluster as clusters
 from tests.functional import ceph
 from tests.functional.processes import wait_until
-from tests.functional.suite import Suite
+from tests.functional.suite import Node, Suite
 from tools.ceph_cluster import Cluster, rights
 
 POOL, SECOND, DAEMON, USER = 'mirrored', 'second', 'rbd-mirror', 'mirroring'
@@ -71,11 +71,13 @@ def _daemon(cluster: Cluster) -> Iterator[None]:
 
 
 class MirroredSuite(Suite):
-    """Daemons whose back end is a pool of the first cluster, with copies on the other one."""
+    """A cluster of two volume services whose back end is a pool of the first Ceph, with copies on
+    the other one."""
 
     def __init__(self, *args, primary: Cluster, second: Cluster, **kwargs):
         self.clusters = {'default': primary, SECOND: second}
-        super().__init__(*args, **{'backends': ('ceph',), **kwargs})
+        super().__init__(*args, **{
+            'backends': ('ceph',), 'nodes': (Node('node1'), Node('node2', ('volume',))), **kwargs})
 
     def _backend(self, name):
         second = self.clusters[SECOND]
@@ -109,10 +111,15 @@ class MirroredSuite(Suite):
         return self.run(site, work)
 
     # ---------------------------------------------------------------------------------- requests
-    def service(self) -> dict:
-        """Return the volume service."""
-        [found] = self.client().get('os-services?binary=cinder-volume')['services']
+    def services(self) -> list[dict]:
+        """Return the volume services, which have to say the same of their back end."""
+        found = self.client().get('os-services?binary=cinder-volume')['services']
+        assert len(found) == 2
         return found
+
+    def service(self) -> dict:
+        """Return the first of them."""
+        return self.services()[0]
 
     def fail_over(self, target: str | None) -> None:
         """Ask for a failover."""
@@ -123,9 +130,10 @@ class MirroredSuite(Suite):
         """Wait until the replication of the service has this status; return the service."""
         wait_until(lambda: self.service()['replication_status'] != 'failing-over', seconds,
                    'the end of the failover')
-        found = self.service()
-        assert found['replication_status'] == status, found
-        return found
+        found = self.services()
+        assert {each['replication_status'] for each in found} == {status}, found
+        assert len({each['active_backend_id'] for each in found}) == 1, found
+        return found[0]
 
     def make_type(self, name: str, **specs: str) -> None:
         """Make a volume type."""
@@ -160,7 +168,12 @@ class MirroredSuite(Suite):
         assert client.show('group', group)['replication_status'] == status
 
     def monitor_of(self, volume: str) -> str:
-        """Return the port of the monitor to which a host is led that attaches the volume."""
+        """Return the port of the monitor to which hosts are led that attach the volume, whichever
+        service they ask."""
+        [port] = {self._attached(volume) for _service in self.services() * 2}
+        return port
+
+    def _attached(self, volume: str) -> str:
         client = self.client()
         made = client.post('attachments', {'attachment': {
             'volume_uuid': volume, 'instance_uuid': '00000000-0000-4000-8000-00000000000a',

@@ -121,7 +121,9 @@ def test_a_group_fails_over_alone(site, volumes):
 def _new_volume(site):
     """A volume that is made on the second cluster, which takes none until that is asked for."""
     client = site.client()
-    client.put('os-services/enable', {'host': site.service()['host'], 'binary': 'cinder-volume'})
+    for service in site.services():
+        client.put('os-services/enable', {'host': service['host'], 'binary': 'cinder-volume'})
+    client.put('clusters/enable', {'name': service['cluster'], 'binary': 'cinder-volume'})
     return client.ready_volume(volume_type='journal')['id']
 
 
