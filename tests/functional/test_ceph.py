@@ -9,7 +9,7 @@ import time
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import bindings, calls, cluster, trash
+from cinder.brick.ceph import bindings, calls, cluster
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import ceph
@@ -115,8 +115,7 @@ def test_the_trash_is_emptied_when_the_time_is_over(ceph_cluster):
     storage.clear()
 
 
-def test_who_has_a_volume_open_is_named(storage, monkeypatch):
-    monkeypatch.setattr(trash, 'WAIT', 0)
+def test_who_has_a_volume_open_is_named(storage):
     volume = storage.volume()
 
     def attempt(pool):

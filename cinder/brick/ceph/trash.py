@@ -8,35 +8,29 @@ from typing import Any
 
 from oslo_utils import timeutils
 
-from cinder import concurrency
 from cinder.brick.ceph import clones, errors, images
 from cinder.brick.ceph.pool import Pool
 
-# Seconds: until an image that is open is busy, and between two attempts.
-WAIT, PAUSE = 35.0, 1.0
-_time = concurrency.original('time')
+# Seconds until an image that a killed process had open is free; osd_client_watch_timeout is 30.
+WATCH_TIMEOUT = 35
 Owned = Callable[[str], bool]
 
 
 def delete(pool: Pool, name: str, owned: Owned, delay: int | None = None,
            passing: Owned = lambda _snapshot: False) -> None:
-    """Delete an image; one that does not exist is a success. One that is open is waited for: it may
-    be by a process that was killed, which the cluster notices after osd_client_watch_timeout.
+    """Delete an image; one that does not exist is a success.
 
     :param owned: whether an image of that name may be removed from the trash
     :param delay: seconds that it stays in the trash; None: it is removed at once
     :param passing: whether a snapshot of that name is removed too
-    :raises Busy: another client has it open; with its address
+    :raises Busy: a client has it open, with its address. It may be a process that was killed, which
+        the cluster notices within WATCH_TIMEOUT.
     :raises HasSnapshots: with the names of the snapshots
     """
-    deadline = _time.monotonic() + WAIT
-    while True:
-        try:
-            return _delete(pool, name, owned, delay, passing)
-        except errors.Busy:
-            if _time.monotonic() >= deadline:
-                raise images.busy(pool, name) from None
-        _time.sleep(PAUSE)
+    try:
+        _delete(pool, name, owned, delay, passing)
+    except errors.Busy:
+        raise images.busy(pool, name) from None
 
 
 def _delete(pool: Pool, name: str, owned: Owned, delay: int | None, passing: Owned) -> None:

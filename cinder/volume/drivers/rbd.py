@@ -164,8 +164,11 @@ class RBDDriver(
             self.stop_mirroring(volume)
         try:
             self.run_freeing(trash.delete, volume.name, self._owned, delay, _goes_with_volume)
-        except (errors.Busy, errors.HasSnapshots) as exc:
+        except errors.HasSnapshots as exc:
             raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc)) from exc
+        except errors.Busy as exc:
+            raise exception.VolumeIsBusy(volume_name=volume.name, reason=str(exc),
+                                         passes_within=trash.WATCH_TIMEOUT) from exc
 
     @typed
     def purge_deleted(self) -> None:

@@ -38,10 +38,20 @@ class Task(Generic[R]):
 
     @contextlib.contextmanager
     def driver(self) -> Iterator[None]:
-        """Mark the fault points around the work of the driver."""
+        """Mark the fault points around the work of the driver.
+
+        :raises NotYet: a client has the volume open, which the driver expects to end soon.
+        """
         with fault_points.around(f'{self.operation.verb}:driver'):
             ownership.confirm()
-            yield
+            try:
+                yield
+            except exception.VolumeIsBusy as exc:
+                within = exc.kwargs.get('passes_within')
+                if within:
+                    operations.wait(self.ctxt, self.operation, 'clients that have it open',
+                                    within=within, otherwise=exc, longest=LONGEST_LOOK)
+                raise
 
     def succeed(self, status: str | None = None, **values: object) -> bool:
         """End the operation after the work on the storage: write `values` and the final status.

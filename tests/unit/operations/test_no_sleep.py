@@ -19,8 +19,6 @@ LIMITS = {'timeout', 'blocking', 'seconds'}
 # Place -> why it may.
 ALLOWED = {
     'brick/ceph/cluster.py sleep': 'between attempts to connect, as often as an option says',
-    'brick/ceph/trash.py sleep':
-        'until the cluster notices that a killed process has an image open, for 35 s at most',
     'brick/local_dev/snapshot_merge.py sleep': 'a merge takes as long as it takes, like a copy',
     'brick/local_dev/throttle.py sleep': 'a copy is as slow as the operator wants it',
     'brick/local_dev/device_mapper.py sleep':

@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from cinder import exception
-from cinder.brick.ceph import bindings, calls, cluster, trash
+from cinder.brick.ceph import bindings, calls, cluster
 from cinder.volume.drivers import rbd, rbd_report
 from tests import rbd_operation, rbd_storage
 from tests.fakes import librbd, volumes
@@ -19,7 +19,6 @@ def ceph(monkeypatch):
     made = librbd.Cluster('rbd', 'other')
     monkeypatch.setattr(bindings, 'loaded', made.bindings())
     monkeypatch.setattr(cluster, '_clusters', {})
-    monkeypatch.setattr(trash, 'WAIT', 0)
     return made
 
 

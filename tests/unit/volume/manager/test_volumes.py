@@ -9,11 +9,13 @@ from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
+from cinder.db import waiting as waiting_db
 from cinder.rpc import notifications
 from cinder.volume import manager as manager_package
 from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volume_actions
 from cinder.volume.api import volumes as volumes_api
+from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
 
 
@@ -76,6 +78,27 @@ def test_delete_of_a_volume_that_was_never_placed_needs_no_back_end(ctxt, manage
     volumes_api.delete(ctxt, made, force=True)
     assert sent == []
     assert journal.unfinished_for(ctxt, made.id) == []
+
+
+def test_a_volume_that_is_open_for_a_moment_is_deleted_later(ctxt, manager, sent, volume,
+                                                              monkeypatch):
+    """As one whose user was killed: the storage notices that later."""
+    busy = exception.VolumeIsBusy(volume_name='v', reason='open', passes_within=30)
+
+    def refuse(_volume):
+        raise busy
+    waited = iter([0, 29, 31])
+    monkeypatch.setattr(waiting_db, 'waited', lambda *_args: next(waited))
+    monkeypatch.setattr(manager.backend.driver, 'delete_volume', refuse)
+    volumes_api.delete(ctxt, volumes_db.get(ctxt, volume.id))
+    for _time in range(2):
+        with pytest.raises(exception.NotYet):
+            _run(ctxt, manager, sent)
+        operation, = journal.unfinished_for(ctxt, volume.id)
+        assert volumes_db.get(ctxt, volume.id).status == 'deleting'
+        wake(ctxt, operation)
+    assert _run(ctxt, manager, sent).state == 'failed'
+    assert volumes_db.get(ctxt, volume.id).status == 'available'
 
 
 @pytest.mark.parametrize(('error', 'status'), [
