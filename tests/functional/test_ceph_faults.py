@@ -43,6 +43,10 @@ def test_a_daemon_dies_amid_an_operation(ceph_suite, ceph_cluster, daemon, name)
         else:
             ceph_cluster.start_daemon(daemon)
     ceph_cluster.wait_up()
+    if daemon in ('osd.0', 'slow'):
+        # A check of the health that began before may still take the back end down.
+        time.sleep(3)
+    wait_until(lambda: ('cinder-volume', 'node1@ceph') in ceph_suite.up(), 60, 'the back end')
     done(scenario)
     Oracle(ceph_suite).check(60)
 
