@@ -26,8 +26,7 @@ SHORT = [('osd.0', 'clone'), ('mon.a', 'snapshot-create'), ('mgr.x', 'delete'), 
 @pytest.mark.parametrize(('daemon', 'name'), CASES if FULL else SHORT, ids=lambda value: value)
 def test_a_daemon_dies_amid_an_operation(ceph_suite, ceph_cluster, daemon, name):
     """Killed, or stopped (`slow`), when the request is under way."""
-    scenario = scenarios.ALL[name][0](ceph_suite.client())
-    scenario.prepare()
+    scenario = prepared(ceph_suite, name)
     asking = threading.Thread(target=scenario.request)
     asking.start()
     if daemon == 'slow':
@@ -51,6 +50,21 @@ def test_a_daemon_dies_amid_an_operation(ceph_suite, ceph_cluster, daemon, name)
     Oracle(ceph_suite).check(60)
 
 
+def prepared(suite, name, seconds=90):
+    """Return a scenario with what it needs. After the only OSD was away, a report may say for a
+    while that there is no space."""
+    deadline = time.monotonic() + seconds
+    while True:
+        scenario = scenarios.ALL[name][0](suite.client())
+        try:
+            scenario.prepare()
+            return scenario
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(2)
+
+
 def done(scenario, seconds=90):
     """Wait for what was asked for, longer than a back end needs to be up again."""
     deadline = time.monotonic() + seconds
@@ -65,8 +79,7 @@ def done(scenario, seconds=90):
 
 
 def test_clients_on_the_blocklist_connect_anew(ceph_suite, ceph_cluster):
-    scenario = scenarios.ALL['clone'][0](ceph_suite.client())
-    scenario.prepare()
+    scenario = prepared(ceph_suite, 'clone')
     asked = subprocess.run(
         ['ceph', 'daemon', str(ceph_cluster.folder / 'run' / 'mon.a.asok'), 'sessions'],
         capture_output=True, text=True, check=True)
@@ -84,9 +97,7 @@ def test_in_a_full_pool_nothing_is_made_and_the_reason_is_told(ceph_suite, ceph_
     """The quota is reached. What is there is not harmed and can be deleted, and later everything
     works again."""
     client = ceph_suite.client()
-    kept, gone = scenarios.ALL['extend'][0](client), scenarios.ALL['snapshot-delete'][0](client)
-    kept.prepare()
-    gone.prepare()
+    kept, gone = prepared(ceph_suite, 'extend'), prepared(ceph_suite, 'snapshot-delete')
     # The trash of a pool begins with the first deletion; there is no space for it later.
     first = client.ready_volume(1)
     client.delete(f'volumes/{first["id"]}', expect=202)
