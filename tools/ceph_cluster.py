@@ -242,7 +242,7 @@ class Cluster:
     def _make(self) -> None:
         for name in ('mon', 'mgr', 'osd', 'run', 'log', 'crash', 'client'):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        low = random.randrange(15000, 25000)
+        low = random.randrange(15000, 25000)  # nosec B311 # ports
         facts = {'fsid': uuid.uuid4(), 'port': _free_port(), 'folder': self.folder, 'low': low,
                  'high': low + 500, 'size': self.size, 'timeout': self.timeout}
         self._conf.write_text(_CONF.format(**facts))
@@ -314,7 +314,7 @@ def rights(pools: Sequence[str]) -> dict[str, str]:
 def _free_port() -> int:
     """Return a port that nobody listens on, outside of those that connections get."""
     while True:
-        port = random.randrange(25500, 32000)
+        port = random.randrange(25500, 32000)  # nosec B311 # as above
         with socket.socket() as sock:
             if sock.connect_ex(('127.0.0.1', port)):
                 return port

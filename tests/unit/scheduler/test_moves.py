@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the scheduler decides of volumes that are on a back end already: to take them over, to move
 them, to give them another type."""
+import time
+
 import pytest
 
 from cinder import exception
@@ -210,6 +212,7 @@ def test_a_failed_requeue_gives_the_space_back(ask, manager, ctxt, monkeypatch):
         raise exception.DatabaseUnavailable()
 
     monkeypatch.setattr(operations_db, 'requeue', broken)
+    monkeypatch.setattr(time, 'sleep', lambda _seconds: None)
     with pytest.raises(exception.DatabaseUnavailable):
         ask('migrate', 'available', {'resource_backend': THERE})
     pool, = manager.driver.get_pools(ctxt, name=f'{THERE}#fast')
