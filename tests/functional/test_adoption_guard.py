@@ -135,7 +135,7 @@ def test_commands(genuine, tmp_path):
     assert len(statuses) == len(wanted), done.stderr
     assert 'Traceback' not in done.stderr, done.stderr
     assert done.stderr.endswith('9c74c1c6971f\n') and statuses[-1] == 0
-    texts = [done.stderr.partition(json.dumps(words) + '\n')[2].partition('\n[')[0]
+    texts = [done.stderr.partition(json.dumps(words) + '\n')[2].partition('\n["')[0]
              for words in wanted[:-1]]
     # Some refuse the arguments of this test before they ask the database.
     wrong = [(words, status, text) for words, status, text in zip(wanted, statuses, texts,
