@@ -61,7 +61,7 @@ class Hosts(Suite):
     def store(self) -> pathlib.Path:
         return self.state / 'backups'
 
-    def stored(self) -> set[str]:
+    def backups_stored(self) -> set[str]:
         """Return the ids of the backups that have objects in the store."""
         return {_ID.search(path.name)[1] for path in self.store.rglob('*') if path.is_file()}
 
@@ -131,7 +131,7 @@ def delete_all(client: Client, suite: Hosts, *backups: str) -> None:
     for ident in backups:
         client.delete(f'backups/{ident}')
         client.wait_gone('backup', ident, TAKEN_OVER)
-    assert not suite.stored() & set(backups)
+    assert not suite.backups_stored() & set(backups)
 
 
 @pytest.mark.parametrize('point', ALL if FULL else SOME)
@@ -164,7 +164,7 @@ def test_killed_at(suite, client, oracle, volume, point):
             client.delete(f'backups/{backup}')
         suite.ensure_running()
         client.wait_gone('backup', backup, TAKEN_OVER)
-        assert backup not in suite.stored()
+        assert backup not in suite.backups_stored()
     else:
         delete_all(client, suite, backup)
     oracle.check(60)

@@ -42,7 +42,7 @@ class Hosts(Suite):
             ceph.USER, str(self.lab.conf), self.lab.name))
         return image_disk.opened(place, writable)
 
-    def stored(self) -> list[str]:
+    def backups_stored(self) -> list[str]:
         """Return what is in the pool of backups."""
         return self.lab.rbd('ls', 'backups').split()
 
@@ -73,9 +73,9 @@ def running(installation, postgresql, ceph_cluster):
 @pytest.fixture
 def suite(running):
     running.ensure_running()
-    before = running.stored()
+    before = running.backups_stored()
     yield running
-    assert running.stored() == before
+    assert running.backups_stored() == before
 
 
 class Data(test_backups.Data):
@@ -138,7 +138,7 @@ def test_a_volume_on_rbd(suite, client, volume):
         f'backup.{backup["id"]}' for backup in (full, child)]
     wait_until(lambda: not client.get(f'snapshots?volume_id={made["id"]}')['snapshots'], 20,
                'the temporary snapshots to go')
-    assert len(suite.stored()) == 1
+    assert len(suite.backups_stored()) == 1
     restored(client, suite, full['id'], data)
     restored(client, suite, child['id'], other)
     refused = client.delete(f'backups/{full["id"]}', expect=400)
