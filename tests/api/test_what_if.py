@@ -130,7 +130,8 @@ def test_what_the_request_refuses_is_refused_alike(api, asked, body, code, text)
 
 @pytest.mark.parametrize('body', [
     {}, {'volume_id': 'x', 'os-extend': {'new_size': 2}}, {'os-extend': {'new_size': 2}},
-    {'volume': {'size': 1}, 'group': {}}, {'os-attach': {'mountpoint': '/dev/vdb'}},
+    {'volume': {'size': 1}, 'group': {}}, {'volume': {'size': 1}, 'os-extend': {'new_size': 2}},
+    {'os-attach': {'mountpoint': '/dev/vdb'}},
     {'volume_id': '6d9f6ab0-4d0e-4d0c-8f6b-0c1f0c6f6d53', 'volume': {'size': 1}}])
 def test_other_bodies(api, asked, body):
     api.post(URL, body).fault(400)

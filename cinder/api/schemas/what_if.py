@@ -8,5 +8,6 @@ REQUESTS = {'volume': False, 'group': False, 'os-extend': True, 'os-retype': Tru
             'os-migrate_volume': True}
 ASK = {**base.obj(**dict.fromkeys(REQUESTS, {'type': 'object'}), volume_id=base.UUID,
                   **dict.fromkeys(HINT_KEYS, base.ANYTHING)),
-       'oneOf': [{'required': [key, 'volume_id'] if about_volume else [key]}
+       'oneOf': [{'required': [key, 'volume_id'] if about_volume else [key],
+                  'not': {'anyOf': [{'required': [other]} for other in REQUESTS if other != key]}}
                  for key, about_volume in REQUESTS.items()]}
