@@ -20,6 +20,8 @@ from tests.functional.suite import Node, Suite
 MIB = 1024 ** 2
 GIB = 1024 ** 3
 BACKENDS = ('ceph', 'spare', 'files')
+# Other tests leave images in other pools.
+POOL = 'hosts'
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +41,8 @@ def pictures(workspace, ceph_cluster) -> Iterator[glance.Glance]:
 @pytest.fixture(scope='module')
 def suite(installation, postgresql, ceph_cluster, pictures) -> Iterator[Suite]:
     options = {'DEFAULT': {'glance_api_servers': pictures.url},
-               'ceph': ceph.options(ceph_cluster), 'spare': ceph.options(ceph_cluster, 'spare')}
+               'ceph': ceph.options(ceph_cluster, POOL),
+               'spare': ceph.options(ceph_cluster, 'spare')}
     with installation('rbd', postgresql.url('rbd'), backends=BACKENDS, options=options,
                       nodes=[Node('node1'), Node('node2', ('volume',))]) as made:
         client = made.client()
@@ -59,7 +62,7 @@ def client(suite):
 @pytest.fixture(scope='module')
 def contents(ceph_cluster, suite):
     """Open the data of a volume, whatever back end it lies on."""
-    def where(volume, pool='volumes'):
+    def where(volume, pool=POOL):
         address = ceph_address(ceph_cluster, pool, f'volume-{volume["id"]}')
         return disks.opened(address, writable=True)
     return where
@@ -82,7 +85,7 @@ class TestImages:
         image = pictures.add(self.picture, store='ceph', os_type='plan9')
         assert image['direct_url'].startswith('rbd://')
         volume = client.ready_volume(2, imageRef=image['id'], volume_type='ceph')
-        name = f'volumes/volume-{volume["id"]}'
+        name = f'{POOL}/volume-{volume["id"]}'
         assert f'parent: images/{image["id"]}@snap' in ceph_cluster.rbd('info', name)
         assert '"used_size":0' in ceph_cluster.rbd('du', name, '--format', 'json')
         with contents(volume) as disk:
@@ -99,7 +102,7 @@ class TestImages:
                         tmp_path / 'raw', tmp_path / 'image'], check=True)
         image = pictures.add(tmp_path / 'image', disk_format, store=store)
         volume = client.ready_volume(imageRef=image['id'], volume_type='ceph')
-        assert 'parent' not in ceph_cluster.rbd('info', f'volumes/volume-{volume["id"]}')
+        assert 'parent' not in ceph_cluster.rbd('info', f'{POOL}/volume-{volume["id"]}')
         with contents(volume) as disk:
             assert disk.read(0, len(self.picture)) == self.picture
 
@@ -172,7 +175,7 @@ def migrate(client, ident, backend, force=False):
 
 def place(suite, cluster, backend, volume):
     name = f'volume-{volume["os-vol-mig-status-attr:name_id"] or volume["id"]}'
-    pool = {'ceph': 'volumes', 'spare': 'spare'}.get(backend)
+    pool = {'ceph': POOL, 'spare': 'spare'}.get(backend)
     return disks.opened(ceph_address(cluster, pool, name) if pool
                         else str(suite.folder(backend) / name), writable=True)
 
