@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import sqlalchemy as sa
 
 from cinder import host_names
-from cinder.db import models, operations, pools, session
+from cinder.db import backup_sources, models, operations, pools, session
+from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ _T = models.ImageCacheEntry.__table__
 _VOLUMES = models.Volume.__table__
 # 'host@backend#pool', in a cluster 'cluster@backend#pool'.
 _POOL = sa.func.coalesce(_T.c.cluster_name, _T.c.host)
+# What the deletion of any volume requires: an operator may have used a cached one.
+_UNUSED = (requirements.no_attachments, requirements.not_migrating, requirements.no_group,
+           requirements.no_snapshots, backup_sources.volume_unread)
 
 
 class Entry(NamedTuple):
@@ -88,11 +92,11 @@ def evict(ctxt: RequestContext, volume_id: str) -> objects.Operation:
     """Delete an entry, and start the deletion of its volume, which waits for clones that read it.
 
     :raises VolumeNotFound: the volume does not exist.
-    :raises InvalidVolume: it is in use, or being filled.
+    :raises InvalidVolume: it is in use, has snapshots, or is being filled.
     """
     with session.writer(ctxt) as conn:
         volume = volumes_db.get(ctxt, volume_id)
-        volumes_db.transition(ctxt, volume, 'delete')
+        volumes_db.transition(ctxt, volume, 'delete', conditions=_UNUSED)
         conn.execute(_T.delete().where(_T.c.volume_id == volume_id))
         return operations.create(ctxt, 'volume.delete', volume,
                                  host=host_names.backend_of(volume.host),

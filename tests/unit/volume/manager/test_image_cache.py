@@ -7,11 +7,13 @@ import pytest
 
 from cinder import exception
 from cinder.conf import CONF
+from cinder.db import attachments as attachments_db
 from cinder.db import image_cache as cache_db
 from cinder.db import operations as operations_db
 from cinder.db import volumes as volumes_db
 from cinder.rpc import notifications
 from cinder.volume.api import images as images_api
+from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.host import locks
 from tests.fakes import image_service as fake
@@ -263,6 +265,24 @@ def test_one_that_is_read_is_deleted_afterwards(ctxt, service, cloud, options):
     cloud.fill()
     assert cloud.run(message).state == 'done'
     assert volumes_db.get(ctxt, ident).status == 'available'
+
+
+@pytest.mark.parametrize('use', ['snapshot', 'attachment', 'migration'])
+def test_one_that_an_operator_uses_is_kept(ctxt, service, cloud, options, use):
+    options(max_count=1)
+    cloud.make(service.add(DATA))
+    entry, = cloud.entries()
+    cached = volumes_db.get(ctxt, entry.volume_id)
+    if use == 'snapshot':
+        snapshots_api.create(ctxt, cached)
+        cloud.fill()
+    elif use == 'attachment':
+        attachments_db.create(ctxt, {'volume_id': cached.id, 'attach_status': 'reserved'})
+    else:
+        volumes_db.update(ctxt, cached.id, {'migration_status': 'starting'})
+    assert cloud.make(service.add(DATA)).status == 'available'  # not cached
+    assert [each.volume_id for each in cloud.entries()] == [cached.id]
+    assert volumes_db.get(ctxt, cached.id).status == 'available'
 
 
 @pytest.mark.parametrize('why', ['off', 'no owner', 'encrypted', 'no room'])
