@@ -82,6 +82,6 @@ class Chunked:
         return None
 
     def source_snapshot(self, backup: objects.Backup) -> str | None:
-        """Return None: the digests tell what has changed."""
+        """Return None: the digests show what has changed."""
         del backup
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cinder-manage db adopt --check` and `cinder-status adopt check`: tell what is in the way of an
+"""`cinder-manage db adopt --check` and `cinder-status adopt check`: list what is in the way of an
 adoption. Compares the source with the configuration here; reads only."""
 import dataclasses
 import json

@@ -28,7 +28,7 @@ ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ('--leave-out', {'action': 'store_true', 'help': 'let the services start although rows were '
                      'refused, which are left out'}),
     ('--check', {'dest': 'what', 'action': 'store_const', 'const': 'check',
-                 'help': 'only tell what is in the way'}),
+                 'help': 'only list what is in the way'}),
     ('--fence', {'action': 'store_true', 'help': 'disable the services of the original first'}),
     ('--unfence', {'dest': 'what', 'action': 'store_const', 'const': 'unfence',
                    'help': 'only enable the services that --fence disabled'}),

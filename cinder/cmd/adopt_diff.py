@@ -129,8 +129,8 @@ def _change_volume(change: Change, _back: Mapping[str, str]) -> Iterator[str]:
 
 def _comment(change: Change, _back: Mapping[str, str]) -> Iterator[str]:
     """For what no client can make again as it is."""
-    told = _csv_row(change)
-    text = f'# {change.table} {change.row_id} {change.what}: {told["name"]} {told["differences"]}'
+    row = _csv_row(change)
+    text = f'# {change.table} {change.row_id} {change.what}: {row["name"]} {row["differences"]}'
     yield ' '.join(text.split())
 
 

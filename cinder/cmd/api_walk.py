@@ -132,7 +132,7 @@ class Api:
                 theirs = tuple(map(int, each['version'].split('.')))
                 return '.'.join(map(str, min(theirs, NEWEST)))
         raise exception.InvalidInput(
-            reason=f'{self.endpoint} does not tell its versions (status {found.status})')
+            reason=f'{self.endpoint} does not answer with its versions (status {found.status})')
 
     def get(self, path: str) -> Answer:
         """Ask for a path; all pages of a list are one answer."""

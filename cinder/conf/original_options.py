@@ -126,7 +126,7 @@ def advice(setting: config_files.Setting) -> str | None:
 def listed(found: Sequence[tuple[config_files.Setting, tuple[str, str]]]) -> Iterator[Problem]:
     """Yield a warning for each kind, with its options."""
     for kind in KINDS:
-        told = dict.fromkeys(f'{setting.option}{text and f" ({text})"}'
-                             for setting, (what, text) in found if what == kind)
-        if told:
-            yield Problem(f'{kind}: {"; ".join(told)}.', fatal=False)
+        shown = dict.fromkeys(f'{setting.option}{text and f" ({text})"}'
+                              for setting, (what, text) in found if what == kind)
+        if shown:
+            yield Problem(f'{kind}: {"; ".join(shown)}.', fatal=False)

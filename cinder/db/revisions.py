@@ -61,7 +61,7 @@ def verify(connection: 'DBAPIConnection', engine: str) -> bool:
 
 
 _PARTIAL = ('[database] connection has only a part of the rows of the original Cinder: run '
-            '"cinder-manage db adopt" again, which continues and tells what is missing.')
+            '"cinder-manage db adopt" again, which continues and reports what is missing.')
 
 
 def adopt_in_this_process() -> None:

@@ -106,7 +106,7 @@ def of_image(kept: Mapping[str, str]) -> dict[str, Any]:
 
 
 def urls_of(image: Mapping[str, Any]) -> list[str]:
-    """Return the URLs of the data of an image in the stores of the image service, which tells them
+    """Return the URLs of the data of an image in the stores of the image service, which shows them
     if show_image_direct_url or show_multiple_locations is set there."""
     found = [image.get('direct_url'), *(place.get('url') for place in image.get('locations') or ())]
     return list(dict.fromkeys(url for url in found if url))

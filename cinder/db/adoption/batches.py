@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Converts the rows of a batch, and tells which are refused or left out. Reads what they refer to
+"""Converts the rows of a batch, and reports which are refused or left out. Reads what they refer to
 on both sides; copy.py reads the rows and stores the result."""
 from collections.abc import Sequence
 from typing import Any

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an adoption tells the operator about rows of the source: one entry for each kind of fault,
+"""What an adoption reports about rows of the source: one entry for each kind of fault,
 with the ids of the rows."""
 import dataclasses
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tells the operator how far a copy is, and estimates when it ends."""
+"""Reports to the operator how far a copy is, and estimates when it ends."""
 import time
 from collections.abc import Callable, Mapping
 

@@ -19,7 +19,7 @@ class Check(NamedTuple):
     """A check.
 
     :param code: its name
-    :param text: what is wrong; {} is what the query tells besides the ids
+    :param text: what is wrong; {} is what the query returns besides the ids
     :param remedy: what the operator does about it
     :param find: query: the rows for which it is so
     :param harmless: whether an operator may ignore a refusal: the rows are copied as they are, and

@@ -141,7 +141,7 @@ def at_site_of(driver: RBDBase, resources: Iterable[object]) -> Iterator[None]:
 
 
 def names_of(template: str) -> Callable[[str], bool]:
-    """Return a function that tells whether a name is one of volumes.
+    """Return a function that returns whether a name is one of volumes.
 
     :param template: as volume_name_template
     """

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cinder.brick.ceph.pool import Pool
     from cinder.objects import Volume
 
-# Bytes in which every header tells its length.
+# Bytes in which every header states its length.
 _START = 16 * 1024
 
 

@@ -139,7 +139,7 @@ def _start(backend: backends.Backend, work: Task[objects.Volume], pool: str,
 
 
 def _gibibytes(image: Mapping[str, Any]) -> int | None:
-    """Return the size of a volume for the image; None: only its data tells."""
+    """Return the size of a volume for the image; None: only its data shows it."""
     plain = (image.get('disk_format') in image_properties.PLAIN
              and image.get('container_format') != image_properties.COMPRESSED)
     if not plain and not image.get('virtual_size'):

@@ -56,7 +56,7 @@ class Location:
     def parse(cls, provider_location: str | None, namespace: int = 1) -> Location | None:
         """Return None for a text of another form.
 
-        :param namespace: number of the namespace if the text does not tell it
+        :param namespace: number of the namespace if the text does not contain it
         """
         found = next(filter(None, (form.fullmatch(provider_location or '')
                                    for form in _LOCATIONS)), None)
