@@ -128,13 +128,19 @@ def test_what_the_request_refuses_is_refused_alike(api, asked, body, code, text)
     assert asked.sent == []
 
 
-@pytest.mark.parametrize('body', [
-    {}, {'volume_id': 'x', 'os-extend': {'new_size': 2}}, {'os-extend': {'new_size': 2}},
-    {'volume': {'size': 1}, 'group': {}}, {'volume': {'size': 1}, 'os-extend': {'new_size': 2}},
-    {'os-attach': {'mountpoint': '/dev/vdb'}},
-    {'volume_id': '6d9f6ab0-4d0e-4d0c-8f6b-0c1f0c6f6d53', 'volume': {'size': 1}}])
-def test_other_bodies(api, asked, body):
-    api.post(URL, body).fault(400)
+VOLUME_ID = '6d9f6ab0-4d0e-4d0c-8f6b-0c1f0c6f6d53'
+
+
+@pytest.mark.parametrize(('body', 'words'), [
+    ({}, 'contains no request; expected exactly one of volume, group, os-extend'),
+    ({'volume_id': 'x', 'os-extend': {'new_size': 2}}, 'volume_id'),
+    ({'os-extend': {'new_size': 2}}, 'os-extend needs volume_id'),
+    ({'volume': {'size': 1}, 'group': {}}, 'contains group and volume; expected exactly one'),
+    ({'volume': {'size': 1}, 'os-extend': {'new_size': 2}}, 'contains os-extend and volume'),
+    ({'os-attach': {'mountpoint': '/dev/vdb'}}, 'os-attach'),
+    ({'volume_id': VOLUME_ID, 'volume': {'size': 1}}, 'is not about a volume')])
+def test_other_bodies(api, asked, body, words):
+    assert words in api.post(URL, body).fault(400)
     assert asked.sent == []
 
 

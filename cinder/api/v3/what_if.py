@@ -41,20 +41,35 @@ _SHAPE = {**_ANSWER, 'additionalProperties': False, 'properties': {
 @wsgi.response(200, shapes.wrap('what_if', _SHAPE))
 def ask(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     ctxt = req.context
-    kind, = set(body).intersection(schema.REQUESTS)
+    kind = _kind_of(body)
     by_operator = ctxt.can(policy.WHAT_IF)
     if not by_operator:
         ctxt.authorize(policy.WHAT_IF_CREATE if kind == 'volume' else policy.WHAT_IF)
     args = {}
     if schema.REQUESTS[kind]:
         args['volume_id'] = normalize_uuid(body['volume_id'])
-    elif 'volume_id' in body:
-        raise exception.InvalidInput(
-            reason=_('volume_id was given, but the request %s is not about a volume') % kind)
     req.replace_json({key: value for key, value in body.items() if key != 'volume_id'})
     handler = HANDLERS[kind] if by_operator else volumes.rehearse_create
     found = what_if.ask(ctxt, lambda: wsgi.call(req, handler, args))
     return {'what_if': found if by_operator else _without_names(found)}
+
+
+def _kind_of(body: Mapping[str, Any]) -> str:
+    """Return the key of the request in a body; :raises InvalidInput: it is not exactly one."""
+    kinds = sorted(set(body).intersection(schema.REQUESTS))
+    if len(kinds) != 1:
+        raise exception.InvalidInput(
+            reason=_('the body contains %(found)s; expected exactly one of %(expected)s') % {
+                'found': ' and '.join(kinds) or _('no request'),
+                'expected': ', '.join(schema.REQUESTS)})
+    kind, = kinds
+    if schema.REQUESTS[kind] and 'volume_id' not in body:
+        raise exception.InvalidInput(
+            reason=_('%s needs volume_id, the id of the volume that it is about') % kind)
+    if not schema.REQUESTS[kind] and 'volume_id' in body:
+        raise exception.InvalidInput(
+            reason=_('volume_id was given, but the request %s is not about a volume') % kind)
+    return kind
 
 
 def _without_names(found: dict[str, Any]) -> dict[str, Any]:
