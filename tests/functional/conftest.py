@@ -91,13 +91,8 @@ def identity_service(workspace) -> Iterator[keystone.Keystone]:
 
 @pytest.fixture(scope='session')
 def image_service(workspace) -> Iterator[glance.Glance]:
-    server = glance.Glance(workspace / 'glance')
-    server.prepare()
-    try:
-        server.start()
+    with glance.running(workspace / 'glance') as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope='session')

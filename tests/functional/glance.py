@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import pathlib
-import signal
 import sqlite3
 import subprocess
 import urllib.error
@@ -14,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 
 from tests.functional.keystone import Keystone
-from tests.functional.processes import Process, free_port, listens
+from tests.functional.processes import Process, free_port, listens, stopped
 from tests.functional.suite import render, script
 
 _BOOT_SECONDS = 60
@@ -85,17 +84,9 @@ class Glance:
     def kill9(self) -> None:
         self._process.kill9()
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
+    def paused(self) -> contextlib.AbstractContextManager[None]:
         """Let it stand still, with all that it sends and takes, for the length of a block."""
-        pids = (self._process.pid, *self._process.children())
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+        return stopped((self._process.pid, *self._process.children()))
 
     # -------------------------------------------------------------------------------------- data
     def add(self, data: bytes | pathlib.Path, disk_format: str = 'raw', token: str = '',
@@ -147,3 +138,15 @@ class Glance:
 def _paste() -> pathlib.Path:
     """The pipelines that come with Glance, beside its programs."""
     return pathlib.Path(script('python')).parents[1] / 'etc/glance/glance-api-paste.ini'
+
+
+@contextlib.contextmanager
+def running(directory: pathlib.Path, **arguments: object) -> Iterator[Glance]:
+    """Run a Glance for the length of a block; :param arguments: as for Glance."""
+    server = Glance(directory, **arguments)
+    server.prepare()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()

@@ -2,7 +2,6 @@
 """Daemons that hang but live (fault F4): stopped for a while, or for so long that another took over
 what they did. Who wakes up late changes nothing any more."""
 
-import contextlib
 import os
 import pathlib
 import signal
@@ -14,7 +13,7 @@ import sqlalchemy as sa
 
 from tests.functional import scenarios
 from tests.functional.oracle import Oracle
-from tests.functional.processes import wait_until
+from tests.functional.processes import stopped, wait_until
 from tests.functional.suite import Node, Suite
 
 STOPPED_SECONDS = 5
@@ -22,18 +21,6 @@ LEASE = 5
 # Who stops where: before and after the work of storage, and before a scheduler's decision is kept.
 CASES = [('extend', 'volume.extend:driver:before'), ('delete', 'volume.delete:finish:before'),
          ('create', 'volume.create:schedule:commit:before')]
-
-
-@contextlib.contextmanager
-def stopped(pids):
-    """Stop processes for the length of a block."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
 
 
 def is_stopped(pid):
