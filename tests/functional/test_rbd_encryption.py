@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from cinder.brick import luks
+from cinder.brick.luks import formats
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import ceph
@@ -49,7 +49,7 @@ def decrypted(driver, volume):
 
 
 def test_what_a_host_has_written_is_in_copies(driver, written):
-    header = luks.key_bytes(TYPE.encryption) // 64 * 2068480
+    header = formats.key_bytes(TYPE.encryption) // 64 * 2068480
     assert decrypted(driver, written) == (GIB - header, True)
     snapshot = volumes.snapshot(written)
     driver.create_snapshot(snapshot)

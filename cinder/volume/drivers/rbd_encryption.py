@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cinder.brick import luks
 from cinder.brick.ceph import images
+from cinder.brick.luks import formats, luks1
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields
 from cinder.volume.drivers import rbd_features
@@ -26,7 +26,7 @@ class Encrypts(rbd_features.Features, driver.Encrypts):
 
     @typed
     def create_encrypted_volume(self, volume: Volume, passphrase: bytes) -> Fields:
-        header = luks.header(passphrase, volume.volume_type.encryption)
+        header = luks1.header(passphrase, volume.volume_type.encryption)
         self.run(images.create, volume.name, volume.size * GIB, self.order)
         self.run(_write, volume.name, header)
         return self.replicate(volume)
@@ -50,9 +50,9 @@ def _write(pool: Pool, name: str, header: bytes) -> None:
     if _header_of(pool, name):
         return
     with pool.image(name) as image:
-        image.write(header[luks.SECTOR:], luks.SECTOR)
+        image.write(header[formats.SECTOR:], formats.SECTOR)
         image.flush()
-        image.write(header[:luks.SECTOR], 0)
+        image.write(header[:formats.SECTOR], 0)
         image.flush()
 
 
@@ -65,4 +65,4 @@ def _beyond(pool: Pool, name: str) -> int:
 def _header_of(pool: Pool, name: str) -> int:
     """Return the bytes of the header of an image; 0 when it has none."""
     with pool.image(name, read_only=True) as image:
-        return luks.payload_offset(image.read(0, min(_START, image.size())))
+        return formats.payload_offset(image.read(0, min(_START, image.size())))

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from cinder import exception
-from cinder.brick import luks
+from cinder.brick.luks import formats, luks1
 
 SECRET = b'0123456789abcdef' * 4
 FEW = 1000
@@ -18,12 +18,12 @@ FEW = 1000
     ({'provider': 'nova.volume.encryptors.luks.LuksEncryptor', 'key_size': 0}, 64),
     ({'provider': 'luks', 'key_size': 128}, 32)])
 def test_the_keys_of_a_type(encryption, key_bytes):
-    assert luks.key_bytes(encryption) == key_bytes
+    assert formats.key_bytes(encryption) == key_bytes
 
 
 def test_a_header(tmp_path):
-    made = luks.header(SECRET, {'provider': 'luks', 'key_size': 128}, FEW)
-    assert len(made) == luks.payload_offset(made[:16384]) == 1052672
+    made = luks1.header(SECRET, {'provider': 'luks', 'key_size': 128}, FEW)
+    assert len(made) == formats.payload_offset(made[:16384]) == 1052672
     (tmp_path / 'disk').write_bytes(made + bytes(4096))
     for secret, opens in ((SECRET, True), (b'another', False)):
         (tmp_path / 'secret').write_bytes(secret)
@@ -40,11 +40,11 @@ def test_a_header(tmp_path):
     {'provider': 'luks', 'cipher': 'aes-cbc-essiv'}, {'provider': 'luks', 'key_size': 192}])
 def test_what_cannot_be_made(encryption):
     with pytest.raises(exception.VolumeDriverException, match='is not possible on this back end'):
-        luks.header(SECRET, encryption)
+        luks1.header(SECRET, encryption)
 
 
 def test_where_the_data_begins():
     text = json.dumps({'segments': {'0': {'offset': '16777216', 'size': 'dynamic'}}}).encode()
     two = (b'LUKS\xba\xbe\0\x02'.ljust(4096, b'\0') + text).ljust(16384, b'\0')
-    assert luks.payload_offset(two) == 16777216
-    assert luks.payload_offset(bytes(16384)) == luks.payload_offset(b'') == 0
+    assert formats.payload_offset(two) == 16777216
+    assert formats.payload_offset(bytes(16384)) == formats.payload_offset(b'') == 0
