@@ -32,10 +32,11 @@ DEFAULTS = [
                help='File with the CA certificates for verifying the image service. Not set: '
                     'cafile of section [glance], otherwise the CA certificates of the system.'),
     cfg.StrOpt('verify_glance_signatures', default='enabled',
-               choices=[('enabled', 'refuse signed images: this release cannot verify signatures'),
+               choices=[('enabled', 'use a signed image only if its data matches its signature'),
                         ('disabled', 'use signed images without a verification')],
-               help='What becomes of images with a signature (properties img_signature*). Their '
-                    'checksums are verified in any case.'),
+               help='Whether the signatures of images (properties img_signature*) are verified, '
+                    'with certificates from the key manager. Checksums are verified in any '
+                    'case.'),
     cfg.StrOpt('glance_certfile', sample_default='/etc/cinder/glance.crt',
                help='File with the client certificate for the image service. Not set: certfile of '
                     'section [glance], otherwise none.'),

@@ -60,11 +60,12 @@ def list_entries(ctxt: RequestContext, pool: str | None = None, image_id: str | 
 
 @session.retry_on_deadlock
 def start(ctxt: RequestContext, values: dict[str, object], image_id: str,
-          image_updated_at: datetime.datetime | None
+          image_updated_at: datetime.datetime | None, arguments: dict[str, object]
           ) -> tuple[objects.Volume, objects.Operation]:
     """Insert an entry, and its volume with the operation that fills it.
 
     :param values: columns of the volume, with its place.
+    :param arguments: more arguments of the operation.
     """
     with session.writer(ctxt) as conn:
         ident = volumes_db.create(ctxt, {**values, 'status': 'creating', 'use_quota': False}).id
@@ -77,7 +78,8 @@ def start(ctxt: RequestContext, values: dict[str, object], image_id: str,
         return volume, operations.create(
             ctxt, 'volume.create', volume, host=host_names.backend_of(volume.host),
             cluster=host_names.backend_of(volume.cluster_name), arguments={
-                'image_id': image_id, 'resource_backend': volume.host, 'fills_cache': True})
+                **arguments, 'image_id': image_id, 'resource_backend': volume.host,
+                'fills_cache': True})
 
 
 def touch(ctxt: RequestContext, volume_id: str) -> None:

@@ -24,8 +24,7 @@ _BASE = frozenset((
     'os_hash_value', 'os_hidden', 'owner', 'protected', 'schema', 'self', 'size', 'status',
     'stores', 'tags', 'updated_at', 'virtual_size', 'visibility'))
 # Properties that belong to one image, not to its content.
-_SIGNATURE = 'img_signature'
-_OWN = ('os_glance', 'cinder_encryption_key', 'signature_verified', _SIGNATURE)
+_OWN = ('os_glance', 'cinder_encryption_key', 'signature_verified', 'img_signature')
 _LONGEST = 255
 # The property with the type of a volume whose request names none.
 _TYPE = 'cinder_img_volume_type'
@@ -51,16 +50,9 @@ def _obstacle(image: Mapping[str, Any]) -> str | None:
         return _("image conversion is disabled, and its disk_format is '%s'") % kind
     if container not in _CONTAINERS:
         return _("container_format '%s' is not supported") % container
-    if _is_signed(image) and CONF.verify_glance_signatures == 'enabled':
-        return _('it is signed, and signatures cannot be verified here; with the option '
-                 'verify_glance_signatures = disabled, signatures are ignored')
     if image.get('cinder_encryption_key_id'):
         return _('it is encrypted')
     return None
-
-
-def _is_signed(image: Mapping[str, Any]) -> bool:
-    return any(name.startswith(_SIGNATURE) and image[name] for name in image)
 
 
 def _too_small(image: Mapping[str, Any], size: int) -> str | None:

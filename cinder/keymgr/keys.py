@@ -75,7 +75,7 @@ def service_credentials() -> 'Credential | None':
     return utils.credential_factory(CONF) if CONF.key_manager.auth_type else None
 
 
-def _identities(ctxt: RequestContext) -> list['RequestContext | Credential']:
+def identities(ctxt: RequestContext) -> list['RequestContext | Credential']:
     """Return the identities that may be used, the preferred one first."""
     service = service_credentials()
     found = [ctxt] if ctxt.auth_token or service is None else []
@@ -100,7 +100,7 @@ def create(ctxt: RequestContext, encryption: Mapping) -> str:
     """
     algorithm = (encryption['cipher'] or DEFAULT_ALGORITHM).partition('-')[0]
     with _answers('make a key'):
-        return manager().create_key(_identities(ctxt)[0], algorithm=algorithm,
+        return manager().create_key(identities(ctxt)[0], algorithm=algorithm,
                                     length=encryption['key_size'] or DEFAULT_BITS)
 
 
@@ -110,7 +110,7 @@ def copy(ctxt: RequestContext, key_id: str) -> str:
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
     with _answers(f'copy key {key_id}'):
-        who = _identities(ctxt)[0]
+        who = identities(ctxt)[0]
         return manager().store(who, manager().get(who, key_id))
 
 
@@ -120,7 +120,7 @@ def passphrase(ctxt: RequestContext, key_id: str) -> bytes:
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
     with _answers(f'give key {key_id}'):
-        return binascii.hexlify(manager().get(_identities(ctxt)[0], key_id).get_encoded())
+        return binascii.hexlify(manager().get(identities(ctxt)[0], key_id).get_encoded())
 
 
 def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
@@ -131,7 +131,7 @@ def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
     if one == other or None in (one, other):
         return one == other
     with _answers(f'compare keys {one} and {other}'):
-        who = _identities(ctxt)[0]
+        who = identities(ctxt)[0]
         found = [manager().get(who, key_id).get_encoded() for key_id in (one, other)]
     return found[0] == found[1]
 
@@ -155,7 +155,7 @@ def release(ctxt: RequestContext, key_id: str | None, volume_id: str) -> bool:
 
 def _delete(ctxt: RequestContext, key_id: str) -> None:
     from castellan.common import exception as castellan_exception
-    *earlier, last = _identities(ctxt)
+    *earlier, last = identities(ctxt)
     with contextlib.suppress(castellan_exception.ManagedObjectNotFoundError, KeyError):
         for who in earlier:
             # A key that the service created may be deleted by the service only.

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes from images and images from volumes, as clients ask for them."""
 import json
+import re
 
 import pytest
 
 from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import volumes as volumes_db
+from cinder.keymgr import certificates
 from tests.api.client import PROJECT
 from tests.fakes import daemons as fake_daemons
+from tests.fakes import key_manager as fake_keys
+from tests.fakes import signed_images
 
 IDS = '00000000-0000-4000-8000-000000000001'
 GIB = 1024 ** 3
@@ -27,11 +31,55 @@ def create(api):
 
 
 # ---------------------------------------------------------------------------- volumes from images
-def test_signed_images_are_refused_unless_signatures_are_ignored(create, service, monkeypatch):
+@pytest.fixture
+def signed(service, key_manager):
+    """Make an image that is signed; returns its id."""
+    def make(**changes):
+        ident = signed_images.keep_certificate(key_manager, fake_daemons.ADMIN)
+        return service.add(b'picture', **{**signed_images.properties(b'picture', ident), **changes})
+    return make
+
+
+def test_a_signed_image(create, reimage, bus, service, signed):
+    """The daemons get its certificate with the operation."""
+    ident = signed()
+    for ask in (create, reimage):
+        assert ask(ident).status == 202
+        arguments = bus.sent[-1].args['operation'].arguments
+        assert certificates.unpacked(
+            arguments['certificate'], service.images[ident]['img_signature_certificate_uuid'],
+        ) == signed_images.certificate('ECC_SECP384R1')
+
+
+@pytest.mark.parametrize(('changes', 'words'), [
+    ({'img_signature_hash_method': None}, 'no property img_signature_hash_method'),
+    ({'img_signature_key_type': 'DSA'}, 'not of the type DSA'),
+    ({'img_signature_certificate_uuid': IDS}, f'certificate {IDS} .* is not in the key manager')])
+def test_an_image_whose_signature_can_never_be_verified(create, reimage, bus, signed, changes,
+                                                        words):
+    ident = signed(**changes)
+    for ask in (create, reimage):
+        assert re.search(words, ask(ident).fault(400))
+    assert bus.sent == []
+
+
+def test_a_signed_image_without_a_key_manager(create, reimage, bus, service, signed, key_manager):
+    ident = signed()
+    key_manager.down = True
+    for ask in (create, reimage):
+        assert 'key manager' in ask(ident).fault(503)
+    fake_keys.configure(backend=None)
+    for ask in (create, reimage):
+        assert 'set [key_manager] backend' in ask(ident).fault(400)
+    assert bus.sent == []
+
+
+def test_signatures_that_are_ignored(create, bus, service, monkeypatch):
     ident = service.add(img_signature='c2ln', img_signature_hash_method='SHA-256')
-    assert 'verify_glance_signatures' in create(ident).fault(400)
+    assert 'img_signature_key_type' in create(ident).fault(400)
     monkeypatch.setattr(CONF, 'verify_glance_signatures', 'disabled', raising=False)
     assert create(ident).status == 202
+    assert 'certificate' not in bus.sent[-1].args['operation'].arguments
 
 
 @pytest.mark.parametrize('reference', ['%s', 'http://one.test/v2/images/%s'])

@@ -16,11 +16,12 @@ FIXED_KEY = '00112233445566778899aabbccddeeff'
 
 
 class MemoryKeyManager(key_manager.KeyManager):
-    """:ivar kept: id -> (owner, key). `down` makes every call fail."""
+    """:ivar kept: id -> (owner, key). `down` makes every call fail, with `private` others cannot
+    read."""
 
     def __init__(self, configuration) -> None:
         self.kept: dict[str, tuple] = {}
-        self.down = False
+        self.down = self.private = False
 
     def create_key(self, context, algorithm, length, expiration=None, name=None) -> str:
         return self.store(context, symmetric_key.SymmetricKey(
@@ -36,7 +37,10 @@ class MemoryKeyManager(key_manager.KeyManager):
         return key_id
 
     def get(self, context, managed_object_id, metadata_only=False):
-        return self._find(context, managed_object_id)[1]
+        owner, found = self._find(context, managed_object_id)
+        if self.private and owner != context.user_id:
+            raise exception.Forbidden()
+        return found
 
     def delete(self, context, managed_object_id, force=False) -> None:
         if self._find(context, managed_object_id)[0] != context.user_id:

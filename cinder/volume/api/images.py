@@ -15,7 +15,8 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
-from cinder.image import glance, image_properties
+from cinder.image import glance, image_properties, image_verification
+from cinder.keymgr import certificates
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
 
@@ -87,6 +88,23 @@ def require_usable(image: dict[str, Any], size: int, volume_type: objects.Volume
             % volume_type.name)
 
 
+def arguments_of(ctxt: RequestContext, image: dict[str, Any]) -> dict[str, object]:
+    """Return the arguments of an operation that writes an image to a volume, with the certificate
+    of a signed image.
+
+    :raises ImageUnacceptable: its certificate cannot be read.
+    :raises KeyManagerUnavailable: the key manager is down.
+    """
+    signature = image_verification.signature_of(image)
+    if signature is None:
+        return {'image_id': image['id']}
+    data = certificates.read(ctxt, image['id'], signature.certificate_id)
+    # Refuses what can never be verified.
+    image_verification.Verification(image, data)
+    return {'image_id': image['id'],
+            certificates.ARGUMENT: certificates.packed(signature.certificate_id, data)}
+
+
 def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_format: str = 'raw',
            container_format: str = 'bare', force: bool = False,
            **access: object) -> dict[str, Any]:
@@ -124,6 +142,7 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
     :raises InvalidVolume: the status forbids it, or the volume is encrypted.
     :raises ImageNotFound, ImageUnacceptable: the image does not exist, or does not fit.
     :raises NoImageService, ImageServiceUnavailable: the image service cannot be reached.
+    :raises KeyManagerUnavailable: the certificate of a signed image cannot be read now.
     """
     verb = 'reimage_reserved' if reserved_ok else 'reimage'
     if len(volume.attachments or []) > 1:
@@ -136,7 +155,7 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
                                              f'written to it')
     image = glance.for_caller(ctxt).show(image_id)
     image_properties.require_usable(image, volume.size)
-    operation = _record(ctxt, volume, 'volume.reimage', verb, image_id=image['id'])
+    operation = _record(ctxt, volume, 'volume.reimage', verb, **arguments_of(ctxt, image))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 

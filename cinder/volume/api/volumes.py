@@ -46,7 +46,8 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
     :raises ImageUnacceptable: the image cannot be written to a volume of this size.
     :raises InvalidInput: sizes, zones, encryption, or the types or back end of the group do not
         fit.
-    :raises InvalidVolumeType, KeyManagerUnavailable: no key can be created for the type.
+    :raises InvalidVolumeType: no key can be created for the type.
+    :raises KeyManagerUnavailable: no key can be created, or no certificate of an image read, now.
     :raises InvalidGroup: the group is neither available nor being created.
     :raises QuotaError: the project has too little quota.
     """
@@ -55,8 +56,10 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
         _require_fit(group, volume_type, availability_zone)
     volume_type = volume_type or _default_type(ctxt, snapshot or source_volume or backup)
     require_size(volume_type, size)
+    source_image: dict[str, object] = {}
     if image is not None:
         images.require_usable(image, size, volume_type)
+        source_image = images.arguments_of(ctxt, image)
     source = source_volume or (snapshot and snapshot.volume)
     zone = group.availability_zone if group is not None else zones.choose(
         availability_zone, volume_type, source.availability_zone if source else None)
@@ -74,7 +77,7 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
     with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
         volume, operation = _record(ctxt, values | key, volume_type, snapshot, source_volume,
                                     metadata or {}, scheduler_hints, group, backup, restoring,
-                                    image)
+                                    source_image)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
     return volume
 
@@ -142,9 +145,9 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
             hints: dict | None, group: objects.Group | None,
             backup: objects.Backup | None, restoring: bool,
-            image: dict | None) -> tuple[objects.Volume, objects.Operation]:
+            image: dict[str, object]) -> tuple[objects.Volume, objects.Operation]:
     source_volume = source or (snapshot and snapshot.volume)
-    arguments = {'scheduler_hints': hints or {}}
+    arguments = {'scheduler_hints': hints or {}, **image}
     if group is not None and group.status == 'creating':
         # The group has no back end yet, or its storage does not know it: the scheduler tries again
         # later.
@@ -161,8 +164,6 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
         arguments['backup_id'] = backup.id
         if restoring:
             arguments['restored_backup_id'] = backup.id
-    if image is not None:
-        arguments['image_id'] = image['id']
     image_metadata = dict(source_volume.glance_metadata or {}) if source_volume is not None else {}
     with fault_points.around('volume.create:api:commit'), session.writer(ctxt):
         if source is not None:

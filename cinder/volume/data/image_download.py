@@ -2,7 +2,6 @@
 """Images as files of this host: downloaded, checked and converted to raw. No volume is touched
 before all of this is done."""
 import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,29 +14,35 @@ from cinder import exception
 from cinder.brick import blocking
 from cinder.conf import CONF
 from cinder.i18n import _
-from cinder.image import glance, image_compression, image_convert, image_properties
+from cinder.image import (
+    glance,
+    image_compression,
+    image_convert,
+    image_properties,
+    image_verification,
+)
 
 LOG = logging.getLogger(__name__)
-# Digests of an image that are trusted; any other one only detects accidental damage.
-_STRONG = ('sha256', 'sha384', 'sha512')
 
 
 @contextlib.contextmanager
 def download_disk(images: glance.Images, image: dict[str, Any], host: str,
-                  largest: int, report: Callable[[int], None]) -> Iterator[str]:
-    """Yield the path of a file with the raw data of an image.
+                  largest: int, report: Callable[[int], None],
+                  certificate: bytes | None = None) -> Iterator[str]:
+    """Yield the path of a file with the raw data of an image, which was verified.
 
     :param host: 'host@backend' for which it is downloaded.
     :param largest: most bytes that the raw data may have.
     :param report: called from time to time with the number of bytes that were downloaded.
-    :raises ImageUnacceptable: the image has another format than it says, or is damaged, unsafe or
-        too big.
+    :param certificate: of a signed image.
+    :raises ImageUnacceptable: the image has another format than it says, or is damaged, unsafe, too
+        big, or not signed as it says.
     :raises ImageServiceUnavailable: the image cannot be downloaded.
     """
     with contextlib.ExitStack() as stack:
         fetched = stack.enter_context(image_convert.temporary_file(image['id'], host))
         # A file of another format may be somewhat larger than the disk in it.
-        size = _fetch_patiently(images, image, fetched, 2 * largest, report)
+        size = _fetch_patiently(images, image, fetched, 2 * largest, report, certificate)
         if size is None:
             image_convert.whole_blocks(fetched)
             yield fetched
@@ -60,25 +65,26 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
 
 
 def _fetch_patiently(images: glance.Images, image: dict[str, Any], path: str,
-                     largest: int, report: Callable[[int], None]) -> int | None:
+                     largest: int, report: Callable[[int], None],
+                     certificate: bytes | None) -> int | None:
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
         stop=tenacity.stop_after_attempt(CONF.glance_num_retries + 1), reraise=True,
         before_sleep=lambda state: LOG.warning('Image %s is downloaded again from its start: %s',
                                                image['id'],
                                                state.outcome.exception().kwargs['reason']))
-    return retrying(_fetch, images, image, path, largest, report)
+    return retrying(_fetch, images, image, path, largest, report, certificate)
 
 
 def _fetch(images: glance.Images, image: dict[str, Any], path: str, largest: int,
-           report: Callable[[int], None]) -> int | None:
+           report: Callable[[int], None], certificate: bytes | None) -> int | None:
     """Write the data of an image, decompressed, to a file; return the result of
     image_convert.require_safe().
 
     :param largest: most bytes that decompressed data may have.
     """
-    digest, expected = _digest(image)
-    data = _received(images, image, digest, report)
+    verification = image_verification.Verification(image, certificate)
+    data = _received(images, image, verification, report)
     if image.get('container_format') == image_properties.COMPRESSED:
         data = image_compression.unpacked(data, image['id'], largest, blocking.piece)
     seen = image_convert.inspect(data)
@@ -89,36 +95,20 @@ def _fetch(images: glance.Images, image: dict[str, Any], path: str, largest: int
             blocking.piece(_keep, file.fileno(), chunk)
             done += len(chunk)
         file.truncate(done)
-    if expected and digest.hexdigest() != expected:
-        raise exception.ImageUnacceptable(
-            image_id=image['id'], reason=_('its data is damaged: the checksum does not match'))
+    verification.verify()
     return image_convert.require_safe(seen, image['id'], image['disk_format'])
 
 
-def _received(images: glance.Images, image: dict[str, Any], digest: Any,
+def _received(images: glance.Images, image: dict[str, Any],
+              verification: image_verification.Verification,
               report: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the data as it comes.
-
-    :raises ImageServiceUnavailable: it has another length than the image service says.
-    """
-    done, total = 0, image['size']
+    """Yield the data as it comes."""
+    done = 0
     for chunk in images.download(image['id']):
-        done += len(chunk)
-        if done > total:
-            break
-        blocking.piece(digest.update, chunk)
+        blocking.piece(verification.update, chunk)
         yield chunk
+        done += len(chunk)
         report(done)
-    if done != total:
-        raise exception.ImageServiceUnavailable(
-            reason=f'it sent {done} bytes of the {total} bytes of image {image["id"]}')
-
-
-def _digest(image: dict[str, Any]) -> tuple[Any, str | None]:
-    """Return the object that computes the checksum of an image, and the expected checksum."""
-    if image.get('os_hash_algo') in _STRONG and image.get('os_hash_value'):
-        return hashlib.new(image['os_hash_algo']), image['os_hash_value']
-    return hashlib.md5(usedforsecurity=False), image.get('checksum')
 
 
 def _keep(fd: int, chunk: bytes) -> None:

@@ -17,7 +17,8 @@ from cinder.db import image_cache as cache_db
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
 from cinder.db import volumes as volumes_db
-from cinder.image import image_properties
+from cinder.image import image_properties, image_verification
+from cinder.keymgr import certificates
 from cinder.rpc import notifications
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
@@ -32,7 +33,7 @@ LOG = logging.getLogger(__name__)
 EXPECTED = 'cached'
 _AWAITED = 'awaited'
 # Those of a creation that the download needs too; 'fills_cache': of a cached volume itself.
-HANDED_OVER = ('image_id', 'fills_cache', EXPECTED)
+HANDED_OVER = ('image_id', 'fills_cache', certificates.ARGUMENT, EXPECTED)
 # Seconds between two looks whether an image was fetched.
 _LONGEST_LOOK = 2
 # Columns of a cached volume that are those of the first volume cloned from it.
@@ -107,11 +108,24 @@ def _current(ctxt: RequestContext, pool: str, image: Mapping[str, Any]) -> cache
     for entry in cache_db.list_entries(ctxt, pool, image['id']):
         if entry.status in ('creating', 'downloading'):
             found = found or entry
-        elif entry.status == 'available' and entry.image_updated_at == _changed(image):
+        elif (entry.status == 'available' and entry.image_updated_at == _changed(image)
+              and _is_verified(ctxt, entry, image)):
             found = entry
         elif entry.status != 'deleting':
             _evict(ctxt, entry)
     return found
+
+
+def _is_verified(ctxt: RequestContext, entry: cache_db.Entry, image: Mapping[str, Any]) -> bool:
+    """Return whether the signature of the image, if it has one, was verified for the cached volume;
+    it may have been filled while verify_glance_signatures was disabled."""
+    if image_verification.signature_of(image) is None:
+        return True
+    try:
+        kept = volumes_db.get(ctxt, entry.volume_id).glance_metadata or {}
+    except exception.VolumeNotFound:
+        return False
+    return kept.get(image_verification.VERIFIED) == str(True)
 
 
 def _changed(image: Mapping[str, Any]) -> datetime.datetime | None:
@@ -132,7 +146,9 @@ def _start(backend: backends.Backend, work: Task[objects.Volume], pool: str,
         **{name: volume.get(name) for name in _TAKEN}, 'size': size,
         'project_id': CONF.cinder_internal_tenant_project_id,
         'user_id': CONF.cinder_internal_tenant_user_id,
-        'display_name': f'image-{image["id"]}'}, image['id'], _changed(image))
+        'display_name': f'image-{image["id"]}'}, image['id'], _changed(image),
+        {name: work.operation.arguments[name] for name in (certificates.ARGUMENT,)
+         if name in work.operation.arguments})
     operations_db.add_arguments(ctxt, work.operation, **{_AWAITED: cached.id})
     volume_rpc.VolumeAPI().start(ctxt, operation, cached)
     return True

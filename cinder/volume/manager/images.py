@@ -17,7 +17,8 @@ from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
-from cinder.image import glance, image_properties
+from cinder.image import glance, image_properties, image_verification
+from cinder.keymgr import certificates
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import image_download, image_upload, volume_copy
@@ -30,6 +31,8 @@ from cinder.volume.manager.task import Task, task
 LOG = logging.getLogger(__name__)
 # Argument of an upload: how often its transfer was interrupted.
 FAILURES = 'failures'
+# Seconds that an operation waits for a key manager that is down.
+KEY_MANAGER_SECONDS = 120
 # A volume may be reserved for a server before its image is written.
 _TAKEN = ('reserved', 'attaching')
 
@@ -116,14 +119,16 @@ class ImageEndpoint:
         progress.total = image['size'] + volume.size * image_properties.GIB
         with (image_download.download_disk(
                 glance.for_service(), image, self.backend.host, volume.size * image_properties.GIB,
-                progress.report) as path,
+                progress.report, _certificate(work, image)) as path,
               work.driver()):
             reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
             self._copy(path, volume, reads_zeros, progress, image['size'])
 
     def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> bool:
-        """Make the volume a clone of the image, if that lies on the same storage."""
-        if not isinstance(self.driver, driver_api.ClonesImages):
+        """Make the volume a clone of the image, if that lies on the same storage. The data of a
+        signed image is read instead."""
+        if (not isinstance(self.driver, driver_api.ClonesImages)
+                or image_verification.signature_of(image)):
             return False
         with work.driver():
             return self.driver.clone_image(work.resource, image, image_properties.urls_of(image))
@@ -212,6 +217,26 @@ class ImageEndpoint:
             raise exception.VolumeBackendAPIException(data=exc) from exc
 
 
+def _certificate(work: Task[objects.Volume], image: dict[str, Any]) -> bytes | None:
+    """Return the certificate of a signed image: the one that the API found, unless the image names
+    another one now.
+
+    :raises NotYet: the key manager is down.
+    """
+    signature = image_verification.signature_of(image)
+    if signature is None:
+        return None
+    known = certificates.unpacked(work.operation.arguments.get(certificates.ARGUMENT),
+                                  signature.certificate_id)
+    if known is not None:
+        return known
+    try:
+        return certificates.read(work.ctxt, image['id'], signature.certificate_id)
+    except exception.KeyManagerUnavailable as exc:
+        operations.wait(work.ctxt, work.operation, 'the key manager', within=KEY_MANAGER_SECONDS,
+                        otherwise=exc)
+
+
 def _discard(image_id: str) -> None:
     """Delete the image of an upload that failed."""
     try:
@@ -225,7 +250,8 @@ def _finish(ctxt: RequestContext, work: Task[objects.Volume], image: dict[str, A
             **values: object) -> None:
     """End the operation: the volume contains the image now."""
     with session.writer(ctxt):
-        volumes_db.set_glance_metadata(ctxt, work.resource.id, image_properties.of_volume(image),
+        volumes_db.set_glance_metadata(ctxt, work.resource.id, {
+            **image_properties.of_volume(image), **image_verification.of_volume(image)},
                                        replace=True)
         if not work.succeed(bootable=True, **values):
             # A server uses the volume by now, or the volume was deleted.

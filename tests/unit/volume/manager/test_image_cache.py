@@ -17,6 +17,7 @@ from cinder.volume.api import snapshots as snapshots_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.host import locks
 from tests.fakes import image_service as fake
+from tests.fakes import signed_images
 from tests.fakes.journal import schedule, wake
 from tests.unit.cmd.test_manage import run as manage
 from tests.unit.volume.conftest import BACKEND, POOL
@@ -202,6 +203,47 @@ def test_a_changed_image_is_fetched_again(ctxt, service, cloud, folder, events):
         volumes_db.get(ctxt, before.volume_id)
     assert (content(folder, first.id), content(folder, second.id)) == (DATA, DATA[::-1])
     assert ('evict', image) in events
+
+
+@pytest.fixture
+def signed(ctxt, service, key_manager):
+    ident = signed_images.keep_certificate(key_manager, ctxt)
+    return lambda data=DATA: service.add(data, **signed_images.properties(DATA, ident))
+
+
+def test_a_signed_image_is_verified_once(ctxt, signed, service, cloud, folder):
+    image = signed()
+    made = [cloud.make(image) for _number in range(2)]
+    assert downloads(service) == [image]
+    for volume in made:
+        assert content(folder, volume.id) == DATA
+        assert volume.glance_metadata['signature_verified'] == 'True'
+
+
+def test_what_does_not_match_its_signature_is_not_cached(ctxt, signed, service, cloud):
+    asked = [cloud.ask(signed(DATA[::-1])) for _number in range(2)]
+    assert {cloud.run(message).state for _ident, message in asked} == {'queued'}
+    cloud.sort()
+    while cloud.sent:
+        cloud.deliver()
+        cloud.sort()
+    assert {cloud.run(message).state for _ident, message in asked} == {'failed'}
+    assert {volumes_db.get(ctxt, ident).status for ident, _message in asked} == {'error'}
+
+
+def test_one_that_was_cached_while_signatures_were_ignored(ctxt, signed, service, cloud, conf):
+    image = signed(DATA[::-1])
+    conf.set_override('verify_glance_signatures', 'disabled')
+    assert cloud.make(image).status == 'available'
+    conf.clear_override('verify_glance_signatures')
+    ident, message = cloud.ask(image)
+    assert cloud.run(message).state == 'queued'
+    cloud.sort()
+    while cloud.sent:
+        cloud.deliver()
+        cloud.sort()
+    assert cloud.run(message).state == 'failed'
+    assert volumes_db.get(ctxt, ident).status == 'error'
 
 
 def test_what_cannot_be_cached_is_fetched_by_each(ctxt, service, cloud, folder):

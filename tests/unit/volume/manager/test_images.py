@@ -18,7 +18,9 @@ from cinder.volume.api import images as images_api
 from cinder.volume.api import volumes as volumes_api
 from cinder.volume.data import image_upload
 from cinder.volume.host import locks
+from cinder.volume.manager import images
 from tests.fakes import image_service as fake
+from tests.fakes import signed_images
 from tests.fakes.journal import wake
 from tests.unit.volume.conftest import BACKEND, POOL
 
@@ -147,6 +149,128 @@ def test_an_image_that_went_meanwhile(ctxt, service, accepted, run):
     del service.images[ident]
     run()
     assert 'could not be found' in told(ctxt, made)
+
+
+# ------------------------------------------------------------------------------ signed images
+@pytest.fixture
+def signed(ctxt, service, key_manager):
+    """Make an image that is signed; returns its id."""
+    def make(data=DATA, **values):
+        ident = signed_images.keep_certificate(key_manager, ctxt)
+        return service.add(data, **{**signed_images.properties(DATA, ident), **values})
+    return make
+
+
+@pytest.mark.parametrize('packed', [False, True])
+def test_a_signed_image(ctxt, service, signed, accepted, run, folder, packed):
+    """The signature is that of the data that the image service keeps."""
+    ident = signed()
+    if packed:
+        data = gzip.compress(DATA)
+        service._keep(ident, data)
+        service.images[ident].update(container_format='compressed',
+                                     img_signature=signed_images.signature(data))
+    made = accepted(ident)
+    assert run().state == 'done'
+    volume = volumes_db.get(ctxt, made)
+    assert (volume.status, content(folder, made)) == ('available', DATA)
+    assert volume.glance_metadata['signature_verified'] == 'True'
+
+
+@pytest.mark.parametrize('wrong', ['data', 'signature'])
+def test_an_image_that_does_not_match_its_signature(ctxt, service, signed, accepted, run, folder,
+                                                    tmp_path, wrong):
+    """Although the image service says that its checksum is right."""
+    ident = signed(DATA[::-1] if wrong == 'data' else DATA)
+    if wrong == 'signature':
+        service.images[ident]['img_signature'] = signed_images.signature(b'x')
+    made = accepted(ident)
+    assert run().state == 'failed'
+    assert told(ctxt, made) == (f'copy image to volume:Image {ident} cannot be used: its data does '
+                                'not match its signature')
+    volume = volumes_db.get(ctxt, made)
+    assert (volume.status, volume.bootable, volume.glance_metadata) == ('error', False, {})
+    assert content(folder, made) == bytes(len(DATA))
+    assert not list((tmp_path / 'conversion').iterdir())
+
+
+def test_a_signature_is_verified_although_the_storage_could_clone(
+        ctxt, service, signed, accepted, run, folder, manager, monkeypatch):
+    class Cloning(type(manager.backend.driver), driver_api.ClonesImages):
+        def clone_image(self, volume, image, urls):
+            return True
+
+    monkeypatch.setattr(manager.backend.driver, '__class__', Cloning)
+    good, bad = accepted(signed()), None
+    assert run().state == 'done' and content(folder, good) == DATA
+    bad = accepted(signed(DATA[::-1]))
+    assert run().state == 'failed' and 'signature' in told(ctxt, bad)
+
+
+def test_a_signed_image_over_a_volume(ctxt, service, signed, overwriting, run, folder):
+    for data, state in ((DATA, 'done'), (DATA[::-1], 'failed')):
+        ident = signed(data)
+        made = overwriting(data, **{name: value for name, value in service.images[ident].items()
+                                    if name.startswith('img_')})
+        assert run().state == state
+        if state == 'failed':
+            assert (folder / f'volume-{made}').open('rb').read(9000) == b'x' * 9000
+            assert volumes_db.get(ctxt, made).status == 'error'
+        else:
+            assert volumes_db.get(ctxt, made).glance_metadata['signature_verified'] == 'True'
+
+
+def test_an_image_that_was_signed_again_meanwhile(ctxt, service, signed, accepted, sent, run,
+                                                  key_manager, monkeypatch):
+    """With another key, whose certificate the service reads itself as soon as it can."""
+    ident = signed()
+    made = accepted(ident)
+    service.images[ident].update(signed_images.properties(
+        DATA, signed_images.keep_certificate(key_manager, ctxt, 'DSA'), 'DSA'))
+    key_manager.down = True
+    with pytest.raises(exception.NotYet) as caught:
+        run()
+    assert caught.value.reason == 'the key manager'
+    operation = operations_db.get(ctxt, sent[-1][1]['operation'].id)
+    assert (operation.state, volumes_db.get(ctxt, made).status) == ('queued', 'downloading')
+    key_manager.down = False
+    wake(ctxt, operation)
+    sent.append(('download_volume', {'operation': operation}))
+    assert run().state == 'done'
+    assert volumes_db.get(ctxt, made).glance_metadata['signature_verified'] == 'True'
+
+
+@pytest.mark.parametrize(('trouble', 'words'), [
+    ('down', 'The key manager is unavailable at this time.'),
+    ('gone', 'is not in the key manager'), ('refused', 'the key manager refuses access')])
+def test_a_certificate_that_cannot_be_had(ctxt, service, signed, accepted, run, key_manager,
+                                          monkeypatch, trouble, words):
+    monkeypatch.setattr(waiting_db, 'waited', lambda *_args: images.KEY_MANAGER_SECONDS + 1)
+    ident = signed()
+    made = accepted(ident)
+    other = signed_images.keep_certificate(key_manager, ctxt, 'DSA')
+    service.images[ident]['img_signature_certificate_uuid'] = other
+    key_manager.down = trouble == 'down'
+    if trouble == 'gone':
+        key_manager.kept.clear()
+    elif trouble == 'refused':
+        key_manager.kept[other] = ('u2', None)
+        key_manager.private = True
+    assert run().state == 'failed'
+    assert words in told(ctxt, made)
+    assert volumes_db.get(ctxt, made).status == 'error'
+
+
+def test_an_image_without_a_signature(ctxt, service, accepted, run, conf):
+    made = accepted(service.add(DATA))
+    assert run().state == 'done'
+    assert volumes_db.get(ctxt, made).glance_metadata['signature_verified'] == 'False'
+    conf.set_override('verify_glance_signatures', 'disabled')
+    made = accepted(service.add(DATA))
+    state = run().state
+    conf.clear_override('verify_glance_signatures')
+    assert state == 'done'
+    assert 'signature_verified' not in volumes_db.get(ctxt, made).glance_metadata
 
 
 @pytest.mark.parametrize(('change', 'words'), [
