@@ -27,6 +27,10 @@ OPTS = [
                 help='Serve HTTPS with the certificate and key of the [ssl] section.'),
     cfg.IntOpt('osapi_volume_workers', max=1024, sample_default=4,
                help='Number of API processes. Not set: the number of CPUs.'),
+    cfg.IntOpt('api_max_waiting', default=2000, min=0,
+               help='Maximum number of requests that wait for an event in one API process. They '
+                    'need neither a thread nor a connection to the database, but an open file '
+                    'each: a lower limit of open files (LimitNOFILE of systemd) leaves fewer.'),
     cfg.BoolOpt('tcp_keepalive', default=True,
                 help='Enable TCP keepalive on connections of the API.'),
     cfg.IntOpt('tcp_keepalive_interval', min=1, max=32767, sample_default=75,

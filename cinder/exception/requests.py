@@ -68,6 +68,11 @@ class TooManyRequests(CinderException):
         self.headers = {'Retry-After': str(seconds)}
 
 
+class TooManyWaiting(ServiceUnavailable):
+    message = _('Too many requests wait here for something to happen. Try again later, or without '
+                'waiting.')
+
+
 class VersionNotFoundForAPIMethod(NotFound):
     message = _('The resource could not be found.')
 

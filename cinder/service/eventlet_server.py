@@ -2,8 +2,9 @@
 """The server of the API for eventlet, based on that of oslo.service."""
 import contextlib
 import logging
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from oslo_service import wsgi
@@ -12,12 +13,14 @@ from cinder import masking
 from cinder.concurrency import eventlet_backend
 from cinder.conf import CONF
 from cinder.i18n import _
-from cinder.service import http_protocol
+from cinder.service import http_protocol, parking
 
 LOG = logging.getLogger(__name__)
 
 # Seconds until the next attempt after a connection could not be accepted.
 ACCEPT_PAUSE = 0.5
+# Key of the environment of a request: its Protocol.
+CONNECTION = 'cinder.connection'
 _wsgi = eventlet_backend.http_server()
 
 
@@ -32,8 +35,9 @@ class Server(wsgi.Server):
 
     def __init__(self, name: str, app: Callable, host: str, port: int, use_ssl: bool,
                  backlog: int) -> None:
-        super().__init__(CONF, name, app, host=host, port=port, protocol=Protocol, use_ssl=use_ssl,
-                         backlog=backlog)
+        self._app, self._parking = app, parking.create()
+        super().__init__(CONF, name, self._call, host=host, port=port, protocol=Protocol,
+                         use_ssl=use_ssl, backlog=backlog)
         self._stopping = threading.Event()
 
     def start(self) -> None:
@@ -58,6 +62,20 @@ class Server(wsgi.Server):
         """Stop accepting connections."""
         self._stopping.set()
         super().stop()
+        self._parking.stop()
+
+    def wait(self) -> None:
+        """Wait until all current requests are answered."""
+        super().wait()
+        self._parking.wait()
+
+    def _call(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
+        answer = self._parking.call(self._app, environ, start_response,
+                                    environ.pop(CONNECTION).detach)
+        if answer is None:
+            _wsgi.WSGI_LOCAL.already_handled = True
+            return ()
+        return answer
 
 
 class Protocol(_wsgi.HttpProtocol):  # type: ignore[name-defined]
@@ -87,6 +105,22 @@ class Protocol(_wsgi.HttpProtocol):  # type: ignore[name-defined]
         except _wsgi.HeadersTooLarge:
             self.send_error(400, _('The headers of the request are too long.'))
         return False
+
+    def get_environ(self) -> dict[str, Any]:
+        return {**super().get_environ(), 'SERVER_PROTOCOL': self.request_version, CONNECTION: self}
+
+    def handle_one_response(self) -> None:
+        self._logs = self.server.log_output
+        super().handle_one_response()
+        self.server.log_output = self._logs
+
+    def detach(self) -> socket.socket:
+        """Give the socket away; the server forgets this request without a line in the log, which
+        it would write before any other green thread runs."""
+        self.server.log_output = False
+        given = self.connection
+        self.connection = self.conn_state[1] = http_protocol.Gone()
+        return given
 
     def send_error(self, code: int, message: str | None = None, explain: Any = None) -> None:
         """Send an error response and close. `explain`, of the standard library, is not sent."""

@@ -43,7 +43,7 @@ class Connection:
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
+        self._socket: Any = sock
         self._held = b''
 
     def __getattr__(self, name: str) -> Any:
@@ -73,6 +73,15 @@ class Connection:
         with contextlib.suppress(OSError):
             # shutdown() of a TLS socket would change the state that the other thread uses.
             socket.socket.shutdown(self._socket, socket.SHUT_RD)
+
+    def detach(self) -> socket.socket:
+        """Give the socket away; what the server does with this object has no effect on it."""
+        given = self._socket
+        if not isinstance(given, ssl.SSLSocket):
+            # The server also has the object of the socket.
+            given = socket.socket(fileno=given.detach())
+        self._socket = http_protocol.Gone()
+        return given
 
     def close(self) -> None:
         self._socket.close()

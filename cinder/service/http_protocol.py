@@ -34,6 +34,16 @@ class Writer(io.RawIOBase):
         self.write(b''.join(lines))
 
 
+class Gone:
+    """In place of a socket that was given away: a server may end the connection in vain."""
+
+    def shutdown(self, how: int) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def refusal(code: int, message: str | None = None) -> bytes:
     """Return the complete response to a malformed request: a fault, after which the connection
     ends.

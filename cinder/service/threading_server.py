@@ -19,7 +19,7 @@ from oslo_service import sslutils
 
 from cinder.conf import CONF
 from cinder.conf import server as server_options
-from cinder.service import gunicorn_http
+from cinder.service import gunicorn_http, parking
 from cinder.service.gunicorn_http import Connection
 
 LOG = logging.getLogger(__name__)
@@ -118,6 +118,7 @@ class Worker(base_async.AsyncWorker):
         self._local = threading.local()
         self._guard = threading.Lock()
         self._idle: set[Connection] = set()
+        self._parking = parking.create()
         self._awake, self._wake = os.pipe()
 
     def start(self) -> None:
@@ -130,6 +131,7 @@ class Worker(base_async.AsyncWorker):
         self.alive = False
         os.write(self._wake, b'.')
         self._accepting.join()
+        self._parking.stop()
         with self._guard:
             for connection in self._idle:
                 connection.hang_up()
@@ -137,6 +139,7 @@ class Worker(base_async.AsyncWorker):
     def wait(self) -> None:
         """Wait until no connection is left."""
         self._threads.shutdown()
+        self._parking.wait()
 
     # -------------------------------------------------------------------------------- connections
     def _accept_all(self) -> None:
@@ -203,7 +206,10 @@ class Worker(base_async.AsyncWorker):
 
     # ----------------------------------------------------------------------------------- requests
     def _call(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        answer = self._app(environ, start_response)
+        answer = self._parking.call(self._app, environ, start_response,
+                                    self._local.client.detach)
+        if answer is None:
+            raise StopIteration
         if not (self.alive and CONF.wsgi_keep_alive):
             # Nothing is sent yet; gunicorn asked only before.
             start_response.__self__.force_close()
