@@ -4,11 +4,11 @@ stripes that are all needed to find it, and sectors encrypted with AES-XTS."""
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import struct
 
-from cinder.brick.luks.formats import SECTOR
+from cinder.brick.luks.ciphers import Sectors
+from cinder.brick.luks.formats import CIPHER, SECTOR
 
 HASH, STRIPES = 'sha256', 4000
 # The passphrase is the key of the volume in hexadecimal digits, so it cannot be guessed; the rounds
@@ -21,19 +21,27 @@ def derived(secret: bytes, salt: bytes, iterations: int, length: int) -> bytes:
     return hashlib.pbkdf2_hmac(HASH, secret, salt, iterations, length)
 
 
-def split(key: bytes) -> bytes:
+def split(key: bytes, hashed: str = HASH) -> bytes:
     """Return the key as stripes, all of which are needed to find it."""
     stripes, mixed = [], bytes(len(key))
     for _number in range(STRIPES - 1):
         stripes.append(os.urandom(len(key)))
-        mixed = _diffused(_xor(mixed, stripes[-1]))
+        mixed = _diffused(_xor(mixed, stripes[-1]), hashed)
     return b''.join((*stripes, _xor(mixed, key)))
 
 
-def _diffused(block: bytes) -> bytes:
-    size = hashlib.new(HASH).digest_size
+def merge(stripes: bytes, length: int, hashed: str = HASH) -> bytes:
+    """Return the key of `length` bytes whose stripes these are; see split()."""
+    mixed, last = bytes(length), len(stripes) - length
+    for start in range(0, last, length):
+        mixed = _diffused(_xor(mixed, stripes[start:start + length]), hashed)
+    return _xor(mixed, stripes[last:])
+
+
+def _diffused(block: bytes, hashed: str = HASH) -> bytes:
+    size = hashlib.new(hashed).digest_size
     pieces = (block[start:start + size] for start in range(0, len(block), size))
-    return b''.join(hashlib.new(HASH, struct.pack('>I', number) + piece).digest()[:len(piece)]
+    return b''.join(hashlib.new(hashed, struct.pack('>I', number) + piece).digest()[:len(piece)]
                     for number, piece in enumerate(pieces))
 
 
@@ -43,11 +51,4 @@ def _xor(one: bytes, other: bytes) -> bytes:
 
 def encrypted(data: bytes, key: bytes) -> bytes:
     """Return the data encrypted sector by sector, the first one being number 0."""
-    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-    data = data.ljust(-(-len(data) // SECTOR) * SECTOR, b'\0')
-    found = []
-    for number, start in zip(itertools.count(), range(0, len(data), SECTOR), strict=False):
-        tweak = struct.pack('<QQ', number, 0)
-        encryptor = Cipher(algorithms.AES(key), modes.XTS(tweak)).encryptor()
-        found.append(encryptor.update(data[start:start + SECTOR]) + encryptor.finalize())
-    return b''.join(found)
+    return Sectors(CIPHER, key).encrypt(data.ljust(-(-len(data) // SECTOR) * SECTOR, b'\0'))
