@@ -5,6 +5,7 @@ cinder.policy decides what the caller may do.
 """
 import datetime
 import types
+from typing import Any
 
 from oslo_context import context
 from oslo_utils import timeutils
@@ -45,6 +46,8 @@ class RequestContext(context.RequestContext):
         # What a request that changes nothing has started, see db.session.rehearsal(); None: the
         # request is meant.
         self.rehearsal: list[tuple[object, object]] | None = None
+        # Operations that the request has started, shared with elevated(); None: not noted.
+        self.accepted: list[Any] | None = None
         # Position in the osprofiler trace of the sender of the message; used by cinder.rpc.
         self.trace_info = None
         # Credentials for the policy engine; computed once per request.
@@ -61,7 +64,7 @@ class RequestContext(context.RequestContext):
         other.is_admin = True
         other.roles = [*self.roles, 'admin'] if 'admin' not in self.roles else self.roles
         other.connection, other.commits = self.connection, self.commits
-        other.rehearsal = self.rehearsal
+        other.rehearsal, other.accepted = self.rehearsal, self.accepted
         return other
 
     @property

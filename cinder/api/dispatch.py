@@ -13,7 +13,7 @@ import webob
 
 from cinder import exception
 from cinder.api import microversions as mv
-from cinder.api import parsing, versions, wsgi
+from cinder.api import parsing, prefer, versions, wsgi
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -166,7 +166,11 @@ class Application:
         self._check_project(req)
         if target is None:
             raise exception.NotFound()
-        return wsgi.call(req, target, args)
+        seconds = prefer.wanted_seconds(req.environ.get('HTTP_PREFER'))
+        if not seconds:
+            return wsgi.call(req, target, args)
+        req.context.accepted = []
+        return prefer.answer(req, target, wsgi.call(req, target, args), seconds)
 
     @staticmethod
     def _check_project(req: wsgi.Request) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cinder import policies
-from cinder.api import converters, dispatch, listings, wsgi
+from cinder.api import converters, dispatch, listings, prefer, wsgi
 from cinder.api import microversions as mv
 from cinder.api.middleware import fault
 from cinder.api.schemas import base as schemas
@@ -30,7 +30,8 @@ _MEANING = {
     404: 'The resource does not exist, or not in this microversion.',
     405: 'The back end does not support the request.',
     406: 'The microversion does not exist.',
-    409: 'The state of a resource does not allow the request.',
+    409: 'The state of a resource does not allow the request; or, with the header Prefer: wait=N, '
+         'the work was accepted and has failed.',
     412: 'The resource has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
     415: 'The body is not JSON, or the Content-Type header does not say so.',
@@ -65,7 +66,13 @@ class Operation(NamedTuple):
     def codes(self) -> list[int]:
         """Return the error statuses of the operation."""
         return sorted(ALWAYS.union(self.spec.errors, WITH_BODY if self.spec.schemas else (),
-                                   (403,) if self.rules else ()))
+                                   (403,) if self.rules else (),
+                                   (409,) if self.is_accepted else ()))
+
+    @property
+    def is_accepted(self) -> bool:
+        """Return whether the work may be done after the answer, so that a request may wait."""
+        return self.spec.status == 202
 
     def exists(self, version: int | None) -> bool:
         return version is None or (self.spec.since <= version
@@ -133,7 +140,9 @@ def make_document(routes: Routes, version: int | None = None, base: str = '') ->
             'securitySchemes': {'token': {'type': 'apiKey', 'in': 'header',
                                           'name': 'X-Auth-Token'}},
             'responses': {str(code): _fault(code) for code in _MEANING},
-            'parameters': {'version': _version_header(version)}},
+            'parameters': {'version': _version_header(version), 'wait': {
+                'name': prefer.HEADER, 'in': 'header', 'required': False,
+                'description': prefer.WAIT, 'schema': shapes.TEXT}}},
         'paths': {path: _path(path, item, version, _links(path, paths))
                   for path, item in paths.items()},
     }
@@ -179,6 +188,8 @@ def _operation(found: list[Operation], version: int | None, links: dict[str, str
     else:
         made[OPENSTACK] = {'actions': {each.action: _facts(each) for each in found}}
     parameters = _parameters(first.spec, version)
+    if any(each.is_accepted for each in found):
+        parameters.append({'$ref': '#/components/parameters/wait'})
     if parameters:
         made['parameters'] = parameters
     bodies = [body for each in found for body in _bodies(each, version)]
@@ -288,6 +299,8 @@ def _success(found: list[Operation], version: int | None) -> Schema:
                     else 'The operation is accepted.'}
     headers = {name: text for each in found
                for name, text in (each.spec.headers or {}).items()}
+    if any(each.is_accepted for each in found):
+        headers[prefer.APPLIED] = prefer.TEXT
     if headers:
         made['headers'] = {name: {'description': text, 'schema': {'type': 'string'}}
                            for name, text in headers.items()}

@@ -21,6 +21,8 @@ LOG = logging.getLogger(__name__)
 PARKING = 'cinder.parking'
 # Requests that may wait at a time in a process of an external WSGI server; each holds a thread.
 PLACES = 8
+# Headers that a later response replaces.
+BODY_HEADERS = ('content-type', 'content-length')
 # Seconds of a pause after the database or the code of a look has failed.
 PAUSE_AFTER_ERROR = 1.0
 _places = threading.BoundedSemaphore(PLACES)
@@ -158,6 +160,8 @@ def _wait_here(waiting: Waiting, response: webob.Response, stream: bool) -> webo
         _places.release()
         waiting.close()
     if waiting.response is not None:
+        waiting.response.headerlist += [each for each in response.headerlist
+                                        if each[0].lower() not in BODY_HEADERS]
         return waiting.response
     response.body = body
     return response

@@ -46,6 +46,10 @@ OPTS = [
     cfg.IntOpt('osapi_max_limit', default=1000, min=1, mutable=True,
                help='Maximum number of entries in one page of a list, and the number if the '
                     'request has no limit.'),
+    cfg.IntOpt('api_max_wait', default=300, min=0, mutable=True,
+               help='Maximum number of seconds for which a request may wait for the end of its '
+                    'operation (header Prefer: wait=N). A proxy before the API must allow for as '
+                    'much. 0: no request waits.'),
     cfg.StrOpt('resource_query_filters_file', default='/etc/cinder/resource_filters.json',
                help='JSON file with the list filters that non-administrators may use.'),
     cfg.IntOpt('az_cache_duration', default=3600, min=0,

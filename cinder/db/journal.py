@@ -79,6 +79,30 @@ def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
                  row['lease_until'] and row['lease_until'] > row['now'])} for row in rows]
 
 
+def ended(ctxt: RequestContext, wanted: Collection[tuple[str, frozenset[str]]],
+          ) -> dict[tuple[str, frozenset[str]], list[dict]]:
+    """Return, of the pairs (request id, resource ids), those whose operations have all ended, with
+    the operations, oldest first. One statement."""
+    ids = sorted({ident for _request, about in wanted for ident in about})
+    requests = sorted({request for request, _about in wanted})
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(_OF_REQUESTS, {'resources': ids, 'requests': requests}).mappings().all()
+    found: dict[tuple[str, frozenset[str]], list[dict]] = {each: [] for each in wanted}
+    for row in rows:
+        for request, about in wanted:
+            if row['request_id'] == request and row['resource_id'] in about:
+                found[request, about].append(dict(row))
+    return {each: its for each, its in found.items()
+            if all(row['state'] in ('done', 'failed') for row in its)}
+
+
+_OF_REQUESTS = sa.select(_T.c.request_id, _T.c.resource_type, _T.c.resource_id, _T.c.verb,
+                         _T.c.state, _T.c.error).where(
+    _T.c.resource_id.in_(sa.bindparam('resources', expanding=True)),
+    _T.c.request_id.in_(sa.bindparam('requests', expanding=True))).order_by(
+        _T.c.created_at, _T.c.id)
+
+
 def resources_under_way(ctxt: RequestContext) -> set[str]:
     """Return the resource ids of all unfinished operations."""
     with session.reader(ctxt) as conn:

@@ -43,7 +43,10 @@ def create(ctxt: RequestContext, verb: str, resource: 'objects.Resource', *,
     }
     with session.writer(ctxt) as conn:
         conn.execute(_INSERT, {**values, 'arguments': json.dumps(values['arguments'])})
-    return objects.Operation(**values)
+    operation = objects.Operation(**values)
+    if ctxt.accepted is not None:
+        ctxt.accepted.append(operation)
+    return operation
 
 
 def claimable(owner: str, dead: Collection[str]) -> sa.ColumnElement[bool]:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors of operations and of the locks that they hold."""
-from cinder.exception.base import CinderException, NotFound, ServiceUnavailable
+from cinder.exception.base import CinderException, Conflict, NotFound, ServiceUnavailable
 from cinder.exception.services import DatabaseTrouble
 from cinder.exception.storage import BackendUnresponsive
 from cinder.i18n import _
@@ -8,6 +8,16 @@ from cinder.i18n import _
 
 class OperationNotFound(NotFound):
     message = _('Operation %(operation_id)s could not be found.')
+
+
+class OperationFailed(Conflict):
+    """An accepted operation has failed while its request waited for it."""
+
+    message = _('%(verb)s of %(kind)s %(resource_id)s was accepted and has failed: %(reason)s')
+
+    def __init__(self, verb: str, kind: str, resource_id: str, reason: str) -> None:
+        super().__init__(verb=verb.partition('.')[2], kind=kind.replace('_', ' '),
+                         resource_id=resource_id, reason=reason)
 
 
 class OperationLost(CinderException):

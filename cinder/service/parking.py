@@ -28,7 +28,6 @@ MOST_UNREAD = 2 ** 20
 # Open files of a process for everything else.
 OTHER_FILES = 256
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_BODY_HEADERS = ('content-type', 'content-length')
 
 
 @dataclasses.dataclass(slots=True, eq=False)
@@ -55,7 +54,8 @@ class _Place:
         response = self.waiting.response
         if over and response is not None and self.chunked is None:
             self.status = response.status
-            self.headers = [each for each in self.headers if each[0].lower() not in _BODY_HEADERS]
+            self.headers = [each for each in self.headers
+                            if each[0].lower() not in waiters.BODY_HEADERS]
             self.headers += response.headerlist
             pieces = [response.body]
         elif over and self.chunked is None:

@@ -190,12 +190,12 @@ class World:
         for service in services_db.list_all(ADMIN):
             services_db.heartbeat(ADMIN, service.id)
 
-    def send(self, request: Request, mv: str = '3.71') -> Answer:
+    def send(self, request: Request, mv: str = '3.71', headers: dict | None = None) -> Answer:
         text = json.dumps([request.path, request.body])
         for name, ident in self.ids.items():
             text = text.replace(f'<{name}>', ident)
         path, body = json.loads(text)
-        return self.api.request(request.method, path, body, mv=mv)
+        return self.api.request(request.method, path, body, mv=mv, headers=headers)
 
     def put_in(self, request: Request, status: str) -> None:
         """Write the status of the subject of a request."""
