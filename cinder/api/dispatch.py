@@ -14,6 +14,7 @@ import webob
 from cinder import exception
 from cinder.api import microversions as mv
 from cinder.api import parsing, prefer, versions, wsgi
+from cinder.api.middleware import measured
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -145,6 +146,8 @@ class Application:
             self._check_project(req)
             return versions.show_v3(req)
         row, args = self.router.find(path)
+        if row:
+            req.environ[measured.ROUTE] = row
         target = self.table[row].get(req.method) if row else None
         if target is None and (row is None or req.method not in _NATURAL[row.endswith('}')]):
             return wsgi.not_found_response(req.environ)

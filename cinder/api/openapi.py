@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cinder import policies
-from cinder.api import converters, dispatch, listings, prefer, wsgi
+from cinder.api import beside, converters, dispatch, listings, prefer, wsgi
 from cinder.api import microversions as mv
 from cinder.api.middleware import fault
 from cinder.api.schemas import base as schemas
@@ -144,7 +144,7 @@ def make_document(routes: Routes, version: int | None = None, base: str = '') ->
                 'name': prefer.HEADER, 'in': 'header', 'required': False,
                 'description': prefer.WAIT, 'schema': shapes.TEXT}}},
         'paths': {path: _path(path, item, version, _links(path, paths))
-                  for path, item in paths.items()},
+                  for path, item in paths.items()} | beside.describe(base),
     }
 
 

@@ -5,6 +5,7 @@ from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 from oslo_reports import opts as gmr_opts
 
 from cinder import config_check, objects, service
+from cinder.api import deployment_metrics
 from cinder.wsgi import middleware
 from cinder.cmd import common
 from cinder.conf import CONF
@@ -30,6 +31,7 @@ def prepare() -> 'service.WSGIService':
     middleware.set_defaults()
     common.read_configuration(config_check.API)
     common.start_logging()
+    common.open_metrics('api_port', deployment_metrics.Deployment())
     session.verify()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)

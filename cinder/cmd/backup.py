@@ -35,6 +35,7 @@ def prepare() -> None:
     gmr_opts.set_defaults(CONF)
     common.read_configuration(BINARY)
     common.start_logging()
+    common.open_metrics('backup_port')
     session.verify()
     common.prepare_privileges()
     common.install_guru_meditation()

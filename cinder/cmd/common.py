@@ -13,9 +13,19 @@ from typing import Any
 from oslo_log import log
 
 from cinder import conf as cinder_conf
-from cinder import config_check, failures, fault_points, masking, operations, service, version
+from cinder import (
+    config_check,
+    failures,
+    fault_points,
+    masking,
+    metrics,
+    operations,
+    service,
+    version,
+)
 from cinder.conf import CONF, logs
 from cinder.db import session
+from cinder.service import metrics_listener
 
 LOG = log.getLogger(__name__)
 
@@ -83,6 +93,19 @@ def _renew_log_locks() -> None:
     """
     for handler in logging.getLogger().handlers:
         handler.createLock()
+
+
+def open_metrics(port: str, *collectors: Any) -> None:
+    """Begin to count, and open the port of the metrics, if the option says so. Must be called
+    before the database is used, whose statements are measured, and before a fork.
+
+    :param port: option with the port of the daemon, such as 'api_port'
+    :param collectors: further collectors of prometheus-client
+    """
+    def page() -> tuple[int, str, bytes]:
+        store = metrics.current()
+        return 200, metrics.CONTENT_TYPE, store.render(*collectors) if store else b''
+    metrics_listener.open_socket(port, {'/metrics': page})
 
 
 def warn_of_configuration() -> None:

@@ -26,6 +26,7 @@ def prepare() -> 'service.Service':
     gmr_opts.set_defaults(CONF)
     common.read_configuration(BINARY)
     common.start_logging()
+    common.open_metrics('scheduler_port')
     session.verify()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)

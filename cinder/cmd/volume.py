@@ -42,6 +42,7 @@ def prepare() -> None:
     CONF.register_cli_opt(BACKEND_NAME)
     common.read_configuration(BINARY)
     common.start_logging()
+    common.open_metrics('volume_port')
     session.verify()
     common.prepare_privileges()
     common.install_guru_meditation()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Types of options that oslo.config does not have."""
 
+import ipaddress
 import json
 import re
 from typing import Any
@@ -25,6 +26,17 @@ class Regex(types.String):
         except re.error as exc:
             raise ValueError(f'it is not a regular expression: {exc}') from None
         return text
+
+
+class Network(types.String):
+    """A network such as 192.0.2.0/24; an address is a network of its own."""
+
+    def __call__(self, value: Any) -> str:
+        text = super().__call__(value).strip()
+        try:
+            return str(ipaddress.ip_network(text))
+        except ValueError as exc:
+            raise ValueError(f'expected a network such as 192.0.2.0/24: {exc}') from None
 
 
 class JsonObject(types.String):

@@ -16,6 +16,7 @@ from cinder.conf import (
     coordination,
     image,
     keymgr,
+    metrics,
     nova,
     quota,
     rate_limit,
@@ -36,6 +37,7 @@ BY_GROUP = {
     coordination.GROUP: coordination.OPTS,
     keymgr.GROUP: keymgr.OPTS,
     service_user.GROUP: service_user.OPTS,
+    metrics.GROUP: metrics.OPTS,
     nova.GROUP: nova.OPTS,
     image.GROUP: image.OPTS,
 }

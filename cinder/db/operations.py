@@ -222,7 +222,7 @@ def finish(ctxt: RequestContext, operation: objects.Operation, error: str | None
     """
     update_claimed(ctxt, operation, state='failed' if error else 'done', error=error, owner=None,
                    lease_until=None, finished_at=session.utcnow())
-    operation.state = 'failed' if error else 'done'
+    operation.state, operation.error = 'failed' if error else 'done', error
 
 
 def cancel_queued(ctxt: RequestContext, resource_id: str, reason: str) -> list[objects.Operation]:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from oslo_db import exception as db_exc
 from oslo_log import log as logging
 
-from cinder import exception
+from cinder import exception, metrics
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import engines, errors
@@ -35,6 +35,7 @@ _NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
 ATTEMPTS = 6
 # Seconds that a writer waits for the write lock of SQLite before the request fails.
 TIMEOUT_SECONDS = 60
+_ERRORS = 'cinder_database_errors_total'
 # Seconds until the same reason of an outage is logged again, and the number of stored reasons.
 TELL_AGAIN, MOST_REASONS = 60, 50
 
@@ -139,11 +140,18 @@ def rehearsal(ctxt: RequestContext) -> Iterator[list]:
 
 def _commit(transaction: sa.RootTransaction) -> None:
     try:
-        transaction.commit()
+        if metrics.is_on():
+            began = time.perf_counter()
+            transaction.commit()
+            metrics.observe('cinder_database_statement_seconds', time.perf_counter() - began,
+                            'commit')
+        else:
+            transaction.commit()
     except Exception as exc:
         # The transaction may still be open, and the pool does not roll back.
         transaction.connection.invalidate()
         if isinstance(exc, db_exc.DBConnectionError):
+            metrics.count(_ERRORS, 'commit unknown')
             raise exception.CommitUnknown() from exc
         raise
 
@@ -162,6 +170,7 @@ def _translate_errors() -> Iterator[None]:
     try:
         yield
     except (db_exc.DBDeadlock, db_exc.DBConsistencyError) as exc:
+        metrics.count(_ERRORS, 'busy')
         raise exception.DatabaseBusy() from exc
     except _NOT_STORABLE as exc:
         raise exception.InvalidInput(
@@ -169,11 +178,13 @@ def _translate_errors() -> Iterator[None]:
     except (db_exc.DBError, sa.exc.DBAPIError, sa.exc.TimeoutError) as exc:
         if errors.is_unavailable(exc):
             _log_outage(exc)
+            metrics.count(_ERRORS, 'unavailable')
             raise exception.DatabaseUnavailable() from exc
         # Rejected by a driver before sending, or by a server: NUL, a number too large.
         if isinstance(getattr(exc, 'inner_exception', None),
                       (ValueError, OverflowError, sa.exc.DataError)):
             raise exception.InvalidInput(reason='a value cannot be stored') from exc
+        metrics.count(_ERRORS, 'other')
         raise
 
 

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 
 from oslo_log import log as logging
 
-from cinder import context, exception, fault_points, objects, ownership
+from cinder import context, exception, fault_points, metrics, objects, ownership
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import waiting as waiting_db
 from cinder.objects.verbs import VERBS
+from cinder.operations.outcome import SUPERSEDED
 
 LOG = logging.getLogger(__name__)
 
@@ -36,6 +37,8 @@ class Claims:
                  process: str | None = None) -> None:
         self.host, self.stage, self.ready = host, stage, ready
         self.process = process or host
+        # In the metrics; all schedulers share their operations.
+        self.service = host if stage == 'execute' else 'scheduler'
         self.owner = f'{self.process}|{uuid.uuid4()}'
         self.has_released = False
         # Id of an operation that runs or is queued -> the hosts that were dead when it was found.
@@ -68,11 +71,13 @@ class Claims:
                 with self._logged(ctxt, operation), ownership.depending_on(_Claim(self, operation)):
                     yield
             except exception.LockLost as exc:
+                self._count_lost(operation)
                 LOG.warning('%s of %s %s stops and is released to the journal: %s', operation.verb,
                             operation.resource_type, operation.resource_id, exc)
                 self._give_back(ctxt, operation)
                 raise
             except exception.OperationLost:
+                self._count_lost(operation)
                 raise
             except exception.NotYet as exc:
                 self._set_aside(ctxt, operation, exc)
@@ -91,6 +96,8 @@ class Claims:
         that waits, the checks in between are not logged."""
         what = operation.verb, operation.resource_type, operation.resource_id, self.stage
         began = time.monotonic()
+        if operation.attempt > 1 and not waits(operation):
+            metrics.count('cinder_operation_retries_total', operation.verb, self.service)
         if not waits(operation):
             LOG.info('%s of %s %s begins (%s, attempt %d).', *what, operation.attempt,
                      context=ctxt)
@@ -101,7 +108,21 @@ class Claims:
         except BaseException:
             self._log_end(ctxt, what, began)
             raise
+        finally:
+            self._count_end(operation, time.monotonic() - began)
         self._log_end(ctxt, what, began)
+
+    def _count_end(self, operation: objects.Operation, seconds: float) -> None:
+        if metrics.is_on():
+            metrics.observe('cinder_operation_seconds', seconds, operation.verb, self.service)
+            if operation.state in ('done', 'failed'):
+                metrics.count('cinder_operations_finished_total', operation.verb, self.service,
+                              'superseded' if operation.error == SUPERSEDED else operation.state)
+
+    def _count_lost(self, operation: objects.Operation) -> None:
+        # An operation that has ended here raises the same error, for the callers.
+        if operation.state not in ('done', 'failed'):
+            metrics.count('cinder_operation_claims_lost_total', operation.verb, self.service)
 
     @staticmethod
     def _log_end(ctxt: context.RequestContext, what: tuple[str, ...], began: float) -> None:

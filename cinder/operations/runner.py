@@ -14,7 +14,7 @@ from typing import Any
 import oslo_messaging as messaging
 from oslo_log import log as logging
 
-from cinder import context, exception, failures, objects
+from cinder import context, exception, failures, metrics, objects
 from cinder.conf import CONF
 from cinder.db import journal
 from cinder.objects.verbs import BULK, SHORT, VERBS, message_of
@@ -33,6 +33,8 @@ FRESH_SECONDS = 1
 SLACK = 0.1
 # Seconds between two log lines about the same attempt.
 ANNOUNCE_SECONDS = 60
+# Gauge of the metrics -> key of Executor.describe().
+_LOAD = {'running': 'running', 'limit': 'bound', 'queued': 'waiting', 'oldest_seconds': 'oldest'}
 # How many operations of each class run at a time by default.
 BOUNDS = {SHORT: 16, BULK: 8}
 
@@ -68,6 +70,14 @@ class OperationRunner(Claims):
         self._announced: dict[str, tuple[int, float]] = {}
         self._stopping = threading.Event()
         self._loop: threading.Thread | None = None
+
+    def renew(self) -> None:
+        """Renew the leases of the running operations and report the load; part of the heartbeat."""
+        if metrics.is_on():
+            for kind, load in self.executor.describe().items():
+                for name, key in _LOAD.items():
+                    metrics.gauge(f'cinder_executor_{name}', load[key], self.service, kind)
+        super().renew()
 
     # ------------------------------------------------------------------------ what comes to be run
     def submit(self, ctxt: context.RequestContext, operation: objects.Operation,

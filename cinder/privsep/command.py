@@ -18,7 +18,7 @@ from oslo_privsep import capabilities as caps
 from oslo_privsep import priv_context
 from oslo_utils import strutils
 
-from cinder import concurrency, fair_lock, ownership, privsep
+from cinder import concurrency, fair_lock, metrics, ownership, privsep
 
 LOG = logging.getLogger(__name__)
 
@@ -119,15 +119,26 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
     line = strutils.mask_password(shlex.join(words))
     runner = _runner(words) if run_as_root else _run
     started = time.monotonic()
-    with _turn(lane, timeout, line):
-        left = None if timeout is None else max(0.1, started + timeout - time.monotonic())
-        code, out, err = runner(words, env, process_input, left, lane)
-    LOG.debug('%s: exit code %s after %.3f s', line, code, time.monotonic() - started)
-    if code is None:
-        raise CommandOverdue(out, err, -1, line, err)
-    if code not in check_exit_code:
-        raise processutils.ProcessExecutionError(out, err, code, line)
+    with metrics.timed('cinder_command', _measured_name(words), error=_kind_of_error):
+        with _turn(lane, timeout, line):
+            left = None if timeout is None else max(0.1, started + timeout - time.monotonic())
+            code, out, err = runner(words, env, process_input, left, lane)
+        LOG.debug('%s: exit code %s after %.3f s', line, code, time.monotonic() - started)
+        if code is None:
+            raise CommandOverdue(out, err, -1, line, err)
+        if code not in check_exit_code:
+            raise processutils.ProcessExecutionError(out, err, code, line)
     return out, err
+
+
+def _measured_name(words: list[str]) -> str:
+    """Return the program that does the work of a command line, for the metrics."""
+    name = _programs(words)[-1]
+    return name if name in PROGRAMS else 'other'
+
+
+def _kind_of_error(exc: BaseException) -> str:
+    return 'overdue' if isinstance(exc, CommandOverdue) else 'failed'
 
 
 @contextlib.contextmanager

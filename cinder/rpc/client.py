@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import oslo_messaging as messaging
 
-from cinder import context, exception, fault_points, objects
+from cinder import context, exception, fault_points, metrics, objects
 from cinder.objects import base as objects_base
 from cinder.objects.verbs import VERBS, message_of
 from cinder.rpc import base, reachability, tracing
@@ -145,7 +145,8 @@ class Sender:
         self._check_version()
         ctxt.trace_info = tracing.current_trace()
         try:
-            return self._call(ctxt, method, **arguments)
+            with metrics.timed('cinder_message_call', method, error=_kind_of_error):
+                return self._call(ctxt, method, **arguments)
         except messaging.MessagingTimeout as exc:
             raise exception.RPCTimeout() from exc
         except (messaging.MessageDeliveryFailure, messaging.MessageUndeliverable) as exc:
@@ -175,6 +176,15 @@ class Sender:
     def _check_version(self) -> None:
         if not self._client.can_send_version():
             raise exception.ServiceTooOld()
+
+
+def _kind_of_error(exc: BaseException) -> str:
+    """Return the label of a call that failed: no answer, no receiver, or an error of the peer."""
+    if isinstance(exc, messaging.MessagingTimeout):
+        return 'timeout'
+    unreachable = (messaging.MessageDeliveryFailure, messaging.MessageUndeliverable,
+                   exception.ServiceUnavailable)
+    return ('undelivered' if isinstance(exc, unreachable) or _is_of_connection(exc) else 'raised')
 
 
 def _require_broker() -> None:

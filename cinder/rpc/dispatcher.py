@@ -8,7 +8,7 @@ from oslo_log import log as logging
 from oslo_serialization import jsonutils
 from oslo_utils import reflection
 
-from cinder import exception
+from cinder import exception, metrics
 from cinder.rpc import tracing
 
 LOG = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ class ReplyDispatcher:
             except Exception as error:
                 _require_sendable(error)
                 raise
+        metrics.count('cinder_messages_received_total', incoming.message['method'])
         if not _is_json(answer):
             LOG.error('%s returned a value that cannot be sent: %r', incoming.message.get('method'),
                       answer)

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from cinder import metrics
+
 LOG = logging.getLogger(__name__)
 
 # After a failure, messages are dropped for this many seconds instead of queueing up behind attempts
@@ -61,7 +63,9 @@ class Outbox:
             self._drop(method, 'the broker is unreachable')
             return
         try:
+            began = time.perf_counter()
             send()
+            metrics.observe('cinder_message_cast_seconds', time.perf_counter() - began, method)
         except Exception as exc:  # the thread must go on with the next message
             self._resume_at = time.monotonic() + OUTAGE_PAUSE
             self._drop(method, exc)
@@ -71,6 +75,7 @@ class Outbox:
             self._lost = 0
 
     def _drop(self, method: str, reason: object) -> None:
+        metrics.count('cinder_message_casts_lost_total', method)
         level = logging.DEBUG if self._lost else logging.WARNING
         LOG.log(level, 'Message %s was not sent: %s. %s', method, reason, self._consolation)
         self._lost += 1

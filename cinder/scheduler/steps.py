@@ -5,11 +5,12 @@ the volume service; or refuse, or wait for back ends that start.
 cinder.scheduler.filter_scheduler selects the pool, placement.py writes it.
 """
 from collections.abc import Callable
+from typing import Any
 
 from oslo_config import cfg
 from oslo_log import log as logging
 
-from cinder import context, exception, fault_points, objects, operations
+from cinder import context, exception, fault_points, metrics, objects, operations
 from cinder.db import operations as operations_db
 from cinder.db import pools as pools_db
 from cinder.db import types as types_db
@@ -26,6 +27,7 @@ LOG = logging.getLogger(__name__)
 
 Placed = objects.Volume | objects.Group
 EXTEND = 'volume.extend'
+_DECISIONS = 'cinder_scheduler_decisions_total'
 # Seconds to wait before each retry of a refused volume while a back end is starting.
 PAUSES = (0.5, 1, 2, 4, 8, 15)
 
@@ -179,7 +181,9 @@ class Steps:
         if spec is None and operation.resource_type != 'group':
             spec = placement.build_request_spec(resource, operation)
         try:
-            return self._decide(ctxt, operation, resource, spec)
+            chosen = self._decide(ctxt, operation, resource, spec)
+            metrics.count(_DECISIONS, operation.verb, 'placed')
+            return chosen
         except exception.NoValidBackend as exc:
             error = exc
         # Not in the handler: the log formatter would append the whole exception to the line.
@@ -252,6 +256,10 @@ class Steps:
               resource: Placed, error: exception.NoValidBackend) -> None:
         kind = operation.resource_type
         extend = operation.verb == EXTEND
+        metrics.count(_DECISIONS, operation.verb, 'refused')
+        refusals: Any = error.kwargs.get('refusals') or ()
+        for refusal in refusals:
+            metrics.count('cinder_scheduler_refusals_total', refusal.check)
         LOG.warning('%s %s cannot be %s: %s', kind.capitalize(), resource.id,
                     'extended' if extend else 'placed',
                     _shown(error))

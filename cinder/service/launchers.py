@@ -17,6 +17,7 @@ from oslo_service import _options, service
 
 from cinder import concurrency, exception, failures, masking
 from cinder.conf import CONF, file_syntax, option_values
+from cinder.metrics import directories
 from cinder.rpc import base as rpc
 
 LOG = logging.getLogger(__name__)
@@ -112,6 +113,7 @@ def end(status: int | None) -> NoReturn:
     if not concurrency.is_green():
         # A native thread would keep the interpreter alive until it ends.
         logging.shutdown()
+        directories.remove()
         for stream in sys.stdout, sys.stderr:
             stream.flush()
         os._exit(status or 0)

@@ -18,7 +18,7 @@ from cinder.db import clusters, services, session
 from cinder.objects import base as objects_base
 from cinder.rpc import base as rpc
 from cinder.rpc import log_levels, reachability
-from cinder.service import launchers, liveness, profiler
+from cinder.service import launchers, liveness, metrics_listener, profiler
 from cinder.service.manager import Manager
 
 LOG = logging.getLogger(__name__)
@@ -116,6 +116,7 @@ class Service(service.ServiceBase):
 
     def _start(self) -> None:
         self._started_in = os.getpid()
+        metrics_listener.serve()
         if self._made_in != os.getpid():
             # A child that replaces a dead one needs its own id: operations have owners.
             self.manager = self._make_manager()

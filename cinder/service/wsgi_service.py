@@ -16,9 +16,10 @@ from oslo_utils import importutils
 
 from cinder import concurrency, exception, failures
 from cinder.api import paste_file
+from cinder.api.middleware import measured
 from cinder.conf import CONF
 from cinder.rpc import base as rpc
-from cinder.service import launchers, profiler
+from cinder.service import launchers, metrics_listener, profiler
 
 LOG = logging.getLogger(__name__)
 
@@ -98,7 +99,7 @@ class WSGIService(service.ServiceBase):
             raise exception.InvalidConfigurationValue(option='[ssl] cert_file', value='')
         manager = CONF.get(f'{name}_manager') if f'{name}_manager' in CONF else None
         self.manager = importutils.import_object(manager) if manager else None
-        self.app = profiler.traced((loader or Loader()).load_app(name))
+        self.app = measured.measured(profiler.traced((loader or Loader()).load_app(name)))
         self.server = self._listen(host, self._option('listen_port'))
         self.host, self.port = self.server.host, self.server.port
         _tune_connections(self.server.socket)
@@ -132,6 +133,7 @@ class WSGIService(service.ServiceBase):
             if self.manager:
                 self.manager.init_host()
             _spare_collector()
+            metrics_listener.serve()
             self.server.start()
 
     def stop(self) -> None:

@@ -4,12 +4,14 @@
 That server forks, listens and stops. Nothing is monkey-patched, so its threads are native ones.
 """
 import os
+import tempfile
 
 from oslo_log import log as logging
 
 from cinder import conf as cinder_conf
-from cinder import config_check, exception, fault_points, masking, objects, version
+from cinder import config_check, exception, fault_points, masking, metrics, objects, version
 from cinder.api import paste_file
+from cinder.api.middleware import measured
 from cinder.conf import CONF, logs
 from cinder.db import services, session
 from cinder.rpc import base as rpc
@@ -41,6 +43,8 @@ def initialize_application() -> acknowledge.Acknowledging:
     if fatal:
         raise SystemExit(f'cinder-api: {masking.masked(fatal)}')
     logs.setup(CONF, version.version_string())
+    if CONF.metrics.enabled:
+        metrics.start(CONF.metrics.directory or tempfile.mkdtemp(prefix='cinder-api-metrics-'))
     try:
         session.verify()
     except exception.TablesRefused as exc:
@@ -49,7 +53,7 @@ def initialize_application() -> acknowledge.Acknowledging:
     config_check.warn(CONF)
     rpc.init(CONF, services.minimum_versions)
     path = CONF.find_file(CONF.api_paste_config)
-    return acknowledge.Acknowledging(paste_file.load(os.path.abspath(path)))
+    return acknowledge.Acknowledging(measured.measured(paste_file.load(os.path.abspath(path))))
 
 
 application = initialize_application()

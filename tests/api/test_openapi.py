@@ -10,8 +10,8 @@ import pytest
 from paste import deploy
 
 from cinder import policies
+from cinder.api import beside, openapi, wsgi
 from cinder.api import microversions as mv
-from cinder.api import openapi, wsgi
 from cinder.api.v3 import router
 from cinder.conf import CONF
 from tests.api.client import PASTE, Api
@@ -52,6 +52,7 @@ def test_every_operation(document, each):
 
 def test_every_rule_with_an_operation_is_asked_by_one():
     asked = {name for each in OPERATIONS for name in each.rules}
+    asked |= {page.rule for page in beside.PAGES.values()}
     assert {rule.name for rule in policies.list_rules()
             if getattr(rule, 'operations', ())} - asked == set()
 
@@ -137,3 +138,13 @@ def test_without_a_token(strict, public, status):
     assert ('paths' in (answer.json or {})) == public
     assert stranger.get('/v3/volumes', bare=True, headers=nobody).status == 401
     assert stranger.post('/v3/openapi.json', {}, bare=True, headers=nobody).status != 200
+
+
+@pytest.mark.parametrize('path', beside.PAGES)
+def test_the_paths_next_to_v3_are_described(document, api, path):
+    told = openapi.make_document(router.ROUTES, None, 'http://here')['paths'][path]
+    assert told['get']['servers'] == [{'url': 'http://here'}]
+    assert f'\n{path} = ' in PASTE.read_text()
+    # Off, as in the tests, or open to everybody.
+    status = api.get(path, bare=True).status
+    assert str(status) in document['paths'][path]['get']['responses']

@@ -173,6 +173,8 @@ SHARED = {
     'db.session._engines': LOCK,
     'db.session._logged_at': LOCK,
     'lazy_import._states': IMPORT,
+    'metrics._store': START,
+    'metrics.directories._made': START,
     'operations.executor._executors': START,
     'policy._checked': LOCK,
     'policy._engine': LOCK,
@@ -184,6 +186,7 @@ SHARED = {
     'scheduler.checks._logged': 'add(), which is one step',
     'scheduler.plugin_faults._logged': 'add(), which is one step',
     'service.launchers._launcher': START,
+    'service.metrics_listener._listener': START,
     'fault_points._FAULTS': START,
     'volume.api.zones._cache': WHOLE,
 }

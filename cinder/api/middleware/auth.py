@@ -28,10 +28,10 @@ _GLOBAL_ID = re.compile(request_id_filter.ID_FORMAT)
 def pipeline_factory(loader: Any, _global_conf: dict, **local_conf: str) -> Callable:
     """Paste composite that selects the pipeline named like auth_strategy; with openapi_public, the
     pipeline `public` serves the description of the API."""
-    protected = _pipeline(loader, local_conf[CONF.auth_strategy])
+    protected = make_pipeline(loader, local_conf[CONF.auth_strategy])
     if not (CONF.openapi_public and 'public' in local_conf):
         return protected
-    public = _pipeline(loader, local_conf['public'])
+    public = make_pipeline(loader, local_conf['public'])
 
     def choose(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         described = environ.get('PATH_INFO') in DESCRIPTION
@@ -39,7 +39,8 @@ def pipeline_factory(loader: Any, _global_conf: dict, **local_conf: str) -> Call
     return choose
 
 
-def _pipeline(loader: Any, names: str) -> Callable:
+def make_pipeline(loader: Any, names: str) -> Callable:
+    """Return an application with filters in front, all by their names in the paste file."""
     *filters, app = names.split()
     application = loader.get_app(app)
     for name in reversed(filters):

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from cinder import concurrency, fault_points, ownership
+from cinder import concurrency, fault_points, metrics, ownership
 from cinder.brick.ceph import errors
 
 T = TypeVar('T')
@@ -31,7 +31,7 @@ def make(name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     with _lock:
         counts[name] += 1
     try:
-        with fault_points.around(f'ceph:{name}'):
+        with metrics.timed('cinder_ceph_call', name), fault_points.around(f'ceph:{name}'):
             return function(*args, **kwargs)
     except Exception as exc:
         found = errors.translated(exc, name)

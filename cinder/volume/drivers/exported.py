@@ -4,9 +4,10 @@ target_helper names, and the capacity report. Subclasses handle the data."""
 from __future__ import annotations
 
 import abc
+import contextlib
 from typing import TYPE_CHECKING, cast
 
-from cinder import exception
+from cinder import exception, metrics
 from cinder.privsep import command
 from cinder.volume import driver
 from cinder.volume.driver_types import (
@@ -55,13 +56,19 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
                       connector: Connector | None) -> Fields:
         if connector is not None:
             self.target.validate_connector(connector)
-        return self.target.create_export(volume, self.local_path(volume))
+        with self._measured('create'):
+            return self.target.create_export(volume, self.local_path(volume))
 
     def ensure_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
-        return self.target.ensure_export(volume, self.local_path(volume))
+        with self._measured('ensure'):
+            return self.target.ensure_export(volume, self.local_path(volume))
 
     def remove_export(self, ctxt: RequestContext, volume: Volume) -> Fields:
-        return self.target.remove_export(volume)
+        with self._measured('remove'):
+            return self.target.remove_export(volume)
+
+    def _measured(self, action: str) -> contextlib.AbstractContextManager[None]:
+        return metrics.timed('cinder_target', self.configuration.target_helper, action)
 
     def lost_exports(self, volumes: list[Volume]) -> list[Volume]:
         return self.target.lost_exports(volumes)
@@ -88,12 +95,14 @@ class ExportedDriver(driver.VolumeDriver, driver.LosesExports, driver.CorrectsPr
 
     def initialize_connection(self, volume: Volume, connector: Connector) -> Connection:
         self.target.validate_connector(connector)
-        return self.target.initialize_connection(volume, self.local_path(volume), connector)
+        with self._measured('connect'):
+            return self.target.initialize_connection(volume, self.local_path(volume), connector)
 
     def terminate_connection(self, volume: Volume, connector: Connector | None,
                              force: bool = False) -> None:
         """End the access of the connector; the export is removed with the last attachment."""
-        self.target.terminate_connection(volume, connector, force)
+        with self._measured('disconnect'):
+            self.target.terminate_connection(volume, connector, force)
 
     def get_volume_stats(self, refresh: bool = False) -> Report:
         if refresh or not self._stats:

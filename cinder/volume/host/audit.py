@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from oslo_log import log as logging
 
-from cinder import failures
+from cinder import failures, metrics
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
@@ -109,6 +109,8 @@ def heal(ctxt: RequestContext, backend: backends.Backend) -> None:
     for finding in found:
         if finding.fields:
             volumes_db.update(ctxt, finding.volume_id, finding.fields)
+        metrics.count('cinder_backend_findings_total', backend.host, finding.kind,
+                      'yes' if finding.healed else 'no')
         if finding.healed:
             LOG.warning('Repaired on %s: %s.', backend.host, finding.what)
         else:

@@ -14,7 +14,7 @@ from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import reports
+from cinder.volume.host import probes, reports
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Backend:
         self.initialized = False
         # The reason why it does not work, for the log.
         self.trouble = 'it has not been started yet'
+        self.last_probe: probes.Probe | None = None
         # Names on the storage whose copies failed at the last check.
         self.failing_copies: frozenset[str] = frozenset()
         self._allocated: dict[str, int] = {}
@@ -121,7 +122,8 @@ class Backend:
                         self.trouble)
             return
         try:
-            capabilities = reports.measure(ctxt, self)
+            with probes.probing(self):
+                capabilities = reports.measure(ctxt, self)
         except exception.DatabaseTrouble as exc:
             LOG.warning('Back end %s sends no capabilities: %s', self.host, exc)
             return
@@ -136,6 +138,7 @@ class Backend:
             LOG.exception('Back end %s could not report its capabilities.', self.host)
             self.mark_down(exc)
             return
+        probes.report_pools(self, capabilities)
         measured = timeutils.utcnow().isoformat(timespec='microseconds')
         scheduler_rpc.SchedulerAPI().update_service_capabilities(
             ctxt, 'volume', self.host, capabilities, measured, cluster_name=self.cluster)

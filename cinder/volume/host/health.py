@@ -8,7 +8,7 @@ from oslo_log import log as logging
 from cinder import context, exception
 from cinder.volume import driver as driver_api
 from cinder.volume.host import backend as backends
-from cinder.volume.host import init_host
+from cinder.volume.host import init_host, probes
 
 LOG = logging.getLogger(__name__)
 
@@ -46,7 +46,8 @@ class Watch:
         try:
             checked = self._checks()
             if checked:
-                checked.check_health(TIMEOUT_SECONDS)
+                with probes.probing(backend):
+                    checked.check_health(TIMEOUT_SECONDS)
         except Exception as exc:
             if not (isinstance(exc, exception.BackendUnresponsive) and exc.busy):
                 backend.mark_down(exc)

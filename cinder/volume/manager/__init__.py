@@ -6,7 +6,7 @@ import oslo_messaging as messaging
 from oslo_log import log as logging
 from oslo_service import periodic_task
 
-from cinder import context, operations
+from cinder import context, metrics, operations
 from cinder.conf import CONF
 from cinder.db import services as services_db
 from cinder.rpc import cleanup
@@ -114,6 +114,7 @@ class VolumeManager(periodic_task.PeriodicTasks):
     def heartbeat(self) -> None:
         """Renew the leases of the running operations, check the health of the storage, and use the
         copy that the cluster uses."""
+        metrics.gauge('cinder_backend_working', self.backend.initialized, self.host)
         self._watch.start_check()
         self.runner.renew()
         copies.follow(context.get_admin_context(), self.backend)

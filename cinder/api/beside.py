@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the OpenAPI document says of the paths next to /v3. They have no microversions, no projects
+and no JSON of the API; the paste file mounts their applications."""
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cinder.policies import metrics
+
+
+class Page(NamedTuple):
+    """A path that is read with GET.
+
+    :ivar statuses: status -> meaning
+    :ivar media: type of the body of a successful response
+    :ivar rule: policy rule that it checks
+    """
+
+    summary: str
+    statuses: Mapping[int, str]
+    media: str
+    rule: str | None = None
+
+
+PAGES = {
+    '/metrics': Page(
+        'Numbers of this cinder-api and of the deployment for Prometheus.', {
+            200: 'The numbers, in the text format of Prometheus.',
+            401: 'The token is missing or not valid.',
+            403: 'Policy does not allow the request.',
+            404: 'The option [metrics] enabled is not set.'}, 'text/plain', metrics.GET),
+}
+
+
+def describe(base: str) -> dict[str, Any]:
+    """Return the part `paths` of the document.
+
+    :param base: URL before /v3
+    """
+    return {path: {'get': _operation(path, page, base or '/')} for path, page in PAGES.items()}
+
+
+def _operation(path: str, page: Page, server: str) -> dict[str, Any]:
+    responses: dict[str, Any] = {str(status): {'description': text}
+                                 for status, text in page.statuses.items()}
+    responses['200']['content'] = {page.media: {'schema': {'type': 'string'}}}
+    made = {'operationId': f'get_{path.strip("/")}', 'tags': ['monitoring'],
+            'summary': page.summary, 'servers': [{'url': server}], 'responses': responses}
+    if page.rule is None:
+        made['security'] = []
+    else:
+        made['x-openstack'] = {'policies': [page.rule]}
+    return made
