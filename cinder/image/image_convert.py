@@ -15,7 +15,7 @@ from oslo_log import log as logging
 from cinder import exception
 from cinder.conf import CONF
 from cinder.i18n import _
-from cinder.image import image_properties
+from cinder.image import image_properties, image_shares
 from cinder.privsep import command
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ _BLOCK = 4096
 def temporary_file(image_id: str, host: str) -> Iterator[str]:
     """Yield the path of an empty file that only this service can read.
 
-    :param host: 'host@backend', the end of the file name: at its start the back end removes the
-        files of a process that died.
+    The file is locked, so that image_shares.sweep() of another service leaves it alone.
+
+    :param host: 'host@backend', the end of the file name.
     """
-    folder = os.path.abspath(CONF.image_conversion_dir)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    path = os.path.join(folder, f'{image_id}-{secrets.token_hex(4)}#{host}')
-    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    path = os.path.join(image_shares.folder(),
+                        f'{image_id}-{secrets.token_hex(4)}{image_shares.PART}{host}')
+    descriptor = image_shares.open_locked(path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
     try:
         yield path
     except OSError as exc:
@@ -48,6 +48,7 @@ def temporary_file(image_id: str, host: str) -> Iterator[str]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+        image_shares.close(descriptor)
 
 
 def _library() -> types.ModuleType:
@@ -92,14 +93,16 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
 
 
 def to_disk(source: str, target: str, disk_format: str, size: int,
-            execute: Callable = command.execute) -> None:
-    """Convert the file `source` to raw data in the file `target`, without holes.
+            execute: Callable = command.execute, check: Callable[[], None] | None = None) -> None:
+    """Convert the file `source` to raw data in the file `target`, with holes for zeros.
 
     :param disk_format: as require_safe() has found it.
     :param size: size of the disk in bytes.
+    :param check: called while it runs; an error that it raises ends it.
     :raises ProcessExecutionError: qemu-img failed.
     """
-    _convert(execute, image_properties.QEMU_NAMES[disk_format], 'raw', source, target, size)
+    _convert(execute, image_properties.QEMU_NAMES[disk_format], 'raw', source, target, size,
+             check=check)
 
 
 def from_disk(source: str, target: str, disk_format: str, size: int,
@@ -113,14 +116,15 @@ def from_disk(source: str, target: str, disk_format: str, size: int,
 
 
 def _convert(execute: Callable, origin: str, wanted: str, source: str, target: str,
-             largest: int) -> None:
+             largest: int, check: Callable[[], None] | None = None) -> None:
     """:param largest: most bytes that `target` may have"""
     seconds = CONF.image_introspection_cpu_limit * max(1, image_properties.gibibytes(largest))
     memory = CONF.image_introspection_address_space_limit * image_properties.GIB
     try:
         execute(*command.DIES_WITH_US, 'prlimit', f'--cpu={seconds}', f'--as={memory}',
                 f'--fsize={largest}', '--core=0', 'qemu-img', 'convert', '-f', origin,
-                '-O', wanted, os.path.abspath(source), os.path.abspath(target), timeout=None)
+                '-O', wanted, os.path.abspath(source), os.path.abspath(target), timeout=None,
+                check=check)
     except processutils.ProcessExecutionError as exc:
         if 'No space left' in (exc.stderr or ''):
             raise exception.NoRoomForConversion() from exc

@@ -2,6 +2,7 @@
 """The only module that starts processes: it has the list of programs, sets the C locale and
 timeouts, and handles commands that exceed their timeout. The callers interpret failures."""
 import contextlib
+import functools
 import itertools
 import logging
 import os
@@ -67,6 +68,8 @@ _OPTION = re.compile(r'-\S*|[0-9]+|KILL')
 ENVIRONMENT = frozenset({'LVM_SYSTEM_DIR', 'LVM_SUPPRESS_FD_WARNINGS', 'TGT_IPC_SOCKET'})
 
 DEADLINE = 60.0  # seconds
+# Seconds between two looks whether a command is still wanted.
+CHECKS = 0.25
 # Prefix of a command that must not outlive this process: a copy that continues after the death of
 # its service would conflict with the copy of its successor, or with the next user of the volume.
 # The kernel sends the signal when the parent dies (prctl(2), PR_SET_PDEATHSIG).
@@ -90,7 +93,8 @@ class CommandOverdue(processutils.ProcessExecutionError):
 def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = None,
             timeout: float | None = DEADLINE, lane: str | None = None,
             check_exit_code: Collection[int] = (0,), process_input: str | None = None,
-            env_variables: Mapping[str, str] | None = None) -> tuple[str, str]:
+            env_variables: Mapping[str, str] | None = None,
+            check: Callable[[], None] | None = None) -> tuple[str, str]:
     """Run a program and wait for it; the signature is a part of that of processutils.execute.
 
     Commands of one lane run one at a time, in the order of a FairLock, and are not killed: a
@@ -107,6 +111,8 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
     :param check_exit_code: exit codes that are not errors
     :param process_input: text for standard input; None: empty
     :param env_variables: additions to the environment, from ENVIRONMENT
+    :param check: called each CHECKS seconds while a command without a timeout runs, not as root; an
+        error that it raises kills the command
     :returns: (standard output, standard error)
     :raises CommandOverdue: not done within `timeout`, or an earlier command of the lane is not
     :raises ProcessExecutionError: another exit code (128 + number for a signal), or the program
@@ -117,7 +123,7 @@ def execute(*argv: object, run_as_root: bool = False, root_helper: str | None = 
     words = [str(word) for word in argv]
     env = dict(env_variables or {})
     line = strutils.mask_password(shlex.join(words))
-    runner = _runner(words) if run_as_root else _run
+    runner = _runner(words) if run_as_root else functools.partial(_run, check=check)
     started = time.monotonic()
     with metrics.timed('cinder_command', _measured_name(words), error=_kind_of_error):
         with _turn(lane, timeout, line):
@@ -197,8 +203,9 @@ def _confined(argv: list[str], programs: list[str]) -> list[str]:
 
 def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float | None,
          lane: str | None, context: priv_context.PrivContext | None = None,
-         ) -> tuple[int | None, str, str]:
+         check: Callable[[], None] | None = None) -> tuple[int | None, str, str]:
     """:param context: context whose rights the command has; None: those of this process
+    :param check: as for execute()
     :returns: (exit code, or None on timeout; output; errors, or the reason of the timeout)
     """
     programs = _programs(argv)
@@ -216,7 +223,7 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
         process = _start(line, env, with_input=bool(text))
     except OSError as exc:
         return 127, '', f'{argv[0]}: {exc.strerror}'
-    done = finish(process, text, timeout)
+    done = finish(process, text, timeout) if check is None else _watched(process, check)
     if done is not None:
         return done
     why = f'{argv[0]} (process {process.pid}) did not end within {timeout:.1f} s'
@@ -227,6 +234,17 @@ def _run(argv: list[str], env: dict[str, str], text: str | None, timeout: float 
     else:
         _overdue[lane] = argv[0], process
     return None, '', why
+
+
+def _watched(process: subprocess.Popen, check: Callable[[], None]) -> tuple[int, str, str]:
+    while (done := finish(process, None, CHECKS)) is None:
+        try:
+            check()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+    return done
 
 
 def start_script(script: str, *words: str, programs: Collection[str], output: int) -> Process:

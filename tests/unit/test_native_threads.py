@@ -179,6 +179,7 @@ SHARED = {
     'policy._checked': LOCK,
     'policy._engine': LOCK,
     'policy._files': LOCK,
+    'image.image_shares._kept': 'under a lock',
     'privsep.command._overdue': 'each entry by the one who has the turn of its lane',
     'privsep.command._turns': 'setdefault(), which is one step',
     'privsep.dm_suspend._keepers': 'each entry by the one who made its key',

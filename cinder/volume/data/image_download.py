@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Images as files of this host: downloaded, checked and converted to raw. No volume is touched
-before all of this is done."""
+"""The data of an image on its way from the image service: received, hashed, inspected and written
+to a disk or a file, and converted to raw. The caller decides what becomes visible."""
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import tenacity
 from oslo_concurrency import processutils
 from oslo_log import log as logging
 
-from cinder import exception
-from cinder.brick import blocking
+from cinder import exception, fault_points
+from cinder.brick import blocking, disks
 from cinder.conf import CONF
 from cinder.i18n import _
 from cinder.image import (
@@ -19,21 +20,25 @@ from cinder.image import (
     image_compression,
     image_convert,
     image_properties,
+    image_stream,
     image_verification,
 )
+from cinder.volume.data import image_write
 
 LOG = logging.getLogger(__name__)
+Report = Callable[[int], None]
 
 
 @contextlib.contextmanager
 def download_disk(images: glance.Images, image: dict[str, Any], host: str,
-                  largest: int, report: Callable[[int], None],
+                  largest: int, report: Report,
                   certificate: bytes | None = None) -> Iterator[str]:
-    """Yield the path of a file with the raw data of an image, which was verified.
+    """Yield the path of a file with the verified raw data of an image.
 
     :param host: 'host@backend' for which it is downloaded.
     :param largest: most bytes that the raw data may have.
-    :param report: called from time to time with the number of bytes that were downloaded.
+    :param report: called from time to time with the number of bytes that are done; an error that
+        it raises stops the transfer.
     :param certificate: of a signed image.
     :raises ImageUnacceptable: the image has another format than it says, or is damaged, unsafe, too
         big, or not signed as it says.
@@ -41,8 +46,7 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
     """
     with contextlib.ExitStack() as stack:
         fetched = stack.enter_context(image_convert.temporary_file(image['id'], host))
-        # A file of another format may be somewhat larger than the disk in it.
-        size = _fetch_patiently(images, image, fetched, 2 * largest, report, certificate)
+        size = _fetch_file(images, image, fetched, largest, report, certificate)
         if size is None:
             image_convert.whole_blocks(fetched)
             yield fetched
@@ -53,67 +57,81 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
                 reason=_('its virtual size of %d GiB is larger than the volume')
                 % image_properties.gibibytes(size))
         raw = stack.enter_context(image_convert.temporary_file(image['id'], host))
-        try:
-            image_convert.to_disk(fetched, raw, image['disk_format'], size)
-        except processutils.ProcessExecutionError as exc:
-            LOG.warning('Image %s could not be converted: %s', image['id'], exc)
-            raise exception.ImageUnacceptable(
-                image_id=image['id'], reason=_('it cannot be converted')) from exc
+        with fault_points.around('volume.download:convert'):
+            _convert(image, fetched, raw, size, lambda: report(image['size']))
         os.truncate(fetched, 0)  # frees gigabytes that are no longer needed
         image_convert.whole_blocks(raw)
         yield raw
 
 
-def _fetch_patiently(images: glance.Images, image: dict[str, Any], path: str,
-                     largest: int, report: Callable[[int], None],
-                     certificate: bytes | None) -> int | None:
+def _fetch_file(images: glance.Images, image: dict[str, Any], path: str, largest: int,
+                report: Report, certificate: bytes | None) -> int | None:
+    with disks.opened(path, writable=True) as disk:
+        writer = image_write.Writer(disk, lambda: None)
+        # A file of another format may be somewhat larger than the disk in it.
+        size = fetch(images, image, writer, 2 * largest, report, certificate)
+    os.truncate(path, writer.done)
+    return size
+
+
+def _convert(image: dict[str, Any], fetched: str, raw: str, size: int,
+             check: Callable[[], None]) -> None:
+    try:
+        image_convert.to_disk(fetched, raw, image['disk_format'], size, check=check)
+    except processutils.ProcessExecutionError as exc:
+        LOG.warning('Image %s could not be converted: %s', image['id'], exc)
+        raise exception.ImageUnacceptable(
+            image_id=image['id'], reason=_('it cannot be converted')) from exc
+
+
+def fetch(images: glance.Images, image: dict[str, Any], writer: image_write.Writer,
+          largest: int, report: Report, certificate: bytes | None = None) -> int | None:
+    """Write the data of an image, decompressed, to a disk; return the result of
+    image_convert.require_safe(). An interrupted transfer starts again, up to glance_num_retries
+    times.
+
+    :param largest: most bytes that decompressed data may have.
+    :raises ImageUnacceptable, ImageServiceUnavailable: what was written must not be used.
+    """
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
         stop=tenacity.stop_after_attempt(CONF.glance_num_retries + 1), reraise=True,
         before_sleep=lambda state: LOG.warning('Image %s is downloaded again from its start: %s',
                                                image['id'],
                                                state.outcome.exception().kwargs['reason']))
-    return retrying(_fetch, images, image, path, largest, report, certificate)
+    with fault_points.around('volume.download:fetch'):
+        return retrying(_fetch, images, image, writer, largest, report, certificate)
 
 
-def _fetch(images: glance.Images, image: dict[str, Any], path: str, largest: int,
-           report: Callable[[int], None], certificate: bytes | None) -> int | None:
-    """Write the data of an image, decompressed, to a file; return the result of
-    image_convert.require_safe().
-
-    :param largest: most bytes that decompressed data may have.
-    """
+def _fetch(images: glance.Images, image: dict[str, Any], writer: image_write.Writer,
+           largest: int, report: Report, certificate: bytes | None) -> int | None:
     verification = image_verification.Verification(image, certificate)
-    data = _received(images, image, verification, report)
-    if image.get('container_format') == image_properties.COMPRESSED:
-        data = image_compression.unpacked(data, image['id'], largest, blocking.piece)
-    seen = image_convert.inspect(data)
-    with open(path, 'r+b', buffering=0) as file:
-        file.truncate(0)
-        done = 0
+    writer.restart()
+    with (image_stream.hashing(functools.partial(blocking.piece, verification.update)) as hashing,
+          contextlib.closing(_received(images, image, hashing, report)) as received):
+        data: Iterator[bytes] = received
+        if image.get('container_format') == image_properties.COMPRESSED:
+            data = image_compression.unpacked(data, image['id'], largest, blocking.piece)
+        seen = image_convert.inspect(data)
         for chunk in seen:
-            blocking.piece(_keep, file.fileno(), chunk)
-            done += len(chunk)
-        file.truncate(done)
+            writer.write(chunk)
     verification.verify()
     return image_convert.require_safe(seen, image['id'], image['disk_format'])
 
 
-def _received(images: glance.Images, image: dict[str, Any],
-              verification: image_verification.Verification,
-              report: Callable[[int], None]) -> Iterator[bytes]:
-    """Yield the data as it comes."""
-    done = 0
-    for chunk in images.download(image['id']):
-        blocking.piece(verification.update, chunk)
-        yield chunk
-        done += len(chunk)
-        report(done)
+def _received(images: glance.Images, image: dict[str, Any], hashing: image_stream.Hashing,
+              report: Report) -> Generator[bytes]:
+    """Yield the data as it comes.
 
-
-def _keep(fd: int, chunk: bytes) -> None:
-    if chunk.count(0) == len(chunk):
-        os.lseek(fd, len(chunk), os.SEEK_CUR)
-        return
-    while chunk:
-        chunk = chunk[os.write(fd, chunk):]
+    :raises ImageServiceUnavailable: there is more than the image service says.
+    """
+    done, total = 0, image['size']
+    with image_stream.read_ahead(images.download(image['id']), lambda: report(done)) as chunks:
+        for chunk in chunks:
+            done += len(chunk)
+            if done > total:
+                raise exception.ImageServiceUnavailable(
+                    reason=f'it sent more than the {total} bytes of image {image["id"]}')
+            hashing.put(chunk)
+            yield chunk
+            report(done)

@@ -17,6 +17,7 @@ from cinder.db import groups as groups_db
 from cinder.db import replication as replication_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
+from cinder.image import image_shares
 from cinder.keymgr import migration
 from cinder.volume import driver as driver_api
 from cinder.volume.host import audit, backup_snapshots, copies, exports
@@ -173,13 +174,16 @@ def mark_initialized(_ctxt: RequestContext, backend: backends.Backend) -> None:
 
 
 def remove_temporary_files(_ctxt: RequestContext, backend: backends.Backend) -> None:
-    """Delete the image files that a former process of this back end left: files whose names end in
-    '#host@backend'. The mark distinguishes the files of 'a@lvm' from those of 'aa@lvm'."""
+    """Delete the image files that no living process holds, and those of former releases, which had
+    no locks: files whose names end in '#host@backend' and were of this back end."""
+    for path in image_shares.sweep():
+        LOG.info('Removed %s, left by a former process.', path)
     left = os.path.join(glob.escape(CONF.image_conversion_dir), f'*#{glob.escape(backend.host)}')
     for path in glob.glob(left):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-            LOG.info('Removed %s, left by a former process.', path)
+        if image_shares.PART not in path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+                LOG.info('Removed %s, left by a former release.', path)
 
 
 def migrate_keys(ctxt: RequestContext, backend: backends.Backend) -> None:

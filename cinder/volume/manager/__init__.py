@@ -27,6 +27,7 @@ from cinder.volume.manager import (
     group_replication,
     group_snapshots,
     groups,
+    image_transfers,
     images,
     manage_snapshots,
     manage_volumes,
@@ -37,6 +38,8 @@ from cinder.volume.manager import (
 )
 
 LOG = logging.getLogger(__name__)
+# Seconds between two looks at the data of images that is kept for several operations.
+_SHARED_SECONDS = 10
 
 
 class VolumeManager(periodic_task.PeriodicTasks):
@@ -171,6 +174,11 @@ class VolumeManager(periodic_task.PeriodicTasks):
         """Remove deleted volumes that stayed on the storage for a while."""
         if self.is_working():
             self._purge.start()
+
+    @periodic_task.periodic_task(spacing=_SHARED_SECONDS)
+    def drop_unused_images(self, ctxt: context.RequestContext) -> None:
+        """Remove image data that was kept for operations that were cancelled."""
+        image_transfers.drop_unused(ctxt, self.backend)
 
     # ---------------------------------------------------------------------------------- messages
     def publish_service_capabilities(self, ctxt: context.RequestContext) -> None:

@@ -2,15 +2,12 @@
 """The endpoint of images: writes images to volumes, and volumes to images. Requests to the image
 service carry the credentials of this service; an interrupted copy starts again."""
 import contextlib
-import os
-import stat
+from collections.abc import Iterator
 from typing import Any
 
 from oslo_log import log as logging
 
 from cinder import compute, exception, host_names, objects, operations
-from cinder.brick import blocking, disks
-from cinder.brick.local_dev import sparse_files
 from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.db import attachments as attachments_db
@@ -21,10 +18,10 @@ from cinder.image import glance, image_properties, image_verification
 from cinder.keymgr import certificates
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
-from cinder.volume.data import image_download, image_upload, volume_copy
+from cinder.volume.data import image_upload
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
-from cinder.volume.manager import image_cache
+from cinder.volume.manager import image_cache, image_transfers
 from cinder.volume.manager.progress import Progress, Superseded
 from cinder.volume.manager.task import Task, task
 
@@ -33,8 +30,6 @@ LOG = logging.getLogger(__name__)
 FAILURES = 'failures'
 # Seconds that an operation waits for a key manager that is down.
 KEY_MANAGER_SECONDS = 120
-# A volume may be reserved for a server before its image is written.
-_TAKEN = ('reserved', 'attaching')
 
 
 def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: object) -> None:
@@ -72,15 +67,23 @@ class ImageEndpoint:
     def download_volume(self, ctxt: RequestContext, operation: objects.Operation,
                         volume: objects.Volume | None = None) -> None:
         """Write an image to a volume that was created for it."""
-        with task(self.backend.runner, ctxt, operation, volume) as work:
+        with self._sharing(ctxt), task(self.backend.runner, ctxt, operation, volume) as work:
             image, made = self._fill(work)
             _finish(ctxt, work, image, **made, launched_at=session.utcnow())
+
+    @contextlib.contextmanager
+    def _sharing(self, ctxt: RequestContext) -> Iterator[None]:
+        """Remove, after the body, data of images that no operation needs any more."""
+        try:
+            yield
+        finally:
+            image_transfers.drop_unused(ctxt, self.backend)
 
     @operations.handles('volume.reimage')
     def reimage_volume(self, ctxt: RequestContext, operation: objects.Operation,
                        volume: objects.Volume | None = None) -> None:
         """Overwrite a volume with an image; no byte of the former data is kept."""
-        with task(self.backend.runner, ctxt, operation, volume) as work:
+        with self._sharing(ctxt), task(self.backend.runner, ctxt, operation, volume) as work:
             image = self._usable_image(work)
             self._write(work, image, new=False)
             _finish(ctxt, work, image)
@@ -111,18 +114,7 @@ class ImageEndpoint:
         return image
 
     def _write(self, work: Task[objects.Volume], image: dict[str, Any], new: bool) -> None:
-        """Write an image to the volume.
-
-        :param new: the volume has no data, except that of former attempts.
-        """
-        volume, progress = work.resource, Progress(work, _TAKEN)
-        progress.total = image['size'] + volume.size * image_properties.GIB
-        with (image_download.download_disk(
-                glance.for_service(), image, self.backend.host, volume.size * image_properties.GIB,
-                progress.report, _certificate(work, image)) as path,
-              work.driver()):
-            reads_zeros = self.driver.sparse_copy if new else self._blank(path, volume)
-            self._copy(path, volume, reads_zeros, progress, image['size'])
+        image_transfers.Transfer(self.backend, work, image, new, _certificate(work, image)).run()
 
     def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> bool:
         """Make the volume a clone of the image, if that lies on the same storage. The data of a
@@ -132,16 +124,6 @@ class ImageEndpoint:
             return False
         with work.driver():
             return self.driver.clone_image(work.resource, image, image_properties.urls_of(image))
-
-    def _blank(self, source: str, volume: objects.Volume) -> bool:
-        """Make the parts of the volume read zeros that the image does not contain: blank a file
-        now, or extend `source` so that zeros are copied. Return whether the volume reads zeros."""
-        path, size = self.driver.local_path(volume), volume.size * image_properties.GIB
-        os.truncate(source, size)
-        is_file = disks.is_file(path) and stat.S_ISREG(os.stat(path).st_mode)
-        if is_file:
-            blocking.call(sparse_files.blank, path, size)
-        return is_file
 
     @operations.handles('volume.upload')
     def upload_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -204,17 +186,6 @@ class ImageEndpoint:
                             within=image_upload.SETTLING,
                             otherwise=image_upload.status_error(image_id))
         return whole
-
-    def _copy(self, source: str, volume: objects.Volume, reads_zeros: bool, progress: 'Progress',
-              before: int) -> None:
-        try:
-            for done in volume_copy.copy(source, self.driver.local_path(volume),
-                                         os.stat(source).st_size, reads_zeros=reads_zeros,
-                                         mover=volume_copy.mover_of(self.backend),
-                                         throttle=self.driver.throttle):
-                progress.report(before + done)
-        except OSError as exc:
-            raise exception.VolumeBackendAPIException(data=exc) from exc
 
 
 def _certificate(work: Task[objects.Volume], image: dict[str, Any]) -> bytes | None:

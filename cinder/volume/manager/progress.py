@@ -7,8 +7,8 @@ from cinder import exception, objects, operations
 from cinder.db import operations as operations_db
 from cinder.volume.manager.task import Task
 
-# Seconds between two reports of progress.
-REPORTS = 2
+# Seconds between two reports of progress, and between two looks at the status of the volume.
+REPORTS, LOOKS = 2, 0.5
 
 
 class Superseded(exception.OperationLost):
@@ -25,20 +25,24 @@ class Progress:
 
     def __init__(self, work: Task[objects.Volume], also: Collection[str] = ()) -> None:
         self.total = 0
-        self._work, self._next = work, 0.0
+        self._work, self._next, self._next_look = work, 0.0, 0.0
         self._fine = (operations.transition_of(work.operation).meanwhile, *also)
 
     def report(self, done: int) -> None:
-        """Record how many bytes are done, every REPORTS seconds.
+        """Record how many bytes are done, every REPORTS seconds; check the volume every LOOKS
+        seconds.
 
         :raises OperationLost: another service holds the operation.
         :raises Superseded: another request changed the status of the volume.
         """
-        if time.monotonic() < self._next:
+        now = time.monotonic()
+        if now < self._next_look:
             return
-        self._next = time.monotonic() + REPORTS
+        self._next_look = now + LOOKS
         ctxt, operation = self._work.ctxt, self._work.operation
-        operations_db.progress(ctxt, operation, done, self.total)
+        if now >= self._next:
+            self._next = now + REPORTS
+            operations_db.progress(ctxt, operation, done, self.total)
         found = operations.load(ctxt, operation)
         if found is None or found.status not in self._fine:
             operations.abandon(ctxt, operation, operations.SUPERSEDED, found)

@@ -25,6 +25,7 @@ ALLOWED = {
         'between tries for the metadata of a pool, for a minute at most; a message waits for it',
     'privsep/thin_metadata.py sleep': 'for no time: it lets other green threads run',
     'image/glance.py wait_exponential': 'between the tries of one request, for a minute at most',
+    'image/image_stream.py join': 'of a thread that hashes a few chunks',
     'coordination/__init__.py sleep': 'start-up of a process; no operation runs yet',
     'coordination/leases.py sleep': 'between tries of a lock, within the time of who asks for it',
     'privsep/command.py communicate': 'of a process that was killed',

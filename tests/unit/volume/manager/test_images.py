@@ -111,6 +111,8 @@ def test_an_interrupted_copy_begins_again(ctxt, service, accepted, sent, manager
     left = tmp_path / 'conversion' / f'x#{BACKEND}'
     left.parent.mkdir()
     left.touch()
+    (left.parent / f'x.part#{BACKEND}-of-another').touch()
+    (left.parent / 'shared-x.image').touch()
     # As at the next start.
     manager.init_host()
     manager.runner.poll()

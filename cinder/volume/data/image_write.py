@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes the raw data of an image onto a disk: in order, at the pace of the back end, without the
+zeros that the disk reads anyway. All bytes of images reach volumes through opened_target()."""
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+from cinder import exception, objects, ownership
+from cinder.brick import blocking, disks
+from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
+from cinder.volume import driver as driver_api
+
+# Bytes that are read and written at a time.
+STEP = 1024 ** 2
+# Zeros are skipped in units of so many bytes.
+_BLOCK = 64 * 1024
+_ZEROS = bytes(_BLOCK)
+# Bytes that may wait in memory of the kernel until they are on the disk.
+_DURABLE = 64 * STEP
+# Seconds between two calls of a function that may stop the work.
+LOOKS = 0.25
+
+Check = Callable[[], None]
+
+
+@contextlib.contextmanager
+def opened_target(driver: driver_api.VolumeDriver, volume: objects.Volume) -> Iterator[disks.Disk]:
+    """Open the disk of a volume for writing. This is the seam for encryption: for an encrypted
+    volume the disk that is yielded must encrypt what is written to it, in order or not, and
+    reads_zeros() must be False for it, so that zeros are encrypted too.
+
+    :raises VolumeBackendAPIException: the storage fails, also in the block.
+    """
+    try:
+        with disks.opened(driver.local_path(volume), writable=True) as disk:
+            yield disk
+    except OSError as exc:
+        raise exception.VolumeBackendAPIException(data=exc) from exc
+
+
+def reads_zeros(driver: driver_api.VolumeDriver, _volume: objects.Volume) -> bool:
+    """Return whether a volume without data reads zeros through opened_target()."""
+    return driver.sparse_copy
+
+
+class Writer:
+    """Writes the data of a disk from its start.
+
+    :param disk: where to.
+    :param check: called at least each LOOKS seconds; an error that it raises stops the work.
+    :param reads_zeros: the disk reads zeros where it was not written.
+    :ivar done: bytes that were written or skipped.
+    :ivar dirty: end of what may contain data that is not that of the image.
+    """
+
+    def __init__(self, disk: disks.Disk, check: Check, throttle: Throttle = UNLIMITED, *,
+                 reads_zeros: bool = True) -> None:
+        self.done = self.dirty = self._durable = 0
+        self._disk, self._check, self._throttle = disk, check, throttle
+        self._skips = reads_zeros
+
+    def restart(self) -> None:
+        """Begin again at the start of the disk: what was written so far may be wrong."""
+        self.dirty, self.done, self._durable = max(self.dirty, self.done), 0, 0
+
+    def write(self, data: bytes) -> None:
+        """Write the next data, of any length."""
+        for start, size in self._throttle.pieces(len(data), self._sleep):
+            blocking.piece(self._put, data if size == len(data) else data[start:start + size])
+            self._check()
+
+    def skip(self, size: int) -> None:
+        """Let the next `size` bytes read zeros."""
+        if not self._skips or self.done < self.dirty:
+            for start in range(0, size, STEP):
+                blocking.piece(self._disk.zero, self.done + start, min(STEP, size - start))
+                self._check()
+        self.done += size
+
+    def finish(self) -> None:
+        """Return when all is on the disk; what an earlier start wrote behind it reads zeros."""
+        done = self.done
+        self.skip(max(0, self.dirty - done))
+        self.done = done
+        blocking.piece(self._disk.flush)
+
+    def _put(self, data: bytes) -> None:
+        begin = 0
+        for place, is_data in self._runs(data):
+            if is_data:
+                whole = begin == 0 and place == len(data)
+                self._disk.write(self.done + begin, data if whole else data[begin:place])
+            begin = place
+        self.done += len(data)
+        if self.done - self._durable >= _DURABLE:
+            self._disk.flush()
+            self._durable = self.done
+
+    def _runs(self, data: bytes) -> Iterator[tuple[int, bool]]:
+        """Yield the end of each part of the data, and whether it must be written."""
+        if not self._skips or self.done < self.dirty:
+            yield len(data), True
+            return
+        previous = None
+        for start in range(0, len(data), _BLOCK):
+            size = min(_BLOCK, len(data) - start)
+            is_data = not data.startswith(_ZEROS if size == _BLOCK else bytes(size), start)
+            if previous not in (None, is_data):
+                yield start, not is_data
+            previous = is_data
+        yield len(data), bool(previous)
+
+    def _sleep(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        while (left := ends - time.monotonic()) > 0:
+            time.sleep(min(left, LOOKS))
+            self._check()
+
+
+def write_file(source: disks.Disk, size: int, writer: Writer) -> None:
+    """Write a verified disk, such as the file of an image, and wait until it is durable.
+
+    :param size: bytes of the source.
+    :raises OperationLost: a lock or the claim was lost, or check() of the writer says so.
+    """
+    for offset, length in source.ranges(0, size):
+        writer.skip(offset - writer.done)
+        for place in range(offset, offset + length, STEP):
+            writer.write(blocking.piece(source.read, place, min(STEP, offset + length - place)))
+    writer.skip(size - writer.done)
+    writer.finish()
+
+
+def confirmed(check: Check) -> Check:
+    """Return a check that also confirms the locks of this thread."""
+    def both() -> None:
+        ownership.confirm()
+        check()
+    return both
