@@ -18,10 +18,11 @@ class Encrypts(abc.ABC):
     themselves; that of copies comes with the data."""
 
     @abc.abstractmethod
-    def create_encrypted_volume(self, volume: Volume, passphrase: bytes) -> Fields:
+    def create_encrypted_volume(self, volume: Volume, passphrase: bytes | None) -> Fields:
         """Create a volume with a header.
 
-        :param passphrase: what opens it; it must not appear in logs, arguments or files
+        :param passphrase: what opens it; it must not appear in logs, arguments or files. None: the
+            header comes later, with the data
         :raises VolumeDriverException: the encryption of the type of the volume is not possible here
         """
 

@@ -49,7 +49,7 @@ def decrypted(driver, volume):
 
 
 def test_what_a_host_has_written_is_in_copies(driver, written):
-    header = formats.key_bytes(TYPE.encryption) // 64 * 2068480
+    header = formats.of_type(TYPE.encryption).header_bytes
     assert decrypted(driver, written) == (GIB - header, True)
     snapshot = volumes.snapshot(written)
     driver.create_snapshot(snapshot)

@@ -3,18 +3,22 @@
 each sector starts anew and an object of `cryptography` for each of them is ten times slower."""
 from __future__ import annotations
 
+import array
 import ctypes
 import ctypes.util
 import functools
 import hashlib
-import struct
-from collections.abc import Callable
+import itertools
+import operator
+import sys
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cinder import exception
 from cinder.brick.luks.formats import SECTOR
 
-_PLAIN64, _PLAIN = struct.Struct('<QQ'), struct.Struct('<IIQ')
+# Bytes of an initialization vector.
+_VECTOR = 16
 # Chaining mode -> bits of the AES keys -> what OpenSSL calls it.
 _NAMES = {'xts': {256: 'EVP_aes_128_xts', 512: 'EVP_aes_256_xts'},
           'cbc': {128: 'EVP_aes_128_cbc', 192: 'EVP_aes_192_cbc', 256: 'EVP_aes_256_cbc'}}
@@ -45,55 +49,78 @@ class Sectors:
 
         :param offset: in bytes, where it lies in the encrypted data
         """
-        return self._run(data, offset, 1)
+        return self._run(data, offset, 'EVP_EncryptInit_ex')
 
     def decrypt(self, data: bytes, offset: int = 0) -> bytes:
         """Return what encrypt() made of data."""
-        return self._run(data, offset, 0)
+        return self._run(data, offset, 'EVP_DecryptInit_ex')
 
-    def _run(self, data: bytes, offset: int, encrypts: int) -> bytes:
+    def _run(self, data: bytes, offset: int, begin: str) -> bytes:
         lib, size, number = _library(), self.size, offset // SECTOR
-        source = ctypes.create_string_buffer(data, len(data))
-        made, done = ctypes.create_string_buffer(len(data)), ctypes.c_int()
-        read, write, count = ctypes.addressof(source), ctypes.addressof(made), ctypes.byref(done)
-        begin, update, iv = lib.EVP_CipherInit_ex, lib.EVP_CipherUpdate, self._iv
+        if len(data) % size:
+            raise ValueError(f'{len(data)} bytes are no whole sectors')
+        # Addresses and iterators in C: bytecode for each sector takes longer than its encryption.
+        count = len(data) // size
+        vectors = ctypes.c_char_p(
+            self._iv(range(number, number + len(data) // SECTOR, size // SECTOR)))
+        source, made, done = ctypes.c_char_p(data), bytearray(len(data)), ctypes.c_int()
         context = lib.EVP_CIPHER_CTX_new()
+        same, nothing = itertools.repeat(context), itertools.repeat(None)
+        begun = map(getattr(lib, begin), same, nothing, nothing, nothing,
+                    _places(vectors, count, _VECTOR))
+        updated = map(lib.EVP_CipherUpdate, same,
+                      _places((ctypes.c_char * len(made)).from_buffer(made), count, size),
+                      itertools.repeat(ctypes.addressof(done)),
+                      _places(source, count, size), itertools.repeat(size))
         try:
-            ok = begin(context, getattr(lib, self._cipher)(), None, self._key, bytes(16), encrypts)
+            ok = getattr(lib, begin)(context, getattr(lib, self._cipher)(), None,
+                                     ctypes.c_char_p(self._key), ctypes.c_char_p(bytes(_VECTOR)))
             lib.EVP_CIPHER_CTX_set_padding(context, 0)
-            for start in range(0, len(data), size):
-                ok &= begin(context, None, None, None, iv(number), -1)
-                ok &= update(context, write + start, count, read + start, size)
-                number += size // SECTOR
+            if ok != 1 or sum(map(operator.mul, begun, updated)) != count:
+                raise ValueError(f'{len(data)} bytes at {offset} cannot be encrypted')
         finally:
             lib.EVP_CIPHER_CTX_free(context)
-        if ok != 1 or len(data) % size:
-            raise ValueError(f'{len(data)} bytes at {offset} cannot be encrypted')
-        return made.raw
+        return made
 
 
-def _iv_of(kind: str, key: bytes) -> Callable[[int], bytes]:
-    """Return the function that makes the initialization vector of a sector of 512 bytes."""
-    if kind == 'plain64':
-        return lambda number: _PLAIN64.pack(number, 0)
+def _places(buffer: Any, count: int, step: int) -> range:
+    """Return the addresses of `count` parts of what a pointer or an array refers to."""
+    start = ctypes.cast(buffer, ctypes.c_void_p).value or 0
+    return range(start, start + count * step, step)
+
+
+def _iv_of(kind: str, key: bytes) -> Callable[[range], bytes]:
+    """Return the function that makes the initialization vectors for numbers of sectors, counted in
+    512 bytes."""
     if kind == 'plain':
-        return lambda number: _PLAIN.pack(number & 0xFFFFFFFF, 0, 0)
+        return lambda numbers: _numbered([number & 0xFFFFFFFF for number in numbers])
+    if kind == 'plain64':
+        return _numbered
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     # Each vector is a block by itself: this is what ESSIV is.
     salted = Cipher(algorithms.AES(hashlib.sha256(key).digest()), modes.ECB())  # nosec B305
-    encryptor = salted.encryptor()
-    return lambda number: encryptor.update(_PLAIN64.pack(number, 0))
+    return lambda numbers: salted.encryptor().update(_numbered(numbers))
+
+
+def _numbered(numbers: Iterable[int]) -> bytes:
+    """Return the numbers as vectors, little-endian on every machine."""
+    found = array.array('Q', numbers)
+    vectors = array.array('Q', bytes(_VECTOR * len(found)))
+    vectors[::2] = found
+    if sys.byteorder == 'big':
+        vectors.byteswap()
+    return vectors.tobytes()
 
 
 @functools.lru_cache(1)
 def _library() -> Any:
     """Return libcrypto, which the interpreter itself needs."""
     lib = ctypes.CDLL(ctypes.util.find_library('crypto'))
-    pointer, number, text = ctypes.c_void_p, ctypes.c_int, ctypes.c_char_p
+    pointer, number = ctypes.c_void_p, ctypes.c_int
     for name in (*_NAMES['xts'].values(), *_NAMES['cbc'].values(), 'EVP_CIPHER_CTX_new'):
         getattr(lib, name).restype = pointer
     lib.EVP_CIPHER_CTX_free.argtypes = [pointer]
     lib.EVP_CIPHER_CTX_set_padding.argtypes = [pointer, number]
-    lib.EVP_CipherInit_ex.argtypes = [pointer, pointer, pointer, text, text, number]
+    lib.EVP_EncryptInit_ex.argtypes = lib.EVP_DecryptInit_ex.argtypes = [pointer] * 5
     lib.EVP_CipherUpdate.argtypes = [pointer, pointer, pointer, pointer, number]
     return lib

@@ -4,36 +4,30 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 from cinder import exception
+from cinder.objects import encryption_formats
+from cinder.objects.encryption_formats import CIPHER as CIPHER
+from cinder.objects.encryption_formats import SECTOR as SECTOR
+from cinder.objects.encryption_formats import Format
 
-SECTOR = 512
 MAGIC = b'LUKS\xba\xbe'
-# Bits of a cipher, as a volume type names them: some count both keys of XTS.
-_BITS = {None: 256, 0: 256, 128: 128, 256: 256, 512: 256}
-PROVIDERS = ('luks', 'luks1')
-CIPHER = 'aes-xts-plain64'
 # Where the number of the first sector of the data is in a header of version 1.
 _PAYLOAD = struct.Struct('>104xI')
 
 
-def key_bytes(encryption: dict[str, Any]) -> int:
-    """Return the bytes of the keys of XTS for the encryption of a volume type.
+def of_type(encryption: Mapping[str, Any]) -> Format | None:
+    """Return the format for the encryption of a volume type; None when its data is not encrypted by
+    hosts.
 
-    :raises VolumeDriverException: it is another one than this package can make
+    :raises VolumeDriverException: this service cannot encrypt data in that way
     """
-    provider = (encryption.get('provider') or '').lower()
-    short = 'luks' if provider.endswith('.luksencryptor') else provider
-    if short not in PROVIDERS:
-        raise exception.VolumeDriverException(
-            message=f"encryption provider '{provider}' is not possible on this back end; use luks")
-    cipher, size = encryption.get('cipher') or CIPHER, encryption.get('key_size')
-    if cipher != CIPHER or size not in _BITS:
-        raise exception.VolumeDriverException(
-            message=f"cipher '{cipher}' with key_size {size} is not possible on this back end; use "
-                    f'{CIPHER} with 128 or 256')
-    return _BITS[size] // 8 * 2
+    try:
+        return encryption_formats.of_type(encryption)
+    except ValueError as exc:
+        raise exception.VolumeDriverException(message=str(exc)) from exc
 
 
 def payload_offset(start: bytes) -> int:

@@ -15,9 +15,11 @@ from cinder.volume import driver as driver_api
 from cinder.volume.host import locks
 
 
-def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.Volume) -> dict:
+def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.Volume,
+         with_header: bool = True) -> dict:
     """Create the volume on the storage; return the columns to store.
 
+    :param with_header: whether an empty encrypted volume gets a header where the driver writes it.
     :raises VolumeNotFound, SnapshotNotFound: the source was deleted.
     :raises NotYet: another operation works on the source.
     :raises KeyManagerUnavailable: the key of an encrypted volume cannot be read.
@@ -28,7 +30,7 @@ def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.
         return _from_snapshot(driver, ctxt, volume)
     if volume.encrypted and isinstance(driver, driver_api.Encrypts):
         return driver.create_encrypted_volume(
-            volume, keys.passphrase(ctxt, volume.encryption_key_id)) or {}
+            volume, keys.passphrase(ctxt, volume.encryption_key_id) if with_header else None) or {}
     return driver.create_volume(volume) or {}
 
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cinder.brick.ceph import images
-from cinder.brick.luks import formats, luks1
+from cinder import exception
+from cinder.brick.ceph import image_disk, images
+from cinder.brick.luks import container, formats
+from cinder.objects.encryption_formats import PLAIN, Format
 from cinder.volume import driver
 from cinder.volume.driver_types import Fields
 from cinder.volume.drivers import rbd_features
@@ -25,10 +27,15 @@ class Encrypts(rbd_features.Features, driver.Encrypts):
     """The part of RBDDriver for encrypted volumes."""
 
     @typed
-    def create_encrypted_volume(self, volume: Volume, passphrase: bytes) -> Fields:
-        header = luks1.header(passphrase, volume.volume_type.encryption)
+    def create_encrypted_volume(self, volume: Volume, passphrase: bytes | None) -> Fields:
+        wanted = formats.of_type(volume.volume_type.encryption)
+        if wanted is not None and wanted.kind == PLAIN:
+            raise exception.VolumeDriverException(
+                message="encryption provider 'plain' is not possible in RBD, where hosts expect a "
+                        'header; use luks')
         self.run(images.create, volume.name, volume.size * GIB, self.order)
-        self.run(_write, volume.name, header)
+        if wanted is not None and passphrase is not None:
+            self.run(_write, volume.name, wanted, passphrase)
         return self.replicate(volume)
 
     @typed
@@ -45,15 +52,11 @@ class Encrypts(rbd_features.Features, driver.Encrypts):
         return gib * GIB + (self.run(_beyond, source) if volume.encrypted else 0)
 
 
-def _write(pool: Pool, name: str, header: bytes) -> None:
-    """Write a header, unless there is one. Its start is written last, so that it is complete."""
-    if _header_of(pool, name):
-        return
-    with pool.image(name) as image:
-        image.write(header[formats.SECTOR:], formats.SECTOR)
-        image.flush()
-        image.write(header[:formats.SECTOR], 0)
-        image.flush()
+def _write(pool: Pool, name: str, wanted: Format, passphrase: bytes) -> None:
+    """Write a header, unless there is one."""
+    if not _header_of(pool, name):
+        with pool.image(name) as image:
+            container.write_header(image_disk.ImageDisk(image), wanted, passphrase)
 
 
 def _beyond(pool: Pool, name: str) -> int:

@@ -9,7 +9,8 @@ import pytest
 
 from cinder import exception
 from cinder.brick import disks
-from cinder.brick.luks import luks1, opening, rekey
+from cinder.brick.luks import container, opening, rekey
+from cinder.objects.encryption_formats import LUKS1, Format
 
 OLD, NEW, FEW = b'old' * 21, b'new' * 21, 1000
 pytestmark = pytest.mark.skipif(not shutil.which('cryptsetup'),
@@ -150,8 +151,9 @@ def test_the_second_copy_of_a_header_is_used(path):
 
 
 def test_headers_of_this_package(tmp_path):
-    made = luks1.header(OLD, {'provider': 'luks', 'key_size': 128}, FEW)
-    (tmp_path / 'disk').write_bytes(made + bytes(4096))
+    (tmp_path / 'disk').write_bytes(bytes(1024 ** 2 + 8192))
+    with disks.opened(str(tmp_path / 'disk'), writable=True) as disk:
+        container.write_header(disk, Format(LUKS1, 32), OLD, iterations=FEW)
     with disks.opened(str(tmp_path / 'disk'), writable=True) as disk:
         assert rekey.rekey(disk, OLD, NEW, FEW)
     assert opens(tmp_path / 'disk', NEW) and not opens(tmp_path / 'disk', OLD)

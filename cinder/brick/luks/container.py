@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encrypted volumes as disks: what is written to such a disk is encrypted in this process and
+nothing else reaches the storage. A new one gets its header last, so that one that was not finished
+cannot be opened."""
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+from cinder import exception
+from cinder.brick import disks
+from cinder.brick.luks import luks1, luks2, material
+from cinder.brick.luks.ciphers import Sectors
+from cinder.objects.encryption_formats import CIPHER, LUKS1, PLAIN, Format
+
+# Zeros that are encrypted at a time.
+_ZEROS = bytes(1024 ** 2)
+
+
+class EncryptedDisk:
+    """The data of an encrypted disk.
+
+    :param disk: with the encrypted bytes
+    :param sectors: what encrypts them
+    :param start: where the data begins on the disk
+    :param size: bytes of the data
+    """
+
+    def __init__(self, disk: disks.Disk, sectors: Sectors, start: int, size: int) -> None:
+        self._disk, self._sectors, self._start, self.size = disk, sectors, start, size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return the data of a range."""
+        low, high = self._around(offset, length)
+        data = self._sectors.decrypt(self._disk.read(self._start + low, high - low), low)
+        return data[offset - low:offset - low + length]
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Write data."""
+        low, high = self._around(offset, len(data))
+        if (low, high) != (offset, offset + len(data)):
+            head = self.read(low, offset - low) if low < offset else b''
+            end = offset + len(data)
+            data = b''.join((head, data, self.read(end, high - end) if end < high else b''))
+        if data:
+            self._disk.write(self._start + low, self._sectors.encrypt(data, low))
+
+    def zero(self, offset: int, length: int) -> None:
+        """Let a range read zeros, which are encrypted as all data is."""
+        for place in range(offset, offset + length, len(_ZEROS)):
+            self.write(place, _ZEROS[:offset + length - place])
+
+    def ranges(self, offset: int, length: int) -> list[tuple[int, int]]:
+        """Return the whole range: where nothing was written, no zeros are read."""
+        return [(offset, length)] if length else []
+
+    def flush(self) -> None:
+        """Return when all that was written is durable."""
+        self._disk.flush()
+
+    def _around(self, offset: int, length: int) -> tuple[int, int]:
+        """Return start and end of the whole sectors around a range."""
+        if offset + length > self.size:
+            raise exception.VolumeDriverException(
+                message=f'the data of the encrypted volume has {self.size} bytes; '
+                        f'{offset + length} do not fit')
+        step = self._sectors.size
+        return offset // step * step, -(-(offset + length) // step) * step
+
+
+@contextlib.contextmanager
+def created(disk: disks.Disk, size: int, wanted: Format, passphrase: bytes,
+            iterations: int = material.ITERATIONS) -> Iterator[EncryptedDisk]:
+    """Yield the empty data of a new encrypted disk, which the passphrase opens after the block has
+    succeeded. Whatever the disk contained before can no longer be read with its former header.
+
+    :param disk: all of it is given away
+    :param size: bytes of the disk
+    """
+    start = wanted.header_bytes
+    disk.zero(0, start)
+    master = passphrase[:wanted.key_bytes] if wanted.kind == PLAIN else os.urandom(
+        wanted.key_bytes)
+    if len(master) < wanted.key_bytes:
+        raise exception.VolumeDriverException(
+            message=f'the key of the volume has {len(master) // 2} bytes; type plain with '
+                    f'{wanted.key_bytes * 8} bits needs {wanted.key_bytes // 2}')
+    yield EncryptedDisk(disk, Sectors(CIPHER, master), start, (size - start) // 512 * 512)
+    disk.flush()
+    if wanted.kind != PLAIN:
+        write_header(disk, wanted, passphrase, master, iterations)
+
+
+def write_header(disk: disks.Disk, wanted: Format, passphrase: bytes, master: bytes | None = None,
+                 iterations: int = material.ITERATIONS) -> None:
+    """Write a header. The sector that makes it one is written last, so that it is complete.
+
+    :param master: the key of the data; a new one by default
+    """
+    make = luks1.header if wanted.kind == LUKS1 else luks2.header
+    parts = make(passphrase, wanted, iterations, master)
+    for offset, data in parts:
+        disk.write(offset + 512, data[512:])
+    disk.flush()
+    for offset, data in parts:
+        disk.write(offset, data[:512])
+        disk.flush()

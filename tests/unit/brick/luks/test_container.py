@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encrypted disks that this service makes are opened by QEMU and cryptsetup, as hosts open them."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from cinder import exception
+from cinder.brick import disks
+from cinder.brick.luks import container, formats, opening
+from cinder.objects.encryption_formats import LUKS1, LUKS2, PLAIN, Format
+
+SECRET = bytes(range(32)).hex().encode()
+FEW, MIB = 1000, 1024 ** 2
+FORMATS = [Format(LUKS1, 64), Format(LUKS1, 32), Format(LUKS2, 64), Format(PLAIN, 32)]
+SIZE = 18 * MIB
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A disk with data of former times."""
+    (tmp_path / 'disk').write_bytes(os.urandom(SIZE))
+    return str(tmp_path / 'disk')
+
+
+def make(path, wanted, *writes, secret=SECRET):
+    with disks.opened(path, writable=True) as disk, container.created(
+            disk, SIZE, wanted, secret, FEW) as inside:
+        for offset, data in writes:
+            inside.write(offset, data)
+        return inside
+
+
+def reference(path, wanted, secret=SECRET):
+    """What the disk contains, decrypted by another implementation."""
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+    with disks.opened(path) as disk:
+        key = (secret[:wanted.key_bytes] if wanted.kind == PLAIN
+               else opening.open_header(disk, secret).key)
+        raw = disk.read(wanted.header_bytes, 64 * 1024)
+    found = b''
+    for number in range(len(raw) // 512):
+        mode = modes.XTS(number.to_bytes(16, 'little'))
+        found += Cipher(algorithms.AES(key), mode).decryptor().update(
+            raw[number * 512:number * 512 + 512])
+    return found
+
+
+@pytest.mark.parametrize('wanted', FORMATS)
+def test_what_is_written_is_read(path, wanted):
+    data = os.urandom(3000)
+    inside = make(path, wanted, (0, bytes(65536)), (700, data), (4096, data), (3700, b'x'))
+    expected = bytearray(65536)
+    expected[700:3700], expected[4096:7096], expected[3700:3701] = data, data, b'x'
+    assert reference(path, wanted) == expected
+    with disks.opened(path, writable=True) as disk:
+        inside._disk = disk
+        assert inside.read(600, 5000) == expected[600:5600]
+        inside.zero(701, 2999)
+        assert inside.read(690, 3020) == bytes(10) + data[:1] + bytes(2999) + b'x' + bytes(9)
+    assert inside.size == SIZE - wanted.header_bytes and inside.ranges(5, 6) == [(5, 6)]
+
+
+def test_more_than_there_is_room_for(path):
+    with pytest.raises(exception.VolumeDriverException, match='do not fit'):
+        make(path, FORMATS[0], (SIZE - FORMATS[0].header_bytes - 1, b'xy'))
+    with disks.opened(path) as disk:
+        assert opening.open_header(disk, SECRET) is None
+
+
+@pytest.mark.parametrize('wanted', FORMATS[:2])
+def test_qemu_reads_it(path, wanted, tmp_path):
+    data = os.urandom(SIZE - wanted.header_bytes)
+    make(path, wanted, (0, data))
+    for secret, opens in ((SECRET, True), (b'another', False)):
+        (tmp_path / 'secret').write_bytes(secret)
+        done = subprocess.run(
+            ['qemu-img', 'convert', '--object', f'secret,id=s,file={tmp_path}/secret',
+             '--image-opts', f'driver=luks,key-secret=s,file.filename={path}',
+             '-O', 'raw', tmp_path / 'out'], capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) is opens, done.stderr
+    assert (tmp_path / 'out').read_bytes() == data
+
+
+@pytest.mark.skipif(not shutil.which('cryptsetup'), reason='cryptsetup is not installed')
+@pytest.mark.parametrize('wanted', FORMATS[:3])
+def test_cryptsetup_opens_it(path, wanted):
+    make(path, wanted, (0, b'data'))
+    for secret, code in ((SECRET, 0), (b'another', 2)):
+        done = subprocess.run(['cryptsetup', 'open', '--test-passphrase', '--key-file=-', path],
+                              input=secret, capture_output=True, check=False)
+        assert done.returncode == code, done.stderr
+    found = subprocess.run(['cryptsetup', 'luksDump', path], capture_output=True, text=True,
+                           check=True).stdout
+    assert f'Version:       \t{wanted.kind[-1]}\n' in found
+    # The second header of version 2 is as good as the first.
+    if wanted.kind == LUKS2:
+        with disks.opened(path, writable=True) as disk:
+            disk.write(0, bytes(4096))
+            assert opening.open_header(disk, SECRET).key
+
+
+def test_a_header_is_written_last(path):
+    with pytest.raises(KeyError), disks.opened(path, writable=True) as disk, container.created(
+            disk, SIZE, FORMATS[2], SECRET, FEW):
+        raise KeyError
+    with disks.opened(path) as disk:
+        assert disk.read(0, FORMATS[2].header_bytes).count(0) == FORMATS[2].header_bytes
+
+
+def test_a_key_that_is_too_short(path):
+    with pytest.raises(exception.VolumeDriverException, match='16 bytes.*512 bits needs 32'):
+        make(path, Format(PLAIN, 64), secret=SECRET[:32])
+
+
+def test_where_the_data_begins():
+    text = json.dumps({'segments': {'0': {'offset': '16777216', 'size': 'dynamic'}}}).encode()
+    two = (b'LUKS\xba\xbe\0\x02'.ljust(4096, b'\0') + text).ljust(16384, b'\0')
+    assert formats.payload_offset(two) == 16777216
+    assert formats.payload_offset(bytes(16384)) == formats.payload_offset(b'') == 0
