@@ -13,7 +13,17 @@ from importlib import metadata
 import pytest
 
 from tests import forks
-from tests.functional import ceph, databases, etcd, glance, keystone, object_stores, rabbit, tgt
+from tests.functional import (
+    barbican,
+    ceph,
+    databases,
+    etcd,
+    glance,
+    keystone,
+    object_stores,
+    rabbit,
+    tgt,
+)
 from tests.functional.client import Client
 from tests.functional.daemon import Daemon
 from tests.functional.oracle import Oracle
@@ -87,6 +97,13 @@ def identity_service(workspace) -> Iterator[keystone.Keystone]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope='session')
+def key_service(workspace, identity_service) -> Iterator[barbican.Barbican]:
+    """A Barbican that asks that Keystone, and is found in its catalog."""
+    with barbican.running(workspace / 'barbican', identity_service) as server:
+        yield server
 
 
 @pytest.fixture(scope='session')
@@ -183,21 +200,25 @@ def ceph_suite(running_ceph_suite) -> ceph.CephSuite:
 
 
 @pytest.fixture(scope='session')
-def guarded(installation, postgresql, identity_service) -> Iterator[keystone.Guarded]:
-    """Four daemons whose API asks that Keystone, and which know images as an administrator."""
+def guarded(installation, postgresql, identity_service,
+            key_service) -> Iterator[keystone.Guarded]:
+    """Four daemons whose API asks that Keystone, which know images as an administrator, and have
+    keys in that Barbican."""
     own = identity_service.credentials() | {'username': keystone.ADMIN,
                                             'project_name': keystone.ADMIN}
     with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
                       nodes=[Node('node1', WITH_BACKUP)], backends=('files', 'second'),
                       keystone=identity_service, faults=False,
-                      options={'DEFAULT': {'debug': True}, 'glance': own}) as suite:
+                      options={'DEFAULT': {'debug': True}, 'glance': own,
+                               **key_service.options()}) as suite:
         yield suite
 
 
 @pytest.fixture(scope='session')
-def guarded_images(workspace, identity_service) -> Iterator[glance.Glance]:
-    """A Glance that asks that Keystone, and is found in its catalog."""
-    server = glance.Glance(workspace / 'guarded-glance', identity_service)
+def guarded_images(workspace, identity_service, key_service) -> Iterator[glance.Glance]:
+    """A Glance that asks that Keystone and Barbican, and is found in its catalog."""
+    server = glance.Glance(workspace / 'guarded-glance', identity_service,
+                           options={'barbican': key_service.options()['barbican']})
     server.prepare()
     try:
         server.start()

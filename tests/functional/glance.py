@@ -27,10 +27,12 @@ class Glance:
     :param directory: holds its configuration, database, images and logs
     :param keystone: knows who asks
     :param rbd: options of a store 'ceph' in RBD; it tells where it keeps its images
+    :param options: more groups of options
     """
 
     def __init__(self, directory: pathlib.Path, keystone: Keystone | None = None,
-                 rbd: Mapping[str, str] | None = None):
+                 rbd: Mapping[str, str] | None = None,
+                 options: Mapping[str, Mapping[str, str]] | None = None):
         self.directory = directory
         self.images = directory / 'images'
         self.images.mkdir(parents=True)
@@ -48,7 +50,8 @@ class Glance:
             'oslo_policy': {'policy_file': directory / 'policy.yaml'},
             'oslo_concurrency': {'lock_path': directory},
             'paste_deploy': {'config_file': _paste(), 'flavor': 'keystone' if keystone else ''},
-            'keystone_authtoken': keystone.credentials() if keystone else {}}))
+            'keystone_authtoken': keystone.credentials() if keystone else {},
+            **(options or {})}))
         # Without a Keystone nobody has a role.
         (directory / 'policy.yaml').write_text('{}' if keystone else ''.join(
             f'"{rule}": "@"\n' for rule in _RULES))
