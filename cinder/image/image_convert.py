@@ -3,6 +3,7 @@
 opens only what the inspector of oslo.utils has accepted."""
 import contextlib
 import errno
+import json
 import os
 import secrets
 import types
@@ -15,7 +16,7 @@ from oslo_log import log as logging
 from cinder import exception
 from cinder.conf import CONF
 from cinder.i18n import _
-from cinder.image import image_properties, image_shares
+from cinder.image import image_properties, image_safety, image_shares
 from cinder.privsep import command
 
 if TYPE_CHECKING:
@@ -71,17 +72,9 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
     :raises ImageUnacceptable: with the reason.
     """
     try:
-        found = seen.formats
-        names = {str(each) for each in found}
-        if disk_format in image_properties.PLAIN and names <= _PLAIN:
-            return None
-        if names != {disk_format}:
-            raise exception.ImageUnacceptable(
-                image_id=image_id, reason=_("its disk_format is '%(declared)s', but its data is "
-                                            "'%(found)s'")
-                % {'declared': disk_format, 'found': ', '.join(sorted(names))})
-        found[0].safety_check()
-        return found[0].virtual_size
+        return _disk_size(seen, image_id, disk_format)
+    except exception.ImageUnacceptable:
+        raise
     except _library().SafetyCheckFailed as exc:
         LOG.warning('Image %s is not safe: %s', image_id, exc)
         raise exception.ImageUnacceptable(
@@ -90,6 +83,29 @@ def require_safe(seen: 'format_inspector.InspectWrapper', image_id: str, disk_fo
             % ', '.join(sorted(exc.failures))) from exc
     except _library().ImageFormatError as exc:
         raise exception.ImageUnacceptable(image_id=image_id, reason=exc) from exc
+    except Exception as exc:
+        # Headers may be such that the inspector fails.
+        LOG.warning('The header of image %s cannot be read: %r', image_id, exc)
+        raise exception.ImageUnacceptable(
+            image_id=image_id, reason=_('its header cannot be read')) from exc
+
+
+def _disk_size(seen: 'format_inspector.InspectWrapper', image_id: str,
+               disk_format: str) -> int | None:
+    found = seen.formats
+    names = {str(each) for each in found}
+    if disk_format in image_properties.PLAIN and names <= _PLAIN:
+        return None
+    if names != {disk_format}:
+        raise exception.ImageUnacceptable(
+            image_id=image_id, reason=_("its disk_format is '%(declared)s', but its data is "
+                                        "'%(found)s'")
+            % {'declared': disk_format, 'found': ', '.join(sorted(names))})
+    found[0].safety_check()
+    reason = image_safety.obstacle(found[0])
+    if reason:
+        raise exception.ImageUnacceptable(image_id=image_id, reason=reason)
+    return found[0].virtual_size
 
 
 def to_disk(source: str, target: str, disk_format: str, size: int,
@@ -101,8 +117,10 @@ def to_disk(source: str, target: str, disk_format: str, size: int,
     :param check: called while it runs; an error that it raises ends it.
     :raises ProcessExecutionError: qemu-img failed.
     """
-    _convert(execute, image_properties.QEMU_NAMES[disk_format], 'raw', source, target, size,
-             check=check)
+    # Nothing in the data can make qemu-img open a backing file.
+    node = json.dumps({'driver': image_properties.QEMU_NAMES[disk_format], 'backing': None,
+                       'file': {'driver': 'file', 'filename': os.path.abspath(source)}})
+    _convert(execute, 'raw', f'json:{node}', target, size, check=check)
 
 
 def from_disk(source: str, target: str, disk_format: str, size: int,
@@ -111,20 +129,19 @@ def from_disk(source: str, target: str, disk_format: str, size: int,
 
     :raises ProcessExecutionError: qemu-img failed.
     """
-    _convert(execute, 'raw', image_properties.QEMU_NAMES[disk_format], source, target,
-             2 * size + image_properties.GIB)
+    _convert(execute, image_properties.QEMU_NAMES[disk_format], os.path.abspath(source), target,
+             2 * size + image_properties.GIB, '-f', 'raw')
 
 
-def _convert(execute: Callable, origin: str, wanted: str, source: str, target: str,
-             largest: int, check: Callable[[], None] | None = None) -> None:
+def _convert(execute: Callable, wanted: str, source: str, target: str, largest: int,
+             *options: str, check: Callable[[], None] | None = None) -> None:
     """:param largest: most bytes that `target` may have"""
     seconds = CONF.image_introspection_cpu_limit * max(1, image_properties.gibibytes(largest))
     memory = CONF.image_introspection_address_space_limit * image_properties.GIB
     try:
         execute(*command.DIES_WITH_US, 'prlimit', f'--cpu={seconds}', f'--as={memory}',
-                f'--fsize={largest}', '--core=0', 'qemu-img', 'convert', '-f', origin,
-                '-O', wanted, os.path.abspath(source), os.path.abspath(target), timeout=None,
-                check=check)
+                f'--fsize={largest}', '--core=0', 'qemu-img', 'convert', *options,
+                '-O', wanted, source, os.path.abspath(target), timeout=None, check=check)
     except processutils.ProcessExecutionError as exc:
         if 'No space left' in (exc.stderr or ''):
             raise exception.NoRoomForConversion() from exc

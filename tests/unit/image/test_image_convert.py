@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is really in an image. The headers are made by hand; qemu-img's own files and the conversion
 are tests/functional/test_images.py's."""
+import json
 import os
 import struct
 
@@ -72,8 +73,12 @@ def test_a_conversion_is_bounded():
     seen = []
     image_convert.to_disk('from', 'to', 'vhd', 3 * MIB,
                           execute=lambda *argv, **_: seen.extend(argv))
-    assert seen[-7:] == ['convert', '-f', 'vpc', '-O', 'raw', os.path.abspath('from'),
-                         os.path.abspath('to')]
+    *words, source, target = seen[seen.index('convert'):]
+    assert (words, target) == (['convert', '-O', 'raw'], os.path.abspath('to'))
+    # Whatever is in the data, it has no backing file.
+    assert json.loads(source.removeprefix('json:')) == {
+        'driver': 'vpc', 'backing': None,
+        'file': {'driver': 'file', 'filename': os.path.abspath('from')}}
     limits = seen[seen.index('prlimit') + 1:seen.index('qemu-img')]
     assert limits == ['--cpu=60', f'--as={2 ** 30}', f'--fsize={3 * MIB}', '--core=0']
 
