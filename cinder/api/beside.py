@@ -22,6 +22,12 @@ class Page(NamedTuple):
 
 
 PAGES = {
+    '/readyz': Page(
+        'Whether this cinder-api can answer requests, and what it waits for.', {
+            200: 'It can. also_missing names what operations wait for; with a token that may read '
+                 'the metrics, reasons and services are there too.',
+            401: 'The token is not valid.',
+            503: 'It cannot; waits_for names what is missing.'}, 'application/json'),
     '/metrics': Page(
         'Numbers of this cinder-api and of the deployment for Prometheus.', {
             200: 'The numbers, in the text format of Prometheus.',
@@ -42,7 +48,8 @@ def describe(base: str) -> dict[str, Any]:
 def _operation(path: str, page: Page, server: str) -> dict[str, Any]:
     responses: dict[str, Any] = {str(status): {'description': text}
                                  for status, text in page.statuses.items()}
-    responses['200']['content'] = {page.media: {'schema': {'type': 'string'}}}
+    responses['200']['content'] = {page.media: {
+        'schema': {'type': 'string' if page.media == 'text/plain' else 'object'}}}
     made = {'operationId': f'get_{path.strip("/")}', 'tags': ['monitoring'],
             'summary': page.summary, 'servers': [{'url': server}], 'responses': responses}
     if page.rule is None:

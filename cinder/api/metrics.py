@@ -26,10 +26,10 @@ def pipeline_factory(loader: Any, _global_conf: dict, **local_conf: str) -> Call
         return _unknown
     protected = auth.make_pipeline(loader, local_conf[CONF.auth_strategy])
     allowed = auth.make_pipeline(loader, local_conf['allowed'])
-    networks = [ipaddress.ip_network(text) for text in CONF.metrics.allowed_networks]
+    networks = allowed_networks()
 
     def choose(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        environ[ALLOWED] = _is_in(environ, networks)
+        environ[ALLOWED] = is_in(environ, networks)
         return (allowed if environ[ALLOWED] else protected)(environ, start_response)
     return choose
 
@@ -38,7 +38,12 @@ def _unknown(environ: dict[str, Any], start_response: Callable) -> Iterable[byte
     return wsgi.not_found_response(environ)(environ, start_response)
 
 
-def _is_in(environ: dict[str, Any], networks: list[Any]) -> bool:
+def allowed_networks() -> list[Any]:
+    """Return the networks of the option."""
+    return [ipaddress.ip_network(text) for text in CONF.metrics.allowed_networks]
+
+
+def is_in(environ: dict[str, Any], networks: list[Any]) -> bool:
     """Return whether the client itself is in one of the networks. That a proxy is in one says
     nothing of its clients, and what it says of them anyone can say."""
     if any(header in environ for header in _PROXIED):

@@ -33,6 +33,8 @@ class BackupManager:
     :param service_name: number of the process, from 0, where several work for one host.
     """
 
+    # What it waits for when it does not work.
+    NEEDS = 'backup store'
     RPC_API_VERSION = backup_rpc.BackupAPI.RPC_API_VERSION
     target = messaging.Target(version=RPC_API_VERSION)
 

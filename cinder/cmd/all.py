@@ -9,7 +9,8 @@ from oslo_reports import opts as gmr_opts
 from oslo_service.service import ServiceBase
 
 from cinder import config_check, masking, objects, service
-from cinder.api import deployment_metrics
+from cinder.api import deployment_metrics, readyz
+from cinder.service import states
 from cinder.wsgi import middleware
 from cinder.cmd import backup, common, scheduler, volume
 from cinder.conf import CONF
@@ -46,7 +47,8 @@ def prepare() -> list[ServiceBase]:
     rpc.default_to_memory()
     common.read_configuration(*config_check.PROGRAMS)
     common.start_logging()
-    common.open_metrics('api_port', deployment_metrics.Deployment())
+    common.open_metrics('api_port', deployment_metrics.Deployment(),
+                        readiness=readyz.listener_page(states.all_states))
     common.prepare_privileges()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions, url='fake:/')

@@ -5,7 +5,8 @@ from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 from oslo_reports import opts as gmr_opts
 
 from cinder import config_check, objects, service
-from cinder.api import deployment_metrics
+from cinder.api import deployment_metrics, readyz
+from cinder.service import states
 from cinder.wsgi import middleware
 from cinder.cmd import common
 from cinder.conf import CONF
@@ -31,7 +32,8 @@ def prepare() -> 'service.WSGIService':
     middleware.set_defaults()
     common.read_configuration(config_check.API)
     common.start_logging()
-    common.open_metrics('api_port', deployment_metrics.Deployment())
+    common.open_metrics('api_port', deployment_metrics.Deployment(),
+                        readiness=readyz.listener_page(states.all_states))
     session.verify()
     common.install_guru_meditation()
     rpc.init(CONF, services.minimum_versions)

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from oslo_log import log
@@ -25,7 +25,7 @@ from cinder import (
 )
 from cinder.conf import CONF, logs
 from cinder.db import session
-from cinder.service import metrics_listener
+from cinder.service import metrics_listener, states
 
 LOG = log.getLogger(__name__)
 
@@ -95,17 +95,19 @@ def _renew_log_locks() -> None:
         handler.createLock()
 
 
-def open_metrics(port: str, *collectors: Any) -> None:
+def open_metrics(port: str, *collectors: Any,
+                 readiness: Callable[[], tuple[int, str, bytes]] = states.page) -> None:
     """Begin to count, and open the port of the metrics, if the option says so. Must be called
     before the database is used, whose statements are measured, and before a fork.
 
     :param port: option with the port of the daemon, such as 'api_port'
     :param collectors: further collectors of prometheus-client
+    :param readiness: answers /readyz
     """
     def page() -> tuple[int, str, bytes]:
         store = metrics.current()
         return 200, metrics.CONTENT_TYPE, store.render(*collectors) if store else b''
-    metrics_listener.open_socket(port, {'/metrics': page})
+    metrics_listener.open_socket(port, {'/metrics': page, '/readyz': readiness})
 
 
 def warn_of_configuration() -> None:

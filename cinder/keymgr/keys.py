@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
-from cinder import exception
+from cinder import exception, failures
 from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
+from cinder.metrics import neighbours
 
 if TYPE_CHECKING:
     from castellan.common.credentials.credential import Credential
@@ -87,7 +88,9 @@ def _answers(what: str) -> Iterator[None]:
     """Raise errors of the key manager as errors of the API."""
     try:
         yield
+        neighbours.note('key manager')
     except Exception as exc:
+        neighbours.note('key manager', failures.one_line(exc))
         LOG.exception('The key manager could not %s.', what)
         raise exception.KeyManagerUnavailable() from exc
 

@@ -6,6 +6,7 @@ cinder.scheduler.steps works on the operations, readiness knows when it can.
 import functools
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import oslo_messaging as messaging
 from oslo_config import cfg
@@ -102,6 +103,13 @@ class SchedulerManager:
     def is_ready(self) -> bool:
         """Return whether volumes can be placed; until then they wait in the journal."""
         return self.readiness.is_ready()
+
+    def describe(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return what it waits for until it places volumes: the reports of back ends."""
+        if self.is_ready():
+            return {}, {}
+        missing = sorted(self.host_manager.unreported_services(context.get_admin_context()))
+        return {'back ends': f'no report yet of {", ".join(missing) or "any back end"}'}, {}
 
     def heartbeat(self) -> None:
         """Renew the leases of the operations that this scheduler runs."""

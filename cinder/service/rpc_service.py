@@ -12,13 +12,13 @@ from collections.abc import Callable
 import oslo_messaging as messaging
 from oslo_service import service
 
-from cinder import class_paths, context, coordination, exception, failures, masking
+from cinder import class_paths, context, coordination, exception, failures, masking, metrics
 from cinder.conf import CONF
 from cinder.db import clusters, services, session
 from cinder.objects import base as objects_base
 from cinder.rpc import base as rpc
 from cinder.rpc import log_levels, reachability
-from cinder.service import launchers, liveness, metrics_listener, profiler
+from cinder.service import launchers, liveness, metrics_listener, profiler, states
 from cinder.service.manager import Manager
 
 LOG = logging.getLogger(__name__)
@@ -54,6 +54,8 @@ class Service(service.ServiceBase):
         self._manager_class = class_paths.load(f'{topic.removeprefix("cinder-")}_manager', manager)
         self._service_name = service_name
         self.manager = self._make_manager()
+        self._state = states.State(f'{binary} on {host}'
+                                   + ('' if receives else f', process {service_name}'))
         self._started_in: int | None = None
         self._stopping = threading.Event()
         self._draining = False
@@ -122,13 +124,17 @@ class Service(service.ServiceBase):
             self.manager = self._make_manager()
         LOG.info('Starting %s on %s.', self.binary, self.host)
         ctxt = context.get_admin_context()
-        session.wait_for_database()
-        added_to_cluster = self._register_patiently(ctxt)
-        reachability.wait_for_broker(topic=self.topic,
-                                     servers=list(filter(None, (self.host, self.cluster))))
+        with self._state.waiting('database'):
+            session.wait_for_database()
+            added_to_cluster = self._register_patiently(ctxt)
+        with self._state.waiting('message broker'):
+            reachability.wait_for_broker(topic=self.topic,
+                                         servers=list(filter(None, (self.host, self.cluster))))
         if self.coordination:
-            coordination.COORDINATOR.start_with_retry()
-        self._initialised = self._init_manager(added_to_cluster)
+            with self._state.waiting('lock service'):
+                coordination.COORDINATOR.start_with_retry()
+        with self._state.waiting(states.START):
+            self._initialised = self._init_manager(added_to_cluster)
         if self.receives:
             self._start_servers()
         self._in_background(self._report, 'heartbeat')
@@ -212,34 +218,59 @@ class Service(service.ServiceBase):
                 self.report_state(ctxt)
             except Exception as exc:
                 self._tell(False, exc)
+                self._note_state('database' if isinstance(exc, exception.DatabaseTrouble)
+                                 else states.ITSELF, str(exc))
             self._stopping.wait(max(0.1, self.report_interval - (time.monotonic() - began)))
 
     def report_state(self, ctxt: context.RequestContext) -> None:
         """Send one heartbeat: renew the leases, and report the service up if its manager works and
         it consumes messages."""
         self.manager.heartbeat()
-        if self._draining or not self.receives:
+        if self._draining:
+            return
+        if not self.receives:
+            self._note_state(*self._trouble())
             return
         if not (self._initialised and self.manager.is_working()):
             if self._up:
                 # Now, not only when the last heartbeat is old: no new work may arrive here.
                 services.update(ctxt, self.service_id, {'updated_at': _lapsed()})
-            self._explain(ctxt, getattr(self.manager, 'trouble', '') or 'its manager does not work')
+            self._explain(ctxt, *self._trouble())
         elif not self.liveness.check(ctxt):
             if self._up:
                 # As old as if nothing had been reported since the last message arrived.
                 age = min(self.liveness.unverified_seconds(), CONF.service_down_time + 1)
                 services.update(ctxt, self.service_id, {'updated_at': session.in_seconds(-age)})
-            self._explain(ctxt, 'it receives no messages')
+            self._explain(ctxt, 'message broker', 'it receives no messages')
         elif not self._draining:
             self._touch(ctxt)
             if not self._up:
                 services.set_down_reason(ctxt, self.service_id, None)
             self._tell(True)
+            self._note_state('', '')
 
-    def _explain(self, ctxt: context.RequestContext, reason: str) -> None:
+    def _trouble(self) -> tuple[str, str]:
+        """Return what the manager needs and why it is not there; two empty texts if it works."""
+        if self._initialised and self.manager.is_working():
+            return '', ''
+        return (getattr(self.manager, 'NEEDS', states.ITSELF),
+                getattr(self.manager, 'trouble', '') or 'its manager does not work')
+
+    def _note_state(self, what: str, reason: str) -> None:
+        """Store the state for /readyz, with what the manager says of itself."""
+        if not metrics.is_on():
+            return
+        try:
+            waits_for, facts = getattr(self.manager, 'describe', lambda: ({}, {}))()
+        except Exception as exc:  # the heartbeat must go on
+            LOG.debug('The manager cannot be described: %s', exc)
+            waits_for, facts = {}, {}
+        self._state.write({what: reason} if what else waits_for, **facts)
+
+    def _explain(self, ctxt: context.RequestContext, what: str, reason: str) -> None:
         """Store in the row, and log, why this service is down."""
         self._tell(False, reason)
+        self._note_state(what, reason)
         services.set_down_reason(ctxt, self.service_id, services.DOWN + masking.masked(reason))
 
     def _touch(self, ctxt: context.RequestContext) -> None:

@@ -175,6 +175,7 @@ SHARED = {
     'lazy_import._states': IMPORT,
     'metrics._store': START,
     'metrics.directories._made': START,
+    'metrics.neighbours._last': 'each entry is replaced in one step, and read from a copy',
     'operations.executor._executors': START,
     'policy._checked': LOCK,
     'policy._engine': LOCK,

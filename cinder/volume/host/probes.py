@@ -2,6 +2,7 @@
 """What is known of the last look at the storage of a back end: its time, its error, and the sizes
 of the pools, for the metrics and the readiness."""
 import contextlib
+import datetime
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -42,6 +43,16 @@ def probing(backend: 'Backend') -> Iterator[None]:
         backend.last_probe = probe = Probe(at, time.monotonic() - began, error)
         metrics.gauge('cinder_backend_probe_timestamp_seconds', probe.at, backend.host)
         metrics.gauge('cinder_backend_probe_seconds', probe.seconds, backend.host)
+
+
+def describe(backend: 'Backend') -> dict[str, Any] | None:
+    """Return the last look as plain values; None: there was none yet."""
+    probe = backend.last_probe
+    if probe is None:
+        return None
+    at = datetime.datetime.fromtimestamp(probe.at, datetime.UTC)
+    return {'at': at.isoformat(timespec='seconds'), 'seconds': round(probe.seconds, 3),
+            'error': probe.error}
 
 
 def report_pools(backend: 'Backend', report: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from cinder.volume.host import (
     exports,
     health,
     init_host,
+    probes,
     purge,
 )
 from cinder.volume.manager import (
@@ -50,6 +51,8 @@ class VolumeManager(periodic_task.PeriodicTasks):
     :param cluster: cluster that shares the back end.
     """
 
+    # What it waits for when it does not work.
+    NEEDS = 'storage'
     RPC_API_VERSION = volume_rpc.VolumeAPI.RPC_API_VERSION
     target = messaging.Target(version=RPC_API_VERSION)
 
@@ -113,6 +116,10 @@ class VolumeManager(periodic_task.PeriodicTasks):
     def trouble(self) -> str:
         """The reason why the driver does not work."""
         return self.backend.trouble
+
+    def describe(self) -> tuple[dict[str, str], dict[str, Any]]:
+        """Return nothing that it waits for while it works, and the last look at the storage."""
+        return {}, {'probe': probes.describe(self.backend)}
 
     def heartbeat(self) -> None:
         """Renew the leases of the running operations, check the health of the storage, and use the

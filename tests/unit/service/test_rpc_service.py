@@ -10,8 +10,9 @@ from cinder import exception, service
 from cinder.conf import CONF
 from cinder.db import clusters, services
 from cinder.rpc import base as rpc
+from cinder.service import states
 from tests.fakes import bus as fake_bus
-from tests.fakes import manager
+from tests.fakes import manager, measured
 
 FAKE = 'tests.fakes.manager.Manager'
 
@@ -287,3 +288,36 @@ def test_reset_reaches_the_manager(make):
     server.start()
     server.reset()
     assert 'reset' in server.manager.asked
+
+
+# --------------------------------------------------------------------------------- readiness
+@pytest.fixture
+def started(make, ctxt, tmp_path):
+    """A service that is up, while the metrics are on."""
+    with measured.counted(tmp_path):
+        server = make()
+        server.start()
+        until(lambda: row(ctxt).is_up and states.page()[0] == 200)
+        yield server
+
+
+def waits_for():
+    service_state, = states.all_states()
+    return [(each['what'], each['reason']) for each in service_state['waits_for']]
+
+
+def test_each_heartbeat_stores_what_the_service_waits_for(started, ctxt):
+    started.manager.working, started.manager.trouble = False, 'no volume group'
+    started.report_state(ctxt)
+    assert waits_for() == [('service', 'no volume group')]
+    started.manager.working = True
+    started.report_state(ctxt)
+    assert waits_for() == []
+
+
+def test_an_error_of_the_description_is_no_error_of_the_heartbeat(started, ctxt):
+    def describe():
+        raise exception.DatabaseUnavailable()
+    started.manager.describe = describe
+    started.report_state(ctxt)
+    assert waits_for() == []
