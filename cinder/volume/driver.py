@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import abc
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from cinder.brick.local_dev.throttle import Throttle
@@ -98,14 +99,15 @@ class VolumeDriver(abc.ABC):
         """Return the report for the scheduler, with capacities in GiB for each pool; the last
         report unless `refresh` is set."""
 
-    def has_allocated(self, volume: Volume) -> bool:
-        """Return whether the storage has the whole size of a volume that is still being created, so
-        that each later report contains it; False if that is unknown.
+    def list_allocated(self, volumes: Sequence[Volume]) -> set[str]:
+        """Return the ids of those volumes, all of which are still being created, of which the
+        storage has the whole size already, so that each later report contains it.
 
         A driver overrides it if it allocates a volume before it copies data to it, which may take
-        hours: the schedulers would count the space twice for so long.
+        hours: the schedulers would count the space twice for so long. It reads the storage once,
+        however many volumes are asked for.
         """
-        return False
+        return set()
 
     @abc.abstractmethod
     def create_volume(self, volume: Volume) -> Fields:

@@ -146,7 +146,7 @@ def test_volumes_and_snapshots_of_the_original_do_what_ours_do(without_udev, kin
         initiator.write(path, two)
         driver = group.driver(lvm_type='auto')
         assert driver.sparse_copy == (kind == 'thin')
-        assert driver.has_allocated(volume)
+        assert driver.list_allocated([volume]) == {volume.id}
         copy, clone = volumes.volume(2), volumes.volume()
         driver.create_volume_from_snapshot(copy, snapshot)
         driver.create_cloned_volume(clone, volume)

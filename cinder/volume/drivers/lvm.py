@@ -7,7 +7,7 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, cast
 
@@ -99,9 +99,10 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         name = os.path.basename(path)
         return path == self.vg.device(name) and self.vg.share(name, volume.name)
 
-    def has_allocated(self, volume: Volume) -> bool:
-        found = self.vg.group().volumes.get(volume.name)
-        return found is not None and found.size >= volume.size * GIB
+    def list_allocated(self, volumes: Sequence[Volume]) -> set[str]:
+        existing = self.vg.group().volumes if volumes else {}
+        return {volume.id for volume in volumes if volume.name in existing
+                and existing[volume.name].size >= volume.size * GIB}
 
     def local_path(self, volume: Volume) -> str:
         return self.vg.device(volume.name)
@@ -223,9 +224,13 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         """Return the logical volumes that have an origin and are not managed volumes."""
         taken = manageable.by_name(volumes)
         owners = {_lv_name(snapshot): snapshot for snapshot in snapshots}
-        return [manageable.snapshot_entry(found.name, self._origin_size(found), found.origin,
-                                          owners.get(found.name), self._trouble(found))
-                for found in self._found() if found.origin and found.name not in taken]
+        existing = self._found()
+        sizes = {found.name: found.size for found in existing}
+        # A thick snapshot itself is only as large as its store.
+        return [manageable.snapshot_entry(
+            found.name, sizes.get(found.origin, found.size) if found.is_thick_snapshot
+            else found.size, found.origin, owners.get(found.name), self._trouble(found))
+            for found in existing if found.origin and found.name not in taken]
 
     def _found(self) -> list[reports.LogicalVolume]:
         """Return the current logical volumes, without pools."""
@@ -237,12 +242,6 @@ class LVMVolumeDriver(volume_group.GroupDriver, driver.ClonesVolumes, driver.Rev
         if not self.vg.holds(found):
             return str(_('this back end creates volumes of another kind (thin or thick)'))
         return str(_('in use')) if found.is_open else None
-
-    def _origin_size(self, found: reports.LogicalVolume) -> int:
-        """Return the size of a snapshot in bytes; a thick snapshot itself is only as large as its
-        store."""
-        origin = self.vg.group().volumes.get(found.origin)
-        return origin.size if origin and found.is_thick_snapshot else found.size
 
     def manage_existing(self, volume: Volume, reference: Reference) -> Fields:
         found = self._named(reference, volume.name)

@@ -49,9 +49,12 @@ def _promises(ctxt: RequestContext, backend: 'Backend') -> tuple[dict[str, Gib],
     """
     counts = pools_db.counts_of_backend(ctxt, backend.cluster or backend.host)
     unfinished: dict[str, Gib] = {}
-    for entry in pools_db.list_open(ctxt, backend.host, backend.cluster):
-        if entry.verb in _CREATE and backend.driver.has_allocated(
-                objects.Volume(id=entry.volume_id, name_id=None, size=entry.gib.all)):
+    entries = pools_db.list_open(ctxt, backend.host, backend.cluster)
+    allocated = backend.driver.list_allocated([
+        objects.Volume(id=entry.volume_id, name_id=None, size=entry.gib.all)
+        for entry in entries if entry.verb in _CREATE])
+    for entry in entries:
+        if entry.verb in _CREATE and entry.volume_id in allocated:
             continue
         pool = entry.pool.partition('#')[2] or backend.name
         unfinished[pool] = unfinished.get(pool, Gib(0, 0)).plus(entry.gib)

@@ -608,4 +608,24 @@ def test_volume_that_is_being_created_may_have_its_whole_size(lvm_type, made, wa
     volume = storage.volume(made) if made else objects.Volume(
         id='11111111-1111-4111-8111-111111111111', name_id=None)
     volume.size = wanted
-    assert storage.driver.has_allocated(volume) is allocated
+    assert storage.driver.list_allocated([volume]) == ({volume.id} if allocated else set())
+
+
+@pytest.mark.parametrize('lvm_type', ['thin', 'default'])
+@pytest.mark.parametrize('read', [
+    lambda driver, created: driver.list_allocated(created),
+    lambda driver, _created: driver.get_manageable_snapshots([], []),
+    lambda driver, _created: driver.get_manageable_volumes([], []),
+    lambda driver, _created: driver.get_volume_stats(refresh=True)])
+def test_one_report_is_enough_while_the_group_changes(lvm_type, read):
+    storage = LVMStorage(lvm_type)
+    created = [storage.volume() for _number in range(5)]
+    for volume in created:
+        storage.snapshot(volume)
+    storage.group.programs()
+
+    def change():
+        storage.driver.vg.changes += 1
+    storage.group.before = change
+    read(storage.driver, created)
+    assert storage.group.programs() == ['lvs']

@@ -55,8 +55,8 @@ def test_what_is_allocated_before_its_data_is_copied_counts_once(ctxt, report, m
     operation = begin(ctxt, 'volume.create')
     begin(ctxt, 'volume.extend', status='extending', growth=2)
     pools_db.promise(ctxt, pools_db.Promise(POOL, pools_db.Gib(7, 0)))
-    monkeypatch.setattr(manager.backend.driver, 'has_allocated',
-                        lambda volume: (volume.id, volume.size) == (operation.resource_id, 5))
+    monkeypatch.setattr(manager.backend.driver, 'list_allocated', lambda created: {
+        volume.id for volume in created if (volume.id, volume.size) == (operation.resource_id, 5)})
     found = report()
     assert found['promises'] == {name: [5, 0, 7, 0]}
     assert found['pools'][0]['allocated_capacity_gb'] == 10
