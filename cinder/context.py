@@ -48,6 +48,8 @@ class RequestContext(context.RequestContext):
         self.rehearsal: list[tuple[object, object]] | None = None
         # Operations that the request has started, shared with elevated(); None: not noted.
         self.accepted: list[Any] | None = None
+        # A cinder.db.together.Together: the transactions are committed at the end; None: each is.
+        self.together: Any = None
         # Position in the osprofiler trace of the sender of the message; used by cinder.rpc.
         self.trace_info = None
         # Credentials for the policy engine; computed once per request.
@@ -65,6 +67,7 @@ class RequestContext(context.RequestContext):
         other.roles = [*self.roles, 'admin'] if 'admin' not in self.roles else self.roles
         other.connection, other.commits = self.connection, self.commits
         other.rehearsal, other.accepted = self.rehearsal, self.accepted
+        other.together = self.together
         return other
 
     @property

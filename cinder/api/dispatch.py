@@ -12,8 +12,8 @@ import routes
 import webob
 
 from cinder import exception
+from cinder.api import idempotency, parsing, prefer, versions, wsgi
 from cinder.api import microversions as mv
-from cinder.api import parsing, prefer, versions, wsgi
 from cinder.api.middleware import measured
 from cinder.conf import CONF
 from cinder.i18n import _
@@ -29,6 +29,8 @@ FORMAT = '.json'
 _NATURAL = {False: frozenset(('GET', 'POST')), True: frozenset(('GET', 'PUT', 'DELETE'))}
 # Several slashes count as one, except in a name; no row has more segments before a name.
 _SLASHES, _DEEPEST = re.compile('//+'), 6
+# Method -> how a handler runs with an idempotency key.
+_KEYED = {'POST': idempotency.call, 'DELETE': idempotency.delete}
 _VERSION_HEADERS = {
     number: [(wsgi.VERSION_HEADER, f'volume {mv.text(number)}'), ('Vary', wsgi.VERSION_HEADER)]
     for number in mv.HISTORY}
@@ -169,11 +171,14 @@ class Application:
         self._check_project(req)
         if target is None:
             raise exception.NotFound()
+        call = wsgi.call
+        if 'HTTP_IDEMPOTENCY_KEY' in req.environ:
+            call = _KEYED.get(req.method, call)
         seconds = prefer.wanted_seconds(req.environ.get('HTTP_PREFER'))
         if not seconds:
-            return wsgi.call(req, target, args)
+            return call(req, target, args)
         req.context.accepted = []
-        return prefer.answer(req, target, wsgi.call(req, target, args), seconds)
+        return prefer.answer(req, target, call(req, target, args), seconds)
 
     @staticmethod
     def _check_project(req: wsgi.Request) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from cinder import policies
-from cinder.api import beside, converters, dispatch, listings, prefer, wsgi
+from cinder.api import beside, converters, dispatch, idempotency, listings, prefer, wsgi
 from cinder.api import microversions as mv
 from cinder.api.middleware import fault
 from cinder.api.schemas import base as schemas
@@ -35,10 +35,14 @@ _MEANING = {
     412: 'The resource has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
     415: 'The body is not JSON, or the Content-Type header does not say so.',
+    422: 'The idempotency key belongs to another request.',
     429: 'Too many requests; the Retry-After header has the seconds to wait.',
     502: 'The service of the back end does not respond.',
     503: 'The database or another service is unavailable.',
 }
+# Name of a parameter, header, description.
+_OPTIONAL_HEADERS = (('wait', prefer.HEADER, prefer.WAIT),
+                     ('key', idempotency.HEADER, idempotency.TEXT))
 _TYPES = {converters.boolean: shapes.BOOLEAN, converters.integer: {'type': 'integer', 'minimum': 0}}
 
 
@@ -67,7 +71,8 @@ class Operation(NamedTuple):
         """Return the error statuses of the operation."""
         return sorted(ALWAYS.union(self.spec.errors, WITH_BODY if self.spec.schemas else (),
                                    (403,) if self.rules else (),
-                                   (409,) if self.is_accepted else ()))
+                                   (409,) if self.is_accepted else (),
+                                   (422,) if self.method == 'POST' else ()))
 
     @property
     def is_accepted(self) -> bool:
@@ -140,9 +145,9 @@ def make_document(routes: Routes, version: int | None = None, base: str = '') ->
             'securitySchemes': {'token': {'type': 'apiKey', 'in': 'header',
                                           'name': 'X-Auth-Token'}},
             'responses': {str(code): _fault(code) for code in _MEANING},
-            'parameters': {'version': _version_header(version), 'wait': {
-                'name': prefer.HEADER, 'in': 'header', 'required': False,
-                'description': prefer.WAIT, 'schema': shapes.TEXT}}},
+            'parameters': {'version': _version_header(version), **{
+                name: {'name': header, 'in': 'header', 'required': False, 'description': text,
+                       'schema': shapes.TEXT} for name, header, text in _OPTIONAL_HEADERS}}},
         'paths': {path: _path(path, item, version, _links(path, paths))
                   for path, item in paths.items()} | beside.describe(base),
     }
@@ -190,6 +195,8 @@ def _operation(found: list[Operation], version: int | None, links: dict[str, str
     parameters = _parameters(first.spec, version)
     if any(each.is_accepted for each in found):
         parameters.append({'$ref': '#/components/parameters/wait'})
+    if first.method == 'POST':
+        parameters.append({'$ref': '#/components/parameters/key'})
     if parameters:
         made['parameters'] = parameters
     bodies = [body for each in found for body in _bodies(each, version)]
@@ -301,6 +308,8 @@ def _success(found: list[Operation], version: int | None) -> Schema:
                for name, text in (each.spec.headers or {}).items()}
     if any(each.is_accepted for each in found):
         headers[prefer.APPLIED] = prefer.TEXT
+    if found[0].method == 'POST':
+        headers[idempotency.REPLAYED] = idempotency.REPLAYED_TEXT
     if headers:
         made['headers'] = {name: {'description': text, 'schema': {'type': 'string'}}
                            for name, text in headers.items()}

@@ -59,8 +59,10 @@ class _Waiting(waiters.Waiting):
         kind = response.headers['Content-Type']
         super().__init__(
             seconds, lambda: webob.Response(body, status, [('Content-Type', kind)]), POLLER.remove)
-        self.about = req.context.request_id, frozenset(
-            ident for operation in req.context.accepted for ident in _resources(operation))
+        accepted = req.context.accepted
+        # Not always of this request: one with an idempotency key may repeat another one.
+        self.about = accepted[0].request_id, frozenset(
+            ident for operation in accepted for ident in _resources(operation))
         self._req, self._handler, self._seconds = req, handler, seconds
         self._accepted: webob.Response = self._give_up()
 

@@ -111,6 +111,10 @@ class Request(webob.Request):
         """Let a further handler of the request see another body."""
         self._json = data
 
+    def read_again(self) -> None:
+        """Let the next handler parse the body again, because one may have changed it."""
+        self._json = _UNREAD
+
     def check_content_type(self) -> None:
         """:raises InvalidContentType: there is a body, but its content type is not JSON."""
         if self.has_body:
@@ -163,6 +167,7 @@ class Spec:
     media: str | None = None
     errors: tuple[int, ...] = ()
     headers: Mapping[str, str] | None = None
+    resume: Callable[['Request', str], Any] | None = None
 
 
 class Handler(Protocol):
@@ -214,6 +219,15 @@ def errors(*codes: int) -> Callable:
 def headers(**described: str) -> Callable:
     """For the API document: headers that a successful response may have, and what they mean."""
     return _set_spec(headers=described)
+
+
+def resumed(resume: Callable[[Request, str], Any]) -> Callable:
+    """Set what a repeated request does whose first process was killed after it had called another
+    service.
+
+    :param resume: function (req, id of what was created) that returns the response.
+    """
+    return _set_spec(resume=resume)
 
 
 def query(**params: Any) -> Callable:

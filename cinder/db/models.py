@@ -197,7 +197,28 @@ class Operation(_Table):
     # For the search for operations by (stage, state) of one host or cluster, oldest first; few are
     # unfinished, whatever the size of the table.
     extra = (sa.Index(None, 'stage', 'state', 'created_at'), sa.Index(None, 'resource_id', 'state'),
-             sa.Index(None, 'state', 'owner'), sa.Index(None, 'finished_at'))
+             sa.Index(None, 'state', 'owner'), sa.Index(None, 'finished_at'),
+             sa.Index('ix_operations_listing', 'project_id', 'created_at', 'id'),
+             sa.Index('ix_operations_all', 'created_at', 'id'))
+
+
+class IdempotencyKey(_Table):
+    """The answer to a request that had a header Idempotency-Key, see cinder/api/idempotency.py.
+
+    `id` is a digest of the project and the key, which is not stored; `token` distinguishes the
+    requests that used the key one after the other. Without `reply` the request is not answered yet.
+    """
+
+    table = 'idempotency_keys'
+    id = _text(64, primary_key=True)
+    token = _uuid(nullable=False)
+    project_id = _text()
+    fields = _long()
+    reply = _long()
+    operation_id = _uuid()
+    resource_type = _text(36)
+    resource_id = _uuid()
+    extra = (sa.Index(None, 'created_at'),)
 
 
 # ---------------------------------------------------------------------------------- volumes

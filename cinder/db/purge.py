@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
-from cinder.db import filters, journal, models, session
+from cinder.db import filters, idempotency_keys, journal, models, session
 
 _DAY = 86400
 
@@ -37,6 +37,8 @@ def purge_deleted(ctxt: RequestContext, age_days: int, batch: int = 500) -> int:
         while done := _purge(ctxt, table, age_days * _DAY, batch):
             removed += done
     while done := journal.purge_finished(ctxt, age_days * _DAY, batch):
+        removed += done
+    while done := idempotency_keys.purge_expired(ctxt, batch):
         removed += done
     return removed
 

@@ -30,6 +30,8 @@ LOG = logging.getLogger(__name__)
 _P = ParamSpec('_P')
 _R = TypeVar('_R')
 
+# Errors of a connection that is lost.
+BROKEN = (sa.exc.DBAPIError, db_exc.DBError)
 _NOT_STORABLE = (db_exc.DBDataError, db_exc.DBInvalidUnicodeParameter)
 # Number of attempts for a transaction that the database aborted or lost before its commit.
 ATTEMPTS = 6
@@ -82,18 +84,18 @@ def reader(ctxt: RequestContext) -> Iterator[sa.Connection]:
 
     :raises DatabaseUnavailable: no connection, or it was lost.
     """
-    joined = _open_transaction(ctxt)
+    joined = _open_transaction(ctxt, reading=True)
     if joined is not None:
         yield joined
         return
-    with _translate_errors(), current().reader.connect() as conn:
+    with translate_errors(), current().reader.connect() as conn:
         yield conn
 
 
 @contextlib.contextmanager
 def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
     """Provide a transaction: committed at the end, rolled back on an exception or in a rehearsal();
-    a nested one joins.
+    a nested one joins. Those of a request with `together` are committed at its end.
 
     :raises DatabaseUnavailable: no connection, or it was lost: nothing was written.
     :raises DatabaseBusy: a deadlock, or a timeout for the write lock: nothing was written.
@@ -103,7 +105,11 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
     if joined is not None:
         yield joined
         return
-    with (_translate_errors(), current().write_lock(TIMEOUT_SECONDS),
+    if ctxt.together is not None and not ctxt.together.ended and ctxt.rehearsal is None:
+        with ctxt.together.part() as conn:
+            yield conn
+        return
+    with (translate_errors(), current().write_lock(TIMEOUT_SECONDS),
           current().writer.connect() as conn):
         transaction = conn.begin()
         ctxt.connection = (threading.get_ident(), conn)
@@ -111,7 +117,7 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
             yield conn
         except BaseException:
             # Without the connection the transaction is gone too; the first error is reported.
-            with contextlib.suppress(sa.exc.DBAPIError, db_exc.DBError):
+            with contextlib.suppress(*BROKEN):
                 transaction.rollback()
             raise
         finally:
@@ -119,7 +125,7 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
         if ctxt.rehearsal is not None:
             transaction.rollback()
             return
-        _commit(transaction)
+        commit(transaction)
         ctxt.commits[0] += 1
 
 
@@ -138,7 +144,8 @@ def rehearsal(ctxt: RequestContext) -> Iterator[list]:
         ctxt.rehearsal = None
 
 
-def _commit(transaction: sa.RootTransaction) -> None:
+def commit(transaction: sa.RootTransaction) -> None:
+    """Commit; :raises CommitUnknown: the connection was lost meanwhile."""
     try:
         if metrics.is_on():
             began = time.perf_counter()
@@ -156,16 +163,19 @@ def _commit(transaction: sa.RootTransaction) -> None:
         raise
 
 
-def _open_transaction(ctxt: RequestContext) -> sa.Connection | None:
-    """Return the transaction of `ctxt`, unless another thread that shares the context opened it."""
+def _open_transaction(ctxt: RequestContext, reading: bool = False) -> sa.Connection | None:
+    """Return the transaction of `ctxt`, unless another thread that shares the context opened it.
+
+    :param reading: also one whose changes are made and that is not committed yet.
+    """
     if ctxt.connection is None:
-        return None
+        return None if ctxt.together is None else ctxt.together.connection(inside=not reading)
     thread, conn = ctxt.connection
     return conn if thread == threading.get_ident() and conn.in_transaction() else None
 
 
 @contextlib.contextmanager
-def _translate_errors() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Convert errors of the libraries to errors of this service, with the right HTTP status."""
     try:
         yield
@@ -215,7 +225,7 @@ def retry_on_deadlock(function: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(function)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         ctxt: Any = args[place]
-        joined = _open_transaction(ctxt) is not None
+        joined = _open_transaction(ctxt, reading=True) is not None
         for attempt in range(ATTEMPTS):
             commits = ctxt.commits[0]
             try:

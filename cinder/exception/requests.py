@@ -68,6 +68,16 @@ class TooManyRequests(CinderException):
         self.headers = {'Retry-After': str(seconds)}
 
 
+class KeyReused(Invalid):
+    message = _('The Idempotency-Key belongs to another request of the project; this one differs '
+                'in: %(fields)s. A new request needs a new key.')
+    code = 422
+
+
+class KeyTaken(CinderException):
+    message = _('Another request has used the idempotency key.')
+
+
 class TooManyWaiting(ServiceUnavailable):
     message = _('Too many requests wait here for something to happen. Try again later, or without '
                 'waiting.')

@@ -70,6 +70,9 @@ class RPCAPI:
         if ctxt.rehearsal is not None:
             ctxt.rehearsal.append((operation, resource))
             return
+        if ctxt.together is not None and ctxt.together.after(
+                lambda: self.start(ctxt, operation, resource)):
+            return
         about = {} if resource is None else {operation.resource_type: resource}
         self.cctxt(host=self._address(operation), version=VERBS[operation.verb].since).cast(
             ctxt, message_of(operation.verb), operation=operation, **about)
@@ -94,6 +97,12 @@ class RPCAPI:
 
 def _older(cap: str | None, ours: str) -> str:
     return min(cap or ours, ours, key=lambda version: [int(part) for part in version.split('.')])
+
+
+def before_call(ctxt: context.RequestContext) -> None:
+    """Commit what a request has written so far, because the peer may need it."""
+    if ctxt.together is not None:
+        ctxt.together.flush()
 
 
 class Sender:
@@ -142,6 +151,7 @@ class Sender:
         :raises ServiceUnavailable: the broker or the peer does not respond.
         :raises CinderException: raised by the peer.
         """
+        before_call(ctxt)
         self._check_version()
         ctxt.trace_info = tracing.current_trace()
         try:

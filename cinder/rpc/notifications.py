@@ -95,6 +95,9 @@ def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.Cinder
     notifier = _notifier()
     if notifier is None or ctxt.rehearsal is not None:
         return
+    if ctxt.together is not None and ctxt.together.after(functools.partial(
+            notify, ctxt, kind, event, resource, publisher, **changed)):
+        return
     sender = notifier.prepare(publisher_id=publisher or f'{kind}.{_host(resource)}')
     send = sender.error if publisher or event.endswith('.error') else sender.info
     base.notification_outbox().put(

@@ -95,7 +95,7 @@ def world(api, daemons, only_database, made_worlds, image_service):
         made_worlds['rows'] = database.rows()
     database.restore(made_worlds['rows'])
     daemons.busy = True
-    return verbs.World(api, {**made_worlds['ids'], 'image': image_service.add()})
+    return verbs.World(api, {**made_worlds['ids'], 'image': image_service.add()}, daemons)
 
 
 @pytest.fixture

@@ -185,8 +185,8 @@ class World:
     :ivar ids: name -> id.
     """
 
-    def __init__(self, api: Api, ids: dict[str, str]) -> None:
-        self.api, self.ids = api, ids
+    def __init__(self, api: Api, ids: dict[str, str], daemons: fake.Daemons | None = None) -> None:
+        self.api, self.ids, self.daemons = api, ids, daemons
         for service in services_db.list_all(ADMIN):
             services_db.heartbeat(ADMIN, service.id)
 

@@ -55,6 +55,8 @@ class _Sender:
         self.bus.sent.append(Message('cast', self.topic, self.host, method, args))
 
     def call(self, _ctxt, method: str, **args: Any) -> Any:
+        if _ctxt is not None:
+            client.before_call(_ctxt)
         self.bus.sent.append(Message('call', self.topic, self.host, method, args))
         answer = self.bus.answers[method]
         if isinstance(answer, Exception):

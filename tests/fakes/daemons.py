@@ -56,6 +56,7 @@ class Daemons:
             getattr(self, method)(ctxt, **arguments)
 
     def call(self, ctxt, method: str, **arguments: object) -> object:
+        client.before_call(ctxt)
         self.messages.append(method)
         return getattr(self, method)(ctxt, **arguments)
 

@@ -51,8 +51,16 @@ def show(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
     return view.DETAIL.one(req, row)
 
 
+def _finish_create(req: wsgi.Request, attachment_id: str) -> dict[str, Any]:
+    """Connect an attachment whose request was interrupted after the reservation."""
+    attachment = attachments_db.get(req.context, attachment_id)
+    return view.DETAIL.one(req, attachments.connect(
+        req.context, attachment, req.json['attachment']['connector']))
+
+
 @wsgi.versions(mv.ATTACHMENTS)
 @wsgi.body(schema.CREATE, key='attachment')
+@wsgi.resumed(_finish_create)
 @wsgi.response(200, view.DETAIL.one)
 @wsgi.errors(409)
 def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:

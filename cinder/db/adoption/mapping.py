@@ -262,6 +262,7 @@ UNUSED: dict[str, str] = {
 OURS: dict[str, str] = {
     'messages': UNUSED['messages'],
     'operations': 'no operation of ours is under way',
+    'idempotency_keys': 'keys of requests to this API',
     'pools': 'space that our schedulers promised',
     'quota_locks': 'locks of our requests',
 }

@@ -33,6 +33,14 @@ def create(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | No
     attachment = _reserve(ctxt, volume, instance_uuid, mode or 'null')
     if not connector:
         return attachment
+    if ctxt.together is not None:
+        ctxt.together.made = attachment.id
+    return connect(ctxt, attachment, connector)
+
+
+def connect(ctxt: RequestContext, attachment: objects.VolumeAttachment,
+            connector: dict) -> objects.VolumeAttachment:
+    """Connect an attachment that create() has reserved; see update()."""
     connected = update(ctxt, attachment, connector)
     # The response shows the status of the reservation; the connection is in progress.
     connected.attach_status = 'reserved'

@@ -48,7 +48,9 @@ def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
         except exception.CommitUnknown:
             undo.pop_all()  # the volume may exist
             raise
-        undo.pop_all()
+        left = undo.pop_all()
+        if ctxt.together is not None:
+            ctxt.together.undo(left.close)  # the commit comes later
 
 
 @contextlib.contextmanager
@@ -93,6 +95,8 @@ def _settings(volume_type: objects.VolumeType | None) -> list | None:
 def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> None:
     """Delete the key of a deleted resource, unless other resources need it. If that fails, a user
     message is created."""
+    if ctxt.together is not None and ctxt.together.after(lambda: drop_key(ctxt, resource)):
+        return
     kind, volume_id = (('backup', resource.volume_id) if isinstance(resource, objects.Backup)
                        else ('volume', resource.id))
     if not keys.release(ctxt, resource.encryption_key_id, volume_id):

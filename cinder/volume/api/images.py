@@ -129,6 +129,8 @@ def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_form
     except Exception:
         with excutils.save_and_reraise_exception():
             images.delete(image_id)
+    if ctxt.together is not None:
+        ctxt.together.undo(lambda: images.delete(image_id))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
     return image
 
