@@ -18,6 +18,7 @@ from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
+from cinder.keymgr import sharing
 from cinder.metrics import neighbours
 
 if TYPE_CHECKING:
@@ -105,6 +106,37 @@ def create(ctxt: RequestContext, encryption: Mapping) -> str:
     with _answers('make a key'):
         return manager().create_key(identities(ctxt)[0], algorithm=algorithm,
                                     length=encryption['key_size'] or DEFAULT_BITS)
+
+
+def share(ctxt: RequestContext, key_id: str) -> bool:
+    """Let the services read a key of the caller, which they need to change what opens a volume;
+    return False if they cannot read it."""
+    if is_fixed():
+        return True
+    try:
+        if not sharing.has_owners(manager()):
+            return True
+        service = service_credentials()
+        if service is None:
+            return False
+        sharing.let_read(manager(), identities(ctxt)[0], key_id, _service_user(service))
+    except Exception as exc:  # the caller may lack the right, or the service its password
+        LOG.warning('The services cannot be allowed to read key %s, so copies of its volume get '
+                    'the same key: %s', key_id, failures.one_line(exc))
+        return False
+    return True
+
+
+def _service_user(service: 'Credential') -> str:
+    """Return the id of the user of the services."""
+    known = getattr(service, 'user_id', None)
+    names = ('auth_url', 'username', 'user_domain_id', 'user_domain_name')
+    return known or _named_user(*(getattr(service, name, None) for name in names))
+
+
+@functools.lru_cache(1)
+def _named_user(*_names: str | None) -> str:
+    return sharing.user_of(manager(), service_credentials())
 
 
 def copy(ctxt: RequestContext, key_id: str) -> str:

@@ -4,7 +4,6 @@ the key with an id of its own. The rows record what is done, so each start conti
 one ended."""
 import contextlib
 import threading
-from typing import TYPE_CHECKING
 
 from oslo_log import log as logging
 
@@ -13,11 +12,7 @@ from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
-from cinder.keymgr import keys
-
-if TYPE_CHECKING:
-    from castellan.common.credentials.credential import Credential
-    from castellan.key_manager.key_manager import KeyManager
+from cinder.keymgr import keys, sharing
 
 LOG = logging.getLogger(__name__)
 
@@ -59,17 +54,8 @@ def _move(ctxt: RequestContext, holder: keys_db.KeyUser) -> bool:
     key_id = manager.store(who, manager.get(who, options.FIXED_KEY_ID))
     with contextlib.ExitStack() as undo:
         undo.callback(manager.delete, who, key_id)
-        _let_read(manager, who, key_id, holder.user_id)
+        sharing.let_read(manager, who, key_id, holder.user_id)
         moved = keys_db.replace(ctxt, holder, options.FIXED_KEY_ID, key_id)
         if moved:
             undo.pop_all()
     return moved
-
-
-def _let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: str,
-              user_id: str | None) -> None:
-    """Allow the owner of a volume to read its key, which in Barbican belongs to this service."""
-    connect = getattr(manager, '_get_barbican_client', None)
-    if connect is None or not user_id:
-        return  # other managers have no owners
-    connect(who).acls.create(entity_ref=key_id, users=[user_id], ref_type='secret').submit()

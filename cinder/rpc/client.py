@@ -59,6 +59,10 @@ class RPCAPI:
             return found, {**to, 'version': version or _older(cap, self.RPC_API_VERSION)}
         return Sender(client)
 
+    def supports(self, version: str) -> bool:
+        """Return whether all services support a version of the messages."""
+        return self.cctxt(version=version).can_send_version()
+
     def start(self, ctxt: context.RequestContext, operation: objects.Operation,
               resource: objects_base.CinderObject | None = None) -> None:
         """Cast the message of an operation to the service that the operation is addressed to.

@@ -10,6 +10,9 @@ from cinder.rpc import client
 
 # Seconds for which a caller waits for the ranges of a snapshot.
 RANGES_SECONDS = 300
+# Version from which services give a copy a key of its own, and encrypt a volume anew, where the
+# arguments of an operation say so.
+REKEYS = '1.6'
 
 
 class VolumeAPI(client.RPCAPI):
@@ -19,12 +22,13 @@ class VolumeAPI(client.RPCAPI):
     1.2 download_volume, reimage_volume, upload_volume; 1.3 open_backup_source has a connector,
     backup_ranges; 1.4 enable_replication_group, disable_replication_group,
     failover_replication_group, list_replication_targets;
-    1.5 keep_backup_source, forget_backup_source, backup_ranges has a parent_id.
+    1.5 keep_backup_source, forget_backup_source, backup_ranges has a parent_id;
+    1.6 operations may ask for another key, see REKEYS.
     """
 
     TOPIC = 'cinder-volume'
     BINARY = 'cinder-volume'
-    RPC_API_VERSION = '1.5'
+    RPC_API_VERSION = '1.6'
 
     def _to(self, host: str | None, cluster: str | None, version: str = '1.0',
             timeout: float | None = None) -> client.Sender:

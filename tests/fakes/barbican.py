@@ -109,6 +109,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return 404, {'title': 'Not Found'}
         if self.user != found['owner'] and self.user not in found['readers']:
             return 403, {'title': 'Forbidden'}
+        if rest[1:] == ['acl']:
+            return 200, {'read': {'users': found['readers'], 'project-access': True}}
         if rest[1:] == ['payload']:
             return 200, found['payload']
         return 200, {'status': 'ACTIVE', 'secret_type': 'symmetric', 'name': None,

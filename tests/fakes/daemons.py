@@ -50,6 +50,9 @@ class Daemons:
         monkeypatch.setattr(client.RPCAPI, 'cctxt', lambda *_args, **_kwargs: self)
         return self
 
+    def can_send_version(self) -> bool:
+        return True
+
     def cast(self, ctxt, method: str, **arguments: object) -> None:
         self.messages.append(method)
         if not self.busy:

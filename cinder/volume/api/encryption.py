@@ -3,25 +3,42 @@
 again when it fails, and deleted after the transaction that deletes their resource."""
 import contextlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from cinder import exception, objects, operations
+from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.context import RequestContext
 from cinder.keymgr import keys
+from cinder.rpc import volume as volume_rpc
 
 # Settings that must be equal when encrypted data is copied.
 _SETTINGS = ('provider', 'cipher', 'key_size', 'control_location')
 
 
+class NewKey(NamedTuple):
+    """The key of a volume that is created.
+
+    :ivar columns: id and encryption_key_id; none when the volume is not encrypted
+    :ivar rekeys: whether the data comes with a header that another key opens
+    """
+
+    columns: dict[str, str]
+    rekeys: bool = False
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """Return what the operation that creates the volume must know."""
+        return {'rekeys': True} if self.rekeys else {}
+
+
 @contextlib.contextmanager
 def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
             source: objects.Volume | objects.Snapshot | objects.Backup | None = None,
-            ) -> Iterator[dict[str, str]]:
-    """Yield the columns id and encryption_key_id of a volume that the body writes; no columns when
-    the volume is not encrypted. The key is deleted again if the body fails.
+            ) -> Iterator[NewKey]:
+    """Yield the key of a volume that the body writes. It is deleted again if the body fails.
 
-    :param source: resource that the volume is created from; the volume then gets a copy of its key,
-        with another id.
+    :param source: resource that the volume is created from; see _key_of_copy().
     :raises InvalidInput: the encryption of the source differs from that of the type.
     :raises InvalidVolumeType: no key manager is configured.
     :raises KeyManagerUnavailable: the key manager is down or refuses.
@@ -29,35 +46,76 @@ def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
     encryption = volume_type.encryption if volume_type else None
     if source is not None:
         _require_fit(source, volume_type)
-    if not encryption:
-        yield {}
+    if not encryption or volume_type is None:
+        yield NewKey({})
         return
-    if not keys.is_set_up():
-        raise exception.InvalidVolumeType(
-            reason=f'volumes of the encrypted type {volume_type.name} cannot be created: '
-                   'no key manager is configured')
+    require_manager(volume_type)
     if ctxt.rehearsal is not None:
-        yield {}
+        yield NewKey({})
         return
     ident = str(uuid.uuid4())
-    key = keys.copy(ctxt, source.encryption_key_id) if source else keys.create(ctxt, encryption)
+    if source:
+        key, rekeys = _key_of_copy(ctxt, source, encryption)
+    else:
+        key, rekeys = keys.create(ctxt, encryption), False
+    with kept_if_committed(ctxt, key, ident):
+        if not keys.share(ctxt, key) and rekeys:
+            raise exception.KeyManagerUnavailable()
+        yield NewKey({'id': ident, 'encryption_key_id': key}, rekeys)
+
+
+@contextlib.contextmanager
+def kept_if_committed(ctxt: RequestContext, key: str, volume_id: str) -> Iterator[None]:
+    """Delete a new key again if the body fails, unless its row may have been written."""
     with contextlib.ExitStack() as undo:
-        undo.callback(keys.release, ctxt, key, ident)
+        undo.callback(keys.release, ctxt, key, volume_id)
         try:
-            yield {'id': ident, 'encryption_key_id': key}
+            yield
         except exception.CommitUnknown:
-            undo.pop_all()  # the volume may exist
+            undo.pop_all()
             raise
         left = undo.pop_all()
         if ctxt.together is not None:
             ctxt.together.undo(left.close)  # the commit comes later
 
 
+def require_manager(volume_type: objects.VolumeType) -> None:
+    """Require that a key manager is configured, for volumes of an encrypted type.
+
+    :raises InvalidVolumeType: none is.
+    """
+    if not keys.is_set_up():
+        raise exception.InvalidVolumeType(
+            reason=f'volumes of the encrypted type {volume_type.name} cannot be created: '
+                   'no key manager is configured')
+
+
+def _key_of_copy(ctxt: RequestContext, source: objects.Volume | objects.Snapshot | objects.Backup,
+                 encryption: Mapping) -> tuple[str, bool]:
+    """Return a key for a copy, and whether its header must be changed for that.
+
+    It is another key if the data has a header and the volume service can read both keys; else the
+    same one under another id.
+    """
+    present = source.encryption_key_id
+    if (present == FIXED_KEY_ID or isinstance(source, objects.Backup)
+            or not has_header(encryption)
+            or not volume_rpc.VolumeAPI().supports(volume_rpc.REKEYS)
+            or not keys.share(ctxt, present)):
+        return keys.copy(ctxt, present), False
+    return keys.create(ctxt, encryption), True
+
+
+def has_header(encryption: Mapping) -> bool:
+    """Return whether volumes have a header, in which the key of the data is encrypted with the key
+    of the volume; else the latter encrypts the data."""
+    return 'luks' in (encryption['provider'] or '').lower()
+
+
 @contextlib.contextmanager
 def copied_keys(ctxt: RequestContext, sources: Sequence[objects.Volume | objects.Snapshot],
-                ) -> Iterator[list[dict[str, str]]]:
-    """Yield the columns of new_key() for each volume that the body creates from one of the
-    sources."""
+                ) -> Iterator[list[NewKey]]:
+    """Yield what new_key() does for each volume that the body creates from one of the sources."""
     with contextlib.ExitStack() as keys_of_all:
         yield [keys_of_all.enter_context(new_key(ctxt, _volume_of(source).volume_type, source))
                for source in sources]

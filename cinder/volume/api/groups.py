@@ -71,8 +71,9 @@ def copy_group(ctxt: RequestContext, source: objects.Group, *, name: str | None 
                              conditions=(clusters_db.not_frozen(source),))
         for volume in sources:
             volumes_db.transition(ctxt, volume, 'clone')
-        group, operation = _record_copy(ctxt, source, sources, _merge(copies, keys), name=name,
-                                        description=description, source_group_id=source.id)
+        group, operation = _record_copy(ctxt, source, sources, _merge(copies, keys),
+                                        _rekeyed(keys), name=name, description=description,
+                                        source_group_id=source.id)
     volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return group
 
@@ -101,7 +102,7 @@ def copy_group_snapshot(ctxt: RequestContext, source: objects.GroupSnapshot, *,
             snapshots_db.transition(ctxt, snapshot, 'volume_create')
         group, operation = _record_copy(
             ctxt, source.group, [snapshot.volume for snapshot in sources], _merge(copies, keys),
-            name=name, description=description, group_snapshot_id=source.id)
+            _rekeyed(keys), name=name, description=description, group_snapshot_id=source.id)
     volume_rpc.VolumeAPI().start(ctxt, operation, group)
     return group
 
@@ -113,15 +114,23 @@ def _copy_of(volume: objects.Volume) -> dict[str, object]:
         'host', 'cluster_name', 'bootable', 'multiattach')}
 
 
-def _merge(copies: Sequence[dict], keys: Sequence[dict]) -> list[dict]:
+def _merge(copies: Sequence[dict], keys: Sequence[encryption.NewKey]) -> list[dict]:
     """Return the columns of each copy together with those of its key."""
-    return [copy | key for copy, key in zip(copies, keys, strict=True)]
+    return [copy | key.columns for copy, key in zip(copies, keys, strict=True)]
+
+
+def _rekeyed(keys: Sequence[encryption.NewKey]) -> list[str]:
+    """Return the ids of the volumes whose data comes with a header that another key opens."""
+    return [key.columns['id'] for key in keys if key.rekeys]
 
 
 def _record_copy(ctxt: RequestContext, source: objects.Group,
                  source_volumes: Sequence[objects.Volume], copies: Sequence[dict],
-                 **values: object) -> tuple[objects.Group, objects.Operation]:
-    """Write the new group, its volumes and the operation. Must be called within a transaction."""
+                 rekeyed: list[str], **values: object) -> tuple[objects.Group, objects.Operation]:
+    """Write the new group, its volumes and the operation. Must be called within a transaction.
+
+    :param rekeyed: see _rekeyed()
+    """
     quota.check_new_group(ctxt, [
         (copy['size'], source_volume.volume_type)
         for copy, source_volume in zip(copies, source_volumes, strict=True)])
@@ -135,7 +144,8 @@ def _record_copy(ctxt: RequestContext, source: objects.Group,
             **copy, 'project_id': ctxt.project_id, 'user_id': ctxt.user_id, 'status': 'creating',
             'attach_status': 'detached', 'use_quota': True, 'group_id': group.id},
             glance_metadata=dict(source_volume.glance_metadata or {}))
-    operation = operations_db.create(ctxt, 'group.copy', group, **service_of(group))
+    operation = operations_db.create(ctxt, 'group.copy', group, **service_of(group),
+                                     arguments={'rekeys': rekeyed} if rekeyed else None)
     for copy, source_volume in zip(copies, source_volumes, strict=True):
         pools_db.promise(ctxt, pools_db.for_volume(source_volume, copy['size']))
     return group, operation

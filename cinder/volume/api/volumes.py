@@ -75,9 +75,9 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
         'group_id': group.id if group else None,
     }
     with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
-        volume, operation = _record(ctxt, values | key, volume_type, snapshot, source_volume,
-                                    metadata or {}, scheduler_hints, group, backup, restoring,
-                                    source_image)
+        volume, operation = _record(ctxt, values | key.columns, volume_type, snapshot,
+                                    source_volume, metadata or {}, scheduler_hints, group, backup,
+                                    restoring, source_image | key.arguments)
     scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
     return volume
 
@@ -145,9 +145,9 @@ def _record(ctxt: RequestContext, values: dict, volume_type: objects.VolumeType,
             snapshot: objects.Snapshot | None, source: objects.Volume | None, metadata: dict,
             hints: dict | None, group: objects.Group | None,
             backup: objects.Backup | None, restoring: bool,
-            image: dict[str, object]) -> tuple[objects.Volume, objects.Operation]:
+            more: dict[str, object]) -> tuple[objects.Volume, objects.Operation]:
     source_volume = source or (snapshot and snapshot.volume)
-    arguments = {'scheduler_hints': hints or {}, **image}
+    arguments = {'scheduler_hints': hints or {}, **more}
     if group is not None and group.status == 'creating':
         # The group has no back end yet, or its storage does not know it: the scheduler tries again
         # later.

@@ -12,22 +12,26 @@ from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys
 from cinder.volume import driver as driver_api
+from cinder.volume.data import own_keys
 from cinder.volume.host import locks
 
 
 def fill(driver: driver_api.VolumeDriver, ctxt: RequestContext, volume: objects.Volume,
-         with_header: bool = True) -> dict:
+         with_header: bool = True, rekeys: bool = False) -> dict:
     """Create the volume on the storage; return the columns to store.
 
     :param with_header: whether an empty encrypted volume gets a header where the driver writes it.
+    :param rekeys: the header of its source must get the key of the volume.
     :raises VolumeNotFound, SnapshotNotFound: the source was deleted.
     :raises NotYet: another operation works on the source.
     :raises KeyManagerUnavailable: the key of an encrypted volume cannot be read.
     """
-    if volume.source_volid:
-        return _clone(driver, ctxt, volume)
-    if volume.snapshot_id:
-        return _from_snapshot(driver, ctxt, volume)
+    if volume.source_volid or volume.snapshot_id:
+        copy = _clone if volume.source_volid else _from_snapshot
+        made = copy(driver, ctxt, volume)
+        if rekeys:
+            own_keys.give(driver, ctxt, volume)
+        return made
     if volume.encrypted and isinstance(driver, driver_api.Encrypts):
         return driver.create_encrypted_volume(
             volume, keys.passphrase(ctxt, volume.encryption_key_id) if with_header else None) or {}

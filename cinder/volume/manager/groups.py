@@ -11,7 +11,7 @@ from cinder.db import session
 from cinder.db import snapshots as snapshots_db
 from cinder.db import volumes as volumes_db
 from cinder.volume import driver as driver_api
-from cinder.volume.data import create_sources, generic_groups
+from cinder.volume.data import create_sources, generic_groups, own_keys
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports
 from cinder.volume.manager.task import Tasks
@@ -66,6 +66,9 @@ class GroupEndpoint:
             sources = {source.id: source for _volume, source in copies}.values()
             with work.driver(), generic_groups.quiesced(self.driver, read_locked=sources):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
+                for volume, _ in copies:
+                    if volume.id in operation.arguments.get('rekeys', ()):
+                        own_keys.give(self.driver, ctxt, volume)
             common = {'launched_at': session.utcnow(),
                       'service_uuid': self.backend.service_uuid,
                       'shared_targets': self.driver.shared_targets}

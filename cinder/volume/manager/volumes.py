@@ -72,7 +72,8 @@ class VolumeEndpoint:
             return {}
         with work.driver():
             return create_sources.fill(self.driver, ctxt, volume,
-                                       with_header='image_id' not in operation.arguments)
+                                       with_header='image_id' not in operation.arguments,
+                                       rekeys='rekeys' in operation.arguments)
 
     def _reschedule(self, ctxt: RequestContext, work: Task[objects.Volume], exc: Exception) -> bool:
         """Request another back end from the scheduler; return False when there were enough

@@ -7,13 +7,14 @@ from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.db import backups as backups_db
 from cinder.db import group_types as group_types_db
 from cinder.db import groups as groups_db
+from cinder.db import journal, type_encryption
 from cinder.db import messages as messages_db
 from cinder.db import quotas as quotas_db
 from cinder.db import snapshots as snapshots_db
-from cinder.db import type_encryption
 from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
-from cinder.keymgr import keys
+from cinder.keymgr import keys, sharing
+from cinder.rpc import volume as volume_rpc
 from cinder.volume.api import backups, groups, snapshots, volumes, zones
 from tests.fakes import backup_service
 from tests.fakes import key_manager as fake
@@ -118,12 +119,46 @@ def test_a_snapshot_shares_the_key(ctxt, volume, key_manager):
     assert len(key_manager.kept) == 1
 
 
-def test_copies_have_the_same_key_under_their_own_ids(ctxt, volume, key_manager):
+def _copies(ctxt, volume):
+    """Copy a volume and a snapshot; return whether the copies have the same keys, under ids of
+    their own, and whether their headers are to get other keys."""
     snapshot = _snapshot(ctxt, volume)
     made = [volumes.create(ctxt, source_volume=volume), volumes.create(ctxt, snapshot=snapshot)]
-    ids = {volume.encryption_key_id, *(each.encryption_key_id for each in made)}
-    assert len(ids) == 3 and ids == set(key_manager.kept)
-    assert all(keys.are_equal(ctxt, volume.encryption_key_id, ident) for ident in ids)
+    keys_of = [volume.encryption_key_id, *(each.encryption_key_id for each in made)]
+    assert len(set(keys_of)) == 3 and set(keys_of) == set(keys.manager().kept)
+    asked = {'rekeys' in journal.unfinished_for(ctxt, each.id)[0].arguments for each in made}
+    return {keys.are_equal(ctxt, keys_of[0], key) for key in keys_of[1:]}, asked
+
+
+def test_copies_have_keys_of_their_own(ctxt, volume):
+    assert _copies(ctxt, volume) == ({False}, {True})
+
+
+def _without_header(ctxt, volume, monkeypatch):
+    type_encryption.update(ctxt, volume.volume_type_id, {'provider': 'plain'})
+
+
+def _old_services(ctxt, volume, monkeypatch):
+    monkeypatch.setattr(volume_rpc.VolumeAPI, 'supports', lambda self, version: False)
+
+
+def _not_for_services(ctxt, volume, monkeypatch):
+    monkeypatch.setattr(sharing, 'has_owners', lambda manager: True)
+
+
+@pytest.mark.parametrize('reason', [_without_header, _old_services, _not_for_services])
+def test_copies_have_the_same_key_where_no_header_can_be_changed(ctxt, volume, monkeypatch,
+                                                                 reason):
+    reason(ctxt, volume, monkeypatch)
+    assert _copies(ctxt, volumes_db.get(ctxt, volume.id)) == ({True}, {False})
+
+
+def test_a_key_that_only_the_source_shares_is_not_kept(ctxt, volume, monkeypatch, key_manager):
+    present = set(key_manager.kept)
+    monkeypatch.setattr(keys, 'share', lambda _ctxt, key: key in present)
+    with pytest.raises(exception.KeyManagerUnavailable):
+        volumes.create(ctxt, source_volume=volume)
+    assert set(key_manager.kept) == present
 
 
 def test_the_fixed_key_is_shared_and_stays(ctxt, secret):

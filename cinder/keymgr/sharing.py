@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lets other users read a key in Barbican, where it belongs to the user who created it: the service
+itself, which gives copies keys of their own, and the owner of a volume whose key the service made.
+Other key managers have no owners. castellan has no call for this, so its client is used."""
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from castellan.common.credentials.credential import Credential
+    from castellan.key_manager.key_manager import KeyManager
+
+    from cinder.context import RequestContext
+
+
+def has_owners(manager: 'KeyManager') -> bool:
+    """Return whether only the creator of a key and those whom it names can read it."""
+    return hasattr(manager, '_get_barbican_client')
+
+
+def let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: str,
+             user_id: str | None) -> None:
+    """Let a user read a key, together with those who may already.
+
+    :param who: may change who reads it
+    :raises Exception: any error of the key manager
+    """
+    if not user_id or not has_owners(manager):
+        return
+    acls = manager._get_barbican_client(who).acls  # type: ignore[attr-defined]
+    present = acls.get(entity_ref=key_id, ref_type='secret').get('read')
+    readers = list(present.users or ()) if present else []
+    if user_id not in readers:
+        acls.create(entity_ref=key_id, users=[*readers, user_id], ref_type='secret').submit()
+
+
+def user_of(manager: 'KeyManager', service: 'Credential | None') -> str:
+    """Return the id of the user of a service in Keystone."""
+    from keystoneauth1 import session
+    auth = manager._get_keystone_auth(service)  # type: ignore[attr-defined]
+    verify = manager._verify  # type: ignore[attr-defined]
+    return str(session.Session(auth=auth, verify=verify).get_user_id())
