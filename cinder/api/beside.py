@@ -22,6 +22,12 @@ class Page(NamedTuple):
 
 
 PAGES = {
+    '/dashboard': Page(
+        'A page for people that shows services, pools, operations and failures.', {
+            200: 'The page, with what the caller may see.',
+            303: 'The caller must log in.',
+            403: 'Without a login, the page answers to the names of this host only.',
+            404: 'The option [dashboard] enabled is not set.'}, 'text/html'),
     '/readyz': Page(
         'Whether this cinder-api can answer requests, and what it waits for.', {
             200: 'It can. also_missing names what operations wait for; with a token that may read '
@@ -49,7 +55,8 @@ def _operation(path: str, page: Page, server: str) -> dict[str, Any]:
     responses: dict[str, Any] = {str(status): {'description': text}
                                  for status, text in page.statuses.items()}
     responses['200']['content'] = {page.media: {
-        'schema': {'type': 'string' if page.media == 'text/plain' else 'object'}}}
+        'schema': {
+        'type': 'string' if page.media.startswith('text/') else 'object'}}}
     made = {'operationId': f'get_{path.strip("/")}', 'tags': ['monitoring'],
             'summary': page.summary, 'servers': [{'url': server}], 'responses': responses}
     if page.rule is None:

@@ -43,6 +43,7 @@ def prepare() -> list[ServiceBase]:
     # All services are on this host; other clients need an explicit address.
     CONF.set_default('osapi_volume_listen', '127.0.0.1')
     CONF.set_default('backup_driver', backup_options.EMBEDDED_DRIVER)
+    CONF.set_default('enabled', True, 'dashboard')
     middleware.set_defaults()
     rpc.default_to_memory()
     common.read_configuration(*config_check.PROGRAMS)

@@ -13,6 +13,7 @@ from cinder.db import filters, models, services, session
 
 _S = models.Service.__table__
 _O = models.Operation.__table__
+_V = models.Volume.__table__
 SERVICE, OPERATION, SCHEDULER = 'service', 'operation', 'scheduler'
 # States of a service: it reports itself; an operator has disabled it, whatever it does; it reports
 # what keeps it from work; it reports nothing.
@@ -52,6 +53,16 @@ def service_state() -> sa.Case:
     """Return the expression of the state of a service, one of SERVICE_STATES."""
     return sa.case((_S.c.disabled, DISABLED), (services.is_up_condition(), UP),
                    (_S.c.disabled_reason.startswith(services.DOWN), FAILING), else_=DOWN)
+
+
+def largest_projects(ctxt: RequestContext, limit: int) -> list[tuple[str, int, int]]:
+    """Return (project id, volumes, GiB) of the projects with the most GiB of volumes."""
+    gib = sa.func.sum(_V.c.size)
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(_V.c.project_id, sa.func.count(), gib).where(
+            _V.c.deleted == sa.false()).group_by(_V.c.project_id).order_by(
+                gib.desc(), _V.c.project_id).limit(limit)).all()
+    return [(project, number, int(size or 0)) for project, number, size in rows]
 
 
 @functools.lru_cache(1)

@@ -59,9 +59,11 @@ def unfinished_for(ctxt: RequestContext, resource_id: str) -> list[objects.Opera
 _UNFINISHED_FOR = operations.SELECT.where(_T.c.resource_id == sa.bindparam('resource'), _UNFINISHED)
 
 
-def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
+def unfinished(ctxt: RequestContext, limit: int | None = None,
+               **wanted: str | None) -> list[dict]:
     """Return the operations that are not finished, oldest first, for an operator.
 
+    :param limit: maximum number; None: all.
     :param wanted: column -> required value; None: any. `host` also finds operations of a cluster of
         that name.
     :returns: the columns, `age` in seconds and `set_aside`: whether the operation waits
@@ -73,7 +75,7 @@ def unfinished(ctxt: RequestContext, **wanted: str | None) -> list[dict]:
             where.append(sa.or_(here, _T.c.cluster == value) if name == 'host' else here)
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(*_T.c, session.utcnow().label('now')).where(
-            *where).order_by(_T.c.created_at, _T.c.id)).mappings().all()
+            *where).order_by(_T.c.created_at, _T.c.id).limit(limit)).mappings().all()
     return [{**row, 'age': (row['now'] - row['created_at']).total_seconds(),
              'set_aside': row['state'] == 'queued' and bool(
                  row['lease_until'] and row['lease_until'] > row['now'])} for row in rows]
@@ -101,6 +103,21 @@ _OF_REQUESTS = sa.select(_T.c.request_id, _T.c.resource_type, _T.c.resource_id, 
     _T.c.resource_id.in_(sa.bindparam('resources', expanding=True)),
     _T.c.request_id.in_(sa.bindparam('requests', expanding=True))).order_by(
         _T.c.created_at, _T.c.id)
+
+
+def failed(ctxt: RequestContext, limit: int, project_id: str | None = None) -> list[dict]:
+    """Return the operations that failed in the last day, the latest first.
+
+    :param project_id: None: of all projects
+    :returns: the columns, and `age`: seconds since the end
+    """
+    where = [_T.c.state == 'failed', _T.c.finished_at > session.in_seconds(-86400)]
+    if project_id is not None:
+        where.append(_T.c.project_id == project_id)
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(*_T.c, session.utcnow().label('now')).where(
+            *where).order_by(_T.c.finished_at.desc()).limit(limit)).mappings().all()
+    return [{**row, 'age': (row['now'] - row['finished_at']).total_seconds()} for row in rows]
 
 
 def resources_under_way(ctxt: RequestContext) -> set[str]:

@@ -10,6 +10,7 @@ import glob
 import itertools
 import os
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 # Where the library looks for the directory.
@@ -121,6 +122,15 @@ class Store:
             registry.register(collector)
         text: bytes = generate_latest(registry)
         return text
+
+    def samples(self, family: str) -> Iterator[tuple[str, dict[str, str], float]]:
+        """Yield name, labels and value of the samples of a metric, of all processes."""
+        from prometheus_client import CollectorRegistry, multiprocess
+        collector = multiprocess.MultiProcessCollector(CollectorRegistry(), self.directory)
+        for metric in collector.collect():
+            if metric.name == family:
+                yield from ((sample.name, sample.labels, sample.value)
+                            for sample in metric.samples)
 
     def close(self) -> None:
         """Release the slot of this process."""

@@ -42,9 +42,13 @@ class SchedulerAPI(client.RPCAPI):
             sender.cast(ctxt, 'notify_service_capabilities', host=host, capabilities=capabilities,
                         timestamp=timestamp)
 
-    def get_pools(self, ctxt: RequestContext, filters: dict | None = None) -> list[dict]:
-        """Return the pools that a scheduler knows: [{'name', 'capabilities'}]."""
-        return self.cctxt(version='1.0').call(ctxt, 'get_pools', filters=filters)
+    def get_pools(self, ctxt: RequestContext, filters: dict | None = None,
+                  timeout: float | None = None) -> list[dict]:
+        """Return the pools that a scheduler knows: [{'name', 'capabilities'}].
+
+        :param timeout: seconds to wait; None: rpc_response_timeout.
+        """
+        return self.cctxt(version='1.0', timeout=timeout).call(ctxt, 'get_pools', filters=filters)
 
     def what_if(self, ctxt: RequestContext, operation: objects.Operation,
                 resource: objects.Volume | objects.Group) -> dict:

@@ -105,6 +105,8 @@ class WSGIService(service.ServiceBase):
         _tune_connections(self.server.socket)
         profiler.setup_profiler(name, self.host)
         LOG.info('%s listens on %s', name, self.url)
+        if CONF.dashboard.enabled:
+            LOG.info('The dashboard is at %s/dashboard', self.url)
 
     def _listen(self, host: str, port: int) -> Server:
         servers = importlib.import_module(f'cinder.service.{concurrency.name()}_server')

@@ -103,6 +103,7 @@ def test_the_extra_of_a_lock_service_is_the_client_that_is_missed_without_it(ext
 HOST_CLOCK = {'brick/ceph/trash.py': 'when an image in the trash of a pool is due',
               'backup/object_store/signature.py': 'when a request to a store was signed',
               'context.py': 'when a request came, for the log',
+              'api/dashboard/html.py': 'when a page was made, for who reads it',
               'volume/host/backend.py': 'when a report was made, for the scheduler',
               'db/engines.py': 'the clock of SQLite, which runs in this process',
               'db/migrations/versions/0001_initial.py': 'when the first rows were made'}

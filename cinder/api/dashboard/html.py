@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renders the templates of the page, and sets the headers that protect it in a browser: it loads
+nothing but its own style sheet, runs no script and cannot be framed."""
+import datetime
+import functools
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import webob
+
+from cinder.api.dashboard import charts
+
+if TYPE_CHECKING:
+    import jinja2
+
+FOLDER = pathlib.Path(__file__).with_name('templates')
+HEADERS = {
+    'Content-Security-Policy': "default-src 'none'; style-src 'self'; form-action 'self'; "
+                               "frame-ancestors 'none'; base-uri 'none'",
+    'X-Content-Type-Options': 'nosniff', 'X-Frame-Options': 'DENY',
+    # For the form of the login, some browsers send "Origin: null" with a stricter policy.
+    'Referrer-Policy': 'same-origin', 'Cache-Control': 'no-store'}
+_STEPS = ((86400, 'd'), (3600, 'h'), (60, 'min'), (1, 's'))
+
+
+@functools.cache
+def _templates() -> 'jinja2.Environment':
+    import jinja2  # 9 MB that the API does not need without the page
+    made = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=True,
+                              trim_blocks=True, lstrip_blocks=True,
+                              undefined=jinja2.StrictUndefined)
+    made.filters |= {'duration': duration, 'number': number}
+    made.globals |= {'bar': charts.bar, 'pool_bar': charts.pool_bar}
+    return made
+
+
+def page(environ: Mapping[str, Any], template: str, status: int = 200,
+         **values: Any) -> webob.Response:
+    """Return the response with a rendered template."""
+    now = datetime.datetime.now(datetime.UTC)
+    text = _templates().get_template(template).render(
+        base=environ.get('SCRIPT_NAME', ''), now=f'{now:%Y-%m-%d %H:%M:%S} UTC', **values)
+    return protected(webob.Response(text, status, charset='utf-8', content_type='text/html'))
+
+
+def style() -> webob.Response:
+    """Return the response with the style sheet."""
+    response = webob.Response(_style(), charset='utf-8', content_type='text/css')
+    protected(response).headers['Cache-Control'] = 'max-age=600'
+    return response
+
+
+@functools.cache
+def _style() -> str:
+    return (FOLDER / 'style.css').read_text(encoding='utf-8')
+
+
+def protected(response: webob.Response) -> webob.Response:
+    """Set the headers that protect the page; return the response."""
+    response.headers.update(HEADERS)
+    return response
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time as text, in one unit: '5 s', '3 h'."""
+    if seconds is None:
+        return 'unknown'
+    for length, unit in _STEPS:
+        if seconds >= length:
+            return f'{seconds / length:.0f} {unit}'
+    return f'{seconds * 1000:.0f} ms' if seconds > 0 else '0 s'
+
+
+def number(value: float | None) -> str:
+    """Return a number with at most one decimal, and commas between thousands."""
+    if not isinstance(value, (int, float)):
+        return 'unknown'
+    return f'{value:,.1f}'.removesuffix('.0')
