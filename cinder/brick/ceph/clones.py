@@ -27,7 +27,11 @@ def clone(pool: Pool, /, name: str, snapshot: str, child: str, size: int, order:
             # Of an attempt that was interrupted; without its parent it would read zeros.
             target.rbd('remove', child)
             _clone(pool, name, snapshot, target, child, order, layout)
-    images.grow(target, child, size)
+    with target.image(child, read_only=True) as image:
+        # Most clones have the size of their parent, and a change costs a watch of the image.
+        grows = image.size() != size
+    if grows:
+        images.grow(target, child, size)
 
 
 def _clone(pool: Pool, name: str, snapshot: str, target: Pool, child: str, order: int,
