@@ -8,7 +8,7 @@ import os
 import secrets
 import types
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oslo_concurrency import processutils
 from oslo_log import log as logging
@@ -16,7 +16,7 @@ from oslo_log import log as logging
 from cinder import exception
 from cinder.conf import CONF
 from cinder.i18n import _
-from cinder.image import image_properties, image_safety, image_shares
+from cinder.image import image_properties, image_safety, image_shares, nbd
 from cinder.privsep import command
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ LOG = logging.getLogger(__name__)
 _PLAIN = frozenset(('raw', 'gpt', 'iso'))
 # Smallest number of bytes that a block device accepts.
 _BLOCK = 4096
+# Bytes that are inspected at a time.
+_PIECE = 1024 ** 2
 
 
 @contextlib.contextmanager
@@ -108,6 +110,18 @@ def _disk_size(seen: 'format_inspector.InspectWrapper', image_id: str,
     return found[0].virtual_size
 
 
+def size_of_disk(path: str, image_id: str, disk_format: str) -> int:
+    """Return the bytes of the disk in a file that is not that of the disk itself.
+
+    :raises ImageUnacceptable: see require_safe().
+    """
+    with open(path, 'rb', buffering=0) as file:
+        seen = inspect(iter(lambda: file.read(_PIECE), b''))
+        for _piece in seen:
+            pass
+    return require_safe(seen, image_id, disk_format) or 0
+
+
 def to_disk(source: str, target: str, disk_format: str, size: int,
             execute: Callable = command.execute, check: Callable[[], None] | None = None) -> None:
     """Convert the file `source` to raw data in the file `target`, with holes for zeros.
@@ -117,10 +131,39 @@ def to_disk(source: str, target: str, disk_format: str, size: int,
     :param check: called while it runs; an error that it raises ends it.
     :raises ProcessExecutionError: qemu-img failed.
     """
-    # Nothing in the data can make qemu-img open a backing file.
+    _convert(execute, 'raw', _node(source, disk_format), target, size, check=check)
+
+
+def _node(source: str, disk_format: str) -> str:
+    """Return a file as the name of an image for qemu-img, which opens no other file because of what
+    is in it, such as a backing file."""
     node = json.dumps({'driver': image_properties.QEMU_NAMES[disk_format], 'backing': None,
                        'file': {'driver': 'file', 'filename': os.path.abspath(source)}})
-    _convert(execute, 'raw', f'json:{node}', target, size, check=check)
+    return f'json:{node}'
+
+
+def onto_disk(source: str, disk_format: str, target: nbd.Target,
+              run: Callable[..., Any]) -> None:
+    """Convert the file `source` and give its data to a target, without a file for it.
+
+    :param disk_format: as require_safe() has found it.
+    :param run: function(function, *arguments) that keeps other threads of this process going.
+    :raises ProcessExecutionError: qemu-img failed.
+    """
+    ours, theirs = nbd.pair()
+    with contextlib.ExitStack() as stack:
+        stack.callback(ours.close)
+        with theirs:
+            options = (f'driver=raw,file.driver=nbd,file.server.type=fd,'
+                       f'file.server.str={theirs.fileno()}')
+            process = command.start(
+                *_limits(target.size, 0), 'qemu-img', 'convert', '-n', '--target-image-opts',
+                _node(source, disk_format), options, descriptors=[theirs.fileno()])
+        stack.callback(command.kill, process)
+        whole = nbd.serve(ours, target, run)
+        code, out, err = command.finish(process, None, nbd.PATIENCE) or (-1, '', 'it does not end')
+        if code or not whole:
+            raise processutils.ProcessExecutionError(out, err, code, 'qemu-img convert')
 
 
 def from_disk(source: str, target: str, disk_format: str, size: int,
@@ -136,16 +179,25 @@ def from_disk(source: str, target: str, disk_format: str, size: int,
 def _convert(execute: Callable, wanted: str, source: str, target: str, largest: int,
              *options: str, check: Callable[[], None] | None = None) -> None:
     """:param largest: most bytes that `target` may have"""
-    seconds = CONF.image_introspection_cpu_limit * max(1, image_properties.gibibytes(largest))
-    memory = CONF.image_introspection_address_space_limit * image_properties.GIB
     try:
-        execute(*command.DIES_WITH_US, 'prlimit', f'--cpu={seconds}', f'--as={memory}',
-                f'--fsize={largest}', '--core=0', 'qemu-img', 'convert', *options,
-                '-O', wanted, source, os.path.abspath(target), timeout=None, check=check)
+        execute(*_limits(largest, largest), 'qemu-img', 'convert', *options, '-O', wanted, source,
+                os.path.abspath(target), timeout=None, check=check)
     except processutils.ProcessExecutionError as exc:
         if 'No space left' in (exc.stderr or ''):
             raise exception.NoRoomForConversion() from exc
         raise
+
+
+def _limits(size: int, largest: int) -> list[str]:
+    """Return the beginning of a command that limits what qemu-img may use.
+
+    :param size: bytes that it may have to work on
+    :param largest: most bytes of a file that it writes
+    """
+    seconds = CONF.image_introspection_cpu_limit * max(1, image_properties.gibibytes(size))
+    memory = CONF.image_introspection_address_space_limit * image_properties.GIB
+    return [*command.DIES_WITH_US, 'prlimit', f'--cpu={seconds}', f'--as={memory}',
+            f'--fsize={largest}', '--core=0']
 
 
 def whole_blocks(path: str) -> int:

@@ -14,6 +14,8 @@ GIB = 1024 ** 3
 PLAIN = frozenset(('raw', 'iso'))
 QEMU_NAMES = {'qcow2': 'qcow2', 'vhd': 'vpc', 'vhdx': 'vhdx', 'vmdk': 'vmdk', 'vdi': 'vdi',
               'ploop': 'parallels'}
+# The disk format of encrypted images.
+ENCRYPTED = 'raw'
 # Container formats: the data is that of the disk; in the last one, compressed.
 COMPRESSED = 'compressed'
 _CONTAINERS = frozenset(('bare', 'ovf', COMPRESSED))
@@ -24,18 +26,23 @@ _BASE = frozenset((
     'os_hash_value', 'os_hidden', 'owner', 'protected', 'schema', 'self', 'size', 'status',
     'stores', 'tags', 'updated_at', 'virtual_size', 'visibility'))
 # Properties that belong to one image, not to its content.
+_KEY, _POLICY = 'cinder_encryption_key_id', 'cinder_encryption_key_deletion_policy'
 _OWN = ('os_glance', 'cinder_encryption_key', 'signature_verified', 'img_signature')
 _LONGEST = 255
 # The property with the type of a volume whose request names none.
 _TYPE = 'cinder_img_volume_type'
 
 
-def require_usable(image: Mapping[str, Any], size: int) -> None:
+def require_usable(image: Mapping[str, Any], size: int, encrypted: bool = False,
+                   header: int = 0) -> None:
     """Refuse an image from which no volume of `size` GiB can be created.
 
+    :param encrypted: whether the volume is encrypted.
+    :param header: bytes of the volume that the data of the image cannot have.
     :raises ImageUnacceptable: with the reason.
     """
-    reason = _obstacle(image) or _too_small(image, size)
+    reason = (_obstacle(image) or _lock(image, encrypted) or _too_small(image, size)
+              or _too_full(image, size, header))
     if reason:
         raise exception.ImageUnacceptable(image_id=image['id'], reason=reason)
 
@@ -50,9 +57,35 @@ def _obstacle(image: Mapping[str, Any]) -> str | None:
         return _("image conversion is disabled, and its disk_format is '%s'") % kind
     if container not in _CONTAINERS:
         return _("container_format '%s' is not supported") % container
-    if image.get('cinder_encryption_key_id'):
-        return _('it is encrypted')
     return None
+
+
+def key_id_of(image: Mapping[str, Any]) -> str | None:
+    """Return the id of the key of an image whose data is encrypted as that of a volume is; None: it
+    is not."""
+    return image.get(_KEY) or None
+
+
+def _lock(image: Mapping[str, Any], encrypted: bool) -> str | None:
+    if not key_id_of(image):
+        return None
+    if not encrypted:
+        return _('it is encrypted, so the volume needs an encrypted type')
+    if image.get('disk_format') != ENCRYPTED:
+        return (_("it is encrypted, so its disk_format must be '%(needed)s', but it is '%(found)s'")
+                % {'needed': ENCRYPTED, 'found': image.get('disk_format')})
+    return None
+
+
+def _too_full(image: Mapping[str, Any], size: int, header: int) -> str | None:
+    """Return why a disk that fits a volume does not fit it beside the header of its encryption."""
+    plain = (image.get('disk_format') in PLAIN and image.get('container_format') != COMPRESSED)
+    disk = image.get('virtual_size') or (image.get('size') if plain else 0) or 0
+    if key_id_of(image) or not header or disk <= size * GIB - header:
+        return None
+    return (_('its disk has %(disk)d bytes, but %(header)d of the %(size)d GiB of the encrypted '
+              'volume are its header; the volume must have at least %(least)d GiB')
+            % {'disk': disk, 'header': header, 'size': size, 'least': gibibytes(disk + header)})
 
 
 def _too_small(image: Mapping[str, Any], size: int) -> str | None:
@@ -80,6 +113,12 @@ def of_volume(image: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(named[name])[:_LONGEST] for name in sorted(kept)
             if named.get(name) is not None and len(name) <= _LONGEST
             and not name.startswith(_OWN)}
+
+
+def of_encrypted(key_id: str) -> dict[str, str]:
+    """Return the properties of an image that is encrypted with a key of its own, which the image
+    service deletes together with it."""
+    return {_KEY: key_id, _POLICY: 'on_image_deletion'}
 
 
 def of_image(kept: Mapping[str, str]) -> dict[str, Any]:

@@ -21,7 +21,9 @@ from cinder.conf import CONF
 from cinder.image import image_verification
 
 LOG = logging.getLogger(__name__)
-_SHARED, _CLAIM, _DATA, _FAILED = 'shared-', 'claim', 'image', 'failed'
+_SHARED, _CLAIM, _FAILED = 'shared-', 'claim', 'failed'
+# Data that is shared: that of the disk, and the image as it came, verified.
+RAW, SOURCE = 'image', 'source'
 # Mark in the names of files that are being made; behind it is the service that makes them.
 PART = '.part#'
 # Path -> (descriptor with the lock, image id): what this process keeps for other operations.
@@ -75,7 +77,7 @@ def sweep() -> list[str]:
 
 
 # --------------------------------------------------------------------------- one image
-def _path(image: Mapping[str, Any], kind: str) -> str:
+def path_of(image: Mapping[str, Any], kind: str) -> str:
     """Return the path of a file about the present data of an image."""
     digest = image.get('os_hash_value') or image.get('checksum')
     seen = [digest or image.get('updated_at'), image.get('size'), image.get('disk_format'),
@@ -86,10 +88,13 @@ def _path(image: Mapping[str, Any], kind: str) -> str:
 
 
 @contextlib.contextmanager
-def finished(image: Mapping[str, Any]) -> Iterator[int | None]:
-    """Yield a descriptor of the verified raw data of an image; None: there is none."""
+def finished(image: Mapping[str, Any], kind: str = RAW) -> Iterator[int | None]:
+    """Yield a descriptor of the verified data of an image; None: there is none.
+
+    :param kind: RAW, or SOURCE as it came.
+    """
     try:
-        descriptor = open_locked(_path(image, _DATA), os.O_RDONLY)
+        descriptor = open_locked(path_of(image, kind), os.O_RDONLY)
     except (FileNotFoundError, BlockingIOError):
         yield None
         return
@@ -102,7 +107,7 @@ def finished(image: Mapping[str, Any]) -> Iterator[int | None]:
 def failure(image: Mapping[str, Any], operation_id: str) -> exception.CinderException | None:
     """Return the error of the transfer that an operation waited for; None: it did not fail, or not
     because of the image."""
-    found = _read(_path(image, _FAILED))
+    found = _read(path_of(image, _FAILED))
     if operation_id not in found.get('operations', ()):
         return None
     error = getattr(exception, found['error'], exception.CinderException)
@@ -112,7 +117,7 @@ def failure(image: Mapping[str, Any], operation_id: str) -> exception.CinderExce
 def under_way(image: Mapping[str, Any]) -> dict[str, Any]:
     """Return 'done' and 'total' (bytes) of the transfer that another operation makes;
     nothing if that is not known."""
-    return _read(_path(image, _CLAIM))
+    return _read(path_of(image, _CLAIM))
 
 
 def _read(path: str) -> dict[str, Any]:
@@ -138,12 +143,13 @@ class Claim:
         text = json.dumps({'done': done, 'total': total}).ljust(80)
         os.pwrite(self._descriptor, text.encode(), 0)
 
-    def publish(self, path: str) -> None:
-        """Give verified raw data to all; this process keeps it until drop_unused().
+    def publish(self, path: str, kind: str = RAW) -> None:
+        """Give verified data to all; this process keeps it until drop_unused().
 
         :param path: of a file in the folder, which is renamed.
+        :param kind: see finished().
         """
-        target = _path(self._image, _DATA)
+        target = path_of(self._image, kind)
         os.rename(path, target)
         _keep(target, self._image['id'])
 
@@ -153,7 +159,7 @@ class Claim:
         :param operations: their ids.
         """
         kwargs = {name: str(value) for name, value in exc.kwargs.items()}
-        target = _path(self._image, _FAILED)
+        target = path_of(self._image, _FAILED)
         part = f'{target}{PART}{secrets.token_hex(4)}'
         with open(part, 'w', encoding='utf-8') as file:
             json.dump({'operations': list(operations), 'error': type(exc).__name__,
@@ -166,7 +172,7 @@ class Claim:
 def claimed(image: Mapping[str, Any]) -> Iterator[Claim | None]:
     """Claim the transfer of an image for the duration of a block; yield None when another operation
     of this host has it. The kernel ends the claim of a process that dies."""
-    path = _path(image, _CLAIM)
+    path = path_of(image, _CLAIM)
     try:
         descriptor = open_locked(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)
     except (BlockingIOError, FileNotFoundError):

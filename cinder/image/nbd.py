@@ -13,7 +13,7 @@ from cinder import concurrency
 # Most bytes of a request.
 _LARGEST = 32 * 1024 ** 2
 # Seconds until the rest of a request must have come, and between two calls of check().
-_PATIENCE, _LOOKS = 60, 0.25
+PATIENCE, _LOOKS = 60, 0.25
 _OPTION, _REPLY = struct.Struct('>8sII'), struct.Struct('>QIII')
 _REQUEST, _ANSWER = struct.Struct('>IHHQQI'), struct.Struct('>IIQ')
 _OPTION_MAGIC, _REPLY_MAGIC = b'IHAVEOPT', 0x3E889045565A9
@@ -44,7 +44,7 @@ class Target(NamedTuple):
 def pair() -> tuple[socket.socket, socket.socket]:
     """Return the socket of this process and that of the program, which inherits the second one."""
     ours, theirs = concurrency.original('socket').socketpair()
-    ours.settimeout(_PATIENCE)
+    ours.settimeout(PATIENCE)
     return ours, theirs
 
 

@@ -38,7 +38,7 @@ def read(ctxt: RequestContext, image_id: str, certificate_id: str) -> bytes:
     except Exception as exc:  # a key manager may raise any error
         LOG.warning('Certificate %s of image %s cannot be read: %s', certificate_id, image_id,
                     failures.one_line(exc))
-        reason = _refusal(exc)
+        reason = refusal(exc)
         if reason is None:
             raise exception.KeyManagerUnavailable() from exc
         raise exception.ImageUnacceptable(
@@ -52,7 +52,7 @@ def _get(who: 'RequestContext | Credential', certificate_id: str) -> bytes:
     return found if isinstance(found, bytes) else found.encode()
 
 
-def _refusal(exc: Exception) -> str | None:
+def refusal(exc: BaseException | None) -> str | None:
     """Return why a retry would not help, or None."""
     from castellan.common import exception as castellan_exception
     if keys.is_fixed():
@@ -64,7 +64,7 @@ def _refusal(exc: Exception) -> str | None:
     if isinstance(exc, castellan_exception.Forbidden) or status in _REFUSED:
         return _('may not be read here: the key manager refuses access')
     if isinstance(exc, ValueError):  # of the client of Barbican for what is no id
-        return _('is not the id of a certificate')
+        return _('is not an id of the key manager')
     return None
 
 

@@ -171,15 +171,16 @@ def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
     return found[0] == found[1]
 
 
-def release(ctxt: RequestContext, key_id: str | None, volume_id: str) -> bool:
+def release(ctxt: RequestContext, key_id: str | None, volume_id: str | None) -> bool:
     """Delete a key unless the volume, its snapshots or backups need it; return False if that fails.
 
+    :param volume_id: None: the key was made for an image.
     The fixed key is never deleted.
     """
     if key_id in (None, options.FIXED_KEY_ID):
         return True
     try:
-        if not keys_db.is_used(ctxt, key_id, volume_id):
+        if volume_id is None or not keys_db.is_used(ctxt, key_id, volume_id):
             _delete(ctxt, key_id)
     except Exception:
         LOG.exception('Key %s is no longer used, but could not be deleted from the key manager.',

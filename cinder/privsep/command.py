@@ -247,6 +247,32 @@ def _watched(process: subprocess.Popen, check: Callable[[], None]) -> tuple[int,
     return done
 
 
+def start(*argv: object, descriptors: Collection[int]) -> Process:
+    """Start a program that inherits descriptors, with the rights of this process. The caller ends
+    it: finish(), or kill() before that.
+
+    :raises ProcessExecutionError: it cannot be started
+    """
+    ownership.confirm()
+    words = [str(word) for word in argv]
+    foreign = [name for name in _programs(words) if name not in PROGRAMS]
+    if foreign:
+        raise processutils.ProcessExecutionError(
+            stderr=f'not a command of this service: {" ".join(foreign)}', exit_code=126)
+    try:
+        return _start(words, {}, with_input=False, descriptors=descriptors)
+    except OSError as exc:
+        raise processutils.ProcessExecutionError(
+            stderr=f'{words[0]}: {exc.strerror}', exit_code=127) from exc
+
+
+def kill(process: Process) -> None:
+    """Kill a process and its child processes, unless it has ended."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
 def start_script(script: str, *words: str, programs: Collection[str], output: int) -> Process:
     """Start a shell with a script of a module of this package.
 
@@ -257,11 +283,11 @@ def start_script(script: str, *words: str, programs: Collection[str], output: in
 
 
 def _start(line: list[str], env: Mapping[str, str], *, with_input: bool = True,
-           output: int = subprocess.PIPE) -> Process:
+           output: int = subprocess.PIPE, descriptors: Collection[int] = ()) -> Process:
     return subprocess.Popen(  # nosec B603 # a list without a shell, or a script of this package
         line, env=_environment(env), start_new_session=True,
         stdin=subprocess.PIPE if with_input else subprocess.DEVNULL,
-        stdout=output, stderr=subprocess.PIPE)
+        stdout=output, stderr=subprocess.PIPE, pass_fds=tuple(descriptors))
 
 
 def finish(process: Process, text: str | None,

@@ -15,6 +15,7 @@ from tests.fakes import key_manager as fake_keys
 from tests.fakes import signed_images
 
 IDS = '00000000-0000-4000-8000-000000000001'
+ANOTHER = '00000000-0000-4000-8000-000000000002'
 GIB = 1024 ** 3
 
 
@@ -168,11 +169,23 @@ def test_an_image_of_a_type_that_the_caller_does_not_know(api, bus, service, typ
     assert api.as_roles('member').post('/volumes', body).status == 202
 
 
-def test_an_encrypted_type_takes_no_image(api, create, bus, service):
-    made = api.post('/types', {'volume_type': {'name': 'secret'}}).json['volume_type']
-    api.post(f'/types/{made["id"]}/encryption', {'encryption': {
-        'provider': 'luks', 'control_location': 'front-end'}})
-    assert 'encrypted' in create(service.add(), volume_type='secret').fault(400)
+def test_images_on_encrypted_types(api, create, bus, service, key_manager):
+    for name, cipher in (('secret', None), ('other', 'serpent-xts-plain64')):
+        made = api.post('/types', {'volume_type': {'name': name}}).json['volume_type']
+        api.post(f'/types/{made["id"]}/encryption', {'encryption': {
+            'provider': 'luks', 'control_location': 'front-end', 'cipher': cipher}})
+    assert "'serpent-xts-plain64'" in create(service.add(), volume_type='other').fault(400)
+    assert 'at least 2 GiB' in create(service.add(virtual_size=1024 ** 3),
+                                      volume_type='secret').fault(400)
+    assert key_manager.kept == {}
+    assert create(service.add(), volume_type='secret').json['volume']['encrypted']
+    key, = key_manager.kept
+    locked = service.add(cinder_encryption_key_id=key)
+    assert 'needs an encrypted type' in create(locked).fault(400)
+    assert create(locked, volume_type='secret').json['volume']['encrypted']
+    assert len({value.get_encoded() for _owner, value in key_manager.kept.values()}) == 1
+    locked = service.add(cinder_encryption_key_id=IDS)
+    assert 'is not in the key manager' in create(locked, volume_type='secret').fault(400)
 
 
 def test_an_image_service_that_is_away(create, bus, service, nobody):
@@ -250,10 +263,15 @@ def test_the_image_service_refuses_an_image(api, bus, service, upload):
     assert api.get('/volumes/' + upload.volume).json['volume']['status'] == 'available'
 
 
-def test_an_encrypted_volume_does_not_become_an_image(bus, service, upload):
+def test_an_encrypted_volume_is_uploaded_with_its_key(bus, service, upload, key_manager):
     volumes_db.update(fake_daemons.ADMIN, upload.volume, {'encryption_key_id': IDS})
-    assert 'encrypted' in upload().fault(400)
-    assert service.images == {}
+    assert "disk_format must be 'raw'" in upload(disk_format='qcow2').fault(400)
+    assert 'key manager' in upload().fault(503) and service.images == {}
+    key = key_manager.create_key(fake_daemons.ADMIN, 'aes', 256)
+    volumes_db.update(fake_daemons.ADMIN, upload.volume, {'encryption_key_id': key})
+    image = service.images[upload().json['os-volume_upload_image']['image_id']]
+    assert image['cinder_encryption_key_deletion_policy'] == 'on_image_deletion'
+    assert set(key_manager.kept) == {key, image['cinder_encryption_key_id']}
 
 
 # ------------------------------------------------------------------------- images over volumes
@@ -299,6 +317,8 @@ def test_reimage_needs_an_image_that_fits(bus, service, reimage, nobody):
     assert nobody in reimage(nobody).fault(404)
     assert '2 GiB' in reimage(service.add(min_disk=2)).fault(400)
     reimage(nobody, mv='3.67').fault(404)
-    volumes_db.update(fake_daemons.ADMIN, reimage.volume, {'encryption_key_id': IDS})
-    assert 'encrypted' in reimage(service.add()).fault(400)
+    locked = service.add(cinder_encryption_key_id=IDS)
+    assert 'needs an encrypted type' in reimage(locked).fault(400)
+    volumes_db.update(fake_daemons.ADMIN, reimage.volume, {'encryption_key_id': ANOTHER})
+    assert 'does not say how' in reimage(locked).fault(400)
     assert bus.sent == []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from cinder import exception
 from cinder.brick import disks
-from cinder.brick.luks import luks1, luks2, material
+from cinder.brick.luks import luks1, luks2, material, opening
 from cinder.brick.luks.ciphers import Sectors
 from cinder.objects.encryption_formats import CIPHER, LUKS1, PLAIN, Format
 
@@ -71,7 +71,7 @@ class EncryptedDisk:
 
 @contextlib.contextmanager
 def created(disk: disks.Disk, size: int, wanted: Format, passphrase: bytes,
-            iterations: int = material.ITERATIONS) -> Iterator[EncryptedDisk]:
+            iterations: int | None = None) -> Iterator[EncryptedDisk]:
     """Yield the empty data of a new encrypted disk, which the passphrase opens after the block has
     succeeded. Whatever the disk contained before can no longer be read with its former header.
 
@@ -92,14 +92,32 @@ def created(disk: disks.Disk, size: int, wanted: Format, passphrase: bytes,
         write_header(disk, wanted, passphrase, master, iterations)
 
 
+@contextlib.contextmanager
+def opened(disk: disks.Disk, size: int, wanted: Format,
+           passphrase: bytes) -> Iterator[EncryptedDisk]:
+    """Yield the data of an encrypted disk.
+
+    :param wanted: its format
+    :raises VolumeDriverException: the passphrase does not open it
+    """
+    if wanted.kind == PLAIN:
+        yield EncryptedDisk(disk, Sectors(CIPHER, passphrase[:wanted.key_bytes]), 0, size)
+        return
+    found = opening.open_header(disk, passphrase)
+    if found is None:
+        raise exception.VolumeDriverException(message='the encrypted volume has no header')
+    start = found.header.payload
+    yield EncryptedDisk(disk, found.sectors(), start, size - start)
+
+
 def write_header(disk: disks.Disk, wanted: Format, passphrase: bytes, master: bytes | None = None,
-                 iterations: int = material.ITERATIONS) -> None:
+                 iterations: int | None = None) -> None:
     """Write a header. The sector that makes it one is written last, so that it is complete.
 
     :param master: the key of the data; a new one by default
     """
     make = luks1.header if wanted.kind == LUKS1 else luks2.header
-    parts = make(passphrase, wanted, iterations, master)
+    parts = make(passphrase, wanted, iterations or material.ITERATIONS, master)
     for offset, data in parts:
         disk.write(offset + 512, data[512:])
     disk.flush()

@@ -4,13 +4,14 @@ again when it fails, and deleted after the transaction that deletes their resour
 import contextlib
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cinder import exception, objects, operations
 from cinder.conf.keymgr import FIXED_KEY_ID
 from cinder.context import RequestContext
 from cinder.keymgr import keys
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import image_keys
 
 # Settings that must be equal when encrypted data is copied.
 _SETTINGS = ('provider', 'cipher', 'key_size', 'control_location')
@@ -35,10 +36,11 @@ class NewKey(NamedTuple):
 @contextlib.contextmanager
 def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
             source: objects.Volume | objects.Snapshot | objects.Backup | None = None,
-            ) -> Iterator[NewKey]:
+            image: Mapping[str, Any] | None = None) -> Iterator[NewKey]:
     """Yield the key of a volume that the body writes. It is deleted again if the body fails.
 
     :param source: resource that the volume is created from; see _key_of_copy().
+    :param image: image that is written to the volume; that of an encrypted one is copied.
     :raises InvalidInput: the encryption of the source differs from that of the type.
     :raises InvalidVolumeType: no key manager is configured.
     :raises KeyManagerUnavailable: the key manager is down or refuses.
@@ -57,7 +59,7 @@ def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
     if source:
         key, rekeys = _key_of_copy(ctxt, source, encryption)
     else:
-        key, rekeys = keys.create(ctxt, encryption), False
+        key, rekeys = image and image_keys.copy(ctxt, image) or keys.create(ctxt, encryption), False
     with kept_if_committed(ctxt, key, ident):
         if not keys.share(ctxt, key) and rekeys:
             raise exception.KeyManagerUnavailable()

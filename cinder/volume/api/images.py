@@ -17,8 +17,9 @@ from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.image import glance, image_properties, image_verification
 from cinder.keymgr import certificates
-from cinder.objects import states
+from cinder.objects import encryption_formats, states
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import image_keys
 
 
 def find(ctxt: RequestContext, reference: str) -> dict[str, Any]:
@@ -79,13 +80,25 @@ def require_usable(image: dict[str, Any], size: int, volume_type: objects.Volume
 
     :param size: size of the volume in GiB.
     :raises ImageUnacceptable: the image cannot be used, with the reason.
-    :raises InvalidInput: volumes of the type are encrypted.
+    :raises InvalidInput: this service cannot encrypt data as the type asks for.
     """
-    image_properties.require_usable(image, size)
-    if volume_type.encryption:
+    encrypts = bool(volume_type.encryption) and not image_properties.key_id_of(image)
+    image_properties.require_usable(image, size, bool(volume_type.encryption),
+                                    _header_bytes(volume_type) if encrypts else 0)
+
+
+def _header_bytes(volume_type: objects.VolumeType) -> int:
+    """Return how much of a volume of an encrypted type its header takes.
+
+    :raises InvalidInput: this service cannot encrypt data as the type asks for.
+    """
+    try:
+        wanted = encryption_formats.of_type(volume_type.encryption)
+    except ValueError as exc:
         raise exception.InvalidInput(
-            reason=_('images cannot be written to volumes of the encrypted type %s')
-            % volume_type.name)
+            reason=_('no image can be written to volumes of the encrypted type %(name)s: '
+                     '%(reason)s') % {'name': volume_type.name, 'reason': exc}) from exc
+    return wanted.header_bytes if wanted else 0
 
 
 def arguments_of(ctxt: RequestContext, image: dict[str, Any]) -> dict[str, object]:
@@ -113,24 +126,26 @@ def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_form
 
     :param force: allow a volume that is in use, if enable_force_upload is set.
     :param access: visibility and protected, if the caller sets them.
-    :raises InvalidVolume: the status forbids it, or the volume is encrypted.
+    :raises InvalidVolume: the status forbids it.
     :raises InvalidInput: this service cannot create the formats, or the image service refuses them.
     :raises NoImageService, ImageServiceUnavailable: the image service cannot be reached.
+    :raises KeyManagerUnavailable: the key of an encrypted volume cannot be copied for the image.
     """
     verb = 'upload_image_force' if force and CONF.enable_force_upload else 'upload_image'
     _require_uploadable(volume, verb, disk_format, container_format)
     images, image_id = glance.for_caller(ctxt), uuidutils.generate_uuid()
-    image = images.create(image_id, {
-        **image_properties.of_image(volume.glance_metadata or {}), 'name': name,
-        'disk_format': disk_format, 'container_format': container_format, **access})
-    try:
-        operation = _record(ctxt, volume, 'volume.upload', verb, image_id=image_id,
-                            disk_format=disk_format, container_format=container_format)
-    except Exception:
-        with excutils.save_and_reraise_exception():
-            images.delete(image_id)
-    if ctxt.together is not None:
-        ctxt.together.undo(lambda: images.delete(image_id))
+    with image_keys.of_volume(ctxt, volume) as key:
+        image = images.create(image_id, {
+            **image_properties.of_image(volume.glance_metadata or {}), 'name': name,
+            'disk_format': disk_format, 'container_format': container_format, **key, **access})
+        try:
+            operation = _record(ctxt, volume, 'volume.upload', verb, image_id=image_id,
+                                disk_format=disk_format, container_format=container_format)
+        except Exception:
+            with excutils.save_and_reraise_exception():
+                images.delete(image_id)
+        if ctxt.together is not None:
+            ctxt.together.undo(lambda: images.delete(image_id))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
     return image
 
@@ -141,8 +156,9 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
 
     :param reserved_ok: allow a volume that is reserved.
     :raises ConflictingVolumeState: the volume has several attachments.
-    :raises InvalidVolume: the status forbids it, or the volume is encrypted.
-    :raises ImageNotFound, ImageUnacceptable: the image does not exist, or does not fit.
+    :raises InvalidVolume: the status forbids it.
+    :raises ImageNotFound, ImageUnacceptable: the image does not exist, or does not fit; or it is
+        encrypted with another key than the volume.
     :raises NoImageService, ImageServiceUnavailable: the image service cannot be reached.
     :raises KeyManagerUnavailable: the certificate of a signed image cannot be read now.
     """
@@ -151,12 +167,18 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
         raise exception.ConflictingVolumeState(
             reason=f'volume {volume.id} has several attachments; detach all but one first')
     _require_status(volume, verb)
-    if volume.encrypted or volume.host is None:
-        what = 'encrypted' if volume.encrypted else 'on no back end'
-        raise exception.InvalidVolume(reason=f'volume {volume.id} is {what}, so no image can be '
-                                             f'written to it')
+    if volume.host is None:
+        raise exception.InvalidVolume(reason=f'volume {volume.id} is on no back end, so no image '
+                                             'can be written to it')
     image = glance.for_caller(ctxt).show(image_id)
-    image_properties.require_usable(image, volume.size)
+    if volume.encrypted:
+        if not volume.volume_type.encryption:
+            raise exception.InvalidVolume(
+                reason=f'volume {volume.id} is encrypted, and its type does not say how')
+        require_usable(image, volume.size, volume.volume_type)
+        image_keys.require_equal(ctxt, volume, image)
+    else:
+        image_properties.require_usable(image, volume.size)
     operation = _record(ctxt, volume, 'volume.reimage', verb, **arguments_of(ctxt, image))
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
@@ -164,9 +186,10 @@ def reimage(ctxt: RequestContext, volume: objects.Volume, image_id: str,
 def _require_uploadable(volume: objects.Volume, verb: str, disk_format: str,
                         container_format: str) -> None:
     _require_status(volume, verb)
-    if volume.encrypted:
-        raise exception.InvalidVolume(
-            reason=f'volume {volume.id} is encrypted: its image could not be used without the key')
+    if volume.encrypted and disk_format != image_properties.ENCRYPTED:
+        raise exception.InvalidInput(
+            reason=_("volume %(id)s is encrypted and is uploaded as it is: disk_format must be "
+                     "'%(format)s'") % {'id': volume.id, 'format': image_properties.ENCRYPTED})
     if CONF.image_conversion_disable and disk_format not in image_properties.PLAIN:
         raise exception.InvalidInput(
             reason=_('image conversion is disabled: disk_format must be raw'))

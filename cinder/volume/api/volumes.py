@@ -74,7 +74,7 @@ def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = 
         'bootable': bool(source and source.bootable), 'replication_status': None,
         'group_id': group.id if group else None,
     }
-    with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup) as key:
+    with encryption.new_key(ctxt, volume_type, source_volume or snapshot or backup, image) as key:
         volume, operation = _record(ctxt, values | key.columns, volume_type, snapshot,
                                     source_volume, metadata or {}, scheduler_hints, group, backup,
                                     restoring, source_image | key.arguments)

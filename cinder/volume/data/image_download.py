@@ -45,23 +45,47 @@ def download_disk(images: glance.Images, image: dict[str, Any], host: str,
     :raises ImageServiceUnavailable: the image cannot be downloaded.
     """
     with contextlib.ExitStack() as stack:
-        fetched = stack.enter_context(image_convert.temporary_file(image['id'], host))
-        size = _fetch_file(images, image, fetched, largest, report, certificate)
+        fetched, size = stack.enter_context(
+            download_file(images, image, host, largest, report, certificate))
         if size is None:
             image_convert.whole_blocks(fetched)
             yield fetched
             return
-        if size > largest:
-            raise exception.ImageUnacceptable(
-                image_id=image['id'],
-                reason=_('its virtual size of %d GiB is larger than the volume')
-                % image_properties.gibibytes(size))
         raw = stack.enter_context(image_convert.temporary_file(image['id'], host))
         with fault_points.around('volume.download:convert'):
             _convert(image, fetched, raw, size, lambda: report(image['size']))
         os.truncate(fetched, 0)  # frees gigabytes that are no longer needed
         image_convert.whole_blocks(raw)
         yield raw
+
+
+@contextlib.contextmanager
+def download_file(images: glance.Images, image: dict[str, Any], host: str, largest: int,
+                  report: Report, certificate: bytes | None = None,
+                  ) -> Iterator[tuple[str, int | None]]:
+    """Yield the path of a file with the verified image as it is, decompressed, and the bytes of the
+    disk in it, or None if that is the data itself.
+
+    :param largest: most bytes that the disk may have.
+    :raises ImageUnacceptable, ImageServiceUnavailable: as for download_disk().
+    """
+    with image_convert.temporary_file(image['id'], host) as path:
+        size = _fetch_file(images, image, path, largest, report, certificate)
+        require_room(image, size or 0, largest)
+        yield path, size
+
+
+def require_room(image: dict[str, Any], size: int, largest: int) -> None:
+    """Require that the disk of an image is not larger than that of the volume.
+
+    :raises ImageUnacceptable: it is.
+    """
+    if size > largest:
+        raise exception.ImageUnacceptable(
+            image_id=image['id'],
+            reason=_('its virtual size of %(size)d GiB (%(bytes)d bytes) is larger than the '
+                     'volume, whose data has %(room)d bytes')
+            % {'size': image_properties.gibibytes(size), 'bytes': size, 'room': largest})
 
 
 def _fetch_file(images: glance.Images, image: dict[str, Any], path: str, largest: int,
@@ -116,6 +140,8 @@ def _fetch(images: glance.Images, image: dict[str, Any], writer: image_write.Wri
         for chunk in seen:
             writer.write(chunk)
     verification.verify()
+    if image_properties.key_id_of(image):
+        return None  # encrypted data is written as it is, and no program interprets it
     return image_convert.require_safe(seen, image['id'], image['disk_format'])
 
 

@@ -25,9 +25,7 @@ Check = Callable[[], None]
 
 @contextlib.contextmanager
 def opened_target(driver: driver_api.VolumeDriver, volume: objects.Volume) -> Iterator[disks.Disk]:
-    """Open the disk of a volume for writing. This is the seam for encryption: for an encrypted
-    volume the disk that is yielded must encrypt what is written to it, in order or not, and
-    reads_zeros() must be False for it, so that zeros are encrypted too.
+    """Open the disk of a volume for writing.
 
     :raises VolumeBackendAPIException: the storage fails, also in the block.
     """
@@ -36,11 +34,6 @@ def opened_target(driver: driver_api.VolumeDriver, volume: objects.Volume) -> It
             yield disk
     except OSError as exc:
         raise exception.VolumeBackendAPIException(data=exc) from exc
-
-
-def reads_zeros(driver: driver_api.VolumeDriver, _volume: objects.Volume) -> bool:
-    """Return whether a volume without data reads zeros through opened_target()."""
-    return driver.sparse_copy
 
 
 class Writer:

@@ -56,7 +56,7 @@ class Transfer:
         self._image, self._new, self._volume = image, new, work.resource
         self._certificate = certificate
         self._progress = Progress(work, _TAKEN)
-        self._size = self._volume.size * image_properties.GIB
+        self._size = self._room()
         self._claim: image_shares.Claim | None = None
 
     def run(self) -> None:
@@ -77,6 +77,21 @@ class Transfer:
             elif not self._copy_finished():
                 self._claim = claim
                 self._lead(claim)
+
+    def _room(self) -> int:
+        """Return how many bytes the disk of the image may have."""
+        return self._volume.size * image_properties.GIB
+
+    def _opened(self, new: bool = True) -> contextlib.AbstractContextManager[disks.Disk]:
+        """Open the data of the volume.
+
+        :param new: it is written; otherwise it is read.
+        """
+        return image_write.opened_target(self._driver, self._volume)
+
+    def _reads_zeros(self) -> bool:
+        """Return whether a volume without data reads zeros."""
+        return self._driver.sparse_copy
 
     def _lead(self, claim: image_shares.Claim) -> None:
         if self._streams():
@@ -137,9 +152,10 @@ class Transfer:
         image_operations.wake(self._work.ctxt, self._image['id'], _host(self._backend),
                               self._reason())
 
-    def _publish(self, claim: image_shares.Claim, path: str) -> None:
+    def _publish(self, claim: image_shares.Claim, path: str,
+                 kind: str = image_shares.RAW) -> None:
         with fault_points.around('volume.download:share'):
-            claim.publish(path)
+            claim.publish(path, kind)
         self._wake()
 
     def _report(self, done: int) -> None:
@@ -159,7 +175,7 @@ class Transfer:
         """
         self._progress.total = self._image['size']
         self._start_clean()
-        with image_write.opened_target(self._driver, self._volume) as disk:
+        with self._opened() as disk:
             writer = self._writer(disk, None)
             try:
                 image_download.fetch(glance.for_service(), self._image, writer, self._size,
@@ -196,8 +212,7 @@ class Transfer:
         """Give the verified data of the volume, which no user has yet, to other operations."""
         with image_convert.temporary_file(self._image['id'], self._backend.host) as path:
             size = -(-self._image['size'] // image_write.STEP) * image_write.STEP
-            with (image_write.opened_target(self._driver, self._volume) as source,
-                  disks.opened(path, writable=True) as target):
+            with (self._opened(new=False) as source, disks.opened(path, writable=True) as target):
                 image_write.write_file(source, min(size, self._size), image_write.Writer(
                     target, lambda: self._report(self._progress.total)))
             os.truncate(path, min(size, self._size))
@@ -216,20 +231,23 @@ class Transfer:
             before = self._image['size']
             self._progress.total = before + size
             with (self._work.driver(), fault_points.around('volume.download:write'),
-                  image_write.opened_target(self._driver, self._volume) as disk):
+                  self._opened() as disk):
                 self._write(disks.Descriptor(descriptor), size, disk, before)
             return True
 
     def _write(self, source: disks.Disk, size: int, disk: disks.Disk, before: int) -> None:
         writer = self._writer(disk, before)
         if _STREAMED in self._work.operation.arguments or not self._new:
-            path = self._driver.local_path(self._volume)
-            if disks.is_file(path) and stat.S_ISREG(os.stat(path).st_mode):
-                blocking.call(sparse_files.blank, path, self._size)
-            else:
-                # What the image does not write reads zeros, too.
-                writer.dirty = self._size
+            self._blank(writer)
         image_write.write_file(source, size, writer)
+
+    def _blank(self, writer: image_write.Writer) -> None:
+        """Let what the image does not write read zeros, too."""
+        path = self._driver.local_path(self._volume)
+        if disks.is_file(path) and stat.S_ISREG(os.stat(path).st_mode):
+            blocking.call(sparse_files.blank, path, self._size)
+        else:
+            writer.dirty = self._size
 
     def _writer(self, disk: disks.Disk, before: int | None) -> image_write.Writer:
         """:param before: bytes that were done before; None: another function reports them"""
@@ -240,8 +258,7 @@ class Transfer:
                 self._progress.report(before + made[0].done)
 
         made.append(image_write.Writer(
-            disk, check, self._driver.throttle,
-            reads_zeros=image_write.reads_zeros(self._driver, self._volume)))
+            disk, check, self._driver.throttle, reads_zeros=self._reads_zeros()))
         return made[0]
 
 

@@ -15,13 +15,13 @@ from cinder.db import operations as operations_db
 from cinder.db import session
 from cinder.db import volumes as volumes_db
 from cinder.image import glance, image_properties, image_verification
-from cinder.keymgr import certificates
+from cinder.keymgr import certificates, keys
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import image_upload
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
-from cinder.volume.manager import image_cache, image_transfers
+from cinder.volume.manager import encrypted_transfers, image_cache, image_transfers
 from cinder.volume.manager.progress import Progress, Superseded
 from cinder.volume.manager.task import Task, task
 
@@ -29,7 +29,7 @@ LOG = logging.getLogger(__name__)
 # Argument of an upload: how often its transfer was interrupted.
 FAILURES = 'failures'
 # Seconds that an operation waits for a key manager that is down.
-KEY_MANAGER_SECONDS = 120
+KEY_MANAGER_SECONDS = encrypted_transfers.KEY_MANAGER_SECONDS
 
 
 def start_filling(ctxt: RequestContext, work: Task[objects.Volume], **values: object) -> None:
@@ -110,11 +110,17 @@ class ImageEndpoint:
 
     def _usable_image(self, work: Task[objects.Volume]) -> dict[str, Any]:
         image = glance.for_service().show(work.operation.arguments['image_id'])
-        image_properties.require_usable(image, work.resource.size)
+        image_properties.require_usable(image, work.resource.size, work.resource.encrypted)
         return image
 
     def _write(self, work: Task[objects.Volume], image: dict[str, Any], new: bool) -> None:
-        image_transfers.Transfer(self.backend, work, image, new, _certificate(work, image)).run()
+        encrypted = image_properties.key_id_of(image)
+        made = (encrypted_transfers.EncryptedTransfer
+                if not encrypted and encrypted_transfers.format_of(work.resource)
+                else image_transfers.Transfer)
+        made(self.backend, work, image, new, _certificate(work, image)).run()
+        if encrypted:
+            encrypted_transfers.require_opened(work, self.driver, image)
 
     def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> bool:
         """Make the volume a clone of the image, if that lies on the same storage. The data of a
@@ -132,14 +138,14 @@ class ImageEndpoint:
         meanwhile."""
         image_id = operation.arguments['image_id']
         with task(self.backend.runner, ctxt, operation, volume,
-                  undo=lambda: _discard(image_id)) as work:
+                  undo=lambda: _discard(ctxt, image_id)) as work:
             try:
                 with locks.read_lock(work.resource), work.driver():
                     self._send(work, image_id)
                 if not work.succeed():
                     raise Superseded(operation_id=operation.id)
             except Superseded:
-                _discard(image_id)
+                _discard(ctxt, image_id)
                 raise
 
     def _send(self, work: Task[objects.Volume], image_id: str) -> None:
@@ -208,10 +214,15 @@ def _certificate(work: Task[objects.Volume], image: dict[str, Any]) -> bytes | N
                         otherwise=exc)
 
 
-def _discard(image_id: str) -> None:
-    """Delete the image of an upload that failed."""
+def _discard(ctxt: RequestContext, image_id: str) -> None:
+    """Delete the image of an upload that failed, and the key that is copied for it."""
+    images = glance.for_service()
     try:
-        glance.for_service().delete(image_id)
+        with contextlib.suppress(exception.ImageNotFound):
+            key = image_properties.key_id_of(images.show(image_id))
+            images.delete(image_id)
+            # The image service may have deleted it, or may have no right to do so.
+            keys.release(ctxt, key, None)
     except exception.CinderException as exc:
         LOG.error('Image %s, whose upload failed, could not be deleted: %s', image_id, exc)
 

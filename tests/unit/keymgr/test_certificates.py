@@ -64,7 +64,7 @@ def test_what_barbican_answers(ctxt, key_manager, monkeypatch, cause, words):
 
 @pytest.mark.parametrize(('failure', 'words'), [
     (castellan_exception.ManagedObjectNotFoundError(uuid='c'), 'is not in the key manager$'),
-    (ValueError('no uuid'), 'is not the id of a certificate')])
+    (ValueError('no uuid'), 'is not an id of the key manager')])
 def test_ids_of_no_certificate(ctxt, key_manager, monkeypatch, failure, words):
     def get(_who, _ident):
         raise failure

@@ -340,6 +340,7 @@ def test_not_cached(ctxt, service, cloud, options, monkeypatch, why):
     ident, message = cloud.ask(image)
     if why == 'encrypted':
         message[1]['volume'].encryption_key_id = 'key'
+        message[1]['volume'].volume_type.encryption = {'provider': 'NoOpEncryptor'}
     assert cloud.run(message).state == 'done'
     assert cloud.entries() == [] and downloads(service) == [image]
     assert volumes_db.get(ctxt, ident).status == 'available'
