@@ -32,6 +32,7 @@ _MEANING = {
     406: 'The microversion does not exist.',
     409: 'The state of a resource does not allow the request; or, with the header Prefer: wait=N, '
          'the work was accepted and has failed.',
+    410: 'What the request asks for was deleted because of its age.',
     412: 'The resource has changed since it was read.',
     413: 'A quota is exceeded, or the body is too large.',
     415: 'The body is not JSON, or the Content-Type header does not say so.',
@@ -317,7 +318,8 @@ def _success(found: list[Operation], version: int | None) -> Schema:
     if distinct and all(each.spec.shape is not None for each in found):
         media = {wsgi.JSON, wsgi.VENDOR_JSON} | {each.spec.media for each in found} - {None}
         schema = distinct[0] if len(distinct) == 1 else {'anyOf': distinct}
-        made['content'] = {kind: {'schema': schema} for kind in sorted(media)}
+        made['content'] = {kind: {'schema': schema} for kind in sorted(media)} | {
+            kind: {'schema': shapes.TEXT} for each in found for kind in each.spec.streams}
     return made
 
 

@@ -35,6 +35,12 @@ class Parking(Protocol):
         """Return whether one more request may wait."""
 
 
+def headers_of(response: webob.Response, before: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the headers of a later response: its own, and the others of the response before."""
+    own = {name.lower() for name, _value in response.headerlist}.union(BODY_HEADERS)
+    return [*response.headerlist, *(each for each in before if each[0].lower() not in own)]
+
+
 class Waiting:
     """The body of a response that comes later, or piece by piece.
 
@@ -160,8 +166,7 @@ def _wait_here(waiting: Waiting, response: webob.Response, stream: bool) -> webo
         _places.release()
         waiting.close()
     if waiting.response is not None:
-        waiting.response.headerlist += [each for each in response.headerlist
-                                        if each[0].lower() not in BODY_HEADERS]
+        waiting.response.headerlist = headers_of(waiting.response, response.headerlist)
         return waiting.response
     response.body = body
     return response

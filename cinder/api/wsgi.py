@@ -165,6 +165,7 @@ class Spec:
     listing: Any = None
     shape: Any = None
     media: str | None = None
+    streams: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
     headers: Mapping[str, str] | None = None
     resume: Callable[['Request', str], Any] | None = None
@@ -200,15 +201,17 @@ def versions(since: int, until: int | None = None) -> Callable:
     return _set_spec(since=since, until=until)
 
 
-def response(status: int = 200, shape: Any = None, media: str | None = None) -> Callable:
+def response(status: int = 200, shape: Any = None, media: str | None = None,
+             streams: tuple[str, ...] = ()) -> Callable:
     """Describe the response of the handler.
 
     :param status: HTTP status if the handler returns plain data or None (an empty body).
     :param shape: for the API document: `VIEW.one`, `VIEW.page` or `VIEW.renderer` of the view
         that renders it, a JSON schema, or [(since, schema), ...] in rising order; None: no body.
     :param media: a further content type besides JSON.
+    :param streams: content types of other forms of the content, which the request may accept.
     """
-    return _set_spec(status=status, shape=shape, media=media)
+    return _set_spec(status=status, shape=shape, media=media, streams=streams)
 
 
 def errors(*codes: int) -> Callable:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cinder.context import RequestContext
-from cinder.db import functions, models, session
+from cinder.db import functions, models, recording, session
 from cinder.db.filters import Condition
 
 _OPERATIONS = models.Operation.__table__
@@ -45,6 +45,8 @@ def insert(conn: sa.Connection, table: sa.Table, values: Mapping[str, object]) -
         key, made = table.primary_key, result.inserted_primary_key
         row = conn.execute(sa.select(*table.c).where(
             *(column == value for column, value in zip(key, made, strict=True)))).mappings().one()
+    if table in recording.RECORDED:
+        recording.note(conn, table, [row['id']], recording.CREATE)
     return dict(row)
 
 
@@ -118,8 +120,39 @@ def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Conditio
     statement = build(table, tuple((name, computed.get(name)) for name in values),
                       None if match is None else tuple(
                           (name, _comparison(value)) for name, value in match.items()), kept)
+    if others:
+        statement = statement.where(*others)
+    ident = (match or {}).get('id')
     with session.writer(ctxt) as conn:
-        return conn.execute(statement.where(*others) if others else statement, given).rowcount
+        if not recording.is_followed(table):
+            return conn.execute(statement, given).rowcount
+        if isinstance(ident, str) and 'project_id' not in values:
+            number, ids = conn.execute(statement, given).rowcount, [ident]
+        else:
+            ids = _update_followed(ctxt, conn, table, statement, given, 'project_id' in values)
+            number = len(ids)
+        if number:
+            recording.note_values(conn, table, ids, values)
+        return number
+
+
+def _update_followed(ctxt: RequestContext, conn: sa.Connection, table: sa.Table,
+                     statement: sa.Update, given: Mapping[str, object],
+                     moves: bool) -> Sequence[str]:
+    """Change rows whose ids the caller does not know; return them.
+
+    :param moves: the rows move to another project.
+    """
+    if conn.dialect.update_returning and not moves:
+        return conn.execute(statement.returning(table.c.id), given).scalars().all()
+    match = {name: value for name, value in given.items() if name.startswith('is_')}
+    ids = conn.execute(sa.select(table.c.id).where(
+        statement.whereclause).with_for_update(), match).scalars().all()
+    if ids:
+        if moves:
+            recording.leave(ctxt, conn, table, ids)
+        conn.execute(statement.where(table.c.id.in_(ids)), given)
+    return ids
 
 
 @functools.lru_cache(512)

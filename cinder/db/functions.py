@@ -187,3 +187,25 @@ def pairs_of(table: sa.Table, owner: sa.Column[str], of: sa.Column[str]) -> sa.S
     `owner` it is, as a dictionary."""
     return sa.select(object_of(table.c.key, table.c.value)).where(owner == of).correlate(
         of.table).scalar_subquery()
+
+
+class row_of(FunctionElement):
+    """SQL expression: the text of a JSON object with the given columns of a row. How times and
+    truth values are written depends on the engine."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+    def __init__(self, **columns: sa.ColumnElement) -> None:
+        super().__init__(*(part for name, column in columns.items()
+                           for part in (sa.literal_column(f"'{name}'"), column)))
+
+
+@compiles(row_of)
+def _(element: row_of, compiler: 'SQLCompiler', **kw: object) -> str:
+    return f'json_object({compiler.process(element.clauses, **kw)})'
+
+
+@compiles(row_of, 'postgresql')
+def _(element: row_of, compiler: 'SQLCompiler', **kw: object) -> str:
+    return f'CAST(json_build_object({compiler.process(element.clauses, **kw)}) AS text)'

@@ -497,6 +497,34 @@ class Message(_Table):
              sa.Index('ix_messages_resource', 'resource_uuid', 'deleted'))
 
 
+# ----------------------------------------------------------------------------------- events
+class Event(_Table):
+    """A change of a resource. `position` is NULL until the transaction that made the change is
+    committed, see events.py; `body` has the columns that the row had at the end of it."""
+
+    table = 'events'
+    id = sa.Column(sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), primary_key=True,
+                   autoincrement=True)
+    position = sa.Column(sa.BigInteger, unique=True)
+    project_id = _text()
+    user_id = _text()
+    request_id = _text()
+    resource_type = _text(36, nullable=False)
+    resource_id = _uuid(nullable=False)
+    kind = _text(16, nullable=False)
+    changed = sa.Column(sa.Text)
+    body = _long()
+    extra = (sa.Index(None, 'project_id', 'position'),)
+
+
+class EventSequence(_Table):
+    """One row: the last position that an event has."""
+
+    table = 'event_sequence'
+    id = _number()
+    last = sa.Column(sa.BigInteger, nullable=False)
+
+
 # ----------------------------------------------------------------------------------- groups
 class Group(_Table):
     table = 'groups'

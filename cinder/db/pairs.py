@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from cinder import exception
-from cinder.db import changes, functions, session
+from cinder.db import changes, functions, recording, session
 
 if TYPE_CHECKING:
     from cinder.context import RequestContext
@@ -65,6 +65,7 @@ class Pairs:
                 conn.execute(table.delete().where(owner == row_id, table.c.key.not_in(list(pairs))))
             changes.upsert(conn, table, [{owner.name: row_id, 'key': key, 'value': value}
                                          for key, value in pairs.items()], (owner.name, 'key'))
+            recording.note_pairs(conn, owner, row_id)
             return dict(pairs) if replace else dict(conn.execute(sa.select(
                 table.c.key, table.c.value).where(owner == row_id)).all())
 
@@ -72,7 +73,10 @@ class Pairs:
     def discard(self, ctxt: RequestContext, row_id: str, key: str) -> bool:
         """Delete a key of a row; return whether the row had it."""
         with session.writer(ctxt) as conn:
-            return conn.execute(self._delete, {'row': row_id, 'name': key}).rowcount > 0
+            done = conn.execute(self._delete, {'row': row_id, 'name': key}).rowcount > 0
+            if done:
+                recording.note_pairs(conn, self.owner, row_id)
+            return done
 
     def delete(self, ctxt: RequestContext, row_id: str, key: str) -> None:
         """Delete a key of a row.

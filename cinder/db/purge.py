@@ -2,8 +2,9 @@
 """Deletes rows that were marked as deleted long ago, in small transactions, children first."""
 import sqlalchemy as sa
 
+from cinder.conf import CONF
 from cinder.context import RequestContext
-from cinder.db import filters, idempotency_keys, journal, models, session
+from cinder.db import events, filters, idempotency_keys, journal, models, session
 
 _DAY = 86400
 
@@ -27,7 +28,8 @@ def _unreferenced(table: sa.Table) -> list[filters.Condition]:
 
 
 def purge_deleted(ctxt: RequestContext, age_days: int, batch: int = 500) -> int:
-    """Delete rows that were marked as deleted `age_days` days ago, and operations as old.
+    """Delete rows that were marked as deleted `age_days` days ago, and operations as old;
+    also the events that are older than events_retention.
 
     :param batch: maximum number of rows in a transaction, so that their locks are held briefly.
     :returns: number of deleted rows, without dependent rows.
@@ -39,6 +41,8 @@ def purge_deleted(ctxt: RequestContext, age_days: int, batch: int = 500) -> int:
     while done := journal.purge_finished(ctxt, age_days * _DAY, batch):
         removed += done
     while done := idempotency_keys.purge_expired(ctxt, batch):
+        removed += done
+    while done := events.purge(ctxt, CONF.events_retention, batch):
         removed += done
     return removed
 

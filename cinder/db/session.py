@@ -41,6 +41,11 @@ _ERRORS = 'cinder_database_errors_total'
 # Seconds until the same reason of an outage is logged again, and the number of stored reasons.
 TELL_AGAIN, MOST_REASONS = 60, 50
 
+# Functions (connection), called when a transaction has begun, and (context, connection), called
+# before its commit; what they write belongs to it.
+AFTER_BEGIN: list[Callable[[sa.Connection], None]] = []
+BEFORE_COMMIT: list[Callable[[RequestContext, sa.Connection], None]] = []
+
 _engines: engines.Engines | None = None
 _setup = threading.Lock()
 _logged_at: dict[str, float] = {}
@@ -114,7 +119,8 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
         transaction = conn.begin()
         ctxt.connection = (threading.get_ident(), conn)
         try:
-            yield conn
+            with followed(ctxt, conn):
+                yield conn
         except BaseException:
             # Without the connection the transaction is gone too; the first error is reported.
             with contextlib.suppress(*BROKEN):
@@ -127,6 +133,17 @@ def writer(ctxt: RequestContext) -> Iterator[sa.Connection]:
             return
         commit(transaction)
         ctxt.commits[0] += 1
+
+
+@contextlib.contextmanager
+def followed(ctxt: RequestContext, conn: sa.Connection) -> Iterator[None]:
+    """Run a transaction, or a part of one, with what belongs to it, see AFTER_BEGIN."""
+    for each in AFTER_BEGIN:
+        each(conn)
+    yield
+    if ctxt.rehearsal is None:
+        for before in BEFORE_COMMIT:
+            before(ctxt, conn)
 
 
 @contextlib.contextmanager

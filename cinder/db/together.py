@@ -60,7 +60,8 @@ class Together:
                 savepoint = conn.begin_nested()
             self._depth = 1
             try:
-                yield conn
+                with session.followed(self._ctxt, conn):
+                    yield conn
             except BaseException:
                 self._depth = 0
                 if savepoint is None:

@@ -78,6 +78,18 @@ class KeyTaken(CinderException):
     message = _('Another request has used the idempotency key.')
 
 
+class EventsDisabled(NotFound):
+    message = _('Events are not recorded here; an operator can set events_enabled.')
+
+
+class EventsGone(CinderException):
+    message = _('The events after position %(position)d are not available: they were deleted '
+                'because of their age, or do not exist. List the resources again, and go on from '
+                'the position in the OpenStack-Event-Position header of GET /events.')
+    code = 410
+    safe = True
+
+
 class TooManyWaiting(ServiceUnavailable):
     message = _('Too many requests wait here for something to happen. Try again later, or without '
                 'waiting.')

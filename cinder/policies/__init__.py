@@ -12,6 +12,7 @@ from cinder.policies import (
     capabilities,
     clusters,
     default_types,
+    events,
     group_snapshots,
     group_specs,
     group_types,
@@ -40,11 +41,11 @@ from cinder.policies import (
     workers,
 )
 
-MODULES = (attachments, backups, base, capabilities, clusters, default_types, group_snapshots,
-           group_specs, group_types, groups, hosts, limits, manage_snapshots, manage_volumes,
-           messages, metrics, pools, qos_specs, quota_classes, quotas, services, snapshots,
-           transfers, type_access, type_encryption, type_extra_specs, types, volume_actions,
-           volume_encryption, volume_metadata, volumes, workers)
+MODULES = (attachments, backups, base, capabilities, clusters, default_types, events,
+           group_snapshots, group_specs, group_types, groups, hosts, limits, manage_snapshots,
+           manage_volumes, messages, metrics, pools, qos_specs, quota_classes, quotas, services,
+           snapshots, transfers, type_access, type_encryption, type_extra_specs, types,
+           volume_actions, volume_encryption, volume_metadata, volumes, workers)
 
 
 def list_rules() -> Iterator[policy.RuleDefault]:

@@ -21,7 +21,7 @@ from cinder import (
 )
 from cinder.conf import CONF
 from cinder.db import clusters as clusters_db
-from cinder.db import idempotency_keys, journal
+from cinder.db import events, idempotency_keys, journal
 from cinder.db import messages as messages_db
 from cinder.db import services as services_db
 from cinder.db import types as types_db
@@ -117,12 +117,14 @@ class SchedulerManager:
 
     def run_periodic_tasks(self, ctxt: context.RequestContext,
                            raise_on_error: bool = False) -> None:
-        """Delete expired user messages and idempotency keys, and old journal entries."""
+        """Delete expired user messages and idempotency keys, and old entries of the journal and
+        events."""
         if self._clock() < self._purge_at:
             return
         self._purge_at = self._clock() + self.conf.message_reap_interval
         for purge in (messages_db.purge_expired, idempotency_keys.purge_expired,
-                      functools.partial(journal.purge_finished, seconds=JOURNAL_KEPT)):
+                      functools.partial(journal.purge_finished, seconds=JOURNAL_KEPT),
+                      functools.partial(events.purge, seconds=self.conf.events_retention)):
             while purge(ctxt):
                 LOG.debug('Deleted a batch of expired rows.')
 

@@ -54,9 +54,7 @@ class _Place:
         response = self.waiting.response
         if over and response is not None and self.chunked is None:
             self.status = response.status
-            self.headers = [each for each in self.headers
-                            if each[0].lower() not in waiters.BODY_HEADERS]
-            self.headers += response.headerlist
+            self.headers = waiters.headers_of(response, self.headers)
             pieces = [response.body]
         elif over and self.chunked is None:
             pieces = [b''.join(pieces)]

@@ -12,7 +12,8 @@ from tests.api import documented
 PROJECT = '0123456789abcdef0123456789abcdef'
 PASTE = pathlib.Path(__file__).parents[2] / 'etc/cinder/api-paste.ini'
 FAULTS = {400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound',
-          405: 'badMethod', 409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
+          405: 'badMethod', 409: 'conflictingRequest', 410: 'gone', 413: 'overLimit',
+          415: 'badMediaType',
           429: 'overLimit', 503: 'serviceUnavailable'}
 
 

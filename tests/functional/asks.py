@@ -170,6 +170,7 @@ ROWS: dict[tuple, list[dict]] = {
         _row({'encryption': {'cipher': 'x'}}, first=True, **_NEVER)],
     ('DELETE', '/types/{type_id}/encryption/{key}', None): [_row(first=True, **_NEVER)],
     # Without an identity service to ask about the project.
+    ('GET', '/events', None): [_row(query='?after=0'), _row(query='?after=0&all_tenants=1')],
     ('GET', '/default-types/{target_project_id}', None): [_row(**_NEVER)],
     ('PUT', '/default-types/{target_project_id}', None): [
         _row({'default_type': {'volume_type': 'other'}}, **_NEVER)],

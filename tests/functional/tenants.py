@@ -47,7 +47,8 @@ CONDITIONAL = frozenset((
     'volume_extension:types_extra_specs:read_sensitive', 'backup:backup_project_attribute',
     'group:group_project_attribute', 'group:group_snapshot_project_attribute',
     'group:access_group_types_specs', 'limits_extension:used_limits',
-    'message:operator_detail', 'scheduler_extension:scheduler_stats:what_if_create'))
+    'message:operator_detail', 'events:see_internal',
+    'scheduler_extension:scheduler_stats:what_if_create'))
 _DEFAULTS = {rule.name: rule.check_str for rule in policies.list_rules()}
 _NEEDS = {FOR_ADMINS: 'admin', MEMBER: 'member', READER: 'reader'}
 

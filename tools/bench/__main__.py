@@ -23,6 +23,7 @@ from tools.bench import (  # noqa: E402
     backup,
     creates,
     crowd,
+    events,
     idle,
     life,
     lists,
@@ -36,7 +37,8 @@ from tools.bench import (  # noqa: E402
 )
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
-PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'crowd',
+PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'events',
+         'crowd',
          'threads', 'placement', 'backup', 'adopt', 'rbd')
 # Parts that need no servers.
 ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
@@ -113,6 +115,7 @@ def main() -> int:
                                     **creates.options(args.beside)}})
         stack.callback(suite.stop)
         suite.manage('db', 'sync')
+        events.allow_files()
         figures += life.measure(suite)
         if 'idle' in parts:
             figures += idle.measure(suite, server, broker, args.idle)
@@ -120,6 +123,8 @@ def main() -> int:
             figures += reads.measure(suite, server, folder, args.many)
         if 'creates' in parts:
             figures += creates.measure(suite, server, args.seconds, args.beside)
+        if 'events' in parts:
+            figures += events.measure(suite, args.seconds)
     report.show(_title(args), figures, args.rst)
     return 0
 

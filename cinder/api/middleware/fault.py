@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 
 FAULT_NAMES = {
     400: 'badRequest', 401: 'unauthorized', 403: 'forbidden', 404: 'itemNotFound',
-    405: 'badMethod', 409: 'conflictingRequest', 413: 'overLimit', 415: 'badMediaType',
+    405: 'badMethod', 409: 'conflictingRequest', 410: 'gone', 413: 'overLimit', 415: 'badMediaType',
     429: 'overLimit', 501: 'notImplemented', 503: 'serviceUnavailable',
 }
 

@@ -12,6 +12,7 @@ from cinder.api.v3 import (
     capabilities,
     clusters,
     default_types,
+    events,
     extensions,
     group_actions,
     group_snapshots,
@@ -177,6 +178,7 @@ ROUTES = {
         'GET': quota_classes.show, 'PUT': quota_classes.update},
     '/limits': {'GET': limits.index},
 
+    '/events': {'GET': events.index},
     '/messages': {'GET': messages.index},
     '/messages/{message_id}': {'GET': messages.show, 'DELETE': messages.delete},
 

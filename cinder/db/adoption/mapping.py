@@ -263,6 +263,8 @@ OURS: dict[str, str] = {
     'messages': UNUSED['messages'],
     'operations': 'no operation of ours is under way',
     'idempotency_keys': 'keys of requests to this API',
+    'events': 'changes since the adoption',
+    'event_sequence': 'the last position of an event',
     'pools': 'space that our schedulers promised',
     'quota_locks': 'locks of our requests',
 }

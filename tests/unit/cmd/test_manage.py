@@ -231,7 +231,7 @@ def test_the_version(words, capsys):
 def test_a_revision_that_is_not_there_is_one_line(capsys):
     assert run('db', 'sync', 'tomorrow') == 1
     assert capsys.readouterr().err == (
-        'Unknown revision tomorrow; expected one of 0001, 0002, 0003\n')
+        'Unknown revision tomorrow; expected one of 0001, 0002, 0003, 0004, 0005\n')
 
 
 def test_no_argument_has_the_name_of_an_option():

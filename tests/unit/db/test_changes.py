@@ -49,7 +49,8 @@ def test_values_are_assigned_in_the_order_in_which_they_are_given(database, ctxt
     for values in ({'previous_status': T.c.status, 'status': 'error'},
                    {'status': 'error', 'updated_at': session.utcnow(), 'migration_status': None}):
         changes.update_where(ctxt, T, [T.c.id == volume.id], values)
-        assignments = statements[-1].partition(' SET ')[2].partition(' WHERE ')[0]
+        # The last one records the event.
+        assignments = statements[-2].partition(' SET ')[2].partition(' WHERE ')[0]
         names = [each.partition('=')[0].strip() for each in assignments.split(', ')]
         assert list(dict.fromkeys(names))[:len(values)] == list(values)
     seen = volumes.get(ctxt, volume.id)

@@ -53,11 +53,11 @@ def statements():
         sa.event.remove(engine, 'before_cursor_execute', note)
 
 
-def test_three_statements(manager, ctxt, statements):
+def test_three_statements_and_one_for_the_event(manager, ctxt, statements):
     volume, operation = wanted(ctxt)
     statements.clear()
     manager.create_volume(ctxt, operation, volume)
-    assert [text.split()[0] for text in statements] == ['UPDATE'] * 3
+    assert [text.split()[0] for text in statements] == ['UPDATE'] * 3 + ['INSERT']
 
 
 def test_message_that_comes_twice_places_once(manager, bus, ctxt):
