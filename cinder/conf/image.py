@@ -2,11 +2,12 @@
 """Options of the image service client and of image conversion. keystoneauth owns the credentials
 and connection options of the group; cinder.image.glance registers them."""
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
-from cinder.conf.option_types import NamesOpt
+from cinder.conf.option_types import Names, NamesOpt
 
 GROUP = 'glance'
+_VMDK_TYPES = ('streamOptimized', 'monolithicSparse')
 OPTS = [
     cfg.StrOpt('region_name', sample_default='RegionOne',
                help='Region of the image service. Not set: the first in the catalog.'),
@@ -45,9 +46,9 @@ DEFAULTS = [
     NamesOpt('glance_core_properties',
              default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
                       'min_disk', 'min_ram', 'name', 'size'],
-             help='Attributes of an image that are stored with a volume created from it, in '
-                  'addition to its properties; they are not set on an image created from that '
-                  'volume.'),
+             help='Image metadata of a volume that is not set on an image created from it: '
+                  'attributes that the image service sets itself, and what only the first image '
+                  'had.'),
     NamesOpt('reserved_image_namespaces', default=[],
              help='Prefixes of properties that are not set on new images, in addition to the '
                   'properties that the image service reserves.'),
@@ -56,6 +57,10 @@ DEFAULTS = [
     cfg.BoolOpt('allow_compression_on_image_upload', default=False,
                 help='Allow a request to upload a volume with the container format "compressed". '
                      'Such images are always accepted for new volumes.'),
+    cfg.Opt('vmdk_allowed_types', default=list(_VMDK_TYPES),
+            type=Names(types.String(choices=_VMDK_TYPES, ignore_case=True)),
+            help='Accepted types of VMDK images (createType in the descriptor). '
+                 'Empty: none. All other types refer to other files, and are never accepted.'),
     cfg.StrOpt('image_conversion_dir', default='$state_path/conversion',
                help='Directory for images during conversion.'),
     cfg.BoolOpt('image_conversion_disable', default=False,

@@ -28,8 +28,6 @@ _REFUSED: Mapping[str, str] = {
 _HARMLESS = frozenset(('', 'false', 'no', '0', 'off', 'none'))
 # Option -> why no other class can be named than the default of the original.
 _CLASSES: Mapping[str, tuple[str, str]] = {
-    'vmdk_allowed_types': ('streamOptimized,monolithicSparse',
-                           'VMDK images of other types are not used'),
     'quota_driver': ('cinder.quota.DbQuotaDriver', 'quotas are counted, and not nested'),
     **{f'{name}_api_class': (f'cinder.{name}.{module}', _CLASS) for name, module in (
         ('backup', 'api.API'), ('compute', 'nova.API'), ('consistencygroup', 'api.API'),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 # Formats that raw data may be detected as: a partition table, a file system of a CD, or both.
 _PLAIN = frozenset(('raw', 'gpt', 'iso'))
+# Options for a new file. A VHD would have the next size that its geometry can express, so that its
+# disk would not fit into a volume of the same size.
+_FORMAT_OPTIONS = {'vhd': ('-o', 'force_size=on')}
 # Smallest number of bytes that a block device accepts.
 _BLOCK = 4096
 # Bytes that are inspected at a time.
@@ -173,7 +176,7 @@ def from_disk(source: str, target: str, disk_format: str, size: int,
     :raises ProcessExecutionError: qemu-img failed.
     """
     _convert(execute, image_properties.QEMU_NAMES[disk_format], os.path.abspath(source), target,
-             2 * size + image_properties.GIB, '-f', 'raw')
+             2 * size + image_properties.GIB, '-f', 'raw', *_FORMAT_OPTIONS.get(disk_format, ()))
 
 
 def _convert(execute: Callable, wanted: str, source: str, target: str, largest: int,

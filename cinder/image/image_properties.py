@@ -25,10 +25,16 @@ _BASE = frozenset((
     'image_id', 'image_name', 'locations', 'min_disk', 'min_ram', 'name', 'os_hash_algo',
     'os_hash_value', 'os_hidden', 'owner', 'protected', 'schema', 'self', 'size', 'status',
     'stores', 'tags', 'updated_at', 'virtual_size', 'visibility'))
-# Properties that belong to one image, not to its content.
 _KEY, _POLICY = 'cinder_encryption_key_id', 'cinder_encryption_key_deletion_policy'
-_OWN = ('os_glance', 'cinder_encryption_key', 'signature_verified', 'img_signature')
-_LONGEST = 255
+# Attributes and names of an image that are stored with a volume.
+_STORED = frozenset(('image_id', 'image_name', 'checksum', 'container_format', 'disk_format',
+                     'min_disk', 'min_ram', 'size'))
+# Beginnings of properties that are not stored with a volume; a volume knows itself whether its
+# signature was verified. And of those that are not set on an image created from it.
+_UNSTORED = ('os_glance', 'cinder_encryption_key', 'signature_verified')
+_OWN = (*_UNSTORED, 'img_signature')
+# Characters of a name, and of a value (four bytes each).
+_LONGEST, _LONGEST_VALUE = 255, 65535 // 4
 # The property with the type of a volume whose request names none.
 _TYPE = 'cinder_img_volume_type'
 
@@ -109,10 +115,9 @@ def gibibytes(size: int | None) -> int:
 def of_volume(image: Mapping[str, Any]) -> dict[str, str]:
     """Return the properties of an image that are stored with a volume created from it."""
     named = {**image, 'image_id': image['id'], 'image_name': image.get('name')}
-    kept = set(CONF.glance_core_properties) - {'name'} | (image.keys() - _BASE)
-    return {name: str(named[name])[:_LONGEST] for name in sorted(kept)
-            if named.get(name) is not None and len(name) <= _LONGEST
-            and not name.startswith(_OWN)}
+    return {name: str(named[name])[:_LONGEST_VALUE] for name in sorted(named)
+            if (name in _STORED or name not in _BASE) and named[name] is not None
+            and len(name) <= _LONGEST and not name.startswith(_UNSTORED)}
 
 
 def of_encrypted(key_id: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from cinder.conf import CONF
 from cinder.i18n import _
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ def obstacle(found: 'format_inspector.FileInspector') -> str | None:
 
 def _vmdk(found: 'format_inspector.FileInspector') -> str | None:
     text = getattr(found, 'desc_text', None) or ''
+    kind = getattr(found, 'vmdktype', '')  # in lower case
+    if kind not in (each.lower() for each in CONF.vmdk_allowed_types):
+        return _("it is a VMDK of the type '%s', which vmdk_allowed_types does not contain") % kind
     if 'parentfilenamehint' in text:
         return _('it refers to other files (parentFileNameHint in its descriptor)')
     if 'parentcid' in text and _NO_PARENT not in text.replace(' ', ''):

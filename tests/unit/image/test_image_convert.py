@@ -9,7 +9,9 @@ import pytest
 from oslo_concurrency import processutils
 
 from cinder import exception
+from cinder.conf import CONF
 from cinder.image import image_convert
+from tests.hostile_images import vmdk as hostile_vmdk
 
 MIB = 1024 ** 2
 
@@ -56,6 +58,32 @@ def test_what_is_refused(data, disk_format, words):
     with pytest.raises(exception.ImageUnacceptable, match=words) as raised:
         look(data, disk_format)
     assert 'an-image' in str(raised.value)
+
+
+@pytest.mark.parametrize(('allowed', 'good'), [
+    (['streamOptimized', 'monolithicSparse'], 'sparse stream'), (['streamOptimized'], 'stream'),
+    (['monolithicsparse'], 'sparse'), ([], '')])
+def test_types_of_vmdk(option, allowed, good):
+    option('vmdk_allowed_types', allowed)
+    for name, data in (('sparse', hostile_vmdk.make()), ('stream', hostile_vmdk.stream())):
+        if name in good:
+            assert look(data, 'vmdk') == MIB
+        else:
+            with pytest.raises(exception.ImageUnacceptable, match='vmdk_allowed_types'):
+                look(data, 'vmdk')
+
+
+def test_types_of_vmdk_that_are_never_accepted():
+    for name in ('monolithicFlat', 'twoGbMaxExtentSparse', 'vmfs'):
+        with pytest.raises(ValueError, match=name):
+            CONF.set_override('vmdk_allowed_types', [name])
+
+
+def test_a_disk_in_a_vhd_is_as_large_as_its_volume():
+    seen = []
+    image_convert.from_disk('from', 'to', 'vhd', MIB, execute=lambda *argv, **_: seen.extend(argv))
+    assert ' '.join(seen).endswith(f'-f raw -o force_size=on -O vpc {os.path.abspath("from")} '
+                                   f'{os.path.abspath("to")}')
 
 
 def test_a_temporary_file_is_ours_alone_and_goes(tmp_path, option):

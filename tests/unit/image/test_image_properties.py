@@ -40,9 +40,46 @@ def test_what_is_kept_and_what_is_given_back():
     kept = image_properties.of_volume(IMAGE)
     assert kept == {'image_id': 'i', 'image_name': 'picture', 'disk_format': 'qcow2',
                     'container_format': 'bare', 'min_disk': '1', 'min_ram': '0', 'size': '7',
-                    'os_type': 'plan9', 'long': 'x' * 255}
+                    'os_type': 'plan9', 'long': 'x' * 300}
     assert image_properties.of_image({**kept, 'min_ram': 'x', 'cinder_encryption_key_id': 'k'}) == {
-        'os_type': 'plan9', 'long': 'x' * 255, 'min_disk': 1}
+        'os_type': 'plan9', 'long': 'x' * 300, 'min_disk': 1}
+
+
+# Property of an image, whether it is stored with a volume, and set on an image of that volume; as
+# the original does, except the last ones: those would be properties of other data.
+CARRIED = [
+    ('os_distro', True, True), ('hw_scsi_model', True, True), ('owner_specified.sha', True, True),
+    ('cinder_img_volume_type', True, True), ('block_device_mapping', True, True),
+    ('img_config_drive', True, True), ('checksum', True, False), ('image_name', True, False),
+    ('size', True, False), ('disk_format', True, False), ('owner', False, False),
+    ('os_hash_value', False, False), ('direct_url', False, False), ('virtual_size', False, False),
+    ('visibility', False, False), ('protected', False, False), ('tags', False, False),
+    ('img_signature', True, False), ('img_signature_hash_method', True, False),
+    ('img_signature_key_type', True, False), ('img_signature_certificate_uuid', True, False),
+    ('os_glance_import_task', False, False), ('os_glance_stage_host', False, False),
+    ('signature_verified', False, False)]
+
+
+@pytest.mark.parametrize(('name', 'stored', 'given_back'), CARRIED)
+def test_what_each_property_becomes(name, stored, given_back):
+    kept = image_properties.of_volume({**IMAGE, name: 'x'})
+    assert (name in kept) is stored
+    assert (name in image_properties.of_image({**kept, name: 'x'})) is given_back
+
+
+def test_properties_that_no_row_holds():
+    kept = image_properties.of_volume({**IMAGE, 'n' * 256: 'x', 'much': 'é' * 70000, 'none': None})
+    assert 'n' * 256 not in kept and 'none' not in kept
+    assert len(kept['much'].encode()) <= 65535
+
+
+def test_core_properties_are_not_given_back(option):
+    """They are stored even so."""
+    option('glance_core_properties', ['os_type', 'min_disk'])
+    kept = image_properties.of_volume(IMAGE)
+    assert (kept['os_type'], kept['size'], kept['min_disk']) == ('plan9', '7', '1')
+    assert 'os_type' not in image_properties.of_image(kept)
+    assert not {'size', 'checksum'} & image_properties.of_image(kept).keys()
 
 
 def test_reserved_properties_are_not_given_back(option):
