@@ -85,6 +85,13 @@ COMMON = [
                     'recently used ones are deleted first.'),
     cfg.IntOpt('image_volume_cache_max_count', default=0, min=0,
                help='Number of cached images of a pool; 0: no limit.'),
+    cfg.BoolOpt('image_upload_use_cinder_backend', default=False,
+                help='Upload a volume as a raw image by registering a clone of it as the data of '
+                     'the image, for which the image service needs its store "cinder". Its data '
+                     'is sent if the image service refuses that.'),
+    cfg.BoolOpt('image_upload_use_internal_tenant', default=False,
+                help='These clones belong to the project cinder_internal_tenant_project_id. '
+                     'Otherwise: to the project of the request, and count in its quota.'),
     cfg.IntOpt('volume_copy_bps_limit', default=0, min=0, max=2**50,
                help='Limit for all copies of this back end together, in bytes per second, for '
                     'clones, reverts and migrations; 0: no limit. Copies that share blocks are not '

@@ -43,6 +43,10 @@ DEFAULTS = [
                     'section [glance], otherwise none.'),
     cfg.StrOpt('glance_keyfile', sample_default='/etc/cinder/glance.key',
                help='File with the key of glance_certfile. Not set: keyfile of section [glance].'),
+    NamesOpt('allowed_direct_url_schemes', default=[], sample_default=['cinder'],
+             help='Schemes of URLs at which data of images is used without a transfer by the image '
+                  'service. cinder: a volume on the same back end, of which new ones are clones; '
+                  'file: a file of this host with the digest that the image has (os_hash_value).'),
     NamesOpt('glance_core_properties',
              default=['checksum', 'container_format', 'disk_format', 'image_name', 'image_id',
                       'min_disk', 'min_ram', 'name', 'size'],

@@ -18,9 +18,6 @@ _CREDENTIALS = 'set it in the sections of the services that are called: [nova], 
 _CLASS = 'the classes of the API cannot be replaced'
 # Option -> what it asks for that does not exist; unless its value is one that asks for nothing.
 _REFUSED: Mapping[str, str] = {
-    'allowed_direct_url_schemes': 'images are read through the image service',
-    'image_upload_use_cinder_backend': 'images are not kept in volumes',
-    'image_upload_use_internal_tenant': 'images are not kept in volumes',
     'lvm_share_target': 'each volume has a target of its own',
     'nas_host': _NFS, 'nas_share_path': _NFS, 'nfs_shares_config': _NFS,
     'volume_copy_blkio_cgroup_name': 'copies keep volume_copy_bps_limit without a control group',

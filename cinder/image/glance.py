@@ -164,14 +164,41 @@ class Images:
         finally:
             answer.close()
 
-    def upload(self, image_id: str, data: Iterator[bytes]) -> None:
+    def locations(self, image_id: str) -> list[str]:
+        """Return the URLs of the data of an image; none if the service does not allow it."""
+        try:
+            answer = self._ask('GET', image_id, '/locations').json()
+            return [place['url'] for place in answer]
+        except (exception.NotAuthorized, exception.ImageNotFound, ValueError, KeyError, TypeError):
+            # Only a service may list them, and services before 2024.2 have no such list.
+            return []
+
+    def add_location(self, image_id: str, url: str) -> None:
+        """Register a URL as the data of an image that waits for data. The service may go on to work
+        on it, which its description shows.
+
+        :raises NotAuthorized, InvalidInput, ImageConflict, ImageLimitExceeded: it refuses that.
+        """
+        place = {'url': url, 'metadata': {}}
+        try:
+            self._ask('PATCH', image_id, headers=_PATCHING,
+                      json=[{'op': 'add', 'path': '/locations/-', 'value': place}])
+        except exception.NotAuthorized:
+            # It does not show locations (show_multiple_locations); another request needs no right
+            # to change what is shown.
+            self._ask('POST', image_id, '/locations', json={'url': url})
+
+    def upload(self, image_id: str, data: Iterator[bytes], store: str | None = None) -> None:
         """Send the data of an image, once, which makes the image active.
 
+        :param store: id of the store that keeps the data; None: the service decides.
         :raises ImageConflict: the image does not wait for data.
+        :raises InvalidInput: there is no such store.
         """
+        place = {'X-Image-Meta-Store': store} if store else {}
         # A retry, for instance after a 401, would send the rest of the data, which is empty.
         self._ask('PUT', image_id, '/file', tries=1, data=data, log=False, allow_reauth=False,
-                  headers={'Content-Type': 'application/octet-stream'})
+                  headers={'Content-Type': 'application/octet-stream', **place})
 
     # -------------------------------------------------------------------------------- requests
     def _ask(self, method: str, image_id: str, what: str = '', *, tries: int | None = None,

@@ -35,6 +35,8 @@ _UNSTORED = ('os_glance', 'cinder_encryption_key', 'signature_verified')
 _OWN = (*_UNSTORED, 'img_signature')
 # Characters of a name, and of a value (four bytes each).
 _LONGEST, _LONGEST_VALUE = 255, 65535 // 4
+# The extra spec with the store of the image service.
+STORE = 'image_service:store_id'
 # The property with the type of a volume whose request names none.
 _TYPE = 'cinder_img_volume_type'
 
@@ -146,6 +148,11 @@ def urls_of(image: Mapping[str, Any]) -> list[str]:
     if show_image_direct_url or show_multiple_locations is set there."""
     found = [image.get('direct_url'), *(place.get('url') for place in image.get('locations') or ())]
     return list(dict.fromkeys(url for url in found if url))
+
+
+def store_of(extra_specs: Mapping[str, str] | None) -> str | None:
+    """Return the id of the store of the image service for images of volumes of a type."""
+    return (extra_specs or {}).get(STORE) or None
 
 
 def volume_type_of(image: Mapping[str, Any]) -> str | None:

@@ -98,15 +98,26 @@ def check_storage(conf: cfg.ConfigOpts) -> Iterator[Problem]:
                           f'same {what}: each needs its own.')
 
 
+# Option -> what becomes of it without a project and a user of the internal tenant.
+_OWNED = {'image_volume_cache_enabled': 'nothing is cached',
+          'image_upload_use_internal_tenant': 'image volumes belong to the project of the request'}
+_DIRECT_SCHEMES = ('cinder', 'file')
+
+
 def check_image_cache(conf: cfg.ConfigOpts) -> Iterator[Problem]:
-    """Check that the image-volume cache has a project and a user."""
+    """Check that volumes of images have a project and a user, and what is used of image stores."""
     missing = [name for name in ('cinder_internal_tenant_project_id',
                                  'cinder_internal_tenant_user_id') if not conf[name]]
     for name, options in _backends(conf).items():
-        if options.image_volume_cache_enabled and missing:
-            yield Problem(f'[{name}] image_volume_cache_enabled is set, but nothing is cached '
-                          f'without an owner: set [DEFAULT] {" and ".join(missing)}.',
-                          fatal=False)
+        for option, outcome in _OWNED.items():
+            if getattr(options, option) and missing:
+                yield Problem(f'[{name}] {option} is set, but {outcome} without an owner: set '
+                              f'[DEFAULT] {" and ".join(missing)}.', fatal=False)
+    for scheme in conf.allowed_direct_url_schemes:
+        if scheme not in _DIRECT_SCHEMES:
+            yield Problem(f'[DEFAULT] allowed_direct_url_schemes has {scheme}, which is ignored; '
+                          f'it may have: {", ".join(_DIRECT_SCHEMES)}. Images in RBD are cloned '
+                          'by the RBD driver without this option.', fatal=False)
 
 
 def check_replication(conf: cfg.ConfigOpts) -> Iterator[Problem]:

@@ -59,6 +59,7 @@ def test_extra_specs(row, api, bus, ctxt):
             types.SimpleNamespace(availability_zone='zone1'),
             {'volume_type': {'extra_specs': specs}}) is not None,
         'space': lambda: type_objects.wants_thick(stored.extra_specs),
+        'store': lambda: image_properties.store_of(stored.extra_specs) == row['value'],
         'listed': lambda: is_listed(row)}[row['outcome']]
     assert found()
 

@@ -18,7 +18,7 @@ from cinder.conf import CONF
 from cinder.image import glance
 
 URLS = ('http://one.test', 'http://two.test/v2')
-_PATH = re.compile(r'/v2/images(?:/(?P<id>[^/]+)(?P<file>/file)?)?')
+_PATH = re.compile(r'/v2/images(?:/(?P<id>[^/]+)(?P<file>/file)?(?:/locations)?)?')
 
 
 class ImageService:
@@ -30,6 +30,11 @@ class ImageService:
     :ivar cut: how many more times the data of an image breaks off in the middle.
     :ivar cut_status: that an image has then.
     :ivar cut_answer: what is told of it.
+    :ivar stores: id -> the store that an upload asked for.
+    :ivar shows_locations: whether locations can be changed where an image is described.
+    :ivar has_location_api: whether there are requests for them alone.
+    :ivar urls: id -> its locations there.
+    :ivar imported: what changes in an image when such a request adds a location, one for each.
     :ivar seen: (method, host, path) of the requests.
     """
 
@@ -40,6 +45,10 @@ class ImageService:
         self.cut, self.cut_status, self.cut_answer = 0, 'queued', 500
         self.seen: list[tuple[str, str, str]] = []
         self.tokens: list[str | None] = []
+        self.stores: dict[str, str | None] = {}
+        self.shows_locations, self.has_location_api = True, True
+        self.urls: dict[str, list[str]] = {}
+        self.imported: list[dict[str, Any]] = []
 
     def add(self, data: bytes = b'picture', **values: Any) -> str:
         """Keep an image; returns its id."""
@@ -90,8 +99,13 @@ class ImageService:
         if ident not in self.images:
             context.status_code = 404
             return b'no such image'
+        if request.path.endswith('/locations'):
+            return self._locations(request, context, ident)
         if request.method == 'PATCH':
-            assert json.loads(request.text)[0]['path'] == '/protected'
+            change, = json.loads(request.text)
+            if change['path'] == '/locations/-':
+                return self._add_location(context, ident, change['value']['url'])
+            assert change['path'] == '/protected'
             self.images[ident]['protected'] = False
         if request.method == 'DELETE':
             if self.images[ident].get('protected'):
@@ -104,6 +118,7 @@ class ImageService:
                 context.status_code = 409
                 return b'not queued'
             self._keep(ident, b''.join(request.body))
+            self.stores[ident] = request.headers.get('X-Image-Meta-Store')
             if self.cut:
                 self.cut -= 1
                 self.images[ident]['status'] = self.cut_status
@@ -113,6 +128,28 @@ class ImageService:
             self.cut -= 1
             return self.data[ident][:-1]
         return self.data[ident] if file else json.dumps(self.images[ident]).encode()
+
+    def _locations(self, request: Any, context: Any, ident: str) -> bytes:
+        """The requests that need no right to change what is shown of an image."""
+        if not self.has_location_api:
+            context.status_code = 404
+            return b'no such page'
+        if request.method == 'GET':
+            return json.dumps([{'url': url} for url in self.urls.get(ident, ())]).encode()
+        context.status_code = 202
+        self.urls.setdefault(ident, []).append(json.loads(request.text)['url'])
+        self.images[ident].update(self.imported.pop(0) if self.imported else {'status': 'active'})
+        return b''
+
+    def _add_location(self, context: Any, ident: str, url: str) -> bytes:
+        if not self.shows_locations:
+            context.status_code = 403
+            return b'locations are invisible'
+        if self.images[ident]['status'] != 'queued':
+            context.status_code = 400
+            return b'there is one already'
+        self.images[ident].update(status='active', locations=[{'url': url, 'metadata': {}}])
+        return b'{}'
 
 
 @contextlib.contextmanager

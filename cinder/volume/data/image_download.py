@@ -19,6 +19,7 @@ from cinder.image import (
     glance,
     image_compression,
     image_convert,
+    image_files,
     image_properties,
     image_stream,
     image_verification,
@@ -152,7 +153,7 @@ def _received(images: glance.Images, image: dict[str, Any], hashing: image_strea
     :raises ImageServiceUnavailable: there is more than the image service says.
     """
     done, total = 0, image['size']
-    with image_stream.read_ahead(images.download(image['id']), lambda: report(done)) as chunks:
+    with image_stream.read_ahead(image_files.chunks(images, image), lambda: report(done)) as chunks:
         for chunk in chunks:
             done += len(chunk)
             if done > total:

@@ -84,14 +84,15 @@ def status_error(image_id: str, status: str = 'saving') -> exception.ImageUnacce
 
 
 def send(images: glance.Images, image_id: str, path: str, size: int, throttle: Throttle,
-         report: Callable[[int], None]) -> None:
+         report: Callable[[int], None], store: str | None = None) -> None:
     """Send the data of an image once.
 
     :param report: called from time to time with the number of bytes that were sent.
+    :param store: id of the store of the image service for it; None: the service decides.
     :raises ImageServiceUnavailable, ImageConflict: the service does not accept the data, or not all
         of it.
     """
-    images.upload(image_id, _read(path, size, throttle, report))
+    images.upload(image_id, _read(path, size, throttle, report), store)
 
 
 def require_complete(images: glance.Images, image_id: str, size: int) -> None:

@@ -19,9 +19,16 @@ from cinder.keymgr import certificates, keys
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
 from cinder.volume.data import image_upload
+from cinder.volume.driver_types import Fields
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
-from cinder.volume.manager import encrypted_transfers, image_cache, image_transfers
+from cinder.volume.manager import (
+    encrypted_transfers,
+    image_cache,
+    image_registration,
+    image_transfers,
+    image_volumes,
+)
 from cinder.volume.manager.progress import Progress, Superseded
 from cinder.volume.manager.task import Task, task
 
@@ -98,14 +105,15 @@ class ImageEndpoint:
 
         :returns: the image as the image service describes it, and columns of the volume.
         """
-        image, made = self._usable_image(work), None
-        if not self._clone(work, image):
+        image = self._usable_image(work)
+        made = self._clone(work, image)
+        if made is None:
             made = image_cache.clone(self.backend, work, image)
-            if made is None:
-                if image_cache.EXPECTED in work.operation.arguments:
-                    with work.driver():
-                        made = self.driver.create_volume(work.resource)
-                self._write(work, image, new=True)
+        if made is None:
+            if image_cache.EXPECTED in work.operation.arguments:
+                with work.driver():
+                    made = self.driver.create_volume(work.resource)
+            self._write(work, image, new=True)
         return image, made or {}
 
     def _usable_image(self, work: Task[objects.Volume]) -> dict[str, Any]:
@@ -122,14 +130,17 @@ class ImageEndpoint:
         if encrypted:
             encrypted_transfers.require_opened(work, self.driver, image)
 
-    def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> bool:
-        """Make the volume a clone of the image, if that lies on the same storage. The data of a
-        signed image is read instead."""
-        if (not isinstance(self.driver, driver_api.ClonesImages)
-                or image_verification.signature_of(image)):
-            return False
-        with work.driver():
-            return self.driver.clone_image(work.resource, image, image_properties.urls_of(image))
+    def _clone(self, work: Task[objects.Volume], image: dict[str, Any]) -> Fields | None:
+        """Make the volume a clone of the image, if that lies on the same storage; return columns of
+        the volume then. The data of a signed image is read instead."""
+        if image_verification.signature_of(image):
+            return None
+        urls = image_volumes.urls_of(self.backend, image)
+        if isinstance(self.driver, driver_api.ClonesImages):
+            with work.driver():
+                if self.driver.clone_image(work.resource, image, urls):
+                    return {}
+        return image_volumes.clone(self.backend, work, image, urls)
 
     @operations.handles('volume.upload')
     def upload_volume(self, ctxt: RequestContext, operation: objects.Operation,
@@ -138,14 +149,15 @@ class ImageEndpoint:
         meanwhile."""
         image_id = operation.arguments['image_id']
         with task(self.backend.runner, ctxt, operation, volume,
-                  undo=lambda: _discard(ctxt, image_id)) as work:
+                  undo=lambda: _discard(ctxt, operation)) as work:
             try:
-                with locks.read_lock(work.resource), work.driver():
-                    self._send(work, image_id)
+                if not image_registration.upload(self.backend, work, glance.for_service()):
+                    with locks.read_lock(work.resource), work.driver():
+                        self._send(work, image_id)
                 if not work.succeed():
                     raise Superseded(operation_id=operation.id)
             except Superseded:
-                _discard(ctxt, image_id)
+                _discard(ctxt, operation)
                 raise
 
     def _send(self, work: Task[objects.Volume], image_id: str) -> None:
@@ -161,7 +173,7 @@ class ImageEndpoint:
             while not whole:
                 try:
                     image_upload.send(images, image_id, path, size, self.driver.throttle,
-                                      progress.report)
+                                      progress.report, image_registration.store_of(volume))
                     whole = self._has_data(work, images, image_id)
                     if not whole:
                         raise exception.ImageServiceUnavailable(reason='it stored no data')
@@ -214,9 +226,9 @@ def _certificate(work: Task[objects.Volume], image: dict[str, Any]) -> bytes | N
                         otherwise=exc)
 
 
-def _discard(ctxt: RequestContext, image_id: str) -> None:
-    """Delete the image of an upload that failed, and the key that is copied for it."""
-    images = glance.for_service()
+def _discard(ctxt: RequestContext, operation: objects.Operation) -> None:
+    """Delete the image of an upload that failed, the key that is copied for it, and its volume."""
+    images, image_id = glance.for_service(), operation.arguments['image_id']
     try:
         with contextlib.suppress(exception.ImageNotFound):
             key = image_properties.key_id_of(images.show(image_id))
@@ -225,6 +237,7 @@ def _discard(ctxt: RequestContext, image_id: str) -> None:
             keys.release(ctxt, key, None)
     except exception.CinderException as exc:
         LOG.error('Image %s, whose upload failed, could not be deleted: %s', image_id, exc)
+    image_registration.discard(ctxt, operation)
 
 
 @session.retry_on_deadlock

@@ -18,7 +18,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports, locks
-from cinder.volume.manager import backups, image_cache, images
+from cinder.volume.manager import backups, image_cache, image_volumes, images
 from cinder.volume.manager.task import Task, Tasks
 
 LOG = logging.getLogger(__name__)
@@ -65,9 +65,10 @@ class VolumeEndpoint:
 
     def _fill(self, ctxt: RequestContext, operation: objects.Operation, volume: objects.Volume,
               work: Task[objects.Volume]) -> dict:
-        """Create the volume on the storage, unless it will be cloned from a cached image; return
-        the columns to store."""
-        if image_cache.has_image(ctxt, self.backend, volume, operation):
+        """Create the volume on the storage, unless it will be cloned from its image; return the
+        columns to store."""
+        if (image_volumes.is_expected(ctxt, self.backend, volume, operation)
+                or image_cache.has_image(ctxt, self.backend, volume, operation)):
             operation.arguments[image_cache.EXPECTED] = True
             return {}
         with work.driver():

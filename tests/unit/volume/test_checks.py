@@ -62,12 +62,18 @@ def test_other_storages_that_no_driver_can_use(parse, options, words):
     ('', 'set [DEFAULT] cinder_internal_tenant_project_id and cinder_internal_tenant_user_id'),
     ('cinder_internal_tenant_project_id = p\n', 'set [DEFAULT] cinder_internal_tenant_user_id'),
     ('cinder_internal_tenant_project_id = p\ncinder_internal_tenant_user_id = u\n', None)])
-def test_an_image_cache_has_an_owner(parse, options, words):
+@pytest.mark.parametrize('what', ['image_volume_cache_enabled', 'image_upload_use_internal_tenant'])
+def test_volumes_of_images_have_an_owner(parse, options, words, what):
     found = list(checks.check_image_cache(parse(
-        f'[DEFAULT]\nenabled_backends = one\n{options}[one]\n{FILE}'
-        'image_volume_cache_enabled = true\n')))
+        f'[DEFAULT]\nenabled_backends = one\n{options}[one]\n{FILE}{what} = true\n')))
     assert [problem.fatal for problem in found] == ([False] if words else [])
     assert all(words in problem.text for problem in found)
+
+
+def test_schemes_of_which_nothing_is_known(parse):
+    found, = checks.check_image_cache(parse(
+        '[DEFAULT]\nenabled_backends =\nallowed_direct_url_schemes = cinder, nfs, file\n'))
+    assert 'has nfs, which is ignored' in found.text and not found.fatal
 
 
 @pytest.mark.parametrize('enabled', ['one', 'one,,two.2', 'one,\n  two.2,', 'größe x', 'a:b'])
