@@ -29,6 +29,8 @@ START_SECONDS = 60
 VERBS = ('volume.create', 'volume.delete', 'volume.extend', 'snapshot.create', 'snapshot.delete')
 STEPS = ('api:commit', 'schedule:claim', 'schedule:decide', 'schedule:commit', 'schedule:cast',
          'execute:claim', 'driver', 'finish')
+# The commit of a request that has an idempotency key.
+REQUEST = ('request:commit:before', 'request:commit:after')
 
 
 def fault_names(verb: str) -> list[str]:
@@ -175,7 +177,7 @@ class Suite:
 
     def fault_names(self) -> list[str]:
         """Return the names of the fault points at which a process can be killed."""
-        return [name for verb in VERBS for name in fault_names(verb)]
+        return [*(name for verb in VERBS for name in fault_names(verb)), *REQUEST]
 
     def _fault_points(self) -> list[str]:
         names = self.fault_names()
