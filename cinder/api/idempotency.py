@@ -128,10 +128,13 @@ class _Keyed:
             raise exception.KeyTaken() from exc
 
     def _row(self, reply: str | None, kind: str | None, made: str | None) -> dict[str, Any]:
-        accepted = self._ctxt.accepted
+        # An attempt that was repeated may have left operations that do not exist; a backup starts
+        # another operation, on the snapshot that it reads.
+        last = next((each for each in reversed(self._ctxt.accepted) if each.resource_id == made),
+                    self._ctxt.accepted[-1] if self._ctxt.accepted else None)
         return {'id': self._ident, 'token': self._token, 'project_id': self._ctxt.project_id,
                 'fields': json.dumps(self._fields), 'reply': reply,
-                'operation_id': accepted[-1].id if accepted else None,
+                'operation_id': last.id if last else None,
                 'resource_type': kind if made else None, 'resource_id': made}
 
     def _created(self, response: webob.Response) -> tuple[str | None, str | None]:

@@ -25,6 +25,8 @@ _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORE
 # Kind of resource of an operation -> function (ctxt, id) that returns the object.
 _LOADERS = {'volume': volumes.get, 'snapshot': snapshots.get, 'backup': backups.get,
             'group': groups.get, 'group_snapshot': group_snapshots.get}
+# Name of a view of consistency groups -> kind of resource.
+_LEGACY = {'consistencygroup': 'group', 'cgsnapshot': 'group_snapshot'}
 # Views whose response needs more than a call with the object.
 _RENDERERS = {volume_views.CHANGED: volume_views.render_changed}
 
@@ -94,13 +96,18 @@ def _resources(operation: Any) -> list[str]:
 
 def _current(req: wsgi.Request, handler: wsgi.Handler) -> webob.Response | None:
     """Return the response with the resource as it is now; None: the response does not have it."""
-    operation, shape = req.context.accepted[-1], handler.spec.shape
+    shape = handler.spec.shape
     view = getattr(shape, '__self__', None)
-    load = _LOADERS.get(operation.resource_type)
-    if view is None or load is None or shape.__name__ != 'one':
+    if view is None or shape.__name__ != 'one':
+        return None
+    kind = _LEGACY.get(view.name, view.name)
+    # A backup starts another operation, on the snapshot that it reads.
+    operation = next((each for each in reversed(req.context.accepted)
+                      if each.resource_type == kind), None)
+    if operation is None or kind not in _LOADERS:
         return None
     try:
-        found = load(req.context, operation.resource_id)
+        found = _LOADERS[kind](req.context, operation.resource_id)
     except exception.NotFound:  # it has been deleted since
         return None
     return wsgi.respond(req.environ, _RENDERERS.get(view, shape)(req, found), handler.spec.status)

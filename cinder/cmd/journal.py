@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`cinder-manage operations list`: shows the accepted operations that are not finished. Reads the
-journal in the database, changes nothing."""
+"""`cinder-manage operations`: lists the accepted operations that are not finished, shows one, and
+cancels one."""
 import json
 from collections.abc import Iterable
 
 from cinder import context
 from cinder.cmd.tables import print_table
-from cinder.db import journal, operations
+from cinder.db import journal, operation_rows, operations
 from cinder.objects.verbs import SHORT, VERBS
+from cinder.volume.api import operations as use_cases
 
 COLUMNS = ('id', 'verb', 'class', 'state', 'resource', 'project', 'service', 'attempt', 'age',
            'progress', 'waits_for')
@@ -66,3 +67,37 @@ def show(as_json: bool = False, service: str | None = None, **wanted: str | None
     for total in totals(found):
         print('{service}, {class}: {queued} queued, {running} running, {waiting} waiting, the '
               'oldest for {oldest:.0f} s'.format(**total))
+
+
+# Lines of `show`: title, column.
+_SHOWN = (('Id', 'id'), ('Verb', 'verb'), ('State', 'state'), ('Resource', 'resource'),
+          ('Project', 'project_id'), ('User', 'user_id'), ('Request', 'request_id'),
+          ('Service', 'service'), ('Attempt', 'attempt'), ('Queue position', 'queue_position'),
+          ('Bytes done', 'progress_done'), ('Bytes in all', 'progress_total'),
+          ('Reason', 'reason'), ('Created', 'created_at'), ('Updated', 'updated_at'),
+          ('Finished', 'finished_at'))
+
+
+def show_one(operation_id: str, as_json: bool = False) -> None:
+    """Print an operation, also a finished one.
+
+    :raises OperationNotFound: it does not exist.
+    """
+    row = operation_rows.get_row(context.get_admin_context(), operation_id)
+    row |= {'resource': f'{row["resource_type"]} {row["resource_id"]}',
+            'service': (row['cluster'] or row['host']) if row['stage'] == 'execute'
+            else 'scheduler', 'reason': row['error'] or row['waits_for']}
+    if as_json:
+        print(json.dumps({name: row[name] for _title, name in _SHOWN}, indent=2, default=str))
+    else:
+        print_table(('Field', 'Value'), ((title, row[name]) for title, name in _SHOWN))
+
+
+def cancel(operation_id: str) -> None:
+    """Cancel an operation that has not begun, or whose work can stop.
+
+    :raises OperationNotFound: it does not exist.
+    :raises NotCancellable: it has ended, or cannot be cancelled.
+    """
+    use_cases.cancel(context.get_admin_context(), operation_id)
+    print(f'Operation {operation_id} is cancelled; work that has begun stops within seconds.')

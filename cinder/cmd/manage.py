@@ -114,6 +114,8 @@ COMMANDS = (
         ('--resource', {'dest': 'resource_id', 'help': 'only of the resource with this id'}),
         ('--json', {'dest': 'as_json', 'action': 'store_true',
                     'help': 'print operations and totals as JSON'}))),
+    Command('operations', 'show', journal.show_one, (('operation_id', {}), _JSON)),
+    Command('operations', 'cancel', journal.cancel, (('operation_id', {}),)),
     Command('backup', 'list', backup_commands.show_list),
     Command('backup', 'update_backup_host', backup_commands.update_host, (
         ('--currenthost', {'required': True, 'help': 'host whose backups are moved'}),

@@ -187,6 +187,19 @@ def force_claim(ctxt: RequestContext, operation: objects.Operation) -> None:
     operation.owner = owner
 
 
+def claim_queued(ctxt: RequestContext, operation: objects.Operation) -> bool:
+    """Claim an operation that no service holds, to end it in the open transaction; return whether
+    it was still as it was loaded."""
+    owner = f'cancelled|{ctxt.request_id}'
+    with session.writer(ctxt) as conn:
+        claimed = conn.execute(_T.update().where(
+            _T.c.id == operation.id, _T.c.state == 'queued', _T.c.fence == operation.fence).values(
+                state='running', owner=owner, fence=_T.c.fence + 1)).rowcount
+    if claimed:
+        operation.fence, operation.owner = operation.fence + 1, owner
+    return bool(claimed)
+
+
 def requeue(ctxt: RequestContext, operation: objects.Operation, *, stage: str,
             host: str | None = None, cluster: str | None = None,
             arguments: dict | None = None) -> None:

@@ -155,7 +155,7 @@ def scope_of(listing: Listing, everything: bool, is_admin: bool) -> list[Conditi
 
     :param everything: the rows of all projects.
     """
-    conditions = [listing.table.c.deleted == sa.false()]
+    conditions = _present(listing)
     if not everything:
         conditions.insert(0, listing.tenant)
     if not is_admin and listing.hidden is not None:
@@ -163,9 +163,14 @@ def scope_of(listing: Listing, everything: bool, is_admin: bool) -> list[Conditi
     return conditions
 
 
+def _present(listing: Listing) -> list[Condition]:
+    """Return the condition for rows that are not deleted, if the table keeps deleted ones."""
+    return [listing.table.c.deleted == sa.false()] if 'deleted' in listing.table.c else []
+
+
 @functools.lru_cache(_SHAPES)
 def _one(listing: Listing, is_admin: bool, by: str) -> sa.Select[Any]:
-    where = [listing.table.c[by] == sa.bindparam('value'), listing.table.c.deleted == sa.false()]
+    where = [listing.table.c[by] == sa.bindparam('value'), *_present(listing)]
     return listing.select.where(*where, *(() if is_admin else [listing.tenant]))
 
 

@@ -10,6 +10,10 @@ class OperationNotFound(NotFound):
     message = _('Operation %(operation_id)s could not be found.')
 
 
+class NotCancellable(Conflict):
+    message = _('Operation %(operation_id)s cannot be cancelled: %(reason)s.')
+
+
 class OperationFailed(Conflict):
     """An accepted operation has failed while its request waited for it."""
 

@@ -2,8 +2,9 @@
 """Operations: the life cycle of the rows of the journal, from the message or the poller to the end.
 
 executor.py decides which operation starts next, runner.py runs it, claims.py says which service
-holds it, outcome.py how it ends.
+holds it, outcome.py how it ends, cancellation.py which can be cancelled.
 """
+from cinder.operations.cancellation import cancel
 from cinder.operations.executor import report
 from cinder.operations.outcome import (
     DRIVER_FAILED,
@@ -29,6 +30,6 @@ from cinder.operations.waiting import LONGEST, SHORTEST, wait
 
 __all__ = ['DRIVER_FAILED', 'HINTS_IGNORED', 'Handler', 'LONGEST', 'Messages', 'NO_BACKEND',
            'OperationRunner', 'SHORTEST', 'SUPERSEDED', 'Timers', 'UNKNOWN_CAUSE', 'abandon',
-           'cancel_queued', 'create_message', 'fail', 'handlers_of', 'handles', 'keeps_related',
-           'load', 'record_member_removed', 'report', 'request_context', 'succeed',
+           'cancel', 'cancel_queued', 'create_message', 'fail', 'handlers_of', 'handles',
+           'keeps_related', 'load', 'record_member_removed', 'report', 'request_context', 'succeed',
            'tenant_reason', 'transition_of', 'wait']

@@ -199,6 +199,32 @@ def _fail_named(ctxt: context.RequestContext,
     return failed
 
 
+def spare_related(ctxt: context.RequestContext, operation: objects.Operation) -> None:
+    """Make the other resources of an operation that failed before it began available again, unless
+    the operation is all that they were created for. Must be called within the transaction."""
+    for argument, kind, name in _ALONG.get(operation.verb, ()):
+        table, row = _KINDS[kind]
+        ident, rule = operation.arguments.get(argument), row[name]
+        if ident and not operation.arguments.get('new_volume'):
+            table.finish_transition(ctxt, ident, rule.error, 'available', {})
+
+
+def supersede(ctxt: context.RequestContext, operation: objects.Operation,
+              resource: objects.Resource) -> bool:
+    """Give the resources of an operation the statuses of its failure, while its work goes on until
+    it notices. Must be called within a transaction.
+
+    :returns: whether the operation had the resource; otherwise nothing is changed.
+    """
+    row = transition_of(operation)
+    table = _KINDS[operation.resource_type][0]
+    if row.meanwhile is None or not table.finish_transition(
+            ctxt, resource.id, row.meanwhile, row.error, dict(row.failed)):
+        return False
+    fail_related(ctxt, operation)
+    return True
+
+
 @session.retry_on_deadlock
 def record_member_removed(ctxt: context.RequestContext, operation: objects.Operation, kind: str,
                           member: objects.Resource) -> None:

@@ -18,7 +18,7 @@ ROWS, STATEMENTS = 1000, 4
 # Things that a request lists, and what they lead to.
 TABLES = ('volumes', 'snapshots', 'volume_attachment', 'groups', 'group_snapshots', 'backups',
           'transfers', 'messages', 'volume_types', 'group_types', 'quality_of_service_specs',
-          'services', 'clusters', 'default_volume_types')
+          'services', 'clusters', 'default_volume_types', 'operations')
 LISTS = [each for each in openapi.list_operations(router.ROUTES)
          if each.method == 'GET' and '{' not in each.path
          and getattr(each.spec.shape, '__name__', '') == 'page']

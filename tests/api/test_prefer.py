@@ -147,6 +147,9 @@ def test_every_operation_is_waited_for(world, monkeypatch, key):
     assert answer.status < 300
     started = operations() - before
     assert ('Preference-Applied' in answer.headers) == bool(started), (started, ending.messages)
+    kind = next(iter(answer.json or ()), None)
+    if started and kind in verbs.STORES and 'status' in answer.json[kind]:
+        assert answer.json[kind]['status'] == 'available'
 
 
 def operations():

@@ -13,16 +13,17 @@ NAMES = {
     'volume_id': '<volume>', 'snapshot_id': '<snapshot>', 'backup_id': '<backup>',
     'attachment_id': '<attachment>', 'transfer_id': '<transfer>', 'group_id': '<group>',
     'consistencygroup_id': '<old>', 'group_snapshot_id': '<group_snapshot>',
-    'cgsnapshot_id': '<cgsnapshot>', 'message_id': '<message>', 'type_id': '<private>',
+    'cgsnapshot_id': '<cgsnapshot>', 'message_id': '<message>', 'operation_id': '<operation>',
+    'type_id': '<private>',
     'qos_id': '{qos}', 'group_type_id': '{kind}', 'target_project_id': '<project>',
     'host_name': 'node@fake', 'cluster_name': 'cluster@fake', 'quota_class_name': 'default',
     'alias': 'os-services', 'key': 'k',
 }
 # These things belong to projects: whoever asks for another's gets 404.
 OWNED = frozenset(('<volume>', '<snapshot>', '<backup>', '<attachment>', '<transfer>', '<group>',
-                   '<old>', '<group_snapshot>', '<cgsnapshot>', '<message>', '<held>', '<member>',
-                   '<offered>', '<parent>', '<growing>', '<reserved>', '<private>', '<empty>',
-                   '<old_empty>'))
+                   '<old>', '<group_snapshot>', '<cgsnapshot>', '<message>', '<operation>',
+                   '<held>', '<member>', '<offered>', '<parent>', '<growing>', '<reserved>',
+                   '<private>', '<empty>', '<old_empty>'))
 
 
 class Ask(NamedTuple):

@@ -20,7 +20,9 @@ from cinder.conf import CONF
 from cinder.db import attachments as attachments_db
 from cinder.db import messages as messages_db
 from cinder.db import models
+from cinder.db import operations as operations_db
 from cinder.db import services as services_db
+from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
 from cinder.policies.base import ADMIN as FOR_ADMINS
 from cinder.policies.base import MEMBER, READER
@@ -47,7 +49,7 @@ CONDITIONAL = frozenset((
     'volume_extension:types_extra_specs:read_sensitive', 'backup:backup_project_attribute',
     'group:group_project_attribute', 'group:group_snapshot_project_attribute',
     'group:access_group_types_specs', 'limits_extension:used_limits',
-    'message:operator_detail', 'events:see_internal',
+    'message:operator_detail', 'events:see_internal', 'operations:host_attribute',
     'scheduler_extension:scheduler_stats:what_if_create'))
 _DEFAULTS = {rule.name: rule.check_str for rule in policies.list_rules()}
 _NEEDS = {FOR_ADMINS: 'admin', MEMBER: 'member', READER: 'reader'}
@@ -253,8 +255,13 @@ class World:
                 'project_id': project, 'event_id': 'VOLUME_VOLUME_001_001', 'action_id': '001',
                 'detail_id': '001', 'request_id': f'req-{MARK}{project}',
                 'resource_type': 'VOLUME', 'message_level': 'ERROR'})['id']
-            made[project] = {**site, **verbs.belongings(admin, site), 'private': private,
-                             'message': message}
+            belongings = verbs.belongings(admin, site)
+            operation = operations_db.create(
+                verbs.ADMIN, 'snapshot.create',
+                snapshots_db.get(verbs.ADMIN, belongings['snapshot'])).id
+            snapshots_db.overwrite(verbs.ADMIN, belongings['snapshot'], {'status': 'available'})
+            made[project] = {**site, **belongings, 'private': private, 'message': message,
+                             'operation': operation}
         return made
 
     def _mark(self) -> None:

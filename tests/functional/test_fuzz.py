@@ -37,7 +37,8 @@ REFERENCES = {'volume_uuid': 'volume', 'source_volid': 'volume', 'new_volume': '
               'type_id': 'volume_type', 'qos_id': 'qos_specs', 'source_group_id': 'group',
               'consistencygroup_id': 'consistencygroup'}
 KINDS = ('volume', 'snapshot', 'attachment', 'volume_type', 'qos_specs', 'group', 'group_type',
-         'group_snapshot', 'consistencygroup', 'cgsnapshot', 'backup', 'transfer', 'message')
+         'group_snapshot', 'consistencygroup', 'cgsnapshot', 'backup', 'transfer', 'message',
+         'operation')
 # Left out of most bodies: what is made up for them exists nowhere, so nothing would be made.
 UNLIKELY = frozenset((
     'imageRef', 'image_id', 'backup_id', 'group_id', 'consistencygroup_id', 'multiattach',

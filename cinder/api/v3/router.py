@@ -25,6 +25,7 @@ from cinder.api.v3 import (
     manage_volumes,
     messages,
     openapi,
+    operations,
     pools,
     qos_specs,
     quota_classes,
@@ -181,6 +182,9 @@ ROUTES = {
     '/events': {'GET': events.index},
     '/messages': {'GET': messages.index},
     '/messages/{message_id}': {'GET': messages.show, 'DELETE': messages.delete},
+
+    '/operations': {'GET': operations.index},
+    '/operations/{operation_id}': {'GET': operations.show, 'DELETE': operations.cancel},
 
     '/os-services': {'GET': services.index},
     '/os-services/enable': {'PUT': services.enable},

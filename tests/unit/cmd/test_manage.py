@@ -4,6 +4,7 @@ program."""
 
 import argparse
 import json
+import pathlib
 
 import pytest
 
@@ -230,8 +231,10 @@ def test_the_version(words, capsys):
 
 def test_a_revision_that_is_not_there_is_one_line(capsys):
     assert run('db', 'sync', 'tomorrow') == 1
-    assert capsys.readouterr().err == (
-        'Unknown revision tomorrow; expected one of 0001, 0002, 0003, 0004, 0005\n')
+    known = ', '.join(sorted(path.name[:4] for path in (
+        pathlib.Path(migration.__file__).parent / 'migrations/versions').glob('0*.py')))
+    assert known.startswith('0001, 0002, 0003') and capsys.readouterr().err == (
+        f'Unknown revision tomorrow; expected one of {known}\n')
 
 
 def test_no_argument_has_the_name_of_an_option():
@@ -277,6 +280,24 @@ def test_operations_are_listed_with_their_totals(journal, capsys):
     assert lines[2].split()[-1] == '25' and lines[3].endswith(' a lock')
     assert [line.partition(',')[0] for line in lines[4:]] == ['h1@lvm', 'h1@lvm', 'h2@lvm']
     assert '0 queued, 1 running, 0 waiting' in lines[5]
+
+
+def test_an_operation_is_shown(journal, capsys):
+    run('operations', 'show', journal[1].id)
+    shown = capsys.readouterr().out
+    assert 'volume.extend' in shown and 'h1@lvm' in shown and 'running' in shown
+    run('operations', 'show', '--json', journal[1].id)
+    told = json.loads(capsys.readouterr().out)
+    assert (told['progress_done'], told['progress_total'], told['attempt']) == (1, 4, 1)
+    with pytest.raises(exception.OperationNotFound):
+        run('operations', 'show', 'nothing')
+
+
+def test_an_operation_is_cancelled(journal, capsys):
+    run('operations', 'cancel', journal[0].id)
+    assert f'{journal[0].id} is cancelled' in capsys.readouterr().out
+    with pytest.raises(exception.NotCancellable, match='it has begun'):
+        run('operations', 'cancel', journal[1].id)
 
 
 @pytest.mark.parametrize(('words', 'found'), [

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers of operations: the accepted work of a project, and its cancellation. An extension of the
+API, in every microversion."""
+from typing import Any
+
+from cinder import exception
+from cinder.api import listings, wsgi
+from cinder.api import microversions as mv
+from cinder.api.views import operations as view
+from cinder.db import operation_rows
+from cinder.i18n import _
+from cinder.policies import operations as policy
+from cinder.volume.api import operations
+
+
+def _state(name: str, text: str) -> str:
+    if text not in operation_rows.STATES:
+        raise exception.InvalidInput(
+            reason=_('%(name)s = %(value)s must be one of %(expected)s') % {
+                'name': name, 'value': text[:255], 'expected': ', '.join(operation_rows.STATES)})
+    return text
+
+
+LIST = listings.Listing(
+    'operation', sorts=('id', 'created_at', 'updated_at', 'finished_at', 'verb', 'resource_type',
+                        'resource_id'),
+    filters={'state': listings.Filter(_state), **{name: listings.Filter() for name in (
+        'verb', 'resource_type', 'resource_id', 'request_id', 'created_at', 'finished_at')},
+        'project_id': listings.Filter(), 'host': listings.Filter(), 'cluster': listings.Filter()},
+    strict_since=mv.MAX + 1)
+_FOR_OPERATORS = frozenset(('host', 'cluster', 'project_id'))
+
+
+@wsgi.listing(LIST)
+@wsgi.response(200, view.VIEW.page)
+def index(req: wsgi.Request) -> dict[str, Any]:
+    req.context.authorize(policy.GET_ALL)
+    known = {*LIST.filters, *LIST.flags}
+    if not req.context.can(policy.SEE_HOST):
+        known -= _FOR_OPERATORS
+    unknown = sorted(set(req.query) - known)
+    if unknown:
+        raise exception.InvalidInput(reason=_('filter %s is not supported') % unknown[0][:255])
+    return view.VIEW.page(req, LIST.fetch(req, operation_rows.list_rows))
+
+
+@wsgi.response(200, view.VIEW.one)
+def show(req: wsgi.Request, operation_id: str) -> dict[str, Any]:
+    row = operation_rows.get_row(req.context, operation_id)
+    req.context.authorize(policy.GET, row)
+    return view.VIEW.one(req, row)
+
+
+@wsgi.response(202)
+@wsgi.errors(409)
+def cancel(req: wsgi.Request, operation_id: str) -> None:
+    row = operation_rows.get_row(req.context, operation_id)
+    req.context.authorize(policy.CANCEL, row)
+    operations.cancel(req.context, operation_id)
