@@ -467,6 +467,16 @@ class QuotaLock(_Table):
 
 
 # ------------------------------------------------------------------------------------ pools
+class UnusedKey(_Table):
+    """A key in the key manager that is to be deleted there, see unused_keys.py."""
+
+    table = 'unused_keys'
+    id = _uuid(primary_key=True)
+    project_id = _text()
+    volume_id = _uuid()
+    extra = (sa.Index(None, 'project_id'),)
+
+
 class Pool(_Table):
     """GiB that were ever promised to each pool, 'host@backend#pool' or 'cluster@backend#pool'; the
     counts only grow, see pools.py."""

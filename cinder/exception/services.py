@@ -82,6 +82,11 @@ class KeyManagerUnavailable(ServiceUnavailable):
     message = _('The key manager is unavailable at this time.')
 
 
+class KeyUnreadable(KeyManagerUnavailable):
+    message = _('The volume service cannot read %(what)s: it needs credentials of its own for the '
+                'key manager, and the caller must have created the key or administer its project.')
+
+
 class InvalidConfigurationValue(CinderException):
     message = _('Value "%(value)s" is not valid for configuration option "%(option)s".')
 

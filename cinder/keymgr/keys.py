@@ -18,6 +18,7 @@ from cinder.conf import CONF
 from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
+from cinder.db import unused_keys
 from cinder.keymgr import sharing
 from cinder.metrics import neighbours
 
@@ -171,21 +172,44 @@ def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
     return found[0] == found[1]
 
 
-def release(ctxt: RequestContext, key_id: str | None, volume_id: str | None) -> bool:
-    """Delete a key unless the volume, its snapshots or backups need it; return False if that fails.
+def release(ctxt: RequestContext, key_id: str | None, volume_id: str | None,
+            project_id: str | None = None) -> bool:
+    """Delete a key unless the volume, its snapshots or backups need it. Return False if that fails;
+    it is noted then, and deleted later.
+
+    The fixed key is never deleted.
 
     :param volume_id: None: the key was made for an image.
-    The fixed key is never deleted.
+    :param project_id: project that the key belongs to; that of the caller by default.
     """
     if key_id in (None, options.FIXED_KEY_ID):
         return True
     try:
         if volume_id is None or not keys_db.is_used(ctxt, key_id, volume_id):
             _delete(ctxt, key_id)
-    except Exception:
-        LOG.exception('Key %s is no longer used, but could not be deleted from the key manager.',
-                      key_id)
+    except Exception as exc:
+        LOG.warning('Key %s is no longer used, but could not be deleted from the key manager, '
+                    'which is tried again later: %s', key_id, failures.one_line(exc))
+        with contextlib.suppress(Exception):
+            unused_keys.note(ctxt, key_id, volume_id, project_id or ctxt.project_id)
         return False
+    return True
+
+
+def delete_unused(ctxt: RequestContext, limit: int = 10) -> int:
+    """Delete keys of the project of the caller that were noted as unused; return how many are
+    left of those that were tried."""
+    if not ctxt.project_id:
+        return 0
+    return sum(not delete_noted(ctxt, found)
+               for found in unused_keys.of_project(ctxt, ctxt.project_id, limit))
+
+
+def delete_noted(ctxt: RequestContext, found: unused_keys.UnusedKey) -> bool:
+    """Delete a key that was noted as unused, unless it is used; return False if that fails."""
+    if not release(ctxt, found.id, found.volume_id):
+        return False
+    unused_keys.forget(ctxt, found.id)
     return True
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cinder import context, exception, objects
-from cinder.db import backup_sources, session
+from cinder.db import backup_sources, session, unused_keys
 from cinder.db import backups as backups_db
 from cinder.db import group_snapshots as group_snapshots_db
 from cinder.db import groups as groups_db
@@ -262,6 +262,9 @@ def abandon(ctxt: context.RequestContext, operation: objects.Operation, reason: 
 def _let_go(ctxt: context.RequestContext, operation: objects.Operation) -> None:
     """Record the deletion of what an operation had created for itself, and release what it held,
     because it ends. Must be called within a transaction."""
+    # The key for a volume that was to be encrypted anew; it stays where that has succeeded.
+    unused_keys.note(ctxt, operation.arguments.get('new_key_id'), operation.resource_id,
+                     operation.project_id)
     ident = backup_sources.snapshot_id(operation.resource_id)
     if operation.verb == 'backup.delete':
         backup_sources.remove_snapshot(ctxt, ident, kept=True)

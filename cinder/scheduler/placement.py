@@ -25,11 +25,17 @@ def build_request_spec(volume: objects.Volume, operation: objects.Operation) -> 
 
 def build_move_spec(volume: objects.Volume, operation: objects.Operation,
                     volume_type: objects.VolumeType | None,
-                    availability_zone: str | None = None) -> objects.RequestSpec:
+                    availability_zone: str | None = None,
+                    stays: bool = False) -> objects.RequestSpec:
     """Return the request spec for moving a volume; its present pool is excluded.
 
     :param availability_zone: zone of the destination; None: any zone.
+    :param stays: the data is copied within the present pool, which is the only destination.
     """
+    if stays:
+        return objects.RequestSpec(
+            volume_id=volume.id, size=volume.size, volume_type=volume_type, volume=volume,
+            scheduler_hints={}, tried=[], resource_backend=pools_db.pool_of(volume))
     return objects.RequestSpec(
         volume_id=volume.id, size=volume.size, volume_type=volume_type,
         present=pools_db.pool_of(volume), volume=volume, availability_zone=availability_zone,
@@ -43,12 +49,19 @@ def build_growth_spec(volume: objects.Volume, growth: int) -> objects.RequestSpe
         scheduler_hints={}, tried=[], resource_backend=pools_db.pool_of(volume))
 
 
-def build_retype_spec(volume: objects.Volume,
+def build_retype_spec(volume: objects.Volume, operation: objects.Operation,
                       wanted: objects.VolumeType) -> objects.RequestSpec:
-    """Return the request spec of another type for a volume in its pool, where it has its space."""
+    """Return the request spec of another type for a volume in its pool, where it has its space,
+    unless it is copied there."""
+    size = volume.size if is_copied(operation) else 0
     return objects.RequestSpec(
-        volume_id=volume.id, size=0, volume=volume, volume_type=wanted, scheduler_hints={},
+        volume_id=volume.id, size=size, volume=volume, volume_type=wanted, scheduler_hints={},
         tried=[], resource_backend=pools_db.pool_of(volume))
+
+
+def is_copied(operation: objects.Operation) -> bool:
+    """Return whether a retype copies the data of the volume wherever it goes, to encrypt it."""
+    return 'encrypts' in operation.arguments
 
 
 def build_group_specs(ctxt: context.RequestContext,

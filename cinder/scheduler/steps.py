@@ -67,8 +67,11 @@ class Steps:
                 operations.fail(ctxt, operation, volume, operations.tenant_reason(error))
                 return
             refusal = self._driver().refusal_in_place(
-                ctxt, placement.build_retype_spec(volume, wanted))
-            if refusal is None:
+                ctxt, placement.build_retype_spec(volume, operation, wanted))
+            if refusal is None and placement.is_copied(operation):
+                self._move(ctxt, operation, volume, placement.build_move_spec(
+                    volume, operation, wanted, stays=True))
+            elif refusal is None:
                 self._to_its_backend(ctxt, operation, volume)
             elif operation.arguments.get('migration_policy') == 'on-demand':
                 self._move(ctxt, operation, volume, placement.build_move_spec(

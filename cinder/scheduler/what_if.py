@@ -101,7 +101,7 @@ def _here(found: Explanation) -> PoolResult | None:
 def _explain_retype(ctxt: context.RequestContext, driver: FilterScheduler,
                     operation: objects.Operation, volume: objects.Volume) -> Explanation:
     wanted = types_db.get(ctxt, operation.arguments['new_type_id'])
-    spec = placement.build_retype_spec(volume, wanted)
+    spec = placement.build_retype_spec(volume, operation, wanted)
     refusal = driver.refusal_in_place(ctxt, spec)
     if refusal is not None and operation.arguments.get('migration_policy') == 'on-demand':
         return driver.explain(ctxt, placement.build_move_spec(

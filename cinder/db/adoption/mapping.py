@@ -265,6 +265,7 @@ OURS: dict[str, str] = {
     'idempotency_keys': 'keys of requests to this API',
     'events': 'changes since the adoption',
     'event_sequence': 'the last position of an event',
+    'unused_keys': 'keys that this service is to delete',
     'pools': 'space that our schedulers promised',
     'quota_locks': 'locks of our requests',
 }

@@ -55,6 +55,7 @@ def new_key(ctxt: RequestContext, volume_type: objects.VolumeType | None,
     if ctxt.rehearsal is not None:
         yield NewKey({})
         return
+    delete_unused(ctxt)
     ident = str(uuid.uuid4())
     if source:
         key, rekeys = _key_of_copy(ctxt, source, encryption)
@@ -133,7 +134,7 @@ def _require_fit(source: objects.Volume | objects.Snapshot | objects.Backup,
 
     :raises InvalidInput: it cannot.
     """
-    wanted = _settings(volume_type)
+    wanted = settings(volume_type)
     if bool(source.encryption_key_id) != bool(wanted):
         is_, wants = ('not encrypted', 'encrypted') if wanted else ('encrypted', 'not encrypted')
         name = volume_type.name if volume_type else None
@@ -141,15 +142,23 @@ def _require_fit(source: objects.Volume | objects.Snapshot | objects.Backup,
             reason=f'source {source.id} is {is_}, but volumes of type {name} are {wants}')
     if not wanted or isinstance(source, objects.Backup):
         return
-    if wanted != _settings(_volume_of(source).volume_type):
+    if wanted != settings(_volume_of(source).volume_type):
         raise exception.InvalidInput(
             reason=f'the encryption of source {source.id} differs from that of type '
                    f'{volume_type.name}')
 
 
-def _settings(volume_type: objects.VolumeType | None) -> list | None:
+def settings(volume_type: objects.VolumeType | None) -> list | None:
+    """Return how hosts encrypt volumes of a type; None: they do not."""
     encryption = volume_type.encryption if volume_type else None
     return [encryption[name] for name in _SETTINGS] if encryption else None
+
+
+def delete_unused(ctxt: RequestContext) -> None:
+    """Delete keys of the project that ended operations have left: only the token of a request may
+    do that in Barbican. What fails is tried again with a later request."""
+    if keys.is_set_up() and not keys.is_fixed():
+        keys.delete_unused(ctxt)
 
 
 def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> None:
@@ -159,7 +168,10 @@ def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) ->
         return
     kind, volume_id = (('backup', resource.volume_id) if isinstance(resource, objects.Backup)
                        else ('volume', resource.id))
-    if not keys.release(ctxt, resource.encryption_key_id, volume_id):
+    if not resource.encryption_key_id:
+        return
+    delete_unused(ctxt)
+    if not keys.release(ctxt, resource.encryption_key_id, volume_id, resource.project_id):
         operations.create_message(ctxt, kind, resource, f'{kind}.delete',
                                   f'Key {resource.encryption_key_id} was left in the key manager.')
 

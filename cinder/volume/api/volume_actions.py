@@ -17,7 +17,7 @@ from cinder.objects import states
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import attachments, volumes
+from cinder.volume.api import attachments, encryption_changes, volumes
 
 
 def reserve(ctxt: RequestContext, volume: objects.Volume) -> None:
@@ -222,36 +222,47 @@ def revert(ctxt: RequestContext, volume: objects.Volume, snapshot_id: str) -> No
     volume_rpc.VolumeAPI().start(ctxt, operation, volume)
 
 
-@session.retry_on_deadlock
 def retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType,
            migration_policy: str = 'never') -> None:
     """Accept a new type for the volume. The volume stays on its back end if that satisfies the
     type.
 
     :param migration_policy: 'on-demand' allows a migration to another back end.
-    :raises InvalidInput: the type does not change, is encrypted, or forbids the size.
-    :raises InvalidVolume: status, migration or group forbid it.
+    :raises InvalidInput: the type does not change, its encryption is not possible, or it forbids
+        the size.
+    :raises InvalidVolume: status, migration or group forbid it, or what uses the volume keeps it
+        from being encrypted anew.
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
     :raises QuotaError: the quota of the new type is exceeded.
     """
     if new_type.id == volume.volume_type_id:
         raise exception.InvalidInput(reason=f'the volume has type {new_type.name} already')
-    if new_type.encryption or volume.encrypted:
-        raise exception.InvalidInput(reason='retype from or to an encrypted type is not supported')
     volumes.require_size(new_type, volume.size)
     if new_type.is_('multiattach') != volume.multiattach and volume.status != 'available':
         raise exception.InvalidInput(
             reason='multiattach can only be changed while the volume is available')
+    with encryption_changes.key_of_retype(ctxt, volume, new_type, migration_policy) as arguments:
+        operation = _record_retype(ctxt, volume, new_type, migration_policy, arguments)
+    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
+
+
+@session.retry_on_deadlock
+def _record_retype(ctxt: RequestContext, volume: objects.Volume, new_type: objects.VolumeType,
+                   migration_policy: str, arguments: dict[str, object]) -> objects.Operation:
+    """:param arguments: more of the operation; some if the volume is encrypted anew"""
     with session.writer(ctxt):
         quota.check_retype(ctxt, volume, new_type)
         # A migration cannot move the snapshot that a backup reads.
-        stays = () if migration_policy == 'never' else (backup_sources.volume_unread,)
+        stays: tuple = () if migration_policy == 'never' else (backup_sources.volume_unread,)
+        if arguments:
+            stays = (*stays, requirements.not_attached, requirements.no_attachments,
+                     requirements.no_snapshots, requirements.not_replicated)
         volumes_db.transition(ctxt, volume, 'retype', conditions=(
             requirements.not_migrating, requirements.no_group, *stays))
-        operation = operations_db.create(
+        return operations_db.create(
             ctxt, 'volume.retype', volume, stage='schedule',
             arguments={'new_type_id': new_type.id, 'migration_policy': migration_policy,
-                       'target_id': str(uuid.uuid4())})
-    scheduler_rpc.SchedulerAPI().start(ctxt, operation, volume)
+                       'target_id': str(uuid.uuid4()), **arguments})
 
 
 def check_destination(ctxt: RequestContext, host: str | None, cluster: str | None) -> None:

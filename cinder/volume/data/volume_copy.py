@@ -40,12 +40,19 @@ def copy(source: disks.Place, target: disks.Place, size: int, start: int = 0, *,
         yield from _copy_paths(source, target, size, start, reads_zeros, mover, throttle)
         return
     with disks.opened(source) as reader, disks.opened(target, writable=True) as writer:
-        while start < size:
-            piece = min(PIECE, size - start)
-            for offset, length in throttle.pieces(piece):
-                blocking.copy(_move, reader, writer, start + offset, length, reads_zeros)
-            start += piece
-            yield start
+        yield from copy_disk(reader, writer, size, start, reads_zeros=reads_zeros,
+                             throttle=throttle)
+
+
+def copy_disk(reader: disks.Disk, writer: disks.Disk, size: int, start: int = 0, *,
+              reads_zeros: bool = False, throttle: Throttle = UNLIMITED) -> Iterator[int]:
+    """Copy as copy() does between open disks."""
+    while start < size:
+        piece = min(PIECE, size - start)
+        for offset, length in throttle.pieces(piece):
+            blocking.copy(_move, reader, writer, start + offset, length, reads_zeros)
+        start += piece
+        yield start
 
 
 def _copy_paths(source: str, target: str, size: int, start: int, reads_zeros: bool,

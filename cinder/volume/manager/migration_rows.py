@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from cinder import exception, host_names, objects, operations
 from cinder.context import RequestContext
 from cinder.db import operations as operations_db
-from cinder.db import session
+from cinder.db import session, unused_keys
 from cinder.db import types as types_db
 from cinder.db import volume_migrations as migrations_db
 from cinder.db import volumes as volumes_db
@@ -14,6 +14,8 @@ from cinder.volume.data import nova_swap
 from cinder.volume.manager.task import Task
 
 GIB = 1024 ** 3
+# Argument of a retype that encrypts or decrypts the data, with `new_key_id` if there is a key then.
+ENCRYPTS = 'encrypts'
 # The target and the operation that deletes it, or (None, None).
 Copied = tuple[objects.Volume | None, objects.Operation | None]
 
@@ -23,7 +25,10 @@ def type_columns(ctxt: RequestContext, operation: objects.Operation) -> dict:
     if 'new_type_id' not in operation.arguments:
         return {}
     new_type = types_db.get(ctxt, operation.arguments['new_type_id'])
-    return {'volume_type_id': new_type.id, 'multiattach': new_type.is_('multiattach')}
+    values = {'volume_type_id': new_type.id, 'multiattach': new_type.is_('multiattach')}
+    if ENCRYPTS in operation.arguments:
+        values['encryption_key_id'] = operation.arguments.get('new_key_id')
+    return values
 
 
 def service_of(place: Mapping) -> dict[str, str | None]:
@@ -59,6 +64,10 @@ def finish(ctxt: RequestContext, operation: objects.Operation, volume_id: str,
             values['status'] = volume.previous_status or 'available'
         migrations_db.exchange_storage(ctxt, volume, target, copied=meanwhile or 'available',
                                        **values)
+        if ENCRYPTS in operation.arguments:
+            # The old storage is deleted with its key.
+            volumes_db.overwrite(ctxt, target.id, {'encryption_key_id': volume.encryption_key_id})
+            unused_keys.note(ctxt, volume.encryption_key_id, volume.id, volume.project_id)
         operations_db.finish(ctxt, operation)
         return operations_db.create(ctxt, 'volume.delete', target, **service_of(volume))
 

@@ -15,11 +15,13 @@ from cinder.db import attachments as attachments_db
 from cinder.db import operations as operations_db
 from cinder.db import snapshots as snapshots_db
 from cinder.db import types as types_db
+from cinder.db import unused_keys
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
+from cinder.keymgr import keys
 from cinder.rpc import volume as volume_rpc
 from cinder.volume import driver as driver_api
-from cinder.volume.data import nova_swap, remote_attach, volume_copy
+from cinder.volume.data import encrypted_copy, nova_swap, remote_attach, volume_copy
 from cinder.volume.driver_types import Fields
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
@@ -73,6 +75,10 @@ class MigrationEndpoint:
             self.migrate_volume(ctxt, operation, volume)
             return
         with task(self.backend.runner, ctxt, operation, volume) as work:
+            if migration_rows.ENCRYPTS in operation.arguments:
+                # A scheduler of an earlier release has sent it.
+                raise exception.InvalidVolume(
+                    reason=_('a scheduler that is too old did not say where to copy it'))
             values = migration_rows.type_columns(ctxt, operation)
             made: Fields = None
             if isinstance(self.driver, driver_api.Retypes):
@@ -138,22 +144,29 @@ class MigrationEndpoint:
         device = self._device(work, target)
         if device['path'] is None:
             with remote_attach.connected(ctxt, self.volume_api, target, self.initiator) as path:
-                self._copy_bytes(work, path, device['reads_zeros'])
+                self._copy_bytes(work, target, path, device['reads_zeros'])
         elif (not operation.arguments.get('force_host_copy')
                 and isinstance(self.driver, driver_api.Migrates)
                 and self.driver.migrate_volume(work.resource, device['path'])):
             operations_db.progress(ctxt, operation, total, total)
         else:
-            self._copy_bytes(work, device['path'], device['reads_zeros'])
+            self._copy_bytes(work, target, device['path'], device['reads_zeros'])
 
-    def _copy_bytes(self, work: Task[objects.Volume], path: disks.Place,
+    def _copy_bytes(self, work: Task[objects.Volume], target: objects.Volume, path: disks.Place,
                     reads_zeros: bool) -> None:
         ctxt, operation, total = work.ctxt, work.operation, self._size(work.resource)
-        mover = volume_copy.mover_of(self.backend)
-        for done in volume_copy.copy(self.driver.local_path(work.resource), path, total,
-                                     operation.get('progress_done') or 0, mover=mover,
-                                     throttle=self.driver.throttle,
-                                     reads_zeros=reads_zeros):
+        source = self.driver.local_path(work.resource)
+        if migration_rows.ENCRYPTS in operation.arguments:
+            pieces = encrypted_copy.copy(
+                encrypted_copy.side(ctxt, work.resource, source, total),
+                encrypted_copy.side(ctxt, target, path, target.size * migration_rows.GIB),
+                reads_zeros=reads_zeros, throttle=self.driver.throttle)
+        else:
+            pieces = volume_copy.copy(
+                source, path, total, operation.get('progress_done') or 0,
+                mover=volume_copy.mover_of(self.backend), throttle=self.driver.throttle,
+                reads_zeros=reads_zeros)
+        for done in pieces:
             with fault_points.around('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
 
@@ -178,6 +191,16 @@ class MigrationEndpoint:
         work.outcome = 'end', {'host': target.host,
                                **migration_rows.type_columns(work.ctxt, work.operation)}
         self._remove(work.ctxt, target, removal)
+        self._delete_keys(work.ctxt, work.resource.id, work.resource.encryption_key_id,
+                          work.operation)
+
+    def _delete_keys(self, ctxt: RequestContext, volume_id: str, former: str | None,
+                     operation: objects.Operation) -> None:
+        """Delete keys that a retype has left without a use. Where the service may not, a later
+        request of the project does."""
+        for key in (former, operation.arguments.get('new_key_id')):
+            if key and migration_rows.ENCRYPTS in operation.arguments:
+                keys.delete_noted(ctxt, unused_keys.UnusedKey(key, volume_id))
 
     def _load(self, ctxt: RequestContext, operation: objects.Operation) -> objects.Volume:
         """Return the volume of an operation that is resumed.
@@ -191,6 +214,7 @@ class MigrationEndpoint:
         target, removal = migration_rows.withdraw(ctxt, operation, found)
         if removal is not None:
             self._remove(ctxt, target, removal)
+        self._delete_keys(ctxt, operation.resource_id, None, operation)
         raise exception.OperationLost(operation_id=operation.id)
 
     def _give_up(self, work: Task[objects.Volume], exc: Exception) -> None:
@@ -198,6 +222,7 @@ class MigrationEndpoint:
         target, removal = migration_rows.abandon(work.ctxt, work, exc)
         if removal is not None:
             self._remove(work.ctxt, target, removal)
+        self._delete_keys(work.ctxt, work.resource.id, None, work.operation)
 
     def _let_go(self, work: Task[objects.Volume]) -> None:
         """End the connection to another machine that an interrupted attempt may have left."""

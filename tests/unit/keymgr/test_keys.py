@@ -11,6 +11,7 @@ from cinder.conf import CONF
 from cinder.conf.keymgr import FIXED_BACKEND, FIXED_KEY_ID
 from cinder.db import backups as backups_db
 from cinder.db import snapshots as snapshots_db
+from cinder.db import unused_keys
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import conf_key_mgr, keys
 from tests.fakes import key_manager as fake
@@ -136,9 +137,22 @@ def test_no_key_and_the_fixed_key_need_no_manager(ctxt):
 def test_a_key_that_cannot_be_removed_is_told(ctxt, key_manager, volume, caplog):
     volumes_db.destroy(ctxt, volume.id)
     key_manager.down = True
-    with caplog.at_level(logging.ERROR):
-        assert not _release(ctxt, volume)
+    for _attempt in range(2):
+        with caplog.at_level(logging.WARNING):
+            assert not _release(ctxt, volume)
     assert volume.encryption_key_id in caplog.text
+    assert keys.delete_unused(ctxt) == 1
+    key_manager.down = False
+    assert keys.delete_unused(ctxt.elevated()) == 0
+    assert not key_manager.kept and not unused_keys.of_project(ctxt, 'p1', 9)
+
+
+def test_a_noted_key_that_is_used_stays(ctxt, key_manager, volume):
+    unused_keys.note(ctxt, volume.encryption_key_id, volume.id, 'p1')
+    unused_keys.note(ctxt, 'another', volume.id, 'p2')
+    assert keys.delete_unused(ctxt) == 0
+    assert key_manager.kept and not unused_keys.of_project(ctxt, 'p1', 9)
+    assert unused_keys.of_project(ctxt, 'p2', 9) == [('another', volume.id)]
 
 
 def test_the_service_removes_what_it_made_itself(ctxt, key_manager, volume):

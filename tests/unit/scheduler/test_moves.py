@@ -9,6 +9,7 @@ from cinder import exception
 from cinder.db import messages as messages_db
 from cinder.db import operations as operations_db
 from cinder.db import types as types_db
+from cinder.db import unused_keys
 from cinder.db import volumes as volumes_db
 from cinder.objects.verbs import message_of
 from cinder.scheduler.manager import SchedulerManager
@@ -143,6 +144,23 @@ class TestRetype:
         _volume, operation = ask('retype', 'retyping', self.arguments(fast, 'on-demand'),
                                  host=f'{THERE}#fast')
         assert 'destination' not in operation.arguments
+
+    @pytest.mark.parametrize(('size', 'place'), [(10, HERE), (120, None)])
+    def test_copies_what_is_encrypted_anew_where_it_is(self, ask, ctxt, size, place):
+        """There must be room for the copy, whose old storage is deleted afterwards."""
+        any_type = types_db.create(ctxt, {'name': 'any', 'is_public': True})
+        arguments = {**self.arguments(any_type, 'on-demand'), 'encrypts': True}
+        _volume, operation = ask('retype', 'retyping', arguments, size)
+        found = operation.arguments.get('destination', {}).get('host', 'none@x#')
+        assert (found.partition('#')[0] == HERE) is (place == HERE)
+
+    def test_a_key_that_was_not_used_is_noted(self, ask, ctxt, fast):
+        """The key manager deletes it with the next request of the project."""
+        volume, operation = ask('retype', 'retyping', {
+            **self.arguments(fast, 'never'), 'encrypts': True, 'new_key_id': 'key'},
+            previous_status='available')
+        assert operation.state == 'failed'
+        assert unused_keys.of_project(ctxt, operation.project_id, 9) == [('key', volume.id)]
 
     def test_says_so_where_it_may_not(self, ask, bus, fast, ctxt):
         volume, operation = ask('retype', 'retyping', self.arguments(fast, 'never'),

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SQL of keys that nothing may need any more: what ended noted them in its transaction, and
+cinder.keymgr.keys deletes them from the key manager, where only users of their project may."""
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from cinder.conf.keymgr import FIXED_KEY_ID
+from cinder.context import RequestContext
+from cinder.db import models, session
+
+_T = models.UnusedKey.__table__
+
+
+class UnusedKey(NamedTuple):
+    """A key, and the volume that it was for; None: it was for an image."""
+
+    id: str
+    volume_id: str | None
+
+
+@session.retry_on_deadlock
+def note(ctxt: RequestContext, key_id: str | None, volume_id: str | None,
+         project_id: str | None) -> None:
+    """Note a key that is to be deleted unless the volume, its snapshots or backups have it then."""
+    if key_id in (None, FIXED_KEY_ID):
+        return
+    with session.writer(ctxt) as conn:
+        present = conn.execute(sa.select(_T.c.id).where(_T.c.id == key_id)).first()
+        if present is None:
+            conn.execute(_T.insert().values(id=key_id, volume_id=volume_id, project_id=project_id,
+                                            created_at=session.utcnow()))
+
+
+def of_project(ctxt: RequestContext, project_id: str, limit: int) -> list[UnusedKey]:
+    """Return some of the keys that users of a project may delete, oldest first."""
+    with session.reader(ctxt) as conn:
+        rows = conn.execute(sa.select(_T.c.id, _T.c.volume_id).where(
+            _T.c.project_id == project_id).order_by(_T.c.created_at).limit(limit)).all()
+    return [UnusedKey(*row) for row in rows]
+
+
+@session.retry_on_deadlock
+def forget(ctxt: RequestContext, key_id: str) -> None:
+    """Remove the note of a key."""
+    with session.writer(ctxt) as conn:
+        conn.execute(_T.delete().where(_T.c.id == key_id))
