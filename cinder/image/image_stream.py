@@ -5,7 +5,9 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar('T')
 
 # Chunks that wait between two threads.
 AHEAD = 4
@@ -14,14 +16,14 @@ LOOKS = 0.25
 
 
 @contextlib.contextmanager
-def read_ahead(chunks: Generator[bytes], check: Callable[[], None]) -> Iterator[Iterator[bytes]]:
-    """Yield an iterator over chunks that another thread reads.
+def read_ahead(chunks: Generator[T], check: Callable[[], None]) -> Iterator[Iterator[T]]:
+    """Yield an iterator over chunks, or anything else, that another thread reads.
 
     :param chunks: generator, closed when the block ends. If it does not answer then, its thread
         goes on until it does, and drops what comes.
     :param check: called while nothing comes; an error that it raises ends the iteration.
     """
-    places: queue.Queue[tuple[bytes | None, BaseException | None]] = queue.Queue(AHEAD)
+    places: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(AHEAD)
     stopped = threading.Event()
     threading.Thread(target=_pump, args=(chunks, places, stopped), name='image-reader',
                      daemon=True).start()
@@ -34,7 +36,7 @@ def read_ahead(chunks: Generator[bytes], check: Callable[[], None]) -> Iterator[
                 places.get_nowait()
 
 
-def _pump(chunks: Generator[bytes], places: queue.Queue, stopped: threading.Event) -> None:
+def _pump(chunks: Generator[T], places: queue.Queue, stopped: threading.Event) -> None:
     error: BaseException | None = None
     try:
         with contextlib.closing(chunks):
@@ -48,7 +50,7 @@ def _pump(chunks: Generator[bytes], places: queue.Queue, stopped: threading.Even
         places.put((None, error))
 
 
-def _received(places: queue.Queue, check: Callable[[], None]) -> Iterator[bytes]:
+def _received(places: queue.Queue, check: Callable[[], None]) -> Iterator[Any]:
     while True:
         try:
             chunk, error = places.get(timeout=LOOKS)

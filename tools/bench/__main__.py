@@ -25,6 +25,7 @@ from tools.bench import (  # noqa: E402
     crowd,
     events,
     idle,
+    images,
     life,
     lists,
     placement,
@@ -39,7 +40,8 @@ from tools.bench import (  # noqa: E402
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'events',
          'crowd',
-         'threads', 'placement', 'backup', 'adopt', 'rbd')
+         'threads', 'placement', 'backup', 'adopt', 'rbd',
+         'images')
 # Parts that need no servers.
 ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
 
@@ -101,7 +103,9 @@ def main() -> int:
             figures += adopt.measure(server, folder, args.many)
         if 'rbd' in parts:
             figures += rbd_pool.measure(server, broker, folder, args.images)
-        if not set(parts) - ALONE - {'crowd', 'threads', 'adopt', 'rbd'}:
+        if 'images' in parts:
+            figures += images.measure(server, broker, folder)
+        if not set(parts) - ALONE - {'crowd', 'threads', 'adopt', 'rbd', 'images'}:
             report.show(_title(args), figures, args.rst)
             return 0
         # The intervals of production, and room for all that is created.

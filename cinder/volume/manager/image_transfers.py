@@ -5,7 +5,7 @@ one verified file in the folder of conversions."""
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from oslo_log import log as logging
@@ -16,7 +16,13 @@ from cinder.brick.local_dev import sparse_files
 from cinder.context import RequestContext
 from cinder.db import image_operations
 from cinder.db import operations as operations_db
-from cinder.image import glance, image_convert, image_properties, image_shares
+from cinder.image import (
+    glance,
+    image_convert,
+    image_properties,
+    image_shares,
+    image_stream,
+)
 from cinder.volume.data import image_download, image_write
 from cinder.volume.host import backend as backends
 from cinder.volume.manager.progress import Progress
@@ -35,6 +41,16 @@ def drop_unused(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Remove the data of images that this process keeps for operations, and none needs any more."""
     image_shares.drop_unused(
         lambda image_id: bool(image_operations.under_way(ctxt, image_id, _host(backend))))
+
+
+def shown(work: Task[objects.Volume], image_id: str) -> dict[str, Any]:
+    """Return an image as the image service describes it; a deletion of the volume ends the wait for
+    its answer."""
+    def ask() -> Generator[dict[str, Any]]:
+        yield glance.for_service().show(image_id)
+
+    with image_stream.read_ahead(ask(), Progress(work, _TAKEN).check) as answers:
+        return next(answers)
 
 
 def _host(backend: backends.Backend) -> str:

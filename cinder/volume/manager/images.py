@@ -117,7 +117,7 @@ class ImageEndpoint:
         return image, made or {}
 
     def _usable_image(self, work: Task[objects.Volume]) -> dict[str, Any]:
-        image = glance.for_service().show(work.operation.arguments['image_id'])
+        image = image_transfers.shown(work, work.operation.arguments['image_id'])
         image_properties.require_usable(image, work.resource.size, work.resource.encrypted)
         return image
 

@@ -29,20 +29,27 @@ class Progress:
         self._fine = (operations.transition_of(work.operation).meanwhile, *also)
 
     def report(self, done: int) -> None:
-        """Record how many bytes are done, every REPORTS seconds; check the volume every LOOKS
-        seconds.
+        """Record how many bytes are done, every REPORTS seconds, and check the volume.
 
         :raises OperationLost: another service holds the operation.
         :raises Superseded: another request changed the status of the volume.
+        """
+        now = time.monotonic()
+        if now >= self._next:
+            self._next = now + REPORTS
+            operations_db.progress(self._work.ctxt, self._work.operation, done, self.total)
+        self.check()
+
+    def check(self) -> None:
+        """Check the volume, every LOOKS seconds.
+
+        :raises Superseded: as report().
         """
         now = time.monotonic()
         if now < self._next_look:
             return
         self._next_look = now + LOOKS
         ctxt, operation = self._work.ctxt, self._work.operation
-        if now >= self._next:
-            self._next = now + REPORTS
-            operations_db.progress(ctxt, operation, done, self.total)
         found = operations.load(ctxt, operation)
         if found is None or found.status not in self._fine:
             operations.abandon(ctxt, operation, operations.SUPERSEDED, found)

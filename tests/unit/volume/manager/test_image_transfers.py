@@ -293,6 +293,21 @@ def test_a_deletion_stops_who_waits(service, transfers):
         assert transfers.run(made).error == operations.SUPERSEDED
 
 
+def test_a_deletion_stops_who_asks_for_the_image(service, transfers, monkeypatch):
+    """The image service does not answer."""
+    made, answered = transfers.accept(service.add(DATA)), threading.Event()
+
+    def show(*_args):
+        transfers.cancel(made)
+        answered.wait(3)
+
+    monkeypatch.setattr(glance.Images, 'show', show)
+    try:
+        assert transfers.run(made).error == operations.SUPERSEDED
+    finally:
+        answered.set()
+
+
 def test_an_image_that_changed_meanwhile_is_not_waited_for(service, transfers):
     image = service.add(DATA)
     made = transfers.accept(image)

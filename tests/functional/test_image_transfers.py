@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transfers of images between processes: two back ends of a host share one, a deletion ends each
+stage, and a kill in any step leaves nothing behind. IMAGES_FULL=1 kills in every step."""
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.functional.oracle import Oracle
+from tests.functional.processes import children, wait_until
+from tests.functional.suite import BACKEND, Suite
+from tests.functional.test_images import MIB, begun
+
+SLOW = 'slow'
+RATE = 16 * MIB
+# Seconds in which a deletion ends a transfer.
+SECONDS = 2
+STEPS = {'raw': ('execute:claim', 'driver', 'fetch', 'write', 'finish'),
+         'qcow2': ('fetch', 'convert', 'share', 'driver', 'write')}
+ALL = [(kind, f'volume.download:{step}:{when}') for kind, steps in STEPS.items()
+       for step in steps for when in ('before', 'after')]
+SOME = [('raw', 'volume.download:write:before'), ('qcow2', 'volume.download:convert:after'),
+        ('qcow2', 'volume.download:share:after')]
+
+
+@pytest.fixture(scope='module')
+def transfer_suite(installation, postgresql, image_service, workspace) -> Iterator[Suite]:
+    flags = workspace / 'transfers' / 'flags'
+    with installation('transfers', postgresql.url('transfers'), backends=(BACKEND, SLOW), options={
+            'DEFAULT': {'glance_api_servers': image_service.url, 'fault_points': ','.join(
+                f'{point}=kill@{flags / point}' for point in dict(map(reversed, ALL)))},
+            SLOW: {'volume_copy_bps_limit': RATE}}) as suite:
+        for name in (BACKEND, SLOW):
+            suite.client().post('types', {'volume_type': {
+                'name': name, 'extra_specs': {'volume_backend_name': name}}})
+        yield suite
+
+
+@pytest.fixture
+def suite(transfer_suite) -> Iterator[Suite]:
+    """What is left in the folder of conversions is a fault of the test before."""
+    transfer_suite.ensure_running()
+    yield transfer_suite
+    wait_until(lambda: not left(transfer_suite), 15, 'the folder of conversions to be empty')
+
+
+def left(suite: Suite) -> list[str]:
+    folder = suite.state / 'conversion'
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def same(suite: Suite, volume: dict, data: bytes) -> bool:
+    """Whether a volume of any back end begins with some bytes, and the next ones are zeros."""
+    path, = (folder / f'volume-{volume["id"]}' for folder in suite.folders()
+             if (folder / f'volume-{volume["id"]}').exists())
+    with path.open('rb') as file:
+        return file.read(len(data) + 9 * MIB) == data + bytes(9 * MIB)
+
+
+@pytest.fixture(scope='module')
+def disk() -> bytes:
+    return os.urandom(3 * MIB) + bytes(4 * MIB) + os.urandom(48 * MIB)
+
+
+@pytest.fixture(scope='module')
+def images(image_service, disk, tmp_path_factory) -> Callable[[str], str]:
+    """Add an image of the disk in a format; return its id."""
+    folder = tmp_path_factory.mktemp('images')
+    (folder / 'raw').write_bytes(disk)
+    subprocess.run(['qemu-img', 'convert', '-q', '-f', 'raw', '-O', 'qcow2', '-c', folder / 'raw',
+                    folder / 'qcow2'], check=True)
+    return lambda kind: image_service.add(folder / kind, kind)['id']
+
+
+@pytest.mark.parametrize('kind', ['raw', 'qcow2'])
+def test_the_processes_of_a_host_share_a_transfer(suite, client, image_service, images, disk,
+                                                  kind):
+    image = images(kind)
+    made = [client.create_volume(imageRef=image, volume_type=name)
+            for name in (BACKEND, SLOW, BACKEND, BACKEND)]
+    for volume in made:
+        client.wait_for_status('volume', volume['id'], 'available', 60)
+        assert same(suite, volume, disk)
+    assert image_service.transfers_of(image) == 1
+
+
+# ------------------------------------------------------------------------------- deletions
+def seconds_to_delete(client, volume: dict) -> float:
+    began = time.monotonic()
+    client.action(volume['id'], 'os-force_delete', {}, expect=202)
+    client.wait_gone('volume', volume['id'])
+    return time.monotonic() - began
+
+
+@pytest.fixture
+def reference(client) -> float:
+    """How long it takes to delete a volume that is idle."""
+    return seconds_to_delete(client, client.ready_volume())
+
+
+@pytest.mark.parametrize('kind', ['raw', 'qcow2'])
+def test_a_deletion_while_it_is_fetched(suite, client, image_service, images, reference, kind):
+    """Also from an image service that sends nothing more; and one that waits goes on then."""
+    image = images(kind)
+    volume = client.create_volume(imageRef=image, volume_type=SLOW)
+    wait_until(lambda: begun(suite), 30, 'the transfer to begin', pause=0.001)
+    other = client.create_volume(imageRef=image, volume_type=BACKEND)
+    third = client.create_volume(imageRef=image, volume_type=BACKEND)
+    with image_service.paused():
+        time.sleep(0.2)
+        for each in (third, volume):  # that waits, and that fetches
+            assert seconds_to_delete(client, each) < SECONDS + 2 * reference
+    client.wait_for_status('volume', other['id'], 'available', 60)
+
+
+def test_a_deletion_while_it_is_converted(suite, client, images, reference):
+    volume = client.create_volume(imageRef=images('qcow2'), volume_type=BACKEND)
+    found = []
+
+    def stop() -> bool:
+        found.extend(pid for pid in _descendants(suite.processes['volume'].pid)
+                     if _name_of(pid) == 'qemu-img')
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        return bool(found)
+
+    wait_until(stop, 30, 'the conversion to begin', pause=0.001)
+    assert seconds_to_delete(client, volume) < SECONDS + 2 * reference
+
+
+def test_a_deletion_while_it_is_written(suite, client, image_service, images, reference):
+    """The copy of a verified file at a low rate; it has taken half of its time then."""
+    image = images('qcow2')
+    volume = client.create_volume(imageRef=image, volume_type=SLOW)
+    path = suite.folder(SLOW) / f'volume-{volume["id"]}'
+    wait_until(lambda: path.exists() and path.stat().st_blocks, 30, 'the copy', pause=0.005)
+    assert client.show('volume', volume['id'])['status'] == 'downloading'
+    assert seconds_to_delete(client, volume) < SECONDS + 2 * reference
+
+
+def _descendants(pid: int) -> list[int]:
+    found = [pid]
+    for each in found:
+        found.extend(children(each))
+    return found
+
+
+def _name_of(pid: int) -> str:
+    try:
+        with open(f'/proc/{pid}/comm', encoding='ascii') as file:
+            return file.read().strip()
+    except OSError:
+        return ''
+
+
+# ----------------------------------------------------------------------------------- kills
+@pytest.mark.parametrize(('kind', 'point'), ALL if os.environ.get('IMAGES_FULL') else SOME)
+def test_killed_at(suite, client, images, disk, kind, point):
+    """A raw image streams onto its volume; a qcow2 one is shared by two."""
+    image = images(kind)
+    with suite.killed_at(point, 60):
+        made = [client.create_volume(imageRef=image, volume_type=BACKEND)
+                for _number in range(1 if kind == 'raw' else 2)]
+    suite.ensure_running()
+    for volume in made:
+        client.wait_for_status('volume', volume['id'], 'available', 60)
+        assert same(suite, volume, disk)
+
+
+def test_nothing_is_left(suite):
+    Oracle(suite).check()
