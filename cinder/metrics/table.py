@@ -100,4 +100,7 @@ METRICS = {
         LATEST, 'Used share of the data space, 0 to 1.', ('pool',)),
     'cinder_pool_metadata_used_ratio': Metric(
         LATEST, 'Used share of the metadata of a thin pool, 0 to 1.', ('pool',)),
+    'cinder_pool_full_in_seconds': Metric(
+        LATEST, 'When the pool is full if it grows as in the last day; infinite if it does not.',
+        ('pool',)),
 }

@@ -67,6 +67,7 @@ class PoolReport(TypedDict, total=False):
     data_percent: float
     metadata_percent: float
     pool_refusal: str
+    full_in_days: float
     replication_enabled: bool
     group_replication_enabled: bool
     replication_type: list[str]

@@ -31,13 +31,20 @@ def make(name: str, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     with _lock:
         counts[name] += 1
     try:
-        with metrics.timed('cinder_ceph_call', name), fault_points.around(f'ceph:{name}'):
+        with (metrics.timed('cinder_ceph_call', name, error=_kind_of_error),
+              fault_points.around(f'ceph:{name}')):
             return function(*args, **kwargs)
     except Exception as exc:
         found = errors.translated(exc, name)
         if found is None:
             raise
         raise found from exc
+
+
+def _kind_of_error(exc: BaseException) -> str:
+    """Return the name of our class of an error, for the metrics."""
+    found = errors.translated(exc, '') if isinstance(exc, Exception) else None
+    return type(found or exc).__name__
 
 
 @contextlib.contextmanager

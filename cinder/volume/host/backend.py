@@ -14,7 +14,7 @@ from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.volume import configuration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import probes, reports
+from cinder.volume.host import forecast, probes, reports
 
 LOG = logging.getLogger(__name__)
 
@@ -45,6 +45,7 @@ class Backend:
         # The reason why it does not work, for the log.
         self.trouble = 'it has not been started yet'
         self.last_probe: probes.Probe | None = None
+        self._forecast = forecast.Forecast()
         # Names on the storage whose copies failed at the last check.
         self.failing_copies: frozenset[str] = frozenset()
         self._allocated: dict[str, int] = {}
@@ -138,6 +139,7 @@ class Backend:
             LOG.exception('Back end %s could not report its capabilities.', self.host)
             self.mark_down(exc)
             return
+        self._forecast.add(capabilities)
         probes.report_pools(self, capabilities)
         measured = timeutils.utcnow().isoformat(timespec='microseconds')
         scheduler_rpc.SchedulerAPI().update_service_capabilities(

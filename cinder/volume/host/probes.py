@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cinder import failures, metrics
+from cinder.volume.host import forecast
 
 if TYPE_CHECKING:
     from cinder.volume.host.backend import Backend
@@ -66,3 +67,4 @@ def report_pools(backend: 'Backend', report: Mapping[str, Any]) -> None:
             # A driver may report 'infinite' or 'unknown'.
             if isinstance(values.get(key), (int, float)):
                 metrics.gauge(gauge, values[key] * unit, name)
+        metrics.gauge('cinder_pool_full_in_seconds', forecast.seconds_of(values), name)
