@@ -20,7 +20,7 @@ from cinder.db import volumes as volumes_db
 from cinder.image import image_shares
 from cinder.keymgr import migration
 from cinder.volume import driver as driver_api
-from cinder.volume.host import audit, backup_snapshots, copies, exports
+from cinder.volume.host import audit, backup_snapshots, copies, exports, probes
 from cinder.volume.host import backend as backends
 
 LOG = logging.getLogger(__name__)
@@ -109,8 +109,9 @@ def use_active_copy(ctxt: RequestContext, backend: backends.Backend) -> None:
 
 def set_up_driver(ctxt: RequestContext, backend: backends.Backend) -> None:
     """Set up the driver and check the storage."""
-    backend.driver.do_setup(ctxt)
-    backend.driver.check_for_setup_error()
+    with probes.probing(backend):
+        backend.driver.do_setup(ctxt)
+        backend.driver.check_for_setup_error()
 
 
 def read_capabilities(_ctxt: RequestContext, backend: backends.Backend) -> None:
