@@ -159,6 +159,42 @@ def passphrase(ctxt: RequestContext, key_id: str) -> bytes:
         return binascii.hexlify(manager().get(identities(ctxt)[0], key_id).get_encoded())
 
 
+def have_owners() -> bool:
+    """Return whether only the creator of a key, and whom it names, can use it.
+
+    :raises KeyManagerUnavailable: the key manager cannot be created.
+    """
+    with _answers('be created'):
+        return not is_fixed() and sharing.has_owners(manager())
+
+
+def take_over(ctxt: RequestContext, key_id: str) -> str:
+    """Store the same key as one of the services and return its id.
+
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
+    """
+    with _answers(f'hand key {key_id} over'):
+        return manager().store(service_credentials(), manager().get(identities(ctxt)[0], key_id))
+
+
+def hand_over(ctxt: RequestContext, key_id: str) -> str:
+    """Store a key of the services as one of the caller and return its id.
+
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
+    """
+    with _answers(f'hand key {key_id} over'):
+        return manager().store(identities(ctxt)[0], manager().get(service_credentials(), key_id))
+
+
+def let_user_read(key_id: str, user_id: str | None) -> None:
+    """Let a user read a key of the services.
+
+    :raises KeyManagerUnavailable: the key manager is down or refuses.
+    """
+    with _answers(f'share key {key_id}'):
+        sharing.let_read(manager(), service_credentials(), key_id, user_id)
+
+
 def are_equal(ctxt: RequestContext, one: str | None, other: str | None) -> bool:
     """Return whether data that is encrypted with one key can be read with the other.
 

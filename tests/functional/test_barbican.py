@@ -5,8 +5,14 @@ import pytest
 from cinder import context, exception
 from cinder.conf import CONF
 from cinder.conf.keymgr import FIXED_KEY_ID
+from cinder.db import backups as backups_db
+from cinder.db import snapshots as snapshots_db
+from cinder.db import type_encryption
+from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys, migration
+from cinder.rpc import client
+from cinder.volume.api import transfers, volumes
 from tests.fakes import barbican as fake_barbican
 from tests.fakes import key_manager as fake
 
@@ -89,3 +95,114 @@ def test_without_credentials_of_its_own_the_service_migrates_nothing(ctxt, datab
     migration.start(context.get_admin_context(), 'h@b').join(10)
     assert volumes_db.get(ctxt, volume.id).encryption_key_id == FIXED_KEY_ID
     assert 'next start' in caplog.text and barbican.secrets == {}
+
+
+# -------------------------------------------------------------------- copies and transfers
+@pytest.fixture
+def volume(database, barbican, monkeypatch):
+    """A volume of u1 with a snapshot."""
+    monkeypatch.setattr(client.RPCAPI, 'cctxt', lambda *_args, **_to: Silent())
+    ctxt = _caller('u1')
+    kind = types_db.create(ctxt, {'name': 'secret', 'is_public': True})
+    type_encryption.create(ctxt, kind.id, {**SETTINGS, 'provider': 'luks',
+                                           'control_location': 'front-end'})
+    made = volumes.create(ctxt, size=1, volume_type=types_db.get(ctxt, kind.id))
+    volumes_db.overwrite(ctxt, made.id, {'status': 'available', 'host': 'h@b#p'})
+    snapshot = snapshots_db.create(ctxt, {
+        'project_id': 'p1', 'volume_id': made.id, 'volume_size': 1, 'status': 'available',
+        'encryption_key_id': made.encryption_key_id})
+    return volumes_db.get(ctxt, made.id), snapshots_db.get(ctxt, snapshot.id)
+
+
+class Silent:
+    """Takes every message."""
+
+    def can_send_version(self):
+        return True
+
+    def cast(self, *_args, **_kwargs):
+        pass
+
+
+def _owners(barbican):
+    return [(each['owner'], each['readers']) for each in barbican.secrets.values()]
+
+
+def _keys(ctxt, *rows):
+    tables = {'volume': volumes_db, 'snapshot': snapshots_db}
+    return {tables[type(row).__name__.lower()].get(ctxt.elevated(), row.id).encryption_key_id
+            for row in rows}
+
+
+def test_a_copy_has_a_key_that_the_service_may_read(barbican, service, volume):
+    source, ctxt = volume[0], _caller('u1')
+    copy = volumes.create(ctxt, source_volume=source)
+    assert _owners(barbican) == [('u1', ['cinder'])] * 2
+    assert not keys.are_equal(ctxt, source.encryption_key_id, copy.encryption_key_id)
+    assert keys.passphrase(context.get_admin_context(), copy.encryption_key_id)
+
+
+def test_without_credentials_of_the_service_a_copy_has_the_same_key(barbican, volume):
+    copy = volumes.create(_caller('u1'), source_volume=volume[0])
+    assert keys.are_equal(_caller('u1'), volume[0].encryption_key_id, copy.encryption_key_id)
+    assert _owners(barbican) == [('u1', [])] * 2
+
+
+def test_a_transferred_volume_has_a_key_of_its_new_owner(barbican, service, volume):
+    payload = barbican.secrets[volume[0].encryption_key_id]['payload']
+    offer = transfers.create(_caller('u1'), volume[0], encrypted_ok=True)
+    assert _owners(barbican) == [('cinder', [])]
+    other = context.RequestContext(user_id='u2', project_id='p2', auth_token='token-u2',
+                                   overwrite=False)
+    transfers.accept(other, offer['id'], offer['auth_key'])
+    (key, secret), = barbican.secrets.items()
+    assert (secret['owner'], secret['payload']) == ('u2', payload)
+    assert _keys(other, *volume) == {key}
+
+
+def test_a_withdrawn_offer_gives_the_key_back(barbican, service, volume):
+    offer = transfers.create(_caller('u1'), volume[0], encrypted_ok=True)
+    transfers.delete(_caller('u1'), offer)
+    assert [owner for owner, _readers in _owners(barbican)] == ['u1']
+    assert _keys(_caller('u1'), *volume) == set(barbican.secrets)
+
+
+def test_an_administrator_withdraws_an_offer(barbican, service, volume):
+    offer = transfers.create(_caller('u1'), volume[0], encrypted_ok=True)
+    admin = context.RequestContext(user_id='a', project_id='p9', auth_token='token-a',
+                                   is_admin=True, overwrite=False)
+    volumes_db.overwrite(admin, volume[0].id, {'user_id': 'u1'})
+    transfers.delete(admin, offer)
+    assert _owners(barbican) == [('cinder', ['u1'])]
+    assert keys.passphrase(_caller('u1'), *_keys(_caller('u1'), *volume))
+
+
+def test_backups_keep_the_key_that_was_transferred(barbican, service, volume):
+    ctxt = _caller('u1')
+    backups_db.create(ctxt, {'project_id': 'p1', 'volume_id': volume[0].id, 'status': 'available',
+                             'encryption_key_id': volume[0].encryption_key_id})
+    transfers.create(ctxt, volume[0], encrypted_ok=True)
+    assert _owners(barbican) == [('u1', ['cinder']), ('cinder', [])]
+
+
+@pytest.mark.parametrize('step', ['_offer', '_move', '_withdraw'])
+def test_a_transfer_that_fails_leaves_the_keys_as_they_were(barbican, service, volume, step,
+                                                            monkeypatch):
+    def attempt():
+        return transfers.create(_caller('u1'), volume[0], encrypted_ok=True)
+    if step != '_offer':
+        offer = attempt()
+        attempt = {'_withdraw': lambda: transfers.delete(_caller('u1'), offer),
+                   '_move': lambda: transfers.accept(_caller('u2'), offer['id'],
+                                                     offer['auth_key'])}[step]
+    before = set(barbican.secrets)
+    monkeypatch.setattr(transfers, step, lambda *_args: (_ for _ in ()).throw(RuntimeError))
+    with pytest.raises(RuntimeError):
+        attempt()
+    assert set(barbican.secrets) == before == _keys(_caller('u1'), *volume)
+
+
+def test_without_credentials_of_the_service_nothing_is_offered(barbican, volume):
+    with pytest.raises(exception.InvalidVolume, match='no credentials for the key manager'):
+        transfers.create(_caller('u1'), volume[0], encrypted_ok=True)
+    assert _keys(_caller('u1'), *volume) == set(barbican.secrets)

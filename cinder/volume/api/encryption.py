@@ -161,6 +161,13 @@ def delete_unused(ctxt: RequestContext) -> None:
         keys.delete_unused(ctxt)
 
 
+def release(ctxt: RequestContext, key: str | None, volume: objects.Volume) -> None:
+    """Delete a former key of a volume after the commit, unless its backups need it. What fails is
+    tried again later."""
+    if ctxt.together is None or not ctxt.together.after(lambda: release(ctxt, key, volume)):
+        keys.release(ctxt, key, volume.id, volume.project_id)
+
+
 def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) -> None:
     """Delete the key of a deleted resource, unless other resources need it. If that fails, a user
     message is created."""

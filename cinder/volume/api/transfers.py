@@ -3,6 +3,7 @@
 
 The storage is not touched: only rows change their project.
 """
+import contextlib
 import hmac
 import secrets
 
@@ -16,6 +17,7 @@ from cinder.db import transfers as transfers_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
+from cinder.volume.api import transfer_keys
 
 # Hexadecimal digits of an HMAC-SHA1.
 _ORIGINAL_DIGITS = 40
@@ -36,20 +38,23 @@ def create(ctxt: RequestContext, volume: objects.Volume, name: str | None = None
                    + ('without its snapshots' if encrypted_ok else 'before microversion 3.70'))
     key = _word(CONF.volume_transfer_key_length)
     salt = _word(CONF.volume_transfer_salt_length)
-    return {**_offer(ctxt, volume, {
-        'volume_id': volume.id, 'display_name': name, 'salt': salt,
-        'crypt_hash': _digest(salt, key), 'no_snapshots': no_snapshots,
-        'source_project_id': volume.project_id, 'accepted': False}), 'auth_key': key}
+    values = {'volume_id': volume.id, 'display_name': name, 'salt': salt,
+              'crypt_hash': _digest(salt, key), 'no_snapshots': no_snapshots,
+              'source_project_id': volume.project_id, 'accepted': False}
+    with transfer_keys.offered(ctxt, volume) as kept_key:
+        return {**_offer(ctxt, volume, values, kept_key), 'auth_key': key}
 
 
 @session.retry_on_deadlock
-def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict) -> dict:
+def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict,
+           key: str | None) -> dict:
     # A backup that is being created belongs to this project, so it must not read later data.
     conditions = [requirements.not_migrating, requirements.no_group, backup_sources.volume_unread]
     if not values['no_snapshots']:
         conditions.append(requirements.snapshots_available)
     with fault_points.around('transfer.create:api:commit'), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
+        transfer_keys.replace(ctxt, volume, key)
         # An earlier offer is left when an administrator reset the status; its key must become
         # invalid.
         transfers_db.destroy_for_volume(ctxt, volume.id)
@@ -73,12 +78,15 @@ def accept(ctxt: RequestContext, transfer_id: str, auth_key: str) -> dict:
         if not ctxt.is_admin and ctxt.project_id != transfer['source_project_id']:
             raise exception.TransferNotFound(transfer_id=transfer_id)
         raise exception.InvalidAuthKey(transfer_id=transfer_id)
-    _move(everywhere, transfer, volumes_db.get(everywhere, transfer['volume_id']))
+    volume = volumes_db.get(everywhere, transfer['volume_id'])
+    with transfer_keys.accepted(everywhere, volume) as key:
+        _move(everywhere, transfer, volume, key)
     return transfer
 
 
 @session.retry_on_deadlock
-def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
+def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume,
+          key: str | None) -> None:
     source, destination = transfer['source_project_id'], ctxt.project_id
     owner = {'project_id': destination, 'user_id': ctxt.user_id}
     conditions = () if transfer['no_snapshots'] else (requirements.snapshots_available,)
@@ -90,20 +98,35 @@ def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume) -> None:
         snapshots = [] if transfer['no_snapshots'] else snapshots_db.for_volume(ctxt, volume.id)
         if source != destination:
             quota.check_transfer(ctxt, destination, volume, snapshots)
+        transfer_keys.replace(ctxt, volume, key)
         volumes_db.transition(ctxt, volume, 'transfer_accept', conditions=conditions, **owner)
         if snapshots:
             snapshots_db.change_owner(ctxt, volume.id, **owner)
 
 
-@session.retry_on_deadlock
 def delete(ctxt: RequestContext, transfer: dict) -> None:
     """Withdraw an offer; the volume becomes available again.
 
     :raises TransferNotFound: another request has ended it.
+    :raises KeyManagerUnavailable: its key cannot be given back.
     """
+    with contextlib.ExitStack() as keys:
+        volume = key = None
+        with contextlib.suppress(exception.VolumeNotFound):
+            volume = volumes_db.get(ctxt.elevated(), transfer['volume_id'])
+        if volume is not None and volume.status == states.VOLUME['transfer_delete'].allowed[0]:
+            key = keys.enter_context(transfer_keys.withdrawn(ctxt, volume))
+        _withdraw(ctxt, transfer, volume, key)
+
+
+@session.retry_on_deadlock
+def _withdraw(ctxt: RequestContext, transfer: dict, volume: objects.Volume | None,
+              key: str | None) -> None:
     row = states.VOLUME['transfer_delete']
     with session.writer(ctxt):
         transfers_db.destroy(ctxt, transfer['id'])
+        if volume is not None:
+            transfer_keys.replace(ctxt, volume, key)
         # A volume whose status was reset by an administrator keeps that status.
         volumes_db.finish_transition(ctxt, transfer['volume_id'], row.allowed[0], row.meanwhile, {})
 
