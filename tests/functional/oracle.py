@@ -5,6 +5,7 @@ It runs after every fault, at a quiet point. It reads the tables itself, with it
 few columns it needs, so that a mistake of the service's own queries cannot hide another.
 """
 
+import json
 import subprocess
 import time
 from collections import Counter
@@ -34,6 +35,16 @@ _ATTACHMENTS = _table('volume_attachment', 'id', 'volume_id', 'attach_status', '
 _MESSAGES = _table('messages', 'resource_uuid')
 _OPERATIONS = sa.table('operations', *(sa.column(name) for name in (
     'id', 'verb', 'resource_id', 'state', 'owner', 'error', 'attempt')))
+# The last event of each resource, and how many say that it was created.
+_EVENTS = sa.table('events', *(sa.column(name) for name in (
+    'id', 'resource_type', 'resource_id', 'kind', 'body')))
+_OF_ONE = sa.select(
+    sa.func.max(_EVENTS.c.id).label('last'),
+    sa.func.sum(sa.case((_EVENTS.c.kind == 'create', 1), else_=0)).label('created')).group_by(
+        _EVENTS.c.resource_type, _EVENTS.c.resource_id).subquery()
+_LAST_EVENTS = sa.select(_EVENTS, _OF_ONE.c.created).join(_OF_ONE, _EVENTS.c.id == _OF_ONE.c.last)
+_RESOURCES = {'volume': 'volumes', 'snapshot': 'snapshots', 'transfer': 'transfers',
+              'attachment': 'volume_attachment'}
 
 
 class Oracle:
@@ -64,10 +75,12 @@ class Oracle:
             rows = {table.name: self._rows(conn, table)
                     for table in (_VOLUMES, _SNAPSHOTS, _TRANSFERS, _ATTACHMENTS, _MESSAGES)}
             operations = conn.execute(sa.select(_OPERATIONS)).all()
+            recorded = conn.execute(_LAST_EVENTS).all()
         try:
             return [*_moving(rows), *_growing(rows, operations), *_left(rows),
                     *_unfinished(operations), *_silent(rows, operations), *self._files(rows),
-                    *self._exports(rows), *self._quota(rows)]
+                    *self._exports(rows), *self._quota(rows),
+                    *_recorded(rows, recorded)]
         except CUT_OFF as exc:
             return [f'the API does not answer: {exc!r}']
 
@@ -139,6 +152,24 @@ def _growing(rows: dict[str, list[sa.Row]], operations: list[sa.Row]) -> Iterato
     for row in rows['volumes']:
         if row.growth and row.id not in growing:
             yield f'volume {row.id} grows by {row.growth} GiB without an operation'
+
+
+def _recorded(rows: dict[str, list[sa.Row]], last: list[sa.Row]) -> Iterator[str]:
+    """Events against rows: what they say last is what the rows are, and nothing else exists."""
+    for kind, name in _RESOURCES.items():
+        told = {row.resource_id: row for row in last if row.resource_type == kind}
+        present = {row.id: row for row in rows[name]}
+        alive = {ident for ident, row in told.items() if row.kind != 'delete'}
+        yield from (f'no event of {kind} {ident}' for ident in present.keys() - alive)
+        yield from (f'no event of the end of {kind} {ident}' for ident in alive - present.keys())
+        yield from (f'{kind} {ident} was created {row.created} times, say the events'
+                    for ident, row in told.items() if row.created != 1)
+        for ident in alive & present.keys():
+            body = json.loads(told[ident].body)
+            yield from (f'{kind} {ident}: {column} is {body[column]} in its last event, not {value}'
+                        for column, value in present[ident]._asdict().items()
+                        if column in body and not isinstance(value, bool)
+                        and body[column] != value)
 
 
 def _left(rows: dict[str, list[sa.Row]]) -> Iterator[str]:
