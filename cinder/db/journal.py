@@ -81,23 +81,28 @@ def unfinished(ctxt: RequestContext, limit: int | None = None,
                  row['lease_until'] and row['lease_until'] > row['now'])} for row in rows]
 
 
-def ended(ctxt: RequestContext, wanted: Collection[tuple[str, frozenset[str]]],
-          ) -> dict[tuple[str, frozenset[str]], list[dict]]:
+Wanted = tuple[str, frozenset[str]]
+
+
+def ended(ctxt: RequestContext, wanted: Collection[Wanted]) -> dict[Wanted, list[dict]]:
     """Return, of the pairs (request id, resource ids), those whose operations have all ended, with
-    the operations, oldest first. One statement."""
+    the operations, oldest first. One statement as long as none has ended."""
     ids = sorted({ident for _request, about in wanted for ident in about})
-    requests = sorted({request for request, _about in wanted})
     with session.reader(ctxt) as conn:
-        rows = conn.execute(_OF_REQUESTS, {'resources': ids, 'requests': requests}).mappings().all()
-    found: dict[tuple[str, frozenset[str]], list[dict]] = {each: [] for each in wanted}
-    for row in rows:
-        for request, about in wanted:
-            if row['request_id'] == request and row['resource_id'] in about:
-                found[request, about].append(dict(row))
-    return {each: its for each, its in found.items()
-            if all(row['state'] in ('done', 'failed') for row in its)}
+        open_ones = set(conn.execute(_OPEN, {'resources': ids}).tuples())
+        over = {(request, about) for request, about in wanted
+                if open_ones.isdisjoint((request, ident) for ident in about)}
+        rows = conn.execute(_OF_REQUESTS, {
+            'resources': sorted({ident for _request, about in over for ident in about}),
+            'requests': sorted({request for request, _about in over})},
+        ).mappings().all() if over else []
+    return {(request, about): [
+        dict(row) for row in rows if row['request_id'] == request and row['resource_id'] in about]
+        for request, about in over}
 
 
+_OPEN = sa.select(_T.c.request_id, _T.c.resource_id).where(
+    _T.c.resource_id.in_(sa.bindparam('resources', expanding=True)), _UNFINISHED)
 _OF_REQUESTS = sa.select(_T.c.request_id, _T.c.resource_type, _T.c.resource_id, _T.c.verb,
                          _T.c.state, _T.c.error).where(
     _T.c.resource_id.in_(sa.bindparam('resources', expanding=True)),

@@ -31,6 +31,7 @@ from tools.bench import (  # noqa: E402
     placement,
     rbd_pool,
     reads,
+    repeats,
     report,
     rights,
     sizes,
@@ -39,9 +40,7 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'events',
-         'crowd',
-         'threads', 'placement', 'backup', 'adopt', 'rbd',
-         'images')
+         'repeats', 'crowd', 'threads', 'placement', 'backup', 'adopt', 'rbd', 'images')
 # Parts that need no servers.
 ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
 
@@ -129,6 +128,8 @@ def main() -> int:
             figures += creates.measure(suite, server, args.seconds, args.beside)
         if 'events' in parts:
             figures += events.measure(suite, args.seconds)
+        if 'repeats' in parts:
+            figures += repeats.measure(suite, server)
     report.show(_title(args), figures, args.rst)
     return 0
 
