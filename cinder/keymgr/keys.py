@@ -19,7 +19,7 @@ from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
 from cinder.db import unused_keys
-from cinder.keymgr import sharing
+from cinder.keymgr import core_dumps, sharing
 from cinder.metrics import neighbours
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ def passphrase(ctxt: RequestContext, key_id: str) -> bytes:
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
+    core_dumps.prevent()
     with _answers(f'give key {key_id}'):
         return binascii.hexlify(manager().get(identities(ctxt)[0], key_id).get_encoded())
 

@@ -39,7 +39,8 @@ def _readable(image: Mapping[str, Any]) -> Iterator[str | None]:
 
 
 @contextlib.contextmanager
-def of_volume(ctxt: RequestContext, volume: objects.Volume) -> Iterator[dict[str, str]]:
+def of_volume(ctxt: RequestContext, volume: objects.Volume,
+              image_id: str) -> Iterator[dict[str, str]]:
     """Yield the properties of the image of a volume that the body creates; none when the volume is
     not encrypted. The image gets a copy of the key, which the image service deletes together with
     it; the copy is deleted here if the body fails.
@@ -51,7 +52,7 @@ def of_volume(ctxt: RequestContext, volume: objects.Volume) -> Iterator[dict[str
         return
     key = keys.copy(ctxt, volume.encryption_key_id)
     with contextlib.ExitStack() as undo:
-        undo.callback(keys.release, ctxt, key, None)
+        undo.callback(keys.release, ctxt, key, image_id)
         try:
             yield image_properties.of_encrypted(key)
         except exception.CommitUnknown:

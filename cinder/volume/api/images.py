@@ -134,7 +134,7 @@ def upload(ctxt: RequestContext, volume: objects.Volume, *, name: str, disk_form
     verb = 'upload_image_force' if force and CONF.enable_force_upload else 'upload_image'
     _require_uploadable(volume, verb, disk_format, container_format)
     images, image_id = glance.for_caller(ctxt), uuidutils.generate_uuid()
-    with image_keys.of_volume(ctxt, volume) as key:
+    with image_keys.of_volume(ctxt, volume, image_id) as key:
         image = images.create(image_id, {
             **image_properties.of_image(volume.glance_metadata or {}), 'name': name,
             'disk_format': disk_format, 'container_format': container_format, **key, **access})

@@ -234,7 +234,7 @@ def _discard(ctxt: RequestContext, operation: objects.Operation) -> None:
             key = image_properties.key_id_of(images.show(image_id))
             images.delete(image_id)
             # The image service may have deleted it, or may have no right to do so.
-            keys.release(ctxt, key, None)
+            keys.release(ctxt, key, image_id)
     except exception.CinderException as exc:
         LOG.error('Image %s, whose upload failed, could not be deleted: %s', image_id, exc)
     image_registration.discard(ctxt, operation)

@@ -181,7 +181,7 @@ def encrypted(transfers, service):  # noqa: F811
         source = transfers.accept(service.add(DATA))
         transfers.run(source)
         with images_api.image_keys.of_volume(
-                transfers.ctxt, volumes_db.get(transfers.ctxt, source)) as key:
+                transfers.ctxt, volumes_db.get(transfers.ctxt, source), source) as key:
             return service.add(transfers.stored(source), **key)
     return make
 
