@@ -1,32 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
 """Client of the image service (Glance, API v2). The API uses the token of the caller, the daemons
 the credentials of section [glance]. The callers interpret the properties of an image."""
+import contextlib
 import functools
-import html
 import itertools
-import re
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import tenacity
+import urllib3
 from oslo_log import log as logging
 
 from cinder import context, exception, service_user
 from cinder.conf import CONF
 from cinder.conf.image import GROUP
 from cinder.i18n import _
+from cinder.image import glance_answers
 
 LOG = logging.getLogger(__name__)
 # Seconds to wait for an answer, unless an option sets another value.
 TIMEOUT_SECONDS = 60
 # Bytes that are read or sent at a time.
-CHUNK = 1024 ** 2
+CHUNK = glance_answers.CHUNK
+# A chunk may take so many times the time of a request without an answer.
+PATIENCE = 5
 # Most images of one name that are listed.
 NAMED = 10
-# Seconds before a request is retried; doubled each time.
-PAUSE = 0.5
-_MARKUP = re.compile(r'<title>.*?</title>|<[^>]*>', re.DOTALL)
+# Seconds before a request is retried; doubled each time. The service may ask for more.
+PAUSE, LONGEST_PAUSE = 0.5, 15
 _UNPROTECT = [{'op': 'replace', 'path': '/protected', 'value': False}]
 _PATCHING = {'Content-Type': 'application/openstack-images-v2.1-json-patch'}
 # The errors for HTTP statuses; `text` is the text of the response.
@@ -73,10 +75,15 @@ def _session() -> Any:
     loading.register_auth_conf_options(CONF, GROUP)
     older = {'cacert': CONF.glance_ca_certificates_file, 'cert': CONF.glance_certfile,
              'key': CONF.glance_keyfile, 'insecure': CONF.glance_api_insecure,
-             'timeout': CONF.glance_request_timeout or CONF[GROUP].timeout or TIMEOUT_SECONDS}
+             'timeout': _timeout()}
     return loading.load_session_from_conf_options(
         CONF, GROUP, auth=loading.load_auth_from_conf_options(CONF, GROUP),
         **{name: value for name, value in older.items() if value})
+
+
+def _timeout() -> float:
+    """Return the seconds without a byte after which a request fails."""
+    return CONF.glance_request_timeout or CONF[GROUP].timeout or TIMEOUT_SECONDS
 
 
 def _servers(session: Any) -> list[str]:
@@ -113,7 +120,7 @@ class Images:
 
         :raises ImageNotFound: no image that this identity may see has that id.
         """
-        return self._json(self._ask('GET', image_id))
+        return glance_answers.image(self._ask('GET', image_id), image_id)
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """Return up to NAMED images of this name that the image service lists for this identity.
@@ -121,12 +128,15 @@ class Images:
         # The service reads a value with this prefix as a list of names, unless it is quoted.
         quoted = name.replace('"', '\\"')
         asked = f'in:"{quoted}"' if name.startswith('in:') else name
-        answer = self._ask('GET', '', params={'name': asked, 'limit': NAMED})
+        answer = glance_answers.body(self._ask('GET', '', params={'name': asked, 'limit': NAMED}))
         try:
-            return [image for image in answer.json()['images'] if image['name'] == name]
-        except (ValueError, KeyError, TypeError) as exc:
+            found = [image for image in answer['images'] if image['name'] == name and image['id']]
+        except (KeyError, TypeError) as exc:
             raise exception.ImageServiceUnavailable(
-                reason=_('its list of images cannot be read')) from exc
+                reason='its list of images cannot be read') from exc
+        for image in found:
+            glance_answers.require_types(image)
+        return found
 
     def create(self, image_id: str, values: dict[str, Any]) -> dict[str, Any]:
         """Create an image without data; an existing image of this id is returned.
@@ -134,7 +144,8 @@ class Images:
         :raises InvalidInput: the service refuses the values, with its reason.
         """
         try:
-            return self._json(self._ask('POST', '', json={**values, 'id': image_id}))
+            return glance_answers.image(
+                self._ask('POST', '', json={**values, 'id': image_id}), image_id)
         except exception.ImageConflict:
             return self.show(image_id)  # created by a request whose answer was lost
 
@@ -149,27 +160,29 @@ class Images:
         except exception.ImageNotFound:
             LOG.debug('Image %s was deleted already.', image_id)
 
-    def download(self, image_id: str) -> Iterator[bytes]:
+    def download(self, image_id: str) -> Generator[bytes]:
         """Yield the data of an image in chunks; each call starts at the beginning.
 
-        :raises ImageServiceUnavailable: the transfer was interrupted.
+        :raises ImageUnacceptable: the image has no data.
+        :raises ImageServiceUnavailable: the transfer was interrupted, or a chunk took longer than
+            PATIENCE times the time of a request.
         """
         answer = self._ask('GET', image_id, '/file', stream=True, log=False)
-        if answer.status_code == 204:
-            raise exception.ImageUnacceptable(image_id=image_id, reason=_('it has no data'))
-        try:
-            yield from answer.iter_content(CHUNK)
-        except OSError as exc:  # as all errors of the library are
-            raise exception.ImageServiceUnavailable(reason=exc) from exc
-        finally:
-            answer.close()
+        with contextlib.closing(answer):
+            if answer.status_code == 204:
+                raise exception.ImageUnacceptable(image_id=image_id, reason=_('it has no data'))
+            try:
+                yield from iter(functools.partial(
+                    glance_answers.chunk, answer.raw, PATIENCE * _timeout()), b'')
+            except (OSError, urllib3.exceptions.HTTPError) as exc:
+                raise exception.ImageServiceUnavailable(reason=exc) from exc
 
     def locations(self, image_id: str) -> list[str]:
         """Return the URLs of the data of an image; none if the service does not allow it."""
         try:
-            answer = self._ask('GET', image_id, '/locations').json()
-            return [place['url'] for place in answer]
-        except (exception.NotAuthorized, exception.ImageNotFound, ValueError, KeyError, TypeError):
+            answer = glance_answers.body(self._ask('GET', image_id, '/locations'))
+            return [str(place['url']) for place in answer]
+        except (exception.NotAuthorized, exception.ImageNotFound, KeyError, TypeError):
             # Only a service may list them, and services before 2024.2 have no such list.
             return []
 
@@ -208,7 +221,7 @@ class Images:
             retry=tenacity.retry_if_exception_type(exception.ImageServiceUnavailable),
             stop=(tenacity.stop_after_attempt(tries or CONF.glance_num_retries + 1)
                   | tenacity.stop_after_delay(TIMEOUT_SECONDS)),
-            wait=tenacity.wait_exponential(PAUSE), reraise=True,
+            wait=_pause, reraise=True,
             after=lambda state: LOG.warning('%s %s of the image service failed: %s', method, path,
                                             state.outcome.exception().kwargs['reason']))
         return retrying(self._try, method, path, image_id, kwargs)
@@ -220,29 +233,24 @@ class Images:
             # Redirects are not followed: a compromised server must not choose the receiver of a
             # request.
             answer = self.session.request(server + path, method, auth=self._auth(server),
-                                          redirect=False, raise_exc=False, **kwargs)
+                                          redirect=False, raise_exc=False,
+                                          **{'stream': method == 'GET', **kwargs})
         except exceptions.ClientException as exc:
             raise exception.ImageServiceUnavailable(reason=exc) from exc
         if answer.status_code < 300:
             return answer
-        text = _text(answer)
+        text = glance_answers.text(answer)
         if answer.status_code in _REFUSALS:
             raise _REFUSALS[answer.status_code](image_id, text)
-        raise exception.ImageServiceUnavailable(reason=f'it answered with status '
-                                                       f'{answer.status_code}: {text}')
-
-    @staticmethod
-    def _json(answer: Any) -> dict[str, Any]:
-        try:
-            found = answer.json()
-        except ValueError as exc:
-            raise exception.ImageServiceUnavailable(reason=exc) from exc
-        if not isinstance(found, dict) or 'id' not in found:
-            raise exception.ImageServiceUnavailable(reason='its description of the image cannot '
-                                                           'be read')
-        return found
+        raise exception.ImageServiceUnavailable(
+            reason=f'it answered with status {answer.status_code}: {text}',
+            retry_after=answer.headers.get('Retry-After'))
 
 
-def _text(answer: Any) -> str:
-    """Return the text of a refusal without markup."""
-    return ' '.join(html.unescape(_MARKUP.sub(' ', answer.text[:4000])).split())[:200]
+def _pause(state: tenacity.RetryCallState) -> float:
+    """Return the seconds to wait before a retry: as many as the service asks for, but at most
+    LONGEST_PAUSE, or ever more."""
+    asked = str(state.outcome.exception().kwargs.get('retry_after'))
+    if asked.isdecimal():
+        return min(int(asked), LONGEST_PAUSE)
+    return tenacity.wait_exponential(PAUSE, max=LONGEST_PAUSE)(state)

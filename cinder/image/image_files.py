@@ -10,6 +10,7 @@ from typing import Any
 
 from oslo_log import log as logging
 
+from cinder import exception
 from cinder.conf import CONF
 from cinder.image import glance, image_properties
 
@@ -28,7 +29,11 @@ def chunks(images: glance.Images, image: Mapping[str, Any]) -> Iterator[bytes]:
     """
     descriptor = _opened(images, image)
     if descriptor is None:
-        yield from images.download(image['id'])
+        try:
+            yield from images.download(image['id'])
+        except exception.ImageUnacceptable:
+            if image['size']:
+                raise
         return
     with open(descriptor, 'rb', buffering=0) as file:
         while chunk := file.read(glance.CHUNK):

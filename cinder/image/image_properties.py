@@ -59,6 +59,8 @@ def _obstacle(image: Mapping[str, Any]) -> str | None:
     kind, container = image.get('disk_format'), image.get('container_format')
     if image.get('status') != 'active':
         return _("it is in status '%s' and must be active") % image.get('status')
+    if image.get('size') is None:
+        return _('the image service does not know its size')
     if kind not in PLAIN and kind not in QEMU_NAMES:
         return _("disk_format '%s' is not supported") % kind
     if kind not in PLAIN and CONF.image_conversion_disable:
