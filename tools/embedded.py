@@ -38,6 +38,10 @@ report_interval = 5
 periodic_fuzzy_delay = 0
 log_file = {log}
 
+[metrics]
+enabled = true
+api_port = 0
+
 [{backend}]
 """
 CEPH = """\

@@ -9,7 +9,7 @@ OPTS = [
     cfg.BoolOpt('enabled', default=False,
                 help='Serve a page at /dashboard of the API that shows services, pools, operations '
                      'and failures. It changes nothing. With Keystone it asks for a login, and '
-                     'shows what the caller may see. cinder-all has true as its default.'),
+                     'shows what the caller may see. The default of cinder-all is true.'),
     cfg.IntOpt('refresh_seconds', default=10, min=2, max=3600,
                help='Seconds after which an open page loads itself again.'),
     cfg.IntOpt('session_seconds', default=3600, min=60, max=86400,

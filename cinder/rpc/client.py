@@ -123,12 +123,15 @@ class Sender:
         client, to = self._find()
         return client.prepare(**to)
 
-    def _asking(self) -> messaging.RPCClient:
+    def _asking(self) -> tuple[messaging.RPCClient, float]:
+        """Return the client of a call, and the time until which the call is repeated."""
         # With at_least_once, the broker reports that no queue got the message, and the call can be
         # repeated; otherwise a lost message would take the whole rpc_response_timeout.
         client, to = self._find()
+        patience = min(ABSENCE_SECONDS, to.get('timeout') or ABSENCE_SECONDS)
         return client.prepare(
-            **to, transport_options=messaging.TransportOptions(at_least_once=True))
+            **to, transport_options=messaging.TransportOptions(at_least_once=True)
+        ), time.monotonic() + patience
 
     def can_send_version(self) -> bool:
         return self._client.can_send_version()
@@ -176,7 +179,7 @@ class Sender:
     def _call(self, ctxt: context.RequestContext, method: str, **arguments: object) -> object:
         if not base.was_answered():
             _require_broker()
-        client, deadline = self._asking(), time.monotonic() + ABSENCE_SECONDS
+        client, deadline = self._asking()
         while True:
             try:
                 answer = client.call(ctxt, method, **arguments)

@@ -95,6 +95,7 @@ def application(**options):
 @pytest.fixture(autouse=True)
 def fresh(api, monkeypatch):
     data.cached.clear()
+    monkeypatch.setattr(services, 'pick', lambda _ctxt, _binary: True)
     monkeypatch.setattr(scheduler.SchedulerAPI, 'get_pools', lambda *_args, **_kwargs: [
         {'name': 'a@lvm#lvm', 'capabilities': CAPABILITIES}])
     yield
@@ -150,6 +151,12 @@ def test_a_scheduler_that_does_not_answer_is_named(operator, monkeypatch):
         raise exception.RPCTimeout()
     monkeypatch.setattr(scheduler.SchedulerAPI, 'get_pools', fail)
     assert 'No scheduler answers' in operator.send('GET', '/dashboard').text
+
+
+def test_without_a_scheduler_nobody_is_asked(operator, monkeypatch):
+    monkeypatch.setattr(services, 'pick', lambda _ctxt, _binary: None)
+    monkeypatch.setattr(scheduler.SchedulerAPI, 'get_pools', None)
+    assert 'No scheduler is up' in operator.send('GET', '/dashboard').text
 
 
 def test_operations_have_progress_and_what_they_wait_for(operator):

@@ -137,6 +137,8 @@ def _state(row: Mapping[str, Any]) -> str:
 
 def _pools(ctxt: RequestContext) -> dict[str, Any]:
     """Return `rows`, the fullest pool first, and `trouble`: why there are none."""
+    if services.pick(ctxt, scheduler.SchedulerAPI.BINARY) is None:
+        return {'rows': [], 'trouble': 'No scheduler is up, which would know them.'}
     try:
         found = scheduler.SchedulerAPI().get_pools(ctxt, {}, timeout=SCHEDULER_SECONDS)
     except exception.CinderException as exc:
