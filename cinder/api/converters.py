@@ -23,6 +23,20 @@ def boolean(name: str, value: str) -> bool:
                                           % {'name': name, 'value': value[:255]})
 
 
+class Whole:
+    """Converts to an integer from 0 to `highest`.
+
+    :ivar schema: JSON schema of the values
+    """
+
+    def __init__(self, highest: int) -> None:
+        self._highest = highest
+        self.schema = {'type': 'integer', 'minimum': 0, 'maximum': highest}
+
+    def __call__(self, name: str, value: str) -> int:
+        return integer(name, value, self._highest)
+
+
 def integer(name: str, value: str, highest: int = MAX_INT) -> int:
     """Convert to an integer from 0 to `highest`; :raises InvalidParameterValue: it is not one."""
     if not (value.isascii() and value.isdigit() and len(value) < 20) or int(value) > highest:

@@ -231,7 +231,7 @@ def _version_header(version: int | None) -> Schema:
 
 
 def _parameters(spec: wsgi.Spec, version: int | None) -> list[Schema]:
-    rows = {name: (since, _TYPES.get(convert, shapes.TEXT))
+    rows = {name: (since, getattr(convert, 'schema', None) or _TYPES.get(convert, shapes.TEXT))
             for name, (since, convert) in (spec.query or {}).items()}
     listing = value_at(spec.listing, version)
     if listing is not None:

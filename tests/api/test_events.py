@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """GET /events: what changed, in which forms, for whom, and how a client goes on."""
 import json
+import os
+import random
 
 import pytest
 
@@ -230,3 +232,38 @@ class TestWaiting:
         statements.clear()
         event_listeners._look(listen.held)
         assert len(statements) == 1
+
+
+def _query(draw):
+    """A query string, most of whose values are valid."""
+    values = {
+        'after': ('0', '1', '99', '-1', '', '9' * 19, '9' * 30, '١', '0x1', '1 '),
+        'wait': ('0', '0.5', '301', '-0', 'forever', ''),
+        'limit': ('0', '1', '2', '1000', '1001', 'all'),
+        'resource_type': ('volume', 'snapshot,volume', 'transfer', '', ',', 'VOLUME', 'x' * 9000),
+        'kind': ('create', 'update,delete', 'leave', 'none', '%00', '%ff'),
+        'resource_id': ('x', ',' * 300, "'; DROP TABLE events", '%00', '\\', 'ü' * 40),
+        'all_tenants': ('0', '1', 'true', 'maybe'), 'other': ('1',), '%ff': ('%fe',)}
+    names = draw.sample(sorted(values), draw.randrange(1, 6))
+    return '&'.join(f'{name}={draw.choice(values[name])}' for name in names)
+
+
+def test_made_up_requests(api, member, volume):
+    """EVENTS_FUZZ_FULL=yes sends 10,000 requests."""
+    number = 10_000 if os.environ.get('EVENTS_FUZZ_FULL') else 150
+    seed = random.randrange(10 ** 6)
+    draw, seen = random.Random(seed), set()
+    for _number in range(number):
+        query = _query(draw)
+        headers = {'Accept': draw.choice((view.JSON, view.LINES, 'text/html', '*/*', ''))}
+        if draw.random() < 0.2:
+            # Its wait is a few milliseconds at least.
+            headers = {'Accept': view.STREAM, 'Last-Event-ID': draw.choice(('0', 'x', '9' * 40))}
+            query = '&'.join(['wait=0', *(each for each in query.split('&')
+                                          if not each.startswith('wait'))])
+        answer = draw.choice((api, member)).get(
+            f'/v3/{api.project}/events?{query}', bare=True, headers=headers,
+            mv=draw.choice((None, '3.0', 'latest')))
+        seen.add(answer.status)
+        assert answer.status in (200, 400, 410), (seed, query, headers, answer.body)
+    assert {200, 400} <= seen

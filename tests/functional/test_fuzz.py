@@ -114,6 +114,10 @@ def described(service) -> dict:
         del document['paths'][path]
     for item in document['paths'].values():
         item['parameters'] = item['parameters'][1:]
+    # What waits is tested in test_event_listeners.py.
+    for parameter in document['paths']['/events']['get']['parameters']:
+        if parameter['name'] == 'wait':
+            parameter['schema']['maximum'] = 0
     return document
 
 

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handler of events: what changed in a project, from a position on, also as it happens."""
-import functools
 from collections.abc import Callable, Collection
 
 import webob
@@ -36,13 +35,11 @@ def _words(_name: str, value: str) -> frozenset[str]:
     return frozenset(value.split(',')[:100])
 
 
-def _position(name: str, value: str) -> int:
-    return converters.integer(name, value, MAX_POSITION)
+_position = converters.Whole(MAX_POSITION)
 
 
-@wsgi.query(after=_position, all_tenants=converters.boolean,
-            wait=functools.partial(converters.integer, highest=LONGEST),
-            limit=functools.partial(converters.integer, highest=events_db.BATCH),
+@wsgi.query(after=_position, all_tenants=converters.boolean, wait=converters.Whole(LONGEST),
+            limit=converters.Whole(events_db.BATCH),
             resource_type=_one_of(recording.TYPES), kind=_one_of(recording.KINDS),
             resource_id=_words)
 @wsgi.response(200, view.SHAPE, streams=(view.LINES, view.STREAM))
