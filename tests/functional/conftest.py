@@ -206,18 +206,24 @@ def guarded(installation, postgresql, identity_service,
     keys in that Barbican."""
     own = identity_service.credentials() | {'username': keystone.ADMIN,
                                             'project_name': keystone.ADMIN}
+    # Only a service may register volumes as images, and see where they are.
+    identity_service.add_role(keystone.ADMIN, keystone.ADMIN, 'service')
     with installation('keystone', postgresql.url('keystone'), kind=keystone.Guarded,
                       nodes=[Node('node1', WITH_BACKUP)], backends=('files', 'second'),
                       keystone=identity_service, faults=False,
-                      options={'DEFAULT': {'debug': True}, 'glance': own,
-                               **key_service.options()}) as suite:
+                      options={'DEFAULT': {'debug': True,
+                                           'allowed_direct_url_schemes': 'cinder'},
+                               'second': {'image_upload_use_cinder_backend': True},
+                               'glance': own, **key_service.options()}) as suite:
         yield suite
 
 
 @pytest.fixture(scope='session')
-def guarded_images(workspace, identity_service, key_service) -> Iterator[glance.Glance]:
-    """A Glance that asks that Keystone and Barbican, and is found in its catalog."""
+def guarded_images(workspace, identity_service, key_service, guarded) -> Iterator[glance.Glance]:
+    """A Glance that asks that Keystone and Barbican, is found in its catalog, and has a store in
+    volumes."""
     server = glance.Glance(workspace / 'guarded-glance', identity_service,
+                           cinder=guarded.store_of_images(),
                            options={'barbican': key_service.options()['barbican']})
     server.prepare()
     try:

@@ -27,11 +27,13 @@ class Glance:
     :param directory: holds its configuration, database, images and logs
     :param keystone: knows who asks
     :param rbd: options of a store 'ceph' in RBD; it tells where it keeps its images
+    :param cinder: options of a store 'volumes' in volumes of this service, found in the catalog
     :param options: more groups of options
     """
 
     def __init__(self, directory: pathlib.Path, keystone: Keystone | None = None,
                  rbd: Mapping[str, str] | None = None,
+                 cinder: Mapping[str, str] | None = None,
                  options: Mapping[str, Mapping[str, str]] | None = None):
         self.directory = directory
         self.images = directory / 'images'
@@ -39,9 +41,13 @@ class Glance:
         self.port = free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         (directory / 'glance-api.conf').write_text(render({
-            'DEFAULT': {'enabled_backends': 'files:file' + (',ceph:rbd' if rbd else ''),
-                        'enable_image_import': False, 'show_image_direct_url': bool(rbd)},
+            'DEFAULT': {'enabled_backends': 'files:file' + (',ceph:rbd' if rbd else '') + (
+                            ',volumes:cinder' if cinder is not None else ''),
+                        'enable_image_import': False, 'show_image_direct_url': bool(rbd),
+                        # It would read a whole volume for that, through a target.
+                        'do_secure_hash': False},
             **({'ceph': rbd} if rbd else {}),
+            **({'volumes': cinder} if cinder is not None else {}),
             'database': {'connection': f'sqlite:///{directory}/glance.sqlite'},
             'glance_store': {'default_backend': 'files'},
             'files': {'filesystem_store_datadir': self.images},

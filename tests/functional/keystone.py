@@ -19,6 +19,8 @@ from tests.functional.suite import Node, Suite, render, script
 
 PASSWORD = 'open-sesame'
 ADMIN, SERVICE = 'admin', 'service'
+# The type of volumes in which Glance may keep images.
+TYPE_OF_IMAGES = 'kept-as-images'
 # How long the suite of the tests believes a token.
 CACHE_SECONDS = 3
 _BOOT_SECONDS = 60
@@ -155,6 +157,12 @@ class Keystone:
             'name': name, 'password': PASSWORD, 'domain_id': 'default'}})['user']['id']
         self.call('PUT', f'{where}/users/{user}/roles/{self._roles[role]}')
 
+    def add_role(self, name: str, project: str, role: str) -> None:
+        """Give a user one more role in a project."""
+        user, = self.call('GET', f'/users?name={name}')['users']
+        place, = self.call('GET', f'/projects?name={project}')['projects']
+        self.call('PUT', f'/projects/{place["id"]}/users/{user["id"]}/roles/{self._roles[role]}')
+
     def add_endpoint(self, kind: str, url: str) -> str:
         """Put a service of this type into the catalog; returns its id."""
         service = self.call('POST', '/services', {'service': {'type': kind, 'name': kind}})
@@ -233,6 +241,13 @@ class Guarded(Suite):
         groups['keystone_authtoken'] = self.keystone.credentials() | {
             'token_cache_time': CACHE_SECONDS} | groups.get('keystone_authtoken', {})
         return groups
+
+    def store_of_images(self) -> dict[str, str]:
+        """Return the options of a store of Glance in volumes of a type."""
+        return {'cinder_volume_type': TYPE_OF_IMAGES, 'cinder_os_region_name': 'one',
+                'cinder_store_auth_address': self.keystone.url,
+                'cinder_store_user_name': ADMIN, 'cinder_store_password': PASSWORD,
+                'cinder_store_project_name': ADMIN}
 
     def client(self, persona: str = 'project-admin', token: str | None = None,
                **kwargs) -> Client:
