@@ -220,3 +220,37 @@ def test_a_host_that_was_paused_disturbs_nobody(suite, client, volume):
     wait_until(lambda: expected <= suite.up(), 30, 'both to be up')
     new.check(suite.path(other))
     delete_all(client, suite, backup)
+
+
+def test_operations_that_are_cancelled(suite, client):
+    """One that waits never begins, and one that runs stops; the others are done."""
+    made, data = client.ready_volume(), Data(random.randrange(2 ** 32), 40)
+    data.write(suite.path(made))
+    backups = {back_up(client, made) for _number in range(6)}
+
+    def operations(**wanted):
+        query = '&'.join(f'{name}={value}' for name, value in wanted.items())
+        return client.get(f'operations?verb=backup.create&{query}')['operations']
+
+    def cancel(state):
+        for row in operations(state=state):
+            if client.request('DELETE', f'operations/{row["id"]}').status == 202:
+                return row
+        return None
+    cancelled = [wait_until(lambda state=state: cancel(state), 30, f'one that is {state}', pause=0)
+                 for state in ('queued', 'running')]
+    assert cancelled[0]['queue_position'] >= 1
+    failed = {row['resource_id'] for row in cancelled}
+    wait_until(lambda: not operations(state='running') and not operations(state='queued'),
+               TAKEN_OVER, 'the operations to end')
+    assert {client.show('backup', each)['status'] for each in failed} == {'error'}
+    for each in backups - failed:
+        ready(client, 'backup', each)
+    reasons = {row['resource_id']: row['reason'] for row in operations(state='failed')}
+    assert set(reasons) == failed
+    told = [row['user_message'] for row in client.get('messages')['messages']]
+    assert told.count('create backup:The operation was cancelled.') == 2
+    assert not operations(state='failed', resource_id=next(iter(backups - failed)))
+    assert client.get('operations?verb=snapshot.create&state=done')['operations']
+    client.wait_for_status('volume', made['id'], 'available')
+    delete_all(client, suite, *backups)
