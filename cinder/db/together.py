@@ -107,7 +107,7 @@ class Together:
     # ------------------------------------------------------------------------ for the request
     def flush(self) -> None:
         """Commit what is open, because another service is about to be called."""
-        if not self.ended and self._connection is not None:
+        if not (self.ended or self._connection is None or self._depth):
             self._commit(self._connection, self._record)
             self.flushed = True
 

@@ -15,8 +15,9 @@ def set_defaults() -> None:
     cors.set_defaults(
         allow_headers=['X-Auth-Token', 'X-Identity-Status', 'X-Roles', 'X-Service-Catalog',
                        'X-User-Id', 'X-Tenant-Id', 'X-OpenStack-Request-ID', 'X-Trace-Info',
-                       'X-Trace-HMAC', 'OpenStack-API-Version'],
+                       'X-Trace-HMAC', 'OpenStack-API-Version', 'Prefer', 'Idempotency-Key'],
         expose_headers=['X-Auth-Token', 'X-Subject-Token', 'X-Service-Token',
-                        'X-OpenStack-Request-ID', 'OpenStack-API-Version'],
+                        'X-OpenStack-Request-ID', 'OpenStack-API-Version',
+                        'Preference-Applied', 'Idempotent-Replayed'],
         allow_methods=['GET', 'PUT', 'POST', 'DELETE', 'PATCH', 'HEAD'])
     server.register(CONF)
