@@ -17,6 +17,8 @@ from cinder.db import (
 )
 from cinder.objects import states
 
+# Changes that tenants do not see set it too.
+_NOT = {'updated_at'}
 ALL = events.Wanted(None)
 
 
@@ -33,7 +35,9 @@ def replayed(ctxt):
                 assert key not in found or found[key]['deleted'], f'{key} was created twice'
             else:
                 assert key in found, f'{key} was changed and not created'
-            found[key] = {**each['body'], 'deleted': each['kind'] == recording.DELETE or (
+            shown = recording.RECORDED[recording.TYPES[each['resource_type']]].visible - _NOT
+            found[key] = {**{name: value for name, value in each['body'].items()
+                             if name in shown}, 'deleted': each['kind'] == recording.DELETE or (
                 key in found and each['kind'] != recording.CREATE and found[key]['deleted'])}
     return found
 
@@ -43,11 +47,14 @@ def rows(ctxt):
     found = {}
     with session.reader(ctxt) as conn:
         for table, recorded in recording.RECORDED.items():
-            names = (*recording.columns_of(table), 'deleted')
+            shown = recorded.visible - _NOT
+            names = [name for name in (*recording.columns_of(table), 'deleted') if name in shown]
             for row in conn.execute(sa.select(*(table.c[name] for name in names))).mappings():
                 found[recorded.name, row['id']] = {**row, **{
-                    field: {} for field in recorded.sides}}
+                    field: {} for field in recorded.sides if field in shown}}
             for field, owner in recorded.sides.items():
+                if field not in shown:
+                    continue
                 side = owner.table
                 for ident, key, value in conn.execute(sa.select(
                         owner, side.c.key, side.c.value).where(owner.is_not(None))):

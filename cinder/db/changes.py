@@ -124,7 +124,7 @@ def update_where(ctxt: RequestContext, table: sa.Table, where: Sequence[Conditio
         statement = statement.where(*others)
     ident = (match or {}).get('id')
     with session.writer(ctxt) as conn:
-        if not recording.is_followed(table):
+        if not recording.is_followed(table, values):
             return conn.execute(statement, given).rowcount
         if isinstance(ident, str) and 'project_id' not in values:
             number, ids = conn.execute(statement, given).rowcount, [ident]

@@ -32,13 +32,38 @@ class Recorded:
     """How the rows of a table are recorded.
 
     :param name: type of the resource.
+    :param visible: columns that tenants see. A change of others makes no event of its own.
     :param sides: field -> its keys and values, with the column of their owner.
     :param project: the project that sees the events; None: its column project_id.
     """
 
     name: str
+    visible: frozenset[str]
     sides: dict[str, sa.Column]
     project: sa.ColumnElement | None = None
+
+
+# Columns that tenants see of all resources, and of the type.
+_ALWAYS = ('id', 'project_id', 'user_id', 'created_at', 'updated_at', 'deleted_at', 'deleted',
+           'status', 'display_name', 'display_description', 'metadata', 'glance_metadata')
+_VISIBLE = {kind: frozenset((*_ALWAYS, *names.split())) for kind, names in {
+    'volume': 'size attach_status availability_zone volume_type_id snapshot_id source_volid '
+              'group_id bootable multiattach replication_status encryption_key_id use_quota',
+    'snapshot': 'volume_id volume_size progress group_snapshot_id use_quota',
+    'backup': 'volume_id snapshot_id parent_id size fail_reason availability_zone container '
+              'object_count data_timestamp restore_volume_id encryption_key_id',
+    'group': 'name description availability_zone group_type_id group_snapshot_id '
+             'source_group_id replication_status',
+    'group_snapshot': 'name description group_id group_type_id',
+    'attachment': 'volume_id instance_uuid attach_status attach_mode attach_time detach_time',
+    'transfer': 'volume_id expires_at no_snapshots source_project_id destination_project_id '
+                'accepted',
+}.items()}
+
+
+def _recorded(name: str, sides: dict[str, sa.Column] | None = None,
+              project: sa.ColumnElement | None = None) -> Recorded:
+    return Recorded(name, _VISIBLE[name], sides or {}, project)
 
 
 _V, _S, _B = models.Volume.__table__, models.Snapshot.__table__, models.Backup.__table__
@@ -48,17 +73,17 @@ _IMAGE = models.VolumeGlanceMetadata.__table__
 _SEEN = sa.case((sa.func.coalesce(_V.c.migration_status, '').like('target:%'), sa.null()),
                 (_V.c.migration_status == 'deleting', sa.null()), else_=_V.c.project_id)
 RECORDED: dict[sa.Table, Recorded] = {
-    _V: Recorded('volume', {
+    _V: _recorded('volume', {
         'metadata': models.VolumeMetadata.__table__.c.volume_id,
         'admin_metadata': models.VolumeAdminMetadata.__table__.c.volume_id,
-        'glance_metadata': _IMAGE.c.volume_id}, _SEEN),
-    _S: Recorded('snapshot', {'metadata': models.SnapshotMetadata.__table__.c.snapshot_id,
+        'glance_metadata': _IMAGE.c.volume_id}, project=_SEEN),
+    _S: _recorded('snapshot', {'metadata': models.SnapshotMetadata.__table__.c.snapshot_id,
                               'glance_metadata': _IMAGE.c.snapshot_id}),
-    _B: Recorded('backup', {'metadata': models.BackupMetadata.__table__.c.backup_id}),
-    models.Group.__table__: Recorded('group', {}),
-    models.GroupSnapshot.__table__: Recorded('group_snapshot', {}),
-    models.VolumeAttachment.__table__: Recorded('attachment', {}),
-    _TRANSFERS: Recorded('transfer', {}, _TRANSFERS.c.source_project_id),
+    _B: _recorded('backup', {'metadata': models.BackupMetadata.__table__.c.backup_id}),
+    models.Group.__table__: _recorded('group'),
+    models.GroupSnapshot.__table__: _recorded('group_snapshot'),
+    models.VolumeAttachment.__table__: _recorded('attachment'),
+    _TRANSFERS: _recorded('transfer', project=_TRANSFERS.c.source_project_id),
 }
 TYPES = {each.name: table for table, each in RECORDED.items()}
 # Column of an owner of keys and values -> table of the owner, field.
@@ -71,9 +96,11 @@ def columns_of(table: sa.Table) -> tuple[str, ...]:
     return tuple(column.name for column in table.c if column.name not in _NOT_RECORDED)
 
 
-def is_followed(table: sa.Table) -> bool:
-    """Return whether changes of a table are recorded."""
-    return table in RECORDED and CONF.events_enabled
+def is_followed(table: sa.Table, names: Iterable[str]) -> bool:
+    """Return whether changes of these columns of a table are recorded."""
+    recorded = RECORDED.get(table)
+    return (recorded is not None and not recorded.visible.isdisjoint(names)
+            and CONF.events_enabled)
 
 
 def begin(conn: sa.Connection) -> None:
@@ -113,6 +140,8 @@ def note_pairs(conn: sa.Connection, owner: sa.Column, row_id: str) -> None:
     """
     if owner in _FIELDS:
         table, field = _FIELDS[owner]
+        if field not in RECORDED[table].visible:
+            return
         note(conn, table, [row_id], UPDATE, [field])
 
 

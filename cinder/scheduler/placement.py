@@ -118,6 +118,9 @@ def store_placement(ctxt: context.RequestContext, operation: objects.Operation,
     :raises SpaceTaken: the space was promised to others meanwhile; nothing is written.
     """
     place = placement_columns(placement)
+    if place['availability_zone'] == resource.availability_zone:
+        # Tenants then see no change, and there is no event.
+        del place['availability_zone']
     creating = operations.transition_of(operation).meanwhile
     with session.writer(ctxt):
         if not _write(ctxt, operation, resource, creating, place):
@@ -155,6 +158,6 @@ def store_promise(ctxt: context.RequestContext, operation: objects.Operation,
 def _write(ctxt: context.RequestContext, operation: objects.Operation,
            resource: objects.Volume | objects.Group, creating: str, place: dict) -> bool:
     if operation.resource_type == 'group':
-        return groups_db.finish_transition(ctxt, resource.id, creating, creating, place)
-    return volumes_db.finish_transition(ctxt, resource.id, creating, creating,
+        return groups_db.finish_transition(ctxt, resource.id, creating, None, place)
+    return volumes_db.finish_transition(ctxt, resource.id, creating, None,
                                         {**place, 'scheduled_at': session.utcnow()})

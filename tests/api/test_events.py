@@ -114,11 +114,17 @@ class TestProjects:
 
     def test_what_only_operators_see(self, api, member, volume):
         ctxt = context.get_admin_context()
-        volumes.update(ctxt, volume['id'], {'host': 'h@b#p', 'provider_id': 'x'})
+        volumes.update(ctxt, volume['id'], {'host': 'h@b#p', 'provider_id': 'x', 'size': 2})
         mine, theirs = lines(member, 'after=0')[-1], lines(api, 'after=0')[-1]
-        assert (mine['changed'], theirs['changed']) == ([], ['host', 'provider_id'])
+        assert (mine['changed'], theirs['changed']) == (['size'], ['host', 'provider_id', 'size'])
         assert 'host' not in mine['resource'] and theirs['resource']['host'] == 'h@b#p'
         assert 'user_id' not in mine and 'user_id' in theirs
+
+    def test_what_tenants_do_not_see_makes_no_event(self, api, volume):
+        before, ctxt = begin(api), context.get_admin_context()
+        volumes.update(ctxt, volume['id'], {'host': 'h@b#p'})
+        volumes.set_admin_metadata(ctxt, volume['id'], {'readonly': 'True'})
+        assert lines(api, f'after={before}') == []
 
     def test_destinations_of_migrations_are_internal(self, api, volume):
         before = begin(api)
@@ -131,7 +137,7 @@ class TestProjects:
         for kind, names in view._VISIBLE.items():
             table = recording.TYPES[kind]
             known = {*recording.columns_of(table), *recording.RECORDED[table].sides}
-            assert names - set(view._ALWAYS) <= known, kind
+            assert names - set(recording._ALWAYS) <= known, kind
             shown = view.names_of(kind, sorted(known), True)
             assert len(set(shown)) == len(shown), kind
         assert view._VISIBLE.keys() == recording.TYPES.keys()

@@ -70,7 +70,8 @@ def index(req: wsgi.Request) -> webob.Response:
         # The client sees at once that the stream is open.
         listener.send(view.COMMENT)
         listener.give(found, listener.position)
-    event_listeners.POLLER.add(listener)
+    if seconds:
+        event_listeners.POLLER.add(listener)
     return waiters.wait(req.environ, listener, response, stream=media == view.STREAM)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from cinder.api import wsgi
 from cinder.api.views import shapes
+from cinder.db import recording
 
 JSON, LINES, STREAM = wsgi.JSON, 'application/x-ndjson', 'text/event-stream'
 POSITION = 'OpenStack-Event-Position'
@@ -14,22 +15,8 @@ _NAMES = {'display_name': 'name', 'display_description': 'description', 'use_quo
           'consumes_quota', 'glance_metadata': 'volume_image_metadata', 'instance_uuid': 'instance',
           'attach_time': 'attached_at', 'detach_time': 'detached_at', 'data_timestamp':
           'data_timestamp', 'volume_size': 'size'}
-_ALWAYS = ('id', 'project_id', 'user_id', 'created_at', 'updated_at', 'deleted_at', 'status',
-           'display_name', 'display_description', 'metadata', 'glance_metadata')
-# Columns that tenants see; operators see all that are recorded.
-_VISIBLE = {kind: frozenset((*_ALWAYS, *names.split())) for kind, names in {
-    'volume': 'size attach_status availability_zone volume_type_id snapshot_id source_volid '
-              'group_id bootable multiattach replication_status encryption_key_id use_quota',
-    'snapshot': 'volume_id volume_size progress group_snapshot_id use_quota',
-    'backup': 'volume_id snapshot_id parent_id size fail_reason availability_zone container '
-              'object_count data_timestamp restore_volume_id encryption_key_id',
-    'group': 'name description availability_zone group_type_id group_snapshot_id '
-             'source_group_id replication_status',
-    'group_snapshot': 'name description group_id group_type_id',
-    'attachment': 'volume_id instance_uuid attach_status attach_mode attach_time detach_time',
-    'transfer': 'volume_id expires_at no_snapshots source_project_id destination_project_id '
-                'accepted',
-}.items()}
+# Type of a resource -> columns that tenants see; operators see all that are recorded.
+_VISIBLE = {each.name: each.visible for each in recording.RECORDED.values()}
 
 SHAPE = shapes.OBJECT
 

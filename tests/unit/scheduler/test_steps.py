@@ -53,11 +53,13 @@ def statements():
         sa.event.remove(engine, 'before_cursor_execute', note)
 
 
-def test_three_statements_and_one_for_the_event(manager, ctxt, statements):
-    volume, operation = wanted(ctxt)
+@pytest.mark.parametrize(('zone', 'events'), [('az1', []), (None, ['INSERT'])])
+def test_three_statements_and_an_event_if_tenants_see_a_change(manager, ctxt, statements, zone,
+                                                               events):
+    volume, operation = wanted(ctxt, availability_zone=zone)
     statements.clear()
     manager.create_volume(ctxt, operation, volume)
-    assert [text.split()[0] for text in statements] == ['UPDATE'] * 3 + ['INSERT']
+    assert [text.split()[0] for text in statements] == ['UPDATE'] * 3 + events
 
 
 def test_message_that_comes_twice_places_once(manager, bus, ctxt):
