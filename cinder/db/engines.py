@@ -19,7 +19,7 @@ from oslo_db import options as db_options
 from oslo_db.sqlalchemy import exc_filters
 from sqlalchemy import event
 
-from cinder import exception, metrics
+from cinder import exception
 from cinder.conf import CONF
 from cinder.db import revisions
 from cinder.db.functions import SQLITE_NOW
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 db_options.set_defaults(CONF, connection='sqlite:///$state_path/cinder.sqlite',
                         max_pool_size=20, max_overflow=30)
 
-# Kinds of statements that are measured.
-_STATEMENTS = frozenset(('select', 'insert', 'update', 'delete'))
 # A pooled connection that was idle for this many seconds is tested before use.
 IDLE = 2
 
@@ -110,20 +108,7 @@ def _make(url: sa.URL, conf: 'Section', **kwargs: object) -> sa.Engine:
     # Of what oslo.db registers, this alone is needed without savepoints. With an event of its
     # connections, an engine looks for listeners to seven of them at each use of a connection.
     event.listen(engine, 'handle_error', exc_filters.handler, retval=True)
-    if metrics.is_on():
-        event.listen(engine, 'before_cursor_execute', _note_begin)
-        event.listen(engine, 'after_cursor_execute', _measure)
     return engine
-
-
-def _note_begin(conn: sa.Connection, *_args: object) -> None:
-    conn.info['began'] = time.perf_counter()
-
-
-def _measure(conn: sa.Connection, _cursor: object, statement: str, *_args: object) -> None:
-    verb = statement[:6].lower()
-    metrics.observe('cinder_database_statement_seconds', time.perf_counter() - conn.info['began'],
-                    verb if verb in _STATEMENTS else 'other')
 
 
 def _server(url: sa.URL, conf: 'Section', connect_args: dict) -> Engines:

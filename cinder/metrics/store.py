@@ -10,8 +10,10 @@ import glob
 import itertools
 import os
 import threading
-from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cinder.metrics import exposition
 
 # Where the library looks for the directory.
 VARIABLE = 'PROMETHEUS_MULTIPROC_DIR'
@@ -114,23 +116,21 @@ class Store:
 
         :param collectors: further collectors of the library
         """
-        from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+        from cinder.metrics import exposition
         self.slots.remove_dead()
-        registry = CollectorRegistry()
-        multiprocess.MultiProcessCollector(registry, self.directory)
-        for collector in collectors:
-            registry.register(collector)
-        text: bytes = generate_latest(registry)
+        text = exposition.render(self.directory)
+        if collectors:
+            from prometheus_client import CollectorRegistry, generate_latest
+            registry = CollectorRegistry()
+            for collector in collectors:
+                registry.register(collector)
+            text += generate_latest(registry)
         return text
 
-    def samples(self, family: str) -> Iterator[tuple[str, dict[str, str], float]]:
-        """Yield name, labels and value of the samples of a metric, of all processes."""
-        from prometheus_client import CollectorRegistry, multiprocess
-        collector = multiprocess.MultiProcessCollector(CollectorRegistry(), self.directory)
-        for metric in collector.collect():
-            if metric.name == family:
-                yield from ((sample.name, sample.labels, sample.value)
-                            for sample in metric.samples)
+    def samples(self, metric: str) -> 'list[exposition.Sample]':
+        """Return the samples of a metric, of all processes."""
+        from cinder.metrics import exposition
+        return exposition.read(self.directory).get(metric, [])
 
     def close(self) -> None:
         """Release the slot of this process."""

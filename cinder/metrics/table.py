@@ -25,8 +25,9 @@ METRICS = {
     'cinder_api_request_seconds': Metric(
         HISTOGRAM, 'Time of requests, until the response begins.', ('route', 'method')),
 
-    'cinder_database_statement_seconds': Metric(
-        HISTOGRAM, 'Time of SQL statements and commits.', ('statement',)),
+    'cinder_database_seconds': Metric(
+        HISTOGRAM, 'Time of reads, of write transactions, and of the commits of these.',
+        ('access',)),
     'cinder_database_errors_total': Metric(
         COUNTER, 'Transactions and reads that the database refused or lost.', ('error',)),
     'cinder_message_call_seconds': Metric(

@@ -28,6 +28,7 @@ from tools.bench import (  # noqa: E402
     images,
     life,
     lists,
+    metrics,
     placement,
     rbd_pool,
     reads,
@@ -40,9 +41,9 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'events',
-         'repeats', 'crowd', 'threads', 'placement', 'backup', 'adopt', 'rbd', 'images')
+         'repeats', 'crowd', 'threads', 'placement', 'backup', 'adopt', 'rbd', 'images', 'metrics')
 # Parts that need no servers.
-ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup'}
+ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup', 'metrics'}
 
 
 def arguments() -> argparse.Namespace:
@@ -77,6 +78,8 @@ def main() -> int:
         figures += lists.measure()
     if 'sizes' in parts:
         figures += sizes.measure()
+    if 'metrics' in parts:
+        figures += metrics.measure(args.many)
     if 'placement' in parts:
         figures += placement.measure()
     if 'backup' in parts:

@@ -17,9 +17,10 @@ def by_route() -> list[dict[str, Any]] | None:
     if store is None:
         return None
     found: dict[tuple[str, str], dict[float, float]] = collections.defaultdict(dict)
-    for name, labels, value in store.samples(NAME):
-        if name == f'{NAME}_bucket':
-            found[labels['method'], labels['route']][float(labels['le'])] = value
+    for sample in store.samples(NAME):
+        if sample.bound is not None:
+            labels = dict(sample.labels)
+            found[labels['method'], labels['route']][sample.bound] = sample.value
     rows = [{'method': method, 'route': route, 'number': int(counts[float('inf')]),
              'median': quantile(counts, 0.5), 'slow': quantile(counts, 0.95)}
             for (method, route), counts in found.items()]

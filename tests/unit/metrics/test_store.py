@@ -131,3 +131,30 @@ def test_the_slot_of_a_process_is_free_when_it_has_ended(tmp_path):
     assert store.Slots(str(tmp_path)).mine() == '1'
     first.forget()
     assert store.Slots(str(tmp_path)).mine() == '0'
+
+
+def test_texts_of_labels_are_escaped(page):
+    metrics.count(COUNTER, 'a "b" \\ c\nd')
+    assert page.value(COUNTER, filter='a "b" \\ c\nd') == 1
+
+
+def test_the_page_is_that_of_the_library(page, tmp_path):
+    """But for the order of the samples and the texts of families without any."""
+    from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+
+    def count():
+        for number in range(5):
+            metrics.count(COUNTER, str(number % 2), amount=number)
+            metrics.observe('cinder_api_request_seconds', number / 10, '/x', 'GET')
+            metrics.gauge('cinder_executor_running', number, 'a', 'short')
+            metrics.gauge(GAUGE, number, 'a')
+    count()
+    assert in_a_child(count) == 0
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, str(tmp_path))
+    theirs = measured.samples(generate_latest(registry))
+    ours = measured.samples(metrics.current().render())
+    # That of the process that has ended is removed first.
+    assert ours.pop(('cinder_executor_running', ('class', 'short'), ('service', 'a'))) == 4
+    assert theirs.pop(('cinder_executor_running', ('class', 'short'), ('service', 'a'))) == 8
+    assert ours == theirs
