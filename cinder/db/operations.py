@@ -19,6 +19,7 @@ _T = models.Operation.__table__
 _COLUMNS = tuple(_T.c)
 SELECT = sa.select(*_COLUMNS)
 _ONE = SELECT.where(_T.c.id == sa.bindparam('ident'))
+_ERROR = sa.select(_T.c.error).where(_T.c.id == sa.bindparam('ident'))
 _INSERT = _T.insert().values(created_at=session.utcnow(), updated_at=session.utcnow())
 # Argument of an operation that waits: what for, and since when.
 WAITING = 'waiting'
@@ -198,6 +199,22 @@ def claim_queued(ctxt: RequestContext, operation: objects.Operation) -> bool:
     if claimed:
         operation.fence, operation.owner = operation.fence + 1, owner
     return bool(claimed)
+
+
+@session.retry_on_deadlock
+def ask_to_stop(ctxt: RequestContext, operation: objects.Operation, reason: str) -> bool:
+    """Ask the service that works on the operation, or will, to stop: until it has ended, its reason
+    of a failure says so. Return whether it is unfinished."""
+    with session.writer(ctxt) as conn:
+        return bool(conn.execute(_T.update().where(
+            _T.c.id == operation.id, _T.c.state.in_(('queued', 'running'))).values(
+                error=reason)).rowcount)
+
+
+def is_asked_to_stop(ctxt: RequestContext, operation: objects.Operation) -> bool:
+    """Return whether ask_to_stop() was called."""
+    with session.reader(ctxt) as conn:
+        return bool(conn.execute(_ERROR, {'ident': operation.id}).scalar())
 
 
 def requeue(ctxt: RequestContext, operation: objects.Operation, *, stage: str,

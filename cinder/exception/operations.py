@@ -10,6 +10,12 @@ class OperationNotFound(NotFound):
     message = _('Operation %(operation_id)s could not be found.')
 
 
+class OperationCancelled(Conflict):
+    """Ends the work of an operation that a user has cancelled."""
+
+    message = _('The operation was cancelled.')
+
+
 class NotCancellable(Conflict):
     message = _('Operation %(operation_id)s cannot be cancelled: %(reason)s.')
 

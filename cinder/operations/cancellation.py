@@ -12,7 +12,10 @@ from cinder.db import session
 from cinder.objects import states
 from cinder.operations import outcome
 
-CANCELLED = 'The operation was cancelled.'
+CANCELLED = exception.OperationCancelled.message
+# Arguments of a migration: the scheduler has chosen a back end, which may have made a target; and a
+# server copies the volume.
+_CHOSEN, _SERVER = 'destination', 'server_id'
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -23,12 +26,14 @@ class Cancellation:
     :param stops: the work notices the change of the status, and ends.
     :param withdrawn: the work ends the operation itself, even if it has not begun, because it has
         to remove what waits elsewhere.
+    :param asked: a migration: the work asks itself whether to stop, and removes the target.
     :param values: columns to write if nothing has begun.
     """
 
     unbegun: str | None = None
     stops: bool = False
     withdrawn: bool = False
+    asked: bool = False
     values: tuple[tuple[str, object], ...] = ()
 
 
@@ -36,8 +41,8 @@ VERBS: dict[str, Cancellation] = {
     'volume.create': Cancellation(),
     'volume.download': Cancellation(stops=True),
     'volume.extend': Cancellation(states.PREVIOUS),
-    'volume.retype': Cancellation(),
-    'volume.migrate': Cancellation(values=(('migration_status', None),)),
+    'volume.retype': Cancellation(asked=True),
+    'volume.migrate': Cancellation(asked=True, values=(('migration_status', None),)),
     'volume.revert': Cancellation(states.PREVIOUS),
     'volume.upload': Cancellation(stops=True, withdrawn=True),
     'volume.reimage': Cancellation(states.PREVIOUS, stops=True),
@@ -76,7 +81,9 @@ def cancel(ctxt: context.RequestContext, operation_id: str) -> None:
     if resource is None:
         raise exception.NotCancellable(operation_id=operation.id,
                                        reason='its resource is deleted')
-    if was == 'queued' and not how.withdrawn:
+    if how.asked and _CHOSEN in (operation.arguments or {}):
+        _ask(ctxt, operation)
+    elif was == 'queued' and not how.withdrawn:
         _end(ctxt, operation, resource, how)
     elif how.stops:
         _withdraw(ctxt, operation, resource)
@@ -96,6 +103,15 @@ def _end(ctxt: context.RequestContext, operation: objects.Operation, resource: o
                      status=how.unbegun if intact else None, **values)
         if intact:
             outcome.spare_related(ctxt, operation)
+
+
+def _ask(ctxt: context.RequestContext, operation: objects.Operation) -> None:
+    """Ask the service that copies a volume to stop."""
+    if _SERVER in operation.arguments:
+        raise exception.NotCancellable(operation_id=operation.id,
+                                       reason='the compute service copies the volume')
+    if not operations_db.ask_to_stop(ctxt, operation, CANCELLED):
+        raise exception.NotCancellable(operation_id=operation.id, reason='it ends just now')
 
 
 def _withdraw(ctxt: context.RequestContext, operation: objects.Operation,

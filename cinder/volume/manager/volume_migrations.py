@@ -98,6 +98,7 @@ class MigrationEndpoint:
 
     # ----------------------------------------------------------------------------------- steps
     def _move(self, work: Task[objects.Volume]) -> None:
+        _stop_if_asked(work)
         _require_movable(work.ctxt, work.resource, work.operation)
         with fault_points.around('volume.migrate:target'):
             target = self._target(work)
@@ -169,6 +170,7 @@ class MigrationEndpoint:
         for done in pieces:
             with fault_points.around('volume.migrate:progress'):
                 operations_db.progress(ctxt, operation, done, total)
+            _stop_if_asked(work)
 
     def _size(self, volume: objects.Volume) -> int:
         """Return the bytes to copy."""
@@ -240,6 +242,12 @@ class MigrationEndpoint:
     def _remove(self, ctxt: RequestContext, target: objects.Volume,
                 operation: objects.Operation) -> None:
         self.volume_api.start(ctxt, operation, volumes_db.get(ctxt, target.id))
+
+
+def _stop_if_asked(work: Task[objects.Volume]) -> None:
+    """:raises OperationCancelled: a user has cancelled the migration."""
+    if operations_db.is_asked_to_stop(work.ctxt, work.operation):
+        raise exception.OperationCancelled()
 
 
 def _require_movable(ctxt: RequestContext, volume: objects.Volume,

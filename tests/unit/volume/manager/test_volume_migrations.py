@@ -333,6 +333,42 @@ def test_use_of_an_unlocked_volume_ends_its_migration(ctxt, bus, volume, path, t
     _check_stayed(ctxt, path, _run(ctxt, bus, operation, volume), tmp_path, reason)
 
 
+@pytest.mark.parametrize('locked', [True, False])
+@pytest.mark.parametrize('begun', [True, False])
+def test_a_migration_that_is_cancelled(ctxt, bus, volume, path, tmp_path, monkeypatch, begun,
+                                       locked):
+    """The copy stops, its target goes, and the volume is as before."""
+    operation, pieces = _migrate(ctxt, bus, volume, lock_volume=locked), []
+
+    def cancel():
+        operations.cancel(ctxt, operation.id)
+
+    def copy(*args, **kwargs):
+        for number in range(1, 4):
+            pieces.append(number)
+            if number == 2:
+                cancel()
+            yield number * 1024
+    monkeypatch.setattr(volume_copy, 'copy', copy)
+    if not begun:
+        cancel()
+    stayed = _run(ctxt, bus, operation, volume)
+    assert stayed.status == 'available' and pieces == ([1, 2] if begun else [])
+    _check_stayed(ctxt, path, stayed, tmp_path, 'The operation was cancelled.')
+    ended = operations_db.get(ctxt, operation.id)
+    assert (ended.state, ended.error) == ('failed', 'The operation was cancelled.')
+    with pytest.raises(exception.NotCancellable, match='it is failed'):
+        cancel()
+
+
+def test_what_a_server_copies_is_not_cancelled(ctxt, bus, volume):
+    operation = _migrate(ctxt, bus, volume)
+    operations.OperationRunner('h', 'execute', {}).claim(ctxt, operation)
+    operations_db.add_arguments(ctxt, operation, server_id='s')
+    with pytest.raises(exception.NotCancellable, match='the compute service copies'):
+        operations.cancel(ctxt, operation.id)
+
+
 def test_no_use_is_allowed_of_a_locked_one(ctxt, bus, volume):
     _migrate(ctxt, bus, volume, lock_volume=True)
     locked = volumes_db.get(ctxt, volume.id)
