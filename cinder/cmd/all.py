@@ -15,7 +15,7 @@ from cinder.wsgi import middleware
 from cinder.cmd import backup, common, scheduler, volume
 from cinder.conf import CONF
 from cinder.conf import backup as backup_options
-from cinder.db import services, session
+from cinder.db import notices, services, session
 from cinder.rpc import base as rpc
 
 LOG = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def prepare() -> list[ServiceBase]:
                         readiness=readyz.listener_page(states.all_states))
     common.prepare_privileges()
     common.install_guru_meditation()
-    rpc.init(CONF, services.minimum_versions, url='fake:/')
+    rpc.init(CONF, services.minimum_versions, url='fake:/', store=notices)
     _prepare_state()
     backends = [volume.create_service(name) for name in CONF.enabled_backends]
     volume._ensure_service_started(any(backends))

@@ -10,7 +10,7 @@ from cinder.service import states
 from cinder.wsgi import middleware
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.db import services, session
+from cinder.db import notices, services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
 
@@ -36,7 +36,7 @@ def prepare() -> 'service.WSGIService':
                         readiness=readyz.listener_page(states.all_states))
     session.verify()
     common.install_guru_meditation()
-    rpc.init(CONF, services.minimum_versions)
+    rpc.init(CONF, services.minimum_versions, store=notices)
     reachability.check_broker()
     server = service.WSGIService('osapi_volume')
     common.warn_of_configuration()

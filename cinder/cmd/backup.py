@@ -8,7 +8,7 @@ from cinder import objects, service
 from cinder.backup import processes
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.db import services, session
+from cinder.db import notices, services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
 
@@ -39,7 +39,7 @@ def prepare() -> None:
     session.verify()
     common.prepare_privileges()
     common.install_guru_meditation()
-    rpc.init(CONF, services.minimum_versions)
+    rpc.init(CONF, services.minimum_versions, store=notices)
     reachability.check_broker()
 
 

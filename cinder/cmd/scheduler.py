@@ -7,7 +7,7 @@ from oslo_reports import opts as gmr_opts
 from cinder import objects, service
 from cinder.cmd import common
 from cinder.conf import CONF
-from cinder.db import services, session
+from cinder.db import notices, services, session
 from cinder.rpc import base as rpc
 
 BINARY = 'cinder-scheduler'
@@ -29,7 +29,7 @@ def prepare() -> 'service.Service':
     common.open_metrics('scheduler_port')
     session.verify()
     common.install_guru_meditation()
-    rpc.init(CONF, services.minimum_versions)
+    rpc.init(CONF, services.minimum_versions, store=notices)
     server = service.Service.create(binary=BINARY)
     common.warn_of_configuration()
     return server

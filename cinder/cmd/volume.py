@@ -13,7 +13,7 @@ from oslo_reports import opts as gmr_opts
 from cinder import exception, failures, objects, service
 from cinder.cmd import common
 from cinder.conf import CONF, backend, option_values
-from cinder.db import services, session
+from cinder.db import notices, services, session
 from cinder.rpc import base as rpc
 from cinder.rpc import reachability
 from cinder.volume import configuration
@@ -46,7 +46,7 @@ def prepare() -> None:
     session.verify()
     common.prepare_privileges()
     common.install_guru_meditation()
-    rpc.init(CONF, services.minimum_versions)
+    rpc.init(CONF, services.minimum_versions, store=notices)
     reachability.check_broker()
 
 

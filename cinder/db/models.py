@@ -467,6 +467,29 @@ class QuotaLock(_Table):
 
 
 # ------------------------------------------------------------------------------------ pools
+class Notice(_Table):
+    """A notification that waits to be sent, see notices.py. Sending deletes it."""
+
+    table = 'notices'
+    id = sa.Column(sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), primary_key=True,
+                   autoincrement=True)
+    message_id = _uuid(nullable=False)
+    event_type = _text(nullable=False)
+    publisher_id = _text(nullable=False)
+    priority = _text(16, nullable=False)
+    payload = _long()
+    context = sa.Column(sa.Text)
+
+
+class NoticeLease(_Table):
+    """Which process sends the notifications, until when; one row."""
+
+    table = 'notice_lease'
+    id = sa.Column(sa.Integer, primary_key=True, autoincrement=False)
+    holder = _text(nullable=False)
+    until = _time(nullable=False)
+
+
 class UnusedKey(_Table):
     """A key in the key manager that is to be deleted there, see unused_keys.py."""
 

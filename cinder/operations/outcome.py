@@ -94,10 +94,12 @@ def _ended(ctxt: context.RequestContext, operation: objects.Operation, *_args: o
 
 @session.retry_with_lookup(_ended)
 def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
-            *, status: str | None = None, **values: object) -> bool:
+            *, status: str | None = None, also: Callable[[], object] | None = None,
+            **values: object) -> bool:
     """End the operation and set the final status of the resource, in one transaction.
 
     :param status: status in place of the one in the state table.
+    :param also: called in the transaction, unless another request changed the status meanwhile.
     :param values: columns to write. They describe the storage, so they are written whatever the
         status is by now.
     :returns: False when another request (a forced delete, a reset) changed the status meanwhile;
@@ -115,6 +117,8 @@ def succeed(ctxt: context.RequestContext, operation: objects.Operation, resource
         _let_go(ctxt, operation)
         if not moved:
             _keep_facts(ctxt, operation, resource, values)
+        elif also is not None:
+            also()
     return moved
 
 
@@ -139,13 +143,14 @@ def _write(ctxt: context.RequestContext, operation: objects.Operation, resource:
 def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: objects.Resource,
          reason: str, *, step: str | None = None, detail: str = UNKNOWN_CAUSE,
          status: str | None = None, operator_detail: str | None = None,
-         **values: object) -> bool:
+         also: Callable[[], object] | None = None, **values: object) -> bool:
     """Set the error status of the resource, create a user message, and end the operation.
 
     :param reason: cause, in words for a tenant.
     :param step: key of the table of verbs; the verb of the operation by default.
     :param status: status in place of the one in the state table.
     :param operator_detail: more about the cause, in the message for operators only.
+    :param also: as for succeed().
     :param values: columns to write whatever the status is by now, in addition to those of the state
         table.
     :returns: False when another request changed the status meanwhile; that status is kept.
@@ -164,6 +169,8 @@ def fail(ctxt: context.RequestContext, operation: objects.Operation, resource: o
         for kind, each in failed:
             create_message(ctxt, kind, each, step or operation.verb, reason, detail,
                            operation.request_id, operator_detail=operator_detail)
+        if moved and also is not None:
+            also()
     return moved
 
 

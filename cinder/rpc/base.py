@@ -15,7 +15,7 @@ from oslo_messaging import transport
 
 from cinder import context
 from cinder.objects import base as objects_base
-from cinder.rpc import dispatcher, outbox, tracing
+from cinder.rpc import dispatcher, notices, outbox, tracing
 
 # Exceptions of this module are restored as their own class on the calling side.
 EXCEPTION_MODULES = ('cinder.exception',)
@@ -32,12 +32,14 @@ _making = threading.Lock()
 
 
 def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
-         url: str | None = None) -> None:
+         url: str | None = None, store: notices.Store | None = None) -> None:
     """Set up the transport without connecting.
 
     :param min_versions: returns the versions of the oldest service of a binary, which limit what
         the clients of this process send; None: no limit.
     :param url: URL of the transport; None: option transport_url.
+    :param store: keeps notifications until they are sent; None: they are dropped if they cannot be
+        sent.
     :raises oslo_messaging.exceptions.MessagingException: the URL cannot be used.
     """
     # oslo.messaging selects the executor from the patched threading module, and then warns about
@@ -45,7 +47,7 @@ def init(conf: cfg.ConfigOpts, min_versions: VersionsSource | None = None,
     warnings.filterwarnings('ignore', message='Eventlet usages are deprecated')
     warnings.filterwarnings('ignore', message='.*oslo.messaging eventlet executor')
     _state.update(
-        conf=conf, url=url, min_versions=min_versions, peers={},
+        conf=conf, url=url, min_versions=min_versions, peers={}, store=store,
         outbox=outbox.Outbox('The operation stays in the database.'),
         # A separate outbox: notifications may use another broker, which must not delay messages.
         notices=outbox.Outbox('It is lost.'),
@@ -98,6 +100,11 @@ def notification_outbox() -> outbox.Outbox:
     return _state['notices']
 
 
+def notice_store() -> notices.Store | None:
+    """Return what keeps notifications until they are sent."""
+    return _state.get('store')
+
+
 def reset() -> None:
     """Discard the cached versions of the peers; they are read again when needed."""
     if is_initialized():
@@ -127,6 +134,8 @@ def flush() -> None:
     if is_initialized():
         _state['outbox'].flush(outbox.OUTAGE_PAUSE)
         _state['notices'].flush(outbox.OUTAGE_PAUSE)
+        if _state.get('sender'):
+            _state['sender'].stop(outbox.OUTAGE_PAUSE)
 
 
 def cleanup() -> None:

@@ -2,9 +2,12 @@
 """Notifications for metering and billing about volumes, snapshots, backups and groups, with the
 event types and fields of the original. Nothing is sent unless [oslo_messaging_notifications] has a
 driver."""
+import contextlib
 import datetime
 import functools
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import oslo_messaging as messaging
 from oslo_config import cfg
@@ -12,7 +15,7 @@ from oslo_messaging.notify import notifier as library
 
 from cinder import host_names, objects
 from cinder.context import RequestContext
-from cinder.rpc import base
+from cinder.rpc import base, notices
 
 GROUP = 'oslo_messaging_notifications'
 # Verb of the journal -> event type, where they differ; None: no notification.
@@ -25,7 +28,7 @@ ONCE = ('volume.retype',)
 
 _COMMON = {'tenant_id': 'project_id', 'user_id': 'user_id', 'status': 'status',
            'created_at': 'created_at'}
-_NAMED = {**_COMMON, 'display_name': 'display_name', 'metadata': 'metadata'}
+_NAMED = {**_COMMON, 'display_name': 'display_name'}
 # Resource type -> field of the notification -> field of the object.
 FIELDS = {
     'volume': {**_NAMED, 'volume_id': 'id', 'host': 'host', 'size': 'size',
@@ -35,7 +38,7 @@ FIELDS = {
                'replication_extended_status': 'replication_extended_status',
                'replication_driver_data': 'replication_driver_data'},
     'snapshot': {**_NAMED, 'snapshot_id': 'id', 'volume_id': 'volume_id',
-                 'volume_size': 'volume_size'},
+                 'volume_size': 'volume_size', 'deleted': 'deleted'},
     'backup': {**_COMMON, 'backup_id': 'id', 'display_name': 'display_name', 'host': 'host',
                'volume_id': 'volume_id', 'size': 'size', 'snapshot_id': 'snapshot_id',
                'availability_zone': 'availability_zone', 'service': 'service',
@@ -57,9 +60,84 @@ def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
     # Most services need no notification transport, so none is created without a driver.
     if not set(conf[GROUP].driver) - {'noop'}:
         return None
-    return messaging.Notifier(
-        messaging.get_notification_transport(conf),
-        serializer=base.RequestContextSerializer(messaging.NoOpSerializer()))
+    transport = messaging.get_notification_transport(conf)
+    made = messaging.Notifier(
+        transport, serializer=base.RequestContextSerializer(messaging.NoOpSerializer()))
+    if base.notice_store() is not None:
+        made.failures = _failures_of(transport)
+    return made
+
+
+def _failures_of(transport: messaging.Transport) -> list[Exception]:
+    """Return a list that gets the errors of a transport, which its users only log."""
+    found: list[Exception] = []
+    real = transport._send_notification
+
+    def send(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return real(*args, **kwargs)
+        except Exception as exc:
+            found.append(exc)
+            raise
+    transport._send_notification = send
+    return found
+
+
+def _sender() -> notices.Sender | None:
+    return base.make_once('sender', lambda _conf: notices.Sender(base.notice_store(), _send))
+
+
+def _send(row: dict[str, Any]) -> None:
+    """:raises Exception: the broker has not confirmed the notification."""
+    notifier = _notifier()
+    ctxt, message = notices.message_of(row)
+    del notifier.failures[:]
+    # With a number of attempts, because others wait for this one; it is sent again later.
+    retry = notifier.retry if notifier.retry is not None and notifier.retry >= 0 else 1
+    with _quiet():
+        notifier._driver_mgr.map(lambda driver: driver.obj.notify(
+            ctxt, message, row['priority'], retry))
+    if notifier.failures:
+        raise notifier.failures[0]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from logging a notification that it could not send: it is not lost."""
+    logger = logging.getLogger('oslo_messaging.notify.messaging')
+    logger.addFilter(_drop)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_drop)
+
+
+def _drop(_record: logging.LogRecord) -> bool:
+    return False
+
+
+def are_kept() -> bool:
+    """Return whether notifications are enabled and kept in the database until they are sent."""
+    return is_enabled() and base.notice_store() is not None
+
+
+def start() -> None:
+    """Send what waits from former times; of a daemon, after it has forked."""
+    if are_kept():
+        _sender().wake()
+
+
+def _put(ctxt: RequestContext, publisher: str, event: str, priority: str, payload: dict) -> None:
+    """Send a notification after the open transaction of the context is committed, or now."""
+    notifier, store = _notifier(), base.notice_store()
+    if store is None:
+        sender = getattr(notifier.prepare(publisher_id=publisher), priority)
+        base.notification_outbox().put(functools.partial(sender, ctxt, event, payload), event)
+        return
+    store.add(ctxt, notices.row_of(publisher, event, priority, payload,
+                                   notifier._serializer.serialize_context(ctxt)))
+    # The transaction may still be open; the sender looks again.
+    _sender().wake()
 
 
 def is_enabled() -> bool:
@@ -95,13 +173,13 @@ def notify(ctxt: RequestContext, kind: str, event: str, resource: objects.Cinder
     notifier = _notifier()
     if notifier is None or ctxt.rehearsal is not None:
         return
-    if ctxt.together is not None and ctxt.together.after(functools.partial(
-            notify, ctxt, kind, event, resource, publisher, **changed)):
+    if (ctxt.together is not None and base.notice_store() is None
+            and ctxt.together.after(functools.partial(
+                notify, ctxt, kind, event, resource, publisher, **changed))):
         return
-    sender = notifier.prepare(publisher_id=publisher or f'{kind}.{_host(resource)}')
-    send = sender.error if publisher or event.endswith('.error') else sender.info
-    base.notification_outbox().put(
-        functools.partial(send, ctxt, event, make_payload(kind, resource, **changed)), event)
+    _put(ctxt, publisher or f'{kind}.{_host(resource)}', event,
+         'error' if publisher or event.endswith('.error') else 'info',
+         make_payload(kind, resource, **changed))
 
 
 def notify_now(ctxt: RequestContext, kind: str, event: str, resource: objects.CinderObject,
@@ -136,26 +214,49 @@ def notify_cache(ctxt: RequestContext, event: str, image_id: str, host: str | No
     :param event: 'hit', 'miss' or 'evict'.
     :param host: 'host@backend#pool' of the volume.
     """
-    notifier = _notifier()
-    if notifier is not None:
-        sender = notifier.prepare(publisher_id=f'image_volume_cache.{host}')
-        name = f'image_volume_cache.{event}'
-        base.notification_outbox().put(functools.partial(
-            sender.info, ctxt, name, {'image_id': image_id, 'host': host}), name)
+    if is_enabled():
+        _put(ctxt, f'image_volume_cache.{host}', f'image_volume_cache.{event}', 'info',
+             {'image_id': image_id, 'host': host})
 
 
 def make_payload(kind: str, resource: objects.CinderObject, **changed: object) -> dict:
     """Return the payload of a notification, as JSON types."""
     names = FIELDS[kind]
     values = {name: changed.get(field, resource.get(field)) for name, field in names.items()}
-    if kind == 'volume':
-        values['glance_metadata'] = [{'key': key, 'value': value} for key, value
-                                     in (resource.get('glance_metadata') or {}).items()]
-        values['volume_attachment'] = [_attachment(each)
-                                       for each in resource.get('attachments') or ()]
+    if kind in _MADE:
+        values |= _MADE[kind](resource)
     values |= {name: changed[name] for name in _ADDED if name in changed}
-    return {name: value.isoformat(' ', 'microseconds')
+    return {name: _time(value, ' ' if name.startswith('audit_') else 'T')
             if isinstance(value, datetime.datetime) else value for name, value in values.items()}
+
+
+def _time(value: datetime.datetime, separator: str) -> str:
+    """Return a time in UTC as ISO 8601 with its zone."""
+    return (value if value.tzinfo else value.replace(tzinfo=datetime.UTC)).isoformat(
+        separator, 'microseconds')
+
+
+def _of_volume(volume: objects.CinderObject) -> dict[str, object]:
+    images = volume.get('glance_metadata')
+    return {'metadata': _pairs(volume.get('metadata')),
+            'volume_attachment': [_attachment(each) for each in volume.get('attachments') or ()],
+            **({'glance_metadata': _pairs(images)} if images else {})}
+
+
+def _pairs(values: Mapping[str, str] | None) -> list[dict[str, str]]:
+    return [{'key': key, 'value': value} for key, value in (values or {}).items()]
+
+
+def _of_snapshot(snapshot: objects.CinderObject) -> dict[str, object]:
+    """Texts, which are empty where there is nothing, as in the original."""
+    volume = snapshot.get('volume')
+    return {'metadata': str(snapshot.get('metadata') or ''),
+            'deleted': str(snapshot.get('deleted') or ''),
+            'availability_zone': volume and volume.get('availability_zone')}
+
+
+# What no column of the resource has.
+_MADE = {'volume': _of_volume, 'snapshot': _of_snapshot}
 
 
 def _attachment(attachment: objects.VolumeAttachment) -> Mapping[str, str | None]:

@@ -14,10 +14,10 @@ from oslo_service import service
 
 from cinder import class_paths, context, coordination, exception, failures, masking, metrics
 from cinder.conf import CONF
-from cinder.db import clusters, services, session
+from cinder.db import clusters, notices, services, session
 from cinder.objects import base as objects_base
 from cinder.rpc import base as rpc
-from cinder.rpc import log_levels, reachability
+from cinder.rpc import log_levels, notifications, reachability
 from cinder.service import launchers, liveness, metrics_listener, profiler, states
 from cinder.service.manager import Manager
 
@@ -42,7 +42,7 @@ class Service(service.ServiceBase):
                  cluster: str | None = None, availability_zone: str | None = None,
                  receives: bool = True) -> None:
         if not rpc.is_initialized():
-            rpc.init(CONF, services.minimum_versions)
+            rpc.init(CONF, services.minimum_versions, store=notices)
         self.host, self.binary, self.topic = host, binary, topic
         self.cluster, self.availability_zone = cluster, availability_zone
         self.report_interval = report_interval
@@ -133,6 +133,7 @@ class Service(service.ServiceBase):
         if self.coordination:
             with self._state.waiting('lock service'):
                 coordination.COORDINATOR.start_with_retry()
+        notifications.start()
         with self._state.waiting(states.START):
             self._initialised = self._init_manager(added_to_cluster)
         if self.receives:

@@ -13,7 +13,7 @@ from cinder import config_check, exception, fault_points, masking, metrics, obje
 from cinder.api import paste_file
 from cinder.api.middleware import measured
 from cinder.conf import CONF, logs
-from cinder.db import services, session
+from cinder.db import notices, services, session
 from cinder.rpc import base as rpc
 from cinder.wsgi import acknowledge, middleware
 
@@ -51,7 +51,7 @@ def initialize_application() -> acknowledge.Acknowledging:
         raise SystemExit(f'cinder-api: {exc}') from None
     fault_points.arm(CONF.fault_points)
     config_check.warn(CONF)
-    rpc.init(CONF, services.minimum_versions)
+    rpc.init(CONF, services.minimum_versions, store=notices)
     path = CONF.find_file(CONF.api_paste_config)
     return acknowledge.Acknowledging(measured.measured(paste_file.load(os.path.abspath(path))))
 

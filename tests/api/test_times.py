@@ -85,8 +85,8 @@ def test_notifications(whole_seconds):
         module = __import__(f'cinder.db.{store}', fromlist=['get'])
         told = notifications.make_payload(kind, module.get(ADMIN, whole_seconds.ids[kind]))
         times = list(_times(told))
-        assert '2020-03-04 05:06:07.000000' in times
-        assert all(time.endswith('.000000') for time in times)
+        assert '2020-03-04T05:06:07.000000+00:00' in times
+        assert all(time.endswith('.000000+00:00') for time in times)
 
 
 def test_contexts_on_the_bus():

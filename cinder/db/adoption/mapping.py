@@ -264,6 +264,8 @@ OURS: dict[str, str] = {
     'operations': 'no operation of ours is under way',
     'idempotency_keys': 'keys of requests to this API',
     'events': 'changes since the adoption',
+    'notices': 'notifications of changes since the adoption',
+    'notice_lease': 'a process of this service',
     'event_sequence': 'the last position of an event',
     'unused_keys': 'keys that this service is to delete',
     'pools': 'space that our schedulers promised',

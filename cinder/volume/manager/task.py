@@ -2,6 +2,7 @@
 """The context manager around each long operation: lock, claim, load, and recording of the
 failure."""
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -62,11 +63,12 @@ class Task(Generic[R]):
         """
         with fault_points.around(f'{self.operation.verb}:finish'):
             ownership.confirm()
+            row = operations.transition_of(self.operation)
+            outcome = 'end', {'status': self._now(status or row.after), **values}
             moved = operations.succeed(self.ctxt, self.operation, self.resource, status=status,
-                                       **values)
-        row = operations.transition_of(self.operation)
+                                       also=self._noting(outcome), **values)
         if moved:
-            self.outcome = 'end', {'status': self._now(status or row.after), **values}
+            self.outcome = outcome
         return moved
 
     def fail(self, exc: Exception, **values: object) -> None:
@@ -77,11 +79,18 @@ class Task(Generic[R]):
                 self.operation.verb, self.operation.resource_type, self.resource.id, exc,
                 exc_info=None if mistake else exc)
         reason = operations.tenant_reason(exc)
+        row = operations.transition_of(self.operation)
+        changed = {**values, 'status': self._now(values.get('status') or row.error)}
+        outcome = 'error', {'reason': reason, **changed}
         if operations.fail(self.ctxt, self.operation, self.resource, reason,
-                           detail=operations.DRIVER_FAILED, **values):
-            row = operations.transition_of(self.operation)
-            status = self._now(values.pop('status', None) or row.error)
-            self.outcome = 'error', {'status': status, 'reason': reason, **values}
+                           detail=operations.DRIVER_FAILED, also=self._noting(outcome), **values):
+            self.outcome = outcome
+
+    def _noting(self, outcome: tuple[str, dict]) -> Callable[[], None] | None:
+        """Return what inserts the notification of the end in the transaction of the end."""
+        if not notifications.are_kept():
+            return None
+        return functools.partial(self._notify, *outcome)
 
     def _now(self, status: str | None) -> str:
         """Return the status of this resource that an entry of the state table stands for."""
@@ -92,14 +101,16 @@ class Task(Generic[R]):
 
     def notify(self) -> None:
         """Send the notification of the end of the operation."""
-        if self.outcome:
-            phase, changed = self.outcome
-            if 'launched_at' in changed and notifications.is_enabled():
-                # The database sets this time, so it is read from the row.
-                found = operations.load(self.ctxt, self.operation)
-                changed['launched_at'] = found and found.launched_at
-            notifications.notify_operation(self.ctxt, phase, self.operation, self.resource,
-                                           **changed)
+        if self.outcome and not notifications.are_kept():
+            self._notify(*self.outcome)
+
+    def _notify(self, phase: str, changed: dict) -> None:
+        if 'launched_at' in changed and notifications.is_enabled():
+            # The database sets this time, so it is read from the row.
+            found = operations.load(self.ctxt, self.operation)
+            changed = {**changed, 'launched_at': found and found.launched_at}
+        notifications.notify_operation(self.ctxt, phase, self.operation, self.resource,
+                                       **changed)
 
 
 @contextlib.contextmanager

@@ -54,7 +54,7 @@ def test_what_existed_is_sent(ctxt, world, sent):
     assert sorted(event for event, _payload in sent) == [
         'backup.exists', 'snapshot.exists', 'volume.exists', 'volume.exists']
     payload = next(each for event, each in sent if each.get('volume_id') == world['kept'])
-    assert payload['metadata'] == {'k': 'v'}
+    assert payload['metadata'] == [{'key': 'k', 'value': 'v'}]
     assert payload['volume_attachment'][0]['server_id'] == 'server'
     assert payload['audit_period_beginning'].startswith('2026-01-05 00:00:00')
     assert payload['audit_period_ending'].startswith('2026-02-01 00:00:00')

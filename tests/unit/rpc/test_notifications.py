@@ -81,8 +81,9 @@ def test_what_meters_read(ctxt, volume, told):
         'availability_zone', 'created_at', 'launched_at', 'metadata')} == {
             'tenant_id': 'p1', 'user_id': 'u1', 'volume_id': volume.id, 'size': 3,
             'status': 'available', 'display_name': 'mine', 'volume_type': volume.volume_type_id,
-            'availability_zone': 'az', 'created_at': '2030-01-02 03:04:05.000000',
-            'launched_at': '2030-01-02 00:00:00.000000', 'metadata': {'a': 'b'}}
+            'availability_zone': 'az', 'created_at': '2030-01-02T03:04:05.000000+00:00',
+            'launched_at': '2030-01-02T00:00:00.000000+00:00',
+            'metadata': [{'key': 'a', 'value': 'b'}]}
     assert payload['glance_metadata'] == [{'key': 'image_id', 'value': 'i'}]
     assert payload['volume_attachment'][0]['server_id'] == volume.attachments[0].instance_uuid
     assert 'secret' not in json.dumps(notice).lower()
