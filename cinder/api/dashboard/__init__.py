@@ -4,10 +4,8 @@ shows, charts.py its bars. The page needs no JavaScript and changes nothing."""
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import webob
-
 from cinder.api import wsgi
-from cinder.api.dashboard import data, html
+from cinder.api.dashboard import data, fields, html
 from cinder.api.middleware import auth
 from cinder.conf import CONF
 
@@ -32,9 +30,8 @@ class Page:
         return cls()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
-        request = webob.Request(environ)
         ctxt = environ['cinder.context']
-        refreshes = request.GET.get('refresh') != '0'
+        refreshes = fields.of_query(environ).get('refresh') != '0'
         response = html.page(
             environ, 'page.html', **data.collect(ctxt), who=ctxt,
             refresh=CONF.dashboard.refresh_seconds if refreshes else None,

@@ -2,6 +2,7 @@
 """What is in front of the page: the style sheet, with Keystone the login, and errors as pages for
 people. The filters after it check the token that a cookie has kept."""
 import http
+import io
 import ipaddress
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import webob
 
 from cinder import exception
-from cinder.api.dashboard import html, identity, session
+from cinder.api.dashboard import fields, html, identity, session
 from cinder.conf import CONF
 from cinder.i18n import _
 
@@ -50,7 +51,7 @@ class Front:
 
     def _answer(self, request: webob.Request) -> webob.Response:
         method = 'GET' if request.method == 'HEAD' else request.method
-        handler = self._routes.get((method, request.path_info.rstrip('/')))
+        handler = self._routes.get((method, request.environ['PATH_INFO'].rstrip('/')))
         if handler is None:
             return self._error(request, 404, _('There is no such page.'))
         if not self._with_login and not _names_this_host(request):
@@ -73,6 +74,8 @@ class Front:
             if token is None:
                 return self._to(request, '/login')
             request.environ[HEADER] = token
+        # A body has no meaning here, and WebOb would want to read it again.
+        request.environ |= {'wsgi.input': io.BytesIO(), 'CONTENT_LENGTH': '0'}
         response = request.get_response(self._application)
         if response.status_int == 401 and self._with_login:
             response = self._to(request, '/login')
@@ -87,21 +90,22 @@ class Front:
             status=303, location=request.script_name + path or '/'))
 
     # ------------------------------------------------------------------------------------ login
-    def _ask(self, request: webob.Request, status: int = 200, text: str = '') -> webob.Response:
+    def _ask(self, request: webob.Request, status: int = 200, text: str = '',
+             user: str = '', project: str = '') -> webob.Response:
         sealed, secret = self._sessions.new_form(request)
         response = html.page(request.environ, 'login.html', status, form=sealed, text=text,
-                             refresh=None, user=request.POST.get('user', ''),
-                             project=request.POST.get('project', ''))
+                             refresh=None, user=user, project=project)
         self._sessions.keep_form(request, response, secret)
         return response
 
     def _begin(self, request: webob.Request) -> webob.Response:
-        if not self._sessions.is_ours(request):
+        form = fields.of_form(request.environ)
+        if not self._sessions.is_ours(request, form.get('form')):
             return self._ask(request, 403, _('The form is too old. Try again.'))
         try:
-            token = self._log_in(request.POST)
+            token = self._log_in(form)
         except exception.NotAuthorized as exc:
-            return self._ask(request, 401, str(exc))
+            return self._ask(request, 401, str(exc), form.get('user', ''), form.get('project', ''))
         response = self._to(request, '')
         self._sessions.begin(request, response, token)
         return response

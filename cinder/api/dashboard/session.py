@@ -55,12 +55,15 @@ class Sessions:
         """Set the cookie that belongs to the form of the response."""
         self._set(request, response, FORM_COOKIE, secret, FORM_SECONDS)
 
-    def is_ours(self, request: webob.Request) -> bool:
-        """Return whether a form was sent from our page, by the browser that got it."""
+    def is_ours(self, request: webob.Request, sealed: str | None) -> bool:
+        """Return whether a form was sent from our page, by the browser that got it.
+
+        :param sealed: the hidden field
+        """
         origin = request.headers.get('Origin')
         if origin not in (None, 'null', request.host_url):
             return False
-        secret = self._open(request.POST.get('form'), FORM_SECONDS)
+        secret = self._open(sealed, FORM_SECONDS)
         sent = request.cookies.get(FORM_COOKIE, '')
         return secret is not None and secrets.compare_digest(secret.encode(), sent.encode())
 
