@@ -48,18 +48,16 @@ def pair() -> tuple[socket.socket, socket.socket]:
     return ours, theirs
 
 
-def serve(connection: socket.socket, target: Target,
-          run: Callable[..., tuple[int, int, int, bytes]]) -> bool:
+def serve(connection: socket.socket, target: Target, run: Callable[..., int]) -> bool:
     """Answer the requests of a program until it disconnects; return whether it took its leave. An
     error of the target, or of its check(), ends this.
 
     :param run: function(function, *arguments) that keeps other threads of this process going
     """
     try:
-        _greet(connection, target)
+        _greet(connection, target, run)
         while True:
-            _wait(connection, target)
-            kind, offset, length, data = run(_next, connection)
+            kind, offset, length, data = _next(connection, target, run)
             if kind == _END:
                 return True
             if kind == _WRITE:
@@ -70,22 +68,17 @@ def serve(connection: socket.socket, target: Target,
         return False
 
 
-def _wait(connection: socket.socket, target: Target) -> None:
-    while not concurrency.is_readable(connection.fileno(), _LOOKS):
-        target.check()
-
-
-def _greet(connection: socket.socket, target: Target) -> None:
+def _greet(connection: socket.socket, target: Target, run: Callable[..., int]) -> None:
     """Agree on the disk, which is the only one, whatever its name."""
     connection.sendall(_HELLO)
-    _received(connection, 4)  # flags of the client
+    _received(connection, 4, target, run)  # flags of the client
     option = None
     while option != _GO:
-        _wait(connection, target)
-        magic, option, length = _OPTION.unpack(_received(connection, _OPTION.size))
+        magic, option, length = _OPTION.unpack(
+            _received(connection, _OPTION.size, target, run))
         if magic != _OPTION_MAGIC or length > _LARGEST:
             raise ConnectionError('no option of NBD')
-        _received(connection, length)
+        _received(connection, length, target, run)
         if option != _GO:
             connection.sendall(_REPLY.pack(_REPLY_MAGIC, option, _UNSUPPORTED, 0))
     for kind, body in ((_INFO, struct.pack('>HQH', 0, target.size, _FLAGS)),
@@ -93,25 +86,34 @@ def _greet(connection: socket.socket, target: Target) -> None:
         connection.sendall(_REPLY.pack(_REPLY_MAGIC, _GO, kind, len(body)) + body)
 
 
-def _next(connection: socket.socket) -> tuple[int, int, int, bytes]:
+def _next(connection: socket.socket, target: Target,
+          run: Callable[..., int]) -> tuple[int, int, int, bytes]:
     """Return the next request, with its data; it is answered here, because what the caller fails at
     ends the program."""
     magic, _flags, kind, handle, offset, length = _REQUEST.unpack(
-        _received(connection, _REQUEST.size))
+        _received(connection, _REQUEST.size, target, run))
     if magic != _REQUEST_MAGIC or (kind == _WRITE and length > _LARGEST):
         raise ConnectionError('no request of NBD')
-    data = _received(connection, length) if kind == _WRITE else b''
+    data = _received(connection, length, target, run) if kind == _WRITE else b''
     if kind != _END:
         fails = 0 if kind in (_WRITE, _FLUSH, _ZERO) else errno.EINVAL
         connection.sendall(_ANSWER.pack(_ANSWER_MAGIC, fails, handle))
     return kind, offset, length, data
 
 
-def _received(connection: socket.socket, size: int) -> bytes:
+def _wait(connection: socket.socket, target: Target) -> None:
+    while not concurrency.is_readable(connection.fileno(), _LOOKS):
+        target.check()
+
+
+def _received(connection: socket.socket, size: int, target: Target,
+              run: Callable[..., int]) -> bytes:
     data = bytearray(size)
     rest = memoryview(data)
     while rest:
-        done = connection.recv_into(rest)
+        # The program may stop in the middle of a request, too.
+        _wait(connection, target)
+        done = run(connection.recv_into, rest)
         if not done:
             raise EOFError
         rest = rest[done:]

@@ -92,7 +92,7 @@ def require_room(image: dict[str, Any], size: int, largest: int) -> None:
 def _fetch_file(images: glance.Images, image: dict[str, Any], path: str, largest: int,
                 report: Report, certificate: bytes | None) -> int | None:
     with disks.opened(path, writable=True) as disk:
-        writer = image_write.Writer(disk, lambda: None)
+        writer = image_write.Writer(disk, lambda: None, durable=False)
         # A file of another format may be somewhat larger than the disk in it.
         size = fetch(images, image, writer, 2 * largest, report, certificate)
     os.truncate(path, writer.done)

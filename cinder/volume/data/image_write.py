@@ -2,6 +2,7 @@
 """Writes the raw data of an image onto a disk: in order, at the pace of the back end, without the
 zeros that the disk reads anyway. All bytes of images reach volumes through opened_target()."""
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -42,24 +43,29 @@ class Writer:
     :param disk: where to.
     :param check: called at least each LOOKS seconds; an error that it raises stops the work.
     :param reads_zeros: the disk reads zeros where it was not written.
+    :param durable: the data must be on the disk at the end; False: it is of use to living processes
+        only.
     :ivar done: bytes that were written or skipped.
     :ivar dirty: end of what may contain data that is not that of the image.
     """
 
     def __init__(self, disk: disks.Disk, check: Check, throttle: Throttle = UNLIMITED, *,
-                 reads_zeros: bool = True) -> None:
-        self.done = self.dirty = self._durable = 0
+                 reads_zeros: bool = True, durable: bool = True) -> None:
+        self.done = self.dirty = 0
         self._disk, self._check, self._throttle = disk, check, throttle
         self._skips = reads_zeros
+        self._flushing = _Flushing(disk, check) if durable else None
 
     def restart(self) -> None:
         """Begin again at the start of the disk: what was written so far may be wrong."""
-        self.dirty, self.done, self._durable = max(self.dirty, self.done), 0, 0
+        self.dirty, self.done = max(self.dirty, self.done), 0
 
     def write(self, data: bytes) -> None:
         """Write the next data, of any length."""
         for start, size in self._throttle.pieces(len(data), self._sleep):
             blocking.piece(self._put, data if size == len(data) else data[start:start + size])
+            if self._flushing:
+                self._flushing.count(size)
             self._check()
 
     def skip(self, size: int) -> None:
@@ -75,7 +81,8 @@ class Writer:
         done = self.done
         self.skip(max(0, self.dirty - done))
         self.done = done
-        blocking.piece(self._disk.flush)
+        if self._flushing:
+            self._flushing.finish()
 
     def _put(self, data: bytes) -> None:
         begin = 0
@@ -85,9 +92,6 @@ class Writer:
                 self._disk.write(self.done + begin, data if whole else data[begin:place])
             begin = place
         self.done += len(data)
-        if self.done - self._durable >= _DURABLE:
-            self._disk.flush()
-            self._durable = self.done
 
     def _runs(self, data: bytes) -> Iterator[tuple[int, bool]]:
         """Yield the end of each part of the data, and whether it must be written."""
@@ -108,6 +112,50 @@ class Writer:
         while (left := ends - time.monotonic()) > 0:
             time.sleep(min(left, LOOKS))
             self._check()
+
+
+class _Flushing:
+    """Flushes a disk in a thread beside the writer, so that at most twice _DURABLE bytes wait in
+    memory."""
+
+    def __init__(self, disk: disks.Disk, check: Check) -> None:
+        self._disk, self._check = disk, check
+        self._written = 0
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+
+    def count(self, size: int) -> None:
+        """Note that so many bytes were written."""
+        self._written += size
+        if self._written >= _DURABLE:
+            self._begin()
+
+    def finish(self) -> None:
+        """Return when all that was written is on the disk.
+
+        :raises OSError: the disk failed.
+        """
+        self._begin()
+        self._wait()
+
+    def _begin(self) -> None:
+        self._wait()
+        self._written = 0
+        self._thread = threading.Thread(target=self._run, name='image-flush', daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            blocking.piece(self._disk.flush)
+        except BaseException as exc:
+            self._error = exc
+
+    def _wait(self) -> None:
+        while self._thread is not None and self._thread.is_alive():
+            self._thread.join(timeout=LOOKS)
+            self._check()
+        if self._error is not None:
+            raise self._error
 
 
 def write_file(source: disks.Disk, size: int, writer: Writer) -> None:

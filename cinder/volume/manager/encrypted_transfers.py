@@ -8,15 +8,14 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from oslo_concurrency import processutils
 from oslo_log import log as logging
 
-from cinder import exception, fault_points, objects, operations
+from cinder import exception, objects, operations
 from cinder.brick import blocking, disks
 from cinder.brick.local_dev import sparse_files
 from cinder.brick.luks import container, formats, headers, opening
 from cinder.i18n import _
-from cinder.image import glance, image_convert, image_properties, image_shares, nbd
+from cinder.image import glance, image_convert, image_properties, image_shares
 from cinder.keymgr import keys
 from cinder.objects.encryption_formats import PLAIN, Format
 from cinder.volume import driver as driver_api
@@ -129,31 +128,6 @@ class EncryptedTransfer(Transfer):
             image_download.require_room(self._image, size, self._size)
             self._convert(path, size)
             return True
-
-    def _convert(self, path: str, size: int) -> None:
-        """Convert a verified file onto the volume."""
-        before = self._image['size']
-        self._progress.total = before + size
-        try:
-            with (self._work.driver(), fault_points.around('volume.download:convert'),
-                  self._opened() as disk):
-                writer = self._writer(disk, before)
-                if not self._new:
-                    self._blank(writer)
-
-                def write(offset: int, data: bytes) -> None:
-                    writer.skip(offset - writer.done)
-                    writer.write(data)
-
-                image_convert.onto_disk(path, self._image['disk_format'], nbd.Target(
-                    size, write, lambda offset, length: writer.skip(offset + length - writer.done),
-                    lambda: self._report(before + writer.done)), blocking.piece)
-                writer.skip(size - writer.done)
-                writer.finish()
-        except processutils.ProcessExecutionError as exc:
-            LOG.warning('Image %s could not be converted: %s', self._image['id'], exc)
-            raise exception.ImageUnacceptable(
-                image_id=self._image['id'], reason=_('it cannot be converted')) from exc
 
 
 def require_opened(work: Task[objects.Volume], driver: driver_api.VolumeDriver,

@@ -7,6 +7,7 @@ import pytest
 
 from tests.functional.suite import add_tails
 from tests.lvm import group, initiator, operations, service
+from tests.lvm import image_server as image_server_module
 from tests.lvm.service import MIB, TIMEOUT_SECONDS, attached, delete, digest, ready
 
 
@@ -18,8 +19,15 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope='session')
-def suite(tmp_path_factory):
-    with service.running(tmp_path_factory.mktemp('service'), operations.FAULTS) as suite:
+def image_server():
+    with image_server_module.running() as server:
+        yield server
+
+
+@pytest.fixture(scope='session')
+def suite(tmp_path_factory, image_server):
+    with service.running(tmp_path_factory.mktemp('service'), operations.FAULTS,
+                         glance_api_servers=image_server.url) as suite:
         suite.client().post('group_types', {'group_type': {
             'name': 'consistent', 'group_specs': {
                 'consistent_group_snapshot_enabled': '<is> True'}}})

@@ -104,4 +104,25 @@ def test_what_waits_in_memory_is_bounded(monkeypatch):
     writer = writer_of(disk)
     for _number in range(5):
         writer.write(ONES)
-    assert disk.flushed == 2
+    writer.finish()
+    assert disk.flushed == 3
+
+
+def test_a_flush_that_fails_is_an_error(monkeypatch):
+    def fail():
+        raise OSError('the disk is gone')
+
+    disk = Disk(bytes(BLOCK))
+    monkeypatch.setattr(disk, 'flush', fail)
+    writer = writer_of(disk)
+    writer.write(ONES)
+    with pytest.raises(OSError, match='gone'):
+        writer.finish()
+
+
+def test_what_only_living_processes_use_is_not_flushed():
+    disk = Disk(bytes(BLOCK))
+    writer = writer_of(disk, durable=False)
+    writer.write(ONES)
+    writer.finish()
+    assert disk.flushed == 0

@@ -295,7 +295,7 @@ def test_secrets_are_in_no_process(transfers, qcow2, monkeypatch, caplog):
     found = []
     real = image_convert.nbd._next
 
-    def look(connection):
+    def look(*args):
         for pid in (p for p in os.listdir('/proc') if p.isdecimal()):
             try:
                 if b'qemu-img' in (line := pathlib.Path(f'/proc/{pid}/cmdline').read_bytes()):
@@ -304,7 +304,7 @@ def test_secrets_are_in_no_process(transfers, qcow2, monkeypatch, caplog):
                     found.append((line + environment, limits))
             except OSError:
                 continue
-        return real(connection)
+        return real(*args)
 
     monkeypatch.setattr(image_convert.nbd, '_next', look)
     caplog.set_level(0)

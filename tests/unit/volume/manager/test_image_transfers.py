@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+from oslo_concurrency import processutils
 
 from cinder import exception, operations
 from cinder.brick import disks
@@ -138,6 +139,38 @@ def test_who_comes_while_it_streams_gets_the_data_of_the_volume(service, transfe
     assert downloads(service) == 1
 
 
+def test_who_comes_late_gets_all_of_a_compressed_image(service, transfers, monkeypatch):
+    """Its data is longer than the image."""
+    data = DATA + bytes(2 * 2 ** 20) + DATA
+    image = service.add(gzip.compress(data), container_format='compressed')
+    late, real = [], image_download.fetch
+    monkeypatch.setattr(image_download, 'fetch', lambda *args: (
+        late.append(transfers.accept(image)), real(*args))[1])
+    assert transfers.run(transfers.accept(image)).state == 'done'
+    assert transfers.run(late[0]).state == 'done'
+    with (transfers.folder / f'volume-{late[0]}').open('rb') as file:
+        assert file.read(len(data) + 9) == data + bytes(9)
+    assert downloads(service) == 1
+
+
+@pytest.mark.parametrize('broken', [False, True])
+def test_another_format_is_converted_onto_the_volume(service, transfers, monkeypatch, broken):
+    """Without a file for it, if no other waits."""
+    def onto_disk(_path, _format, target, _run):
+        target.write(0, DATA)
+        target.zero(len(DATA), 4096)
+        if broken:
+            raise processutils.ProcessExecutionError('a damaged table')
+
+    monkeypatch.setattr(image_convert, 'require_safe', lambda *_args: 8192)
+    monkeypatch.setattr(image_convert, 'onto_disk', onto_disk)
+    image = service.add(DATA)
+    made = transfers.accept(image)
+    service.images[image]['disk_format'] = 'qcow2'
+    assert transfers.run(made).state == ('failed' if broken else 'done')
+    assert transfers.content(made) == (bytes(len(DATA)) if broken else DATA)
+
+
 def test_one_of_another_back_end_of_the_host_is_waited_for(service, transfers, ctxt):
     """Its process shares the folder."""
     image = service.add(DATA)
@@ -250,6 +283,10 @@ def _converting(transfers, ident, monkeypatch):
             check()
         raise AssertionError('it goes on')
 
+    def onto_disk(_path, _format, target, _run):
+        execute(check=target.check)
+
+    monkeypatch.setattr(image_convert, 'onto_disk', onto_disk)
     monkeypatch.setattr(image_convert, 'require_safe', lambda *_args: 4096)
     monkeypatch.setattr(image_download.image_convert, 'to_disk', functools.partial(
         image_convert.to_disk, execute=execute))
