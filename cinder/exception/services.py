@@ -82,6 +82,12 @@ class KeyManagerUnavailable(ServiceUnavailable):
     message = _('The key manager is unavailable at this time.')
 
 
+class KeyManagerRefuses(KeyManagerUnavailable):
+    code = 403
+    message = _('The key manager refuses to %(what)s: %(user)s lacks a role there, or it is the '
+                'key of another user.')
+
+
 class KeyUnreadable(KeyManagerUnavailable):
     message = _('The volume service cannot read %(what)s: it needs credentials of its own for the '
                 'key manager, and the caller must have created the key or administer its project.')

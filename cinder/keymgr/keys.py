@@ -30,6 +30,7 @@ LOG = logging.getLogger(__name__)
 
 # What the compute service uses when the type names no cipher or key size.
 DEFAULT_ALGORITHM, DEFAULT_BITS = 'aes', 256
+_SERVICE = 'the user of the services'
 
 
 # ------------------------------------------------------------------------------- which manager
@@ -86,15 +87,31 @@ def identities(ctxt: RequestContext) -> list['RequestContext | Credential']:
 
 
 @contextlib.contextmanager
-def _answers(what: str) -> Iterator[None]:
-    """Raise errors of the key manager as errors of the API."""
+def _answers(what: str, user: str = 'the user of this request') -> Iterator[None]:
+    """Raise errors of the key manager as errors of the API.
+
+    :param user: who asks it
+    """
     try:
         yield
         neighbours.note('key manager')
     except Exception as exc:
         neighbours.note('key manager', failures.one_line(exc))
         LOG.exception('The key manager could not %s.', what)
+        if _is_refusal(exc):
+            raise exception.KeyManagerRefuses(what=what, user=user) from exc
         raise exception.KeyManagerUnavailable() from exc
+
+
+def _is_refusal(exc: BaseException | None) -> bool:
+    """Return whether the key manager answered that the caller may not do this."""
+    from castellan.common import exception as castellan_exception
+    while exc is not None:
+        status = getattr(exc, 'status_code', None) or getattr(exc, 'http_status', None)
+        if isinstance(exc, castellan_exception.Forbidden) or status == 403:
+            return True
+        exc = exc.__cause__ or exc.__context__
+    return False
 
 
 # ----------------------------------------------------------------------------------- the keys
@@ -174,8 +191,10 @@ def take_over(ctxt: RequestContext, key_id: str) -> str:
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
-    with _answers(f'hand key {key_id} over'):
-        return manager().store(service_credentials(), manager().get(identities(ctxt)[0], key_id))
+    with _answers(f'give key {key_id}'):
+        key = manager().get(identities(ctxt)[0], key_id)
+    with _answers('store a key', _SERVICE):
+        return manager().store(service_credentials(), key)
 
 
 def hand_over(ctxt: RequestContext, key_id: str) -> str:
@@ -183,8 +202,10 @@ def hand_over(ctxt: RequestContext, key_id: str) -> str:
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
-    with _answers(f'hand key {key_id} over'):
-        return manager().store(identities(ctxt)[0], manager().get(service_credentials(), key_id))
+    with _answers(f'give key {key_id}', _SERVICE):
+        key = manager().get(service_credentials(), key_id)
+    with _answers('store a key'):
+        return manager().store(identities(ctxt)[0], key)
 
 
 def let_user_read(key_id: str, user_id: str | None) -> None:
@@ -192,7 +213,7 @@ def let_user_read(key_id: str, user_id: str | None) -> None:
 
     :raises KeyManagerUnavailable: the key manager is down or refuses.
     """
-    with _answers(f'share key {key_id}'):
+    with _answers(f'share key {key_id}', _SERVICE):
         sharing.let_read(manager(), service_credentials(), key_id, user_id)
 
 

@@ -12,14 +12,18 @@ import uuid
 
 
 class Barbican:
-    """:ivar secrets: id -> {'owner', 'payload', 'algorithm', 'bit_length', 'readers'}."""
+    """:ivar refuses: whether every request is answered with 403.
+    :ivar secrets: id -> {'owner', 'payload', 'algorithm', 'bit_length', 'readers'}."""
 
     def __init__(self) -> None:
         self.secrets: dict[str, dict] = {}
+        self.refuses = False
         barbican = self
 
         class Handler(_Handler):
             secrets = barbican.secrets
+
+        Handler.barbican = self
         self._server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
         self.url = f'http://127.0.0.1:{self._server.server_port}'
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
@@ -32,6 +36,7 @@ class Barbican:
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     secrets: dict[str, dict]
+    barbican: Barbican
 
     def do_GET(self) -> None:
         self._answer('GET')
@@ -55,6 +60,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         top, *rest = self.path.partition('?')[0].strip('/').split('/')
         if top == 'identity':
             status, answer = self._identity(method, body)
+        elif rest and self.barbican.refuses:
+            status, answer = 403, {'title': 'Forbidden'}
         elif rest:
             status, answer = getattr(self, f'_{method.lower()}_{rest[0]}')(rest[1:], body)
         else:

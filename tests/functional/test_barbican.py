@@ -12,7 +12,7 @@ from cinder.db import types as types_db
 from cinder.db import volumes as volumes_db
 from cinder.keymgr import keys, migration
 from cinder.rpc import client
-from cinder.volume.api import transfers, volumes
+from cinder.volume.api import transfers, volume_actions, volumes
 from tests.fakes import barbican as fake_barbican
 from tests.fakes import key_manager as fake
 
@@ -206,3 +206,35 @@ def test_without_credentials_of_the_service_nothing_is_offered(barbican, volume)
     with pytest.raises(exception.InvalidVolume, match='no credentials for the key manager'):
         transfers.create(_caller('u1'), volume[0], encrypted_ok=True)
     assert _keys(_caller('u1'), *volume) == set(barbican.secrets)
+
+
+# --------------------------------------------------------------------------------- what is refused
+REFUSED = {
+    'a new volume': lambda ctxt, volume: volumes.create(ctxt, size=1,
+                                                        volume_type=volume.volume_type),
+    'a clone': lambda ctxt, volume: volumes.create(ctxt, source_volume=volume),
+    'a transfer': lambda ctxt, volume: transfers.create(ctxt, volume, encrypted_ok=True),
+    'a retype': lambda ctxt, volume: volume_actions.retype(
+        ctxt, volume, types_db.get(ctxt, types_db.create(
+            ctxt, {'name': 'plain', 'is_public': True}).id), 'on-demand')}
+
+
+@pytest.mark.parametrize('request_', REFUSED)
+@pytest.mark.parametrize('fault', ['403', 'gone'])
+def test_a_key_manager_that_refuses_or_is_away(barbican, service, volume, monkeypatch, request_,
+                                               fault):
+    """The answer says which of both it is, and nothing has changed."""
+    before, ctxt = set(barbican.secrets), _caller('u1')
+    rows = volumes_db.list_rows(ctxt, detail=True).rows
+    if fault == 'gone':
+        barbican.stop()
+    else:
+        monkeypatch.setattr(barbican, 'refuses', True)
+    with pytest.raises(exception.KeyManagerUnavailable) as told:
+        REFUSED[request_](ctxt, volume[0])
+    wanted = {'gone': (503, 'unavailable'), '403': (403, 'refuses')}[fault]
+    if request_ == 'a retype':
+        wanted = 503, 'cannot read'
+    assert (told.value.code, wanted[1] in str(told.value)) == (wanted[0], True), told.value
+    assert set(barbican.secrets) == before == _keys(ctxt, *volume)
+    assert volumes_db.list_rows(ctxt, detail=True).rows == rows

@@ -10,6 +10,7 @@ from cinder.api.views import shapes
 from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import volume_encryption as policy
+from cinder.volume.api import encryption
 
 _SETTINGS = ('cipher', 'key_size', 'control_location', 'provider')
 _SHAPE = shapes.parts(shapes.record('encryption_key_id', *_SETTINGS))
@@ -19,6 +20,8 @@ _SHAPE = shapes.parts(shapes.record('encryption_key_id', *_SETTINGS))
 def index(req: wsgi.Request, volume_id: str) -> dict[str, Any]:
     volume = volumes_db.get(req.context, volume_id)
     req.context.authorize(policy.GET, volume)
+    if volume.encrypted:
+        encryption.delete_unused(req.context)
     facts = {'encryption_key_id': volume.encryption_key_id}
     settings = volume.volume_type.encryption if volume.volume_type else None
     return facts | {name: settings[name] for name in _SETTINGS} if settings else facts

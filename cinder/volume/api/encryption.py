@@ -175,8 +175,6 @@ def drop_key(ctxt: RequestContext, resource: objects.Volume | objects.Backup) ->
         return
     kind, volume_id = (('backup', resource.volume_id) if isinstance(resource, objects.Backup)
                        else ('volume', resource.id))
-    if not resource.encryption_key_id:
-        return
     delete_unused(ctxt)
     if not keys.release(ctxt, resource.encryption_key_id, volume_id, resource.project_id):
         operations.create_message(ctxt, kind, resource, f'{kind}.delete',

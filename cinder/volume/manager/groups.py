@@ -14,6 +14,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources, generic_groups, own_keys
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports
+from cinder.volume.manager import key_waiting
 from cinder.volume.manager.task import Tasks
 
 
@@ -64,7 +65,8 @@ class GroupEndpoint:
             copies = [(volume, _source(ctxt, volume)) for volume in _volumes(ctxt, work.resource)
                       if volume.status == 'creating' and volume.host]
             sources = {source.id: source for _volume, source in copies}.values()
-            with work.driver(), generic_groups.quiesced(self.driver, read_locked=sources):
+            with (work.driver(), key_waiting.awaited(ctxt, operation),
+                  generic_groups.quiesced(self.driver, read_locked=sources)):
                 made = self._groups(ctxt, operation).copy_group(work.resource, copies)
                 for volume, _ in copies:
                     if volume.id in operation.arguments.get('rekeys', ()):

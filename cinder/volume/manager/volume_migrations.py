@@ -25,7 +25,7 @@ from cinder.volume.data import encrypted_copy, nova_swap, remote_attach, volume_
 from cinder.volume.driver_types import Fields
 from cinder.volume.host import backend as backends
 from cinder.volume.host import locks
-from cinder.volume.manager import calls, migration_rows
+from cinder.volume.manager import calls, key_waiting, migration_rows
 from cinder.volume.manager.task import Task, is_superseded, task
 
 LOG = logging.getLogger(__name__)
@@ -107,7 +107,8 @@ class MigrationEndpoint:
         if nova_swap.SERVER in work.operation.arguments:
             with fault_points.around('volume.migrate:swap'):
                 nova_swap.check_progress(work.ctxt, work.operation, work.resource, target)
-        with fault_points.around('volume.migrate:copy'):
+        with (fault_points.around('volume.migrate:copy'),
+              key_waiting.awaited(work.ctxt, work.operation)):
             self._copy(work, target)
         with fault_points.around('volume.migrate:finish'):
             self._exchange(work, target)

@@ -18,7 +18,7 @@ from cinder.volume import driver as driver_api
 from cinder.volume.data import create_sources
 from cinder.volume.host import backend as backends
 from cinder.volume.host import exports, locks
-from cinder.volume.manager import backups, image_cache, image_volumes, images
+from cinder.volume.manager import backups, image_cache, image_volumes, images, key_waiting
 from cinder.volume.manager.task import Task, Tasks
 
 LOG = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class VolumeEndpoint:
                 or image_cache.has_image(ctxt, self.backend, volume, operation)):
             operation.arguments[image_cache.EXPECTED] = True
             return {}
-        with work.driver():
+        with work.driver(), key_waiting.awaited(ctxt, operation):
             return create_sources.fill(self.driver, ctxt, volume,
                                        with_header='image_id' not in operation.arguments,
                                        rekeys='rekeys' in operation.arguments)
