@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from oslo_utils.imageutils import format_inspector
 
 LOG = logging.getLogger(__name__)
-# Formats that raw data may be detected as: a partition table, a file system of a CD, or both.
-_PLAIN = frozenset(('raw', 'gpt', 'iso'))
+# Formats that raw data may be detected as: a partition table, a file system of a CD, or both; and a
+# disk that its server has encrypted. They name no files.
+_PLAIN = frozenset(('raw', 'gpt', 'iso', 'luks'))
 # Options for a new file. A VHD would have the next size that its geometry can express, so that its
 # disk would not fit into a volume of the same size.
 _FORMAT_OPTIONS = {'vhd': ('-o', 'force_size=on')}

@@ -11,14 +11,14 @@ from cinder.i18n import _
 
 GIB = 1024 ** 3
 # Disk formats whose data is that of the disk; names of the others for qemu-img.
-PLAIN = frozenset(('raw', 'iso'))
+PLAIN = frozenset(('raw', 'iso', 'ami'))
 QEMU_NAMES = {'qcow2': 'qcow2', 'vhd': 'vpc', 'vhdx': 'vhdx', 'vmdk': 'vmdk', 'vdi': 'vdi',
               'ploop': 'parallels'}
 # The disk format of encrypted images.
 ENCRYPTED = 'raw'
 # Container formats: the data is that of the disk; in the last one, compressed.
 COMPRESSED = 'compressed'
-_CONTAINERS = frozenset(('bare', 'ovf', COMPRESSED))
+_CONTAINERS = frozenset(('bare', 'ovf', 'ami', COMPRESSED))
 # Attributes of every image; all others are properties of an image.
 _BASE = frozenset((
     'checksum', 'container_format', 'created_at', 'direct_url', 'disk_format', 'file', 'id',

@@ -73,8 +73,7 @@ def _other():
             ('qcow2', qcow2.make(), 'qcow2'), ('vmdk', vmdk.make(), 'vmdk'),
             ('vmdk as a stream', vmdk.stream(), 'vmdk'), ('vdi', vdi.make(), 'vdi'),
             ('vhd', vhd.make(), 'vhd'), ('vhdx', vhdx.make(), 'vhdx'), ('qed', qed(), 'qed'),
-            ('qed with a backing file', qed(TRAP), 'qed'), ('luks', luks(), 'luks'),
-            ('luks2', luks(2), 'luks'),
+            ('qed with a backing file', qed(TRAP), 'qed'),
             ('a descriptor of vmdk', vmdk.descriptor('monolithicFlat', f'RW 9 FLAT "{TRAP}" 0'),
              'vmdk'),
             ('qcow2 and a CD', patched(qcow2.make(), (CD, b'\x01CD001\x01'), (CD + 4096, b'')),
@@ -116,6 +115,9 @@ def _disks():
     yield _is('the footer of a fixed vhd', (SIZE, vhd.make()[:512]))
     yield _is('the last letter of qcow2 is missing', (0, b'QFI\xfa'))
     yield _is('ploop', (0, ploop()))
+    for version in (1, 2):
+        yield _is(f'a disk that its server has encrypted, LUKS{version}', (0, luks(version)))
+    yield _is('a disk', kind='ami')
     yield _is('a file system of FAT', (0, b'\xeb\x3c\x90mkfs.fat'), (16, b'\x02'), (21, b'\xf8'),
               SIGNATURE)
     yield _is('one byte', size=1)
@@ -126,7 +128,7 @@ def _disks():
 
 
 def _unsupported():
-    for kind in ('ami', 'ari', 'aki', 'qed', 'qcow', 'dmg', 'bochs', 'cloop', 'nbd', 'docker',
+    for kind in ('ari', 'aki', 'qed', 'qcow', 'dmg', 'bochs', 'cloop', 'nbd', 'docker',
                  'parallels', 'RAW', '', None, 'raw,qcow2', '../raw', 'json:{}'):
         yield Case(f'format {kind!r}', kind, disk, 'disk_format .* is not supported', PROPERTIES)
     for name, data in (('good', ploop()), ('the other magic', ploop(b'WithouFreSpacExt')),

@@ -110,6 +110,10 @@ def _obstacle(source: objects.Volume, volume: objects.Volume,
 
 def _belongs_to(source: objects.Volume, image: Mapping[str, Any]) -> bool:
     owner, metadata = image.get('owner') or '', source.metadata or {}
-    return bool(owner) and source.project_id == owner or (
-        metadata.get(image_volumes_db.IMAGE) == image['id']
-        and metadata.get(image_volumes_db.OWNER, '') == owner)
+    if owner and source.project_id == owner:
+        return True
+    # The original does not write the id of the image; users do not write to this project.
+    internal = CONF.cinder_internal_tenant_project_id
+    default = image['id'] if internal and source.project_id == internal else None
+    return (metadata.get(image_volumes_db.IMAGE, default) == image['id']
+            and metadata.get(image_volumes_db.OWNER) == owner)

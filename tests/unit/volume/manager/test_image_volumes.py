@@ -115,6 +115,17 @@ def test_the_image_volume_of_another_project_that_is_that_of_the_image(
     assert content(folder, cloud.make(image).id) == DATA
 
 
+@pytest.mark.parametrize('cloned', [True, False])
+def test_the_image_volume_that_the_original_made(ctxt, cloud, options, service, volume, folder,
+                                                 cloned):
+    """It has the owner of the image only, so it must be where no user writes."""
+    options.set_override('cinder_internal_tenant_project_id', 'internal' if cloned else 'another')
+    ident = volume(project_id='internal')
+    volumes_db.set_metadata(ctxt, ident, {'image_owner': OURS})
+    image = service.add(b'from the service', direct_url=f'cinder://{ident}')
+    assert content(folder, cloud.make(image).id)[:5] == (DATA if cloned else b'from the')[:5]
+
+
 def test_no_empty_volume_is_made_before(ctxt, cloud, service, volume, folder):
     ident = volume()
     image = service.add(b'x', direct_url=f'cinder://{ident}')
@@ -257,6 +268,19 @@ def test_a_lost_answer_is_no_refusal(ctxt, cloud, service, upload, monkeypatch):
     monkeypatch.setattr(glance.Images, 'add_location', twice)
     upload()
     assert upload.state == 'done' and not gone(ctxt) and downloads(service) == []
+
+
+def test_a_service_that_dies_when_it_is_registered(ctxt, cloud, service, upload, monkeypatch):
+    """Nothing but the image shows that it was."""
+    original, tries = glance.Images.add_location, []
+
+    def die(self, image_id, url):
+        tries.append(url)
+        original(self, image_id, url)
+        raise exception.NotYet(0, 'a service that dies')
+    monkeypatch.setattr(glance.Images, 'add_location', die)
+    upload()
+    assert upload.state == 'done' and not gone(ctxt) and len(tries) == 1
 
 
 def test_a_deleted_volume_leaves_nothing(ctxt, cloud, service, volume):
