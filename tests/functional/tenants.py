@@ -114,6 +114,11 @@ class Caller:
         """`path` begins behind /v3; without the project id."""
         return self.world.send(self.environ(method, path, body, mv) | self._identity())
 
+    def page(self) -> Answer:
+        """The page of /dashboard."""
+        return self.world.send(self.environ('GET', '') | self._identity()
+                               | {'PATH_INFO': '/dashboard'})
+
     def environ(self, method: str, path: str, body: Any = None, mv: str = '3.71',
                 ) -> dict[str, Any]:
         """A request without identity."""
@@ -183,6 +188,7 @@ class World:
         paste = folder / 'paste.ini'
         paste.write_text(PASTE.read_text().replace(' authtoken ', ' '))
         CONF.set_default('auth_strategy', 'keystone')
+        CONF.set_default('enabled', True, 'dashboard')
         policy.reset()
         self._application = deploy.loadapp(f'config:{paste}', name='osapi_volume')
         monkeypatch.setattr(zones, '_cache', (0.0, {}))
@@ -210,6 +216,7 @@ class World:
         for engine in {self._engines.reader, self._engines.writer}:
             sa.event.remove(engine, 'before_cursor_execute', self._note)
         CONF.clear_default('auth_strategy')
+        CONF.clear_default('enabled', 'dashboard')
         policy.reset()
 
     def belongings(self, project: str) -> dict[str, str]:

@@ -121,6 +121,21 @@ def test_no_list_shows_or_confirms_what_others_have(world, each):
                 nothing, world.nothing), (persona.name, query)
 
 
+@pytest.mark.parametrize('persona', PERSONAS, ids=lambda persona: persona.name)
+def test_the_page_shows_what_the_project_has_and_nothing_of_others(world, persona):
+    answer = world.callers[persona.name].page()
+    if persona.roles is None:
+        assert answer.status == 303
+        return
+    assert (answer.status, list(leaks(world, persona, answer, None))) == (200, [])
+    # An operation on it is under way in each project.
+    for project in (OURS, THEIRS):
+        assert (world.ids[project]['snapshot'].encode() in answer.body) == (
+            persona.project is not None and (
+                persona.is_admin or persona.project == project and 'reader' in persona.roles))
+    assert (b'Largest projects' in answer.body) == (persona.is_admin and bool(persona.project))
+
+
 def test_the_table_of_requests_is_whole():
     """Every placeholder has a name, every row an operation, and most requests do succeed."""
     known = {(each.method, each.path, each.action) for each in asks.OPERATIONS}

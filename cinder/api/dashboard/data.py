@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the page shows to a caller: each section is there if the policy lets the caller see it
 elsewhere, and has only rows of the project of the caller, unless that is an administrator."""
-import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -10,10 +9,12 @@ from typing import Any
 from cinder import exception, failures, quota
 from cinder.api.dashboard import latency
 from cinder.context import RequestContext
-from cinder.db import deployment, journal, operations, services
+from cinder.db import deployment, journal, operation_rows, services
 from cinder.db import quotas as quotas_db
 from cinder.objects.verbs import VERBS
+from cinder.policies import limits as limits_policy
 from cinder.policies import metrics as metrics_policy
+from cinder.policies import operations as operations_policy
 from cinder.policies import pools as pools_policy
 from cinder.policies import services as services_policy
 from cinder.rpc import scheduler
@@ -55,7 +56,10 @@ cached = Cached()
 def collect(ctxt: RequestContext) -> dict[str, Any]:
     """Return the values of the page; a section that the caller may not see is None."""
     found: dict[str, Any] = dict.fromkeys(('services', 'pools', 'projects', 'latency'))
-    found |= {'operations': _operations(ctxt), 'failures': _failures(ctxt), 'quotas': _quotas(ctxt)}
+    scope = _scope(ctxt)
+    found |= {'operations': [] if scope is None else _operations(ctxt, scope),
+              'failures': [] if scope is None else _failures(ctxt, scope),
+              'quotas': _quotas(ctxt), 'of_all': scope == {}}
     if ctxt.can(services_policy.INDEX):
         found['services'] = cached.get('services', 2, lambda: _services(ctxt))
     if ctxt.can(pools_policy.GET_POOLS):
@@ -67,42 +71,48 @@ def collect(ctxt: RequestContext) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------- operations
-def _scope(ctxt: RequestContext) -> dict[str, str]:
-    """Return the condition for the rows that a caller may see. A caller without a project who is
-    no administrator sees nothing, because no project has an empty id."""
-    return {} if ctxt.is_admin else {'project_id': ctxt.project_id or ''}
+def _scope(ctxt: RequestContext) -> dict[str, str] | None:
+    """Return the condition for the operations that a caller may see; None: none at all. It is the
+    rules of /v3/operations: who sees the hosts sees all projects."""
+    if ctxt.can(operations_policy.SEE_HOST):
+        return {}
+    if ctxt.project_id and ctxt.can(operations_policy.GET_ALL):
+        return {'project_id': ctxt.project_id}
+    return None
 
 
-def _operations(ctxt: RequestContext) -> list[dict[str, Any]]:
-    rows = journal.unfinished(ctxt, limit=MOST_OPERATIONS, **_scope(ctxt))
-    return [_shown(ctxt, row) for row in rows]
+def _operations(ctxt: RequestContext, scope: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows = [{**row, 'state': 'waiting' if row['set_aside'] else row['state']}
+            for row in journal.unfinished(ctxt, limit=MOST_OPERATIONS, **scope)]
+    operation_rows.complete(ctxt, rows)
+    return [_shown(row, not scope) for row in rows]
 
 
-def _shown(ctxt: RequestContext, row: Mapping[str, Any]) -> dict[str, Any]:
-    total, waits = row['progress_total'], row['set_aside']
-    waiting = json.loads(row['arguments'] or '{}').get(operations.WAITING) or {}
+def _shown(row: Mapping[str, Any], of_all: bool) -> dict[str, Any]:
+    total = row['progress_total']
     place = (row['cluster'] or row['host']) if row['stage'] == 'execute' else 'scheduler'
     return {
-        **_about(ctxt, row), 'state': 'waiting' if waits else row['state'], 'age': row['age'],
-        'progress': row['progress_done'] / total if total else None,
-        'waits_for': waiting.get('for') if waits else None,
-        'service': place if ctxt.is_admin else None}
+        **_about(row, of_all), 'state': row['state'], 'age': row['age'],
+        'progress': (row['progress_done'] or 0) / total if total else None,
+        'waits_for': row['waits_for'], 'position': row['queue_position'],
+        'service': place if of_all else None}
 
 
-def _failures(ctxt: RequestContext) -> list[dict[str, Any]]:
-    return [{**_about(ctxt, row), 'age': row['age'], 'reason': row['error'] or 'no reason is known'}
-            for row in journal.failed(ctxt, MOST_FAILURES, **_scope(ctxt))]
+def _failures(ctxt: RequestContext, scope: Mapping[str, str]) -> list[dict[str, Any]]:
+    return [{**_about(row, not scope), 'age': row['age'],
+             'reason': row['error'] or 'no reason is known'}
+            for row in journal.failed(ctxt, MOST_FAILURES, **scope)]
 
 
-def _about(ctxt: RequestContext, row: Mapping[str, Any]) -> dict[str, Any]:
+def _about(row: Mapping[str, Any], of_all: bool) -> dict[str, Any]:
     verb = VERBS.get(row['verb'])
     return {'verb': row['verb'], 'class': verb.kind if verb else '',
             'resource': f'{row["resource_type"].replace("_", " ")} {row["resource_id"]}',
-            'project': row['project_id'] if ctxt.is_admin else None}
+            'project': row['project_id'] if of_all else None}
 
 
 def _quotas(ctxt: RequestContext) -> list[dict[str, Any]]:
-    if not ctxt.project_id:
+    if not (ctxt.project_id and ctxt.can(limits_policy.USED)):
         return []
     state = quotas_db.limits_and_usage(ctxt, ctxt.project_id, QUOTAS)
     found = []
