@@ -109,7 +109,7 @@ def test_an_image_gets_the_data_of_a_volume(driver, volume):
     write(there, 10 * MIB, DATA)
 
     class Images:
-        def upload(self, _image_id, data):
+        def upload(self, _image_id, data, _store):
             sent.extend(data)
 
     image_upload.send(Images(), 'image', there, 12 * MIB, UNLIMITED, lambda _done: None)

@@ -338,7 +338,7 @@ class Site:
                 yield f'image {ident} is left in status {image["status"]}'
 
     def send_image(self, images: Any, image_id: str, path: str, size: int, _throttle: Any,
-                   report: Callable[[int], None]) -> None:
+                   report: Callable[[int], None], _store: str | None = None) -> None:
         """Stands in for sending.send(): a GiB takes seconds."""
         self.stage.passes('driver.send:before')
         images.upload(image_id, iter([data_of(pathlib.Path(path)) or b'zeros']))
