@@ -32,7 +32,8 @@ LOG = logging.getLogger(__name__)
 
 HEADER, REPLAYED = 'Idempotency-Key', 'Idempotent-Replayed'
 TEXT = ('A text that the client has made for this request, such as a random UUID, of 1 to 255 '
-        'characters: when the request is repeated with it, the answer is that of the first one.')
+        'characters: when a POST is repeated with it, the answer is that of the first one, and a '
+        'DELETE of what is being deleted is accepted again.')
 REPLAYED_TEXT = 'true: the answer is that of an earlier request with the same Idempotency-Key.'
 # How often a request is started that another one with its key, or a deadlock, has stopped.
 ATTEMPTS = 6
@@ -42,7 +43,7 @@ PATIENCE, PAUSE = 2.0, 0.05
 _KEY = re.compile(r'"?([\x20\x21\x23-\x7e]{1,255}?)"?')
 _NONCE, _DIGITS = 12, 16
 # Placeholder of a path -> function (ctxt, id) that returns the object.
-_DELETABLE = {
+DELETABLE: dict[str, Any] = {
     'volume_id': volumes.get, 'snapshot_id': snapshots.get, 'backup_id': backups.get,
     'group_snapshot_id': group_snapshots.get, 'cgsnapshot_id': group_snapshots.get,
     'consistencygroup_id': groups.get}
@@ -241,7 +242,7 @@ def delete(req: wsgi.Request, handler: wsgi.Handler, args: dict[str, str]) -> we
     try:
         return wsgi.call(req, handler, args)
     except (exception.Invalid, exception.Conflict):
-        load = next((_DELETABLE[name] for name in args if name in _DELETABLE), None)
+        load = next((DELETABLE[name] for name in args if name in DELETABLE), None)
         if load is None:
             raise
         found: Any = load(req.context, *args.values())

@@ -196,7 +196,8 @@ def _operation(found: list[Operation], version: int | None, links: dict[str, str
     parameters = _parameters(first.spec, version)
     if any(each.is_accepted for each in found):
         parameters.append({'$ref': '#/components/parameters/wait'})
-    if first.method == 'POST':
+    last = ''.join(re.findall(r'{(\w+)}$', first.path))
+    if first.method == 'POST' or (first.method == 'DELETE' and last in idempotency.DELETABLE):
         parameters.append({'$ref': '#/components/parameters/key'})
     if parameters:
         made['parameters'] = parameters

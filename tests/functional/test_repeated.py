@@ -9,6 +9,10 @@ import contextlib
 import datetime
 import json
 import os
+import pathlib
+import re
+import shutil
+import subprocess
 import threading
 import uuid
 
@@ -178,3 +182,24 @@ def test_a_repeated_request_waits_for_the_operation_of_the_first(client):
     answer = client.request('POST', 'volumes', body, headers=headers | {'Prefer': 'wait=30'})
     assert answer.json['volume']['id'] == first['id']
     assert answer.json['volume']['status'] == 'available'
+
+
+@pytest.mark.skipif(shutil.which('curl') is None, reason='curl is not installed')
+def test_commands_of_the_page(suite, client):
+    """The curl commands of doc/source/clients.rst, as they are there."""
+    page = (pathlib.Path(__file__).parents[2] / 'doc/source/clients.rst').read_text()
+    blocks = re.findall(r'::\n\n((?:    .*\n|\n)+)', page)
+    commands = [block.partition('\n\n')[0] for block in blocks if 'curl' in block]
+    assert len(commands) == 3
+    answers = [json.loads(subprocess.run(
+        ['sh', '-c', command], check=True, capture_output=True, text=True, env={
+            **os.environ, 'TOKEN': client.headers['X-Auth-Token'],
+            'URL': f'{suite.endpoint}/v3/{client.project}'}).stdout)
+        for command in (*commands, commands[1])]
+    waited, repeated, operations, again = answers
+    assert waited['volume']['status'] == 'available'
+    assert repeated == again and repeated['volume']['id'] != waited['volume']['id']
+    shown = re.search(r'{"operations".*?}\]}', page, re.DOTALL)[0].replace('...]', ']')
+    fields = set(json.loads(shown)['operations'][0]) | {'service', 'attempt'}
+    assert all(set(row) == fields for row in client.get('operations')['operations'])
+    assert isinstance(operations['operations'], list)
