@@ -14,6 +14,7 @@ from oslo_config import cfg
 from oslo_messaging.notify import notifier as library
 
 from cinder import host_names, objects
+from cinder.conf import CONF
 from cinder.context import RequestContext
 from cinder.rpc import base, notices
 
@@ -23,6 +24,11 @@ EVENTS = {'volume.extend': 'volume.resize', 'volume.forget': None, 'volume.downl
           'group.copy': 'group.create'}
 # What some notifications have besides the fields of their resource.
 _ADDED = ('reason', 'backup_percent', 'audit_period_beginning', 'audit_period_ending')
+# Beginning of an event about a type or specs -> that of its publisher.
+_PUBLISHERS = {
+    'volume_type': 'volumeType', 'volume_type_extra_specs': 'volumeTypeExtraSpecs',
+    'volume_type_encryption': 'volumeTypeEncryption', 'volume_type_project': 'volume_type_project',
+    'qos_specs': 'QoSSpecs', 'group_type': 'groupType', 'group_type_specs': 'groupTypeSpecs'}
 # Sent once, at the end, and without a suffix.
 ONCE = ('volume.retype',)
 
@@ -217,6 +223,22 @@ def notify_cache(ctxt: RequestContext, event: str, image_id: str, host: str | No
     if is_enabled():
         _put(ctxt, f'image_volume_cache.{host}', f'image_volume_cache.{event}', 'info',
              {'image_id': image_id, 'host': host})
+
+
+def notify_admin(ctxt: RequestContext, event: str, payload: Mapping[str, object]) -> None:
+    """Send a notification about a type or specs, which an administrator has changed."""
+    if is_enabled() and ctxt.rehearsal is None:
+        _put(ctxt, f'{_PUBLISHERS[event.partition(".")[0]]}.{CONF.host}', event, 'info',
+             {name: _plain(value) for name, value in payload.items()})
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime.datetime):
+        # As the original has them here: without a zone.
+        return value.replace(tzinfo=None).isoformat(timespec='microseconds')
+    if isinstance(value, Mapping):
+        return {name: _plain(each) for name, each in value.items()}
+    return value
 
 
 def make_payload(kind: str, resource: objects.CinderObject, **changed: object) -> dict:

@@ -10,6 +10,7 @@ from cinder.api.views import shapes
 from cinder.db import group_types as group_types_db
 from cinder.i18n import _
 from cinder.policies import group_specs as policy
+from cinder.volume.api import notices
 
 _SPECS = shapes.wrap('group_specs', shapes.TEXTS)
 
@@ -36,7 +37,9 @@ def show(req: wsgi.Request, group_type_id: str, key: str) -> dict[str, Any]:
 @wsgi.response(202, _SPECS)
 def create(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
-    group_types_db.set_specs(req.context, group_type_id, body)
+    with notices.of_admin(req.context, 'group_type_specs.create', type_id=group_type_id,
+                          specs=body):
+        group_types_db.set_specs(req.context, group_type_id, body)
     return {'group_specs': body}
 
 
@@ -48,7 +51,8 @@ def update(req: wsgi.Request, group_type_id: str, key: str,
     req.context.authorize(policy.UPDATE)
     if key not in body:
         raise exception.InvalidInput(reason=_('the key of the URL must be in the body'))
-    group_types_db.set_specs(req.context, group_type_id, body)
+    with notices.of_admin(req.context, 'group_type_specs.update', type_id=group_type_id, id=key):
+        group_types_db.set_specs(req.context, group_type_id, body)
     return body
 
 
@@ -56,4 +60,5 @@ def update(req: wsgi.Request, group_type_id: str, key: str,
 @wsgi.response(202)
 def delete(req: wsgi.Request, group_type_id: str, key: str) -> None:
     req.context.authorize(policy.DELETE)
-    group_types_db.delete_spec(req.context, group_type_id, key)
+    with notices.of_admin(req.context, 'group_type_specs.delete', type_id=group_type_id, id=key):
+        group_types_db.delete_spec(req.context, group_type_id, key)

@@ -10,6 +10,7 @@ from cinder.api.v3 import type_requests
 from cinder.api.views import group_types as view
 from cinder.db import group_types as group_types_db
 from cinder.policies import group_types as policy
+from cinder.volume.api import notices
 
 LIST = listings.Listing(
     'group_type', sorts=type_requests.SORTS,
@@ -40,7 +41,9 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     values = {'name': body['name'], 'description': body.get('description'),
               'is_public': base.boolean(body.get('is_public', True))}
-    made = group_types_db.create(req.context, values, specs=body.get('group_specs'))
+    with notices.of_admin(req.context, 'group_type.create') as payload:
+        made = group_types_db.create(req.context, values, specs=body.get('group_specs'))
+        payload['group_types'] = notices.type_of('group_types', made)
     return view.VIEW.one(req, made)
 
 
@@ -50,12 +53,18 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 @wsgi.errors(409)
 def update(req: wsgi.Request, group_type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
-    group_types_db.update(req.context, group_type_id, type_requests.get_changes(body, 'group type'))
-    return view.VIEW.one(req, group_types_db.get(req.context, group_type_id))
+    changes = type_requests.get_changes(body, 'group type')
+    with notices.of_admin(req.context, 'group_type.update') as payload:
+        group_types_db.update(req.context, group_type_id, changes)
+        changed = group_types_db.get(req.context, group_type_id)
+        payload['group_types'] = notices.type_of('group_types', changed)
+    return view.VIEW.one(req, changed)
 
 
 @wsgi.versions(mv.GROUP_TYPES)
 @wsgi.response(202)
 def delete(req: wsgi.Request, group_type_id: str) -> None:
     req.context.authorize(policy.DELETE)
-    group_types_db.destroy(req.context, group_type_id)
+    with notices.of_admin(req.context, 'group_type.delete', group_types=lambda: notices.type_of(
+            'group_types', group_types_db.get(req.context, group_type_id))):
+        group_types_db.destroy(req.context, group_type_id)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of QoS specs, which are associated with volume types."""
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from cinder.db import qos_specs as qos_db
 from cinder.i18n import _
 from cinder.objects import qos
 from cinder.policies import qos_specs as policy
+from cinder.volume.api import notices
 
 LIST = listings.Listing(
     'qos_specs', sorts=('id', 'name', 'consumer', 'created_at', 'updated_at'),
@@ -37,7 +39,10 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     name, consumer = body.pop('name'), body.pop('consumer', 'back-end')
     _require_valid(body)
-    made = qos_db.create(req.context, name, consumer, body)
+    with notices.of_admin(req.context, 'qos_specs.create', name=name,
+                          specs={'consumer': consumer, **body}) as payload:
+        made = qos_db.create(req.context, name, consumer, body)
+        payload.update(id=made['id'], created_at=made['created_at'])
     return view.with_links(req, made)
 
 
@@ -46,8 +51,10 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 def update(req: wsgi.Request, qos_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     specs = {key: value for key, value in body.items() if key != 'consumer'}
-    _require_valid({**qos_db.get_row(req.context, qos_id)['specs'], **specs})
-    qos_db.update(req.context, qos_id, specs, body.get('consumer'))
+    row = qos_db.get_row(req.context, qos_id)
+    _require_valid({**row['specs'], **specs})
+    with _noted(req, qos_id, 'update', specs=body, updated_at=row['updated_at']):
+        qos_db.update(req.context, qos_id, specs, body.get('consumer'))
     return {'qos_specs': body}
 
 
@@ -61,16 +68,25 @@ def _require_valid(specs: Mapping[str, str | None]) -> None:
 @wsgi.response(202)
 def delete(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.DELETE)
-    qos_db.destroy(req.context, qos_id, force=req.params.get('force', False))
+    with _noted(req, qos_id, 'delete', deleted_at=None):
+        qos_db.destroy(req.context, qos_id, force=req.params.get('force', False))
 
 
 @wsgi.body(schema.DELETE_KEYS, key='keys')
 @wsgi.response(202)
 def delete_keys(req: wsgi.Request, qos_id: str, body: list[str]) -> None:
     req.context.authorize(policy.DELETE)
-    left = qos_db.get_row(req.context, qos_id)['specs']
-    _require_valid({key: value for key, value in left.items() if key not in body})
-    qos_db.delete_keys(req.context, qos_id, body)
+    row = qos_db.get_row(req.context, qos_id)
+    _require_valid({key: value for key, value in row['specs'].items() if key not in body})
+    with _noted(req, qos_id, 'delete_keys', updated_at=row['updated_at']):
+        qos_db.delete_keys(req.context, qos_id, body)
+
+
+def _noted(req: wsgi.Request, qos_id: str, action: str,
+           **payload: object) -> contextlib.AbstractContextManager[object]:
+    return notices.of_admin(
+        req.context, f'qos_specs.{action}', id=qos_id,
+        created_at=lambda: qos_db.get_row(req.context, qos_id)['created_at'], **payload)
 
 
 # ------------------------------------------------------------------------ associated volume types
@@ -84,20 +100,25 @@ def associations(req: wsgi.Request, qos_id: str) -> dict[str, Any]:
 @wsgi.response(202)
 def associate(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)
-    qos_db.associate(req.context, qos_id, _type_id(req))
+    type_id = _type_id(req)
+    with _noted(req, qos_id, 'associate', type_id=type_id):
+        qos_db.associate(req.context, qos_id, type_id)
 
 
 @wsgi.query(vol_type_id=converters.text)
 @wsgi.response(202)
 def disassociate(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)
-    qos_db.disassociate(req.context, qos_id, _type_id(req))
+    type_id = _type_id(req)
+    with _noted(req, qos_id, 'disassociate', type_id=type_id):
+        qos_db.disassociate(req.context, qos_id, type_id)
 
 
 @wsgi.response(202)
 def disassociate_all(req: wsgi.Request, qos_id: str) -> None:
     req.context.authorize(policy.UPDATE)
-    qos_db.disassociate_all(req.context, qos_id)
+    with _noted(req, qos_id, 'disassociate_all'):
+        qos_db.disassociate_all(req.context, qos_id)
 
 
 def _type_id(req: wsgi.Request) -> str:

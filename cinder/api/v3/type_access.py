@@ -10,6 +10,7 @@ from cinder.db import type_access
 from cinder.db import types as types_db
 from cinder.i18n import _
 from cinder.policies import type_access as policy
+from cinder.volume.api import notices
 
 
 @wsgi.response(200, shapes.wrap('volume_type_access', shapes.items(
@@ -29,7 +30,9 @@ def index(req: wsgi.Request, type_id: str) -> dict[str, Any]:
 def add(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
     req.context.authorize(policy.ADD)
     _private(req, type_id)
-    type_access.add(req.context, type_id, body['project'])
+    with notices.of_admin(req.context, 'volume_type_project.access.add', volume_type_id=type_id,
+                          project_id=body['project']):
+        type_access.add(req.context, type_id, body['project'])
 
 
 @wsgi.body(schema.REMOVE, key='removeProjectAccess')
@@ -37,7 +40,9 @@ def add(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
 def remove(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> None:
     req.context.authorize(policy.REMOVE)
     _private(req, type_id)
-    type_access.remove(req.context, type_id, body['project'])
+    with notices.of_admin(req.context, 'volume_type_project.access.remove', volume_type_id=type_id,
+                          project_id=body['project']):
+        type_access.remove(req.context, type_id, body['project'])
 
 
 def _private(req: wsgi.Request, type_id: str) -> objects.VolumeType:

@@ -10,6 +10,7 @@ from cinder.api.views import type_encryption as view
 from cinder.db import type_encryption as encryption_db
 from cinder.db import types as types_db
 from cinder.policies import type_encryption as policy
+from cinder.volume.api import notices
 
 _COLUMNS = ('key_size', 'provider', 'control_location', 'cipher')
 
@@ -36,7 +37,11 @@ def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
 def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
     _check_unused(req, type_id)
-    return view.CREATED.one(req, encryption_db.create(req.context, type_id, _values(body)))
+    with notices.of_admin(req.context, 'volume_type_encryption.create', type_id=type_id) as payload:
+        made = encryption_db.create(req.context, type_id, _values(body))
+        payload['specs'] = {**{name: made[name] for name in (*_COLUMNS, 'encryption_id')},
+                            'volume_type_id': type_id}
+    return view.CREATED.one(req, made)
 
 
 @wsgi.body(schema.UPDATE, key='encryption')
@@ -44,7 +49,8 @@ def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, A
 def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
     _check_unused(req, type_id)
-    encryption_db.update(req.context, type_id, _values(body))
+    with notices.of_admin(req.context, 'volume_type_encryption.update', type_id=type_id, id=key):
+        encryption_db.update(req.context, type_id, _values(body))
     return {'encryption': body}
 
 
@@ -52,7 +58,8 @@ def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> d
 def delete(req: wsgi.Request, type_id: str, key: str) -> None:
     req.context.authorize(policy.DELETE)
     _check_unused(req, type_id)
-    encryption_db.destroy(req.context, type_id)
+    with notices.of_admin(req.context, 'volume_type_encryption.delete', type_id=type_id, id=key):
+        encryption_db.destroy(req.context, type_id)
 
 
 def _values(body: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of the extra specs of volume types."""
+import contextlib
 from typing import Any
 
 from cinder import exception, objects
@@ -11,6 +12,7 @@ from cinder.db import types as types_db
 from cinder.i18n import _
 from cinder.objects import type_sizes
 from cinder.policies import type_extra_specs as policy
+from cinder.volume.api import notices
 
 _TRUE = '<is> True'
 
@@ -36,7 +38,7 @@ def show(req: wsgi.Request, type_id: str, key: str) -> dict[str, Any]:
 @wsgi.response(200, shapes.wrap('extra_specs', shapes.TEXTS))
 def create(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.CREATE)
-    _set(req, type_id, body)
+    _set(req, type_id, body, 'create', specs=body)
     return {'extra_specs': body}
 
 
@@ -46,26 +48,36 @@ def update(req: wsgi.Request, type_id: str, key: str, body: dict[str, Any]) -> d
     req.context.authorize(policy.UPDATE)
     if key not in body:
         raise exception.InvalidInput(reason=_('the key of the URL must be in the body'))
-    _set(req, type_id, body)
+    _set(req, type_id, body, 'update', id=key)
     return body
 
 
 @wsgi.response(202)
 def delete(req: wsgi.Request, type_id: str, key: str) -> None:
     req.context.authorize(policy.DELETE)
-    _unused(req, type_id)
-    types_db.delete_extra_spec(req.context, type_id, key)
+    with _noted(req, _unused(req, type_id), 'delete', id=key, deleted_at=None):
+        types_db.delete_extra_spec(req.context, type_id, key)
 
 
-def _set(req: wsgi.Request, type_id: str, specs: dict[str, str]) -> None:
-    after = {**_unused(req, type_id).extra_specs, **specs}
+def _noted(req: wsgi.Request, volume_type: objects.VolumeType, action: str,
+           **payload: object) -> contextlib.AbstractContextManager[object]:
+    return notices.of_admin(
+        req.context, f'volume_type_extra_specs.{action}', type_id=volume_type.id, **payload,
+        created_at=volume_type.created_at, updated_at=volume_type.updated_at)
+
+
+def _set(req: wsgi.Request, type_id: str, changes: dict[str, str], action: str,
+         **payload: object) -> None:
+    volume_type = _unused(req, type_id)
+    after = {**volume_type.extra_specs, **changes}
     if after.get('multiattach') == after.get('cacheable') == _TRUE:
         raise exception.InvalidInput(
             reason=_('a volume type cannot be both multiattach and cacheable'))
     wrong = type_sizes.fault(after)
     if wrong:
         raise exception.InvalidInput(reason=wrong)
-    types_db.set_extra_specs(req.context, type_id, specs)
+    with _noted(req, volume_type, action, **payload):
+        types_db.set_extra_specs(req.context, type_id, changes)
 
 
 def _unused(req: wsgi.Request, type_id: str) -> objects.VolumeType:

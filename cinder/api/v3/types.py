@@ -14,6 +14,7 @@ from cinder.db import query
 from cinder.db import types as types_db
 from cinder.objects import type_sizes
 from cinder.policies import types as policy
+from cinder.volume.api import notices
 
 LIST = listings.Listing(
     'volume_type', sorts=type_requests.SORTS,
@@ -65,7 +66,9 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
     wrong = type_sizes.fault(body.get('extra_specs') or {})
     if wrong:
         raise exception.InvalidInput(reason=wrong)
-    made = types_db.create(req.context, values, extra_specs=body.get('extra_specs'))
+    with notices.of_admin(req.context, 'volume_type.create') as payload:
+        made = types_db.create(req.context, values, extra_specs=body.get('extra_specs'))
+        payload['volume_types'] = notices.type_of('volume_types', made)
     return view.CREATED.one(req, made)
 
 
@@ -74,12 +77,17 @@ def create(req: wsgi.Request, body: dict[str, Any]) -> dict[str, Any]:
 @wsgi.errors(409)
 def update(req: wsgi.Request, type_id: str, body: dict[str, Any]) -> dict[str, Any]:
     req.context.authorize(policy.UPDATE)
-    types_db.update(req.context, type_id,
-                    type_requests.get_changes(body, 'volume type', nullable=('description',)))
-    return view.UPDATED.one(req, types_db.get(req.context, type_id))
+    changes = type_requests.get_changes(body, 'volume type', nullable=('description',))
+    with notices.of_admin(req.context, 'volume_type.update') as payload:
+        types_db.update(req.context, type_id, changes)
+        changed = types_db.get(req.context, type_id)
+        payload['volume_types'] = notices.type_of('volume_types', changed)
+    return view.UPDATED.one(req, changed)
 
 
 @wsgi.response(202)
 def delete(req: wsgi.Request, type_id: str) -> None:
     req.context.authorize(policy.DELETE)
-    types_db.destroy(req.context, type_id)
+    with notices.of_admin(req.context, 'volume_type.delete', volume_types=lambda: notices.type_of(
+            'volume_types', types_db.get(req.context, type_id))):
+        types_db.destroy(req.context, type_id)

@@ -10,6 +10,7 @@ from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
 from cinder.rpc import volume as volume_rpc
+from cinder.volume.api import notices
 
 
 @session.retry_on_deadlock
@@ -68,13 +69,15 @@ def delete(ctxt: RequestContext, snapshot: objects.Snapshot, force: bool = False
 
 def update(ctxt: RequestContext, snapshot: objects.Snapshot, values: dict) -> objects.Snapshot:
     """Change display_name and display_description; return the snapshot after the change."""
-    snapshots_db.update(ctxt, snapshot.id, values)
+    with notices.of_change(ctxt, 'snapshot.update', snapshot):
+        snapshots_db.update(ctxt, snapshot.id, values)
     return snapshots_db.get(ctxt, snapshot.id)
 
 
 def reset_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str) -> None:
     """Set the status that an administrator requests."""
-    snapshots_db.overwrite(ctxt, snapshot.id, {'status': status})
+    with notices.of_change(ctxt, 'snapshot.reset_status', snapshot):
+        snapshots_db.overwrite(ctxt, snapshot.id, {'status': status})
 
 
 def update_status(ctxt: RequestContext, snapshot: objects.Snapshot, status: str,

@@ -17,7 +17,7 @@ from cinder.db import transfers as transfers_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states
-from cinder.volume.api import transfer_keys
+from cinder.volume.api import notices, transfer_keys
 
 # Hexadecimal digits of an HMAC-SHA1.
 _ORIGINAL_DIGITS = 40
@@ -52,7 +52,8 @@ def _offer(ctxt: RequestContext, volume: objects.Volume, values: dict,
     conditions = [requirements.not_migrating, requirements.no_group, backup_sources.volume_unread]
     if not values['no_snapshots']:
         conditions.append(requirements.snapshots_available)
-    with fault_points.around('transfer.create:api:commit'), session.writer(ctxt):
+    with (fault_points.around('transfer.create:api:commit'), session.writer(ctxt),
+          notices.of_change(ctxt, 'volume.transfer.create', volume)):
         volumes_db.transition(ctxt, volume, 'transfer_create', conditions=tuple(conditions))
         transfer_keys.replace(ctxt, volume, key)
         # An earlier offer is left when an administrator reset the status; its key must become
@@ -90,7 +91,8 @@ def _move(ctxt: RequestContext, transfer: dict, volume: objects.Volume,
     source, destination = transfer['source_project_id'], ctxt.project_id
     owner = {'project_id': destination, 'user_id': ctxt.user_id}
     conditions = () if transfer['no_snapshots'] else (requirements.snapshots_available,)
-    with fault_points.around('transfer.accept:api:commit'), session.writer(ctxt):
+    with (fault_points.around('transfer.accept:api:commit'), session.writer(ctxt),
+          notices.of_change(ctxt, 'volume.transfer.accept', volume)):
         # Always in the same order, so that two transfers in opposite directions cannot deadlock.
         for project_id in sorted({source, destination}):
             quotas_db.lock(ctxt, project_id)
@@ -123,7 +125,9 @@ def delete(ctxt: RequestContext, transfer: dict) -> None:
 def _withdraw(ctxt: RequestContext, transfer: dict, volume: objects.Volume | None,
               key: str | None) -> None:
     row = states.VOLUME['transfer_delete']
-    with session.writer(ctxt):
+    noted = (notices.of_change(ctxt, 'volume.transfer.delete', volume) if volume is not None
+             else contextlib.nullcontext())
+    with session.writer(ctxt), noted:
         transfers_db.destroy(ctxt, transfer['id'])
         if volume is not None:
             transfer_keys.replace(ctxt, volume, key)

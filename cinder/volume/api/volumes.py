@@ -21,10 +21,9 @@ from cinder.db import types as types_db
 from cinder.db import volume_requirements as requirements
 from cinder.db import volumes as volumes_db
 from cinder.objects import states, type_sizes
-from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import encryption, images, zones
+from cinder.volume.api import encryption, images, notices, zones
 
 
 def create(ctxt: RequestContext, *, size: int | None = None, name: str | None = None,
@@ -312,13 +311,11 @@ def update(ctxt: RequestContext, volume: objects.Volume, values: dict) -> object
     """
     values = dict(values)
     metadata = values.pop('metadata', None)
-    with session.writer(ctxt):
+    with notices.of_change(ctxt, 'volume.update', volume), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, 'update', **values)
         if metadata is not None:
             volumes_db.set_metadata(ctxt, volume.id, metadata, replace=True)
-    updated = volumes_db.get(ctxt, volume.id)
-    notifications.notify(ctxt, 'volume', 'volume.update.end', updated)
-    return updated
+    return volumes_db.get(ctxt, volume.id)
 
 
 @session.retry_on_deadlock
@@ -364,7 +361,8 @@ def reset_status(ctxt: RequestContext, volume: objects.Volume, status: str | Non
     values = {key: value for key, value in values.items() if value}
     if migration_status:
         values['migration_status'] = None if migration_status == 'none' else migration_status
-    volumes_db.overwrite(ctxt, volume.id, values)
+    with notices.of_change(ctxt, 'volume.reset_status', volume):
+        volumes_db.overwrite(ctxt, volume.id, values)
 
 
 def set_bootable(ctxt: RequestContext, volume: objects.Volume, bootable: bool) -> None:
