@@ -2,12 +2,14 @@
 """Metrics of the whole deployment, which cinder-api reads from the database at each scrape. The
 numbers of this process and its siblings are in cinder.metrics."""
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-from cinder import context, exception
+from cinder import context, exception, quota
 from cinder.conf import CONF
 from cinder.db import deployment
+from cinder.db import quotas as quotas_db
 from cinder.objects.verbs import SHORT, VERBS
 
 if TYPE_CHECKING:
@@ -26,11 +28,35 @@ GAUGES = {
         ('verb', 'class', 'service', 'state')),
     'cinder_operations_oldest_seconds': (
         'Age of the oldest of these operations.', ('verb', 'class', 'service', 'state')),
+    'cinder_quota_used': (
+        'What the largest projects use of a quota.', ('project', 'quota')),
+    'cinder_quota_limit': (
+        'The limit of a quota of these projects; infinite: unlimited.', ('project', 'quota')),
 }
+# Quotas that are reported, and seconds between two reads of them.
+QUOTAS, QUOTA_SECONDS = (
+    'volumes', 'gigabytes', 'snapshots', 'backups', 'backup_gigabytes', 'groups'), 60
+
+
+class Quota(NamedTuple):
+    """What a project uses of a quota, and its limit."""
+
+    project: str
+    name: str
+    used: int
+    limit: float
 
 
 class Deployment:
-    """A collector of prometheus-client."""
+    """A collector of prometheus-client.
+
+    :param clock: monotonic seconds
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._quotas: list[Quota] = []
+        self._read_at = float('-inf')
 
     def collect(self) -> 'Iterator[GaugeMetricFamily]':
         """Yield the present numbers; without the database, only that it does not answer."""
@@ -48,9 +74,20 @@ class Deployment:
             families['cinder_database_up'].add_metric((), 1)
         yield from families.values()
 
+    def _fill(self, families: 'dict[str, GaugeMetricFamily]') -> None:
+        ctxt = context.get_admin_context()
+        self._fill_survey(ctxt, families)
+        if CONF.metrics.quota_projects and self._clock() - self._read_at >= QUOTA_SECONDS:
+            self._quotas, self._read_at = list(_read_quotas(ctxt)), self._clock()
+        for quota_row in self._quotas:
+            labels = quota_row.project, quota_row.name
+            families['cinder_quota_used'].add_metric(labels, quota_row.used)
+            families['cinder_quota_limit'].add_metric(labels, quota_row.limit)
+
     @staticmethod
-    def _fill(families: 'dict[str, GaugeMetricFamily]') -> None:
-        for row in deployment.survey(context.get_admin_context()):
+    def _fill_survey(ctxt: context.RequestContext,
+                     families: 'dict[str, GaugeMetricFamily]') -> None:
+        for row in deployment.survey(ctxt):
             if row.kind == deployment.SERVICE:
                 for state in deployment.SERVICE_STATES:
                     families['cinder_service_state'].add_metric(
@@ -60,3 +97,12 @@ class Deployment:
                 labels = row.name, verb.kind if verb else SHORT, row.place, row.state
                 families['cinder_operations'].add_metric(labels, row.number)
                 families['cinder_operations_oldest_seconds'].add_metric(labels, row.oldest)
+
+
+def _read_quotas(ctxt: context.RequestContext) -> Iterator[Quota]:
+    for project, _number, _gib in deployment.largest_projects(ctxt, CONF.metrics.quota_projects):
+        state = quotas_db.limits_and_usage(ctxt, project, QUOTAS)
+        for name in QUOTAS:
+            limit = quota.effective(state, name)
+            yield Quota(project, name, state.usage.get(name, 0),
+                        float('inf') if limit == quota.UNLIMITED else limit)

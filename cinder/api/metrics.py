@@ -58,6 +58,9 @@ def is_in(environ: dict[str, Any], networks: list[Any]) -> bool:
 class Page:
     """The application at /metrics; it has no other paths."""
 
+    def __init__(self) -> None:
+        self._deployment = deployment_metrics.Deployment()
+
     @classmethod
     def factory(cls, _global_conf: dict, **_local_conf: str) -> 'Page':
         return cls()
@@ -65,13 +68,12 @@ class Page:
     def __call__(self, environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         return self._answer(environ)(environ, start_response)
 
-    @staticmethod
-    def _answer(environ: dict[str, Any]) -> webob.Response:
+    def _answer(self, environ: dict[str, Any]) -> webob.Response:
         store = metrics.current()
         if store is None or environ.get('PATH_INFO', '').strip('/') or (
                 environ['REQUEST_METHOD'] not in ('GET', 'HEAD')):
             raise exception.NotFound()
         if not environ[ALLOWED]:
             environ['cinder.context'].authorize(policy.GET)
-        text = store.render(deployment_metrics.Deployment())
+        text = store.render(self._deployment)
         return webob.Response(text, headerlist=[('Content-Type', metrics.CONTENT_TYPE)])

@@ -40,4 +40,8 @@ OPTS = [
                 help='Have cinder-api report the services, the operations in the database and the '
                      'quotas of the whole deployment, which takes one SQL statement for each '
                      'scrape. One cinder-api is enough.'),
+    cfg.IntOpt('quota_projects', default=0, min=0, max=100,
+               help='Number of projects, those with the most GiB of volumes, whose quotas and use '
+                    'of them cinder-api reports. They are read once a minute, with one SQL '
+                    'statement for each. 0: none.'),
 ]

@@ -8,6 +8,7 @@ from cinder.api.middleware import measured as middleware
 from cinder.conf import CONF
 from cinder.db import deployment, services, session
 from tests.api.client import PASTE, Api
+from tests.fakes import daemons as fake_daemons
 from tests.fakes import measured
 from tests.fakes.daemons import ADMIN
 
@@ -66,6 +67,28 @@ def test_one_statement_for_a_scrape(served, statements):
     finally:
         CONF.clear_override('deployment', 'metrics')
     assert statements == []
+
+
+def test_quotas_of_the_largest_projects(served, daemons, statements):
+    for project, size in (('small', 1), ('large', 7), ('middle', 3)):
+        fake_daemons.volume(project, size=size)
+    served.put('/os-quota-sets/large', {'quota_set': {'volumes': 5}})
+    CONF.set_override('quota_projects', 2, 'metrics')
+    try:
+        found = read(served)
+        statements.clear()
+        read(served)
+    finally:
+        CONF.clear_override('quota_projects', 'metrics')
+    quotas = {tuple(dict(key[1:]).values()): value for key, value in found.items()
+              if key[0].startswith('cinder_quota')}
+    assert {project for project, _name in quotas} == {'large', 'middle'}
+    labels = ('project', 'large'), ('quota', 'gigabytes')
+    assert found['cinder_quota_used', *labels] == 7
+    assert found['cinder_quota_limit', *labels] == CONF.quota_gigabytes
+    assert found['cinder_quota_limit', ('project', 'large'), ('quota', 'volumes')] == 5
+    # They are read once a minute.
+    assert len(statements) == 1
 
 
 def test_without_a_database_the_rest_is_reported(served, monkeypatch):
