@@ -11,6 +11,7 @@ from cinder.api import event_listeners, waiters
 from cinder.api.views import events as view
 from cinder.conf import CONF
 from cinder.db import events, recording, volumes
+from tests import replay
 
 POSITION = 'OpenStack-Event-Position'
 OTHER = 'f' * 32
@@ -55,6 +56,20 @@ def test_a_life(api, daemons):
     assert ['name'] in [each['changed'] for each in found]
     statuses = [each['resource']['status'] for each in found]
     assert statuses[-3:] == ['available', 'deleting', 'deleted']
+
+
+def test_a_repeated_request_is_one_event(api, daemons):
+    after, headers = begin(api), {'Idempotency-Key': 'k'}
+    for _number in range(2):
+        assert api.post('/volumes', {'volume': {'size': 1}}, headers=headers).status == 202
+    assert [each['kind'] for each in lines(api, f'after={after}&kind=create')] == ['create']
+    assert replay.differences(context.get_admin_context()) == []
+
+
+def test_one_of_everything_replays_to_the_rows(world):
+    ctxt = context.get_admin_context()
+    assert {kind for kind, _ident in replay.rows(ctxt)} == set(recording.TYPES)
+    assert replay.differences(ctxt) == []
 
 
 def test_three_forms(api, volume):

@@ -7,6 +7,8 @@ import itertools
 import pytest
 
 from cinder.db import session
+from tests import replay
+from tests.api import verbs
 from tests.functional import asks
 from tests.functional.tenants import (
     MARK,
@@ -57,6 +59,22 @@ def test_every_answer_is_that_of_the_table(world, ask):
                 world.restore()
     assert not wrong, '\n'.join(wrong)
     assert bool(successes) == ask.succeeds
+
+
+def test_every_change_of_every_operation_is_an_event(world):
+    """What the fixture has written with SQL differs before and after."""
+    admin = next(persona for persona in PERSONAS if persona.is_admin)
+    before, changed, wrong = set(replay.differences(verbs.ADMIN)), 0, []
+    for ask in ASKS:
+        if applies(admin, ask):
+            answer = world.ask(admin, ask, OURS)
+            if WRITES & set(kinds(answer)):
+                changed += 1
+                wrong += [f'{name(ask)}: {each}'
+                          for each in set(replay.differences(verbs.ADMIN)) - before]
+                world.restore()
+    assert changed > 50
+    assert not wrong, '\n'.join(wrong)
 
 
 def fits(answer, right):
