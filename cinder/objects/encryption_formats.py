@@ -21,8 +21,6 @@ _PROVIDERS = (('luks2', LUKS2), ('luks2encryptor', LUKS2), ('luks', LUKS1), ('lu
               ('noopencryptor', None))
 # Bits of a cipher, as a volume type names them: some count both keys of XTS.
 _BITS = {None: 256, 0: 256, 128: 128, 256: 256, 512: 256}
-# Without a header, hosts count the bits as dm-crypt does: those of both keys.
-_PLAIN_BITS = {None: 256, 0: 256, 256: 256, 512: 512}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +28,7 @@ class Format:
     """How the data of a volume is encrypted.
 
     :ivar kind: LUKS1, LUKS2 or PLAIN, which has no header
-    :ivar key_bytes: of both keys of AES-XTS
+    :ivar key_bytes: of both keys of AES-XTS; 0 for PLAIN, as only hosts know what they use
     """
 
     kind: str
@@ -64,12 +62,24 @@ def of_type(encryption: Mapping[str, Any]) -> Format | None:
                          % provider)
     if kinds[0] is None:
         return None
+    if kinds[0] == PLAIN:
+        return Format(PLAIN, 0)
     cipher, size = encryption.get('cipher'), encryption.get('key_size')
-    bits = (_PLAIN_BITS if kinds[0] == PLAIN else _BITS).get(size)
-    # What hosts use for plain without a cipher depends on their version.
-    if (cipher or (CIPHER if kinds[0] != PLAIN else None)) != CIPHER or bits is None:
+    if (cipher or CIPHER) != CIPHER or size not in _BITS:
         raise ValueError(_("cipher '%(cipher)s' with key_size %(size)s is not possible; use "
-                           '%(known)s with key_size %(sizes)s')
-                         % {'cipher': cipher, 'size': size, 'known': CIPHER,
-                            'sizes': '256 or 512' if kinds[0] == PLAIN else '128 or 256'})
-    return Format(kinds[0], bits // 8 if kinds[0] == PLAIN else bits // 8 * 2)
+                           '%(known)s with key_size 128 or 256')
+                         % {'cipher': cipher, 'size': size, 'known': CIPHER})
+    return Format(kinds[0], _BITS[size] // 8 * 2)
+
+
+def to_encrypt(encryption: Mapping[str, Any]) -> Format | None:
+    """Return of_type() of an encryption with which this service has to encrypt data itself.
+
+    :raises ValueError: it cannot, with the reason
+    """
+    wanted = of_type(encryption)
+    if wanted is not None and wanted.kind == PLAIN:
+        raise ValueError(_("with the provider 'plain', only hosts can encrypt: the key that they "
+                           'make of the passphrase depends on their version of cryptsetup; use '
+                           'luks or luks2'))
+    return wanted

@@ -23,7 +23,8 @@ CACHED = 'cached'
 # Seconds between two looks of a client, and of the meter of memory.
 PAUSE, METER = 0.02, 0.05
 PATIENCE = 600
-RAW, QCOW2, CLONE, CROWD, MEMORY_MIB = 1.2, 1.15, 1.3, 1.5, 150
+RAW, QCOW2, CLONE, CROWD, MEMORY_MIB, ENCRYPTED = 1.2, 1.15, 1.3, 1.5, 150, 1.5
+PROVIDERS = ('luks', 'luks2')
 
 
 def measure(server: databases.Server, broker: rabbit.Rabbit, folder: pathlib.Path) -> list[Figure]:
@@ -33,7 +34,8 @@ def measure(server: databases.Server, broker: rabbit.Rabbit, folder: pathlib.Pat
           _suite(images, server, broker, folder) as suite):
         bench = Bench(suite, images, folder)
         with Meter(suite) as meter:
-            figures = [*bench.raw(), *bench.qcow2(), *bench.cached(), *bench.crowd()]
+            figures = [*bench.raw(), *bench.qcow2(), *bench.encrypted(), *bench.cached(),
+                       *bench.crowd()]
         return [*figures, Figure('memory of cinder-volume with its children, highest PSS',
                                  meter.highest, 'MiB', MEMORY_MIB)]
 
@@ -49,6 +51,7 @@ def _suite(images: glance.Glance, server: databases.Server, broker: rabbit.Rabbi
                                   'service_down_time': 60,
                                   'cinder_internal_tenant_project_id': 'c0ffee' * 5 + 'c0',
                                   'cinder_internal_tenant_user_id': 'nobody'},
+                      'key_manager': {'fixed_key': '0123456789abcdef' * 4},
                       BACKEND: {'max_over_subscription_ratio': 1000},
                       CACHED: {'max_over_subscription_ratio': 1000,
                                'image_volume_cache_enabled': True}})
@@ -130,6 +133,27 @@ class Bench:
         return [Figure('qcow2 image of 1 GiB: until the volume is available', ours, 's'),
                 Figure('qcow2 image: against curl, sha256sum and qemu-img convert',
                        ours / by_hand, 'times', QCOW2)]
+
+    def encrypted(self) -> list[Figure]:
+        """Compare volumes of encrypted types with others; the headers take a part of them."""
+        size, figures = GIB - 64 * MIB, []
+        part, made = self.folder / 'part', self.folder / 'part.qcow2'
+        _shell(f'head -c {size} {self.disk} > {part} && '
+               f'qemu-img convert -f raw -O qcow2 {part} {made}')
+        for provider in PROVIDERS:
+            kind = self.client.post('types', {'volume_type': {
+                'name': provider, 'extra_specs': {'volume_backend_name': BACKEND}}})['volume_type']
+            self.client.post(f'types/{kind["id"]}/encryption', {'encryption': {
+                'provider': provider, 'control_location': 'front-end'}})
+        for name, path in (('raw', part), ('qcow2', made)):
+            image = self.images.add(path, name)['id']
+            plain, *others = _in_turns(*(
+                lambda kind=kind, image=image: self._volume(image, kind)
+                for kind in (BACKEND, *PROVIDERS)))
+            figures += [Figure(f'{name} image, {provider}: against a volume that is not encrypted',
+                               seconds / plain, 'times', ENCRYPTED)
+                        for provider, seconds in zip(PROVIDERS, others, strict=True)]
+        return figures
 
     def cached(self) -> list[Figure]:
         """Compare a volume of a cached image with a clone."""

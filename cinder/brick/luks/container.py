@@ -12,7 +12,7 @@ from cinder import exception
 from cinder.brick import disks
 from cinder.brick.luks import luks1, luks2, material, opening
 from cinder.brick.luks.ciphers import Sectors
-from cinder.objects.encryption_formats import CIPHER, LUKS1, PLAIN, Format
+from cinder.objects.encryption_formats import CIPHER, LUKS1, Format
 
 # Zeros that are encrypted at a time.
 _ZEROS = bytes(1024 ** 2)
@@ -80,29 +80,19 @@ def created(disk: disks.Disk, size: int, wanted: Format, passphrase: bytes,
     """
     start = wanted.header_bytes
     disk.zero(0, start)
-    master = passphrase[:wanted.key_bytes] if wanted.kind == PLAIN else os.urandom(
-        wanted.key_bytes)
-    if len(master) < wanted.key_bytes:
-        raise exception.VolumeDriverException(
-            message=f'the key of the volume has {len(master) // 2} bytes; type plain with '
-                    f'{wanted.key_bytes * 8} bits needs {wanted.key_bytes // 2}')
+    master = os.urandom(wanted.key_bytes)
     yield EncryptedDisk(disk, Sectors(CIPHER, master), start, (size - start) // 512 * 512)
     disk.flush()
-    if wanted.kind != PLAIN:
-        write_header(disk, wanted, passphrase, master, iterations)
+    write_header(disk, wanted, passphrase, master, iterations)
 
 
 @contextlib.contextmanager
-def opened(disk: disks.Disk, size: int, wanted: Format,
-           passphrase: bytes) -> Iterator[EncryptedDisk]:
+def opened(disk: disks.Disk, size: int, passphrase: bytes) -> Iterator[EncryptedDisk]:
     """Yield the data of an encrypted disk.
 
-    :param wanted: its format
-    :raises VolumeDriverException: the passphrase does not open it
+    :param size: bytes of the disk
+    :raises VolumeDriverException: the passphrase does not open it, or it has no header
     """
-    if wanted.kind == PLAIN:
-        yield EncryptedDisk(disk, Sectors(CIPHER, passphrase[:wanted.key_bytes]), 0, size)
-        return
     found = opening.open_header(disk, passphrase)
     if found is None:
         raise exception.VolumeDriverException(message='the encrypted volume has no header')

@@ -30,6 +30,17 @@ def of_type(encryption: Mapping[str, Any]) -> Format | None:
         raise exception.VolumeDriverException(message=str(exc)) from exc
 
 
+def to_encrypt(encryption: Mapping[str, Any]) -> Format | None:
+    """Return of_type() of an encryption with which this service has to encrypt data itself.
+
+    :raises VolumeDriverException: it cannot
+    """
+    try:
+        return encryption_formats.to_encrypt(encryption)
+    except ValueError as exc:
+        raise exception.VolumeDriverException(message=str(exc)) from exc
+
+
 def payload_offset(start: bytes) -> int:
     """Return where the data begins in a volume, in bytes; 0 when it has no header.
 

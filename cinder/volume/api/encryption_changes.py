@@ -63,7 +63,7 @@ def _require_known(volume_type: objects.VolumeType | None) -> None:
     if volume_type is None or not volume_type.encryption:
         return
     try:
-        found = encryption_formats.of_type(volume_type.encryption)
+        found = encryption_formats.to_encrypt(volume_type.encryption)
     except ValueError as exc:
         raise exception.InvalidInput(
             reason=f'the data of type {volume_type.name} cannot be copied: {exc}') from None

@@ -93,7 +93,7 @@ def _header_bytes(volume_type: objects.VolumeType) -> int:
     :raises InvalidInput: this service cannot encrypt data as the type asks for.
     """
     try:
-        wanted = encryption_formats.of_type(volume_type.encryption)
+        wanted = encryption_formats.to_encrypt(volume_type.encryption)
     except ValueError as exc:
         raise exception.InvalidInput(
             reason=_('no image can be written to volumes of the encrypted type %(name)s: '

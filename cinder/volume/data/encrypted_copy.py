@@ -12,12 +12,11 @@ from cinder import exception, objects
 from cinder.brick import blocking, disks
 from cinder.brick.local_dev.throttle import UNLIMITED, Throttle
 from cinder.brick.luks import container, formats, opening
-from cinder.brick.luks.ciphers import Sectors
 from cinder.brick.luks.container import EncryptedDisk
 from cinder.context import RequestContext
 from cinder.i18n import _
 from cinder.keymgr import keys
-from cinder.objects.encryption_formats import PLAIN, Format
+from cinder.objects.encryption_formats import Format
 from cinder.volume.data import volume_copy
 
 # Bytes that are compared at a time.
@@ -67,7 +66,7 @@ def side(ctxt: RequestContext, volume: objects.Volume, place: disks.Place, size:
     encryption = volume.volume_type.encryption if volume.volume_type else None
     if not encryption:
         return Side(place, size, None, b'')
-    return Side(place, size, formats.of_type(encryption),
+    return Side(place, size, formats.to_encrypt(encryption),
                 keys.passphrase(ctxt, volume.encryption_key_id))
 
 
@@ -96,9 +95,6 @@ def _decrypted(disk: disks.Disk, source: Side) -> tuple[disks.Disk, int] | None:
     """Return the data of the source and its bytes; None if no host has formatted it yet."""
     if source.wanted is None:
         return disk, source.size
-    if source.wanted.kind == PLAIN:
-        key = source.passphrase[:source.wanted.key_bytes]
-        return _Formatted(disk, Sectors(formats.CIPHER, key), 0, source.size), source.size
     opened = blocking.copy(opening.open_header, disk, source.passphrase)
     if opened is None:
         if disk.read(0, _CHUNK).strip(b'\0'):

@@ -71,7 +71,7 @@ class EncryptedTransfer(Transfer):
             self._passphrase = b''
 
     def _room(self) -> int:
-        wanted = format_of(self._volume)
+        wanted = formats.to_encrypt(self._volume.volume_type.encryption)
         if wanted is None:
             raise exception.VolumeDriverException(
                 message=f'volume {self._volume.id} is not encrypted by hosts')
@@ -86,8 +86,9 @@ class EncryptedTransfer(Transfer):
     @contextlib.contextmanager
     def _opened(self, new: bool = True) -> Iterator[disks.Disk]:
         with super()._opened() as disk:
-            make = container.created if new else container.opened
-            with make(disk, self._whole(), self._wanted, self._passphrase) as inside:
+            made = (container.created(disk, self._whole(), self._wanted, self._passphrase) if new
+                    else container.opened(disk, self._whole(), self._passphrase))
+            with made as inside:
                 yield inside
 
     def _reads_zeros(self) -> bool:
@@ -97,12 +98,11 @@ class EncryptedTransfer(Transfer):
         """Do nothing: what an interrupted attempt left cannot be read without its header."""
 
     def _blank(self, writer: image_write.Writer) -> None:
-        """Remove former data where it can still be read, and the space that it takes in a file."""
+        """Free the space of former data in a file. Elsewhere it stays, and no key opens it any
+        more."""
         path = self._driver.local_path(self._volume)
         if disks.is_file(path) and stat.S_ISREG(os.stat(path).st_mode):
             blocking.call(sparse_files.blank, path, self._whole())
-        elif self._wanted.kind == PLAIN:
-            writer.dirty = self._size
 
     def _lead(self, claim: image_shares.Claim) -> None:
         if self._image['disk_format'] in image_properties.PLAIN:

@@ -10,11 +10,11 @@ import pytest
 from cinder import exception
 from cinder.brick import disks
 from cinder.brick.luks import container, formats, opening
-from cinder.objects.encryption_formats import LUKS1, LUKS2, PLAIN, Format
+from cinder.objects.encryption_formats import LUKS1, LUKS2, Format
 
 SECRET = bytes(range(32)).hex().encode()
 FEW, MIB = 1000, 1024 ** 2
-FORMATS = [Format(LUKS1, 64), Format(LUKS1, 32), Format(LUKS2, 64), Format(PLAIN, 32)]
+FORMATS = [Format(LUKS1, 64), Format(LUKS1, 32), Format(LUKS2, 64)]
 SIZE = 18 * MIB
 
 
@@ -37,8 +37,7 @@ def reference(path, wanted, secret=SECRET):
     """What the disk contains, decrypted by another implementation."""
     from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
     with disks.opened(path) as disk:
-        key = (secret[:wanted.key_bytes] if wanted.kind == PLAIN
-               else opening.open_header(disk, secret).key)
+        key = opening.open_header(disk, secret).key
         raw = disk.read(wanted.header_bytes, 64 * 1024)
     found = b''
     for number in range(len(raw) // 512):
@@ -108,11 +107,6 @@ def test_a_header_is_written_last(path):
         raise KeyError
     with disks.opened(path) as disk:
         assert disk.read(0, FORMATS[2].header_bytes).count(0) == FORMATS[2].header_bytes
-
-
-def test_a_key_that_is_too_short(path):
-    with pytest.raises(exception.VolumeDriverException, match='16 bytes.*512 bits needs 32'):
-        make(path, Format(PLAIN, 64), secret=SECRET[:32])
 
 
 def test_where_the_data_begins():
