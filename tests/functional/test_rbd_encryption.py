@@ -5,7 +5,10 @@ import subprocess
 
 import pytest
 
+from cinder.brick.ceph import errors
 from cinder.brick.luks import formats
+from cinder.volume.data import encrypted_copy, own_keys
+from cinder.volume.data.encrypted_copy import Side
 from tests import rbd_storage
 from tests.fakes import volumes
 from tests.functional import ceph
@@ -39,11 +42,11 @@ def written(driver, ceph_cluster, tmp_path):
     return volume
 
 
-def decrypted(driver, volume):
+def decrypted(driver, volume, secret=SECRET):
     """The bytes that a host sees, their number, and whether they are what it has written."""
     def look(pool):
         with pool.image(volume.name) as image:
-            image.encryption_load(pool.module.RBD_ENCRYPTION_FORMAT_LUKS1, SECRET.decode())
+            image.encryption_load(pool.module.RBD_ENCRYPTION_FORMAT_LUKS1, secret.decode())
             return image.size(), image.read(0, MIB) == DATA
     return driver.run(look)
 
@@ -70,6 +73,34 @@ def test_an_image_that_is_larger_by_its_header(driver, written):
     assert (driver.bytes_of(copy), decrypted(driver, copy)) == (GIB + header, (GIB, True))
     driver.extend_volume(written, 2)
     assert decrypted(driver, written) == (2 * GIB, True)
+
+
+def test_a_copy_has_a_key_of_its_own(driver, written):
+    header, other = formats.of_type(TYPE.encryption).header_bytes, os.urandom(32).hex().encode()
+    snapshot, copy = volumes.snapshot(written), volumes.volume(encrypted=True, volume_type=TYPE)
+    driver.create_snapshot(snapshot)
+    driver.create_volume_from_snapshot(copy, snapshot)
+    for _attempt in range(2):
+        assert own_keys._change(driver.local_path(copy), SECRET, other)
+    driver.extend_volume(copy, 2)
+    assert decrypted(driver, copy, other) == (2 * GIB - header, True)
+    for volume, secret in ((copy, SECRET), (written, other)):
+        with pytest.raises(errors.Denied):
+            decrypted(driver, volume, secret)
+    assert decrypted(driver, written) == (GIB - header, True)
+
+
+def test_a_retype_decrypts_what_a_host_has_written(driver, written):
+    plain, size = volumes.volume(), 64 * MIB
+    driver.create_volume(plain)
+    sides = (Side(driver.local_path(written), size, formats.of_type(TYPE.encryption), SECRET),
+             Side(driver.local_path(plain), size, None, b''))
+    assert list(encrypted_copy.copy(*sides, reads_zeros=True))[-1] <= size
+
+    def look(pool):
+        with pool.image(plain.name, read_only=True) as image:
+            return image.read(0, MIB) == DATA, image.read(MIB, MIB) == bytes(MIB)
+    assert driver.run(look) == (True, True)
 
 
 def _resize(pool, name, size):

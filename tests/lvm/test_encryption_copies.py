@@ -119,6 +119,7 @@ def test_copies_have_keys_of_their_own(place):
     host.check(restored, one, data, two)
 
 
+@pytest.mark.skipif(not FULL, reason='LVM_LAB_FULL=yes')
 def test_what_this_service_encrypts_is_read_by_the_kernel(place):
     storage, kind = place
     other = {LUKS1: LUKS2, LUKS2: LUKS1}[kind]

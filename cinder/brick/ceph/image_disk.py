@@ -33,7 +33,8 @@ class ImageDisk:
 
     def write(self, offset: int, data: bytes) -> None:
         """Write data within the image."""
-        calls.make('Image.write', self.image.write, data, offset)
+        # librbd takes no other kind of bytes, such as what encryption makes.
+        calls.make('Image.write', self.image.write, bytes(data), offset)
 
     def zero(self, offset: int, length: int) -> None:
         """Let a range read zeros; whole objects of it are freed."""
