@@ -20,8 +20,8 @@ WAIT = ('wait=N: answer a request that starts an operation when it has ended, or
         'as without the header.')
 TEXT = 'wait=N: the operation has ended, and the answer is about its result.'
 # Least seconds between two looks at what requests wait for, and how many times the CPU time of the
-# last one, so that looking takes a twentieth of a processor at most.
-INTERVAL, TIMES = 0.005, 20
+# last one, so that looking takes 4 % of a processor at most.
+INTERVAL, TIMES = 0.005, 25
 # RFC 7240: names in any case, values plain or quoted, parameters behind a semicolon are ignored.
 _WAIT = re.compile(r'(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
 # Kind of resource of an operation -> function (ctxt, id) that returns the object.

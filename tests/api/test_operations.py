@@ -144,6 +144,20 @@ def test_running_work_that_cannot_stop(api, volume, extending):
     assert volumes_db.get(ADMIN, volume['id']).status == 'extending'
 
 
+def test_what_administrators_have_started(api, member, world):
+    """A member cannot end a migration, nor break it by its target."""
+    world.api.post(f'/volumes/{world.ids["volume"]}/action',
+                   {'os-migrate_volume': {'host': 'node2@fake#pool'}})
+    row, = api.get(f'{URL}?verb=volume.migrate').json['operations']
+    assert member.get(f'{URL}/{row["id"]}').status == 200
+    assert member.delete(f'{URL}/{row["id"]}').status == 403
+    assert api.delete(f'{URL}/{row["id"]}').status == 202
+    target = volumes_db.get(ADMIN, world.ids['held'])
+    volumes_db.update(ADMIN, target.id, {'migration_status': f'target:{world.ids["volume"]}'})
+    made = operations_db.create(ADMIN, 'volume.create', target)
+    assert member.delete(f'{URL}/{made.id}').status == 403
+
+
 def test_deletions_run_to_their_end(api, volume, idle):
     api.delete(f'/volumes/{volume["id"]}')
     row, = api.get(URL).json['operations']

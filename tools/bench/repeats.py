@@ -97,6 +97,7 @@ def _waiting(suite: Suite) -> list[Figure]:
     """CPU of the API while so many requests wait for operations that do not end: nothing but the
     statement of the poller."""
     pids, scheduler = suite.worker_pids('api'), suite.processes['scheduler']
+    idle = _cpu_percent(pids)
     scheduler.signal(19)
     try:
         threads = [threading.Thread(target=suite.client(project='b' * 32).request, args=(
@@ -105,12 +106,15 @@ def _waiting(suite: Suite) -> list[Figure]:
         for thread in threads:
             thread.start()
         time.sleep(2)
-        before, began = kernel.cpu_seconds(pids), time.monotonic()
-        time.sleep(WATCHED_SECONDS)
-        spent = kernel.cpu_seconds(pids) - before
-        took = time.monotonic() - began
+        busy = _cpu_percent(pids)
     finally:
         scheduler.signal(18)
     for thread in threads:
         thread.join()
-    return [Figure(f'{WAITING} requests wait: CPU of the API', 100 * spent / took, '%', PERCENT)]
+    return [Figure(f'{WAITING} requests wait: CPU of the API', busy - idle, '%', PERCENT)]
+
+
+def _cpu_percent(pids: list[int]) -> float:
+    before, began = kernel.cpu_seconds(pids), time.monotonic()
+    time.sleep(WATCHED_SECONDS)
+    return 100 * (kernel.cpu_seconds(pids) - before) / (time.monotonic() - began)

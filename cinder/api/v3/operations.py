@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Handlers of operations: the accepted work of a project, and its cancellation. An extension of the
 API, in every microversion."""
+from collections.abc import Mapping
 from typing import Any
 
 from cinder import exception
@@ -8,6 +9,7 @@ from cinder.api import listings, wsgi
 from cinder.api import microversions as mv
 from cinder.api.views import operations as view
 from cinder.db import operation_rows
+from cinder.db import volumes as volumes_db
 from cinder.i18n import _
 from cinder.policies import operations as policy
 from cinder.volume.api import operations
@@ -28,6 +30,8 @@ LIST = listings.Listing(
         'verb', 'resource_type', 'resource_id', 'request_id', 'created_at', 'finished_at')},
         'project_id': listings.Filter(), 'host': listings.Filter(), 'cluster': listings.Filter()},
     strict_since=mv.MAX + 1)
+# Verbs of requests that only administrators may send.
+_ADMINISTRATIVE = frozenset(('volume.migrate', 'volume.manage', 'snapshot.manage', 'backup.import'))
 _FOR_OPERATORS = frozenset(('host', 'cluster', 'project_id'))
 
 
@@ -56,4 +60,19 @@ def show(req: wsgi.Request, operation_id: str) -> dict[str, Any]:
 def cancel(req: wsgi.Request, operation_id: str) -> None:
     row = operation_rows.get_row(req.context, operation_id)
     req.context.authorize(policy.CANCEL, row)
+    if _is_administrative(req, row):
+        req.context.authorize(policy.CANCEL_ADMINISTRATIVE, row)
     operations.cancel(req.context, operation_id)
+
+
+def _is_administrative(req: wsgi.Request, row: Mapping[str, Any]) -> bool:
+    """Return whether an administrator has started the operation, or a migration on its target."""
+    if row['verb'] in _ADMINISTRATIVE:
+        return True
+    if row['resource_type'] != 'volume':
+        return False
+    try:
+        volume = volumes_db.get(req.context.elevated(), row['resource_id'])
+    except exception.VolumeNotFound:
+        return False
+    return (volume.migration_status or '').startswith('target:')
