@@ -15,6 +15,7 @@ OPTS = [
     cfg.IntOpt('session_seconds', default=3600, min=60, max=86400,
                help='Seconds after which a login ends.'),
     cfg.StrOpt('session_key', secret=True,
+               sample_default='AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=',
                help='Key of the cookies of a login: 32 bytes in URL-safe base64, as from "openssl '
                     'rand -base64 32 | tr +/ -_". All cinder-api behind one address need the same. '
                     'Not set: each cinder-api has a random one, so that a login ends with it.'),

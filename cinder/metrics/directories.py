@@ -16,6 +16,14 @@ _PREFIX = 'cinder-metrics-'
 _made: dict[str, int] = {}
 
 
+def shared(path: str | None) -> str | None:
+    """Return the path of a directory that an operator has chosen, which exists then; None: none was
+    chosen."""
+    if path:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    return path or None
+
+
 def create(program: str) -> str:
     """Create a directory for this daemon, and remove those of daemons that have ended."""
     _remove_left()

@@ -48,12 +48,19 @@ def _merged(directory: str) -> dict[str, float]:
         is_latest = os.path.basename(path).startswith(f'gauge_{table.LATEST}_')
         # The gauges of a process are removed when it has ended.
         with contextlib.suppress(FileNotFoundError):
-            for key, value, at, _place in mmap_dict.MmapedDict.read_all_values_from_file(path):
+            for key, value, at in _values(path):
                 if not is_latest:
                     sums[key] += value
                 elif key not in latest or latest[key][0] < at:
                     latest[key] = at, value
     return sums | {key: value for key, (_at, value) in latest.items()}
+
+
+def _values(path: str) -> Iterator[tuple[str, float, float]]:
+    """Yield key, value and time of the values of a file; a file without space has none."""
+    if os.path.getsize(path):
+        for key, value, at, _place in mmap_dict.MmapedDict.read_all_values_from_file(path):
+            yield key, value, at
 
 
 @functools.lru_cache(20_000)

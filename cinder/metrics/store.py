@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import glob
 import itertools
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cinder.metrics import exposition
 
+LOG = logging.getLogger(__name__)
+
+# Bytes of the files of a process: the most that it needs if it serves every route.
+_SIZES = {'counter': 2 ** 20, 'histogram': 2 ** 21, 'gauge_livesum': 2 ** 16,
+          'gauge_livemostrecent': 2 ** 18}
 # Where the library looks for the directory.
 VARIABLE = 'PROMETHEUS_MULTIPROC_DIR'
 
@@ -53,6 +59,7 @@ class Slots:
             if descriptor is not None:
                 self._descriptor = descriptor
                 self._remove_gauges(number)
+                self._allocate(number)
                 return str(number)
         raise AssertionError('unreachable')
 
@@ -65,6 +72,20 @@ class Slots:
             os.close(descriptor)
             return None
         return descriptor
+
+    def _allocate(self, number: int) -> None:
+        """Reserve the space of the files: a write to a mapped file of a full file system would kill
+        the process.
+
+        :raises OSError: there is too little space
+        """
+        for name, size in _SIZES.items():
+            path = os.path.join(self._directory, f'{name}_{number}.db')
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(descriptor, 0, size)
+            finally:
+                os.close(descriptor)
 
     def _remove_gauges(self, number: int) -> None:
         for path in glob.glob(os.path.join(glob.escape(self._directory),
@@ -89,27 +110,42 @@ class Store:
 
     def __init__(self, directory: str) -> None:
         os.environ[VARIABLE] = directory
-        import prometheus_client
         from prometheus_client import values
-
-        from cinder.metrics import table
         self.directory = directory
         self.slots = Slots(directory)
         # As its documentation says for the ids of the workers of uWSGI.
         values.ValueClass = values.MultiProcessValue(self.slots.mine)
-        self._metrics = {name: _make(prometheus_client, name, metric)
-                         for name, metric in table.METRICS.items()}
+        self._metrics: dict[str, Any] = {}
+        self._failed = False
         # A lookup of a dictionary, in place of one with a lock.
         self._children: dict[tuple[str, tuple[str, ...]], Any] = {}
+        os.register_at_fork(after_in_child=self._begin_anew)
+
+    def _begin_anew(self) -> None:
+        """Have this process make its own metrics, and find out whether it can write its files."""
+        self._children, self._metrics, self._failed = {}, {}, False
 
     def child(self, name: str, labels: tuple[str, ...]) -> Any:
-        """Return the metric with these values of its labels."""
+        """Return the metric with these values of its labels; one that counts nothing if the files
+        cannot be written: metrics must not make work fail."""
         try:
             return self._children[name, labels]
         except KeyError:
-            metric = self._metrics[name]
+            metric = self._metrics.get(name) or self._make(name)
             found = self._children[name, labels] = metric.labels(*labels) if labels else metric
             return found
+
+    def _make(self, name: str) -> Any:
+        try:
+            self.slots.mine()
+            made = _make(name)
+        except OSError as exc:
+            if not self._failed:
+                LOG.error('This process counts nothing, because %s cannot be written: %s',
+                          self.directory, exc)
+            self._failed, made = True, _Nothing()
+        self._metrics[name] = made
+        return made
 
     def render(self, *collectors: Any) -> bytes:
         """Return the values of all processes in the text format of Prometheus.
@@ -137,8 +173,23 @@ class Store:
         self.slots.forget()
 
 
-def _make(library: Any, name: str, metric: Any) -> Any:
+class _Nothing:
+    """A metric that counts nothing."""
+
+    def labels(self, *_labels: str) -> '_Nothing':
+        return self
+
+    def count(self, _amount: float) -> None:
+        """Do nothing."""
+
+    inc = observe = set = count
+
+
+def _make(name: str) -> Any:
+    import prometheus_client as library
+
     from cinder.metrics import table
+    metric = table.METRICS[name]
     if metric.kind == table.COUNTER:
         return library.Counter(name, metric.help, metric.labels, registry=None)
     if metric.kind == table.HISTOGRAM:

@@ -4,7 +4,6 @@
 That server forks, listens and stops. Nothing is monkey-patched, so its threads are native ones.
 """
 import os
-import tempfile
 
 from oslo_log import log as logging
 
@@ -14,6 +13,7 @@ from cinder.api import paste_file
 from cinder.api.middleware import measured
 from cinder.conf import CONF, logs
 from cinder.db import notices, services, session
+from cinder.metrics import directories
 from cinder.rpc import base as rpc
 from cinder.wsgi import acknowledge, middleware
 
@@ -44,7 +44,7 @@ def initialize_application() -> acknowledge.Acknowledging:
         raise SystemExit(f'cinder-api: {masking.masked(fatal)}')
     logs.setup(CONF, version.version_string())
     if CONF.metrics.enabled:
-        metrics.start(CONF.metrics.directory or tempfile.mkdtemp(prefix='cinder-api-metrics-'))
+        metrics.start(directories.shared(CONF.metrics.directory) or directories.create('api'))
     try:
         session.verify()
     except exception.TablesRefused as exc:

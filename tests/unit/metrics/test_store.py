@@ -158,3 +158,22 @@ def test_the_page_is_that_of_the_library(page, tmp_path):
     assert ours.pop(('cinder_executor_running', ('class', 'short'), ('service', 'a'))) == 4
     assert theirs.pop(('cinder_executor_running', ('class', 'short'), ('service', 'a'))) == 8
     assert ours == theirs
+
+
+def test_a_full_disk_makes_no_work_fail(page, monkeypatch):
+    def fail(*_args):
+        raise OSError(28, 'No space left on device')
+
+    def count():
+        monkeypatch.setattr(store.os, 'posix_fallocate', fail)
+        metrics.count(COUNTER, 'x')
+        metrics.observe('cinder_api_request_seconds', 1, '/x', 'GET')
+        metrics.gauge(GAUGE, 1, 'a')
+    assert in_a_child(count) == 0
+    metrics.count(COUNTER, 'x')
+    assert page.value(COUNTER, filter='x') == 1
+
+
+def test_the_space_of_the_files_is_reserved(page, tmp_path):
+    metrics.count(COUNTER, 'x')
+    assert (tmp_path / 'counter_0.db').stat().st_blocks * 512 >= 2 ** 20
