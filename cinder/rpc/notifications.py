@@ -69,8 +69,7 @@ def _make_notifier(conf: cfg.ConfigOpts) -> messaging.Notifier | None:
     transport = messaging.get_notification_transport(conf)
     made = messaging.Notifier(
         transport, serializer=base.RequestContextSerializer(messaging.NoOpSerializer()))
-    if base.notice_store() is not None:
-        made.failures = _failures_of(transport)
+    made.failures = _failures_of(transport)
     return made
 
 
@@ -196,8 +195,11 @@ def notify_now(ctxt: RequestContext, kind: str, event: str, resource: objects.Ci
     """
     notifier = _notifier()
     if notifier is not None:
+        del notifier.failures[:]
         notifier.prepare(publisher_id=f'{kind}.{_host(resource)}').info(
             ctxt, event, make_payload(kind, resource, **changed))
+        if notifier.failures:
+            raise notifier.failures[0]
 
 
 def notify_capacity(ctxt: RequestContext, kind: str, usage: Mapping[str, object]) -> None:

@@ -4,6 +4,7 @@ the volume service; or refuse, or wait for back ends that start.
 
 cinder.scheduler.filter_scheduler selects the pool, placement.py writes it.
 """
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -268,14 +269,15 @@ class Steps:
                     _shown(error))
         subject = ('The storage of the volume cannot extend it' if extend
                    else f'No storage back end can take the {kind}')
+        notice = functools.partial(
+            notifications.notify, ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
+            publisher=f'scheduler.{self._host}', status='error', reason=error.kwargs['words'])
         operations.fail(ctxt, operation, resource, f'{subject}: {error.kwargs["words"]}.',
+                        also=notice,
                         step=EXTEND if extend else f'{kind}.schedule',
                         status=states.PREVIOUS if extend else None,
                         detail=operations.NO_BACKEND,
                         operator_detail=records.of_refusal(error))
-        notifications.notify(ctxt, kind, f'scheduler.{message_of(operation.verb)}', resource,
-                             publisher=f'scheduler.{self._host}', status='error',
-                             reason=error.kwargs['words'])
 
     def _postpone(self, ctxt: context.RequestContext, operation: objects.Operation,
                   resource: Placed, refusal: exception.NoValidBackend | str,

@@ -227,14 +227,14 @@ def update(ctxt: RequestContext, backup: objects.Backup, values: dict,
 @session.retry_on_deadlock
 def reset_status(ctxt: RequestContext, backup: objects.Backup, status: str) -> None:
     """Set the status that an administrator requests, and cancel queued operations."""
-    notifications.notify(ctxt, 'backup', 'backup.reset_status.start', backup)
     with session.writer(ctxt):
+        notifications.notify(ctxt, 'backup', 'backup.reset_status.start', backup)
         backups_db.overwrite(ctxt, backup.id, {'status': status})
         reason = 'The status of the backup was reset.'
         for operation in operations.cancel_queued(ctxt, backup, reason):
             operations.create_message(ctxt, 'backup', backup, operation.verb, reason,
                                       request_id=operation.request_id)
-    notifications.notify(ctxt, 'backup', 'backup.reset_status.end', backup, status=status)
+        notifications.notify(ctxt, 'backup', 'backup.reset_status.end', backup, status=status)
 
 
 # ---------------------------------------------------------------------------------- records

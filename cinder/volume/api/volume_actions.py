@@ -17,7 +17,7 @@ from cinder.objects import states
 from cinder.rpc import notifications
 from cinder.rpc import scheduler as scheduler_rpc
 from cinder.rpc import volume as volume_rpc
-from cinder.volume.api import attachments, encryption_changes, volumes
+from cinder.volume.api import attachments, encryption_changes, notices, volumes
 
 
 def reserve(ctxt: RequestContext, volume: objects.Volume) -> None:
@@ -100,7 +100,7 @@ def attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | No
             reason=f'volume {volume.id} is read-only; attach it with mode "ro"')
     mode = mode or ('ro' if readonly else 'rw')
     verb = 'attach_multiattach' if volume.multiattach else 'attach'
-    with session.writer(ctxt):
+    with notices.of_change(ctxt, 'volume.attach', volume), session.writer(ctxt):
         volumes_db.transition(ctxt, volume, verb, status='in-use', attach_status='attached')
         attachments_db.create(ctxt, {
             'volume_id': volume.id, 'project_id': volume.project_id,
@@ -109,8 +109,6 @@ def attach(ctxt: RequestContext, volume: objects.Volume, instance_uuid: str | No
             'attach_time': session.utcnow()})
         volumes_db.set_admin_metadata(
             ctxt, volume.id, {'readonly': str(readonly), 'attached_mode': mode})
-    if notifications.is_enabled():
-        notifications.notify(ctxt, 'volume', 'volume.attach.end', volumes_db.get(ctxt, volume.id))
 
 
 def _pick(volume: objects.Volume, attachment_id: str | None) -> objects.VolumeAttachment | None:

@@ -202,10 +202,11 @@ class AttachmentEndpoint:
             self._disconnect(ctxt, volume, mine.connector, others)
             # The API deletes the row later. Until then it must not count as an attachment that
             # needs the export.
-            attachments_db.update(ctxt, attachment_id,
-                                  {'connector': None, 'connection_info': None})
+            with session.writer(ctxt):
+                attachments_db.update(ctxt, attachment_id,
+                                      {'connector': None, 'connection_info': None})
+                notifications.notify(ctxt, 'volume', 'volume.detach.end', volume)
         LOG.info('Attachment %s of volume %s is disconnected.', attachment_id, volume.id)
-        notifications.notify(ctxt, 'volume', 'volume.detach.end', volume)
 
 
 def _as_it_is(ctxt: RequestContext, volume: objects.Volume) -> objects.Volume:

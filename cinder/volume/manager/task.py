@@ -11,6 +11,7 @@ from oslo_log import log as logging
 from cinder import context, exception, fault_points, objects, operations, ownership
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
+from cinder.db import session
 from cinder.objects import states
 from cinder.objects.verbs import VERBS
 from cinder.rpc import notifications
@@ -18,6 +19,8 @@ from cinder.volume.host import locks
 
 LOG = logging.getLogger(__name__)
 
+# Argument of an operation: the notification that it begins is written.
+_NOTED = 'noted'
 # Most seconds between two checks whether a source is still being read.
 LONGEST_LOOK = 5
 
@@ -99,6 +102,16 @@ class Task(Generic[R]):
             return getattr(self.resource, 'previous_status', self.resource.status) or 'available'
         return status or 'deleted'
 
+    def notify_start(self) -> None:
+        """Send the notification that the operation begins, once for all its attempts."""
+        if notifications.are_kept():
+            if _NOTED not in self.operation.arguments:
+                with session.writer(self.ctxt):
+                    operations_db.add_arguments(self.ctxt, self.operation, **{_NOTED: True})
+                    self._notify('start', {})
+        elif self.operation.attempt == 1 and operations_db.WAITING not in self.operation.arguments:
+            self._notify('start', {})
+
     def notify(self) -> None:
         """Send the notification of the end of the operation."""
         if self.outcome and not notifications.are_kept():
@@ -142,8 +155,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
             work.fail(exception.TooManyAttempts(attempts=operation.attempt - 1))
             work.notify()
             raise exception.OperationLost(operation_id=operation.id)
-        if operation.attempt == 1 and operations_db.WAITING not in operation.arguments:
-            notifications.notify_operation(ctxt, 'start', operation, work.resource)
+        work.notify_start()
         try:
             with _unread(work):
                 yield work
