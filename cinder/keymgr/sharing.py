@@ -29,7 +29,9 @@ def let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: 
     present = acls.get(entity_ref=key_id, ref_type='secret').get('read')
     readers = list(present.users or ()) if present else []
     if user_id not in readers:
-        acls.create(entity_ref=key_id, users=[*readers, user_id], ref_type='secret').submit()
+        # Whether the other users of its project can read it stays as it is.
+        acls.create(entity_ref=key_id, users=[*readers, user_id], ref_type='secret',
+                    project_access=present.project_access if present else None).submit()
 
 
 def user_of(manager: 'KeyManager', service: 'Credential | None') -> str:

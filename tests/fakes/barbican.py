@@ -90,7 +90,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _keep(self, payload: bytes, meta: dict) -> str:
         ident = str(uuid.uuid4())
-        self.secrets[ident] = {'owner': self.user, 'payload': payload, 'readers': [],
+        self.secrets[ident] = {'owner': self.user, 'payload': payload, 'readers': [], 'open': True,
                                'algorithm': meta['algorithm'], 'bit_length': meta['bit_length']}
         return f'{self.base}/v1/secrets/{ident}'
 
@@ -117,7 +117,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.user != found['owner'] and self.user not in found['readers']:
             return 403, {'title': 'Forbidden'}
         if rest[1:] == ['acl']:
-            return 200, {'read': {'users': found['readers'], 'project-access': True}}
+            return 200, {'read': {'users': found['readers'], 'project-access': found['open']}}
         if rest[1:] == ['payload']:
             return 200, found['payload']
         return 200, {'status': 'ACTIVE', 'secret_type': 'symmetric', 'name': None,
@@ -129,6 +129,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _put_secrets(self, rest: list, body: dict) -> tuple[int, dict]:
         assert rest[1:] == ['acl'] and self.secrets[rest[0]]['owner'] == self.user
         self.secrets[rest[0]]['readers'] = body['read']['users']
+        self.secrets[rest[0]]['open'] = body['read'].get('project-access', True)
         return 200, {'acl_ref': f'{self.base}{self.path}'}
 
     def _delete_secrets(self, rest: list, _body: dict) -> tuple[int, dict | bytes]:

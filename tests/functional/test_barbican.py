@@ -142,6 +142,14 @@ def test_a_copy_has_a_key_that_the_service_may_read(barbican, service, volume):
     assert keys.passphrase(context.get_admin_context(), copy.encryption_key_id)
 
 
+def test_a_key_that_is_private_stays_so(barbican, service):
+    made = keys.create(_caller('u1'), SETTINGS)
+    barbican.secrets[made] |= {'open': False, 'readers': ['u3']}
+    assert keys.share(_caller('u1'), made)
+    assert (barbican.secrets[made]['open'], barbican.secrets[made]['readers']) == (
+        False, ['u3', 'cinder'])
+
+
 def test_without_credentials_of_the_service_a_copy_has_the_same_key(barbican, volume):
     copy = volumes.create(_caller('u1'), source_volume=volume[0])
     assert keys.are_equal(_caller('u1'), volume[0].encryption_key_id, copy.encryption_key_id)
