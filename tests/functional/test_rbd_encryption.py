@@ -5,8 +5,10 @@ import subprocess
 
 import pytest
 
+from cinder import exception
+from cinder.brick import disks
 from cinder.brick.ceph import errors
-from cinder.brick.luks import formats
+from cinder.brick.luks import container, formats, headers
 from cinder.volume.data import encrypted_copy, own_keys
 from cinder.volume.data.encrypted_copy import Side
 from tests import rbd_storage
@@ -42,11 +44,11 @@ def written(driver, ceph_cluster, tmp_path):
     return volume
 
 
-def decrypted(driver, volume, secret=SECRET):
+def decrypted(driver, volume, secret=SECRET, kind='RBD_ENCRYPTION_FORMAT_LUKS1'):
     """The bytes that a host sees, their number, and whether they are what it has written."""
     def look(pool):
         with pool.image(volume.name) as image:
-            image.encryption_load(pool.module.RBD_ENCRYPTION_FORMAT_LUKS1, secret.decode())
+            image.encryption_load(getattr(pool.module, kind), secret.decode())
             return image.size(), image.read(0, MIB) == DATA
     return driver.run(look)
 
@@ -62,6 +64,33 @@ def test_what_a_host_has_written_is_in_copies(driver, written):
     driver.extend_volume(copies[0], 3)
     assert [decrypted(driver, copy) for copy in copies] == [
         (3 * GIB - header, True), (2 * GIB - header, True)]
+
+
+@pytest.mark.parametrize('provider', ['luks', 'luks2'])
+def test_what_the_service_encrypts(driver, provider):
+    """As it does with images: librbd reads it. The volume has no header before."""
+    encryption = {'provider': provider, 'cipher': 'aes-xts-plain64', 'key_size': 256}
+    volume = volumes.volume(encrypted=True,
+                            volume_type=volumes.VolumeType(provider, encryption=encryption))
+    driver.create_encrypted_volume(volume, None)
+    wanted = formats.to_encrypt(encryption)
+    with disks.opened(driver.local_path(volume), writable=True) as disk:
+        assert headers.read(disk) is None
+        with container.created(disk, driver.bytes_of(volume), wanted, SECRET) as inside:
+            inside.write(0, DATA)
+    kind = 'RBD_ENCRYPTION_FORMAT_' + ('LUKS2' if provider == 'luks2' else 'LUKS1')
+    assert decrypted(driver, volume, kind=kind) == (GIB - wanted.header_bytes, True)
+    # A volume without an image has a header at once.
+    empty = volumes.volume(encrypted=True, volume_type=volume.volume_type)
+    driver.create_encrypted_volume(empty, SECRET)
+    assert decrypted(driver, empty, kind=kind) == (GIB - wanted.header_bytes, False)
+
+
+def test_without_a_header_it_is_refused(driver):
+    volume = volumes.volume(encrypted=True, volume_type=volumes.VolumeType(
+        'plain', encryption={'provider': 'plain'}))
+    with pytest.raises(exception.VolumeDriverException, match="'plain' is not possible in RBD"):
+        driver.create_encrypted_volume(volume, SECRET)
 
 
 def test_an_image_that_is_larger_by_its_header(driver, written):

@@ -80,7 +80,7 @@ class Sectors:
                 raise ValueError(f'{len(data)} bytes at {offset} cannot be encrypted')
         finally:
             lib.EVP_CIPHER_CTX_free(context)
-        return made
+        return bytes(made)  # librbd takes nothing else
 
 
 def _places(buffer: Any, count: int, step: int) -> range:

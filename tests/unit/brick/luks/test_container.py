@@ -62,6 +62,20 @@ def test_what_is_written_is_read(path, wanted):
     assert inside.size == SIZE - wanted.header_bytes and inside.ranges(5, 6) == [(5, 6)]
 
 
+def test_storage_gets_bytes(path):
+    """librbd refuses what is only like them."""
+    class Strict(disks.Descriptor):
+        def write(self, offset, data):
+            assert type(data) is bytes
+            super().write(offset, data)
+
+    descriptor = os.open(path, os.O_RDWR)
+    with container.created(Strict(descriptor), SIZE, FORMATS[1], SECRET, FEW) as inside:
+        inside.write(0, bytearray(700))
+        inside.zero(700, 5000)
+    os.close(descriptor)
+
+
 def test_more_than_there_is_room_for(path):
     with pytest.raises(exception.VolumeDriverException, match='do not fit'):
         make(path, FORMATS[0], (SIZE - FORMATS[0].header_bytes - 1, b'xy'))
