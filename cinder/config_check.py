@@ -54,6 +54,13 @@ def shortest_down_time(conf: cfg.ConfigOpts) -> int:
     return int(conf.report_interval * 2.5)
 
 
+def _fault_injection(conf: cfg.ConfigOpts) -> Iterator[Problem]:
+    if conf.fault_injection and (conf.noauth_allow_remote
+                                 or not conf.auth_strategy.startswith('noauth')):
+        yield Problem(f'[DEFAULT] fault_injection = true needs auth_strategy = noauth without '
+                      f'noauth_allow_remote; auth_strategy is {conf.auth_strategy}.')
+
+
 def _backdoor(conf: cfg.ConfigOpts) -> Iterator[Problem]:
     conf.register_opts(_options.eventlet_backdoor_opts)
     for name in ('backdoor_port', 'backdoor_socket'):
@@ -76,6 +83,7 @@ CHECKS: dict[Check, frozenset[str]] = {
     option_values.check: PROGRAMS | {MANAGE},
     _leases: PROGRAMS,
     _backdoor: PROGRAMS,
+    _fault_injection: PROGRAMS,
     log_config.check: PROGRAMS,
     log_config.check_formats: PROGRAMS,
     db_checks.check: PROGRAMS | {MANAGE},

@@ -37,6 +37,7 @@ enabled_backends = {backend}
 report_interval = 5
 periodic_fuzzy_delay = 0
 log_file = {log}
+fault_injection = {faults}
 
 [metrics]
 enabled = true
@@ -86,13 +87,14 @@ class Suite:
     :param programs: folder of the console scripts
     :param port: of the API; 0 takes a free one
     :param with_ceph: keep volumes in a Ceph cluster in the folder
+    :param with_faults: serve /faults, for tests of clients
     """
 
     project = PROJECT
 
     def __init__(self, state: pathlib.Path, programs: pathlib.Path, port: int,
-                 with_ceph: bool = False):
-        self.state, self.programs = state, programs
+                 with_ceph: bool = False, with_faults: bool = False):
+        self.state, self.programs, self._with_faults = state, programs, with_faults
         self.port = port or free_port()
         self.local_config = state / 'local.conf'
         self.log = state / 'logs' / 'cinder.log'
@@ -147,7 +149,7 @@ class Suite:
         config = self.state / 'quickstart.conf'
         config.write_text(CONFIG.format(
             local=self.local_config, state=self.state, port=self.port, root=ROOT, log=self.log,
-            backend=backend) + options)
+            backend=backend, faults=str(self._with_faults).lower()) + options)
         self.description = f'{self.endpoint}, volumes {where}'
         files = [word for path in (PROFILE, config, self.local_config)
                  for word in ('--config-file', str(path))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from cinder import exception
+from cinder.conf import CONF
 
 LOG = logging.getLogger(__name__)
 
@@ -26,6 +27,10 @@ def root_app_factory(loader: Any, global_conf: Mapping, **local_conf: str) -> Ca
     mounts = urlmap.urlmap_factory(loader, global_conf, **_without_old(local_conf))
     mounts.applications = [(place, _as_sent(place[1], application))
                            for place, application in mounts.applications]
+
+    if CONF.fault_injection:
+        from cinder.api import faults
+        mounts['/faults'] = _as_sent('/faults', faults.application)
 
     def root(environ: dict[str, Any], start_response: Callable) -> Iterable[bytes]:
         environ[SENT] = environ.get('PATH_INFO', '')

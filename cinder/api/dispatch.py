@@ -11,8 +11,8 @@ from typing import Any
 import routes
 import webob
 
-from cinder import exception
-from cinder.api import idempotency, parsing, prefer, versions, wsgi
+from cinder import exception, injected_faults
+from cinder.api import faults, idempotency, parsing, prefer, versions, wsgi
 from cinder.api import microversions as mv
 from cinder.api.middleware import measured
 from cinder.conf import CONF
@@ -171,6 +171,12 @@ class Application:
         self._check_project(req)
         if target is None:
             raise exception.NotFound()
+        if injected_faults.are_there():
+            return faults.call(req, lambda: self._called(req, target, args))
+        return self._called(req, target, args)
+
+    @staticmethod
+    def _called(req: wsgi.Request, target: wsgi.Handler, args: dict[str, str]) -> webob.Response:
         call = wsgi.call
         if 'HTTP_IDEMPOTENCY_KEY' in req.environ:
             call = _KEYED.get(req.method, call)

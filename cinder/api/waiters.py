@@ -54,7 +54,7 @@ class Waiting:
                  on_end: Callable[['Waiting'], None] | None = None) -> None:
         self.deadline = time.monotonic() + seconds
         self.response: webob.Response | None = None
-        self.is_over = False
+        self.is_over = self.is_dropped = False
         self._give_up, self._on_end = give_up, on_end
         self._guard = threading.Lock()
         self._pieces: list[bytes] = []
@@ -79,6 +79,11 @@ class Waiting:
                 return
             self.is_over, self.response = True, response
         self._tell()
+
+    def drop(self) -> None:
+        """End the wait without a response: the client sees a connection that ends."""
+        self.is_dropped = True
+        self.finish()
 
     def expire(self) -> None:
         """End the wait because its time is over, or because the server stops."""
@@ -122,6 +127,8 @@ class Waiting:
                 self.expire()
             ready.clear()
             pieces, over = self.take()
+            if self.is_dropped:
+                raise OSError('the response is lost')
             yield from pieces
 
 

@@ -72,6 +72,9 @@ def read_configuration(*programs: str) -> None:
     fatal = config_check.first_fatal(CONF, *programs)
     if fatal:
         stop_with(fatal)
+    if CONF.fault_injection and not config_check.PROGRAMS.issubset(programs):
+        stop_with('[DEFAULT] fault_injection = true needs cinder-all: the faults belong to one '
+                  'process.')
     fault_points.arm(CONF.fault_points)
 
 

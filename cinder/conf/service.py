@@ -78,6 +78,10 @@ OPTS = [
     cfg.IntOpt('operation_max_attempts', default=3, min=1,
                help='Number of attempts for an operation before the status of its resource becomes '
                     'error.'),
+    cfg.BoolOpt('fault_injection', default=False,
+                help='Serve /faults, where a developer of a client makes operations and requests '
+                     'slow, fail or hang; for tests of clients only. Needs cinder-all, '
+                     'auth_strategy = noauth and a loopback address.'),
     NamesOpt('fault_points', default=[],
              help='Names of steps at which the service fails; for tests only.'),
 ]

@@ -48,6 +48,27 @@ class NotYet(CinderException):
         self.seconds, self.reason = seconds, reason
 
 
+class InjectedFault(CinderException):
+    """A developer of a client has asked for this failure, see cinder.injected_faults."""
+
+    message = _('%(reason)s')
+    safe = True
+
+
+class InjectedRefusal(CinderException):
+    """The same for a request.
+
+    :param status: HTTP status of the answer
+    """
+
+    message = _('%(reason)s')
+    safe = True
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason=reason)
+        self.code = status
+
+
 class TooManyAttempts(CinderException):
     message = _('The operation was interrupted %(attempts)d times and is not tried again.')
     safe = True

@@ -192,7 +192,11 @@ class Parking:
     def _write(self) -> None:
         for _number in range(len(self._ready)):
             place = self._places.get(self._ready.popleft())
-            if place is not None:
+            if place is None:
+                continue
+            if place.waiting.is_dropped:
+                self._leave(place, 'its response is lost')
+            else:
                 place.add(*place.waiting.take())
         for place in [each for each in self._places.values() if each.out or each.ended]:
             try:

@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from oslo_log import log as logging
 
-from cinder import context, exception, fault_points, objects, operations, ownership
+from cinder import context, exception, fault_points, injected_faults, objects, operations, ownership
 from cinder.conf import CONF
 from cinder.db import operations as operations_db
 from cinder.db import session
@@ -158,6 +158,7 @@ def task(runner: operations.OperationRunner, ctxt: context.RequestContext,
         work.notify_start()
         try:
             with _unread(work):
+                injected_faults.meet_operation(operation.verb, ownership.confirm)
                 yield work
         except exception.UNFINISHED:
             raise

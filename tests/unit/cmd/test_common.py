@@ -55,6 +55,10 @@ def test_what_is_not_meant_for_people_is_one_line_with_its_place(monkeypatch, un
     ('[DEFAULT]\noperation_lease = 10\nreport_interval = 10\n', 'operation_lease'),
     ('[DEFAULT]\nfault_points = nonsense\n', 'fault_points'),
     ('no section\n', 'no section'),
+    ('[DEFAULT]\nauth_strategy = noauth\nfault_injection = true\n', 'needs cinder-all'),
+    ('[DEFAULT]\nauth_strategy = keystone\nfault_injection = true\n', 'needs auth_strategy'),
+    ('[DEFAULT]\nauth_strategy = noauth\nnoauth_allow_remote = true\nfault_injection = true\n',
+     'needs auth_strategy'),
 ])
 def test_every_value_is_read_at_the_start(read, text, word):
     with pytest.raises((SystemExit, exception.InvalidConfigurationValue)) as caught:

@@ -5,6 +5,7 @@ import types
 import pytest
 
 from cinder import objects
+from cinder.api import faults
 from cinder.backup import create as backup_create
 from cinder.backup import delete as backup_delete
 from cinder.backup import records as backup_records
@@ -47,6 +48,10 @@ def test_each_verb_has_one_who_does_it():
     done = _handled(*MANAGERS)
     assert done | _handled(*BACKUP) == set(VERBS) - STEPS
     assert _handled(SchedulerManager) <= done
+
+
+def test_faults_can_be_injected_into_all_that_is_done_for_users():
+    assert set(faults.WITHOUT) == STEPS | {'service.failover'}
 
 
 # What peers of other releases understand: message -> the version that has it.

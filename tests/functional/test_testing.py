@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The package cinder.testing, as tests of a client use it: a suite in a folder of its own."""
+import http.client
+import time
+import urllib.error
+
+import pytest
+
+from cinder.testing import SuiteFailed, suite
+from cinder.testing.plugin import cinder_faults, cinder_suite  # noqa: F401
+from tests.functional.processes import wait_until
+
+SECONDS = 20
+
+
+@pytest.fixture
+def create(cinder_suite):  # noqa: F811
+    def make(name=None):
+        return cinder_suite.call('POST', 'volumes', {'volume': {'size': 1, 'name': name}})[
+            'volume']['id']
+    return make
+
+
+@pytest.fixture
+def reaches(cinder_suite):  # noqa: F811
+    def wait(volume, status):
+        def there():
+            return cinder_suite.call('GET', f'volumes/{volume}')['volume']['status'] == status
+        wait_until(there, SECONDS, lambda: f'volume {volume} to be {status}')
+    return wait
+
+
+def test_an_operation_fails_and_says_why(cinder_suite, cinder_faults, create, reaches):  # noqa: F811
+    cinder_faults.add('volume.create', message='no luck', times=1)
+    reaches(create(), 'error')
+    message, = cinder_suite.call('GET', 'messages')['messages']
+    assert message['user_message'].endswith('no luck')
+    reaches(create(), 'available')
+
+
+def test_an_operation_is_stuck_until_the_fault_is_removed(cinder_faults, create,  # noqa: F811
+                                                          reaches):
+    fault = cinder_faults.add('volume.*', 'stuck')
+    stuck = create()
+    wait_until(lambda: cinder_faults.list_all(), SECONDS, 'the fault')
+    time.sleep(0.5)
+    reaches(stuck, 'creating')
+    cinder_faults.remove(fault)
+    reaches(stuck, 'available')
+
+
+def test_an_operation_is_slow(cinder_faults, create, reaches):  # noqa: F811
+    cinder_faults.add('volume.create', 'slow', seconds=1, times=1)
+    began = time.monotonic()
+    reaches(create(), 'available')
+    assert time.monotonic() - began > 1
+
+
+def test_a_reply_is_lost_and_the_volume_is_there(cinder_suite, cinder_faults,  # noqa: F811
+                                                 create):
+    cinder_faults.add(request='POST volumes', action='lose_reply', times=1)
+    with pytest.raises(http.client.RemoteDisconnected):
+        create('lost')
+    assert 'lost' in [each['name'] for each in cinder_suite.call('GET', 'volumes')['volumes']]
+
+
+def test_a_request_fails(cinder_faults, create):  # noqa: F811
+    cinder_faults.add(request='POST volumes', status=502, times=1)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        create()
+    assert refused.value.code == 502
+    create()
+
+
+def test_a_suite_that_cannot_start_says_why(tmp_path):
+    with pytest.raises(SuiteFailed, match='quota_volumes'):
+        suite.Suite(tmp_path, options='[DEFAULT]\nquota_volumes = many').start()
