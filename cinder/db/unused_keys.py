@@ -33,11 +33,19 @@ def note(ctxt: RequestContext, key_id: str | None, volume_id: str | None,
 
 
 def of_project(ctxt: RequestContext, project_id: str, limit: int) -> list[UnusedKey]:
-    """Return some of the keys that users of a project may delete, oldest first."""
+    """Return some of the keys that users of a project may delete, those first that were not
+    tried for the longest time."""
     with session.reader(ctxt) as conn:
         rows = conn.execute(sa.select(_T.c.id, _T.c.volume_id).where(
             _T.c.project_id == project_id).order_by(_T.c.created_at).limit(limit)).all()
     return [UnusedKey(*row) for row in rows]
+
+
+@session.retry_on_deadlock
+def put_last(ctxt: RequestContext, key_id: str) -> None:
+    """Let of_project() return the others first, because the key could not be deleted."""
+    with session.writer(ctxt) as conn:
+        conn.execute(_T.update().where(_T.c.id == key_id).values(created_at=session.utcnow()))
 
 
 @session.retry_on_deadlock

@@ -266,6 +266,7 @@ def delete_unused(ctxt: RequestContext, limit: int = 10) -> int:
 def delete_noted(ctxt: RequestContext, found: unused_keys.UnusedKey) -> bool:
     """Delete a key that was noted as unused, unless it is used; return False if that fails."""
     if not release(ctxt, found.id, found.volume_id):
+        unused_keys.put_last(ctxt, found.id)
         return False
     unused_keys.forget(ctxt, found.id)
     return True

@@ -147,6 +147,17 @@ def test_a_key_that_cannot_be_removed_is_told(ctxt, key_manager, volume, caplog)
     assert not key_manager.kept and not unused_keys.of_project(ctxt, 'p1', 9)
 
 
+def test_keys_that_cannot_be_deleted_do_not_keep_others(ctxt, key_manager, volume, monkeypatch):
+    other = keys.create(ctxt, SETTINGS)
+    volumes_db.destroy(ctxt, volume.id)
+    for key in (volume.encryption_key_id, other):
+        unused_keys.note(ctxt, key, volume.id, 'p1')
+    key_manager.kept[volume.encryption_key_id] = ('u9', None)
+    for _request in range(2):
+        keys.delete_unused(ctxt, limit=1)
+    assert list(key_manager.kept) == [volume.encryption_key_id]
+
+
 def test_a_noted_key_that_is_used_stays(ctxt, key_manager, volume):
     unused_keys.note(ctxt, volume.encryption_key_id, volume.id, 'p1')
     unused_keys.note(ctxt, 'another', volume.id, 'p2')
