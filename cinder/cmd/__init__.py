@@ -17,6 +17,7 @@ RARELY_USED: dict[str, tuple[str, ...]] = {
     'ctypes': (),  # dateutil, for Windows
     'difflib': ('SequenceMatcher',),  # kombu
     'html': (),
+    'jinja2': (),  # oslo.middleware, for the page of a detailed /healthcheck
     'logging.config': (),  # oslo.log, for the option log_config_append
     'oslo_policy._external': ('HttpCheck', 'HttpsCheck'),  # for rules that ask a server; requests
     'psutil': (),  # oslo.utils, for the names of network cards

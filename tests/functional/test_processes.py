@@ -47,7 +47,7 @@ def sleeps(pid: int) -> int:
 
 # What each daemon would load for nothing: megabytes in each of its processes.
 UNUSED = {
-    'api': {'tooz', 'oslo_privsep.capabilities', 'jinja2', 'requests'},
+    'api': {'tooz', 'oslo_privsep.capabilities', 'requests'},
     'scheduler': {'cinder.policy', 'requests', 'html'},
     'volume': {'cinder.policy', 'requests', 'html', 'oslo_utils.imageutils.format_inspector'},
     'backup': {'cinder.policy', 'requests', 'html', 'tooz', 'os_brick'},
