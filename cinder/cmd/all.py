@@ -9,9 +9,9 @@ from oslo_reports import opts as gmr_opts
 from oslo_service.service import ServiceBase
 
 from cinder import config_check, masking, objects, service
+from cinder.wsgi import middleware
 from cinder.api import deployment_metrics, readyz
 from cinder.service import states
-from cinder.wsgi import middleware
 from cinder.cmd import backup, common, scheduler, volume
 from cinder.conf import CONF
 from cinder.conf import backup as backup_options

@@ -5,9 +5,9 @@ from cinder.cmd import monkey_patch  # noqa: F401, I001 - first, see there
 from oslo_reports import opts as gmr_opts
 
 from cinder import config_check, objects, service
+from cinder.wsgi import middleware
 from cinder.api import deployment_metrics, readyz
 from cinder.service import states
-from cinder.wsgi import middleware
 from cinder.cmd import common
 from cinder.conf import CONF
 from cinder.db import notices, services, session
