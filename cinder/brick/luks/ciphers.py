@@ -114,8 +114,9 @@ def _numbered(numbers: Iterable[int]) -> bytes:
 
 @functools.lru_cache(1)
 def _library() -> Any:
-    """Return libcrypto, which the interpreter itself needs."""
-    lib = ctypes.CDLL(ctypes.util.find_library('crypto'))
+    """Return libcrypto, which the interpreter itself needs. Its calls are short and keep the lock
+    of the interpreter: other threads would take it at each of them."""
+    lib = ctypes.PyDLL(ctypes.util.find_library('crypto'))
     pointer, number = ctypes.c_void_p, ctypes.c_int
     for name in (*_NAMES['xts'].values(), *_NAMES['cbc'].values(), 'EVP_CIPHER_CTX_new'):
         getattr(lib, name).restype = pointer

@@ -81,7 +81,9 @@ def created(disk: disks.Disk, size: int, wanted: Format, passphrase: bytes,
     start = wanted.header_bytes
     disk.zero(0, start)
     master = os.urandom(wanted.key_bytes)
-    yield EncryptedDisk(disk, Sectors(CIPHER, master), start, (size - start) // 512 * 512)
+    sector = wanted.sector
+    yield EncryptedDisk(disk, Sectors(CIPHER, master, sector), start,
+                        (size - start) // sector * sector)
     disk.flush()
     write_header(disk, wanted, passphrase, master, iterations)
 

@@ -11,8 +11,8 @@ import uuid
 from typing import Any
 
 from cinder.brick.luks import material
-from cinder.brick.luks.formats import CIPHER, MAGIC, SECTOR
-from cinder.objects.encryption_formats import HEADER2, Format
+from cinder.brick.luks.formats import CIPHER, MAGIC
+from cinder.objects.encryption_formats import HEADER2, SECTOR2, Format
 
 _SECOND_MAGIC = b'SKUL\xba\xbe'
 # Magic, version, bytes of the header, sequence, label, kind of checksum, salt, uuid, subsystem,
@@ -65,7 +65,7 @@ def _fields(key: bytes, salts: list[bytes], iterations: int) -> dict[str, Any]:
             'kdf': {**kdf, 'salt': _text(salts[0])}}},
         'tokens': {},
         'segments': {'0': {'type': 'crypt', 'offset': str(HEADER2), 'size': 'dynamic',
-                           'iv_tweak': '0', 'encryption': CIPHER, 'sector_size': SECTOR}},
+                           'iv_tweak': '0', 'encryption': CIPHER, 'sector_size': SECTOR2}},
         'digests': {'0': {**kdf, 'keyslots': ['0'], 'segments': ['0'], 'salt': _text(salts[1]),
                           'digest': _text(digest)}},
         'config': {'json_size': str(_SIZE - _JSON), 'keyslots_size': str(HEADER2 - _AREA)}}

@@ -40,10 +40,11 @@ def reference(path, wanted, secret=SECRET):
         key = opening.open_header(disk, secret).key
         raw = disk.read(wanted.header_bytes, 64 * 1024)
     found = b''
-    for number in range(len(raw) // 512):
-        mode = modes.XTS(number.to_bytes(16, 'little'))
+    for place in range(0, len(raw), wanted.sector):
+        # dm-crypt counts in 512 bytes whatever the size of a sector.
+        mode = modes.XTS((place // 512).to_bytes(16, 'little'))
         found += Cipher(algorithms.AES(key), mode).decryptor().update(
-            raw[number * 512:number * 512 + 512])
+            raw[place:place + wanted.sector])
     return found
 
 

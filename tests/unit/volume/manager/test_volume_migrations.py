@@ -829,7 +829,7 @@ class TestEncryption:
                 return disk.read(0, 5), disk.read(self.MIB, 3)
             opened = opening.open_header(disk, keys.passphrase(ctxt, volume.encryption_key_id))
             start = opened.header.payload
-            return tuple(opened.sectors().decrypt(disk.read(start + place, 512), place)[:length]
+            return tuple(opened.sectors().decrypt(disk.read(start + place, 4096), place)[:length]
                          for place, length in ((0, 5), (self.MIB, 3)))
 
     def test_there_and_back(self, ctxt, volume, path, tmp_path, key_manager, kind, retype):
