@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from cinder import concurrency
 
-# Most bytes of a request.
-_LARGEST = 32 * 1024 ** 2
+# Most bytes of a request: qemu-img takes buffers of this size, and so does this process, for what
+# it encrypts several times.
+_LARGEST = 1024 ** 2
 # Seconds until the rest of a request must have come, and between two calls of check().
 PATIENCE, _LOOKS = 60, 0.25
 _OPTION, _REPLY = struct.Struct('>8sII'), struct.Struct('>QIII')

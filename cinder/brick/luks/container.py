@@ -14,8 +14,9 @@ from cinder.brick.luks import luks1, luks2, material, opening
 from cinder.brick.luks.ciphers import Sectors
 from cinder.objects.encryption_formats import CIPHER, LUKS1, Format
 
-# Zeros that are encrypted at a time.
-_ZEROS = bytes(1024 ** 2)
+# Bytes that are encrypted at a time; their copies are the memory that this takes.
+_PART = 1024 ** 2
+_ZEROS = bytes(_PART)
 
 
 class EncryptedDisk:
@@ -43,8 +44,9 @@ class EncryptedDisk:
             head = self.read(low, offset - low) if low < offset else b''
             end = offset + len(data)
             data = b''.join((head, data, self.read(end, high - end) if end < high else b''))
-        if data:
-            self._disk.write(self._start + low, self._sectors.encrypt(data, low))
+        for place in range(0, len(data), _PART):
+            self._disk.write(self._start + low + place, self._sectors.encrypt(
+                data[place:place + _PART], low + place))
 
     def zero(self, offset: int, length: int) -> None:
         """Let a range read zeros, which are encrypted as all data is."""
