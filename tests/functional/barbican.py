@@ -35,7 +35,7 @@ class Barbican:
         self._database = directory / 'barbican.sqlite'
         (directory / '.barbican/barbican.conf').write_text(render({
             'DEFAULT': {'host_href': self.url},
-            'database': {'connection': f'sqlite:///{self._database}'},
+            'database': {'connection': f'sqlite:///{self._database}?timeout=60'},
             'secretstore': {'enabled_secretstore_plugins': 'store_crypto'},
             'crypto': {'enabled_crypto_plugins': 'simple_crypto'},
             'simple_crypto_plugin': {'kek': base64.urlsafe_b64encode(secrets.token_bytes(32))

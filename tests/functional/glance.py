@@ -48,7 +48,7 @@ class Glance:
                         'do_secure_hash': False},
             **({'ceph': rbd} if rbd else {}),
             **({'volumes': cinder} if cinder is not None else {}),
-            'database': {'connection': f'sqlite:///{directory}/glance.sqlite'},
+            'database': {'connection': f'sqlite:///{directory}/glance.sqlite?timeout=60'},
             'glance_store': {'default_backend': 'files'},
             'files': {'filesystem_store_datadir': self.images},
             'os_glance_staging_store': {'filesystem_store_datadir': directory / 'staging'},

@@ -76,7 +76,7 @@ class Keystone:
         folder = self.directory / str(port)
         folder.mkdir()
         (folder / 'keystone.conf').write_text(render({
-            'database': {'connection': f'sqlite:///{self.directory}/keystone.sqlite'},
+            'database': {'connection': f'sqlite:///{self.directory}/keystone.sqlite?timeout=60'},
             'fernet_tokens': {'key_repository': self.directory / 'fernet'},
             'token': {'expiration': expiration},
             'cache': {'enabled': True, 'backend': 'dogpile.cache.memory'},
