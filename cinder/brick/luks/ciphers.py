@@ -61,15 +61,17 @@ class Sectors:
             raise ValueError(f'{len(data)} bytes are no whole sectors')
         # Addresses and iterators in C: bytecode for each sector takes longer than its encryption.
         count = len(data) // size
-        vectors = ctypes.c_char_p(
-            self._iv(range(number, number + len(data) // SECTOR, size // SECTOR)))
-        source, made, done = ctypes.c_char_p(data), bytearray(len(data)), ctypes.c_int()
+        vectors = self._iv(range(number, number + len(data) // SECTOR, size // SECTOR))
+        made, done = _array(len(data))(), ctypes.c_int()
+        # Arrays and not ctypes.cast(), whose results refer to themselves: the data would be kept
+        # until the collector of garbage runs.
+        starts, source = (_array(len(each)).from_buffer_copy(each) for each in (vectors, data))
         context = lib.EVP_CIPHER_CTX_new()
         same, nothing = itertools.repeat(context), itertools.repeat(None)
         begun = map(getattr(lib, begin), same, nothing, nothing, nothing,
-                    _places(vectors, count, _VECTOR))
+                    _places(starts, count, _VECTOR))
         updated = map(lib.EVP_CipherUpdate, same,
-                      _places((ctypes.c_char * len(made)).from_buffer(made), count, size),
+                      _places(made, count, size),
                       itertools.repeat(ctypes.addressof(done)),
                       _places(source, count, size), itertools.repeat(size))
         try:
@@ -80,12 +82,18 @@ class Sectors:
                 raise ValueError(f'{len(data)} bytes at {offset} cannot be encrypted')
         finally:
             lib.EVP_CIPHER_CTX_free(context)
-        return bytes(made)  # librbd takes nothing else
+        return made.raw  # bytes; librbd takes nothing else
+
+
+@functools.lru_cache(16)
+def _array(length: int) -> Any:
+    """Return the class of arrays of so many bytes."""
+    return ctypes.c_char * length
 
 
 def _places(buffer: Any, count: int, step: int) -> range:
-    """Return the addresses of `count` parts of what a pointer or an array refers to."""
-    start = ctypes.cast(buffer, ctypes.c_void_p).value or 0
+    """Return the addresses of `count` parts of an array."""
+    start = ctypes.addressof(buffer)
     return range(start, start + count * step, step)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Encrypted disks that this service makes are opened by QEMU and cryptsetup, as hosts open them."""
+import gc
 import json
 import os
 import shutil
@@ -9,7 +10,7 @@ import pytest
 
 from cinder import exception
 from cinder.brick import disks
-from cinder.brick.luks import container, formats, opening
+from cinder.brick.luks import ciphers, container, formats, opening
 from cinder.objects.encryption_formats import LUKS1, LUKS2, Format
 
 SECRET = bytes(range(32)).hex().encode()
@@ -75,6 +76,15 @@ def test_storage_gets_bytes(path):
         inside.write(0, bytearray(700))
         inside.zero(700, 5000)
     os.close(descriptor)
+
+
+def test_what_was_encrypted_is_not_kept():
+    """What only the collector of garbage finds, is megabytes for each part of an image."""
+    sectors = ciphers.Sectors('aes-xts-plain64', bytes(range(64)))
+    for _twice in range(2):  # the classes of arrays are kept
+        gc.collect()
+        assert sectors.decrypt(sectors.encrypt(bytes(4096), 512), 512) == bytes(4096)
+    assert gc.collect() == 0
 
 
 def test_more_than_there_is_room_for(path):
