@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The package cinder.testing, as tests of a client use it: a suite in a folder of its own."""
 import http.client
+import re
+import subprocess
 import time
 import urllib.error
 
@@ -8,6 +10,7 @@ import pytest
 
 from cinder.testing import SuiteFailed, suite
 from cinder.testing.plugin import cinder_faults, cinder_suite  # noqa: F401
+from tests.functional.daemon import ROOT
 from tests.functional.processes import wait_until
 
 SECONDS = 20
@@ -35,6 +38,16 @@ def test_an_operation_fails_and_says_why(cinder_suite, cinder_faults, create, re
     reaches(create(), 'error')
     message, = cinder_suite.call('GET', 'messages')['messages']
     assert message['user_message'].endswith('no luck')
+    reaches(create(), 'available')
+
+
+def test_the_command_of_the_page(cinder_suite, cinder_faults, create, reaches):  # noqa: F811
+    page = (ROOT / 'doc/source/clients.rst').read_text()
+    command, = re.findall(r'^    (curl -X POST \S+/faults .*\n.*)$', page, re.MULTILINE)
+    subprocess.run(command.replace('http://127.0.0.1:8776', cinder_suite.endpoint), shell=True,
+                   check=True, capture_output=True)
+    assert [each['verb'] for each in cinder_faults.list_all()] == ['volume.create']
+    reaches(create(), 'error')
     reaches(create(), 'available')
 
 
