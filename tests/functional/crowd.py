@@ -39,6 +39,7 @@ def _table(name: str, *columns: str) -> sa.TableClause:
 
 _VOLUMES = _table('volumes', 'id', 'project_id')
 _SERVICES = _table('services', 'host')
+_EVENTS = _table('events', 'project_id')
 _OPERATIONS = _table('operations', 'id', 'verb', 'project_id', 'stage', 'state', 'resource_id',
                      'arguments')
 
@@ -109,7 +110,7 @@ def forget(suite: Suite, host: str, *clients: Client) -> None:
     engine = sa.create_engine(suite.database, poolclass=sa.pool.NullPool)
     with engine.begin() as conn:
         conn.execute(_SERVICES.delete().where(_SERVICES.c.host.like(f'{host}@%')))
-        for table in (_OPERATIONS, _VOLUMES):
+        for table in (_EVENTS, _OPERATIONS, _VOLUMES):
             conn.execute(table.delete().where(table.c.project_id.in_(
                 [client.project for client in clients])))
 
