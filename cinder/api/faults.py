@@ -75,6 +75,9 @@ def call(req: wsgi.Request, handle: Callable[[], webob.Response]) -> webob.Respo
     verbs = [operation.verb for operation in req.context.accepted]
     if not injected_faults.loses_reply(req.method, path, verbs):
         return response
+    if isinstance(response.app_iter, waiters.Waiting):
+        # It waits for an operation or for events, and the server will not close it any more.
+        response.app_iter.close()
     lost = waiters.Waiting(_SECONDS)
     lost.drop()
     return waiters.wait(req.environ, lost, response)

@@ -129,7 +129,12 @@ class Parking:
         answer = app(environ, start)
         if not isinstance(answer, waiters.Waiting):
             return answer
-        self._park(_Place(answer, detach(), head[0], head[1], _facts(environ), began))
+        try:
+            sock = detach()
+        except OSError:  # such as too many open files
+            answer.close()
+            raise
+        self._park(_Place(answer, sock, head[0], head[1], _facts(environ), began))
         return None
 
     def _park(self, place: _Place) -> None:

@@ -6,7 +6,7 @@ import pytest
 import webob
 
 from cinder import injected_faults
-from cinder.api import faults
+from cinder.api import faults, prefer, waiters
 
 
 @pytest.fixture(autouse=True)
@@ -69,3 +69,31 @@ def test_a_reply_is_lost_after_the_work(api):
     assert api.post('/volumes', {'volume': {'size': 1, 'name': 'there'}}).status == 500
     assert [each['name'] for each in api.get('/volumes').json['volumes']] == ['there']
     assert api.post('/volumes', {'volume': {'size': 1}}).status == 202
+
+
+class Room:
+    """A server that holds requests which wait."""
+
+    def has_room(self):
+        return True
+
+
+def test_nothing_waits_for_a_reply_that_is_lost(api):
+    injected_faults.add({'verb': 'volume.create', 'action': 'lose_reply', 'times': 1})
+    request = webob.Request.blank(f'/v3/{api.project}/volumes', method='POST', headers={
+        'X-Auth-Token': f'user:{api.project}', 'Prefer': 'wait=30'})
+    request.content_type, request.body = 'application/json', b'{"volume": {"size": 1}}'
+    request.environ[waiters.PARKING] = Room()
+    answer = request.call_application(api.app)[2]
+    assert answer.is_dropped
+    assert not prefer.POLLER._waiting
+
+
+def test_a_repeated_request_gets_the_reply_that_was_lost(api):
+    injected_faults.add({'request': 'POST volumes', 'action': 'lose_reply', 'times': 1})
+    body, headers = {'volume': {'size': 1}}, {'Idempotency-Key': 'once'}
+    assert api.request('POST', '/volumes', body, headers=headers).status == 500
+    answer = api.request('POST', '/volumes', body, headers=headers)
+    assert answer.headers['Idempotent-Replayed'] == 'true'
+    assert [each['id'] for each in api.get('/volumes').json['volumes']] == [
+        answer.json['volume']['id']]

@@ -124,3 +124,13 @@ def test_no_more_wait_than_the_option_allows(monkeypatch):
         assert not parking.create().has_room()
     finally:
         CONF.clear_override('api_max_waiting')
+
+
+def test_a_connection_that_cannot_be_taken_over_leaves_nothing_that_waits(app):
+    def refused():
+        raise OSError('too many open files')
+    place = parking.Parking(1)
+    with pytest.raises(OSError, match='too many'):
+        place.call(app, webob.Request.blank('/later').environ, lambda *_head: None, refused)
+    assert app.ended.get_nowait() is app.waiting.get_nowait()
+    assert place.has_room()
