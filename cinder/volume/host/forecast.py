@@ -10,7 +10,7 @@ from typing import Any
 EVERY, KEPT, LEAST = 300, 86400, 3600
 # Key of a report, in days; not there if the pool does not grow or is not known for long enough.
 KEY = 'full_in_days'
-# A pool that is full later than this is not told from one that does not grow.
+# A pool that will be full later than this counts as one that does not grow.
 LONGEST = 1000
 
 
