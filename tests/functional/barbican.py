@@ -8,11 +8,11 @@ import pathlib
 import secrets
 import sqlite3
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 
 from tests.functional.keystone import Keystone
+from tests.functional.neighbours import exchange
 from tests.functional.processes import Process, free_port, listens, stopped
 from tests.functional.suite import render, script
 
@@ -23,7 +23,7 @@ class Barbican:
     """One key manager; its data outlives its process.
 
     :param directory: holds its configuration, database and logs
-    :param keystone: knows who asks; its catalog is told of this service
+    :param keystone: checks the tokens, and gets this service in its catalog
     """
 
     def __init__(self, directory: pathlib.Path, keystone: Keystone):
@@ -119,13 +119,7 @@ class Barbican:
             f'{self.url}/v1{path}', None if body is None else json.dumps(body).encode(),
             {'Content-Type': 'application/json', 'X-Auth-Token': token, **(headers or {})},
             method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                told = answer.read()
-                return json.loads(told) if 'json' in answer.headers.get(
-                    'Content-Type', '') else told
-        except urllib.error.HTTPError as exc:
-            raise AssertionError(f'{method} {path}: {exc.code} {exc.read().decode()}') from exc
+        return exchange(request)[0]
 
 
 def _paste() -> pathlib.Path:

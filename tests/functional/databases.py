@@ -12,10 +12,14 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import sqlalchemy as sa
 
+from cinder import objects
+from cinder.conf import CONF
+from cinder.db import migration, session
 from tests.functional.processes import Process, free_port, listens, wait_until
 
 _BOOT_SECONDS = 60
@@ -197,3 +201,16 @@ def started(kind: Callable[[pathlib.Path], Server], directory: pathlib.Path):
             server.stop()
             server.discard()
     return run()
+
+
+@contextlib.contextmanager
+def in_use(url: str) -> Iterator[ModuleType]:
+    """Use a new database in this process, with the tables of db sync; gives cinder.db.session."""
+    objects.register_all()
+    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
+    session.reset()
+    CONF.set_override('connection', url, 'database')
+    migration.db_sync()
+    yield session
+    session.reset()
+    CONF.clear_override('connection', 'database')

@@ -8,11 +8,11 @@ import os
 import pathlib
 import sqlite3
 import subprocess
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 
 from tests.functional.keystone import Keystone
+from tests.functional.neighbours import exchange
 from tests.functional.processes import Process, free_port, listens, stopped
 from tests.functional.suite import render, script
 
@@ -135,13 +135,7 @@ class Glance:
             json.dumps(body).encode(), method=method, headers={
                 'Content-Type': 'application/octet-stream' if raw else 'application/json',
                 'X-Auth-Token': token, **(headers or {})})
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                told = answer.read()
-                return json.loads(told) if 'json' in answer.headers.get(
-                    'Content-Type', '') else told
-        except urllib.error.HTTPError as exc:
-            raise AssertionError(f'{method} {path}: {exc.code} {exc.read().decode()}') from exc
+        return exchange(request)[0]
 
 
 def _paste() -> pathlib.Path:

@@ -10,10 +10,10 @@ import os
 import pathlib
 import subprocess
 import time
-import urllib.error
 import urllib.request
 
 from tests.functional.client import Client
+from tests.functional.neighbours import exchange
 from tests.functional.processes import Process, free_port, listens
 from tests.functional.suite import Node, Suite, render, script
 
@@ -198,12 +198,7 @@ class Keystone:
         request = urllib.request.Request(
             url, None if body is None else json.dumps(body).encode(),
             {'Content-Type': 'application/json', **(headers or {})}, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                raw = answer.read()
-                return (json.loads(raw) if raw else None), answer.headers
-        except urllib.error.HTTPError as exc:
-            raise AssertionError(f'{method} {url}: {exc.code} {exc.read().decode()}') from exc
+        return exchange(request, 30)
 
     def credentials(self) -> dict[str, str]:
         """Return the options with which a service asks: who it is, and where Keystone is."""

@@ -45,6 +45,7 @@ from cinder.db import volume_requirements as requirements
 from cinder.volume.api import backups as backups_api
 from tests.fakes import backup_service
 from tests.fakes import bus as fake_bus
+from tests.functional import databases
 
 _VOLUMES = models.Volume.__table__
 _names = itertools.count()
@@ -61,14 +62,8 @@ def url(request, tmp_path_factory):
 @pytest.fixture(scope='module')
 def database(url):
     """cinder.db.session on a database that db_sync made."""
-    objects.register_all()
-    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
-    session.reset()
-    CONF.set_override('connection', url, 'database')
-    migration.db_sync()
-    yield session
-    session.reset()
-    CONF.clear_override('connection', 'database')
+    with databases.in_use(url) as found:
+        yield found
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import uuid
 
 import pytest
 
-from cinder import context, objects
-from cinder.conf import CONF
-from cinder.db import events, migration, session, volumes
+from cinder import context
+from cinder.db import events, session, volumes
 from tests import replay
+from tests.functional import databases
 
 _names = itertools.count()
 
@@ -24,14 +24,8 @@ def database(request, tmp_path_factory):
         url = f'sqlite:///{tmp_path_factory.mktemp("sqlite")}/cinder.sqlite'
     else:
         url = request.getfixturevalue(request.param).url(f'events{next(_names)}')
-    objects.register_all()
-    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
-    session.reset()
-    CONF.set_override('connection', url, 'database')
-    migration.db_sync()
-    yield session
-    session.reset()
-    CONF.clear_override('connection', 'database')
+    with databases.in_use(url) as found:
+        yield found
 
 
 @pytest.fixture
