@@ -85,6 +85,16 @@ def test_a_request_fails(cinder_faults, create):  # noqa: F811
     create()
 
 
+def test_a_suite_stops_whatever_is_stuck(tmp_path):
+    with suite.Suite(tmp_path) as own:
+        own.faults.add('volume.create', 'stuck')
+        own.call('POST', 'volumes', {'volume': {'size': 1}})
+        wait_until(lambda: 'volume.create of volume' in own.log.read_text(), SECONDS,
+                   'the operation to begin')
+        began = time.monotonic()
+    assert time.monotonic() - began < suite.STOP_SECONDS
+
+
 def test_a_suite_that_cannot_start_says_why(tmp_path):
     with pytest.raises(SuiteFailed, match='quota_volumes'):
         suite.Suite(tmp_path, options='[DEFAULT]\nquota_volumes = many').start()
