@@ -6,16 +6,15 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import statistics
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from tests.functional import databases, glance, rabbit
 from tests.functional.suite import BACKEND, Node, Suite
 from tools.bench import measure as kernel
 from tools.bench.report import Figure
+from tools.bench.turns import in_turns, seconds
 
 GIB, MIB = 2**30, 2**20
 ROUNDS, MANY = 5, 20
@@ -115,9 +114,9 @@ class Bench:
     def raw(self) -> list[Figure]:
         """Compare a volume of a raw image with curl and sha256sum."""
         target = self.folder / 'by-hand.raw'
-        ours, by_hand = _in_turns(lambda: self._volume(self.raw_image), lambda: _shell(
+        ours, by_hand = in_turns(lambda: self._volume(self.raw_image), lambda: _shell(
             f'curl -sf {self._url(self.raw_image)} | tee {target} | sha256sum && sync {target}',
-            target))
+            target), rounds=ROUNDS)
         return [Figure('raw image of 1 GiB: until the volume is available', ours, 's'),
                 Figure('raw image: against curl | tee | sha256sum', ours / by_hand, 'times', RAW)]
 
@@ -130,9 +129,10 @@ class Bench:
                f'qemu-img convert -f raw -O qcow2 {self.folder}/part {made}')
         image = self.images.add(made, 'qcow2')['id']
         target = self.folder / 'by-hand.raw'
-        ours, by_hand = _in_turns(lambda: self._volume(image), lambda: _shell(
+        ours, by_hand = in_turns(lambda: self._volume(image), lambda: _shell(
             f'curl -sf {self._url(image)} | tee {made} | sha256sum && '
-            f'qemu-img convert -f qcow2 -O raw {made} {target} && sync {target}', target))
+            f'qemu-img convert -f qcow2 -O raw {made} {target} && sync {target}', target),
+            rounds=ROUNDS)
         return [Figure('qcow2 image of 1 GiB: until the volume is available', ours, 's'),
                 Figure('qcow2 image: against curl, sha256sum and qemu-img convert',
                        ours / by_hand, 'times', QCOW2)]
@@ -150,20 +150,21 @@ class Bench:
                 'provider': provider, 'control_location': 'front-end'}})
         for name, path in (('raw', part), ('qcow2', made)):
             image = self.images.add(path, name)['id']
-            plain, *others = _in_turns(*(
+            plain, *others = in_turns(*(
                 lambda kind=kind, image=image: self._volume(image, kind)
-                for kind in (BACKEND, *PROVIDERS)))
+                for kind in (BACKEND, *PROVIDERS)), rounds=ROUNDS)
             figures += [Figure(f'{name} image, {provider}: against a volume that is not encrypted',
-                               seconds / plain, 'times', ENCRYPTED)
-                        for provider, seconds in zip(PROVIDERS, others, strict=True)]
+                               other / plain, 'times', ENCRYPTED)
+                        for provider, other in zip(PROVIDERS, others, strict=True)]
         return figures
 
     def cached(self) -> list[Figure]:
         """Compare a volume of a cached image with a clone."""
         source = self._volume(self.raw_image, CACHED, keep=True)
-        hit, clone = _in_turns(
+        hit, clone = in_turns(
             lambda: self._volume(self.raw_image, CACHED),
-            lambda: self._delete(self.client.ready_volume(source_volid=source, seconds=PATIENCE)))
+            lambda: self._delete(self.client.ready_volume(source_volid=source, seconds=PATIENCE)),
+            rounds=ROUNDS)
         self._delete({'id': source})
         return [Figure('cached image: against a clone', hit / clone, 'times', CLONE)]
 
@@ -172,10 +173,10 @@ class Bench:
         figures = []
         for name in (BACKEND, CACHED):
             image, other = (self.images.add(self.sparse)['id'] for _number in range(2))
-            single = _seconds(lambda name=name, other=other: self._volume(other, name))
+            single = seconds(lambda name=name, other=other: self._volume(other, name))
             source = self._volume(other, name, keep=True)
-            clones = _seconds(lambda source=source: self._many(source_volid=source))
-            together = _seconds(lambda image=image, name=name: self._many(
+            clones = seconds(lambda source=source: self._many(source_volid=source))
+            together = seconds(lambda image=image, name=name: self._many(
                 imageRef=image, volume_type=name))
             self._delete({'id': source})
             how = 'with the cache' if name == CACHED else 'without a cache'
@@ -221,15 +222,3 @@ def _shell(line: str, made: pathlib.Path | None = None) -> None:
                    stdout=subprocess.DEVNULL)
     if made:
         made.unlink()
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    began = time.monotonic()
-    run()
-    return time.monotonic() - began
-
-
-def _in_turns(*runs: Callable[[], object]) -> list[float]:
-    """Return the median seconds of each."""
-    taken = [[_seconds(run) for run in runs] for _round in range(ROUNDS)]
-    return [statistics.median(column) for column in zip(*taken, strict=True)]

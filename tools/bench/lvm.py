@@ -8,11 +8,9 @@ than the machine it runs on, so that its times alone say nothing.
 import os
 import pathlib
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
@@ -23,6 +21,7 @@ from tests.fakes import volumes  # noqa: E402
 from tests.lvm import group, service  # noqa: E402
 from tools.bench import report  # noqa: E402
 from tools.bench.report import Figure  # noqa: E402
+from tools.bench.turns import in_turns
 
 ROUNDS = 5
 MANY = 1000
@@ -62,16 +61,6 @@ class Counter:
         return len(self.programs)
 
 
-def seconds(run: Callable[[], object]) -> float:
-    began = time.monotonic()
-    run()
-    return time.monotonic() - began
-
-
-def in_turns(*runs: Callable[[], object]) -> list[float]:
-    """The median seconds of each."""
-    taken = [[seconds(run) for run in runs] for _round in range(ROUNDS)]
-    return [statistics.median(column) for column in zip(*taken, strict=True)]
 
 
 def counts(driver: lvm.LVMVolumeDriver, counter: Counter) -> list[Figure]:
@@ -99,9 +88,9 @@ def sizes(driver: lvm.LVMVolumeDriver) -> list[Figure]:
             device.write(os.urandom(32 * 2 ** 20))
             os.fsync(device.fileno())
     clones = in_turns(*(lambda each=each: driver.create_cloned_volume(
-        volumes.volume(each.size), each) for each in sources))
+        volumes.volume(each.size), each) for each in sources), rounds=ROUNDS)
     snapshots = in_turns(*(lambda each=each: driver.create_snapshot(volumes.snapshot(each))
-                           for each in sources))
+                           for each in sources), rounds=ROUNDS)
     return [Figure(f'{what} of 100 GiB against 1 GiB', big / small, 'times', 1.3)
             for what, (small, big) in (('clone', clones), ('snapshot', snapshots))]
 
@@ -121,7 +110,7 @@ def many(driver: lvm.LVMVolumeDriver) -> list[Figure]:
                        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     assert len(group.volumes_of_group()) >= MANY
     bare, stats = in_turns(lambda: group.run('lvs', group.NAME),
-                           lambda: driver.get_volume_stats(refresh=True))
+                           lambda: driver.get_volume_stats(refresh=True), rounds=ROUNDS)
     return [Figure(f'statistics of {MANY} thin volumes against bare lvs', stats / bare, 'times', 2)]
 
 
@@ -138,7 +127,7 @@ def rest(folder: pathlib.Path) -> list[Figure]:
         client = suite.client()
         # What is done once, at the first request, is not what is measured.
         service.ready(client)
-        bare_seconds, over_rest = in_turns(bare, lambda: service.ready(client))
+        bare_seconds, over_rest = in_turns(bare, lambda: service.ready(client), rounds=ROUNDS)
     return [Figure('bare lvcreate of a thin volume', bare_seconds * 1000, 'ms'),
             Figure('thin volume over REST, until it is available', over_rest * 1000, 'ms'),
             Figure(f'the same above {FIXED_SECONDS * 1000:.0f} ms, against bare lvcreate',

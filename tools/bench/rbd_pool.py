@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import pathlib
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from tests.functional import ceph, databases, rabbit
 from tests.functional.client import Client
 from tests.functional.suite import Node, Suite
 from tools.bench.report import Figure
+from tools.bench.turns import in_turns
 
 GIB, ROUNDS, SINGLE = 2**30, 7, 15
 STORM, IN_FLIGHT = 200, 16
@@ -93,7 +93,7 @@ def sizes(driver: RBDDriver) -> list[Figure]:
     for source in sources:
         driver.create_volume(source)
         driver.run(_write, source.name)
-    small, big = in_turns(*(lambda each=each: clone(each) for each in sources))
+    small, big = in_turns(*(lambda each=each: clone(each) for each in sources), rounds=ROUNDS)
     for volume in (*made, *sources):
         driver.delete_volume(volume)
     return [Figure('clone of 100 GiB against 1 GiB', big / small, 'times', 1.3)]
@@ -116,7 +116,7 @@ def over_rest(cluster: ceph.Cluster, server: databases.Server, broker: rabbit.Ra
         source = client.ready_volume()
         bare_two_s, driver_two_s, two_s = in_turns(
             bare.snapshot_and_clone, bare.snapshot_and_volume,
-            lambda: _snapshot_and_volume(client, source['id']))
+            lambda: _snapshot_and_volume(client, source['id']), rounds=ROUNDS)
         storm = IN_FLIGHT / bare.storm_seconds()
         client.pause = STORM_PAUSE
         rate = _storm(client)
@@ -234,10 +234,10 @@ def crowded(driver: RBDDriver, many: int) -> list[Figure]:
         driver.get_volume_stats(refresh=True)
 
     names = ('statistics', 'create', 'delete')
-    before = in_turns(report, create, delete)
+    before = in_turns(report, create, delete, rounds=ROUNDS)
     print(f'Creating {many} images ...', flush=True)
     fill(driver, many)
-    after = in_turns(report, create, delete)
+    after = in_turns(report, create, delete, rounds=ROUNDS)
     # The smallest times are those of the machine.
     return [Figure(f'{name} with {many} images against none', (big + 0.002) / (small + 0.002),
                    'times', 2) for name, small, big in zip(names, before, after, strict=True)]
@@ -250,15 +250,3 @@ def fill(driver: RBDDriver, many: int) -> None:
     with ThreadPoolExecutor(IN_FLIGHT) as pool:
         for _ in pool.map(create, range(many)):
             pass
-
-
-def in_turns(*runs: Callable[[], object], rounds: int = ROUNDS) -> list[float]:
-    """Return the median seconds of each."""
-    taken = [[_seconds(run) for run in runs] for _round in range(rounds)]
-    return [statistics.median(column) for column in zip(*taken, strict=True)]
-
-
-def _seconds(run: Callable[[], object]) -> float:
-    began = time.monotonic()
-    run()
-    return time.monotonic() - began
