@@ -3,7 +3,7 @@
 
 Each resource describes its list as a Listing; the database layer selects the rows.
 """
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from cinder import exception
@@ -48,6 +48,16 @@ class Criteria(NamedTuple):
     sort: list[tuple[str, str]]
     all_tenants: bool
     with_count: bool
+
+
+def unsupported(name: str, known: Iterable[str]) -> exception.InvalidInput:
+    """Return the refusal of a filter.
+
+    :param known: those that the caller may use
+    """
+    return exception.InvalidInput(reason=_(
+        'filter %(name)s is not supported; the filters are %(known)s') % {
+            'name': name[:255], 'known': ', '.join(sorted(known))})
 
 
 class Listing:
@@ -146,7 +156,7 @@ class Listing:
         names = configured.allowed_filters(self.resource)
         if key in names or name in names:
             return True
-        raise exception.InvalidInput(reason=_('filter %s is not supported') % key[:255])
+        raise unsupported(key, names)
 
     def _sort(self, query: Mapping[str, str]) -> list[tuple[str, str]]:
         if 'sort' in query:

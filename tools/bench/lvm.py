@@ -21,7 +21,7 @@ from tests.fakes import volumes  # noqa: E402
 from tests.lvm import group, service  # noqa: E402
 from tools.bench import report  # noqa: E402
 from tools.bench.report import Figure  # noqa: E402
-from tools.bench.turns import in_turns
+from tools.bench.turns import in_turns  # noqa: E402
 
 ROUNDS = 5
 MANY = 1000

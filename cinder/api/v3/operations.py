@@ -44,9 +44,7 @@ def index(req: wsgi.Request) -> dict[str, Any]:
         known -= _FOR_OPERATORS
     unknown = sorted(set(req.query) - known)
     if unknown:
-        raise exception.InvalidInput(reason=_(
-            'filter %(name)s is not supported; the filters are %(known)s') % {
-                'name': unknown[0][:255], 'known': ', '.join(sorted(known))})
+        raise listings.unsupported(unknown[0], known)
     return view.VIEW.page(req, LIST.fetch(req, operation_rows.list_rows))
 
 
