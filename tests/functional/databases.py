@@ -207,7 +207,6 @@ def started(kind: Callable[[pathlib.Path], Server], directory: pathlib.Path):
 def in_use(url: str) -> Iterator[ModuleType]:
     """Use a new database in this process, with the tables of db sync; gives cinder.db.session."""
     objects.register_all()
-    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
     session.reset()
     CONF.set_override('connection', url, 'database')
     migration.db_sync()

@@ -51,7 +51,6 @@ def pieces():
 def use(url):
     """Make a database that of this process."""
     objects.register_all()
-    CONF([], project='cinder', default_config_files=[], default_config_dirs=[])
     session.reset()
     CONF.set_override('connection', url, 'database')
     CONF.set_override('sqlite_synchronous', False, 'database')
