@@ -7,7 +7,7 @@ import json
 import pathlib
 from typing import Any
 
-from oslo_config import cfg
+from oslo_config import cfg, types
 
 from cinder.conf import library_source
 
@@ -45,6 +45,10 @@ def describe(opt: cfg.Opt) -> dict[str, Any]:
         made['choices'] = list(opt.type.choices)
     if getattr(opt.type, 'regex', None):
         made['regex'] = opt.type.regex.pattern
+    item = getattr(opt.type, 'item_type', opt.type)
+    if isinstance(item, types.ConfigType) and not type(item).__module__.startswith('oslo_config'):
+        # The library's own type: only the library can check a value.
+        made['own_type'] = True
     if opt.secret:
         made['secret'] = True
     if opt.multi:

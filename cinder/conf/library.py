@@ -56,13 +56,16 @@ def find(section: str, name: str) -> Option | None:
     :param section: name as normal() returns it
     """
     row = _table().get(section, {}).get(name)
+    if row and 'own_type' in row:
+        return _declared(section, (row['library'],)).get(name)
     return _option(row) if row else None
 
 
 def find_newer(section: str, name: str) -> Option | None:
     """Return the option as a library declares it whose version differs from that of the table, or
     None; slow, because it imports the library."""
-    return _declared(section).get(name) if section in _table() else None
+    rows = _table().get(section, {})
+    return _declared(section, _other_versions({row['library'] for row in rows.values()})).get(name)
 
 
 def find_credential(name: str) -> Option | None:
@@ -79,15 +82,15 @@ def _table() -> dict[str, dict[str, dict]]:
     return _content()['sections']
 
 
-def _other_versions(libraries: Iterable[str]) -> list[str]:
+def _other_versions(libraries: Iterable[str]) -> tuple[str, ...]:
     made_with = _content()['made_with']
-    return [name for name in libraries if importlib.metadata.version(name) != made_with[name]]
+    return tuple(name for name in sorted(libraries)
+                 if importlib.metadata.version(name) != made_with[name])
 
 
 @functools.cache
-def _declared(section: str) -> dict[str, Option]:
+def _declared(section: str, libraries: tuple[str, ...]) -> dict[str, Option]:
     from cinder.conf import library_source
-    libraries = _other_versions({row['library'] for row in _table()[section].values()})
     found: dict[str, Option] = {}
     if not libraries:
         return found

@@ -89,7 +89,7 @@ class Values:
             yield f'{setting.option} ({setting.place}) {exc}.'
         except (ValueError, TypeError, OverflowError) as exc:
             value = '' if option.secret else f' = {shorten_value(setting.value)}'
-            reason = 'the value is not valid' if option.secret else _reason(exc)
+            reason = 'the value is not valid' if option.secret else _reason(exc, option)
             yield f'{setting.option}{value} ({setting.place}): {reason}.'
 
     def refused(self) -> dict[config_files.Setting, str]:
@@ -162,10 +162,11 @@ def _has_limit(kind: object, value: int) -> bool:
     return isinstance(kind, types.Number) and (kind.max if value > 0 else kind.min) is not None
 
 
-def _reason(exc: Exception) -> str:
+def _reason(exc: Exception, option: Option) -> str:
     text = ' '.join(str(exc).split())
     if text.startswith('invalid literal for int'):
-        return 'expected an integer'
+        item = getattr(option.type, 'item_type', None)
+        return f'each item must be a {item.type_name}' if item else 'expected an integer'
     if text.startswith('could not convert string to float'):
         return 'expected a number'
     return text.rstrip('.')

@@ -47,6 +47,13 @@ def test_an_option_that_is_newer_than_the_table_is_found_in_the_library(monkeypa
     library._declared.cache_clear()
 
 
+def test_a_type_of_a_library_itself_checks_the_value():
+    kind = library.find('cinder_sys_admin', 'capabilities').type
+    assert kind('CAP_MKNOD, 21') == [27, 21]
+    with pytest.raises(ValueError, match='no_such_name'):
+        kind('no_such_name')
+
+
 def test_no_library_is_imported_where_the_table_is_of_its_version():
     if library._other_versions(library._content()['made_with']):
         pytest.skip('other versions of the libraries are installed')

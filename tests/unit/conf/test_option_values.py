@@ -31,6 +31,8 @@ BAD = [
     ('glance', 'timeout', 'x', 'expected a number'),
     ('nova', 'insecure', 'x', 'x'),
     ('cinder_sys_admin', 'thread_pool_size', '0', '1'),
+    ('cinder_as_root', 'capabilities', 'CAP_SYS_ADMIN, no_such_name',
+     'each item must be a capability'),
     ('barbican', 'number_of_retries', 'x', 'expected an integer'),
 ]
 
