@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cinder.brick.local_dev.throttle import Throttle
 from cinder.volume.driver_data import ClonesImages as ClonesImages
 from cinder.volume.driver_data import Encrypts as Encrypts
+from cinder.volume.driver_data import KeepsTrash as KeepsTrash
 from cinder.volume.driver_types import (
     Connection,
     Connector,
@@ -61,6 +62,8 @@ class VolumeDriver(abc.ABC):
     # Verbs of the journal that copy data on this storage and so run as bulk work; 'volume.clone'
     # stands for a volume with a source. Known when check_for_setup_error() has returned.
     bulk_verbs: frozenset[str] = frozenset()
+    # Whether this storage has a trash, see KeepsTrash; known as bulk_verbs is.
+    has_trash = False
 
     def __init__(self, configuration: Configuration, executor: Executor | None = None,
                  host: str | None = None, cluster_name: str | None = None) -> None:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Optional capabilities that give new volumes their first data: headers of encryption, and images.
-driver.py has the others, and is where callers import these from."""
+"""Optional capabilities about the first and the last data of volumes: headers of encryption,
+images, and a trash. driver.py has the others, and is where callers import these from."""
 from __future__ import annotations
 
 import abc
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from cinder.volume.driver_types import Fields
 
 if TYPE_CHECKING:
-    from cinder.objects import Volume
+    from cinder.objects import Snapshot, Volume
+    from cinder.volume.configuration import Configuration
 
 
 class Encrypts(abc.ABC):
@@ -42,4 +43,62 @@ class ClonesImages(abc.ABC):
 
         :param image: as the image service describes it
         :param urls: where the image service says that the data of the image is
+        """
+
+
+class KeepsTrash(abc.ABC):
+    """A volume or snapshot that its owner has deleted can stay in a trash of the storage, with its
+    data, under another name: it is neither exported nor manageable, and what depends on it is not
+    changed. A driver sets `has_trash` where its options and its storage allow that.
+
+    The name of a resource in the trash belongs to the driver, and follows from its own name. Every
+    method may run again after an interruption, see VolumeDriver.
+    """
+
+    @classmethod
+    def trash_problem(cls, configuration: Configuration) -> str | None:
+        """Return the reason why a back end with these options has no trash, or None. A driver for
+        which this depends on options overrides it."""
+        return None
+
+    @abc.abstractmethod
+    def trash_volume(self, volume: Volume) -> None:
+        """Move a volume, whose export has been removed, to the trash; one that is there already is
+        a success, and so is one that does not exist at all.
+
+        :raises VolumeIsBusy: the volume is in use
+        """
+
+    @abc.abstractmethod
+    def restore_trashed_volume(self, volume: Volume) -> None:
+        """Give a volume its own name back; one that has it already is a success.
+
+        :raises VolumeDriverException: the storage has it under neither name
+        """
+
+    @abc.abstractmethod
+    def purge_trashed_volume(self, volume: Volume) -> None:
+        """Remove a volume from the trash for ever; one that is not there is a success. A volume
+        under its own name is never removed.
+
+        :raises VolumeIsBusy: it has to stay, because others depend on it
+        """
+
+    @abc.abstractmethod
+    def trash_snapshot(self, snapshot: Snapshot) -> None:
+        """Move a snapshot to the trash; see trash_volume().
+
+        :raises SnapshotIsBusy: the snapshot is in use
+        """
+
+    @abc.abstractmethod
+    def restore_trashed_snapshot(self, snapshot: Snapshot) -> None:
+        """Give a snapshot its own name back; see restore_trashed_volume()."""
+
+    @abc.abstractmethod
+    def purge_trashed_snapshot(self, snapshot: Snapshot) -> None:
+        """Remove a snapshot from the trash for ever; see purge_trashed_volume(). Its volume may be
+        in the trash too.
+
+        :raises SnapshotIsBusy: it has to stay, because others depend on it
         """

@@ -4,7 +4,7 @@ volumes, and what an audit compares and finds."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
@@ -111,6 +111,8 @@ class Rows:
     :param connected: ids of volumes with a connected attachment
     :param place_of: name on the storage -> where its row is: 'host@backend', '' when it has no row
         any more, None when the name does not follow the templates
+    :param trashed_volumes: deleted volumes in the trash, see driver.KeepsTrash
+    :param trashed_snapshots: deleted snapshots in the trash
     """
 
     volumes: list[Volume]
@@ -118,6 +120,8 @@ class Rows:
     busy: Collection[str]
     connected: Collection[str]
     place_of: Callable[[str], str | None]
+    trashed_volumes: Sequence[Volume] = ()
+    trashed_snapshots: Sequence[Snapshot] = ()
 
 
 @dataclasses.dataclass(frozen=True)
