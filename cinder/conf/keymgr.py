@@ -13,4 +13,10 @@ OPTS = [
                help='Key for all encrypted volumes, as hexadecimal digits; for tests only. With '
                     'another backend, volumes that still have this key get a key there. Not set: '
                     'without another backend, volumes cannot be encrypted.'),
+    cfg.FloatOpt('call_timeout', default=30.0, min=0.01, mutable=True,
+                 help='Seconds within which the key manager must have done what it is asked for, '
+                      'with all requests and retries that belong to it. Then it counts as '
+                      'unavailable, and only one call in 5 seconds is sent to it until it answers '
+                      'again. For a single HTTP request, a lower timeout of section [barbican] is '
+                      'honoured too.'),
 ]

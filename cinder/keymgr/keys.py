@@ -19,7 +19,7 @@ from cinder.conf import keymgr as options
 from cinder.context import RequestContext
 from cinder.db import encryption_keys as keys_db
 from cinder.db import unused_keys
-from cinder.keymgr import core_dumps, sharing
+from cinder.keymgr import core_dumps, deadlines, sharing
 from cinder.metrics import neighbours
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def is_set_up() -> bool:
 
 
 def manager() -> 'KeyManager':
-    """Return the castellan KeyManager of the configuration.
+    """Return the castellan KeyManager of the configuration, whose calls end in time.
 
     :raises Exception: any error of a manager that cannot be created.
     """
@@ -68,7 +68,7 @@ def _make(_backend: str, _fixed_key: str | None) -> 'KeyManager':
         return conf_key_mgr.ConfKeyManager(CONF)
     from castellan import key_manager
     # If a fixed key is set, castellan wraps this manager so that it knows the id of zeros too.
-    return key_manager.API(CONF)
+    return deadlines.bound(key_manager.API(CONF))
 
 
 def service_credentials() -> 'Credential | None':

@@ -4,6 +4,8 @@ itself, which gives copies keys of their own, and the owner of a volume whose ke
 Other key managers have no owners. castellan has no call for this, so its client is used."""
 from typing import TYPE_CHECKING
 
+from cinder.keymgr import deadlines
+
 if TYPE_CHECKING:
     from castellan.common.credentials.credential import Credential
     from castellan.key_manager.key_manager import KeyManager
@@ -25,6 +27,11 @@ def let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: 
     """
     if not user_id or not has_owners(manager):
         return
+    deadlines.call(manager, _let_read, manager, who, key_id, user_id)
+
+
+def _let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: str,
+              user_id: str) -> None:
     acls = manager._get_barbican_client(who).acls  # type: ignore[attr-defined]
     present = acls.get(entity_ref=key_id, ref_type='secret').get('read')
     readers = list(present.users or ()) if present else []
@@ -36,7 +43,9 @@ def let_read(manager: 'KeyManager', who: 'RequestContext | Credential', key_id: 
 
 def user_of(manager: 'KeyManager', service: 'Credential | None') -> str:
     """Return the id of the user of a service in Keystone."""
-    from keystoneauth1 import session
+    return deadlines.call(manager, _user_of, manager, service)
+
+
+def _user_of(manager: 'KeyManager', service: 'Credential | None') -> str:
     auth = manager._get_keystone_auth(service)  # type: ignore[attr-defined]
-    verify = manager._verify  # type: ignore[attr-defined]
-    return str(session.Session(auth=auth, verify=verify).get_user_id())
+    return str(deadlines.session_of(manager, auth).get_user_id())

@@ -17,6 +17,8 @@ from tests.functional.processes import Process, free_port, listens, stopped
 from tests.functional.suite import render, script
 
 _BOOT_SECONDS = 60
+# Within which it answers to our services, on a busy machine too.
+CALL_SECONDS = 6
 
 
 class Barbican:
@@ -80,7 +82,8 @@ class Barbican:
 
     def options(self) -> dict[str, dict[str, str]]:
         """Return the options of a service that reads secrets as the user of services."""
-        return {'key_manager': {'backend': 'barbican', 'auth_type': 'keystone_password', **{
+        return {'key_manager': {'backend': 'barbican', 'auth_type': 'keystone_password',
+                                'call_timeout': CALL_SECONDS, **{
                     name: value for name, value in self.keystone.credentials().items()
                     if name not in ('auth_type', 'www_authenticate_uri', 'interface',
                                     'user_domain_id', 'project_domain_id')},

@@ -6,10 +6,12 @@ holds a key for each that needs one and none besides.
 A short slice by default; ENCRYPTION_FULL=yes goes through every verb and both formats, and through
 random sequences of them.
 """
+import contextlib
 import json
 import os
 import random
 import subprocess
+import time
 import uuid
 
 import pytest
@@ -17,9 +19,10 @@ import pytest
 from cinder.brick import disks
 from cinder.brick.luks import opening
 from cinder.brick.luks.container import EncryptedDisk
+from tests.functional.barbican import CALL_SECONDS
 from tests.functional.client import WrongState
 from tests.functional.keystone import SERVICE
-from tests.functional.processes import wait_until
+from tests.functional.processes import stopped, wait_until
 
 pytestmark = pytest.mark.skipif(
     subprocess.run(['which', 'cryptsetup'], capture_output=True, check=False).returncode != 0,
@@ -357,6 +360,34 @@ def test_a_key_manager_that_is_away(world, key_service):
         key_service.start()
     assert left in world.held()
     world.create('luks2', formats=False)
+    world.check()
+
+
+def test_a_key_manager_that_is_silent(world, key_service, guarded):
+    """It accepts connections and does not answer: a request waits once, an operation waits in the
+    journal, and what needs no key goes on."""
+    volume = world.create('luks2')
+    answers, times = [], []
+    with contextlib.ExitStack() as silence:
+        with stopped(guarded.worker_pids('volume')):
+            copy = world.member.post('volumes', {'volume': {'source_volid': volume}},
+                                     expect=202)['volume']['id']
+            silence.enter_context(key_service.paused())
+        for _request in range(3):
+            began = time.monotonic()
+            answers.append(world.member.request('POST', 'volumes', {'volume': {
+                'size': 1, 'volume_type': world.types['luks2']}}))
+            times.append(time.monotonic() - began)
+        waits = wait_until(lambda: [
+            each for each in world.member.get('operations')['operations']
+            if each['resource_id'] == copy and each['state'] == 'waiting'], 30, 'the clone to wait')
+        world.member.delete(f'volumes/{world.member.ready_volume()["id"]}', expect=202)
+    assert [answer.status for answer in answers] == [503] * 3, answers
+    assert all(b'key manager is unavailable' in answer.raw for answer in answers)
+    assert times[0] < 3 * CALL_SECONDS and times[2] < CALL_SECONDS
+    assert waits[0]['reason'] == 'the key manager'
+    world.member.wait_for_status('volume', copy, 'available', 60)
+    world._keep_volume(copy, 'luks2', world.data[volume])
     world.check()
 
 
