@@ -11,7 +11,8 @@ from cinder.brick.ceph import bindings
 
 USER, TRASH = 0, 2
 # As a ceph.conf without options.
-CONF = {'client_mount_timeout': '300', 'objecter_timeout': '10', 'objecter_tick_interval': '5'}
+CONF = {'client_mount_timeout': '300', 'objecter_timeout': '10', 'objecter_tick_interval': '5',
+        'rbd_default_features': '61', 'rbd_default_data_pool': ''}
 _EPOCH = datetime.datetime(2026, 1, 1)
 
 
@@ -33,11 +34,12 @@ class Cluster:
     :ivar faults: method, such as 'RBD.create' -> (error number, whether it was done all the same),
         once each
     :ivar connections: how many were made
+    :ivar conf: what the next one finds in ceph.conf
     """
 
     def __init__(self, *pools):
         self.pools = {name: Pool(name) for name in pools}
-        self.faults, self.connections = {}, 0
+        self.faults, self.connections, self.conf = {}, 0, dict(CONF)
         self.flags, self.quota = {}, 0
         self.numbers = itertools.count(1)
 
@@ -99,7 +101,7 @@ class Stored:
 
 class Rados:
     def __init__(self, cluster):
-        self.cluster, self.conf = cluster, dict(CONF)
+        self.cluster, self.conf = cluster, dict(cluster.conf)
 
     def conf_get(self, name):
         return self.conf.get(name, '0')

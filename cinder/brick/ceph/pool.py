@@ -52,16 +52,25 @@ class Pool:
             # Also when this work is no longer owned: an open image keeps others from removing it.
             opened.close()
 
+    @property
+    def data(self) -> str:
+        """The pool that has the data of new images, by ceph.conf: this one, or one with erasure
+        codes for instance."""
+        return str(self.connection.rados.conf_get('rbd_default_data_pool') or self.name)
+
     def fullness(self) -> str | None:
-        """Return why the cluster lets every change of this pool wait, None if it does not."""
+        """Return why the cluster lets every change of this pool wait, None if it does not; or every
+        write, if the data is in another pool."""
         for found in self.monitor('osd pool ls', detail='detail'):
-            flags = found['flags_names'].split(',') if found['pool_name'] == self.name else ()
+            name, flags = found['pool_name'], found['flags_names'].split(',')
+            if name not in (self.name, self.data):
+                continue
             if 'full_quota' in flags:
-                return (f'the quota of pool {self.name} is reached: '
+                return (f'the quota of pool {name} is reached: '
                         f'{found["quota_max_bytes"]} bytes, {found["quota_max_objects"]} objects '
                         '(0: no limit)')
             if 'full' in flags:
-                return f'pool {self.name} is full'
+                return f'pool {name} is full'
         return None
 
     def monitor(self, prefix: str, **arguments: Any) -> Any:

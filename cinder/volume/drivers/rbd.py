@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cinder import exception
-from cinder.brick.ceph import clones, errors, images, trash
+from cinder.brick.ceph import clones, errors, features, images, trash
 from cinder.conf import CONF
 from cinder.objects import states
 from cinder.volume import driver
@@ -87,6 +87,7 @@ class RBDDriver(
             raise exception.InvalidConfigurationValue(
                 option='rbd_store_chunk_size', value=config.rbd_store_chunk_size)
         self.run(rbd_report.touch)
+        self.run(features.require_usable, self.order)
         if config.rbd_flatten_volume_from_snapshot or not config.rbd_max_clone_depth:
             self.bulk_verbs = frozenset((*type(self).bulk_verbs, 'volume.clone'))
 

@@ -25,7 +25,7 @@ def pool_report(pool: Pool, config: Configuration, name: str) -> PoolReport:
 
     :param name: name of the pool for the scheduler
     """
-    total, free, used = capacity(pool.monitor('df', detail='detail'), pool.name,
+    total, free, used = capacity(pool.monitor('df', detail='detail'), (pool.data, pool.name),
                                  config.report_dynamic_total_capacity)
     return {
         'pool_name': name,
@@ -45,22 +45,25 @@ def pool_report(pool: Pool, config: Configuration, name: str) -> PoolReport:
     }
 
 
-def capacity(df: dict[str, Any], name: str, dynamic: bool) -> tuple[int, int, int]:
-    """Return the total, free and used bytes of a pool.
+def capacity(df: dict[str, Any], names: tuple[str, ...], dynamic: bool) -> tuple[int, int, int]:
+    """Return the total, free and used bytes of pools.
 
     :param df: answer of the monitor to `df detail`
+    :param names: pools that have data of images, first the one for that of new ones
     :param dynamic: the total is what is used and what is free; otherwise the quota of the pool or
         the size of the cluster
     :raises NotFound: the manager of the cluster has not counted the pool yet
     """
-    found = next((pool['stats'] for pool in df['pools'] if pool['name'] == name), None)
-    if found is None:
-        raise errors.NotFound(f'the cluster has no figures of pool {name}: it is new, or no '
+    stats = {pool['name']: pool['stats'] for pool in df['pools']}
+    missing = [name for name in names if name not in stats]
+    if missing:
+        raise errors.NotFound(f'the cluster has no figures of pool {missing[0]}: it is new, or no '
                               'manager (ceph-mgr) has run since it was created')
-    used, quota = int(found['stored']), int(found['quota_bytes'])
+    found = stats[names[0]]
+    used, quota = sum(int(stats[name]['stored']) for name in set(names)), int(found['quota_bytes'])
     free = int(found['max_avail'])
     if quota:
-        free = max(0, min(free, quota - used))
+        free = max(0, min(free, quota - int(found['stored'])))
     if dynamic:
         return used + free, free, used
     return quota or int(df['stats']['total_bytes']), free, used

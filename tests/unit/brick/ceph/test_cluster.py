@@ -44,8 +44,8 @@ def test_each_request_has_a_limit(ceph, settings, expected):
     assert {name: float(found[name]) for name in expected} == expected
 
 
-def test_a_limit_in_the_file_is_kept(ceph, monkeypatch):
-    monkeypatch.setitem(librbd.CONF, 'rados_osd_op_timeout', '3')
+def test_a_limit_in_the_file_is_kept(ceph):
+    ceph.conf['rados_osd_op_timeout'] = '3'
     found = conf(timeout=60)
     assert (found['rados_osd_op_timeout'], float(found['objecter_timeout'])) == ('3', 1)
 

@@ -2,6 +2,7 @@
 """RBDDriver without a cluster: the contract of drivers, and each operation that fails at each of
 its calls and is repeated. tests/functional/test_ceph.py has what needs a real cluster."""
 import errno
+import re
 
 import pytest
 
@@ -201,7 +202,42 @@ DF = {'stats': {'total_bytes': 1000}, 'pools': [
 def test_capacity(quota, dynamic, expected):
     pools = [DF['pools'][0], {'name': 'mine', 'stats': {
         **DF['pools'][1]['stats'], 'quota_bytes': quota}}]
-    assert rbd_report.capacity({**DF, 'pools': pools}, 'mine', dynamic) == expected
+    for names in (('mine',), ('mine', 'mine')):
+        assert rbd_report.capacity({**DF, 'pools': pools}, names, dynamic) == expected
+
+
+@pytest.mark.parametrize(('quota', 'dynamic', 'expected'), [
+    (0, True, (509, 400, 109)), (300, True, (309, 200, 109)), (300, False, (300, 200, 109))])
+def test_the_data_of_images_may_be_in_another_pool(quota, dynamic, expected):
+    pools = [DF['pools'][0], {'name': 'mine', 'stats': {
+        **DF['pools'][1]['stats'], 'quota_bytes': quota}}]
+    assert rbd_report.capacity({**DF, 'pools': pools}, ('mine', 'other'), dynamic) == expected
+
+
+@pytest.mark.parametrize(('conf', 'said'), [
+    ({'features': '0'}, 'rbd_default_features = 0 in Ceph lacks layering (1), without'),
+    ({'features': '4'}, 'lacks layering'),
+    ({'features': '9'}, 'has object-map (8) without exclusive-lock (4), which it needs: add that'),
+    ({'features': '21'}, 'has fast-diff (16) without object-map (8)'),
+    ({'features': '65'}, 'has journaling (64) without exclusive-lock (4)'),
+    ({'stripe_unit': '65536'}, 'rbd_default_stripe_unit = 65536 and rbd_default_stripe_count = 0'),
+    ({'stripe_count': '4'}, 'expected neither, or a unit that divides 4194304 bytes, and a count'),
+    ({'stripe_unit': '65537', 'stripe_count': '4'}, 'do not fit rbd_store_chunk_size = 4'),
+    ({'stripe_unit': '8388608', 'stripe_count': '4'}, 'do not fit rbd_store_chunk_size = 4'),
+    ({'data_pool': 'nothing'}, 'no pool nothing')], ids=str)
+def test_images_that_librbd_would_refuse_are_refused_at_the_start(ceph, conf, said):
+    ceph.conf |= {f'rbd_default_{name}': value for name, value in conf.items()}
+    with pytest.raises(exception.VolumeBackendAPIException, match=re.escape(said)) as failed:
+        rbd_storage.driver()
+    assert '\n' not in str(failed.value)
+
+
+@pytest.mark.parametrize('conf', [
+    {'features': '1'}, {'features': '5'}, {'features': '125'},
+    {'stripe_unit': '65536', 'stripe_count': '4'}, {'data_pool': 'other'}], ids=str)
+def test_features_and_striping_are_those_of_ceph(ceph, conf):
+    ceph.conf |= {f'rbd_default_{name}': value for name, value in conf.items()}
+    rbd_storage.driver().get_volume_stats(refresh=True)
 
 
 def test_a_pool_that_is_not_there_is_named(ceph):
