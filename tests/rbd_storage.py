@@ -9,6 +9,10 @@ from tests.fakes import volumes
 from tests.unit.volume import driver_contract as contract
 
 GIB = 1024 ** 3
+# Calls of librbd that take longer, the more images a pool has.
+LISTS = {f'RBD.{name}' for name in ('list', 'list2', 'trash_list', 'group_list', 'pool_stats_get',
+                                    'mirror_image_status_list', 'mirror_image_info_list',
+                                    'mirror_image_instance_id_list')}
 
 
 def options(**changes):

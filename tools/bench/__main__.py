@@ -30,6 +30,7 @@ from tools.bench import (  # noqa: E402
     lists,
     metrics,
     placement,
+    rbd_images,
     rbd_pool,
     reads,
     repeats,
@@ -41,9 +42,10 @@ from tools.bench import (  # noqa: E402
 
 SERVERS = {'postgresql': databases.PostgreSQL, 'mariadb': databases.MariaDB}
 PARTS = ('api', 'rights', 'lists', 'sizes', 'life', 'idle', 'reads', 'creates', 'events',
-         'repeats', 'crowd', 'threads', 'placement', 'backup', 'adopt', 'rbd', 'images', 'metrics')
+         'repeats', 'crowd', 'threads', 'placement', 'backup', 'adopt', 'rbd', 'rbd-images',
+         'images', 'metrics')
 # Parts that need no servers.
-ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup', 'metrics'}
+ALONE = {'api', 'rights', 'lists', 'sizes', 'placement', 'backup', 'metrics', 'rbd-images'}
 
 
 def arguments() -> argparse.Namespace:
@@ -60,7 +62,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument('--idle', type=int, default=120, metavar='N',
                         help='seconds to watch the daemons do nothing (default: %(default)s)')
     parser.add_argument('--images', type=int, default=2000, metavar='N',
-                        help='images of the large pool of Ceph (default: %(default)s)')
+                        help='images of the large pool of rbd-images (default: %(default)s)')
     return parser.parse_args()
 
 
@@ -84,6 +86,8 @@ def main() -> int:
         figures += placement.measure()
     if 'backup' in parts:
         figures += backup.measure()
+    if 'rbd-images' in parts:
+        figures += rbd_images.measure(args.images)
     if not set(parts) - ALONE:
         report.show(f'without servers, {report.machine()}', figures, args.rst)
         return 0
@@ -104,7 +108,7 @@ def main() -> int:
         if 'adopt' in parts:
             figures += adopt.measure(server, folder, args.many)
         if 'rbd' in parts:
-            figures += rbd_pool.measure(server, broker, folder, args.images)
+            figures += rbd_pool.measure(server, broker, folder)
         if 'images' in parts:
             figures += images.measure(server, broker, folder)
         if not set(parts) - ALONE - {'crowd', 'threads', 'adopt', 'rbd', 'images'}:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes on RBD: what they take over REST beside the bare calls of librbd in the same run, what
-each operation asks of the cluster, and whether a pool with many images is slower."""
+"""Volumes on RBD: what they take over REST beside the bare calls of librbd in the same run, and
+what each operation asks of the cluster."""
 from __future__ import annotations
 
 import contextlib
@@ -31,26 +31,18 @@ FIXED_MS, FACTOR = 60, 1.5
 # Calls to librados and librbd that an operation may make, with the opening of images.
 CALLS = {'create': 1, 'snapshot': 2, 'volume from a snapshot': 5, 'clone': 9, 'extend': 3,
          'statistics': 1, 'delete of a snapshot': 2, 'delete': 3}
-# A sparse image without maps, which is created with the fewest requests.
-PLAIN = {'old_format': False, 'features': 1}
 
 
-def measure(server: databases.Server, broker: rabbit.Rabbit, folder: pathlib.Path,
-            many: int) -> list[Figure]:
-    """Start a cluster of one node and measure.
-
-    :param many: images of the large pool; 0: leave it out
-    """
+def measure(server: databases.Server, broker: rabbit.Rabbit,
+            folder: pathlib.Path) -> list[Figure]:
+    """Start a cluster of one node and measure."""
     if reason := ceph.lacking():
         print(f'RBD is left out: {reason}')
         return []
     print('Starting Ceph ...', flush=True)
     with ceph.started(folder / 'ceph', timeout=60) as cluster:
         driver = rbd_storage.driver(**ceph.options(cluster))
-        figures = [*counts(driver), *sizes(driver), *over_rest(cluster, server, broker, folder)]
-        if many:
-            figures += crowded(driver, many)
-        return figures
+        return [*counts(driver), *sizes(driver), *over_rest(cluster, server, broker, folder)]
 
 
 # --------------------------------------------------------------------------------------- the calls
@@ -216,37 +208,3 @@ def _clear(pool: Pool) -> None:
                 image.remove_snap(snapshot['name'])
         with contextlib.suppress(errors.HasSnapshots):
             pool.rbd('remove', name)
-
-
-# ------------------------------------------------------------------------------------ many images
-def crowded(driver: RBDDriver, many: int) -> list[Figure]:
-    """Compare a pool of a few images with the same pool when it has many."""
-    made = []
-
-    def create() -> None:
-        made.append(volumes.volume())
-        driver.create_volume(made[-1])
-
-    def delete() -> None:
-        driver.delete_volume(made.pop())
-
-    def report() -> None:
-        driver.get_volume_stats(refresh=True)
-
-    names = ('statistics', 'create', 'delete')
-    before = in_turns(report, create, delete, rounds=ROUNDS)
-    print(f'Creating {many} images ...', flush=True)
-    fill(driver, many)
-    after = in_turns(report, create, delete, rounds=ROUNDS)
-    # The smallest times are those of the machine.
-    return [Figure(f'{name} with {many} images against none', (big + 0.002) / (small + 0.002),
-                   'times', 2) for name, small, big in zip(names, before, after, strict=True)]
-
-
-def fill(driver: RBDDriver, many: int) -> None:
-    """Create sparse images, as a busy site has them."""
-    def create(number: int) -> None:
-        driver.run(lambda pool: pool.rbd('create', f'many-{number}', GIB, 22, **PLAIN))
-    with ThreadPoolExecutor(IN_FLIGHT) as pool:
-        for _ in pool.map(create, range(many)):
-            pass

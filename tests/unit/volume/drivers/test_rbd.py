@@ -51,6 +51,18 @@ CASES = [(name, call, done) for name in rbd_operation.NAMES for call in made_by(
 EXPECTED = {name: made_by(name)[1] for name in rbd_operation.NAMES}
 
 
+@pytest.mark.parametrize('name', rbd_operation.NAMES)
+def test_no_operation_lists_the_pool(name):
+    assert not rbd_storage.LISTS & set(made_by(name)[0])
+
+
+def test_no_report_lists_a_pool_of_our_own(ceph):
+    storage = rbd_storage.RBDStorage(rbd_exclusive_cinder_pool=True)
+    with calls.counted() as made:
+        storage.driver.get_volume_stats(refresh=True)
+    assert dict(made) == {'mon df': 1}
+
+
 @pytest.mark.parametrize(('name', 'call', 'done'), CASES)
 def test_an_operation_whose_call_times_out_is_repeated(storage, ceph, name, call, done):
     """The time is over before the cluster has done it, or after that."""
