@@ -178,10 +178,11 @@ def test_killed_at(suite, client, volume, point):
     verb = point.split(':')[0]
     backup = ready(client, 'backup', back_up(client, made))['id']
     if verb == 'backup.create':
-        # Without a change the incremental backup has no object.
-        data.ranges[500 * MIB] = b'new' * MIB
+        # Without a change the incremental backup has no object; this is a whole one.
+        data.ranges[500 * MIB] = b'news' * MIB
         with suite.opened(made, writable=True) as disk:
-            data.write(disk)
+            disk.write(500 * MIB, data.ranges[500 * MIB])
+            disk.flush()
         with suite.killed_at(point):
             child = back_up(client, made, incremental=True)
         suite.ensure_running()

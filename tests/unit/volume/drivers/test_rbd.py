@@ -91,6 +91,17 @@ def test_errors_of_ceph_are_those_of_a_back_end(storage, ceph, number, error):
     assert type(failed.value) is error
 
 
+@pytest.mark.parametrize(('name', 'call'), [
+    ('create', 'RBD.create'), ('from_snapshot', 'RBD.clone'), ('clone_volume', 'RBD.clone')])
+def test_an_image_whose_id_exists_gets_another_one(storage, ceph, name, call):
+    """librbd makes ids by chance."""
+    operation = Operation(storage).prepare()
+    ceph.faults[call] = errno.EBADF, False
+    getattr(operation, name)()
+    assert not ceph.faults
+    assert operation.state() == EXPECTED[name]
+
+
 def test_a_time_out_in_a_full_pool_is_told_as_that(storage, ceph):
     ceph.flags['rbd'], ceph.quota = 'hashpspool,full,full_quota', 2 ** 30
     ceph.faults['RBD.create'] = errno.ETIMEDOUT, False
